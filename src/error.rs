@@ -1,0 +1,174 @@
+//! One error type: what kind of failure it is, in which file, at which offset, and what the system said.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The closed list of what can go wrong. Each kind is one status of the C interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The caller's arguments are wrong; nothing was done.
+    Invalid,
+    /// The system failed to read or write; the reason is in [`Error::os_code`].
+    Io,
+    /// The bytes of a file are not what a writer wrote.
+    Corrupt,
+    /// There is no such file, log, type or key.
+    NotFound,
+    /// Another writer has the log open.
+    Locked,
+    /// A record, a batch or a buffer is over its limit.
+    TooLarge,
+    /// This build, this format version or this kind of log cannot do it.
+    Unsupported,
+    /// An fsync failed earlier: what is on the disk is unknown, so the writer refuses to go on until it is reopened.
+    Failed,
+    /// The disk, the quota or the file size limit is full. Writing works again once there is space.
+    NoSpace,
+    /// The handle was made before a fork, and this is the child.
+    Forked,
+}
+
+/// What the whole library returns when it fails.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure, told in one line, with the facts as fields for programs.
+#[derive(Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(Box<Facts>);
+
+#[derive(Clone, Debug)]
+struct Facts {
+    kind: Kind,
+    reason: String,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    os_code: Option<i32>,
+    record_id: Option<u64>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Self {
+        Error(Box::new(Facts { kind, reason: reason.into(), path: None, offset: None, os_code: None, record_id: None }))
+    }
+
+    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, reason)
+    }
+
+    pub(crate) fn corrupt(reason: impl fmt::Display) -> Self {
+        Self::new(Kind::Corrupt, reason.to_string())
+    }
+
+    /// From a failed system call; `doing` says what was tried, such as "write" or "open".
+    pub(crate) fn io(error: &std::io::Error, doing: &str) -> Self {
+        let code = error.raw_os_error();
+        let kind = match code {
+            Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Kind::NoSpace,
+            Some(libc::ENOENT | libc::ENOTDIR) => Kind::NotFound,
+            _ => Kind::Io,
+        };
+        let mut made = Self::new(kind, format!("cannot {doing}: {error}"));
+        made.0.os_code = code;
+        made
+    }
+
+    pub(crate) fn at(mut self, path: &Path) -> Self {
+        self.0.path.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    pub(crate) fn at_offset(mut self, path: &Path, offset: u64) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self.at(path)
+    }
+
+    /// Marks a failure after which a record is in the log nevertheless, under this id.
+    pub(crate) fn although_taken(mut self, id: u64) -> Self {
+        self.0.record_id = Some(id);
+        self
+    }
+
+    /// Puts a consequence before the reason.
+    pub(crate) fn because(mut self, consequence: &str) -> Self {
+        self.0.reason = format!("{consequence}: {}", self.0.reason);
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Which kind of failure this is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The file or directory it happened in.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Where in that file, in bytes from its beginning.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// The system's `errno`, when a system call failed.
+    pub fn os_code(&self) -> Option<i32> {
+        self.0.os_code
+    }
+
+    /// The (first) id of a record that an append took although it failed afterwards: the record waits in the
+    /// writer's memory, and only the flush or sync that a policy asked for did not succeed.
+    pub fn record_id(&self) -> Option<u64> {
+        self.0.record_id
+    }
+
+    /// The reason alone, without file and offset.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        if let Some(offset) = self.offset {
+            write!(f, "offset {offset}: ")?;
+        }
+        f.write_str(&self.reason)?;
+        if let Some(id) = self.record_id {
+            write!(f, " (record {id} was taken and waits in memory)")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.0.kind, self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_with_file_offset_and_reason() {
+        let error = Error::corrupt("payload page 3 fails its checksum").at_offset(Path::new("a.binlog"), 4096);
+        assert_eq!(error.to_string(), "a.binlog: offset 4096: payload page 3 fails its checksum");
+        assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(4096)));
+    }
+
+    #[test]
+    fn a_full_disk_a_quota_and_a_file_size_limit_are_no_space() {
+        for code in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            let error = Error::io(&std::io::Error::from_raw_os_error(code), "write");
+            assert_eq!((error.kind(), error.os_code()), (Kind::NoSpace, Some(code)));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The cursor's handle.
+
+use std::ffi::{c_void, CString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::error::c_string;
+use super::guard::*;
+use super::types::*;
+use crate::error::{Error, Kind, Result};
+use crate::{Filter, Record, TailState};
+
+/// The strings of binlog_tail, to be pointed to until the cursor's next call.
+#[derive(Default)]
+pub(super) struct TailStrings {
+    path: CString,
+    reason: CString,
+}
+
+/// Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
+/// Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `filter` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_filter_init(filter: *mut binlog_filter, struct_size: usize) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(filter, struct_size, "binlog_filter")) }
+}
+
+/// A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
+/// which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
+/// Returns BINLOG_OK, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `reader` is NULL or open, `filter` NULL or valid with what it points to, `out` a place for a pointer, `err` NULL or
+/// one.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_open(
+    reader: *mut binlog_reader,
+    filter: *const binlog_filter,
+    out: *mut *mut binlog_cursor,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let out = by_mut(out, "out")?;
+            let cursor = by_ref(reader, "reader")?.reader.cursor(&filter_of(filter)?)?;
+            Ok(give(out, binlog_cursor { cursor, tail: TailStrings::default() }))
+        })
+    }
+}
+
+/// The next record. What it points to lives until the cursor's next call. One thread at a time.
+///
+/// Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
+/// binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
+/// and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
+///
+/// # Safety
+/// `cursor` is NULL or open and used by this thread alone, `out` is writable, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_next(
+    cursor: *mut binlog_cursor,
+    out: *mut binlog_record,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let headers_only = cursor.cursor.headers_only();
+            Ok(match cursor.cursor.next()? {
+                Some(record) => {
+                    *out = shown(&record, headers_only);
+                    BINLOG_OK
+                }
+                None => BINLOG_END,
+            })
+        })
+    }
+}
+
+/// Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
+/// What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
+///
+/// # Safety
+/// As for binlog_cursor_next; `out` has room for `cap` records, `n_out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_next_batch(
+    cursor: *mut binlog_cursor,
+    out: *mut binlog_record,
+    cap: usize,
+    n_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, n_out) = (by_mut(cursor, "cursor")?, by_mut(n_out, "n_out")?);
+            if cap == 0 || out.is_null() {
+                return Err(Error::invalid("out is NULL or has room for no record"));
+            }
+            let headers_only = cursor.cursor.headers_only();
+            let mut next = out;
+            let n = cursor.cursor.next_batch(cap, |record| {
+                // At most `cap` times, so within what the caller promised.
+                next.write(shown(record, headers_only));
+                next = next.add(1);
+            })?;
+            *n_out = n;
+            Ok(if n == 0 { BINLOG_END } else { BINLOG_OK })
+        })
+    }
+}
+
+/// Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
+/// bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
+/// record fits: the message says how many bytes it takes, and it is not lost.
+///
+/// # Safety
+/// As for binlog_cursor_next; `buf` has `cap` writable bytes, `len_out` and `n_out` are writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_read_packed(
+    cursor: *mut binlog_cursor,
+    buf: *mut c_void,
+    cap: usize,
+    len_out: *mut usize,
+    n_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let cursor = by_mut(cursor, "cursor")?;
+            let (len_out, n_out) = (by_mut(len_out, "len_out")?, by_mut(n_out, "n_out")?);
+            if buf.is_null() || cap > isize::MAX as usize {
+                return Err(Error::invalid("buf is NULL or cap is larger than memory"));
+            }
+            let (len, n) = cursor.cursor.read_packed(std::slice::from_raw_parts_mut(buf.cast::<u8>(), cap))?;
+            (*len_out, *n_out) = (len, n);
+            Ok(if n == 0 { BINLOG_END } else { BINLOG_OK })
+        })
+    }
+}
+
+/// Where the cursor came to an end and why; state BINLOG_TAIL_MORE while it has not. One thread at a time. Returns
+/// BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_tail(
+    cursor: *mut binlog_cursor,
+    out: *mut binlog_tail,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let tail = cursor.cursor.tail();
+            cursor.tail.path = c_string(tail.path.as_os_str().as_bytes());
+            cursor.tail.reason = c_string(tail.reason.as_bytes());
+            *out = binlog_tail {
+                state: tail_state(tail.state),
+                reserved32: 0,
+                next_id: tail.next_id,
+                offset: tail.offset,
+                unread_bytes: tail.unread_bytes,
+                path: cursor.tail.path.as_ptr(),
+                reason: cursor.tail.reason.as_ptr(),
+                reserved: [0; 2],
+            };
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
+/// and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_type_name(
+    cursor: *const binlog_cursor,
+    r#type: u32,
+    name_out: *mut binlog_slice,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, name_out) = (by_ref(cursor, "cursor")?, by_mut(name_out, "name_out")?);
+            let Some(name) = cursor.cursor.type_name(r#type) else {
+                return Err(Error::new(Kind::NotFound, format!("type {:#x} has no name here", r#type)));
+            };
+            *name_out = binlog_slice { data: name.as_ptr(), len: name.len() };
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Frees the cursor. NULL is a no-op. One thread at a time.
+///
+/// # Safety
+/// `cursor` is NULL or open and used by nobody else; it must not be used afterwards.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_close(cursor: *mut binlog_cursor) {
+    // SAFETY: every handle was made by Box::into_raw and is given back once.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            if !cursor.is_null() {
+                drop(Box::from_raw(cursor));
+            }
+            Ok(BINLOG_OK)
+        });
+    }
+}
+
+#[inline]
+fn shown(record: &Record<'_>, headers_only: bool) -> binlog_record {
+    let metadata = record.metadata.as_bytes();
+    let no_payload = headers_only && !record.is_event();
+    binlog_record {
+        id: record.id,
+        time_ns: record.time,
+        data: if no_payload { std::ptr::null() } else { record.payload.as_ptr() },
+        len: record.payload_len as usize,
+        metadata: metadata.as_ptr(),
+        metadata_len: metadata.len(),
+        r#type: record.type_id,
+        flags: BINLOG_RECORD_TIME
+            | if record.is_event() { BINLOG_RECORD_EVENT } else { 0 }
+            | if no_payload { BINLOG_RECORD_NO_PAYLOAD } else { 0 },
+        reserved: [0; 2],
+    }
+}
+
+fn tail_state(state: TailState) -> u32 {
+    match state {
+        TailState::More => BINLOG_TAIL_MORE,
+        TailState::Closed => BINLOG_TAIL_CLOSED,
+        TailState::Live => BINLOG_TAIL_LIVE,
+        TailState::Unclosed => BINLOG_TAIL_UNCLOSED,
+        TailState::Torn => BINLOG_TAIL_TORN,
+        TailState::Corrupt => BINLOG_TAIL_CORRUPT,
+    }
+}
+
+/// # Safety
+/// `given` is NULL or valid with what it points to.
+unsafe fn filter_of(given: *const binlog_filter) -> Result<Filter> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let given = sized(given, "binlog_filter")?;
+        check_reserved("binlog_filter", &given.reserved)?;
+        check_reserved("binlog_filter", &[u64::from(given.reserved32)])?;
+        if given.flags & !(BINLOG_FILTER_HEADERS | BINLOG_FILTER_EVENTS) != 0 {
+            return Err(Error::invalid(format!("binlog_filter.flags has unknown bits: {:#x}", given.flags)));
+        }
+        let names = slice(given.type_names, given.type_name_count, "binlog_filter.type_names")?;
+        let names = names.iter().map(|&name| text(name, "a type's name").map(str::to_owned));
+        Ok(Filter {
+            from_id: (given.from_id != 0).then_some(given.from_id),
+            to_id: (given.to_id != 0).then_some(given.to_id),
+            from_time: (given.from_time_ns != 0).then_some(given.from_time_ns),
+            to_time: (given.to_time_ns != 0).then_some(given.to_time_ns),
+            types: slice(given.types, given.type_count, "binlog_filter.types")?.to_vec(),
+            type_names: names.collect::<Result<_>>()?,
+            headers_only: given.flags & BINLOG_FILTER_HEADERS != 0,
+            events: given.flags & BINLOG_FILTER_EVENTS != 0,
+        })
+    }
+}

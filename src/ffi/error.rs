@@ -1,0 +1,168 @@
+//! Errors as C sees them.
+
+use std::ffi::{c_char, CString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::types::*;
+use crate::error::{Error, Kind};
+
+pub(super) struct ErrorFacts {
+    status: binlog_status,
+    os_code: i32,
+    message: CString,
+    path: CString,
+    offset: i64,
+    record_id: u64,
+}
+
+/// Bytes as a C string; a NUL inside, which no path and no message of ours has, ends it.
+pub(super) fn c_string(bytes: &[u8]) -> CString {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    CString::new(&bytes[..end]).unwrap_or_default()
+}
+
+pub(super) fn status_of(kind: Kind) -> binlog_status {
+    match kind {
+        Kind::Invalid => BINLOG_E_INVALID,
+        Kind::Io => BINLOG_E_IO,
+        Kind::Corrupt => BINLOG_E_CORRUPT,
+        Kind::NotFound => BINLOG_E_NOT_FOUND,
+        Kind::Locked => BINLOG_E_LOCKED,
+        Kind::TooLarge => BINLOG_E_TOO_LARGE,
+        Kind::Unsupported => BINLOG_E_UNSUPPORTED,
+        Kind::Failed => BINLOG_E_FAILED,
+        Kind::NoSpace => BINLOG_E_NO_SPACE,
+        Kind::Forked => BINLOG_E_FORKED,
+    }
+}
+
+impl binlog_error {
+    pub(super) fn new(error: &Error) -> Self {
+        binlog_error {
+            facts: ErrorFacts {
+                status: status_of(error.kind()),
+                os_code: error.os_code().unwrap_or(0),
+                message: c_string(error.to_string().as_bytes()),
+                path: c_string(error.path().map_or(&[], |path| path.as_os_str().as_bytes())),
+                offset: error.offset().map_or(-1, |offset| offset as i64),
+                record_id: error.record_id().unwrap_or(0),
+            },
+        }
+    }
+
+    pub(super) fn panic() -> Self {
+        let message = c"a defect of the library: the call was given up, and the handle must only be closed".to_owned();
+        binlog_error {
+            facts: ErrorFacts {
+                status: BINLOG_E_PANIC,
+                os_code: 0,
+                message,
+                path: CString::default(),
+                offset: -1,
+                record_id: 0,
+            },
+        }
+    }
+}
+
+/// SAFETY of the functions below: `error` is NULL or came out of a call of this library and was not freed yet.
+unsafe fn facts<'a>(error: *const binlog_error) -> Option<&'a ErrorFacts> {
+    // SAFETY: as promised above.
+    unsafe { error.as_ref() }.map(|error| &error.facts)
+}
+
+/// The error's status, less than 0; BINLOG_OK for NULL. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_status(error: *const binlog_error) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(BINLOG_OK, |facts| facts.status)
+}
+
+/// The system's errno when a system call failed, else 0. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_os_code(error: *const binlog_error) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(0, |facts| facts.os_code)
+}
+
+/// One line for people, UTF-8, with file, offset and reason; "" for NULL. Lives as long as the error. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_message(error: *const binlog_error) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(c"".as_ptr(), |facts| facts.message.as_ptr())
+}
+
+/// The file or directory it happened in, "" when none. Lives as long as the error. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_path(error: *const binlog_error) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(c"".as_ptr(), |facts| facts.path.as_ptr())
+}
+
+/// Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_offset(error: *const binlog_error) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(-1, |facts| facts.offset)
+}
+
+/// The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
+/// the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_record_id(error: *const binlog_error) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { facts(error) }.map_or(0, |facts| facts.record_id)
+}
+
+/// Frees an error; NULL is a no-op. Any thread.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed; it must not be used afterwards.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_free(error: *mut binlog_error) {
+    if !error.is_null() {
+        // SAFETY: every error handed out was made by Box::into_raw, and the caller gives it back once.
+        drop(unsafe { Box::from_raw(error) });
+    }
+}
+
+/// The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread.
+#[no_mangle]
+pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
+    match status {
+        BINLOG_OK => c"OK",
+        BINLOG_END => c"END",
+        BINLOG_TIMEOUT => c"TIMEOUT",
+        BINLOG_E_INVALID => c"E_INVALID",
+        BINLOG_E_IO => c"E_IO",
+        BINLOG_E_CORRUPT => c"E_CORRUPT",
+        BINLOG_E_NOT_FOUND => c"E_NOT_FOUND",
+        BINLOG_E_LOCKED => c"E_LOCKED",
+        BINLOG_E_TOO_LARGE => c"E_TOO_LARGE",
+        BINLOG_E_UNSUPPORTED => c"E_UNSUPPORTED",
+        BINLOG_E_FAILED => c"E_FAILED",
+        BINLOG_E_NO_SPACE => c"E_NO_SPACE",
+        BINLOG_E_FORKED => c"E_FORKED",
+        BINLOG_E_PANIC => c"E_PANIC",
+        _ => c"UNKNOWN",
+    }
+    .as_ptr()
+}

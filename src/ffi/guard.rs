@@ -1,0 +1,194 @@
+//! The one panic boundary, and the small closed set of helpers that look at a caller's pointers.
+
+use std::ffi::{c_char, CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
+
+use super::types::*;
+use crate::error::{Error, Result};
+
+/// Runs the body of an export: an error becomes a status and an error object, a panic becomes BINLOG_E_PANIC.
+///
+/// # Safety
+/// `err` is NULL or a place for a pointer.
+#[inline]
+pub(super) unsafe fn guard(err: *mut *mut binlog_error, body: impl FnOnce() -> Result<binlog_status>) -> binlog_status {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(status)) => status,
+        // SAFETY: the caller's promise.
+        Ok(Err(error)) => unsafe { report(&error, err) },
+        // SAFETY: the caller's promise.
+        Err(_) => unsafe { hand_out(binlog_error::panic(), BINLOG_E_PANIC, err) },
+    }
+}
+
+#[cold]
+unsafe fn report(error: &Error, err: *mut *mut binlog_error) -> binlog_status {
+    let status = super::error::status_of(error.kind());
+    if err.is_null() {
+        return status;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { hand_out(binlog_error::new(error), status, err) }
+}
+
+#[cold]
+unsafe fn hand_out(error: binlog_error, status: binlog_status, err: *mut *mut binlog_error) -> binlog_status {
+    if !err.is_null() {
+        // SAFETY: not NULL, and so a place for a pointer.
+        unsafe { err.write(Box::into_raw(Box::new(error))) };
+    }
+    status
+}
+
+#[cold]
+fn null(what: &str) -> Error {
+    Error::invalid(format!("{what} is NULL"))
+}
+
+/// What a pointer points to.
+///
+/// # Safety
+/// `pointer` is NULL or valid for as long as `'a`.
+#[inline]
+pub(super) unsafe fn by_ref<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(what))
+}
+
+/// What a pointer points to, to be changed.
+///
+/// # Safety
+/// `pointer` is NULL or valid for as long as `'a`, and nobody else uses it meanwhile.
+#[inline]
+pub(super) unsafe fn by_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(what))
+}
+
+/// `len` values at `pointer`, which may be NULL when there are none.
+///
+/// # Safety
+/// `pointer` is NULL or points to `len` values that nobody changes as long as `'a`.
+#[inline]
+pub(super) unsafe fn slice<'a, T>(pointer: *const T, len: usize, what: &str) -> Result<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(null(what));
+    }
+    if len > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(Error::invalid(format!("the length of {what} is larger than memory")));
+    }
+    // SAFETY: not NULL, the length is possible, and the caller promises the rest.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+/// A text.
+///
+/// # Safety
+/// `text` is NULL or a NUL-terminated string that nobody changes as long as `'a`.
+pub(super) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
+    if text.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: not NULL, and the caller promises the rest.
+    unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| Error::invalid(format!("{what} is not UTF-8")))
+}
+
+/// A path: any bytes.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn path<'a>(text: *const c_char, what: &str) -> Result<&'a Path> {
+    if text.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: not NULL, and the caller promises the rest.
+    let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
+    match bytes {
+        [] => Err(Error::invalid(format!("{what} is empty"))),
+        bytes => Ok(Path::new(OsStr::from_bytes(bytes))),
+    }
+}
+
+/// Structs that begin with their own size and may grow in later versions.
+///
+/// # Safety
+/// All zeros is a valid value, and the first field is `struct_size: usize`.
+pub(super) unsafe trait SelfSized: Copy {}
+// SAFETY: plain C structs of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_writer_options {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_reader_options {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_filter {}
+
+/// No struct of options will ever be larger; a size beyond is a mistake and not read.
+const LARGEST: usize = 4096;
+
+/// The caller's struct, as this version knows it. NULL stands for all defaults. What a newer caller has set beyond is
+/// refused; what an older caller does not know is zero.
+///
+/// # Safety
+/// `given` is NULL or points to as many bytes as its struct_size says.
+pub(super) unsafe fn sized<T: SelfSized>(given: *const T, what: &str) -> Result<T> {
+    // SAFETY: all zeros is valid, as SelfSized promises.
+    let mut known: T = unsafe { std::mem::zeroed() };
+    if given.is_null() {
+        return Ok(known);
+    }
+    // SAFETY: the struct begins with its size; read without assuming more than that to be there.
+    let size = unsafe { given.cast::<usize>().read() };
+    if !(size_of::<T>()..=LARGEST).contains(&size) {
+        let reason = format!("{what}.struct_size is {size}; it must be sizeof({what}), {} or more", size_of::<T>());
+        return Err(Error::invalid(reason));
+    }
+    // SAFETY: `size` bytes are there, as the caller promises; u8 has no alignment.
+    let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
+    if bytes[size_of::<T>()..].iter().any(|&byte| byte != 0) {
+        return Err(Error::invalid(format!("{what} has fields set that this version of the library does not know")));
+    }
+    // SAFETY: both are valid for size_of::<T>() bytes and do not overlap.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut known).cast::<u8>(), size_of::<T>()) };
+    Ok(known)
+}
+
+/// Sets a struct to its defaults: zeros, and its size.
+///
+/// # Safety
+/// `out` is NULL or points to `size` writable bytes.
+pub(super) unsafe fn init_sized<T: SelfSized>(out: *mut T, size: usize, what: &str) -> Result<binlog_status> {
+    if out.is_null() {
+        return Err(null(what));
+    }
+    if !(size_of::<T>()..=LARGEST).contains(&size) {
+        return Err(Error::invalid(format!("struct_size is {size}; it must be sizeof({what})")));
+    }
+    // SAFETY: not NULL, and `size` bytes are writable, as the caller promises.
+    unsafe {
+        std::ptr::write_bytes(out.cast::<u8>(), 0, size);
+        out.cast::<usize>().write(size);
+    }
+    Ok(BINLOG_OK)
+}
+
+/// Refuses reserved fields that are set.
+pub(super) fn check_reserved(what: &str, fields: &[u64]) -> Result<()> {
+    match fields.iter().all(|&field| field == 0) {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("a reserved field of {what} is not 0"))),
+    }
+}
+
+/// Gives a new handle to the caller.
+///
+/// # Safety
+/// `out` is valid for a pointer.
+pub(super) unsafe fn give<T>(out: *mut *mut T, made: T) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { out.write(Box::into_raw(Box::new(made))) };
+    BINLOG_OK
+}

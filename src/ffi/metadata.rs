@@ -1,0 +1,113 @@
+//! String pairs, built and walked by C callers.
+
+use std::ffi::{c_char, c_void};
+
+use super::guard::*;
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::format::metadata;
+
+/// Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
+/// For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
+/// below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
+/// Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `buf` has `cap` writable bytes, `len` is writable, `key` and `value` point to so many bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_metadata_put(
+    buf: *mut c_void,
+    cap: usize,
+    len: *mut usize,
+    key: *const c_char,
+    key_len: usize,
+    value: *const c_char,
+    value_len: usize,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            let len = by_mut(len, "len")?;
+            let (key, value) = (utf8(key, key_len, "key")?, utf8(value, value_len, "value")?);
+            let mut pair = Vec::with_capacity(key_len + value_len + 10);
+            metadata::put(&mut pair, key, value);
+            if buf.is_null() || *len > cap {
+                return Err(Error::invalid("buf is NULL, or more of it is in use than it has"));
+            }
+            if pair.len() > cap - *len {
+                return Ok(BINLOG_E_TOO_LARGE);
+            }
+            std::ptr::copy_nonoverlapping(pair.as_ptr(), buf.cast::<u8>().add(*len), pair.len());
+            *len += pair.len();
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
+/// NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `*metadata` points to `*metadata_len` bytes; `key` and `value` are writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_metadata_next(
+    metadata: *mut *const u8,
+    metadata_len: *mut usize,
+    key: *mut binlog_slice,
+    value: *mut binlog_slice,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            let (at, left) = (by_mut(metadata, "metadata")?, by_mut(metadata_len, "metadata_len")?);
+            let (key, value) = (by_mut(key, "key")?, by_mut(value, "value")?);
+            let mut rest = slice(*at, *left, "metadata")?;
+            let pair = crate::format::metadata::next(&mut rest).map_err(Error::corrupt)?;
+            let Some((k, v)) = pair else { return Ok(BINLOG_END) };
+            (*key, *value) = (view(k), view(v));
+            (*at, *left) = (rest.as_ptr(), rest.len());
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// The value of the first pair with this key: a view, not NUL-terminated. Any thread.
+/// Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `metadata` points to `metadata_len` bytes, `key` to `key_len`; `value` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_metadata_find(
+    metadata: *const u8,
+    metadata_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    value: *mut binlog_slice,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            let (wanted, value) = (utf8(key, key_len, "key")?, by_mut(value, "value")?);
+            let mut rest = slice(metadata, metadata_len, "metadata")?;
+            while let Some((key, found)) = crate::format::metadata::next(&mut rest).map_err(Error::corrupt)? {
+                if key == wanted {
+                    *value = view(found);
+                    return Ok(BINLOG_OK);
+                }
+            }
+            Ok(BINLOG_E_NOT_FOUND)
+        })
+    }
+}
+
+fn view(text: &str) -> binlog_slice {
+    binlog_slice { data: text.as_ptr(), len: text.len() }
+}
+
+/// # Safety
+/// `text` points to `len` bytes.
+unsafe fn utf8<'a>(text: *const c_char, len: usize, what: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { slice(text.cast::<u8>(), len, what) }?;
+    std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("{what} is not UTF-8")))
+}

@@ -1,0 +1,156 @@
+//! The reader's handle.
+
+use std::ffi::{c_char, CString};
+use std::os::unix::ffi::OsStrExt;
+
+use super::error::c_string;
+use super::guard::*;
+use super::types::*;
+use crate::error::{Error, Kind, Result};
+use crate::{Reader, ReaderMode, ReaderOptions, SegmentFacts};
+
+/// The strings of a segment, to be pointed to for as long as the reader lives.
+pub(super) struct SegmentStrings {
+    facts: SegmentFacts,
+    path: CString,
+    name: CString,
+    content_type: CString,
+}
+
+impl From<SegmentFacts> for SegmentStrings {
+    fn from(facts: SegmentFacts) -> Self {
+        SegmentStrings {
+            path: c_string(facts.path.as_os_str().as_bytes()),
+            name: c_string(facts.name.as_bytes()),
+            content_type: c_string(facts.content_type.as_bytes()),
+            facts,
+        }
+    }
+}
+
+/// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
+/// Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_options_init(
+    options: *mut binlog_reader_options,
+    struct_size: usize,
+) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(options, struct_size, "binlog_reader_options")) }
+}
+
+/// Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
+/// compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
+/// with binlog_reader_close; cursors go on without it. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
+/// segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
+///
+/// # Safety
+/// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_open(
+    path_or_glob: *const c_char,
+    options: *const binlog_reader_options,
+    out: *mut *mut binlog_reader,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let out = by_mut(out, "out")?;
+            let reader = Reader::open(path(path_or_glob, "path_or_glob")?, reader_options(options)?)?;
+            let segments = reader.segments().into_iter().map(SegmentStrings::from).collect();
+            Ok(give(out, binlog_reader { reader, segments }))
+        })
+    }
+}
+
+/// How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `reader` is NULL or open, `out` is writable, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_segment_count(
+    reader: *const binlog_reader,
+    out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            *by_mut(out, "out")? = by_ref(reader, "reader")?.segments.len();
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
+/// reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `reader` is NULL or open, `out` is writable, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_segment(
+    reader: *const binlog_reader,
+    index: usize,
+    out: *mut binlog_segment,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (reader, out) = (by_ref(reader, "reader")?, by_mut(out, "out")?);
+            let Some(segment) = reader.segments.get(index) else {
+                let count = reader.segments.len();
+                return Err(Error::new(Kind::NotFound, format!("there is no segment {index}, only {count} of them")));
+            };
+            *out = binlog_segment {
+                sequence: segment.facts.sequence,
+                first_id: segment.facts.first_id,
+                created_ns: segment.facts.created,
+                bytes: segment.facts.bytes.unwrap_or(0),
+                path: segment.path.as_ptr(),
+                name: segment.name.as_ptr(),
+                content_type: segment.content_type.as_ptr(),
+                reserved: [0; 4],
+            };
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader.
+///
+/// # Safety
+/// `reader` is NULL or open and used by nobody else; it must not be used afterwards.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
+    // SAFETY: every handle was made by Box::into_raw and is given back once.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            if !reader.is_null() {
+                drop(Box::from_raw(reader));
+            }
+            Ok(BINLOG_OK)
+        });
+    }
+}
+
+/// # Safety
+/// `given` is NULL or valid.
+unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { sized(given, "binlog_reader_options") }?;
+    check_reserved("binlog_reader_options", &given.reserved)?;
+    check_reserved("binlog_reader_options", &[u64::from(given.flags)])?;
+    let mode = match given.mode {
+        BINLOG_READER_PREFIX => ReaderMode::Prefix,
+        BINLOG_READER_STRICT => ReaderMode::Strict,
+        mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
+    };
+    Ok(ReaderOptions { mode })
+}

@@ -1,0 +1,306 @@
+//! The plain structs and numbers of the C interface.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
+
+use std::ffi::c_char;
+
+/// What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused.
+pub type binlog_status = i32;
+
+/// Done.
+pub const BINLOG_OK: binlog_status = 0;
+/// There is no more, for now.
+pub const BINLOG_END: binlog_status = 1;
+/// The time was up.
+pub const BINLOG_TIMEOUT: binlog_status = 2;
+/// The arguments are wrong; nothing was done.
+pub const BINLOG_E_INVALID: binlog_status = -1;
+/// The system failed to read or write; binlog_error_os_code says why.
+pub const BINLOG_E_IO: binlog_status = -2;
+/// The bytes of a file are not what a writer wrote.
+pub const BINLOG_E_CORRUPT: binlog_status = -3;
+/// There is no such file, log, type or key.
+pub const BINLOG_E_NOT_FOUND: binlog_status = -4;
+/// Another writer has the log open.
+pub const BINLOG_E_LOCKED: binlog_status = -5;
+/// A record, a batch or a buffer is over its limit.
+pub const BINLOG_E_TOO_LARGE: binlog_status = -6;
+/// This build, this format version or this kind of log cannot do it.
+pub const BINLOG_E_UNSUPPORTED: binlog_status = -7;
+/// An fsync failed earlier: the writer refuses everything until the log is opened anew.
+pub const BINLOG_E_FAILED: binlog_status = -8;
+/// The disk, the quota or the file size limit is full. Writing works again once there is space.
+pub const BINLOG_E_NO_SPACE: binlog_status = -9;
+/// The handle was made before a fork, and this is the child.
+pub const BINLOG_E_FORKED: binlog_status = -10;
+/// A defect of the library. The handle must not be used any more, except to close it.
+pub const BINLOG_E_PANIC: binlog_status = -100;
+
+/// Payloads as they are.
+pub const BINLOG_CODEC_NONE: u32 = 0;
+/// LZ4: the fastest.
+pub const BINLOG_CODEC_LZ4: u32 = 1;
+/// Zstandard: smaller.
+pub const BINLOG_CODEC_ZSTD: u32 = 2;
+
+/// binlog_record.flags: time_ns is meant, even if it is 0. Set in every record that a cursor shows.
+pub const BINLOG_RECORD_TIME: u32 = 1;
+/// binlog_record.flags: one of the library's own events.
+pub const BINLOG_RECORD_EVENT: u32 = 2;
+/// binlog_record.flags: only headers are read; data is NULL and len is the payload's length nevertheless.
+pub const BINLOG_RECORD_NO_PAYLOAD: u32 = 4;
+
+/// Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own.
+pub const BINLOG_TYPE_NAMED: u32 = 0x4000_0000;
+/// Types from here on are the library's own events.
+pub const BINLOG_TYPE_EVENT: u32 = 0x8000_0000;
+/// A writer began.
+pub const BINLOG_EVENT_STARTED: u32 = 0x8000_0001;
+/// A writer ended.
+pub const BINLOG_EVENT_STOPPED: u32 = 0x8000_0002;
+/// A writer is alive.
+pub const BINLOG_EVENT_HEARTBEAT: u32 = 0x8000_0003;
+/// The log goes on in the segment named by the metadata "file".
+pub const BINLOG_EVENT_ROTATE_NEXT: u32 = 0x8000_0004;
+/// The log comes from the segment named by the metadata "file".
+pub const BINLOG_EVENT_ROTATE_PREV: u32 = 0x8000_0005;
+/// The segment was opened for writing.
+pub const BINLOG_EVENT_OPENED: u32 = 0x8000_0006;
+/// The segment was closed.
+pub const BINLOG_EVENT_CLOSED: u32 = 0x8000_0007;
+/// A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason".
+pub const BINLOG_EVENT_RECOVERED: u32 = 0x8000_0008;
+/// Records were dropped by the policy for a full disk: metadata "count".
+pub const BINLOG_EVENT_DROPPED: u32 = 0x8000_0009;
+/// A type was named: metadata "id", "name", "content_type".
+pub const BINLOG_EVENT_TYPE: u32 = 0x8000_000A;
+
+/// In an option in milliseconds: never.
+pub const BINLOG_NEVER: u32 = 0xFFFF_FFFF;
+/// binlog_writer_options.flags: encode and write in one background thread.
+pub const BINLOG_WRITER_BACKGROUND: u32 = 1;
+/// binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end.
+pub const BINLOG_READER_PREFIX: u32 = 0;
+/// binlog_reader_options.mode: a torn tail and an end without a clean close are errors too.
+pub const BINLOG_READER_STRICT: u32 = 1;
+/// binlog_filter.flags: never touch the bytes of payloads.
+pub const BINLOG_FILTER_HEADERS: u32 = 1;
+/// binlog_filter.flags: show the library's own events too.
+pub const BINLOG_FILTER_EVENTS: u32 = 2;
+
+/// binlog_tail.state: the cursor has not come to an end.
+pub const BINLOG_TAIL_MORE: u32 = 0;
+/// binlog_tail.state: the log was closed cleanly, or the filter's range is passed: everything was read.
+pub const BINLOG_TAIL_CLOSED: u32 = 1;
+/// binlog_tail.state: a writer has the log open; more may come.
+pub const BINLOG_TAIL_LIVE: u32 = 2;
+/// binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block.
+pub const BINLOG_TAIL_UNCLOSED: u32 = 3;
+/// binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left.
+pub const BINLOG_TAIL_TORN: u32 = 4;
+/// binlog_tail.state: the cursor stopped at damage.
+pub const BINLOG_TAIL_CORRUPT: u32 = 5;
+
+/// Some bytes. data may be NULL when len is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_slice {
+    pub data: *const u8,
+    pub len: usize,
+}
+
+/// A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_record {
+    /// 1, 2, 3 ... across the whole log; ignored when appending. An event shows the id of the record that follows it.
+    pub id: u64,
+    /// Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now.
+    pub time_ns: i64,
+    /// The payload.
+    pub data: *const u8,
+    pub len: usize,
+    /// String pairs: see binlog_metadata_put and binlog_metadata_next.
+    pub metadata: *const u8,
+    pub metadata_len: usize,
+    /// The user's number below BINLOG_TYPE_NAMED, or one that binlog_writer_type gave, or an event's.
+    /// Named `type` in C.
+    pub r#type: u32,
+    /// BINLOG_RECORD_*; when appending only BINLOG_RECORD_TIME counts.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved: [u64; 2],
+}
+
+/// Ids of the last record that has got so far; 0 for none.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_position {
+    /// Taken by the writer.
+    pub appended_id: u64,
+    /// Handed to the system: survives the process.
+    pub flushed_id: u64,
+    /// On the disk: survives the machine.
+    pub durable_id: u64,
+}
+
+/// How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
+/// the default everywhere.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_writer_options {
+    /// sizeof(binlog_writer_options) of the caller.
+    pub struct_size: usize,
+    /// BINLOG_WRITER_*.
+    pub flags: u32,
+    /// BINLOG_CODEC_*: compression of payloads, block by block.
+    pub codec: u32,
+    /// zstd's level; 0 = 1.
+    pub codec_level: i32,
+    /// Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 128 KiB.
+    pub block_bytes: u32,
+    /// Name of the log, 1 to 128 bytes of UTF-8 without a slash; begins its files' names; NULL = "default".
+    pub name: *const c_char,
+    /// What the payloads are, as a MIME type; NULL = "application/octet-stream".
+    pub content_type: *const c_char,
+    /// Facts of the user's own: key, value, key, value ...; kept in every segment's header.
+    pub parameters: *const *const c_char,
+    /// Number of pairs in parameters.
+    pub parameter_count: usize,
+    /// Roll to a new segment rather than let one grow over this many bytes; 0 = 1 GiB, UINT64_MAX = never.
+    pub segment_bytes: u64,
+    /// The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB.
+    pub record_max_bytes: u64,
+    /// Flush before an append returns that would leave so many records, or bytes of payload, unflushed; 0 = no rule.
+    pub flush_records: u64,
+    pub flush_bytes: u64,
+    /// Sync likewise: sync_records = 1 makes every append durable before it returns.
+    pub sync_records: u64,
+    pub sync_bytes: u64,
+    /// Flush what is so old, in milliseconds: on time with the background thread, else in the next append or
+    /// binlog_writer_tick; 0 = 1000, BINLOG_NEVER.
+    pub flush_interval_ms: u32,
+    /// Sync likewise; 0 = never.
+    pub sync_interval_ms: u32,
+    /// Permission bits of new files, whatever the umask is; 0 = 0640.
+    pub file_mode: u32,
+    /// Must be 0.
+    pub reserved32: u32,
+    /// Must be 0.
+    pub reserved: [u64; 8],
+}
+
+/// How a log is read. Zeros are the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_reader_options {
+    /// sizeof(binlog_reader_options) of the caller.
+    pub struct_size: usize,
+    /// Must be 0.
+    pub flags: u32,
+    /// BINLOG_READER_*.
+    pub mode: u32,
+    /// Must be 0.
+    pub reserved: [u64; 8],
+}
+
+/// Which records a cursor shows. Zeros show all.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_filter {
+    /// sizeof(binlog_filter) of the caller.
+    pub struct_size: usize,
+    /// BINLOG_FILTER_*.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved32: u32,
+    /// From this id to that one, both shown; 0 = no bound.
+    pub from_id: u64,
+    pub to_id: u64,
+    /// From this time on and before that one, in nanoseconds since the Unix epoch; 0 = no bound.
+    pub from_time_ns: i64,
+    pub to_time_ns: i64,
+    /// Of these types, or of the named ones below; of all when there are neither.
+    pub types: *const u32,
+    pub type_count: usize,
+    /// Names of types, NUL-terminated UTF-8.
+    pub type_names: *const *const c_char,
+    pub type_name_count: usize,
+    /// Must be 0.
+    pub reserved: [u64; 8],
+}
+
+/// Where a cursor came to an end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_tail {
+    /// BINLOG_TAIL_*.
+    pub state: u32,
+    pub reserved32: u32,
+    /// The id that the next record would have: what to put into binlog_filter.from_id to go on reading later.
+    pub next_id: u64,
+    /// Where in the file that was read last reading stopped, and how many bytes follow there.
+    pub offset: u64,
+    pub unread_bytes: u64,
+    /// That file, and what was wrong with the unread bytes; "" when nothing. They live until the cursor's next call.
+    pub path: *const c_char,
+    pub reason: *const c_char,
+    pub reserved: [u64; 2],
+}
+
+/// What a segment says about itself. The strings live as long as the reader.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_segment {
+    /// Number of the segment in its log, from 1.
+    pub sequence: u64,
+    /// Id of the first record in it.
+    pub first_id: u64,
+    /// When it was created, in nanoseconds since the Unix epoch.
+    pub created_ns: i64,
+    /// Its length when the reader was opened; 0 for a file that is compressed as a whole.
+    pub bytes: u64,
+    /// The file.
+    pub path: *const c_char,
+    /// The log's name and the MIME type of its payloads.
+    pub name: *const c_char,
+    pub content_type: *const c_char,
+    pub reserved: [u64; 4],
+}
+
+/// An error: a line for people and facts for programs. Free it with binlog_error_free.
+pub struct binlog_error {
+    pub(super) facts: super::error::ErrorFacts,
+}
+
+/// A log being written. Threads may share it, closing excepted.
+pub struct binlog_writer {
+    pub(super) writer: crate::Writer,
+}
+
+/// A log to be read. Threads may share it, closing excepted.
+pub struct binlog_reader {
+    pub(super) reader: crate::Reader,
+    pub(super) segments: Vec<super::reader::SegmentStrings>,
+}
+
+/// Records of a log, one after the other. Belongs to one thread at a time.
+pub struct binlog_cursor {
+    pub(super) cursor: crate::Cursor,
+    pub(super) tail: super::cursor::TailStrings,
+}
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::{offset_of, size_of};
+    assert!(size_of::<binlog_slice>() == 16);
+    assert!(size_of::<binlog_record>() == 72);
+    assert!(offset_of!(binlog_record, r#type) == 48);
+    assert!(size_of::<binlog_position>() == 24);
+    assert!(size_of::<binlog_writer_options>() == 184);
+    assert!(size_of::<binlog_reader_options>() == 80);
+    assert!(size_of::<binlog_filter>() == 144);
+    assert!(size_of::<binlog_tail>() == 64);
+    assert!(size_of::<binlog_segment>() == 88);
+};

@@ -1,0 +1,111 @@
+//! CRC-32/ISO-HDLC with a seed, and the page checksums of a payload.
+//!
+//! Payloads are checked in pages of 4 KiB rather than record by record: damage stays confined to the records that
+//! touch a bad page, one record can be verified without its whole block, and the folding by carry-less
+//! multiplication inside crc32fast runs several times as fast on 4 KiB as on a few hundred bytes.
+
+use crc32fast::Hasher;
+
+use super::Malformed;
+
+/// Bytes of stored payload that share one checksum.
+pub const PAGE: usize = 4096;
+
+/// CRC-32 of `bytes` started from `seed`.
+#[inline]
+pub fn crc(seed: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = Hasher::new_with_initial(seed);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// How many pages, and so checksums, a stored payload of `len` bytes has.
+#[inline]
+pub fn pages(len: usize) -> usize {
+    len.div_ceil(PAGE)
+}
+
+/// Seed of page number `page`: the segment's marker keeps pages of other files out, the number keeps pages in place.
+#[inline]
+fn page_seed(marker: u64, page: usize) -> u32 {
+    (marker as u32).wrapping_add(page as u32)
+}
+
+/// Appends the little-endian checksums of the pages of a payload given in `parts`, without joining the parts.
+pub fn put_pages<'a>(out: &mut Vec<u8>, marker: u64, parts: impl Iterator<Item = &'a [u8]>) {
+    let mut page = 0;
+    let mut partial: Option<(Hasher, usize)> = None;
+    for mut part in parts {
+        if let Some((mut hasher, filled)) = partial.take() {
+            let (now, rest) = part.split_at(part.len().min(PAGE - filled));
+            hasher.update(now);
+            part = rest;
+            if filled + now.len() < PAGE {
+                partial = Some((hasher, filled + now.len()));
+                continue;
+            }
+            out.extend_from_slice(&hasher.finalize().to_le_bytes());
+            page += 1;
+        }
+        let mut whole = part.chunks_exact(PAGE);
+        for bytes in &mut whole {
+            out.extend_from_slice(&crc(page_seed(marker, page), bytes).to_le_bytes());
+            page += 1;
+        }
+        if !whole.remainder().is_empty() {
+            let mut hasher = Hasher::new_with_initial(page_seed(marker, page));
+            hasher.update(whole.remainder());
+            partial = Some((hasher, whole.remainder().len()));
+        }
+    }
+    if let Some((hasher, _)) = partial {
+        out.extend_from_slice(&hasher.finalize().to_le_bytes());
+    }
+}
+
+/// Checks every page of `payload` against `checksums`, four bytes each.
+pub fn verify_pages(marker: u64, checksums: &[u8], payload: &[u8]) -> Result<(), Malformed> {
+    if checksums.len() != 4 * pages(payload.len()) {
+        return Err(Malformed::Short("list of page checksums"));
+    }
+    for (page, (bytes, sum)) in payload.chunks(PAGE).zip(checksums.chunks_exact(4)).enumerate() {
+        if crc(page_seed(marker, page), bytes).to_le_bytes() != sum {
+            return Err(Malformed::Page { page });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_checksum_is_the_one_everybody_else_computes() {
+        assert_eq!(crc(0, b"123456789"), 0xCBF4_3926);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_and_the_whole_have_the_same_checksums(lengths in proptest::collection::vec(0usize..9000, 0..6), marker: u64) {
+            let whole: Vec<u8> = (0..lengths.iter().sum::<usize>()).map(|i| (i * 31 + i / 97) as u8).collect();
+            let mut rest = &whole[..];
+            let parts: Vec<&[u8]> = lengths.iter().map(|&n| { let (a, b) = rest.split_at(n); rest = b; a }).collect();
+            let mut sums = vec![];
+            put_pages(&mut sums, marker, parts.into_iter());
+            prop_assert_eq!(verify_pages(marker, &sums, &whole), Ok(()));
+        }
+    }
+
+    #[test]
+    fn pages_that_change_places_are_noticed() {
+        let mut payload = vec![1u8; PAGE];
+        payload.extend_from_slice(&[2u8; PAGE]);
+        let mut sums = vec![];
+        put_pages(&mut sums, 77, std::iter::once(&payload[..]));
+        payload.rotate_left(PAGE);
+        sums.rotate_left(4);
+        assert_eq!(verify_pages(77, &sums, &payload), Err(Malformed::Page { page: 0 }));
+    }
+}

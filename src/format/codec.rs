@@ -1,0 +1,223 @@
+//! Compression of single regions of a block. Every block is compressed by itself, so that any can be read alone.
+
+use super::Malformed;
+
+/// How the payload of a block is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Codec {
+    /// As it is.
+    #[default]
+    None,
+    /// LZ4 block format: the fastest.
+    Lz4,
+    /// Zstandard: smaller.
+    Zstd,
+}
+
+impl Codec {
+    /// The number that stands for it in a block header.
+    pub fn to_byte(self) -> u8 {
+        match self {
+            Codec::None => 0,
+            Codec::Lz4 => 1,
+            Codec::Zstd => 2,
+        }
+    }
+
+    /// The codec that a block header names.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Codec::None),
+            1 => Some(Codec::Lz4),
+            2 => Some(Codec::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Whether this build of the library has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Codec::None => true,
+            Codec::Lz4 => cfg!(feature = "lz4"),
+            Codec::Zstd => cfg!(feature = "zstd"),
+        }
+    }
+}
+
+/// Compresses regions with one codec, keeping the codec's tables from one to the next.
+pub struct Compressor {
+    codec: Codec,
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+    #[cfg(feature = "lz4")]
+    lz4: lz4_flex::block::CompressTable,
+}
+
+impl Compressor {
+    /// A compressor; `level` is zstd's, 0 stands for 1.
+    pub fn new(codec: Codec, level: i32) -> std::io::Result<Self> {
+        let _ = level;
+        Ok(Compressor {
+            codec,
+            #[cfg(feature = "zstd")]
+            zstd: match codec {
+                Codec::Zstd => Some(zstd::bulk::Compressor::new(if level == 0 { 1 } else { level })?),
+                _ => None,
+            },
+            #[cfg(feature = "lz4")]
+            lz4: lz4_flex::block::CompressTable::default(),
+        })
+    }
+
+    /// Which codec this is.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Compresses `plain` into `out`, whose old contents go. False when that does not make it shorter: then it is to
+    /// be stored as it is.
+    pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> bool {
+        out.clear();
+        if plain.is_empty() {
+            return false;
+        }
+        let len = match self.codec {
+            Codec::None => None,
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => {
+                out.resize(lz4_flex::block::get_maximum_output_size(plain.len()), 0);
+                lz4_flex::block::compress_into_with_table(plain, out, &mut self.lz4).ok()
+            }
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+                self.zstd.as_mut().and_then(|zstd| zstd.compress_to_buffer(plain, out).ok())
+            }
+            #[allow(unreachable_patterns)]
+            _ => None,
+        };
+        match len {
+            Some(len) if len < plain.len() => {
+                out.truncate(len);
+                true
+            }
+            _ => {
+                out.clear();
+                false
+            }
+        }
+    }
+}
+
+/// Decompresses regions, keeping the codec's tables from one to the next.
+#[derive(Default)]
+pub struct Decompressor {
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl Decompressor {
+    /// Decompresses `stored` into `out`, whose old contents go. It must become exactly `len` bytes, which the caller
+    /// has checked against the limits; nothing beyond them is ever written or allocated.
+    pub fn decompress(&mut self, codec: u8, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        out.clear();
+        let codec = Codec::from_byte(codec).ok_or_else(|| {
+            Malformed::inconsistent(format!("the block is compressed with the unknown codec {codec}"))
+        })?;
+        // A byte of LZ4 or zstd cannot stand for more than this, so a claim of more is a lie not worth the memory.
+        if len / 0x20_000 > stored.len() {
+            return Err(Malformed::inconsistent(format!("{} bytes claim to decompress to {len}", stored.len())));
+        }
+        let got = match codec {
+            Codec::None => {
+                out.extend_from_slice(stored);
+                Some(stored.len())
+            }
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => {
+                out.resize(len, 0);
+                lz4_flex::block::decompress_into(stored, out).ok()
+            }
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                out.reserve_exact(len);
+                self.zstd(stored, len, out)
+            }
+            #[allow(unreachable_patterns)]
+            codec => return Err(Malformed::inconsistent(format!("this build of the library has no codec {codec:?}"))),
+        };
+        if got != Some(len) || out.len() != len {
+            return Err(Malformed::inconsistent("the block does not decompress to the length it claims"));
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "zstd")]
+    fn zstd(&mut self, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Option<usize> {
+        if self.zstd.is_none() {
+            let mut fresh = zstd::bulk::Decompressor::new().ok()?;
+            fresh.window_log_max(super::limits::ZSTD_WINDOW_LOG).ok()?;
+            self.zstd = Some(fresh);
+        }
+        // The buffer is reused and may have room for more than was promised: bound it by the frame's own promise.
+        match zstd::zstd_safe::get_frame_content_size(stored) {
+            Ok(Some(promised)) if promised != len as u64 => return None,
+            Ok(_) => (),
+            Err(_) => return None,
+        }
+        self.zstd.as_mut()?.decompress_to_buffer(stored, out).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn available() -> impl Iterator<Item = Codec> {
+        [Codec::Lz4, Codec::Zstd].into_iter().filter(|codec| codec.is_available())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_compressed_comes_back(plain in proptest::collection::vec(0u8..4, 0..20_000)) {
+            for codec in available() {
+                let (mut stored, mut back) = (vec![], vec![1, 2, 3]);
+                let mut compressor = Compressor::new(codec, 0).unwrap();
+                if compressor.compress(&plain, &mut stored) {
+                    prop_assert!(stored.len() < plain.len());
+                    Decompressor::default().decompress(codec.to_byte(), &stored, plain.len(), &mut back).unwrap();
+                    prop_assert_eq!(&back, &plain);
+                } else {
+                    prop_assert!(plain.len() < 100);
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_decompress_to_the_claimed_length_or_are_refused(stored: Vec<u8>, len in 0usize..100_000) {
+            for codec in available() {
+                let mut out = Vec::with_capacity(1 << 20);
+                if Decompressor::default().decompress(codec.to_byte(), &stored, len, &mut out).is_ok() {
+                    prop_assert_eq!(out.len(), len);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_length_is_refused() {
+        for codec in available() {
+            let mut stored = vec![];
+            assert!(Compressor::new(codec, 0).unwrap().compress(&[7; 5000], &mut stored));
+            for len in [0, 4999, 5001, 1 << 30] {
+                let mut out = vec![];
+                assert!(
+                    Decompressor::default().decompress(codec.to_byte(), &stored, len, &mut out).is_err(),
+                    "{codec:?} {len}"
+                );
+                assert!(out.capacity() < 1 << 26, "{codec:?} allocated for a claim of {len}");
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A block while it is being filled, and the bytes it becomes.
+
+use std::ops::Range;
+
+use super::block::{BlockHeader, BlockKind, ENTRIES_COMPRESSED, HAS_EVENTS, HEADER};
+use super::{checksum, entries, varint};
+use crate::record::is_event;
+
+/// What is known of a block that is being filled. Its entries and its payload stand in buffers of the caller's, of
+/// which it knows the ranges, so that several blocks can share them.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub first_id: u64,
+    pub count: u32,
+    pub has_events: bool,
+    min_time: i64,
+    max_time: i64,
+    last_time: i64,
+    /// The first entry up to its time: the time is coded against the smallest of the block, known only at the end.
+    first_head: [u8; 16],
+    first_head_len: u8,
+    first_time: i64,
+    entries: Range<usize>,
+    payload: Range<usize>,
+}
+
+/// What an entry is made of, its payload apart.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntry<'a> {
+    pub type_id: u32,
+    pub time: i64,
+    /// Number of pairs and the pairs.
+    pub metadata: (u64, &'a [u8]),
+    pub payload_len: usize,
+}
+
+impl Draft {
+    /// An empty block that begins at the ends of the two buffers.
+    pub fn new(first_id: u64, entries_at: usize, payload_at: usize) -> Self {
+        Draft {
+            first_id,
+            count: 0,
+            has_events: false,
+            min_time: 0,
+            max_time: 0,
+            last_time: 0,
+            first_head: [0; 16],
+            first_head_len: 0,
+            first_time: 0,
+            entries: entries_at..entries_at,
+            payload: payload_at..payload_at,
+        }
+    }
+
+    /// Whether it holds neither a record nor an event.
+    pub fn is_empty(&self) -> bool {
+        self.first_head_len == 0
+    }
+
+    /// Bytes of payload and of entries so far.
+    pub fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
+    pub fn entries_len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn payload(&self) -> Range<usize> {
+        self.payload.clone()
+    }
+
+    pub fn last_id(&self) -> u64 {
+        self.first_id + u64::from(self.count) - 1
+    }
+
+    /// Adds an entry to the block and to `buffer`; the caller appends the payload to its own buffer.
+    #[inline]
+    pub fn push(&mut self, entry: &NewEntry<'_>, buffer: &mut Vec<u8>) {
+        let (pairs, metadata) = entry.metadata;
+        let tag = u64::from(entry.type_id) << 1 | u64::from(pairs != 0);
+        if self.is_empty() {
+            self.push_first(entry, tag);
+        } else {
+            let delta = varint::zigzag(entry.time.wrapping_sub(self.last_time));
+            entries::put(buffer, entry.payload_len as u64, tag, delta);
+            self.min_time = self.min_time.min(entry.time);
+            self.max_time = self.max_time.max(entry.time);
+        }
+        self.last_time = entry.time;
+        if pairs != 0 {
+            varint::put(buffer, pairs);
+            buffer.extend_from_slice(metadata);
+        }
+        if is_event(entry.type_id) {
+            self.has_events = true;
+        } else {
+            self.count += 1;
+        }
+        self.entries.end = buffer.len();
+        self.payload.end += entry.payload_len;
+    }
+
+    #[cold]
+    fn push_first(&mut self, entry: &NewEntry<'_>, tag: u64) {
+        let mut head = Vec::with_capacity(16);
+        entries::put_head(&mut head, entry.payload_len as u64, tag);
+        self.first_head[..head.len()].copy_from_slice(&head);
+        self.first_head_len = head.len() as u8;
+        self.first_time = entry.time;
+        self.min_time = entry.time;
+        self.max_time = entry.time;
+    }
+
+    /// Appends the block's entries, complete, to `out`; `buffer` is the one that `push` was given.
+    fn put_entries(&self, buffer: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.first_head[..usize::from(self.first_head_len)]);
+        varint::put(out, varint::zigzag(self.first_time.wrapping_sub(self.min_time)));
+        out.extend_from_slice(&buffer[self.entries.clone()]);
+    }
+}
+
+/// Where a block is going to stand, and what the segment knows by then.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub marker: u64,
+    pub offset: u64,
+    pub durable_end: u64,
+    pub last_index: u64,
+}
+
+/// A payload as it is going to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    pub codec: u8,
+    /// One after the other, they are the payload's bytes.
+    pub parts: &'a [&'a [u8]],
+    pub decoded_len: usize,
+}
+
+impl Stored<'_> {
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
+    }
+}
+
+/// Appends everything before the payload to `out`: header, page checksums and entries. `compress` may shorten the
+/// entries: it appends the compressed form to its second argument and says whether it did. Returns the block's length.
+pub fn seal(
+    draft: &Draft,
+    buffer: &[u8],
+    stored: Stored<'_>,
+    place: Place,
+    compress: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
+    out: &mut Vec<u8>,
+) -> u64 {
+    let start = out.len();
+    out.resize(start + HEADER, 0);
+    checksum::put_pages(out, place.marker, stored.parts.iter().copied());
+    let entries_at = out.len();
+    draft.put_entries(buffer, out);
+    let entries_len = out.len() - entries_at;
+    let mut shorter = vec![];
+    let compressed = compress(&out[entries_at..], &mut shorter);
+    if compressed {
+        out.truncate(entries_at);
+        out.extend_from_slice(&shorter);
+    }
+    let payload_stored = stored.len();
+    let header = BlockHeader {
+        kind: BlockKind::Records,
+        codec: stored.codec,
+        flags: u16::from(compressed) * ENTRIES_COMPRESSED | u16::from(draft.has_events) * HAS_EVENTS,
+        count: draft.count,
+        entries_stored: (out.len() - entries_at) as u32,
+        entries_len: entries_len as u32,
+        payload_stored: payload_stored as u32,
+        payload_len: stored.decoded_len as u32,
+        first_id: draft.first_id,
+        min_time: draft.min_time,
+        max_time: draft.max_time,
+        durable_end: place.durable_end,
+        last_index: place.last_index,
+        meta_crc: checksum::crc(place.marker as u32, &out[start + HEADER..]),
+    };
+    header.encode(place.marker, place.offset, &mut out[start..]);
+    header.block_len()
+}

@@ -1,0 +1,161 @@
+//! The entries of a RECORDS block: for each record its payload length, type, time and metadata, as varints.
+
+use super::{metadata, varint, Malformed};
+
+/// What one entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    pub payload_len: u32,
+    pub type_id: u32,
+    pub time: i64,
+    /// The pairs, without their number.
+    pub metadata: &'a [u8],
+}
+
+/// How far the entries of a block are read: `new` before the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    at: usize,
+    time: i64,
+}
+
+impl Progress {
+    /// Before the first entry of a block whose smallest time is `min_time`.
+    pub fn new(min_time: i64) -> Self {
+        Progress { at: 0, time: min_time }
+    }
+
+    /// Reads the next of the decoded `entries`; `Ok(None)` at their end.
+    #[inline]
+    pub fn next<'a>(&mut self, entries: &'a [u8]) -> Result<Option<Entry<'a>>, Malformed> {
+        // Nearly every entry is three varints of one or two bytes: one 8-byte load holds them, and reading them
+        // without branches keeps the varying lengths from being mispredicted.
+        if let Some(word) = entries.get(self.at..self.at + 8) {
+            let word = u64::from_le_bytes(word.try_into().expect("a slice of 8"));
+            let (len, bits_1, long_1) = short(word);
+            let (tag, bits_2, long_2) = short(word >> bits_1);
+            let (delta, bits_3, long_3) = short(word >> (bits_1 + bits_2));
+            if (long_1 | long_2 | long_3 | (tag & 1)) == 0 {
+                self.at += ((bits_1 + bits_2 + bits_3) / 8) as usize;
+                self.time = self.time.wrapping_add(varint::unzigzag(delta));
+                let entry =
+                    Entry { payload_len: len as u32, type_id: (tag >> 1) as u32, time: self.time, metadata: &[] };
+                return Ok(Some(entry));
+            }
+        }
+        self.next_long(entries)
+    }
+
+    #[inline(never)]
+    fn next_long<'a>(&mut self, entries: &'a [u8]) -> Result<Option<Entry<'a>>, Malformed> {
+        let mut at = self.at;
+        if at >= entries.len() {
+            return Ok(None);
+        }
+        let short = || Malformed::Short("list of entries");
+        let payload_len = varint::get(entries, &mut at).ok_or_else(short)?;
+        let tag = varint::get(entries, &mut at).ok_or_else(short)?;
+        let delta = varint::get(entries, &mut at).ok_or_else(short)?;
+        let (Ok(payload_len), Ok(type_id)) = (u32::try_from(payload_len), u32::try_from(tag >> 1)) else {
+            return Err(Malformed::inconsistent("an entry's payload length or type is out of range"));
+        };
+        let mut pairs = &entries[..0];
+        if tag & 1 != 0 {
+            let count = varint::get(entries, &mut at).ok_or_else(short)?;
+            pairs = metadata::take(entries, &mut at, count)?;
+        }
+        self.at = at;
+        self.time = self.time.wrapping_add(varint::unzigzag(delta));
+        Ok(Some(Entry { payload_len, type_id, time: self.time, metadata: pairs }))
+    }
+}
+
+/// The varint of one or two bytes at the low end of `word`: its value, its length in bits, and 0 unless it is longer.
+#[inline]
+fn short(word: u64) -> (u64, u32, u64) {
+    let two = (word >> 7) & 1;
+    let long = (word >> 15) & two;
+    let value = (word & 0x7f) | (((word >> 8) & 0x7f) * two) << 7;
+    (value, 8 + 8 * two as u32, long)
+}
+
+/// Appends an entry without its metadata. `tag` is `type << 1 | has_metadata`, `delta` is already in zigzag form.
+#[inline]
+pub fn put(out: &mut Vec<u8>, payload_len: u64, tag: u64, delta: u64) {
+    const SHORT: u64 = 1 << 14;
+    if payload_len < SHORT && tag < SHORT && delta < SHORT {
+        let (word_1, bits_1) = pack(payload_len);
+        let (word_2, bits_2) = pack(tag);
+        let (word_3, bits_3) = pack(delta);
+        let word = word_1 | word_2 << bits_1 | word_3 << (bits_1 + bits_2);
+        let end = out.len() + ((bits_1 + bits_2 + bits_3) / 8) as usize;
+        out.extend_from_slice(&word.to_le_bytes());
+        out.truncate(end);
+    } else {
+        put_head(out, payload_len, tag);
+        varint::put(out, delta);
+    }
+}
+
+/// Appends the part of an entry before its time.
+pub fn put_head(out: &mut Vec<u8>, payload_len: u64, tag: u64) {
+    varint::put(out, payload_len);
+    varint::put(out, tag);
+}
+
+/// `value`, below 2^14, as a varint in a word, and its length in bits.
+#[inline]
+fn pack(value: u64) -> (u64, u32) {
+    let two = u64::from(value >= 0x80);
+    ((value & 0x7f) | two << 7 | (value >> 7) << 8, 8 + 8 * two as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_width() -> impl Strategy<Value = u64> {
+        (0u32..64, any::<u64>()).prop_map(|(shift, raw)| raw >> shift)
+    }
+
+    proptest! {
+        #[test]
+        fn entries_of_any_width_come_back(
+            rows in proptest::collection::vec((any_width(), any_width(), any_width(), any::<bool>()), 0..40),
+            start: i64,
+        ) {
+            let mut bytes = vec![];
+            let mut pairs = vec![];
+            metadata::put(&mut pairs, "key", "wärt");
+            for &(len, type_id, delta, with) in &rows {
+                put(&mut bytes, len as u32 as u64, u64::from(type_id as u32) << 1 | u64::from(with), delta);
+                if with {
+                    bytes.push(1);
+                    bytes.extend_from_slice(&pairs);
+                }
+            }
+            let mut progress = Progress::new(start);
+            let mut time = start;
+            for &(len, type_id, delta, with) in &rows {
+                time = time.wrapping_add(varint::unzigzag(delta));
+                let metadata = if with { &pairs[..] } else { &[] };
+                let expected = Entry { payload_len: len as u32, type_id: type_id as u32, time, metadata };
+                prop_assert_eq!(progress.next(&bytes), Ok(Some(expected)));
+            }
+            prop_assert_eq!(progress.next(&bytes), Ok(None));
+        }
+
+        #[test]
+        fn any_bytes_end_or_are_refused(bytes: Vec<u8>) {
+            let mut progress = Progress::new(0);
+            for _ in 0..=bytes.len() {
+                match progress.next(&bytes) {
+                    Ok(Some(_)) => (),
+                    Ok(None) | Err(_) => return Ok(()),
+                }
+            }
+            prop_assert!(false, "no progress");
+        }
+    }
+}

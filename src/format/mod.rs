@@ -1,0 +1,60 @@
+//! The bytes of a segment, version 2.0, and nothing else: pure functions over slices that know no files.
+//! `docs/format.md` tells the same in prose.
+
+pub mod block;
+pub mod checksum;
+pub mod codec;
+pub mod declaration;
+pub mod draft;
+pub mod entries;
+pub mod metadata;
+pub mod packed;
+pub mod trailer;
+pub mod varint;
+
+/// What is wrong with some bytes. The layers above add the file and the offset.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("not a binlog file: the first bytes are not BINLOG")]
+    Magic,
+    #[error("format version {0}.{1} is newer than this library reads (2.x)")]
+    Version(u8, u8),
+    #[error("the file header is written with transcoder {0}, which this library does not know")]
+    Transcoder(u8),
+    #[error("the file uses features (bits {0:#x}) that this library does not know")]
+    Features(u64),
+    #[error("the {0} is cut short")]
+    Short(&'static str),
+    #[error("the {0} fails its checksum")]
+    Checksum(&'static str),
+    #[error("page {page} of the payload fails its checksum")]
+    Page { page: usize },
+    #[error("no block begins here: the marker is missing")]
+    Marker,
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+impl Malformed {
+    pub(crate) fn inconsistent(reason: impl Into<String>) -> Self {
+        Malformed::Inconsistent(reason.into())
+    }
+}
+
+/// The bounds that every reader checks before it allocates.
+pub mod limits {
+    /// Protobuf file header, in bytes.
+    pub const FILE_HEADER: usize = 1 << 20;
+    /// Metadata of one record, in bytes and in pairs.
+    pub const METADATA: usize = 16 << 20;
+    pub const METADATA_PAIRS: u64 = 65_535;
+    /// Payload of one record unless the writer's options say otherwise, and what an option may say at most.
+    pub const RECORD_DEFAULT: u64 = 1 << 30;
+    pub const RECORD: u64 = (1 << 31) - 1;
+    /// A stored or decoded region of one block.
+    pub const REGION: u64 = (1 << 31) - 1;
+    /// Payload bytes at which a block ends: the range that an option may choose from.
+    pub const BLOCK_TARGET: std::ops::RangeInclusive<u32> = 4 << 10..=16 << 20;
+    /// The window of a zstd decoder, as a power of two: 8 MiB.
+    pub const ZSTD_WINDOW_LOG: u32 = 23;
+}

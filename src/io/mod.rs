@@ -1,0 +1,155 @@
+//! The only door to the system: files and directories behind two traits, the real ones, and a double in memory.
+//!
+//! The layers above are written against [`File`] and [`Directory`], so that tests can put a double in their place
+//! which fails at the n-th operation.
+
+pub mod clock;
+mod fork;
+mod inflate;
+mod lock;
+mod machine;
+mod memory;
+mod real;
+pub(crate) mod thread;
+
+use std::io::{IoSlice, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use fork::ForkMark;
+pub(crate) use inflate::inflated;
+pub(crate) use machine::{fill_random, host_name};
+pub use memory::{Fault, MemoryDirectory, Operation};
+pub use real::RealDirectory;
+
+/// An open file. Every method may be called from any thread.
+pub trait File: Send + Sync {
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+
+    /// Writes the parts one after the other at `offset`. May write fewer bytes than given, as pwritev(2) may.
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize>;
+
+    /// Length in bytes; `u64::MAX` when only reading to the end can tell.
+    fn len(&self) -> Result<u64>;
+
+    /// Cuts the file to `len` bytes; also gives back space that was set aside behind them.
+    fn set_len(&self, len: u64) -> Result<()>;
+
+    /// Sets disk space aside for `len` bytes from `offset` on, without changing the file's length. A file system that
+    /// cannot do so is no error.
+    fn allocate(&self, offset: u64, len: u64) -> Result<()>;
+
+    /// Makes the contents durable (fdatasync).
+    fn sync_data(&self) -> Result<()>;
+
+    /// Takes the writer's lock on the file; false when another open file holds it. It goes with the file handle.
+    fn try_lock(&self) -> Result<bool>;
+
+    /// Gives the lock back.
+    fn unlock(&self) -> Result<()>;
+
+    /// Whether another open file holds the writer's lock.
+    fn is_locked(&self) -> Result<bool>;
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// A directory of segments.
+pub trait Directory: Send + Sync {
+    /// Where it is, for messages.
+    fn path(&self) -> &Path;
+
+    /// Opens a file that is there.
+    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>>;
+
+    /// Creates a file that must not be there yet (`O_EXCL`), with these permission bits whatever the umask says.
+    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>>;
+
+    /// Opens a file for writing and creates it when it is not there.
+    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>>;
+
+    /// Names of the files in it, in no order.
+    fn list(&self) -> Result<Vec<String>>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> Result<()>;
+
+    /// Makes created and removed names durable.
+    fn sync(&self) -> Result<()>;
+
+    /// Path of a file in it, for messages.
+    fn path_of(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+}
+
+/// Reads until `buffer` is full or the file ends; returns how many bytes came.
+pub fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all parts at `offset`. On failure also says how many bytes had been written by then.
+pub fn write_full(file: &dyn File, parts: &[&[u8]], offset: u64) -> std::result::Result<(), (u64, std::io::Error)> {
+    /// Parts given to one system call: far below IOV_MAX, and more than a piece of four blocks needs.
+    const PARTS: usize = 64;
+    let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
+    let mut done = 0u64;
+    let (mut first, mut skip) = (0, 0);
+    while done < total {
+        let mut slices = [IoSlice::new(&[]); PARTS];
+        let mut used = 0;
+        for (i, part) in parts[first..].iter().take(PARTS).enumerate() {
+            slices[used] = IoSlice::new(if i == 0 { &part[skip..] } else { part });
+            used += 1;
+        }
+        let wrote = match file.write_at(&slices[..used], offset + done) {
+            Ok(0) => return Err((done, std::io::ErrorKind::WriteZero.into())),
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err((done, e)),
+        };
+        done += wrote as u64;
+        skip += wrote;
+        while first < parts.len() && skip >= parts[first].len() {
+            skip -= parts[first].len();
+            first += 1;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_beyond_one_system_call_and_short_writes_are_written_whole() {
+        let directory = MemoryDirectory::new();
+        directory.set_longest_write(7);
+        let file = directory.create("f", 0o640).unwrap();
+        let parts: Vec<Vec<u8>> = (0..200u8).map(|i| vec![i; usize::from(i % 5)]).collect();
+        let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        write_full(&*file, &slices, 3).unwrap();
+        let mut back = vec![9; 500];
+        let n = read_full(&*file, &mut back, 0).unwrap();
+        assert_eq!(back[..3], [0; 3]);
+        assert_eq!(back[3..n], parts.concat());
+    }
+}

@@ -1,0 +1,192 @@
+//! The real file system.
+
+use std::fs;
+use std::io::{ErrorKind, IoSlice, Result};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{lock, Access, Directory, File};
+
+/// A directory of the file system.
+pub struct RealDirectory {
+    path: PathBuf,
+}
+
+impl RealDirectory {
+    /// A directory that is there.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        // An empty parent, as of a bare file name, is the working directory.
+        let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+        if !fs::metadata(&path)?.is_dir() {
+            return Err(std::io::Error::from_raw_os_error(libc::ENOTDIR));
+        }
+        Ok(RealDirectory { path })
+    }
+
+    /// A directory that is made, with its ancestors, when it is not there; what was made is durable on return.
+    pub fn open_or_create(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let mut missing = vec![];
+        let mut at = path.as_path();
+        while !at.as_os_str().is_empty() && !at.exists() {
+            missing.push(at);
+            at = at.parent().unwrap_or(Path::new(""));
+        }
+        for made in missing.into_iter().rev() {
+            match fs::create_dir(made) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                _ => (),
+            }
+            let parent = made.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            fs::File::open(parent)?.sync_all()?;
+        }
+        Self::open(path)
+    }
+}
+
+impl Directory for RealDirectory {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
+        let file = fs::OpenOptions::new().read(true).write(access == Access::ReadWrite).open(self.path.join(name))?;
+        if file.metadata()?.is_dir() {
+            return Err(std::io::Error::from_raw_os_error(libc::EISDIR));
+        }
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        let path = self.path.join(name);
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        match self.create(name, mode) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => self.open(name, Access::ReadWrite),
+            other => other,
+        }
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        let mut names = vec![];
+        for entry in fs::read_dir(&self.path)? {
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync(&self) -> Result<()> {
+        fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+struct RealFile {
+    file: fs::File,
+}
+
+impl File for RealFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        // SAFETY: IoSlice has the layout of iovec, the slices outlive the call, and the descriptor is open.
+        let n = unsafe {
+            libc::pwritev(
+                self.file.as_raw_fd(),
+                parts.as_ptr().cast(),
+                parts.len() as libc::c_int,
+                offset as libc::off_t,
+            )
+        };
+        match n {
+            0.. => Ok(n as usize),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.file.set_len(len)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        // SAFETY: a plain system call on an open descriptor.
+        let done = unsafe {
+            libc::fallocate(self.file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, offset as libc::off_t, len as libc::off_t)
+        };
+        match done {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.file.sync_data()
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        lock::try_lock(&self.file)
+    }
+
+    fn unlock(&self) -> Result<()> {
+        lock::unlock(&self.file)
+    }
+
+    fn is_locked(&self) -> Result<bool> {
+        lock::is_locked(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_seen_by_others_and_goes_with_its_file() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = RealDirectory::open(scratch.path()).unwrap();
+        let writer = directory.create("f", 0o600).unwrap();
+        let other = directory.open("f", Access::ReadWrite).unwrap();
+        assert!(!other.is_locked().unwrap());
+        assert!(writer.try_lock().unwrap());
+        assert!(!writer.is_locked().unwrap(), "its own lock is no obstacle");
+        assert!(other.is_locked().unwrap());
+        assert!(!other.try_lock().unwrap());
+        drop(writer);
+        assert!(other.try_lock().unwrap());
+    }
+
+    #[test]
+    fn a_file_is_created_once_with_the_mode_asked_for_whatever_the_umask() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = RealDirectory::open_or_create(scratch.path().join("a/b")).unwrap();
+        directory.create("f", 0o666).unwrap();
+        let mode = fs::metadata(scratch.path().join("a/b/f")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o666);
+        assert_eq!(directory.create("f", 0o600).err().unwrap().kind(), ErrorKind::AlreadyExists);
+    }
+}

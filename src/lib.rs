@@ -1,0 +1,30 @@
+//! Append-only structured binary logs.
+//!
+//! A service writes typed records (payload, type, time, string metadata) at the speed of memory, and reads them back
+//! years later. **A log is a sequence of segments, a segment is a sequence of blocks, a block is a batch of records**;
+//! a block is the unit of writing, checksumming, compressing, skipping and following.
+//!
+//! [`Writer`] appends, from any number of threads; [`Reader`] opens a file, a directory or a pattern, and its
+//! [`Cursor`]s show the records, while a writer is still at work too. The same library has a C interface, which
+//! `include/binlog.h` declares and `docs/c-api.md` explains.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
+mod error;
+pub mod ffi;
+mod format;
+pub mod io;
+mod log;
+mod options;
+mod reader;
+mod record;
+mod segment;
+mod writer;
+
+pub use error::{Error, Kind, Result};
+pub use format::codec::Codec;
+pub use options::{Filter, Lag, ReaderMode, ReaderOptions, WriterOptions, DEFAULT_BLOCK_BYTES};
+pub use reader::{Cursor, Reader, SegmentFacts, Tail, TailState};
+pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
+pub use writer::{Position, Writer};

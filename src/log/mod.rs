@@ -1,0 +1,10 @@
+//! One log: a directory of segments or a single file. Names, the writer's lock, the next segment, and what is there to
+//! be read.
+
+mod names;
+mod snapshot;
+mod target;
+
+pub(crate) use names::check_name;
+pub(crate) use snapshot::{Snapshot, Source};
+pub(crate) use target::{Facts, Opened, Prepared, Target};

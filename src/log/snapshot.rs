@@ -1,0 +1,125 @@
+//! What there is to read: the segments behind a path, in the order in which they were written.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::{Access, Directory, RealDirectory};
+use crate::segment::{is_unborn, Segment, EXTENSION};
+
+/// Where a reader reads from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// All segments of a directory.
+    Directory(Arc<dyn Directory>),
+    /// One file.
+    File(Arc<dyn Directory>, String),
+    /// The files that match a pattern.
+    Glob(String),
+}
+
+/// The segments of a source at one moment.
+#[derive(Clone, Default)]
+pub(crate) struct Snapshot {
+    pub segments: Vec<Arc<Segment>>,
+}
+
+impl Source {
+    /// A directory, a file, or a glob pattern: whichever `path` turns out to be.
+    pub fn of(path: &Path) -> Result<Self> {
+        let failed = |e: std::io::Error| Error::io(&e, "open").at(path);
+        match std::fs::metadata(path) {
+            Ok(facts) if facts.is_dir() => Ok(Source::Directory(Arc::new(RealDirectory::open(path).map_err(failed)?))),
+            Ok(_) => {
+                let (directory, name) = parent_and_name(path)?;
+                Ok(Source::File(Arc::new(RealDirectory::open(directory).map_err(failed)?), name))
+            }
+            Err(e) => match path.to_str() {
+                Some(pattern) if pattern.contains(['*', '?', '[']) => Ok(Source::Glob(pattern.to_owned())),
+                _ => Err(failed(e)),
+            },
+        }
+    }
+
+    /// The segments that are there now. Those in `known` are not opened again.
+    pub fn snapshot(&self, known: &Snapshot) -> Result<Snapshot> {
+        let mut segments = vec![];
+        match self {
+            Source::File(directory, name) => {
+                segments.push(match known.segments.first() {
+                    Some(segment) => segment.clone(),
+                    None => Arc::new(Segment::open(&**directory, name, Access::Read)?),
+                });
+            }
+            Source::Directory(directory) => {
+                let mut names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+                names.retain(|name| name.ends_with(EXTENSION));
+                add(&mut segments, &**directory, names, known)?;
+            }
+            Source::Glob(pattern) => {
+                let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();
+                let paths = glob::glob(pattern)
+                    .map_err(|e| Error::invalid(format!("the pattern {pattern:?} is not understood: {e}")))?;
+                for path in paths.filter_map(|path| path.ok()).filter(|path| path.is_file()) {
+                    let (directory, name) = parent_and_name(&path)?;
+                    by_directory.entry(directory).or_default().push(name);
+                }
+                for (path, names) in by_directory {
+                    let directory = RealDirectory::open(&path).map_err(|e| Error::io(&e, "open").at(&path))?;
+                    add(&mut segments, &directory, names, known)?;
+                }
+                if segments.is_empty() && known.segments.is_empty() {
+                    return Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)));
+                }
+            }
+        }
+        sort(&mut segments);
+        Ok(Snapshot { segments })
+    }
+}
+
+fn parent_and_name(path: &Path) -> Result<(PathBuf, String)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::invalid("the file's name is not UTF-8").at(path))?;
+    Ok((path.parent().unwrap_or(Path::new("")).to_owned(), name.to_owned()))
+}
+
+fn add(
+    segments: &mut Vec<Arc<Segment>>,
+    directory: &dyn Directory,
+    names: Vec<String>,
+    known: &Snapshot,
+) -> Result<()> {
+    for name in names {
+        let path = directory.path_of(&name);
+        if let Some(segment) = known.segments.iter().find(|segment| segment.path == path) {
+            segments.push(segment.clone());
+            continue;
+        }
+        match Segment::open(directory, &name, Access::Read) {
+            Ok(segment) => segments.push(Arc::new(segment)),
+            // A file that a writer has just created, or was about to begin when it was killed, holds no record yet.
+            Err(_) if is_unborn(directory, &name) => (),
+            // Removed since the directory was listed.
+            Err(e) if e.kind() == Kind::NotFound => (),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Segments of one log stand together, by sequence number: names, times and inodes may lie, headers do not. Logs are
+/// ordered by name, then by when they began.
+fn sort(segments: &mut [Arc<Segment>]) {
+    let mut began: HashMap<Vec<u8>, i64> = HashMap::new();
+    for segment in segments.iter() {
+        let created = segment.header.created_ns;
+        began.entry(segment.header.log_id.clone()).and_modify(|at| *at = created.min(*at)).or_insert(created);
+    }
+    segments.sort_by(|a, b| {
+        let key =
+            |s: &Segment| (s.header.name.clone(), began[&s.header.log_id], s.header.log_id.clone(), s.header.sequence);
+        key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
+    });
+}

@@ -1,0 +1,247 @@
+//! Where a writer writes: which segment it goes on in, and which comes next.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::names;
+use crate::error::{Error, Kind, Result};
+use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
+use crate::io::{self, clock, fill_random, Access, Directory, File};
+use crate::segment::{self, is_unborn, Appender, Found, Segment};
+
+/// What the user says of a log; goes into every segment's header.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub name: String,
+    pub content_type: String,
+    pub parameters: BTreeMap<String, String>,
+    pub file_mode: u32,
+}
+
+/// A log opened for writing, under the writer's lock.
+pub(crate) struct Target {
+    directory: Arc<dyn Directory>,
+    facts: Facts,
+    log_id: Vec<u8>,
+    layout: Layout,
+}
+
+enum Layout {
+    /// Segments in a directory. The lock goes with the file; `greatest` is the greatest sequence number seen in a name.
+    Directory { _lock: Arc<dyn File>, greatest: u64 },
+    /// One file for ever.
+    SingleFile,
+}
+
+/// A target, the segment to go on in, and what was found there.
+pub(crate) struct Opened {
+    pub target: Target,
+    pub appender: Appender,
+    /// Nothing when the log is new.
+    pub found: Option<Found>,
+    /// The torn tail that was cut, and the file that keeps it.
+    pub cut: Option<(u64, u64, PathBuf)>,
+}
+
+impl Target {
+    /// Opens a directory log and creates it when it is not there. A torn tail of the last segment is cut after its
+    /// bytes have been kept in a file beside it.
+    pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts) -> Result<Opened> {
+        let lock = take_lock(&*directory, &facts)?;
+        let mut named: Vec<(u64, String)> = directory
+            .list()
+            .map_err(|e| Error::io(&e, "list").at(directory.path()))?
+            .into_iter()
+            .filter_map(|file| Some((names::sequence(&facts.name, &file)?, file)))
+            .collect();
+        named.sort_unstable();
+        let greatest = named.last().map_or(0, |(sequence, _)| *sequence);
+        let layout = Layout::Directory { _lock: lock, greatest };
+        while let Some((_, file)) = named.pop() {
+            if !is_unborn(&*directory, &file) {
+                return Self::resume(directory, facts, layout, &file);
+            }
+        }
+        let name = names::segment(&facts.name, greatest + 1);
+        Self::begin(directory, facts, layout, &name)
+    }
+
+    /// Opens a log that is one file, and creates it when it is not there.
+    pub fn open_file(directory: Arc<dyn Directory>, file: &str, facts: Facts) -> Result<Opened> {
+        match directory.open(file, Access::Read) {
+            Ok(there) if there.len().is_ok_and(|len| len > 0) => {
+                drop(there);
+                Self::resume(directory, facts, Layout::SingleFile, file)
+            }
+            Ok(_) => {
+                Err(Error::invalid("the file is there, is empty, and so is no log: remove it or take another name")
+                    .at(&directory.path_of(file)))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Self::begin(directory, facts, Layout::SingleFile, file),
+            Err(e) => Err(Error::io(&e, "open").at(&directory.path_of(file))),
+        }
+    }
+
+    fn begin(directory: Arc<dyn Directory>, facts: Facts, layout: Layout, file: &str) -> Result<Opened> {
+        let mut log_id = vec![0; 16];
+        fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
+        let mut target = Target { directory, facts, log_id, layout };
+        let prepared = target.create(file)?;
+        let appender = target.start(prepared, 1, 1, None)?;
+        Ok(Opened { target, appender, found: None, cut: None })
+    }
+
+    fn resume(directory: Arc<dyn Directory>, facts: Facts, layout: Layout, file: &str) -> Result<Opened> {
+        let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite)?);
+        lock_segment(&segment)?;
+        if matches!(layout, Layout::Directory { .. }) && segment.header.name != facts.name {
+            let reason = format!("the segment belongs to the log {:?}, not {:?}", segment.header.name, facts.name);
+            return Err(Error::corrupt(reason).at(&segment.path));
+        }
+        let found = segment::recover(&segment)?;
+        let cut = match found.torn_bytes {
+            0 => None,
+            bytes => Some((found.end, bytes, cut_torn_tail(&*directory, &segment, found.end, bytes, facts.file_mode)?)),
+        };
+        let log_id = segment.header.log_id.clone();
+        let appender = Appender::new(segment, found.end, found.durable_end, found.next_id, found.closed);
+        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, found: Some(found), cut })
+    }
+
+    /// Whether there can be a next segment.
+    pub fn can_roll(&self) -> bool {
+        matches!(self.layout, Layout::Directory { .. })
+    }
+
+    /// Creates the file of the next segment, still empty, and makes its name durable.
+    pub fn prepare(&mut self, after: u64) -> Result<Prepared> {
+        let Layout::Directory { greatest, .. } = &mut self.layout else {
+            return Err(Error::new(Kind::Unsupported, "a log that is one file does not roll").at(self.directory.path()));
+        };
+        let mut sequence = after.max(*greatest);
+        loop {
+            sequence += 1;
+            let name = names::segment(&self.facts.name, sequence);
+            match self.create(&name) {
+                // A file of that name that is none of ours stays, and its number is passed over.
+                Err(e) if e.os_code() == Some(libc::EEXIST) => (),
+                other => return other.map(|prepared| Prepared { sequence, ..prepared }),
+            }
+        }
+    }
+
+    fn create(&self, name: &str) -> Result<Prepared> {
+        let path = self.directory.path_of(name);
+        let file = self.directory.create(name, self.facts.file_mode).map_err(|e| {
+            // The double in memory has no system codes of its own.
+            let e =
+                if e.kind() == ErrorKind::AlreadyExists { std::io::Error::from_raw_os_error(libc::EEXIST) } else { e };
+            Error::io(&e, "create").at(&path)
+        })?;
+        if !file.try_lock().map_err(|e| Error::io(&e, "lock").at(&path))? {
+            return Err(Error::new(Kind::Locked, "another writer took the new file").at(&path));
+        }
+        self.directory.sync().map_err(|e| Error::io(&e, "sync").at(self.directory.path()))?;
+        Ok(Prepared { name: name.to_owned(), file, sequence: 1 })
+    }
+
+    /// Makes a prepared file the segment in which the record `first_id` comes first.
+    pub fn start(
+        &mut self,
+        prepared: Prepared,
+        sequence: u64,
+        first_id: u64,
+        predecessor: Option<Predecessor>,
+    ) -> Result<Appender> {
+        let mut marker = [0; 8];
+        fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
+        let header = FileHeader {
+            created_ns: clock::now_ns(),
+            name: self.facts.name.clone(),
+            content_type: self.facts.content_type.clone(),
+            parameters: self.facts.parameters.clone(),
+            log_id: self.log_id.clone(),
+            marker: u64::from_le_bytes(marker).max(1),
+            sequence,
+            first_id,
+            predecessor,
+            period_s: 0,
+            template: if self.can_roll() { names::TEMPLATE.to_owned() } else { prepared.name.clone() },
+            writer: Some(WriterFacts {
+                library: concat!("binlog ", env!("CARGO_PKG_VERSION")).to_owned(),
+                pid: std::process::id(),
+                host: io::host_name(),
+            }),
+            incompatible: 0,
+            compatible: 0,
+        };
+        let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file, header)?);
+        if let Layout::Directory { greatest, .. } = &mut self.layout {
+            *greatest = (*greatest).max(sequence);
+        }
+        let start = segment.start;
+        Ok(Appender::new(segment, start, 0, first_id, false))
+    }
+}
+
+/// A file that is going to be the next segment.
+pub(crate) struct Prepared {
+    pub name: String,
+    pub sequence: u64,
+    file: Arc<dyn File>,
+}
+
+fn take_lock(directory: &dyn Directory, facts: &Facts) -> Result<Arc<dyn File>> {
+    let name = names::lock(&facts.name);
+    let path = directory.path_of(&name);
+    let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
+    let lock = directory.open_or_create(&name, facts.file_mode).map_err(|e| failed(&e, "create"))?;
+    if !lock.try_lock().map_err(|e| failed(&e, "lock"))? {
+        let mut text = [0; 32];
+        let n = io::read_full(&*lock, &mut text, 0).unwrap_or(0);
+        let holder = String::from_utf8_lossy(&text[..n]);
+        let holder = holder.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
+        return Err(Error::new(Kind::Locked, format!("another writer has the log open (process {holder})")).at(&path));
+    }
+    let pid = format!("{}\n", std::process::id());
+    // Only a help for the message above: a disk that is full does not keep a log from being opened.
+    let _ = lock.set_len(0);
+    let _ = io::write_full(&*lock, &[pid.as_bytes()], 0);
+    Ok(lock)
+}
+
+fn lock_segment(segment: &Segment) -> Result<()> {
+    match segment.file.try_lock() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
+        Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
+    }
+}
+
+/// Keeps the torn bytes in `<segment>.torn-<offset>`, durable, before they are cut away.
+fn cut_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64, mode: u32) -> Result<PathBuf> {
+    let name = format!("{}.torn-{offset}", segment.name);
+    let path = directory.path_of(&name);
+    let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
+    let kept = directory.open_or_create(&name, mode).map_err(|e| failed(&e, "create"))?;
+    kept.set_len(0).map_err(|e| failed(&e, "truncate"))?;
+    let mut buffer = vec![0; 256 << 10];
+    let mut done = 0;
+    while done < bytes {
+        let want = buffer.len().min((bytes - done) as usize);
+        let n = io::read_full(&*segment.file, &mut buffer[..want], offset + done)
+            .map_err(|e| Error::io(&e, "read").at_offset(&segment.path, offset + done))?;
+        if n == 0 {
+            break;
+        }
+        io::write_full(&*kept, &[&buffer[..n]], done).map_err(|(_, e)| failed(&e, "write"))?;
+        done += n as u64;
+    }
+    kept.sync_data().map_err(|e| failed(&e, "sync"))?;
+    directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    let cut = segment.file.set_len(offset).and_then(|()| segment.file.sync_data());
+    cut.map_err(|e| Error::io(&e, "truncate").at_offset(&segment.path, offset))?;
+    Ok(path)
+}

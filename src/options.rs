@@ -1,0 +1,180 @@
+//! What writers and readers can be told: defaults and validation, no input or output.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::format::codec::Codec;
+use crate::format::limits;
+
+/// How a log is written. `WriterOptions::default()` with the fields of interest changed is the usual way to make one.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// Name of the log; begins the file names of a directory log. 1 to 128 bytes, no slash, no leading dot.
+    pub name: String,
+    /// What the payloads are, as a MIME type.
+    pub content_type: String,
+    /// Facts of the user's own about the log, kept in every segment's file header.
+    pub parameters: BTreeMap<String, String>,
+    /// Compression of payloads, block by block.
+    pub codec: Codec,
+    /// zstd's level; 0 = 1.
+    pub codec_level: i32,
+    /// Payload bytes at which a block ends: 4 KiB to 16 MiB. A block is the unit of checksumming, compressing and
+    /// skipping; a larger one costs fewer bytes a record and compresses better.
+    pub block_bytes: u32,
+    /// A directory log rolls to a new segment rather than let one grow over this many bytes. `u64::MAX` = never.
+    pub segment_bytes: u64,
+    /// The longest payload that is accepted, up to 2 GiB - 1.
+    pub record_max_bytes: u64,
+    /// How far the flushed position may lag behind the appended one.
+    pub flush: Lag,
+    /// How far the durable position may lag behind the appended one.
+    pub sync: Lag,
+    /// Permission bits of files that are created, whatever the umask is.
+    pub file_mode: u32,
+    /// Encode and write in one background thread, so that this overlaps with the callers' work. Without it, the
+    /// thread whose append fills a block writes it.
+    pub background: bool,
+}
+
+/// How far one position of a writer may lag behind another. An append that would exceed `records` or `bytes` flushes
+/// or syncs before it returns. `interval` is kept by the background thread; without one it is looked at in each
+/// append and in [`crate::Writer::tick`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Every so many records; 1 = before each append returns.
+    pub records: Option<u64>,
+    /// Every so many bytes of payload.
+    pub bytes: Option<u64>,
+    /// At the latest so long after a record was appended.
+    pub interval: Option<Duration>,
+}
+
+/// Payload bytes of a block by default; `docs/decisions/0003-block-target.md` says why.
+pub const DEFAULT_BLOCK_BYTES: u32 = 128 << 10;
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            name: "default".to_owned(),
+            content_type: "application/octet-stream".to_owned(),
+            parameters: BTreeMap::new(),
+            codec: Codec::None,
+            codec_level: 0,
+            block_bytes: DEFAULT_BLOCK_BYTES,
+            segment_bytes: 1 << 30,
+            record_max_bytes: limits::RECORD_DEFAULT,
+            flush: Lag { interval: Some(Duration::from_secs(1)), ..Lag::default() },
+            sync: Lag::default(),
+            file_mode: 0o640,
+            background: false,
+        }
+    }
+}
+
+impl WriterOptions {
+    pub(crate) fn check(&self) -> Result<()> {
+        crate::log::check_name(&self.name)?;
+        if !limits::BLOCK_TARGET.contains(&self.block_bytes) {
+            return Err(Error::invalid(format!(
+                "block_bytes is {}; it may be {} to {}",
+                self.block_bytes,
+                limits::BLOCK_TARGET.start(),
+                limits::BLOCK_TARGET.end()
+            )));
+        }
+        if self.record_max_bytes == 0 || self.record_max_bytes > limits::RECORD {
+            let reason = format!("record_max_bytes is {}; it may be 1 to {}", self.record_max_bytes, limits::RECORD);
+            return Err(Error::invalid(reason));
+        }
+        if self.segment_bytes < u64::from(self.block_bytes) {
+            return Err(Error::invalid(format!("segment_bytes is {}, less than one block", self.segment_bytes)));
+        }
+        if self.file_mode & !0o777 != 0 || self.file_mode & 0o600 != 0o600 {
+            let reason = format!("file_mode is {:#o}; it must let the owner read and write", self.file_mode);
+            return Err(Error::invalid(reason));
+        }
+        if !self.codec.is_available() {
+            return Err(Error::new(
+                crate::error::Kind::Unsupported,
+                format!("this build of the library has no codec {:?}", self.codec),
+            ));
+        }
+        if !(-100..=22).contains(&self.codec_level) {
+            return Err(Error::invalid(format!("codec_level is {}; it may be -100 to 22", self.codec_level)));
+        }
+        for (what, lag) in [("flush", self.flush), ("sync", self.sync)] {
+            if lag.records == Some(0) || lag.bytes == Some(0) || lag.interval == Some(Duration::ZERO) {
+                return Err(Error::invalid(format!("a {what} rule of zero; leave the rule out instead")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a reader does about bytes that are no block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReaderMode {
+    /// Reads the good beginning. Damage is an error, once everything before it has been read; a torn tail, which a
+    /// crash leaves behind, is an end that [`crate::Cursor::tail`] tells of.
+    #[default]
+    Prefix,
+    /// A torn tail and an end without a clean close are errors too.
+    Strict,
+}
+
+/// How a log is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReaderOptions {
+    /// What to do about bytes that are no block.
+    pub mode: ReaderMode,
+}
+
+/// Which records a cursor shows. `Filter::default()` shows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// From this id on.
+    pub from_id: Option<u64>,
+    /// Up to this id, which is shown too.
+    pub to_id: Option<u64>,
+    /// From this time on, in nanoseconds since the Unix epoch.
+    pub from_time: Option<i64>,
+    /// Before this time.
+    pub to_time: Option<i64>,
+    /// Of these types, or of those named below; of all when both are empty.
+    pub types: Vec<u32>,
+    /// Of types with these names.
+    pub type_names: Vec<String>,
+    /// Never touch the bytes of payloads: [`crate::Record::payload`] is empty.
+    pub headers_only: bool,
+    /// Show the library's own events too.
+    pub events: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_each_bound_is_kept() {
+        WriterOptions::default().check().unwrap();
+        let wrong: [fn(&mut WriterOptions); 10] = [
+            |o| o.name = "a/b".into(),
+            |o| o.block_bytes = 100,
+            |o| o.block_bytes = 17 << 20,
+            |o| o.record_max_bytes = 1 << 31,
+            |o| o.record_max_bytes = 0,
+            |o| o.segment_bytes = 10,
+            |o| o.file_mode = 0o444,
+            |o| o.codec_level = 23,
+            |o| o.flush.records = Some(0),
+            |o| o.sync.interval = Some(Duration::ZERO),
+        ];
+        for (i, change) in wrong.iter().enumerate() {
+            let mut options = WriterOptions::default();
+            change(&mut options);
+            assert!(options.check().is_err(), "change {i}");
+        }
+    }
+}

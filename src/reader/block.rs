@@ -1,0 +1,126 @@
+//! The records of a loaded block, one after the other.
+
+use std::ops::Range;
+
+use super::filter::Selection;
+use crate::format::block::BlockHeader;
+use crate::format::entries::Progress;
+use crate::format::Malformed;
+use crate::record::{is_event, Metadata, Record};
+
+/// How far a block is read.
+#[derive(Clone)]
+pub(super) struct Walk {
+    progress: Progress,
+    next_id: u64,
+    end_id: u64,
+    payload_at: usize,
+    payload_len: usize,
+    /// Every record is wanted and none is an event.
+    all: bool,
+}
+
+/// A record found in a block, as places in the block's regions.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    id: u64,
+    time: i64,
+    type_id: u32,
+    metadata: Range<usize>,
+    payload_at: usize,
+    payload_len: u32,
+}
+
+impl Walk {
+    pub fn new(header: &BlockHeader, selection: &Selection) -> Self {
+        Walk {
+            progress: Progress::new(header.min_time),
+            next_id: header.first_id,
+            end_id: header.next_id(),
+            payload_at: 0,
+            payload_len: header.payload_len as usize,
+            all: selection.wants_all(header),
+        }
+    }
+
+    /// The next wanted record of the block with these entries. `payload` is empty when only headers are read.
+    #[inline]
+    pub fn next<'a>(
+        &mut self,
+        selection: &Selection,
+        entries: &'a [u8],
+        payload: &'a [u8],
+    ) -> Result<Option<Record<'a>>, Malformed> {
+        loop {
+            let Some(entry) = self.progress.next(entries)? else {
+                return match self.next_id == self.end_id && self.payload_at == self.payload_len {
+                    true => Ok(None),
+                    false => Err(miscounted()),
+                };
+            };
+            let id = self.next_id;
+            let from = self.payload_at;
+            let len = entry.payload_len as usize;
+            if len > self.payload_len - from {
+                return Err(miscounted());
+            }
+            self.payload_at += len;
+            if !is_event(entry.type_id) {
+                if id == self.end_id {
+                    return Err(miscounted());
+                }
+                self.next_id += 1;
+            }
+            if self.all || selection.wants(id, &entry) {
+                return Ok(Some(Record {
+                    id,
+                    time: entry.time,
+                    type_id: entry.type_id,
+                    metadata: Metadata::from_bytes(entry.metadata),
+                    payload: payload.get(from..from + len).unwrap_or(&[]),
+                    payload_len: entry.payload_len,
+                }));
+            }
+        }
+    }
+
+    /// As [`Self::next`], as places rather than views.
+    pub fn next_hit(&mut self, selection: &Selection, entries: &[u8]) -> Result<Option<Hit>, Malformed> {
+        let Some(record) = self.next(selection, entries, &[])? else { return Ok(None) };
+        let metadata = record.metadata.as_bytes();
+        let metadata = match metadata {
+            [] => 0..0,
+            pairs => {
+                let from = pairs.as_ptr() as usize - entries.as_ptr() as usize;
+                from..from + pairs.len()
+            }
+        };
+        Ok(Some(Hit {
+            id: record.id,
+            time: record.time,
+            type_id: record.type_id,
+            metadata,
+            payload_at: self.payload_at - record.payload_len as usize,
+            payload_len: record.payload_len,
+        }))
+    }
+}
+
+impl Hit {
+    /// The record, in the regions of its block.
+    pub fn record<'a>(&self, entries: &'a [u8], payload: &'a [u8]) -> Record<'a> {
+        Record {
+            id: self.id,
+            time: self.time,
+            type_id: self.type_id,
+            metadata: Metadata::from_bytes(&entries[self.metadata.clone()]),
+            payload: payload.get(self.payload_at..self.payload_at + self.payload_len as usize).unwrap_or(&[]),
+            payload_len: self.payload_len,
+        }
+    }
+}
+
+#[cold]
+fn miscounted() -> Malformed {
+    Malformed::inconsistent("the entries of the block do not add up to what its header says")
+}

@@ -1,0 +1,112 @@
+//! Reading a log: the segments behind a path, and cursors over their records.
+
+mod block;
+mod cursor;
+mod filter;
+mod tail;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::Directory;
+use crate::log::{Snapshot, Source};
+use crate::options::{Filter, ReaderOptions};
+
+pub use cursor::Cursor;
+pub use tail::{Tail, TailState};
+
+/// What there is to read behind a path. May be shared by threads; each takes a [`Cursor`] of its own.
+pub struct Reader {
+    source: Source,
+    snapshot: Snapshot,
+    options: ReaderOptions,
+}
+
+/// What a segment says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length in bytes when it was asked for; `None` for a file that is compressed as a whole.
+    pub bytes: Option<u64>,
+    /// The log's name.
+    pub name: String,
+    /// What the payloads are, as a MIME type.
+    pub content_type: String,
+    /// The user's own facts about the log.
+    pub parameters: BTreeMap<String, String>,
+    /// 16 random bytes that all segments of a log share.
+    pub log_id: Vec<u8>,
+    /// Number of the segment in its log, from 1.
+    pub sequence: u64,
+    /// Id of the first record in it.
+    pub first_id: u64,
+    /// When it was created, in nanoseconds since the Unix epoch.
+    pub created: i64,
+    /// The library, process number and host that created it.
+    pub writer: String,
+    /// Whether a writer has it open.
+    pub live: bool,
+}
+
+impl Reader {
+    /// Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[…]`). Files
+    /// compressed with gzip or zstd as a whole are recognised by their contents.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when a file does not begin as a segment does,
+    /// [`Kind::Unsupported`] when it is of a newer version.
+    pub fn open(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Self> {
+        Self::of(Source::of(path.as_ref())?, options)
+    }
+
+    /// As [`Self::open`], over a directory of the caller's making.
+    pub fn open_in(directory: Arc<dyn Directory>, options: ReaderOptions) -> Result<Self> {
+        Self::of(Source::Directory(directory), options)
+    }
+
+    fn of(source: Source, options: ReaderOptions) -> Result<Self> {
+        let snapshot = source.snapshot(&Snapshot::default())?;
+        if snapshot.segments.is_empty() {
+            let nothing = Error::new(Kind::NotFound, "no segment (*.binlog) is here");
+            return Err(match &source {
+                Source::Directory(directory) => nothing.at(directory.path()),
+                _ => nothing,
+            });
+        }
+        Ok(Reader { source, snapshot, options })
+    }
+
+    /// The segments that were there when the reader was opened, in the order in which they were written.
+    pub fn segments(&self) -> Vec<SegmentFacts> {
+        self.snapshot.segments.iter().map(|segment| facts(segment)).collect()
+    }
+
+    /// A cursor before the first record that the filter lets through.
+    pub fn cursor(&self, filter: &Filter) -> Result<Cursor> {
+        Cursor::new(self.source.clone(), self.snapshot.clone(), self.options, filter)
+    }
+}
+
+fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
+    let header = &segment.header;
+    let writer = header
+        .writer
+        .as_ref()
+        .map_or_else(String::new, |writer| format!("{} (process {} on {})", writer.library, writer.pid, writer.host));
+    SegmentFacts {
+        path: segment.path.clone(),
+        bytes: segment.file.len().ok().filter(|&len| len != u64::MAX),
+        name: header.name.clone(),
+        content_type: header.content_type.clone(),
+        parameters: header.parameters.clone(),
+        log_id: header.log_id.clone(),
+        sequence: header.sequence,
+        first_id: header.first_id,
+        created: header.created_ns,
+        writer,
+        live: segment.is_live(),
+    }
+}

@@ -1,0 +1,39 @@
+//! What a cursor found where it came to an end.
+
+use std::path::PathBuf;
+
+/// Why a cursor shows no more records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TailState {
+    /// It has not come to an end.
+    #[default]
+    More,
+    /// The log was closed cleanly, or the filter's range has been passed: everything was read.
+    Closed,
+    /// A writer has the log open: more may come.
+    Live,
+    /// No writer has it open and it was never closed. It ends with a whole block; whether more was appended once
+    /// cannot be told.
+    Unclosed,
+    /// No writer has it open, and what follows the last whole block is the torn tail that a crash left.
+    Torn,
+    /// The cursor stopped at damage.
+    Corrupt,
+}
+
+/// Where a cursor came to an end, and what it left unread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// Why there is no more.
+    pub state: TailState,
+    /// The id that the next record would have: where to go on reading later.
+    pub next_id: u64,
+    /// The file that was read last.
+    pub path: PathBuf,
+    /// Where in it reading stopped.
+    pub offset: u64,
+    /// Bytes of that file from there on.
+    pub unread_bytes: u64,
+    /// What was wrong with them.
+    pub reason: String,
+}

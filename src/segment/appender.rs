@@ -1,0 +1,209 @@
+//! The end of a segment at which blocks are written.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use super::Segment;
+use crate::error::{Error, Result};
+use crate::format::codec::Compressor;
+use crate::format::draft::{self, Draft, Place, Stored};
+use crate::format::trailer::{self, Trailer};
+use crate::io::{self, clock};
+
+/// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
+/// space set aside costs a quarter of one that has to find its own (`docs/performance.md`).
+const FIRST_STEP: u64 = 1 << 20;
+const LAST_STEP: u64 = 64 << 20;
+/// Entries of a compressed block are compressed too when they are longer than this: shorter ones stay readable
+/// without the codec, which headers-only reading likes.
+const COMPRESS_ENTRIES: usize = 4 << 10;
+
+/// A block that is ready to be written.
+pub(crate) struct Block<'a> {
+    pub draft: &'a Draft,
+    /// The buffer that the draft's entries stand in.
+    pub entries: &'a [u8],
+    /// The payload's bytes, one part after the other.
+    pub parts: &'a [&'a [u8]],
+    /// The payload as it was compressed beforehand; `None` = compress it now, if there is a codec.
+    pub compressed: Option<&'a [u8]>,
+}
+
+/// Writes blocks at the end of one segment, and knows exactly how far they are good.
+pub(crate) struct Appender {
+    pub segment: Arc<Segment>,
+    end: u64,
+    /// Bytes of a failed write may stand behind `end` and could not be cut away yet.
+    untidy: bool,
+    durable_end: Arc<AtomicU64>,
+    set_aside: u64,
+    next_id: u64,
+    closed: bool,
+    heads: Vec<u8>,
+    compressed: Vec<Vec<u8>>,
+}
+
+impl Appender {
+    /// Goes on at `end`, where the record `next_id` will stand. `closed` says that a TRAILER ends there.
+    pub fn new(segment: Arc<Segment>, end: u64, durable_end: u64, next_id: u64, closed: bool) -> Self {
+        Appender {
+            segment,
+            end,
+            untidy: false,
+            durable_end: Arc::new(AtomicU64::new(durable_end)),
+            set_aside: end,
+            next_id,
+            closed,
+            heads: vec![],
+            compressed: vec![],
+        }
+    }
+
+    /// Behind the last good block.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Id of the record that will be written next.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Whether the segment holds a user's record.
+    pub fn has_records(&self) -> bool {
+        self.next_id > self.segment.header.first_id
+    }
+
+    /// Whether a TRAILER is the last block.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Up to where the file is known to be on disk; whoever syncs the file raises it.
+    pub fn durable_end(&self) -> Arc<AtomicU64> {
+        self.durable_end.clone()
+    }
+
+    /// Writes the blocks with one system call, or as many as a short write takes. On failure the file is cut back to
+    /// the last whole block, and the error comes with the number of blocks that are good nevertheless.
+    pub fn append(&mut self, blocks: &[Block<'_>], compressor: &mut Compressor) -> Result<(), (usize, Error)> {
+        self.tidy().map_err(|e| (0, e))?;
+        self.compress(blocks, compressor);
+        let base = self.place();
+        self.heads.clear();
+        let mut heads = Vec::with_capacity(blocks.len());
+        let mut ends = Vec::with_capacity(blocks.len());
+        let mut offset = self.end;
+        for (block, compressed) in blocks.iter().zip(&self.compressed) {
+            let shorter = block.compressed.unwrap_or(compressed);
+            let single = [shorter];
+            let (codec, parts) = match shorter.is_empty() {
+                true => (0, block.parts),
+                false => (compressor.codec().to_byte(), &single[..]),
+            };
+            let decoded_len = block.parts.iter().map(|part| part.len()).sum();
+            let shorten = |entries: &[u8], out: &mut Vec<u8>| {
+                codec != 0 && entries.len() > COMPRESS_ENTRIES && compressor.compress(entries, out)
+            };
+            let (stored, place) = (Stored { codec, parts, decoded_len }, Place { offset, ..base });
+            let from = self.heads.len();
+            offset += draft::seal(block.draft, block.entries, stored, place, shorten, &mut self.heads);
+            heads.push(from..self.heads.len());
+            ends.push(offset);
+        }
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * blocks.len());
+        for ((block, compressed), head) in blocks.iter().zip(&self.compressed).zip(heads) {
+            parts.push(&self.heads[head]);
+            match block.compressed.unwrap_or(compressed) {
+                [] => parts.extend_from_slice(block.parts),
+                shorter => parts.push(shorter),
+            }
+        }
+        let wrote = write(&self.segment, &parts, self.end, offset, &mut self.set_aside);
+        let good = match &wrote {
+            Ok(()) => blocks.len(),
+            Err((done, _)) => ends.iter().take_while(|&&end| end <= self.end + done).count(),
+        };
+        if good > 0 {
+            self.end = ends[good - 1];
+            self.next_id = blocks[good - 1].draft.last_id() + 1;
+            self.closed = false;
+        }
+        wrote.map_err(|(_, error)| {
+            self.untidy = true;
+            let _ = self.tidy();
+            (good, error)
+        })
+    }
+
+    /// Writes the TRAILER, gives back the space set aside, and so closes the segment. Not yet durable.
+    pub fn close(&mut self) -> Result<()> {
+        self.tidy()?;
+        if !self.closed {
+            let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: 0 };
+            let bytes = trailer::encode(trailer, self.next_id, clock::now_ns(), self.place());
+            let end = self.end + bytes.len() as u64;
+            if let Err((_, error)) = write(&self.segment, &[&bytes], self.end, end, &mut self.set_aside) {
+                self.untidy = true;
+                let _ = self.tidy();
+                return Err(error);
+            }
+            self.end = end;
+            self.closed = true;
+        }
+        self.cut()
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            marker: self.segment.header.marker,
+            offset: self.end,
+            durable_end: self.durable_end.load(Ordering::Acquire),
+            last_index: 0,
+        }
+    }
+
+    fn compress(&mut self, blocks: &[Block<'_>], compressor: &mut Compressor) {
+        if self.compressed.len() < blocks.len() {
+            self.compressed.resize_with(blocks.len(), Vec::new);
+        }
+        for (block, out) in blocks.iter().zip(&mut self.compressed) {
+            out.clear();
+            if let ([whole], None) = (block.parts, block.compressed) {
+                compressor.compress(whole, out);
+            }
+        }
+    }
+
+    /// Cuts away what a failed write left behind the last good block. The next write would overwrite it, but not
+    /// necessarily all of it.
+    fn tidy(&mut self) -> Result<()> {
+        if self.untidy {
+            self.cut()?;
+            self.untidy = false;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<()> {
+        self.segment
+            .file
+            .set_len(self.end)
+            .map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, self.end))?;
+        self.set_aside = self.end;
+        Ok(())
+    }
+}
+
+/// Writes `parts` from `start` to `end`, after setting space aside when that is due.
+fn write(segment: &Segment, parts: &[&[u8]], start: u64, end: u64, set_aside: &mut u64) -> Result<(), (u64, Error)> {
+    if end > *set_aside {
+        let from = *set_aside;
+        let step = from.clamp(FIRST_STEP, LAST_STEP);
+        *set_aside = (from + step).max(end);
+        // Only a help: a disk too full for the step may still have room for the blocks, and the write will tell.
+        let _ = segment.file.allocate(from, *set_aside - from);
+    }
+    io::write_full(&*segment.file, parts, start)
+        .map_err(|(done, e)| (done, Error::io(&e, "write").at_offset(&segment.path, start + done)))
+}

@@ -1,0 +1,102 @@
+//! One segment file: opening, scanning its blocks, appending blocks, and finding its end again after a crash.
+
+mod appender;
+mod recover;
+mod scanner;
+mod tail;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::format::declaration::{self, FileHeader};
+use crate::format::Malformed;
+use crate::io::{self, Access, Directory, File};
+
+pub(crate) use appender::{Appender, Block};
+pub(crate) use recover::{recover, Found, NamedType};
+pub(crate) use scanner::{Bad, Scanner};
+pub(crate) use tail::is_torn;
+
+/// The ending of every segment's file name.
+pub(crate) const EXTENSION: &str = ".binlog";
+
+/// A segment whose declaration and file header have been read.
+pub(crate) struct Segment {
+    pub file: Arc<dyn File>,
+    pub name: String,
+    pub path: PathBuf,
+    pub header: FileHeader,
+    /// Offset of the first block.
+    pub start: u64,
+}
+
+impl Segment {
+    /// Opens a segment; gzip and zstd files are read as the bytes inside.
+    pub fn open(directory: &dyn Directory, name: &str, access: Access) -> Result<Self> {
+        let path = directory.path_of(name);
+        let file = directory.open(name, access).map_err(|e| Error::io(&e, "open").at(&path))?;
+        let file = match access {
+            Access::Read => io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?,
+            Access::ReadWrite => file,
+        };
+        let (header, start) = read_start(&*file).map_err(|e| e.at_offset(&path, 0))?;
+        Ok(Segment { file, name: name.to_owned(), path, header, start })
+    }
+
+    /// Makes a new, empty file a segment.
+    pub fn create(directory: &dyn Directory, name: &str, file: Arc<dyn File>, header: FileHeader) -> Result<Self> {
+        let path = directory.path_of(name);
+        let bytes = header.encode_segment_start().map_err(|e| Error::invalid(e.to_string()))?;
+        io::write_full(&*file, &[&bytes], 0).map_err(|(done, e)| Error::io(&e, "write").at_offset(&path, done))?;
+        Ok(Segment { file, name: name.to_owned(), path, header, start: bytes.len() as u64 })
+    }
+
+    /// An error at a place in this segment.
+    pub fn corrupt(&self, offset: u64, reason: &Malformed) -> Error {
+        malformed(reason).at_offset(&self.path, offset)
+    }
+
+    /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
+    pub fn is_live(&self) -> bool {
+        self.file.is_locked().unwrap_or(false)
+    }
+}
+
+fn malformed(reason: &Malformed) -> Error {
+    let kind = match reason {
+        Malformed::Version(..) | Malformed::Transcoder(_) | Malformed::Features(_) => Kind::Unsupported,
+        _ => Kind::Corrupt,
+    };
+    Error::new(kind, reason.to_string())
+}
+
+fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
+    let failed = |e: std::io::Error| Error::io(&e, "read");
+    let mut bytes = vec![0; 4096];
+    let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
+    bytes.truncate(n);
+    if n == 0 {
+        return Err(Error::corrupt("the file is empty"));
+    }
+    let need = declaration::segment_start_len(&bytes).map_err(|e| malformed(&e))?;
+    if need > bytes.len() && n == 4096 {
+        bytes.resize(need, 0);
+        let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
+        bytes.truncate(n);
+    }
+    let (header, len) = FileHeader::decode_segment_start(&bytes).map_err(|e| malformed(&e))?;
+    Ok((header, len as u64))
+}
+
+/// Whether a file is the beginning of a segment whose creation was cut short: it cannot hold a record.
+pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
+    let Ok(file) = directory.open(name, Access::Read) else { return false };
+    let mut bytes = vec![0; 4096];
+    let Ok(n) = io::read_full(&*file, &mut bytes, 0) else { return false };
+    match declaration::segment_start_len(&bytes[..n]) {
+        Ok(need) => n < need && n < 4096,
+        Err(Malformed::Short(_)) => true,
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,240 @@
+//! Walks the blocks of a segment from one to the next, reading as little of each as is asked for.
+
+use std::sync::Arc;
+
+use super::Segment;
+use crate::error::{Error, Result};
+use crate::format::block::{self, BlockHeader, ENTRIES_COMPRESSED, HEADER};
+use crate::format::codec::Decompressor;
+use crate::format::{checksum, Malformed};
+
+/// Memory that a scanner keeps for the next block; what a larger block needed goes back.
+const KEPT: usize = 1 << 20;
+/// A buffer grows by as much as it holds, and at least by this: a length that lies costs no more than the file holds.
+const STEP: usize = 1 << 20;
+
+/// Why there is no block at the scanner's offset.
+#[derive(Debug)]
+pub(crate) enum Bad {
+    /// The file ends here, or within the block; so many bytes are left.
+    End { left: u64 },
+    /// The bytes are not a block.
+    Malformed(Malformed),
+    /// The system failed to read.
+    Io(Error),
+}
+
+/// Reads the blocks of one segment in order.
+pub(crate) struct Scanner {
+    segment: Arc<Segment>,
+    offset: u64,
+    /// The bytes of the file from `offset` on; the first `have` are valid.
+    buffer: Vec<u8>,
+    have: usize,
+    /// Length of the block that was shown last: passed over when the next is asked for, as its views live until then.
+    shown: u64,
+    /// Bytes worth reading along with a header.
+    ahead: usize,
+    entries: Region,
+    payload: Region,
+    decompressor: Decompressor,
+    /// Up to where the blocks seen so far say that the file was durable.
+    durable_end: u64,
+}
+
+/// Where a decoded region of the current block is.
+struct Region {
+    decoded: Vec<u8>,
+    /// In `buffer`, unless the region was compressed.
+    stored: Option<std::ops::Range<usize>>,
+}
+
+impl Region {
+    fn none() -> Self {
+        Region { decoded: vec![], stored: Some(0..0) }
+    }
+
+    fn of<'a>(&'a self, buffer: &'a [u8]) -> &'a [u8] {
+        match &self.stored {
+            Some(range) => &buffer[range.clone()],
+            None => &self.decoded,
+        }
+    }
+}
+
+impl Scanner {
+    /// A scanner that stands before the block at `offset`.
+    pub fn new(segment: Arc<Segment>, offset: u64) -> Self {
+        Scanner {
+            segment,
+            offset,
+            buffer: vec![],
+            have: 0,
+            shown: 0,
+            ahead: 0,
+            entries: Region::none(),
+            payload: Region::none(),
+            decompressor: Decompressor::default(),
+            durable_end: 0,
+        }
+    }
+
+    /// The segment being scanned.
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Offset of the block that [`Self::header`] shows next, or has shown.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The greatest durable end that the blocks seen so far tell.
+    pub fn durable_end(&self) -> u64 {
+        self.durable_end
+    }
+
+    /// Forgets what has been read ahead, so that a file that has changed since is read again.
+    pub fn reread(&mut self) {
+        self.have = 0;
+    }
+
+    /// The header at the current offset.
+    pub fn header(&mut self) -> Result<BlockHeader, Bad> {
+        self.pass();
+        let have = self.fill(HEADER, self.ahead)?;
+        if have < HEADER {
+            return Err(Bad::End { left: have as u64 });
+        }
+        BlockHeader::decode(&self.buffer[..HEADER], self.segment.header.marker, self.offset).map_err(Bad::Malformed)
+    }
+
+    /// Accepts the block with this header, which was just shown, without reading more of it.
+    pub fn skip(&mut self, header: &BlockHeader) {
+        self.shown = header.block_len();
+        self.durable_end = self.durable_end.max(header.durable_end);
+    }
+
+    /// Reads and verifies the entries of the block; [`Self::entries`] shows them until the next header is asked for.
+    pub fn load_entries(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let head = header.head_len();
+        self.ahead = head.min(64 << 10);
+        self.need(head, 0)?;
+        self.check_entries(header)
+    }
+
+    /// Reads and verifies the payload too.
+    pub fn load_payload(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let (head, total) = (header.head_len(), header.block_len() as usize);
+        // The next header comes along in the same read.
+        self.need(total, HEADER)?;
+        let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
+        let stored = &self.buffer[head..total];
+        checksum::verify_pages(self.segment.header.marker, checksums, stored).map_err(Bad::Malformed)?;
+        self.payload.stored = match header.codec {
+            0 => Some(head..total),
+            codec => {
+                let (len, out) = (header.payload_len as usize, &mut self.payload.decoded);
+                self.decompressor.decompress(codec, stored, len, out).map_err(Bad::Malformed)?;
+                None
+            }
+        };
+        Ok(())
+    }
+
+    /// Reads and verifies entries and payload with one read.
+    pub fn load(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        self.ahead = 0;
+        self.need(header.block_len() as usize, HEADER)?;
+        self.check_entries(header)?;
+        self.load_payload(header)
+    }
+
+    /// The decoded entries of the loaded block.
+    pub fn entries(&self) -> &[u8] {
+        self.entries.of(&self.buffer)
+    }
+
+    /// The decoded payload of the loaded block.
+    pub fn payload(&self) -> &[u8] {
+        self.payload.of(&self.buffer)
+    }
+
+    fn check_entries(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let head = header.head_len();
+        let meta = &self.buffer[HEADER..head];
+        block::verify_meta(header, self.segment.header.marker, meta).map_err(Bad::Malformed)?;
+        let stored = HEADER + header.checksums_len()..head;
+        self.entries.stored = if header.flags & ENTRIES_COMPRESSED == 0 {
+            Some(stored)
+        } else {
+            let (len, out) = (header.entries_len as usize, &mut self.entries.decoded);
+            let stored = &self.buffer[stored];
+            self.decompressor.decompress(header.codec, stored, len, out).map_err(Bad::Malformed)?;
+            None
+        };
+        Ok(())
+    }
+
+    /// Moves behind the block that was shown.
+    fn pass(&mut self) {
+        let shown = std::mem::take(&mut self.shown);
+        if shown == 0 {
+            return;
+        }
+        self.offset += shown;
+        match usize::try_from(shown) {
+            Ok(shown) if shown < self.have => {
+                self.buffer.copy_within(shown..self.have, 0);
+                self.have -= shown;
+            }
+            _ => self.have = 0,
+        }
+        self.payload.stored = Some(0..0);
+        self.entries.stored = Some(0..0);
+        if self.buffer.len() > KEPT && self.have <= HEADER {
+            self.buffer.truncate(KEPT);
+            self.buffer.shrink_to_fit();
+        }
+        for region in [&mut self.entries, &mut self.payload] {
+            if region.decoded.capacity() > KEPT {
+                region.decoded = vec![];
+            }
+        }
+    }
+
+    /// Has `len` bytes in the buffer, or tells that the file ends before.
+    fn need(&mut self, len: usize, extra: usize) -> Result<(), Bad> {
+        match self.fill(len, extra)? {
+            have if have < len => Err(Bad::End { left: have as u64 }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads until `len` bytes from the offset on are in the buffer or the file ends; `extra` more are welcome.
+    fn fill(&mut self, len: usize, extra: usize) -> Result<usize, Bad> {
+        while self.have < len {
+            let room = (len + extra).min(self.have + STEP.max(self.have));
+            if self.buffer.len() < room {
+                self.buffer.resize(room, 0);
+            }
+            let at = self.offset + self.have as u64;
+            match self.segment.file.read_at(&mut self.buffer[self.have..room], at) {
+                Ok(0) => break,
+                Ok(n) => self.have += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(e) => return Err(Bad::Io(self.read_error(&e, at))),
+            }
+        }
+        Ok(self.have)
+    }
+
+    fn read_error(&self, error: &std::io::Error, at: u64) -> Error {
+        // Without a system's code it is the gzip or zstd stream that is broken.
+        let error = match error.raw_os_error() {
+            Some(_) => Error::io(error, "read"),
+            None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+        };
+        error.at_offset(&self.segment.path, at)
+    }
+}

@@ -1,0 +1,324 @@
+//! The append stage: records get their ids and are copied into the piece being filled.
+
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+
+use super::output::type_facts;
+use super::piece::Piece;
+use super::{next_type_number, Shared, TypeNumbers, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::format::draft::{Draft, NewEntry};
+use crate::format::limits;
+use crate::io::clock;
+use crate::record::{check_metadata, event, is_event, NewRecord, FIRST_NAMED_TYPE};
+use crate::segment::{Block, NamedType};
+
+/// What the append lock guards.
+pub(super) struct Filling {
+    /// Taken from the free ones when the first record comes.
+    pub piece: Option<Piece>,
+    next_id: u64,
+    /// Bytes of payload taken since the writer was opened.
+    bytes: u64,
+    /// Types at and above this number have not been given to anybody.
+    unknown_type: u32,
+    numbers: TypeNumbers,
+}
+
+impl Filling {
+    pub fn new(next_id: u64, numbers: TypeNumbers) -> Self {
+        let unknown_type = next_type_number(&numbers).unwrap_or(crate::record::EVENT_BIT);
+        Filling { piece: None, next_id, bytes: 0, unknown_type, numbers }
+    }
+
+    /// Id of the record that was appended last, 0 if none.
+    pub fn last_id(&self) -> u64 {
+        self.next_id - 1
+    }
+
+    /// Bytes of payload taken since the writer was opened.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    #[inline]
+    fn check_type(&self, type_id: u32) -> Result<()> {
+        match type_id < FIRST_NAMED_TYPE || type_id < self.unknown_type {
+            true => Ok(()),
+            false => Err(refused_type(type_id)),
+        }
+    }
+}
+
+#[cold]
+fn refused_type(type_id: u32) -> Error {
+    Error::invalid(match is_event(type_id) {
+        true => format!("type {type_id:#x} has the top bit set: such types are the library's own events"),
+        false => format!("type {type_id:#x} is 2^30 or more and was not given by this writer for a name"),
+    })
+}
+
+impl Writer {
+    /// Appends a record of now, and returns its id. The record is in the writer's memory then; flush, sync or a policy
+    /// carries it further.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a type number that is not the user's, [`Kind::TooLarge`] for a payload over
+    /// `record_max_bytes`: nothing was taken. When the log cannot be written ([`Kind::NoSpace`], [`Kind::Io`]) an append
+    /// fails before it takes the record, so trying again repeats nothing; only when a flush or sync that a policy asked
+    /// for fails, the record has been taken, and [`Error::record_id`] tells its id. [`Kind::Failed`] after an fsync has
+    /// failed.
+    #[inline]
+    pub fn append(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
+        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
+        self.shared.append(record, &[payload])
+    }
+
+    /// Appends a record with a time or metadata of its own.
+    pub fn append_record(&self, record: &NewRecord<'_>) -> Result<u64> {
+        self.gather_record(record, &[record.payload])
+    }
+
+    /// Appends one record whose payload is the parts, one after the other. A large one is written from where it is,
+    /// without a copy.
+    pub fn gather(&self, type_id: u32, parts: &[&[u8]]) -> Result<u64> {
+        self.gather_record(&NewRecord { type_id, ..NewRecord::default() }, parts)
+    }
+
+    /// As [`Self::gather`], with the time and metadata of `record`, whose own payload is not looked at.
+    pub fn gather_record(&self, record: &NewRecord<'_>, parts: &[&[u8]]) -> Result<u64> {
+        let pairs = record.metadata.as_bytes();
+        let metadata = (check_metadata(pairs)?, pairs);
+        let payload_len = parts.iter().map(|part| part.len()).sum();
+        self.shared.append(Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len }, parts)
+    }
+
+    /// Appends all records or, on an error, none, and returns the id of the first; the others follow. A crash too keeps
+    /// all or none of them. Records without a time of their own get the same one. An empty batch returns the id that
+    /// the next record will have.
+    pub fn append_batch<'a, I>(&self, records: I) -> Result<u64>
+    where
+        I: IntoIterator<Item = NewRecord<'a>>,
+        I::IntoIter: Clone,
+    {
+        self.shared.append_batch(records.into_iter())
+    }
+
+    /// The number that stands for a type's name in this log; a new name gets one. `content_type` is a MIME type or
+    /// empty, and counts only when the name is new.
+    pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
+        self.shared.check_usable()?;
+        self.shared.type_id(name, content_type)
+    }
+}
+
+/// Where the next record goes.
+struct Current<'a> {
+    blocks: &'a mut Piece,
+    next_id: u64,
+}
+
+/// A record that has no id and no place yet.
+#[derive(Clone, Copy)]
+struct Unplaced<'a> {
+    type_id: u32,
+    time: Option<i64>,
+    metadata: (u64, &'a [u8]),
+    payload_len: usize,
+}
+
+impl Unplaced<'_> {
+    #[inline]
+    fn at(&self, now: i64) -> NewEntry<'_> {
+        NewEntry {
+            type_id: self.type_id,
+            time: self.time.unwrap_or(now),
+            metadata: self.metadata,
+            payload_len: self.payload_len,
+        }
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+        self.check_usable()?;
+        if record.payload_len > self.options.block_bytes as usize {
+            return self.append_large(record, parts);
+        }
+        self.check_length(record.payload_len as u64)?;
+        let now = clock::now_ns();
+        let mut filling = self.append.lock();
+        filling.check_type(record.type_id)?;
+        let piece = self.piece(&mut filling)?;
+        let id = piece.next_id;
+        piece.blocks.make_room(id, record.payload_len, now);
+        piece.blocks.push(&record.at(now), parts.iter().copied());
+        self.placed(filling, id, record.payload_len as u64, now)
+    }
+
+    /// A record larger than a block gets a block of its own, written from the caller's memory. The append lock is held
+    /// meanwhile, so that no later record can get an id and be written before it, or be left behind a gap if it fails;
+    /// so everything slow is done before: compressing it, and writing what came earlier.
+    #[cold]
+    fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+        self.check_length(record.payload_len as u64)?;
+        let compressed = self.compress_large(parts);
+        self.flush()?;
+        let now = clock::now_ns();
+        let mut filling = self.append.lock();
+        filling.check_type(record.type_id)?;
+        self.hand_over(&mut filling);
+        let mut output = self.output.lock();
+        self.drain_into(&mut output)?;
+        let id = filling.next_id;
+        let mut entries = vec![];
+        let mut draft = Draft::new(id, 0, 0);
+        draft.push(&record.at(now), &mut entries);
+        let compressed = compressed.as_deref();
+        output.write_direct(&Block { draft: &draft, entries: &entries, parts, compressed })?;
+        filling.next_id += 1;
+        filling.bytes += record.payload_len as u64;
+        self.flushed.store(id, Ordering::Release);
+        self.flushed_bytes.store(filling.bytes, Ordering::Release);
+        self.appended.store(id, Ordering::Release);
+        self.note_unsynced(now);
+        let due = self.due(&filling, id, now);
+        drop(filling);
+        let retired = self.after_write(output);
+        retired.and_then(|()| self.carry_out(due, id)).map_err(|e| e.although_taken(id))?;
+        Ok(id)
+    }
+
+    fn compress_large(&self, parts: &[&[u8]]) -> Option<Vec<u8>> {
+        let mut compressor = self.compressor.lock();
+        if compressor.codec() == crate::format::codec::Codec::None {
+            return None;
+        }
+        let mut shorter = vec![];
+        let joined;
+        let whole = match parts {
+            [whole] => whole,
+            parts => {
+                joined = parts.concat();
+                &joined[..]
+            }
+        };
+        compressor.compress(whole, &mut shorter).then_some(shorter)
+    }
+
+    fn append_batch<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
+        self.check_usable()?;
+        let mut count = 0u64;
+        let mut payload = 0u64;
+        let mut metadata = 0u64;
+        for record in records.clone() {
+            self.check_length(record.payload.len() as u64)?;
+            check_metadata(record.metadata.as_bytes())?;
+            count += 1;
+            payload += record.payload.len() as u64;
+            metadata += record.metadata.as_bytes().len() as u64;
+        }
+        // An entry takes at most 26 bytes besides its metadata.
+        if payload > limits::REGION || metadata + 26 * count > limits::REGION {
+            return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
+        }
+        let now = clock::now_ns();
+        let mut filling = self.append.lock();
+        records.clone().try_for_each(|record| filling.check_type(record.type_id))?;
+        let first = filling.next_id;
+        if count == 0 {
+            return Ok(first);
+        }
+        let piece = self.piece(&mut filling)?.blocks;
+        piece.make_room(first, payload as usize, now);
+        for record in records {
+            let pairs = record.metadata.as_bytes();
+            let entry = NewEntry {
+                type_id: record.type_id,
+                time: record.time.unwrap_or(now),
+                // Checked above.
+                metadata: (check_metadata(pairs)?, pairs),
+                payload_len: record.payload.len(),
+            };
+            piece.push(&entry, std::iter::once(record.payload));
+        }
+        self.placed(filling, first + count - 1, payload, now).map(|_| first)
+    }
+
+    /// The last steps of an append, from the append lock to the policies.
+    #[inline]
+    fn placed(&self, mut filling: MutexGuard<'_, Filling>, last_id: u64, payload: u64, now: i64) -> Result<u64> {
+        filling.next_id = last_id + 1;
+        filling.bytes += payload;
+        let bytes = filling.bytes;
+        let full = filling.piece.as_mut().is_some_and(|piece| {
+            piece.set_bytes_end(bytes);
+            piece.is_full()
+        });
+        self.appended.store(last_id, Ordering::Release);
+        self.note_unsynced(now);
+        let due = self.due(&filling, last_id, now);
+        if full {
+            self.hand_over(&mut filling);
+        }
+        drop(filling);
+        if full && !self.options.background {
+            self.pump();
+        }
+        self.carry_out(due, last_id).map_err(|e| e.although_taken(last_id))?;
+        Ok(last_id)
+    }
+
+    /// The piece being filled, and the id that comes next.
+    #[inline]
+    fn piece<'a>(&self, filling: &'a mut MutexGuard<'_, Filling>) -> Result<Current<'a>> {
+        if filling.piece.is_none() {
+            filling.piece = Some(self.free_piece(filling)?);
+        }
+        match &mut **filling {
+            Filling { piece: Some(blocks), next_id, .. } => Ok(Current { blocks, next_id: *next_id }),
+            Filling { piece: None, .. } => Err(Error::new(Kind::Failed, "the writer has no memory to append to")),
+        }
+    }
+
+    #[inline]
+    fn check_length(&self, len: u64) -> Result<()> {
+        match len <= self.options.record_max_bytes {
+            true => Ok(()),
+            false => Err(self.too_long(len)),
+        }
+    }
+
+    #[cold]
+    fn too_long(&self, len: u64) -> Error {
+        let most = self.options.record_max_bytes;
+        Error::new(Kind::TooLarge, format!("a payload of {len} bytes; this log takes records of up to {most}"))
+    }
+
+    fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
+        if name.is_empty() || name.len() + content_type.len() > 4096 {
+            return Err(Error::invalid("a type's name is empty or, with its content type, over 4,096 bytes"));
+        }
+        let now = clock::now_ns();
+        let mut filling = self.append.lock();
+        if let Some(&number) = filling.numbers.get(name) {
+            return Ok(number);
+        }
+        let Some(number) = next_type_number(&filling.numbers) else {
+            return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
+        };
+        let piece = self.piece(&mut filling)?;
+        let named = NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() };
+        let facts = type_facts(&named);
+        let pairs = facts.as_metadata().as_bytes();
+        let metadata = (check_metadata(pairs)?, pairs);
+        piece.blocks.make_room(piece.next_id, 0, now);
+        piece.blocks.push(&NewEntry { type_id: event::TYPE, time: now, metadata, payload_len: 0 }, std::iter::empty());
+        filling.numbers.insert(name.to_owned(), number);
+        filling.unknown_type = number + 1;
+        self.types.lock().push(named);
+        Ok(number)
+    }
+}

@@ -1,0 +1,55 @@
+//! The end of a writer.
+
+use std::sync::atomic::Ordering;
+
+use super::{Shared, Writer};
+use crate::error::{Error, Result};
+
+impl Writer {
+    /// Writes what is still in memory, closes the last segment with a trailer, makes it durable, and gives the lock
+    /// back. The writer is gone afterwards, whatever the result; an error says which records could not be written.
+    pub fn close(mut self) -> Result<()> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.is_forked() {
+            // The threads and the locks of the parent are not in this process: leave everything alone.
+            std::mem::forget(self.shared.clone());
+            std::mem::forget(self.background.take());
+            return Err(self.shared.unusable());
+        }
+        if self.shared.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if let Some(thread) = self.background.take() {
+            self.shared.stop_background(thread);
+        }
+        self.shared.close()
+    }
+}
+
+impl Drop for Writer {
+    /// As [`Writer::close`], but nobody learns of an error.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
+impl Shared {
+    fn close(&self) -> Result<()> {
+        // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.
+        let closed = self.check_usable().and_then(|()| self.flush()).map_err(|e| self.name_the_lost(e));
+        let closed = closed.and_then(|()| self.output.lock().close()).and_then(|()| self.sync_written());
+        let _ = self.output.lock().file().unlock();
+        closed
+    }
+
+    fn name_the_lost(&self, error: Error) -> Error {
+        let (appended, flushed) = (self.appended.load(Ordering::Acquire), self.flushed.load(Ordering::Acquire));
+        match flushed < appended {
+            true => error.because(&format!("records {} to {appended} were not written", flushed + 1)),
+            false => error,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Writing a log, from any number of threads.
+//!
+//! An append takes the *append lock*, gives the record its id, and copies it into the block being filled. Full blocks
+//! are handed over, a few at a time, to the *write stage*, which encodes and writes them in order under a lock of its
+//! own: in the thread whose append filled them, or in one background thread. Syncs share one fdatasync among all who
+//! wait for one. Locks are taken in this order: append, output, queue, types.
+
+mod append;
+mod close;
+mod output;
+mod piece;
+mod policy;
+mod stage;
+mod sync;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Kind, Result};
+use crate::format::codec::Compressor;
+use crate::io::{Directory, ForkMark, RealDirectory};
+use crate::log::{Facts, Opened, Target};
+use crate::options::WriterOptions;
+use crate::record::FIRST_NAMED_TYPE;
+use crate::segment::NamedType;
+use output::Output;
+
+/// Writes one log. All methods may be called from any thread.
+///
+/// ```
+/// # fn main() -> binlog::Result<()> {
+/// # let scratch = std::env::temp_dir().join(format!("binlog-doc-{}", std::process::id()));
+/// let writer = binlog::Writer::open(&scratch, binlog::WriterOptions::default())?;
+/// let id = writer.append(7, b"the first record")?;
+/// assert_eq!(id, 1);
+/// writer.sync()?; // survives the machine from here on
+/// writer.close()?;
+/// # std::fs::remove_dir_all(scratch).ok();
+/// # Ok(())
+/// # }
+/// ```
+pub struct Writer {
+    shared: Arc<Shared>,
+    background: Option<JoinHandle<()>>,
+}
+
+/// How far a log is appended, flushed and durable: the id of the last record, 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Taken by the writer: survives nothing yet.
+    pub appended: u64,
+    /// Handed to the system: survives the process.
+    pub flushed: u64,
+    /// On the disk: survives the machine.
+    pub durable: u64,
+}
+
+struct Shared {
+    options: WriterOptions,
+    fork: ForkMark,
+    append: Mutex<append::Filling>,
+    queue: Mutex<stage::Queue>,
+    /// A piece has become free, or the write stage has failed.
+    room: Condvar,
+    /// There is work for the background thread.
+    work: Condvar,
+    output: Mutex<Output>,
+    /// Compresses large records outside of all other locks.
+    compressor: Mutex<Compressor>,
+    types: Arc<Mutex<Vec<NamedType>>>,
+    sync: Mutex<sync::Group>,
+    synced: Condvar,
+    appended: AtomicU64,
+    flushed: AtomicU64,
+    durable: AtomicU64,
+    /// The same positions in bytes of payload since the writer was opened; the appended one is under the append lock.
+    flushed_bytes: AtomicU64,
+    durable_bytes: AtomicU64,
+    /// When the oldest record that is not durable was appended, for the sync interval; 0 = everything is.
+    unsynced_since: AtomicI64,
+    has_failed: AtomicBool,
+    closed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Writer {
+    /// Opens the log in a directory; both are created when they are not there. Appends go on after the last record.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another writer has it open, [`Kind::Corrupt`] when the end of the log is damaged (a torn
+    /// tail, as a crash leaves it, is cut instead, after its bytes have been kept in `<segment>.torn-<offset>`),
+    /// [`Kind::Invalid`] for options out of range, and what the system says.
+    pub fn open(directory: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
+        options.check()?;
+        let path = directory.as_ref();
+        let directory =
+            RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
+        Self::open_in(Arc::new(directory), options)
+    }
+
+    /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
+    /// never rolls. Errors are those of [`Self::open`].
+    pub fn open_file(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
+        options.check()?;
+        let path = path.as_ref();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| Error::invalid("this is not the path of a file").at(path))?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let directory = RealDirectory::open(parent).map_err(|e| Error::io(&e, "open the directory").at(parent))?;
+        Self::open_file_in(Arc::new(directory), name, options)
+    }
+
+    /// As [`Self::open`], over a directory of the caller's making.
+    pub fn open_in(directory: Arc<dyn Directory>, options: WriterOptions) -> Result<Self> {
+        options.check()?;
+        let opened = Target::open_directory(directory, facts(&options))?;
+        Self::start(opened, options)
+    }
+
+    /// As [`Self::open_file`], over a directory of the caller's making.
+    pub fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: WriterOptions) -> Result<Self> {
+        options.check()?;
+        let opened = Target::open_file(directory, name, facts(&options))?;
+        Self::start(opened, options)
+    }
+
+    fn start(opened: Opened, options: WriterOptions) -> Result<Self> {
+        let compressor =
+            || Compressor::new(options.codec, options.codec_level).map_err(|e| Error::io(&e, "set up the compressor"));
+        let types = Arc::new(Mutex::new(vec![]));
+        let output = Output::begin(opened, compressor()?, options.segment_bytes, types.clone())?;
+        let last = output.next_id() - 1;
+        let numbers = types.lock().iter().map(|named: &NamedType| (named.name.clone(), named.number)).collect();
+        let shared = Arc::new(Shared {
+            fork: ForkMark::new(),
+            append: Mutex::new(append::Filling::new(last + 1, numbers)),
+            queue: Mutex::new(stage::Queue::new(&options)),
+            room: Condvar::new(),
+            work: Condvar::new(),
+            output: Mutex::new(output),
+            compressor: Mutex::new(compressor()?),
+            types,
+            sync: Mutex::default(),
+            synced: Condvar::new(),
+            appended: AtomicU64::new(last),
+            flushed: AtomicU64::new(last),
+            durable: AtomicU64::new(0),
+            flushed_bytes: AtomicU64::new(0),
+            durable_bytes: AtomicU64::new(0),
+            unsynced_since: AtomicI64::new(0),
+            has_failed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            options,
+        });
+        let background = match shared.options.background {
+            true => Some(stage::start_background(shared.clone())?),
+            false => None,
+        };
+        // What the log held before is made durable with the first sync; until then nothing is promised.
+        Ok(Writer { shared, background })
+    }
+
+    /// How far the log is appended, flushed and durable. Never waits; fails only in the child of a fork.
+    pub fn position(&self) -> Result<Position> {
+        let shared = &self.shared;
+        if self.is_forked() {
+            return Err(shared.unusable());
+        }
+        // In this order, so that no position is ever seen ahead of one that it follows.
+        let durable = shared.durable.load(Ordering::Acquire);
+        let flushed = shared.flushed.load(Ordering::Acquire);
+        Ok(Position { appended: shared.appended.load(Ordering::Acquire), flushed, durable })
+    }
+
+    /// The options that the writer was opened with.
+    pub fn options(&self) -> &WriterOptions {
+        &self.shared.options
+    }
+
+    /// Whether this is the child of a fork, where the writer must not be used.
+    fn is_forked(&self) -> bool {
+        self.shared.fork.is_child()
+    }
+}
+
+fn facts(options: &WriterOptions) -> Facts {
+    Facts {
+        name: options.name.clone(),
+        content_type: options.content_type.clone(),
+        parameters: options.parameters.clone(),
+        file_mode: options.file_mode,
+    }
+}
+
+impl Shared {
+    /// Refuses the call in the child of a fork, and after a failed fsync.
+    #[inline]
+    fn check_usable(&self) -> Result<()> {
+        if self.fork.is_child() || self.has_failed.load(Ordering::Acquire) {
+            return Err(self.unusable());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unusable(&self) -> Error {
+        if self.fork.is_child() {
+            return Error::new(Kind::Forked, "the writer was opened before a fork, and this is the child");
+        }
+        let failure = self.failure.lock();
+        failure.clone().unwrap_or_else(|| Error::new(Kind::Failed, "the writer has failed and must be reopened"))
+    }
+}
+
+/// Numbers of named types that were given so far.
+type TypeNumbers = HashMap<String, u32>;
+
+/// The number that the next named type gets.
+fn next_type_number(numbers: &TypeNumbers) -> Option<u32> {
+    let next = numbers.values().max().map_or(FIRST_NAMED_TYPE, |last| last + 1);
+    (!crate::record::is_event(next)).then_some(next)
+}

@@ -1,0 +1,230 @@
+//! The write stage: pieces become blocks of the current segment, and the log rolls to the next one when it is time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::piece::Piece;
+use crate::error::Result;
+use crate::format::codec::Compressor;
+use crate::format::declaration::Predecessor;
+use crate::format::draft::{Draft, NewEntry};
+use crate::io::{clock, File};
+use crate::log::{Opened, Prepared, Target};
+use crate::record::{check_metadata, event, MetadataBuf};
+use crate::segment::{Appender, Block, NamedType};
+
+/// Bytes of a block beside its payload, at the most that matters for the size of a segment: header, a checksum a page.
+const BLOCK_OVERHEAD: u64 = 4 << 10;
+
+/// The current segment and what it takes to go on.
+pub(crate) struct Output {
+    target: Target,
+    appender: Appender,
+    compressor: Compressor,
+    segment_bytes: u64,
+    /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
+    types: Arc<Mutex<Vec<NamedType>>>,
+    /// The next segment's file, when a roll got no further than that.
+    prepared: Option<Prepared>,
+    /// Segments that were closed and may not be durable yet.
+    retired: Vec<Arc<crate::segment::Segment>>,
+}
+
+/// What has to be synced so that everything written by now is durable.
+pub(crate) struct SyncPoint {
+    /// In this order.
+    pub segments: Vec<Arc<crate::segment::Segment>>,
+    /// The last record that is durable then.
+    pub id: u64,
+    durable_end: Arc<AtomicU64>,
+    end: u64,
+}
+
+impl Output {
+    /// Goes on where a log was found to end, and says so in the log.
+    pub fn begin(
+        opened: Opened,
+        compressor: Compressor,
+        segment_bytes: u64,
+        types: Arc<Mutex<Vec<NamedType>>>,
+    ) -> Result<Self> {
+        let Opened { target, appender, found, cut } = opened;
+        if let Some(found) = &found {
+            types.lock().extend(found.types.iter().cloned());
+        }
+        let prepared = None;
+        let mut output = Output { target, appender, compressor, segment_bytes, types, prepared, retired: vec![] };
+        let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
+        if let Some((offset, bytes, kept)) = cut {
+            let (offset, bytes, kept) = (offset.to_string(), bytes.to_string(), kept.display().to_string());
+            let reason = found.map_or_else(String::new, |found| found.torn_reason);
+            let facts = [("offset", offset), ("bytes", bytes), ("kept", kept), ("reason", reason)];
+            events.push((event::RECOVERED, MetadataBuf::from_iter(facts)));
+        }
+        events.push((event::OPENED, MetadataBuf::new()));
+        output.write_events(&events)?;
+        Ok(output)
+    }
+
+    /// Id of the record that will be written next.
+    pub fn next_id(&self) -> u64 {
+        self.appender.next_id()
+    }
+
+    /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
+    pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
+        while let Some(first) = piece.blocks().first() {
+            self.make_room(first.payload_len() as u64)?;
+            let room = self.segment_bytes.saturating_sub(self.appender.end());
+            let mut used = 0;
+            let fitting = piece.blocks().iter().take_while(|draft| {
+                used += draft.payload_len() as u64 + draft.entries_len() as u64 + BLOCK_OVERHEAD;
+                used <= room
+            });
+            let drafts = &piece.blocks()[..fitting.count().max(1)];
+            let parts: Vec<[&[u8]; 1]> = drafts.iter().map(|draft| [piece.payload_of(draft)]).collect();
+            let blocks: Vec<Block<'_>> = drafts
+                .iter()
+                .zip(&parts)
+                .map(|(draft, parts)| Block { draft, entries: piece.entries(), parts, compressed: None })
+                .collect();
+            let count = blocks.len();
+            match self.appender.append(&blocks, &mut self.compressor) {
+                Ok(()) => piece.wrote(count),
+                Err((done, error)) => {
+                    piece.wrote(done);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one block straight from the caller's memory: all of it, or nothing and an error.
+    pub fn write_direct(&mut self, block: &Block<'_>) -> Result<()> {
+        self.make_room(block.draft.payload_len() as u64)?;
+        self.appender.append(std::slice::from_ref(block), &mut self.compressor).map_err(|(_, error)| error)
+    }
+
+    /// Closes the current segment and begins the next, unless the current one holds no record. False when there was
+    /// nothing to do.
+    pub fn roll(&mut self) -> Result<bool> {
+        if !self.appender.has_records() && !self.appender.is_closed() {
+            return Ok(false);
+        }
+        if self.prepared.is_none() {
+            self.prepared = Some(self.target.prepare(self.appender.segment.header.sequence)?);
+        }
+        if !self.appender.is_closed() {
+            let next = self.prepared.as_ref().map_or("", |prepared| &prepared.name);
+            let facts = MetadataBuf::from_iter([("file", next)]);
+            self.write_events(&[(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())])?;
+            self.appender.close()?;
+        }
+        let Some(prepared) = self.prepared.take() else { return Ok(false) };
+        let last = &self.appender.segment;
+        let predecessor = Predecessor {
+            sequence: last.header.sequence,
+            last_id: self.appender.next_id() - 1,
+            bytes: self.appender.end(),
+            marker: last.header.marker,
+        };
+        let previous = last.name.clone();
+        let sequence = prepared.sequence;
+        let next = self.target.start(prepared, sequence, self.appender.next_id(), Some(predecessor))?;
+        let closed = std::mem::replace(&mut self.appender, next);
+        // Readers of other processes may now know that no more comes in the old one.
+        let _ = closed.segment.file.unlock();
+        self.retired.push(closed.segment);
+        let facts = MetadataBuf::from_iter([("file", previous)]);
+        let mut events = vec![(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, facts)];
+        events.extend(self.types.lock().iter().map(|named| (event::TYPE, type_facts(named))));
+        self.write_events(&events)?;
+        Ok(true)
+    }
+
+    /// What a sync now would make durable.
+    pub fn sync_point(&mut self) -> SyncPoint {
+        let mut segments = self.retired.clone();
+        segments.push(self.appender.segment.clone());
+        SyncPoint {
+            segments,
+            id: self.appender.next_id() - 1,
+            durable_end: self.appender.durable_end(),
+            end: self.appender.end(),
+        }
+    }
+
+    /// Takes note that everything up to `point` is durable.
+    pub fn synced(&mut self, point: &SyncPoint) {
+        point.durable_end.fetch_max(point.end, Ordering::AcqRel);
+        self.retired.retain(|segment| !point.segments.iter().any(|synced| Arc::ptr_eq(synced, segment)));
+    }
+
+    /// Whether segments were closed that nobody has synced yet.
+    pub fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// Ends the log cleanly. Not yet durable.
+    pub fn close(&mut self) -> Result<()> {
+        if self.appender.is_closed() {
+            return Ok(());
+        }
+        self.write_events(&[(event::STOPPED, MetadataBuf::new()), (event::CLOSED, MetadataBuf::new())])?;
+        self.appender.close()
+    }
+
+    /// The current segment's file, to give its lock back at the end.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.appender.segment.file
+    }
+
+    /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and
+    /// only a roll that failed half-way left it current.
+    fn make_room(&mut self, payload_len: u64) -> Result<()> {
+        let over = self.appender.end() + payload_len + BLOCK_OVERHEAD > self.segment_bytes;
+        let unfinished = self.prepared.is_some() && self.appender.is_closed();
+        if unfinished || (over && self.target.can_roll() && self.appender.has_records()) {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    fn write_events(&mut self, events: &[(u32, MetadataBuf)]) -> Result<()> {
+        let mut entries = vec![];
+        let mut draft = Draft::new(self.appender.next_id(), 0, 0);
+        let time = clock::now_ns();
+        for (type_id, facts) in events {
+            push_event(&mut draft, &mut entries, *type_id, facts, time)?;
+        }
+        let block = Block { draft: &draft, entries: &entries, parts: &[], compressed: None };
+        self.appender.append(&[block], &mut self.compressor).map_err(|(_, error)| error)
+    }
+}
+
+fn push_event(draft: &mut Draft, entries: &mut Vec<u8>, type_id: u32, facts: &MetadataBuf, time: i64) -> Result<()> {
+    let pairs = facts.as_metadata().as_bytes();
+    let metadata = (check_metadata(pairs)?, pairs);
+    draft.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, entries);
+    Ok(())
+}
+
+/// The facts of a TYPE event.
+pub(crate) fn type_facts(named: &NamedType) -> MetadataBuf {
+    MetadataBuf::from_iter([
+        ("id", named.number.to_string()),
+        ("name", named.name.clone()),
+        ("content_type", named.content_type.clone()),
+    ])
+}
+
+fn started_facts() -> [(&'static str, String); 3] {
+    [
+        ("library", concat!("binlog ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("pid", std::process::id().to_string()),
+        ("host", crate::io::host_name()),
+    ]
+}

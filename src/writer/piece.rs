@@ -1,0 +1,136 @@
+//! What the callers fill and the write stage writes: a few blocks at a time, so that handing over costs little beside
+//! the filling (`docs/performance.md` has the figures).
+
+use crate::format::draft::{Draft, NewEntry};
+
+/// Payload bytes at which a piece is handed over. write(2) is fastest in pieces of 128 to 256 KiB.
+const HAND_OVER: usize = 256 << 10;
+/// A block of tiny records ends by its entries.
+const ENTRIES_TARGET: usize = 256 << 10;
+
+/// Blocks being filled. The last may still grow; the others are complete.
+pub(crate) struct Piece {
+    blocks: Vec<Draft>,
+    entries: Vec<u8>,
+    payload: Vec<u8>,
+    /// Blocks that the write stage has already written.
+    written: usize,
+    block_bytes: usize,
+    /// When the first record came in.
+    since: i64,
+    /// Bytes of payload that the writer had taken in all, up to the last record in here.
+    bytes_end: u64,
+}
+
+impl Piece {
+    /// An empty piece whose blocks end at `block_bytes` of payload.
+    pub fn new(block_bytes: usize) -> Self {
+        let payload = Vec::with_capacity(Self::most(block_bytes));
+        Piece {
+            blocks: vec![],
+            entries: Vec::with_capacity(16 << 10),
+            payload,
+            written: 0,
+            block_bytes,
+            since: 0,
+            bytes_end: 0,
+        }
+    }
+
+    fn full_at(block_bytes: usize) -> usize {
+        block_bytes.max(HAND_OVER)
+    }
+
+    /// Payload bytes that it holds at the most, an extraordinary batch apart.
+    fn most(block_bytes: usize) -> usize {
+        Self::full_at(block_bytes) + block_bytes + block_bytes / 8
+    }
+
+    /// Whether it is time to hand it over.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.payload.len() >= Self::full_at(self.block_bytes) || self.entries.len() >= ENTRIES_TARGET
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// When the oldest record in it was appended.
+    pub fn since(&self) -> i64 {
+        self.since
+    }
+
+    /// Bytes of payload that the writer had taken in all, up to the last record in here.
+    pub fn bytes_end(&self) -> u64 {
+        self.bytes_end
+    }
+
+    pub fn set_bytes_end(&mut self, bytes: u64) {
+        self.bytes_end = bytes;
+    }
+
+    /// Begins a new block unless `payload_len` more bytes belong into the current one. A small record may carry a
+    /// block over its target; a large one or a batch begins the next instead.
+    #[inline]
+    pub fn make_room(&mut self, first_id: u64, payload_len: usize, now: i64) {
+        let target = self.block_bytes;
+        let fits = |block: &Draft| {
+            let filled = block.payload_len();
+            filled < target
+                && (payload_len <= target / 8 || filled + payload_len <= target)
+                && block.entries_len() < ENTRIES_TARGET
+        };
+        if !self.blocks.last().is_some_and(fits) {
+            self.begin_block(first_id, now);
+        }
+    }
+
+    #[cold]
+    fn begin_block(&mut self, first_id: u64, now: i64) {
+        if self.blocks.is_empty() {
+            self.since = now;
+        }
+        self.blocks.push(Draft::new(first_id, self.entries.len(), self.payload.len()));
+    }
+
+    /// Adds a record to the block that [`Self::make_room`] left current.
+    #[inline]
+    pub fn push<'a>(&mut self, entry: &NewEntry<'_>, parts: impl Iterator<Item = &'a [u8]>) {
+        let Some(block) = self.blocks.last_mut() else { return };
+        block.push(entry, &mut self.entries);
+        for part in parts {
+            self.payload.extend_from_slice(part);
+        }
+    }
+
+    /// The blocks still to be written.
+    pub fn blocks(&self) -> &[Draft] {
+        &self.blocks[self.written..]
+    }
+
+    /// The payload of a block, and the buffer that holds its entries.
+    pub fn payload_of(&self, draft: &Draft) -> &[u8] {
+        &self.payload[draft.payload()]
+    }
+
+    /// The buffer that the blocks' entries stand in.
+    pub fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// Takes note that `n` more blocks are written.
+    pub fn wrote(&mut self, n: usize) {
+        self.written += n;
+    }
+
+    /// Empties it for the next use; the memory that an extraordinary batch needed goes back.
+    pub fn clear(&mut self) {
+        self.blocks.clear();
+        self.written = 0;
+        self.entries.clear();
+        self.payload.clear();
+        self.payload.shrink_to(Self::most(self.block_bytes));
+        self.entries.shrink_to(2 * ENTRIES_TARGET);
+    }
+}

@@ -1,0 +1,175 @@
+//! Handing pieces over to the write stage, and who runs it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::MutexGuard;
+
+use super::append::Filling;
+use super::output::Output;
+use super::piece::Piece;
+use super::Shared;
+use crate::error::{Error, Result};
+use crate::io::thread;
+use crate::options::WriterOptions;
+
+/// Pieces between the append stage and the write stage.
+pub(super) struct Queue {
+    /// To be written, in order.
+    full: VecDeque<Piece>,
+    /// Ready to be filled again.
+    free: Vec<Piece>,
+    /// A thread is emptying `full`, and will look once more before it stops.
+    draining: bool,
+    /// The write stage failed at the front of `full`; whoever needs room next tries again and gets the error.
+    stuck: bool,
+    /// The background thread sleeps.
+    idle: bool,
+    stop: bool,
+}
+
+impl Queue {
+    pub fn new(options: &WriterOptions) -> Self {
+        // One being filled, one being written, and one between them, so that neither side waits for the other to
+        // finish a piece to the last byte.
+        let free = (0..3).map(|_| Piece::new(options.block_bytes as usize)).collect();
+        Queue { full: VecDeque::new(), free, draining: false, stuck: false, idle: false, stop: false }
+    }
+}
+
+impl Queue {
+    /// The next piece to write, for the thread that empties the queue.
+    fn take_full(&mut self) -> Option<Piece> {
+        let piece = self.full.pop_front();
+        self.draining = piece.is_some();
+        self.stuck &= piece.is_some();
+        piece
+    }
+}
+
+impl Shared {
+    /// A piece to fill. Waits for the write stage when all are full; an error of the write stage comes out here, before
+    /// anything has been taken.
+    #[cold]
+    pub(super) fn free_piece(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<Piece> {
+        loop {
+            let mut queue = self.queue.lock();
+            if queue.stuck {
+                drop(queue);
+                MutexGuard::unlocked(filling, || self.drain())?;
+                // Another thread may have got a piece meanwhile.
+                if let Some(piece) = filling.piece.take() {
+                    return Ok(piece);
+                }
+                continue;
+            }
+            if let Some(piece) = queue.free.pop() {
+                return Ok(piece);
+            }
+            // Whoever handed the last piece over writes it, or the background thread does; this thread keeps the
+            // append lock, as nobody else could append now either.
+            self.room.wait(&mut queue);
+        }
+    }
+
+    /// Gives the piece being filled, if any, to the write stage. The caller then sees to it that somebody runs that.
+    pub(super) fn hand_over(&self, filling: &mut Filling) {
+        if filling.piece.as_ref().is_none_or(Piece::is_empty) {
+            return;
+        }
+        let mut queue = self.queue.lock();
+        queue.full.extend(filling.piece.take());
+        if queue.idle {
+            queue.idle = false;
+            self.work.notify_one();
+        }
+    }
+
+    /// Writes everything that was handed over before the call.
+    pub(super) fn drain(&self) -> Result<()> {
+        let mut output = self.output.lock();
+        self.drain_into(&mut output)?;
+        self.after_write(output)
+    }
+
+    /// As [`Self::drain`], under the output lock.
+    pub(super) fn drain_into(&self, output: &mut Output) -> Result<()> {
+        loop {
+            // In a statement of its own, so that the queue is not locked while the piece is written.
+            let next = self.queue.lock().take_full();
+            let Some(mut piece) = next else { return Ok(()) };
+            let wrote = output.write(&mut piece);
+            self.flushed.store(output.next_id() - 1, Ordering::Release);
+            let mut queue = self.queue.lock();
+            if let Err(error) = wrote {
+                queue.full.push_front(piece);
+                queue.draining = false;
+                queue.stuck = true;
+                self.room.notify_all();
+                return Err(error);
+            }
+            self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
+            piece.clear();
+            queue.free.push(piece);
+            self.room.notify_one();
+        }
+    }
+
+    /// Writes what was handed over unless another thread is at it, which then writes this too. An error is kept for
+    /// whoever needs room or flushes next.
+    pub(super) fn pump(&self) {
+        if !self.queue.lock().draining {
+            let _ = self.drain();
+        }
+    }
+
+    /// Segments that were closed on the way are made durable by whoever closed them, outside of all locks.
+    pub(super) fn after_write(&self, output: MutexGuard<'_, Output>) -> Result<()> {
+        let retired = output.has_retired();
+        drop(output);
+        match retired {
+            true => self.sync_written(),
+            false => Ok(()),
+        }
+    }
+
+    fn run_background(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            if queue.stop {
+                return;
+            }
+            if queue.full.is_empty() || queue.stuck {
+                let wait = MutexGuard::unlocked(&mut queue, || self.tick_background());
+                if (queue.full.is_empty() || queue.stuck) && !queue.stop {
+                    queue.idle = true;
+                    match wait {
+                        Some(time) => {
+                            self.work.wait_for(&mut queue, time);
+                        }
+                        None => self.work.wait(&mut queue),
+                    }
+                    queue.idle = false;
+                }
+                continue;
+            }
+            // An error stays with the queue, for the next caller who needs room or flushes.
+            MutexGuard::unlocked(&mut queue, || {
+                let _ = self.drain();
+            });
+        }
+    }
+
+    /// Ends the background thread; what is queued stays queued.
+    pub(super) fn stop_background(&self, thread: JoinHandle<()>) {
+        self.queue.lock().stop = true;
+        self.work.notify_all();
+        let _ = thread.join();
+    }
+}
+
+pub(super) fn start_background(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
+    thread::spawn("binlog-writer", move || shared.run_background()).map_err(|e| Error::io(&e, "start a thread"))
+}

@@ -1,0 +1,108 @@
+//! Flush, sync and group commit.
+
+use std::sync::atomic::Ordering;
+
+use super::{Shared, Writer};
+use crate::error::{Error, Kind, Result};
+
+/// Those who wait for the same fdatasync.
+#[derive(Default)]
+pub(super) struct Group {
+    /// A thread is syncing; the others wait for it, and then one of them syncs for all that came meanwhile.
+    led: bool,
+}
+
+impl Writer {
+    /// Hands everything appended so far to the system: it survives the end of this process, however it ends.
+    pub fn flush(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.flush()
+    }
+
+    /// Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
+    /// share one fdatasync.
+    ///
+    /// # Errors
+    /// When an fsync fails, it is not known what of the file is on the disk, and the system will not tell it again:
+    /// this call and all later ones of the writer fail with [`Kind::Failed`] until the log is opened anew.
+    pub fn sync(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        let id = self.shared.append.lock().last_id();
+        self.shared.sync_to(id)
+    }
+
+    /// Ends the current segment and goes on in a new one. Does nothing while the current one holds no record.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for a log that is a single file.
+    pub fn roll(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.flush()?;
+        let mut output = self.shared.output.lock();
+        output.roll()?;
+        self.shared.after_write(output)
+    }
+}
+
+impl Shared {
+    pub(super) fn flush(&self) -> Result<()> {
+        self.hand_over(&mut self.append.lock());
+        self.drain()
+    }
+
+    /// Returns when record `id` is durable. The first to come syncs, for all who have appended by then; those who come
+    /// while it is at it wait, and the first of them to wake leads the next round (the leader-based group commit of
+    /// write-ahead logs, as in DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984).
+    pub(super) fn sync_to(&self, id: u64) -> Result<()> {
+        let mut group = self.sync.lock();
+        loop {
+            // The id 0 asks for what is there besides records: a new segment and its events.
+            if self.durable.load(Ordering::Acquire) >= id && id > 0 {
+                return Ok(());
+            }
+            self.check_usable()?;
+            if !group.led {
+                break;
+            }
+            self.synced.wait(&mut group);
+        }
+        group.led = true;
+        drop(group);
+        let result = self.sync_everything();
+        self.sync.lock().led = false;
+        self.synced.notify_all();
+        result
+    }
+
+    fn sync_everything(&self) -> Result<()> {
+        // Before the records are collected: one that comes in between starts the interval's clock again, too early
+        // rather than too late.
+        self.unsynced_since.store(0, Ordering::Relaxed);
+        self.flush()?;
+        self.sync_written()
+    }
+
+    /// Makes everything durable that was written by now, closed segments first.
+    pub(super) fn sync_written(&self) -> Result<()> {
+        self.check_usable()?;
+        let bytes = self.flushed_bytes.load(Ordering::Acquire);
+        let point = self.output.lock().sync_point();
+        for segment in &point.segments {
+            if let Err(e) = segment.file.sync_data() {
+                return Err(self.fail(Error::io(&e, "sync").at(&segment.path)));
+            }
+        }
+        self.output.lock().synced(&point);
+        self.durable.fetch_max(point.id, Ordering::AcqRel);
+        self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Remembers a failed fsync for ever.
+    fn fail(&self, cause: Error) -> Error {
+        let mut failure = self.failure.lock();
+        let error = failure.get_or_insert(cause.with_kind(Kind::Failed)).clone();
+        self.has_failed.store(true, Ordering::Release);
+        error
+    }
+}
