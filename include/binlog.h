@@ -17,717 +17,348 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- Payloads as they are.
- */
+/** Done. */
+#define BINLOG_OK 0
+
+/** There is no more, for now. */
+#define BINLOG_END 1
+
+/** The time was up. */
+#define BINLOG_TIMEOUT 2
+
+/** The arguments are wrong; nothing was done. */
+#define BINLOG_E_INVALID (-1)
+
+/** The system failed to read or write; binlog_error_os_code says why. */
+#define BINLOG_E_IO (-2)
+
+/** The bytes of a file are not what a writer wrote. */
+#define BINLOG_E_CORRUPT (-3)
+
+/** There is no such file, log, type or key. */
+#define BINLOG_E_NOT_FOUND (-4)
+
+/** Another writer has the log open. */
+#define BINLOG_E_LOCKED (-5)
+
+/** A record, a batch or a buffer is over its limit. */
+#define BINLOG_E_TOO_LARGE (-6)
+
+/** This build, this format version or this kind of log cannot do it. */
+#define BINLOG_E_UNSUPPORTED (-7)
+
+/** An fsync failed earlier: the writer refuses everything until the log is opened anew. */
+#define BINLOG_E_FAILED (-8)
+
+/** The disk, the quota or the file size limit is full. Writing works again once there is space. */
+#define BINLOG_E_NO_SPACE (-9)
+
+/** The handle was made before a fork, and this is the child. */
+#define BINLOG_E_FORKED (-10)
+
+/** A defect of the library. The handle must not be used any more, except to close it. */
+#define BINLOG_E_PANIC (-100)
+
+/** Payloads as they are. */
 #define BINLOG_CODEC_NONE 0
 
-/*
- LZ4: the fastest.
- */
+/** LZ4: the fastest. */
 #define BINLOG_CODEC_LZ4 1
 
-/*
- Zstandard: smaller.
- */
+/** Zstandard: smaller. */
 #define BINLOG_CODEC_ZSTD 2
 
-/*
- binlog_record.flags: time_ns is meant, even if it is 0. Set in every record that a cursor shows.
- */
+/** binlog_record.flags: time_ns is meant, even if it is 0. Set in every record that a cursor shows. */
 #define BINLOG_RECORD_TIME 1
 
-/*
- binlog_record.flags: one of the library's own events.
- */
+/** binlog_record.flags: one of the library's own events. */
 #define BINLOG_RECORD_EVENT 2
 
-/*
- binlog_record.flags: only headers are read; data is NULL and len is the payload's length nevertheless.
- */
+/** binlog_record.flags: only headers are read; data is NULL and len is the payload's length nevertheless. */
 #define BINLOG_RECORD_NO_PAYLOAD 4
 
-/*
- Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own.
- */
+/** Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own. */
 #define BINLOG_TYPE_NAMED 1073741824
 
-/*
- Types from here on are the library's own events.
- */
+/** Types from here on are the library's own events. */
 #define BINLOG_TYPE_EVENT 2147483648
 
-/*
- A writer began.
- */
+/** A writer began. */
 #define BINLOG_EVENT_STARTED 2147483649
 
-/*
- A writer ended.
- */
+/** A writer ended. */
 #define BINLOG_EVENT_STOPPED 2147483650
 
-/*
- A writer is alive.
- */
+/** A writer is alive. */
 #define BINLOG_EVENT_HEARTBEAT 2147483651
 
-/*
- The log goes on in the segment named by the metadata "file".
- */
+/** The log goes on in the segment named by the metadata "file". */
 #define BINLOG_EVENT_ROTATE_NEXT 2147483652
 
-/*
- The log comes from the segment named by the metadata "file".
- */
+/** The log comes from the segment named by the metadata "file". */
 #define BINLOG_EVENT_ROTATE_PREV 2147483653
 
-/*
- The segment was opened for writing.
- */
+/** The segment was opened for writing. */
 #define BINLOG_EVENT_OPENED 2147483654
 
-/*
- The segment was closed.
- */
+/** The segment was closed. */
 #define BINLOG_EVENT_CLOSED 2147483655
 
-/*
- A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason".
- */
+/** A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". */
 #define BINLOG_EVENT_RECOVERED 2147483656
 
-/*
- Records were dropped by the policy for a full disk: metadata "count".
- */
+/** Records were dropped by the policy for a full disk: metadata "count". */
 #define BINLOG_EVENT_DROPPED 2147483657
 
-/*
- A type was named: metadata "id", "name", "content_type".
- */
+/** A type was named: metadata "id", "name", "content_type". */
 #define BINLOG_EVENT_TYPE 2147483658
 
-/*
- In an option in milliseconds: never.
- */
+/** In an option in milliseconds: never. */
 #define BINLOG_NEVER 4294967295
 
-/*
- binlog_writer_options.flags: encode and write in one background thread.
- */
+/** binlog_writer_options.flags: encode and write in one background thread. */
 #define BINLOG_WRITER_BACKGROUND 1
 
-/*
- binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end.
- */
+/** binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end. */
 #define BINLOG_READER_PREFIX 0
 
-/*
- binlog_reader_options.mode: a torn tail and an end without a clean close are errors too.
- */
+/** binlog_reader_options.mode: a torn tail and an end without a clean close are errors too. */
 #define BINLOG_READER_STRICT 1
 
-/*
- binlog_filter.flags: never touch the bytes of payloads.
- */
+/** binlog_filter.flags: never touch the bytes of payloads. */
 #define BINLOG_FILTER_HEADERS 1
 
-/*
- binlog_filter.flags: show the library's own events too.
- */
+/** binlog_filter.flags: show the library's own events too. */
 #define BINLOG_FILTER_EVENTS 2
 
-/*
- binlog_tail.state: the cursor has not come to an end.
- */
+/** binlog_tail.state: the cursor has not come to an end. */
 #define BINLOG_TAIL_MORE 0
 
-/*
- binlog_tail.state: the log was closed cleanly, or the filter's range is passed: everything was read.
- */
+/** binlog_tail.state: the log was closed cleanly, or the filter's range is passed: everything was read. */
 #define BINLOG_TAIL_CLOSED 1
 
-/*
- binlog_tail.state: a writer has the log open; more may come.
- */
+/** binlog_tail.state: a writer has the log open; more may come. */
 #define BINLOG_TAIL_LIVE 2
 
-/*
- binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block.
- */
+/** binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block. */
 #define BINLOG_TAIL_UNCLOSED 3
 
-/*
- binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left.
- */
+/** binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left. */
 #define BINLOG_TAIL_TORN 4
 
-/*
- binlog_tail.state: the cursor stopped at damage.
- */
+/** binlog_tail.state: the cursor stopped at damage. */
 #define BINLOG_TAIL_CORRUPT 5
 
-/*
- Bytes of a block header.
- */
-#define HEADER 80
-
-/*
- Flag bit 0: the entries are compressed with the block's codec.
- */
-#define ENTRIES_COMPRESSED 1
-
-/*
- Flag bit 1: at least one of the entries is an event.
- */
-#define HAS_EVENTS 2
-
-/*
- Bytes of stored payload that share one checksum.
- */
-#define PAGE 4096
-
-/*
- Bytes before the protobuf message: the declaration and the message's length.
- */
-#define PREFIX 12
-
-/*
- Bytes of a whole TRAILER block.
- */
-#define LEN (HEADER + ENTRIES)
-
-/*
- The longest encoding of a `u64`.
- */
-#define MAX_LEN 10
-
-/*
- Protobuf file header, in bytes.
- */
-#define FILE_HEADER (1 << 20)
-
-/*
- Metadata of one record, in bytes and in pairs.
- */
-#define METADATA (16 << 20)
-
-#define METADATA_PAIRS 65535
-
-/*
- Payload of one record unless the writer's options say otherwise, and what an option may say at most.
- */
-#define RECORD_DEFAULT (1 << 30)
-
-#define RECORD ((1 << 31) - 1)
-
-/*
- A stored or decoded region of one block.
- */
-#define REGION ((1 << 31) - 1)
-
-/*
- The window of a zstd decoder, as a power of two: 8 MiB.
- */
-#define ZSTD_WINDOW_LOG 23
-
-/*
- Payload bytes of a block by default; `docs/decisions/0003-block-target.md` says why.
- */
-#define DEFAULT_BLOCK_BYTES (128 << 10)
-
-/*
- The time is meant, even if it is 0.
- */
-#define TIME 1
-
-/*
- The library's own record.
- */
-#define EVENT 2
-
-/*
- The payload was not read.
- */
-#define NO_PAYLOAD 4
-
-/*
- The first number of types that were given by name.
- */
-#define FIRST_NAMED_TYPE (1 << 30)
-
-/*
- The bit that marks the library's own records.
- */
-#define EVENT_BIT (1 << 31)
-
-/*
- A writer began.
- */
-#define STARTED (EVENT_BIT | 1)
-
-/*
- A writer ended.
- */
-#define STOPPED (EVENT_BIT | 2)
-
-/*
- A writer is alive.
- */
-#define HEARTBEAT (EVENT_BIT | 3)
-
-/*
- The log goes on in the segment `file`.
- */
-#define ROTATE_NEXT (EVENT_BIT | 4)
-
-/*
- The log comes from the segment `file`.
- */
-#define ROTATE_PREV (EVENT_BIT | 5)
-
-/*
- The segment was opened for writing.
- */
-#define OPENED (EVENT_BIT | 6)
-
-/*
- The segment was closed.
- */
-#define CLOSED (EVENT_BIT | 7)
-
-/*
- A torn tail was cut: `offset`, `bytes`, and the file that `kept` them.
- */
-#define RECOVERED (EVENT_BIT | 8)
-
-/*
- `count` records were dropped by the policy for a full disk.
- */
-#define DROPPED (EVENT_BIT | 9)
-
-/*
- The type number `id` stands for `name`, with payloads of `content_type`.
- */
-#define TYPE (EVENT_BIT | 10)
-
-/*
- Records of a log, one after the other. Belongs to one thread at a time.
- */
+/** Records of a log, one after the other. Belongs to one thread at a time. */
 typedef struct binlog_cursor binlog_cursor;
 
-/*
- An error: a line for people and facts for programs. Free it with binlog_error_free.
- */
+/** An error: a line for people and facts for programs. Free it with binlog_error_free. */
 typedef struct binlog_error binlog_error;
 
-/*
- A log to be read. Threads may share it, closing excepted.
- */
+/** A log to be read. Threads may share it, closing excepted. */
 typedef struct binlog_reader binlog_reader;
 
-/*
- A log being written. Threads may share it, closing excepted.
- */
+/** A log being written. Threads may share it, closing excepted. */
 typedef struct binlog_writer binlog_writer;
 
-/*
- What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused.
- */
+/** What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused. */
 typedef int32_t binlog_status;
 
-/*
- Which records a cursor shows. Zeros show all.
- */
+/** Which records a cursor shows. Zeros show all. */
 typedef struct binlog_filter {
-  /*
-   sizeof(binlog_filter) of the caller.
-   */
+  /** sizeof(binlog_filter) of the caller. */
   size_t struct_size;
-  /*
-   BINLOG_FILTER_*.
-   */
+  /** BINLOG_FILTER_*. */
   uint32_t flags;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint32_t reserved32;
-  /*
-   From this id to that one, both shown; 0 = no bound.
-   */
+  /** From this id to that one, both shown; 0 = no bound. */
   uint64_t from_id;
   uint64_t to_id;
-  /*
-   From this time on and before that one, in nanoseconds since the Unix epoch; 0 = no bound.
-   */
+  /** From this time on and before that one, in nanoseconds since the Unix epoch; 0 = no bound. */
   int64_t from_time_ns;
   int64_t to_time_ns;
-  /*
-   Of these types, or of the named ones below; of all when there are neither.
-   */
+  /** Of these types, or of the named ones below; of all when there are neither. */
   const uint32_t *types;
   size_t type_count;
-  /*
-   Names of types, NUL-terminated UTF-8.
-   */
+  /** Names of types, NUL-terminated UTF-8. */
   const char *const *type_names;
   size_t type_name_count;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint64_t reserved[8];
 } binlog_filter;
 
-/*
- A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed.
- */
+/** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
 typedef struct binlog_record {
-  /*
-   1, 2, 3 ... across the whole log; ignored when appending. An event shows the id of the record that follows it.
-   */
+  /** 1, 2, 3 ... across the whole log; ignored when appending. An event shows the id of the record that follows it. */
   uint64_t id;
-  /*
-   Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now.
-   */
+  /** Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now. */
   int64_t time_ns;
-  /*
-   The payload.
-   */
+  /** The payload. */
   const uint8_t *data;
   size_t len;
-  /*
-   String pairs: see binlog_metadata_put and binlog_metadata_next.
-   */
+  /** String pairs: see binlog_metadata_put and binlog_metadata_next. */
   const uint8_t *metadata;
   size_t metadata_len;
-  /*
-   The user's number below BINLOG_TYPE_NAMED, or one that binlog_writer_type gave, or an event's.
-   Named `type` in C.
+  /**
+   * The user's number below BINLOG_TYPE_NAMED, or one that binlog_writer_type gave, or an event's.
+   * Named `type` in C.
    */
   uint32_t type;
-  /*
-   BINLOG_RECORD_*; when appending only BINLOG_RECORD_TIME counts.
-   */
+  /** BINLOG_RECORD_*; when appending only BINLOG_RECORD_TIME counts. */
   uint32_t flags;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint64_t reserved[2];
 } binlog_record;
 
-/*
- Where a cursor came to an end.
- */
+/** Where a cursor came to an end. */
 typedef struct binlog_tail {
-  /*
-   BINLOG_TAIL_*.
-   */
+  /** BINLOG_TAIL_*. */
   uint32_t state;
   uint32_t reserved32;
-  /*
-   The id that the next record would have: what to put into binlog_filter.from_id to go on reading later.
-   */
+  /** The id that the next record would have: what to put into binlog_filter.from_id to go on reading later. */
   uint64_t next_id;
-  /*
-   Where in the file that was read last reading stopped, and how many bytes follow there.
-   */
+  /** Where in the file that was read last reading stopped, and how many bytes follow there. */
   uint64_t offset;
   uint64_t unread_bytes;
-  /*
-   That file, and what was wrong with the unread bytes; "" when nothing. They live until the cursor's next call.
-   */
+  /** That file, and what was wrong with the unread bytes; "" when nothing. They live until the cursor's next call. */
   const char *path;
   const char *reason;
   uint64_t reserved[2];
 } binlog_tail;
 
-/*
- Some bytes. data may be NULL when len is 0.
- */
+/** Some bytes. data may be NULL when len is 0. */
 typedef struct binlog_slice {
   const uint8_t *data;
   size_t len;
 } binlog_slice;
 
-/*
- How a log is read. Zeros are the defaults.
- */
+/** How a log is read. Zeros are the defaults. */
 typedef struct binlog_reader_options {
-  /*
-   sizeof(binlog_reader_options) of the caller.
-   */
+  /** sizeof(binlog_reader_options) of the caller. */
   size_t struct_size;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint32_t flags;
-  /*
-   BINLOG_READER_*.
-   */
+  /** BINLOG_READER_*. */
   uint32_t mode;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint64_t reserved[8];
 } binlog_reader_options;
 
-/*
- What a segment says about itself. The strings live as long as the reader.
- */
+/** What a segment says about itself. The strings live as long as the reader. */
 typedef struct binlog_segment {
-  /*
-   Number of the segment in its log, from 1.
-   */
+  /** Number of the segment in its log, from 1. */
   uint64_t sequence;
-  /*
-   Id of the first record in it.
-   */
+  /** Id of the first record in it. */
   uint64_t first_id;
-  /*
-   When it was created, in nanoseconds since the Unix epoch.
-   */
+  /** When it was created, in nanoseconds since the Unix epoch. */
   int64_t created_ns;
-  /*
-   Its length when the reader was opened; 0 for a file that is compressed as a whole.
-   */
+  /** Its length when the reader was opened; 0 for a file that is compressed as a whole. */
   uint64_t bytes;
-  /*
-   The file.
-   */
+  /** The file. */
   const char *path;
-  /*
-   The log's name and the MIME type of its payloads.
-   */
+  /** The log's name and the MIME type of its payloads. */
   const char *name;
   const char *content_type;
   uint64_t reserved[4];
 } binlog_segment;
 
-/*
- How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
- the default everywhere.
+/**
+ * How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
+ * the default everywhere.
  */
 typedef struct binlog_writer_options {
-  /*
-   sizeof(binlog_writer_options) of the caller.
-   */
+  /** sizeof(binlog_writer_options) of the caller. */
   size_t struct_size;
-  /*
-   BINLOG_WRITER_*.
-   */
+  /** BINLOG_WRITER_*. */
   uint32_t flags;
-  /*
-   BINLOG_CODEC_*: compression of payloads, block by block.
-   */
+  /** BINLOG_CODEC_*: compression of payloads, block by block. */
   uint32_t codec;
-  /*
-   zstd's level; 0 = 1.
-   */
+  /** zstd's level; 0 = 1. */
   int32_t codec_level;
-  /*
-   Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 128 KiB.
-   */
+  /** Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 128 KiB. */
   uint32_t block_bytes;
-  /*
-   Name of the log, 1 to 128 bytes of UTF-8 without a slash; begins its files' names; NULL = "default".
-   */
+  /** Name of the log, 1 to 128 bytes of UTF-8 without a slash; begins its files' names; NULL = "default". */
   const char *name;
-  /*
-   What the payloads are, as a MIME type; NULL = "application/octet-stream".
-   */
+  /** What the payloads are, as a MIME type; NULL = "application/octet-stream". */
   const char *content_type;
-  /*
-   Facts of the user's own: key, value, key, value ...; kept in every segment's header.
-   */
+  /** Facts of the user's own: key, value, key, value ...; kept in every segment's header. */
   const char *const *parameters;
-  /*
-   Number of pairs in parameters.
-   */
+  /** Number of pairs in parameters. */
   size_t parameter_count;
-  /*
-   Roll to a new segment rather than let one grow over this many bytes; 0 = 1 GiB, UINT64_MAX = never.
-   */
+  /** Roll to a new segment rather than let one grow over this many bytes; 0 = 1 GiB, UINT64_MAX = never. */
   uint64_t segment_bytes;
-  /*
-   The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB.
-   */
+  /** The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB. */
   uint64_t record_max_bytes;
-  /*
-   Flush before an append returns that would leave so many records, or bytes of payload, unflushed; 0 = no rule.
-   */
+  /** Flush before an append returns that would leave so many records, or bytes of payload, unflushed; 0 = no rule. */
   uint64_t flush_records;
   uint64_t flush_bytes;
-  /*
-   Sync likewise: sync_records = 1 makes every append durable before it returns.
-   */
+  /** Sync likewise: sync_records = 1 makes every append durable before it returns. */
   uint64_t sync_records;
   uint64_t sync_bytes;
-  /*
-   Flush what is so old, in milliseconds: on time with the background thread, else in the next append or
-   binlog_writer_tick; 0 = 1000, BINLOG_NEVER.
+  /**
+   * Flush what is so old, in milliseconds: on time with the background thread, else in the next append or
+   * binlog_writer_tick; 0 = 1000, BINLOG_NEVER.
    */
   uint32_t flush_interval_ms;
-  /*
-   Sync likewise; 0 = never.
-   */
+  /** Sync likewise; 0 = never. */
   uint32_t sync_interval_ms;
-  /*
-   Permission bits of new files, whatever the umask is; 0 = 0640.
-   */
+  /** Permission bits of new files, whatever the umask is; 0 = 0640. */
   uint32_t file_mode;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint32_t reserved32;
-  /*
-   Must be 0.
-   */
+  /** Must be 0. */
   uint64_t reserved[8];
 } binlog_writer_options;
 
-/*
- Ids of the last record that has got so far; 0 for none.
- */
+/** Ids of the last record that has got so far; 0 for none. */
 typedef struct binlog_position {
-  /*
-   Taken by the writer.
-   */
+  /** Taken by the writer. */
   uint64_t appended_id;
-  /*
-   Handed to the system: survives the process.
-   */
+  /** Handed to the system: survives the process. */
   uint64_t flushed_id;
-  /*
-   On the disk: survives the machine.
-   */
+  /** On the disk: survives the machine. */
   uint64_t durable_id;
 } binlog_position;
-
-/*
- Done.
- */
-#define BINLOG_OK 0
-
-/*
- There is no more, for now.
- */
-#define BINLOG_END 1
-
-/*
- The time was up.
- */
-#define BINLOG_TIMEOUT 2
-
-/*
- The arguments are wrong; nothing was done.
- */
-#define BINLOG_E_INVALID -1
-
-/*
- The system failed to read or write; binlog_error_os_code says why.
- */
-#define BINLOG_E_IO -2
-
-/*
- The bytes of a file are not what a writer wrote.
- */
-#define BINLOG_E_CORRUPT -3
-
-/*
- There is no such file, log, type or key.
- */
-#define BINLOG_E_NOT_FOUND -4
-
-/*
- Another writer has the log open.
- */
-#define BINLOG_E_LOCKED -5
-
-/*
- A record, a batch or a buffer is over its limit.
- */
-#define BINLOG_E_TOO_LARGE -6
-
-/*
- This build, this format version or this kind of log cannot do it.
- */
-#define BINLOG_E_UNSUPPORTED -7
-
-/*
- An fsync failed earlier: the writer refuses everything until the log is opened anew.
- */
-#define BINLOG_E_FAILED -8
-
-/*
- The disk, the quota or the file size limit is full. Writing works again once there is space.
- */
-#define BINLOG_E_NO_SPACE -9
-
-/*
- The handle was made before a fork, and this is the child.
- */
-#define BINLOG_E_FORKED -10
-
-/*
- A defect of the library. The handle must not be used any more, except to close it.
- */
-#define BINLOG_E_PANIC -100
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-/*
- Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread.
- */
+/** Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread. */
 uint32_t binlog_version_number(void);
 
-/*
- The same as text, such as "0.1.0". Static; any thread.
- */
+/** The same as text, such as "0.1.0". Static; any thread. */
 const char *binlog_version(void);
 
-/*
- Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
- Returns BINLOG_OK or BINLOG_E_INVALID.
-
- # Safety
- `filter` is NULL or points to `struct_size` writable bytes.
+/**
+ * Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_filter_init(struct binlog_filter *filter, size_t struct_size);
 
-/*
- A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
- which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
- Returns BINLOG_OK, BINLOG_E_INVALID.
-
- # Safety
- `reader` is NULL or open, `filter` NULL or valid with what it points to, `out` a place for a pointer, `err` NULL or
- one.
+/**
+ * A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
+ * which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID.
  */
 binlog_status binlog_cursor_open(struct binlog_reader *reader,
                                  const struct binlog_filter *filter,
                                  struct binlog_cursor **out,
                                  struct binlog_error **err);
 
-/*
- The next record. What it points to lives until the cursor's next call. One thread at a time.
-
- Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
- binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
- and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
-
- # Safety
- `cursor` is NULL or open and used by this thread alone, `out` is writable, `err` NULL or writable.
+/**
+ * The next record. What it points to lives until the cursor's next call. One thread at a time.
+ *
+ * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
+ * binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
+ * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
  */
 binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_record *out, struct binlog_error **err);
 
-/*
- Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
- What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
-
- # Safety
- As for binlog_cursor_next; `out` has room for `cap` records, `n_out` is writable.
+/**
+ * Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
+ * What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
  */
 binlog_status binlog_cursor_next_batch(struct binlog_cursor *cursor,
                                        struct binlog_record *out,
@@ -735,13 +366,10 @@ binlog_status binlog_cursor_next_batch(struct binlog_cursor *cursor,
                                        size_t *n_out,
                                        struct binlog_error **err);
 
-/*
- Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
- bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
- record fits: the message says how many bytes it takes, and it is not lost.
-
- # Safety
- As for binlog_cursor_next; `buf` has `cap` writable bytes, `len_out` and `n_out` are writable.
+/**
+ * Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
+ * bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
+ * record fits: the message says how many bytes it takes, and it is not lost.
  */
 binlog_status binlog_cursor_read_packed(struct binlog_cursor *cursor,
                                         void *buf,
@@ -750,105 +378,56 @@ binlog_status binlog_cursor_read_packed(struct binlog_cursor *cursor,
                                         size_t *n_out,
                                         struct binlog_error **err);
 
-/*
- Where the cursor came to an end and why; state BINLOG_TAIL_MORE while it has not. One thread at a time. Returns
- BINLOG_OK or BINLOG_E_INVALID.
-
- # Safety
- As for binlog_cursor_next.
+/**
+ * Where the cursor came to an end and why; state BINLOG_TAIL_MORE while it has not. One thread at a time. Returns
+ * BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_cursor_tail(struct binlog_cursor *cursor, struct binlog_tail *out, struct binlog_error **err);
 
-/*
- The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
- and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
-
- # Safety
- As for binlog_cursor_next.
+/**
+ * The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
+ * and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
  */
 binlog_status binlog_cursor_type_name(const struct binlog_cursor *cursor,
                                       uint32_t type,
                                       struct binlog_slice *name_out,
                                       struct binlog_error **err);
 
-/*
- Frees the cursor. NULL is a no-op. One thread at a time.
-
- # Safety
- `cursor` is NULL or open and used by nobody else; it must not be used afterwards.
- */
+/** Frees the cursor. NULL is a no-op. One thread at a time. */
 void binlog_cursor_close(struct binlog_cursor *cursor);
 
-/*
- The error's status, less than 0; BINLOG_OK for NULL. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
- */
+/** The error's status, less than 0; BINLOG_OK for NULL. Any thread. */
 binlog_status binlog_error_status(const struct binlog_error *error);
 
-/*
- The system's errno when a system call failed, else 0. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
- */
+/** The system's errno when a system call failed, else 0. Any thread. */
 int32_t binlog_error_os_code(const struct binlog_error *error);
 
-/*
- One line for people, UTF-8, with file, offset and reason; "" for NULL. Lives as long as the error. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
- */
+/** One line for people, UTF-8, with file, offset and reason; "" for NULL. Lives as long as the error. Any thread. */
 const char *binlog_error_message(const struct binlog_error *error);
 
-/*
- The file or directory it happened in, "" when none. Lives as long as the error. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
- */
+/** The file or directory it happened in, "" when none. Lives as long as the error. Any thread. */
 const char *binlog_error_path(const struct binlog_error *error);
 
-/*
- Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
- */
+/** Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread. */
 int64_t binlog_error_offset(const struct binlog_error *error);
 
-/*
- The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
- the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed.
+/**
+ * The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
+ * the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
  */
 uint64_t binlog_error_record_id(const struct binlog_error *error);
 
-/*
- Frees an error; NULL is a no-op. Any thread.
-
- # Safety
- `error` is NULL or an error of this library that was not freed; it must not be used afterwards.
- */
+/** Frees an error; NULL is a no-op. Any thread. */
 void binlog_error_free(struct binlog_error *error);
 
-/*
- The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread.
- */
+/** The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread. */
 const char *binlog_status_name(binlog_status status);
 
-/*
- Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
- For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
- below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
- Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
-
- # Safety
- `buf` has `cap` writable bytes, `len` is writable, `key` and `value` point to so many bytes.
+/**
+ * Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
+ * For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
+ * below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
  */
 binlog_status binlog_metadata_put(void *buf,
                                   size_t cap,
@@ -858,24 +437,18 @@ binlog_status binlog_metadata_put(void *buf,
                                   const char *value,
                                   size_t value_len);
 
-/*
- Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
- NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
-
- # Safety
- `*metadata` points to `*metadata_len` bytes; `key` and `value` are writable.
+/**
+ * Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
+ * NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
  */
 binlog_status binlog_metadata_next(const uint8_t **metadata,
                                    size_t *metadata_len,
                                    struct binlog_slice *key,
                                    struct binlog_slice *value);
 
-/*
- The value of the first pair with this key: a view, not NUL-terminated. Any thread.
- Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
-
- # Safety
- `metadata` points to `metadata_len` bytes, `key` to `key_len`; `value` is writable.
+/**
+ * The value of the first pair with this key: a view, not NUL-terminated. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
  */
 binlog_status binlog_metadata_find(const uint8_t *metadata,
                                    size_t metadata_len,
@@ -883,131 +456,94 @@ binlog_status binlog_metadata_find(const uint8_t *metadata,
                                    size_t key_len,
                                    struct binlog_slice *value);
 
-/*
- Adds a record to packed frames being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
-
- A frame is little-endian: u32 size of the frame, u32 type, u64 id, i64 time, u32 metadata length, u32 payload length,
- u32 flags, u32 zero; then metadata, payload, and zeros up to a multiple of 8. Any thread.
- Returns BINLOG_OK, BINLOG_E_TOO_LARGE when it does not fit, BINLOG_E_INVALID.
-
- # Safety
- `buf` has `cap` writable bytes, `len` is writable, `record` is valid with what it points to.
+/**
+ * Adds a record to packed frames being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
+ *
+ * A frame is little-endian: u32 size of the frame, u32 type, u64 id, i64 time, u32 metadata length, u32 payload length,
+ * u32 flags, u32 zero; then metadata, payload, and zeros up to a multiple of 8. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when it does not fit, BINLOG_E_INVALID.
  */
 binlog_status binlog_packed_put(void *buf, size_t cap, size_t *len, const struct binlog_record *record);
 
-/*
- Takes the first record off `*len` bytes of packed frames at `*frames`, both of which move on. What the record points
- to are views into the frames. Any thread.
- Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
-
- # Safety
- `*frames` points to `*len` bytes, `out` is writable.
+/**
+ * Takes the first record off `*len` bytes of packed frames at `*frames`, both of which move on. What the record points
+ * to are views into the frames. Any thread.
+ * Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
  */
 binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct binlog_record *out);
 
-/*
- Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
- Returns BINLOG_OK or BINLOG_E_INVALID.
-
- # Safety
- `options` is NULL or points to `struct_size` writable bytes.
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_reader_options_init(struct binlog_reader_options *options, size_t struct_size);
 
-/*
- Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
- compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
- with binlog_reader_close; cursors go on without it. Any thread.
-
- Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
- segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
-
- # Safety
- `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
+/**
+ * Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
+ * compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
+ * with binlog_reader_close; cursors go on without it. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
+ * segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
  */
 binlog_status binlog_reader_open(const char *path_or_glob,
                                  const struct binlog_reader_options *options,
                                  struct binlog_reader **out,
                                  struct binlog_error **err);
 
-/*
- How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID.
-
- # Safety
- `reader` is NULL or open, `out` is writable, `err` NULL or writable.
- */
+/** How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID. */
 binlog_status binlog_reader_segment_count(const struct binlog_reader *reader, size_t *out, struct binlog_error **err);
 
-/*
- What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
- reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
-
- # Safety
- `reader` is NULL or open, `out` is writable, `err` NULL or writable.
+/**
+ * What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
+ * reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
  */
 binlog_status binlog_reader_segment(const struct binlog_reader *reader,
                                     size_t index,
                                     struct binlog_segment *out,
                                     struct binlog_error **err);
 
-/*
- Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader.
-
- # Safety
- `reader` is NULL or open and used by nobody else; it must not be used afterwards.
- */
+/** Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader. */
 void binlog_reader_close(struct binlog_reader *reader);
 
-/*
- Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
- Returns BINLOG_OK or BINLOG_E_INVALID.
-
- # Safety
- `options` is NULL or points to `struct_size` writable bytes.
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_writer_options_init(struct binlog_writer_options *options, size_t struct_size);
 
-/*
- Opens the log in a directory for writing; both are created when they are not there, and appends go on after the
- last record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close.
- Any thread.
-
- Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
- torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in <segment>.torn-<offset>),
- BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
-
- # Safety
- `directory` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
+/**
+ * Opens the log in a directory for writing; both are created when they are not there, and appends go on after the
+ * last record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close.
+ * Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
+ * torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in <segment>.torn-<offset>),
+ * BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
  */
 binlog_status binlog_writer_open(const char *directory,
                                  const struct binlog_writer_options *options,
                                  struct binlog_writer **out,
                                  struct binlog_error **err);
 
-/*
- Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
- a log never rolls. Otherwise as binlog_writer_open.
-
- # Safety
- As for binlog_writer_open.
+/**
+ * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
+ * a log never rolls. Otherwise as binlog_writer_open.
  */
 binlog_status binlog_writer_open_file(const char *path,
                                       const struct binlog_writer_options *options,
                                       struct binlog_writer **out,
                                       struct binlog_error **err);
 
-/*
- Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
- `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
- policy carries it further. Any thread.
-
- Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
- BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
- again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
- asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
-
- # Safety
- `writer` is NULL or open, `data` points to `len` bytes, `id_out` and `err` are NULL or writable.
+/**
+ * Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
+ * `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
+ * policy carries it further. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
+ * BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
+ * again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
+ * asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
  */
 binlog_status binlog_writer_append(struct binlog_writer *writer,
                                    uint32_t type,
@@ -1016,23 +552,15 @@ binlog_status binlog_writer_append(struct binlog_writer *writer,
                                    uint64_t *id_out,
                                    struct binlog_error **err);
 
-/*
- Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append.
-
- # Safety
- As for binlog_writer_append; `record` is NULL or valid with what it points to.
- */
+/** Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append. */
 binlog_status binlog_writer_append_record(struct binlog_writer *writer,
                                           const struct binlog_record *record,
                                           uint64_t *id_out,
                                           struct binlog_error **err);
 
-/*
- Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
- without a copy. Otherwise as binlog_writer_append.
-
- # Safety
- As for binlog_writer_append; `parts` points to `n` valid slices.
+/**
+ * Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
+ * without a copy. Otherwise as binlog_writer_append.
  */
 binlog_status binlog_writer_gather(struct binlog_writer *writer,
                                    uint32_t type,
@@ -1041,12 +569,7 @@ binlog_status binlog_writer_gather(struct binlog_writer *writer,
                                    uint64_t *id_out,
                                    struct binlog_error **err);
 
-/*
- As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at.
-
- # Safety
- As for binlog_writer_gather and binlog_writer_append_record.
- */
+/** As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at. */
 binlog_status binlog_writer_gather_record(struct binlog_writer *writer,
                                           const struct binlog_record *record,
                                           const struct binlog_slice *parts,
@@ -1054,13 +577,10 @@ binlog_status binlog_writer_gather_record(struct binlog_writer *writer,
                                           uint64_t *id_out,
                                           struct binlog_error **err);
 
-/*
- Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
- crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
- binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
-
- # Safety
- As for binlog_writer_append; `records` points to `n` valid records.
+/**
+ * Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
+ * crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
+ * binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
  */
 binlog_status binlog_writer_append_batch(struct binlog_writer *writer,
                                          const struct binlog_record *records,
@@ -1068,12 +588,9 @@ binlog_status binlog_writer_append_batch(struct binlog_writer *writer,
                                          uint64_t *first_id_out,
                                          struct binlog_error **err);
 
-/*
- As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
- Ids in the frames are not looked at.
-
- # Safety
- As for binlog_writer_append; `frames` points to `len` bytes.
+/**
+ * As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
+ * Ids in the frames are not looked at.
  */
 binlog_status binlog_writer_append_packed(struct binlog_writer *writer,
                                           const void *frames,
@@ -1081,13 +598,10 @@ binlog_status binlog_writer_append_packed(struct binlog_writer *writer,
                                           uint64_t *first_id_out,
                                           struct binlog_error **err);
 
-/*
- The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
- NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
- Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
-
- # Safety
- `writer` is NULL or open, the strings are valid, `type_out` is a place for the number, `err` NULL or writable.
+/**
+ * The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
+ * NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
  */
 binlog_status binlog_writer_type(struct binlog_writer *writer,
                                  const char *name,
@@ -1095,64 +609,365 @@ binlog_status binlog_writer_type(struct binlog_writer *writer,
                                  uint32_t *type_out,
                                  struct binlog_error **err);
 
-/*
- Hands everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
- Returns BINLOG_OK, BINLOG_E_NO_SPACE or BINLOG_E_IO (what could not be written waits for the next try),
- BINLOG_E_FAILED, BINLOG_E_FORKED.
-
- # Safety
- `writer` is NULL or open, `err` NULL or writable.
+/**
+ * Hands everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_NO_SPACE or BINLOG_E_IO (what could not be written waits for the next try),
+ * BINLOG_E_FAILED, BINLOG_E_FORKED.
  */
 binlog_status binlog_writer_flush(struct binlog_writer *writer, struct binlog_error **err);
 
-/*
- Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
- share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
- later calls of the writer until the log is opened anew: what is on the disk is not known then.
-
- # Safety
- `writer` is NULL or open, `err` NULL or writable.
+/**
+ * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
+ * share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
+ * later calls of the writer until the log is opened anew: what is on the disk is not known then.
  */
 binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_error **err);
 
-/*
- Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
- may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
-
- # Safety
- `writer` is NULL or open, `err` NULL or writable.
+/**
+ * Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
+ * may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
  */
 binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_error **err);
 
-/*
- How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
- BINLOG_E_FORKED.
-
- # Safety
- `writer` is NULL or open, `out` is writable, `err` NULL or writable.
+/**
+ * How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
+ * BINLOG_E_FORKED.
  */
 binlog_status binlog_writer_position(const struct binlog_writer *writer,
                                      struct binlog_position *out,
                                      struct binlog_error **err);
 
-/*
- Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
- thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
-
- # Safety
- `writer` is NULL or open, `err` NULL or writable.
+/**
+ * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
+ * thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
  */
 binlog_status binlog_writer_roll(struct binlog_writer *writer, struct binlog_error **err);
 
-/*
- Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
- the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
- binlog_writer_sync; the message of an error says which records could not be written.
-
- # Safety
- `writer` is NULL or open and used by nobody else, `err` NULL or writable.
+/**
+ * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
+ * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
+ * binlog_writer_sync; the message of an error says which records could not be written.
  */
 binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
+
+/** The error's status, less than 0; BINLOG_OK for NULL. Any thread. */
+binlog_status binlog_error_status(const struct binlog_error *error);
+
+/** The system's errno when a system call failed, else 0. Any thread. */
+int32_t binlog_error_os_code(const struct binlog_error *error);
+
+/** One line for people, UTF-8, with file, offset and reason; "" for NULL. Lives as long as the error. Any thread. */
+const char *binlog_error_message(const struct binlog_error *error);
+
+/** The file or directory it happened in, "" when none. Lives as long as the error. Any thread. */
+const char *binlog_error_path(const struct binlog_error *error);
+
+/** Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread. */
+int64_t binlog_error_offset(const struct binlog_error *error);
+
+/**
+ * The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
+ * the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
+ */
+uint64_t binlog_error_record_id(const struct binlog_error *error);
+
+/** Frees an error; NULL is a no-op. Any thread. */
+void binlog_error_free(struct binlog_error *error);
+
+/** The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread. */
+const char *binlog_status_name(binlog_status status);
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_writer_options_init(struct binlog_writer_options *options, size_t struct_size);
+
+/**
+ * Opens the log in a directory for writing; both are created when they are not there, and appends go on after the
+ * last record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close.
+ * Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
+ * torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in <segment>.torn-<offset>),
+ * BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
+ */
+binlog_status binlog_writer_open(const char *directory,
+                                 const struct binlog_writer_options *options,
+                                 struct binlog_writer **out,
+                                 struct binlog_error **err);
+
+/**
+ * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
+ * a log never rolls. Otherwise as binlog_writer_open.
+ */
+binlog_status binlog_writer_open_file(const char *path,
+                                      const struct binlog_writer_options *options,
+                                      struct binlog_writer **out,
+                                      struct binlog_error **err);
+
+/**
+ * Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
+ * `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
+ * policy carries it further. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
+ * BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
+ * again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
+ * asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+ */
+binlog_status binlog_writer_append(struct binlog_writer *writer,
+                                   uint32_t type,
+                                   const void *data,
+                                   size_t len,
+                                   uint64_t *id_out,
+                                   struct binlog_error **err);
+
+/** Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append. */
+binlog_status binlog_writer_append_record(struct binlog_writer *writer,
+                                          const struct binlog_record *record,
+                                          uint64_t *id_out,
+                                          struct binlog_error **err);
+
+/**
+ * Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
+ * without a copy. Otherwise as binlog_writer_append.
+ */
+binlog_status binlog_writer_gather(struct binlog_writer *writer,
+                                   uint32_t type,
+                                   const struct binlog_slice *parts,
+                                   size_t n,
+                                   uint64_t *id_out,
+                                   struct binlog_error **err);
+
+/** As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at. */
+binlog_status binlog_writer_gather_record(struct binlog_writer *writer,
+                                          const struct binlog_record *record,
+                                          const struct binlog_slice *parts,
+                                          size_t n,
+                                          uint64_t *id_out,
+                                          struct binlog_error **err);
+
+/**
+ * Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
+ * crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
+ * binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
+ */
+binlog_status binlog_writer_append_batch(struct binlog_writer *writer,
+                                         const struct binlog_record *records,
+                                         size_t n,
+                                         uint64_t *first_id_out,
+                                         struct binlog_error **err);
+
+/**
+ * As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
+ * Ids in the frames are not looked at.
+ */
+binlog_status binlog_writer_append_packed(struct binlog_writer *writer,
+                                          const void *frames,
+                                          size_t len,
+                                          uint64_t *first_id_out,
+                                          struct binlog_error **err);
+
+/**
+ * The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
+ * NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
+ */
+binlog_status binlog_writer_type(struct binlog_writer *writer,
+                                 const char *name,
+                                 const char *content_type,
+                                 uint32_t *type_out,
+                                 struct binlog_error **err);
+
+/**
+ * Hands everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_NO_SPACE or BINLOG_E_IO (what could not be written waits for the next try),
+ * BINLOG_E_FAILED, BINLOG_E_FORKED.
+ */
+binlog_status binlog_writer_flush(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
+ * share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
+ * later calls of the writer until the log is opened anew: what is on the disk is not known then.
+ */
+binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
+ * may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
+ */
+binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
+ * BINLOG_E_FORKED.
+ */
+binlog_status binlog_writer_position(const struct binlog_writer *writer,
+                                     struct binlog_position *out,
+                                     struct binlog_error **err);
+
+/**
+ * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
+ * thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
+ */
+binlog_status binlog_writer_roll(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
+ * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
+ * binlog_writer_sync; the message of an error says which records could not be written.
+ */
+binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_reader_options_init(struct binlog_reader_options *options, size_t struct_size);
+
+/**
+ * Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
+ * compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
+ * with binlog_reader_close; cursors go on without it. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
+ * segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
+ */
+binlog_status binlog_reader_open(const char *path_or_glob,
+                                 const struct binlog_reader_options *options,
+                                 struct binlog_reader **out,
+                                 struct binlog_error **err);
+
+/** How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID. */
+binlog_status binlog_reader_segment_count(const struct binlog_reader *reader, size_t *out, struct binlog_error **err);
+
+/**
+ * What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
+ * reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
+ */
+binlog_status binlog_reader_segment(const struct binlog_reader *reader,
+                                    size_t index,
+                                    struct binlog_segment *out,
+                                    struct binlog_error **err);
+
+/** Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader. */
+void binlog_reader_close(struct binlog_reader *reader);
+
+/**
+ * Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_filter_init(struct binlog_filter *filter, size_t struct_size);
+
+/**
+ * A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
+ * which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID.
+ */
+binlog_status binlog_cursor_open(struct binlog_reader *reader,
+                                 const struct binlog_filter *filter,
+                                 struct binlog_cursor **out,
+                                 struct binlog_error **err);
+
+/**
+ * The next record. What it points to lives until the cursor's next call. One thread at a time.
+ *
+ * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
+ * binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
+ * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
+ */
+binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_record *out, struct binlog_error **err);
+
+/**
+ * Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
+ * What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
+ */
+binlog_status binlog_cursor_next_batch(struct binlog_cursor *cursor,
+                                       struct binlog_record *out,
+                                       size_t cap,
+                                       size_t *n_out,
+                                       struct binlog_error **err);
+
+/**
+ * Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
+ * bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
+ * record fits: the message says how many bytes it takes, and it is not lost.
+ */
+binlog_status binlog_cursor_read_packed(struct binlog_cursor *cursor,
+                                        void *buf,
+                                        size_t cap,
+                                        size_t *len_out,
+                                        size_t *n_out,
+                                        struct binlog_error **err);
+
+/**
+ * Where the cursor came to an end and why; state BINLOG_TAIL_MORE while it has not. One thread at a time. Returns
+ * BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_cursor_tail(struct binlog_cursor *cursor, struct binlog_tail *out, struct binlog_error **err);
+
+/**
+ * The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
+ * and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
+ */
+binlog_status binlog_cursor_type_name(const struct binlog_cursor *cursor,
+                                      uint32_t type,
+                                      struct binlog_slice *name_out,
+                                      struct binlog_error **err);
+
+/** Frees the cursor. NULL is a no-op. One thread at a time. */
+void binlog_cursor_close(struct binlog_cursor *cursor);
+
+/**
+ * Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
+ * For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
+ * below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
+ */
+binlog_status binlog_metadata_put(void *buf,
+                                  size_t cap,
+                                  size_t *len,
+                                  const char *key,
+                                  size_t key_len,
+                                  const char *value,
+                                  size_t value_len);
+
+/**
+ * Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
+ * NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+ */
+binlog_status binlog_metadata_next(const uint8_t **metadata,
+                                   size_t *metadata_len,
+                                   struct binlog_slice *key,
+                                   struct binlog_slice *value);
+
+/**
+ * The value of the first pair with this key: a view, not NUL-terminated. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+ */
+binlog_status binlog_metadata_find(const uint8_t *metadata,
+                                   size_t metadata_len,
+                                   const char *key,
+                                   size_t key_len,
+                                   struct binlog_slice *value);
+
+/**
+ * Adds a record to packed frames being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
+ *
+ * A frame is little-endian: u32 size of the frame, u32 type, u64 id, i64 time, u32 metadata length, u32 payload length,
+ * u32 flags, u32 zero; then metadata, payload, and zeros up to a multiple of 8. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when it does not fit, BINLOG_E_INVALID.
+ */
+binlog_status binlog_packed_put(void *buf, size_t cap, size_t *len, const struct binlog_record *record);
+
+/**
+ * Takes the first record off `*len` bytes of packed frames at `*frames`, both of which move on. What the record points
+ * to are views into the frames. Any thread.
+ * Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
+ */
+binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct binlog_record *out);
 
 #ifdef __cplusplus
 }  // extern "C"

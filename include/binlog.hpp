@@ -64,7 +64,7 @@ class span {
 #endif
 
 using position = binlog_position; /* ids: appended, flushed (survives the process), durable (survives the machine) */
-using tail = binlog_tail;         /* state is one of BINLOG_TAIL_* */
+using tail = binlog_tail;         /* state is one of BINLOG_TAIL_*; its strings live until the cursor's next call */
 using segment = binlog_segment;   /* its strings live as long as the reader */
 
 /* ---------------------------------------------------------------- errors */

@@ -8,33 +8,33 @@ use std::ffi::c_char;
 pub type binlog_status = i32;
 
 /// Done.
-pub const BINLOG_OK: binlog_status = 0;
+pub const BINLOG_OK: i32 = 0;
 /// There is no more, for now.
-pub const BINLOG_END: binlog_status = 1;
+pub const BINLOG_END: i32 = 1;
 /// The time was up.
-pub const BINLOG_TIMEOUT: binlog_status = 2;
+pub const BINLOG_TIMEOUT: i32 = 2;
 /// The arguments are wrong; nothing was done.
-pub const BINLOG_E_INVALID: binlog_status = -1;
+pub const BINLOG_E_INVALID: i32 = -1;
 /// The system failed to read or write; binlog_error_os_code says why.
-pub const BINLOG_E_IO: binlog_status = -2;
+pub const BINLOG_E_IO: i32 = -2;
 /// The bytes of a file are not what a writer wrote.
-pub const BINLOG_E_CORRUPT: binlog_status = -3;
+pub const BINLOG_E_CORRUPT: i32 = -3;
 /// There is no such file, log, type or key.
-pub const BINLOG_E_NOT_FOUND: binlog_status = -4;
+pub const BINLOG_E_NOT_FOUND: i32 = -4;
 /// Another writer has the log open.
-pub const BINLOG_E_LOCKED: binlog_status = -5;
+pub const BINLOG_E_LOCKED: i32 = -5;
 /// A record, a batch or a buffer is over its limit.
-pub const BINLOG_E_TOO_LARGE: binlog_status = -6;
+pub const BINLOG_E_TOO_LARGE: i32 = -6;
 /// This build, this format version or this kind of log cannot do it.
-pub const BINLOG_E_UNSUPPORTED: binlog_status = -7;
+pub const BINLOG_E_UNSUPPORTED: i32 = -7;
 /// An fsync failed earlier: the writer refuses everything until the log is opened anew.
-pub const BINLOG_E_FAILED: binlog_status = -8;
+pub const BINLOG_E_FAILED: i32 = -8;
 /// The disk, the quota or the file size limit is full. Writing works again once there is space.
-pub const BINLOG_E_NO_SPACE: binlog_status = -9;
+pub const BINLOG_E_NO_SPACE: i32 = -9;
 /// The handle was made before a fork, and this is the child.
-pub const BINLOG_E_FORKED: binlog_status = -10;
+pub const BINLOG_E_FORKED: i32 = -10;
 /// A defect of the library. The handle must not be used any more, except to close it.
-pub const BINLOG_E_PANIC: binlog_status = -100;
+pub const BINLOG_E_PANIC: i32 = -100;
 
 /// Payloads as they are.
 pub const BINLOG_CODEC_NONE: u32 = 0;

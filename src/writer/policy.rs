@@ -22,7 +22,7 @@ impl Writer {
     /// background thread whose log may go quiet, every so often.
     pub fn tick(&self) -> Result<()> {
         self.shared.check_usable()?;
-        let (due, _) = self.shared.due_by_time();
+        let (due, _) = self.shared.due_by_time(&self.shared.append.lock());
         let id = self.shared.appended.load(Ordering::Acquire);
         self.shared.carry_out(due, id)
     }
@@ -67,10 +67,9 @@ impl Shared {
     }
 
     /// What the intervals ask for now, and how long until they may ask again.
-    fn due_by_time(&self) -> (Due, Option<Duration>) {
+    fn due_by_time(&self, filling: &Filling) -> (Due, Option<Duration>) {
         let now = clock::now_ns();
-        let since =
-            self.append.lock().piece.as_ref().filter(|piece| !piece.is_empty()).map_or(0, |piece| piece.since());
+        let since = filling.piece.as_ref().filter(|piece| !piece.is_empty()).map_or(0, |piece| piece.since());
         let unsynced = self.unsynced_since.load(Ordering::Relaxed);
         let due = if waited(&self.options.sync, unsynced, now) {
             Due::Sync
@@ -92,16 +91,23 @@ impl Shared {
 
     /// The background thread's part; returns how long it may sleep. Errors show up again in the next call that needs
     /// what failed.
+    ///
+    /// It never waits for the append lock: whoever holds that may be waiting for this thread to free a piece, and looks
+    /// at the intervals by itself.
     pub(super) fn tick_background(&self) -> Option<Duration> {
-        let (due, next) = self.due_by_time();
+        const SOON: Duration = Duration::from_millis(1);
+        let Some(mut filling) = self.append.try_lock() else { return Some(SOON) };
+        let (due, next) = self.due_by_time(&filling);
         if due == Due::Nothing {
-            return next.map(|time| time.max(Duration::from_millis(1)));
+            return next.map(|time| time.max(SOON));
         }
-        let id = self.appended.load(Ordering::Acquire);
-        match self.carry_out(due, id) {
-            Ok(()) => self.due_by_time().1.map(|time| time.max(Duration::from_millis(1))),
-            Err(_) => Some(Duration::from_secs(1)),
+        if due == Due::Sync {
+            self.unsynced_since.store(0, Ordering::Relaxed);
         }
+        self.hand_over(&mut filling);
+        drop(filling);
+        let done = self.drain().and_then(|()| if due == Due::Sync { self.sync_written() } else { Ok(()) });
+        Some(if done.is_ok() { SOON } else { Duration::from_secs(1) })
     }
 }
 

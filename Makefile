@@ -1,0 +1,54 @@
+# The one list of commands. README, CONTRIBUTING and .ci/run call these.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help setup build demo test lint unit c-tests docs-test bench bench-quick header golden clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
+
+setup: ## Install what the other commands need and this machine lacks.
+	@packaging/setup.sh
+
+build: setup ## Build the library (shared and static) and the command, optimised.
+	$(CARGO) build --release --locked --workspace
+
+demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
+	@examples/demo.sh
+
+test: setup lint unit c-tests docs-test bench-quick ## Run everything that must pass before a change lands.
+	@echo "all suites passed"
+
+lint: ## Formatting, warnings as errors, documentation without broken links.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+unit: ## Rust tests of the library and of the command.
+	$(CARGO) test --locked --workspace
+
+c-tests: build ## C and C++ tests against the built library, shared and static, under valgrind.
+	tests/c/run.sh
+
+docs-test: build ## Run the commands that README and CONTRIBUTING show.
+	tests/documented.sh
+
+bench: build ## Measure against raw system calls and peers (about 40 minutes); writes docs/performance/.
+	cd bench && $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
+
+bench-quick: build ## A few seconds of the benchmark, to see that it works.
+	cd bench && $(CARGO) test --release --locked --quiet
+	cd bench && $(CARGO) run --release --locked --quiet -- --quick > /dev/null
+
+header: ## Write include/binlog.h anew from src/ffi.
+	BINLOG_WRITE_HEADER=1 $(CARGO) test --locked --test header
+
+golden: ## Write the golden files anew; only for a new version of the format.
+	$(CARGO) test --locked --test golden -- --ignored write_golden
+
+clean: ## Remove everything that was built.
+	$(CARGO) clean
+	rm -rf bench/target

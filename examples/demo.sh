@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# `make demo`: from C through the library into a log and back, on this machine's own data.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+lib=$root/target/release
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+compile() { # SOURCE PROGRAM
+  ${CC:-cc} -std=c11 -O2 -Wall -Wextra -I"$root/include" "$1" -o "$2" -L"$lib" -lbinlog -Wl,-rpath,"$lib"
+}
+
+echo "== The quick start, compiled with the system's compiler =="
+compile "$root/examples/c/quickstart.c" "$scratch/quickstart"
+(cd "$scratch" && ./quickstart)
+
+echo
+echo "== This machine's counters and every line of its package manager's log, as typed records =="
+compile "$root/examples/c/counters.c" "$scratch/counters"
+"$scratch/counters" "$scratch/machine"
+
+echo
+echo "== binlog info =="
+"$lib/binlog" info "$scratch/machine"
+
+echo
+echo "== binlog cat --type package.log --limit 3 =="
+"$lib/binlog" cat --type package.log --limit 3 "$scratch/machine"

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks. Does nothing, quickly, when nothing is missing.
+set -euo pipefail
+
+missing=()
+need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+need cc gcc
+need c++ g++
+need make make
+need pkg-config pkg-config
+need valgrind valgrind
+need readelf binutils
+need python3 python3
+need column bsdextrautils
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: please install: ${missing[*]}" >&2
+    exit 1
+  fi
+  sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  echo "setup: installing ${missing[*]}" >&2
+  "${sudo[@]}" apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
+
+# A Rust toolchain that is there but not on the PATH, as in a fresh shell after its installation.
+if ! command -v cargo >/dev/null 2>&1; then
+  echo "setup: no cargo on the PATH. Install Rust 1.85 or newer from https://rustup.rs, then run this again." >&2
+  exit 1
+fi
+for part in clippy fmt; do
+  if ! cargo "$part" --version >/dev/null 2>&1; then
+    echo "setup: adding cargo $part" >&2
+    rustup component add clippy rustfmt >&2
+    break
+  fi
+done
