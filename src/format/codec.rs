@@ -124,8 +124,9 @@ impl Decompressor {
         let codec = Codec::from_byte(codec).ok_or_else(|| {
             Malformed::inconsistent(format!("the block is compressed with the unknown codec {codec}"))
         })?;
-        // A byte of LZ4 or zstd cannot stand for more than this, so a claim of more is a lie not worth the memory.
-        if len / 0x20_000 > stored.len() {
+        // What so few bytes cannot possibly stand for is a lie not worth the memory.
+        let most_per_byte = if codec == Codec::Lz4 { 255 } else { 128 << 10 };
+        if len / most_per_byte > stored.len() {
             return Err(Malformed::inconsistent(format!("{} bytes claim to decompress to {len}", stored.len())));
         }
         let got = match codec {
@@ -139,10 +140,7 @@ impl Decompressor {
                 lz4_flex::block::decompress_into(stored, out).ok()
             }
             #[cfg(feature = "zstd")]
-            Codec::Zstd => {
-                out.reserve_exact(len);
-                self.zstd(stored, len, out)
-            }
+            Codec::Zstd => self.zstd(stored, len, out),
             #[allow(unreachable_patterns)]
             codec => return Err(Malformed::inconsistent(format!("this build of the library has no codec {codec:?}"))),
         };
@@ -159,12 +157,12 @@ impl Decompressor {
             fresh.window_log_max(super::limits::ZSTD_WINDOW_LOG).ok()?;
             self.zstd = Some(fresh);
         }
-        // The buffer is reused and may have room for more than was promised: bound it by the frame's own promise.
+        // The frame's own promise is compared before memory is taken for it, and bounds what may be written to it.
         match zstd::zstd_safe::get_frame_content_size(stored) {
-            Ok(Some(promised)) if promised != len as u64 => return None,
-            Ok(_) => (),
-            Err(_) => return None,
+            Ok(Some(promised)) if promised == len as u64 => (),
+            _ => return None,
         }
+        out.reserve_exact(len);
         self.zstd.as_mut()?.decompress_to_buffer(stored, out).ok()
     }
 }

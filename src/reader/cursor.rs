@@ -41,6 +41,10 @@ pub struct Cursor {
     expected: Option<u64>,
     /// The last block read was a TRAILER.
     sealed: bool,
+    /// Offset at which a bad block was found once, to be read again before it counts as damage.
+    suspect: Option<u64>,
+    /// The segment that the log goes on in, as the current one tells.
+    successor: Option<String>,
     /// The records from here on are past the filter's range, in this log.
     past: bool,
     tail: Tail,
@@ -72,6 +76,8 @@ impl Cursor {
             walk: None,
             expected: None,
             sealed: false,
+            suspect: None,
+            successor: None,
             past: false,
             tail: Tail::default(),
             failure: None,
@@ -270,7 +276,7 @@ impl Cursor {
         let wanted = self.selection.wants_block(&header);
         if header.has_events() {
             self.scanner.load_entries(&header)?;
-            self.learn_types(&header)?;
+            self.learn(&header)?;
         }
         if !wanted || !self.load(&header)? {
             self.check_whole(&header)?;
@@ -332,11 +338,16 @@ impl Cursor {
         Ok(false)
     }
 
-    fn learn_types(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+    /// Takes note of what the block's events say about types, and about where the log goes on.
+    fn learn(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let mut progress = Progress::new(header.min_time);
         while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::Malformed)? {
-            if entry.type_id == event::TYPE {
-                self.selection.learn(Metadata::from_bytes(entry.metadata));
+            let facts = Metadata::from_bytes(entry.metadata);
+            match entry.type_id {
+                event::TYPE => self.selection.learn(facts),
+                event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
+                event::OPENED => self.successor = None,
+                _ => (),
             }
         }
         Ok(())
@@ -370,6 +381,10 @@ impl Cursor {
         // Forget the bytes: there may be others next time.
         self.scanner.reread();
         if left > 0 && !is_torn(&segment, offset, self.scanner.durable_end())? {
+            // A writer at work may have completed this block, and others behind it, since it was read.
+            if self.suspect.replace(offset) != Some(offset) {
+                return Ok(Moved::Again);
+            }
             let reason = match bad {
                 Bad::Malformed(reason) => reason,
                 _ => Malformed::inconsistent(format!("{reason}, of which more was durable once")),
@@ -383,31 +398,32 @@ impl Cursor {
             // The current one may have grown before the other began: look again.
             return Ok(Moved::Again);
         }
-        let live = segment.is_live();
-        self.tail = Tail {
-            state: match (left, live) {
-                (_, true) => TailState::Live,
-                (0, false) if self.sealed || self.past => TailState::Closed,
-                (0, false) => TailState::Unclosed,
-                (_, false) => TailState::Torn,
-            },
-            next_id: 0,
-            path: segment.path.clone(),
-            offset,
-            unread_bytes: if left > 0 { self.left().unwrap_or(left) } else { 0 },
-            reason: if left > 0 { reason } else { String::new() },
+        self.end(left, reason)
+    }
+
+    /// Comes to an end behind the last segment, where `left` bytes are no block for this reason.
+    fn end(&mut self, left: u64, reason: String) -> Result<Moved> {
+        let live = self.segment().is_live();
+        let alone = matches!(self.source, Source::File(..));
+        let gone = self.successor.clone().filter(|_| !alone && !live);
+        let (state, reason) = match (left, live, gone) {
+            (0, true, _) => (TailState::Live, String::new()),
+            (_, true, _) => (TailState::Live, reason),
+            (0, _, _) if self.past => (TailState::Closed, String::new()),
+            (0, _, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
+            (0, _, None) if self.sealed => (TailState::Closed, String::new()),
+            (0, _, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
+            (_, _, _) => (TailState::Torn, reason),
         };
-        match (self.tail.state, self.mode) {
-            (TailState::Torn, ReaderMode::Strict) => {
-                let reason = Malformed::inconsistent(format!("torn tail: {}", self.tail.reason));
-                Err(self.corrupt(&reason))
-            }
-            (TailState::Unclosed, ReaderMode::Strict) => {
-                Err(self
-                    .corrupt(&Malformed::inconsistent("the log was not closed: records may be missing from here on")))
-            }
-            _ => Ok(Moved::End),
+        let strict = self.mode == ReaderMode::Strict && matches!(state, TailState::Unclosed | TailState::Torn);
+        if strict {
+            let torn = if state == TailState::Torn { "torn tail: " } else { "" };
+            return Err(self.corrupt(&Malformed::Inconsistent(format!("{torn}{reason}"))));
         }
+        let unread_bytes = if left > 0 { self.left().unwrap_or(left) } else { 0 };
+        let (path, offset) = (self.segment().path.clone(), self.scanner.offset());
+        self.tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
+        Ok(Moved::End)
     }
 
     /// Whether a segment has come up behind the last known one. `clean` says that this ends with a whole block.
@@ -441,6 +457,11 @@ impl Cursor {
             let missing = match told {
                 Some(told) if told.bytes > offset => Some(format!("{} bytes of the file", told.bytes - offset)),
                 Some(_) => None,
+                None if next.header.sequence <= ended.sequence => {
+                    let twice = next.path.display();
+                    let reason = format!("segment {} of the log is here twice, also as {twice}", next.header.sequence);
+                    return Err(self.corrupt(&Malformed::Inconsistent(reason)));
+                }
                 None => Some(format!("the segments {} to {}", ended.sequence + 1, next.header.sequence - 1)),
             };
             let expected = self.expected.unwrap_or(ended.first_id);
@@ -479,6 +500,8 @@ impl Cursor {
         let segment: Arc<Segment> = self.snapshot.segments[at].clone();
         self.at = at;
         self.sealed = false;
+        self.suspect = None;
+        self.successor = None;
         self.selection.begin_segment();
         self.scanner = Scanner::new(segment.clone(), segment.start);
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{self, FileHeader};
-use crate::format::Malformed;
+use crate::format::{limits, Malformed};
 use crate::io::{self, Access, Directory, File};
 
 pub(crate) use appender::{Appender, Block};
@@ -89,14 +89,13 @@ fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
     Ok((header, len as u64))
 }
 
-/// Whether a file is the beginning of a segment whose creation was cut short: it cannot hold a record.
+/// Whether a file was created and then got no contents, because its writer is about to write them or was killed before:
+/// it cannot hold a record. A file system that lost power may show zeros instead of nothing. Anything else that is no
+/// segment is damage, and must not be passed over as if it had never held a record.
 pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
     let Ok(file) = directory.open(name, Access::Read) else { return false };
-    let mut bytes = vec![0; 4096];
-    let Ok(n) = io::read_full(&*file, &mut bytes, 0) else { return false };
-    match declaration::segment_start_len(&bytes[..n]) {
-        Ok(need) => n < need && n < 4096,
-        Err(Malformed::Short(_)) => true,
-        Err(_) => false,
-    }
+    let mut bytes = vec![0; declaration::PREFIX + limits::FILE_HEADER + 5];
+    let most = bytes.len();
+    let n = io::read_full(&*file, &mut bytes, 0).unwrap_or(most);
+    n < most && bytes[..n].iter().all(|&byte| byte == 0)
 }

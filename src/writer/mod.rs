@@ -15,7 +15,7 @@ mod sync;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -65,6 +65,9 @@ struct Shared {
     fork: ForkMark,
     append: Mutex<append::Filling>,
     queue: Mutex<stage::Queue>,
+    /// How many pieces of the queue are free and full, to be looked at without its lock.
+    free: AtomicUsize,
+    full: AtomicUsize,
     /// A piece has become free, or the write stage has failed.
     room: Condvar,
     /// There is work for the background thread.
@@ -140,6 +143,8 @@ impl Writer {
             fork: ForkMark::new(),
             append: Mutex::new(append::Filling::new(last + 1, numbers)),
             queue: Mutex::new(stage::Queue::new(&options)),
+            free: AtomicUsize::new(0),
+            full: AtomicUsize::new(0),
             room: Condvar::new(),
             work: Condvar::new(),
             output: Mutex::new(output),

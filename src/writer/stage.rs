@@ -39,16 +39,6 @@ impl Queue {
     }
 }
 
-impl Queue {
-    /// The next piece to write, for the thread that empties the queue.
-    fn take_full(&mut self) -> Option<Piece> {
-        let piece = self.full.pop_front();
-        self.draining = piece.is_some();
-        self.stuck &= piece.is_some();
-        piece
-    }
-}
-
 impl Shared {
     /// A piece to fill. Waits for the write stage when all are full; an error of the write stage comes out here, before
     /// anything has been taken.
@@ -66,11 +56,15 @@ impl Shared {
                 continue;
             }
             if let Some(piece) = queue.free.pop() {
+                self.free.store(queue.free.len(), Ordering::Relaxed);
                 return Ok(piece);
             }
             // Whoever handed the last piece over writes it, or the background thread does; this thread keeps the
             // append lock, as nobody else could append now either.
-            self.room.wait(&mut queue);
+            MutexGuard::unlocked(&mut queue, || spin_while(|| self.free.load(Ordering::Relaxed) == 0));
+            if queue.free.is_empty() && !queue.stuck {
+                self.room.wait(&mut queue);
+            }
         }
     }
 
@@ -81,10 +75,21 @@ impl Shared {
         }
         let mut queue = self.queue.lock();
         queue.full.extend(filling.piece.take());
+        self.full.store(queue.full.len(), Ordering::Relaxed);
         if queue.idle {
             queue.idle = false;
             self.work.notify_one();
         }
+    }
+
+    /// The next piece to write, for the thread that empties the queue.
+    fn take_full(&self) -> Option<Piece> {
+        let mut queue = self.queue.lock();
+        let piece = queue.full.pop_front();
+        self.full.store(queue.full.len(), Ordering::Relaxed);
+        queue.draining = piece.is_some();
+        queue.stuck &= piece.is_some();
+        piece
     }
 
     /// Writes everything that was handed over before the call.
@@ -98,7 +103,7 @@ impl Shared {
     pub(super) fn drain_into(&self, output: &mut Output) -> Result<()> {
         loop {
             // In a statement of its own, so that the queue is not locked while the piece is written.
-            let next = self.queue.lock().take_full();
+            let next = self.take_full();
             let Some(mut piece) = next else { return Ok(()) };
             let wrote = output.write(&mut piece);
             self.flushed.store(output.next_id() - 1, Ordering::Release);
@@ -113,6 +118,7 @@ impl Shared {
             self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
             piece.clear();
             queue.free.push(piece);
+            self.free.store(queue.free.len(), Ordering::Relaxed);
             self.room.notify_one();
         }
     }
@@ -141,6 +147,9 @@ impl Shared {
             if queue.stop {
                 return;
             }
+            if queue.full.is_empty() {
+                MutexGuard::unlocked(&mut queue, || spin_while(|| self.full.load(Ordering::Relaxed) == 0));
+            }
             if queue.full.is_empty() || queue.stuck {
                 let wait = MutexGuard::unlocked(&mut queue, || self.tick_background());
                 if (queue.full.is_empty() || queue.stuck) && !queue.stop {
@@ -167,6 +176,18 @@ impl Shared {
         self.queue.lock().stop = true;
         self.work.notify_all();
         let _ = thread.join();
+    }
+}
+
+/// Waits for the other side without giving the processor away, for about as long as a piece takes. Sleeping and being
+/// woken costs more than that where the other processor has to be roused, as in most virtual machines.
+fn spin_while(waiting: impl Fn() -> bool) {
+    const ROUNDS: usize = 1000;
+    for _ in 0..ROUNDS {
+        if !waiting() {
+            return;
+        }
+        std::hint::spin_loop();
     }
 }
 

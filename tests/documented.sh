@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# What the documentation shows is true: every `sh` block of README and CONTRIBUTING runs, every make target it names
+# exists, and the README's quick start is the example that is compiled.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+failed=0
+
+report() { # OK TEXT
+  if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok   $2"; else failed=$((failed + 1)); echo "FAIL $2"; fi
+}
+
+# The commands of a Markdown file, one block a file.
+blocks() { # FILE LANGUAGE
+  awk -v lang="$2" -v out="$scratch/$(basename "$1").$2" '
+    $0 == "```" lang { n++; inside = 1; next }
+    $0 == "```" { inside = 0; next }
+    inside { print > (out "." n) }' "$1"
+}
+
+mkdir "$scratch/work"
+cp -r "$root/examples" "$root/include" "$scratch/work"
+mkdir -p "$scratch/work/target"
+ln -s "$root/target/release" "$scratch/work/target/release"
+export PATH="$root/target/release:$PATH"
+
+for page in README.md CONTRIBUTING.md; do
+  blocks "$root/$page" sh
+  for block in "$scratch/$page".sh.*; do
+    [ -e "$block" ] || continue
+    # The make targets run elsewhere: this suite is one of them. Here it counts that they exist.
+    while read -r target; do
+      status=0
+      make -C "$root" --dry-run "$target" >/dev/null 2>&1 || status=1
+      report "$status" "$page: make $target exists"
+    done < <(sed -nE 's/^make ([a-z-]+).*/\1/p' "$block")
+    grep -vE '^make ' "$block" >"$block.rest" || true
+    if grep -q '[^[:space:]]' "$block.rest"; then
+      status=0
+      (cd "$scratch/work" && timeout 120 bash -euo pipefail "$block.rest") >"$block.out" 2>&1 || status=1
+      [ "$status" = 0 ] || cat "$block.out"
+      report "$status" "$page: $(head -n 1 "$block.rest")"
+    fi
+  done
+done
+
+blocks "$root/README.md" c
+status=0
+diff "$scratch/README.md.c.1" "$root/examples/c/quickstart.c" || status=1
+report "$status" "README.md: the quick start is examples/c/quickstart.c"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
