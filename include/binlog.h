@@ -78,43 +78,43 @@
 #define BINLOG_RECORD_NO_PAYLOAD 4
 
 /** Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own. */
-#define BINLOG_TYPE_NAMED 1073741824
+#define BINLOG_TYPE_NAMED 0x40000000u
 
 /** Types from here on are the library's own events. */
-#define BINLOG_TYPE_EVENT 2147483648
+#define BINLOG_TYPE_EVENT 0x80000000u
 
 /** A writer began. */
-#define BINLOG_EVENT_STARTED 2147483649
+#define BINLOG_EVENT_STARTED 0x80000001u
 
 /** A writer ended. */
-#define BINLOG_EVENT_STOPPED 2147483650
+#define BINLOG_EVENT_STOPPED 0x80000002u
 
 /** A writer is alive. */
-#define BINLOG_EVENT_HEARTBEAT 2147483651
+#define BINLOG_EVENT_HEARTBEAT 0x80000003u
 
 /** The log goes on in the segment named by the metadata "file". */
-#define BINLOG_EVENT_ROTATE_NEXT 2147483652
+#define BINLOG_EVENT_ROTATE_NEXT 0x80000004u
 
 /** The log comes from the segment named by the metadata "file". */
-#define BINLOG_EVENT_ROTATE_PREV 2147483653
+#define BINLOG_EVENT_ROTATE_PREV 0x80000005u
 
 /** The segment was opened for writing. */
-#define BINLOG_EVENT_OPENED 2147483654
+#define BINLOG_EVENT_OPENED 0x80000006u
 
 /** The segment was closed. */
-#define BINLOG_EVENT_CLOSED 2147483655
+#define BINLOG_EVENT_CLOSED 0x80000007u
 
 /** A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". */
-#define BINLOG_EVENT_RECOVERED 2147483656
+#define BINLOG_EVENT_RECOVERED 0x80000008u
 
 /** Records were dropped by the policy for a full disk: metadata "count". */
-#define BINLOG_EVENT_DROPPED 2147483657
+#define BINLOG_EVENT_DROPPED 0x80000009u
 
 /** A type was named: metadata "id", "name", "content_type". */
-#define BINLOG_EVENT_TYPE 2147483658
+#define BINLOG_EVENT_TYPE 0x8000000Au
 
 /** In an option in milliseconds: never. */
-#define BINLOG_NEVER 4294967295
+#define BINLOG_NEVER 0xFFFFFFFFu
 
 /** binlog_writer_options.flags: encode and write in one background thread. */
 #define BINLOG_WRITER_BACKGROUND 1
@@ -164,105 +164,6 @@ typedef struct binlog_writer binlog_writer;
 /** What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused. */
 typedef int32_t binlog_status;
 
-/** Which records a cursor shows. Zeros show all. */
-typedef struct binlog_filter {
-  /** sizeof(binlog_filter) of the caller. */
-  size_t struct_size;
-  /** BINLOG_FILTER_*. */
-  uint32_t flags;
-  /** Must be 0. */
-  uint32_t reserved32;
-  /** From this id to that one, both shown; 0 = no bound. */
-  uint64_t from_id;
-  uint64_t to_id;
-  /** From this time on and before that one, in nanoseconds since the Unix epoch; 0 = no bound. */
-  int64_t from_time_ns;
-  int64_t to_time_ns;
-  /** Of these types, or of the named ones below; of all when there are neither. */
-  const uint32_t *types;
-  size_t type_count;
-  /** Names of types, NUL-terminated UTF-8. */
-  const char *const *type_names;
-  size_t type_name_count;
-  /** Must be 0. */
-  uint64_t reserved[8];
-} binlog_filter;
-
-/** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
-typedef struct binlog_record {
-  /** 1, 2, 3 ... across the whole log; ignored when appending. An event shows the id of the record that follows it. */
-  uint64_t id;
-  /** Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now. */
-  int64_t time_ns;
-  /** The payload. */
-  const uint8_t *data;
-  size_t len;
-  /** String pairs: see binlog_metadata_put and binlog_metadata_next. */
-  const uint8_t *metadata;
-  size_t metadata_len;
-  /**
-   * The user's number below BINLOG_TYPE_NAMED, or one that binlog_writer_type gave, or an event's.
-   * Named `type` in C.
-   */
-  uint32_t type;
-  /** BINLOG_RECORD_*; when appending only BINLOG_RECORD_TIME counts. */
-  uint32_t flags;
-  /** Must be 0. */
-  uint64_t reserved[2];
-} binlog_record;
-
-/** Where a cursor came to an end. */
-typedef struct binlog_tail {
-  /** BINLOG_TAIL_*. */
-  uint32_t state;
-  uint32_t reserved32;
-  /** The id that the next record would have: what to put into binlog_filter.from_id to go on reading later. */
-  uint64_t next_id;
-  /** Where in the file that was read last reading stopped, and how many bytes follow there. */
-  uint64_t offset;
-  uint64_t unread_bytes;
-  /** That file, and what was wrong with the unread bytes; "" when nothing. They live until the cursor's next call. */
-  const char *path;
-  const char *reason;
-  uint64_t reserved[2];
-} binlog_tail;
-
-/** Some bytes. data may be NULL when len is 0. */
-typedef struct binlog_slice {
-  const uint8_t *data;
-  size_t len;
-} binlog_slice;
-
-/** How a log is read. Zeros are the defaults. */
-typedef struct binlog_reader_options {
-  /** sizeof(binlog_reader_options) of the caller. */
-  size_t struct_size;
-  /** Must be 0. */
-  uint32_t flags;
-  /** BINLOG_READER_*. */
-  uint32_t mode;
-  /** Must be 0. */
-  uint64_t reserved[8];
-} binlog_reader_options;
-
-/** What a segment says about itself. The strings live as long as the reader. */
-typedef struct binlog_segment {
-  /** Number of the segment in its log, from 1. */
-  uint64_t sequence;
-  /** Id of the first record in it. */
-  uint64_t first_id;
-  /** When it was created, in nanoseconds since the Unix epoch. */
-  int64_t created_ns;
-  /** Its length when the reader was opened; 0 for a file that is compressed as a whole. */
-  uint64_t bytes;
-  /** The file. */
-  const char *path;
-  /** The log's name and the MIME type of its payloads. */
-  const char *name;
-  const char *content_type;
-  uint64_t reserved[4];
-} binlog_segment;
-
 /**
  * How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
  * the default everywhere.
@@ -311,6 +212,35 @@ typedef struct binlog_writer_options {
   uint64_t reserved[8];
 } binlog_writer_options;
 
+/** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
+typedef struct binlog_record {
+  /** 1, 2, 3 ... across the whole log; ignored when appending. An event shows the id of the record that follows it. */
+  uint64_t id;
+  /** Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now. */
+  int64_t time_ns;
+  /** The payload. */
+  const uint8_t *data;
+  size_t len;
+  /** String pairs: see binlog_metadata_put and binlog_metadata_next. */
+  const uint8_t *metadata;
+  size_t metadata_len;
+  /**
+   * The user's number below BINLOG_TYPE_NAMED, or one that binlog_writer_type gave, or an event's.
+   * Named `type` in C.
+   */
+  uint32_t type;
+  /** BINLOG_RECORD_*; when appending only BINLOG_RECORD_TIME counts. */
+  uint32_t flags;
+  /** Must be 0. */
+  uint64_t reserved[2];
+} binlog_record;
+
+/** Some bytes. data may be NULL when len is 0. */
+typedef struct binlog_slice {
+  const uint8_t *data;
+  size_t len;
+} binlog_slice;
+
 /** Ids of the last record that has got so far; 0 for none. */
 typedef struct binlog_position {
   /** Taken by the writer. */
@@ -321,6 +251,76 @@ typedef struct binlog_position {
   uint64_t durable_id;
 } binlog_position;
 
+/** How a log is read. Zeros are the defaults. */
+typedef struct binlog_reader_options {
+  /** sizeof(binlog_reader_options) of the caller. */
+  size_t struct_size;
+  /** Must be 0. */
+  uint32_t flags;
+  /** BINLOG_READER_*. */
+  uint32_t mode;
+  /** Must be 0. */
+  uint64_t reserved[8];
+} binlog_reader_options;
+
+/** What a segment says about itself. The strings live as long as the reader. */
+typedef struct binlog_segment {
+  /** Number of the segment in its log, from 1. */
+  uint64_t sequence;
+  /** Id of the first record in it. */
+  uint64_t first_id;
+  /** When it was created, in nanoseconds since the Unix epoch. */
+  int64_t created_ns;
+  /** Its length when the reader was opened; 0 for a file that is compressed as a whole. */
+  uint64_t bytes;
+  /** The file. */
+  const char *path;
+  /** The log's name and the MIME type of its payloads. */
+  const char *name;
+  const char *content_type;
+  uint64_t reserved[4];
+} binlog_segment;
+
+/** Which records a cursor shows. Zeros show all. */
+typedef struct binlog_filter {
+  /** sizeof(binlog_filter) of the caller. */
+  size_t struct_size;
+  /** BINLOG_FILTER_*. */
+  uint32_t flags;
+  /** Must be 0. */
+  uint32_t reserved32;
+  /** From this id to that one, both shown; 0 = no bound. */
+  uint64_t from_id;
+  uint64_t to_id;
+  /** From this time on and before that one, in nanoseconds since the Unix epoch; 0 = no bound. */
+  int64_t from_time_ns;
+  int64_t to_time_ns;
+  /** Of these types, or of the named ones below; of all when there are neither. */
+  const uint32_t *types;
+  size_t type_count;
+  /** Names of types, NUL-terminated UTF-8. */
+  const char *const *type_names;
+  size_t type_name_count;
+  /** Must be 0. */
+  uint64_t reserved[8];
+} binlog_filter;
+
+/** Where a cursor came to an end. */
+typedef struct binlog_tail {
+  /** BINLOG_TAIL_*. */
+  uint32_t state;
+  uint32_t reserved32;
+  /** The id that the next record would have: what to put into binlog_filter.from_id to go on reading later. */
+  uint64_t next_id;
+  /** Where in the file that was read last reading stopped, and how many bytes follow there. */
+  uint64_t offset;
+  uint64_t unread_bytes;
+  /** That file, and what was wrong with the unread bytes; "" when nothing. They live until the cursor's next call. */
+  const char *path;
+  const char *reason;
+  uint64_t reserved[2];
+} binlog_tail;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -330,325 +330,6 @@ uint32_t binlog_version_number(void);
 
 /** The same as text, such as "0.1.0". Static; any thread. */
 const char *binlog_version(void);
-
-/**
- * Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
- * Returns BINLOG_OK or BINLOG_E_INVALID.
- */
-binlog_status binlog_filter_init(struct binlog_filter *filter, size_t struct_size);
-
-/**
- * A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
- * which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
- * Returns BINLOG_OK, BINLOG_E_INVALID.
- */
-binlog_status binlog_cursor_open(struct binlog_reader *reader,
-                                 const struct binlog_filter *filter,
-                                 struct binlog_cursor **out,
-                                 struct binlog_error **err);
-
-/**
- * The next record. What it points to lives until the cursor's next call. One thread at a time.
- *
- * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
- * binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
- * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
- */
-binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_record *out, struct binlog_error **err);
-
-/**
- * Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
- * What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
- */
-binlog_status binlog_cursor_next_batch(struct binlog_cursor *cursor,
-                                       struct binlog_record *out,
-                                       size_t cap,
-                                       size_t *n_out,
-                                       struct binlog_error **err);
-
-/**
- * Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
- * bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
- * record fits: the message says how many bytes it takes, and it is not lost.
- */
-binlog_status binlog_cursor_read_packed(struct binlog_cursor *cursor,
-                                        void *buf,
-                                        size_t cap,
-                                        size_t *len_out,
-                                        size_t *n_out,
-                                        struct binlog_error **err);
-
-/**
- * Where the cursor came to an end and why; state BINLOG_TAIL_MORE while it has not. One thread at a time. Returns
- * BINLOG_OK or BINLOG_E_INVALID.
- */
-binlog_status binlog_cursor_tail(struct binlog_cursor *cursor, struct binlog_tail *out, struct binlog_error **err);
-
-/**
- * The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
- * and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
- */
-binlog_status binlog_cursor_type_name(const struct binlog_cursor *cursor,
-                                      uint32_t type,
-                                      struct binlog_slice *name_out,
-                                      struct binlog_error **err);
-
-/** Frees the cursor. NULL is a no-op. One thread at a time. */
-void binlog_cursor_close(struct binlog_cursor *cursor);
-
-/** The error's status, less than 0; BINLOG_OK for NULL. Any thread. */
-binlog_status binlog_error_status(const struct binlog_error *error);
-
-/** The system's errno when a system call failed, else 0. Any thread. */
-int32_t binlog_error_os_code(const struct binlog_error *error);
-
-/** One line for people, UTF-8, with file, offset and reason; "" for NULL. Lives as long as the error. Any thread. */
-const char *binlog_error_message(const struct binlog_error *error);
-
-/** The file or directory it happened in, "" when none. Lives as long as the error. Any thread. */
-const char *binlog_error_path(const struct binlog_error *error);
-
-/** Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread. */
-int64_t binlog_error_offset(const struct binlog_error *error);
-
-/**
- * The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
- * the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
- */
-uint64_t binlog_error_record_id(const struct binlog_error *error);
-
-/** Frees an error; NULL is a no-op. Any thread. */
-void binlog_error_free(struct binlog_error *error);
-
-/** The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread. */
-const char *binlog_status_name(binlog_status status);
-
-/**
- * Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
- * For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
- * below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
- * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
- */
-binlog_status binlog_metadata_put(void *buf,
-                                  size_t cap,
-                                  size_t *len,
-                                  const char *key,
-                                  size_t key_len,
-                                  const char *value,
-                                  size_t value_len);
-
-/**
- * Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
- * NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
- */
-binlog_status binlog_metadata_next(const uint8_t **metadata,
-                                   size_t *metadata_len,
-                                   struct binlog_slice *key,
-                                   struct binlog_slice *value);
-
-/**
- * The value of the first pair with this key: a view, not NUL-terminated. Any thread.
- * Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
- */
-binlog_status binlog_metadata_find(const uint8_t *metadata,
-                                   size_t metadata_len,
-                                   const char *key,
-                                   size_t key_len,
-                                   struct binlog_slice *value);
-
-/**
- * Adds a record to packed frames being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
- *
- * A frame is little-endian: u32 size of the frame, u32 type, u64 id, i64 time, u32 metadata length, u32 payload length,
- * u32 flags, u32 zero; then metadata, payload, and zeros up to a multiple of 8. Any thread.
- * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when it does not fit, BINLOG_E_INVALID.
- */
-binlog_status binlog_packed_put(void *buf, size_t cap, size_t *len, const struct binlog_record *record);
-
-/**
- * Takes the first record off `*len` bytes of packed frames at `*frames`, both of which move on. What the record points
- * to are views into the frames. Any thread.
- * Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
- */
-binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct binlog_record *out);
-
-/**
- * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
- * Returns BINLOG_OK or BINLOG_E_INVALID.
- */
-binlog_status binlog_reader_options_init(struct binlog_reader_options *options, size_t struct_size);
-
-/**
- * Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
- * compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
- * with binlog_reader_close; cursors go on without it. Any thread.
- *
- * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
- * segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
- */
-binlog_status binlog_reader_open(const char *path_or_glob,
-                                 const struct binlog_reader_options *options,
-                                 struct binlog_reader **out,
-                                 struct binlog_error **err);
-
-/** How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID. */
-binlog_status binlog_reader_segment_count(const struct binlog_reader *reader, size_t *out, struct binlog_error **err);
-
-/**
- * What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
- * reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
- */
-binlog_status binlog_reader_segment(const struct binlog_reader *reader,
-                                    size_t index,
-                                    struct binlog_segment *out,
-                                    struct binlog_error **err);
-
-/** Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader. */
-void binlog_reader_close(struct binlog_reader *reader);
-
-/**
- * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
- * Returns BINLOG_OK or BINLOG_E_INVALID.
- */
-binlog_status binlog_writer_options_init(struct binlog_writer_options *options, size_t struct_size);
-
-/**
- * Opens the log in a directory for writing; both are created when they are not there, and appends go on after the
- * last record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close.
- * Any thread.
- *
- * Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
- * torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in <segment>.torn-<offset>),
- * BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
- */
-binlog_status binlog_writer_open(const char *directory,
-                                 const struct binlog_writer_options *options,
-                                 struct binlog_writer **out,
-                                 struct binlog_error **err);
-
-/**
- * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
- * a log never rolls. Otherwise as binlog_writer_open.
- */
-binlog_status binlog_writer_open_file(const char *path,
-                                      const struct binlog_writer_options *options,
-                                      struct binlog_writer **out,
-                                      struct binlog_error **err);
-
-/**
- * Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
- * `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
- * policy carries it further. Any thread.
- *
- * Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
- * BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
- * again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
- * asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
- */
-binlog_status binlog_writer_append(struct binlog_writer *writer,
-                                   uint32_t type,
-                                   const void *data,
-                                   size_t len,
-                                   uint64_t *id_out,
-                                   struct binlog_error **err);
-
-/** Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append. */
-binlog_status binlog_writer_append_record(struct binlog_writer *writer,
-                                          const struct binlog_record *record,
-                                          uint64_t *id_out,
-                                          struct binlog_error **err);
-
-/**
- * Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
- * without a copy. Otherwise as binlog_writer_append.
- */
-binlog_status binlog_writer_gather(struct binlog_writer *writer,
-                                   uint32_t type,
-                                   const struct binlog_slice *parts,
-                                   size_t n,
-                                   uint64_t *id_out,
-                                   struct binlog_error **err);
-
-/** As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at. */
-binlog_status binlog_writer_gather_record(struct binlog_writer *writer,
-                                          const struct binlog_record *record,
-                                          const struct binlog_slice *parts,
-                                          size_t n,
-                                          uint64_t *id_out,
-                                          struct binlog_error **err);
-
-/**
- * Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
- * crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
- * binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
- */
-binlog_status binlog_writer_append_batch(struct binlog_writer *writer,
-                                         const struct binlog_record *records,
-                                         size_t n,
-                                         uint64_t *first_id_out,
-                                         struct binlog_error **err);
-
-/**
- * As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
- * Ids in the frames are not looked at.
- */
-binlog_status binlog_writer_append_packed(struct binlog_writer *writer,
-                                          const void *frames,
-                                          size_t len,
-                                          uint64_t *first_id_out,
-                                          struct binlog_error **err);
-
-/**
- * The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
- * NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
- * Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
- */
-binlog_status binlog_writer_type(struct binlog_writer *writer,
-                                 const char *name,
-                                 const char *content_type,
-                                 uint32_t *type_out,
-                                 struct binlog_error **err);
-
-/**
- * Hands everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
- * Returns BINLOG_OK, BINLOG_E_NO_SPACE or BINLOG_E_IO (what could not be written waits for the next try),
- * BINLOG_E_FAILED, BINLOG_E_FORKED.
- */
-binlog_status binlog_writer_flush(struct binlog_writer *writer, struct binlog_error **err);
-
-/**
- * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
- * share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
- * later calls of the writer until the log is opened anew: what is on the disk is not known then.
- */
-binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_error **err);
-
-/**
- * Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
- * may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
- */
-binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_error **err);
-
-/**
- * How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
- * BINLOG_E_FORKED.
- */
-binlog_status binlog_writer_position(const struct binlog_writer *writer,
-                                     struct binlog_position *out,
-                                     struct binlog_error **err);
-
-/**
- * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
- * thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
- */
-binlog_status binlog_writer_roll(struct binlog_writer *writer, struct binlog_error **err);
-
-/**
- * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
- * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
- * binlog_writer_sync; the message of an error says which records could not be written.
- */
-binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
 
 /** The error's status, less than 0; BINLOG_OK for NULL. Any thread. */
 binlog_status binlog_error_status(const struct binlog_error *error);

@@ -7,7 +7,7 @@ fn the_committed_header_is_the_generated_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is valid");
     // Only the interface, in reading order: the rest of the crate has constants of its own.
-    let files = ["types", "mod", "error", "writer", "reader", "cursor", "metadata", "packed"];
+    let files = ["types", "version", "error", "writer", "reader", "cursor", "metadata", "packed"];
     let builder = files.iter().fold(cbindgen::Builder::new().with_config(config), |builder, file| {
         builder.with_src(root.join(format!("src/ffi/{file}.rs")))
     });
@@ -62,6 +62,8 @@ fn tidy(header: &str) -> String {
             i += 2;
         } else if let Some((name, number)) = lines[i].rsplit_once(" -").filter(|_| lines[i].starts_with("#define")) {
             out.push_str(&format!("{name} (-{number})"));
+        } else if let Some((name, number)) = large_number(lines[i]) {
+            out.push_str(&format!("{name} {number:#X}u").replace("0X", "0x"));
         } else {
             out.push_str(lines[i]);
         }
@@ -69,4 +71,10 @@ fn tidy(header: &str) -> String {
         i += 1;
     }
     out
+}
+
+/// Numbers that do not fit into an `int` are unsigned ones, and read better in hexadecimal.
+fn large_number(line: &str) -> Option<(&str, u32)> {
+    let (name, number) = line.strip_prefix("#define").and_then(|_| line.rsplit_once(' '))?;
+    Some((name, number.parse().ok().filter(|&number| number >= 1 << 30)?))
 }

@@ -9,6 +9,7 @@ mod metadata;
 mod packed;
 mod reader;
 mod types;
+mod version;
 mod writer;
 
 pub use cursor::*;
@@ -17,29 +18,5 @@ pub use metadata::*;
 pub use packed::*;
 pub use reader::*;
 pub use types::*;
+pub use version::*;
 pub use writer::*;
-
-use std::ffi::c_char;
-
-/// Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread.
-#[no_mangle]
-pub extern "C" fn binlog_version_number() -> u32 {
-    const fn number(text: &str) -> u32 {
-        let (bytes, mut value, mut i) = (text.as_bytes(), 0, 0);
-        while i < bytes.len() {
-            value = value * 10 + (bytes[i] - b'0') as u32;
-            i += 1;
-        }
-        value
-    }
-    const MAJOR: u32 = number(env!("CARGO_PKG_VERSION_MAJOR"));
-    const MINOR: u32 = number(env!("CARGO_PKG_VERSION_MINOR"));
-    const PATCH: u32 = number(env!("CARGO_PKG_VERSION_PATCH"));
-    MAJOR << 16 | MINOR << 8 | PATCH
-}
-
-/// The same as text, such as "0.1.0". Static; any thread.
-#[no_mangle]
-pub extern "C" fn binlog_version() -> *const c_char {
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
-}

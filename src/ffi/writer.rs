@@ -370,6 +370,10 @@ unsafe fn gather(
 #[inline]
 unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
     check_reserved("binlog_record", &record.reserved)?;
+    let known = BINLOG_RECORD_TIME | BINLOG_RECORD_EVENT | BINLOG_RECORD_NO_PAYLOAD;
+    if record.flags & !known != 0 {
+        return Err(Error::invalid(format!("binlog_record.flags has unknown bits: {:#x}", record.flags)));
+    }
     let timed = record.time_ns != 0 || record.flags & BINLOG_RECORD_TIME != 0;
     if record.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
         return Err(Error::invalid("the record was read without its payload, and so cannot be appended"));

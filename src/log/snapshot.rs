@@ -97,16 +97,28 @@ fn add(
             segments.push(segment.clone());
             continue;
         }
-        match Segment::open(directory, &name, Access::Read) {
-            Ok(segment) => segments.push(Arc::new(segment)),
-            // A file that a writer has just created, or was about to begin when it was killed, holds no record yet.
-            Err(_) if is_unborn(directory, &name) => (),
-            // Removed since the directory was listed.
-            Err(e) if e.kind() == Kind::NotFound => (),
-            Err(e) => return Err(e),
-        }
+        segments.extend(open(directory, &name)?.map(Arc::new));
     }
     Ok(())
+}
+
+/// Opens a segment; `None` when there is nothing to read in it yet, or no more.
+fn open(directory: &dyn Directory, name: &str) -> Result<Option<Segment>> {
+    // A writer may complete the header just after it was found wanting: then another look finds it.
+    const LOOKS: usize = 5;
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        match Segment::open(directory, name, Access::Read) {
+            Ok(segment) => return Ok(Some(segment)),
+            // A file that a writer has just created, or was about to begin when it was killed, holds no record yet.
+            Err(_) if is_unborn(directory, name) => return Ok(None),
+            // Removed since the directory was listed.
+            Err(e) if e.kind() == Kind::NotFound => return Ok(None),
+            Err(e) if looks == LOOKS => return Err(e),
+            Err(_) => (),
+        }
+    }
 }
 
 /// Segments of one log stand together, by sequence number: names, times and inodes may lie, headers do not. Logs are

@@ -29,8 +29,8 @@ pub(crate) struct Target {
 }
 
 enum Layout {
-    /// Segments in a directory. The lock goes with the file; `greatest` is the greatest sequence number seen in a name.
-    Directory { _lock: Arc<dyn File>, greatest: u64 },
+    /// Segments in a directory. `greatest` is the greatest sequence number seen in a name.
+    Directory { lock: Arc<dyn File>, greatest: u64 },
     /// One file for ever.
     SingleFile,
 }
@@ -58,7 +58,7 @@ impl Target {
             .collect();
         named.sort_unstable();
         let greatest = named.last().map_or(0, |(sequence, _)| *sequence);
-        let layout = Layout::Directory { _lock: lock, greatest };
+        let layout = Layout::Directory { lock, greatest };
         while let Some((_, file)) = named.pop() {
             if !is_unborn(&*directory, &file) {
                 return Self::resume(directory, facts, layout, &file);
@@ -115,12 +115,26 @@ impl Target {
         matches!(self.layout, Layout::Directory { .. })
     }
 
+    /// Gives the log's lock back. It would go with the file handle, but a forked child may hold that too.
+    pub fn unlock(&self) {
+        if let Layout::Directory { lock, .. } = &self.layout {
+            let _ = lock.unlock();
+        }
+    }
+
+    /// Refuses what only a directory log can do.
+    pub fn check_rolls(&self) -> Result<()> {
+        match self.can_roll() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Unsupported, "a log that is one file does not roll")),
+        }
+    }
+
     /// Creates the file of the next segment, still empty, and makes its name durable.
     pub fn prepare(&mut self, after: u64) -> Result<Prepared> {
-        let Layout::Directory { greatest, .. } = &mut self.layout else {
-            return Err(Error::new(Kind::Unsupported, "a log that is one file does not roll").at(self.directory.path()));
-        };
-        let mut sequence = after.max(*greatest);
+        self.check_rolls()?;
+        let greatest = if let Layout::Directory { greatest, .. } = &self.layout { *greatest } else { 0 };
+        let mut sequence = after.max(greatest);
         loop {
             sequence += 1;
             let name = names::segment(&self.facts.name, sequence);

@@ -90,7 +90,8 @@ impl Writer {
     pub fn gather_record(&self, record: &NewRecord<'_>, parts: &[&[u8]]) -> Result<u64> {
         let pairs = record.metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
-        let payload_len = parts.iter().map(|part| part.len()).sum();
+        // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
+        let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         self.shared.append(Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len }, parts)
     }
 
@@ -144,10 +145,10 @@ impl Shared {
     #[inline]
     fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
         self.check_usable()?;
+        self.check_length(record.payload_len as u64)?;
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
         }
-        self.check_length(record.payload_len as u64)?;
         let now = clock::now_ns();
         let mut filling = self.append.lock();
         filling.check_type(record.type_id)?;
@@ -163,7 +164,6 @@ impl Shared {
     /// so everything slow is done before: compressing it, and writing what came earlier.
     #[cold]
     fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
-        self.check_length(record.payload_len as u64)?;
         let compressed = self.compress_large(parts);
         self.flush()?;
         let now = clock::now_ns();
@@ -217,11 +217,11 @@ impl Shared {
             self.check_length(record.payload.len() as u64)?;
             check_metadata(record.metadata.as_bytes())?;
             count += 1;
-            payload += record.payload.len() as u64;
-            metadata += record.metadata.as_bytes().len() as u64;
+            payload = payload.saturating_add(record.payload.len() as u64);
+            metadata = metadata.saturating_add(record.metadata.as_bytes().len() as u64);
         }
         // An entry takes at most 26 bytes besides its metadata.
-        if payload > limits::REGION || metadata + 26 * count > limits::REGION {
+        if payload > limits::REGION || metadata.saturating_add(26 * count) > limits::REGION {
             return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
         }
         let now = clock::now_ns();

@@ -41,7 +41,7 @@ impl Shared {
         // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.
         let closed = self.check_usable().and_then(|()| self.flush()).map_err(|e| self.name_the_lost(e));
         let closed = closed.and_then(|()| self.output.lock().close()).and_then(|()| self.sync_written());
-        let _ = self.output.lock().file().unlock();
+        self.output.lock().unlock();
         closed
     }
 

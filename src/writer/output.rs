@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
 use crate::format::draft::{Draft, NewEntry};
-use crate::io::{clock, File};
+use crate::io::clock;
 use crate::log::{Opened, Prepared, Target};
 use crate::record::{check_metadata, event, MetadataBuf};
 use crate::segment::{Appender, Block, NamedType};
@@ -111,6 +111,7 @@ impl Output {
     /// Closes the current segment and begins the next, unless the current one holds no record. False when there was
     /// nothing to do.
     pub fn roll(&mut self) -> Result<bool> {
+        self.target.check_rolls().map_err(|e| e.at(&self.appender.segment.path))?;
         if !self.appender.has_records() && !self.appender.is_closed() {
             return Ok(false);
         }
@@ -177,9 +178,10 @@ impl Output {
         self.appender.close()
     }
 
-    /// The current segment's file, to give its lock back at the end.
-    pub fn file(&self) -> &Arc<dyn File> {
-        &self.appender.segment.file
+    /// Gives the locks back, so that another writer may open the log.
+    pub fn unlock(&self) {
+        let _ = self.appender.segment.file.unlock();
+        self.target.unlock();
     }
 
     /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and

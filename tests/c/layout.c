@@ -1,0 +1,152 @@
+/* The sizes and offsets that C, C++, Java and Go callers were compiled with. They are those of 64-bit machines
+   (x86-64, aarch64); src/ffi asserts the same numbers on its side. A change here is a change of the ABI. */
+#include "check.h"
+
+/* C99 has no static_assert: an array of negative size stops the compiler instead. */
+#define GLUE2(a, b) a##b
+#define GLUE(a, b) GLUE2(a, b)
+#define STATIC_CHECK(condition) extern char GLUE(static_check_, __LINE__)[(condition) ? 1 : -1]
+#define SIZE(type, bytes) STATIC_CHECK(sizeof(type) == (bytes))
+#define AT(type, field, offset) STATIC_CHECK(offsetof(type, field) == (offset))
+
+#if UINTPTR_MAX == 0xFFFFFFFFFFFFFFFFu
+SIZE(binlog_status, 4);
+
+SIZE(binlog_slice, 16);
+AT(binlog_slice, data, 0);
+AT(binlog_slice, len, 8);
+
+SIZE(binlog_record, 72);
+AT(binlog_record, id, 0);
+AT(binlog_record, time_ns, 8);
+AT(binlog_record, data, 16);
+AT(binlog_record, len, 24);
+AT(binlog_record, metadata, 32);
+AT(binlog_record, metadata_len, 40);
+AT(binlog_record, type, 48);
+AT(binlog_record, flags, 52);
+AT(binlog_record, reserved, 56);
+
+SIZE(binlog_position, 24);
+AT(binlog_position, appended_id, 0);
+AT(binlog_position, flushed_id, 8);
+AT(binlog_position, durable_id, 16);
+
+SIZE(binlog_writer_options, 184);
+AT(binlog_writer_options, struct_size, 0);
+AT(binlog_writer_options, flags, 8);
+AT(binlog_writer_options, codec, 12);
+AT(binlog_writer_options, codec_level, 16);
+AT(binlog_writer_options, block_bytes, 20);
+AT(binlog_writer_options, name, 24);
+AT(binlog_writer_options, content_type, 32);
+AT(binlog_writer_options, parameters, 40);
+AT(binlog_writer_options, parameter_count, 48);
+AT(binlog_writer_options, segment_bytes, 56);
+AT(binlog_writer_options, record_max_bytes, 64);
+AT(binlog_writer_options, flush_records, 72);
+AT(binlog_writer_options, flush_bytes, 80);
+AT(binlog_writer_options, sync_records, 88);
+AT(binlog_writer_options, sync_bytes, 96);
+AT(binlog_writer_options, flush_interval_ms, 104);
+AT(binlog_writer_options, sync_interval_ms, 108);
+AT(binlog_writer_options, file_mode, 112);
+AT(binlog_writer_options, reserved32, 116);
+AT(binlog_writer_options, reserved, 120);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 64);
+
+SIZE(binlog_reader_options, 80);
+AT(binlog_reader_options, struct_size, 0);
+AT(binlog_reader_options, flags, 8);
+AT(binlog_reader_options, mode, 12);
+AT(binlog_reader_options, reserved, 16);
+
+SIZE(binlog_filter, 144);
+AT(binlog_filter, struct_size, 0);
+AT(binlog_filter, flags, 8);
+AT(binlog_filter, reserved32, 12);
+AT(binlog_filter, from_id, 16);
+AT(binlog_filter, to_id, 24);
+AT(binlog_filter, from_time_ns, 32);
+AT(binlog_filter, to_time_ns, 40);
+AT(binlog_filter, types, 48);
+AT(binlog_filter, type_count, 56);
+AT(binlog_filter, type_names, 64);
+AT(binlog_filter, type_name_count, 72);
+AT(binlog_filter, reserved, 80);
+
+SIZE(binlog_tail, 64);
+AT(binlog_tail, state, 0);
+AT(binlog_tail, reserved32, 4);
+AT(binlog_tail, next_id, 8);
+AT(binlog_tail, offset, 16);
+AT(binlog_tail, unread_bytes, 24);
+AT(binlog_tail, path, 32);
+AT(binlog_tail, reason, 40);
+AT(binlog_tail, reserved, 48);
+
+SIZE(binlog_segment, 88);
+AT(binlog_segment, sequence, 0);
+AT(binlog_segment, first_id, 8);
+AT(binlog_segment, created_ns, 16);
+AT(binlog_segment, bytes, 24);
+AT(binlog_segment, path, 32);
+AT(binlog_segment, name, 40);
+AT(binlog_segment, content_type, 48);
+AT(binlog_segment, reserved, 56);
+#endif
+
+/* Numbers are never reused: old programs still hold them. */
+STATIC_CHECK(BINLOG_OK == 0 && BINLOG_END == 1 && BINLOG_TIMEOUT == 2);
+STATIC_CHECK(BINLOG_E_INVALID == -1 && BINLOG_E_IO == -2 && BINLOG_E_CORRUPT == -3 && BINLOG_E_NOT_FOUND == -4);
+STATIC_CHECK(BINLOG_E_LOCKED == -5 && BINLOG_E_TOO_LARGE == -6 && BINLOG_E_UNSUPPORTED == -7);
+STATIC_CHECK(BINLOG_E_FAILED == -8 && BINLOG_E_NO_SPACE == -9 && BINLOG_E_FORKED == -10 && BINLOG_E_PANIC == -100);
+STATIC_CHECK(BINLOG_CODEC_NONE == 0 && BINLOG_CODEC_LZ4 == 1 && BINLOG_CODEC_ZSTD == 2);
+STATIC_CHECK(BINLOG_RECORD_TIME == 1 && BINLOG_RECORD_EVENT == 2 && BINLOG_RECORD_NO_PAYLOAD == 4);
+STATIC_CHECK(BINLOG_TYPE_NAMED == 0x40000000u && BINLOG_TYPE_EVENT == 0x80000000u);
+STATIC_CHECK(BINLOG_EVENT_STARTED == 0x80000001u && BINLOG_EVENT_TYPE == 0x8000000Au);
+STATIC_CHECK(BINLOG_NEVER == 0xFFFFFFFFu && BINLOG_WRITER_BACKGROUND == 1);
+STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1);
+STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2);
+STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
+STATIC_CHECK(BINLOG_TAIL_UNCLOSED == 3 && BINLOG_TAIL_TORN == 4 && BINLOG_TAIL_CORRUPT == 5);
+
+/* The initialisers write struct_size and zeros (which mean the defaults), never more than the size they are told. */
+#define CHECK_INIT(type, init)                                                            \
+  do {                                                                                    \
+    struct { type options; unsigned char after[8]; } room;                                \
+    const unsigned char *bytes = (const unsigned char *)&room;                            \
+    memset(&room, 0xA5, sizeof room);                                                     \
+    CHECK_IS(init(&room.options, sizeof room.options), BINLOG_OK);                        \
+    CHECK(room.options.struct_size == sizeof room.options);                               \
+    for (size_t i = sizeof(size_t); i < sizeof(type); i++) CHECK(bytes[i] == 0);          \
+    for (size_t i = 0; i < sizeof room.after; i++) CHECK(room.after[i] == 0xA5);          \
+    CHECK_IS(init(NULL, sizeof room.options), BINLOG_E_INVALID);                          \
+    CHECK_IS(init(&room.options, 0), BINLOG_E_INVALID);                                   \
+    CHECK_IS(init(&room.options, sizeof(type) - 8), BINLOG_E_INVALID);                    \
+  } while (0)
+
+static void test(const char *scratch) {
+  (void)scratch;
+  CHECK_INIT(binlog_writer_options, binlog_writer_options_init);
+  CHECK_INIT(binlog_reader_options, binlog_reader_options_init);
+  CHECK_INIT(binlog_filter, binlog_filter_init);
+
+  /* version_number and version tell the same: "major.minor.patch". */
+  const uint32_t number = binlog_version_number();
+  char expected[40];
+  snprintf(expected, sizeof expected, "%u.%u.%u", (unsigned)(number >> 16), (unsigned)(number >> 8 & 255),
+           (unsigned)(number & 255));
+  CHECK(strncmp(binlog_version(), expected, strlen(expected)) == 0);
+
+  /* Every status has a name of its own, and an unknown one does not crash. */
+  static const binlog_status all[] = {
+      BINLOG_OK, BINLOG_END, BINLOG_TIMEOUT, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT, BINLOG_E_NOT_FOUND,
+      BINLOG_E_LOCKED, BINLOG_E_TOO_LARGE, BINLOG_E_UNSUPPORTED, BINLOG_E_FAILED, BINLOG_E_NO_SPACE, BINLOG_E_FORKED,
+      BINLOG_E_PANIC};
+  for (size_t i = 0; i < COUNT_OF(all); i++)
+    for (size_t j = 0; j < i; j++) CHECK(strcmp(binlog_status_name(all[i]), binlog_status_name(all[j])) != 0);
+  CHECK(binlog_status_name(-12345) != NULL && binlog_status_name(12345) != NULL);
+}
+
+int main(int argc, char **argv) { return test_main(argc, argv, test); }

@@ -1,0 +1,164 @@
+#!/bin/sh
+# Tests the built library as C and C++ programs meet it: the headers alone, the tests and examples linked shared and
+# static, the C ones under valgrind, and what the shared object exports. One line a check, the last one
+# "N passed, M failed"; exits with 1 if any failed.
+#
+#   BINLOG_LIB_DIR      where libbinlog.so and libbinlog.a are (default: target/release of this repository)
+#   BINLOG_INCLUDE_DIR  where binlog.h and binlog.hpp are (default: include of this repository)
+#   CC, CXX             the compilers (default: cc, c++)
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+lib=$(cd "${BINLOG_LIB_DIR:-$root/target/release}" 2>/dev/null && pwd) || {
+  echo "no directory ${BINLOG_LIB_DIR:-$root/target/release}: build the library first" >&2
+  exit 1
+}
+include=$(cd "${BINLOG_INCLUDE_DIR:-$root/include}" && pwd)
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+warnings="-Wall -Wextra -Wpedantic -Werror"
+system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
+
+tests="layout round_trip bad_arguments filters packed closing_order threads fork live damage open_paths"
+# With each example its arguments; they run in a directory of their own.
+examples="quickstart gather counters"
+cpp_examples="quickstart"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-c-tests-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+export TMPDIR="$work"
+
+passed=0
+failed=0
+# check NAME COMMAND...: runs the command and prints one line; the beginning of its output only if it fails.
+check() {
+  name=$1
+  shift
+  if "$@" >"$work/output" 2>&1 </dev/null; then
+    passed=$((passed + 1))
+    echo "ok    $name"
+  else
+    code=$?
+    failed=$((failed + 1))
+    echo "FAIL  $name (exit $code)"
+    sed 's/^/      /; 30q' "$work/output"
+    return 1
+  fi
+}
+
+# The loader looks for the SONAME, which a plain build does not put beside the library.
+mkdir "$work/shared"
+ln -s "$lib/libbinlog.so" "$work/shared/libbinlog.so"
+ln -s "$lib/libbinlog.so" "$work/shared/libbinlog.so.0"
+
+# build NAME OUTPUT shared|static COMPILER FLAGS... SOURCE
+build() {
+  build_name=$1 output=$2 how=$3
+  shift 3
+  if [ "$how" = shared ]; then
+    check "build $build_name" "$@" -I"$include" -o "$output" \
+      -L"$work/shared" -Wl,-rpath,"$work/shared" -lbinlog -lpthread
+  else
+    # shellcheck disable=SC2086  # words, not one argument
+    check "build $build_name" "$@" -I"$include" -o "$output" "$lib/libbinlog.a" $system_libs
+  fi
+}
+
+in_new_directory() {
+  scratch=$(mktemp -d "$work/run-XXXXXX")
+  (cd "$scratch" && "$@")
+  code=$?
+  rm -rf "$scratch"
+  return $code
+}
+
+# ------------------------------------------------------------------ headers
+compile_alone() { # header, then compiler and flags; -x gives the language
+  header=$1
+  shift
+  echo "#include <$header>" | "$@" -I"$include" -fsyntax-only -
+}
+for std in c99 c11 c17; do
+  # shellcheck disable=SC2086
+  check "header binlog.h as $std" compile_alone binlog.h $CC -x c -std=$std $warnings
+done
+for std in c++17 c++20; do
+  # shellcheck disable=SC2086
+  check "header binlog.h as $std" compile_alone binlog.h $CXX -x c++ -std=$std $warnings
+  # shellcheck disable=SC2086
+  check "header binlog.hpp as $std" compile_alone binlog.hpp $CXX -x c++ -std=$std $warnings -Wconversion
+done
+
+# Names without our prefix would clash with those of the programs that include the header.
+macros() { echo "$1" | $CC -x c -std=c99 -I"$include" -dM -E - | awk '{ print $2 }' | LC_ALL=C sort; }
+only_our_macros() {
+  macros '#include <stddef.h>
+#include <stdint.h>' >"$work/macros"
+  ! macros '#include <binlog.h>' | LC_ALL=C comm -13 "$work/macros" - | grep -v '^BINLOG_'
+}
+check "binlog.h defines only BINLOG_*" only_our_macros
+
+# ------------------------------------------------------------------ tests and examples, shared and static
+have_valgrind=$(command -v valgrind || true)
+[ -n "$have_valgrind" ] || echo "note  valgrind is not installed: no memory checks"
+memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full"
+
+# run_program NAME BINARY: at most two minutes.
+run_program() { check "run $1" in_new_directory timeout 120 "$2"; }
+# Under valgrind everything is some fifty times slower.
+run_memcheck() {
+  [ -n "$have_valgrind" ] || return 0
+  # shellcheck disable=SC2086
+  check "valgrind $1" in_new_directory timeout 900 $memcheck "$2"
+}
+
+for how in shared static; do
+  for test in $tests; do
+    # shellcheck disable=SC2086
+    build "$test ($how)" "$work/$test-$how" $how $CC -std=c99 -O1 -g $warnings "$here/$test.c" &&
+      run_program "$test ($how)" "$work/$test-$how"
+  done
+  for std in c++17 c++20; do
+    # shellcheck disable=SC2086
+    build "wrapper as $std ($how)" "$work/wrapper-$std-$how" $how $CXX -std=$std -O1 -g $warnings -Wconversion \
+      "$here/wrapper.cpp" && run_program "wrapper as $std ($how)" "$work/wrapper-$std-$how"
+  done
+  for example in $examples; do
+    # shellcheck disable=SC2086
+    build "examples/c/$example ($how)" "$work/c-$example-$how" $how $CC -std=c99 -O1 -g $warnings \
+      "$root/examples/c/$example.c" && run_program "examples/c/$example ($how)" "$work/c-$example-$how"
+  done
+  for example in $cpp_examples; do
+    # shellcheck disable=SC2086
+    build "examples/cpp/$example ($how)" "$work/cpp-$example-$how" $how $CXX -std=c++17 -O1 -g $warnings \
+      "$root/examples/cpp/$example.cpp" && run_program "examples/cpp/$example ($how)" "$work/cpp-$example-$how"
+  done
+done
+
+for test in $tests; do
+  [ -x "$work/$test-shared" ] && run_memcheck "$test" "$work/$test-shared"
+done
+for example in $examples; do
+  [ -x "$work/c-$example-shared" ] && run_memcheck "examples/c/$example" "$work/c-$example-shared"
+done
+[ -x "$work/wrapper-c++17-shared" ] && run_memcheck "wrapper" "$work/wrapper-c++17-shared"
+
+# ------------------------------------------------------------------ the shared object
+exported() { nm -D --defined-only "$lib/libbinlog.so" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u; }
+# Comments name functions without parentheses, so that what is left are declarations.
+declared() { grep -oE '\bbinlog_[a-z0-9_]+ *\(' "$include/binlog.h" | tr -d ' (' | LC_ALL=C sort; }
+only_our_names() { ! exported | grep -v '^binlog_'; }
+exports_as_committed() { exported | diff "$here/symbols.txt" -; }
+declares_as_committed() { declared | diff "$here/symbols.txt" -; }
+has_soname() { readelf -d "$lib/libbinlog.so" | grep -F '(SONAME)' | grep -F '[libbinlog.so.0]'; }
+has_nodelete() { readelf -d "$lib/libbinlog.so" | grep -F '(FLAGS_1)' | grep -w NODELETE; }
+check "only binlog_* is exported" only_our_names
+check "exported symbols are those of symbols.txt" exports_as_committed
+check "binlog.h declares those of symbols.txt, once each" declares_as_committed
+check "SONAME is libbinlog.so.0" has_soname
+check "NODELETE is set" has_nodelete
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
