@@ -1,1 +1,110 @@
-fn main() {}
+//! The `binlog` command: appends to logs, reads them, looks at them and verifies them.
+
+mod append;
+mod args;
+mod cat;
+mod damage;
+mod human;
+mod info;
+mod input;
+mod json;
+mod output;
+mod printer;
+mod progress;
+mod render;
+mod scan;
+mod signals;
+mod summary;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use output::Fail;
+
+/// Everything went well.
+const OK: u8 = 0;
+/// The command could not do what it was asked for.
+const FAILED: u8 = 1;
+/// What could be read was read, but something was left unread: damage, a torn tail, missing records.
+const DAMAGED: u8 = 3;
+
+/// Append-only structured binary logs: append to them, read them, look at them, verify them
+#[derive(Parser)]
+#[command(
+    name = "binlog",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Data goes to standard output, everything else to standard error.
+
+Exit status: 0 all went well, 1 the command failed, 2 wrong usage, 3 something in a log is damaged, \
+torn or missing (what could be read was read), 130 and 143 stopped by Ctrl-C and by SIGTERM.
+
+Examples:
+  binlog append logs/ < access.log            each line becomes a record
+  binlog info logs/                           what is in there
+  binlog cat logs/                            the records again, one a line
+  binlog cat --follow --format json logs/     and those that are still to come
+  binlog verify logs/                         is every byte what was written?"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Append(append::Append),
+    Cat(cat::Cat),
+    Info(info::Info),
+    Verify(verify::Verify),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  binlog completions bash > ~/.local/share/bash-completion/completions/binlog
+  binlog completions zsh > \"${fpath[1]}/_binlog\"
+  binlog completions fish > ~/.config/fish/completions/binlog.fish")]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    signals::let_oversized_writes_fail();
+    let done = match Cli::parse().command {
+        Command::Append(args) => append::run(&args),
+        Command::Cat(args) => cat::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Completions { shell } => completions(shell),
+    };
+    ExitCode::from(match done {
+        Ok(code) => code,
+        // Whoever read the output has seen enough.
+        Err(Fail::Closed) => OK,
+        Err(Fail::Told(message)) => {
+            output::complain(&message);
+            FAILED
+        }
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Fail> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "binlog", &mut script);
+    let mut out = output::Out::new();
+    out.put(&script)?;
+    out.flush()?;
+    Ok(OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

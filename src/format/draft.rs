@@ -170,7 +170,7 @@ pub fn seal(
     let header = BlockHeader {
         kind: BlockKind::Records,
         codec: stored.codec,
-        flags: u16::from(compressed) * ENTRIES_COMPRESSED | u16::from(draft.has_events) * HAS_EVENTS,
+        flags: (u16::from(compressed) * ENTRIES_COMPRESSED) | (u16::from(draft.has_events) * HAS_EVENTS),
         count: draft.count,
         entries_stored: (out.len() - entries_at) as u32,
         entries_len: entries_len as u32,

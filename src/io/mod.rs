@@ -23,6 +23,7 @@ pub use memory::{Fault, MemoryDirectory, Operation};
 pub use real::RealDirectory;
 
 /// An open file. Every method may be called from any thread.
+#[allow(clippy::len_without_is_empty)] // asking costs a system call, and nobody asks whether it is 0
 pub trait File: Send + Sync {
     /// Reads up to `buffer.len()` bytes at `offset`; 0 only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;

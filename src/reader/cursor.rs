@@ -43,6 +43,8 @@ pub struct Cursor {
     sealed: bool,
     /// Offset at which a bad block was found once, to be read again before it counts as damage.
     suspect: Option<u64>,
+    /// The end was looked at once more after no writer was found to have the segment open.
+    looked_again: bool,
     /// The segment that the log goes on in, as the current one tells.
     successor: Option<String>,
     /// The records from here on are past the filter's range, in this log.
@@ -77,6 +79,7 @@ impl Cursor {
             expected: None,
             sealed: false,
             suspect: None,
+            looked_again: false,
             successor: None,
             past: false,
             tail: Tail::default(),
@@ -154,7 +157,7 @@ impl Cursor {
 
     /// Where the cursor came to an end and why; [`TailState::More`] while it has not.
     pub fn tail(&self) -> Tail {
-        Tail { next_id: self.expected.unwrap_or(self.selection.from_id()).max(1), ..self.tail.clone() }
+        Tail { next_id: self.expected.unwrap_or(self.selection.first_id()).max(1), ..self.tail.clone() }
     }
 
     /// The name that a type number was given for, as far as the log has told by now.
@@ -228,6 +231,7 @@ impl Cursor {
             return Err(failure.clone());
         }
         self.tail = Tail::default();
+        self.looked_again = false;
         loop {
             let moved = match self.step() {
                 Ok(moved) => moved,
@@ -404,6 +408,11 @@ impl Cursor {
     /// Comes to an end behind the last segment, where `left` bytes are no block for this reason.
     fn end(&mut self, left: u64, reason: String) -> Result<Moved> {
         let live = self.segment().is_live();
+        if !live && !self.looked_again {
+            // The writer may have gone on, or closed, between the last look at the file and the question just asked.
+            self.looked_again = true;
+            return Ok(Moved::Again);
+        }
         let alone = matches!(self.source, Source::File(..));
         let gone = self.successor.clone().filter(|_| !alone && !live);
         let (state, reason) = match (left, live, gone) {
@@ -491,7 +500,7 @@ impl Cursor {
         let segments = &self.snapshot.segments;
         let one_log = segments.windows(2).all(|pair| pair[0].header.log_id == pair[1].header.log_id);
         match one_log {
-            true => segments.partition_point(|s| s.header.first_id <= self.selection.from_id()).saturating_sub(1),
+            true => segments.partition_point(|s| s.header.first_id <= self.selection.first_id()).saturating_sub(1),
             false => 0,
         }
     }

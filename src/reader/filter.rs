@@ -42,7 +42,7 @@ impl Selection {
         })
     }
 
-    pub fn from_id(&self) -> u64 {
+    pub fn first_id(&self) -> u64 {
         self.from_id
     }
 

@@ -48,7 +48,11 @@ impl Segment {
     pub fn create(directory: &dyn Directory, name: &str, file: Arc<dyn File>, header: FileHeader) -> Result<Self> {
         let path = directory.path_of(name);
         let bytes = header.encode_segment_start().map_err(|e| Error::invalid(e.to_string()))?;
-        io::write_full(&*file, &[&bytes], 0).map_err(|(done, e)| Error::io(&e, "write").at_offset(&path, done))?;
+        if let Err((done, e)) = io::write_full(&*file, &[&bytes], 0) {
+            // Half a beginning would pass for damage; an empty file is one that nobody has begun.
+            let _ = file.set_len(0);
+            return Err(Error::io(&e, "write").at_offset(&path, done));
+        }
         Ok(Segment { file, name: name.to_owned(), path, header, start: bytes.len() as u64 })
     }
 

@@ -1,0 +1,168 @@
+//! `binlog append`: records from standard input into a log.
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use binlog::{Codec, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
+use clap::Args;
+
+use crate::args::{self, Type};
+use crate::input::{Found, Framing, Input};
+use crate::output::{complain, Fail};
+use crate::progress::Progress;
+use crate::signals::{exit_code, Signals};
+use crate::{human, OK};
+
+/// Append records from standard input
+///
+/// Each line is a record, without its newline. Records reach the file after a second at the latest, where `binlog cat
+/// --follow` sees them, and the disk when the input ends. Ctrl-C and SIGTERM end the input: what was read is written
+/// and the log is closed cleanly.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  binlog append logs/ < access.log
+  journalctl -f | binlog append --type journal --meta host=$HOSTNAME logs/
+  producer | binlog append --framing u32le --type 7 --codec zstd logs/
+  echo hello | binlog append --single-file greetings.binlog")]
+pub struct Append {
+    /// Directory of the log, created when it is not there; a file with --single-file
+    log: PathBuf,
+    /// How records follow each other in the input
+    #[arg(long, value_enum, default_value = "lines")]
+    framing: Framing,
+    /// Type of the records: a number, or a name
+    #[arg(long = "type", value_name = "N|NAME", default_value = "0", value_parser = args::own_type)]
+    type_of: Type,
+    /// Metadata of each record; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
+    meta: Vec<(String, String)>,
+    /// LOG is one file rather than a directory of segments; it never rolls
+    #[arg(long)]
+    single_file: bool,
+    /// Name of the log; begins the names of its files
+    #[arg(long, default_value = "default")]
+    name: String,
+    /// Compression of new blocks: none, lz4, zstd or zstd:LEVEL
+    #[arg(long, default_value = "none", value_parser = args::codec)]
+    codec: (Codec, i32),
+    /// Roll to a new segment rather than let one grow larger [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = args::size, conflicts_with = "single_file")]
+    segment_size: Option<u64>,
+    /// Flush to the system at the latest after so many records
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    flush_every: Option<u64>,
+    /// Sync to the disk at the latest after so many records; without it, once at the end
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sync_every: Option<u64>,
+    /// The longest record that is accepted; as much memory may be used
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = args::size)]
+    record_max: u64,
+    /// No summary at the end
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Why reading ended, short of an error.
+enum Ended {
+    Input,
+    Signal(i32),
+}
+
+pub fn run(args: &Append) -> Result<u8, Fail> {
+    let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
+    let writer = open(args)?;
+    let before = writer.position()?.appended;
+    if io::stdin().is_terminal() && !args.quiet {
+        complain("reading records from the terminal; Ctrl-D ends the input");
+    }
+    let mut bytes = 0;
+    let copied = copy(args, &writer, &signals, &mut bytes);
+    let flushed = writer.flush();
+    let position = writer.position()?;
+    let closed = writer.close();
+    let written = position.flushed - before;
+    let ended = copied.and_then(|ended| flushed.and(closed).map(|()| ended).map_err(|e| e.to_string()));
+    let ended = ended.map_err(|message| {
+        let all = position.appended - before;
+        let of_all = if written < all { format!(" of {}", human::count(all)) } else { String::new() };
+        Fail::Told(format!("{message}; {}{of_all} written", human::counted(written, "record")))
+    })?;
+    if !args.quiet {
+        let log = args.log.display();
+        complain(&match written {
+            0 => format!("no records appended to {log}"),
+            _ => format!(
+                "{} ({}) appended to {log}, ids {} to {}",
+                human::counted(written, "record"),
+                human::bytes(bytes),
+                human::count(before + 1),
+                human::count(before + written)
+            ),
+        });
+    }
+    Ok(match ended {
+        Ended::Input => OK,
+        Ended::Signal(signal) => exit_code(signal),
+    })
+}
+
+fn open(args: &Append) -> Result<Writer, Fail> {
+    let mut options = WriterOptions {
+        name: args.name.clone(),
+        codec: args.codec.0,
+        codec_level: args.codec.1,
+        record_max_bytes: args.record_max,
+        background: true,
+        ..WriterOptions::default()
+    };
+    options.segment_bytes = args.segment_size.unwrap_or(options.segment_bytes);
+    options.flush.records = args.flush_every;
+    options.sync.records = args.sync_every;
+    let log = &args.log;
+    let (opened, hint) = match args.single_file {
+        true => (Writer::open_file(log, options), log.is_dir().then_some("is a directory: leave --single-file out")),
+        false => (Writer::open(log, options), log.is_file().then_some("is a file: a log of one takes --single-file")),
+    };
+    opened.map_err(|e| match hint {
+        Some(hint) if e.kind() != Kind::Invalid => Fail::Told(format!("{} {hint}", log.display())),
+        _ => e.into(),
+    })
+}
+
+/// Appends what comes until the input ends; an error is a message. `bytes` counts the payload.
+fn copy(args: &Append, writer: &Writer, signals: &Signals, bytes: &mut u64) -> Result<Ended, String> {
+    let told = |e: binlog::Error| e.to_string();
+    let type_id = match &args.type_of {
+        Type::Number(number) => *number,
+        Type::Name(name) => writer.type_id(name, "").map_err(told)?,
+    };
+    let metadata: MetadataBuf = args.meta.iter().map(|(key, value)| (key, value)).collect();
+    let metadata = metadata.as_metadata();
+    let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(|e| format!("standard input: {e}"))?;
+    let stdin = File::from(stdin);
+    let whole = stdin.metadata().ok().filter(|facts| facts.is_file() && !args.quiet);
+    let mut progress = Progress::new(whole.map(|facts| facts.len()));
+    let mut input = Input::new(stdin, args.framing, args.record_max, signals);
+    loop {
+        match input.next()? {
+            Found::Record(place) => {
+                let payload = input.bytes(place);
+                writer.append_record(&NewRecord { type_id, metadata, payload, time: None }).map_err(told)?;
+                *bytes += payload.len() as u64;
+                progress.at(input.bytes_read());
+            }
+            Found::End => return Ok(Ended::Input),
+            Found::Signal(signal) => {
+                drop(progress);
+                if input.left_over() > 0 {
+                    let left = human::counted(input.left_over() as u64, "byte");
+                    complain(&format!("stopped within a record: {left} of it left out"));
+                }
+                return Ok(Ended::Signal(signal));
+            }
+        }
+    }
+}

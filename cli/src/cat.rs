@@ -1,0 +1,197 @@
+//! `binlog cat`: the records of logs, on standard output.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use binlog::{Filter, Kind, Reader, ReaderOptions};
+use clap::error::ErrorKind;
+use clap::Args;
+
+use crate::args::{self, Ids, Type};
+use crate::damage::{self, Unread};
+use crate::output::{complain, Fail};
+use crate::printer::{Printer, Stop};
+use crate::render::Format;
+use crate::scan::may_have_been_closed_meanwhile;
+use crate::signals::{exit_code, Signals, Woken};
+use crate::{DAMAGED, FAILED, OK};
+
+/// How often a log that is followed is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Print records
+///
+/// PATH is a directory of segments, a file (also one compressed with gzip or zstd as a whole), or a pattern in quotes.
+/// Where a log is damaged or ends with the torn tail of a crash, everything before is printed, a note goes to standard
+/// error, and the exit status is 3.
+#[derive(Args)]
+#[command(after_help = "\
+Times: RFC 3339 (2026-03-01T12:30:00Z), a date with or without a time of day, in UTC (2026-03-01, \
+\"2026-03-01 12:30\"), @SECONDS since 1970, now, or relative to now (-1h, -1h30m, \"10m ago\", \
+\"2 days ago\").
+
+JSON: id, time (RFC 3339, UTC, nanoseconds), type, type_name of a named type, event of an event, \
+metadata (an object; a key that occurs more than once has an array of its values), length, and the \
+payload as text when it is UTF-8, else as base64.
+
+Examples:
+  binlog cat logs/
+  binlog cat --type order.placed --from -1h --format json logs/ | jq .text
+  binlog cat --id 1000..1010 --format hex logs/
+  binlog cat --headers 'logs/*.binlog'
+  binlog cat --follow logs/")]
+pub struct Cat {
+    /// Logs: directories, files or patterns
+    #[arg(required = true)]
+    path: Vec<PathBuf>,
+    #[arg(short = 'F', long, value_enum, default_value = "lines")]
+    format: Format,
+    /// Only records of this type; may be repeated
+    #[arg(long = "type", value_name = "N|NAME", value_parser = args::any_type)]
+    types: Vec<Type>,
+    /// Only records of this time or later
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
+    from: Option<i64>,
+    /// Only records before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
+    to: Option<i64>,
+    /// Only this record, or those of a range with both ends: 7, 7..9, 7.., ..9
+    #[arg(long, value_name = "ID|A..B", value_parser = args::ids)]
+    id: Option<Ids>,
+    /// Show id, time, type, length and metadata, and read no payloads
+    #[arg(long)]
+    headers: bool,
+    /// Show the log's own events too
+    #[arg(long)]
+    events: bool,
+    /// Go on with records that are appended from now on, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Stop after so many records
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+/// Why printing came to an end.
+enum Ended {
+    /// All was read, or as much as was asked for.
+    Well,
+    /// Something is left unread.
+    Damaged,
+    Signal(i32),
+}
+
+pub fn run(args: &Cat) -> Result<u8, Fail> {
+    check(args);
+    let signals = match args.follow {
+        true => Some(Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?),
+        false => None,
+    };
+    let mut printer = Printer::new(args.format, args.headers, args.limit);
+    let mut code = OK;
+    for path in &args.path {
+        match show(args, path, signals.as_ref(), &mut printer) {
+            Ok(Ended::Well) => (),
+            Ok(Ended::Damaged) => code = if code == OK { DAMAGED } else { code },
+            Ok(Ended::Signal(signal)) => code = exit_code(signal),
+            Err(Fail::Closed) => return Err(Fail::Closed),
+            Err(Fail::Told(message)) => {
+                printer.out.flush()?;
+                complain(&message);
+                code = FAILED;
+            }
+        }
+    }
+    printer.out.flush()?;
+    Ok(code)
+}
+
+fn check(args: &Cat) {
+    let wrong = if args.follow && args.path.len() > 1 {
+        "--follow takes one PATH"
+    } else if args.format == Format::Raw && (args.headers || args.events) {
+        "--format raw shows payloads: --headers and --events take another format"
+    } else if args.from.is_some_and(|from| args.to.is_some_and(|to| from > to)) {
+        "--from is later than --to"
+    } else {
+        return;
+    };
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{wrong}\n")).exit();
+}
+
+fn filter(args: &Cat) -> Filter {
+    let (from_id, to_id) = args.id.unwrap_or_default();
+    let mut filter = Filter {
+        from_id,
+        to_id,
+        from_time: args.from,
+        to_time: args.to,
+        headers_only: args.headers,
+        events: args.events,
+        ..Filter::default()
+    };
+    for one in &args.types {
+        match one {
+            Type::Number(number) => filter.types.push(*number),
+            Type::Name(name) => filter.type_names.push(name.clone()),
+        }
+    }
+    filter
+}
+
+fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
+    let reader = Reader::open(path, ReaderOptions::default())?;
+    let filter = filter(args);
+    let mut cursor = reader.cursor(&filter)?;
+    let mut second_look = false;
+    loop {
+        if let Some(signal) = signals.and_then(Signals::caught) {
+            return Ok(Ended::Signal(signal));
+        }
+        if printer.left == 0 {
+            return Ok(Ended::Well);
+        }
+        match printer.next(&mut cursor) {
+            Ok(true) => second_look = false,
+            Ok(false) => match signals {
+                Some(signals) => {
+                    if filter.to_id.is_some_and(|to| cursor.tail().next_id > to) {
+                        return Ok(Ended::Well);
+                    }
+                    printer.out.flush()?;
+                    wait(signals)?;
+                }
+                None if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
+                None => break,
+            },
+            Err(Stop::Output(fail)) => return Err(fail),
+            Err(Stop::Log(error)) => {
+                printer.out.flush()?;
+                let unread = Unread::behind(&cursor.tail(), &reader.segments());
+                complain(&format!("{error}; {unread}"));
+                return match error.kind() {
+                    Kind::Corrupt | Kind::Unsupported => Ok(Ended::Damaged),
+                    _ => Err(Fail::Told("the rest could not be read".to_owned())),
+                };
+            }
+        }
+    }
+    match damage::at_the_end(&cursor.tail()) {
+        Some(trouble) => {
+            printer.out.flush()?;
+            complain(&trouble);
+            Ok(Ended::Damaged)
+        }
+        None => Ok(Ended::Well),
+    }
+}
+
+/// Until it is time to look again. Without records nothing is written that would tell of a closed pipe.
+fn wait(signals: &Signals) -> Result<(), Fail> {
+    match signals.wait_closed(io::stdout().as_fd(), POLL).map_err(Fail::told)? {
+        Woken::Ready => Err(Fail::Closed),
+        Woken::Timeout | Woken::Signal(_) => Ok(()),
+    }
+}

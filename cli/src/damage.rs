@@ -1,0 +1,56 @@
+//! Telling what was left unread.
+
+use std::fmt;
+
+use binlog::{SegmentFacts, Tail, TailState};
+
+use crate::human;
+
+/// What lies behind the place where a cursor stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Bytes of the file in which it stopped.
+    pub bytes: u64,
+    /// Files that come after it, and their bytes.
+    pub later_files: u64,
+    pub later_bytes: u64,
+}
+
+impl Unread {
+    pub fn behind(tail: &Tail, segments: &[SegmentFacts]) -> Self {
+        let later = segments.iter().skip_while(|segment| segment.path != tail.path).skip(1);
+        Unread {
+            bytes: tail.unread_bytes,
+            later_files: later.clone().count() as u64,
+            later_bytes: later.map(|segment| segment.bytes.unwrap_or(0)).sum(),
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} left unread", human::counted(self.bytes, "byte"))?;
+        if self.later_files > 0 {
+            let (files, bytes) = (human::counted(self.later_files, "later file"), human::bytes(self.later_bytes));
+            write!(f, ", and {files} with {bytes}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the end of a log, where a cursor came without an error: a torn tail, or missing segments. A log
+/// that is being written, or was not closed, is whole as far as can be told.
+pub fn at_the_end(tail: &Tail) -> Option<String> {
+    let (path, offset) = (tail.path.display(), tail.offset);
+    match tail.state {
+        TailState::Torn => {
+            let bytes = human::counted(tail.unread_bytes, "byte");
+            Some(format!("{path}: offset {offset}: torn tail of {bytes} left unread: {}", tail.reason))
+        }
+        // That the last segment names another one, which is not there, the library tells in words only.
+        TailState::Unclosed if tail.reason.starts_with("the log goes on in ") => {
+            Some(format!("{path}: offset {offset}: {}", tail.reason))
+        }
+        _ => None,
+    }
+}

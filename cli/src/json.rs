@@ -1,0 +1,108 @@
+//! A record as one line of JSON.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use binlog::{event, Metadata, Record};
+
+use crate::human;
+
+/// Writes the record as an object: `id`, `time`, `type`, `type_name` of a named type or `event` of an event,
+/// `metadata`, `length`, and the payload as `text` or else as `base64`, unless only headers are read.
+pub fn record(out: &mut impl Write, record: &Record<'_>, name: Option<&str>, headers: bool) -> io::Result<()> {
+    write!(out, "{{\"id\":{},\"time\":\"{}\",\"type\":{}", record.id, human::time(record.time), record.type_id)?;
+    if let Some(name) = name {
+        out.write_all(b",\"type_name\":")?;
+        string(out, name)?;
+    }
+    if record.is_event() {
+        out.write_all(b",\"event\":")?;
+        string(out, event::name(record.type_id).unwrap_or(""))?;
+    }
+    out.write_all(b",\"metadata\":")?;
+    metadata(out, record.metadata)?;
+    write!(out, ",\"length\":{}", record.payload_len)?;
+    if !headers && !record.is_event() {
+        match std::str::from_utf8(record.payload) {
+            Ok(text) => {
+                out.write_all(b",\"text\":")?;
+                string(out, text)?;
+            }
+            Err(_) => {
+                out.write_all(b",\"base64\":\"")?;
+                base64(out, record.payload)?;
+                out.write_all(b"\"")?;
+            }
+        }
+    }
+    out.write_all(b"}\n")
+}
+
+fn string(out: &mut impl Write, text: &str) -> io::Result<()> {
+    Ok(serde_json::to_writer(out, text)?)
+}
+
+/// An object; a key that occurs more than once has an array of its values, so that none gets lost.
+fn metadata(out: &mut impl Write, metadata: Metadata<'_>) -> io::Result<()> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut members: Vec<(&str, Vec<&str>)> = vec![];
+    for (key, value) in metadata {
+        let place = *places.entry(key).or_insert(members.len());
+        match members.get_mut(place) {
+            Some((_, values)) => values.push(value),
+            None => members.push((key, vec![value])),
+        }
+    }
+    let mut before = "{";
+    for (key, values) in &members {
+        out.write_all(before.as_bytes())?;
+        string(out, key)?;
+        out.write_all(b":")?;
+        match values[..] {
+            [value] => string(out, value)?,
+            _ => serde_json::to_writer(&mut *out, values)?,
+        }
+        before = ",";
+    }
+    out.write_all(if members.is_empty() { b"{}" } else { b"}" })
+}
+
+/// RFC 4648, with padding.
+fn base64(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - three.len()));
+        let mut four = [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift) as usize & 63]);
+        four[three.len() + 1..].fill(b'=');
+        out.write_all(&four)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use binlog::MetadataBuf;
+
+    #[test]
+    fn base64_has_the_test_vectors_of_its_standard() {
+        let vectors =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        for (plain, encoded) in vectors {
+            let mut out = vec![];
+            base64(&mut out, plain.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), encoded);
+        }
+        let mut out = vec![];
+        base64(&mut out, &[0xfb, 0xff, 0xfe]).unwrap();
+        assert_eq!(out, b"+//+");
+    }
+
+    #[test]
+    fn no_metadata_gets_lost_when_keys_repeat() {
+        let pairs: MetadataBuf = [("a", "1"), ("b", "\"\n"), ("a", "2")].into_iter().collect();
+        let mut out = vec![];
+        metadata(&mut out, pairs.as_metadata()).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":["1","2"],"b":"\"\n"}"#);
+    }
+}

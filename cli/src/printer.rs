@@ -1,0 +1,78 @@
+//! Prints the records of a cursor, one after the other.
+
+use binlog::{Cursor, Metadata, Record, FIRST_NAMED_TYPE};
+
+use crate::output::{Fail, Out};
+use crate::render::{render, Format};
+
+/// Why no record was printed.
+pub enum Stop {
+    Log(binlog::Error),
+    Output(Fail),
+}
+
+/// Where records go, in which form, and how many more of them.
+pub struct Printer {
+    pub out: Out,
+    format: Format,
+    headers: bool,
+    /// Records that may still be printed.
+    pub left: u64,
+    held: Held,
+}
+
+impl Printer {
+    pub fn new(format: Format, headers: bool, limit: Option<u64>) -> Self {
+        Printer { out: Out::new(), format, headers, left: limit.unwrap_or(u64::MAX), held: Held::default() }
+    }
+
+    /// Prints the next record; false when there is none for now.
+    pub fn next(&mut self, cursor: &mut Cursor) -> Result<bool, Stop> {
+        let Some(record) = cursor.next().map_err(Stop::Log)? else { return Ok(false) };
+        let shows_type = self.headers || matches!(self.format, Format::Hex | Format::Json);
+        let rendered = if shows_type && record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
+            // A cursor tells no names while it lends a record.
+            self.held.copy(&record);
+            let name = cursor.type_name(self.held.type_id);
+            render(&mut self.out, self.format, self.headers, &self.held.record(), name)
+        } else {
+            render(&mut self.out, self.format, self.headers, &record, None)
+        };
+        rendered.map_err(|e| Stop::Output(e.into()))?;
+        self.left -= 1;
+        Ok(true)
+    }
+}
+
+/// The copy of a record.
+#[derive(Default)]
+struct Held {
+    id: u64,
+    time: i64,
+    type_id: u32,
+    payload_len: u32,
+    metadata: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Held {
+    fn copy(&mut self, record: &Record<'_>) {
+        (self.id, self.time, self.type_id) = (record.id, record.time, record.type_id);
+        self.payload_len = record.payload_len;
+        self.metadata.clear();
+        self.metadata.extend_from_slice(record.metadata.as_bytes());
+        self.payload.clear();
+        self.payload.extend_from_slice(record.payload);
+    }
+
+    fn record(&self) -> Record<'_> {
+        Record {
+            id: self.id,
+            time: self.time,
+            type_id: self.type_id,
+            metadata: Metadata::from_bytes(&self.metadata),
+            payload: &self.payload,
+            payload_len: self.payload_len,
+        }
+    }
+}

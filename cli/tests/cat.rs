@@ -1,0 +1,253 @@
+//! `binlog cat`: records in each form, chosen and followed.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use common::{binlog, binlog_with, command, finish, kill, piped, read_lines, until};
+use serde_json::Value;
+use tempfile::tempdir;
+
+/// Four records: two of type 7 with metadata, one of the named type `order.placed`, one that is not text.
+fn make(home: &Path) {
+    let meta = ["--meta", "host=a=b", "--meta", "note=\"x\"\ty"];
+    binlog_with(home, &[&["append", "-q", "log", "--type", "7"][..], &meta].concat(), b"one\n\xc3\xbc \"two\"\n").ok();
+    binlog_with(home, &["append", "-q", "log", "--type", "order.placed"], b"three\n").ok();
+    binlog_with(home, &["append", "-q", "log"], b"\xff\x00four and a few bytes more\n").ok();
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+#[test]
+fn json_tells_everything_about_a_record() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let ran = binlog(home, &["cat", "log", "--format", "json"]).ok();
+    let times: Vec<String> =
+        json_lines(ran.text()).iter().map(|record| record["time"].as_str().unwrap().to_owned()).collect();
+    let meta = r#""metadata":{"host":"a=b","note":"\"x\"\ty"}"#;
+    let expected = [
+        format!(r#"{{"id":1,"time":"{}","type":7,{meta},"length":3,"text":"one"}}"#, times[0]),
+        format!(r#"{{"id":2,"time":"{}","type":7,{meta},"length":8,"text":"ü \"two\""}}"#, times[1]),
+        format!(
+            r#"{{"id":3,"time":"{}","type":1073741824,"type_name":"order.placed","metadata":{{}},"length":5,"text":"three"}}"#,
+            times[2]
+        ),
+        format!(
+            r#"{{"id":4,"time":"{}","type":0,"metadata":{{}},"length":27,"base64":"/wBmb3VyIGFuZCBhIGZldyBieXRlcyBtb3Jl"}}"#,
+            times[3]
+        ),
+    ];
+    assert_eq!(ran.text().lines().collect::<Vec<_>>(), expected);
+    for time in times {
+        assert!(time.len() == "2026-03-01T12:30:00.123456789Z".len() && time.ends_with('Z'), "{time}");
+    }
+}
+
+#[test]
+fn hex_shows_a_line_about_each_record_and_its_bytes() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let ran = binlog(home, &["cat", "log", "--format", "hex", "--id", "3.."]).ok();
+    let lines: Vec<&str> = ran.text().lines().collect();
+    assert!(lines[0].starts_with("3  20") && lines[0].ends_with("Z  type order.placed  5 bytes"), "{}", lines[0]);
+    assert_eq!(lines[1], "00000000  74 68 72 65 65                                    |three|");
+    assert!(lines[2].starts_with("4  20") && lines[2].ends_with("Z  type 0  27 bytes"), "{}", lines[2]);
+    assert_eq!(lines[3], "00000000  ff 00 66 6f 75 72 20 61  6e 64 20 61 20 66 65 77  |..four and a few|");
+    assert_eq!(lines[4], "00000010  20 62 79 74 65 73 20 6d  6f 72 65                 | bytes more|");
+    assert_eq!(lines.len(), 5);
+}
+
+#[test]
+fn types_are_chosen_by_number_and_by_name() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let cat = |args: &[&str]| binlog(home, &[&["cat", "log"], args].concat()).ok().out;
+    assert_eq!(cat(&["--type", "order.placed"]), b"three\n");
+    assert_eq!(cat(&["--type", "1073741824"]), b"three\n");
+    assert_eq!(cat(&["--type", "7"]), "one\nü \"two\"\n".as_bytes());
+    assert_eq!(cat(&["--type", "7", "--type", "order.placed", "--id", "2.."]), "ü \"two\"\nthree\n".as_bytes());
+    assert_eq!(cat(&["--type", "nothing.of.this.name"]), b"");
+}
+
+#[test]
+fn ids_times_and_limits_choose_records() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let cat = |args: &[&str]| binlog(home, &[&["cat", "log", "-F", "json"], args].concat()).ok();
+    let ids = |args: &[&str]| -> Vec<u64> {
+        json_lines(cat(args).text()).iter().map(|record| record["id"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ids(&["--id", "2"]), [2]);
+    assert_eq!(ids(&["--id", "2..3"]), [2, 3]);
+    assert_eq!(ids(&["--id", "..2"]), [1, 2]);
+    assert_eq!(ids(&["--id", "9.."]), [0; 0]);
+    assert_eq!(ids(&["--limit", "3"]), [1, 2, 3]);
+    assert_eq!(ids(&["-n", "0"]), [0; 0]);
+    let third = json_lines(cat(&["--id", "3"]).text())[0]["time"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&["--from", &third]), [3, 4]);
+    assert_eq!(ids(&["--to", &third]), [1, 2]);
+    assert_eq!(ids(&["--from", "-1h"]), [1, 2, 3, 4]);
+    assert_eq!(ids(&["--from", "2 hours ago", "--to", "1h ago"]), [0; 0]);
+    assert_eq!(ids(&["--from", "2020-01-01", "--to", "+1h"]), [1, 2, 3, 4]);
+}
+
+#[test]
+fn headers_show_all_but_the_payload() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let ran = binlog(home, &["cat", "log", "--headers", "--id", "2..3"]).ok();
+    let lines: Vec<&str> = ran.text().lines().collect();
+    assert!(
+        lines[0].starts_with("2  20") && lines[0].ends_with(r#"Z  type 7  8 bytes  host=a=b  note=\"x\"\ty"#),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].ends_with("Z  type order.placed  5 bytes"), "{}", lines[1]);
+    let ran = binlog(home, &["cat", "log", "--headers", "-F", "json", "--id", "3"]).ok();
+    let record = &json_lines(ran.text())[0];
+    assert_eq!((record["length"].as_u64(), record["type_name"].as_str()), (Some(5), Some("order.placed")));
+    assert!(record.get("text").is_none() && record.get("base64").is_none());
+}
+
+#[test]
+fn events_are_shown_when_asked_for() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let ran = binlog(home, &["cat", "log", "--events", "-F", "json"]).ok();
+    let records = json_lines(ran.text());
+    let events: Vec<&str> = records.iter().filter_map(|record| record["event"].as_str()).collect();
+    assert_eq!(events.iter().filter(|&&event| event == "STARTED").count(), 3);
+    assert!(events.contains(&"CLOSED") && events.contains(&"TYPE"), "{events:?}");
+    assert_eq!(records.iter().filter(|record| record.get("event").is_none()).count(), 4);
+    let ran = binlog(home, &["cat", "log", "--events", "--id", "1"]).ok();
+    assert!(ran.text().contains("  event STARTED  ") && ran.text().ends_with("\none\n"), "{}", ran.text());
+}
+
+#[test]
+fn files_directories_and_patterns_are_read_in_the_order_given() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    binlog_with(home, &["append", "-q", "--single-file", "b.binlog"], b"b\n").ok();
+    binlog_with(home, &["append", "-q", "--single-file", "a.binlog"], b"a\n").ok();
+    binlog_with(home, &["append", "-q", "dir"], b"c\n").ok();
+    assert_eq!(binlog(home, &["cat", "b.binlog", "dir", "a.binlog"]).ok().text(), "b\nc\na\n");
+    assert_eq!(binlog(home, &["cat", "[ab].binlog"]).ok().text().len(), 4);
+    let ran = binlog(home, &["cat", "missing", "a.binlog"]).exits(1);
+    assert_eq!(ran.text(), "a\n");
+    assert!(ran.err.starts_with("binlog: missing: ") && ran.err.lines().count() == 1, "{}", ran.err);
+}
+
+#[test]
+fn following_shows_records_as_they_come_and_survives_rolls() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let args = ["append", "-q", "--flush-every", "1", "--segment-size", "128KiB", "log"];
+    let mut writer = piped(&mut command(home, &args));
+    let mut input = writer.stdin.take().unwrap();
+    input.write_all(b"first\n").unwrap();
+    until("there is a record", || binlog(home, &["cat", "log"]).out == b"first\n");
+    let mut follower = piped(&mut command(home, &["cat", "--follow", "log"]));
+    let mut output = follower.stdout.take().unwrap();
+    assert_eq!(read_lines(&mut output, 1), "first\n");
+    for round in 0..6 {
+        // Each round is one segment's worth: the next is only written when this one has been seen.
+        let lines: String = (0..60).map(|i| format!("{round} {i} {}\n", "x".repeat(2000))).collect();
+        input.write_all(lines.as_bytes()).unwrap();
+        assert!(read_lines(&mut output, 60) == lines, "round {round}");
+    }
+    drop(input);
+    finish(writer).ok();
+    assert!(home.join("log/default.0000000004.binlog").is_file());
+    // A writer that opens the log again is followed too.
+    binlog_with(home, &["append", "-q", "log"], b"again\n").ok();
+    assert_eq!(read_lines(&mut output, 1), "again\n");
+    kill(follower.id() as libc::pid_t, libc::SIGINT);
+    let ran = finish(follower).exits(130);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn following_ends_at_a_limit_at_the_last_id_and_when_nobody_reads() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    assert_eq!(binlog(home, &["cat", "-f", "log", "--limit", "1"]).ok().text(), "one\n");
+    assert_eq!(binlog(home, &["cat", "-f", "log", "--id", "3..4", "--type", "order.placed"]).ok().text(), "three\n");
+    let mut follower = piped(&mut command(home, &["cat", "-f", "log", "--id", "1"]));
+    drop(follower.stdout.take());
+    assert_eq!(finish(follower).ok().err, "");
+    // Nothing is left to be written that would tell of the closed pipe.
+    let mut follower = piped(&mut command(home, &["cat", "-f", "log"]));
+    let mut output = follower.stdout.take().unwrap();
+    read_lines(&mut output, 3);
+    drop(output);
+    assert_eq!(finish(follower).ok().err, "");
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    binlog_with(home, &["append", "-q", "log"], "a line of some length\n".repeat(100_000).as_bytes()).ok();
+    for format in ["lines", "json", "hex", "raw"] {
+        let mut child = piped(&mut command(home, &["cat", "log", "--format", format]));
+        let mut output = child.stdout.take().unwrap();
+        let mut some = [0; 10];
+        std::io::Read::read_exact(&mut output, &mut some).unwrap();
+        drop(output);
+        assert_eq!(finish(child).ok().err, "", "{format}");
+    }
+}
+
+#[test]
+fn what_is_before_damage_is_printed_and_the_exit_status_is_3() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for _ in 0..2 {
+        binlog_with(home, &["append", "-q", "--single-file", "a.binlog"], &b"0123456789\n".repeat(100)).ok();
+    }
+    let path = home.join("a.binlog");
+    let whole = fs::read(&path).unwrap();
+    let second = whole.windows(10).rposition(|bytes| bytes == b"0123456789").unwrap();
+    let mut bad = whole.clone();
+    bad[second] ^= 1;
+    fs::write(&path, &bad).unwrap();
+    let ran = binlog(home, &["cat", "a.binlog"]).exits(3);
+    assert_eq!(ran.out, b"0123456789\n".repeat(100));
+    assert!(ran.err.contains("a.binlog: offset ") && ran.err.lines().count() == 1, "{}", ran.err);
+    assert!(ran.err.contains(" left unread"), "{}", ran.err);
+    assert_eq!(binlog(home, &["cat", "a.binlog", "--limit", "50"]).ok().out, b"0123456789\n".repeat(50));
+}
+
+#[test]
+fn a_torn_tail_is_told_of_with_file_and_bytes() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let mut writer = piped(&mut command(home, &["append", "-q", "--flush-every", "1", "--single-file", "a.binlog"]));
+    writer.stdin.as_mut().unwrap().write_all(b"one\ntwo\n").unwrap();
+    until("both records can be read", || binlog(home, &["cat", "a.binlog"]).out == b"one\ntwo\n");
+    // A crash: nothing is closed, and the last block is not whole.
+    kill(writer.id() as libc::pid_t, libc::SIGKILL);
+    finish(writer);
+    let path = home.join("a.binlog");
+    let mut bytes = fs::read(&path).unwrap();
+    assert_eq!(binlog(home, &["cat", "a.binlog"]).ok().err, "", "an unclosed log is no damage");
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    let ran = binlog(home, &["cat", "a.binlog"]).exits(3);
+    assert_eq!(ran.text(), "one\n");
+    assert!(ran.err.contains("a.binlog: offset ") && ran.err.contains("torn tail of "), "{}", ran.err);
+    binlog(home, &["info", "a.binlog"]).exits(3);
+    binlog(home, &["verify", "a.binlog"]).exits(3);
+}

@@ -1,0 +1,78 @@
+//! Help, completions and wrong usage.
+
+mod common;
+
+use common::binlog;
+use tempfile::tempdir;
+
+#[test]
+fn wrong_usage_exits_with_2_and_touches_nothing() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let wrong: [&[&str]; 24] = [
+        &[],
+        &["frobnicate"],
+        &["append"],
+        &["append", "log", "--type", "1073741824"],
+        &["append", "log", "--type", "99999999999"],
+        &["append", "log", "--type", ""],
+        &["append", "log", "--meta", "novalue"],
+        &["append", "log", "--codec", "gzip"],
+        &["append", "log", "--codec", "zstd:99"],
+        &["append", "log", "--segment-size", "lots"],
+        &["append", "log", "--segment-size", "1G", "--single-file"],
+        &["append", "log", "--flush-every", "0"],
+        &["append", "log", "--framing", "u16"],
+        &["cat"],
+        &["cat", "log", "--id", "0"],
+        &["cat", "log", "--id", "5..2"],
+        &["cat", "log", "--from", "yesterday"],
+        &["cat", "log", "--from", "2026-01-02", "--to", "2026-01-01"],
+        &["cat", "log", "--format", "xml"],
+        &["cat", "log", "--format", "raw", "--headers"],
+        &["cat", "log", "other", "--follow"],
+        &["cat", "log", "--limit", "-1"],
+        &["verify"],
+        &["completions", "klingon"],
+    ];
+    for args in wrong {
+        let ran = binlog(home, args).exits(2);
+        assert!(ran.out.is_empty() && !ran.err.is_empty(), "{args:?}");
+    }
+    assert_eq!(std::fs::read_dir(home).unwrap().count(), 0);
+}
+
+#[test]
+fn options_that_the_library_refuses_are_one_line() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for args in [
+        ["append", "log", "--name", "a/b"],
+        ["append", "log", "--segment-size", "1"],
+        ["append", "log", "--record-max", "3G"],
+    ] {
+        let ran = binlog(home, &args).exits(1);
+        assert!(ran.err.starts_with("binlog: ") && ran.err.lines().count() == 1, "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn each_command_has_help_with_examples() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for command in [&[][..], &["append"], &["cat"], &["info"], &["verify"], &["completions"]] {
+        let ran = binlog(home, &[command, &["--help"]].concat()).ok();
+        assert!(ran.text().contains("Examples:\n  "), "{command:?}: {}", ran.text());
+    }
+    let version = format!("binlog {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(binlog(home, &["--version"]).ok().text(), version);
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    let home = tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = binlog(home.path(), &["completions", shell]).ok();
+        assert!(ran.text().contains("segment-size") && ran.err.is_empty(), "{shell}");
+    }
+}
