@@ -28,7 +28,7 @@ pub unsafe extern "C" fn binlog_writer_options_init(
 /// Any thread.
 ///
 /// Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
-/// torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in <segment>.torn-<offset>),
+/// torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in `SEGMENT.torn-OFFSET`),
 /// BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
 ///
 /// # Safety

@@ -55,6 +55,7 @@ pub mod limits {
     pub const REGION: u64 = (1 << 31) - 1;
     /// Payload bytes at which a block ends: the range that an option may choose from.
     pub const BLOCK_TARGET: std::ops::RangeInclusive<u32> = 4 << 10..=16 << 20;
+    #[cfg(feature = "zstd")]
     /// The window of a zstd decoder, as a power of two: 8 MiB.
     pub const ZSTD_WINDOW_LOG: u32 = 23;
 }
