@@ -180,9 +180,10 @@ impl Shared {
         output.write_direct(&Block { draft: &draft, entries: &entries, parts, compressed })?;
         filling.next_id += 1;
         filling.bytes += record.payload_len as u64;
+        // In this order, so that no position is ever seen ahead of the one that it follows.
+        self.appended.store(id, Ordering::Release);
         self.flushed.store(id, Ordering::Release);
         self.flushed_bytes.store(filling.bytes, Ordering::Release);
-        self.appended.store(id, Ordering::Release);
         self.note_unsynced(now);
         let due = self.due(&filling, id, now);
         drop(filling);
