@@ -14,6 +14,8 @@ setup: ## Install what the other commands need and this machine lacks.
 
 build: setup ## Build the library (shared and static) and the command, optimised.
 	$(CARGO) build --release --locked --workspace
+	@# Programs look for the library under its SONAME.
+	@ln -sf libbinlog.so target/release/libbinlog.so.0
 
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
