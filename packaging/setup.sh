@@ -27,7 +27,7 @@ fi
 
 # A Rust toolchain that is there but not on the PATH, as in a fresh shell after its installation.
 if ! command -v cargo >/dev/null 2>&1; then
-  echo "setup: no cargo on the PATH. Install Rust 1.85 or newer (rustup is the usual way), then run this again." >&2
+  echo "setup: no cargo on the PATH. Install Rust 1.88 or newer (rustup is the usual way), then run this again." >&2
   exit 1
 fi
 for part in clippy fmt; do

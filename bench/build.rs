@@ -1,0 +1,32 @@
+//! Finds the shared library that the benchmark measures and links it as a C program would.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The name by which the loader looks for the library when the program starts.
+const SONAME: &str = "libbinlog.so.0";
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=BINLOG_LIB_DIR");
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release");
+    let folder = env::var_os("BINLOG_LIB_DIR").map_or_else(beside, PathBuf::from);
+    let library = folder.join("libbinlog.so");
+    println!("cargo:rerun-if-changed={}", library.display());
+    let Ok(library) = library.canonicalize() else {
+        eprintln!("{} is missing: run `cargo build --release` in the project's root,", library.display());
+        eprintln!("or name the library's folder in BINLOG_LIB_DIR.");
+        std::process::exit(1);
+    };
+
+    // The library's build leaves it under one name only; the loader's name is added on our side.
+    let links = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    for name in [SONAME, "libbinlog.so"] {
+        let link = links.join(name);
+        let _ = fs::remove_file(&link);
+        symlink(&library, &link).expect("a link in our own output folder");
+    }
+    println!("cargo:rustc-link-search=native={}", links.display());
+    println!("cargo:rustc-link-lib=dylib=binlog");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", links.display());
+}

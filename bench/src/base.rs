@@ -1,0 +1,107 @@
+//! BASE: what one writes in an afternoon when a log is needed. A `BufWriter` of 64 KiB, a header of 32 bytes, crc32fast
+//! and the clock; its reader is a `BufReader` that verifies each checksum.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::Path;
+
+use crate::contender::{Append, Read};
+use crate::{clock, Result};
+
+const BUFFER: usize = 64 << 10;
+const HEADER: usize = 32;
+
+/// length u32, type u32, id u64, time i64, checksum of the payload u32, reserved u32
+fn header(payload: &[u8], id: u64, crc: u32) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[0..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    header[4..8].copy_from_slice(&1_u32.to_le_bytes());
+    header[8..16].copy_from_slice(&id.to_le_bytes());
+    header[16..24].copy_from_slice(&clock::now().to_le_bytes());
+    header[24..28].copy_from_slice(&crc.to_le_bytes());
+    header
+}
+
+pub struct BaseWriter {
+    file: BufWriter<File>,
+    next_id: u64,
+}
+
+impl BaseWriter {
+    pub fn create(folder: &Path) -> Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER, File::create_new(folder.join("base"))?);
+        Ok(BaseWriter { file, next_id: 1 })
+    }
+
+    fn header(&mut self, payload: &[u8], crc: u32) -> [u8; HEADER] {
+        self.next_id += 1;
+        header(payload, self.next_id - 1, crc)
+    }
+}
+
+impl Append for BaseWriter {
+    fn append(&mut self, payload: &[u8]) -> Result<()> {
+        let header = self.header(payload, crc32fast::hash(payload));
+        self.file.write_all(&header)?;
+        Ok(self.file.write_all(payload)?)
+    }
+
+    fn gather(&mut self, parts: &[&[u8]]) -> Result<()> {
+        let mut crc = crc32fast::Hasher::new();
+        parts.iter().for_each(|part| crc.update(part));
+        let mut header = self.header(&[], crc.finalize());
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        header[0..4].copy_from_slice(&(len as u32).to_le_bytes());
+        self.file.write_all(&header)?;
+        Ok(parts.iter().try_for_each(|part| self.file.write_all(part))?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.file.flush()?)
+    }
+
+    fn close(mut self) -> Result<()> {
+        self.flush()
+    }
+}
+
+pub struct BaseReader;
+
+impl Read for BaseReader {
+    fn read(&self, folder: &Path, mut visit: impl FnMut(&[u8])) -> Result<()> {
+        let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join("base"))?);
+        let mut payload = Vec::new();
+        let mut expected_id = 1;
+        while let Some((header, len)) = next_header(&mut file)? {
+            payload.resize(len, 0);
+            file.read_exact(&mut payload)?;
+            let (id, crc) = (&header[8..16], &header[24..28]);
+            if crc32fast::hash(&payload).to_le_bytes() != crc || u64::to_le_bytes(expected_id) != id {
+                return Err(format!("record {expected_id} is damaged").into());
+            }
+            expected_id += 1;
+            visit(&payload);
+        }
+        Ok(())
+    }
+}
+
+/// Steps over the payloads, and shows how long each is.
+pub fn read_headers(folder: &Path, mut visit: impl FnMut(u64)) -> Result<()> {
+    let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join("base"))?);
+    while let Some((_, len)) = next_header(&mut file)? {
+        file.seek_relative(len as i64)?;
+        visit(len as u64);
+    }
+    Ok(())
+}
+
+fn next_header(file: &mut BufReader<File>) -> Result<Option<([u8; HEADER], usize)>> {
+    let mut header = [0; HEADER];
+    match file.read_exact(&mut header) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        result => result?,
+    }
+    let len = u32::from_le_bytes(header[0..4].try_into().expect("four bytes"));
+    Ok(Some((header, len as usize)))
+}

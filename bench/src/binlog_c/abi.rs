@@ -1,0 +1,169 @@
+//! The part of `binlog.h` that the benchmark calls, copied by hand: what is measured is what a C program gets.
+
+use std::ffi::{c_char, c_void};
+
+pub type Status = i32;
+pub const OK: Status = 0;
+pub const END: Status = 1;
+
+pub const CODEC_NONE: u32 = 0;
+pub const CODEC_LZ4: u32 = 1;
+pub const CODEC_ZSTD: u32 = 2;
+pub const WRITER_BACKGROUND: u32 = 1;
+pub const FILTER_HEADERS: u32 = 1;
+
+#[repr(C)]
+pub struct Error {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+pub struct Writer {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+pub struct Reader {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+pub struct Cursor {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Slice {
+    pub data: *const u8,
+    pub len: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Record {
+    pub id: u64,
+    pub time_ns: i64,
+    pub data: *const u8,
+    pub len: usize,
+    pub metadata: *const u8,
+    pub metadata_len: usize,
+    pub record_type: u32,
+    pub flags: u32,
+    pub reserved: [u64; 2],
+}
+
+#[repr(C)]
+pub struct WriterOptions {
+    pub struct_size: usize,
+    pub flags: u32,
+    pub codec: u32,
+    pub codec_level: i32,
+    pub block_bytes: u32,
+    pub name: *const c_char,
+    pub content_type: *const c_char,
+    pub parameters: *const *const c_char,
+    pub parameter_count: usize,
+    pub segment_bytes: u64,
+    pub record_max_bytes: u64,
+    pub flush_records: u64,
+    pub flush_bytes: u64,
+    pub sync_records: u64,
+    pub sync_bytes: u64,
+    pub flush_interval_ms: u32,
+    pub sync_interval_ms: u32,
+    pub file_mode: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 8],
+}
+
+#[repr(C)]
+pub struct ReaderOptions {
+    pub struct_size: usize,
+    pub flags: u32,
+    pub mode: u32,
+    pub reserved: [u64; 8],
+}
+
+#[repr(C)]
+pub struct Filter {
+    pub struct_size: usize,
+    pub flags: u32,
+    pub reserved32: u32,
+    pub from_id: u64,
+    pub to_id: u64,
+    pub from_time_ns: i64,
+    pub to_time_ns: i64,
+    pub types: *const u32,
+    pub type_count: usize,
+    pub type_names: *const *const c_char,
+    pub type_name_count: usize,
+    pub reserved: [u64; 8],
+}
+
+extern "C" {
+    pub fn binlog_version() -> *const c_char;
+
+    pub fn binlog_error_message(error: *const Error) -> *const c_char;
+    pub fn binlog_error_free(error: *mut Error);
+
+    pub fn binlog_writer_options_init(options: *mut WriterOptions, struct_size: usize) -> Status;
+    pub fn binlog_writer_open(
+        directory: *const c_char,
+        options: *const WriterOptions,
+        out: *mut *mut Writer,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_writer_append(
+        writer: *mut Writer,
+        record_type: u32,
+        data: *const c_void,
+        len: usize,
+        id_out: *mut u64,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_writer_gather(
+        writer: *mut Writer,
+        record_type: u32,
+        parts: *const Slice,
+        n: usize,
+        id_out: *mut u64,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_writer_append_batch(
+        writer: *mut Writer,
+        records: *const Record,
+        n: usize,
+        first_id_out: *mut u64,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_writer_flush(writer: *mut Writer, error: *mut *mut Error) -> Status;
+    pub fn binlog_writer_sync(writer: *mut Writer, error: *mut *mut Error) -> Status;
+    pub fn binlog_writer_close(writer: *mut Writer, error: *mut *mut Error) -> Status;
+
+    pub fn binlog_reader_options_init(options: *mut ReaderOptions, struct_size: usize) -> Status;
+    pub fn binlog_reader_open(
+        path_or_glob: *const c_char,
+        options: *const ReaderOptions,
+        out: *mut *mut Reader,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_reader_close(reader: *mut Reader);
+
+    pub fn binlog_filter_init(filter: *mut Filter, struct_size: usize) -> Status;
+    pub fn binlog_cursor_open(
+        reader: *mut Reader,
+        filter: *const Filter,
+        out: *mut *mut Cursor,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_cursor_next(cursor: *mut Cursor, out: *mut Record, error: *mut *mut Error) -> Status;
+    pub fn binlog_cursor_next_batch(
+        cursor: *mut Cursor,
+        out: *mut Record,
+        cap: usize,
+        n_out: *mut usize,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_cursor_close(cursor: *mut Cursor);
+}

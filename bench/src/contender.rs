@@ -1,0 +1,126 @@
+//! What a contender must be able to do: one trait for each kind of work.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use crate::payload::Load;
+use crate::Result;
+
+/// One thread appends.
+pub trait Append {
+    fn append(&mut self, payload: &[u8]) -> Result<()>;
+
+    /// Several records in one call, where the contender has such a call.
+    fn append_batch(&mut self, payloads: &[&[u8]]) -> Result<()> {
+        payloads.iter().try_for_each(|payload| self.append(payload))
+    }
+
+    /// One record that lies in several places; without a call for that, the caller must put it together.
+    fn gather(&mut self, parts: &[&[u8]]) -> Result<()> {
+        self.append(&parts.concat())
+    }
+
+    /// Hands everything to the system, so that it survives this process.
+    fn flush(&mut self) -> Result<()>;
+
+    /// Finishes the files.
+    fn close(self) -> Result<()>;
+
+    /// Whether closing makes the log durable: see [`abandon`].
+    const CLOSE_SYNCS: bool = false;
+}
+
+/// Many threads append to one log.
+pub trait SharedAppend: Sync {
+    fn append(&self, payload: &[u8]) -> Result<()>;
+    fn flush(&self) -> Result<()>;
+    fn close(self) -> Result<()>;
+    const CLOSE_SYNCS: bool = false;
+}
+
+/// Anything can be shared behind a lock.
+impl<W: Append + Send> SharedAppend for std::sync::Mutex<W> {
+    fn append(&self, payload: &[u8]) -> Result<()> {
+        self.lock().expect("a thread that appends never panics").append(payload)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.lock().expect("a thread that appends never panics").flush()
+    }
+
+    fn close(self) -> Result<()> {
+        self.into_inner().expect("a thread that appends never panics").close()
+    }
+}
+
+/// Reads a folder's log from its beginning to its end and shows each payload.
+pub trait Read {
+    fn read(&self, folder: &Path, visit: impl FnMut(&[u8])) -> Result<()>;
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub records: u64,
+    pub bytes: u64,
+    /// Sum of the payloads' checksums; only where the bytes are compared, it would cost too much in a timed run.
+    pub digest: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, payload: &[u8]) {
+        self.records += 1;
+        self.bytes += payload.len() as u64;
+        // Without this the compiler may leave out what produces the payload.
+        black_box(payload.first());
+    }
+
+    /// A record of which only the header was read.
+    pub fn add_len(&mut self, len: u64) {
+        self.records += 1;
+        self.bytes += len;
+    }
+
+    pub fn add_digest(&mut self, payload: &[u8]) {
+        self.add(payload);
+        self.digest = self.digest.wrapping_add(u64::from(crc32fast::hash(payload)));
+    }
+
+    pub fn must_be(self, expected: Tally) -> Result<()> {
+        if self == expected {
+            return Ok(());
+        }
+        Err(format!("read back {self:?}, but written were {expected:?}").into())
+    }
+}
+
+/// One timed run.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    pub seconds: f64,
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// One row of a work's table.
+pub trait Contender {
+    fn name(&self) -> &str;
+
+    /// Untimed: makes what the runs need, and reads back what the contender writes.
+    fn warm_up(&mut self, place: &Path) -> Result<()>;
+
+    fn run(&mut self, place: &Path) -> Result<Sample>;
+}
+
+/// Writes a whole load and closes the log.
+pub fn write_all<W: Append>(mut writer: W, load: &Load) -> Result<()> {
+    load.iter().try_for_each(|payload| writer.append(payload))?;
+    writer.flush()?;
+    writer.close()
+}
+
+pub fn verify(reader: &impl Read, folder: &Path, expected: Tally) -> Result<()> {
+    let mut found = Tally::default();
+    reader.read(folder, |payload| found.add_digest(payload))?;
+    found.must_be(expected)
+}

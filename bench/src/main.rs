@@ -1,0 +1,126 @@
+//! `binlog` against raw system calls, a plain writer and its peers: all in one run, interleaved, as ratios.
+
+mod arguments;
+mod base;
+mod binlog_c;
+mod clock;
+mod contender;
+mod folder;
+mod mcap_peer;
+mod memory;
+mod okaywal_peer;
+mod payload;
+mod place;
+mod plot;
+mod raft_engine_peer;
+mod raw;
+mod report;
+#[cfg(test)]
+mod round_trip;
+mod run;
+mod size;
+mod sqlite;
+mod stats;
+mod targets;
+mod timed;
+mod works;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use arguments::Arguments;
+use payload::Payloads;
+use place::Place;
+use report::Section;
+use works::{Amount, WORKS};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The names by which the two kinds of single values are chosen and listed.
+const SIZE: &str = "size on disk";
+const MEMORY: &str = "memory";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let result = match words.split_first() {
+        Some((command, rest)) if command == memory::COMMAND => memory::child(rest).map(|()| true),
+        _ => Arguments::parse(words.into_iter()).and_then(|arguments| measure(&arguments)),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("binlog-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether every contender did its work; a target that is not met is a result, no failure.
+fn measure(arguments: &Arguments) -> Result<bool> {
+    if arguments.help {
+        print!("{}", arguments::HELP);
+        return Ok(true);
+    }
+    if arguments.list {
+        WORKS.iter().map(|work| work.name).chain([SIZE, MEMORY]).for_each(|name| println!("{name}"));
+        return Ok(true);
+    }
+    let amount = Amount::scaled(arguments.scale);
+    let in_target = [env::current_exe()?.parent().ok_or("this program lies nowhere")?.to_owned()];
+    let dirs = if arguments.dirs.is_empty() { &in_target[..] } else { &arguments.dirs };
+    let sections = dirs.iter().map(|dir| measure_in(dir, arguments, amount)).collect::<Result<Vec<_>>>()?;
+
+    let text = report::markdown(&introduction(arguments, amount), &sections);
+    print!("{text}");
+    let write = |file: &Option<PathBuf>, text: &str| match file {
+        Some(file) => fs::write(file, text).map_err(|error| format!("{}: {error}", file.display())),
+        None => Ok(()),
+    };
+    write(&arguments.markdown, &text)?;
+    write(&arguments.svg, &plot::svg(&sections))?;
+    Ok(sections.iter().all(|section| section.failures().is_empty()))
+}
+
+fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Section> {
+    let place = Place::create(dir)?;
+    let mut section = Section { file_system: place.file_system.clone(), works: Vec::new(), figures: Vec::new() };
+    for work in WORKS.iter().filter(|work| arguments.wants(work.name) && !(work.needs_disk && place.in_memory())) {
+        eprint!("{} on {} ", work.name, place.file_system);
+        let rows = run::run(work, place.folder(), amount, arguments)?;
+        for row in &rows {
+            let told = row.rates.as_ref().map_or_else(String::clone, |rates| stats::digits(rates.median / 1e6));
+            eprintln!("  {told:>8}  {}", row.contender);
+        }
+        section.works.push((work.name, rows));
+        place.clear()?;
+    }
+    if arguments.wants(SIZE) {
+        eprintln!("{SIZE}");
+        section.figures.extend(size::measure(place.folder(), amount)?);
+    }
+    if arguments.wants(MEMORY) {
+        eprintln!("{MEMORY}");
+        section.figures.extend(memory::measure(place.folder(), amount)?);
+    }
+    Ok(section)
+}
+
+fn introduction(arguments: &Arguments, amount: Amount) -> Vec<String> {
+    let mebibytes = |bytes: u64| stats::digits(bytes as f64 / f64::from(1 << 20));
+    vec![
+        format!("{}; binlog {}", place::machine(), binlog_c::version()),
+        format!(
+            "medians of {} rounds after a warm-up, all contenders in turn; a run appends {} MiB of payload {} times, or \
+             reads {} MiB {} times, and the pass in the middle counts; contenders that take several times as long get an \
+             eighth",
+            arguments.rounds,
+            mebibytes(amount.append_bytes),
+            if arguments.quick { 1 } else { works::APPENDING },
+            mebibytes(amount.read_bytes),
+            if arguments.quick { 1 } else { works::READING },
+        ),
+        format!("JSON: {}", Payloads::notifications().1),
+    ]
+}

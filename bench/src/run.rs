@@ -1,0 +1,58 @@
+//! Runs a work: everything once to warm up, then round after round of all contenders in turn.
+
+use std::path::Path;
+
+use crate::arguments::Arguments;
+use crate::contender::{Contender, Sample};
+use crate::stats::Rates;
+use crate::works::{Amount, Work};
+use crate::{place, Result};
+
+/// What one contender reached in one work, or why it did not.
+pub struct Row {
+    pub contender: String,
+    pub rates: std::result::Result<Rates, String>,
+}
+
+pub fn run(work: &Work, place: &Path, amount: Amount, arguments: &Arguments) -> Result<Vec<Row>> {
+    let mut contenders = (work.contenders)(amount)?;
+    contenders.retain(|contender| arguments.wants_contender(contender.name()));
+    let passes = if arguments.quick { 1 } else { work.passes };
+    let mut results: Vec<Result<Vec<Sample>>> = Vec::new();
+    for contender in &mut contenders {
+        eprint!(".");
+        results.push(contender.warm_up(place).map(|()| Vec::new()));
+    }
+    // What the warm-up left to be written must not be written during the rounds.
+    place::sync(place)?;
+    for round in 0..arguments.rounds {
+        eprint!(" {}", round + 1);
+        for turn in 0..contenders.len() {
+            // Nobody always comes after the same one, nor always first.
+            let index = (turn + round) % contenders.len();
+            if let Ok(samples) = &mut results[index] {
+                match middle_pass(contenders[index].as_mut(), place, passes) {
+                    Ok(sample) => samples.push(sample),
+                    Err(error) => results[index] = Err(error),
+                }
+            }
+        }
+    }
+    eprintln!();
+    let row = |(contender, result): (Box<dyn Contender>, Result<Vec<Sample>>)| Row {
+        contender: contender.name().to_owned(),
+        rates: match result {
+            Ok(samples) => Rates::of(&samples).ok_or("no rounds".into()),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    Ok(contenders.into_iter().zip(results).map(row).collect())
+}
+
+/// One run: several passes, of which the one in the middle counts.
+fn middle_pass(contender: &mut dyn Contender, place: &Path, passes: usize) -> Result<Sample> {
+    let mut samples = (0..passes).map(|_| contender.run(place)).collect::<Result<Vec<Sample>>>()?;
+    let pace = |sample: &Sample| sample.seconds / sample.records as f64;
+    samples.sort_by(|a, b| pace(a).total_cmp(&pace(b)));
+    Ok(samples[passes / 2])
+}

@@ -1,0 +1,90 @@
+//! What binlog is to reach, in one table.
+
+use crate::works::{BASE, RAW};
+
+/// What a target is a multiple of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Of {
+    /// The median of another contender in the same work.
+    Contender(&'static str),
+    /// 10^9 bytes of payload a second.
+    GigabytesPerSecond,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub work: &'static str,
+    pub contender: &'static str,
+    pub at_least: f64,
+    pub of: Of,
+}
+
+const fn target(work: &'static str, contender: &'static str, at_least: f64, of: &'static str) -> Target {
+    Target { work, contender, at_least, of: Of::Contender(of) }
+}
+
+const fn speed(work: &'static str, contender: &'static str, at_least: f64) -> Target {
+    Target { work, contender, at_least, of: Of::GigabytesPerSecond }
+}
+
+const TARGETS: &[Target] = &[
+    target("append 600 B", "binlog", 1.15, BASE),
+    target("append 600 B", "binlog, background", 2.0, BASE),
+    target("append 600 B", "binlog, background", 0.85, RAW),
+    target("append 100 B", "binlog", 1.6, BASE),
+    target("append 100 B", "binlog, background", 1.6, BASE),
+    target("append 100 B", "binlog, batches of 100", 2.7, BASE),
+    target("append 100 B", "binlog, background, batches of 100", 2.7, BASE),
+    target("append 4 KiB", "binlog", 1.0, BASE),
+    target("append 4 KiB", "binlog, background", 1.4, BASE),
+    target("gather 1 MiB in 3 parts", "binlog", 0.9, RAW),
+    target("gather 1 MiB in 3 parts", "binlog, background", 0.9, RAW),
+    target("read 600 B", "binlog", 2.0, BASE),
+    target("read 100 B", "binlog", 3.5, BASE),
+    target("read 4 KiB", "binlog", 1.3, BASE),
+    target("headers only, 600 B", "binlog, headers only", 5.0, "binlog"),
+    target("threads append 600 B", "binlog, 8 threads", 0.8, "binlog, 1 thread"),
+    target("threads append 600 B", "binlog, 64 threads", 0.8, "binlog, 1 thread"),
+    target("threads append 600 B", "binlog, background, 8 threads", 0.95, "binlog, background, 1 thread"),
+    target("threads append 600 B", "binlog, background, 64 threads", 0.95, "binlog, background, 1 thread"),
+    target("durable appends of 600 B", "binlog, 1 thread", 1.1, RAW),
+    target("durable appends of 600 B", "binlog, 8 threads", 3.5, RAW),
+    target("durable appends of 600 B", "binlog, 64 threads", 9.0, RAW),
+    speed("JSON in", "binlog, lz4", 1.2),
+    speed("JSON in", "binlog, lz4, background", 1.2),
+    speed("JSON in", "binlog, zstd", 1.2),
+    speed("JSON in", "binlog, zstd, background", 1.2),
+    speed("JSON out", "binlog, lz4", 3.0),
+    speed("JSON out", "binlog, zstd", 3.0),
+];
+
+/// Most bytes a record may cost on disk over its payload.
+pub const OVERHEAD_600: f64 = 6.0;
+pub const OVERHEAD_100: f64 = 4.0;
+
+/// Most memory that an open writer or reader may take, in MiB.
+pub const MEMORY: f64 = 4.0;
+
+pub fn of(work: &str, contender: &str) -> Vec<Target> {
+    TARGETS.iter().filter(|target| target.work == work && target.contender == contender).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::works::{Amount, WORKS};
+
+    /// A target whose names no longer match would silently be met by nobody.
+    #[test]
+    fn every_target_names_a_work_and_contenders_that_exist() {
+        for target in TARGETS {
+            let work = WORKS.iter().find(|work| work.name == target.work).expect(target.work);
+            let contenders = (work.contenders)(Amount::scaled(0.001)).expect(target.work);
+            let exists = |name: &str| contenders.iter().any(|contender| contender.name() == name);
+            assert!(exists(target.contender), "{}: {}", target.work, target.contender);
+            if let Of::Contender(other) = target.of {
+                assert!(exists(other), "{}: {other}", target.work);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The works: what is measured, and who takes part.
+
+mod append;
+mod json;
+mod read;
+mod shared;
+
+use std::time::Duration;
+
+use crate::contender::Contender;
+use crate::Result;
+
+pub const RAW: &str = "raw";
+pub const RAW_PREALLOCATED: &str = "raw, preallocated";
+pub const BASE: &str = "BASE";
+
+/// How much each contender does.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// Payload bytes of one pass. A run is several passes, each on a new log, of which the middle one counts: this keeps
+    /// the memory that is freed and taken again below what a virtual machine would give back to its host in between,
+    /// and a page that must come back from there costs ten times the write that wants it.
+    pub append_bytes: u64,
+    /// Payload bytes of one log; all the logs of a work stay in the page cache together.
+    pub read_bytes: u64,
+    pub durable_time: Duration,
+    /// Payload bytes of the log that an open writer and an open reader are measured with.
+    pub memory_bytes: u64,
+}
+
+impl Amount {
+    pub fn scaled(scale: f64) -> Self {
+        let mebibytes = |count: u32| (scale * f64::from(count) * f64::from(1 << 20)) as u64;
+        Amount {
+            append_bytes: mebibytes(256),
+            read_bytes: mebibytes(512),
+            durable_time: Duration::from_secs_f64((1.5 * scale.sqrt()).clamp(0.02, 3.0)),
+            memory_bytes: mebibytes(1280),
+        }
+    }
+}
+
+type Contenders = Vec<Box<dyn Contender>>;
+type Build = fn(Amount) -> Result<Contenders>;
+
+pub struct Work {
+    pub name: &'static str,
+    /// Whether it measures the disk, and says nothing on a file system in memory.
+    pub needs_disk: bool,
+    /// Passes a run.
+    pub passes: usize,
+    pub contenders: Build,
+}
+
+/// Both make 2 GiB a run.
+pub const APPENDING: usize = 8;
+pub const READING: usize = 4;
+
+pub const WORKS: &[Work] = &[
+    appending("append 600 B", |amount| append::one_by_one(600, amount)),
+    appending("append 100 B", append::small),
+    appending("append 4 KiB", |amount| append::one_by_one(4096, amount)),
+    appending("gather 1 MiB in 3 parts", append::gather),
+    reading("read 600 B", |amount| read::everything(600, amount)),
+    reading("read 100 B", |amount| read::everything(100, amount)),
+    reading("read 4 KiB", |amount| read::everything(4096, amount)),
+    reading("headers only, 600 B", |amount| read::headers(600, amount)),
+    appending("threads append 600 B", shared::threads),
+    Work { name: "durable appends of 600 B", needs_disk: true, passes: 1, contenders: shared::durable },
+    appending("JSON in", json::write),
+    reading("JSON out", json::read),
+];
+
+const fn appending(name: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: APPENDING, contenders }
+}
+
+const fn reading(name: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: READING, contenders }
+}
+
+fn boxed(contender: impl Contender + 'static) -> Box<dyn Contender> {
+    Box::new(contender)
+}
