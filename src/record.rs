@@ -182,6 +182,7 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for MetadataBuf {
 }
 
 /// Counts the pairs of a record that is about to be appended, or says what is wrong with them.
+#[inline]
 pub(crate) fn check_metadata(pairs: &[u8]) -> Result<u64> {
     if pairs.is_empty() {
         return Ok(0);

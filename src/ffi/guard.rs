@@ -176,6 +176,7 @@ pub(super) unsafe fn init_sized<T: SelfSized>(out: *mut T, size: usize, what: &s
 }
 
 /// Refuses reserved fields that are set.
+#[inline]
 pub(super) fn check_reserved(what: &str, fields: &[u64]) -> Result<()> {
     match fields.iter().all(|&field| field == 0) {
         true => Ok(()),

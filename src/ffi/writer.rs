@@ -367,7 +367,7 @@ unsafe fn gather(
 
 /// # Safety
 /// What the record points to is valid as long as `'a`.
-#[inline]
+#[inline(always)]
 unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
     check_reserved("binlog_record", &record.reserved)?;
     let known = BINLOG_RECORD_TIME | BINLOG_RECORD_EVENT | BINLOG_RECORD_NO_PAYLOAD;

@@ -75,7 +75,7 @@ impl Draft {
     }
 
     /// Adds an entry to the block and to `buffer`; the caller appends the payload to its own buffer.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, entry: &NewEntry<'_>, buffer: &mut Vec<u8>) {
         let (pairs, metadata) = entry.metadata;
         let tag = u64::from(entry.type_id) << 1 | u64::from(pairs != 0);

@@ -1,4 +1,4 @@
-//! The system's clock.
+//! The system's clock, and a cheaper way to read it many times in a row.
 
 /// Now, in nanoseconds since the Unix epoch, UTC.
 #[inline]
@@ -7,4 +7,134 @@ pub fn now_ns() -> i64 {
     // SAFETY: `now` is a valid timespec to write to; CLOCK_REALTIME exists everywhere, so the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
     now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+}
+
+/// The system's clock for one who asks many times a millisecond: it is really asked at least every 100 microseconds,
+/// and between two times the processor's time stamp counter carries on. That halves the price of a reading, which is
+/// the larger part of a small append. A clock that is set or slewed is followed within those 100 microseconds.
+///
+/// Used only where the counter runs at the same rate always, on all processors, and only after two measurements of that
+/// rate, a millisecond apart, have agreed; otherwise each reading asks the system.
+#[derive(Debug, Default)]
+pub struct Stopwatch {
+    /// When the system was asked last: counter and nanoseconds.
+    asked: (u64, i64),
+    /// Ticks of the counter for which the answer may be carried on; 0 = ask every time.
+    trusted_ticks: u64,
+    /// Nanoseconds for a tick, in units of 2^-32.
+    rate: u64,
+    /// When the measurement of the rate began.
+    measured_from: (u64, i64),
+}
+
+impl Stopwatch {
+    const CARRY_NS: u64 = 100_000;
+    const MEASURE_NS: i64 = 1_000_000;
+
+    /// Now, in nanoseconds since the Unix epoch, UTC.
+    #[inline]
+    pub fn now_ns(&mut self) -> i64 {
+        let ticks = counter::read().wrapping_sub(self.asked.0);
+        match ticks < self.trusted_ticks {
+            // At most 100 microseconds of ticks at no more than 16 ns each: the product stays below 2^64.
+            true => self.asked.1.wrapping_add(((ticks * self.rate) >> 32) as i64),
+            false => self.ask(),
+        }
+    }
+
+    #[cold]
+    fn ask(&mut self) -> i64 {
+        let now = now_ns();
+        if counter::is_steady() {
+            self.asked = (counter::read(), now);
+            self.measure();
+        }
+        now
+    }
+
+    fn measure(&mut self) {
+        let ticks = self.asked.0.wrapping_sub(self.measured_from.0);
+        let nanos = self.asked.1.wrapping_sub(self.measured_from.1);
+        if (0..Self::MEASURE_NS).contains(&nanos) {
+            return;
+        }
+        let rate = u64::try_from((nanos.unsigned_abs() as u128) << 32).unwrap_or(0).checked_div(ticks).unwrap_or(0);
+        let plausible = nanos > 0 && (1 << 26..1 << 36).contains(&rate);
+        let agreed = plausible && rate.abs_diff(self.rate) < rate >> 10;
+        self.trusted_ticks = if agreed { (Self::CARRY_NS << 32) / rate } else { 0 };
+        self.rate = rate;
+        self.measured_from = self.asked;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod counter {
+    use std::arch::x86_64::{__cpuid, _rdtsc};
+    use std::sync::OnceLock;
+
+    #[inline]
+    pub fn read() -> u64 {
+        // SAFETY: every processor of this architecture has the instruction.
+        unsafe { _rdtsc() }
+    }
+
+    /// Whether the processor promises an invariant counter, and the kernel keeps its own time by it.
+    pub fn is_steady() -> bool {
+        static STEADY: OnceLock<bool> = OnceLock::new();
+        *STEADY.get_or_init(|| {
+            const EXTENDED: u32 = 0x8000_0000;
+            const POWER: u32 = 0x8000_0007;
+            let promised = __cpuid(EXTENDED).eax >= POWER && __cpuid(POWER).edx & (1 << 8) != 0;
+            let source = std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+            promised && source.is_ok_and(|source| matches!(source.trim(), "tsc" | "kvm-clock"))
+        })
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod counter {
+    pub fn read() -> u64 {
+        0
+    }
+
+    pub fn is_steady() -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopwatch_tells_the_systems_time_while_it_carries_on() {
+        let mut watch = Stopwatch::default();
+        let end = now_ns() + 50_000_000;
+        let mut carried = 0;
+        while now_ns() < end {
+            let before = now_ns();
+            let told = watch.now_ns();
+            let after = now_ns();
+            carried += u32::from(watch.asked.1 != told);
+            // The rate may be off by a thousandth of the 100 microseconds for which it is used.
+            assert!(told >= before - 1_000 && told <= after + 1_000, "{before} {told} {after}");
+        }
+        assert!(carried > 0 || !counter::is_steady());
+    }
+
+    #[test]
+    fn a_rate_that_was_measured_across_a_change_of_the_clock_is_not_trusted() {
+        let mut watch = Stopwatch { asked: (10_000_000, 5_000_000), ..Stopwatch::default() };
+        watch.measure();
+        assert_eq!(watch.trusted_ticks, 0, "one measurement is none");
+        watch.asked = (20_000_000, 10_000_000);
+        watch.measure();
+        assert_eq!(watch.trusted_ticks, 200_000);
+        watch.asked = (30_000_000, 3_610_000_000_000);
+        watch.measure();
+        assert_eq!(watch.trusted_ticks, 0, "the clock was set forward");
+        watch.asked = (40_000_000, 10_000_000);
+        watch.measure();
+        assert_eq!(watch.trusted_ticks, 0, "the clock was set back");
+    }
 }

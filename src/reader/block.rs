@@ -44,7 +44,7 @@ impl Walk {
     }
 
     /// The next wanted record of the block with these entries. `payload` is empty when only headers are read.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(
         &mut self,
         selection: &Selection,
@@ -82,6 +82,38 @@ impl Walk {
                 }));
             }
         }
+    }
+
+    /// Shows the wanted records for as long as `each` takes them; returns how many it took, and whether the block has
+    /// come to its end. A record that was not taken comes again.
+    #[inline]
+    pub fn for_each<'a>(
+        &mut self,
+        selection: &Selection,
+        entries: &'a [u8],
+        payload: &'a [u8],
+        mut each: impl FnMut(&Record<'a>) -> bool,
+    ) -> (usize, Result<bool, Malformed>) {
+        // A copy on the stack, so that its fields stay in registers.
+        let mut walk = self.clone();
+        let mut count = 0;
+        let ended = loop {
+            let before = (walk.progress, walk.next_id, walk.payload_at);
+            match walk.next(selection, entries, payload) {
+                Ok(Some(record)) if each(&record) => count += 1,
+                Ok(Some(_)) => {
+                    (walk.progress, walk.next_id, walk.payload_at) = before;
+                    break Ok(false);
+                }
+                Ok(None) => break Ok(true),
+                Err(reason) => {
+                    (walk.progress, walk.next_id, walk.payload_at) = before;
+                    break Err(reason);
+                }
+            }
+        };
+        *self = walk;
+        (count, ended)
     }
 
     /// As [`Self::next`], as places rather than views.

@@ -176,6 +176,7 @@ impl Cursor {
     }
 
     /// Shows records of one block for as long as `each` takes them, and returns how many it took.
+    #[inline]
     fn next_while(&mut self, mut each: impl FnMut(&Record<'_>) -> bool) -> Result<usize> {
         loop {
             if self.walk.is_none() && !self.advance()? {
@@ -183,29 +184,16 @@ impl Cursor {
             }
             let Some(walk) = &mut self.walk else { continue };
             let (entries, payload) = (self.scanner.entries(), self.scanner.payload());
-            let mut count = 0;
-            let mut moving = walk.clone();
-            let ended = loop {
-                match moving.next(&self.selection, entries, payload) {
-                    Ok(Some(record)) => {
-                        if !each(&record) {
-                            return Ok(count);
-                        }
-                        count += 1;
-                        walk.clone_from(&moving);
-                    }
-                    Ok(None) => break Ok(()),
-                    Err(reason) => break Err(reason),
+            match walk.for_each(&self.selection, entries, payload, &mut each) {
+                (count, Ok(false)) => return Ok(count),
+                (0, Ok(true)) => self.walk = None,
+                (count, Ok(true)) => {
+                    self.walk = None;
+                    return Ok(count);
                 }
-            };
-            match ended {
-                Ok(()) => self.walk = None,
+                (0, Err(reason)) => return Err(self.corrupt(&reason)),
                 // The error comes with the next call, which finds it again.
-                Err(_) if count > 0 => return Ok(count),
-                Err(reason) => return Err(self.corrupt(&reason)),
-            }
-            if count > 0 {
-                return Ok(count);
+                (count, Err(_)) => return Ok(count),
             }
         }
     }
@@ -269,7 +257,7 @@ impl Cursor {
                 return self.pass_over(&header, true);
             }
             BlockKind::Index | BlockKind::Skippable(_) => {
-                self.check_whole(&header)?;
+                self.scanner.check_whole(&header)?;
                 return self.pass_over(&header, false);
             }
         }
@@ -283,7 +271,7 @@ impl Cursor {
             self.learn(&header)?;
         }
         if !wanted || !self.load(&header)? {
-            self.check_whole(&header)?;
+            self.scanner.check_whole(&header)?;
             return self.pass_over(&header, false);
         }
         self.walk = Some(Walk::new(&header, &self.selection));
@@ -326,7 +314,7 @@ impl Cursor {
             return Ok(false);
         }
         match self.selection.headers_only() {
-            true => self.check_whole(header)?,
+            true => self.scanner.check_whole(header)?,
             false => self.scanner.load_payload(header)?,
         }
         Ok(true)
@@ -355,14 +343,6 @@ impl Cursor {
             }
         }
         Ok(())
-    }
-
-    /// A block that is not read to its end must lie within the file nevertheless.
-    fn check_whole(&self, header: &BlockHeader) -> Result<(), Bad> {
-        match self.left()? {
-            left if left < header.block_len() => Err(Bad::End { left }),
-            _ => Ok(()),
-        }
     }
 
     /// Bytes of the file from the scanner's offset on.

@@ -86,7 +86,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
     } else if header.has_events() {
         scanner.load_entries(&header)?;
     }
-    check_length(scanner, &header)?;
+    scanner.check_whole(&header)?;
     if header.has_events() {
         remember_types(scanner, &header, found)?;
     }
@@ -95,16 +95,6 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
     found.next_id = header.next_id();
     found.closed = header.kind == BlockKind::Trailer;
     Ok(())
-}
-
-/// A block of which only the header was read must lie within the file.
-fn check_length(scanner: &Scanner, header: &BlockHeader) -> Result<(), Bad> {
-    let segment = scanner.segment();
-    let len = segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&segment.path)))?;
-    match len.checked_sub(scanner.offset()) {
-        Some(left) if left < header.block_len() => Err(Bad::End { left }),
-        _ => Ok(()),
-    }
 }
 
 fn remember_types(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {

@@ -40,6 +40,8 @@ pub(crate) struct Scanner {
     decompressor: Decompressor,
     /// Up to where the blocks seen so far say that the file was durable.
     durable_end: u64,
+    /// Length that the file had when it was last asked for.
+    known_len: u64,
 }
 
 /// Where a decoded region of the current block is.
@@ -76,6 +78,7 @@ impl Scanner {
             payload: Region::none(),
             decompressor: Decompressor::default(),
             durable_end: 0,
+            known_len: 0,
         }
     }
 
@@ -97,6 +100,7 @@ impl Scanner {
     /// Forgets what has been read ahead, so that a file that has changed since is read again.
     pub fn reread(&mut self) {
         self.have = 0;
+        self.known_len = 0;
     }
 
     /// The header at the current offset.
@@ -107,6 +111,19 @@ impl Scanner {
             return Err(Bad::End { left: have as u64 });
         }
         BlockHeader::decode(&self.buffer[..HEADER], self.segment.header.marker, self.offset).map_err(Bad::Malformed)
+    }
+
+    /// A block that is not read to its end must lie within the file nevertheless.
+    pub fn check_whole(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let end = self.offset.saturating_add(header.block_len());
+        if end > self.known_len {
+            let len = self.segment.file.len();
+            self.known_len = len.map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
+        }
+        match end <= self.known_len {
+            true => Ok(()),
+            false => Err(Bad::End { left: self.known_len.saturating_sub(self.offset) }),
+        }
     }
 
     /// Accepts the block with this header, which was just shown, without reading more of it.

@@ -10,7 +10,7 @@ use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::{Draft, NewEntry};
 use crate::format::limits;
-use crate::io::clock;
+use crate::io::clock::Stopwatch;
 use crate::record::{check_metadata, event, is_event, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::{Block, NamedType};
 
@@ -24,17 +24,24 @@ pub(super) struct Filling {
     /// Types at and above this number have not been given to anybody.
     unknown_type: u32,
     numbers: TypeNumbers,
+    clock: Stopwatch,
 }
 
 impl Filling {
     pub fn new(next_id: u64, numbers: TypeNumbers) -> Self {
         let unknown_type = next_type_number(&numbers).unwrap_or(crate::record::EVENT_BIT);
-        Filling { piece: None, next_id, bytes: 0, unknown_type, numbers }
+        Filling { piece: None, next_id, bytes: 0, unknown_type, numbers, clock: Stopwatch::default() }
     }
 
     /// Id of the record that was appended last, 0 if none.
     pub fn last_id(&self) -> u64 {
         self.next_id - 1
+    }
+
+    /// When the oldest record was appended that has not been handed over, 0 if there is none.
+    #[inline]
+    pub fn since(&self) -> i64 {
+        self.piece.as_ref().map_or(0, Piece::since)
     }
 
     /// Bytes of payload taken since the writer was opened.
@@ -149,8 +156,8 @@ impl Shared {
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
         }
-        let now = clock::now_ns();
         let mut filling = self.append.lock();
+        let now = filling.clock.now_ns();
         filling.check_type(record.type_id)?;
         let piece = self.piece(&mut filling)?;
         let id = piece.next_id;
@@ -166,8 +173,8 @@ impl Shared {
     fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
         let compressed = self.compress_large(parts);
         self.flush()?;
-        let now = clock::now_ns();
         let mut filling = self.append.lock();
+        let now = filling.clock.now_ns();
         filling.check_type(record.type_id)?;
         self.hand_over(&mut filling);
         let mut output = self.output.lock();
@@ -209,12 +216,15 @@ impl Shared {
         compressor.compress(whole, &mut shorter).then_some(shorter)
     }
 
+    #[inline]
     fn append_batch<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
         self.check_usable()?;
         let mut count = 0u64;
         let mut payload = 0u64;
         let mut metadata = 0u64;
+        let mut greatest_type = 0;
         for record in records.clone() {
+            greatest_type = record.type_id.max(greatest_type);
             self.check_length(record.payload.len() as u64)?;
             check_metadata(record.metadata.as_bytes())?;
             count += 1;
@@ -225,9 +235,9 @@ impl Shared {
         if payload > limits::REGION || metadata.saturating_add(26 * count) > limits::REGION {
             return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
         }
-        let now = clock::now_ns();
         let mut filling = self.append.lock();
-        records.clone().try_for_each(|record| filling.check_type(record.type_id))?;
+        let now = filling.clock.now_ns();
+        filling.check_type(greatest_type)?;
         let first = filling.next_id;
         if count == 0 {
             return Ok(first);
@@ -302,8 +312,8 @@ impl Shared {
         if name.is_empty() || name.len() + content_type.len() > 4096 {
             return Err(Error::invalid("a type's name is empty or, with its content type, over 4,096 bytes"));
         }
-        let now = clock::now_ns();
         let mut filling = self.append.lock();
+        let now = filling.clock.now_ns();
         if let Some(&number) = filling.numbers.get(name) {
             return Ok(number);
         }

@@ -62,6 +62,7 @@ pub struct Position {
 
 struct Shared {
     options: WriterOptions,
+    rules: policy::Rules,
     fork: ForkMark,
     append: Mutex<append::Filling>,
     queue: Mutex<stage::Queue>,
@@ -140,6 +141,7 @@ impl Writer {
         let last = output.next_id() - 1;
         let numbers = types.lock().iter().map(|named: &NamedType| (named.name.clone(), named.number)).collect();
         let shared = Arc::new(Shared {
+            rules: policy::Rules::new(&options.flush, &options.sync),
             fork: ForkMark::new(),
             append: Mutex::new(append::Filling::new(last + 1, numbers)),
             queue: Mutex::new(stage::Queue::new(&options)),

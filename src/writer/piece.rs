@@ -127,6 +127,7 @@ impl Piece {
     /// Empties it for the next use; the memory that an extraordinary batch needed goes back.
     pub fn clear(&mut self) {
         self.blocks.clear();
+        self.since = 0;
         self.written = 0;
         self.entries.clear();
         self.payload.clear();

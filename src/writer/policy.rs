@@ -17,6 +17,45 @@ pub(super) enum Due {
     Sync,
 }
 
+/// The policies, made ready to be asked in each append.
+pub(super) struct Rules {
+    flush_interval: Interval,
+    sync_interval: Interval,
+    /// Whether there is any rule but the flush interval.
+    beyond_flush_interval: bool,
+}
+
+impl Rules {
+    pub fn new(flush: &Lag, sync: &Lag) -> Self {
+        let counted = |lag: &Lag| lag.records.is_some() || lag.bytes.is_some();
+        Rules {
+            flush_interval: Interval::of(flush),
+            sync_interval: Interval::of(sync),
+            beyond_flush_interval: counted(flush) || counted(sync) || sync.interval.is_some(),
+        }
+    }
+}
+
+/// A length of time in nanoseconds; `u64::MAX` = for ever.
+struct Interval(u64);
+
+impl Interval {
+    fn of(lag: &Lag) -> Self {
+        let nanos = lag.interval.map(|interval| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX));
+        Interval(nanos.unwrap_or(u64::MAX))
+    }
+
+    fn is_some(&self) -> bool {
+        self.0 != u64::MAX
+    }
+
+    /// Whether it has passed since `since`, 0 standing for never. A clock set back counts as passed.
+    #[inline]
+    fn has_passed(&self, since: i64, now: i64) -> bool {
+        now.wrapping_sub(since) as u64 >= self.0 && since != 0 && self.is_some()
+    }
+}
+
 impl Writer {
     /// Does what the intervals of the flush and sync policies ask for by now. Only needed by a writer without a
     /// background thread whose log may go quiet, every so often.
@@ -32,17 +71,25 @@ impl Shared {
     /// What is due now that `filling` ends with record `id`.
     #[inline]
     pub(super) fn due(&self, filling: &Filling, id: u64, now: i64) -> Due {
-        let (flush, sync) = (&self.options.flush, &self.options.sync);
-        if sync.records.is_some() || sync.bytes.is_some() || sync.interval.is_some() {
-            let since = self.unsynced_since.load(Ordering::Relaxed);
-            if over(sync, id, &self.durable, filling.bytes(), &self.durable_bytes) || waited(sync, since, now) {
-                return Due::Sync;
-            }
+        if self.rules.beyond_flush_interval {
+            return self.due_by_rules(filling, id, now);
         }
-        let since = filling.piece.as_ref().map_or(0, |piece| piece.since());
-        let counted = flush.records.is_some() || flush.bytes.is_some();
-        if (counted && over(flush, id, &self.flushed, filling.bytes(), &self.flushed_bytes))
-            || waited(flush, since, now)
+        match self.rules.flush_interval.has_passed(filling.since(), now) {
+            true => Due::Flush,
+            false => Due::Nothing,
+        }
+    }
+
+    fn due_by_rules(&self, filling: &Filling, id: u64, now: i64) -> Due {
+        let (flush, sync) = (&self.options.flush, &self.options.sync);
+        let unsynced = self.unsynced_since.load(Ordering::Relaxed);
+        if over(sync, id, &self.durable, filling.bytes(), &self.durable_bytes)
+            || self.rules.sync_interval.has_passed(unsynced, now)
+        {
+            return Due::Sync;
+        }
+        if over(flush, id, &self.flushed, filling.bytes(), &self.flushed_bytes)
+            || self.rules.flush_interval.has_passed(filling.since(), now)
         {
             return Due::Flush;
         }
@@ -61,7 +108,7 @@ impl Shared {
     /// Starts the clock of the sync interval, unless it is running.
     #[inline]
     pub(super) fn note_unsynced(&self, now: i64) {
-        if self.options.sync.interval.is_some() && self.unsynced_since.load(Ordering::Relaxed) == 0 {
+        if self.rules.sync_interval.is_some() && self.unsynced_since.load(Ordering::Relaxed) == 0 {
             self.unsynced_since.store(now, Ordering::Relaxed);
         }
     }
@@ -69,11 +116,11 @@ impl Shared {
     /// What the intervals ask for now, and how long until they may ask again.
     fn due_by_time(&self, filling: &Filling) -> (Due, Option<Duration>) {
         let now = clock::now_ns();
-        let since = filling.piece.as_ref().filter(|piece| !piece.is_empty()).map_or(0, |piece| piece.since());
+        let since = filling.since();
         let unsynced = self.unsynced_since.load(Ordering::Relaxed);
-        let due = if waited(&self.options.sync, unsynced, now) {
+        let due = if self.rules.sync_interval.has_passed(unsynced, now) {
             Due::Sync
-        } else if waited(&self.options.flush, since, now) {
+        } else if self.rules.flush_interval.has_passed(since, now) {
             Due::Flush
         } else {
             Due::Nothing
@@ -121,13 +168,4 @@ fn over(
 ) -> bool {
     lag.records.is_some_and(|most| id - reached.load(Ordering::Relaxed).min(id) >= most)
         || lag.bytes.is_some_and(|most| bytes - bytes_reached.load(Ordering::Relaxed).min(bytes) >= most)
-}
-
-/// Whether the interval has passed since `since`, 0 standing for never. A clock set back counts as passed.
-#[inline]
-fn waited(lag: &Lag, since: i64, now: i64) -> bool {
-    match lag.interval {
-        Some(interval) if since != 0 => now.wrapping_sub(since) as u64 >= interval.as_nanos() as u64,
-        _ => false,
-    }
 }
