@@ -28,28 +28,37 @@ impl Progress {
     /// Reads the next of the decoded `entries`; `Ok(None)` at their end.
     #[inline]
     pub fn next<'a>(&mut self, entries: &'a [u8]) -> Result<Option<Entry<'a>>, Malformed> {
-        // Nearly every entry is three varints of one or two bytes, and no metadata. One 8-byte load holds them; the ends
-        // of all three come from the bytes' top bits, so that the next entry's place, on which everything waits, is
-        // known after a few instructions, and nothing depends on how long each varint happens to be.
-        if let Some(word) = entries.get(self.at..self.at + 8) {
-            let word = u64::from_le_bytes(word.try_into().expect("a slice of 8"));
-            let ends = !word & 0x8080_8080_8080_8080;
-            let ends_2 = ends & ends.wrapping_sub(1);
-            let ends_3 = ends_2 & ends_2.wrapping_sub(1);
-            let (end_1, end_2, end_3) = (ends.trailing_zeros(), ends_2.trailing_zeros(), ends_3.trailing_zeros());
-            let short = end_1 <= 15 && end_2.wrapping_sub(end_1) <= 16 && end_3.wrapping_sub(end_2) <= 16 && end_3 < 64;
-            let tag = two_bytes(word.wrapping_shr(end_1 + 1), end_2.wrapping_sub(end_1));
-            if short && tag & 1 == 0 {
-                let len = two_bytes(word, end_1 + 1);
-                let delta = two_bytes(word.wrapping_shr(end_2 + 1), end_3.wrapping_sub(end_2));
-                self.at += (end_3 / 8) as usize + 1;
-                self.time = self.time.wrapping_add(varint::unzigzag(delta));
-                let entry =
-                    Entry { payload_len: len as u32, type_id: (tag >> 1) as u32, time: self.time, metadata: &[] };
-                return Ok(Some(entry));
+        match self.short(entries) {
+            Some((entry, behind)) => {
+                *self = behind;
+                Ok(Some(entry))
             }
+            None => self.next_long(entries),
         }
-        self.next_long(entries)
+    }
+
+    /// The next entry, and where it ends, if it has the form that nearly all have: three varints of one or two bytes and
+    /// no metadata. One 8-byte load holds them; the ends of all three come from the bytes' top bits, so that the next
+    /// entry's place, on which everything waits, is known after a few instructions.
+    #[inline(always)]
+    pub fn short<'a>(&self, entries: &'a [u8]) -> Option<(Entry<'a>, Progress)> {
+        let word = u64::from_le_bytes(entries.get(self.at..)?.first_chunk().copied()?);
+        let ends = !word & 0x8080_8080_8080_8080;
+        let ends_2 = ends & ends.wrapping_sub(1);
+        let ends_3 = ends_2 & ends_2.wrapping_sub(1);
+        if ends_3 == 0 {
+            return None;
+        }
+        let (end_1, end_2, end_3) = (ends.trailing_zeros(), ends_2.trailing_zeros(), ends_3.trailing_zeros());
+        let tag = two_bytes(word >> (end_1 + 1), end_2 - end_1);
+        if end_1 > 15 || end_2 - end_1 > 16 || end_3 - end_2 > 16 || tag & 1 != 0 {
+            return None;
+        }
+        let delta = two_bytes(word >> (end_2 + 1), end_3 - end_2);
+        let time = self.time.wrapping_add(varint::unzigzag(delta));
+        let payload_len = two_bytes(word, end_1 + 1) as u32;
+        let entry = Entry { payload_len, type_id: (tag >> 1) as u32, time, metadata: &[] };
+        Some((entry, Progress { at: self.at + (end_3 / 8) as usize + 1, time }))
     }
 
     #[inline(never)]

@@ -94,26 +94,54 @@ impl Walk {
         payload: &'a [u8],
         mut each: impl FnMut(&Record<'a>) -> bool,
     ) -> (usize, Result<bool, Malformed>) {
-        // A copy on the stack, so that its fields stay in registers.
+        let mut count = if self.all { self.for_each_short(entries, payload, &mut each) } else { 0 };
         let mut walk = self.clone();
-        let mut count = 0;
         let ended = loop {
-            let before = (walk.progress, walk.next_id, walk.payload_at);
             match walk.next(selection, entries, payload) {
                 Ok(Some(record)) if each(&record) => count += 1,
-                Ok(Some(_)) => {
-                    (walk.progress, walk.next_id, walk.payload_at) = before;
-                    break Ok(false);
+                Ok(Some(_)) => break Ok(false),
+                Ok(None) => {
+                    *self = walk;
+                    return (count, Ok(true));
                 }
-                Ok(None) => break Ok(true),
-                Err(reason) => {
-                    (walk.progress, walk.next_id, walk.payload_at) = before;
-                    break Err(reason);
-                }
+                Err(reason) => break Err(reason),
             }
+            self.clone_from(&walk);
         };
-        *self = walk;
         (count, ended)
+    }
+
+    /// The fast half of [`Self::for_each`], for blocks of which every record is wanted: goes as far as entries have the
+    /// short form and `each` takes the records, and leaves everything else to the other half.
+    #[inline(always)]
+    fn for_each_short<'a>(
+        &mut self,
+        entries: &'a [u8],
+        payload: &'a [u8],
+        each: &mut impl FnMut(&Record<'a>) -> bool,
+    ) -> usize {
+        let (mut progress, mut id, mut from) = (self.progress, self.next_id, self.payload_at);
+        while let Some((entry, behind)) = progress.short(entries) {
+            let len = entry.payload_len as usize;
+            if len > self.payload_len - from || id == self.end_id {
+                break;
+            }
+            let record = Record {
+                id,
+                time: entry.time,
+                type_id: entry.type_id,
+                metadata: Metadata::default(),
+                payload: payload.get(from..from + len).unwrap_or(&[]),
+                payload_len: entry.payload_len,
+            };
+            if is_event(entry.type_id) || !each(&record) {
+                break;
+            }
+            (progress, id, from) = (behind, id + 1, from + len);
+        }
+        let count = (id - self.next_id) as usize;
+        (self.progress, self.next_id, self.payload_at) = (progress, id, from);
+        count
     }
 
     /// As [`Self::next`], as places rather than views.
