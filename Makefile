@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests docs-test bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests docs-test soak bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -38,7 +38,13 @@ c-tests: build ## C and C++ tests against the built library, shared and static, 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
 
-bench: build ## Measure against raw system calls and peers (about 40 minutes); writes docs/performance/.
+soak: build ## The long forms: random histories, faults, following and the C tests, over and over (about an hour).
+	for round in $$(seq 50); do \
+	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer || exit 1; \
+	done
+	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
+
+bench: build ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
 	cd bench && $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.

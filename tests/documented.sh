@@ -20,10 +20,10 @@ blocks() { # FILE LANGUAGE
     inside { print > (out "." n) }' "$1"
 }
 
-mkdir "$scratch/work"
-cp -r "$root/examples" "$root/include" "$scratch/work"
-mkdir -p "$scratch/work/target"
-ln -s "$root/target/release" "$scratch/work/target/release"
+mkdir "$scratch/clone"
+cp -r "$root/examples" "$root/include" "$scratch/clone"
+mkdir -p "$scratch/clone/target"
+ln -s "$root/target/release" "$scratch/clone/target/release"
 export PATH="$root/target/release:$PATH"
 
 for page in README.md CONTRIBUTING.md; do
@@ -39,7 +39,7 @@ for page in README.md CONTRIBUTING.md; do
     grep -vE '^make ' "$block" >"$block.rest" || true
     if grep -q '[^[:space:]]' "$block.rest"; then
       status=0
-      (cd "$scratch/work" && timeout 120 bash -euo pipefail "$block.rest") >"$block.out" 2>&1 || status=1
+      (cd "$scratch/clone" && timeout 120 bash -euo pipefail "$block.rest") >"$block.out" 2>&1 || status=1
       [ "$status" = 0 ] || cat "$block.out"
       report "$status" "$page: $(head -n 1 "$block.rest")"
     fi

@@ -275,8 +275,8 @@ impl Shared {
             self.hand_over(&mut filling);
         }
         drop(filling);
-        if full && !self.options.background {
-            self.pump();
+        if full {
+            self.run_stage();
         }
         self.carry_out(due, last_id).map_err(|e| e.although_taken(last_id))?;
         Ok(last_id)

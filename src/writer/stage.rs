@@ -68,7 +68,8 @@ impl Shared {
         }
     }
 
-    /// Gives the piece being filled, if any, to the write stage. The caller then sees to it that somebody runs that.
+    /// Gives the piece being filled, if any, to the write stage. The caller then runs that, or sees to it that
+    /// somebody does.
     pub(super) fn hand_over(&self, filling: &mut Filling) {
         if filling.piece.as_ref().is_none_or(Piece::is_empty) {
             return;
@@ -76,6 +77,14 @@ impl Shared {
         let mut queue = self.queue.lock();
         queue.full.extend(filling.piece.take());
         self.full.store(queue.full.len(), Ordering::Relaxed);
+    }
+
+    /// Has somebody write what was handed over: the background thread, or this one.
+    pub(super) fn run_stage(&self) {
+        if !self.options.background {
+            return self.pump();
+        }
+        let mut queue = self.queue.lock();
         if queue.idle {
             queue.idle = false;
             self.work.notify_one();
@@ -125,7 +134,7 @@ impl Shared {
 
     /// Writes what was handed over unless another thread is at it, which then writes this too. An error is kept for
     /// whoever needs room or flushes next.
-    pub(super) fn pump(&self) {
+    fn pump(&self) {
         if !self.queue.lock().draining {
             let _ = self.drain();
         }

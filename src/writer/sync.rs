@@ -1,6 +1,7 @@
 //! Flush, sync and group commit.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
@@ -10,6 +11,12 @@ use crate::error::{Error, Kind, Result};
 pub(super) struct Group {
     /// A thread is syncing; the others wait for it, and then one of them syncs for all that came meanwhile.
     led: bool,
+    /// Threads that wait.
+    waiting: u64,
+    /// Where the appended position stands when all who were let go by the last round have appended once more.
+    expected: u64,
+    /// How long the last round took.
+    lasted: Duration,
 }
 
 impl Writer {
@@ -64,14 +71,35 @@ impl Shared {
             if !group.led {
                 break;
             }
+            group.waiting += 1;
             self.synced.wait(&mut group);
+            group.waiting -= 1;
         }
         group.led = true;
+        let (expected, patience) = (group.expected, group.lasted / 4);
         drop(group);
+        let begun = Instant::now();
+        while self.appended.load(Ordering::Relaxed) < expected && begun.elapsed() < patience {
+            std::thread::yield_now();
+        }
         let result = self.sync_everything();
-        self.sync.lock().led = false;
-        self.synced.notify_all();
+        self.end_round(begun.elapsed());
         result
+    }
+
+    /// Lets those go who waited for this round. Threads that sync each record come back at once, so the next round waits
+    /// for them a little, a quarter of its length at most: without that, two halves of the threads take turns, and
+    /// every fdatasync serves only one of them.
+    fn end_round(&self, lasted: Duration) {
+        let mut group = self.sync.lock();
+        let (appended, durable) = (self.appended.load(Ordering::Acquire), self.durable.load(Ordering::Acquire));
+        // Each record that is not durable yet has somebody who goes on waiting for it.
+        let let_go = group.waiting.saturating_sub(appended.saturating_sub(durable));
+        group.expected = appended + let_go;
+        group.lasted = lasted;
+        group.led = false;
+        drop(group);
+        self.synced.notify_all();
     }
 
     fn sync_everything(&self) -> Result<()> {
