@@ -25,7 +25,7 @@ fn append(writer: &Writer, ids: std::ops::RangeInclusive<u64>) {
 
 fn content(id: u64) -> Vec<u8> {
     // Some are larger than a block.
-    payload(if id % 97 == 0 { 6000 } else { (id % 200) as usize }, id)
+    payload(if id.is_multiple_of(97) { 6000 } else { (id % 200) as usize }, id)
 }
 
 /// Follows the log until it is closed, and checks that no record is missed or shown twice.
