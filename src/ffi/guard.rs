@@ -193,3 +193,43 @@ pub(super) unsafe fn give<T>(out: *mut *mut T, made: T) -> binlog_status {
     unsafe { out.write(Box::into_raw(Box::new(made))) };
     BINLOG_OK
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::{binlog_error_free, binlog_error_status};
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_status_and_an_error_and_goes_no_further() {
+        let mut err = std::ptr::null_mut();
+        // SAFETY: `err` is a place for a pointer, and the error is freed once.
+        unsafe {
+            assert_eq!(guard(&mut err, || panic!("a defect")), BINLOG_E_PANIC);
+            assert_eq!(binlog_error_status(err), BINLOG_E_PANIC);
+            binlog_error_free(err);
+            assert_eq!(guard(std::ptr::null_mut(), || panic!("a defect")), BINLOG_E_PANIC);
+        }
+    }
+
+    #[test]
+    fn a_struct_of_a_newer_caller_is_taken_when_what_is_unknown_is_zero() {
+        #[repr(C)]
+        struct Newer {
+            known: binlog_filter,
+            unknown: u64,
+        }
+        // SAFETY: all zeros is valid for both.
+        let mut newer: Newer = unsafe { std::mem::zeroed() };
+        newer.known.struct_size = size_of::<Newer>();
+        newer.known.from_id = 7;
+        // SAFETY: struct_size bytes are there.
+        let read = unsafe { sized(&raw const newer.known, "binlog_filter") };
+        assert_eq!(read.map(|filter| filter.from_id).ok(), Some(7));
+        newer.unknown = 1;
+        // SAFETY: as above.
+        assert!(unsafe { sized(&raw const newer.known, "binlog_filter") }.is_err());
+        newer.known.struct_size = 8;
+        // SAFETY: as above.
+        assert!(unsafe { sized(&raw const newer.known, "binlog_filter") }.is_err());
+    }
+}
