@@ -95,7 +95,7 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
     let writer = header
         .writer
         .as_ref()
-        .map_or_else(String::new, |writer| format!("{} (process {} on {})", writer.library, writer.pid, writer.host));
+        .map_or_else(String::new, |by| format!("{} (process {} on {})", by.library, by.pid, by.host));
     SegmentFacts {
         path: segment.path.clone(),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX),

@@ -11,7 +11,7 @@ use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
 
 /// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
-/// space set aside costs a quarter of one that has to find its own (`docs/performance.md`).
+/// space set aside is faster than one that has to find its own (`docs/performance.md`).
 const FIRST_STEP: u64 = 1 << 20;
 const LAST_STEP: u64 = 64 << 20;
 /// Entries of a compressed block are compressed too when they are longer than this: shorter ones stay readable

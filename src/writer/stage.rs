@@ -33,7 +33,7 @@ pub(super) struct Queue {
 impl Queue {
     pub fn new(options: &WriterOptions) -> Self {
         // One being filled, one being written, and two between them, so that neither side waits for a short delay of
-        // the other. With three the background thread loses a tenth of its speed, with six the caches lose more.
+        // the other. Three and six were slower with the background thread (`docs/performance.md`).
         let free = (0..4).map(|_| Piece::new(options.block_bytes as usize)).collect();
         Queue { full: VecDeque::new(), free, draining: false, stuck: false, idle: false, stop: false }
     }
