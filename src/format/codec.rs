@@ -187,7 +187,8 @@ mod tests {
                     Decompressor::default().decompress(codec.to_byte(), &stored, plain.len(), &mut back).unwrap();
                     prop_assert_eq!(&back, &plain);
                 } else {
-                    prop_assert!(plain.len() < 100);
+                    // Two bits a byte: zstd's entropy coder always finds them, LZ4 need not find a repetition.
+                    prop_assert!(plain.len() < 300 || codec == Codec::Lz4, "{:?} {}", codec, plain.len());
                 }
             }
         }
@@ -200,6 +201,15 @@ mod tests {
                     prop_assert_eq!(out.len(), len);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_repeats_itself_is_compressed() {
+        for codec in available() {
+            let (plain, mut stored) = (b"one record, and ".repeat(8), vec![]);
+            assert!(Compressor::new(codec, 0).unwrap().compress(&plain, &mut stored), "{codec:?}");
+            assert!(stored.len() < plain.len() / 2, "{codec:?} {}", stored.len());
         }
     }
 
