@@ -175,6 +175,12 @@ impl Directory for SlowDirectory {
     fn remove(&self, name: &str) -> std::io::Result<()> {
         self.0.remove(name)
     }
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn link(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.0.link(from, to)
+    }
     fn sync(&self) -> std::io::Result<()> {
         self.0.sync()
     }

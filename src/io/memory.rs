@@ -20,6 +20,8 @@ pub enum Operation {
     Create,
     List,
     Remove,
+    Rename,
+    Link,
     SyncDirectory,
     Read,
     Write,
@@ -173,6 +175,29 @@ impl Directory for MemoryDirectory {
         self.shared.files.lock().remove(name).map(|_| ()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.shared.pass(Operation::Rename)?;
+        let mut files = self.shared.files.lock();
+        let contents = files.get(from).cloned().ok_or_else(|| Error::from_raw_os_error(libc::ENOENT))?;
+        // Two names of one file stay as they are, as rename(2) has it.
+        if !files.get(to).is_some_and(|there| Arc::ptr_eq(there, &contents)) {
+            files.remove(from);
+            files.insert(to.to_owned(), contents);
+        }
+        Ok(())
+    }
+
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        self.shared.pass(Operation::Link)?;
+        let mut files = self.shared.files.lock();
+        let contents = files.get(from).cloned().ok_or_else(|| Error::from_raw_os_error(libc::ENOENT))?;
+        if files.contains_key(to) {
+            return Err(Error::from_raw_os_error(libc::EEXIST));
+        }
+        files.insert(to.to_owned(), contents);
+        Ok(())
+    }
+
     fn sync(&self) -> Result<()> {
         self.shared.pass(Operation::SyncDirectory)
     }
@@ -242,5 +267,31 @@ impl File for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let _ = self.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_replaces_and_a_link_does_not() {
+        crate::io::tests::rename_and_link(&MemoryDirectory::new());
+    }
+
+    #[test]
+    fn faults_reach_a_rename_and_a_link_and_leave_the_names_as_they_were() {
+        let directory = MemoryDirectory::new();
+        directory.set_contents("a", vec![1]);
+        for operation in [Operation::Rename, Operation::Link] {
+            let fault = Fault { from: 0, times: 1, errno: libc::EIO, only: Some(operation) };
+            directory.set_fault(Some(fault));
+            let failed = match operation {
+                Operation::Rename => directory.rename("a", "b"),
+                _ => directory.link("a", "b"),
+            };
+            assert_eq!(failed.unwrap_err().raw_os_error(), Some(libc::EIO));
+            assert_eq!(directory.list().unwrap(), ["a"]);
+        }
     }
 }

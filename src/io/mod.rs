@@ -83,7 +83,13 @@ pub trait Directory: Send + Sync {
     /// Removes a file.
     fn remove(&self, name: &str) -> Result<()>;
 
-    /// Makes created and removed names durable.
+    /// Gives the file `from` the name `to`, in one step; a file of that name is replaced (rename(2)).
+    fn rename(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Gives the file `from` the second name `to`, which must not be taken yet (link(2)).
+    fn link(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Makes created, removed, renamed and linked names durable.
     fn sync(&self) -> Result<()>;
 
     /// Path of a file in it, for messages.
@@ -139,6 +145,33 @@ pub fn write_full(file: &dyn File, parts: &[&[u8]], offset: u64) -> std::result:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What every directory must do: its tests call this.
+    pub fn rename_and_link(directory: &dyn Directory) {
+        let read = |name: &str| {
+            let file = directory.open(name, Access::Read)?;
+            let mut bytes = [0; 8];
+            let n = read_full(&*file, &mut bytes, 0)?;
+            Result::Ok(bytes[..n].to_vec())
+        };
+        let write = |name: &str, bytes: &[u8]| {
+            write_full(&*directory.create(name, 0o640).unwrap(), &[bytes], 0).unwrap();
+        };
+        write("a", b"first");
+        write("b", b"second");
+        assert_eq!(directory.link("a", "b").unwrap_err().raw_os_error(), Some(libc::EEXIST));
+        assert_eq!(read("b").unwrap(), b"second", "a link replaces nothing");
+        directory.rename("a", "b").unwrap();
+        assert_eq!(read("b").unwrap(), b"first");
+        for gone in [directory.link("a", "c"), directory.rename("a", "c"), read("a").map(|_| ())] {
+            assert_eq!(gone.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+        }
+        directory.link("b", "c").unwrap();
+        directory.rename("b", "c").unwrap();
+        directory.remove("b").unwrap();
+        assert_eq!(read("c").unwrap(), b"first", "a file lives as long as one of its names");
+        assert_eq!(directory.list().unwrap(), ["c"]);
+    }
 
     #[test]
     fn parts_beyond_one_system_call_and_short_writes_are_written_whole() {

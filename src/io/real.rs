@@ -89,6 +89,14 @@ impl Directory for RealDirectory {
         fs::remove_file(self.path.join(name))
     }
 
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        fs::hard_link(self.path.join(from), self.path.join(to))
+    }
+
     fn sync(&self) -> Result<()> {
         fs::File::open(&self.path)?.sync_all()
     }
@@ -188,5 +196,11 @@ mod tests {
         let mode = fs::metadata(scratch.path().join("a/b/f")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o666);
         assert_eq!(directory.create("f", 0o600).err().unwrap().kind(), ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_rename_replaces_and_a_link_does_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        crate::io::tests::rename_and_link(&RealDirectory::open(scratch.path()).unwrap());
     }
 }
