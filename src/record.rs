@@ -181,6 +181,34 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for MetadataBuf {
     }
 }
 
+/// A type that was given by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedType {
+    pub number: u32,
+    pub name: String,
+    pub content_type: String,
+}
+
+impl NamedType {
+    /// From the facts of a TYPE event; `None` when they are not all there.
+    pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
+        Some(NamedType {
+            number: facts.get("id")?.parse().ok()?,
+            name: facts.get("name")?.to_owned(),
+            content_type: facts.get("content_type").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The facts of its TYPE event.
+    pub fn to_facts(&self) -> MetadataBuf {
+        MetadataBuf::from_iter([
+            ("id", self.number.to_string()),
+            ("name", self.name.clone()),
+            ("content_type", self.content_type.clone()),
+        ])
+    }
+}
+
 /// Counts the pairs of a record that is about to be appended, or says what is wrong with them.
 #[inline]
 pub(crate) fn check_metadata(pairs: &[u8]) -> Result<u64> {

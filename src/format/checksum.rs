@@ -63,6 +63,19 @@ pub fn put_pages<'a>(out: &mut Vec<u8>, marker: u64, parts: impl Iterator<Item =
     }
 }
 
+/// The checksum of page number `page`, which must be among `checksums`, four bytes each.
+pub fn of_page(checksums: &[u8], page: usize) -> u32 {
+    let mut sum = [0; 4];
+    sum.copy_from_slice(&checksums[4 * page..4 * page + 4]);
+    u32::from_le_bytes(sum)
+}
+
+/// Whether a page of a payload is what it was when its checksum was taken.
+#[inline]
+pub fn is_page_good(marker: u64, page: usize, bytes: &[u8], sum: u32) -> bool {
+    crc(page_seed(marker, page), bytes) == sum
+}
+
 /// Checks every page of `payload` against `checksums`, four bytes each.
 pub fn verify_pages(marker: u64, checksums: &[u8], payload: &[u8]) -> Result<(), Malformed> {
     if checksums.len() != 4 * pages(payload.len()) {

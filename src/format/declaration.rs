@@ -56,6 +56,9 @@ pub struct FileHeader {
     /// Features that a reader may ignore.
     #[prost(uint64, tag = "14")]
     pub compatible: u64,
+    /// The damaged segment that this one was recovered from.
+    #[prost(message, optional, tag = "15")]
+    pub recovered: Option<Predecessor>,
 }
 
 /// Where the segment before ended, so that a missing, foreign or shortened one is noticed.
@@ -83,6 +86,12 @@ pub struct WriterFacts {
 }
 
 impl FileHeader {
+    /// Whether a segment whose predecessor was this one follows this.
+    pub fn is_followed_by(&self, told: &Predecessor) -> bool {
+        let recovered_from = self.recovered.as_ref().map(|recovered| recovered.marker);
+        self.sequence == told.sequence && (told.marker == self.marker || recovered_from == Some(told.marker))
+    }
+
     /// The bytes with which a segment begins. Fails when parameters make it longer than the limit.
     pub fn encode_segment_start(&self) -> Result<Vec<u8>, Malformed> {
         let len = self.encoded_len();

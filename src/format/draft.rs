@@ -3,8 +3,39 @@
 use std::ops::Range;
 
 use super::block::{BlockHeader, BlockKind, ENTRIES_COMPRESSED, HAS_EVENTS, HEADER};
+use super::tally::{Counted, Standing, Tallies, Tally};
 use super::{checksum, entries, varint};
 use crate::record::is_event;
+
+/// The buffers that drafts write to, one after the other: their entries, and what the index will say of them.
+#[derive(Default)]
+pub struct Buffers {
+    entries: Vec<u8>,
+    tallies: Tallies,
+    /// Where the metadata pairs stand in `entries`, one range for each record that has any.
+    pairs: Vec<Range<u32>>,
+}
+
+impl Buffers {
+    /// With room for so many bytes of entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        Buffers { entries: Vec::with_capacity(entries), ..Buffers::default() }
+    }
+
+    /// Bytes of entries in all.
+    pub fn entries_len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets everything, and keeps memory for `entries` bytes of entries.
+    pub fn clear(&mut self, entries: usize) {
+        self.entries.clear();
+        self.entries.shrink_to(entries);
+        self.tallies.clear();
+        self.pairs.clear();
+        self.pairs.shrink_to(entries / 8);
+    }
+}
 
 /// What is known of a block that is being filled. Its entries and its payload stand in buffers of the caller's, of
 /// which it knows the ranges, so that several blocks can share them.
@@ -22,6 +53,8 @@ pub struct Draft {
     first_time: i64,
     entries: Range<usize>,
     payload: Range<usize>,
+    pairs: Range<usize>,
+    counted: Counted,
 }
 
 /// What an entry is made of, its payload apart.
@@ -35,8 +68,9 @@ pub struct NewEntry<'a> {
 }
 
 impl Draft {
-    /// An empty block that begins at the ends of the two buffers.
-    pub fn new(first_id: u64, entries_at: usize, payload_at: usize) -> Self {
+    /// An empty block that begins at the ends of the buffers.
+    pub fn new(first_id: u64, buffers: &mut Buffers, payload_at: usize) -> Self {
+        let (entries_at, pairs_at) = (buffers.entries.len(), buffers.pairs.len());
         Draft {
             first_id,
             count: 0,
@@ -49,6 +83,8 @@ impl Draft {
             first_time: 0,
             entries: entries_at..entries_at,
             payload: payload_at..payload_at,
+            pairs: pairs_at..pairs_at,
+            counted: buffers.tallies.begin(),
         }
     }
 
@@ -74,10 +110,19 @@ impl Draft {
         self.first_id + u64::from(self.count) - 1
     }
 
-    /// Adds an entry to the block and to `buffer`; the caller appends the payload to its own buffer.
+    /// Adds an entry to the block and to `buffers`; the caller appends the payload to its own buffer.
     #[inline(always)]
-    pub fn push(&mut self, entry: &NewEntry<'_>, buffer: &mut Vec<u8>) {
+    pub fn push(&mut self, entry: &NewEntry<'_>, buffers: &mut Buffers) {
         let (pairs, metadata) = entry.metadata;
+        let standing = Standing {
+            ordinal: self.count,
+            payload_at: self.payload.len() as u32,
+            payload_len: entry.payload_len as u32,
+            time: entry.time,
+            has_metadata: pairs != 0,
+        };
+        buffers.tallies.add(&mut self.counted, entry.type_id, standing);
+        let buffer = &mut buffers.entries;
         let tag = u64::from(entry.type_id) << 1 | u64::from(pairs != 0);
         if self.is_empty() {
             self.push_first(entry, tag);
@@ -90,7 +135,10 @@ impl Draft {
         self.last_time = entry.time;
         if pairs != 0 {
             varint::put(buffer, pairs);
+            let from = buffer.len() as u32;
             buffer.extend_from_slice(metadata);
+            buffers.pairs.push(from..buffer.len() as u32);
+            self.pairs.end = buffers.pairs.len();
         }
         if is_event(entry.type_id) {
             self.has_events = true;
@@ -110,6 +158,22 @@ impl Draft {
         self.first_time = entry.time;
         self.min_time = entry.time;
         self.max_time = entry.time;
+    }
+
+    /// What it holds of each type; `None` when there were too many types to count.
+    pub fn tallies<'a>(&self, buffers: &'a Buffers) -> Option<&'a [Tally]> {
+        (!self.counted.overflown).then(|| buffers.tallies.of(&self.counted))
+    }
+
+    /// The metadata of each record that has any.
+    pub fn pairs<'a>(&self, buffers: &'a Buffers) -> impl Iterator<Item = &'a [u8]> {
+        let ranges = buffers.pairs[self.pairs.clone()].iter();
+        ranges.map(|range| &buffers.entries[range.start as usize..range.end as usize])
+    }
+
+    /// The smallest and the largest time in it.
+    pub fn times(&self) -> (i64, i64) {
+        (self.min_time, self.max_time)
     }
 
     /// Appends the block's entries, complete, to `out`; `buffer` is the one that `push` was given.
@@ -148,7 +212,7 @@ impl Stored<'_> {
 /// entries: it appends the compressed form to its second argument and says whether it did. Returns the block's length.
 pub fn seal(
     draft: &Draft,
-    buffer: &[u8],
+    buffers: &Buffers,
     stored: Stored<'_>,
     place: Place,
     compress: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
@@ -158,7 +222,7 @@ pub fn seal(
     out.resize(start + HEADER, 0);
     checksum::put_pages(out, place.marker, stored.parts.iter().copied());
     let entries_at = out.len();
-    draft.put_entries(buffer, out);
+    draft.put_entries(&buffers.entries, out);
     let entries_len = out.len() - entries_at;
     let mut shorter = vec![];
     let compressed = compress(&out[entries_at..], &mut shorter);

@@ -7,8 +7,11 @@ pub mod codec;
 pub mod declaration;
 pub mod draft;
 pub mod entries;
+pub mod filter;
+pub mod index;
 pub mod metadata;
 pub mod packed;
+pub mod tally;
 pub mod trailer;
 pub mod varint;
 
@@ -38,6 +41,11 @@ pub enum Malformed {
 impl Malformed {
     pub(crate) fn inconsistent(reason: impl Into<String>) -> Self {
         Malformed::Inconsistent(reason.into())
+    }
+
+    #[cold]
+    pub(crate) fn miscounted() -> Self {
+        Self::inconsistent("the entries of the block do not add up to what its header says")
     }
 }
 
