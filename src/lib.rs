@@ -24,7 +24,7 @@ mod writer;
 
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
-pub use options::{Filter, Lag, ReaderMode, ReaderOptions, WriterOptions, DEFAULT_BLOCK_BYTES};
+pub use options::{Filter, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, WriterOptions, DEFAULT_BLOCK_BYTES};
 pub use reader::{Cursor, Reader, SegmentFacts, Tail, TailState};
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
 pub use writer::{Position, Writer};

@@ -1,6 +1,9 @@
 //! What writers and readers can be told: defaults and validation, no input or output.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -120,18 +123,60 @@ pub enum ReaderMode {
     /// crash leaves behind, is an end that [`crate::Cursor::tail`] tells of.
     #[default]
     Prefix,
-    /// A torn tail and an end without a clean close are errors too.
+    /// A torn tail, an end without a clean close and a damaged index are errors too.
     Strict,
+    /// Goes on behind damage, and reports each [`Loss`] to [`ReaderOptions::on_loss`].
+    Salvage,
 }
 
+/// Something that a salvaging reader could not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The file it was in, or that shows that it is missing.
+    pub path: PathBuf,
+    /// The bytes that were passed over: where they begin, and how many.
+    pub offset: u64,
+    /// 0 when bytes that should follow are not there at all.
+    pub bytes: u64,
+    /// First and last id of the records that are lost, where it can be told; `None` when none are, or nobody knows.
+    pub ids: Option<(u64, u64)>,
+    /// Number of the first page of 4 KiB of the block's payload that is damaged, and of how many; `None` when it is not
+    /// pages that are.
+    pub pages: Option<(u64, u64)>,
+    /// What is wrong with the bytes.
+    pub reason: String,
+    /// Whether they had been made durable: then a disk or a person damaged them, and not a crash.
+    pub durable: bool,
+}
+
+impl Loss {
+    /// How many records are known to be lost.
+    pub fn records(&self) -> u64 {
+        self.ids.map_or(0, |(first, last)| last - first + 1)
+    }
+}
+
+/// Takes note of a loss.
+pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
+
 /// How a log is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ReaderOptions {
     /// What to do about bytes that are no block.
     pub mode: ReaderMode,
+    /// Is told of each loss, in the mode [`ReaderMode::Salvage`] alone: in the thread that reads, before the records
+    /// behind the loss are shown. It must not use the cursor that reads.
+    pub on_loss: Option<OnLoss>,
 }
 
-/// Which records a cursor shows. `Filter::default()` shows all.
+impl fmt::Debug for ReaderOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReaderOptions").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+/// Which records a cursor shows. `Filter::default()` shows all. The index of a segment, where it has one, keeps blocks
+/// without a wanted record from being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// From this id on.
@@ -146,6 +191,13 @@ pub struct Filter {
     pub types: Vec<u32>,
     /// Of types with these names.
     pub type_names: Vec<String>,
+    /// With each of these metadata pairs.
+    pub metadata: Vec<(String, String)>,
+    /// Only the last so many of those that the rest of the filter lets through, in the same order; more that are
+    /// appended later follow. Events do not count.
+    pub last: Option<u64>,
+    /// From the newest record to the oldest. What is appended after the cursor was opened is not shown.
+    pub newest_first: bool,
     /// Never touch the bytes of payloads: [`crate::Record::payload`] is empty.
     pub headers_only: bool,
     /// Show the library's own events too.

@@ -61,7 +61,7 @@ fn with_contents(bytes: Vec<u8>) -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode })
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
 }
 
 /// Whether an error is one that damage may cause. A file cut within its file header holds no record yet, so that a
@@ -327,7 +327,8 @@ fn empty_foreign_and_unreadable_files_are_refused_with_their_path_and_reason() {
     {
         std::fs::write(&path, foreign).unwrap();
         for mode in [ReaderMode::Prefix, ReaderMode::Strict] {
-            let error = Reader::open(&path, ReaderOptions { mode }).err().expect("no segment");
+            let error =
+                Reader::open(&path, ReaderOptions { mode, ..ReaderOptions::default() }).err().expect("no segment");
             assert_eq!((error.kind(), error.path()), (Kind::Corrupt, Some(path.as_path())), "{error}");
             assert_eq!(error.offset(), Some(0));
         }

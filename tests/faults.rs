@@ -139,7 +139,11 @@ fn reopened(directory: &MemoryDirectory, ledger: &Ledger, what: &str) {
     let id = writer.append(9, b"after").unwrap();
     writer.sync().unwrap();
     writer.close().unwrap();
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict }).unwrap();
+    let reader = Reader::open_in(
+        Arc::new(directory.clone()),
+        ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() },
+    )
+    .unwrap();
     let seen = read(&reader, &Filter::default(), Way::Batch(usize::MAX));
     assert!(seen.end.is_ok(), "{what}: {:?}", seen.end);
     let (last, rows) = seen.rows.split_last().unwrap();

@@ -30,7 +30,8 @@ fn content(id: u64) -> Vec<u8> {
 
 /// Follows the log until it is closed, and checks that no record is missed or shown twice.
 fn follow(path: &Path, mode: ReaderMode, filter: &Filter, way: Way, last: u64, written: &AtomicBool) {
-    let mut cursor = Reader::open(path, ReaderOptions { mode }).unwrap().cursor(filter).unwrap();
+    let mut cursor =
+        Reader::open(path, ReaderOptions { mode, ..ReaderOptions::default() }).unwrap().cursor(filter).unwrap();
     let began = Instant::now();
     let (mut next, mut ends) = (1, 0u64);
     loop {
@@ -135,7 +136,8 @@ fn a_log_whose_writer_is_gone_without_closing_is_unclosed_and_strict_reading_say
     let name = "default.0000000001.binlog";
     let crashed = MemoryDirectory::new();
     crashed.set_contents(name, live.contents(name).unwrap());
-    let open = |mode| Reader::open_in(Arc::new(crashed.clone()), ReaderOptions { mode }).unwrap();
+    let open =
+        |mode| Reader::open_in(Arc::new(crashed.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
     let seen = read(&open(ReaderMode::Prefix), &Filter::default(), Way::Next);
     assert_eq!((seen.rows.len(), seen.tail().state, seen.tail().unread_bytes), (3, TailState::Unclosed, 0));
     let seen = read(&open(ReaderMode::Strict), &Filter::default(), Way::Next);
@@ -249,7 +251,8 @@ fn two_logs_in_one_directory_are_read_one_after_the_other_each_with_its_own_ids_
     }
     a.close().unwrap();
     b.close().unwrap();
-    let both = Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict }).unwrap();
+    let both =
+        Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() }).unwrap();
     let rows = rows_of(&both);
     let told: Vec<_> = rows.iter().map(|row| (row.id, &row.payload[..])).collect();
     assert_eq!(told, [(1, &b"of a"[..]), (2, b"of a"), (1, b"of b"), (2, b"of b")]);

@@ -51,7 +51,9 @@ fn assert_written_and_read_back(notifications: &[Notification]) {
             let scratch = tempfile::tempdir().unwrap();
             let options = WriterOptions { codec, background, segment_bytes: 2 << 20, ..WriterOptions::default() };
             let expected = write(scratch.path(), options, notifications);
-            let reader = Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict }).unwrap();
+            let reader =
+                Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
+                    .unwrap();
             // The times are the clock's: those that the first reading shows are to be shown by every other.
             let mut seen = rows_of(&reader);
             for (row, expected) in seen.iter().zip(&expected) {

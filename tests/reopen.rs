@@ -10,7 +10,7 @@ use binlog::{
 use common::*;
 
 fn strict(path: &std::path::Path) -> Reader {
-    Reader::open(path, ReaderOptions { mode: ReaderMode::Strict }).unwrap()
+    Reader::open(path, ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() }).unwrap()
 }
 
 fn events_of(reader: &Reader, type_id: u32) -> Vec<Row> {

@@ -32,7 +32,8 @@ fn read_back(directory: &MemoryDirectory) -> Vec<Row> {
 }
 
 fn strict(directory: &MemoryDirectory) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict }).unwrap()
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
+        .unwrap()
 }
 
 fn at(appended: u64, flushed: u64, durable: u64) -> Position {

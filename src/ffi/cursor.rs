@@ -269,6 +269,9 @@ unsafe fn filter_of(given: *const binlog_filter) -> Result<Filter> {
             to_time: (given.to_time_ns != 0).then_some(given.to_time_ns),
             types: slice(given.types, given.type_count, "binlog_filter.types")?.to_vec(),
             type_names: names.collect::<Result<_>>()?,
+            metadata: vec![],
+            last: None,
+            newest_first: false,
             headers_only: given.flags & BINLOG_FILTER_HEADERS != 0,
             events: given.flags & BINLOG_FILTER_EVENTS != 0,
         })

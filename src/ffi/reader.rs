@@ -152,5 +152,5 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         BINLOG_READER_STRICT => ReaderMode::Strict,
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
-    Ok(ReaderOptions { mode })
+    Ok(ReaderOptions { mode, on_loss: None })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory, RealDirectory};
+use crate::options::ReaderMode;
 use crate::segment::{is_unborn, Segment, EXTENSION};
 
 /// Where a reader reads from.
@@ -23,6 +24,13 @@ pub(crate) enum Source {
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub segments: Vec<Arc<Segment>>,
+}
+
+impl Snapshot {
+    /// Whether all segments are of one log, so that ids tell which of them a record is in.
+    pub fn is_one_log(&self) -> bool {
+        self.segments.windows(2).all(|pair| pair[0].header.log_id == pair[1].header.log_id)
+    }
 }
 
 impl Source {
@@ -43,7 +51,8 @@ impl Source {
     }
 
     /// The segments that are there now. Those in `known` are not opened again.
-    pub fn snapshot(&self, known: &Snapshot) -> Result<Snapshot> {
+    pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
+        let _ = mode;
         let mut segments = vec![];
         match self {
             Source::File(directory, name) => {

@@ -9,7 +9,8 @@ use super::names;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
 use crate::io::{self, clock, fill_random, Access, Directory, File};
-use crate::segment::{self, is_unborn, Appender, Found, Segment};
+use crate::record::NamedType;
+use crate::segment::{self, is_unborn, Appender, Segment};
 
 /// What the user says of a log; goes into every segment's header.
 #[derive(Clone, Debug)]
@@ -39,10 +40,20 @@ enum Layout {
 pub(crate) struct Opened {
     pub target: Target,
     pub appender: Appender,
-    /// Nothing when the log is new.
-    pub found: Option<Found>,
-    /// The torn tail that was cut, and the file that keeps it.
-    pub cut: Option<(u64, u64, PathBuf)>,
+    /// Types that were named before.
+    pub types: Vec<NamedType>,
+    /// The torn tail that was cut.
+    pub cut: Option<Cut>,
+}
+
+/// A torn tail that was cut off.
+pub(crate) struct Cut {
+    pub offset: u64,
+    pub bytes: u64,
+    /// The file that keeps the bytes.
+    pub kept: PathBuf,
+    /// Why they are not a block.
+    pub reason: String,
 }
 
 impl Target {
@@ -90,7 +101,7 @@ impl Target {
         let mut target = Target { directory, facts, log_id, layout };
         let prepared = target.create(file)?;
         let appender = target.start(prepared, 1, 1, None)?;
-        Ok(Opened { target, appender, found: None, cut: None })
+        Ok(Opened { target, appender, types: vec![], cut: None })
     }
 
     fn resume(directory: Arc<dyn Directory>, facts: Facts, layout: Layout, file: &str) -> Result<Opened> {
@@ -103,11 +114,16 @@ impl Target {
         let found = segment::recover(&segment)?;
         let cut = match found.torn_bytes {
             0 => None,
-            bytes => Some((found.end, bytes, cut_torn_tail(&*directory, &segment, found.end, bytes, facts.file_mode)?)),
+            bytes => {
+                let (offset, reason) = (found.end, found.torn_reason.clone());
+                let kept = cut_torn_tail(&*directory, &segment, offset, bytes, facts.file_mode)?;
+                Some(Cut { offset, bytes, kept, reason })
+            }
         };
         let log_id = segment.header.log_id.clone();
-        let appender = Appender::new(segment, found.end, found.durable_end, found.next_id, found.closed);
-        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, found: Some(found), cut })
+        let types = found.types.clone();
+        let appender = Appender::resume(segment, found);
+        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut })
     }
 
     /// Whether there can be a next segment.
@@ -190,13 +206,13 @@ impl Target {
             }),
             incompatible: 0,
             compatible: 0,
+            recovered: None,
         };
         let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file, header)?);
         if let Layout::Directory { greatest, .. } = &mut self.layout {
             *greatest = (*greatest).max(sequence);
         }
-        let start = segment.start;
-        Ok(Appender::new(segment, start, 0, first_id, false))
+        Ok(Appender::new(segment))
     }
 }
 

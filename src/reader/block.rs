@@ -23,12 +23,13 @@ pub(super) struct Walk {
 /// A record found in a block, as places in the block's regions.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
-    id: u64,
-    time: i64,
-    type_id: u32,
-    metadata: Range<usize>,
-    payload_at: usize,
-    payload_len: u32,
+    pub id: u64,
+    pub time: i64,
+    pub type_id: u32,
+    pub metadata: Range<usize>,
+    /// In what was read of the payload.
+    pub payload_at: usize,
+    pub payload_len: u32,
 }
 
 impl Walk {
@@ -55,19 +56,19 @@ impl Walk {
             let Some(entry) = self.progress.next(entries)? else {
                 return match self.next_id == self.end_id && self.payload_at == self.payload_len {
                     true => Ok(None),
-                    false => Err(miscounted()),
+                    false => Err(Malformed::miscounted()),
                 };
             };
             let id = self.next_id;
             let from = self.payload_at;
             let len = entry.payload_len as usize;
             if len > self.payload_len - from {
-                return Err(miscounted());
+                return Err(Malformed::miscounted());
             }
             self.payload_at += len;
             if !is_event(entry.type_id) {
                 if id == self.end_id {
-                    return Err(miscounted());
+                    return Err(Malformed::miscounted());
                 }
                 self.next_id += 1;
             }
@@ -144,6 +145,15 @@ impl Walk {
         count
     }
 
+    /// Every record that is left.
+    pub fn rest(&mut self, selection: &Selection, entries: &[u8]) -> Result<Vec<Hit>, Malformed> {
+        let mut hits = vec![];
+        while let Some(hit) = self.next_hit(selection, entries)? {
+            hits.push(hit);
+        }
+        Ok(hits)
+    }
+
     /// As [`Self::next`], as places rather than views.
     pub fn next_hit(&mut self, selection: &Selection, entries: &[u8]) -> Result<Option<Hit>, Malformed> {
         let Some(record) = self.next(selection, entries, &[])? else { return Ok(None) };
@@ -167,6 +177,11 @@ impl Walk {
 }
 
 impl Hit {
+    /// Where the payload stands.
+    pub fn payload(&self) -> Range<usize> {
+        self.payload_at..self.payload_at + self.payload_len as usize
+    }
+
     /// The record, in the regions of its block.
     pub fn record<'a>(&self, entries: &'a [u8], payload: &'a [u8]) -> Record<'a> {
         Record {
@@ -174,13 +189,8 @@ impl Hit {
             time: self.time,
             type_id: self.type_id,
             metadata: Metadata::from_bytes(&entries[self.metadata.clone()]),
-            payload: payload.get(self.payload_at..self.payload_at + self.payload_len as usize).unwrap_or(&[]),
+            payload: payload.get(self.payload()).unwrap_or(&[]),
             payload_len: self.payload_len,
         }
     }
-}
-
-#[cold]
-fn miscounted() -> Malformed {
-    Malformed::inconsistent("the entries of the block do not add up to what its header says")
 }

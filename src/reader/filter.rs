@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::format::block::BlockHeader;
 use crate::format::entries::Entry;
+use crate::format::filter;
+use crate::format::index::{Located, Pairs, Row, Window};
 use crate::options::Filter;
-use crate::record::{is_event, Metadata};
-use crate::segment::NamedType;
+use crate::record::{is_event, Metadata, NamedType};
+use crate::segment::Part;
 
 /// The filter, and the named types of the segment being read.
 pub(super) struct Selection {
@@ -20,6 +22,8 @@ pub(super) struct Selection {
     /// Numbers of the wanted types: those the filter gives, and those that its names stand for in this segment.
     wanted: Vec<u32>,
     names: HashMap<u32, String>,
+    /// What stands for the wanted metadata pairs in the filters of an index.
+    hashes: Vec<u32>,
 }
 
 impl Selection {
@@ -38,6 +42,7 @@ impl Selection {
             any_type: filter.types.is_empty() && filter.type_names.is_empty(),
             wanted: filter.types.clone(),
             names: HashMap::new(),
+            hashes: filter.metadata.iter().map(|(key, value)| filter::hash(key, value)).collect(),
             filter: filter.clone(),
         })
     }
@@ -50,9 +55,33 @@ impl Selection {
         self.filter.headers_only
     }
 
-    /// Whether entries must be looked at before it is known if the block's payload is needed.
-    pub fn by_type(&self) -> bool {
+    /// Shows only records with this id or a greater one from now on.
+    pub fn set_first_id(&mut self, id: u64) {
+        self.from_id = id;
+    }
+
+    /// Shows only records up to this id from now on.
+    pub fn set_last_id(&mut self, id: u64) {
+        self.to_id = id;
+    }
+
+    /// Shows only records of this time or later from now on.
+    pub fn set_first_time(&mut self, time: i64) {
+        self.from_time = time;
+    }
+
+    /// The last id of the filter.
+    pub fn last_id(&self) -> u64 {
+        self.to_id
+    }
+
+    /// Whether an index can keep blocks of a segment from being read whose first record is `first_id`.
+    pub fn is_selective(&self, first_id: u64) -> bool {
         !self.any_type
+            || !self.hashes.is_empty()
+            || self.from_id > first_id
+            || self.from_time != i64::MIN
+            || self.to_time.is_some()
     }
 
     /// Whether the block is behind everything wanted of its log.
@@ -72,6 +101,7 @@ impl Selection {
     /// Whether every entry of the block but its events is wanted.
     pub fn wants_all(&self, block: &BlockHeader) -> bool {
         self.any_type
+            && self.hashes.is_empty()
             && !block.has_events()
             && block.first_id >= self.from_id
             && block.next_id() - 1 <= self.to_id
@@ -84,6 +114,63 @@ impl Selection {
             && entry.time >= self.from_time
             && self.to_time.is_none_or(|to| entry.time < to)
             && self.wants_type(entry.type_id)
+            && (self.hashes.is_empty() || self.wants_pairs(Metadata::from_bytes(entry.metadata)))
+    }
+
+    fn wants_pairs(&self, metadata: Metadata<'_>) -> bool {
+        let wanted = &self.filter.metadata;
+        wanted.iter().all(|(key, value)| metadata.into_iter().any(|(k, v)| k == key && v == value))
+    }
+
+    /// Whether the block of this row may hold something wanted.
+    pub fn wants_row(&self, window: &Window, row: &Row) -> bool {
+        self.wants_place(row)
+            && self.wants_types_of(window, row)
+            && self.hashes.iter().all(|&hash| match &row.pairs {
+                Pairs::None => false,
+                Pairs::Filter(at) => filter::may_hold(&window.filters[at.clone()], hash),
+                Pairs::Any => true,
+            })
+    }
+
+    /// Whether a stretch of a segment may hold something wanted, by ids and times.
+    pub fn wants_part(&self, part: &Part) -> bool {
+        part.next_id > self.from_id
+            && part.first_id <= self.to_id
+            && part.max_time >= self.from_time
+            && self.to_time.is_none_or(|to| part.min_time < to)
+    }
+
+    /// By ids and times alone.
+    fn wants_place(&self, row: &Row) -> bool {
+        (row.count > 0 || self.filter.events)
+            && (row.next_id() > self.from_id || (row.count == 0 && row.first_id >= self.from_id))
+            && row.first_id <= self.to_id
+            && row.max_time >= self.from_time
+            && self.to_time.is_none_or(|to| row.min_time < to)
+    }
+
+    fn wants_types_of(&self, window: &Window, row: &Row) -> bool {
+        let Some(types) = window.types_of(row) else { return true };
+        (self.any_type && !self.filter.events) || types.iter().any(|counted| self.wants_type(counted.type_id))
+    }
+
+    /// The wanted records of a row, when the index tells the places of all of them.
+    pub fn located(&self, window: &Window, row: &Row) -> Option<Vec<(u32, Located)>> {
+        if self.any_type || !self.hashes.is_empty() {
+            return None;
+        }
+        let mut found = vec![];
+        for counted in window.types_of(row)?.iter().filter(|counted| self.wants_type(counted.type_id)) {
+            let wanted = window.located_of(counted)?.iter().filter(|located| {
+                (self.from_id..=self.to_id).contains(&(row.first_id + u64::from(located.standing.ordinal)))
+                    && located.standing.time >= self.from_time
+                    && self.to_time.is_none_or(|to| located.standing.time < to)
+            });
+            found.extend(wanted.map(|&located| (counted.type_id, located)));
+        }
+        found.sort_by_key(|(_, located)| located.standing.ordinal);
+        Some(found)
     }
 
     pub fn wants_type(&self, type_id: u32) -> bool {
@@ -103,11 +190,16 @@ impl Selection {
     /// Takes note of a TYPE event.
     pub fn learn(&mut self, facts: Metadata<'_>) {
         if let Some(named) = NamedType::from_event(facts) {
-            if self.filter.type_names.contains(&named.name) && !self.wanted.contains(&named.number) {
-                self.wanted.push(named.number);
-            }
-            self.names.insert(named.number, named.name);
+            self.learn_name(named);
         }
+    }
+
+    /// Takes note of a named type.
+    pub fn learn_name(&mut self, named: NamedType) {
+        if self.filter.type_names.contains(&named.name) && !self.wanted.contains(&named.number) {
+            self.wanted.push(named.number);
+        }
+        self.names.insert(named.number, named.name);
     }
 
     /// The name that a type number stands for in the segment being read.

@@ -1,8 +1,13 @@
 //! Reading a log: the segments behind a path, and cursors over their records.
 
+mod backward;
 mod block;
 mod cursor;
 mod filter;
+mod forward;
+mod load;
+mod route;
+mod salvage;
 mod tail;
 
 use std::collections::BTreeMap;
@@ -68,7 +73,7 @@ impl Reader {
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
-        let snapshot = source.snapshot(&Snapshot::default())?;
+        let snapshot = source.snapshot(&Snapshot::default(), options.mode)?;
         if snapshot.segments.is_empty() {
             let nothing = Error::new(Kind::NotFound, "no segment (*.binlog) is here");
             return Err(match &source {
@@ -86,7 +91,7 @@ impl Reader {
 
     /// A cursor before the first record that the filter lets through.
     pub fn cursor(&self, filter: &Filter) -> Result<Cursor> {
-        Cursor::new(self.source.clone(), self.snapshot.clone(), self.options, filter)
+        Cursor::new(self.source.clone(), self.snapshot.clone(), &self.options, filter)
     }
 }
 

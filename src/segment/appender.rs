@@ -3,12 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use super::Segment;
+use super::indexing::{Indexing, Summary};
+use super::{Found, Segment};
 use crate::error::{Error, Result};
+use crate::format::block::HEADER;
 use crate::format::codec::Compressor;
-use crate::format::draft::{self, Draft, Place, Stored};
+use crate::format::draft::{self, Buffers, Draft, Place, Stored};
 use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
+use crate::record::NamedType;
 
 /// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
 /// space set aside is faster than one that has to find its own (`docs/performance.md`).
@@ -21,8 +24,8 @@ const COMPRESS_ENTRIES: usize = 4 << 10;
 /// A block that is ready to be written.
 pub(crate) struct Block<'a> {
     pub draft: &'a Draft,
-    /// The buffer that the draft's entries stand in.
-    pub entries: &'a [u8],
+    /// The buffers that the draft's entries stand in.
+    pub buffers: &'a Buffers,
     /// The payload's bytes, one part after the other.
     pub parts: &'a [&'a [u8]],
     /// The payload as it was compressed beforehand; `None` = compress it now, if there is a codec.
@@ -39,21 +42,29 @@ pub(crate) struct Appender {
     set_aside: u64,
     next_id: u64,
     closed: bool,
+    indexing: Indexing,
     heads: Vec<u8>,
     compressed: Vec<Vec<u8>>,
 }
 
 impl Appender {
-    /// Goes on at `end`, where the record `next_id` will stand. `closed` says that a TRAILER ends there.
-    pub fn new(segment: Arc<Segment>, end: u64, durable_end: u64, next_id: u64, closed: bool) -> Self {
+    /// Begins behind the header of a new segment.
+    pub fn new(segment: Arc<Segment>) -> Self {
+        let found = Found::nothing(&segment);
+        Self::resume(segment, found)
+    }
+
+    /// Goes on where a segment was found to end.
+    pub fn resume(segment: Arc<Segment>, found: Found) -> Self {
         Appender {
             segment,
-            end,
+            end: found.end,
             untidy: false,
-            durable_end: Arc::new(AtomicU64::new(durable_end)),
-            set_aside: end,
-            next_id,
-            closed,
+            durable_end: Arc::new(AtomicU64::new(found.durable_end)),
+            set_aside: found.end,
+            next_id: found.next_id,
+            closed: found.closed,
+            indexing: found.indexing,
             heads: vec![],
             compressed: vec![],
         }
@@ -107,13 +118,13 @@ impl Appender {
             };
             let (stored, place) = (Stored { codec, parts, decoded_len }, Place { offset, ..base });
             let from = self.heads.len();
-            offset += draft::seal(block.draft, block.entries, stored, place, shorten, &mut self.heads);
+            offset += draft::seal(block.draft, block.buffers, stored, place, shorten, &mut self.heads);
             heads.push(from..self.heads.len());
             ends.push(offset);
         }
         let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * blocks.len());
-        for ((block, compressed), head) in blocks.iter().zip(&self.compressed).zip(heads) {
-            parts.push(&self.heads[head]);
+        for ((block, compressed), head) in blocks.iter().zip(&self.compressed).zip(&heads) {
+            parts.push(&self.heads[head.clone()]);
             match block.compressed.unwrap_or(compressed) {
                 [] => parts.extend_from_slice(block.parts),
                 shorter => parts.push(shorter),
@@ -124,6 +135,13 @@ impl Appender {
             Ok(()) => blocks.len(),
             Err((done, _)) => ends.iter().take_while(|&&end| end <= self.end + done).count(),
         };
+        for (i, block) in blocks[..good].iter().enumerate() {
+            let offset = if i == 0 { self.end } else { ends[i - 1] };
+            let plain = block.compressed.unwrap_or(&self.compressed[i]).is_empty();
+            let checksums = &self.heads[heads[i].start + HEADER..heads[i].end];
+            let row = Summary::of(block, (offset, ends[i]), heads[i].len(), plain.then_some(checksums));
+            self.indexing.add(&row, block.draft.pairs(block.buffers));
+        }
         if good > 0 {
             self.end = ends[good - 1];
             self.next_id = blocks[good - 1].draft.last_id() + 1;
@@ -136,22 +154,49 @@ impl Appender {
         })
     }
 
-    /// Writes the TRAILER, gives back the space set aside, and so closes the segment. Not yet durable.
-    pub fn close(&mut self) -> Result<()> {
+    /// Whether so much was written since the last INDEX block that it is time for the next.
+    pub fn index_is_due(&self) -> bool {
+        self.indexing.is_due(self.end)
+    }
+
+    /// Writes an INDEX block. `names` are the named types known by now.
+    pub fn write_index(&mut self, names: &[NamedType]) -> Result<()> {
+        self.tidy()?;
+        let bytes = self.indexing.encode(names, self.next_id, self.place());
+        self.write_own(&[&bytes])?;
+        self.indexing.wrote(self.end - bytes.len() as u64, self.end);
+        self.closed = false;
+        Ok(())
+    }
+
+    /// Writes what is missing of the index and the TRAILER, gives back the space set aside, and so closes the segment.
+    /// Not yet durable.
+    pub fn close(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
         if !self.closed {
-            let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: 0 };
-            let bytes = trailer::encode(trailer, self.next_id, clock::now_ns(), self.place());
-            let end = self.end + bytes.len() as u64;
-            if let Err((_, error)) = write(&self.segment, &[&bytes], self.end, end, &mut self.set_aside) {
-                self.untidy = true;
-                let _ = self.tidy();
-                return Err(error);
-            }
-            self.end = end;
+            let place = self.place();
+            let index = self.indexing.encode(names, self.next_id, place);
+            let index_end = place.offset + index.len() as u64;
+            let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: place.offset };
+            let place = Place { offset: index_end, last_index: place.offset, ..place };
+            let trailer = trailer::encode(trailer, self.next_id, clock::now_ns(), place);
+            self.write_own(&[&index, &trailer])?;
+            self.indexing.wrote(index_end - index.len() as u64, index_end);
             self.closed = true;
         }
         self.cut()
+    }
+
+    /// Writes blocks of the segment's own: all, or nothing.
+    fn write_own(&mut self, parts: &[&[u8]]) -> Result<()> {
+        let end = self.end + parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        if let Err((_, error)) = write(&self.segment, parts, self.end, end, &mut self.set_aside) {
+            self.untidy = true;
+            let _ = self.tidy();
+            return Err(error);
+        }
+        self.end = end;
+        Ok(())
     }
 
     fn place(&self) -> Place {
@@ -159,7 +204,7 @@ impl Appender {
             marker: self.segment.header.marker,
             offset: self.end,
             durable_end: self.durable_end.load(Ordering::Acquire),
-            last_index: 0,
+            last_index: self.indexing.last_index(),
         }
     }
 

@@ -1,6 +1,9 @@
-//! One segment file: opening, scanning its blocks, appending blocks, and finding its end again after a crash.
+//! One segment file: opening, scanning its blocks, appending blocks, its index, and finding its end again after a
+//! crash.
 
 mod appender;
+mod indexing;
+mod map;
 mod recover;
 mod scanner;
 mod tail;
@@ -14,9 +17,10 @@ use crate::format::{limits, Malformed};
 use crate::io::{self, Access, Directory, File};
 
 pub(crate) use appender::{Appender, Block};
-pub(crate) use recover::{recover, Found, NamedType};
+pub(crate) use map::{Map, Part};
+pub(crate) use recover::{recover, Found};
 pub(crate) use scanner::{Bad, Scanner};
-pub(crate) use tail::is_torn;
+pub(crate) use tail::{block_at, is_torn, last_block, next_block};
 
 /// The ending of every segment's file name.
 pub(crate) const EXTENSION: &str = ".binlog";
@@ -29,6 +33,7 @@ pub(crate) struct Segment {
     pub header: FileHeader,
     /// Offset of the first block.
     pub start: u64,
+    cache: map::Cache,
 }
 
 impl Segment {
@@ -41,7 +46,7 @@ impl Segment {
             Access::ReadWrite => file,
         };
         let (header, start) = read_start(&*file).map_err(|e| e.at_offset(&path, 0))?;
-        Ok(Segment { file, name: name.to_owned(), path, header, start })
+        Ok(Segment { file, name: name.to_owned(), path, header, start, cache: map::Cache::default() })
     }
 
     /// Makes a new, empty file a segment.
@@ -53,7 +58,14 @@ impl Segment {
             let _ = file.set_len(0);
             return Err(Error::io(&e, "write").at_offset(&path, done));
         }
-        Ok(Segment { file, name: name.to_owned(), path, header, start: bytes.len() as u64 })
+        Ok(Segment {
+            file,
+            name: name.to_owned(),
+            path,
+            header,
+            start: bytes.len() as u64,
+            cache: map::Cache::default(),
+        })
     }
 
     /// An error at a place in this segment.

@@ -1,31 +1,18 @@
-//! Finds out where a segment ends and what it holds, so that a writer can go on in it.
+//! Finds out where a segment ends and what it holds, so that a writer can go on in it. What that costs grows with what
+//! was written since the last sync and the last INDEX block, not with the file.
 
 use std::sync::Arc;
 
+use super::indexing::{Indexing, Summary};
+use super::tail::{last_block, next_block};
 use super::{is_torn, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::draft::Buffers;
 use crate::format::entries::Progress;
-use crate::record::{event, Metadata};
-
-/// A type that was given by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NamedType {
-    pub number: u32,
-    pub name: String,
-    pub content_type: String,
-}
-
-impl NamedType {
-    /// From the facts of a TYPE event; `None` when they are not all there.
-    pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
-        Some(NamedType {
-            number: facts.get("id")?.parse().ok()?,
-            name: facts.get("name")?.to_owned(),
-            content_type: facts.get("content_type").unwrap_or_default().to_owned(),
-        })
-    }
-}
+use crate::format::index::{self, Totals};
+use crate::format::Malformed;
+use crate::record::{event, is_event, Metadata, NamedType};
 
 /// What a segment was found to hold.
 #[derive(Debug)]
@@ -38,38 +25,83 @@ pub(crate) struct Found {
     pub types: Vec<NamedType>,
     /// Whether the last block is a TRAILER: the segment was closed.
     pub closed: bool,
+    /// What the next INDEX block will tell.
+    pub indexing: Indexing,
     /// Bytes behind `end`: a torn tail.
     pub torn_bytes: u64,
     /// Why the torn bytes are not a block.
     pub torn_reason: String,
 }
 
-/// Walks the segment by its block headers, and verifies every byte of the blocks that were not yet known to be
-/// durable. Bytes that are no torn tail are an error: corruption is never cut away.
-pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
-    let durable_end = last_durable_end(segment)?;
-    let mut found = Found {
-        end: segment.start,
-        durable_end,
-        next_id: segment.header.first_id,
-        types: vec![],
-        closed: false,
-        torn_bytes: 0,
-        torn_reason: String::new(),
-    };
-    let mut scanner = Scanner::new(segment.clone(), segment.start);
-    loop {
-        match step(&mut scanner, &mut found) {
-            Ok(()) => (),
-            Err(Bad::Io(error)) => return Err(error),
-            Err(bad) => return end(&scanner, found, bad),
+impl Found {
+    /// Of a segment without a block.
+    pub fn nothing(segment: &Segment) -> Self {
+        Found {
+            end: segment.start,
+            durable_end: 0,
+            next_id: segment.header.first_id,
+            types: vec![],
+            closed: false,
+            indexing: Indexing::new(segment.start),
+            torn_bytes: 0,
+            torn_reason: String::new(),
         }
     }
 }
 
-/// The greatest durable end that the blocks tell, as far as their headers can be followed.
-fn last_durable_end(segment: &Arc<Segment>) -> Result<u64> {
-    let mut scanner = Scanner::new(segment.clone(), segment.start);
+/// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
+/// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
+/// never cut away.
+pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
+    if let Some(near) = last_durable_index(segment)? {
+        let durable_end = durable_end(segment, near.end)?;
+        // What the last block of the file told has to be what the blocks on the way to it tell.
+        if durable_end >= near.end {
+            return walk(segment, Found { durable_end, ..near });
+        }
+    }
+    let durable_end = durable_end(segment, segment.start)?;
+    walk(segment, Found { durable_end, ..Found::nothing(segment) })
+}
+
+/// What the last INDEX block tells that was durable when the last block was written, as if the segment ended with it.
+fn last_durable_index(segment: &Arc<Segment>) -> Result<Option<Found>> {
+    let Some((offset, last)) = last_block(segment)? else { return Ok(None) };
+    let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
+    let mut scanner = Scanner::new(segment.clone(), at);
+    while at != 0 {
+        scanner.jump(at);
+        let (header, window, totals) = match load_index(&mut scanner) {
+            Ok(index) => index,
+            Err(Bad::Io(error)) => return Err(error),
+            // It is only a hint.
+            Err(_) => return Ok(None),
+        };
+        let end = at + header.block_len();
+        if end <= last.durable_end {
+            let indexing = Indexing::after(at, end, totals.counts.as_deref());
+            let next_id = header.first_id;
+            return Ok(Some(Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) }));
+        }
+        at = window.previous;
+    }
+    Ok(None)
+}
+
+/// The INDEX block that the scanner stands at.
+pub(super) fn load_index(scanner: &mut Scanner) -> Result<(BlockHeader, index::Window, Totals), Bad> {
+    let header = scanner.header()?;
+    if header.kind != BlockKind::Index {
+        return Err(Bad::Malformed(Malformed::inconsistent("no index block is here")));
+    }
+    scanner.load_entries(&header)?;
+    let (window, totals) = index::decode(scanner.entries(), scanner.offset()).map_err(Bad::Malformed)?;
+    Ok((header, window, totals))
+}
+
+/// The greatest durable end that the blocks from `from` on tell, as far as their headers can be followed.
+fn durable_end(segment: &Arc<Segment>, from: u64) -> Result<u64> {
+    let mut scanner = Scanner::new(segment.clone(), from);
     loop {
         match scanner.header() {
             Ok(header) => scanner.skip(&header),
@@ -79,32 +111,136 @@ fn last_durable_end(segment: &Arc<Segment>) -> Result<u64> {
     }
 }
 
+fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
+    let mut scanner = Scanner::new(segment.clone(), found.end);
+    loop {
+        match step(&mut scanner, &mut found) {
+            Ok(()) => (),
+            Err(Bad::Io(error)) => return Err(error),
+            Err(bad) => return end(&scanner, found, bad),
+        }
+    }
+}
+
 fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
     let header = scanner.header()?;
-    if scanner.offset() >= found.durable_end {
-        scanner.load(&header)?;
-    } else if header.has_events() {
-        scanner.load_entries(&header)?;
+    if header.first_id < found.next_id && !matches!(header.kind, BlockKind::Skippable(_)) {
+        return Err(Bad::Malformed(Malformed::inconsistent("the block's ids were there before")));
+    }
+    match header.kind {
+        BlockKind::Records => {
+            match scanner.offset() >= found.durable_end {
+                true => scanner.load(&header)?,
+                false => scanner.load_entries(&header)?,
+            }
+            remember(scanner, &header, found)?;
+        }
+        BlockKind::Index => remember_index(scanner, &header, found)?,
+        BlockKind::Trailer => scanner.load_entries(&header)?,
+        BlockKind::Skippable(_) => (),
     }
     scanner.check_whole(&header)?;
-    if header.has_events() {
-        remember_types(scanner, &header, found)?;
-    }
     scanner.skip(&header);
     found.end = scanner.offset() + header.block_len();
-    found.next_id = header.next_id();
+    if !matches!(header.kind, BlockKind::Skippable(_)) {
+        found.next_id = header.next_id();
+    }
     found.closed = header.kind == BlockKind::Trailer;
     Ok(())
 }
 
-fn remember_types(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
-    let mut progress = Progress::new(header.min_time);
-    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
-        if entry.type_id == event::TYPE {
-            found.types.extend(NamedType::from_event(Metadata::from_bytes(entry.metadata)));
+/// An index that is damaged is passed over, unless it is the torn end of the file.
+fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
+    let (offset, end) = (scanner.offset(), scanner.offset() + header.block_len());
+    let read = scanner.load_entries(header);
+    let read = read.and_then(|()| index::decode(scanner.entries(), offset).map_err(Bad::Malformed));
+    match read {
+        Ok((_, totals)) => {
+            found.indexing = Indexing::after(offset, end, totals.counts.as_deref());
+            found.types = totals.names;
+            Ok(())
         }
+        Err(Bad::Malformed(reason)) => {
+            let kept = offset < found.durable_end || next_block(scanner.segment(), end).map_err(Bad::Io)?.is_some();
+            if kept {
+                Ok(())
+            } else {
+                Err(Bad::Malformed(reason))
+            }
+        }
+        Err(bad) => Err(bad),
     }
+}
+
+/// Takes note of the types that the block names, and of what the index will say of it.
+fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
+    let row = summarize(scanner, header, |type_id, facts| {
+        if type_id == event::TYPE {
+            found.types.extend(NamedType::from_event(facts));
+        }
+    })?;
+    row.add_to(&mut found.indexing, scanner, header);
     Ok(())
+}
+
+/// What the index says of a block that is loaded.
+pub(super) struct Summarized {
+    buffers: Buffers,
+    draft: crate::format::draft::Draft,
+}
+
+/// Counts what a block holds, whose entries are loaded; `event` is shown each event.
+pub(super) fn summarize(
+    scanner: &Scanner,
+    header: &BlockHeader,
+    mut event: impl FnMut(u32, Metadata<'_>),
+) -> Result<Summarized, Bad> {
+    use crate::format::draft::{Draft, NewEntry};
+    let mut buffers = Buffers::default();
+    let mut draft = Draft::new(header.first_id, &mut buffers, 0);
+    let mut progress = Progress::new(header.min_time);
+    let (mut count, mut payload) = (0u64, 0u64);
+    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+        payload += u64::from(entry.payload_len);
+        count += u64::from(!is_event(entry.type_id));
+        if is_event(entry.type_id) {
+            event(entry.type_id, Metadata::from_bytes(entry.metadata));
+        }
+        if count > u64::from(header.count) || payload > u64::from(header.payload_len) {
+            break;
+        }
+        draft.push(
+            &NewEntry {
+                type_id: entry.type_id,
+                time: entry.time,
+                // Their number does not matter here.
+                metadata: (u64::from(!entry.metadata.is_empty()), entry.metadata),
+                payload_len: entry.payload_len as usize,
+            },
+            &mut buffers,
+        );
+    }
+    match (count, payload) == (u64::from(header.count), u64::from(header.payload_len)) {
+        true => Ok(Summarized { buffers, draft }),
+        false => Err(Bad::Malformed(Malformed::miscounted())),
+    }
+}
+
+impl Summarized {
+    pub fn add_to(&self, indexing: &mut Indexing, scanner: &Scanner, header: &BlockHeader) {
+        let summary = Summary {
+            offset: scanner.offset(),
+            len: header.block_len(),
+            head_len: header.head_len() as u32,
+            first_id: header.first_id,
+            count: header.count,
+            times: (header.min_time, header.max_time),
+            tallies: self.draft.tallies(&self.buffers),
+            checksums: (header.codec == 0).then(|| scanner.checksums(header)),
+            entries_len: header.entries_len as usize,
+        };
+        indexing.add(&summary, self.draft.pairs(&self.buffers));
+    }
 }
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {
@@ -123,8 +259,8 @@ fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {
         return Ok(found);
     }
     Err(Error::corrupt(format!(
-        "{}; this is damage, not a torn tail, so nothing is cut: read what is there with `binlog cat`, and append to a \
-         new log",
+        "{}; this is damage, not a torn tail, so nothing is cut: `binlog recover --in-place` keeps a copy and saves what \
+         can be saved",
         found.torn_reason
     ))
     .at_offset(&segment.path, found.end))

@@ -1,12 +1,16 @@
 //! Walks the blocks of a segment from one to the next, reading as little of each as is asked for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Segment;
 use crate::error::{Error, Result};
 use crate::format::block::{self, BlockHeader, ENTRIES_COMPRESSED, HEADER};
+use crate::format::checksum::{self, PAGE};
 use crate::format::codec::Decompressor;
-use crate::format::{checksum, Malformed};
+use crate::format::index::{Located, Row, LOCATED_PAGES};
+use crate::format::Malformed;
+use crate::io;
 
 /// Memory that a scanner keeps for the next block; what a larger block needed goes back.
 const KEPT: usize = 1 << 20;
@@ -22,6 +26,17 @@ pub(crate) enum Bad {
     Malformed(Malformed),
     /// The system failed to read.
     Io(Error),
+}
+
+impl Bad {
+    /// How many bytes are no block (1 when that is not known), and why.
+    pub fn tell(&self) -> (u64, String) {
+        match self {
+            Bad::End { left } => (*left, "the file ends within a block".to_owned()),
+            Bad::Malformed(reason) => (1, reason.to_string()),
+            Bad::Io(error) => (1, error.to_string()),
+        }
+    }
 }
 
 /// Reads the blocks of one segment in order.
@@ -48,7 +63,7 @@ pub(crate) struct Scanner {
 struct Region {
     decoded: Vec<u8>,
     /// In `buffer`, unless the region was compressed.
-    stored: Option<std::ops::Range<usize>>,
+    stored: Option<Range<usize>>,
 }
 
 impl Region {
@@ -92,9 +107,35 @@ impl Scanner {
         self.offset
     }
 
+    /// Offset of the block that comes next.
+    pub fn next_offset(&self) -> u64 {
+        self.offset + self.shown
+    }
+
     /// The greatest durable end that the blocks seen so far tell.
     pub fn durable_end(&self) -> u64 {
         self.durable_end
+    }
+
+    /// Goes to the block at `offset`, which need not be the next.
+    pub fn jump(&mut self, offset: u64) {
+        self.pass();
+        if offset != self.offset {
+            self.offset = offset;
+            self.have = 0;
+        }
+    }
+
+    /// Stands before the block at `offset`, and goes on showing what is loaded.
+    pub fn stand_at(&mut self, offset: u64) {
+        self.shown = 0;
+        self.offset = offset;
+        self.have = 0;
+    }
+
+    /// The checksums of the payload's pages of the block whose entries are loaded.
+    pub fn checksums(&self, header: &BlockHeader) -> &[u8] {
+        &self.buffer[HEADER..HEADER + header.checksums_len()]
     }
 
     /// Forgets what has been read ahead, so that a file that has changed since is read again.
@@ -156,6 +197,83 @@ impl Scanner {
                 None
             }
         };
+        Ok(())
+    }
+
+    /// Reads as much of the stored payload as is there, and returns the numbers of the pages that are not what they were
+    /// or not there. [`Self::payload`] shows everything that was read.
+    pub fn load_damaged(&mut self, header: &BlockHeader) -> Result<Vec<usize>, Bad> {
+        let at = self.offset + header.head_len() as u64;
+        let left = self.segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
+        let there = u64::from(header.payload_stored).min(left.saturating_sub(at)) as usize;
+        let out = &mut self.payload.decoded;
+        out.clear();
+        out.resize(there, 0);
+        let n = read(&self.segment, out, at)?;
+        out.truncate(n);
+        let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
+        let is_bad = |&page: &usize| {
+            let end = (header.payload_stored as usize).min((page + 1) * PAGE);
+            let sum = checksum::of_page(checksums, page);
+            let bytes = out.get(page * PAGE..end);
+            bytes.is_none_or(|bytes| !checksum::is_page_good(self.segment.header.marker, page, bytes, sum))
+        };
+        let bad = (0..checksum::pages(header.payload_stored as usize)).filter(is_bad).collect();
+        self.payload.stored = None;
+        Ok(bad)
+    }
+
+    /// Reads and verifies only the pages of the payload that hold its bytes `wanted`; the payload must be stored as it
+    /// is. [`Self::payload`] shows those pages alone; returns at which byte of the whole payload they begin.
+    pub fn load_pages(&mut self, header: &BlockHeader, wanted: Range<usize>) -> Result<usize, Bad> {
+        let len = header.payload_stored as usize;
+        let pages = wanted.start / PAGE..wanted.end.div_ceil(PAGE);
+        let (from, to) = (pages.start * PAGE, len.min(pages.end * PAGE));
+        let out = &mut self.payload.decoded;
+        out.resize(to - from, 0);
+        let at = self.offset + (header.head_len() + from) as u64;
+        let n = read(&self.segment, out, at)?;
+        if n < out.len() {
+            return Err(Bad::End { left: at + n as u64 - self.offset });
+        }
+        let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
+        for (page, bytes) in pages.zip(out.chunks(PAGE)) {
+            if !checksum::is_page_good(self.segment.header.marker, page, bytes, checksum::of_page(checksums, page)) {
+                return Err(Bad::Malformed(Malformed::Page { page }));
+            }
+        }
+        self.payload.stored = None;
+        Ok(from)
+    }
+
+    /// Reads and verifies records whose places the index tells, and nothing else of their block. [`Self::payload`] then
+    /// shows their payloads, one after the other.
+    pub fn load_located<'a>(&mut self, row: &Row, records: impl Iterator<Item = &'a Located>) -> Result<(), Bad> {
+        self.pass();
+        let (payload_at, payload_end) = (row.offset + u64::from(row.head_len), row.end());
+        let out = &mut self.payload.decoded;
+        out.clear();
+        for located in records {
+            let pages = located.pages();
+            if pages.is_empty() {
+                continue;
+            }
+            let start = payload_at + (pages.start * PAGE) as u64;
+            let end = payload_end.min(payload_at + (pages.end * PAGE) as u64);
+            let mut bytes = [0; LOCATED_PAGES * PAGE];
+            let bytes = &mut bytes[..end.saturating_sub(start) as usize];
+            if read(&self.segment, bytes, start)? < bytes.len() {
+                return Err(Bad::End { left: 0 });
+            }
+            for ((page, bytes), &sum) in pages.clone().zip(bytes.chunks(PAGE)).zip(&located.sums) {
+                if !checksum::is_page_good(self.segment.header.marker, page, bytes, sum) {
+                    return Err(Bad::Malformed(Malformed::Page { page }));
+                }
+            }
+            let from = located.standing.payload_at as usize - pages.start * PAGE;
+            out.extend_from_slice(&bytes[from..from + located.standing.payload_len as usize]);
+        }
+        self.payload.stored = None;
         Ok(())
     }
 
@@ -240,18 +358,23 @@ impl Scanner {
                 Ok(0) => break,
                 Ok(n) => self.have += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(e) => return Err(Bad::Io(self.read_error(&e, at))),
+                Err(e) => return Err(Bad::Io(read_error(&self.segment, &e, at))),
             }
         }
         Ok(self.have)
     }
+}
 
-    fn read_error(&self, error: &std::io::Error, at: u64) -> Error {
-        // Without a system's code it is the gzip or zstd stream that is broken.
-        let error = match error.raw_os_error() {
-            Some(_) => Error::io(error, "read"),
-            None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
-        };
-        error.at_offset(&self.segment.path, at)
-    }
+/// Reads until `out` is full or the file ends.
+fn read(segment: &Segment, out: &mut [u8], at: u64) -> Result<usize, Bad> {
+    io::read_full(&*segment.file, out, at).map_err(|e| Bad::Io(read_error(segment, &e, at)))
+}
+
+fn read_error(segment: &Segment, error: &std::io::Error, at: u64) -> Error {
+    // Without a system's code it is the gzip or zstd stream that is broken.
+    let error = match error.raw_os_error() {
+        Some(_) => Error::io(error, "read"),
+        None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+    };
+    error.at_offset(&segment.path, at)
 }

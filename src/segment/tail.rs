@@ -1,11 +1,17 @@
-//! Tells a torn tail, which a crash leaves behind and nobody was promised, from damage.
+//! Finds blocks in the bytes of a segment by their marker, and tells a torn tail, which a crash leaves behind and nobody
+//! was promised, from damage.
+
+use memchr::memmem;
 
 use super::Segment;
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, HEADER};
+use crate::format::trailer;
 use crate::io;
 
 const WINDOW: usize = 256 << 10;
+/// Bytes of a marker that may lie before a window while the rest lies in it.
+const OVERLAP: usize = 7;
 
 /// Whether the bad bytes at `offset` are a torn tail: they start where nothing was known to be durable yet, and no
 /// valid block follows them.
@@ -16,38 +22,64 @@ pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Resul
 /// Offset of the first valid block header at `from` or behind.
 pub(crate) fn next_block(segment: &Segment, from: u64) -> Result<Option<u64>> {
     let marker = segment.header.marker.to_le_bytes();
-    let mut window = vec![0; WINDOW];
+    let finder = memmem::Finder::new(&marker);
+    // Most often it is near.
+    let mut window = vec![0; 16 << 10];
     let mut at = from;
     loop {
-        let n = io::read_full(&*segment.file, &mut window, at)
-            .map_err(|e| Error::io(&e, "read").at_offset(&segment.path, at))?;
-        let mut searched = 0;
-        while let Some(found) = find(&window[searched..n], &marker) {
-            let offset = at + (searched + found) as u64;
-            let mut header = [0; HEADER];
-            let len = io::read_full(&*segment.file, &mut header, offset)
-                .map_err(|e| Error::io(&e, "read").at_offset(&segment.path, offset))?;
-            if BlockHeader::decode(&header[..len], segment.header.marker, offset).is_ok() {
-                return Ok(Some(offset));
+        let n = read(segment, &mut window, at)?;
+        for found in finder.find_iter(&window[..n]) {
+            if block_at(segment, at + found as u64)?.is_some() {
+                return Ok(Some(at + found as u64));
             }
-            searched += found + 1;
         }
-        if n < WINDOW {
+        if n < window.len() {
             return Ok(None);
         }
         // A marker may lie across two windows.
-        at += (n - (marker.len() - 1)) as u64;
+        at += (n - OVERLAP) as u64;
+        window.resize(WINDOW, 0);
     }
 }
 
-fn find(bytes: &[u8], marker: &[u8; 8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|&byte| byte == marker[0]) {
-        at += found;
-        if bytes[at..].starts_with(marker) {
-            return Some(at);
-        }
-        at += 1;
+/// The last valid block header of the file, and its offset. It is the last block unless the bytes were made to look so.
+pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>> {
+    let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
+    if len == u64::MAX {
+        return Ok(None);
     }
-    None
+    // A segment that was closed ends with a trailer.
+    if let Some(offset) = len.checked_sub(trailer::LEN as u64).filter(|&offset| offset >= segment.start) {
+        if let Some(header) = block_at(segment, offset)? {
+            return Ok(Some((offset, header)));
+        }
+    }
+    let marker = segment.header.marker.to_le_bytes();
+    let finder = memmem::FinderRev::new(&marker);
+    let mut window = vec![0; WINDOW];
+    let mut end = len;
+    while end > segment.start {
+        let at = end.saturating_sub((WINDOW - OVERLAP) as u64).max(segment.start);
+        let want = (end - at) as usize + OVERLAP;
+        let n = read(segment, &mut window[..want], at)?;
+        for found in finder.rfind_iter(&window[..n]) {
+            let offset = at + found as u64;
+            if let Some(header) = block_at(segment, offset)? {
+                return Ok(Some((offset, header)));
+            }
+        }
+        end = at;
+    }
+    Ok(None)
+}
+
+/// The header of the block at `offset`, if a valid one is there.
+pub(crate) fn block_at(segment: &Segment, offset: u64) -> Result<Option<BlockHeader>> {
+    let mut header = [0; HEADER];
+    let n = read(segment, &mut header, offset)?;
+    Ok(BlockHeader::decode(&header[..n], segment.header.marker, offset).ok())
+}
+
+fn read(segment: &Segment, buffer: &mut [u8], at: u64) -> Result<usize> {
+    io::read_full(&*segment.file, buffer, at).map_err(|e| Error::io(&e, "read").at_offset(&segment.path, at))
 }

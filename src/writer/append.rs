@@ -4,15 +4,14 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
-use super::output::type_facts;
 use super::piece::Piece;
 use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::format::draft::{Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
 use crate::io::clock::Stopwatch;
-use crate::record::{check_metadata, event, is_event, NewRecord, FIRST_NAMED_TYPE};
-use crate::segment::{Block, NamedType};
+use crate::record::{check_metadata, event, is_event, NamedType, NewRecord, FIRST_NAMED_TYPE};
+use crate::segment::Block;
 
 /// What the append lock guards.
 pub(super) struct Filling {
@@ -180,11 +179,11 @@ impl Shared {
         let mut output = self.output.lock();
         self.drain_into(&mut output)?;
         let id = filling.next_id;
-        let mut entries = vec![];
-        let mut draft = Draft::new(id, 0, 0);
-        draft.push(&record.at(now), &mut entries);
+        let mut buffers = Buffers::default();
+        let mut draft = Draft::new(id, &mut buffers, 0);
+        draft.push(&record.at(now), &mut buffers);
         let compressed = compressed.as_deref();
-        output.write_direct(&Block { draft: &draft, entries: &entries, parts, compressed })?;
+        output.write_direct(&Block { draft: &draft, buffers: &buffers, parts, compressed })?;
         filling.next_id += 1;
         filling.bytes += record.payload_len as u64;
         // In this order, so that no position is ever seen ahead of the one that it follows.
@@ -322,7 +321,7 @@ impl Shared {
         };
         let piece = self.piece(&mut filling)?;
         let named = NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() };
-        let facts = type_facts(&named);
+        let facts = named.to_facts();
         let pairs = facts.as_metadata().as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
         piece.blocks.make_room(piece.next_id, 0, now);

@@ -26,8 +26,7 @@ use crate::format::codec::Compressor;
 use crate::io::{Directory, ForkMark, RealDirectory};
 use crate::log::{Facts, Opened, Target};
 use crate::options::WriterOptions;
-use crate::record::FIRST_NAMED_TYPE;
-use crate::segment::NamedType;
+use crate::record::{NamedType, FIRST_NAMED_TYPE};
 use output::Output;
 
 /// Writes one log. All methods may be called from any thread.

@@ -9,11 +9,11 @@ use super::piece::Piece;
 use crate::error::Result;
 use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
-use crate::format::draft::{Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock;
 use crate::log::{Opened, Prepared, Target};
-use crate::record::{check_metadata, event, MetadataBuf};
-use crate::segment::{Appender, Block, NamedType};
+use crate::record::{check_metadata, event, MetadataBuf, NamedType};
+use crate::segment::{Appender, Block};
 
 /// Bytes of a block beside its payload, at the most that matters for the size of a segment: header, a checksum a page.
 const BLOCK_OVERHEAD: u64 = 4 << 10;
@@ -50,17 +50,19 @@ impl Output {
         segment_bytes: u64,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
-        let Opened { target, appender, found, cut } = opened;
-        if let Some(found) = &found {
-            types.lock().extend(found.types.iter().cloned());
-        }
+        let Opened { target, appender, types: known, cut } = opened;
+        types.lock().extend(known);
         let prepared = None;
         let mut output = Output { target, appender, compressor, segment_bytes, types, prepared, retired: vec![] };
         let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
-        if let Some((offset, bytes, kept)) = cut {
-            let (offset, bytes, kept) = (offset.to_string(), bytes.to_string(), kept.display().to_string());
-            let reason = found.map_or_else(String::new, |found| found.torn_reason);
-            let facts = [("offset", offset), ("bytes", bytes), ("kept", kept), ("reason", reason)];
+        if let Some(cut) = cut {
+            let kept = cut.kept.display().to_string();
+            let facts = [
+                ("offset", cut.offset.to_string()),
+                ("bytes", cut.bytes.to_string()),
+                ("kept", kept),
+                ("reason", cut.reason),
+            ];
             events.push((event::RECOVERED, MetadataBuf::from_iter(facts)));
         }
         events.push((event::OPENED, MetadataBuf::new()));
@@ -76,6 +78,9 @@ impl Output {
     /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
     pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
         while let Some(first) = piece.blocks().first() {
+            if self.appender.index_is_due() {
+                self.appender.write_index(&self.types.lock())?;
+            }
             self.make_room(first.payload_len() as u64)?;
             let room = self.segment_bytes.saturating_sub(self.appender.end());
             let mut used = 0;
@@ -88,7 +93,7 @@ impl Output {
             let blocks: Vec<Block<'_>> = drafts
                 .iter()
                 .zip(&parts)
-                .map(|(draft, parts)| Block { draft, entries: piece.entries(), parts, compressed: None })
+                .map(|(draft, parts)| Block { draft, buffers: piece.buffers(), parts, compressed: None })
                 .collect();
             let count = blocks.len();
             match self.appender.append(&blocks, &mut self.compressor) {
@@ -122,7 +127,7 @@ impl Output {
             let next = self.prepared.as_ref().map_or("", |prepared| &prepared.name);
             let facts = MetadataBuf::from_iter([("file", next)]);
             self.write_events(&[(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())])?;
-            self.appender.close()?;
+            self.close_segment()?;
         }
         let Some(prepared) = self.prepared.take() else { return Ok(false) };
         let last = &self.appender.segment;
@@ -141,7 +146,7 @@ impl Output {
         self.retired.push(closed.segment);
         let facts = MetadataBuf::from_iter([("file", previous)]);
         let mut events = vec![(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, facts)];
-        events.extend(self.types.lock().iter().map(|named| (event::TYPE, type_facts(named))));
+        events.extend(self.types.lock().iter().map(|named| (event::TYPE, named.to_facts())));
         self.write_events(&events)?;
         Ok(true)
     }
@@ -175,7 +180,11 @@ impl Output {
             return Ok(());
         }
         self.write_events(&[(event::STOPPED, MetadataBuf::new()), (event::CLOSED, MetadataBuf::new())])?;
-        self.appender.close()
+        self.close_segment()
+    }
+
+    fn close_segment(&mut self) -> Result<()> {
+        self.appender.close(&self.types.lock())
     }
 
     /// Gives the locks back, so that another writer may open the log.
@@ -196,31 +205,22 @@ impl Output {
     }
 
     fn write_events(&mut self, events: &[(u32, MetadataBuf)]) -> Result<()> {
-        let mut entries = vec![];
-        let mut draft = Draft::new(self.appender.next_id(), 0, 0);
+        let mut buffers = Buffers::default();
+        let mut draft = Draft::new(self.appender.next_id(), &mut buffers, 0);
         let time = clock::now_ns();
         for (type_id, facts) in events {
-            push_event(&mut draft, &mut entries, *type_id, facts, time)?;
+            push_event(&mut draft, &mut buffers, *type_id, facts, time)?;
         }
-        let block = Block { draft: &draft, entries: &entries, parts: &[], compressed: None };
+        let block = Block { draft: &draft, buffers: &buffers, parts: &[], compressed: None };
         self.appender.append(&[block], &mut self.compressor).map_err(|(_, error)| error)
     }
 }
 
-fn push_event(draft: &mut Draft, entries: &mut Vec<u8>, type_id: u32, facts: &MetadataBuf, time: i64) -> Result<()> {
+fn push_event(draft: &mut Draft, buffers: &mut Buffers, type_id: u32, facts: &MetadataBuf, time: i64) -> Result<()> {
     let pairs = facts.as_metadata().as_bytes();
     let metadata = (check_metadata(pairs)?, pairs);
-    draft.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, entries);
+    draft.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, buffers);
     Ok(())
-}
-
-/// The facts of a TYPE event.
-pub(crate) fn type_facts(named: &NamedType) -> MetadataBuf {
-    MetadataBuf::from_iter([
-        ("id", named.number.to_string()),
-        ("name", named.name.clone()),
-        ("content_type", named.content_type.clone()),
-    ])
 }
 
 fn started_facts() -> [(&'static str, String); 3] {

@@ -1,7 +1,7 @@
 //! What the callers fill and the write stage writes: a few blocks at a time, so that handing over costs little beside
 //! the filling (`docs/performance.md` has the figures).
 
-use crate::format::draft::{Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, NewEntry};
 
 /// Payload bytes at which a piece is handed over. write(2) is fastest in pieces of 128 to 256 KiB.
 const HAND_OVER: usize = 256 << 10;
@@ -11,7 +11,7 @@ const ENTRIES_TARGET: usize = 256 << 10;
 /// Blocks being filled. The last may still grow; the others are complete.
 pub(crate) struct Piece {
     blocks: Vec<Draft>,
-    entries: Vec<u8>,
+    buffers: Buffers,
     payload: Vec<u8>,
     /// Blocks that the write stage has already written.
     written: usize,
@@ -28,7 +28,7 @@ impl Piece {
         let payload = Vec::with_capacity(Self::most(block_bytes));
         Piece {
             blocks: vec![],
-            entries: Vec::with_capacity(16 << 10),
+            buffers: Buffers::with_capacity(16 << 10),
             payload,
             written: 0,
             block_bytes,
@@ -49,7 +49,7 @@ impl Piece {
     /// Whether it is time to hand it over.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.payload.len() >= Self::full_at(self.block_bytes) || self.entries.len() >= ENTRIES_TARGET
+        self.payload.len() >= Self::full_at(self.block_bytes) || self.buffers.entries_len() >= ENTRIES_TARGET
     }
 
     pub fn is_empty(&self) -> bool {
@@ -91,14 +91,14 @@ impl Piece {
         if self.blocks.is_empty() {
             self.since = now;
         }
-        self.blocks.push(Draft::new(first_id, self.entries.len(), self.payload.len()));
+        self.blocks.push(Draft::new(first_id, &mut self.buffers, self.payload.len()));
     }
 
     /// Adds a record to the block that [`Self::make_room`] left current.
     #[inline]
     pub fn push<'a>(&mut self, entry: &NewEntry<'_>, parts: impl Iterator<Item = &'a [u8]>) {
         let Some(block) = self.blocks.last_mut() else { return };
-        block.push(entry, &mut self.entries);
+        block.push(entry, &mut self.buffers);
         for part in parts {
             self.payload.extend_from_slice(part);
         }
@@ -109,14 +109,14 @@ impl Piece {
         &self.blocks[self.written..]
     }
 
-    /// The payload of a block, and the buffer that holds its entries.
+    /// The payload of a block.
     pub fn payload_of(&self, draft: &Draft) -> &[u8] {
         &self.payload[draft.payload()]
     }
 
-    /// The buffer that the blocks' entries stand in.
-    pub fn entries(&self) -> &[u8] {
-        &self.entries
+    /// The buffers that the blocks' entries stand in.
+    pub fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Takes note that `n` more blocks are written.
@@ -129,9 +129,8 @@ impl Piece {
         self.blocks.clear();
         self.since = 0;
         self.written = 0;
-        self.entries.clear();
+        self.buffers.clear(2 * ENTRIES_TARGET);
         self.payload.clear();
         self.payload.shrink_to(Self::most(self.block_bytes));
-        self.entries.shrink_to(2 * ENTRIES_TARGET);
     }
 }

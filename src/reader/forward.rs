@@ -1,0 +1,316 @@
+//! From block to block and from segment to segment, the oldest first.
+
+use std::sync::Arc;
+
+use super::cursor::Moved;
+use super::route::Route;
+use super::{Cursor, Tail, TailState};
+use crate::error::{Error, Kind, Result};
+use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::declaration::FileHeader;
+use crate::format::{index, trailer, Malformed};
+use crate::log::Source;
+use crate::options::ReaderMode;
+use crate::segment::{is_torn, Bad, Scanner, Segment};
+
+impl Cursor {
+    /// Loads the next block that may hold something wanted; false at the end.
+    pub(super) fn advance_forward(&mut self) -> Result<bool> {
+        loop {
+            let moved = match self.step() {
+                Ok(moved) => moved,
+                Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
+                Err(Bad::End { left }) if left > 0 && self.turn_back() => Moved::Again,
+                Err(Bad::Malformed(_)) if self.turn_back() => Moved::Again,
+                Err(bad) if self.salvage.is_some() => self.salvage_after(bad)?,
+                Err(Bad::Io(error)) => return Err(self.fail(error)),
+                Err(bad) => self.end_of_segment(bad)?,
+            };
+            match moved {
+                Moved::Block => return Ok(true),
+                Moved::Again => (),
+                Moved::End => return Ok(false),
+            }
+        }
+    }
+
+    /// Looks at the next block of the segment.
+    fn step(&mut self) -> Result<Moved, Bad> {
+        if self.past {
+            return Err(Bad::End { left: 0 });
+        }
+        if let Some(moved) = self.follow_route()? {
+            return Ok(moved);
+        }
+        let header = self.scanner.header()?;
+        if let Some(reason) = self.out_of_order(&header) {
+            return Err(Bad::Malformed(reason));
+        }
+        self.verified();
+        match header.kind {
+            BlockKind::Records => (),
+            BlockKind::Trailer => {
+                self.scanner.load_entries(&header)?;
+                let ids = header.first_id.wrapping_sub(self.segment().header.first_id);
+                if trailer::decode(self.scanner.entries()).map_err(Bad::Malformed)?.records != ids {
+                    return Err(Bad::Malformed(Malformed::inconsistent(
+                        "the trailer counts other records than there are",
+                    )));
+                }
+                return self.pass_over(&header, true);
+            }
+            BlockKind::Index => {
+                self.scanner.check_whole(&header)?;
+                self.check_index(&header)?;
+                return self.pass_over(&header, false);
+            }
+            BlockKind::Skippable(_) => {
+                self.scanner.check_whole(&header)?;
+                return self.pass_over(&header, false);
+            }
+        }
+        self.past = self.selection.is_past(&header);
+        if self.past {
+            return Ok(Moved::Again);
+        }
+        let wanted = self.selection.wants_block(&header);
+        if header.has_events() {
+            self.scanner.load_entries(&header)?;
+            self.learn(&header)?;
+        }
+        if !wanted || !self.load(&header)? {
+            self.scanner.check_whole(&header)?;
+            return self.pass_over(&header, false);
+        }
+        self.pass_over(&header, false)?;
+        Ok(Moved::Block)
+    }
+
+    /// A damaged index hides nothing, so only those hear of it who want to know of every byte.
+    fn check_index(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        if self.mode == ReaderMode::Prefix {
+            return Ok(());
+        }
+        self.scanner.load_entries(header)?;
+        let read = index::decode(self.scanner.entries(), self.scanner.offset()).map_err(Bad::Malformed);
+        read.map(|_| ())
+    }
+
+    fn pass_over(&mut self, header: &BlockHeader, sealed: bool) -> Result<Moved, Bad> {
+        self.scanner.skip(header);
+        self.sealed = sealed;
+        if !matches!(header.kind, BlockKind::Skippable(_)) {
+            self.expected = Some(header.next_id());
+        }
+        Ok(Moved::Again)
+    }
+
+    /// Ids must follow each other without a gap, unless the log itself tells of the gap.
+    pub(super) fn out_of_order(&self, header: &BlockHeader) -> Option<Malformed> {
+        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        let skippable = matches!(header.kind, BlockKind::Skippable(_));
+        if skippable
+            || header.first_id == expected
+            || (header.first_id > expected && self.acknowledged == Some(header.first_id))
+        {
+            return None;
+        }
+        Some(Malformed::inconsistent(match header.first_id > expected {
+            true => format!("the records {expected} to {} are missing", header.first_id - 1),
+            false => format!("the block begins with record {}, where {expected} should come", header.first_id),
+        }))
+    }
+
+    /// Bytes of the file from the scanner's offset on.
+    pub(super) fn left(&self) -> Result<u64, Bad> {
+        let segment = self.scanner.segment();
+        let len = segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&segment.path)))?;
+        Ok(len.saturating_sub(self.scanner.offset()))
+    }
+
+    /// The current segment shows no further block: because it ends, because its writer is in the middle of one, or
+    /// because it is damaged.
+    fn end_of_segment(&mut self, bad: Bad) -> Result<Moved> {
+        let segment = self.scanner.segment().clone();
+        let offset = self.scanner.offset();
+        let (left, reason) = bad.tell();
+        // Forget the bytes: there may be others next time.
+        self.scanner.reread();
+        if left > 0 && !is_torn(&segment, offset, self.scanner.durable_end())? {
+            // A writer at work may have completed this block, and others behind it, since it was read.
+            if self.suspect.replace(offset) != Some(offset) {
+                return Ok(Moved::Again);
+            }
+            let reason = match bad {
+                Bad::Malformed(reason) => reason,
+                _ => Malformed::inconsistent(format!("{reason}, of which more was durable once")),
+            };
+            return Err(self.corrupt(&reason));
+        }
+        self.leave_segment(left, reason)
+    }
+
+    /// Goes on behind the current segment, whose last `left` bytes are no block for this reason.
+    pub(super) fn leave_segment(&mut self, left: u64, reason: String) -> Result<Moved> {
+        if self.at + 1 < self.snapshot.segments.len() {
+            return self.enter_next(left, &reason);
+        }
+        if self.finds_another_segment(left == 0)? {
+            // The current one may have grown before the other began: look again.
+            return Ok(Moved::Again);
+        }
+        self.end(left, reason)
+    }
+
+    /// Comes to an end behind the last segment, where `left` bytes are no block for this reason.
+    fn end(&mut self, left: u64, reason: String) -> Result<Moved> {
+        let live = self.segment().is_live();
+        if !live && !self.looked_again {
+            // The writer may have gone on, or closed, between the last look at the file and the question just asked.
+            self.looked_again = true;
+            return Ok(Moved::Again);
+        }
+        let alone = matches!(self.source, Source::File(..));
+        let gone = self.successor.clone().filter(|_| !alone && !live);
+        let (state, reason) = match (left, live, gone) {
+            (0, true, _) => (TailState::Live, String::new()),
+            (_, true, _) => (TailState::Live, reason),
+            (0, _, _) if self.past => (TailState::Closed, String::new()),
+            (0, _, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
+            (0, _, None) if self.sealed => (TailState::Closed, String::new()),
+            (0, _, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
+            (_, _, _) => (TailState::Torn, reason),
+        };
+        let strict = self.mode == ReaderMode::Strict && matches!(state, TailState::Unclosed | TailState::Torn);
+        if strict {
+            let torn = if state == TailState::Torn { "torn tail: " } else { "" };
+            return Err(self.corrupt(&Malformed::Inconsistent(format!("{torn}{reason}"))));
+        }
+        let unread_bytes = if left > 0 { self.left().unwrap_or(left) } else { 0 };
+        let (path, offset) = (self.segment().path.clone(), self.scanner.offset());
+        self.tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
+        Ok(Moved::End)
+    }
+
+    /// Whether a segment has come up behind the last known one. `clean` says that this ends with a whole block.
+    fn finds_another_segment(&mut self, clean: bool) -> Result<bool> {
+        // A writer that is in the middle of a segment does not begin another.
+        if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
+            return Ok(false);
+        }
+        let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+        let here = self.segment().path.clone();
+        if let Some(at) = fresh.segments.iter().position(|segment| segment.path == here) {
+            self.at = at;
+            self.snapshot = fresh;
+        }
+        Ok(self.at + 1 < self.snapshot.segments.len())
+    }
+
+    fn enter_next(&mut self, left: u64, reason: &str) -> Result<Moved> {
+        let ended = self.segment().header.clone();
+        let next = self.snapshot.segments[self.at + 1].clone();
+        if next.header.log_id != ended.log_id {
+            if left > 0 && self.salvage.is_none() {
+                return Err(self.corrupt(&Malformed::inconsistent(reason)));
+            }
+            self.expected = None;
+            self.past = false;
+        } else if !self.past {
+            let expected = self.expected.unwrap_or(ended.first_id);
+            // The end that the next segment tells of was written before that one existed.
+            if let Some(reason) = chain_break(&ended, self.scanner.offset(), expected, &next) {
+                match self.salvage.is_some() {
+                    true => return self.salvage_chain(&ended, expected, &next, reason),
+                    false => return Err(self.corrupt(&reason)),
+                }
+            }
+            if left > 0 && self.salvage.is_none() {
+                return Err(self.corrupt(&Malformed::inconsistent(reason)));
+            }
+            self.expected = Some(next.header.first_id);
+        }
+        self.begin_segment(self.at + 1)?;
+        Ok(Moved::Again)
+    }
+
+    /// The segment that the first wanted id stands in, so that those before need not be read. Only a log of one piece
+    /// can be searched so.
+    pub(super) fn first_wanted_segment(&self) -> usize {
+        let segments = &self.snapshot.segments;
+        match self.snapshot.is_one_log() {
+            true => segments.partition_point(|s| s.header.first_id <= self.selection.first_id()).saturating_sub(1),
+            false => 0,
+        }
+    }
+
+    pub(super) fn begin_segment(&mut self, at: usize) -> Result<()> {
+        let segment: Arc<Segment> = self.snapshot.segments[at].clone();
+        self.at = at;
+        self.sealed = false;
+        self.suspect = None;
+        self.successor = None;
+        self.acknowledged = None;
+        match Arc::ptr_eq(self.scanner.segment(), &segment) {
+            true => {
+                self.scanner.reread();
+                self.scanner.jump(segment.start);
+            }
+            false => self.scanner = Scanner::new(segment.clone(), segment.start),
+        }
+        let by_index = self.mode == ReaderMode::Prefix && self.selection.is_selective(segment.header.first_id);
+        self.route = if by_index { Route::by_index(&segment)? } else { None };
+        self.selection.begin_segment();
+        self.learn_names();
+        if let Some(salvage) = &mut self.salvage {
+            salvage.begin_segment();
+        }
+        Ok(())
+    }
+
+    /// Learns the named types that the index of the segment tells.
+    pub(super) fn learn_names(&mut self) {
+        if let Some(route) = &self.route {
+            for named in &route.map().names {
+                self.selection.learn_name(named.clone());
+            }
+        }
+    }
+}
+
+/// What is wrong between a segment that ends at the offset `end`, where the record `expected` should come next, and the
+/// one that follows it.
+pub(super) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Segment) -> Option<Malformed> {
+    let first_id = next.header.first_id;
+    let told = next.header.predecessor.as_ref().filter(|told| told.sequence == ended.sequence);
+    let missing = match told {
+        Some(told) if !ended.is_followed_by(told) => {
+            let (this, that) = (ended.sequence, next.header.sequence);
+            let reason = format!("segment {that} was written after another segment {this} than the one that is here");
+            return Some(Malformed::Inconsistent(reason));
+        }
+        Some(told) if ended.recovered.is_none() && told.bytes > end => {
+            Some(format!("{} bytes of the file", told.bytes - end))
+        }
+        Some(_) => None,
+        None if next.header.sequence <= ended.sequence => {
+            let twice = next.path.display();
+            let reason = format!("segment {} of the log is here twice, also as {twice}", next.header.sequence);
+            return Some(Malformed::Inconsistent(reason));
+        }
+        None => Some(format!("the segments {} to {}", ended.sequence + 1, next.header.sequence - 1)),
+    };
+    if let Some(missing) = missing {
+        let records = match first_id > expected {
+            true => format!(", with the records {expected} to {}", first_id - 1),
+            false => String::new(),
+        };
+        return Some(Malformed::inconsistent(format!("{missing} are missing{records}")));
+    }
+    // The records that a recovered segment lost at its end are told in its header.
+    if first_id != expected && ended.recovered.as_ref().is_none_or(|recovered| recovered.last_id + 1 != first_id) {
+        let reason = format!("the next segment begins with record {first_id}, where {expected} should come");
+        return Some(Malformed::Inconsistent(reason));
+    }
+    None
+}

@@ -1,0 +1,111 @@
+//! Reads of a block what the filter needs: all of it, its entries and the pages with wanted records, or its entries.
+
+use super::block::{Hit, Walk};
+use super::cursor::Shown;
+use super::Cursor;
+use crate::format::block::BlockHeader;
+use crate::format::entries::Progress;
+use crate::format::index::{Located, Row, Window};
+use crate::record::{event, Metadata};
+use crate::segment::Bad;
+
+impl Cursor {
+    /// Reads what is wanted of the block with this header, at which the scanner stands; false when nothing is.
+    pub(super) fn load(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
+        let headers_only = self.selection.headers_only();
+        if self.salvage.is_some() {
+            // A block that is not all there is somebody else's to judge.
+            self.scanner.check_whole(header)?;
+        }
+        if self.selection.wants_all(header) {
+            let read = match headers_only {
+                true => self.scanner.load_entries(header),
+                false => self.scanner.load(header),
+            };
+            match read {
+                Ok(()) => {
+                    self.scanner.check_whole(header)?;
+                    self.shown = Shown::Walk(Walk::new(header, &self.selection));
+                    return Ok(true);
+                }
+                Err(Bad::Malformed(_)) if self.salvage.is_some() => (),
+                Err(bad) => return Err(bad),
+            }
+        }
+        self.scanner.load_entries(header)?;
+        let mut hits = self.hits(header)?;
+        if !headers_only {
+            hits = match self.salvage.is_some() {
+                true => self.load_what_is_good(header, hits)?,
+                false => self.load_payload_of(header, hits)?,
+            };
+        }
+        self.scanner.check_whole(header)?;
+        let any = !hits.is_empty();
+        self.shown = Shown::Hits(hits, 0);
+        Ok(any)
+    }
+
+    /// The wanted records of a block whose entries are loaded.
+    pub(super) fn hits(&self, header: &BlockHeader) -> Result<Vec<Hit>, Bad> {
+        Walk::new(header, &self.selection).rest(&self.selection, self.scanner.entries()).map_err(Bad::Malformed)
+    }
+
+    /// Reads the pages from the first of these records to the last, or the whole payload when that is hardly more.
+    fn load_payload_of(&mut self, header: &BlockHeader, mut hits: Vec<Hit>) -> Result<Vec<Hit>, Bad> {
+        let (Some(first), Some(last)) = (hits.first(), hits.last()) else { return Ok(hits) };
+        let wanted = first.payload().start..last.payload().end;
+        if header.codec != 0 || wanted.len() > header.payload_len as usize / 4 * 3 {
+            self.scanner.load_payload(header)?;
+            return Ok(hits);
+        }
+        let from = self.scanner.load_pages(header, wanted)?;
+        hits.iter_mut().for_each(|hit| hit.payload_at -= from);
+        Ok(hits)
+    }
+
+    /// Reads the wanted records of a block whose places the index tells, without the rest of it; false when it does not
+    /// tell them all.
+    pub(super) fn load_located(&mut self, window: &Window, row: &Row) -> Result<bool, Bad> {
+        // Events are to be learnt from.
+        let found = if row.has_events { None } else { self.selection.located(window, row) };
+        let Some(found) = found.filter(|found| !found.is_empty()) else { return Ok(false) };
+        if !self.selection.headers_only() {
+            self.scanner.load_located(row, found.iter().map(|(_, located)| located))?;
+        }
+        let mut payload_at = 0;
+        let hit = |(type_id, Located { standing, .. }): &(u32, Located)| {
+            payload_at += standing.payload_len as usize;
+            Hit {
+                id: row.first_id + u64::from(standing.ordinal),
+                time: standing.time,
+                type_id: *type_id,
+                metadata: 0..0,
+                payload_at: payload_at - standing.payload_len as usize,
+                payload_len: standing.payload_len,
+            }
+        };
+        self.shown = Shown::Hits(found.iter().map(hit).collect(), 0);
+        Ok(true)
+    }
+
+    /// Takes note of what the block's events say about types, about where the log goes on, and about records that were
+    /// lost and are known to be.
+    pub(super) fn learn(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let mut progress = Progress::new(header.min_time);
+        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::Malformed)? {
+            let facts = Metadata::from_bytes(entry.metadata);
+            match entry.type_id {
+                event::TYPE => self.selection.learn(facts),
+                event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
+                event::OPENED => self.successor = None,
+                event::RECOVERED => {
+                    let last_lost = facts.get("last_lost_id").and_then(|id| id.parse::<u64>().ok());
+                    self.acknowledged = last_lost.and_then(|id| id.checked_add(1));
+                }
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+}

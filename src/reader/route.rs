@@ -1,0 +1,174 @@
+//! The way through a segment by its index, for a cursor that need not see every block.
+//!
+//! The index is a hint: a block that it leads to is compared with what the index says of it, and when they differ, the
+//! cursor goes back to where it came from and reads on without the index.
+
+use std::sync::Arc;
+
+use super::cursor::Moved;
+use super::Cursor;
+use crate::error::Result;
+use crate::format::index::{Row, Window};
+use crate::record::event;
+use crate::segment::{Bad, Map, Segment};
+
+/// How far the index of a segment has been followed.
+pub(super) struct Route {
+    map: Arc<Map>,
+    part: usize,
+    /// The rows of that part.
+    rows: Option<Arc<Window>>,
+    /// Where the last jump came from, until the block it led to is found to be as told.
+    origin: Option<(u64, Option<u64>)>,
+}
+
+impl Route {
+    /// By the index alone; `None` when there is none.
+    pub fn by_index(segment: &Arc<Segment>) -> Result<Option<Self>> {
+        let map = segment.indexed()?;
+        Ok((!map.parts.is_empty()).then(|| Self::through(map)))
+    }
+
+    /// Through the whole segment.
+    pub fn whole(segment: &Arc<Segment>) -> Result<Self> {
+        Ok(Self::through(segment.mapped()?))
+    }
+
+    fn through(map: Arc<Map>) -> Self {
+        Route { map, part: 0, rows: None, origin: None }
+    }
+
+    pub fn map(&self) -> &Arc<Map> {
+        &self.map
+    }
+}
+
+/// What the index says about going on.
+enum Next {
+    /// Nothing: read the next block.
+    Read,
+    /// Nothing wanted is before this offset, where a block with this first id begins.
+    Jump(u64, u64),
+    /// As before, and this row's block holds something wanted.
+    Row(Arc<Window>, usize),
+    /// Everything from here on is past the filter's range.
+    Past,
+}
+
+impl Cursor {
+    /// Goes on by the index: to the next block that may hold something wanted, whose header is to be read then (`None`),
+    /// or to records that are read without it.
+    pub(super) fn follow_route(&mut self) -> Result<Option<Moved>, Bad> {
+        loop {
+            let next = match self.next_by_index() {
+                Ok(next) => next,
+                Err(Bad::Io(error)) => return Err(Bad::Io(error)),
+                // An INDEX block that cannot be read: go on without.
+                Err(_) => {
+                    self.route = None;
+                    return Ok(None);
+                }
+            };
+            match next {
+                Next::Read => return Ok(None),
+                Next::Past => {
+                    self.past = true;
+                    return Ok(Some(Moved::Again));
+                }
+                Next::Jump(offset, first_id) => self.jump(offset, first_id),
+                Next::Row(window, at) => {
+                    let row = &window.rows[at];
+                    self.jump(row.offset, row.first_id);
+                    return match self.load_located(&window, row) {
+                        Ok(true) => {
+                            self.verified();
+                            self.scanner.stand_at(row.end());
+                            self.expected = Some(row.next_id());
+                            Ok(Some(Moved::Block))
+                        }
+                        Err(Bad::Io(error)) => Err(Bad::Io(error)),
+                        // Read the block itself, and say what is wrong with it.
+                        Ok(false) | Err(_) => Ok(None),
+                    };
+                }
+            }
+        }
+    }
+
+    /// The block that a jump led to is as the index tells.
+    pub(super) fn verified(&mut self) {
+        if let Some(route) = &mut self.route {
+            route.origin = None;
+        }
+    }
+
+    /// After a jump that led astray: goes back, and gives up the index. False when there was no jump.
+    pub(super) fn turn_back(&mut self) -> bool {
+        let Some((offset, expected)) = self.route.as_mut().and_then(|route| route.origin.take()) else { return false };
+        self.route = None;
+        self.scanner.reread();
+        self.scanner.jump(offset);
+        self.expected = expected;
+        true
+    }
+
+    fn jump(&mut self, offset: u64, first_id: u64) {
+        let from = (self.scanner.next_offset(), self.expected);
+        if let Some(route) = self.route.as_mut().filter(|_| offset != from.0) {
+            route.origin.get_or_insert(from);
+            self.scanner.jump(offset);
+            self.expected = Some(first_id);
+            self.sealed = false;
+        }
+    }
+
+    fn next_by_index(&mut self) -> Result<Next, Bad> {
+        let here = self.scanner.next_offset();
+        let segment = self.scanner.segment().clone();
+        let Some(route) = &mut self.route else { return Ok(Next::Read) };
+        while route.map.parts.get(route.part).is_some_and(|part| part.to <= here) {
+            route.part += 1;
+            route.rows = None;
+        }
+        let Some(part) = route.map.parts.get(route.part) else {
+            if route.origin.is_none() {
+                self.route = None;
+            }
+            return Ok(Next::Read);
+        };
+        if here < part.from {
+            return Ok(Next::Read);
+        }
+        if part.first_id > self.selection.last_id() {
+            return Ok(Next::Past);
+        }
+        // The last part may tell where the log goes on.
+        let is_last = route.part + 1 == route.map.parts.len();
+        if !is_last && !self.selection.wants_part(part) {
+            return Ok(Next::Jump(part.to, part.next_id));
+        }
+        let rows = match &route.rows {
+            Some(rows) => rows.clone(),
+            None => route.rows.insert(segment.rows(part)?).clone(),
+        };
+        let first_id = self.selection.first_id();
+        let from = rows.rows.partition_point(|row| row.end() <= here || row.next_id() < first_id);
+        let skipped = rows.rows[from..]
+            .iter()
+            .position(|row| self.selection.wants_row(&rows, row) || must_be_seen(&rows, row, &segment));
+        Ok(match skipped {
+            Some(skipped) => Next::Row(rows, from + skipped),
+            None => Next::Jump(part.to, part.next_id),
+        })
+    }
+}
+
+/// Whether the block tells where the log goes on, which has to be known at its end.
+fn must_be_seen(window: &Window, row: &Row, segment: &Segment) -> bool {
+    // Every segment begins with a block that says that it was opened, and nothing before it to forget.
+    row.has_events
+        && row.offset != segment.start
+        && window.types_of(row).is_none_or(|types| {
+            types.iter().any(|counted| matches!(counted.type_id, event::ROTATE_NEXT | event::OPENED | event::RECOVERED))
+        })
+}

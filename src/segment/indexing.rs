@@ -1,0 +1,179 @@
+//! The index of a segment while it grows: rows for the blocks since the last INDEX block, and what the segment holds.
+
+use std::collections::BTreeMap;
+
+use super::Block;
+use crate::format::checksum;
+use crate::format::draft::Place;
+use crate::format::filter;
+use crate::format::index::{self, Located, Pairs, Row, Totals, TypeCount, Window};
+use crate::format::tally::Tally;
+use crate::record::{is_event, Metadata, NamedType};
+
+/// An INDEX block is written after so many bytes: what an opening after a crash has to look through.
+const WINDOW_BYTES: u64 = 64 << 20;
+/// Or after so many blocks: what the rows take in memory, and what finding one record has to decode.
+const WINDOW_ROWS: usize = 4096;
+/// Records are located one by one only in blocks whose entries take more than this: reading fewer costs nothing.
+const LOCATED_FROM_ENTRIES: usize = 512;
+/// And at most so many of a block.
+const LOCATED_MOST: usize = 4;
+/// Types that the totals count; a segment with more tells none.
+const TYPES_MOST: usize = 1 << 16;
+
+/// What a row is made of.
+pub(crate) struct Summary<'a> {
+    pub offset: u64,
+    pub len: u64,
+    pub head_len: u32,
+    pub first_id: u64,
+    pub count: u32,
+    pub times: (i64, i64),
+    pub tallies: Option<&'a [Tally]>,
+    /// Checksums of the payload's pages, when it is stored as it is.
+    pub checksums: Option<&'a [u8]>,
+    pub entries_len: usize,
+}
+
+impl<'a> Summary<'a> {
+    /// Of a block that was written to `place.0..place.1` of the file.
+    pub fn of(block: &'a Block<'_>, place: (u64, u64), head_len: usize, checksums: Option<&'a [u8]>) -> Self {
+        let draft = block.draft;
+        Summary {
+            offset: place.0,
+            len: place.1 - place.0,
+            head_len: head_len as u32,
+            first_id: draft.first_id,
+            count: draft.count,
+            times: draft.times(),
+            tallies: draft.tallies(block.buffers),
+            checksums,
+            entries_len: draft.entries_len(),
+        }
+    }
+}
+
+/// What the next INDEX block will say.
+#[derive(Debug)]
+pub(crate) struct Indexing {
+    window: Window,
+    counts: BTreeMap<u32, u64>,
+    /// Whether `counts` holds every record so far.
+    exact: bool,
+    last_index: u64,
+    hashes: Vec<u32>,
+}
+
+impl Indexing {
+    /// Of a segment whose blocks begin at `start`, before the first.
+    pub fn new(start: u64) -> Self {
+        Self::after(0, start, Some(&[]))
+    }
+
+    /// Behind the INDEX block at `last_index` (0 = none), which ends at `from` and tells these totals.
+    pub fn after(last_index: u64, from: u64, counts: Option<&[(u32, u64)]>) -> Self {
+        Indexing {
+            window: Window::new(last_index, from),
+            counts: counts.unwrap_or_default().iter().copied().collect(),
+            exact: counts.is_some(),
+            last_index,
+            hashes: vec![],
+        }
+    }
+
+    /// Offset of the last INDEX block, 0 if none.
+    pub fn last_index(&self) -> u64 {
+        self.last_index
+    }
+
+    /// Whether it is time for an INDEX block, now that the segment ends at `end`.
+    pub fn is_due(&self, end: u64) -> bool {
+        self.window.rows.len() >= WINDOW_ROWS
+            || (end - self.window.from >= WINDOW_BYTES && !self.window.rows.is_empty())
+    }
+
+    /// Adds the row of a block; `pairs` is the metadata of each of its records that has any.
+    pub fn add<'a>(&mut self, block: &Summary<'_>, pairs: impl Iterator<Item = &'a [u8]>) {
+        let window = &mut self.window;
+        let from = window.types.len();
+        let mut left = if block.entries_len > LOCATED_FROM_ENTRIES { LOCATED_MOST } else { 0 };
+        for tally in block.tallies.unwrap_or_default() {
+            let at = window.located.len();
+            let located = block.checksums.is_some_and(|sums| locate(tally, sums, &mut left, &mut window.located));
+            let located = located.then_some(at as u32);
+            window.types.push(TypeCount { type_id: tally.type_id, count: tally.count, located });
+            *self.counts.entry(tally.type_id).or_default() += u64::from(tally.count);
+        }
+        self.exact &= block.tallies.is_some() && self.counts.len() <= TYPES_MOST;
+        if !self.exact {
+            self.counts.clear();
+        }
+        let pairs = filter_of(pairs, &mut self.hashes, &mut window.filters);
+        window.rows.push(Row {
+            offset: block.offset,
+            len: block.len,
+            head_len: block.head_len,
+            first_id: block.first_id,
+            count: block.count,
+            min_time: block.times.0,
+            max_time: block.times.1,
+            has_events: window.types[from..].iter().any(|counted| is_event(counted.type_id)),
+            types: block.tallies.map(|_| from..window.types.len()),
+            pairs,
+        });
+    }
+
+    /// The INDEX block at `place`.
+    pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Vec<u8> {
+        let counts = self.exact.then(|| self.counts.iter().map(|(&type_id, &count)| (type_id, count)).collect());
+        index::encode(&self.window, &Totals { counts, names: names.to_vec() }, next_id, place)
+    }
+
+    /// Takes note that the INDEX block was written, from `offset` to `end`.
+    pub fn wrote(&mut self, offset: u64, end: u64) {
+        self.window.begin(offset, end);
+        self.last_index = offset;
+    }
+}
+
+/// Notes where the records of a type stand, when they are few enough and can be read alone.
+fn locate(tally: &Tally, checksums: &[u8], left: &mut usize, out: &mut Vec<Located>) -> bool {
+    let Some(standings) = tally.standings().filter(|standings| standings.len() <= *left) else { return false };
+    let fits = |located: &Located| !located.standing.has_metadata && located.pages().len() <= index::LOCATED_PAGES;
+    let places = standings.iter().map(|&standing| Located { standing, ..Located::default() });
+    if is_event(tally.type_id) || !places.clone().all(|located| fits(&located)) {
+        return false;
+    }
+    *left -= standings.len();
+    out.extend(places.map(|mut located| {
+        let pages = located.pages();
+        for (sum, page) in located.sums.iter_mut().zip(pages) {
+            *sum = checksum::of_page(checksums, page);
+        }
+        located
+    }));
+    true
+}
+
+fn filter_of<'a>(all: impl Iterator<Item = &'a [u8]>, hashes: &mut Vec<u32>, filters: &mut Vec<u8>) -> Pairs {
+    hashes.clear();
+    let mut before: &[u8] = &[];
+    for pairs in all {
+        // Records often come with the metadata of the one before.
+        if pairs != before {
+            hashes.extend(Metadata::from_bytes(pairs).into_iter().map(|(key, value)| filter::hash(key, value)));
+            before = pairs;
+        }
+    }
+    if hashes.is_empty() {
+        return Pairs::None;
+    }
+    match filter::build(hashes) {
+        Some(filter) => {
+            let from = filters.len();
+            filters.extend_from_slice(&filter);
+            Pairs::Filter(from..filters.len())
+        }
+        None => Pairs::Any,
+    }
+}
