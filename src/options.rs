@@ -28,6 +28,9 @@ pub struct WriterOptions {
     pub block_bytes: u32,
     /// A directory log rolls to a new segment rather than let one grow over this many bytes. `u64::MAX` = never.
     pub segment_bytes: u64,
+    /// The index of a segment grows by a piece after so many bytes of the file, 64 MiB by default: it is what an opening
+    /// after a crash may have to look through. At least 4 KiB.
+    pub index_bytes: u64,
     /// The longest payload that is accepted, up to 2 GiB - 1.
     pub record_max_bytes: u64,
     /// How far the flushed position may lag behind the appended one.
@@ -67,6 +70,7 @@ impl Default for WriterOptions {
             codec_level: 0,
             block_bytes: DEFAULT_BLOCK_BYTES,
             segment_bytes: 1 << 30,
+            index_bytes: 64 << 20,
             record_max_bytes: limits::RECORD_DEFAULT,
             flush: Lag { interval: Some(Duration::from_secs(1)), ..Lag::default() },
             sync: Lag::default(),
@@ -93,6 +97,9 @@ impl WriterOptions {
         }
         if self.segment_bytes < u64::from(self.block_bytes) {
             return Err(Error::invalid(format!("segment_bytes is {}, less than one block", self.segment_bytes)));
+        }
+        if self.index_bytes < 4 << 10 {
+            return Err(Error::invalid(format!("index_bytes is {}; it may be 4096 or more", self.index_bytes)));
         }
         if self.file_mode & !0o777 != 0 || self.file_mode & 0o600 != 0o600 {
             let reason = format!("file_mode is {:#o}; it must let the owner read and write", self.file_mode);
@@ -211,13 +218,14 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_each_bound_is_kept() {
         WriterOptions::default().check().unwrap();
-        let wrong: [fn(&mut WriterOptions); 10] = [
+        let wrong: [fn(&mut WriterOptions); 11] = [
             |o| o.name = "a/b".into(),
             |o| o.block_bytes = 100,
             |o| o.block_bytes = 17 << 20,
             |o| o.record_max_bytes = 1 << 31,
             |o| o.record_max_bytes = 0,
             |o| o.segment_bytes = 10,
+            |o| o.index_bytes = 10,
             |o| o.file_mode = 0o444,
             |o| o.codec_level = 23,
             |o| o.flush.records = Some(0),

@@ -25,7 +25,7 @@ pub(super) struct Backward {
 
 impl Cursor {
     /// The place behind the last record.
-    pub(super) fn from_the_end(&mut self) -> Result<Backward> {
+    pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
         let last = self.snapshot.segments.len() - 1;
         let map = self.enter_backward(last)?;
         let mut place = Backward { parts: map.parts.len(), map, rows: None, verdict: Tail::default(), damage: None };
@@ -100,7 +100,7 @@ impl Cursor {
     /// Makes the segment current, to be read from its end.
     fn enter_backward(&mut self, at: usize) -> Result<Arc<Map>> {
         let segment: Arc<Segment> = self.snapshot.segments[at].clone();
-        if segment.file.len().is_ok_and(|len| len == u64::MAX) {
+        if segment.is_compressed_whole() {
             let reason = "a file that is compressed as a whole cannot be read from its end: decompress it first";
             return Err(Error::new(Kind::Unsupported, reason).at(&segment.path));
         }
@@ -121,10 +121,9 @@ impl Cursor {
         for part in map.parts.iter().filter(|part| part.is_held()) {
             let Ok(window) = segment.rows(part) else { continue };
             for row in window.rows.iter().filter(|row| row.has_events) {
-                match self.learn_row(row) {
-                    Err(Bad::Io(error)) => return Err(error),
-                    // Damage comes up when the block is read.
-                    Ok(()) | Err(_) => (),
+                // Damage comes up when the block is read.
+                if let Err(Bad::Io(error)) = self.learn_row(row) {
+                    return Err(error);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Shows the records of a log, block by block. Which block comes next is decided in `forward` and `backward`, what is
 //! read of it in `load`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backward::Backward;
@@ -116,13 +117,51 @@ impl Cursor {
             failure: None,
             snapshot,
         };
+        if let Some(most) = filter.last {
+            let first_id = cursor.first_of_the_last(most, options, filter)?;
+            cursor.selection.set_first_id(first_id);
+        }
         if filter.newest_first {
-            cursor.backward = Some(cursor.from_the_end()?);
+            cursor.backward = Some(cursor.behind_the_last()?);
         } else {
             let start = cursor.first_wanted_segment();
             cursor.begin_segment(start)?;
         }
         Ok(cursor)
+    }
+
+    /// Id of the first of the last `most` records that the filter lets through.
+    fn first_of_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter) -> Result<u64> {
+        let compressed_whole = self.snapshot.segments.iter().any(|segment| segment.is_compressed_whole());
+        let forward = self.salvage.is_some() || compressed_whole;
+        let filter = Filter { last: None, newest_first: !forward, headers_only: true, events: false, ..filter.clone() };
+        // What is lost is told once, by the cursor that shows the records.
+        let options = ReaderOptions { on_loss: None, ..options.clone() };
+        let mut looking = Cursor::new(self.source.clone(), self.snapshot.clone(), &options, &filter)?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut ids = VecDeque::new();
+        while forward || ids.len() < most {
+            let want = if forward { usize::MAX } else { most - ids.len() };
+            let seen = looking.next_batch(want, |record| {
+                ids.push_back(record.id);
+                if ids.len() > most {
+                    ids.pop_front();
+                }
+            });
+            match seen {
+                Ok(0) => break,
+                Ok(_) => (),
+                // The cursor that shows the records will meet it.
+                Err(error) if error.kind() == Kind::Corrupt => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let first = if forward { ids.front() } else { ids.back() };
+        Ok(match (first, most) {
+            (Some(&id), 1..) => id,
+            (None, 1..) => self.selection.first_id(),
+            (_, 0) => looking.tail().next_id.max(self.selection.first_id()),
+        })
     }
 
     /// The next record, or `None` at the end. Its views live until the next call.

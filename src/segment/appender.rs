@@ -154,9 +154,10 @@ impl Appender {
         })
     }
 
-    /// Whether so much was written since the last INDEX block that it is time for the next.
-    pub fn index_is_due(&self) -> bool {
-        self.indexing.is_due(self.end)
+    /// Whether so much was written since the last INDEX block, `every` bytes or very many blocks, that it is time for
+    /// the next.
+    pub fn index_is_due(&self, every: u64) -> bool {
+        self.indexing.is_due(self.end, every)
     }
 
     /// Writes an INDEX block. `names` are the named types known by now.

@@ -10,9 +10,7 @@ use crate::format::index::{self, Located, Pairs, Row, Totals, TypeCount, Window}
 use crate::format::tally::Tally;
 use crate::record::{is_event, Metadata, NamedType};
 
-/// An INDEX block is written after so many bytes: what an opening after a crash has to look through.
-const WINDOW_BYTES: u64 = 64 << 20;
-/// Or after so many blocks: what the rows take in memory, and what finding one record has to decode.
+/// An INDEX block is written after so many blocks, or the bytes that the writer's options say: what the rows take in memory, and what finding one record has to decode.
 const WINDOW_ROWS: usize = 4096;
 /// Records are located one by one only in blocks whose entries take more than this: reading fewer costs nothing.
 const LOCATED_FROM_ENTRIES: usize = 512;
@@ -86,10 +84,10 @@ impl Indexing {
         self.last_index
     }
 
-    /// Whether it is time for an INDEX block, now that the segment ends at `end`.
-    pub fn is_due(&self, end: u64) -> bool {
-        self.window.rows.len() >= WINDOW_ROWS
-            || (end - self.window.from >= WINDOW_BYTES && !self.window.rows.is_empty())
+    /// Whether it is time for an INDEX block, now that the segment ends at `end`: `every` so many bytes.
+    pub fn is_due(&self, end: u64, every: u64) -> bool {
+        let rows = self.window.rows.len();
+        rows >= WINDOW_ROWS || (rows > 0 && end - self.window.from >= every)
     }
 
     /// Adds the row of a block; `pairs` is the metadata of each of its records that has any.

@@ -73,6 +73,11 @@ impl Segment {
         malformed(reason).at_offset(&self.path, offset)
     }
 
+    /// Whether the file is a gzip or zstd file as a whole, which can only be read from its beginning.
+    pub fn is_compressed_whole(&self) -> bool {
+        self.file.len().is_ok_and(|len| len == u64::MAX)
+    }
+
     /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
     pub fn is_live(&self) -> bool {
         self.file.is_locked().unwrap_or(false)

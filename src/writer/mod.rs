@@ -136,7 +136,7 @@ impl Writer {
         let compressor =
             || Compressor::new(options.codec, options.codec_level).map_err(|e| Error::io(&e, "set up the compressor"));
         let types = Arc::new(Mutex::new(vec![]));
-        let output = Output::begin(opened, compressor()?, options.segment_bytes, types.clone())?;
+        let output = Output::begin(opened, compressor()?, &options, types.clone())?;
         let last = output.next_id() - 1;
         let numbers = types.lock().iter().map(|named: &NamedType| (named.name.clone(), named.number)).collect();
         let shared = Arc::new(Shared {

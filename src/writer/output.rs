@@ -12,6 +12,7 @@ use crate::format::declaration::Predecessor;
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock;
 use crate::log::{Opened, Prepared, Target};
+use crate::options::WriterOptions;
 use crate::record::{check_metadata, event, MetadataBuf, NamedType};
 use crate::segment::{Appender, Block};
 
@@ -24,6 +25,7 @@ pub(crate) struct Output {
     appender: Appender,
     compressor: Compressor,
     segment_bytes: u64,
+    index_bytes: u64,
     /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
     types: Arc<Mutex<Vec<NamedType>>>,
     /// The next segment's file, when a roll got no further than that.
@@ -47,13 +49,15 @@ impl Output {
     pub fn begin(
         opened: Opened,
         compressor: Compressor,
-        segment_bytes: u64,
+        options: &WriterOptions,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
         let Opened { target, appender, types: known, cut } = opened;
         types.lock().extend(known);
         let prepared = None;
-        let mut output = Output { target, appender, compressor, segment_bytes, types, prepared, retired: vec![] };
+        let (segment_bytes, index_bytes) = (options.segment_bytes, options.index_bytes);
+        let mut output =
+            Output { target, appender, compressor, segment_bytes, index_bytes, types, prepared, retired: vec![] };
         let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
         if let Some(cut) = cut {
             let kept = cut.kept.display().to_string();
@@ -78,7 +82,7 @@ impl Output {
     /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
     pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
         while let Some(first) = piece.blocks().first() {
-            if self.appender.index_is_due() {
+            if self.appender.index_is_due(self.index_bytes) {
                 self.appender.write_index(&self.types.lock())?;
             }
             self.make_room(first.payload_len() as u64)?;
