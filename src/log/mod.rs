@@ -6,5 +6,5 @@ mod snapshot;
 mod target;
 
 pub(crate) use names::check_name;
-pub(crate) use snapshot::{Snapshot, Source};
+pub(crate) use snapshot::{Snapshot, Source, Unreadable};
 pub(crate) use target::{Facts, Opened, Prepared, Target};

@@ -36,6 +36,12 @@ pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
     (digits.len() >= 10 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
+/// The log and the sequence number that a segment's file name tells.
+pub(crate) fn parse(file: &str) -> Option<(&str, u64)> {
+    let (name, digits) = file.strip_suffix(EXTENSION)?.rsplit_once('.')?;
+    Some((name, sequence(name, file)?)).filter(|_| digits.len() >= 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +50,7 @@ mod tests {
     fn a_segment_name_gives_its_sequence_back_and_foreign_names_none() {
         assert_eq!(segment("a.b", 12), "a.b.0000000012.binlog");
         assert_eq!(sequence("a.b", "a.b.0000000012.binlog"), Some(12));
+        assert_eq!(parse("a.b.0000000012.binlog"), Some(("a.b", 12)));
         for foreign in
             ["a.0000000012.binlog", "a.b.12.binlog", "a.b.0000000012.binlog.gz", "a.b.x000000012.binlog", "a.b"]
         {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::names;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory, RealDirectory};
 use crate::options::ReaderMode;
-use crate::segment::{is_unborn, Segment, EXTENSION};
+use crate::segment::{is_unborn, rescue, Segment, EXTENSION};
 
 /// Where a reader reads from.
 #[derive(Clone)]
@@ -24,6 +25,16 @@ pub(crate) enum Source {
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub segments: Vec<Arc<Segment>>,
+    /// Files in which a salvaging reader found nothing to salvage.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A file that should be a segment, and in which there is no block.
+#[derive(Clone)]
+pub(crate) struct Unreadable {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub error: Error,
 }
 
 impl Snapshot {
@@ -50,21 +61,20 @@ impl Source {
         }
     }
 
-    /// The segments that are there now. Those in `known` are not opened again.
+    /// The segments that are there now. Those in `known` are not opened again. One that does not begin as a segment is
+    /// an error, unless the mode is to salvage what is in it.
     pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
-        let _ = mode;
-        let mut segments = vec![];
+        let mut found = Finding { known, mode, segments: vec![], broken: vec![] };
         match self {
-            Source::File(directory, name) => {
-                segments.push(match known.segments.first() {
-                    Some(segment) => segment.clone(),
-                    None => Arc::new(Segment::open(&**directory, name, Access::Read)?),
-                });
-            }
+            Source::File(directory, name) => match (known.segments.first(), mode) {
+                (Some(segment), _) => found.segments.push(segment.clone()),
+                (None, ReaderMode::Salvage) => found.add(directory, vec![name.clone()])?,
+                (None, _) => found.segments.push(Arc::new(Segment::open(&**directory, name, Access::Read)?)),
+            },
             Source::Directory(directory) => {
                 let mut names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
                 names.retain(|name| name.ends_with(EXTENSION));
-                add(&mut segments, &**directory, names, known)?;
+                found.add(directory, names)?;
             }
             Source::Glob(pattern) => {
                 let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();
@@ -76,15 +86,65 @@ impl Source {
                 }
                 for (path, names) in by_directory {
                     let directory = RealDirectory::open(&path).map_err(|e| Error::io(&e, "open").at(&path))?;
-                    add(&mut segments, &directory, names, known)?;
+                    found.add(&(Arc::new(directory) as Arc<dyn Directory>), names)?;
                 }
-                if segments.is_empty() && known.segments.is_empty() {
+                if found.segments.is_empty() && known.segments.is_empty() {
                     return Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)));
                 }
             }
         }
-        sort(&mut segments);
-        Ok(Snapshot { segments })
+        found.finish()
+    }
+}
+
+/// Segments being collected.
+struct Finding<'a> {
+    known: &'a Snapshot,
+    mode: ReaderMode,
+    segments: Vec<Arc<Segment>>,
+    /// Those that do not begin as a segment.
+    broken: Vec<(Arc<dyn Directory>, String, Error)>,
+}
+
+impl Finding<'_> {
+    fn add(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) -> Result<()> {
+        for name in names {
+            let path = directory.path_of(&name);
+            if let Some(segment) = self.known.segments.iter().find(|segment| segment.path == path) {
+                self.segments.push(segment.clone());
+                continue;
+            }
+            match open(&**directory, &name) {
+                Ok(segment) => self.segments.extend(segment.map(Arc::new)),
+                Err(error) if error.kind() == Kind::Corrupt && self.mode == ReaderMode::Salvage => {
+                    self.broken.push((directory.clone(), name, error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Snapshot> {
+        let mut unreadable = vec![];
+        for (directory, name, error) in self.broken {
+            let (log, sequence) = names::parse(&name).unwrap_or((&name, 1));
+            let same_log = |segment: &&Arc<Segment>| segment.header.name == log;
+            let others: Vec<_> = self.segments.iter().filter(same_log).cloned().collect();
+            match rescue(&*directory, &name, sequence, &others)? {
+                Some(segment) => self.segments.push(Arc::new(segment)),
+                None => {
+                    let file = directory.open(&name, Access::Read);
+                    let bytes = file.and_then(|file| file.len()).unwrap_or(0);
+                    unreadable.push(Unreadable { path: directory.path_of(&name), bytes, error });
+                }
+            }
+        }
+        match (self.segments.is_empty(), unreadable.first()) {
+            (true, Some(first)) => return Err(first.error.clone()),
+            _ => sort(&mut self.segments),
+        }
+        Ok(Snapshot { segments: self.segments, unreadable })
     }
 }
 
@@ -92,23 +152,6 @@ fn parent_and_name(path: &Path) -> Result<(PathBuf, String)> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::invalid("the file's name is not UTF-8").at(path))?;
     Ok((path.parent().unwrap_or(Path::new("")).to_owned(), name.to_owned()))
-}
-
-fn add(
-    segments: &mut Vec<Arc<Segment>>,
-    directory: &dyn Directory,
-    names: Vec<String>,
-    known: &Snapshot,
-) -> Result<()> {
-    for name in names {
-        let path = directory.path_of(&name);
-        if let Some(segment) = known.segments.iter().find(|segment| segment.path == path) {
-            segments.push(segment.clone());
-            continue;
-        }
-        segments.extend(open(directory, &name)?.map(Arc::new));
-    }
-    Ok(())
 }
 
 /// Opens a segment; `None` when there is nothing to read in it yet, or no more.

@@ -117,6 +117,9 @@ impl Cursor {
             failure: None,
             snapshot,
         };
+        if let Some(salvage) = &cursor.salvage {
+            salvage.tell_unreadable(&cursor.snapshot.unreadable);
+        }
         if let Some(most) = filter.last {
             let first_id = cursor.first_of_the_last(most, options, filter)?;
             cursor.selection.set_first_id(first_id);

@@ -262,10 +262,10 @@ impl Cursor {
         self.route = if by_index { Route::by_index(&segment)? } else { None };
         self.selection.begin_segment();
         self.learn_names();
-        if let Some(salvage) = &mut self.salvage {
-            salvage.begin_segment();
+        match self.salvage.is_some() {
+            true => self.begin_salvaging(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Learns the named types that the index of the segment tells.

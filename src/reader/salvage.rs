@@ -9,6 +9,7 @@ use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
 use crate::format::entries::Progress;
 use crate::format::Malformed;
+use crate::log::Unreadable;
 use crate::options::{Loss, OnLoss};
 use crate::record::is_event;
 use crate::segment::{block_at, last_block, next_block, Bad, Segment};
@@ -25,8 +26,21 @@ impl Salvage {
         Salvage { on_loss, durable_end: None }
     }
 
-    pub fn begin_segment(&mut self) {
-        self.durable_end = None;
+    /// Tells of files in which there is nothing to salvage.
+    pub fn tell_unreadable(&self, unreadable: &[Unreadable]) {
+        for file in unreadable {
+            if let Some(on_loss) = &self.on_loss {
+                on_loss(&Loss {
+                    path: file.path.clone(),
+                    offset: 0,
+                    bytes: file.bytes,
+                    ids: None,
+                    pages: None,
+                    reason: file.error.reason().to_owned(),
+                    durable: true,
+                });
+            }
+        }
     }
 }
 
@@ -39,6 +53,23 @@ struct Run {
 }
 
 impl Cursor {
+    pub(super) fn begin_salvaging(&mut self) -> Result<()> {
+        if let Some(salvage) = &mut self.salvage {
+            salvage.durable_end = None;
+        }
+        let segment = self.segment().clone();
+        // Types that were named in a block that is lost may stand in the index still.
+        if !segment.is_compressed_whole() {
+            for named in &segment.indexed()?.names {
+                self.selection.learn_name(named.clone());
+            }
+        }
+        if segment.is_rescued {
+            self.lose((0, segment.start), None, &Malformed::inconsistent("the beginning of the segment is damaged"))?;
+        }
+        Ok(())
+    }
+
     /// What comes next when the scanner stands at bytes that are no block, or not the one that should come.
     pub(super) fn salvage_after(&mut self, bad: Bad) -> Result<Moved> {
         if let Bad::End { left: 0 } = bad {

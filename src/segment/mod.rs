@@ -5,6 +5,7 @@ mod appender;
 mod indexing;
 mod map;
 mod recover;
+mod rescue;
 mod scanner;
 mod tail;
 
@@ -19,6 +20,7 @@ use crate::io::{self, Access, Directory, File};
 pub(crate) use appender::{Appender, Block};
 pub(crate) use map::{Map, Part};
 pub(crate) use recover::{recover, Found};
+pub(crate) use rescue::rescue;
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use tail::{block_at, is_torn, last_block, next_block};
 
@@ -33,6 +35,8 @@ pub(crate) struct Segment {
     pub header: FileHeader,
     /// Offset of the first block.
     pub start: u64,
+    /// Its beginning is damaged: the header is put together from what is known otherwise.
+    pub is_rescued: bool,
     cache: map::Cache,
 }
 
@@ -46,7 +50,15 @@ impl Segment {
             Access::ReadWrite => file,
         };
         let (header, start) = read_start(&*file).map_err(|e| e.at_offset(&path, 0))?;
-        Ok(Segment { file, name: name.to_owned(), path, header, start, cache: map::Cache::default() })
+        Ok(Segment {
+            file,
+            name: name.to_owned(),
+            path,
+            header,
+            start,
+            is_rescued: false,
+            cache: map::Cache::default(),
+        })
     }
 
     /// Makes a new, empty file a segment.
@@ -64,6 +76,7 @@ impl Segment {
             path,
             header,
             start: bytes.len() as u64,
+            is_rescued: false,
             cache: map::Cache::default(),
         })
     }

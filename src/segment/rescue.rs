@@ -1,0 +1,69 @@
+//! Finds the blocks of a segment whose beginning is damaged.
+
+use std::sync::Arc;
+
+use super::{map, Segment};
+use crate::error::{Error, Result};
+use crate::format::block::{BlockHeader, HEADER};
+use crate::format::declaration::{FileHeader, Predecessor};
+use crate::io::{self, Access, Directory};
+
+const WINDOW: usize = 1 << 20;
+
+/// A segment of which declaration or file header cannot be read, by the first block header in it that verifies. What its
+/// own header said is taken from a segment of the same log, as far as they share it. `None` when there is no block.
+pub(crate) fn rescue(
+    directory: &dyn Directory,
+    name: &str,
+    sequence: u64,
+    others: &[Arc<Segment>],
+) -> Result<Option<Segment>> {
+    let path = directory.path_of(name);
+    let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
+    let file = io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?;
+    let Some((start, marker, block)) = first_block(&*file).map_err(|e| Error::io(&e, "read").at(&path))? else {
+        return Ok(None);
+    };
+    let before = others.iter().filter(|other| other.header.sequence < sequence).max_by_key(|o| o.header.sequence);
+    let known = before.or(others.first()).map_or_else(FileHeader::default, |other| other.header.clone());
+    let predecessor = before.filter(|before| before.header.sequence + 1 == sequence).map(|before| Predecessor {
+        sequence: before.header.sequence,
+        marker: before.header.marker,
+        ..Predecessor::default()
+    });
+    let header = FileHeader {
+        marker,
+        sequence,
+        first_id: if sequence == 1 { 1 } else { block.first_id },
+        predecessor,
+        recovered: None,
+        log_id: if known.log_id.is_empty() { vec![0; 16] } else { known.log_id.clone() },
+        ..known
+    };
+    let cache = map::Cache::default();
+    Ok(Some(Segment { file, name: name.to_owned(), path, header, start, is_rescued: true, cache }))
+}
+
+/// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.
+fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
+    let mut window = vec![0; WINDOW];
+    let mut at = 0;
+    loop {
+        let n = io::read_full(file, &mut window, at)?;
+        for (i, bytes) in window[..n].windows(HEADER).enumerate() {
+            // Kind, codec and flags of every block that this version writes: nearly all other bytes fail here.
+            if matches!(bytes[12..16], [1..=3, 0..=2, 0..=3, 0]) {
+                let mut marker = [0; 8];
+                marker.copy_from_slice(&bytes[..8]);
+                let (marker, offset) = (u64::from_le_bytes(marker), at + i as u64);
+                if let Some(header) = BlockHeader::decode(bytes, marker, offset).ok().filter(|_| marker != 0) {
+                    return Ok(Some((offset, marker, header)));
+                }
+            }
+        }
+        if n < WINDOW {
+            return Ok(None);
+        }
+        at += (n - (HEADER - 1)) as u64;
+    }
+}
