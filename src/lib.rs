@@ -19,12 +19,15 @@ mod log;
 mod options;
 mod reader;
 mod record;
+mod repair;
 mod segment;
 mod writer;
 
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
 pub use options::{Filter, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, WriterOptions, DEFAULT_BLOCK_BYTES};
-pub use reader::{Cursor, Reader, SegmentFacts, Tail, TailState};
+pub use reader::{Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentFacts, Tail, TailState, TypeCount};
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
+pub use repair::{rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in};
+pub use repair::{RecoveredSegment, Recovery};
 pub use writer::{Position, Writer};

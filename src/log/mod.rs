@@ -7,4 +7,4 @@ mod target;
 
 pub(crate) use names::check_name;
 pub(crate) use snapshot::{Snapshot, Source, Unreadable};
-pub(crate) use target::{Facts, Opened, Prepared, Target};
+pub(crate) use target::{take_lock, Facts, Opened, Prepared, Target};

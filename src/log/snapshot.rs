@@ -184,6 +184,8 @@ fn sort(segments: &mut [Arc<Segment>]) {
     segments.sort_by(|a, b| {
         let key =
             |s: &Segment| (s.header.name.clone(), began[&s.header.log_id], s.header.log_id.clone(), s.header.sequence);
-        key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
+        // Of two copies the one comes first that is named as a writer names it.
+        let is_copy = |s: &Segment| names::sequence(&s.header.name, &s.name) != Some(s.header.sequence);
+        key(a).cmp(&key(b)).then_with(|| (is_copy(a), &a.path).cmp(&(is_copy(b), &b.path)))
     });
 }

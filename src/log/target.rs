@@ -60,7 +60,7 @@ impl Target {
     /// Opens a directory log and creates it when it is not there. A torn tail of the last segment is cut after its
     /// bytes have been kept in a file beside it.
     pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts) -> Result<Opened> {
-        let lock = take_lock(&*directory, &facts)?;
+        let lock = take_lock(&*directory, &facts.name, facts.file_mode)?;
         let mut named: Vec<(u64, String)> = directory
             .list()
             .map_err(|e| Error::io(&e, "list").at(directory.path()))?
@@ -223,11 +223,12 @@ pub(crate) struct Prepared {
     file: Arc<dyn File>,
 }
 
-fn take_lock(directory: &dyn Directory, facts: &Facts) -> Result<Arc<dyn File>> {
-    let name = names::lock(&facts.name);
+/// Takes the lock of the log `name`, which its one writer holds.
+pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -> Result<Arc<dyn File>> {
+    let name = names::lock(name);
     let path = directory.path_of(&name);
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
-    let lock = directory.open_or_create(&name, facts.file_mode).map_err(|e| failed(&e, "create"))?;
+    let lock = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
     if !lock.try_lock().map_err(|e| failed(&e, "lock"))? {
         let mut text = [0; 32];
         let n = io::read_full(&*lock, &mut text, 0).unwrap_or(0);

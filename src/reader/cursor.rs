@@ -86,7 +86,7 @@ pub(super) enum Moved {
 }
 
 impl Cursor {
-    pub(super) fn new(source: Source, snapshot: Snapshot, options: &ReaderOptions, filter: &Filter) -> Result<Self> {
+    pub(crate) fn new(source: Source, snapshot: Snapshot, options: &ReaderOptions, filter: &Filter) -> Result<Self> {
         let selection = Selection::new(filter)?;
         let Some(first) = snapshot.segments.first().cloned() else {
             return Err(Error::new(Kind::NotFound, "there is no segment to read"));
@@ -282,7 +282,7 @@ impl Cursor {
     }
 
     /// The segment being read.
-    pub(super) fn segment(&self) -> &Arc<Segment> {
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
         self.scanner.segment()
     }
 

@@ -186,6 +186,9 @@ impl Cursor {
             let torn = if state == TailState::Torn { "torn tail: " } else { "" };
             return Err(self.corrupt(&Malformed::Inconsistent(format!("{torn}{reason}"))));
         }
+        if state == TailState::Unclosed && self.successor.is_some() {
+            self.salvage_end(&reason)?;
+        }
         let unread_bytes = if left > 0 { self.left().unwrap_or(left) } else { 0 };
         let (path, offset) = (self.segment().path.clone(), self.scanner.offset());
         self.tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
@@ -198,7 +201,10 @@ impl Cursor {
         if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
             return Ok(false);
         }
-        let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+        let mut fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+        if let Some(salvage) = &self.salvage {
+            salvage.forget_repeated(&mut fresh);
+        }
         let here = self.segment().path.clone();
         if let Some(at) = fresh.segments.iter().position(|segment| segment.path == here) {
             self.at = at;

@@ -2,6 +2,7 @@
 
 mod backward;
 mod block;
+mod counts;
 mod cursor;
 mod filter;
 mod forward;
@@ -19,6 +20,7 @@ use crate::io::Directory;
 use crate::log::{Snapshot, Source};
 use crate::options::{Filter, ReaderOptions};
 
+pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
 pub use tail::{Tail, TailState};
 

@@ -1,5 +1,7 @@
 //! Going on behind damage, and telling exactly what was lost by it.
 
+use std::path::PathBuf;
+
 use super::block::Hit;
 use super::cursor::{Moved, Shown};
 use super::Cursor;
@@ -9,7 +11,7 @@ use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
 use crate::format::entries::Progress;
 use crate::format::Malformed;
-use crate::log::Unreadable;
+use crate::log::{Snapshot, Unreadable};
 use crate::options::{Loss, OnLoss};
 use crate::record::is_event;
 use crate::segment::{block_at, last_block, next_block, Bad, Segment};
@@ -19,11 +21,20 @@ pub(super) struct Salvage {
     on_loss: Option<OnLoss>,
     /// Up to where the current segment says that it was durable, once that was asked.
     durable_end: Option<u64>,
+    /// It was told already that segments are missing at the end.
+    told_end: bool,
+    /// Segments that were passed over because their records had been there before.
+    repeated: Vec<PathBuf>,
 }
 
 impl Salvage {
     pub fn new(on_loss: Option<OnLoss>) -> Self {
-        Salvage { on_loss, durable_end: None }
+        Salvage { on_loss, durable_end: None, told_end: false, repeated: vec![] }
+    }
+
+    /// Takes the segments out that are to be passed over.
+    pub fn forget_repeated(&self, snapshot: &mut Snapshot) {
+        snapshot.segments.retain(|segment| !self.repeated.contains(&segment.path));
     }
 
     /// Tells of files in which there is nothing to salvage.
@@ -111,7 +122,7 @@ impl Cursor {
             return self.leave_segment(1, bad.tell().1);
         }
         let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
-        self.lose((offset, header.block_len()), ids, &malformed(bad))?;
+        self.lose((offset, header.block_len()), ids, &bad.into_malformed())?;
         self.scanner.skip(header);
         self.expected = Some(header.next_id());
         Ok(Moved::Again)
@@ -155,7 +166,7 @@ impl Cursor {
         let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
         if let Some(next) = next_block(self.segment(), offset + 1)? {
             let first_id = block_at(self.segment(), next)?.map_or(expected, |header| header.first_id);
-            self.lose((offset, next - offset), lost(first_id), &malformed(bad))?;
+            self.lose((offset, next - offset), lost(first_id), &bad.into_malformed())?;
             self.scanner.jump(next);
             self.expected = Some(first_id.max(expected));
             return Ok(Moved::Again);
@@ -170,7 +181,7 @@ impl Cursor {
         let next = self.snapshot.segments.get(self.at + 1);
         let next = next.filter(|next| next.header.log_id == self.segment().header.log_id);
         let first_id = next.map_or(expected, |next| next.header.first_id);
-        self.lose((offset, left), lost(first_id), &malformed(bad))?;
+        self.lose((offset, left), lost(first_id), &bad.into_malformed())?;
         self.scanner.stand_at(offset + left);
         self.expected = Some(first_id.max(expected));
         self.sealed = false;
@@ -204,7 +215,10 @@ impl Cursor {
         if next.header.sequence <= ended.sequence || first_id < expected {
             // The same records again: the segment is passed over.
             self.lose_in(next, (0, next.file.len().unwrap_or(0)), None, None, &reason)?;
-            self.snapshot.segments.remove(self.at + 1);
+            let repeated = self.snapshot.segments.remove(self.at + 1);
+            if let Some(salvage) = &mut self.salvage {
+                salvage.repeated.push(repeated.path.clone());
+            }
             self.looked_again = false;
             return Ok(Moved::Again);
         }
@@ -213,6 +227,15 @@ impl Cursor {
         self.expected = Some(first_id);
         self.begin_segment(self.at + 1)?;
         Ok(Moved::Again)
+    }
+
+    /// The log went on in a segment that is not there.
+    pub(super) fn salvage_end(&mut self, reason: &str) -> Result<()> {
+        let Some(salvage) = &mut self.salvage else { return Ok(()) };
+        if std::mem::replace(&mut salvage.told_end, true) {
+            return Ok(());
+        }
+        self.lose((self.scanner.next_offset(), 0), None, &Malformed::inconsistent(reason))
     }
 
     /// Reads the payload of a block whose entries are loaded, keeps the hits that touch no damaged page, and tells of
@@ -319,11 +342,4 @@ fn bad_pages(bad: &[usize], at: usize, len: usize) -> &[usize] {
     let from = bad.partition_point(|&page| page < at / PAGE);
     let to = bad.partition_point(|&page| page < (at + len).div_ceil(PAGE));
     &bad[from..to]
-}
-
-fn malformed(bad: Bad) -> Malformed {
-    match bad {
-        Bad::Malformed(reason) => reason,
-        other => Malformed::Inconsistent(other.tell().1),
-    }
 }

@@ -188,6 +188,11 @@ impl Appender {
         self.cut()
     }
 
+    /// Forgets that a TRAILER is the last block, so that another will follow.
+    pub fn reopen(&mut self) {
+        self.closed = false;
+    }
+
     /// Writes blocks of the segment's own: all, or nothing.
     fn write_own(&mut self, parts: &[&[u8]]) -> Result<()> {
         let end = self.end + parts.iter().map(|part| part.len() as u64).sum::<u64>();

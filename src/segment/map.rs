@@ -11,7 +11,7 @@ use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::BlockKind;
 use crate::format::index::{self, Pairs, Row, Window};
-use crate::format::Malformed;
+use crate::format::{trailer, Malformed};
 use crate::record::NamedType;
 
 /// Rows that are kept decoded for the next question: about 2 MB.
@@ -72,6 +72,12 @@ impl Part {
 }
 
 impl Map {
+    /// Whether the parts leave nothing out before the end of the last, in a segment whose blocks begin at `start`.
+    pub fn is_contiguous(&self, start: u64) -> bool {
+        let mut at = start;
+        self.parts.iter().all(|part| std::mem::replace(&mut at, part.to) == part.from)
+    }
+
     /// The end of the last part.
     pub fn end(&self) -> Option<u64> {
         self.parts.last().map(|part| part.to)
@@ -117,6 +123,20 @@ impl Segment {
         kept.indexed = Some((len, Arc::default()));
         kept.whole = Some((len, map.clone()));
         Ok(map)
+    }
+
+    /// Whether the index knows every block, and each INDEX block can be read.
+    pub fn is_fully_indexed(self: &Arc<Self>) -> Result<bool> {
+        let map = self.indexed()?;
+        for part in &map.parts {
+            match self.rows(part) {
+                Ok(_) => (),
+                Err(Bad::Io(error)) => return Err(error),
+                Err(_) => return Ok(false),
+            }
+        }
+        let end = self.len()?.saturating_sub(trailer::LEN as u64);
+        Ok(map.is_contiguous(self.start) && map.end() == Some(end))
     }
 
     /// The rows of a part.

@@ -10,6 +10,7 @@ mod scanner;
 mod tail;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
@@ -19,7 +20,7 @@ use crate::io::{self, Access, Directory, File};
 
 pub(crate) use appender::{Appender, Block};
 pub(crate) use map::{Map, Part};
-pub(crate) use recover::{recover, Found};
+pub(crate) use recover::{recover, survey, Found};
 pub(crate) use rescue::rescue;
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use tail::{block_at, is_torn, last_block, next_block};
@@ -37,6 +38,8 @@ pub(crate) struct Segment {
     pub start: u64,
     /// Its beginning is damaged: the header is put together from what is known otherwise.
     pub is_rescued: bool,
+    /// This process holds the writer's lock itself, through another handle, to recover the segment.
+    pub is_ours: AtomicBool,
     cache: map::Cache,
 }
 
@@ -57,6 +60,7 @@ impl Segment {
             header,
             start,
             is_rescued: false,
+            is_ours: AtomicBool::new(false),
             cache: map::Cache::default(),
         })
     }
@@ -77,6 +81,7 @@ impl Segment {
             header,
             start: bytes.len() as u64,
             is_rescued: false,
+            is_ours: AtomicBool::new(false),
             cache: map::Cache::default(),
         })
     }
@@ -93,7 +98,7 @@ impl Segment {
 
     /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
     pub fn is_live(&self) -> bool {
-        self.file.is_locked().unwrap_or(false)
+        !self.is_ours.load(Ordering::Relaxed) && self.file.is_locked().unwrap_or(false)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Found {
     pub closed: bool,
     /// What the next INDEX block will tell.
     pub indexing: Indexing,
+    /// INDEX blocks are passed over, for rows of everything.
+    is_survey: bool,
     /// Bytes behind `end`: a torn tail.
     pub torn_bytes: u64,
     /// Why the torn bytes are not a block.
@@ -43,6 +45,7 @@ impl Found {
             types: vec![],
             closed: false,
             indexing: Indexing::new(segment.start),
+            is_survey: false,
             torn_bytes: 0,
             torn_reason: String::new(),
         }
@@ -62,6 +65,21 @@ pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
     }
     let durable_end = durable_end(segment, segment.start)?;
     walk(segment, Found { durable_end, ..Found::nothing(segment) })
+}
+
+/// Walks the whole segment by its headers and entries, whatever its index says, for an index of all of it. A torn tail
+/// is an error here.
+pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
+    let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
+    let found = walk(segment, Found { durable_end: len, is_survey: true, ..Found::nothing(segment) })?;
+    match found.torn_bytes {
+        0 => Ok(found),
+        _ => {
+            let reason =
+                format!("{}: open the log for writing, which cuts a torn tail, or recover it", found.torn_reason);
+            Err(Error::corrupt(reason).at_offset(&segment.path, found.end))
+        }
+    }
 }
 
 /// What the last INDEX block tells that was durable when the last block was written, as if the segment ended with it.
@@ -135,6 +153,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
             }
             remember(scanner, &header, found)?;
         }
+        BlockKind::Index if found.is_survey => (),
         BlockKind::Index => remember_index(scanner, &header, found)?,
         BlockKind::Trailer => scanner.load_entries(&header)?,
         BlockKind::Skippable(_) => (),

@@ -41,7 +41,16 @@ pub(crate) fn rescue(
         ..known
     };
     let cache = map::Cache::default();
-    Ok(Some(Segment { file, name: name.to_owned(), path, header, start, is_rescued: true, cache }))
+    Ok(Some(Segment {
+        file,
+        name: name.to_owned(),
+        path,
+        header,
+        start,
+        is_rescued: true,
+        is_ours: false.into(),
+        cache,
+    }))
 }
 
 /// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.

@@ -37,6 +37,14 @@ impl Bad {
             Bad::Io(error) => (1, error.to_string()),
         }
     }
+
+    /// As a reason.
+    pub fn into_malformed(self) -> Malformed {
+        match self {
+            Bad::Malformed(reason) => reason,
+            other => Malformed::Inconsistent(other.tell().1),
+        }
+    }
 }
 
 /// Reads the blocks of one segment in order.

@@ -1,0 +1,161 @@
+//! What the index tells of a log as a whole: records of each type, and how far the index itself reaches.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Reader;
+use crate::error::Result;
+use crate::format::block::BlockKind;
+use crate::format::entries::Progress;
+use crate::record::{event, is_event, Metadata, NamedType};
+use crate::segment::{is_torn, Bad, Scanner, Segment};
+
+/// How many records of a type a log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeCount {
+    /// The type's number; of a named type, the one it has in the first log that holds it.
+    pub type_id: u32,
+    /// The name it was given for, if it was.
+    pub name: Option<String>,
+    /// Records of this type.
+    pub records: u64,
+}
+
+/// The index of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFacts {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// Its INDEX blocks that can be used, in order.
+    pub blocks: Vec<IndexBlockFacts>,
+    /// Bytes of the file whose blocks the index does not know: the end of a segment that was not closed, or more when
+    /// the index is missing or damaged.
+    pub unindexed_bytes: u64,
+}
+
+/// One INDEX block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexBlockFacts {
+    /// The stretch of the file that it knows, itself included.
+    pub from: u64,
+    /// Offset behind it.
+    pub to: u64,
+    /// Blocks of records in that stretch.
+    pub blocks: u64,
+    /// Id of the first record in it, and of the first one behind it.
+    pub first_id: u64,
+    /// See `first_id`.
+    pub next_id: u64,
+    /// Smallest and greatest time in it, in nanoseconds since the Unix epoch.
+    pub min_time: i64,
+    /// See `min_time`.
+    pub max_time: i64,
+}
+
+impl Reader {
+    /// How many records of each type there are, the most frequent first. Reads the index, and the headers of the blocks
+    /// that it does not know; never a payload. Events are not counted.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
+    pub fn counts(&self) -> Result<Vec<TypeCount>> {
+        // A name is the same type in every log, a number without a name too.
+        let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
+        for segment in &self.snapshot.segments {
+            let (counts, names) = count(segment)?;
+            for (type_id, records) in counts.into_iter().filter(|&(type_id, _)| !is_event(type_id)) {
+                let name = names.get(&type_id).cloned();
+                let key = (name.clone(), if name.is_some() { 0 } else { type_id });
+                sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += records;
+            }
+        }
+        let mut counts: Vec<_> = sum.into_values().filter(|counted| counted.records > 0).collect();
+        counts.sort_by_key(|counted| std::cmp::Reverse(counted.records));
+        Ok(counts)
+    }
+
+    /// The index of each segment, in the order of writing.
+    pub fn index(&self) -> Result<Vec<IndexFacts>> {
+        self.snapshot.segments.iter().map(facts).collect()
+    }
+}
+
+type Counts = BTreeMap<u32, u64>;
+
+fn count(segment: &Arc<Segment>) -> Result<(Counts, BTreeMap<u32, String>)> {
+    let map = segment.indexed()?;
+    let mut names: BTreeMap<u32, String> = map.names.iter().map(|n| (n.number, n.name.clone())).collect();
+    let (mut counts, from) = match (&map.counts, map.end()) {
+        (Some(counts), Some(end)) if map.is_contiguous(segment.start) => (counts.iter().copied().collect(), end),
+        _ => (Counts::new(), segment.start),
+    };
+    let mut scanner = Scanner::new(segment.clone(), from);
+    loop {
+        match count_block(&mut scanner, &mut counts, &mut names) {
+            Ok(()) => (),
+            Err(Bad::End { left: 0 }) => return Ok((counts, names)),
+            Err(Bad::Io(error)) => return Err(error),
+            Err(bad) => {
+                let offset = scanner.offset();
+                if is_torn(segment, offset, scanner.durable_end())? {
+                    return Ok((counts, names));
+                }
+                return Err(segment.corrupt(offset, &bad.into_malformed()));
+            }
+        }
+    }
+}
+
+fn count_block(scanner: &mut Scanner, counts: &mut Counts, names: &mut BTreeMap<u32, String>) -> Result<(), Bad> {
+    let header = scanner.header()?;
+    scanner.check_whole(&header)?;
+    if header.kind == BlockKind::Records {
+        scanner.load_entries(&header)?;
+        let mut progress = Progress::new(header.min_time);
+        let (mut last, mut run) = (0, 0);
+        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+            if entry.type_id != last {
+                *counts.entry(last).or_default() += std::mem::take(&mut run);
+                last = entry.type_id;
+            }
+            run += 1;
+            if entry.type_id == event::TYPE {
+                let named = NamedType::from_event(Metadata::from_bytes(entry.metadata));
+                names.extend(named.map(|named| (named.number, named.name)));
+            }
+        }
+        *counts.entry(last).or_default() += run;
+    }
+    scanner.skip(&header);
+    Ok(())
+}
+
+fn facts(segment: &Arc<Segment>) -> Result<IndexFacts> {
+    let map = segment.indexed()?;
+    let mut blocks = vec![];
+    let mut known = segment.start;
+    for part in &map.parts {
+        let window = match segment.rows(part) {
+            Ok(window) => window,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(_) => continue,
+        };
+        known += part.to - part.from;
+        blocks.push(IndexBlockFacts {
+            from: part.from,
+            to: part.to,
+            blocks: window.rows.len() as u64,
+            first_id: part.first_id,
+            next_id: part.next_id,
+            min_time: part.min_time,
+            max_time: part.max_time,
+        });
+    }
+    let bytes = segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(known);
+    // The trailer needs no index.
+    let trailer = map.end().filter(|end| bytes.checked_sub(*end) == Some(crate::format::trailer::LEN as u64));
+    let unindexed_bytes =
+        if trailer.is_some() && map.is_contiguous(segment.start) { 0 } else { bytes.saturating_sub(known) };
+    Ok(IndexFacts { path: segment.path.clone(), blocks, unindexed_bytes })
+}

@@ -1,0 +1,207 @@
+//! Records on their way from a damaged segment to a clean one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::block::BlockKind;
+use crate::format::codec::{Codec, Compressor};
+use crate::format::declaration::FileHeader;
+use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::io::{self, clock, Directory};
+use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, Record};
+use crate::segment::{Appender, Bad, Block, Scanner, Segment};
+
+use super::rewrite::FILE_MODE;
+
+/// An INDEX block is written after so many bytes, as a writer does by default.
+const INDEX_BYTES: u64 = 64 << 20;
+
+/// Records of one block, copied out of it.
+#[derive(Default)]
+pub(super) struct Batch {
+    records: Vec<Copied>,
+    metadata: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+struct Copied {
+    id: u64,
+    time: i64,
+    type_id: u32,
+    metadata: Range<usize>,
+    payload_len: usize,
+}
+
+impl Batch {
+    pub fn push(&mut self, record: &Record<'_>) {
+        let from = self.metadata.len();
+        self.metadata.extend_from_slice(record.metadata.as_bytes());
+        self.payload.extend_from_slice(record.payload);
+        self.records.push(Copied {
+            id: record.id,
+            time: record.time,
+            type_id: record.type_id,
+            metadata: from..self.metadata.len(),
+            payload_len: record.payload.len(),
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.metadata.clear();
+        self.payload.clear();
+    }
+}
+
+/// The segment being written.
+pub(super) struct Output {
+    appender: Appender,
+    compressor: Compressor,
+    names: Vec<NamedType>,
+    records: u64,
+    /// No segment follows: what the segment says about the next one is not true any more.
+    is_last: bool,
+}
+
+impl Output {
+    /// Creates the file; blocks are compressed as those of `from` are.
+    pub fn create(
+        target: &dyn Directory,
+        name: &str,
+        header: FileHeader,
+        from: &Arc<Segment>,
+        is_last: bool,
+    ) -> Result<Self> {
+        let path = target.path_of(name);
+        let file = target.create(name, FILE_MODE).map_err(|e| Error::io(&e, "create").at(&path))?;
+        let segment = Arc::new(Segment::create(target, name, file, header)?);
+        let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
+        Ok(Output { appender: Appender::new(segment), compressor, names: vec![], records: 0, is_last })
+    }
+
+    /// Writes the records as one block, or as several where records between them are missing.
+    pub fn write(&mut self, batch: &Batch) -> Result<()> {
+        if self.appender.index_is_due(INDEX_BYTES) {
+            self.appender.write_index(&self.names)?;
+        }
+        let (mut from, mut at) = (0, 0);
+        while from < batch.records.len() {
+            let mut next_id = batch.records[from].id;
+            self.tell_lost(next_id)?;
+            let follows = |copied: &&Copied| {
+                let fits = copied.id == next_id;
+                next_id += u64::from(fits && !is_event(copied.type_id));
+                fits
+            };
+            let run = batch.records[from..].iter().take_while(follows).count();
+            let records = &batch.records[from..from + run];
+            let len: usize = records.iter().map(|copied| copied.payload_len).sum();
+            self.append(records, &batch.metadata, &batch.payload[at..at + len])?;
+            (from, at) = (from + run, at + len);
+        }
+        Ok(())
+    }
+
+    /// Closes the segment and makes it durable; returns it and how many records it holds. `end` is the id that the next
+    /// segment begins with, if there is one.
+    pub fn finish(mut self, end: Option<u64>) -> Result<(Arc<Segment>, u64)> {
+        if let Some(end) = end {
+            self.tell_lost(end)?;
+        }
+        self.appender.close(&self.names)?;
+        let segment = self.appender.segment.clone();
+        segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
+        Ok((segment, self.records))
+    }
+
+    /// Says in the log that the records up to `next_id` are lost.
+    fn tell_lost(&mut self, next_id: u64) -> Result<()> {
+        let expected = self.appender.next_id();
+        if next_id <= expected {
+            return Ok(());
+        }
+        let facts = [("first_lost_id", expected.to_string()), ("last_lost_id", (next_id - 1).to_string())];
+        let facts = MetadataBuf::from_iter(facts);
+        let pairs = facts.as_metadata().as_bytes();
+        let mut buffers = Buffers::default();
+        let mut draft = Draft::new(expected, &mut buffers, 0);
+        let metadata = (check_metadata(pairs)?, pairs);
+        let entry = NewEntry { type_id: event::RECOVERED, time: clock::now_ns(), metadata, payload_len: 0 };
+        draft.push(&entry, &mut buffers);
+        self.put(&draft, &buffers, &[])
+    }
+
+    fn append(&mut self, records: &[Copied], metadata: &[u8], payload: &[u8]) -> Result<()> {
+        let mut buffers = Buffers::default();
+        let mut draft = Draft::new(records[0].id, &mut buffers, 0);
+        for copied in records {
+            let pairs = &metadata[copied.metadata.clone()];
+            if copied.type_id == event::ROTATE_NEXT && self.is_last {
+                continue;
+            }
+            if copied.type_id == event::TYPE {
+                self.names.extend(NamedType::from_event(Metadata::from_bytes(pairs)));
+            }
+            let entry = NewEntry {
+                type_id: copied.type_id,
+                time: copied.time,
+                metadata: (check_metadata(pairs)?, pairs),
+                payload_len: copied.payload_len,
+            };
+            draft.push(&entry, &mut buffers);
+        }
+        if draft.is_empty() {
+            return Ok(());
+        }
+        self.records += u64::from(draft.count);
+        self.put(&draft, &buffers, payload)
+    }
+
+    fn put(&mut self, draft: &Draft, buffers: &Buffers, payload: &[u8]) -> Result<()> {
+        let block = Block { draft, buffers, parts: &[payload], compressed: None };
+        self.appender.append(&[block], &mut self.compressor).map_err(|(_, error)| error)
+    }
+}
+
+/// The codec of a segment's blocks: that of the first one that has one.
+fn codec_of(segment: &Arc<Segment>) -> Result<Codec> {
+    const LOOKED_AT: usize = 64;
+    let mut scanner = Scanner::new(segment.clone(), segment.start);
+    for _ in 0..LOOKED_AT {
+        match scanner.header() {
+            Ok(header) => {
+                if header.kind == BlockKind::Records && header.codec != 0 {
+                    let codec = Codec::from_byte(header.codec).filter(|codec| codec.is_available());
+                    return Ok(codec.unwrap_or_default());
+                }
+                scanner.skip(&header);
+            }
+            Err(Bad::Io(error)) => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(Codec::None)
+}
+
+/// Copies a file within a directory, durably.
+pub(super) fn file(directory: &dyn Directory, from: &str, to: &str) -> Result<()> {
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(to));
+    let source = directory.open(from, io::Access::Read).map_err(|e| failed(e, "open"))?;
+    let target = directory.create(to, FILE_MODE).map_err(|e| failed(e, "create"))?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let n = io::read_full(&*source, &mut buffer, at).map_err(|e| failed(e, "read"))?;
+        if n == 0 {
+            break;
+        }
+        io::write_full(&*target, &[&buffer[..n]], at).map_err(|(_, e)| failed(e, "write"))?;
+        at += n as u64;
+    }
+    target.sync_data().map_err(|e| failed(e, "sync"))
+}

@@ -1,0 +1,48 @@
+//! A lost or damaged index written anew.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{directory_of, lock, open};
+use crate::error::Result;
+use crate::io::{Access, Directory};
+use crate::log::Source;
+use crate::segment::{self, Appender, Segment};
+
+/// Writes an INDEX block that covers all of it, and a TRAILER, at the end of each segment of the log whose index is
+/// incomplete; a segment whose index is whole is left alone. Reads headers and entries, no payload. Returns the
+/// files that were written to. No writer may have the log open.
+///
+/// # Errors
+/// [`crate::Kind::Corrupt`] when a segment is damaged or ends with a torn tail: it has to be recovered first, by a
+/// writer that opens it or by [`crate::recover_in_place`]; [`crate::Kind::Locked`] when a writer has the log open; and
+/// what the system says.
+pub fn rebuild_index(path: impl AsRef<Path>) -> Result<Vec<std::path::PathBuf>> {
+    rebuild(&Source::of(path.as_ref())?)
+}
+
+/// As [`rebuild_index`], over a directory of the caller's making.
+pub fn rebuild_index_in(directory: Arc<dyn Directory>) -> Result<Vec<std::path::PathBuf>> {
+    rebuild(&Source::Directory(directory))
+}
+
+fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
+    let directory = directory_of(source)?;
+    let snapshot = open(source)?;
+    let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
+    let mut written = vec![];
+    for old in &snapshot.segments {
+        if old.is_fully_indexed()? {
+            continue;
+        }
+        let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);
+        let found = segment::survey(&segment)?;
+        let names = found.types.clone();
+        let mut appender = Appender::resume(segment.clone(), found);
+        appender.reopen();
+        appender.close(&names)?;
+        segment.file.sync_data().map_err(|e| crate::error::Error::io(&e, "sync").at(&segment.path))?;
+        written.push(segment.path.clone());
+    }
+    Ok(written)
+}

@@ -1,0 +1,225 @@
+//! Damaged logs made whole again: what a salvaging cursor shows is written to clean segments, which tell what was lost.
+//!
+//! A recovered segment keeps its name, its sequence number and the ids of its records. Where records were lost, a
+//! RECOVERED event says which, so that readers know of the gap and do not take it for damage; the file header tells the
+//! segment that it was recovered from.
+
+mod copy;
+mod index;
+mod rewrite;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::{self, Access, Directory, RealDirectory};
+use crate::log::{take_lock, Snapshot, Source};
+use crate::options::{Loss, OnLoss, ReaderMode};
+use crate::segment::{Segment, EXTENSION};
+
+pub use index::{rebuild_index, rebuild_index_in};
+
+/// What a recovery saved and what it could not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Records in the segments that were written.
+    pub records: u64,
+    /// Records that are known to be lost.
+    pub lost_records: u64,
+    /// Losses that were reported: a loss need not cost a record.
+    pub losses: u64,
+    /// The segments that were written, in the order of the log.
+    pub segments: Vec<RecoveredSegment>,
+}
+
+/// A segment that was written anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveredSegment {
+    /// The file that was read; in place, where it is kept now.
+    pub source: PathBuf,
+    /// The file that holds what was saved.
+    pub target: PathBuf,
+    /// Records that were saved.
+    pub records: u64,
+}
+
+/// Counts losses on their way to whoever wants to hear of them.
+#[derive(Clone)]
+struct Losses {
+    told: OnLoss,
+    /// Losses, and records lost by them.
+    sum: Arc<Mutex<(u64, u64)>>,
+}
+
+impl Losses {
+    fn new(on_loss: Option<OnLoss>) -> Self {
+        let sum = Arc::new(Mutex::new((0, 0)));
+        let counted = sum.clone();
+        let told: OnLoss = Arc::new(move |loss: &Loss| {
+            {
+                let mut sum = counted.lock();
+                sum.0 += 1;
+                sum.1 += loss.records();
+            }
+            if let Some(on_loss) = &on_loss {
+                on_loss(loss);
+            }
+        });
+        Losses { told, sum }
+    }
+}
+
+/// Writes everything that can be read of the log at `source` (a file, a directory or a pattern) to a new log: segments
+/// of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
+/// is only read. Each loss is told to `on_loss` as it is met.
+///
+/// # Errors
+/// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target holds segments already, and what the
+/// system says. What was written by then is left as it is.
+pub fn recover(source: impl AsRef<Path>, target: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    let source = Source::of(source.as_ref())?;
+    let path = target.as_ref();
+    let target = RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
+    recover_to(&source, Arc::new(target), on_loss)
+}
+
+/// As [`recover`], over directories of the caller's making.
+pub fn recover_in(source: Arc<dyn Directory>, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    recover_to(&Source::Directory(source), target, on_loss)
+}
+
+fn recover_to(source: &Source, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    let listed = target.list().map_err(|e| Error::io(&e, "list").at(target.path()))?;
+    if listed.iter().any(|name| name.ends_with(EXTENSION)) {
+        return Err(Error::invalid("the target holds segments already").at(target.path()));
+    }
+    let losses = Losses::new(on_loss);
+    let snapshot = open(source)?;
+    let plan = rewrite::Plan::everything(&snapshot);
+    let recovery = rewrite::rewrite(source, &snapshot, &plan, &target, &losses)?;
+    target.sync().map_err(|e| Error::io(&e, "sync").at(target.path()))?;
+    Ok(recovery)
+}
+
+/// Writes the damaged segments of a log anew, under their names. The damaged files are kept beside them as
+/// `<segment>.damaged`; segments without damage are left alone. No writer may have the log open.
+///
+/// A crash in the middle leaves every segment either as it was or recovered; calling again goes on.
+///
+/// # Errors
+/// [`Kind::NotFound`] when nothing is there, [`Kind::Locked`] when a writer has the log open, [`Kind::Invalid`] for a
+/// pattern, and what the system says.
+pub fn recover_in_place(path: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    let source = Source::of(path.as_ref())?;
+    recover_there(&source, on_loss)
+}
+
+/// As [`recover_in_place`], over a directory of the caller's making.
+pub fn recover_in_place_in(directory: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    recover_there(&Source::Directory(directory), on_loss)
+}
+
+fn recover_there(source: &Source, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    let directory = directory_of(source)?;
+    let snapshot = open(source)?;
+    let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
+    let plan = rewrite::Plan::of_the_damaged(source, &snapshot)?;
+    let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &Losses::new(on_loss))?;
+    for file in &snapshot.unreadable {
+        set_aside(&*directory, &file.path)?;
+    }
+    for &at in &plan.repeated {
+        set_aside(&*directory, &snapshot.segments[at].path)?;
+    }
+    directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    Ok(recovery)
+}
+
+fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
+    match source {
+        Source::Directory(directory) | Source::File(directory, _) => Ok(directory.clone()),
+        Source::Glob(_) => Err(Error::invalid("name the directory or the file of the log, not a pattern")),
+    }
+}
+
+fn open(source: &Source) -> Result<Snapshot> {
+    let snapshot = source.snapshot(&Snapshot::default(), ReaderMode::Salvage)?;
+    match snapshot.segments.is_empty() {
+        true => Err(Error::new(Kind::NotFound, "no segment (*.binlog) is here")),
+        false => Ok(snapshot),
+    }
+}
+
+/// Takes the locks of the logs (when all of a directory is meant) and of the segments, so that no writer comes in
+/// between.
+fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<Vec<Arc<dyn io::File>>> {
+    let mut locks = vec![];
+    let mut names: Vec<&str> = snapshot.segments.iter().map(|segment| segment.header.name.as_str()).collect();
+    names.dedup();
+    for name in names.into_iter().filter(|name| whole && crate::log::check_name(name).is_ok()) {
+        locks.push(take_lock(directory, name, rewrite::FILE_MODE)?);
+    }
+    for segment in &snapshot.segments {
+        locks.push(lock_segment(directory, segment)?);
+    }
+    Ok(locks)
+}
+
+fn lock_segment(directory: &dyn Directory, segment: &Segment) -> Result<Arc<dyn io::File>> {
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&segment.path);
+    let file = directory.open(&segment.name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
+    match file.try_lock().map_err(|e| failed(e, "lock"))? {
+        true => {
+            segment.is_ours.store(true, Ordering::Relaxed);
+            Ok(file)
+        }
+        false => Err(Error::new(Kind::Locked, "a writer has the log open").at(&segment.path)),
+    }
+}
+
+/// A name beside `name` that no file has: `<name>.damaged`, or with a number.
+fn free_name(directory: &dyn Directory, name: &str) -> Result<String> {
+    let taken = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+    let names = std::iter::once(format!("{name}.damaged")).chain((2..).map(|n| format!("{name}.damaged-{n}")));
+    let mut free = names.filter(|name| !taken.contains(name));
+    free.next().ok_or_else(|| Error::new(Kind::TooLarge, "there is no free name").at(directory.path()))
+}
+
+/// Takes a file out of the log, under a name that is no segment's.
+fn set_aside(directory: &dyn Directory, path: &Path) -> Result<()> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    let kept = free_name(directory, name)?;
+    directory.rename(name, &kept).map_err(|e| Error::io(&e, "rename").at(path))
+}
+
+/// Puts the file `made` in the place of a segment, and keeps that under another name, which is returned.
+fn exchange(directory: &dyn Directory, segment: &str, made: &str) -> Result<String> {
+    let path = directory.path_of(segment);
+    let kept = free_name(directory, segment)?;
+    match directory.link(segment, &kept) {
+        Ok(()) => (),
+        // A file system without hard links.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EPERM | libc::ENOTSUP | libc::EMLINK | libc::ENOSYS)) => {
+            copy::file(directory, segment, &kept)?;
+        }
+        Err(e) => return Err(Error::io(&e, "link").at(&path)),
+    }
+    let sync = || directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()));
+    // The damaged file has its second name for sure before the first goes to the new one.
+    sync()?;
+    directory.rename(made, segment).map_err(|e| Error::io(&e, "rename").at(&path))?;
+    sync()?;
+    Ok(kept)
+}
+
+/// Removes what an interrupted recovery left.
+fn remove_left_over(directory: &dyn Directory, name: &str) -> Result<()> {
+    match directory.remove(name) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
+        _ => Ok(()),
+    }
+}

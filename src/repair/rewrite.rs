@@ -1,0 +1,156 @@
+//! From what can be read of a log, segment by segment, to clean segments.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::copy::{Batch, Output};
+use super::{exchange, remove_left_over, Losses, RecoveredSegment, Recovery};
+use crate::error::{Error, Result};
+use crate::format::declaration::{FileHeader, Predecessor};
+use crate::io::{self, Directory};
+use crate::log::{Snapshot, Source};
+use crate::options::{Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
+use crate::reader::Cursor;
+use crate::segment::Segment;
+
+/// Permission bits of new files, as a writer's by default.
+pub(super) const FILE_MODE: u32 = 0o640;
+
+/// Which segments of a snapshot are written anew, by their places in it.
+pub(super) struct Plan {
+    rewritten: HashSet<usize>,
+    /// Segments that are there for the second time.
+    pub repeated: Vec<usize>,
+    in_place: bool,
+}
+
+impl Plan {
+    /// All of them, somewhere else.
+    pub fn everything(snapshot: &Snapshot) -> Self {
+        Plan { rewritten: (0..snapshot.segments.len()).collect(), repeated: repeated(snapshot), in_place: false }
+    }
+
+    /// Those in which something is lost, and those between which something is.
+    pub fn of_the_damaged(source: &Source, snapshot: &Snapshot) -> Result<Self> {
+        let damaged: Arc<Mutex<HashSet<PathBuf>>> = Arc::default();
+        let noted = damaged.clone();
+        let note: OnLoss = Arc::new(move |loss: &Loss| {
+            noted.lock().insert(loss.path.clone());
+        });
+        let mut cursor = salvaging(source, snapshot, note)?;
+        while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
+        let damaged = damaged.lock();
+        let segments = &snapshot.segments;
+        let repeated = repeated(snapshot);
+        let mut rewritten: HashSet<usize> =
+            (0..segments.len()).filter(|&at| damaged.contains(&segments[at].path)).collect();
+        let kept: Vec<usize> = (0..segments.len()).filter(|at| !repeated.contains(at)).collect();
+        for pair in kept.windows(2) {
+            let (this, next) = (&segments[pair[0]].header, &segments[pair[1]].header);
+            let follows = next.predecessor.as_ref().is_some_and(|told| this.is_followed_by(told));
+            if this.log_id == next.log_id && !follows {
+                rewritten.extend(pair);
+            }
+        }
+        Ok(Plan { rewritten, repeated, in_place: true })
+    }
+}
+
+fn repeated(snapshot: &Snapshot) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let segments = snapshot.segments.iter().enumerate();
+    segments.filter(|(_, s)| !seen.insert((&s.header.log_id, s.header.sequence))).map(|(at, _)| at).collect()
+}
+
+fn salvaging(source: &Source, snapshot: &Snapshot, on_loss: OnLoss) -> Result<Cursor> {
+    let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss) };
+    Cursor::new(source.clone(), snapshot.clone(), &options, &Filter { events: true, ..Filter::default() })
+}
+
+/// Writes the segments of the plan to `target`: under their names, or in the place of the damaged ones.
+pub(super) fn rewrite(
+    source: &Source,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    target: &Arc<dyn Directory>,
+    losses: &Losses,
+) -> Result<Recovery> {
+    let mut cursor = salvaging(source, snapshot, losses.told.clone())?;
+    let mut recovery = Recovery::default();
+    let mut batch = Batch::default();
+    let mut before: Option<FileHeader> = None;
+    let places: Vec<usize> = (0..snapshot.segments.len()).filter(|at| !plan.repeated.contains(at)).collect();
+    for (i, &at) in places.iter().enumerate() {
+        let segment = &snapshot.segments[at];
+        let next = places.get(i + 1).map(|&next| &snapshot.segments[next]);
+        let next = next.filter(|next| next.header.log_id == segment.header.log_id);
+        before = before.filter(|before| before.log_id == segment.header.log_id);
+        let mut output = None;
+        let name = if plan.in_place { format!("{}.recovering", segment.name) } else { segment.name.clone() };
+        if plan.rewritten.contains(&at) {
+            if plan.in_place {
+                remove_left_over(&**target, &name)?;
+            }
+            let header = header(segment, before.as_ref(), next)?;
+            output = Some(Output::create(&**target, &name, header, segment, next.is_none())?);
+        }
+        loop {
+            if batch.is_empty() && cursor.next_batch(usize::MAX, |record| batch.push(record))? == 0 {
+                break;
+            }
+            // The batch may be of a segment to come.
+            if cursor.segment().path != segment.path {
+                break;
+            }
+            if let Some(output) = &mut output {
+                output.write(&batch)?;
+            }
+            batch.clear();
+        }
+        let Some(output) = output else {
+            before = Some(segment.header.clone());
+            continue;
+        };
+        let (written, records) = output.finish(next.map(|next| next.header.first_id))?;
+        before = Some(written.header.clone());
+        let (from, to) = match plan.in_place {
+            true => {
+                let kept = exchange(&**target, &segment.name, &name)?;
+                (target.path_of(&kept), target.path_of(&segment.name))
+            }
+            false => (segment.path.clone(), written.path.clone()),
+        };
+        recovery.records += records;
+        recovery.segments.push(RecoveredSegment { source: from, target: to, records });
+    }
+    (recovery.losses, recovery.lost_records) = *losses.sum.lock();
+    Ok(recovery)
+}
+
+/// The header of a segment that is written anew, after the one with the header `before`.
+fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segment>>) -> Result<FileHeader> {
+    let old = &segment.header;
+    let mut marker = [0; 8];
+    io::fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
+    let recovered = Predecessor {
+        sequence: old.sequence,
+        last_id: next.map_or(0, |next| next.header.first_id - 1),
+        bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
+        marker: old.marker,
+    };
+    let predecessor = before.map(|before| Predecessor {
+        sequence: before.sequence,
+        last_id: old.first_id - 1,
+        bytes: 0,
+        marker: before.marker,
+    });
+    Ok(FileHeader {
+        marker: u64::from_le_bytes(marker).max(1),
+        predecessor: predecessor.or_else(|| old.predecessor.clone()),
+        recovered: Some(recovered),
+        ..old.clone()
+    })
+}

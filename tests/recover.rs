@@ -1,0 +1,286 @@
+//! Recovery: whatever is damaged, what is written anew is a clean log with every record that could be read, under its
+//! own id, and what was lost is told exactly.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use binlog::io::{Directory, Fault, MemoryDirectory};
+use binlog::{
+    Codec, Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, TailState, Writer,
+    WriterOptions,
+};
+use common::{if_available, noise, payload, rows_of, Row};
+
+fn options(codec: Codec) -> WriterOptions {
+    WriterOptions { codec, block_bytes: 8 << 10, segment_bytes: 60 << 10, index_bytes: 16 << 10, ..Default::default() }
+}
+
+/// A log of several segments with named types, metadata and records of many sizes.
+fn log(codec: Codec) -> (MemoryDirectory, Vec<Row>) {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), options(codec)).unwrap();
+    for i in 0..400u64 {
+        let type_id =
+            if i % 7 == 0 { writer.type_id(&format!("name {}", i % 21), "text/plain").unwrap() } else { i as u32 % 5 };
+        let metadata = MetadataBuf::from_iter((i % 3 == 0).then(|| ("key", i.to_string())));
+        let len = if i % 50 == 49 { 20_000 } else { (i * 37 % 1500) as usize };
+        let payload = payload(len, i);
+        let record = NewRecord { type_id, metadata: metadata.as_metadata(), payload: &payload, ..Default::default() };
+        writer.append_record(&record).unwrap();
+        if i == 200 {
+            writer.sync().unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let rows = rows_of(&reader(&directory, ReaderMode::Strict, None));
+    assert_eq!(rows.len(), 400);
+    assert!(segments(&directory).len() > 3);
+    (directory, rows)
+}
+
+fn segments(directory: &MemoryDirectory) -> Vec<String> {
+    let mut names = directory.list().unwrap();
+    names.retain(|name| name.ends_with(".binlog"));
+    names.sort();
+    names
+}
+
+fn reader(directory: &MemoryDirectory, mode: ReaderMode, on_loss: Option<OnLoss>) -> Reader {
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss }).unwrap()
+}
+
+fn listening() -> (OnLoss, Arc<Mutex<Vec<Loss>>>) {
+    let heard: Arc<Mutex<Vec<Loss>>> = Arc::default();
+    let into = heard.clone();
+    (Arc::new(move |loss: &Loss| into.lock().unwrap().push(loss.clone())), heard)
+}
+
+fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
+    let copy = MemoryDirectory::new();
+    for name in directory.list().unwrap() {
+        copy.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    copy
+}
+
+fn change(directory: &MemoryDirectory, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = directory.contents(name).unwrap();
+    change(&mut bytes);
+    directory.set_contents(name, bytes);
+}
+
+/// Everything that recovery promises, of a damaged log of which these records were written. Returns how many are lost.
+fn assert_recovers(damaged: &MemoryDirectory, written: &[Row], context: &str) -> usize {
+    let (on_loss, heard) = listening();
+    let salvaged = rows_of(&reader(damaged, ReaderMode::Salvage, Some(on_loss)));
+    let losses = std::mem::take(&mut *heard.lock().unwrap());
+    let lost: Vec<u64> =
+        written.iter().map(|row| row.id).filter(|id| !salvaged.iter().any(|row| row.id == *id)).collect();
+    let told: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(from, to)| from..=to).collect();
+    for row in &salvaged {
+        assert_eq!(Some(row), written.iter().find(|other| other.id == row.id), "{context}");
+    }
+    // Only of the end of the last segment nobody can tell how much it held, nor of segments before the first: they may
+    // have been removed for their age.
+    let mut sorted = told.clone();
+    sorted.sort_unstable();
+    assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "{context}: told twice {losses:?}");
+    let untold: Vec<u64> = lost.iter().copied().filter(|id| !told.contains(id)).collect();
+    let (first, last) = (salvaged.first().map_or(0, |row| row.id), salvaged.last().map_or(0, |row| row.id));
+    assert!(untold.iter().all(|&id| id < first || id > last), "{context}: untold {untold:?} {losses:?}");
+    assert!(told.iter().all(|id| lost.contains(id)), "{context}: {losses:?}");
+
+    let target = MemoryDirectory::new();
+    let (on_loss, heard) = listening();
+    let recovery = binlog::recover_in(Arc::new(damaged.clone()), Arc::new(target.clone()), Some(on_loss)).unwrap();
+    assert_eq!((recovery.losses, recovery.lost_records), (losses.len() as u64, told.len() as u64), "{context}");
+    assert_eq!(heard.lock().unwrap().len(), losses.len(), "{context}");
+    assert_eq!(recovery.records, salvaged.len() as u64, "{context}");
+    assert_clean(&target, &salvaged, context);
+
+    let place = copy(damaged);
+    let recovery = binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+    assert_clean(&place, &salvaged, context);
+    for written in &recovery.segments {
+        let kept = written.source.file_name().unwrap().to_str().unwrap();
+        let name = written.target.file_name().unwrap().to_str().unwrap();
+        assert_eq!(place.contents(kept), damaged.contents(name), "{context}: the damaged file is kept");
+    }
+    let again = binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+    assert_eq!((again.segments.len(), again.losses), (0, 0), "{context}: nothing is left to recover");
+    lost.len()
+}
+
+/// A strict reader finds nothing wrong, every way of reading shows the rows, and a writer goes on.
+fn assert_clean(directory: &MemoryDirectory, rows: &[Row], context: &str) {
+    let strict = reader(directory, ReaderMode::Strict, None);
+    common::assert_every_way(&strict, &Filter::default(), rows);
+    let prefix = reader(directory, ReaderMode::Prefix, None);
+    let mut reversed = rows_with(&prefix, Filter { newest_first: true, ..Filter::default() });
+    reversed.reverse();
+    common::assert_rows(&reversed, rows, context);
+    let mut cursor = prefix.cursor(&Filter::default()).unwrap();
+    for row in rows.iter().step_by(17) {
+        assert_eq!(cursor.get(row.id).unwrap().expect(context).payload, row.payload, "{context}");
+    }
+    let counts: u64 = prefix.counts().unwrap().iter().map(|counted| counted.records).sum();
+    assert_eq!(counts, rows.len() as u64, "{context}");
+    let copy = copy(directory);
+    let writer = Writer::open_in(Arc::new(copy.clone()), options(Codec::None)).unwrap();
+    let id = writer.append(1, b"after").unwrap();
+    assert!(rows.last().is_none_or(|last| id > last.id), "{context}");
+    writer.close().unwrap();
+    assert_eq!(rows_of(&reader(&copy, ReaderMode::Strict, None)).len(), rows.len() + 1, "{context}");
+}
+
+fn rows_with(reader: &Reader, filter: Filter) -> Vec<Row> {
+    common::read(reader, &filter, common::Way::Next).whole()
+}
+
+#[test]
+fn a_log_without_damage_is_left_alone_in_place_and_copied_whole_elsewhere() {
+    for codec in common::codecs() {
+        let (directory, rows) = log(codec);
+        assert_eq!(assert_recovers(&directory, &rows, "clean"), 0);
+        let before = copy(&directory);
+        let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+        assert_eq!(recovery, Default::default());
+        for name in segments(&before) {
+            assert_eq!(before.contents(&name), directory.contents(&name));
+        }
+    }
+}
+
+#[test]
+fn damaged_bytes_anywhere_cost_what_they_touch_and_nothing_else() {
+    for codec in common::codecs() {
+        let (directory, rows) = log(codec);
+        let names = segments(&directory);
+        for seed in 0..8u64 {
+            let random = noise(64, seed + 1);
+            let number = |at: usize| u32::from_le_bytes(random[4 * at..4 * at + 4].try_into().unwrap()) as usize;
+            let damaged = copy(&directory);
+            for i in 0..1 + seed as usize % 3 {
+                change(&damaged, &names[number(3 * i) % names.len()], |bytes| {
+                    let at = number(3 * i + 1) % bytes.len();
+                    let to = bytes.len().min(at + number(3 * i + 2) % if seed % 2 == 0 { 4 } else { 6000 } + 1);
+                    bytes[at..to].iter_mut().for_each(|byte| *byte ^= 0x55);
+                });
+            }
+            assert_recovers(&damaged, &rows, &format!("{codec:?} seed {seed}"));
+        }
+    }
+}
+
+#[test]
+fn a_cut_end_missing_repeated_and_unreadable_segments_are_told_and_passed_over() {
+    let (directory, rows) = log(if_available(Codec::Lz4));
+    let names = segments(&directory);
+    for (at, name) in names.iter().enumerate() {
+        let missing = copy(&directory);
+        missing.remove(name).unwrap();
+        let lost = assert_recovers(&missing, &rows, &format!("segment {at} missing"));
+        assert!(lost > 0);
+        for cut in [1, 5_000, 30_000] {
+            let damaged = copy(&directory);
+            change(&damaged, name, |bytes| bytes.truncate(bytes.len().saturating_sub(cut).max(500)));
+            assert_recovers(&damaged, &rows, &format!("segment {at} shortened by {cut}"));
+        }
+        let damaged = copy(&directory);
+        change(&damaged, name, |bytes| bytes[3..90].fill(0x11));
+        assert_recovers(&damaged, &rows, &format!("the header of segment {at} damaged"));
+        let damaged = copy(&directory);
+        change(&damaged, name, |bytes| bytes.fill(0x11));
+        assert_recovers(&damaged, &rows, &format!("segment {at} overwritten"));
+        let damaged = copy(&directory);
+        damaged.set_contents("a copy.binlog", directory.contents(name).unwrap());
+        assert_eq!(assert_recovers(&damaged, &rows, &format!("segment {at} twice")), 0);
+    }
+}
+
+#[test]
+fn a_recovery_that_fails_at_any_operation_loses_nothing_and_can_be_repeated() {
+    let (directory, rows) = log(Codec::None);
+    let names = segments(&directory);
+    change(&directory, &names[1], |bytes| bytes[9_000..9_010].fill(0x77));
+    let (on_loss, _) = listening();
+    let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, Some(on_loss)));
+    assert!(salvaged.len() < rows.len());
+    for from in 0.. {
+        let place = copy(&directory);
+        place.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: None }));
+        let recovered = binlog::recover_in_place_in(Arc::new(place.clone()), None);
+        let fired = place.operations() > from;
+        place.set_fault(None);
+        if recovered.is_err() {
+            binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+        }
+        common::assert_rows(
+            &rows_of(&reader(&place, ReaderMode::Strict, None)),
+            &salvaged,
+            &format!("operation {from}"),
+        );
+        let damaged = directory.contents(&names[1]);
+        let kept = place.list().unwrap().into_iter().filter(|name| name.contains(".damaged"));
+        assert!(kept.into_iter().any(|name| place.contents(&name) == damaged), "operation {from}");
+        if !fired {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_being_written_is_not_recovered_in_place() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    writer.append(1, b"x").unwrap();
+    let error = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked);
+    let error = binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked);
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_target_that_holds_a_log_is_refused() {
+    let (directory, _) = log(Codec::None);
+    let error = binlog::recover_in(Arc::new(directory.clone()), Arc::new(directory), None).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+}
+
+#[test]
+fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
+    let (directory, rows) = log(Codec::None);
+    assert!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap().is_empty());
+    for name in segments(&directory) {
+        // Without its end, a segment has at most the index of its beginning.
+        change(&directory, &name, |bytes| {
+            let trailer = bytes.len() - 104;
+            let last_index = u64::from_le_bytes(bytes[trailer + 64..trailer + 72].try_into().unwrap());
+            bytes.truncate(last_index as usize);
+        });
+    }
+    let facts = reader(&directory, ReaderMode::Prefix, None).index().unwrap();
+    assert!(facts.iter().all(|facts| facts.unindexed_bytes > 0));
+    let written = binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap();
+    assert_eq!(written.len(), facts.len());
+    let facts = reader(&directory, ReaderMode::Prefix, None).index().unwrap();
+    assert!(facts.iter().all(|facts| facts.unindexed_bytes == 0 && facts.blocks.len() == 1), "{facts:?}");
+    assert_clean(&directory, &rows, "rebuilt");
+}
+
+#[test]
+fn a_log_that_was_never_closed_is_whole_and_not_rewritten() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), options(Codec::None)).unwrap();
+    (0..100u64).for_each(|i| _ = writer.append(1, &payload(500, i)).unwrap());
+    writer.flush().unwrap();
+    let crashed = copy(&directory);
+    writer.close().unwrap();
+    let recovery = binlog::recover_in_place_in(Arc::new(crashed.clone()), None).unwrap();
+    assert_eq!(recovery, Default::default());
+    let mut cursor = reader(&crashed, ReaderMode::Prefix, None).cursor(&Filter::default()).unwrap();
+    while cursor.next().unwrap().is_some() {}
+    assert_eq!(cursor.tail().state, TailState::Unclosed);
+}
