@@ -1,7 +1,7 @@
-//! The only door to the system: files and directories behind two traits, the real ones, and a double in memory.
+//! The only door to the system: files and directories behind two traits, the real ones, and two doubles in memory.
 //!
 //! The layers above are written against [`File`] and [`Directory`], so that tests can put a double in their place
-//! which fails at the n-th operation.
+//! which fails at the n-th operation, or loses power there.
 
 pub mod clock;
 mod fork;
@@ -9,6 +9,7 @@ mod inflate;
 mod lock;
 mod machine;
 mod memory;
+mod power;
 mod real;
 pub(crate) mod thread;
 
@@ -20,6 +21,7 @@ pub use fork::ForkMark;
 pub(crate) use inflate::inflated;
 pub(crate) use machine::{fill_random, host_name};
 pub use memory::{Fault, MemoryDirectory, Operation};
+pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
 
 /// An open file. Every method may be called from any thread.

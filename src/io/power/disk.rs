@@ -1,0 +1,169 @@
+//! The files of a machine: as the running system sees them, as they are durable, and what was done in between.
+
+use std::collections::BTreeMap;
+
+pub const PAGE: usize = 4096;
+
+#[derive(Default)]
+pub struct Disk {
+    inodes: Vec<Inode>,
+    pub names: BTreeMap<String, usize>,
+    pub durable_names: BTreeMap<String, usize>,
+    pub name_changes: Vec<(usize, NameChange)>,
+    /// Counts operations, so that changes of different files can be put in order.
+    time: usize,
+}
+
+/// A change of names that was not synced.
+pub enum NameChange {
+    Add(String, usize),
+    Remove(String),
+    Rename { from: String, to: String },
+}
+
+#[derive(Default)]
+pub struct Inode {
+    /// Contents as the running system sees them.
+    pub now: Vec<u8>,
+    pub durable: Vec<u8>,
+    /// Everything since the last sync, in order.
+    pub changes: Vec<Change>,
+    /// Number of the handle that holds the lock.
+    pub holder: Option<usize>,
+}
+
+/// What one operation left in the system's page cache, any part of which may have been written back.
+pub struct Change {
+    pub time: usize,
+    /// Length of the file afterwards.
+    pub len: usize,
+    /// The pages that it touched, as they were afterwards; bytes behind the length are 0.
+    pub pages: Vec<(usize, Vec<u8>)>,
+}
+
+impl Disk {
+    /// A disk on which everything is durable.
+    pub fn of(names: BTreeMap<String, usize>, contents: Vec<Vec<u8>>) -> Self {
+        let inode = |bytes: Vec<u8>| Inode { now: bytes.clone(), durable: bytes, ..Inode::default() };
+        let inodes = contents.into_iter().map(inode).collect();
+        Disk { inodes, names: names.clone(), durable_names: names, ..Disk::default() }
+    }
+
+    pub fn tick(&mut self) {
+        self.time += 1;
+    }
+
+    pub fn inode(&self, inode: usize) -> &Inode {
+        &self.inodes[inode]
+    }
+
+    pub fn inode_mut(&mut self, inode: usize) -> &mut Inode {
+        &mut self.inodes[inode]
+    }
+
+    pub fn inodes(&self) -> impl Iterator<Item = &Inode> {
+        self.inodes.iter()
+    }
+
+    pub fn forget_locks(&mut self) {
+        self.inodes.iter_mut().for_each(|inode| inode.holder = None);
+    }
+
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    pub fn list(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
+    pub fn create(&mut self, name: &str) -> usize {
+        self.inodes.push(Inode::default());
+        let inode = self.inodes.len() - 1;
+        self.change_names(NameChange::Add(name.to_owned(), inode));
+        inode
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.change_names(NameChange::Remove(name.to_owned()));
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str) {
+        self.change_names(NameChange::Rename { from: from.to_owned(), to: to.to_owned() });
+    }
+
+    pub fn link(&mut self, from: &str, to: &str) {
+        if let Some(inode) = self.find(from) {
+            self.change_names(NameChange::Add(to.to_owned(), inode));
+        }
+    }
+
+    fn change_names(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.name_changes.push((self.time, change));
+    }
+
+    pub fn sync_names(&mut self) {
+        self.durable_names = self.names.clone();
+        self.name_changes.clear();
+    }
+
+    pub fn write(&mut self, inode: usize, bytes: &[u8], offset: usize) {
+        let (time, inode) = (self.time, &mut self.inodes[inode]);
+        let end = offset + bytes.len();
+        if inode.now.len() < end {
+            inode.now.resize(end, 0);
+        }
+        inode.now[offset..end].copy_from_slice(bytes);
+        inode.note(time, offset, end);
+    }
+
+    pub fn set_len(&mut self, inode: usize, len: usize) {
+        let (time, inode) = (self.time, &mut self.inodes[inode]);
+        let before = inode.now.len();
+        inode.now.resize(len, 0);
+        // What is cut off reads as zeros if the file grows over it again.
+        inode.note(time, len, before.max(len));
+    }
+
+    pub fn sync(&mut self, inode: usize) {
+        let inode = &mut self.inodes[inode];
+        inode.durable.clone_from(&inode.now);
+        inode.changes.clear();
+    }
+}
+
+impl NameChange {
+    /// Does to `names` what was done to the running system's; nothing, if what it needs is not there.
+    pub fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            NameChange::Add(name, inode) => {
+                names.insert(name.clone(), *inode);
+            }
+            NameChange::Remove(name) => {
+                names.remove(name);
+            }
+            NameChange::Rename { from, to } => {
+                if let Some(inode) = names.remove(from) {
+                    names.insert(to.clone(), inode);
+                }
+            }
+        }
+    }
+}
+
+impl Inode {
+    fn note(&mut self, time: usize, from: usize, to: usize) {
+        let pages = (from / PAGE..to.div_ceil(PAGE)).map(|page| (page, page_of(&self.now, page))).collect();
+        self.changes.push(Change { time, len: self.now.len(), pages });
+    }
+}
+
+/// A page of a file; zeros behind its end.
+pub fn page_of(bytes: &[u8], page: usize) -> Vec<u8> {
+    let from = bytes.len().min(page * PAGE);
+    let to = bytes.len().min(from + PAGE);
+    let mut out = bytes[from..to].to_vec();
+    out.resize(PAGE, 0);
+    out
+}
