@@ -4,6 +4,7 @@
 mod names;
 mod snapshot;
 mod target;
+mod torn;
 
 pub(crate) use names::check_name;
 pub(crate) use snapshot::{Snapshot, Source, Unreadable};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::names;
+use super::torn::cut_torn_tail;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
 use crate::io::{self, clock, fill_random, Access, Directory, File};
@@ -249,30 +250,4 @@ fn lock_segment(segment: &Segment) -> Result<()> {
         Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
         Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
     }
-}
-
-/// Keeps the torn bytes in `<segment>.torn-<offset>`, durable, before they are cut away.
-fn cut_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64, mode: u32) -> Result<PathBuf> {
-    let name = format!("{}.torn-{offset}", segment.name);
-    let path = directory.path_of(&name);
-    let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
-    let kept = directory.open_or_create(&name, mode).map_err(|e| failed(&e, "create"))?;
-    kept.set_len(0).map_err(|e| failed(&e, "truncate"))?;
-    let mut buffer = vec![0; 256 << 10];
-    let mut done = 0;
-    while done < bytes {
-        let want = buffer.len().min((bytes - done) as usize);
-        let n = io::read_full(&*segment.file, &mut buffer[..want], offset + done)
-            .map_err(|e| Error::io(&e, "read").at_offset(&segment.path, offset + done))?;
-        if n == 0 {
-            break;
-        }
-        io::write_full(&*kept, &[&buffer[..n]], done).map_err(|(_, e)| failed(&e, "write"))?;
-        done += n as u64;
-    }
-    kept.sync_data().map_err(|e| failed(&e, "sync"))?;
-    directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
-    let cut = segment.file.set_len(offset).and_then(|()| segment.file.sync_data());
-    cut.map_err(|e| Error::io(&e, "truncate").at_offset(&segment.path, offset))?;
-    Ok(path)
 }

@@ -1,0 +1,91 @@
+//! Cuts the torn tail of a segment, and keeps what it cuts.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::io::{self, Access, Directory, File};
+use crate::segment::Segment;
+
+/// Keeps the torn bytes in `<segment>.torn-<offset>`, durable, before they are cut away. What an earlier recovery kept
+/// from the same offset stays; then a number is added to the name.
+pub(crate) fn cut_torn_tail(
+    directory: &dyn Directory,
+    segment: &Segment,
+    offset: u64,
+    bytes: u64,
+    mode: u32,
+) -> Result<PathBuf> {
+    let name = keep_torn_tail(directory, segment, offset, bytes, mode)?;
+    directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    let cut = segment.file.set_len(offset).and_then(|()| segment.file.sync_data());
+    cut.map_err(|e| Error::io(&e, "truncate").at_offset(&segment.path, offset))?;
+    Ok(directory.path_of(&name))
+}
+
+/// The name of the file that keeps the torn bytes; it is durable, its name not yet.
+fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64, mode: u32) -> Result<String> {
+    let first = format!("{}.torn-{offset}", segment.name);
+    let mut name = first.clone();
+    for number in 2.. {
+        let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&name));
+        match directory.open(&name, Access::Read) {
+            Err(e) if e.kind() == ErrorKind::NotFound => break,
+            Err(e) => return Err(failed(&e, "open")),
+            // Another recovery got this far and no further.
+            Ok(there) if is_copy(segment, offset, bytes, &*there)? => {
+                there.sync_data().map_err(|e| failed(&e, "sync"))?;
+                return Ok(name);
+            }
+            Ok(_) => name = format!("{first}.{number}"),
+        }
+    }
+    // Under a name of its own until it is whole, so that one that is half written is never taken for what was kept.
+    let part = format!("{first}.part");
+    let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&part));
+    let kept = directory.open_or_create(&part, mode).map_err(|e| failed(&e, "create"))?;
+    kept.set_len(0).map_err(|e| failed(&e, "truncate"))?;
+    each_piece(segment, offset, bytes, |done, piece| {
+        io::write_full(&*kept, &[piece], done).map_err(|(_, e)| failed(&e, "write")).map(|()| true)
+    })?;
+    kept.sync_data().map_err(|e| failed(&e, "sync"))?;
+    directory.rename(&part, &name).map_err(|e| failed(&e, "rename"))?;
+    Ok(name)
+}
+
+/// Whether `file` holds just these bytes of the segment.
+fn is_copy(segment: &Segment, offset: u64, bytes: u64, file: &dyn File) -> Result<bool> {
+    let failed = |e: std::io::Error| Error::io(&e, "read").at(&segment.path);
+    let mut there = vec![];
+    let same_length = file.len().map_err(failed)? == bytes;
+    Ok(same_length
+        && each_piece(segment, offset, bytes, |done, piece| {
+            there.resize(piece.len(), 0);
+            let n = io::read_full(file, &mut there, done).map_err(failed)?;
+            Ok(there[..n] == *piece)
+        })?)
+}
+
+/// Shows these bytes of the segment piece by piece, with the distance of each from `offset`, until `each` says false.
+fn each_piece(
+    segment: &Segment,
+    offset: u64,
+    bytes: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<bool>,
+) -> Result<bool> {
+    let mut buffer = vec![0; 256 << 10];
+    let mut done = 0;
+    while done < bytes {
+        let want = buffer.len().min((bytes - done) as usize);
+        let n = io::read_full(&*segment.file, &mut buffer[..want], offset + done)
+            .map_err(|e| Error::io(&e, "read").at_offset(&segment.path, offset + done))?;
+        if n == 0 {
+            break;
+        }
+        if !each(done, &buffer[..n])? {
+            return Ok(false);
+        }
+        done += n as u64;
+    }
+    Ok(true)
+}
