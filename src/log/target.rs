@@ -73,7 +73,7 @@ impl Target {
         let layout = Layout::Directory { lock, greatest };
         while let Some((_, file)) = named.pop() {
             if !is_unborn(&*directory, &file) {
-                return Self::resume(directory, facts, layout, &file);
+                return Self::resume(directory, facts, layout, &file, &named);
             }
         }
         let name = names::segment(&facts.name, greatest + 1);
@@ -85,7 +85,7 @@ impl Target {
         match directory.open(file, Access::Read) {
             Ok(there) if there.len().is_ok_and(|len| len > 0) => {
                 drop(there);
-                Self::resume(directory, facts, Layout::SingleFile, file)
+                Self::resume(directory, facts, Layout::SingleFile, file, &[])
             }
             Ok(_) => {
                 Err(Error::invalid("the file is there, is empty, and so is no log: remove it or take another name")
@@ -105,7 +105,13 @@ impl Target {
         Ok(Opened { target, appender, types: vec![], cut: None })
     }
 
-    fn resume(directory: Arc<dyn Directory>, facts: Facts, layout: Layout, file: &str) -> Result<Opened> {
+    fn resume(
+        directory: Arc<dyn Directory>,
+        facts: Facts,
+        layout: Layout,
+        file: &str,
+        earlier: &[(u64, String)],
+    ) -> Result<Opened> {
         let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite)?);
         lock_segment(&segment)?;
         if matches!(layout, Layout::Directory { .. }) && segment.header.name != facts.name {
@@ -113,6 +119,9 @@ impl Target {
             return Err(Error::corrupt(reason).at(&segment.path));
         }
         let found = segment::recover(&segment)?;
+        if found.durable_end == 0 {
+            make_earlier_durable(&*directory, &segment, earlier)?;
+        }
         let cut = match found.torn_bytes {
             0 => None,
             bytes => {
@@ -250,4 +259,60 @@ fn lock_segment(segment: &Segment) -> Result<()> {
         Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
         Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
     }
+}
+
+/// Makes the segments before `last` durable, and sees that they are whole, back to one that was known to be durable.
+///
+/// The writer that rolled does so right after the roll, before its next sync of the current segment. It may have been
+/// killed before, and then no segment that says nothing about durability speaks for those before it.
+fn make_earlier_durable(directory: &dyn Directory, last: &Arc<Segment>, earlier: &[(u64, String)]) -> Result<()> {
+    let mut next = last.clone();
+    while let Some(told) = next.header.predecessor.clone() {
+        let Some(segment) = predecessor(directory, &told, earlier)? else {
+            // It may have been removed because of its age: then it was durable.
+            match earlier.iter().find(|(sequence, _)| *sequence == told.sequence) {
+                None => return Ok(()),
+                Some((_, name)) => return Err(cut_short(&told, &next).at_offset(&directory.path_of(name), 0)),
+            }
+        };
+        if segment.file.len().is_ok_and(|len| len == u64::MAX) {
+            // Nobody compresses what is not durable.
+            return Ok(());
+        }
+        let found = segment::recover(&segment)?;
+        if found.end < told.bytes || found.next_id != told.last_id + 1 {
+            return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
+        }
+        segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
+        if found.durable_end > 0 {
+            return Ok(());
+        }
+        next = segment;
+    }
+    Ok(())
+}
+
+/// The segment that `told` describes. Its number in the name may be greater than the one in its header.
+fn predecessor(
+    directory: &dyn Directory,
+    told: &Predecessor,
+    earlier: &[(u64, String)],
+) -> Result<Option<Arc<Segment>>> {
+    for (_, name) in earlier.iter().rev().take_while(|(sequence, _)| *sequence >= told.sequence) {
+        match Segment::open(directory, name, Access::Read) {
+            Ok(segment) if segment.header.marker == told.marker => return Ok(Some(Arc::new(segment))),
+            Err(e) if e.kind() == Kind::Io => return Err(e),
+            // Another one, or a file that is none.
+            _ => (),
+        }
+    }
+    Ok(None)
+}
+
+fn cut_short(told: &Predecessor, next: &Segment) -> Error {
+    Error::corrupt(format!(
+        "the segment is shorter than {} says: {} bytes, up to record {}; nothing is appended behind such a gap: read what \
+         is there with `binlog cat`, and append to a new log",
+        next.name, told.bytes, told.last_id
+    ))
 }
