@@ -1,0 +1,275 @@
+//! What a program knows of a log that it writes over a machine which may lose power, and what must hold of whatever is
+//! left afterwards.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use binlog::io::{Directory, Fate, Image, PowerDirectory};
+use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+
+use crate::common::*;
+
+/// A record as it was given to a writer.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    pub type_id: u32,
+    pub type_name: Option<&'static str>,
+    pub time: Option<i64>,
+    pub metadata: Vec<(String, String)>,
+    pub payload: Vec<u8>,
+}
+
+impl Given {
+    pub fn of(type_id: u32, payload: Vec<u8>) -> Self {
+        Given { type_id, payload, ..Given::default() }
+    }
+
+    fn as_new<'a>(&'a self, facts: &'a MetadataBuf) -> NewRecord<'a> {
+        NewRecord { type_id: self.type_id, time: self.time, metadata: facts.as_metadata(), payload: &self.payload }
+    }
+
+    fn is(&self, row: &Row) -> bool {
+        self.type_id == row.type_id
+            && self.payload == row.payload
+            && self.metadata == row.metadata
+            && self.time.is_none_or(|time| time == row.time)
+    }
+}
+
+/// What was appended, and what of it was acknowledged.
+#[derive(Clone, Default)]
+pub struct Ledger {
+    /// The records 1, 2, 3 …
+    pub taken: Vec<Given>,
+    pub flushed: u64,
+    pub durable: u64,
+    batches: Vec<RangeInclusive<u64>>,
+}
+
+impl Ledger {
+    fn last(&self) -> u64 {
+        self.taken.len() as u64
+    }
+
+    /// Reads the writer's positions, after a call that succeeded or failed.
+    pub fn note(&mut self, writer: &Writer) {
+        let position = writer.position().unwrap();
+        assert!(position.durable <= position.flushed && position.flushed <= position.appended, "{position:?}");
+        self.flushed = self.flushed.max(position.flushed);
+        self.durable = self.durable.max(position.durable);
+    }
+
+    /// Appends a batch, or a single record as such; `None` when the power went.
+    pub fn append(&mut self, writer: &Writer, records: Vec<Given>) -> Option<()> {
+        let first = self.last() + 1;
+        let facts: Vec<_> = records.iter().map(|given| metadata(&given.metadata)).collect();
+        let got = match &records[..] {
+            [single] => writer.append_record(&single.as_new(&facts[0])),
+            several => writer.append_batch(several.iter().zip(&facts).map(|(given, facts)| given.as_new(facts))),
+        };
+        let got = match got {
+            Ok(id) => {
+                assert_eq!(id, first, "ids neither repeat nor skip");
+                Some(())
+            }
+            Err(e) if e.record_id().is_some() => None,
+            Err(_) => {
+                self.note(writer);
+                return None;
+            }
+        };
+        let last = first + records.len() as u64 - 1;
+        if records.len() > 1 {
+            self.batches.push(first..=last);
+        }
+        self.taken.extend(records);
+        self.note(writer);
+        got
+    }
+
+    /// `result` is that of a call after which everything taken before is durable.
+    pub fn acknowledged(&mut self, writer: &Writer, result: binlog::Result<()>) -> Option<()> {
+        self.note(writer);
+        result.ok()?;
+        self.durable = self.last();
+        Some(())
+    }
+
+    pub fn flushed(&mut self, writer: &Writer, result: binlog::Result<()>) -> Option<()> {
+        self.note(writer);
+        result.ok()?;
+        self.flushed = self.last();
+        Some(())
+    }
+
+    pub fn closed(&mut self, result: binlog::Result<()>) -> Option<()> {
+        result.ok()?;
+        self.durable = self.last();
+        Some(())
+    }
+
+    /// A writer goes on behind record `last`: what came later is gone, and what is there was found in the files.
+    pub fn goes_on_behind(&mut self, last: u64) {
+        self.taken.truncate(last as usize);
+        self.batches.retain(|batch| *batch.end() <= last);
+        self.flushed = self.flushed.min(last);
+    }
+
+    /// A machine came up with the records up to `last`, which are durable then.
+    pub fn found(&mut self, last: u64) {
+        self.goes_on_behind(last);
+        self.durable = last;
+    }
+
+    /// Rows must be a beginning of what was taken, with everything that was acknowledged durable.
+    fn compare(&self, rows: &[Row], what: &str) {
+        for ((row, given), id) in rows.iter().zip(&self.taken).zip(1..) {
+            assert!(row.id == id && given.is(row), "{what}: {} is not record {id}", brief(row));
+        }
+        let shown = rows.len() as u64;
+        assert!(shown <= self.last(), "{what}: {shown} records of {} that were appended", self.last());
+        assert!(shown >= self.durable, "{what}: {shown} records, and {} were acknowledged durable", self.durable);
+        for batch in &self.batches {
+            assert!(shown < *batch.start() || shown >= *batch.end(), "{what}: a part of the batch {batch:?}");
+        }
+    }
+}
+
+/// The files of a directory by name.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+pub fn files(directory: &PowerDirectory) -> Files {
+    let names = directory.list().unwrap().into_iter();
+    names.map(|name| (name.clone(), directory.contents(&name).unwrap())).collect()
+}
+
+/// Whether nothing survived behind something that was lost, neither in a segment nor in a later one: then whatever is
+/// bad is a torn tail, and a writer has no reason to refuse it.
+pub fn is_orderly(fates: &[Fate]) -> bool {
+    let mut lost = false;
+    // Names come in order.
+    fates.iter().filter(|fate| fate.name.ends_with(".binlog")).all(|fate| {
+        let orderly = !(fate.has_hole() || lost && fate.survived_to > 0);
+        lost |= fate.lost_from.is_some();
+        orderly
+    })
+}
+
+/// Whether a part of some segment's beginning has survived, and not all of it: neither readers nor writers get past
+/// that yet.
+pub fn has_torn_beginning(directory: &PowerDirectory, fates: &[Fate]) -> bool {
+    fates.iter().filter(|fate| fate.name.ends_with(".binlog")).any(|fate| {
+        let whole = directory.contents(&fate.name).unwrap_or_default();
+        let len = whole.get(8..12).map_or(0, |len| u32::from_le_bytes(len.try_into().unwrap()));
+        fate.survived_to > 0 && fate.lost_from.is_some_and(|lost| lost < u64::from(len) + 16)
+    })
+}
+
+/// An image of a log, what is known of it, and which images came before it while it was being recovered.
+pub struct Case<'a> {
+    pub ledger: &'a Ledger,
+    pub orderly: bool,
+    pub before: Vec<Files>,
+    pub what: String,
+}
+
+/// A copy of a machine that has power.
+pub fn copy(directory: &PowerDirectory) -> PowerDirectory {
+    directory.image(binlog::io::Survival::Everything).directory
+}
+
+pub fn reader(directory: &PowerDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode })
+}
+
+impl Case<'_> {
+    /// What a reader shows before any writer has touched the image, after it was compared with the ledger.
+    pub fn shown(&self, directory: &PowerDirectory) -> Vec<Row> {
+        let what = format!("{}, before it is reopened", self.what);
+        let rows = match reader(directory, ReaderMode::Prefix) {
+            Ok(reader) => rows_of_log(&reader, self.ledger, &what).0,
+            Err(e) => {
+                let nothing = e.kind() == Kind::NotFound || !self.orderly && e.kind() == Kind::Corrupt;
+                assert!(nothing, "{what}: {e:?}");
+                vec![]
+            }
+        };
+        self.ledger.compare(&rows, &what);
+        rows
+    }
+
+    /// Opens the image for writing and appends to it; false when it was rightly refused.
+    pub fn reopen(&self, directory: &PowerDirectory, options: &WriterOptions) -> bool {
+        let before = files(directory);
+        let shown = self.shown(directory).len() as u64;
+        let what = format!("{}, reopened", self.what);
+        let writer = match Writer::open_in(Arc::new(directory.clone()), options.clone()) {
+            Ok(writer) => writer,
+            Err(e) => {
+                assert!(e.kind() == Kind::Corrupt && !self.orderly, "{what}: {e:?}");
+                assert!(e.reason().contains("`binlog "), "{what}: a refusal says what to do: {e:?}");
+                let mut after = files(directory);
+                after.retain(|name, _| before.contains_key(name));
+                after.retain(|name, _| !name.ends_with(".lock"));
+                assert!(after.iter().all(|(name, bytes)| before[name] == *bytes), "{what}: a refusal changes nothing");
+                return false;
+            }
+        };
+        let mut ledger = self.ledger.clone();
+        ledger.goes_on_behind(shown);
+        let done = ledger.append(&writer, vec![Given::of(9, b"after".to_vec())]);
+        let done = done.and_then(|()| ledger.acknowledged(&writer, writer.sync()));
+        assert_eq!((done, ledger.durable), (Some(()), shown + 1), "{what}");
+        writer.close().unwrap();
+        let reader = reader(directory, ReaderMode::Strict).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let (rows, end) = rows_of_log(&reader, &ledger, &what);
+        ledger.compare(&rows, &format!("{what} ({end:?})"));
+        assert!(end.is_ok(), "{what}: {end:?}");
+        let after = files(directory);
+        self.before.iter().chain([&before]).for_each(|before| assert_kept(before, &after, &what));
+        true
+    }
+}
+
+/// The rows, with the names of their types compared, and how the log ends.
+fn rows_of_log(reader: &Reader, ledger: &Ledger, what: &str) -> (Vec<Row>, binlog::Result<()>) {
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    let mut rows: Vec<Row> = vec![];
+    loop {
+        match cursor.next().map(|record| record.map(|record| Row::from(&record))) {
+            Ok(Some(row)) => {
+                if let Some(given) = ledger.taken.get(rows.len()) {
+                    assert_eq!(cursor.type_name(row.type_id), given.type_name, "{what}: {}", brief(&row));
+                }
+                rows.push(row);
+            }
+            Ok(None) => return (rows, Ok(())),
+            Err(e) => return (rows, Err(e)),
+        }
+    }
+}
+
+/// Bytes of segments are where they were, or in a file that says from where they were cut.
+fn assert_kept(before: &Files, after: &Files, what: &str) {
+    for (name, was) in before.iter().filter(|(name, _)| name.ends_with(".binlog")) {
+        let is = after.get(name).map_or(&[][..], |bytes| &bytes[..]);
+        if is.starts_with(was) {
+            continue;
+        }
+        let same = was.iter().zip(is).take_while(|(was, is)| was == is).count();
+        let kept = after.iter().any(|(kept, bytes)| {
+            let offset = kept.strip_prefix(&format!("{name}.torn-")).map(|rest| rest.split('.').next());
+            let offset: Option<usize> = offset.flatten().and_then(|digits| digits.parse().ok());
+            offset.is_some_and(|offset| offset <= same && was[offset..] == bytes[..])
+        });
+        let there: Vec<_> = after.keys().collect();
+        assert!(kept, "{what}: the bytes of {name} behind {same} are neither there nor kept: {there:?}");
+    }
+}
+
+/// Everything that must hold of an image; false when a writer rightly refuses it.
+pub fn check(image: &Image, ledger: &Ledger, options: &WriterOptions, what: &str) -> bool {
+    let case = Case { ledger, orderly: is_orderly(&image.fates), before: vec![], what: what.to_owned() };
+    case.reopen(&image.directory, options)
+}
