@@ -35,16 +35,24 @@ impl RealDirectory {
             missing.push(at);
             at = at.parent().unwrap_or(Path::new(""));
         }
+        // The last that is there may have been made by a process that was killed before it could do the same. Whoever
+        // may not open its parent did not make it.
+        let _ = sync_parent(at);
         for made in missing.into_iter().rev() {
             match fs::create_dir(made) {
                 Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
                 _ => (),
             }
-            let parent = made.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            fs::File::open(parent)?.sync_all()?;
+            sync_parent(made)?;
         }
         Self::open(path)
     }
+}
+
+/// Makes the name of a directory durable.
+fn sync_parent(directory: &Path) -> Result<()> {
+    let parent = directory.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(parent)?.sync_all()
 }
 
 impl Directory for RealDirectory {
