@@ -38,10 +38,12 @@ c-tests: build ## C and C++ tests against the built library, shared and static, 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
 
-soak: build ## The long forms: random histories, faults, following and the C tests, over and over (about an hour).
+soak: build ## The long forms: random histories, faults, power cuts, kills, following and the C tests, over and over (about an hour).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer || exit 1; \
 	done
+	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
+	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill || exit 1; done
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 
 bench: build ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
