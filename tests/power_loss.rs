@@ -229,3 +229,17 @@ fn a_torn_beginning_of_a_segment_that_was_never_durable_is_in_nobodys_way() {
     });
     assert!(images > 50 && refused * 2 < images, "{refused} of {images} images are refused");
 }
+
+#[test]
+#[ignore = "a file of zeros is only passed over below 1 MiB"]
+fn a_long_segment_of_which_only_the_length_survived_is_in_nobodys_way() {
+    let directory = PowerDirectory::new();
+    let writer = open(&directory, &WriterOptions::default()).unwrap();
+    let mut ledger = Ledger::default();
+    for seed in 0..4 {
+        ledger.append(&writer, vec![Given::of(1, noise(500_000, seed))]).unwrap();
+    }
+    assert_eq!(ledger.durable, 0);
+    let image = directory.image(Survival::Lengths);
+    assert!(check(&image, &ledger, &WriterOptions::default(), "two million zeros"));
+}
