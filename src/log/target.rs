@@ -112,7 +112,13 @@ impl Target {
         file: &str,
         earlier: &[(u64, String)],
     ) -> Result<Opened> {
-        let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite)?);
+        let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite).map_err(|e| match e.kind() {
+            Kind::Corrupt => e.because(
+                "the segment's beginning is damaged, so nothing is appended: read the others with `binlog cat`, and append \
+                 to a new log",
+            ),
+            _ => e,
+        })?);
         lock_segment(&segment)?;
         if matches!(layout, Layout::Directory { .. }) && segment.header.name != facts.name {
             let reason = format!("the segment belongs to the log {:?}, not {:?}", segment.header.name, facts.name);
