@@ -214,6 +214,36 @@ fn what_the_next_writer_syncs_after_a_kill_survives_a_power_cut_with_all_that_ca
 }
 
 #[test]
+fn a_sync_beside_appends_acknowledges_only_what_it_has_written() {
+    let options = WriterOptions { segment_bytes: 1 << 20, ..options() };
+    for moment in (10..100).step_by(6) {
+        let directory = PowerDirectory::new();
+        directory.cut_at(moment);
+        let Some(writer) = open(&directory, &options) else { panic!("opening takes fewer than {moment} operations") };
+        let mut ledger = Ledger::default();
+        let durable = std::thread::scope(|scope| {
+            let syncs = scope.spawn(|| {
+                while writer.sync().is_ok() {}
+                writer.position().unwrap().durable
+            });
+            // Both go on until the power goes.
+            while ledger.append(&writer, vec![small(&ledger, 50)]).is_some() {
+                std::thread::sleep(Duration::from_micros(20));
+            }
+            syncs.join().unwrap()
+        });
+        ledger.durable = ledger.durable.max(durable);
+        drop(writer);
+        for survival in survivals(&SOME[..2], moment, 1) {
+            let image = directory.image(survival);
+            if !has_torn_beginning(&directory, &image.fates) {
+                check(&image, &ledger, &options, &format!("power cut at operation {moment}, {survival:?}"));
+            }
+        }
+    }
+}
+
+#[test]
 #[ignore = "a segment whose beginning is torn makes the whole log unreadable and is refused without advice"]
 fn a_torn_beginning_of_a_segment_that_was_never_durable_is_in_nobodys_way() {
     let (mut images, mut refused) = (0, 0);
