@@ -100,8 +100,10 @@ impl Target {
         let mut log_id = vec![0; 16];
         fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
         let mut target = Target { directory, facts, log_id, layout };
-        let prepared = target.create(file)?;
-        let appender = target.start(prepared, 1, 1, None)?;
+        // There is no writer yet that could have failed.
+        let prepared =
+            target.create(file).map_err(|e| if e.kind() == Kind::Failed { e.with_kind(Kind::Io) } else { e })?;
+        let appender = target.start(&prepared, 1, 1, None)?;
         Ok(Opened { target, appender, types: vec![], cut: None })
     }
 
@@ -189,14 +191,22 @@ impl Target {
         if !file.try_lock().map_err(|e| Error::io(&e, "lock").at(&path))? {
             return Err(Error::new(Kind::Locked, "another writer took the new file").at(&path));
         }
-        self.directory.sync().map_err(|e| Error::io(&e, "sync").at(self.directory.path()))?;
+        self.directory.sync().map_err(|e| {
+            let error = Error::io(&e, "sync").at(self.directory.path());
+            match e.raw_os_error() {
+                // The directory could not even be opened to be synced.
+                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => error,
+                // As with the fsync of a file: the system will not tell it again, so that no later one can be trusted.
+                _ => error.with_kind(Kind::Failed),
+            }
+        })?;
         Ok(Prepared { name: name.to_owned(), file, sequence: 1 })
     }
 
     /// Makes a prepared file the segment in which the record `first_id` comes first.
     pub fn start(
         &mut self,
-        prepared: Prepared,
+        prepared: &Prepared,
         sequence: u64,
         first_id: u64,
         predecessor: Option<Predecessor>,
@@ -224,7 +234,7 @@ impl Target {
             compatible: 0,
             recovered: None,
         };
-        let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file, header)?);
+        let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file.clone(), header)?);
         if let Layout::Directory { greatest, .. } = &mut self.layout {
             *greatest = (*greatest).max(sequence);
         }
@@ -237,6 +247,13 @@ pub(crate) struct Prepared {
     pub name: String,
     pub sequence: u64,
     file: Arc<dyn File>,
+}
+
+impl Prepared {
+    /// Whether nothing stands in it, so that it can still become a segment.
+    pub fn is_untouched(&self) -> bool {
+        self.file.len().is_ok_and(|len| len == 0)
+    }
 }
 
 /// Takes the lock of the log `name`, which its one writer holds.

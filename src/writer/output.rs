@@ -30,6 +30,8 @@ pub(crate) struct Output {
     types: Arc<Mutex<Vec<NamedType>>>,
     /// The next segment's file, when a roll got no further than that.
     prepared: Option<Prepared>,
+    /// The file before the current one, as long as the events that begin a segment could not be written.
+    unopened: Option<String>,
     /// Segments that were closed and may not be durable yet.
     retired: Vec<Arc<crate::segment::Segment>>,
 }
@@ -54,10 +56,10 @@ impl Output {
     ) -> Result<Self> {
         let Opened { target, appender, types: known, cut } = opened;
         types.lock().extend(known);
-        let prepared = None;
+        let (prepared, unopened, retired) = (None, None, vec![]);
         let (segment_bytes, index_bytes) = (options.segment_bytes, options.index_bytes);
         let mut output =
-            Output { target, appender, compressor, segment_bytes, index_bytes, types, prepared, retired: vec![] };
+            Output { target, appender, compressor, segment_bytes, index_bytes, types, prepared, unopened, retired };
         let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
         if let Some(cut) = cut {
             let kept = cut.kept.display().to_string();
@@ -143,16 +145,34 @@ impl Output {
         };
         let previous = last.name.clone();
         let sequence = prepared.sequence;
-        let next = self.target.start(prepared, sequence, self.appender.next_id(), Some(predecessor))?;
+        let next = match self.target.start(&prepared, sequence, self.appender.next_id(), Some(predecessor)) {
+            Ok(next) => next,
+            Err(error) => {
+                // The next try takes the same file, whose name the log has told, rather than leave one more behind.
+                self.prepared = prepared.is_untouched().then_some(prepared);
+                return Err(error);
+            }
+        };
         let closed = std::mem::replace(&mut self.appender, next);
         // Readers of other processes may now know that no more comes in the old one.
         let _ = closed.segment.file.unlock();
         self.retired.push(closed.segment);
-        let facts = MetadataBuf::from_iter([("file", previous)]);
-        let mut events = vec![(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, facts)];
-        events.extend(self.types.lock().iter().map(|named| (event::TYPE, named.to_facts())));
-        self.write_events(&events)?;
+        self.unopened = Some(previous);
+        self.write_opening()?;
         Ok(true)
+    }
+
+    /// Writes the events that begin a segment. The types among them are what the next writer learns of them, so that no
+    /// record may come before.
+    fn write_opening(&mut self) -> Result<()> {
+        if let Some(previous) = &self.unopened {
+            let facts = MetadataBuf::from_iter([("file", previous)]);
+            let mut events = vec![(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, facts)];
+            events.extend(self.types.lock().iter().map(|named| (event::TYPE, named.to_facts())));
+            self.write_events(&events)?;
+            self.unopened = None;
+        }
+        Ok(())
     }
 
     /// What a sync now would make durable.
@@ -180,6 +200,7 @@ impl Output {
 
     /// Ends the log cleanly. Not yet durable.
     pub fn close(&mut self) -> Result<()> {
+        self.write_opening()?;
         if self.appender.is_closed() {
             return Ok(());
         }
@@ -200,6 +221,7 @@ impl Output {
     /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and
     /// only a roll that failed half-way left it current.
     fn make_room(&mut self, payload_len: u64) -> Result<()> {
+        self.write_opening()?;
         let over = self.appender.end() + payload_len + BLOCK_OVERHEAD > self.segment_bytes;
         let unfinished = self.prepared.is_some() && self.appender.is_closed();
         if unfinished || (over && self.target.can_roll() && self.appender.has_records()) {
