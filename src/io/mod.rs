@@ -6,6 +6,7 @@
 pub mod clock;
 mod fork;
 mod inflate;
+mod limit;
 mod lock;
 mod machine;
 mod memory;

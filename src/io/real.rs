@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{lock, Access, Directory, File};
+use super::{limit, lock, Access, Directory, File};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -120,6 +120,7 @@ impl File for RealFile {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        limit::check_write(offset)?;
         // SAFETY: IoSlice has the layout of iovec, the slices outlive the call, and the descriptor is open.
         let n = unsafe {
             libc::pwritev(
@@ -140,11 +141,14 @@ impl File for RealFile {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
+        limit::check_length(len, || self.len())?;
         self.file.set_len(len)
     }
 
     #[cfg(target_os = "linux")]
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        // Some file systems (tmpfs) hold the limit against space that leaves the length as it is, too.
+        limit::check_length(offset.saturating_add(len), || Ok(0))?;
         // SAFETY: a plain system call on an open descriptor.
         let done = unsafe {
             libc::fallocate(self.file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, offset as libc::off_t, len as libc::off_t)
