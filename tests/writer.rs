@@ -148,12 +148,12 @@ fn count_syncs(directory: &MemoryDirectory) {
 }
 
 /// A directory whose fdatasync takes as long as a disk does.
-struct SlowDirectory(MemoryDirectory, Arc<AtomicUsize>);
-struct SlowFile(Arc<dyn File>, Arc<AtomicUsize>);
+struct SlowDirectory(MemoryDirectory, Arc<AtomicUsize>, Duration);
+struct SlowFile(Arc<dyn File>, Arc<AtomicUsize>, Duration);
 
 impl SlowDirectory {
     fn slow(&self, file: std::io::Result<Arc<dyn File>>) -> std::io::Result<Arc<dyn File>> {
-        Ok(Arc::new(SlowFile(file?, self.1.clone())))
+        Ok(Arc::new(SlowFile(file?, self.1.clone(), self.2)))
     }
 }
 
@@ -205,7 +205,7 @@ impl File for SlowFile {
     }
     fn sync_data(&self) -> std::io::Result<()> {
         self.1.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(self.2);
         self.0.sync_data()
     }
     fn try_lock(&self) -> std::io::Result<bool> {
@@ -220,9 +220,32 @@ impl File for SlowFile {
 }
 
 #[test]
-fn threads_that_sync_at_once_share_fdatasyncs_and_appends_do_not_wait_for_them() {
+fn appends_and_flushes_do_not_wait_for_a_sync() {
+    for background in [false, true] {
+        let (syncs, slow) = (Arc::new(AtomicUsize::new(0)), Duration::from_millis(1500));
+        let directory = SlowDirectory(MemoryDirectory::new(), syncs.clone(), slow);
+        let writer = Writer::open_in(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
+        writer.append(1, b"first").unwrap();
+        std::thread::scope(|scope| {
+            let syncing = scope.spawn(|| writer.sync().unwrap());
+            wait_until("the fdatasync", || syncs.load(Ordering::Relaxed) == 1);
+            let began = Instant::now();
+            for i in 0..3000 {
+                // More than a writer has memory for, and now and then a large record, so that they are written too.
+                writer.append(1, &[0; 200_000][..if i % 1000 == 0 { 200_000 } else { 1000 }]).unwrap();
+            }
+            writer.flush().unwrap();
+            assert!(!syncing.is_finished() && began.elapsed() < slow, "{:?}", began.elapsed());
+            syncing.join().unwrap();
+            assert_eq!(writer.position().unwrap(), at(3001, 3001, 1));
+        });
+    }
+}
+
+#[test]
+fn threads_that_sync_at_once_share_fdatasyncs() {
     let syncs = Arc::new(AtomicUsize::new(0));
-    let directory = SlowDirectory(MemoryDirectory::new(), syncs.clone());
+    let directory = SlowDirectory(MemoryDirectory::new(), syncs.clone(), Duration::from_millis(3));
     let writer = Writer::open_in(Arc::new(directory), options()).unwrap();
     const THREADS: usize = 16;
     const EACH: usize = 20;

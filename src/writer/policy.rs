@@ -120,7 +120,8 @@ impl Shared {
         let unsynced = self.unsynced_since.load(Ordering::Relaxed);
         let due = if self.rules.sync_interval.has_passed(unsynced, now) {
             Due::Sync
-        } else if self.rules.flush_interval.has_passed(since, now) {
+        } else if self.rules.flush_interval.has_passed(since, now) || self.is_stuck() {
+            // What could not be written is overdue, also when nothing came after it.
             Due::Flush
         } else {
             Due::Nothing
@@ -136,6 +137,17 @@ impl Shared {
         (due, next)
     }
 
+    /// Syncs, and starts the clock of the sync interval anew: before the records are collected, so that one that comes in
+    /// between starts it too early rather than too late. A sync that fails stays due.
+    pub(super) fn within_interval(&self, sync: impl FnOnce() -> Result<()>) -> Result<()> {
+        let since = self.unsynced_since.swap(0, Ordering::Relaxed);
+        let done = sync();
+        if done.is_err() && since != 0 {
+            self.unsynced_since.store(since, Ordering::Relaxed);
+        }
+        done
+    }
+
     /// The background thread's part; returns how long it may sleep. Errors show up again in the next call that needs
     /// what failed.
     ///
@@ -143,17 +155,21 @@ impl Shared {
     /// at the intervals by itself.
     pub(super) fn tick_background(&self) -> Option<Duration> {
         const SOON: Duration = Duration::from_millis(1);
+        if self.has_failed.load(Ordering::Acquire) {
+            // Nothing is written any more.
+            return None;
+        }
         let Some(mut filling) = self.append.try_lock() else { return Some(SOON) };
         let (due, next) = self.due_by_time(&filling);
         if due == Due::Nothing {
             return next.map(|time| time.max(SOON));
         }
-        if due == Due::Sync {
-            self.unsynced_since.store(0, Ordering::Relaxed);
-        }
         self.hand_over(&mut filling);
         drop(filling);
-        let done = self.drain().and_then(|()| if due == Due::Sync { self.sync_written() } else { Ok(()) });
+        let done = match due {
+            Due::Sync => self.within_interval(|| self.drain().and_then(|()| self.sync_written())),
+            _ => self.drain(),
+        };
         Some(if done.is_ok() { SOON } else { Duration::from_secs(1) })
     }
 }
