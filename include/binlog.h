@@ -26,6 +26,9 @@
 /** The time was up. */
 #define BINLOG_TIMEOUT 2
 
+/** The disk is full, and the records were dropped and counted: see BINLOG_FULL_DISK_DROP. */
+#define BINLOG_DROPPED 3
+
 /** The arguments are wrong; nothing was done. */
 #define BINLOG_E_INVALID (-1)
 
@@ -107,7 +110,10 @@
 /** A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". */
 #define BINLOG_EVENT_RECOVERED 0x80000008u
 
-/** Records were dropped by the policy for a full disk: metadata "count". */
+/**
+ * Records were dropped by the policy for a full disk: metadata "count" (since the last such event), "total" (since the
+ * writer was opened).
+ */
 #define BINLOG_EVENT_DROPPED 0x80000009u
 
 /** A type was named: metadata "id", "name", "content_type". */
@@ -118,6 +124,25 @@
 
 /** binlog_writer_options.flags: encode and write in one background thread. */
 #define BINLOG_WRITER_BACKGROUND 1
+
+/**
+ * binlog_writer_options.full_disk: a call that finds the disk full fails with BINLOG_E_NO_SPACE, an append before it
+ * takes its record.
+ */
+#define BINLOG_FULL_DISK_FAIL 0
+
+/**
+ * binlog_writer_options.full_disk: append, flush, sync, roll and close wait for space, and fail with
+ * BINLOG_E_NO_SPACE after full_disk_wait_ms. Opening a log, binlog_writer_tick and the background thread do not wait.
+ */
+#define BINLOG_FULL_DISK_WAIT 1
+
+/**
+ * binlog_writer_options.full_disk: an append that finds no room drops its record, or all of its batch, counts it, and
+ * returns BINLOG_DROPPED. No id is taken. Other calls fail with BINLOG_E_NO_SPACE as long as records that were taken
+ * cannot be written.
+ */
+#define BINLOG_FULL_DISK_DROP 2
 
 /** binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end. */
 #define BINLOG_READER_PREFIX 0
@@ -206,10 +231,12 @@ typedef struct binlog_writer_options {
   uint32_t sync_interval_ms;
   /** Permission bits of new files, whatever the umask is; 0 = 0640. */
   uint32_t file_mode;
+  /** BINLOG_FULL_DISK_*: what is done when the disk, the quota or the file size limit is full. */
+  uint32_t full_disk;
+  /** With BINLOG_FULL_DISK_WAIT, how long a call waits at the most, in milliseconds; 0 = for ever. Else 0. */
+  uint64_t full_disk_wait_ms;
   /** Must be 0. */
-  uint32_t reserved32;
-  /** Must be 0. */
-  uint64_t reserved[8];
+  uint64_t reserved[7];
 } binlog_writer_options;
 
 /** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
@@ -395,7 +422,8 @@ binlog_status binlog_writer_open_file(const char *path,
  * Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
  * BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
  * again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
- * asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+ * asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
+ * BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
  */
 binlog_status binlog_writer_append(struct binlog_writer *writer,
                                    uint32_t type,
@@ -453,7 +481,8 @@ binlog_status binlog_writer_append_packed(struct binlog_writer *writer,
 /**
  * The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
  * NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
- * Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
+ * Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns, BINLOG_DROPPED excepted: a name is never
+ * dropped.
  */
 binlog_status binlog_writer_type(struct binlog_writer *writer,
                                  const char *name,
@@ -488,6 +517,12 @@ binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_err
 binlog_status binlog_writer_position(const struct binlog_writer *writer,
                                      struct binlog_position *out,
                                      struct binlog_error **err);
+
+/**
+ * How many records the writer has dropped since it was opened, by BINLOG_FULL_DISK_DROP. Never waits. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+ */
+binlog_status binlog_writer_dropped(const struct binlog_writer *writer, uint64_t *out, struct binlog_error **err);
 
 /**
  * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any

@@ -380,6 +380,14 @@ class packed {
 
 enum class codec : std::uint32_t { none = BINLOG_CODEC_NONE, lz4 = BINLOG_CODEC_LZ4, zstd = BINLOG_CODEC_ZSTD };
 
+/* What is done when the disk, the quota or the file size limit is full: fail with BINLOG_E_NO_SPACE, wait for space, or
+   drop what finds no room: the append returns the id 0, and writer::dropped counts. */
+enum class full_disk : std::uint32_t {
+  fail = BINLOG_FULL_DISK_FAIL,
+  wait = BINLOG_FULL_DISK_WAIT,
+  drop = BINLOG_FULL_DISK_DROP
+};
+
 /* For the intervals below: this rule never fires. */
 inline constexpr std::chrono::milliseconds never = std::chrono::milliseconds::max();
 
@@ -401,6 +409,8 @@ struct writer_options {
   std::chrono::milliseconds flush_interval{0}; /* 0: 1 s */
   std::chrono::milliseconds sync_interval{0};  /* 0: never */
   std::uint32_t file_mode = 0;
+  binlog::full_disk full_disk = binlog::full_disk::fail;
+  std::chrono::milliseconds full_disk_wait{0}; /* with full_disk::wait, a call's patience; 0: for ever */
 };
 
 class writer {
@@ -426,7 +436,7 @@ class writer {
   explicit operator bool() const noexcept { return raw_ != nullptr; }
   binlog_writer* raw() const noexcept { return raw_.get(); }
 
-  /* Each append returns the record's id, for several records the first one's. */
+  /* Each append returns the record's id, for several records the first one's; 0 when full_disk::drop dropped them. */
   result<std::uint64_t> try_append(std::uint32_t type, slice data) {
     std::uint64_t id = 0;
     binlog_error* err = nullptr;
@@ -514,6 +524,15 @@ class writer {
   }
   binlog::position position() const { return try_position().value(); }
 
+  /* How many records full_disk::drop has dropped since the writer was opened. */
+  result<std::uint64_t> try_dropped() const {
+    std::uint64_t count = 0;
+    binlog_error* err = nullptr;
+    const auto status = binlog_writer_dropped(raw(), &count, &err);
+    return detail::answer(status, err, count);
+  }
+  std::uint64_t dropped() const { return try_dropped().value(); }
+
   /* Writes what is left and closes; the writer is empty afterwards whatever happened. Closing twice is fine. */
   result<void> try_close() {
     binlog_error* err = nullptr;
@@ -551,6 +570,9 @@ class writer {
     c.flush_interval_ms = milliseconds(o.flush_interval);
     c.sync_interval_ms = milliseconds(o.sync_interval);
     c.file_mode = o.file_mode;
+    c.full_disk = static_cast<std::uint32_t>(o.full_disk);
+    const auto wait = o.full_disk_wait.count();
+    c.full_disk_wait_ms = wait < 0 || o.full_disk_wait == never ? 0 : static_cast<std::uint64_t>(wait);
     binlog_writer* w = nullptr;
     binlog_error* err = nullptr;
     const auto status = open_c(where.c_str(), &c, &w, &err);

@@ -42,6 +42,28 @@ pub struct WriterOptions {
     /// Encode and write in one background thread, so that this overlaps with the callers' work. Without it, the
     /// thread whose append fills a block writes it.
     pub background: bool,
+    /// What an append does that finds the disk full.
+    pub full_disk: FullDisk,
+}
+
+/// What a writer does when the disk, the quota or the file size limit is full (`ENOSPC`, `EDQUOT`, `EFBIG`). Whatever
+/// it is: nothing is rolled or deleted to make room, what was taken stays in memory and in order until it can be
+/// written, and writing goes on once there is space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FullDisk {
+    /// The call fails with [`crate::Kind::NoSpace`]; an append fails before it takes its record.
+    #[default]
+    Fail,
+    /// Append, flush, sync, roll and close try again ten times a second until there is space, or until this time has
+    /// passed (`None` = no limit), and then fail as with [`FullDisk::Fail`]. Opening a log,
+    /// [`crate::Writer::tick`] and the background thread do not wait.
+    Wait(Option<Duration>),
+    /// An append that finds no room drops its record, which takes no id: it returns `Ok(0)` and counts in
+    /// [`crate::Writer::dropped`]. A batch is dropped whole. Whether there is space again is tried ten times a second
+    /// at most, so that a full disk does not slow the callers down. Once there is, a [`crate::event::DROPPED`] comes
+    /// before the next record. A type's new name is not dropped: [`crate::Writer::type_id`] fails, as do flush, sync,
+    /// roll and close as long as taken records cannot be written.
+    Drop,
 }
 
 /// How far one position of a writer may lag behind another. An append that would exceed `records` or `bytes` flushes
@@ -76,6 +98,7 @@ impl Default for WriterOptions {
             sync: Lag::default(),
             file_mode: 0o640,
             background: false,
+            full_disk: FullDisk::Fail,
         }
     }
 }

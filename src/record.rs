@@ -28,7 +28,8 @@ pub mod event {
     pub const CLOSED: u32 = EVENT_BIT | 7;
     /// A torn tail was cut: `offset`, `bytes`, and the file that `kept` them.
     pub const RECOVERED: u32 = EVENT_BIT | 8;
-    /// `count` records were dropped by the policy for a full disk.
+    /// `count` records were dropped by the policy for a full disk since the last such event, `total` since the writer
+    /// was opened.
     pub const DROPPED: u32 = EVENT_BIT | 9;
     /// The type number `id` stands for `name`, with payloads of `content_type`.
     pub const TYPE: u32 = EVENT_BIT | 10;

@@ -365,6 +365,49 @@ fn a_failed_fsync_is_remembered_and_never_tried_again() {
 }
 
 #[test]
+fn a_failed_fsync_of_the_directory_is_remembered_and_never_tried_again() {
+    for (background, by_size) in [(false, false), (true, false), (false, true), (true, true)] {
+        let directory = MemoryDirectory::new();
+        let writer = open(&directory, options(background)).unwrap();
+        let mut ledger = Ledger::default();
+        ledger.appended(&[b"durable".to_vec()], writer.append(1, b"durable"));
+        ledger.flushed(writer.sync());
+        directory.set_fault(fault(0, 1, libc::EIO, Some(Operation::SyncDirectory)));
+        let error = match by_size {
+            false => writer.roll().unwrap_err(),
+            true => loop {
+                let bytes = noise(4000, ledger.taken.len() as u64);
+                ledger.appended(std::slice::from_ref(&bytes), writer.append(1, &bytes));
+                ledger.flushed(writer.flush());
+                if let Some(error) = ledger.errors.pop() {
+                    break error;
+                }
+            },
+        };
+        assert_eq!((error.kind(), error.os_code()), (Kind::Failed, Some(libc::EIO)), "{error}");
+        assert_eq!(writer.append(1, b"x").unwrap_err().kind(), Kind::Failed);
+        assert_eq!(writer.sync().unwrap_err().kind(), Kind::Failed);
+        assert_eq!(writer.roll().unwrap_err().kind(), Kind::Failed);
+        assert_eq!(writer.close().unwrap_err().kind(), Kind::Failed);
+        assert_eq!(directory.operations(), 1, "no fsync of the directory after one has failed");
+        directory.set_fault(None);
+        reopened(&directory, &ledger, "after a failed fsync of the directory");
+    }
+    // Nothing is open yet when the first file's name cannot be made durable, so nothing stays failed.
+    let directory = MemoryDirectory::new();
+    directory.set_fault(fault(0, 1, libc::EIO, Some(Operation::SyncDirectory)));
+    assert_eq!(open(&directory, options(false)).err().unwrap().kind(), Kind::Io);
+    let writer = open(&directory, options(false)).unwrap();
+    assert_eq!(directory.operations(), 2, "the new file's name is made durable");
+    writer.append(1, b"x").unwrap();
+    // A process that has no descriptor left has not failed to sync.
+    directory.set_fault(fault(0, 1, libc::EMFILE, Some(Operation::SyncDirectory)));
+    assert_eq!(writer.roll().unwrap_err().kind(), Kind::Io);
+    writer.roll().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
 fn recovery_that_is_interrupted_anywhere_converges_and_keeps_the_cut_bytes() {
     let good = MemoryDirectory::new();
     let writer = open(&good, options(false)).unwrap();

@@ -151,6 +151,7 @@ pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
         BINLOG_OK => c"OK",
         BINLOG_END => c"END",
         BINLOG_TIMEOUT => c"TIMEOUT",
+        BINLOG_DROPPED => c"DROPPED",
         BINLOG_E_INVALID => c"E_INVALID",
         BINLOG_E_IO => c"E_IO",
         BINLOG_E_CORRUPT => c"E_CORRUPT",

@@ -13,6 +13,8 @@ pub const BINLOG_OK: i32 = 0;
 pub const BINLOG_END: i32 = 1;
 /// The time was up.
 pub const BINLOG_TIMEOUT: i32 = 2;
+/// The disk is full, and the records were dropped and counted: see BINLOG_FULL_DISK_DROP.
+pub const BINLOG_DROPPED: i32 = 3;
 /// The arguments are wrong; nothing was done.
 pub const BINLOG_E_INVALID: i32 = -1;
 /// The system failed to read or write; binlog_error_os_code says why.
@@ -70,7 +72,8 @@ pub const BINLOG_EVENT_OPENED: u32 = 0x8000_0006;
 pub const BINLOG_EVENT_CLOSED: u32 = 0x8000_0007;
 /// A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason".
 pub const BINLOG_EVENT_RECOVERED: u32 = 0x8000_0008;
-/// Records were dropped by the policy for a full disk: metadata "count".
+/// Records were dropped by the policy for a full disk: metadata "count" (since the last such event), "total" (since the
+/// writer was opened).
 pub const BINLOG_EVENT_DROPPED: u32 = 0x8000_0009;
 /// A type was named: metadata "id", "name", "content_type".
 pub const BINLOG_EVENT_TYPE: u32 = 0x8000_000A;
@@ -79,6 +82,16 @@ pub const BINLOG_EVENT_TYPE: u32 = 0x8000_000A;
 pub const BINLOG_NEVER: u32 = 0xFFFF_FFFF;
 /// binlog_writer_options.flags: encode and write in one background thread.
 pub const BINLOG_WRITER_BACKGROUND: u32 = 1;
+/// binlog_writer_options.full_disk: a call that finds the disk full fails with BINLOG_E_NO_SPACE, an append before it
+/// takes its record.
+pub const BINLOG_FULL_DISK_FAIL: u32 = 0;
+/// binlog_writer_options.full_disk: append, flush, sync, roll and close wait for space, and fail with
+/// BINLOG_E_NO_SPACE after full_disk_wait_ms. Opening a log, binlog_writer_tick and the background thread do not wait.
+pub const BINLOG_FULL_DISK_WAIT: u32 = 1;
+/// binlog_writer_options.full_disk: an append that finds no room drops its record, or all of its batch, counts it, and
+/// returns BINLOG_DROPPED. No id is taken. Other calls fail with BINLOG_E_NO_SPACE as long as records that were taken
+/// cannot be written.
+pub const BINLOG_FULL_DISK_DROP: u32 = 2;
 /// binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end.
 pub const BINLOG_READER_PREFIX: u32 = 0;
 /// binlog_reader_options.mode: a torn tail and an end without a clean close are errors too.
@@ -184,10 +197,12 @@ pub struct binlog_writer_options {
     pub sync_interval_ms: u32,
     /// Permission bits of new files, whatever the umask is; 0 = 0640.
     pub file_mode: u32,
+    /// BINLOG_FULL_DISK_*: what is done when the disk, the quota or the file size limit is full.
+    pub full_disk: u32,
+    /// With BINLOG_FULL_DISK_WAIT, how long a call waits at the most, in milliseconds; 0 = for ever. Else 0.
+    pub full_disk_wait_ms: u64,
     /// Must be 0.
-    pub reserved32: u32,
-    /// Must be 0.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 7],
 }
 
 /// How a log is read. Zeros are the defaults.
@@ -299,6 +314,7 @@ const _: () = {
     assert!(offset_of!(binlog_record, r#type) == 48);
     assert!(size_of::<binlog_position>() == 24);
     assert!(size_of::<binlog_writer_options>() == 184);
+    assert!(offset_of!(binlog_writer_options, full_disk_wait_ms) == 120);
     assert!(size_of::<binlog_reader_options>() == 80);
     assert!(size_of::<binlog_filter>() == 144);
     assert!(size_of::<binlog_tail>() == 64);

@@ -7,7 +7,7 @@ use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::format::packed::Frame;
-use crate::{Codec, Lag, Metadata, NewRecord, Writer, WriterOptions};
+use crate::{Codec, FullDisk, Lag, Metadata, NewRecord, Writer, WriterOptions};
 
 /// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
 /// Returns BINLOG_OK or BINLOG_E_INVALID.
@@ -79,7 +79,8 @@ pub unsafe extern "C" fn binlog_writer_open_file(
 /// Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
 /// BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
 /// again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
-/// asked for failed); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+/// asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
+/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `data` points to `len` bytes, `id_out` and `err` are NULL or writable.
@@ -224,7 +225,8 @@ pub unsafe extern "C" fn binlog_writer_append_packed(
 
 /// The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
 /// NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns.
+/// Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns, BINLOG_DROPPED excepted: a name is never
+/// dropped.
 ///
 /// # Safety
 /// `writer` is NULL or open, the strings are valid, `type_out` is a place for the number, `err` NULL or writable.
@@ -308,6 +310,29 @@ pub unsafe extern "C" fn binlog_writer_position(
     }
 }
 
+/// How many records the writer has dropped since it was opened, by BINLOG_FULL_DISK_DROP. Never waits. Any thread.
+/// Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+///
+/// # Safety
+/// `writer` is NULL or open, `out` is writable, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_dropped(
+    writer: *const binlog_writer,
+    out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
+            // Refuses in the child of a fork, as every call does.
+            writer.writer.position()?;
+            *out = writer.writer.dropped();
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
 /// Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
 /// thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
 ///
@@ -336,6 +361,8 @@ pub unsafe extern "C" fn binlog_writer_close(writer: *mut binlog_writer, err: *m
     }
 }
 
+/// The status that goes with an id.
+///
 /// # Safety
 /// `id_out` is NULL or writable.
 #[inline]
@@ -344,7 +371,10 @@ unsafe fn put_id(id_out: *mut u64, id: u64) -> binlog_status {
         // SAFETY: not NULL, and so writable.
         unsafe { id_out.write(id) };
     }
-    BINLOG_OK
+    match id {
+        0 => BINLOG_DROPPED,
+        _ => BINLOG_OK,
+    }
 }
 
 /// # Safety
@@ -421,7 +451,6 @@ unsafe fn writer_options(given: *const binlog_writer_options) -> Result<WriterOp
     unsafe {
         let given = sized(given, "binlog_writer_options")?;
         check_reserved("binlog_writer_options", &given.reserved)?;
-        check_reserved("binlog_writer_options", &[u64::from(given.reserved32)])?;
         if given.flags & !BINLOG_WRITER_BACKGROUND != 0 {
             return Err(Error::invalid(format!("binlog_writer_options.flags has unknown bits: {:#x}", given.flags)));
         }
@@ -430,6 +459,7 @@ unsafe fn writer_options(given: *const binlog_writer_options) -> Result<WriterOp
             codec: codec.ok_or_else(|| Error::invalid(format!("there is no codec {}", given.codec)))?,
             codec_level: given.codec_level,
             background: given.flags & BINLOG_WRITER_BACKGROUND != 0,
+            full_disk: full_disk(&given)?,
             ..WriterOptions::default()
         };
         if !given.name.is_null() {
@@ -469,6 +499,18 @@ unsafe fn writer_options(given: *const binlog_writer_options) -> Result<WriterOp
             interval: if given.sync_interval_ms == 0 { None } else { interval(given.sync_interval_ms) },
         };
         Ok(options)
+    }
+}
+
+fn full_disk(given: &binlog_writer_options) -> Result<FullDisk> {
+    match (given.full_disk, given.full_disk_wait_ms) {
+        (BINLOG_FULL_DISK_FAIL, 0) => Ok(FullDisk::Fail),
+        (BINLOG_FULL_DISK_WAIT, ms) => Ok(FullDisk::Wait(nonzero(ms).map(Duration::from_millis))),
+        (BINLOG_FULL_DISK_DROP, 0) => Ok(FullDisk::Drop),
+        (BINLOG_FULL_DISK_FAIL | BINLOG_FULL_DISK_DROP, _) => {
+            Err(Error::invalid("binlog_writer_options.full_disk_wait_ms is set without BINLOG_FULL_DISK_WAIT"))
+        }
+        (policy, _) => Err(Error::invalid(format!("binlog_writer_options.full_disk has no policy {policy}"))),
     }
 }
 

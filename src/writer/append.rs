@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 
 use super::piece::Piece;
+use super::policy::Due;
 use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
-use crate::io::clock::Stopwatch;
+use crate::io::clock::{self, Stopwatch};
 use crate::record::{check_metadata, event, is_event, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
 
@@ -74,11 +75,11 @@ impl Writer {
     /// `record_max_bytes`: nothing was taken. When the log cannot be written ([`Kind::NoSpace`], [`Kind::Io`]) an append
     /// fails before it takes the record, so trying again repeats nothing; only when a flush or sync that a policy asked
     /// for fails, the record has been taken, and [`Error::record_id`] tells its id. [`Kind::Failed`] after an fsync has
-    /// failed.
+    /// failed. What a full disk leads to is [`crate::FullDisk`]'s to say: the id 0 tells of a record that was dropped.
     #[inline]
     pub fn append(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
         let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
-        self.shared.append(record, &[payload])
+        self.shared.or_when_full(|| self.shared.append(record, &[payload]), || 1)
     }
 
     /// Appends a record with a time or metadata of its own.
@@ -98,30 +99,33 @@ impl Writer {
         let metadata = (check_metadata(pairs)?, pairs);
         // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
         let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
-        self.shared.append(Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len }, parts)
+        let record = Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len };
+        self.shared.or_when_full(|| self.shared.append(record, parts), || 1)
     }
 
     /// Appends all records or, on an error, none, and returns the id of the first; the others follow. A crash too keeps
     /// all or none of them. Records without a time of their own get the same one. An empty batch returns the id that
-    /// the next record will have.
+    /// the next record will have. 0 = the batch was dropped ([`crate::FullDisk::Drop`]).
     pub fn append_batch<'a, I>(&self, records: I) -> Result<u64>
     where
         I: IntoIterator<Item = NewRecord<'a>>,
         I::IntoIter: Clone,
     {
-        self.shared.append_batch(records.into_iter())
+        let records = records.into_iter();
+        self.shared.or_when_full(|| self.shared.append_batch(records.clone()), || records.clone().count() as u64)
     }
 
     /// The number that stands for a type's name in this log; a new name gets one. `content_type` is a MIME type or
-    /// empty, and counts only when the name is new.
+    /// empty, and counts only when the name is new. Fails as [`Self::append`] does when a new name finds no room, also
+    /// with [`crate::FullDisk::Drop`].
     pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
         self.shared.check_usable()?;
-        self.shared.type_id(name, content_type)
+        self.shared.patiently(|| self.shared.type_id(name, content_type))
     }
 }
 
 /// Where the next record goes.
-struct Current<'a> {
+pub(super) struct Current<'a> {
     blocks: &'a mut Piece,
     next_id: u64,
 }
@@ -170,11 +174,15 @@ impl Shared {
     /// so everything slow is done before: compressing it, and writing what came earlier.
     #[cold]
     fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+        if self.is_stuck() {
+            self.check_full_just_now()?;
+        }
         let compressed = self.compress_large(parts);
         self.flush()?;
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
         filling.check_type(record.type_id)?;
+        self.tell_dropped(&mut filling)?;
         self.hand_over(&mut filling);
         let mut output = self.output.lock();
         self.drain_into(&mut output)?;
@@ -183,7 +191,8 @@ impl Shared {
         let mut draft = Draft::new(id, &mut buffers, 0);
         draft.push(&record.at(now), &mut buffers);
         let compressed = compressed.as_deref();
-        output.write_direct(&Block { draft: &draft, buffers: &buffers, parts, compressed })?;
+        let block = Block { draft: &draft, buffers: &buffers, parts, compressed };
+        output.write_direct(&block).map_err(|e| self.remember_failed(e))?;
         filling.next_id += 1;
         filling.bytes += record.payload_len as u64;
         // In this order, so that no position is ever seen ahead of the one that it follows.
@@ -194,7 +203,7 @@ impl Shared {
         let due = self.due(&filling, id, now);
         drop(filling);
         let retired = self.after_write(output);
-        retired.and_then(|()| self.carry_out(due, id)).map_err(|e| e.although_taken(id))?;
+        retired.and_then(|()| self.carry_out_taken(due, id)).map_err(|e| e.although_taken(id))?;
         Ok(id)
     }
 
@@ -277,20 +286,41 @@ impl Shared {
         if full {
             self.run_stage();
         }
-        self.carry_out(due, last_id).map_err(|e| e.although_taken(last_id))?;
+        if due != Due::Nothing {
+            self.carry_out_taken(due, last_id).map_err(|e| e.although_taken(last_id))?;
+        }
         Ok(last_id)
     }
 
     /// The piece being filled, and the id that comes next.
     #[inline]
-    fn piece<'a>(&self, filling: &'a mut MutexGuard<'_, Filling>) -> Result<Current<'a>> {
+    pub(super) fn piece<'a>(&self, filling: &'a mut MutexGuard<'_, Filling>) -> Result<Current<'a>> {
         if filling.piece.is_none() {
-            filling.piece = Some(self.free_piece(filling)?);
+            let mut piece = self.free_piece(filling)?;
+            // What it held before was counted up to elsewhere, and it may now get events alone.
+            piece.set_bytes_end(filling.bytes);
+            filling.piece = Some(piece);
+            self.push_dropped(filling);
         }
         match &mut **filling {
             Filling { piece: Some(blocks), next_id, .. } => Ok(Current { blocks, next_id: *next_id }),
             Filling { piece: None, .. } => Err(Error::new(Kind::Failed, "the writer has no memory to append to")),
         }
+    }
+
+    /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
+    pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
+        let Filling { piece: Some(piece), next_id, .. } = &mut *filling else { return false };
+        if self.drops.untold() {
+            let facts = self.drops.tell();
+            let pairs = facts.as_metadata().as_bytes();
+            let now = clock::now_ns();
+            piece.make_room(*next_id, 0, now);
+            // The library's own pairs are well-formed.
+            let metadata = (check_metadata(pairs).unwrap_or(0), pairs);
+            piece.push(&NewEntry { type_id: event::DROPPED, time: now, metadata, payload_len: 0 }, std::iter::empty());
+        }
+        true
     }
 
     #[inline]

@@ -39,10 +39,12 @@ impl Drop for Writer {
 impl Shared {
     fn close(&self) -> Result<()> {
         // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.
-        let closed = self.check_usable().and_then(|()| self.flush()).map_err(|e| self.name_the_lost(e));
+        let closed =
+            self.check_usable().and_then(|()| self.patiently(|| self.flush())).map_err(|e| self.name_the_lost(e));
         // Durable before the trailer is written, which then says so: the next opening need not verify anything before it.
         let closed = closed.and_then(|()| self.sync_written());
-        let closed = closed.and_then(|()| self.output.lock().close()).and_then(|()| self.sync_written());
+        let closed =
+            closed.and_then(|()| self.patiently(|| self.output.lock().close())).and_then(|()| self.sync_written());
         self.output.lock().unlock();
         closed
     }

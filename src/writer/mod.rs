@@ -7,6 +7,7 @@
 
 mod append;
 mod close;
+mod full_disk;
 mod output;
 mod piece;
 mod policy;
@@ -89,6 +90,7 @@ struct Shared {
     has_failed: AtomicBool,
     closed: AtomicBool,
     failure: Mutex<Option<Error>>,
+    drops: full_disk::Drops,
 }
 
 impl Writer {
@@ -162,6 +164,7 @@ impl Writer {
             has_failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             failure: Mutex::new(None),
+            drops: full_disk::Drops::default(),
             options,
         });
         let background = match shared.options.background {
@@ -182,6 +185,11 @@ impl Writer {
         let durable = shared.durable.load(Ordering::Acquire);
         let flushed = shared.flushed.load(Ordering::Acquire);
         Ok(Position { appended: shared.appended.load(Ordering::Acquire), flushed, durable })
+    }
+
+    /// How many records were dropped since the writer was opened, by [`crate::FullDisk::Drop`]. Never waits.
+    pub fn dropped(&self) -> u64 {
+        self.shared.drops.total()
     }
 
     /// The options that the writer was opened with.

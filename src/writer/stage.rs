@@ -48,6 +48,7 @@ impl Shared {
             let mut queue = self.queue.lock();
             if queue.stuck {
                 drop(queue);
+                self.check_full_just_now()?;
                 MutexGuard::unlocked(filling, || self.drain())?;
                 // Another thread may have got a piece meanwhile.
                 if let Some(piece) = filling.piece.take() {
@@ -66,6 +67,11 @@ impl Shared {
                 self.room.wait(&mut queue);
             }
         }
+    }
+
+    /// Whether the last write failed, and what it was to write still waits.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.queue.lock().stuck
     }
 
     /// Gives the piece being filled, if any, to the write stage. The caller then runs that, or sees to it that
@@ -122,7 +128,8 @@ impl Shared {
                 queue.draining = false;
                 queue.stuck = true;
                 self.room.notify_all();
-                return Err(error);
+                drop(queue);
+                return Err(self.remember_failed(error));
             }
             self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
             piece.clear();

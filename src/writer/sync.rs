@@ -23,7 +23,7 @@ impl Writer {
     /// Hands everything appended so far to the system: it survives the end of this process, however it ends.
     pub fn flush(&self) -> Result<()> {
         self.shared.check_usable()?;
-        self.shared.flush()
+        self.shared.patiently(|| self.shared.flush())
     }
 
     /// Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
@@ -35,7 +35,7 @@ impl Writer {
     pub fn sync(&self) -> Result<()> {
         self.shared.check_usable()?;
         let id = self.shared.append.lock().last_id();
-        self.shared.sync_to(id)
+        self.shared.patiently(|| self.shared.sync_to(id))
     }
 
     /// Ends the current segment and goes on in a new one. Does nothing while the current one holds no record.
@@ -44,17 +44,23 @@ impl Writer {
     /// [`Kind::Unsupported`] for a log that is a single file.
     pub fn roll(&self) -> Result<()> {
         self.shared.check_usable()?;
-        self.shared.flush()?;
-        let mut output = self.shared.output.lock();
-        output.roll()?;
-        self.shared.after_write(output)
+        self.shared.patiently(|| self.shared.roll())
     }
 }
 
 impl Shared {
     pub(super) fn flush(&self) -> Result<()> {
         self.hand_over(&mut self.append.lock());
-        self.drain()
+        self.drain()?;
+        self.flush_dropped();
+        Ok(())
+    }
+
+    fn roll(&self) -> Result<()> {
+        self.flush()?;
+        let mut output = self.output.lock();
+        output.roll().map_err(|e| self.remember_failed(e))?;
+        self.after_write(output)
     }
 
     /// Returns when record `id` is durable. The first to come syncs, for all who have appended by then; those who come
@@ -103,11 +109,10 @@ impl Shared {
     }
 
     fn sync_everything(&self) -> Result<()> {
-        // Before the records are collected: one that comes in between starts the interval's clock again, too early
-        // rather than too late.
-        self.unsynced_since.store(0, Ordering::Relaxed);
-        self.flush()?;
-        self.sync_written()
+        self.within_interval(|| {
+            self.flush()?;
+            self.sync_written()
+        })
     }
 
     /// Makes everything durable that was written by now, closed segments first.
@@ -124,6 +129,15 @@ impl Shared {
         self.durable.fetch_max(point.id, Ordering::AcqRel);
         self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// The error of a write, which may come from the fsync of the directory in which the next segment was created: then
+    /// the writer has failed.
+    pub(super) fn remember_failed(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Failed => self.fail(error),
+            _ => error,
+        }
     }
 
     /// Remembers a failed fsync for ever.

@@ -36,6 +36,7 @@ static void null_everywhere(void) {
   CHECK_FAILS(binlog_writer_tick(NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_writer_roll(NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_writer_position(NULL, &position, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_writer_dropped(NULL, &id, &err), BINLOG_E_INVALID, err);
   CHECK_IS(binlog_writer_close(NULL, NULL), BINLOG_OK);
   CHECK_IS(binlog_writer_flush(NULL, NULL), BINLOG_E_INVALID); /* nobody wants the error object */
 
@@ -112,9 +113,11 @@ static void writer_options(const char *scratch) {
   REFUSED(o.struct_size = 0);
   REFUSED(o.struct_size = sizeof(size_t));
   REFUSED(o.struct_size = sizeof o - 1);
-  REFUSED(o.reserved32 = 1);
+  REFUSED(o.full_disk = 3);
+  REFUSED(o.full_disk_wait_ms = 1);
+  REFUSED(o.full_disk = BINLOG_FULL_DISK_DROP; o.full_disk_wait_ms = 1);
   REFUSED(o.reserved[0] = 1);
-  REFUSED(o.reserved[7] = 1);
+  REFUSED(o.reserved[6] = 1);
   REFUSED(o.flags = 0x80000000u);
   REFUSED(o.codec = 77);
   REFUSED(o.block_bytes = 4095);

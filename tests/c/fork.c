@@ -35,6 +35,7 @@ static int in_child(binlog_writer *w) {
   const binlog_slice part = {(const uint8_t *)"x", 1};
   binlog_position position;
   uint32_t type = 0;
+  uint64_t dropped = 0;
   binlog_error *err = NULL;
   memset(&r, 0, sizeof r);
   alarm(20); /* a deadlock ends here, by signal */
@@ -51,7 +52,8 @@ static int in_child(binlog_writer *w) {
   if (binlog_writer_append_packed(w, "", 0, NULL, NULL) != BINLOG_E_FORKED) return 10;
   if (binlog_writer_type(w, "child", NULL, &type, NULL) != BINLOG_E_FORKED) return 11;
   if (binlog_writer_position(w, &position, NULL) != BINLOG_E_FORKED) return 12;
-  if (binlog_writer_close(w, NULL) != BINLOG_E_FORKED) return 13;
+  if (binlog_writer_dropped(w, &dropped, NULL) != BINLOG_E_FORKED) return 13;
+  if (binlog_writer_close(w, NULL) != BINLOG_E_FORKED) return 14;
   return 0;
 }
 

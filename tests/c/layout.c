@@ -51,9 +51,10 @@ AT(binlog_writer_options, sync_bytes, 96);
 AT(binlog_writer_options, flush_interval_ms, 104);
 AT(binlog_writer_options, sync_interval_ms, 108);
 AT(binlog_writer_options, file_mode, 112);
-AT(binlog_writer_options, reserved32, 116);
-AT(binlog_writer_options, reserved, 120);
-STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 64);
+AT(binlog_writer_options, full_disk, 116);
+AT(binlog_writer_options, full_disk_wait_ms, 120);
+AT(binlog_writer_options, reserved, 128);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 56);
 
 SIZE(binlog_reader_options, 80);
 AT(binlog_reader_options, struct_size, 0);
@@ -97,7 +98,7 @@ AT(binlog_segment, reserved, 56);
 #endif
 
 /* Numbers are never reused: old programs still hold them. */
-STATIC_CHECK(BINLOG_OK == 0 && BINLOG_END == 1 && BINLOG_TIMEOUT == 2);
+STATIC_CHECK(BINLOG_OK == 0 && BINLOG_END == 1 && BINLOG_TIMEOUT == 2 && BINLOG_DROPPED == 3);
 STATIC_CHECK(BINLOG_E_INVALID == -1 && BINLOG_E_IO == -2 && BINLOG_E_CORRUPT == -3 && BINLOG_E_NOT_FOUND == -4);
 STATIC_CHECK(BINLOG_E_LOCKED == -5 && BINLOG_E_TOO_LARGE == -6 && BINLOG_E_UNSUPPORTED == -7);
 STATIC_CHECK(BINLOG_E_FAILED == -8 && BINLOG_E_NO_SPACE == -9 && BINLOG_E_FORKED == -10 && BINLOG_E_PANIC == -100);
@@ -106,6 +107,7 @@ STATIC_CHECK(BINLOG_RECORD_TIME == 1 && BINLOG_RECORD_EVENT == 2 && BINLOG_RECOR
 STATIC_CHECK(BINLOG_TYPE_NAMED == 0x40000000u && BINLOG_TYPE_EVENT == 0x80000000u);
 STATIC_CHECK(BINLOG_EVENT_STARTED == 0x80000001u && BINLOG_EVENT_TYPE == 0x8000000Au);
 STATIC_CHECK(BINLOG_NEVER == 0xFFFFFFFFu && BINLOG_WRITER_BACKGROUND == 1);
+STATIC_CHECK(BINLOG_FULL_DISK_FAIL == 0 && BINLOG_FULL_DISK_WAIT == 1 && BINLOG_FULL_DISK_DROP == 2);
 STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1);
 STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2);
 STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
@@ -141,9 +143,9 @@ static void test(const char *scratch) {
 
   /* Every status has a name of its own, and an unknown one does not crash. */
   static const binlog_status all[] = {
-      BINLOG_OK, BINLOG_END, BINLOG_TIMEOUT, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT, BINLOG_E_NOT_FOUND,
-      BINLOG_E_LOCKED, BINLOG_E_TOO_LARGE, BINLOG_E_UNSUPPORTED, BINLOG_E_FAILED, BINLOG_E_NO_SPACE, BINLOG_E_FORKED,
-      BINLOG_E_PANIC};
+      BINLOG_OK, BINLOG_END, BINLOG_TIMEOUT, BINLOG_DROPPED, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT,
+      BINLOG_E_NOT_FOUND, BINLOG_E_LOCKED, BINLOG_E_TOO_LARGE, BINLOG_E_UNSUPPORTED, BINLOG_E_FAILED,
+      BINLOG_E_NO_SPACE, BINLOG_E_FORKED, BINLOG_E_PANIC};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     for (size_t j = 0; j < i; j++) CHECK(strcmp(binlog_status_name(all[i]), binlog_status_name(all[j])) != 0);
   CHECK(binlog_status_name(-12345) != NULL && binlog_status_name(12345) != NULL);

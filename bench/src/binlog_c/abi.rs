@@ -73,8 +73,9 @@ pub struct WriterOptions {
     pub flush_interval_ms: u32,
     pub sync_interval_ms: u32,
     pub file_mode: u32,
-    pub reserved32: u32,
-    pub reserved: [u64; 8],
+    pub full_disk: u32,
+    pub full_disk_wait_ms: u64,
+    pub reserved: [u64; 7],
 }
 
 #[repr(C)]

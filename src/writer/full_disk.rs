@@ -1,0 +1,168 @@
+//! What is done when the disk is full: fail, wait, or drop and count.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::append::Filling;
+use super::policy::Due;
+use super::Shared;
+use crate::error::{Error, Kind, Result};
+use crate::options::FullDisk;
+use crate::record::MetadataBuf;
+
+/// How often a full disk is tried again: seldom enough to cost nothing, often enough that nobody notices.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
+
+/// What was dropped, and when the disk was last found full.
+#[derive(Default)]
+pub(super) struct Drops {
+    total: AtomicU64,
+    /// Of these, how many a DROPPED event in the log tells of. Behind `total` = there is something to tell. Changed
+    /// under the append lock.
+    told: AtomicU64,
+    last: Mutex<Option<(Instant, Error)>>,
+}
+
+impl Drops {
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Acquire)
+    }
+
+    /// Whether the log does not tell yet of everything that was dropped.
+    #[inline]
+    pub fn untold(&self) -> bool {
+        self.told.load(Ordering::Acquire) != self.total()
+    }
+
+    /// The metadata of the next DROPPED event, which the caller then writes. Under the append lock.
+    pub fn tell(&self) -> MetadataBuf {
+        let total = self.total();
+        let told = self.told.swap(total, Ordering::AcqRel);
+        MetadataBuf::from_iter([("count", (total - told).to_string()), ("total", total.to_string())])
+    }
+}
+
+/// Whether `error` is what the policies are about: no space, and nothing was taken that a second try would repeat.
+fn is_full(error: &Error) -> bool {
+    error.kind() == Kind::NoSpace && error.record_id().is_none()
+}
+
+impl Shared {
+    /// Appends, and does what the policy says when that fails for want of space: 0 = so many records were dropped.
+    #[inline]
+    pub(super) fn or_when_full(
+        &self,
+        mut append: impl FnMut() -> Result<u64>,
+        records: impl FnOnce() -> u64,
+    ) -> Result<u64> {
+        match append() {
+            Err(error) if is_full(&error) => match self.options.full_disk {
+                FullDisk::Fail => Err(error),
+                FullDisk::Wait(most) => self.wait_for_space(error, most, append),
+                FullDisk::Drop => Ok(self.drop_records(error, records())),
+            },
+            other => other,
+        }
+    }
+
+    /// Tries a call again for as long as the policy says when it fails for want of space. No lock is held meanwhile.
+    pub(super) fn patiently<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+        match (call(), self.options.full_disk) {
+            (Err(error), FullDisk::Wait(most)) if is_full(&error) => self.wait_for_space(error, most, call),
+            (other, _) => other,
+        }
+    }
+
+    #[cold]
+    fn wait_for_space<T>(
+        &self,
+        mut error: Error,
+        most: Option<Duration>,
+        mut call: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        loop {
+            let left = most.map_or(AGAIN, |most| most.saturating_sub(began.elapsed()));
+            if left.is_zero() {
+                return Err(error.because(&format!("no space came within {:?}", most.unwrap_or_default())));
+            }
+            std::thread::sleep(AGAIN.min(left));
+            self.check_usable()?;
+            match call() {
+                Err(again) if is_full(&again) => error = again,
+                other => return other,
+            }
+        }
+    }
+
+    #[cold]
+    fn drop_records(&self, error: Error, records: u64) -> u64 {
+        let mut filling = self.append.lock();
+        // Under the lock, so that the event stands before whatever is appended from now on.
+        self.drops.total.fetch_add(records, Ordering::AcqRel);
+        // Another thread may have found room meanwhile: then the next record is about to go there.
+        self.push_dropped(&mut filling);
+        drop(filling);
+        let mut last = self.drops.last.lock();
+        // An error that is only being repeated does not put the next try off.
+        if last.as_ref().is_none_or(|(when, _)| when.elapsed() >= AGAIN) {
+            *last = Some((Instant::now(), error));
+        }
+        0
+    }
+
+    /// Under [`FullDisk::Drop`], the error of the last try when it was made just now: a failed write costs much more
+    /// than a dropped record. The write stage is known to be stuck.
+    pub(super) fn check_full_just_now(&self) -> Result<()> {
+        if self.options.full_disk != FullDisk::Drop {
+            return Ok(());
+        }
+        match &*self.drops.last.lock() {
+            Some((when, error)) if when.elapsed() < AGAIN => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the DROPPED event that is due, if any, in front of the next record. May wait for room, and fails when there
+    /// is none.
+    pub(super) fn tell_dropped(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<()> {
+        if self.drops.untold() && !self.push_dropped(filling) {
+            // Taking a piece tells.
+            self.piece(filling)?;
+        }
+        Ok(())
+    }
+
+    /// As far as the disk allows, writes the DROPPED event of a log that may get no further record.
+    pub(super) fn flush_dropped(&self) {
+        if !self.drops.untold() {
+            return;
+        }
+        let mut filling = self.append.lock();
+        if self.tell_dropped(&mut filling).is_ok() {
+            self.hand_over(&mut filling);
+            drop(filling);
+            // What was to be flushed has been; this is in nobody's way, and waits for the next chance.
+            let _ = self.drain();
+        }
+    }
+
+    /// Carries out what a flush or sync policy asks for after the append of record `id`.
+    pub(super) fn carry_out_taken(&self, due: Due, id: u64) -> Result<()> {
+        let done = self.patiently(|| self.carry_out(due, id));
+        match &done {
+            // Who has records dropped is not to hear of an interval that a full disk does not let the writer keep. A
+            // bound in records or bytes is a promise about this very record.
+            Err(error) if error.kind() == Kind::NoSpace && self.options.full_disk == FullDisk::Drop => {
+                let lag = if due == Due::Sync { &self.options.sync } else { &self.options.flush };
+                match lag.records.is_some() || lag.bytes.is_some() {
+                    true => done,
+                    false => Ok(()),
+                }
+            }
+            _ => done,
+        }
+    }
+}
