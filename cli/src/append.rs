@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use binlog::{Codec, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
-use clap::Args;
+use binlog::{Codec, FullDisk, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
+use clap::{Args, ValueEnum};
 
 use crate::args::{self, Type};
 use crate::input::{Found, Framing, Input};
@@ -57,12 +58,24 @@ pub struct Append {
     /// Sync to the disk at the latest after so many records; without it, once at the end
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sync_every: Option<u64>,
+    /// What to do when the disk is full: fail; wait until there is space; drop the records that find no room, and count
+    /// them
+    #[arg(long, value_enum, value_name = "HOW", default_value = "fail")]
+    when_full: WhenFull,
     /// The longest record that is accepted; as much memory may be used
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = args::size)]
     record_max: u64,
     /// No summary at the end
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// What to do when the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum WhenFull {
+    Fail,
+    Wait,
+    Drop,
 }
 
 /// Why reading ended, short of an error.
@@ -79,9 +92,10 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
         complain("reading records from the terminal; Ctrl-D ends the input");
     }
     let mut bytes = 0;
-    let copied = copy(args, &writer, &signals, &mut bytes);
-    let flushed = writer.flush();
-    let position = writer.position()?;
+    let mut full = Full { when: args.when_full, signals: &signals, told: false };
+    let copied = copy(args, &writer, &mut full, &mut bytes);
+    let flushed = full.patiently(|| writer.flush());
+    let (position, dropped) = (writer.position()?, writer.dropped());
     let closed = writer.close();
     let written = position.flushed - before;
     let ended = copied.and_then(|ended| flushed.and(closed).map(|()| ended).map_err(|e| e.to_string()));
@@ -90,6 +104,9 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
         let of_all = if written < all { format!(" of {}", human::count(all)) } else { String::new() };
         Fail::Told(format!("{message}; {}{of_all} written", human::counted(written, "record")))
     })?;
+    if dropped > 0 {
+        complain(&format!("the disk was full: {} dropped", human::counted(dropped, "record")));
+    }
     if !args.quiet {
         let log = args.log.display();
         complain(&match written {
@@ -116,6 +133,11 @@ fn open(args: &Append) -> Result<Writer, Fail> {
         codec_level: args.codec.1,
         record_max_bytes: args.record_max,
         background: true,
+        full_disk: match args.when_full {
+            WhenFull::Fail => FullDisk::Fail,
+            WhenFull::Wait => FullDisk::Wait(Some(PATIENCE)),
+            WhenFull::Drop => FullDisk::Drop,
+        },
         ..WriterOptions::default()
     };
     options.segment_bytes = args.segment_size.unwrap_or(options.segment_bytes);
@@ -132,12 +154,61 @@ fn open(args: &Append) -> Result<Writer, Fail> {
     })
 }
 
+/// How long the library waits for space before the command looks for a signal.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What happens when the disk is full.
+struct Full<'a> {
+    when: WhenFull,
+    signals: &'a Signals,
+    told: bool,
+}
+
+impl Full<'_> {
+    /// Tries a call again as long as the disk is full and no signal comes, if that is what the user asked for.
+    fn patiently<T>(&mut self, mut call: impl FnMut() -> binlog::Result<T>) -> binlog::Result<T> {
+        loop {
+            match call() {
+                Err(e) if e.kind() == Kind::NoSpace && self.when == WhenFull::Wait && e.record_id().is_none() => {
+                    if self.signals.caught().is_some() {
+                        return Err(e);
+                    }
+                    self.tell(&format!("{e}; waiting for space"));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Appends a record; false when it was dropped. A record that was taken is not appended again when a bound of
+    /// --flush-every or --sync-every could not be kept: that is caught up with as soon as there is space.
+    fn append(&mut self, writer: &Writer, record: &NewRecord<'_>) -> binlog::Result<bool> {
+        match self.patiently(|| writer.append_record(record)) {
+            Err(e) if e.kind() == Kind::NoSpace && self.when != WhenFull::Fail && e.record_id().is_some() => {
+                self.tell(&e.to_string());
+                Ok(true)
+            }
+            Ok(0) => {
+                self.tell("the disk is full: dropping records");
+                Ok(false)
+            }
+            other => other.map(|_| true),
+        }
+    }
+
+    fn tell(&mut self, message: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            complain(message);
+        }
+    }
+}
+
 /// Appends what comes until the input ends; an error is a message. `bytes` counts the payload.
-fn copy(args: &Append, writer: &Writer, signals: &Signals, bytes: &mut u64) -> Result<Ended, String> {
+fn copy(args: &Append, writer: &Writer, full: &mut Full<'_>, bytes: &mut u64) -> Result<Ended, String> {
     let told = |e: binlog::Error| e.to_string();
     let type_id = match &args.type_of {
         Type::Number(number) => *number,
-        Type::Name(name) => writer.type_id(name, "").map_err(told)?,
+        Type::Name(name) => full.patiently(|| writer.type_id(name, "")).map_err(told)?,
     };
     let metadata: MetadataBuf = args.meta.iter().map(|(key, value)| (key, value)).collect();
     let metadata = metadata.as_metadata();
@@ -145,13 +216,15 @@ fn copy(args: &Append, writer: &Writer, signals: &Signals, bytes: &mut u64) -> R
     let stdin = File::from(stdin);
     let whole = stdin.metadata().ok().filter(|facts| facts.is_file() && !args.quiet);
     let mut progress = Progress::new(whole.map(|facts| facts.len()));
-    let mut input = Input::new(stdin, args.framing, args.record_max, signals);
+    let mut input = Input::new(stdin, args.framing, args.record_max, full.signals);
     loop {
         match input.next()? {
             Found::Record(place) => {
                 let payload = input.bytes(place);
-                writer.append_record(&NewRecord { type_id, metadata, payload, time: None }).map_err(told)?;
-                *bytes += payload.len() as u64;
+                let record = NewRecord { type_id, metadata, payload, time: None };
+                if full.append(writer, &record).map_err(told)? {
+                    *bytes += payload.len() as u64;
+                }
                 progress.at(input.bytes_read());
             }
             Found::End => return Ok(Ended::Input),

@@ -182,3 +182,87 @@ fn sync_and_flush_rules_change_nothing_about_the_records() {
     assert_eq!(ran.err, "binlog: no records appended to log\n");
     assert_eq!(binlog_with(home, &["append", "-q", "log"], b"d\n").ok().err, "");
 }
+
+/// A command whose files must not grow over 300 or 600 KiB, as the shell likes, until [`free`].
+fn on_a_full_disk(home: &std::path::Path, when_full: &str) -> std::process::Child {
+    let mut limited = std::process::Command::new("sh");
+    let script = "ulimit -S -f 600 && exec \"$0\" append --when-full \"$1\" log";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_binlog"), when_full]).current_dir(home);
+    piped(&mut limited)
+}
+
+fn free(child: &std::process::Child) {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is a valid rlimit to read, and the child has not been waited for, so the number is its own.
+    let done = unsafe { libc::prlimit(child.id() as libc::pid_t, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn numbered_lines(count: usize) -> String {
+    (1..=count).map(|i| format!("{i} {}\n", "x".repeat(990))).collect()
+}
+
+#[test]
+fn on_a_full_disk_append_waits_for_space_when_it_is_told_to() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let input = numbered_lines(5000);
+    let mut child = on_a_full_disk(home, "wait");
+    let mut stdin = child.stdin.take().unwrap();
+    let feeding = std::thread::spawn({
+        let input = input.clone();
+        move || stdin.write_all(input.as_bytes()).unwrap()
+    });
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    assert!(child.try_wait().unwrap().is_none(), "it waits");
+    free(&child);
+    feeding.join().unwrap();
+    let ran = finish(child).ok();
+    assert!(ran.err.contains("File too large") && ran.err.contains("waiting for space"), "{}", ran.err);
+    assert_eq!(ran.err.lines().count(), 2, "told once: {}", ran.err);
+    assert!(binlog(home, &["cat", "log"]).ok().text() == input);
+}
+
+#[test]
+fn ctrl_c_ends_an_append_that_waits_for_space() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let mut child = on_a_full_disk(home, "wait");
+    let mut stdin = child.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || stdin.write_all(numbered_lines(5000).as_bytes()));
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    let began = std::time::Instant::now();
+    kill(child.id() as libc::pid_t, libc::SIGINT);
+    let ran = finish(child).exits(1);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    assert!(feeding.join().unwrap().is_err(), "the input was not read to its end");
+    assert!(ran.err.contains("File too large"), "{}", ran.err);
+    let kept = binlog(home, &["cat", "log"]).ok().text().to_owned();
+    assert!(!kept.is_empty() && numbered_lines(5000).starts_with(&kept));
+}
+
+#[test]
+fn on_a_full_disk_append_drops_records_and_tells_how_many_when_it_is_told_to() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let input = numbered_lines(5000);
+    let mut child = on_a_full_disk(home, "drop");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    free(&child);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    stdin.write_all(b"there is space again\n").unwrap();
+    drop(stdin);
+    let ran = finish(child).ok();
+    let log = binlog(home, &["cat", "log"]).ok().text().to_owned();
+    let kept = log.strip_suffix("there is space again\n").expect("the last record");
+    assert!(input.starts_with(kept) && kept.len() < input.len());
+    let dropped = 5000 - kept.lines().count();
+    let grouped = match dropped {
+        0..=999 => format!("{dropped}"),
+        _ => format!("{},{:03}", dropped / 1000, dropped % 1000),
+    };
+    assert!(ran.err.contains("the disk is full: dropping records\n"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("the disk was full: {grouped} records dropped\n")), "{dropped}: {}", ran.err);
+}
