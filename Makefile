@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests docs-test soak bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests docs-test soak bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -20,7 +20,7 @@ build: setup ## Build the library (shared and static) and the command, optimised
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests system-tests docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -34,6 +34,9 @@ unit: ## Rust tests of the library and of the command.
 
 c-tests: build ## C and C++ tests against the built library, shared and static, under valgrind.
 	tests/c/run.sh
+
+system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
+	tests/system/run.sh
 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh

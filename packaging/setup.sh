@@ -12,6 +12,11 @@ need valgrind valgrind
 need readelf binutils
 need python3 python3
 need column bsdextrautils
+need strace strace
+need mount mount
+need prlimit util-linux
+# Not on every user's PATH.
+[ -x /sbin/mkfs.ext4 ] || [ -x /usr/sbin/mkfs.ext4 ] || need mkfs.ext4 e2fsprogs
 
 if [ ${#missing[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null 2>&1; then

@@ -30,7 +30,7 @@ fn scratches() -> Vec<tempfile::TempDir> {
 }
 
 fn ids(log: &Path, mode: ReaderMode) -> Vec<u64> {
-    let reader = Reader::open(log, ReaderOptions { mode }).unwrap();
+    let reader = Reader::open(log, ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
     let mut cursor = reader.cursor(&Default::default()).unwrap();
     let mut ids = vec![];
     while cursor.next_batch(usize::MAX, |record| ids.push(record.id)).unwrap() > 0 {}

@@ -157,7 +157,7 @@ impl Known {
 
     /// Reads the log from record `from` on, compares it, and returns the last record's id.
     fn verify(&mut self, directory: &Path, from: u64, mode: ReaderMode, what: &str) -> (u64, Option<Tail>) {
-        let reader = match Reader::open(directory, ReaderOptions { mode }) {
+        let reader = match Reader::open(directory, ReaderOptions { mode, ..ReaderOptions::default() }) {
             Ok(reader) => reader,
             // Killed before it had created anything.
             Err(e) if self.flushed == 0 && e.kind() == binlog::Kind::NotFound => return (0, None),

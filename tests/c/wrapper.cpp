@@ -36,7 +36,10 @@ void writing(const std::string& log) {
   options.codec = binlog::codec::lz4;
   options.background = true;
   options.flush_interval = binlog::never;
+  options.full_disk = binlog::full_disk::wait;
+  options.full_disk_wait = std::chrono::seconds(5);
   auto w = binlog::writer::open(log, options);
+  CHECK(w.dropped() == 0);
 
   // Everything that has bytes is a payload.
   const std::vector<std::uint8_t> vector{'v', 'e', 'c'};
@@ -166,6 +169,9 @@ void errors(const std::string& scratch) {
 
   const std::string log = scratch + "/errors";
   binlog::writer_options small;
+  small.full_disk_wait = std::chrono::seconds(1);
+  CHECK(binlog::writer::try_open(log, small).status() == BINLOG_E_INVALID);  // a wait without full_disk::wait
+  small.full_disk_wait = binlog::never;
   small.record_max_bytes = 10;
   auto w = binlog::writer::try_open(log, small);
   CHECK(w && w.status() == BINLOG_OK);
@@ -184,6 +190,7 @@ void errors(const std::string& scratch) {
   CHECK(w->try_append(1, "x").status() == BINLOG_E_INVALID && w->try_close().has_value());
   CHECK(moved.append(1, "fine") == 1);
   moved.close();
+  CHECK(moved.try_dropped().status() == BINLOG_E_INVALID);
   CHECK(moved.try_flush().status() == BINLOG_E_INVALID && moved.try_position().status() == BINLOG_E_INVALID);
   CHECK(binlog::reader().try_records().status() == BINLOG_E_INVALID);
   CHECK(binlog::reader().try_segments().status() == BINLOG_E_INVALID);
