@@ -1,11 +1,12 @@
 #!/bin/sh
 # Tests the built library as C and C++ programs meet it: the headers alone, the tests and examples linked shared and
-# static, the C ones under valgrind, and what the shared object exports. One line a check, the last one
-# "N passed, M failed"; exits with 1 if any failed.
+# static, the C ones under valgrind, all of them again with the compiler's sanitizers, and what the shared object
+# exports. One line a check, the last one "N passed, M failed"; exits with 1 if any failed.
 #
 #   BINLOG_LIB_DIR      where libbinlog.so and libbinlog.a are (default: target/release of this repository)
 #   BINLOG_INCLUDE_DIR  where binlog.h and binlog.hpp are (default: include of this repository)
 #   CC, CXX             the compilers (default: cc, c++)
+#   BINLOG_SANITIZED    1 = only the part with the sanitizers
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -74,6 +75,67 @@ in_new_directory() {
   return $code
 }
 
+# run_program NAME BINARY: at most two minutes.
+run_program() { check "run $1" in_new_directory timeout 120 "$2"; }
+
+# ------------------------------------------------------------------ sanitizers
+# AddressSanitizer takes the place of malloc for the library too: what it allocates and forgets, frees twice or touches
+# afterwards is seen, and so are the bounds of what the programs lend it in every call of libc. Warnings are a matter of
+# the builds below: what the sanitizers put in between makes the compiler see some that are none.
+sanitize="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0"
+export UBSAN_OPTIONS="print_stacktrace=1"
+
+# A writer that is never closed: if nobody notices that, the other checks say nothing.
+leaks_are_seen() {
+  cat >"$work/leak.c" <<'END'
+#include <binlog.h>
+#include <stddef.h>
+int main(void) {
+  binlog_writer *w = NULL;
+  if (binlog_writer_open_file("leak.binlog", NULL, &w, NULL) != BINLOG_OK) return 2;
+  w = NULL;
+  return 0;
+}
+END
+  # shellcheck disable=SC2086
+  $CC -std=c99 $sanitize -I"$include" -o "$work/leak" "$work/leak.c" \
+    -L"$work/shared" -Wl,-rpath,"$work/shared" -lbinlog || return 1
+  in_new_directory "$work/leak" && return 1
+  in_new_directory "$work/leak" 2>&1 | grep 'detected memory leaks'
+}
+
+sanitized() {
+  # shellcheck disable=SC2086
+  if ! echo 'int main(void) { return 0; }' | $CC $sanitize -x c -o "$work/empty" - 2>/dev/null; then
+    echo "note  $CC has no AddressSanitizer: no checks with it"
+    return 0
+  fi
+  check "a leak is seen with sanitizers" leaks_are_seen
+  for test in $tests; do
+    # shellcheck disable=SC2086
+    build "$test (sanitized)" "$work/$test-asan" shared $CC -std=c99 $sanitize "$here/$test.c" &&
+      run_program "$test (sanitized)" "$work/$test-asan"
+  done
+  # shellcheck disable=SC2086
+  build "wrapper (sanitized)" "$work/wrapper-asan" shared $CXX -std=c++17 $sanitize "$here/wrapper.cpp" &&
+    run_program "wrapper (sanitized)" "$work/wrapper-asan"
+  for example in $examples; do
+    # shellcheck disable=SC2086
+    build "examples/c/$example (sanitized)" "$work/c-$example-asan" shared $CC -std=c99 $sanitize \
+      "$root/examples/c/$example.c" && run_program "examples/c/$example (sanitized)" "$work/c-$example-asan"
+  done
+}
+
+finish() {
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+sanitized
+[ "${BINLOG_SANITIZED:-}" != 1 ] || finish
+
 # ------------------------------------------------------------------ headers
 compile_alone() { # header, then compiler and flags; -x gives the language
   header=$1
@@ -105,8 +167,6 @@ have_valgrind=$(command -v valgrind || true)
 [ -n "$have_valgrind" ] || echo "note  valgrind is not installed: no memory checks"
 memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full"
 
-# run_program NAME BINARY: at most two minutes.
-run_program() { check "run $1" in_new_directory timeout 120 "$2"; }
 # Under valgrind everything is some fifty times slower.
 run_memcheck() {
   [ -n "$have_valgrind" ] || return 0
@@ -160,5 +220,4 @@ check "binlog.h declares those of symbols.txt, once each" declares_as_committed
 check "SONAME is libbinlog.so.0" has_soname
 check "NODELETE is set" has_nodelete
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
