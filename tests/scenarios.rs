@@ -1,0 +1,134 @@
+//! What crashes, bad disks and careless hands do to log files, case by case: the cases that other log formats keep in
+//! their tests, rebuilt for this one. After each the log is read, and a writer goes on in it.
+
+mod common;
+
+use std::io::IoSlice;
+use std::ops::Range;
+use std::sync::Arc;
+
+use binlog::io::{Access, Directory, MemoryDirectory};
+use binlog::{Filter, Kind, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use common::*;
+
+const FILE: &str = "default.0000000001.binlog";
+const HEADER: usize = 80;
+const PAGE: usize = 4096;
+
+/// The bytes of a log that was not closed, in which each record has a block of its own. Before the first stands a block
+/// with the event that tells of the opening.
+struct Log {
+    bytes: Vec<u8>,
+    blocks: Vec<Range<usize>>,
+    rows: Vec<Row>,
+}
+
+fn open_writer(directory: &MemoryDirectory) -> binlog::Result<Writer> {
+    let options = WriterOptions { block_bytes: PAGE as u32, ..WriterOptions::default() };
+    Writer::open_in(Arc::new(directory.clone()), options)
+}
+
+fn put(writer: &Writer, payload: &[u8]) {
+    writer.append_record(&NewRecord { type_id: 1, time: Some(7), payload, ..NewRecord::default() }).unwrap();
+    writer.flush().unwrap();
+}
+
+fn log_of(payloads: &[Vec<u8>]) -> Log {
+    let directory = MemoryDirectory::new();
+    let writer = open_writer(&directory).unwrap();
+    let mut log = Log { bytes: vec![], blocks: vec![], rows: vec![] };
+    for payload in payloads {
+        put(&writer, payload);
+        log.bytes = directory.contents(FILE).unwrap();
+        let start = log.blocks.last().map_or_else(|| first_record_at(&log.bytes), |block| block.end);
+        log.blocks.push(start..log.bytes.len());
+        log.rows.push(Row::new(log.rows.len() as u64 + 1, 7, 1, payload.clone()));
+    }
+    log
+}
+
+/// Where the block behind the one with the opening begins.
+fn first_record_at(bytes: &[u8]) -> usize {
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let opened = 16 + word(8);
+    opened + HEADER + 4 * word(opened + 24).div_ceil(PAGE) + word(opened + 20) + word(opened + 24)
+}
+
+fn small_log() -> Log {
+    log_of(&[0, 1, 300, 7, 4200, 2].map(|len| payload(len, len as u64 + 1)))
+}
+
+fn holding(bytes: &[u8]) -> MemoryDirectory {
+    let directory = MemoryDirectory::new();
+    directory.set_contents(FILE, bytes.to_vec());
+    directory
+}
+
+fn open(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode }).unwrap()
+}
+
+/// How reading ends that shows the rows it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// At a whole block, without a trailer.
+    Unclosed,
+    /// The rest is the torn tail of a crash, and a writer cuts it.
+    Torn,
+    /// The rest is damage, and a writer refuses the log.
+    Corrupt,
+}
+
+/// Reads the bytes by every way: these rows, then this end, told of the place `at`. Then goes on with a writer.
+fn assert_ends(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
+    let directory = holding(bytes);
+    for way in WAYS {
+        let what = format!("{what}, {way:?}");
+        let seen = read(&open(&directory, ReaderMode::Prefix), &Filter::default(), way);
+        assert_rows(&seen.rows, rows, &what);
+        match (seen.end, end) {
+            (Err(e), End::Corrupt) => assert_eq!((e.kind(), e.offset()), (Kind::Corrupt, Some(at as u64)), "{what}"),
+            (Ok(tail), End::Torn) => {
+                let left = (bytes.len() - at) as u64;
+                let expected = (TailState::Torn, at as u64, left);
+                assert_eq!((tail.state, tail.offset, tail.unread_bytes), expected, "{what}: {tail:?}");
+            }
+            (Ok(tail), End::Unclosed) => {
+                assert_eq!((tail.state, tail.unread_bytes), (TailState::Unclosed, 0), "{what}: {tail:?}");
+                assert_eq!(tail.next_id, rows.len() as u64 + 1, "{what}");
+            }
+            (other, end) => panic!("{what}: {other:?}, not {end:?}"),
+        }
+    }
+    let strict = read(&open(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);
+    assert_rows(&strict.rows, rows, what);
+    assert!(strict.end.is_err_and(|e| e.kind() == Kind::Corrupt), "{what}: strict reading is content");
+    assert_goes_on(bytes, rows, end, at, what);
+}
+
+/// A writer appends behind the rows, or refuses the log and leaves it as it is.
+fn assert_goes_on(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
+    let directory = holding(bytes);
+    let writer = match open_writer(&directory) {
+        Ok(writer) => writer,
+        Err(e) => {
+            assert_eq!((e.kind(), end), (Kind::Corrupt, End::Corrupt), "{what}: {e}");
+            assert_eq!(e.offset(), Some(at as u64), "{what}");
+            return assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}: refused, but changed");
+        }
+    };
+    assert_ne!(end, End::Corrupt, "{what}: opened for writing");
+    put(&writer, b"after");
+    writer.close().unwrap();
+    let kept = directory.contents(&format!("{FILE}.torn-{at}"));
+    assert_eq!(kept.as_deref(), (end == End::Torn).then_some(&bytes[at..]), "{what}: the cut bytes are kept");
+    let after = [rows, &[Row::new(rows.len() as u64 + 1, 7, 1, *b"after")]].concat();
+    assert_every_way(&open(&directory, ReaderMode::Strict), &Filter::default(), &after);
+}
+
+#[path = "scenarios/changed.rs"]
+mod changed;
+#[path = "scenarios/cut.rs"]
+mod cut;
+#[path = "scenarios/growing.rs"]
+mod growing;
