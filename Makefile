@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests docs-test soak bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay docs-test soak soak-fuzz soak-sanitized bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -20,34 +20,53 @@ build: setup ## Build the library (shared and static) and the command, optimised
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests system-tests docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests system-tests fuzz-replay docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
+	cd fuzz && $(CARGO) fmt --check
+	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 unit: ## Rust tests of the library and of the command.
 	$(CARGO) test --locked --workspace
 
-c-tests: build ## C and C++ tests against the built library, shared and static, under valgrind.
+c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
 
 system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
 	tests/system/run.sh
 
+# 256 MiB of addresses: bytes that make the library ask for more are a finding.
+fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; needs no fuzzer.
+	cd fuzz && $(CARGO) test --locked --no-default-features --quiet
+	cd fuzz && $(CARGO) build --locked --no-default-features --bin replay
+	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-fuzz/target}/debug/replay"
+
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
 
-soak: build ## The long forms: random histories, faults, power cuts, kills, following and the C tests, over and over (about an hour).
+soak: build soak-fuzz soak-sanitized ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer || exit 1; \
 	done
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill || exit 1; done
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
+
+soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.
+	fuzz/soak.sh 90
+
+# Only a nightly compiler builds the library with AddressSanitizer; the C compiler brings the sanitizer's library.
+soak-sanitized: ## The C tests against the library built with AddressSanitizer, if there is a nightly toolchain.
+	@if $(CARGO) +nightly --version > /dev/null 2>&1; then \
+	  RUSTFLAGS=-Zsanitizer=address $(CARGO) +nightly build --locked --package binlog \
+	    --target x86_64-unknown-linux-gnu --target-dir target/sanitized && \
+	  BINLOG_SANITIZED=1 BINLOG_LIB_DIR=target/sanitized/x86_64-unknown-linux-gnu/debug tests/c/run.sh; \
+	else echo "no nightly toolchain: the library is not built with AddressSanitizer"; fi
 
 bench: build ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
 	cd bench && $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
@@ -64,4 +83,4 @@ golden: ## Write the golden files anew; only for a new version of the format.
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean
-	rm -rf bench/target
+	rm -rf bench/target fuzz/target

@@ -1,0 +1,33 @@
+//! What the fuzz targets do with the bytes they are given. It needs no fuzzer: `cargo fuzz` calls these functions with
+//! bytes of its own making, and `replay` calls them with the files of `corpus/`.
+//!
+//! A target panics when the library breaks a promise: it crashes, it does not end, two ways of reading disagree, or a
+//! record that was acknowledged is not there.
+
+mod blocks;
+mod calls;
+mod entries;
+mod input;
+mod packed;
+mod reading;
+mod recovery;
+mod scratch;
+mod segments;
+
+pub use calls::calls;
+pub use packed::packed;
+pub use segments::{block, entries, mended, read, recover};
+
+/// A function that does something with bytes, and panics when it comes upon a defect.
+pub type Target = fn(&[u8]);
+
+/// Every target, under the name of its corpus.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("read", read),
+    ("recover", recover),
+    ("entries", entries),
+    ("block", block),
+    ("mended", mended),
+    ("packed", packed),
+    ("calls", calls),
+];
