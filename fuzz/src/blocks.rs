@@ -111,6 +111,11 @@ pub fn mend(segment: &[u8]) -> Vec<u8> {
         seal(&mut file, at, marker);
         at = end;
     }
+    if let (Some(marker), Some(header)) = (marker, file.get_mut(at..at + HEADER)) {
+        // Not all of the block is there: its header says so with a good checksum.
+        header[..8].copy_from_slice(&marker.to_le_bytes());
+        seal_header(header, at);
+    }
     file
 }
 
@@ -136,9 +141,13 @@ fn seal(file: &mut [u8], at: usize, marker: u64) {
     head[..8].copy_from_slice(&marker.to_le_bytes());
     let meta = crc(seed, &head[HEADER..]);
     head[72..76].copy_from_slice(&meta.to_le_bytes());
-    head[8..12].fill(0);
-    let sum = crc(at as u32, &head[..HEADER]);
-    head[8..12].copy_from_slice(&sum.to_le_bytes());
+    seal_header(&mut head[..HEADER], at);
+}
+
+fn seal_header(header: &mut [u8], at: usize) {
+    header[8..12].fill(0);
+    let sum = crc(at as u32, header);
+    header[8..12].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Field 6 of the file header. A message that cannot be walked has none.

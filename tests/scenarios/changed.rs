@@ -136,6 +136,11 @@ fn a_block_of_another_segment_is_not_taken_for_one_of_this() {
         bytes[block.clone()].copy_from_slice(&other.bytes[block.clone()]);
         let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Corrupt };
         assert_ends(&bytes, &log.rows[..i], end, block.start, &format!("block {i} of another log"));
+        // Not even when nothing of it is wanted, and its header is all that is looked at.
+        let behind = Filter { from_id: Some(i as u64 + 2), ..Filter::default() };
+        let seen = read(&open(&holding(&bytes), ReaderMode::Strict), &behind, Way::Next);
+        assert!(seen.rows.is_empty(), "what stands behind block {i}");
+        assert_eq!(seen.end.unwrap_err().offset(), Some(block.start as u64), "block {i} of another log passed over");
     }
     // All that follows the end of one that was cut.
     let cut = log.blocks[2].end;
