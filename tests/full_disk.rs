@@ -43,7 +43,7 @@ fn free(directory: &MemoryDirectory) {
 }
 
 fn everything(directory: &MemoryDirectory, events: bool) -> Vec<Row> {
-    let options = ReaderOptions { mode: ReaderMode::Strict };
+    let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
     let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
     read(&reader, &Filter { events, ..Filter::default() }, Way::Next).whole()
 }

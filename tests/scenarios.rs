@@ -65,7 +65,7 @@ fn holding(bytes: &[u8]) -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode }).unwrap()
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap()
 }
 
 /// How reading ends that shows the rows it should.

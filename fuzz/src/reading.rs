@@ -78,7 +78,7 @@ const ENOUGH_ROWS: usize = 20_000;
 const ENOUGH_BYTES: usize = 32 << 20;
 
 pub fn open(directory: &MemoryDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode })
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
 }
 
 /// All records and events.

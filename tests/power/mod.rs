@@ -180,7 +180,7 @@ pub fn copy(directory: &PowerDirectory) -> PowerDirectory {
 }
 
 pub fn reader(directory: &PowerDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode })
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
 }
 
 impl Case<'_> {
