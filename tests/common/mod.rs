@@ -1,6 +1,8 @@
 //! What the behaviour tests share: records as a test expects them, and every way there is to read a log.
 #![allow(dead_code)] // each test program uses a part of it
 
+pub mod history;
+
 use std::path::Path;
 
 use binlog::{is_event, Codec, Cursor, Error, Filter, Kind, Metadata, MetadataBuf, Reader, Record, Tail};
