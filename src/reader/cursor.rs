@@ -295,6 +295,7 @@ impl Cursor {
 
     /// Begins anew, with what the selection says now.
     fn restart(&mut self) -> Result<()> {
+        self.shown = Shown::Nothing;
         self.failure = None;
         self.resume = None;
         self.expected = None;
