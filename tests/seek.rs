@@ -37,3 +37,32 @@ fn a_seek_in_the_middle_of_a_block_shows_nothing_more_of_it() {
         }
     }
 }
+
+#[test]
+fn a_seek_widens_no_filter_and_forgets_the_one_before() {
+    let mut log = a_log();
+    log.close();
+    let reader = open(&log.directory);
+    let filter = Filter { from_id: Some(20), to_id: Some(80), from_time: Some(30), ..Filter::default() };
+    let mut cursor = reader.cursor(&filter).unwrap();
+    let ids = |cursor: &mut binlog::Cursor| {
+        let seen = drain(cursor, Way::Batch(7)).whole();
+        (seen.first().map(|row| row.id), seen.last().map(|row| row.id))
+    };
+    assert_eq!(ids(&mut cursor), (Some(31), Some(80)));
+    for id in [1, 19, 25, 30] {
+        assert!(cursor.get(id).unwrap().is_none(), "the filter keeps {id} out");
+    }
+    cursor.seek_time(50).unwrap();
+    assert_eq!(ids(&mut cursor), (Some(51), Some(80)));
+    cursor.seek(40).unwrap();
+    assert_eq!(ids(&mut cursor), (Some(40), Some(80)));
+    cursor.seek_time(0).unwrap();
+    assert_eq!(ids(&mut cursor), (Some(31), Some(80)));
+
+    let mut cursor = reader.cursor(&Filter { last: Some(5), ..Filter::default() }).unwrap();
+    assert_eq!(ids(&mut cursor), (Some(86), Some(90)));
+    assert!(cursor.get(85).unwrap().is_none() && cursor.get(86).unwrap().is_some());
+    cursor.seek(1).unwrap();
+    assert_eq!(ids(&mut cursor), (Some(86), Some(90)));
+}

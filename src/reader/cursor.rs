@@ -122,7 +122,7 @@ impl Cursor {
         }
         if let Some(most) = filter.last {
             let first_id = cursor.first_of_the_last(most, options, filter)?;
-            cursor.selection.set_first_id(first_id);
+            cursor.selection.limit_to_ids_from(first_id);
         }
         if filter.newest_first {
             cursor.backward = Some(cursor.behind_the_last()?);

@@ -55,8 +55,15 @@ impl Selection {
         self.filter.headers_only
     }
 
-    /// Shows only records with this id or a greater one from now on.
+    /// Shows only records with this id or a greater one from now on, of those that the filter lets through.
     pub fn set_first_id(&mut self, id: u64) {
+        self.from_id = id.max(self.filter.from_id.unwrap_or(0));
+        self.from_time = self.filter.from_time.unwrap_or(i64::MIN);
+    }
+
+    /// Lets no record with a smaller id through any more.
+    pub fn limit_to_ids_from(&mut self, id: u64) {
+        self.filter.from_id = Some(id);
         self.from_id = id;
     }
 
@@ -65,9 +72,10 @@ impl Selection {
         self.to_id = id;
     }
 
-    /// Shows only records of this time or later from now on.
+    /// Shows only records of this time or later from now on, of those that the filter lets through.
     pub fn set_first_time(&mut self, time: i64) {
-        self.from_time = time;
+        self.from_time = time.max(self.filter.from_time.unwrap_or(i64::MIN));
+        self.from_id = self.filter.from_id.unwrap_or(0);
     }
 
     /// The last id of the filter.
