@@ -2,7 +2,7 @@
 
 mod common;
 
-use binlog::{Codec, Filter};
+use binlog::{Codec, Filter, ReaderMode, WriterOptions};
 use common::history::*;
 use common::*;
 
@@ -65,4 +65,52 @@ fn a_seek_widens_no_filter_and_forgets_the_one_before() {
     assert!(cursor.get(85).unwrap().is_none() && cursor.get(86).unwrap().is_some());
     cursor.seek(1).unwrap();
     assert_eq!(ids(&mut cursor), (Some(86), Some(90)));
+}
+
+#[test]
+fn a_seek_knows_the_types_that_were_named_before_the_place() {
+    for (mode, index_bytes, rolled) in [
+        (ReaderMode::Prefix, 1 << 20, false),
+        (ReaderMode::Prefix, 1 << 20, true),
+        (ReaderMode::Prefix, 4096, true),
+        (ReaderMode::Strict, 4096, false),
+    ] {
+        let mut log = Log::new(WriterOptions { index_bytes, ..small_blocks(Codec::None) });
+        log.put_plain(1, 0, 100);
+        let named = log.writer().type_id("job", "").unwrap();
+        log.writer().flush().unwrap();
+        if rolled {
+            log.writer().roll().unwrap();
+        }
+        for i in 1..200 {
+            log.put_plain(if i % 50 == 7 { named } else { 2 }, i, 300);
+            if i % 5 == 0 {
+                log.writer().flush().unwrap();
+            }
+        }
+        log.writer().flush().unwrap();
+        for closed in [false, true] {
+            if closed {
+                log.close();
+            }
+            let reader = open_mode(&log.directory, mode);
+            let filter = Filter { type_names: vec!["job".into()], ..Filter::default() };
+            let mut cursor = reader.cursor(&filter).unwrap();
+            for id in [150, 3, 200, 101] {
+                let what = format!("{id}, {mode:?}, {index_bytes}, rolled {rolled}, closed {closed}");
+                cursor.seek(id).unwrap();
+                let rest: Vec<Row> = shown_of_named(&log.rows, named).into_iter().filter(|row| row.id >= id).collect();
+                let mut seen = vec![];
+                while let Some(record) = cursor.next().ok().flatten() {
+                    seen.push(Row::from(&record));
+                }
+                assert_rows(&seen, &rest, &what);
+                assert_eq!(cursor.type_name(named), Some("job"), "{what}");
+            }
+        }
+    }
+}
+
+fn shown_of_named(rows: &[Row], named: u32) -> Vec<Row> {
+    shown_of(rows, &Filter { types: vec![named], ..Filter::default() })
 }

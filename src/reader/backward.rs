@@ -109,26 +109,15 @@ impl Cursor {
         self.scanner = Scanner::new(segment.clone(), segment.start);
         self.selection.begin_segment();
         let map = segment.mapped()?;
-        self.learn_map(&segment, &map)?;
+        self.learn_map(&map);
         Ok(map)
     }
 
-    /// Learns the named types of a segment: from its index, and from the events of the stretches that have none.
-    fn learn_map(&mut self, segment: &Arc<Segment>, map: &Map) -> Result<()> {
+    /// Learns the named types of a segment.
+    fn learn_map(&mut self, map: &Map) {
         for named in &map.names {
             self.selection.learn_name(named.clone());
         }
-        for part in map.parts.iter().filter(|part| part.is_held()) {
-            let Ok(window) = segment.rows(part) else { continue };
-            for row in window.rows.iter().filter(|row| row.has_events) {
-                // Damage comes up when the block is read.
-                if let Err(Bad::Io(error)) = self.learn_row(row) {
-                    return Err(error);
-                }
-            }
-        }
-        self.successor = None;
-        Ok(())
     }
 
     /// Loads the block before the last one shown that may hold something wanted; false at the beginning.
@@ -212,7 +201,7 @@ impl Cursor {
         }
         let segment = self.segment().clone();
         let whole = segment.hopped()?;
-        self.learn_map(&segment, &whole)?;
+        self.learn_map(&whole);
         place.parts = 0;
         place.rows = None;
         for (i, part) in whole.parts.iter().enumerate().take_while(|(_, part)| part.from < end) {

@@ -304,6 +304,7 @@ impl Cursor {
         let start = self.first_wanted_segment();
         self.begin_segment(start)?;
         self.route = Some(Route::whole(&self.snapshot.segments[start])?);
+        self.learn_names();
         Ok(())
     }
 

@@ -9,10 +9,11 @@ use super::recover::load_index;
 use super::tail::last_block;
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Result};
-use crate::format::block::BlockKind;
+use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::entries::Progress;
 use crate::format::index::{self, Pairs, Row, Window};
 use crate::format::{trailer, Malformed};
-use crate::record::NamedType;
+use crate::record::{event, Metadata, NamedType};
 
 /// Rows that are kept decoded for the next question: about 2 MB.
 const ROWS_KEPT: usize = 16 << 10;
@@ -41,7 +42,7 @@ enum Rows {
 #[derive(Clone, Default)]
 pub(crate) struct Map {
     pub parts: Vec<Part>,
-    /// Named types, as far as the last INDEX block knows them.
+    /// Named types, as far as the parts tell them.
     pub names: Vec<NamedType>,
     /// Records and events of each type up to the end of the last INDEX block, when it knows.
     pub counts: Option<Vec<(u32, u64)>>,
@@ -256,6 +257,17 @@ fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
     Ok(map)
 }
 
+/// Takes note of the types that the block with this header names, at which the scanner stands.
+fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
+    scanner.load_entries(header)?;
+    let mut progress = Progress::new(header.min_time);
+    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+        let named = (entry.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(entry.metadata)));
+        names.extend(named.flatten().filter(|named| !names.contains(named)));
+    }
+    Ok(())
+}
+
 /// Walks the headers from an offset and id to the offset `to` and adds them as a part. Breaks where there is no block.
 fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: u64) -> Result<ControlFlow<()>> {
     let mut window = Window::new(0, from);
@@ -280,6 +292,13 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
             Err(bad) => break Some(bad),
         };
         if header.kind == BlockKind::Records {
+            if header.has_events() {
+                match learn_names(&mut scanner, &header, &mut map.names) {
+                    // Damage comes up when the block is read.
+                    Ok(()) | Err(Bad::Malformed(_) | Bad::End { .. }) => (),
+                    Err(Bad::Io(error)) => return Err(error),
+                }
+            }
             if header.first_id < part.next_id {
                 break Some(Bad::Malformed(Malformed::inconsistent("the block's ids were there before")));
             }
