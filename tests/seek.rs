@@ -114,3 +114,41 @@ fn a_seek_knows_the_types_that_were_named_before_the_place() {
 fn shown_of_named(rows: &[Row], named: u32) -> Vec<Row> {
     shown_of(rows, &Filter { types: vec![named], ..Filter::default() })
 }
+
+#[test]
+fn a_cursor_that_sought_tells_the_end_as_one_that_read_everything() {
+    for index_bytes in [4096, 1 << 20] {
+        let mut log = Log::new(WriterOptions { index_bytes, ..small_blocks(Codec::None) });
+        for i in 0..100 {
+            log.put_plain(1, i, 300);
+            if i % 20 == 10 {
+                log.writer().flush().unwrap();
+            }
+            if i == 50 {
+                log.writer().roll().unwrap();
+            }
+        }
+        log.writer().flush().unwrap();
+        for state in ["live", "closed", "crashed"] {
+            match state {
+                "closed" => log.close(),
+                "crashed" => {
+                    log.reopen(Codec::None);
+                    log.crash();
+                }
+                _ => (),
+            }
+            let reader = open(&log.directory);
+            let read_all = read(&reader, &Filter::default(), Way::Batch(5));
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            for id in [1, 40, 60, 99, 100, 101, 5000] {
+                cursor.seek(id).unwrap();
+                let seen = drain(&mut cursor, Way::Next);
+                assert_eq!(seen.tail(), read_all.tail(), "{id} {state} {index_bytes}");
+                assert_eq!(cursor.get(id).unwrap().is_some(), id <= 100);
+                let seen = drain(&mut cursor, Way::Next);
+                assert_eq!(seen.tail(), read_all.tail(), "behind {id} {state} {index_bytes}");
+            }
+        }
+    }
+}

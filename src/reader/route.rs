@@ -158,6 +158,11 @@ impl Cursor {
             .position(|row| self.selection.wants_row(&rows, row) || must_be_seen(&rows, row, &segment));
         Ok(match skipped {
             Some(skipped) => Next::Row(rows, from + skipped),
+            // What comes behind the last row may be the trailer, which is to be seen.
+            None if is_last && part.is_held() => match rows.rows.last().filter(|row| row.end() > here) {
+                Some(row) => Next::Jump(row.end(), row.next_id()),
+                None => Next::Read,
+            },
             None => Next::Jump(part.to, part.next_id),
         })
     }
