@@ -152,3 +152,30 @@ fn a_cursor_that_sought_tells_the_end_as_one_that_read_everything() {
         }
     }
 }
+
+#[test]
+fn events_have_the_id_of_the_record_behind_them_wherever_they_stand() {
+    let mut log = Log::new(small_blocks(Codec::None));
+    log.put_plain(1, 0, 100);
+    // In one block with the record before, and at the end of a segment.
+    log.writer().type_id("job", "").unwrap();
+    log.writer().flush().unwrap();
+    log.put_plain(1, 1, 100);
+    log.writer().roll().unwrap();
+    log.put_plain(1, 2, 100);
+    log.close();
+    let all = log.everything();
+    for from_id in 1..=4 {
+        for newest_first in [false, true] {
+            let filter = Filter { from_id: Some(from_id), events: true, newest_first, ..Filter::default() };
+            assert_every_way(&open(&log.directory), &filter, &shown_of(&all, &filter));
+        }
+    }
+    let mut cursor = open(&log.directory).cursor(&Filter { events: true, ..Filter::default() }).unwrap();
+    for id in [3, 1, 2, 4] {
+        let got = cursor.get(id).unwrap().map(|record| Row::from(&record));
+        assert_eq!(got.as_ref(), log.rows.get(id as usize - 1), "the record, and not an event before it");
+        let behind: Vec<Row> = all.iter().filter(|row| row.id > id).cloned().collect();
+        assert_rows(&drain(&mut cursor, Way::Next).whole(), &behind, "behind it");
+    }
+}

@@ -238,7 +238,7 @@ impl Cursor {
             };
         };
         // Nothing before this segment is wanted.
-        if next.header.first_id <= self.selection.first_id() && self.snapshot.is_one_log() {
+        if self.selection.begins_at(next.header.first_id) && self.snapshot.is_one_log() {
             place.parts = 0;
             self.at = 0;
             return Ok(true);

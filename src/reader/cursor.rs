@@ -252,13 +252,15 @@ impl Cursor {
     }
 
     /// The record with this id, `None` when the log has none or the filter does not let it through. Reading goes on
-    /// behind it. Reads the entries of its block and the pages it stands on, and nothing else.
+    /// behind it. An event is no record. Reads the entries of its block and the pages it stands on, and nothing else.
     pub fn get(&mut self, id: u64) -> Result<Option<Record<'_>>> {
         let last_id = self.selection.last_id();
         self.seek(id)?;
         self.selection.set_last_id(id.min(last_id));
+        let events = self.selection.set_events(false);
         let hit = self.next_hit();
         self.selection.set_last_id(last_id);
+        self.selection.set_events(events);
         self.resume = Some(id.saturating_add(1));
         match hit? {
             Some(hit) => Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload()))),

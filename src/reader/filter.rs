@@ -67,6 +67,11 @@ impl Selection {
         self.from_id = id;
     }
 
+    /// Shows events from now on, or not; returns whether it did.
+    pub fn set_events(&mut self, events: bool) -> bool {
+        std::mem::replace(&mut self.filter.events, events)
+    }
+
     /// Shows only records up to this id from now on.
     pub fn set_last_id(&mut self, id: u64) {
         self.to_id = id;
@@ -99,9 +104,7 @@ impl Selection {
 
     /// Whether the block may hold something wanted.
     pub fn wants_block(&self, block: &BlockHeader) -> bool {
-        let records = block.count > 0;
-        (records || (self.filter.events && block.has_events()))
-            && (block.next_id() > self.from_id || (!records && block.first_id >= self.from_id))
+        self.wants_ids_before(block.next_id(), block.count > 0, block.has_events())
             && block.max_time >= self.from_time
             && self.to_time.is_none_or(|to| block.min_time < to)
     }
@@ -143,16 +146,26 @@ impl Selection {
 
     /// Whether a stretch of a segment may hold something wanted, by ids and times.
     pub fn wants_part(&self, part: &Part) -> bool {
-        part.next_id > self.from_id
+        self.wants_ids_before(part.next_id, true, true)
             && part.first_id <= self.to_id
             && part.max_time >= self.from_time
             && self.to_time.is_none_or(|to| part.min_time < to)
     }
 
+    /// Whether something before the record `next_id` may have an id from the first wanted one on. The events there may
+    /// have that record's.
+    fn wants_ids_before(&self, next_id: u64, records: bool, events: bool) -> bool {
+        (records && next_id > self.from_id) || (events && self.filter.events && next_id >= self.from_id)
+    }
+
+    /// Whether nothing that stands before the record `first_id` is wanted.
+    pub fn begins_at(&self, first_id: u64) -> bool {
+        !self.wants_ids_before(first_id, true, true)
+    }
+
     /// By ids and times alone.
     fn wants_place(&self, row: &Row) -> bool {
-        (row.count > 0 || self.filter.events)
-            && (row.next_id() > self.from_id || (row.count == 0 && row.first_id >= self.from_id))
+        self.wants_ids_before(row.next_id(), row.count > 0, row.has_events)
             && row.first_id <= self.to_id
             && row.max_time >= self.from_time
             && self.to_time.is_none_or(|to| row.min_time < to)

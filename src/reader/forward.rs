@@ -245,7 +245,7 @@ impl Cursor {
     pub(super) fn first_wanted_segment(&self) -> usize {
         let segments = &self.snapshot.segments;
         match self.snapshot.is_one_log() {
-            true => segments.partition_point(|s| s.header.first_id <= self.selection.first_id()).saturating_sub(1),
+            true => segments.partition_point(|s| self.selection.begins_at(s.header.first_id)).saturating_sub(1),
             false => 0,
         }
     }
