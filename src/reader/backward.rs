@@ -87,7 +87,7 @@ impl Cursor {
 
     /// The header of the block that a row tells of, which has to be as the row tells.
     fn header_of(&mut self, row: &Row) -> Result<BlockHeader, Bad> {
-        self.scanner.jump(row.offset);
+        self.scanner.jump_to(row);
         let header = self.scanner.header()?;
         let as_told = header.kind == BlockKind::Records
             && (header.first_id, header.count, header.block_len()) == (row.first_id, row.count, row.len);

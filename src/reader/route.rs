@@ -88,7 +88,10 @@ impl Cursor {
                         }
                         Err(Bad::Io(error)) => Err(Bad::Io(error)),
                         // Read the block itself, and say what is wrong with it.
-                        Ok(false) | Err(_) => Ok(None),
+                        Ok(false) | Err(_) => {
+                            self.scanner.jump_to(row);
+                            Ok(None)
+                        }
                     };
                 }
             }

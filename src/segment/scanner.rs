@@ -134,6 +134,12 @@ impl Scanner {
         }
     }
 
+    /// Goes to a block that an index tells of, whose entries are going to be read along with its header.
+    pub fn jump_to(&mut self, row: &Row) {
+        self.jump(row.offset);
+        self.ahead = (row.head_len as usize).saturating_sub(HEADER).min(64 << 10);
+    }
+
     /// Stands before the block at `offset`, and goes on showing what is loaded.
     pub fn stand_at(&mut self, offset: u64) {
         self.shown = 0;
