@@ -264,7 +264,9 @@ impl Cursor {
             }
             false => self.scanner = Scanner::new(segment.clone(), segment.start),
         }
-        let by_index = self.mode == ReaderMode::Prefix && self.selection.is_selective(segment.header.first_id);
+        // Nothing is read of a segment behind the filter's range.
+        let by_index =
+            !self.past && self.mode == ReaderMode::Prefix && self.selection.is_selective(segment.header.first_id);
         self.route = if by_index { Route::by_index(&segment)? } else { None };
         self.selection.begin_segment();
         self.learn_names();
