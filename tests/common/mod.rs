@@ -1,7 +1,9 @@
 //! What the behaviour tests share: records as a test expects them, and every way there is to read a log.
 #![allow(dead_code)] // each test program uses a part of it
 
+pub mod counting;
 pub mod history;
+pub mod layout;
 
 use std::path::Path;
 
