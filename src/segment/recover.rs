@@ -92,8 +92,15 @@ fn last_durable_index(segment: &Arc<Segment>) -> Result<Option<Found>> {
         let (header, window, totals) = match load_index(&mut scanner) {
             Ok(index) => index,
             Err(Bad::Io(error)) => return Err(error),
-            // It is only a hint.
-            Err(_) => return Ok(None),
+            // It is only a hint: a crash may have torn it, or it is damaged, and the one before may do.
+            Err(_) => match scanner.header() {
+                Ok(header) if header.kind == BlockKind::Index => {
+                    at = header.last_index;
+                    continue;
+                }
+                Err(Bad::Io(error)) => return Err(error),
+                _ => return Ok(None),
+            },
         };
         let end = at + header.block_len();
         if end <= last.durable_end {
