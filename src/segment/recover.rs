@@ -56,10 +56,10 @@ impl Found {
 /// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
-    if let Some(near) = last_durable_index(segment)? {
+    if let Some((near, is_verified)) = last_sound_index(segment)? {
         let durable_end = durable_end(segment, near.end)?;
         // What the last block of the file told has to be what the blocks on the way to it tell.
-        if durable_end >= near.end {
+        if is_verified || durable_end >= near.end {
             return walk(segment, Found { durable_end, ..near });
         }
     }
@@ -82,8 +82,9 @@ pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
     }
 }
 
-/// What the last INDEX block tells that was durable when the last block was written, as if the segment ended with it.
-fn last_durable_index(segment: &Arc<Segment>) -> Result<Option<Found>> {
+/// What the last INDEX block tells before which everything was durable when the last block was written, or can be
+/// verified with little more reading, as if the segment ended with it; and which of the two it is.
+fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
     let Some((offset, last)) = last_block(segment)? else { return Ok(None) };
     let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
     let mut scanner = Scanner::new(segment.clone(), at);
@@ -103,14 +104,48 @@ fn last_durable_index(segment: &Arc<Segment>) -> Result<Option<Found>> {
             },
         };
         let end = at + header.block_len();
-        if end <= last.durable_end {
+        let is_durable = end <= last.durable_end;
+        if is_durable || is_whole(segment, &window, at, last.durable_end)? {
             let indexing = Indexing::after(at, end, totals.counts.as_deref());
             let next_id = header.first_id;
-            return Ok(Some(Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) }));
+            let found = Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) };
+            return Ok(Some((found, !is_durable)));
         }
         at = window.previous;
     }
     Ok(None)
+}
+
+/// Whether the blocks of the window are those that its INDEX block at `to` tells of, by their headers, and those that
+/// may not be durable by every byte.
+fn is_whole(segment: &Arc<Segment>, window: &index::Window, to: u64, durable_end: u64) -> Result<bool> {
+    if window.from > durable_end {
+        return Ok(false);
+    }
+    let mut scanner = Scanner::new(segment.clone(), window.from);
+    let mut rows = window.rows.iter();
+    while scanner.next_offset() < to {
+        let read = scanner.header().and_then(|header| {
+            if scanner.offset() + header.block_len() > durable_end {
+                scanner.load(&header)?;
+            }
+            Ok(header)
+        });
+        let header = match read {
+            Ok(header) => header,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let told = |row: &index::Row| {
+            (row.offset, row.len, row.first_id, row.count)
+                == (scanner.offset(), header.block_len(), header.first_id, header.count)
+        };
+        if header.kind == BlockKind::Records && !rows.next().is_some_and(told) {
+            return Ok(false);
+        }
+        scanner.skip(&header);
+    }
+    Ok(scanner.next_offset() == to && rows.next().is_none())
 }
 
 /// The INDEX block that the scanner stands at.
