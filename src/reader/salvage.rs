@@ -214,9 +214,11 @@ impl Cursor {
         let offset = self.scanner.offset();
         if next.header.sequence <= ended.sequence || first_id < expected {
             // The same records again: the segment is passed over.
+            let durable_end = self.salvage.as_mut().and_then(|salvage| salvage.durable_end.take());
             self.lose_in(next, (0, next.file.len().unwrap_or(0)), None, None, &reason)?;
             let repeated = self.snapshot.segments.remove(self.at + 1);
             if let Some(salvage) = &mut self.salvage {
+                salvage.durable_end = durable_end;
                 salvage.repeated.push(repeated.path.clone());
             }
             self.looked_again = false;
