@@ -191,10 +191,11 @@ pub(crate) struct NamedType {
 }
 
 impl NamedType {
-    /// From the facts of a TYPE event; `None` when they are not all there.
+    /// From the facts of a TYPE event; `None` when they are not all there, or the number is not one of a named type.
     pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
+        let number = facts.get("id")?.parse().ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
         Some(NamedType {
-            number: facts.get("id")?.parse().ok()?,
+            number,
             name: facts.get("name")?.to_owned(),
             content_type: facts.get("content_type").unwrap_or_default().to_owned(),
         })
@@ -208,6 +209,11 @@ impl NamedType {
             ("content_type", self.content_type.clone()),
         ])
     }
+}
+
+/// The id that comes behind records that were lost, as the facts of a RECOVERED event tell.
+pub(crate) fn id_after_loss(facts: Metadata<'_>) -> Option<u64> {
+    facts.get("last_lost_id")?.parse::<u64>().ok()?.checked_add(1)
 }
 
 /// Counts the pairs of a record that is about to be appended, or says what is wrong with them.

@@ -30,7 +30,9 @@ pub unsafe extern "C" fn binlog_packed_put(
             let payload = if no_payload { &[] } else { slice(record.data, record.len, "record.data")? };
             let metadata = slice(record.metadata, record.metadata_len, "record.metadata")?;
             let payload_len = u32::try_from(record.len);
-            let (Ok(payload_len), true) = (payload_len, record.len + record.metadata_len < i32::MAX as usize) else {
+            let (Ok(payload_len), true) =
+                (payload_len, record.len.saturating_add(record.metadata_len) < i32::MAX as usize)
+            else {
                 return Ok(BINLOG_E_TOO_LARGE);
             };
             if buf.is_null() || *len > cap || cap > isize::MAX as usize {

@@ -25,22 +25,41 @@ pub(crate) enum Source {
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub segments: Vec<Arc<Segment>>,
-    /// Files in which a salvaging reader found nothing to salvage.
+    /// Files of their logs that do not begin as a segment; for a salvaging reader, those in which there is no block.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A file that should be a segment, and in which there is no block.
+/// A file that should be a segment and is none.
 #[derive(Clone)]
 pub(crate) struct Unreadable {
     pub path: PathBuf,
     pub bytes: u64,
     pub error: Error,
+    /// Its log and its place in it, by its name.
+    log: String,
+    sequence: u64,
 }
 
 impl Snapshot {
     /// Whether all segments are of one log, so that ids tell which of them a record is in.
     pub fn is_one_log(&self) -> bool {
         self.segments.windows(2).all(|pair| pair[0].header.log_id == pair[1].header.log_id)
+    }
+
+    /// A file that should be a segment and is none, and whose place in the log is before the segment number `at`, behind
+    /// the one before that.
+    pub fn unreadable_before(&self, at: usize) -> Option<&Unreadable> {
+        let place = |at: usize| self.segments.get(at).map(|s| (&s.header.name, s.header.sequence));
+        let (before, behind) = (at.checked_sub(1).and_then(place), place(at));
+        self.unreadable.iter().find(|file| {
+            let is_behind = |place: Option<(&String, u64)>| {
+                place.is_some_and(|(log, sequence)| *log == file.log && sequence < file.sequence)
+            };
+            let is_before = |place: Option<(&String, u64)>| {
+                place.is_some_and(|(log, sequence)| *log == file.log && sequence >= file.sequence)
+            };
+            (is_behind(before) && !is_behind(behind)) || (is_before(behind) && !is_before(before))
+        })
     }
 }
 
@@ -61,8 +80,8 @@ impl Source {
         }
     }
 
-    /// The segments that are there now. Those in `known` are not opened again. One that does not begin as a segment is
-    /// an error, unless the mode is to salvage what is in it.
+    /// The segments that are there now. Those in `known` are not opened again. A file that does not begin as a segment is
+    /// an error, unless its name tells its place in a log: then it is one for whoever comes to that place.
     pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
         let mut found = Finding { known, mode, segments: vec![], broken: vec![] };
         match self {
@@ -116,9 +135,7 @@ impl Finding<'_> {
             }
             match open(&**directory, &name) {
                 Ok(segment) => self.segments.extend(segment.map(Arc::new)),
-                Err(error) if error.kind() == Kind::Corrupt && self.mode == ReaderMode::Salvage => {
-                    self.broken.push((directory.clone(), name, error));
-                }
+                Err(error) if error.kind() == Kind::Corrupt => self.broken.push((directory.clone(), name, error)),
                 Err(error) => return Err(error),
             }
         }
@@ -128,17 +145,23 @@ impl Finding<'_> {
     fn finish(mut self) -> Result<Snapshot> {
         let mut unreadable = vec![];
         for (directory, name, error) in self.broken {
-            let (log, sequence) = names::parse(&name).unwrap_or((&name, 1));
+            let known = names::parse(&name);
+            let (log, sequence) = known.unwrap_or((&name, 1));
             let same_log = |segment: &&Arc<Segment>| segment.header.name == log;
             let others: Vec<_> = self.segments.iter().filter(same_log).cloned().collect();
-            match rescue(&*directory, &name, sequence, &others)? {
-                Some(segment) => self.segments.push(Arc::new(segment)),
-                None => {
-                    let file = directory.open(&name, Access::Read);
-                    let bytes = file.and_then(|file| file.len()).unwrap_or(0);
-                    unreadable.push(Unreadable { path: directory.path_of(&name), bytes, error });
-                }
+            let rescued = match self.mode {
+                ReaderMode::Salvage => rescue(&*directory, &name, sequence, &others)?,
+                // Nobody knows where it belongs.
+                _ if known.is_none() || others.is_empty() => return Err(error),
+                _ => None,
+            };
+            if let Some(segment) = rescued {
+                self.segments.push(Arc::new(segment));
+                continue;
             }
+            let bytes = directory.open(&name, Access::Read).and_then(|file| file.len()).unwrap_or(0);
+            let (path, log) = (directory.path_of(&name), log.to_owned());
+            unreadable.push(Unreadable { path, bytes, error, log, sequence });
         }
         match (self.segments.is_empty(), unreadable.first()) {
             (true, Some(first)) => return Err(first.error.clone()),

@@ -76,7 +76,7 @@ impl Target {
                 return Self::resume(directory, facts, layout, &file, &named);
             }
         }
-        let name = names::segment(&facts.name, greatest + 1);
+        let name = names::segment(&facts.name, greatest.saturating_add(1));
         Self::begin(directory, facts, layout, &name)
     }
 
@@ -170,7 +170,8 @@ impl Target {
         let greatest = if let Layout::Directory { greatest, .. } = &self.layout { *greatest } else { 0 };
         let mut sequence = after.max(greatest);
         loop {
-            sequence += 1;
+            let most = || Error::new(Kind::TooLarge, "the log has 2^64 segments, and no number for another");
+            sequence = sequence.checked_add(1).ok_or_else(most)?;
             let name = names::segment(&self.facts.name, sequence);
             match self.create(&name) {
                 // A file of that name that is none of ours stays, and its number is passed over.
@@ -302,6 +303,10 @@ fn make_earlier_durable(directory: &dyn Directory, last: &Arc<Segment>, earlier:
             // Nobody compresses what is not durable.
             return Ok(());
         }
+        if segment.header.recovered.is_some() {
+            // It took its place when it was durable, and knows what is lost at its end.
+            return Ok(());
+        }
         let found = segment::recover(&segment)?;
         if found.end < told.bytes || found.next_id != told.last_id + 1 {
             return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
@@ -323,7 +328,7 @@ fn predecessor(
 ) -> Result<Option<Arc<Segment>>> {
     for (_, name) in earlier.iter().rev().take_while(|(sequence, _)| *sequence >= told.sequence) {
         match Segment::open(directory, name, Access::Read) {
-            Ok(segment) if segment.header.marker == told.marker => return Ok(Some(Arc::new(segment))),
+            Ok(segment) if segment.header.is_followed_by(told) => return Ok(Some(Arc::new(segment))),
             Err(e) if e.kind() == Kind::Io => return Err(e),
             // Another one, or a file that is none.
             _ => (),

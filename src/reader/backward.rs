@@ -44,6 +44,10 @@ impl Cursor {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, end));
             return Ok(());
         }
+        if let Some(file) = self.snapshot.unreadable_before(self.snapshot.segments.len()) {
+            place.damage = Some(file.error.clone());
+            return Ok(());
+        }
         let closed = last_block(&segment)?
             .is_some_and(|(at, header)| header.kind == BlockKind::Trailer && at + header.block_len() == end);
         if !live && closed && !matches!(self.source, crate::log::Source::File(..)) {
@@ -223,6 +227,7 @@ impl Cursor {
     /// Goes to the end of the segment before; false when there is none.
     fn enter_previous(&mut self, place: &mut Backward) -> Result<bool> {
         let next = self.segment().clone();
+        self.check_readable(self.at)?;
         let Some(at) = self.at.checked_sub(1) else {
             return match place.damage.take() {
                 Some(error) => {

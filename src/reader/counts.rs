@@ -60,6 +60,9 @@ impl Reader {
     /// # Errors
     /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
     pub fn counts(&self) -> Result<Vec<TypeCount>> {
+        if let Some(file) = self.snapshot.unreadable.first() {
+            return Err(file.error.clone());
+        }
         // A name is the same type in every log, a number without a name too.
         let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
         for segment in &self.snapshot.segments {

@@ -129,6 +129,10 @@ impl Cursor {
         } else {
             let start = cursor.first_wanted_segment();
             cursor.begin_segment(start)?;
+            // Whoever begins with the first segment would want those before it.
+            if start == 0 {
+                let _ = cursor.check_readable(0);
+            }
         }
         Ok(cursor)
     }

@@ -24,7 +24,11 @@ impl Cursor {
                 Err(Bad::Malformed(_)) if self.turn_back() => Moved::Again,
                 Err(bad) if self.salvage.is_some() => self.salvage_after(bad)?,
                 Err(Bad::Io(error)) => return Err(self.fail(error)),
-                Err(bad) => self.end_of_segment(bad)?,
+                Err(bad) => match self.end_of_segment(bad) {
+                    // A compressed file can break where its end was looked for.
+                    Err(error) if error.kind() == Kind::Corrupt => return Err(self.fail(error)),
+                    ended => ended?,
+                },
             };
             match moved {
                 Moved::Block => return Ok(true),
@@ -152,6 +156,7 @@ impl Cursor {
 
     /// Goes on behind the current segment, whose last `left` bytes are no block for this reason.
     pub(super) fn leave_segment(&mut self, left: u64, reason: String) -> Result<Moved> {
+        self.check_readable(self.at + 1)?;
         if self.at + 1 < self.snapshot.segments.len() {
             return self.enter_next(left, &reason);
         }
@@ -160,6 +165,23 @@ impl Cursor {
             return Ok(Moved::Again);
         }
         self.end(left, reason)
+    }
+
+    /// A file that should be a segment and is none is damage for whoever comes to its place, before segment `at`.
+    pub(super) fn check_readable(&mut self, at: usize) -> Result<()> {
+        if self.salvage.is_some() || self.past {
+            return Ok(());
+        }
+        match self.snapshot.unreadable_before(at).cloned() {
+            Some(file) => {
+                self.tail.unread_bytes = file.bytes;
+                self.tail.offset = 0;
+                let error = self.fail(file.error);
+                self.tail.path = file.path;
+                Err(error)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Comes to an end behind the last segment, where `left` bytes are no block for this reason.

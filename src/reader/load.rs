@@ -6,7 +6,7 @@ use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::entries::Progress;
 use crate::format::index::{Located, Row, Window};
-use crate::record::{event, Metadata};
+use crate::record::{event, id_after_loss, Metadata};
 use crate::segment::Bad;
 
 impl Cursor {
@@ -99,10 +99,7 @@ impl Cursor {
                 event::TYPE => self.selection.learn(facts),
                 event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
                 event::OPENED => self.successor = None,
-                event::RECOVERED => {
-                    let last_lost = facts.get("last_lost_id").and_then(|id| id.parse::<u64>().ok());
-                    self.acknowledged = last_lost.and_then(|id| id.checked_add(1));
-                }
+                event::RECOVERED => self.acknowledged = id_after_loss(facts),
                 _ => (),
             }
         }

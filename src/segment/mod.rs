@@ -8,6 +8,7 @@ mod recover;
 mod rescue;
 mod scanner;
 mod tail;
+mod unborn;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{self, FileHeader};
-use crate::format::{limits, Malformed};
+use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
 
 pub(crate) use appender::{Appender, Block};
@@ -24,6 +25,7 @@ pub(crate) use recover::{recover, survey, Found};
 pub(crate) use rescue::rescue;
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use tail::{block_at, is_torn, last_block, next_block};
+pub(crate) use unborn::is_unborn;
 
 /// The ending of every segment's file name.
 pub(crate) const EXTENSION: &str = ".binlog";
@@ -110,8 +112,16 @@ fn malformed(reason: &Malformed) -> Error {
     Error::new(kind, reason.to_string())
 }
 
+/// An error of reading. Without a system's code it is the gzip or zstd stream that is broken.
+fn reading(error: &std::io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(_) => Error::io(error, "read"),
+        None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+    }
+}
+
 fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
-    let failed = |e: std::io::Error| Error::io(&e, "read");
+    let failed = |e: std::io::Error| reading(&e);
     let mut bytes = vec![0; 4096];
     let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
     bytes.truncate(n);
@@ -126,28 +136,4 @@ fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
     }
     let (header, len) = FileHeader::decode_segment_start(&bytes).map_err(|e| malformed(&e))?;
     Ok((header, len as u64))
-}
-
-/// Whether a file was created and then got no contents, because its writer is about to write them or was killed before:
-/// it cannot hold a record. A file system that lost power may show zeros instead of nothing. Anything else that is no
-/// segment is damage, and must not be passed over as if it had never held a record.
-pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
-    let Ok(file) = directory.open(name, Access::Read) else { return false };
-    // Most often the first byte tells.
-    const STEP: usize = 4096;
-    let most = declaration::PREFIX + limits::FILE_HEADER + 5;
-    let mut bytes = [0; STEP];
-    let mut at = 0;
-    while at < most {
-        let step = STEP.min(most - at);
-        let n = io::read_full(&*file, &mut bytes[..step], at as u64).unwrap_or(step);
-        if bytes[..n].iter().any(|&byte| byte != 0) {
-            return false;
-        }
-        if n < step {
-            return true;
-        }
-        at += n;
-    }
-    false
 }

@@ -12,7 +12,7 @@ use crate::format::draft::Buffers;
 use crate::format::entries::Progress;
 use crate::format::index::{self, Totals};
 use crate::format::Malformed;
-use crate::record::{event, is_event, Metadata, NamedType};
+use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
 /// What a segment was found to hold.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Found {
     pub closed: bool,
     /// What the next INDEX block will tell.
     pub indexing: Indexing,
+    /// The id that comes next although it is not `next_id`: the log tells that those between are lost.
+    acknowledged: Option<u64>,
     /// INDEX blocks are passed over, for rows of everything.
     is_survey: bool,
     /// Bytes behind `end`: a torn tail.
@@ -45,6 +47,7 @@ impl Found {
             types: vec![],
             closed: false,
             indexing: Indexing::new(segment.start),
+            acknowledged: None,
             is_survey: false,
             torn_bytes: 0,
             torn_reason: String::new(),
@@ -184,8 +187,11 @@ fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
 
 fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
     let header = scanner.header()?;
-    if header.first_id < found.next_id && !matches!(header.kind, BlockKind::Skippable(_)) {
-        return Err(Bad::Malformed(Malformed::inconsistent("the block's ids were there before")));
+    let in_order = header.first_id == found.next_id || found.acknowledged == Some(header.first_id);
+    if !in_order && !matches!(header.kind, BlockKind::Skippable(_)) {
+        let (first_id, expected) = (header.first_id, found.next_id);
+        let reason = format!("the block begins with record {first_id}, where {expected} should come");
+        return Err(Bad::Malformed(Malformed::Inconsistent(reason)));
     }
     match header.kind {
         BlockKind::Records => {
@@ -235,10 +241,10 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found
 
 /// Takes note of the types that the block names, and of what the index will say of it.
 fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
-    let row = summarize(scanner, header, |type_id, facts| {
-        if type_id == event::TYPE {
-            found.types.extend(NamedType::from_event(facts));
-        }
+    let row = summarize(scanner, header, |type_id, facts| match type_id {
+        event::TYPE => found.types.extend(NamedType::from_event(facts)),
+        event::RECOVERED => found.acknowledged = id_after_loss(facts),
+        _ => (),
     })?;
     row.add_to(&mut found.indexing, scanner, header);
     Ok(())

@@ -54,7 +54,7 @@ pub(crate) fn rescue(
 }
 
 /// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.
-fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
+pub(super) fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
     let mut window = vec![0; WINDOW];
     let mut at = 0;
     loop {

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Segment;
+use super::{reading, Segment};
 use crate::error::{Error, Result};
-use crate::format::block::{self, BlockHeader, ENTRIES_COMPRESSED, HEADER};
+use crate::format::block::{self, BlockHeader, BlockKind, ENTRIES_COMPRESSED, HEADER};
 use crate::format::checksum::{self, PAGE};
 use crate::format::codec::Decompressor;
 use crate::format::index::{Located, Row, LOCATED_PAGES};
@@ -184,7 +184,10 @@ impl Scanner {
     /// Accepts the block with this header, which was just shown, without reading more of it.
     pub fn skip(&mut self, header: &BlockHeader) {
         self.shown = header.block_len();
-        self.durable_end = self.durable_end.max(header.durable_end);
+        // What a later version's block means by its fields, only that version knows.
+        if !matches!(header.kind, BlockKind::Skippable(_)) {
+            self.durable_end = self.durable_end.max(header.durable_end);
+        }
     }
 
     /// Reads and verifies the entries of the block; [`Self::entries`] shows them until the next header is asked for.
@@ -372,7 +375,7 @@ impl Scanner {
                 Ok(0) => break,
                 Ok(n) => self.have += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(e) => return Err(Bad::Io(read_error(&self.segment, &e, at))),
+                Err(e) => return Err(Bad::Io(reading(&e).at_offset(&self.segment.path, at))),
             }
         }
         Ok(self.have)
@@ -381,14 +384,5 @@ impl Scanner {
 
 /// Reads until `out` is full or the file ends.
 fn read(segment: &Segment, out: &mut [u8], at: u64) -> Result<usize, Bad> {
-    io::read_full(&*segment.file, out, at).map_err(|e| Bad::Io(read_error(segment, &e, at)))
-}
-
-fn read_error(segment: &Segment, error: &std::io::Error, at: u64) -> Error {
-    // Without a system's code it is the gzip or zstd stream that is broken.
-    let error = match error.raw_os_error() {
-        Some(_) => Error::io(error, "read"),
-        None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
-    };
-    error.at_offset(&segment.path, at)
+    io::read_full(&*segment.file, out, at).map_err(|e| Bad::Io(reading(&e).at_offset(&segment.path, at)))
 }

@@ -3,7 +3,7 @@
 
 use memchr::memmem;
 
-use super::Segment;
+use super::{reading, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, HEADER};
 use crate::format::trailer;
@@ -81,5 +81,5 @@ pub(crate) fn block_at(segment: &Segment, offset: u64) -> Result<Option<BlockHea
 }
 
 fn read(segment: &Segment, buffer: &mut [u8], at: u64) -> Result<usize> {
-    io::read_full(&*segment.file, buffer, at).map_err(|e| Error::io(&e, "read").at_offset(&segment.path, at))
+    io::read_full(&*segment.file, buffer, at).map_err(|e| reading(&e).at_offset(&segment.path, at))
 }

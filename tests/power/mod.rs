@@ -156,8 +156,7 @@ pub fn is_orderly(fates: &[Fate]) -> bool {
     })
 }
 
-/// Whether a part of some segment's beginning has survived, and not all of it: neither readers nor writers get past
-/// that yet.
+/// Whether a part of some segment's beginning has survived, and not all of it.
 pub fn has_torn_beginning(directory: &PowerDirectory, fates: &[Fate]) -> bool {
     fates.iter().filter(|fate| fate.name.ends_with(".binlog")).any(|fate| {
         let whole = directory.contents(&fate.name).unwrap_or_default();
