@@ -150,11 +150,17 @@
 /** binlog_reader_options.mode: a torn tail and an end without a clean close are errors too. */
 #define BINLOG_READER_STRICT 1
 
+/** binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss. */
+#define BINLOG_READER_SALVAGE 2
+
 /** binlog_filter.flags: never touch the bytes of payloads. */
 #define BINLOG_FILTER_HEADERS 1
 
 /** binlog_filter.flags: show the library's own events too. */
 #define BINLOG_FILTER_EVENTS 2
+
+/** binlog_filter.flags: from the newest record to the oldest; what is appended later is not shown. */
+#define BINLOG_FILTER_NEWEST_FIRST 4
 
 /** binlog_tail.state: the cursor has not come to an end. */
 #define BINLOG_TAIL_MORE 0
@@ -235,8 +241,13 @@ typedef struct binlog_writer_options {
   uint32_t full_disk;
   /** With BINLOG_FULL_DISK_WAIT, how long a call waits at the most, in milliseconds; 0 = for ever. Else 0. */
   uint64_t full_disk_wait_ms;
+  /**
+   * The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have
+   * to look through; 0 = 64 MiB, at least 4096.
+   */
+  uint64_t index_bytes;
   /** Must be 0. */
-  uint64_t reserved[7];
+  uint64_t reserved[6];
 } binlog_writer_options;
 
 /** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
@@ -278,6 +289,39 @@ typedef struct binlog_position {
   uint64_t durable_id;
 } binlog_position;
 
+/** Something that a salvaging cursor or a recovery could not read. Everything in it lives until the callback returns. */
+typedef struct binlog_loss {
+  /** The file it was in, or that shows that it is missing. */
+  const char *path;
+  /** What is wrong with the bytes, in one line. */
+  const char *reason;
+  /** The bytes that were passed over; bytes is 0 when those that should follow are not there at all. */
+  uint64_t offset;
+  uint64_t bytes;
+  /** First and last id of the records that are lost; 0 and 0 when none are, or nobody knows. */
+  uint64_t first_id;
+  uint64_t last_id;
+  /**
+   * Number of the first damaged page of 4 KiB of the block's payload, and of how many; 0 and 0 when it is not pages
+   * that are damaged.
+   */
+  uint64_t first_page;
+  uint64_t page_count;
+  /** 1 when the bytes had been made durable, so that a disk or a person damaged them and not a crash; else 0. */
+  uint32_t durable;
+  uint32_t reserved32;
+  uint64_t reserved[2];
+} binlog_loss;
+
+/**
+ * Is told of a loss, in the thread that reads, while that waits. It must not use the cursor or the reader that it is
+ * told by, and must not throw or jump out.
+ */
+typedef void (*binlog_loss_callback)(void *userdata, const struct binlog_loss *loss);
+
+/** Frees what a callback was given as userdata. */
+typedef void (*binlog_drop_callback)(void *userdata);
+
 /** How a log is read. Zeros are the defaults. */
 typedef struct binlog_reader_options {
   /** sizeof(binlog_reader_options) of the caller. */
@@ -286,8 +330,20 @@ typedef struct binlog_reader_options {
   uint32_t flags;
   /** BINLOG_READER_*. */
   uint32_t mode;
+  /**
+   * With BINLOG_READER_SALVAGE, is told of each loss; may be NULL. Cursors in several threads call it at the same
+   * time.
+   */
+  binlog_loss_callback on_loss;
+  /** Given to on_loss. */
+  void *on_loss_userdata;
+  /**
+   * Called once with on_loss_userdata when nothing will call on_loss any more, also when the opening fails; may be
+   * NULL.
+   */
+  binlog_drop_callback on_loss_drop;
   /** Must be 0. */
-  uint64_t reserved[8];
+  uint64_t reserved[5];
 } binlog_reader_options;
 
 /** What a segment says about itself. The strings live as long as the reader. */
@@ -307,6 +363,20 @@ typedef struct binlog_segment {
   const char *content_type;
   uint64_t reserved[4];
 } binlog_segment;
+
+/** How many records of a type a log holds. */
+typedef struct binlog_type_count {
+  /** The type's number. */
+  uint32_t type;
+  uint32_t reserved32;
+  uint64_t records;
+  /** The name it was given for, NUL-terminated; NULL when it has none. It lives until the callback returns. */
+  const char *name;
+  uint64_t reserved[2];
+} binlog_type_count;
+
+/** Is told of a type. */
+typedef void (*binlog_type_count_callback)(void *userdata, const struct binlog_type_count *counted);
 
 /** Which records a cursor shows. Zeros show all. */
 typedef struct binlog_filter {
@@ -328,8 +398,14 @@ typedef struct binlog_filter {
   /** Names of types, NUL-terminated UTF-8. */
   const char *const *type_names;
   size_t type_name_count;
+  /** With each of these metadata pairs: key, value, key, value ...; NUL-terminated UTF-8. */
+  const char *const *metadata;
+  /** Number of pairs in metadata. */
+  size_t metadata_count;
+  /** Only the last so many of those that the rest lets through, in the same order; 0 = all. Events do not count. */
+  uint64_t last;
   /** Must be 0. */
-  uint64_t reserved[8];
+  uint64_t reserved[5];
 } binlog_filter;
 
 /** Where a cursor came to an end. */
@@ -347,6 +423,19 @@ typedef struct binlog_tail {
   const char *reason;
   uint64_t reserved[2];
 } binlog_tail;
+
+/** What a recovery saved and what it could not. */
+typedef struct binlog_recovery {
+  /** Records in the segments that were written. */
+  uint64_t records;
+  /** Records that are known to be lost. */
+  uint64_t lost_records;
+  /** Losses that were told of; a loss need not cost a record. */
+  uint64_t losses;
+  /** Segments that were written. */
+  uint64_t segments;
+  uint64_t reserved[4];
+} binlog_recovery;
 
 #ifdef __cplusplus
 extern "C" {
@@ -568,6 +657,17 @@ binlog_status binlog_reader_segment(const struct binlog_reader *reader,
                                     struct binlog_segment *out,
                                     struct binlog_error **err);
 
+/**
+ * Tells `each` how many records of each type the log holds, the most frequent first: from the index, and from the
+ * headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it.
+ *
+ * Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT where headers have to be read and are damaged.
+ */
+binlog_status binlog_reader_counts(const struct binlog_reader *reader,
+                                   binlog_type_count_callback each,
+                                   void *userdata,
+                                   struct binlog_error **err);
+
 /** Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader. */
 void binlog_reader_close(struct binlog_reader *reader);
 
@@ -595,6 +695,32 @@ binlog_status binlog_cursor_open(struct binlog_reader *reader,
  * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
  */
 binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_record *out, struct binlog_error **err);
+
+/**
+ * The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes
+ * on behind it. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
+ *
+ * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
+ * BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
+ * binlog_cursor_next.
+ */
+binlog_status binlog_cursor_get(struct binlog_cursor *cursor,
+                                uint64_t id,
+                                struct binlog_record *out,
+                                struct binlog_error **err);
+
+/**
+ * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
+ * that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
+ * salvages, BINLOG_E_IO, BINLOG_E_INVALID.
+ */
+binlog_status binlog_cursor_seek(struct binlog_cursor *cursor, uint64_t id, struct binlog_error **err);
+
+/**
+ * Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
+ * of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek.
+ */
+binlog_status binlog_cursor_seek_time(struct binlog_cursor *cursor, int64_t time_ns, struct binlog_error **err);
 
 /**
  * Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
@@ -684,6 +810,47 @@ binlog_status binlog_packed_put(void *buf, size_t cap, size_t *len, const struct
  * Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
  */
 binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct binlog_record *out);
+
+/**
+ * Writes everything that can be read of the log at `source` (a file, a directory or a pattern) to a new log: segments
+ * of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
+ * is only read. Ids stay as they are; where records are lost, an event says which. `on_loss` (may be NULL) is told of
+ * each loss as it is met; `out` (may be NULL) gets the sums. Any thread.
+ *
+ * Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there,
+ * BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ */
+binlog_status binlog_recover(const char *source,
+                             const char *target,
+                             binlog_loss_callback on_loss,
+                             void *userdata,
+                             struct binlog_recovery *out,
+                             struct binlog_error **err);
+
+/**
+ * Writes the damaged segments of the log at `path` (a directory or a file) anew, under their names, after keeping the
+ * damaged files as `<segment>.damaged`. Segments without damage are left alone. No writer may have the log open. A
+ * crash in the middle leaves every segment either as it was or recovered; calling again goes on. Otherwise as
+ * binlog_recover.
+ *
+ * Returns BINLOG_OK, also when something was lost; BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND,
+ * BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ */
+binlog_status binlog_recover_in_place(const char *path,
+                                      binlog_loss_callback on_loss,
+                                      void *userdata,
+                                      struct binlog_recovery *out,
+                                      struct binlog_error **err);
+
+/**
+ * Writes an index that covers all of it to the end of each segment of the log at `path` (a directory or a file) whose
+ * index is incomplete, and closes it. Reads headers, no payload. How many segments were written to goes to
+ * `written_out` (may be NULL). No writer may have the log open. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_CORRUPT when a segment is damaged or ends with a torn tail and has to be recovered first,
+ * BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ */
+binlog_status binlog_rebuild_index(const char *path, size_t *written_out, struct binlog_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

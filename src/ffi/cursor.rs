@@ -81,6 +81,67 @@ pub unsafe extern "C" fn binlog_cursor_next(
     }
 }
 
+/// The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes
+/// on behind it. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
+///
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
+/// BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
+/// binlog_cursor_next.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_get(
+    cursor: *mut binlog_cursor,
+    id: u64,
+    out: *mut binlog_record,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let headers_only = cursor.cursor.headers_only();
+            let Some(record) = cursor.cursor.get(id)? else {
+                return Err(Error::new(Kind::NotFound, format!("there is no record {id}")));
+            };
+            *out = shown(&record, headers_only);
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
+/// that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
+/// salvages, BINLOG_E_IO, BINLOG_E_INVALID.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_seek(
+    cursor: *mut binlog_cursor,
+    id: u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek(id).map(|()| BINLOG_OK)) }
+}
+
+/// Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
+/// of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_seek_time(
+    cursor: *mut binlog_cursor,
+    time_ns: i64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_time(time_ns).map(|()| BINLOG_OK)) }
+}
+
 /// Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
 /// What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
 ///
@@ -257,11 +318,16 @@ unsafe fn filter_of(given: *const binlog_filter) -> Result<Filter> {
         let given = sized(given, "binlog_filter")?;
         check_reserved("binlog_filter", &given.reserved)?;
         check_reserved("binlog_filter", &[u64::from(given.reserved32)])?;
-        if given.flags & !(BINLOG_FILTER_HEADERS | BINLOG_FILTER_EVENTS) != 0 {
+        if given.flags & !(BINLOG_FILTER_HEADERS | BINLOG_FILTER_EVENTS | BINLOG_FILTER_NEWEST_FIRST) != 0 {
             return Err(Error::invalid(format!("binlog_filter.flags has unknown bits: {:#x}", given.flags)));
         }
         let names = slice(given.type_names, given.type_name_count, "binlog_filter.type_names")?;
         let names = names.iter().map(|&name| text(name, "a type's name").map(str::to_owned));
+        let texts = given.metadata_count.checked_mul(2).ok_or_else(|| Error::invalid("metadata_count is too large"))?;
+        let texts = slice(given.metadata, texts, "binlog_filter.metadata")?;
+        let pairs = texts.chunks_exact(2).map(|pair| {
+            Ok((text(pair[0], "a metadata key")?.to_owned(), text(pair[1], "a metadata value")?.to_owned()))
+        });
         Ok(Filter {
             from_id: (given.from_id != 0).then_some(given.from_id),
             to_id: (given.to_id != 0).then_some(given.to_id),
@@ -269,9 +335,9 @@ unsafe fn filter_of(given: *const binlog_filter) -> Result<Filter> {
             to_time: (given.to_time_ns != 0).then_some(given.to_time_ns),
             types: slice(given.types, given.type_count, "binlog_filter.types")?.to_vec(),
             type_names: names.collect::<Result<_>>()?,
-            metadata: vec![],
-            last: None,
-            newest_first: false,
+            metadata: pairs.collect::<Result<_>>()?,
+            last: (given.last != 0).then_some(given.last),
+            newest_first: given.flags & BINLOG_FILTER_NEWEST_FIRST != 0,
             headers_only: given.flags & BINLOG_FILTER_HEADERS != 0,
             events: given.flags & BINLOG_FILTER_EVENTS != 0,
         })

@@ -1,10 +1,11 @@
 //! The reader's handle.
 
-use std::ffi::{c_char, CString};
+use std::ffi::{c_char, c_void, CString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::error::c_string;
 use super::guard::*;
+use super::repair::{LossCallback, Userdata};
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::{Reader, ReaderMode, ReaderOptions, SegmentFacts};
@@ -61,8 +62,10 @@ pub unsafe extern "C" fn binlog_reader_open(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
+            // First, so that on_loss_drop is called whatever else is wrong.
+            let options = reader_options(options)?;
             let out = by_mut(out, "out")?;
-            let reader = Reader::open(path(path_or_glob, "path_or_glob")?, reader_options(options)?)?;
+            let reader = Reader::open(path(path_or_glob, "path_or_glob")?, options)?;
             let segments = reader.segments().into_iter().map(SegmentStrings::from).collect();
             Ok(give(out, binlog_reader { reader, segments }))
         })
@@ -123,6 +126,40 @@ pub unsafe extern "C" fn binlog_reader_segment(
     }
 }
 
+/// Tells `each` how many records of each type the log holds, the most frequent first: from the index, and from the
+/// headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it.
+///
+/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT where headers have to be read and are damaged.
+///
+/// # Safety
+/// `reader` is NULL or open, `each` NULL or a function, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_reader_counts(
+    reader: *const binlog_reader,
+    each: binlog_type_count_callback,
+    userdata: *mut c_void,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let each = each.ok_or_else(|| Error::invalid("each is NULL"))?;
+            for counted in by_ref(reader, "reader")?.reader.counts()? {
+                let name = counted.name.as_ref().map(|name| c_string(name.as_bytes()));
+                let told = binlog_type_count {
+                    r#type: counted.type_id,
+                    reserved32: 0,
+                    records: counted.records,
+                    name: name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
+                    reserved: [0; 2],
+                };
+                each(userdata, &told);
+            }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
 /// Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader.
 ///
 /// # Safety
@@ -145,12 +182,15 @@ pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
 unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
     // SAFETY: the caller's promise.
     let given = unsafe { sized(given, "binlog_reader_options") }?;
+    let userdata = Userdata { pointer: given.on_loss_userdata, drop: given.on_loss_drop };
+    let on_loss = given.on_loss.map(|call| LossCallback { call, userdata }.into_on_loss());
     check_reserved("binlog_reader_options", &given.reserved)?;
     check_reserved("binlog_reader_options", &[u64::from(given.flags)])?;
     let mode = match given.mode {
         BINLOG_READER_PREFIX => ReaderMode::Prefix,
         BINLOG_READER_STRICT => ReaderMode::Strict,
+        BINLOG_READER_SALVAGE => ReaderMode::Salvage,
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
-    Ok(ReaderOptions { mode, on_loss: None })
+    Ok(ReaderOptions { mode, on_loss })
 }

@@ -2,7 +2,7 @@
 // A pair of fields is described once, above the first.
 #![allow(missing_docs)]
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused.
 pub type binlog_status = i32;
@@ -96,10 +96,14 @@ pub const BINLOG_FULL_DISK_DROP: u32 = 2;
 pub const BINLOG_READER_PREFIX: u32 = 0;
 /// binlog_reader_options.mode: a torn tail and an end without a clean close are errors too.
 pub const BINLOG_READER_STRICT: u32 = 1;
+/// binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss.
+pub const BINLOG_READER_SALVAGE: u32 = 2;
 /// binlog_filter.flags: never touch the bytes of payloads.
 pub const BINLOG_FILTER_HEADERS: u32 = 1;
 /// binlog_filter.flags: show the library's own events too.
 pub const BINLOG_FILTER_EVENTS: u32 = 2;
+/// binlog_filter.flags: from the newest record to the oldest; what is appended later is not shown.
+pub const BINLOG_FILTER_NEWEST_FIRST: u32 = 4;
 
 /// binlog_tail.state: the cursor has not come to an end.
 pub const BINLOG_TAIL_MORE: u32 = 0;
@@ -201,9 +205,43 @@ pub struct binlog_writer_options {
     pub full_disk: u32,
     /// With BINLOG_FULL_DISK_WAIT, how long a call waits at the most, in milliseconds; 0 = for ever. Else 0.
     pub full_disk_wait_ms: u64,
+    /// The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have
+    /// to look through; 0 = 64 MiB, at least 4096.
+    pub index_bytes: u64,
     /// Must be 0.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 6],
 }
+
+/// Something that a salvaging cursor or a recovery could not read. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_loss {
+    /// The file it was in, or that shows that it is missing.
+    pub path: *const c_char,
+    /// What is wrong with the bytes, in one line.
+    pub reason: *const c_char,
+    /// The bytes that were passed over; bytes is 0 when those that should follow are not there at all.
+    pub offset: u64,
+    pub bytes: u64,
+    /// First and last id of the records that are lost; 0 and 0 when none are, or nobody knows.
+    pub first_id: u64,
+    pub last_id: u64,
+    /// Number of the first damaged page of 4 KiB of the block's payload, and of how many; 0 and 0 when it is not pages
+    /// that are damaged.
+    pub first_page: u64,
+    pub page_count: u64,
+    /// 1 when the bytes had been made durable, so that a disk or a person damaged them and not a crash; else 0.
+    pub durable: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 2],
+}
+
+/// Is told of a loss, in the thread that reads, while that waits. It must not use the cursor or the reader that it is
+/// told by, and must not throw or jump out.
+pub type binlog_loss_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, loss: *const binlog_loss)>;
+
+/// Frees what a callback was given as userdata.
+pub type binlog_drop_callback = Option<unsafe extern "C" fn(userdata: *mut c_void)>;
 
 /// How a log is read. Zeros are the defaults.
 #[repr(C)]
@@ -215,8 +253,16 @@ pub struct binlog_reader_options {
     pub flags: u32,
     /// BINLOG_READER_*.
     pub mode: u32,
+    /// With BINLOG_READER_SALVAGE, is told of each loss; may be NULL. Cursors in several threads call it at the same
+    /// time.
+    pub on_loss: binlog_loss_callback,
+    /// Given to on_loss.
+    pub on_loss_userdata: *mut c_void,
+    /// Called once with on_loss_userdata when nothing will call on_loss any more, also when the opening fails; may be
+    /// NULL.
+    pub on_loss_drop: binlog_drop_callback,
     /// Must be 0.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 5],
 }
 
 /// Which records a cursor shows. Zeros show all.
@@ -241,8 +287,46 @@ pub struct binlog_filter {
     /// Names of types, NUL-terminated UTF-8.
     pub type_names: *const *const c_char,
     pub type_name_count: usize,
+    /// With each of these metadata pairs: key, value, key, value ...; NUL-terminated UTF-8.
+    pub metadata: *const *const c_char,
+    /// Number of pairs in metadata.
+    pub metadata_count: usize,
+    /// Only the last so many of those that the rest lets through, in the same order; 0 = all. Events do not count.
+    pub last: u64,
     /// Must be 0.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 5],
+}
+
+/// How many records of a type a log holds.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_type_count {
+    /// The type's number.
+    pub r#type: u32,
+    pub reserved32: u32,
+    pub records: u64,
+    /// The name it was given for, NUL-terminated; NULL when it has none. It lives until the callback returns.
+    pub name: *const c_char,
+    pub reserved: [u64; 2],
+}
+
+/// Is told of a type.
+pub type binlog_type_count_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, counted: *const binlog_type_count)>;
+
+/// What a recovery saved and what it could not.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_recovery {
+    /// Records in the segments that were written.
+    pub records: u64,
+    /// Records that are known to be lost.
+    pub lost_records: u64,
+    /// Losses that were told of; a loss need not cost a record.
+    pub losses: u64,
+    /// Segments that were written.
+    pub segments: u64,
+    pub reserved: [u64; 4],
 }
 
 /// Where a cursor came to an end.
@@ -319,4 +403,7 @@ const _: () = {
     assert!(size_of::<binlog_filter>() == 144);
     assert!(size_of::<binlog_tail>() == 64);
     assert!(size_of::<binlog_segment>() == 88);
+    assert!(size_of::<binlog_loss>() == 88);
+    assert!(size_of::<binlog_type_count>() == 40);
+    assert!(size_of::<binlog_recovery>() == 64);
 };

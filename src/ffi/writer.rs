@@ -479,6 +479,9 @@ unsafe fn writer_options(given: *const binlog_writer_options) -> Result<WriterOp
         if given.segment_bytes != 0 {
             options.segment_bytes = given.segment_bytes;
         }
+        if given.index_bytes != 0 {
+            options.index_bytes = given.index_bytes;
+        }
         if given.record_max_bytes != 0 {
             options.record_max_bytes = given.record_max_bytes;
         }
