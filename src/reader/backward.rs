@@ -18,6 +18,8 @@ pub(super) struct Backward {
     /// Parts of the segment that are still to be shown, and rows of the part after them.
     parts: usize,
     rows: Option<(Arc<Window>, usize)>,
+    /// Everything in the segment from this offset on has been shown.
+    below: u64,
     /// What is found at the end of the log, to be told once everything before it has been shown.
     verdict: Tail,
     damage: Option<Error>,
@@ -28,7 +30,9 @@ impl Cursor {
     pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
         let last = self.snapshot.segments.len() - 1;
         let map = self.enter_backward(last)?;
-        let mut place = Backward { parts: map.parts.len(), map, rows: None, verdict: Tail::default(), damage: None };
+        let below = map.end().unwrap_or(0);
+        let (parts, verdict) = (map.parts.len(), Tail::default());
+        let mut place = Backward { parts, map, rows: None, below, verdict, damage: None };
         self.expected = place.map.parts.last().map(|part| part.next_id);
         self.look_at_the_end(&mut place)?;
         Ok(place)
@@ -153,12 +157,15 @@ impl Cursor {
                         continue;
                     }
                     match self.show_row(&window.clone(), row) {
-                        Ok(true) => return Ok(true),
-                        Ok(false) => (),
+                        Ok(any) => {
+                            place.below = row.offset;
+                            if any {
+                                return Ok(true);
+                            }
+                        }
                         Err(Bad::Io(error)) => return Err(error),
                         Err(bad) => {
-                            let end = row.end();
-                            self.without_index(place, end, &bad)?;
+                            self.without_index(place, &bad)?;
                             break;
                         }
                     }
@@ -172,11 +179,11 @@ impl Cursor {
                 place.parts -= 1;
                 let part = &place.map.parts[place.parts];
                 if self.selection.wants_part(part) {
-                    let (segment, end) = (self.segment().clone(), part.to);
+                    let segment = self.segment().clone();
                     match segment.rows(part) {
                         Ok(window) => place.rows = Some((window.clone(), window.rows.len())),
                         Err(Bad::Io(error)) => return Err(error),
-                        Err(bad) => self.without_index(place, end, &bad)?,
+                        Err(bad) => self.without_index(place, &bad)?,
                     }
                 }
             } else if !self.enter_previous(place)? {
@@ -196,9 +203,10 @@ impl Cursor {
         self.load(&header)
     }
 
-    /// A block was not as the index told: once, the segment is mapped without its index, and reading goes on below
-    /// `end`. When it was mapped so already, the segment is damaged.
-    fn without_index(&mut self, place: &mut Backward, end: u64, bad: &Bad) -> Result<()> {
+    /// A block was not as the index told: once, the segment is mapped without its index, and reading goes on below what
+    /// has been shown. When it was mapped so already, the segment is damaged.
+    fn without_index(&mut self, place: &mut Backward, bad: &Bad) -> Result<()> {
+        let end = place.below;
         if place.map.parts.iter().all(|part| part.is_held()) {
             let (_, reason) = bad.tell();
             return Err(self.corrupt(&Malformed::inconsistent(reason)));
@@ -264,6 +272,7 @@ impl Cursor {
         }
         place.parts = map.parts.len();
         place.rows = None;
+        place.below = end;
         place.map = map;
         Ok(true)
     }

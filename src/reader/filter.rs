@@ -61,6 +61,11 @@ impl Selection {
         self.from_time = self.filter.from_time.unwrap_or(i64::MIN);
     }
 
+    /// Records up to this id have been shown.
+    pub fn skip_ids_to(&mut self, id: u64) {
+        self.from_id = self.from_id.max(id.saturating_add(1));
+    }
+
     /// Lets no record with a smaller id through any more.
     pub fn limit_to_ids_from(&mut self, id: u64) {
         self.filter.from_id = Some(id);

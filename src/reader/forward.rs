@@ -50,7 +50,12 @@ impl Cursor {
         if let Some(reason) = self.out_of_order(&header) {
             return Err(Bad::Malformed(reason));
         }
-        self.verified();
+        if !self.verify(&header) {
+            if self.turn_back() {
+                return Ok(Moved::Again);
+            }
+            self.route = None;
+        }
         match header.kind {
             BlockKind::Records => (),
             BlockKind::Trailer => {

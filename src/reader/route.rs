@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::cursor::Moved;
 use super::Cursor;
 use crate::error::Result;
+use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::index::{Row, Window};
+use crate::format::Malformed;
 use crate::record::event;
 use crate::segment::{Bad, Map, Segment};
 
@@ -20,6 +22,10 @@ pub(super) struct Route {
     rows: Option<Arc<Window>>,
     /// Where the last jump came from, until the block it led to is found to be as told.
     origin: Option<(u64, Option<u64>)>,
+    /// The block that comes next, as the index tells of it.
+    told: Option<(Arc<Window>, usize)>,
+    /// Records up to this id were shown since that jump without a look at the headers of their blocks.
+    shown_to: u64,
 }
 
 impl Route {
@@ -35,7 +41,7 @@ impl Route {
     }
 
     fn through(map: Arc<Map>) -> Self {
-        Route { map, part: 0, rows: None, origin: None }
+        Route { map, part: 0, rows: None, origin: None, told: None, shown_to: 0 }
     }
 
     pub fn map(&self) -> &Arc<Map> {
@@ -63,8 +69,11 @@ impl Cursor {
             let next = match self.next_by_index() {
                 Ok(next) => next,
                 Err(Bad::Io(error)) => return Err(Bad::Io(error)),
-                // An INDEX block that cannot be read: go on without.
+                // An INDEX block that cannot be read, or is wrong: go on without.
                 Err(_) => {
+                    if self.turn_back() {
+                        continue;
+                    }
                     self.route = None;
                     return Ok(None);
                 }
@@ -81,7 +90,9 @@ impl Cursor {
                     self.jump(row.offset, row.first_id);
                     return match self.load_located(&window, row) {
                         Ok(true) => {
-                            self.verified();
+                            if let Some(route) = &mut self.route {
+                                route.shown_to = row.next_id() - 1;
+                            }
                             self.scanner.stand_at(row.end());
                             self.expected = Some(row.next_id());
                             Ok(Some(Moved::Block))
@@ -90,6 +101,9 @@ impl Cursor {
                         // Read the block itself, and say what is wrong with it.
                         Ok(false) | Err(_) => {
                             self.scanner.jump_to(row);
+                            if let Some(route) = &mut self.route {
+                                route.told = Some((window.clone(), at));
+                            }
                             Ok(None)
                         }
                     };
@@ -98,17 +112,29 @@ impl Cursor {
         }
     }
 
-    /// The block that a jump led to is as the index tells.
-    pub(super) fn verified(&mut self) {
-        if let Some(route) = &mut self.route {
+    /// Whether the block with this header is the one that the index tells of, if it tells of one.
+    pub(super) fn verify(&mut self, header: &BlockHeader) -> bool {
+        let offset = self.scanner.offset();
+        let Some(route) = &mut self.route else { return true };
+        let is_told = route.told.take().is_none_or(|(window, at)| {
+            let row = &window.rows[at];
+            (row.offset, row.len, row.first_id, row.count, BlockKind::Records)
+                == (offset, header.block_len(), header.first_id, header.count, header.kind)
+        });
+        if is_told {
             route.origin = None;
         }
+        is_told
     }
 
     /// After a jump that led astray: goes back, and gives up the index. False when there was no jump.
     pub(super) fn turn_back(&mut self) -> bool {
-        let Some((offset, expected)) = self.route.as_mut().and_then(|route| route.origin.take()) else { return false };
-        self.route = None;
+        let Some(route) = self.route.take() else { return false };
+        let Some((offset, expected)) = route.origin else {
+            self.route = Some(route);
+            return false;
+        };
+        self.selection.skip_ids_to(route.shown_to);
         self.scanner.reread();
         self.scanner.jump(offset);
         self.expected = expected;
@@ -159,6 +185,10 @@ impl Cursor {
         let skipped = rows.rows[from..]
             .iter()
             .position(|row| self.selection.wants_row(&rows, row) || must_be_seen(&rows, row, &segment));
+        // A block ends where the index tells of none: the index is wrong.
+        if skipped.is_some_and(|skipped| rows.rows[from + skipped].offset < here) {
+            return Err(Bad::Malformed(Malformed::inconsistent("the index tells of other blocks than there are")));
+        }
         Ok(match skipped {
             Some(skipped) => Next::Row(rows, from + skipped),
             // What comes behind the last row may be the trailer, which is to be seen.

@@ -225,8 +225,12 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
         }
     };
     let to = at + header.block_len();
-    let behind = map.parts.last().map_or(u64::MAX, |part| part.from);
-    if header.kind != BlockKind::Index || begins < segment.start || begins > at || to > behind {
+    if header.kind != BlockKind::Index || begins < segment.start || begins > at {
+        return Err(wrong());
+    }
+    // A stretch begins where the one before ends; one that claims more has rows for less than it claims.
+    if map.parts.last().is_some_and(|part| part.from != to) || (previous == 0 && begins != segment.start) {
+        map.parts.clear();
         return Err(wrong());
     }
     map.parts.push(Part {
