@@ -282,3 +282,28 @@ fn an_index_block_that_lies_with_right_checksums_changes_no_answer() {
     assert!(tried > 150 && located > 3, "{tried} lies, {located} located");
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn a_damaged_page_of_a_record_that_is_read_alone_is_told_and_never_shown() {
+    let log = a_log();
+    let (whole, segment) = parts(&log);
+    let mut tried = 0;
+    for row in log.rows.iter().filter(|row| row.type_id == RARE) {
+        let mut records = segment.blocks.iter().flat_map(|block| &block.records);
+        let (place, _) = records.find(|(_, id)| *id == Some(row.id)).unwrap();
+        let mut bytes = whole.clone();
+        bytes[place.start + 3] ^= 1;
+        let directory = MemoryDirectory::new();
+        directory.set_contents(FILE, bytes);
+        for newest_first in [false, true] {
+            let filter = Filter { types: vec![RARE], newest_first, ..Filter::default() };
+            let seen = read(&open(&directory), &filter, Way::Next);
+            let expected: Vec<Row> =
+                shown_of(&log.rows, &filter).into_iter().take_while(|other| other.id != row.id).collect();
+            assert_rows(&seen.rows, &expected, "up to the damage");
+            assert_eq!(seen.end.unwrap_err().kind(), binlog::Kind::Corrupt);
+            tried += 1;
+        }
+    }
+    assert!(tried > 8);
+}
