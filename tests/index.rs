@@ -196,3 +196,26 @@ fn a_cursor_on_a_growing_log_seeks_and_gets_what_has_come_since() {
         assert_rows(&seen, &since, "since this round");
     }
 }
+
+#[test]
+fn a_filter_learns_where_the_log_goes_on_from_blocks_that_it_does_not_show() {
+    let mut log = Log::new(small_blocks(Codec::None));
+    for i in 0..200 {
+        log.put_plain((i % 100 == 7) as u32, i, 300);
+        if i == 99 {
+            log.writer().roll().unwrap();
+        }
+    }
+    log.close();
+    binlog::io::Directory::remove(&log.directory, "default.0000000002.binlog").unwrap();
+    let reader = open(&log.directory);
+    let whole = read(&reader, &Filter::default(), Way::Next);
+    assert_eq!(whole.tail().state, binlog::TailState::Unclosed);
+    for newest_first in [false, true] {
+        for types in [vec![1], vec![5]] {
+            let seen = read(&reader, &Filter { types, newest_first, ..Filter::default() }, Way::Next);
+            assert_eq!(seen.tail().reason, whole.tail().reason);
+            assert_eq!(seen.tail().state, whole.tail().state);
+        }
+    }
+}

@@ -137,11 +137,14 @@ struct Told {
     totals: Vec<u8>,
 }
 
+/// Ordinal, place, length and time of a record, and the checksums of its pages.
+type Place = ([u64; 4], Vec<u8>);
+
 #[derive(Clone)]
 struct Contents {
     head: u64,
-    /// Type, count, and the places of its records if they are told: ordinal, place, length, time, sums.
-    types: Vec<(u64, u64, Vec<([u64; 4], Vec<u8>)>)>,
+    /// Type, count, and the places of its records if they are told.
+    types: Vec<(u64, u64, Vec<Place>)>,
     filter: Vec<u8>,
 }
 
