@@ -213,9 +213,10 @@ fn a_filter_learns_where_the_log_goes_on_from_blocks_that_it_does_not_show() {
     assert_eq!(whole.tail().state, binlog::TailState::Unclosed);
     for newest_first in [false, true] {
         for types in [vec![1], vec![5]] {
-            let seen = read(&reader, &Filter { types, newest_first, ..Filter::default() }, Way::Next);
-            assert_eq!(seen.tail().reason, whole.tail().reason);
-            assert_eq!(seen.tail().state, whole.tail().state);
+            let seen = read(&reader, &Filter { types: types.clone(), newest_first, ..Filter::default() }, Way::Next);
+            let what = format!("{types:?} {newest_first}");
+            assert_eq!(seen.tail().reason, whole.tail().reason, "{what}");
+            assert_eq!(seen.tail().state, whole.tail().state, "{what}");
         }
     }
 }

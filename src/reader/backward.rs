@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cursor::Shown;
 use super::forward::chain_break;
+use super::route::must_be_seen;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -75,11 +76,23 @@ impl Cursor {
     /// The last block with records or events of a segment that was closed tells whether the log goes on.
     fn learn_from_the_last_row(&mut self, map: &Map) -> Result<()> {
         let segment = self.segment().clone();
-        let Some(part) = map.parts.last() else { return Ok(()) };
-        let read = segment.rows(part).and_then(|window| match window.rows.last() {
-            Some(row) if row.has_events => self.learn_row(row),
-            _ => Ok(()),
-        });
+        let mut read = Ok(());
+        // The last part may hold nothing but the trailer.
+        for part in map.parts.iter().rev() {
+            let window = match segment.rows(part) {
+                Ok(window) => window,
+                Err(bad) => {
+                    read = Err(bad);
+                    break;
+                }
+            };
+            if let Some(row) = window.rows.last() {
+                if must_be_seen(&window, row, &segment) {
+                    read = self.learn_row(row);
+                }
+                break;
+            }
+        }
         match read {
             Err(Bad::Io(error)) => Err(error),
             // Damage comes up when the block is read.

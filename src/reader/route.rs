@@ -202,7 +202,7 @@ impl Cursor {
 }
 
 /// Whether the block tells where the log goes on, which has to be known at its end.
-fn must_be_seen(window: &Window, row: &Row, segment: &Segment) -> bool {
+pub(super) fn must_be_seen(window: &Window, row: &Row, segment: &Segment) -> bool {
     // Every segment begins with a block that says that it was opened, and nothing before it to forget.
     row.has_events
         && row.offset != segment.start
