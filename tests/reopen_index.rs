@@ -229,7 +229,6 @@ fn a_segment_without_an_index_has_one_from_the_next_opening_on() {
 }
 
 #[test]
-#[ignore = "a record with a block of its own is written without a look at the index"]
 fn large_records_alone_are_indexed_too() {
     let mut log = Log::new(small_blocks(Codec::None));
     for i in 0..50 {

@@ -139,6 +139,12 @@ impl Cursor {
 
     /// Id of the first of the last `most` records that the filter lets through.
     fn first_of_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter) -> Result<u64> {
+        if !self.snapshot.is_one_log() {
+            return Err(Error::new(
+                Kind::Unsupported,
+                "there are several logs here: name the one whose last records are meant",
+            ));
+        }
         let compressed_whole = self.snapshot.segments.iter().any(|segment| segment.is_compressed_whole());
         let forward = self.salvage.is_some() || compressed_whole;
         let filter = Filter { last: None, newest_first: !forward, headers_only: true, events: false, ..filter.clone() };

@@ -81,12 +81,18 @@ impl Output {
         self.appender.next_id()
     }
 
+    /// Writes the next INDEX block if it is time.
+    pub fn index_if_due(&mut self) -> Result<()> {
+        match self.appender.index_is_due(self.index_bytes) {
+            true => self.appender.write_index(&self.types.lock()),
+            false => Ok(()),
+        }
+    }
+
     /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
     pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
         while let Some(first) = piece.blocks().first() {
-            if self.appender.index_is_due(self.index_bytes) {
-                self.appender.write_index(&self.types.lock())?;
-            }
+            self.index_if_due()?;
             self.make_room(first.payload_len() as u64)?;
             let room = self.segment_bytes.saturating_sub(self.appender.end());
             let mut used = 0;

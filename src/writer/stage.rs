@@ -111,6 +111,9 @@ impl Shared {
     pub(super) fn drain(&self) -> Result<()> {
         let mut output = self.output.lock();
         self.drain_into(&mut output)?;
+        // Large records are written without passing here, but whoever writes one flushes first. What was to be written
+        // is: an index that finds no room is tried again later.
+        let _ = output.index_if_due();
         self.after_write(output)
     }
 

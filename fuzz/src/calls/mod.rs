@@ -118,7 +118,7 @@ impl Program<'_> {
 }
 
 fn assert_holds(path: &std::path::Path, taken: &[Vec<u8>]) {
-    let options = binlog::ReaderOptions { mode: binlog::ReaderMode::Strict, ..ReaderOptions::default() };
+    let options = binlog::ReaderOptions { mode: binlog::ReaderMode::Strict, ..binlog::ReaderOptions::default() };
     let reader = binlog::Reader::open(path, options).expect("a closed log");
     let mut cursor = reader.cursor(&binlog::Filter::default()).expect("no filter");
     for (i, payload) in taken.iter().enumerate() {
