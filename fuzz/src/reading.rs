@@ -151,6 +151,11 @@ fn assert_picks(reader: &Reader, filter: &Filter, all: &[Row], picked: impl Fn(&
 
 fn assert_strict_agrees(directory: &MemoryDirectory, all: &Seen) {
     let strict = see(directory, ReaderMode::Strict, &everything()).expect("it was opened before");
+    // Strict reading stops at a damaged index, of which the default mode makes nothing.
+    if matches!(&strict.end, End::Damage(error) if error.reason().contains("index block")) {
+        assert!(all.rows.starts_with(&strict.rows), "strict reading shows other records before a damaged index");
+        return;
+    }
     assert_eq!(strict.rows, all.rows, "strict reading shows other records");
     let clean = matches!(&all.end, End::Tail(tail) if tail.state == TailState::Closed);
     assert!(clean == strict.is_whole() || matches!(all.end, End::Enough), "{:?}, {:?}", strict.end, all.end);
