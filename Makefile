@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay docs-test soak soak-fuzz soak-sanitized bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test soak soak-fuzz soak-sanitized bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -20,7 +20,7 @@ build: setup ## Build the library (shared and static) and the command, optimised
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests system-tests fuzz-replay docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests system-tests fuzz-replay defects docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -45,6 +45,9 @@ fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; nee
 	cd fuzz && $(CARGO) test --locked --no-default-features --quiet
 	cd fuzz && $(CARGO) build --locked --no-default-features --bin replay
 	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-fuzz/target}/debug/replay"
+
+defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
+	python3 tests/defects/run.py
 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Breaks the library on purpose, one defect after the other, in a copy of the tree, and sees that a test notices each.
+
+    tests/defects/run.py            all of them
+    tests/defects/run.py WORD...    those whose title has one of the words
+
+A defect that no test notices, a text that is not in the file any more, or one that does not compile, is a failure.
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from defects import DEFECTS
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / "target" / "defects"
+TREE = BUILD / "tree"
+
+
+def main(words):
+    copy_tree()
+    chosen = [d for d in DEFECTS if not words or any(word in d["title"] for word in words)]
+    unnoticed = []
+    begun = time.monotonic()
+    for defect in chosen:
+        verdict = try_defect(defect)
+        print(f"{'ok  ' if verdict is None else 'FAIL'} {defect['title']}{'' if verdict is None else ': ' + verdict}", flush=True)
+        if verdict is not None:
+            unnoticed.append(defect)
+    noticed = len(chosen) - len(unnoticed)
+    print(f"{noticed} of {len(chosen)} defects noticed in {time.monotonic() - begun:.0f} s")
+    print(f"{noticed} passed, {len(unnoticed)} failed")
+    return 1 if unnoticed else 0
+
+
+def copy_tree():
+    """Only what changed, so that the next run compiles little."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+    wanted = {name for name in files.decode().split("\0") if name and not name.startswith(("bench/", "fuzz/", "docs/"))}
+    for there in [path for path in TREE.rglob("*") if path.is_file()] if TREE.exists() else []:
+        if str(there.relative_to(TREE)) not in wanted:
+            there.unlink()
+    for name in wanted:
+        source, target = ROOT / name, TREE / name
+        if not source.exists():
+            continue
+        if target.exists() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+def try_defect(defect):
+    path = TREE / defect["file"]
+    right = path.read_text()
+    if right.count(defect["old"]) != 1:
+        return f"the text to change is {right.count(defect['old'])} times in {defect['file']}"
+    path.write_text(right.replace(defect["old"], defect["new"]))
+    try:
+        for target, test in defect["noticed_by"]:
+            command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", "binlog"]
+            command += ["--test", target, "--", test, "--exact"]
+            try:
+                run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)
+            except subprocess.TimeoutExpired:
+                return None  # It hangs: noticed.
+            if "could not compile" in run.stderr:
+                return "it does not compile: " + run.stderr[-600:]
+            if run.returncode == 0:
+                return f"{target}: {test} does not notice it"
+        return None
+    finally:
+        path.write_text(right)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
