@@ -11,6 +11,7 @@ use clap::Args;
 
 use crate::args::{self, Ids, Type};
 use crate::damage::{self, Unread};
+use crate::losses::{Heard, ADVICE};
 use crate::output::{complain, Fail};
 use crate::printer::{Printer, Stop};
 use crate::render::Format;
@@ -25,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 ///
 /// PATH is a directory of segments, a file (also one compressed with gzip or zstd as a whole), or a pattern in quotes.
 /// Where a log is damaged or ends with the torn tail of a crash, everything before is printed, a note goes to standard
-/// error, and the exit status is 3.
+/// error, and the exit status is 3. With --salvage, what follows is printed too.
 #[derive(Args)]
 #[command(after_help = "\
 Times: RFC 3339 (2026-03-01T12:30:00Z), a date with or without a time of day, in UTC (2026-03-01, \
@@ -41,7 +42,10 @@ Examples:
   binlog cat --type order.placed --from -1h --format json logs/ | jq .text
   binlog cat --id 1000..1010 --format hex logs/
   binlog cat --headers 'logs/*.binlog'
-  binlog cat --follow logs/")]
+  binlog cat --where host=example.org --where user=alice logs/
+  binlog cat --reverse --last 10 logs/        the newest ten, the newest first
+  binlog cat --follow --last 10 logs/         as tail -f does
+  binlog cat --salvage logs/ > saved          all that can be read of a damaged log")]
 pub struct Cat {
     /// Logs: directories, files or patterns
     #[arg(required = true)]
@@ -60,6 +64,18 @@ pub struct Cat {
     /// Only this record, or those of a range with both ends: 7, 7..9, 7.., ..9
     #[arg(long, value_name = "ID|A..B", value_parser = args::ids)]
     id: Option<Ids>,
+    /// Only records with this metadata; may be repeated, and all must be there
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = args::pair)]
+    pairs: Vec<(String, String)>,
+    /// Only the last so many of the records that all the rest lets through
+    #[arg(long, value_name = "N")]
+    last: Option<u64>,
+    /// From the newest record to the oldest
+    #[arg(short, long, conflicts_with_all = ["follow", "salvage"])]
+    reverse: bool,
+    /// Go on behind damage; each loss is a line on standard error, and the exit status is 3 when there was one
+    #[arg(long)]
+    salvage: bool,
     /// Show id, time, type, length and metadata, and read no payloads
     #[arg(long)]
     headers: bool,
@@ -89,7 +105,7 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         true => Some(Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?),
         false => None,
     };
-    let mut printer = Printer::new(args.format, args.headers, args.limit);
+    let mut printer = Printer::new(args.format, args.headers, args.limit, args.salvage);
     let mut code = OK;
     for path in &args.path {
         match show(args, path, signals.as_ref(), &mut printer) {
@@ -130,6 +146,9 @@ fn filter(args: &Cat) -> Filter {
         to_time: args.to,
         headers_only: args.headers,
         events: args.events,
+        metadata: args.pairs.clone(),
+        last: args.last,
+        newest_first: args.reverse,
         ..Filter::default()
     };
     for one in &args.types {
@@ -142,7 +161,18 @@ fn filter(args: &Cat) -> Filter {
 }
 
 fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
-    let reader = Reader::open(path, ReaderOptions::default())?;
+    let lost_before = printer.losses;
+    let ended = show_records(args, path, signals, printer)?;
+    printer.tell_losses()?;
+    Ok(match ended {
+        Ended::Well if printer.losses > lost_before => Ended::Damaged,
+        ended => ended,
+    })
+}
+
+fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
+    let options = printer.heard.as_ref().map_or_else(ReaderOptions::default, Heard::options);
+    let reader = Reader::open(path, options).map_err(|e| refused(args, &e))?;
     let filter = filter(args);
     let mut cursor = reader.cursor(&filter)?;
     let mut second_look = false;
@@ -170,21 +200,37 @@ fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printe
             Err(Stop::Log(error)) => {
                 printer.out.flush()?;
                 let unread = Unread::behind(&cursor.tail(), &reader.segments());
-                complain(&format!("{error}; {unread}"));
                 return match error.kind() {
-                    Kind::Corrupt | Kind::Unsupported => Ok(Ended::Damaged),
-                    _ => Err(Fail::Told("the rest could not be read".to_owned())),
+                    Kind::Corrupt => {
+                        complain(&format!("{error}; {unread}; {ADVICE}"));
+                        Ok(Ended::Damaged)
+                    }
+                    Kind::Unsupported => {
+                        complain(&format!("{error}; {unread}"));
+                        Ok(Ended::Damaged)
+                    }
+                    _ => Err(Fail::Told(format!("{error}; {unread}"))),
                 };
             }
         }
     }
     match damage::at_the_end(&cursor.tail()) {
-        Some(trouble) => {
+        // A cursor that salvages has told of it as a loss.
+        Some(trouble) if !args.salvage => {
             printer.out.flush()?;
             complain(&trouble);
             Ok(Ended::Damaged)
         }
-        None => Ok(Ended::Well),
+        _ => Ok(Ended::Well),
+    }
+}
+
+/// A segment without a beginning hides the others, unless one is content with what can be read.
+fn refused(args: &Cat, error: &binlog::Error) -> Fail {
+    let segment = error.path().is_some_and(|path| path.extension().is_some_and(|ending| ending == "binlog"));
+    match error.kind() == Kind::Corrupt && segment && !args.salvage {
+        true => Fail::Told(format!("{error}; {ADVICE}")),
+        false => Fail::told(error),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use binlog::{Cursor, Metadata, Record, FIRST_NAMED_TYPE};
 
-use crate::output::{Fail, Out};
+use crate::losses::{self, Heard};
+use crate::output::{complain, Fail, Out};
 use crate::render::{render, Format};
 
 /// Why no record was printed.
@@ -18,17 +19,31 @@ pub struct Printer {
     headers: bool,
     /// Records that may still be printed.
     pub left: u64,
+    /// What a salvaging cursor tells of, if the cursors do salvage.
+    pub heard: Option<Heard>,
+    /// Losses told so far.
+    pub losses: u64,
     held: Held,
 }
 
 impl Printer {
-    pub fn new(format: Format, headers: bool, limit: Option<u64>) -> Self {
-        Printer { out: Out::new(), format, headers, left: limit.unwrap_or(u64::MAX), held: Held::default() }
+    pub fn new(format: Format, headers: bool, limit: Option<u64>, salvage: bool) -> Self {
+        Printer {
+            out: Out::new(),
+            format,
+            headers,
+            left: limit.unwrap_or(u64::MAX),
+            heard: salvage.then(Heard::default),
+            losses: 0,
+            held: Held::default(),
+        }
     }
 
     /// Prints the next record; false when there is none for now.
     pub fn next(&mut self, cursor: &mut Cursor) -> Result<bool, Stop> {
-        let Some(record) = cursor.next().map_err(Stop::Log)? else { return Ok(false) };
+        let next = cursor.next();
+        tell(&self.heard, &mut self.losses, &mut self.out).map_err(Stop::Output)?;
+        let Some(record) = next.map_err(Stop::Log)? else { return Ok(false) };
         let shows_type = self.headers || matches!(self.format, Format::Hex | Format::Json);
         let rendered = if shows_type && record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
             // A cursor tells no names while it lends a record.
@@ -42,6 +57,23 @@ impl Printer {
         self.left -= 1;
         Ok(true)
     }
+
+    /// Tells of what was lost before the record that comes next.
+    pub fn tell_losses(&mut self) -> Result<(), Fail> {
+        tell(&self.heard, &mut self.losses, &mut self.out)
+    }
+}
+
+#[inline]
+fn tell(heard: &Option<Heard>, losses: &mut u64, out: &mut Out) -> Result<(), Fail> {
+    let Some(heard) = heard else { return Ok(()) };
+    for loss in heard.take() {
+        // On a terminal both come in the order of the log.
+        out.flush()?;
+        complain(&losses::line(&loss));
+        *losses += 1;
+    }
+    Ok(())
 }
 
 /// The copy of a record.

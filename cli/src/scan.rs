@@ -75,7 +75,7 @@ impl Place {
         let Some((log, first_id, _)) = self.segments.get(self.at + 1) else { return false };
         match *log == self.segments[self.at].0 {
             true => id >= *first_id,
-            false => id <= self.last_id,
+            false => id <= self.last_id || id == *first_id,
         }
     }
 

@@ -1,29 +1,36 @@
 //! `binlog verify`: is every byte what was written?
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Cursor, Error, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, TailState};
+use binlog::{Cursor, Error, Filter, Kind, Loss, Reader, Record, SegmentFacts, TailState};
 use clap::Args;
-use serde_json::{json, Value};
 
-use crate::damage;
+use crate::index_check::Read;
+use crate::losses::Heard;
 use crate::output::{complain, Fail, Out};
 use crate::scan::{self, Place};
-use crate::{human, DAMAGED, FAILED, OK};
+use crate::{verdict, DAMAGED, FAILED, OK};
 
 /// Read everything and check it against its checksums
 ///
-/// A log that a writer has open gives no false alarm. Behind damage, verification goes on with the next segment.
+/// Verification goes on behind damage, and tells for each what is lost. A log that a writer has open gives no false
+/// alarm.
 #[derive(Args)]
 #[command(after_help = "\
+Findings: damage; a torn tail, which a crash leaves behind and the next writer cuts off; missing \
+bytes, records or segments; a segment that is there twice; an index that disagrees with the records \
+(costs nothing: `binlog index --rebuild`).
+
 Exit status: 0 every log is whole (one that is being written, or was never closed, is too); 1 a log \
 could not be verified: it is missing, no log, or may not be read; 3 a log can be read, but something \
 in it is damaged, torn or missing.
 
 Examples:
   binlog verify logs/
-  binlog verify --json 'archive/*.binlog' | jq 'select(.verdict != \"whole\")'")]
+  binlog verify --json 'archive/*.binlog' | jq 'select(.verdict != \"whole\")'
+  binlog verify --json logs/ | jq '[.findings[].lost_records] | add'   records that are lost")]
 pub struct Verify {
     /// Logs: directories, files or patterns
     #[arg(required = true)]
@@ -33,25 +40,46 @@ pub struct Verify {
     json: bool,
 }
 
-/// Something that cannot be read, or is not there.
-struct Finding {
-    file: PathBuf,
-    offset: u64,
-    reason: String,
-    unread_bytes: u64,
-    /// First and last id of the records in there, where it is known.
-    lost: Option<(u64, u64)>,
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Bytes that are not what was written.
+    Damage,
+    /// The last bytes of a log, never durable: a crash left them.
+    TornTail,
+    /// Bytes, records or segments that should be there.
+    Missing,
+    /// A segment whose records were there before.
+    Repeated,
+    /// An index that says something else than the records.
+    Index,
+}
+
+pub struct Finding {
+    pub what: What,
+    pub loss: Loss,
 }
 
 #[derive(Default)]
-struct Verdict {
-    records: u64,
-    payload_bytes: u64,
-    file_bytes: u64,
-    files: u64,
+pub struct Verdict {
+    pub records: u64,
+    pub payload_bytes: u64,
+    pub file_bytes: u64,
+    pub files: u64,
     /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`.
-    end: &'static str,
-    findings: Vec<Finding>,
+    pub end: &'static str,
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// `whole`, `torn` when a torn tail is all there is, or `damaged`.
+    pub fn word(&self) -> &'static str {
+        match (self.findings.is_empty(), self.findings.iter().all(|finding| finding.what == What::TornTail)) {
+            (true, _) => "whole",
+            (false, true) => "torn",
+            (false, false) => "damaged",
+        }
+    }
 }
 
 pub fn run(args: &Verify) -> Result<u8, Fail> {
@@ -66,12 +94,9 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
         }
         // Whoever reads the output may stop; the exit status is worth the whole work nevertheless.
         let told = match (&verdict, args.json) {
-            (Ok(verdict), false) => tell(&mut out, path, verdict),
-            (Ok(verdict), true) => writeln!(out, "{}", to_json(path, verdict)),
-            (Err(error), true) => {
-                let path = path.to_string_lossy();
-                writeln!(out, "{}", json!({ "path": path, "verdict": "unverified", "reason": error.to_string() }))
-            }
+            (Ok(verdict), false) => verdict::tell(&mut out, path, verdict),
+            (Ok(verdict), true) => writeln!(out, "{}", verdict::json(path, verdict)),
+            (Err(error), true) => writeln!(out, "{}", verdict::unverified(path, error)),
             (Err(_), false) => Ok(()),
         };
         match told.and_then(|()| Write::flush(&mut out)).map_err(Fail::from) {
@@ -85,171 +110,148 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
     Ok(code)
 }
 
-fn verify(path: &Path) -> Result<Verdict, Error> {
-    let reader = match Reader::open(path, ReaderOptions::default()) {
-        Ok(reader) => reader,
-        Err(error) if path.is_dir() && matches!(error.kind(), Kind::Corrupt) => return file_by_file(path, error),
-        Err(error) => return Err(error),
-    };
-    let segments = reader.segments();
-    let mut verdict = Verdict {
-        files: segments.len() as u64,
-        file_bytes: segments.iter().map(|segment| segment.bytes.unwrap_or(0)).sum(),
-        ..Verdict::default()
-    };
-    let mut count = Count { place: Place::new(&segments), records: 0, payload_bytes: 0 };
+/// Reads everything that can be read.
+pub fn verify(path: &Path) -> Result<Verdict, Error> {
+    let heard = Heard::default();
+    let reader = Reader::open(path, heard.options())?;
+    let before = reader.segments();
     // Events are asked for so that the blocks with nothing else in them are read as well.
-    let mut filter = Filter { events: true, ..Filter::default() };
-    loop {
-        let mut cursor = reader.cursor(&filter)?;
-        let read = scan::read_all(&mut cursor, &mut count);
-        verdict.end = end(&cursor);
-        match read {
-            Err(error) if error.kind() != Kind::Corrupt => return Err(error),
-            Ok(()) if damage::at_the_end(&cursor.tail()).is_none() => break,
-            _ => (),
-        }
-        let Some(next) = note(&mut verdict, &cursor, &segments) else { break };
-        filter.from_id = Some(next);
-    }
-    (verdict.records, verdict.payload_bytes) = (count.records, count.payload_bytes);
-    Ok(verdict)
-}
-
-/// Adds what the cursor met, and returns the first id of the segment to go on with.
-fn note(verdict: &mut Verdict, cursor: &Cursor, segments: &[SegmentFacts]) -> Option<u64> {
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
+    let segments = once_each(&before);
+    let mut reading = Reading::new(&segments);
+    let stopped = match scan::read_all(&mut cursor, &mut reading) {
+        Err(error) if error.kind() == Kind::Corrupt => Some(error),
+        Err(error) => return Err(error),
+        Ok(()) => None,
+    };
     let tail = cursor.tail();
-    let rest = segments.iter().position(|segment| segment.path == tail.path).map_or(&[][..], |at| &segments[at + 1..]);
-    // Only in one log do ids say which segment is meant.
-    let one_log = segments.iter().all(|segment| segment.log_id == segments[0].log_id);
-    let next = rest.first().filter(|segment| one_log && segment.first_id >= tail.next_id);
-    let passed_over = if next.is_none() { rest } else { &[] };
-    let later: u64 = passed_over.iter().map(|segment| segment.bytes.unwrap_or(0)).sum();
-    let lost = next.filter(|next| next.first_id > tail.next_id).map(|next| (tail.next_id, next.first_id - 1));
-    verdict.findings.push(Finding {
-        file: tail.path,
-        offset: tail.offset,
-        reason: if tail.state == TailState::Torn { format!("torn tail: {}", tail.reason) } else { tail.reason },
-        unread_bytes: tail.unread_bytes + later,
-        lost,
-    });
-    next.map(|next| next.first_id)
-}
-
-/// A directory in which a segment does not even begin as one: each file by itself, so that the others are not given up
-/// with it.
-fn file_by_file(directory: &Path, error: Error) -> Result<Verdict, Error> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Err(error) };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "binlog"));
-    paths.sort();
-    let mut sum = Verdict { end: "damaged", ..Verdict::default() };
-    let mut any = false;
-    for file in paths {
-        match verify(&file) {
-            Ok(one) => {
-                any = true;
-                sum.records += one.records;
-                sum.payload_bytes += one.payload_bytes;
-                sum.file_bytes += one.file_bytes;
-                sum.findings.extend(one.findings);
-            }
-            Err(e) => {
-                let bytes = std::fs::metadata(&file).map_or(0, |facts| facts.len());
-                sum.file_bytes += bytes;
-                sum.findings.push(Finding {
-                    offset: e.offset().unwrap_or(0),
-                    reason: e.reason().to_owned(),
-                    unread_bytes: bytes,
-                    lost: None,
-                    file,
-                });
-            }
-        }
-        sum.files += 1;
-    }
-    // Where nothing is a log there is nothing to verify.
-    if any {
-        Ok(sum)
-    } else {
-        Err(error)
-    }
-}
-
-fn end(cursor: &Cursor) -> &'static str {
-    match cursor.tail().state {
+    // A writer may have been at work meanwhile: what is told of the files is how they are now.
+    let after = Reader::open(path, Heard::default().options()).map_or_else(|_| before.clone(), |r| r.segments());
+    let mut losses = heard.take();
+    losses.extend(stopped.map(|error| unread(&error, &tail)));
+    let mut findings: Vec<Finding> =
+        losses.into_iter().map(|loss| Finding { what: what(&loss, &before, tail.state), loss }).collect();
+    let end = match tail.state {
         TailState::Live => "live",
-        TailState::Unclosed => "unclosed",
-        TailState::Torn => "torn",
-        TailState::Corrupt => "damaged",
-        TailState::Closed | TailState::More => "closed",
+        _ => match findings.last().filter(|finding| reaches_the_end(&finding.loss, &before)).map(|last| last.what) {
+            Some(What::TornTail) => "torn",
+            Some(What::Damage) => "damaged",
+            _ if tail.state == TailState::Corrupt => "damaged",
+            _ if tail.state == TailState::Unclosed => "unclosed",
+            _ => "closed",
+        },
+    };
+    // Which segment a record is in is told by its id; where logs of several kinds have gaps, it cannot be told for sure.
+    let placed = findings.is_empty() || segments.iter().all(|segment| segment.log_id == segments[0].log_id);
+    // Only of files that nobody changes can the index be compared with what was read a moment ago.
+    for (segment, read) in segments.iter().zip(&reading.segments).filter(|_| placed) {
+        let quiet = !segment.live && after.contains(segment);
+        if quiet && findings.iter().all(|finding| finding.loss.path != segment.path) {
+            findings.extend(read.compare(segment)?.map(|loss| Finding { what: What::Index, loss }));
+        }
     }
+    let unreadable = findings.iter().filter(|finding| before.iter().all(|s| s.path != finding.loss.path));
+    let unreadable: Vec<u64> = unreadable.map(|finding| finding.loss.bytes).collect();
+    Ok(Verdict {
+        records: reading.records,
+        payload_bytes: reading.payload_bytes,
+        file_bytes: after.iter().map(|s| s.bytes.unwrap_or(0)).chain(unreadable.iter().copied()).sum(),
+        files: (after.len() + unreadable.len()) as u64,
+        end,
+        findings,
+    })
+}
+
+/// Without the segments that are there for the second time.
+fn once_each(segments: &[SegmentFacts]) -> Vec<SegmentFacts> {
+    let mut seen = HashSet::new();
+    segments.iter().filter(|segment| seen.insert((&segment.log_id, segment.sequence))).cloned().collect()
+}
+
+fn unread(error: &Error, tail: &binlog::Tail) -> Loss {
+    Loss {
+        path: error.path().unwrap_or(&tail.path).to_owned(),
+        offset: error.offset().unwrap_or(tail.offset),
+        bytes: tail.unread_bytes,
+        ids: None,
+        pages: None,
+        reason: error.reason().to_owned(),
+        durable: false,
+    }
+}
+
+fn what(loss: &Loss, segments: &[SegmentFacts], end: TailState) -> What {
+    if loss.bytes == 0 {
+        What::Missing
+    } else if loss.offset == 0 && loss.reason.contains(" of the log is here twice") {
+        What::Repeated
+    } else if !loss.durable && end != TailState::Corrupt && reaches_the_end(loss, segments) {
+        What::TornTail
+    } else {
+        What::Damage
+    }
+}
+
+/// Whether what is lost are the last bytes of a log.
+fn reaches_the_end(loss: &Loss, segments: &[SegmentFacts]) -> bool {
+    let Some(at) = segments.iter().position(|segment| segment.path == loss.path) else { return false };
+    let is_last = segments.get(at + 1).is_none_or(|next| next.log_id != segments[at].log_id);
+    is_last && segments[at].bytes.is_some_and(|bytes| loss.offset + loss.bytes >= bytes)
 }
 
 /// Counts records, events left out.
-struct Count {
+struct Reading {
     place: Place,
     records: u64,
     payload_bytes: u64,
+    /// What was read of each segment.
+    segments: Vec<Read>,
+    /// Records of each type, read since names were last asked for, of this segment.
+    batch: HashMap<u32, u64>,
+    batch_at: usize,
+    /// Records of one type often stand together; these are not in `batch` yet.
+    run: (u32, u64),
 }
 
-impl scan::Visit for Count {
-    fn record(&mut self, record: &Record<'_>) {
-        if !record.is_event() {
-            self.place.of(record);
-            self.records += 1;
-            self.payload_bytes += u64::from(record.payload_len);
+impl Reading {
+    fn new(segments: &[SegmentFacts]) -> Self {
+        Reading {
+            place: Place::new(segments),
+            records: 0,
+            payload_bytes: 0,
+            segments: segments.iter().map(Read::new).collect(),
+            batch: HashMap::new(),
+            batch_at: 0,
+            run: (0, 0),
         }
     }
+}
 
-    fn batch(&mut self, _: &Cursor) {
+impl scan::Visit for Reading {
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) {
+        if record.is_event() {
+            return;
+        }
+        // A batch is of one block, and so of one segment.
+        self.batch_at = self.place.of(record);
+        self.records += 1;
+        self.payload_bytes += u64::from(record.payload_len);
+        if record.type_id != self.run.0 {
+            let (type_id, records) = std::mem::replace(&mut self.run, (record.type_id, 0));
+            *self.batch.entry(type_id).or_default() += records;
+        }
+        self.run.1 += 1;
+        self.segments[self.batch_at].see(record.id, record.time);
+    }
+
+    fn batch(&mut self, cursor: &Cursor) {
+        let (type_id, records) = std::mem::take(&mut self.run);
+        *self.batch.entry(type_id).or_default() += records;
+        let read = &mut self.segments[self.batch_at];
+        for (type_id, records) in self.batch.drain().filter(|&(_, records)| records > 0) {
+            read.count(type_id, cursor.type_name(type_id), records);
+        }
         self.place.show();
     }
-}
-
-fn tell(out: &mut Out, path: &Path, verdict: &Verdict) -> std::io::Result<()> {
-    let (word, note) = match (verdict.findings.is_empty(), verdict.end) {
-        (true, "live") => ("whole", ", still being written"),
-        (true, "unclosed") => ("whole", ", not closed"),
-        (true, _) => ("whole", ""),
-        (false, _) => ("damaged", ""),
-    };
-    let records = human::counted(verdict.records, "record");
-    let (bytes, files) = (human::counted(verdict.file_bytes, "byte"), human::counted(verdict.files, "file"));
-    writeln!(out, "{}: {word}{note}: {records} verified, {bytes} in {files}", path.display())?;
-    for finding in &verdict.findings {
-        let (file, offset) = (finding.file.display(), finding.offset);
-        let unread = human::counted(finding.unread_bytes, "byte");
-        write!(out, "  {file}: offset {offset}: {}; {unread} unread", human::plain(&finding.reason))?;
-        match finding.lost {
-            Some((from, to)) => writeln!(out, ", records {} to {}", human::count(from), human::count(to))?,
-            None => writeln!(out)?,
-        }
-    }
-    Ok(())
-}
-
-fn to_json(path: &Path, verdict: &Verdict) -> Value {
-    let findings: Vec<Value> = verdict.findings.iter().map(finding_to_json).collect();
-    json!({
-        "path": path.to_string_lossy(),
-        "verdict": if findings.is_empty() { "whole" } else { "damaged" },
-        "end": verdict.end,
-        "records": verdict.records,
-        "payload_bytes": verdict.payload_bytes,
-        "file_bytes": verdict.file_bytes,
-        "files": verdict.files,
-        "findings": findings,
-    })
-}
-
-fn finding_to_json(finding: &Finding) -> Value {
-    json!({
-        "file": finding.file.to_string_lossy(),
-        "offset": finding.offset,
-        "reason": finding.reason,
-        "unread_bytes": finding.unread_bytes,
-        "first_lost_id": finding.lost.map(|(from, _)| from),
-        "last_lost_id": finding.lost.map(|(_, to)| to),
-    })
 }

@@ -101,6 +101,99 @@ fn ids_times_and_limits_choose_records() {
 }
 
 #[test]
+fn metadata_the_last_and_the_newest_first_choose_records() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let ids = |args: &[&str]| -> Vec<u64> {
+        let ran = binlog(home, &[&["cat", "log", "-F", "json"], args].concat()).ok();
+        json_lines(ran.text()).iter().map(|record| record["id"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ids(&["--where", "host=a=b"]), [1, 2]);
+    assert_eq!(ids(&["--where", "host=a=b", "--where", "note=\"x\"\ty"]), [1, 2]);
+    assert_eq!(ids(&["--where", "host=a=b", "--where", "note=other"]), [0; 0]);
+    assert_eq!(ids(&["--where", "host=a"]), [0; 0]);
+    assert_eq!(ids(&["--last", "2"]), [3, 4]);
+    assert_eq!(ids(&["--last", "0"]), [0; 0]);
+    assert_eq!(ids(&["--last", "9"]), [1, 2, 3, 4]);
+    assert_eq!(ids(&["--last", "1", "--where", "host=a=b"]), [2]);
+    assert_eq!(ids(&["--last", "2", "--id", "..3"]), [2, 3]);
+    assert_eq!(ids(&["--reverse"]), [4, 3, 2, 1]);
+    assert_eq!(ids(&["--reverse", "--last", "2"]), [4, 3]);
+    assert_eq!(ids(&["--reverse", "--limit", "1", "--type", "7"]), [2]);
+    assert_eq!(ids(&["--reverse", "--last", "3", "--limit", "2", "--id", "2.."]), [4, 3]);
+    assert_eq!(ids(&["--salvage", "--last", "2"]), [3, 4]);
+    assert_eq!(ids(&["--follow", "--last", "2", "--limit", "2"]), [3, 4]);
+}
+
+#[test]
+fn following_begins_with_the_last_records_and_goes_on() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    for mode in [&[][..], &["--salvage"]] {
+        let mut follower =
+            piped(&mut command(home, &[&["cat", "-f", "--last", "1", "--type", "7", "log"], mode].concat()));
+        let mut output = follower.stdout.take().unwrap();
+        assert!(read_lines(&mut output, 1).ends_with("\"two\"\n"), "{mode:?}");
+        binlog_with(home, &["append", "-q", "log", "--type", "7"], b"and \"two\"\n").ok();
+        assert_eq!(read_lines(&mut output, 1), "and \"two\"\n", "{mode:?}");
+        kill(follower.id() as libc::pid_t, libc::SIGINT);
+        assert_eq!(finish(follower).exits(130).err, "", "{mode:?}");
+    }
+}
+
+#[test]
+fn salvage_prints_what_is_behind_damage_and_tells_each_loss_in_its_place() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let input: String = (1..=20_000).map(|i| format!("line number {i}\n")).collect();
+    binlog_with(home, &["append", "-q", "--segment-size", "128KiB", "log"], input.as_bytes()).ok();
+    assert_eq!(binlog(home, &["cat", "--salvage", "log"]).ok().text(), input);
+    for (segment, at) in [(1, 40_000), (1, 70_000), (2, 90_000)] {
+        let path = home.join(format!("log/default.000000000{segment}.binlog"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+    }
+    let plain = binlog(home, &["cat", "log"]).exits(3);
+    assert!(plain.err.contains("`binlog cat --salvage`") && plain.err.contains("`binlog recover`"), "{}", plain.err);
+    let ran = binlog(home, &["cat", "--salvage", "log"]).exits(3);
+    assert_eq!(ran.err.lines().count(), 3, "{}", ran.err);
+    let lost: usize = ran
+        .err
+        .lines()
+        .map(|line| {
+            assert!(line.starts_with("binlog: log/default.") && line.contains(": page "), "{line}");
+            let count = line.split_once(" lost (").and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+            count.replace(',', "").parse::<usize>().unwrap()
+        })
+        .sum();
+    let saved: Vec<&str> = ran.text().lines().collect();
+    assert_eq!((saved.len() + lost, saved[saved.len() - 1]), (20_000, "line number 20000"));
+    // Both streams in one: a loss stands before the records of its block.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "\"$0\" cat --salvage log 2>&1", env!("CARGO_BIN_EXE_binlog")]).current_dir(home);
+    let ran = common::run(shell, b"").exits(3);
+    let (mut last, mut told_behind) = (0, vec![]);
+    for line in ran.text().lines() {
+        match line.strip_prefix("line number ") {
+            Some(number) => last = number.parse().unwrap(),
+            None => {
+                let first_lost = line.split_once("records ").unwrap().1.split_once(' ').unwrap().0;
+                assert!(first_lost.replace(',', "").parse::<u64>().unwrap() > last, "{line}");
+                told_behind.push(last);
+            }
+        }
+    }
+    assert!(told_behind[2] > 5_000, "{told_behind:?}");
+    // Nobody reads what was saved.
+    let mut child = piped(&mut command(home, &["cat", "--salvage", "log"]));
+    drop(child.stdout.take());
+    finish(child).ok();
+}
+
+#[test]
 fn headers_show_all_but_the_payload() {
     let home = tempdir().unwrap();
     let home = home.path();

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 fn wrong_usage_exits_with_2_and_touches_nothing() {
     let home = tempdir().unwrap();
     let home = home.path();
-    let wrong: [&[&str]; 24] = [
+    let wrong: [&[&str]; 29] = [
         &[],
         &["frobnicate"],
         &["append"],
@@ -32,6 +32,11 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["cat", "log", "--format", "raw", "--headers"],
         &["cat", "log", "other", "--follow"],
         &["cat", "log", "--limit", "-1"],
+        &["cat", "log", "--last", "few"],
+        &["cat", "log", "--where", "novalue"],
+        &["cat", "log", "--follow", "--reverse"],
+        &["cat", "log", "--salvage", "--reverse"],
+        &["cat", "log", "--where"],
         &["verify"],
         &["completions", "klingon"],
     ];
