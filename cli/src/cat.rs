@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::args::{self, Ids, Type};
 use crate::damage::{self, Unread};
-use crate::losses::{Heard, ADVICE};
+use crate::losses::{self, Heard, ADVICE};
 use crate::output::{complain, Fail};
 use crate::printer::{Printer, Stop};
 use crate::render::Format;
@@ -172,7 +172,10 @@ fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printe
 
 fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
     let options = printer.heard.as_ref().map_or_else(ReaderOptions::default, Heard::options);
-    let reader = Reader::open(path, options).map_err(|e| refused(args, &e))?;
+    let reader = Reader::open(path, options).map_err(|e| match args.salvage {
+        true => e.into(),
+        false => Fail::Told(losses::advised(&e)),
+    })?;
     let filter = filter(args);
     let mut cursor = reader.cursor(&filter)?;
     let mut second_look = false;
@@ -222,15 +225,6 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
             Ok(Ended::Damaged)
         }
         _ => Ok(Ended::Well),
-    }
-}
-
-/// A segment without a beginning hides the others, unless one is content with what can be read.
-fn refused(args: &Cat, error: &binlog::Error) -> Fail {
-    let segment = error.path().is_some_and(|path| path.extension().is_some_and(|ending| ending == "binlog"));
-    match error.kind() == Kind::Corrupt && segment && !args.salvage {
-        true => Fail::Told(format!("{error}; {ADVICE}")),
-        false => Fail::told(error),
     }
 }
 

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::args::Type;
 use crate::damage::{self, Unread};
+use crate::losses;
 use crate::output::{complain, Fail, Out};
 use crate::scan::{self, Place};
 use crate::{summary, DAMAGED, OK};
@@ -75,7 +76,7 @@ impl Summary {
 }
 
 pub fn run(args: &Info) -> Result<u8, Fail> {
-    let reader = Reader::open(&args.path, ReaderOptions::default())?;
+    let reader = Reader::open(&args.path, ReaderOptions::default()).map_err(|e| Fail::Told(losses::advised(&e)))?;
     let mut cursor = reader.cursor(&Filter { headers_only: true, ..Filter::default() })?;
     let segments = reader.segments();
     let mut counting = Counting::new(&segments);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use binlog::{Loss, OnLoss, ReaderMode, ReaderOptions};
+use binlog::{Error, Kind, Loss, OnLoss, ReaderMode, ReaderOptions};
 use serde_json::{json, Value};
 
 use crate::human::{self, count, counted};
@@ -10,6 +10,15 @@ use crate::human::{self, count, counted};
 /// What to do about a log in which something is damaged, for the end of a message.
 pub const ADVICE: &str = "`binlog cat --salvage` goes on behind damage, `binlog verify` tells all of it, and `binlog \
                           recover` makes a clean log of what can be read";
+
+/// An error, with what to do about it when a segment is damaged.
+pub fn advised(error: &Error) -> String {
+    let segment = error.path().is_some_and(|path| path.extension().is_some_and(|ending| ending == "binlog"));
+    match error.kind() == Kind::Corrupt && segment {
+        true => format!("{error}; {ADVICE}"),
+        false => error.to_string(),
+    }
+}
 
 /// Losses that were told and not yet taken.
 #[derive(Clone, Default)]

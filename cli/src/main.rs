@@ -1,10 +1,11 @@
-//! The `binlog` command: appends to logs, reads them, looks at them and verifies them.
+//! The `binlog` command: appends to logs, reads them, looks at them, verifies and repairs them.
 
 mod append;
 mod args;
 mod cat;
 mod damage;
 mod human;
+mod index;
 mod index_check;
 mod info;
 mod input;
@@ -13,6 +14,8 @@ mod losses;
 mod output;
 mod printer;
 mod progress;
+mod recover;
+mod recover_report;
 mod render;
 mod scan;
 mod signals;
@@ -32,7 +35,7 @@ const FAILED: u8 = 1;
 /// What could be read was read, but something was left unread: damage, a torn tail, missing records.
 const DAMAGED: u8 = 3;
 
-/// Append-only structured binary logs: append to them, read them, look at them, verify them
+/// Append-only structured binary logs: append to them, read them, look at them, verify and repair them
 #[derive(Parser)]
 #[command(
     name = "binlog",
@@ -49,7 +52,10 @@ Examples:
   binlog info logs/                           what is in there
   binlog cat logs/                            the records again, one a line
   binlog cat --follow --format json logs/     and those that are still to come
-  binlog verify logs/                         is every byte what was written?"
+  binlog cat --reverse --last 10 logs/        the newest ten, the newest first
+  binlog verify logs/                         is every byte what was written?
+  binlog cat --salvage logs/                  all that can be read of a damaged log
+  binlog recover logs/ saved/                 and a clean log of it"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -62,6 +68,8 @@ enum Command {
     Cat(cat::Cat),
     Info(info::Info),
     Verify(verify::Verify),
+    Recover(recover::Recover),
+    Index(index::Index),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -80,6 +88,8 @@ fn main() -> ExitCode {
         Command::Cat(args) => cat::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Recover(args) => recover::run(&args),
+        Command::Index(args) => index::run(&args),
         Command::Completions { shell } => completions(shell),
     };
     ExitCode::from(match done {

@@ -39,6 +39,16 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// For lines that go to the same terminal.
+    pub fn hide_while(&self, tell: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(tell),
+            None => tell(),
+        }
+    }
+}
+
 impl Drop for Progress {
     /// Leaves the terminal as it was.
     fn drop(&mut self) {

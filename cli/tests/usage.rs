@@ -9,7 +9,7 @@ use tempfile::tempdir;
 fn wrong_usage_exits_with_2_and_touches_nothing() {
     let home = tempdir().unwrap();
     let home = home.path();
-    let wrong: [&[&str]; 29] = [
+    let wrong: [&[&str]; 33] = [
         &[],
         &["frobnicate"],
         &["append"],
@@ -38,6 +38,10 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["cat", "log", "--salvage", "--reverse"],
         &["cat", "log", "--where"],
         &["verify"],
+        &["recover", "log"],
+        &["recover", "log", "saved", "--in-place"],
+        &["recover", "log", "saved", "--dry-run", "--no-verify"],
+        &["index"],
         &["completions", "klingon"],
     ];
     for args in wrong {
@@ -65,7 +69,8 @@ fn options_that_the_library_refuses_are_one_line() {
 fn each_command_has_help_with_examples() {
     let home = tempdir().unwrap();
     let home = home.path();
-    for command in [&[][..], &["append"], &["cat"], &["info"], &["verify"], &["completions"]] {
+    for command in [&[][..], &["append"], &["cat"], &["info"], &["verify"], &["recover"], &["index"], &["completions"]]
+    {
         let ran = binlog(home, &[command, &["--help"]].concat()).ok();
         assert!(ran.text().contains("Examples:\n  "), "{command:?}: {}", ran.text());
     }

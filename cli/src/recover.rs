@@ -1,0 +1,197 @@
+//! `binlog recover`: a clean log of what can be read of a damaged one.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use binlog::{Error, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions, Recovery};
+use clap::Args;
+
+use crate::output::Fail;
+use crate::progress::Progress;
+use crate::recover_report::Report;
+use crate::{verify, DAMAGED, FAILED, OK};
+
+/// Save what can be read of a damaged log
+///
+/// Writes a new log to TARGET, a directory that holds none; SOURCE is only read. With --in-place, the damaged segments
+/// are written anew under their names, and the damaged files are kept beside them as `<segment>.damaged`. Records keep
+/// their ids; a RECOVERED event stands where records are lost.
+#[derive(Args)]
+#[command(
+    override_usage = "binlog recover [OPTIONS] <SOURCE> <TARGET>\n       binlog recover [OPTIONS] --in-place <PATH>\n       \
+                      binlog recover [OPTIONS] --dry-run <SOURCE>",
+    after_help = "\
+Exit status: 0 nothing was lost, 3 something was (what could be read was saved), 1 the recovery failed. \
+One that was stopped is begun anew: with --in-place by the same command, else after TARGET was removed.
+
+Examples:
+  binlog recover --dry-run logs/              what would be lost? Writes nothing
+  binlog recover logs/ saved/                 a new log; logs/ stays as it is
+  binlog recover --in-place logs/             damaged segments anew, the old ones kept beside them
+  binlog recover --json logs/ saved/ | jq '.losses[].reason'"
+)]
+pub struct Recover {
+    /// The log: a directory, a file, or a pattern
+    source: PathBuf,
+    /// Directory of the new log; made when it is not there
+    #[arg(required_unless_present_any = ["in_place", "dry_run"], conflicts_with = "in_place")]
+    target: Option<PathBuf>,
+    /// Repair the log where it is; no writer may have it open
+    #[arg(long)]
+    in_place: bool,
+    /// Tell what would be lost, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not read again what was written
+    #[arg(long, conflicts_with = "dry_run")]
+    no_verify: bool,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Stands in a target for as long as a recovery into it is at work: a target in which it is left is not whole.
+const AT_WORK: &str = "recovery-at-work";
+
+pub fn run(args: &Recover) -> Result<u8, Fail> {
+    if let Some(target) = args.target.as_deref().filter(|_| !args.dry_run) {
+        check_target(target)?;
+    }
+    let mut report = Report::new(args.json, args.dry_run);
+    report.begin(&args.source, args.target.as_deref(), args.in_place);
+    let done = match args.dry_run {
+        true => look(args, &mut report),
+        false => recover(args, &mut report),
+    };
+    let code = match &done {
+        Ok(recovery) if recovery.losses > 0 => DAMAGED,
+        Ok(_) => OK,
+        Err(_) => FAILED,
+    };
+    report.end(done)?;
+    Ok(code)
+}
+
+/// What an earlier recovery left there is told apart from a log.
+fn check_target(target: &Path) -> Result<(), Fail> {
+    let shown = target.display();
+    if target.join(AT_WORK).exists() {
+        return Err(Fail::Told(format!(
+            "{shown}: a recovery into it was stopped, so that it holds a part only: remove it (rm -r {shown}), and call \
+             again"
+        )));
+    }
+    let Ok(mut there) = fs::read_dir(target) else { return Ok(()) };
+    let segment = |entry: fs::DirEntry| Path::new(&entry.file_name()).extension().is_some_and(|e| e == "binlog");
+    match there.any(|entry| entry.is_ok_and(segment)) {
+        true => Err(Fail::Told(format!("{shown}: holds segments already: name a directory without any"))),
+        false => Ok(()),
+    }
+}
+
+fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
+    let told = |e: Error| e.to_string();
+    let (source, target) = (args.source.clone(), args.target.clone());
+    let total = bytes_of(&source);
+    // Where the new files are. In place they are written beside the old ones, one at a time.
+    let place = target.clone().unwrap_or_else(|| match source.is_dir() {
+        true => source.clone(),
+        false => source.parent().unwrap_or(Path::new("")).to_owned(),
+    });
+    if target.is_some() {
+        // Nothing is made for a source that cannot be read.
+        Reader::open(&source, ReaderOptions { mode: ReaderMode::Salvage, on_loss: None }).map_err(told)?;
+    }
+    let mark = match &target {
+        Some(target) => Some(begin(target)?),
+        None => None,
+    };
+    let (send, heard) = mpsc::sync_channel::<Loss>(1024);
+    let on_loss: OnLoss = Arc::new(move |loss| drop(send.send(loss.clone())));
+    let work = thread::spawn(move || match target {
+        Some(target) => binlog::recover(source, target, Some(on_loss)),
+        None => binlog::recover_in_place(source, Some(on_loss)),
+    });
+    let mut progress = Progress::new(Some(total).filter(|_| !args.in_place));
+    loop {
+        match heard.recv_timeout(Duration::from_millis(100)) {
+            Ok(loss) => progress.hide_while(|| report.loss(&loss)),
+            Err(RecvTimeoutError::Timeout) => progress.at(bytes_of(&place)),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    drop(progress);
+    let recovered = work.join().map_err(|_| "the recovery failed within the library".to_owned())?;
+    let recovery = recovered.map_err(|e| match e.kind() {
+        Kind::Locked => format!("{e}: stop it first, or recover into another directory"),
+        _ => e.to_string(),
+    })?;
+    if !args.no_verify {
+        let at = args.target.as_ref().unwrap_or(&args.source);
+        let verdict = verify::verify(at).map_err(told)?;
+        if let Some(finding) = verdict.findings.first() {
+            let line = crate::losses::line(&finding.loss);
+            return Err(format!("what was written is not whole: {line}; see `binlog verify {}`", at.display()));
+        }
+        if !args.in_place && verdict.records != recovery.records {
+            let (there, saved) = (verdict.records, recovery.records);
+            return Err(format!("what was written holds {there} records, and not the {saved} that were saved"));
+        }
+        report.verified = Some(verdict.records);
+    }
+    if let Some(mark) = mark {
+        fs::remove_file(&mark).map_err(|e| format!("{}: cannot remove: {e}", mark.display()))?;
+    }
+    Ok(recovery)
+}
+
+/// Makes the target, with the file that tells of the work in it.
+fn begin(target: &Path) -> Result<PathBuf, String> {
+    let mark = target.join(AT_WORK);
+    fs::create_dir_all(target).map_err(|e| format!("{}: cannot create: {e}", target.display()))?;
+    File::create(&mark).map_err(|e| format!("{}: cannot create: {e}", mark.display()))?;
+    Ok(mark)
+}
+
+/// Reads as a recovery does.
+fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
+    let told = |e: Error| e.to_string();
+    let heard = crate::losses::Heard::default();
+    let reader = Reader::open(&args.source, heard.options()).map_err(told)?;
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).map_err(told)?;
+    let mut recovery = Recovery::default();
+    loop {
+        let mut records = 0;
+        let n = cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())).map_err(told)?;
+        recovery.records += records;
+        for loss in heard.take() {
+            recovery.losses += 1;
+            recovery.lost_records += loss.records();
+            report.loss(&loss);
+        }
+        if n == 0 {
+            return Ok(recovery);
+        }
+    }
+}
+
+/// Bytes of the segments there, for the bar.
+fn bytes_of(path: &Path) -> u64 {
+    let options = || ReaderOptions { mode: ReaderMode::Salvage, on_loss: None };
+    match fs::read_dir(path) {
+        Ok(entries) => entries
+            .filter_map(|entry| entry.ok())
+            .filter(|entry| entry.file_name().to_string_lossy().ends_with(".binlog"))
+            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+            .sum(),
+        Err(_) => match fs::metadata(path) {
+            Ok(facts) => facts.len(),
+            Err(_) => Reader::open(path, options())
+                .map_or(0, |reader| reader.segments().iter().map(|segment| segment.bytes.unwrap_or(0)).sum()),
+        },
+    }
+}
