@@ -143,9 +143,12 @@ pub fn verify(path: &Path) -> Result<Verdict, Error> {
     };
     // Which segment a record is in is told by its id; where logs of several kinds have gaps, it cannot be told for sure.
     let placed = findings.is_empty() || segments.iter().all(|segment| segment.log_id == segments[0].log_id);
-    // Only of files that nobody changes can the index be compared with what was read a moment ago.
-    for (segment, read) in segments.iter().zip(&reading.segments).filter(|_| placed) {
-        let quiet = !segment.live && after.contains(segment);
+    let has_grown = after.len() != before.len();
+    for (at, (segment, read)) in segments.iter().zip(&reading.segments).enumerate().filter(|_| placed) {
+        // Only of files that nobody changes can the index be compared with what was read a moment ago. The records of
+        // segments that were begun meanwhile were taken for the last one's.
+        let is_last = segments.get(at + 1).is_none_or(|next| next.log_id != segment.log_id);
+        let quiet = !segment.live && after.contains(segment) && !(is_last && has_grown);
         if quiet && findings.iter().all(|finding| finding.loss.path != segment.path) {
             findings.extend(read.compare(segment)?.map(|loss| Finding { what: What::Index, loss }));
         }
