@@ -111,7 +111,6 @@ fn in_place_the_damaged_files_are_kept_and_a_second_call_finds_nothing_to_do() {
 }
 
 #[test]
-#[ignore = "a writer does not take a recovered segment for the one that the next one tells of"]
 fn a_writer_goes_on_in_a_log_that_was_recovered() {
     for missing in [false, true] {
         let home = damaged();
