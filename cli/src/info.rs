@@ -84,7 +84,10 @@ pub fn run(args: &Info) -> Result<u8, Fail> {
     let tail = cursor.tail();
     let trouble = match read {
         Err(error) if !matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => return Err(error.into()),
-        Err(error) => Some(format!("{error}; {}", Unread::behind(&tail, &segments))),
+        Err(error) => {
+            let advice = if error.kind() == Kind::Corrupt { losses::ADVICE } else { "a newer version reads on" };
+            Some(format!("{error}; {}; {advice}", Unread::behind(&tail, &segments)))
+        }
         Ok(()) => damage::at_the_end(&tail),
     };
     // The files as they are now: a writer may have been at work meanwhile.
