@@ -48,8 +48,12 @@ pub fn at_the_end(tail: &Tail) -> Option<String> {
             Some(format!("{path}: offset {offset}: torn tail of {bytes} left unread: {}", tail.reason))
         }
         // That the last segment names another one, which is not there, the library tells in words only.
-        TailState::Unclosed if tail.reason.starts_with("the log goes on in ") => {
-            Some(format!("{path}: offset {offset}: {}", tail.reason))
+        TailState::Unclosed => {
+            let rest = tail.reason.strip_prefix("the log goes on in ")?;
+            // A writer may have begun it since the cursor looked.
+            let file = rest.strip_suffix(", which is not here").unwrap_or(rest);
+            let is_there = tail.path.with_file_name(file).exists();
+            (!is_there).then(|| format!("{path}: offset {offset}: {}", tail.reason))
         }
         _ => None,
     }

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Cursor, Error, Filter, Kind, Loss, Reader, Record, SegmentFacts, TailState};
+use binlog::{event, Cursor, Error, Filter, Kind, Loss, Reader, Record, SegmentFacts, TailState};
 use clap::Args;
 
 use crate::index_check::Read;
 use crate::losses::Heard;
 use crate::output::{complain, Fail, Out};
 use crate::scan::{self, Place};
-use crate::{verdict, DAMAGED, FAILED, OK};
+use crate::{human, verdict, DAMAGED, FAILED, OK};
 
 /// Read everything and check it against its checksums
 ///
@@ -131,6 +131,7 @@ pub fn verify(path: &Path) -> Result<Verdict, Error> {
     losses.extend(stopped.map(|error| unread(&error, &tail)));
     let mut findings: Vec<Finding> =
         losses.into_iter().map(|loss| Finding { what: what(&loss, &before, tail.state), loss }).collect();
+    findings.extend(reading.without_an_end(&segments).map(|loss| Finding { what: What::Missing, loss }));
     let end = match tail.state {
         TailState::Live => "live",
         _ => match findings.last().filter(|finding| reaches_the_end(&finding.loss, &before)).map(|last| last.what) {
@@ -209,6 +210,8 @@ struct Reading {
     payload_bytes: u64,
     /// What was read of each segment.
     segments: Vec<Read>,
+    /// Where segments say that their log goes on, and which.
+    goes_on: Vec<(usize, String)>,
     /// Records of each type, read since names were last asked for, of this segment.
     batch: HashMap<u32, u64>,
     batch_at: usize,
@@ -223,6 +226,7 @@ impl Reading {
             records: 0,
             payload_bytes: 0,
             segments: segments.iter().map(Read::new).collect(),
+            goes_on: vec![],
             batch: HashMap::new(),
             batch_at: 0,
             run: (0, 0),
@@ -230,10 +234,40 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Logs before the last one that go on in a segment which is not here. Of the last, the cursor tells.
+    fn without_an_end<'a>(&'a self, segments: &'a [SegmentFacts]) -> impl Iterator<Item = Loss> + 'a {
+        let is_missing = |at: usize| {
+            let (here, last) = (&segments[at], &segments[segments.len() - 1]);
+            let later = |other: &SegmentFacts| other.log_id == here.log_id && other.sequence > here.sequence;
+            here.log_id != last.log_id && !segments.iter().any(later)
+        };
+        // A writer may have begun it meanwhile.
+        let is_new = |at: usize, file: &str| {
+            let path = segments[at].path.with_file_name(file);
+            path.exists() && segments.iter().all(|segment| segment.path != path)
+        };
+        let missing = move |(at, file): &&(usize, String)| is_missing(*at) && !is_new(*at, file);
+        self.goes_on.iter().filter(missing).map(|(at, file)| Loss {
+            path: segments[*at].path.clone(),
+            offset: segments[*at].bytes.unwrap_or(0),
+            bytes: 0,
+            ids: None,
+            pages: None,
+            reason: format!("the log goes on in {}, which is not here", human::plain(file)),
+            durable: false,
+        })
+    }
+}
+
 impl scan::Visit for Reading {
     #[inline]
     fn record(&mut self, record: &Record<'_>) {
         if record.is_event() {
+            if record.type_id == event::ROTATE_NEXT {
+                let named = record.metadata.into_iter().find(|(key, _)| *key == "file");
+                self.goes_on.extend(named.map(|(_, file)| (self.batch_at, file.to_owned())));
+            }
             return;
         }
         // A batch is of one block, and so of one segment.

@@ -182,6 +182,18 @@ fn missing_doubled_and_foreign_segments_are_told() {
 }
 
 #[test]
+fn each_log_of_a_directory_must_have_its_end() {
+    let home = home();
+    let home = home.path();
+    binlog_with(home, &["append", "-q", "--name", "other", "log"], b"one\n").ok();
+    verdict(home, 0);
+    fs::remove_file(segment(home, 4)).unwrap();
+    let seen = verdict(home, 3);
+    assert_eq!((kinds(&seen), &seen["end"]), (vec!["missing"], &json!("closed")), "{seen}");
+    assert_eq!(seen["findings"][0]["reason"], "the log goes on in default.0000000004.binlog, which is not here");
+}
+
+#[test]
 fn a_torn_tail_is_told_apart_from_damage() {
     let home = tempdir().unwrap();
     let home = home.path();
