@@ -248,7 +248,8 @@ fn a_log_gives_no_false_alarm_while_a_writer_appends_rolls_and_closes() {
             if ran.code == Some(1) && rounds == 0 {
                 continue;
             }
-            let verdict = ran.ok().json();
+            assert_eq!(ran.code, Some(0), "{}{}", ran.text(), ran.err);
+            let verdict = ran.json();
             live += u64::from(verdict["end"] == "live");
             rounds += 1;
         }
