@@ -27,6 +27,11 @@ impl Buffers {
         self.entries.len()
     }
 
+    /// Completes what is known of the blocks. After the last record was pushed, and before a block is written.
+    pub fn settle(&mut self) {
+        self.tallies.settle();
+    }
+
     /// Forgets everything, and keeps memory for `entries` bytes of entries.
     pub fn clear(&mut self, entries: usize) {
         self.entries.clear();
@@ -114,14 +119,14 @@ impl Draft {
     #[inline(always)]
     pub fn push(&mut self, entry: &NewEntry<'_>, buffers: &mut Buffers) {
         let (pairs, metadata) = entry.metadata;
-        let standing = Standing {
-            ordinal: self.count,
-            payload_at: self.payload.len() as u32,
+        let (ordinal, payload_at) = (self.count, self.payload.len() as u32);
+        buffers.tallies.add(&mut self.counted, entry.type_id, || Standing {
+            ordinal,
+            payload_at,
             payload_len: entry.payload_len as u32,
             time: entry.time,
             has_metadata: pairs != 0,
-        };
-        buffers.tallies.add(&mut self.counted, entry.type_id, standing);
+        });
         let buffer = &mut buffers.entries;
         let tag = u64::from(entry.type_id) << 1 | u64::from(pairs != 0);
         if self.is_empty() {

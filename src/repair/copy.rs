@@ -133,6 +133,7 @@ impl Output {
         let metadata = (check_metadata(pairs)?, pairs);
         let entry = NewEntry { type_id: event::RECOVERED, time: clock::now_ns(), metadata, payload_len: 0 };
         draft.push(&entry, &mut buffers);
+        buffers.settle();
         self.put(&draft, &buffers, &[])
     }
 
@@ -158,6 +159,7 @@ impl Output {
         if draft.is_empty() {
             return Ok(());
         }
+        buffers.settle();
         self.records += u64::from(draft.count);
         self.put(&draft, &buffers, payload)
     }

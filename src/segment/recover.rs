@@ -287,6 +287,7 @@ pub(super) fn summarize(
             &mut buffers,
         );
     }
+    buffers.settle();
     match (count, payload) == (u64::from(header.count), u64::from(header.payload_len)) {
         true => Ok(Summarized { buffers, draft }),
         false => Err(Bad::Malformed(Malformed::miscounted())),

@@ -79,7 +79,8 @@ impl Writer {
     #[inline]
     pub fn append(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
         let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
-        self.shared.or_when_full(|| self.shared.append(record, &[payload]), || 1)
+        let first = self.shared.append(record, &[payload]);
+        self.shared.or_when_full(first, || self.shared.append_again(record, &[payload]), || 1)
     }
 
     /// Appends a record with a time or metadata of its own.
@@ -100,7 +101,8 @@ impl Writer {
         // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
         let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let record = Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len };
-        self.shared.or_when_full(|| self.shared.append(record, parts), || 1)
+        let first = self.shared.append(record, parts);
+        self.shared.or_when_full(first, || self.shared.append_again(record, parts), || 1)
     }
 
     /// Appends all records or, on an error, none, and returns the id of the first; the others follow. A crash too keeps
@@ -112,7 +114,9 @@ impl Writer {
         I::IntoIter: Clone,
     {
         let records = records.into_iter();
-        self.shared.or_when_full(|| self.shared.append_batch(records.clone()), || records.clone().count() as u64)
+        let first = self.shared.append_batch(records.clone());
+        let again = || self.shared.append_batch_again(records.clone());
+        self.shared.or_when_full(first, again, || records.clone().count() as u64)
     }
 
     /// The number that stands for a type's name in this log; a new name gets one. `content_type` is a MIME type or
@@ -169,6 +173,17 @@ impl Shared {
         self.placed(filling, id, record.payload_len as u64, now)
     }
 
+    /// Apart from the first try, which is to be inlined where it is called.
+    #[cold]
+    fn append_again(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+        self.append(record, parts)
+    }
+
+    #[cold]
+    fn append_batch_again<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
+        self.append_batch(records)
+    }
+
     /// A record larger than a block gets a block of its own, written from the caller's memory. The append lock is held
     /// meanwhile, so that no later record can get an id and be written before it, or be left behind a gap if it fails;
     /// so everything slow is done before: compressing it, and writing what came earlier.
@@ -190,6 +205,7 @@ impl Shared {
         let mut buffers = Buffers::default();
         let mut draft = Draft::new(id, &mut buffers, 0);
         draft.push(&record.at(now), &mut buffers);
+        buffers.settle();
         let compressed = compressed.as_deref();
         let block = Block { draft: &draft, buffers: &buffers, parts, compressed };
         output.write_direct(&block).map_err(|e| self.remember_failed(e))?;

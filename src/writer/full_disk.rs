@@ -50,20 +50,33 @@ fn is_full(error: &Error) -> bool {
 }
 
 impl Shared {
-    /// Appends, and does what the policy says when that fails for want of space: 0 = so many records were dropped.
-    #[inline]
+    /// Does what the policy says when the `first` try to append failed for want of space: 0 = so many records were
+    /// dropped.
+    #[inline(always)]
     pub(super) fn or_when_full(
         &self,
-        mut append: impl FnMut() -> Result<u64>,
+        first: Result<u64>,
+        again: impl FnMut() -> Result<u64>,
         records: impl FnOnce() -> u64,
     ) -> Result<u64> {
-        match append() {
-            Err(error) if is_full(&error) => match self.options.full_disk {
-                FullDisk::Fail => Err(error),
-                FullDisk::Wait(most) => self.wait_for_space(error, most, append),
-                FullDisk::Drop => Ok(self.drop_records(error, records())),
-            },
-            other => other,
+        match first {
+            Err(error) => self.when_full(error, again, records),
+            taken => taken,
+        }
+    }
+
+    #[cold]
+    fn when_full(
+        &self,
+        error: Error,
+        again: impl FnMut() -> Result<u64>,
+        records: impl FnOnce() -> u64,
+    ) -> Result<u64> {
+        match self.options.full_disk {
+            _ if !is_full(&error) => Err(error),
+            FullDisk::Fail => Err(error),
+            FullDisk::Wait(most) => self.wait_for_space(error, most, again),
+            FullDisk::Drop => Ok(self.drop_records(error, records())),
         }
     }
 

@@ -91,6 +91,7 @@ impl Output {
 
     /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
     pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
+        piece.settle();
         while let Some(first) = piece.blocks().first() {
             self.index_if_due()?;
             self.make_room(first.payload_len() as u64)?;
@@ -243,6 +244,7 @@ impl Output {
         for (type_id, facts) in events {
             push_event(&mut draft, &mut buffers, *type_id, facts, time)?;
         }
+        buffers.settle();
         let block = Block { draft: &draft, buffers: &buffers, parts: &[], compressed: None };
         self.appender.append(&[block], &mut self.compressor).map_err(|(_, error)| error)
     }

@@ -104,6 +104,11 @@ impl Piece {
         }
     }
 
+    /// Completes it, now that no more records come in. Before it is written.
+    pub fn settle(&mut self) {
+        self.buffers.settle();
+    }
+
     /// The blocks still to be written.
     pub fn blocks(&self) -> &[Draft] {
         &self.blocks[self.written..]
