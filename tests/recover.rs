@@ -284,3 +284,39 @@ fn a_log_that_was_never_closed_is_whole_and_not_rewritten() {
     while cursor.next().unwrap().is_some() {}
     assert_eq!(cursor.tail().state, TailState::Unclosed);
 }
+
+#[test]
+fn neighbouring_segments_with_damaged_beginnings_keep_every_record() {
+    let (directory, rows) = log(Codec::None);
+    for name in segments(&directory).iter().take(3) {
+        change(&directory, name, |bytes| bytes[3] ^= 1);
+    }
+    let (on_loss, heard) = listening();
+    let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, Some(on_loss)));
+    common::assert_rows(&salvaged, &rows, "salvaged");
+    let losses = heard.lock().unwrap();
+    assert!(losses.len() == 3 && losses.iter().all(|loss| loss.ids.is_none() && loss.offset == 0), "{losses:?}");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_broken_gzip_file_gives_what_stands_before_the_break_and_the_segments_behind_it() {
+    let (directory, rows) = log(Codec::None);
+    let names = segments(&directory);
+    change(&directory, &names[1], |bytes| {
+        let mut packed = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, bytes).unwrap();
+        *bytes = packed.finish().unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 50].fill(0xff);
+    });
+    let (on_loss, heard) = listening();
+    let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, Some(on_loss)));
+    let heard = heard.lock().unwrap();
+    let lost: u64 = heard.iter().map(Loss::records).sum();
+    assert!(lost > 0 && salvaged.len() as u64 + lost == rows.len() as u64, "{heard:?}");
+    assert!(salvaged.iter().all(|row| rows.contains(row)));
+    let target = MemoryDirectory::new();
+    binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
+    assert_clean(&target, &salvaged, "recovered from gzip");
+}

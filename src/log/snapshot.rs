@@ -144,13 +144,15 @@ impl Finding<'_> {
 
     fn finish(mut self) -> Result<Snapshot> {
         let mut unreadable = vec![];
+        // In order, so that each finds the one before it.
+        self.broken.sort_by(|(_, a, _), (_, b, _)| names::parse(a).cmp(&names::parse(b)));
         for (directory, name, error) in self.broken {
             let known = names::parse(&name);
             let (log, sequence) = known.unwrap_or((&name, 1));
             let same_log = |segment: &&Arc<Segment>| segment.header.name == log;
             let others: Vec<_> = self.segments.iter().filter(same_log).cloned().collect();
             let rescued = match self.mode {
-                ReaderMode::Salvage => rescue(&*directory, &name, sequence, &others)?,
+                ReaderMode::Salvage => rescue(&*directory, &name, (log, sequence), &others)?,
                 // Nobody knows where it belongs.
                 _ if known.is_none() || others.is_empty() => return Err(error),
                 _ => None,

@@ -58,7 +58,16 @@ impl Cursor {
         if !live && closed && !matches!(self.source, crate::log::Source::File(..)) {
             self.learn_from_the_last_row(&place.map)?;
         }
-        let (state, reason) = match (live, left, self.successor.take()) {
+        let successor = self.successor.take();
+        // The log may have rolled since the reader was opened.
+        let rolled = match &successor {
+            Some(file) if !live => {
+                let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+                fresh.segments.iter().any(|segment| segment.name == *file)
+            }
+            _ => false,
+        };
+        let (state, reason) = match (live || rolled, left, successor) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
             (false, 0, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),

@@ -23,13 +23,15 @@ pub(super) struct Salvage {
     durable_end: Option<u64>,
     /// It was told already that segments are missing at the end.
     told_end: bool,
+    /// Nothing more can be had of the current segment.
+    gave_up: bool,
     /// Segments that were passed over because their records had been there before.
     repeated: Vec<PathBuf>,
 }
 
 impl Salvage {
     pub fn new(on_loss: Option<OnLoss>) -> Self {
-        Salvage { on_loss, durable_end: None, told_end: false, repeated: vec![] }
+        Salvage { on_loss, durable_end: None, told_end: false, gave_up: false, repeated: vec![] }
     }
 
     /// Takes the segments out that are to be passed over.
@@ -67,6 +69,7 @@ impl Cursor {
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
         if let Some(salvage) = &mut self.salvage {
             salvage.durable_end = None;
+            salvage.gave_up = false;
         }
         let segment = self.segment().clone();
         // Types that were named in a block that is lost may stand in the index still.
@@ -83,7 +86,8 @@ impl Cursor {
 
     /// What comes next when the scanner stands at bytes that are no block, or not the one that should come.
     pub(super) fn salvage_after(&mut self, bad: Bad) -> Result<Moved> {
-        if let Bad::End { left: 0 } = bad {
+        let gave_up = self.salvage.as_ref().is_some_and(|salvage| salvage.gave_up);
+        if gave_up || matches!(bad, Bad::End { left: 0 }) {
             return self.leave_segment(0, String::new());
         }
         let offset = self.scanner.offset();
@@ -112,6 +116,9 @@ impl Cursor {
                 self.scanner.skip(header);
             }
             return Ok(Moved::Again);
+        }
+        if self.segment().is_compressed_whole() && !matches!(bad, Bad::Malformed(_)) {
+            return self.give_up(offset, bad);
         }
         match self.scanner.check_whole(header) {
             Err(Bad::Io(error)) => return Err(error),
@@ -162,6 +169,9 @@ impl Cursor {
 
     /// There is no block at `offset`: goes on at the next one.
     fn salvage_bytes(&mut self, offset: u64, bad: Bad) -> Result<Moved> {
+        if self.segment().is_compressed_whole() {
+            return self.give_up(offset, bad);
+        }
         let expected = self.expected.unwrap_or(self.segment().header.first_id);
         let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
         if let Some(next) = next_block(self.segment(), offset + 1)? {
@@ -186,6 +196,25 @@ impl Cursor {
         self.expected = Some(first_id.max(expected));
         self.sealed = false;
         Ok(Moved::Again)
+    }
+
+    /// A gzip or zstd file cannot be read behind the place where it is broken.
+    fn give_up(&mut self, offset: u64, bad: Bad) -> Result<Moved> {
+        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        let next = self.snapshot.segments.get(self.at + 1);
+        let next = next.filter(|next| next.header.log_id == self.segment().header.log_id);
+        let first_id = next.map_or(expected, |next| next.header.first_id);
+        let reason = match bad {
+            Bad::Io(error) => Malformed::inconsistent(error.reason()),
+            other => other.into_malformed(),
+        };
+        self.lose((offset, 0), (first_id > expected).then(|| (expected, first_id - 1)), &reason)?;
+        self.expected = Some(first_id.max(expected));
+        self.sealed = false;
+        if let Some(salvage) = &mut self.salvage {
+            salvage.gave_up = true;
+        }
+        self.leave_segment(0, String::new())
     }
 
     /// Whether a writer is at work, and nothing follows the `len` bytes at the scanner's place: then they are not there

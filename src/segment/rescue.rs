@@ -11,11 +11,11 @@ use crate::io::{self, Access, Directory};
 const WINDOW: usize = 1 << 20;
 
 /// A segment of which declaration or file header cannot be read, by the first block header in it that verifies. What its
-/// own header said is taken from a segment of the same log, as far as they share it. `None` when there is no block.
+/// own header said is taken from its name, and from a segment of the same log as far as they share it. `None` when there is no block.
 pub(crate) fn rescue(
     directory: &dyn Directory,
     name: &str,
-    sequence: u64,
+    (log, sequence): (&str, u64),
     others: &[Arc<Segment>],
 ) -> Result<Option<Segment>> {
     let path = directory.path_of(name);
@@ -25,7 +25,9 @@ pub(crate) fn rescue(
         return Ok(None);
     };
     let before = others.iter().filter(|other| other.header.sequence < sequence).max_by_key(|o| o.header.sequence);
-    let known = before.or(others.first()).map_or_else(FileHeader::default, |other| other.header.clone());
+    let known = before
+        .or(others.first())
+        .map_or_else(|| FileHeader { name: log.to_owned(), ..FileHeader::default() }, |other| other.header.clone());
     let predecessor = before.filter(|before| before.header.sequence + 1 == sequence).map(|before| Predecessor {
         sequence: before.header.sequence,
         marker: before.header.marker,
