@@ -38,7 +38,7 @@
 /** The bytes of a file are not what a writer wrote. */
 #define BINLOG_E_CORRUPT (-3)
 
-/** There is no such file, log, type or key. */
+/** There is no such file, log, record, type or key. */
 #define BINLOG_E_NOT_FOUND (-4)
 
 /** Another writer has the log open. */
@@ -107,7 +107,10 @@
 /** The segment was closed. */
 #define BINLOG_EVENT_CLOSED 0x80000007u
 
-/** A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". */
+/**
+ * A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". Or a recovery says which
+ * records are lost here: metadata "first_lost_id", "last_lost_id".
+ */
 #define BINLOG_EVENT_RECOVERED 0x80000008u
 
 /**
@@ -147,10 +150,13 @@
 /** binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end. */
 #define BINLOG_READER_PREFIX 0
 
-/** binlog_reader_options.mode: a torn tail and an end without a clean close are errors too. */
+/** binlog_reader_options.mode: a torn tail, an end without a clean close and a damaged index are errors too. */
 #define BINLOG_READER_STRICT 1
 
-/** binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss. */
+/**
+ * binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss. Not with
+ * BINLOG_FILTER_NEWEST_FIRST.
+ */
 #define BINLOG_READER_SALVAGE 2
 
 /** binlog_filter.flags: never touch the bytes of payloads. */
@@ -331,15 +337,17 @@ typedef struct binlog_reader_options {
   /** BINLOG_READER_*. */
   uint32_t mode;
   /**
-   * With BINLOG_READER_SALVAGE, is told of each loss; may be NULL. Cursors in several threads call it at the same
-   * time.
+   * With BINLOG_READER_SALVAGE, is told of each loss by each cursor that meets it; may be NULL. Cursors in several
+   * threads call it at the same time. Other modes never call it.
    */
   binlog_loss_callback on_loss;
   /** Given to on_loss. */
   void *on_loss_userdata;
   /**
-   * Called once with on_loss_userdata when nothing will call on_loss any more, also when the opening fails; may be
-   * NULL.
+   * Called once with on_loss_userdata when nothing will call on_loss any more: when the reader and all its cursors
+   * are closed, or before binlog_reader_open returns when it fails or on_loss is NULL. Runs in the thread that does
+   * that, and must not throw or jump out. May be NULL. Not called when struct_size is wrong: then nothing else was
+   * looked at.
    */
   binlog_drop_callback on_loss_drop;
   /** Must be 0. */
@@ -637,8 +645,9 @@ binlog_status binlog_reader_options_init(struct binlog_reader_options *options, 
  * compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
  * with binlog_reader_close; cursors go on without it. Any thread.
  *
- * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
- * segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
+ * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
+ * does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
+ * BINLOG_E_INVALID, BINLOG_E_IO.
  */
 binlog_status binlog_reader_open(const char *path_or_glob,
                                  const struct binlog_reader_options *options,
@@ -659,9 +668,11 @@ binlog_status binlog_reader_segment(const struct binlog_reader *reader,
 
 /**
  * Tells `each` how many records of each type the log holds, the most frequent first: from the index, and from the
- * headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it.
+ * headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it,
+ * after everything was counted, and may use the reader; it must not throw or jump out.
  *
- * Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT where headers have to be read and are damaged.
+ * Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO; BINLOG_E_CORRUPT where headers have to be read and are damaged,
+ * whatever the reader's mode is. `each` is not called unless it is BINLOG_OK.
  */
 binlog_status binlog_reader_counts(const struct binlog_reader *reader,
                                    binlog_type_count_callback each,
@@ -680,7 +691,9 @@ binlog_status binlog_filter_init(struct binlog_filter *filter, size_t struct_siz
 /**
  * A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
  * which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
- * Returns BINLOG_OK, BINLOG_E_INVALID.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID, also for the newest first of a reader that salvages; BINLOG_E_UNSUPPORTED for
+ * the newest first of a file that is compressed as a whole (of several, when the cursor comes to it); BINLOG_E_IO.
  */
 binlog_status binlog_cursor_open(struct binlog_reader *reader,
                                  const struct binlog_filter *filter,
@@ -698,7 +711,7 @@ binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_rec
 
 /**
  * The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes
- * on behind it. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
+ * on behind it, whether it is there or not. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
  *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
  * BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
@@ -712,7 +725,7 @@ binlog_status binlog_cursor_get(struct binlog_cursor *cursor,
 /**
  * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
  * that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
- * salvages, BINLOG_E_IO, BINLOG_E_INVALID.
+ * salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads.
  */
 binlog_status binlog_cursor_seek(struct binlog_cursor *cursor, uint64_t id, struct binlog_error **err);
 
@@ -815,10 +828,12 @@ binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct bin
  * Writes everything that can be read of the log at `source` (a file, a directory or a pattern) to a new log: segments
  * of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
  * is only read. Ids stay as they are; where records are lost, an event says which. `on_loss` (may be NULL) is told of
- * each loss as it is met; `out` (may be NULL) gets the sums. Any thread.
+ * each loss as it is met, in the thread of the call; `out` (may be NULL) gets the sums. Any thread.
  *
  * Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there,
- * BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ * BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it is of a newer version,
+ * BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After an error the target
+ * keeps what was written by then.
  */
 binlog_status binlog_recover(const char *source,
                              const char *target,
@@ -833,8 +848,9 @@ binlog_status binlog_recover(const char *source,
  * crash in the middle leaves every segment either as it was or recovered; calling again goes on. Otherwise as
  * binlog_recover.
  *
- * Returns BINLOG_OK, also when something was lost; BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND,
- * BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ * Returns BINLOG_OK, also when something was lost; BINLOG_E_LOCKED when a writer has the log open; BINLOG_E_INVALID for
+ * a pattern; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_UNSUPPORTED, BINLOG_E_IO, BINLOG_E_NO_SPACE as
+ * binlog_recover.
  */
 binlog_status binlog_recover_in_place(const char *path,
                                       binlog_loss_callback on_loss,
@@ -848,7 +864,8 @@ binlog_status binlog_recover_in_place(const char *path,
  * `written_out` (may be NULL). No writer may have the log open. Any thread.
  *
  * Returns BINLOG_OK; BINLOG_E_CORRUPT when a segment is damaged or ends with a torn tail and has to be recovered first,
- * BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+ * BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND, BINLOG_E_UNSUPPORTED, BINLOG_E_INVALID (also for
+ * a pattern), BINLOG_E_IO, BINLOG_E_NO_SPACE.
  */
 binlog_status binlog_rebuild_index(const char *path, size_t *written_out, struct binlog_error **err);
 

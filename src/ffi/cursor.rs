@@ -29,7 +29,9 @@ pub unsafe extern "C" fn binlog_filter_init(filter: *mut binlog_filter, struct_s
 
 /// A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
 /// which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_INVALID.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID, also for the newest first of a reader that salvages; BINLOG_E_UNSUPPORTED for
+/// the newest first of a file that is compressed as a whole (of several, when the cursor comes to it); BINLOG_E_IO.
 ///
 /// # Safety
 /// `reader` is NULL or open, `filter` NULL or valid with what it points to, `out` a place for a pointer, `err` NULL or
@@ -82,7 +84,7 @@ pub unsafe extern "C" fn binlog_cursor_next(
 }
 
 /// The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes
-/// on behind it. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
+/// on behind it, whether it is there or not. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
 ///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
 /// BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
@@ -113,7 +115,7 @@ pub unsafe extern "C" fn binlog_cursor_get(
 
 /// Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
 /// that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
-/// salvages, BINLOG_E_IO, BINLOG_E_INVALID.
+/// salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads.
 ///
 /// # Safety
 /// As for binlog_cursor_next.

@@ -135,10 +135,22 @@ const LARGEST: usize = 4096;
 /// # Safety
 /// `given` is NULL or points to as many bytes as its struct_size says.
 pub(super) unsafe fn sized<T: SelfSized>(given: *const T, what: &str) -> Result<T> {
+    // SAFETY: the caller's promise.
+    let (known, unknown) = unsafe { sized_unchecked(given, what) }?;
+    unknown?;
+    Ok(known)
+}
+
+/// As [`sized`], for a caller who must look at the struct even if fields are set in it that this version does not know,
+/// which the second value says.
+///
+/// # Safety
+/// As for [`sized`].
+pub(super) unsafe fn sized_unchecked<T: SelfSized>(given: *const T, what: &str) -> Result<(T, Result<()>)> {
     // SAFETY: all zeros is valid, as SelfSized promises.
     let mut known: T = unsafe { std::mem::zeroed() };
     if given.is_null() {
-        return Ok(known);
+        return Ok((known, Ok(())));
     }
     // SAFETY: the struct begins with its size; read without assuming more than that to be there.
     let size = unsafe { given.cast::<usize>().read() };
@@ -148,12 +160,13 @@ pub(super) unsafe fn sized<T: SelfSized>(given: *const T, what: &str) -> Result<
     }
     // SAFETY: `size` bytes are there, as the caller promises; u8 has no alignment.
     let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
-    if bytes[size_of::<T>()..].iter().any(|&byte| byte != 0) {
-        return Err(Error::invalid(format!("{what} has fields set that this version of the library does not know")));
-    }
+    let unknown = match bytes[size_of::<T>()..].iter().any(|&byte| byte != 0) {
+        true => Err(Error::invalid(format!("{what} has fields set that this version of the library does not know"))),
+        false => Ok(()),
+    };
     // SAFETY: both are valid for size_of::<T>() bytes and do not overlap.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut known).cast::<u8>(), size_of::<T>()) };
-    Ok(known)
+    Ok((known, unknown))
 }
 
 /// Sets a struct to its defaults: zeros, and its size.

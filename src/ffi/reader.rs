@@ -47,8 +47,9 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 /// compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
 /// with binlog_reader_close; cursors go on without it. Any thread.
 ///
-/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
-/// segment does, BINLOG_E_UNSUPPORTED when it is of a newer version, BINLOG_E_INVALID, BINLOG_E_IO.
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
+/// does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
+/// BINLOG_E_INVALID, BINLOG_E_IO.
 ///
 /// # Safety
 /// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -127,9 +128,11 @@ pub unsafe extern "C" fn binlog_reader_segment(
 }
 
 /// Tells `each` how many records of each type the log holds, the most frequent first: from the index, and from the
-/// headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it.
+/// headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it,
+/// after everything was counted, and may use the reader; it must not throw or jump out.
 ///
-/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT where headers have to be read and are damaged.
+/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO; BINLOG_E_CORRUPT where headers have to be read and are damaged,
+/// whatever the reader's mode is. `each` is not called unless it is BINLOG_OK.
 ///
 /// # Safety
 /// `reader` is NULL or open, `each` NULL or a function, `err` NULL or writable.
@@ -181,9 +184,10 @@ pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
 /// `given` is NULL or valid.
 unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
     // SAFETY: the caller's promise.
-    let given = unsafe { sized(given, "binlog_reader_options") }?;
+    let (given, unknown) = unsafe { sized_unchecked(given, "binlog_reader_options") }?;
     let userdata = Userdata { pointer: given.on_loss_userdata, drop: given.on_loss_drop };
     let on_loss = given.on_loss.map(|call| LossCallback { call, userdata }.into_on_loss());
+    unknown?;
     check_reserved("binlog_reader_options", &given.reserved)?;
     check_reserved("binlog_reader_options", &[u64::from(given.flags)])?;
     let mode = match given.mode {

@@ -72,10 +72,12 @@ fn listener(on_loss: binlog_loss_callback, userdata: *mut c_void) -> Option<OnLo
 /// Writes everything that can be read of the log at `source` (a file, a directory or a pattern) to a new log: segments
 /// of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
 /// is only read. Ids stay as they are; where records are lost, an event says which. `on_loss` (may be NULL) is told of
-/// each loss as it is met; `out` (may be NULL) gets the sums. Any thread.
+/// each loss as it is met, in the thread of the call; `out` (may be NULL) gets the sums. Any thread.
 ///
 /// Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there,
-/// BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+/// BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it is of a newer version,
+/// BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After an error the target
+/// keeps what was written by then.
 ///
 /// # Safety
 /// `source` and `target` are NUL-terminated strings, `on_loss` NULL or a function, `out` and `err` NULL or writable.
@@ -102,8 +104,9 @@ pub unsafe extern "C" fn binlog_recover(
 /// crash in the middle leaves every segment either as it was or recovered; calling again goes on. Otherwise as
 /// binlog_recover.
 ///
-/// Returns BINLOG_OK, also when something was lost; BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND,
-/// BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+/// Returns BINLOG_OK, also when something was lost; BINLOG_E_LOCKED when a writer has the log open; BINLOG_E_INVALID for
+/// a pattern; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_UNSUPPORTED, BINLOG_E_IO, BINLOG_E_NO_SPACE as
+/// binlog_recover.
 ///
 /// # Safety
 /// As for binlog_recover.
@@ -129,7 +132,8 @@ pub unsafe extern "C" fn binlog_recover_in_place(
 /// `written_out` (may be NULL). No writer may have the log open. Any thread.
 ///
 /// Returns BINLOG_OK; BINLOG_E_CORRUPT when a segment is damaged or ends with a torn tail and has to be recovered first,
-/// BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_NO_SPACE.
+/// BINLOG_E_LOCKED when a writer has the log open, BINLOG_E_NOT_FOUND, BINLOG_E_UNSUPPORTED, BINLOG_E_INVALID (also for
+/// a pattern), BINLOG_E_IO, BINLOG_E_NO_SPACE.
 ///
 /// # Safety
 /// `path` is a NUL-terminated string, `written_out` and `err` NULL or writable.

@@ -21,7 +21,7 @@ pub const BINLOG_E_INVALID: i32 = -1;
 pub const BINLOG_E_IO: i32 = -2;
 /// The bytes of a file are not what a writer wrote.
 pub const BINLOG_E_CORRUPT: i32 = -3;
-/// There is no such file, log, type or key.
+/// There is no such file, log, record, type or key.
 pub const BINLOG_E_NOT_FOUND: i32 = -4;
 /// Another writer has the log open.
 pub const BINLOG_E_LOCKED: i32 = -5;
@@ -70,7 +70,8 @@ pub const BINLOG_EVENT_ROTATE_PREV: u32 = 0x8000_0005;
 pub const BINLOG_EVENT_OPENED: u32 = 0x8000_0006;
 /// The segment was closed.
 pub const BINLOG_EVENT_CLOSED: u32 = 0x8000_0007;
-/// A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason".
+/// A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". Or a recovery says which
+/// records are lost here: metadata "first_lost_id", "last_lost_id".
 pub const BINLOG_EVENT_RECOVERED: u32 = 0x8000_0008;
 /// Records were dropped by the policy for a full disk: metadata "count" (since the last such event), "total" (since the
 /// writer was opened).
@@ -94,9 +95,10 @@ pub const BINLOG_FULL_DISK_WAIT: u32 = 1;
 pub const BINLOG_FULL_DISK_DROP: u32 = 2;
 /// binlog_reader_options.mode: damage is an error once everything before it has been read; a torn tail is an end.
 pub const BINLOG_READER_PREFIX: u32 = 0;
-/// binlog_reader_options.mode: a torn tail and an end without a clean close are errors too.
+/// binlog_reader_options.mode: a torn tail, an end without a clean close and a damaged index are errors too.
 pub const BINLOG_READER_STRICT: u32 = 1;
-/// binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss.
+/// binlog_reader_options.mode: go on behind damage, and tell on_loss of each loss. Not with
+/// BINLOG_FILTER_NEWEST_FIRST.
 pub const BINLOG_READER_SALVAGE: u32 = 2;
 /// binlog_filter.flags: never touch the bytes of payloads.
 pub const BINLOG_FILTER_HEADERS: u32 = 1;
@@ -253,13 +255,15 @@ pub struct binlog_reader_options {
     pub flags: u32,
     /// BINLOG_READER_*.
     pub mode: u32,
-    /// With BINLOG_READER_SALVAGE, is told of each loss; may be NULL. Cursors in several threads call it at the same
-    /// time.
+    /// With BINLOG_READER_SALVAGE, is told of each loss by each cursor that meets it; may be NULL. Cursors in several
+    /// threads call it at the same time. Other modes never call it.
     pub on_loss: binlog_loss_callback,
     /// Given to on_loss.
     pub on_loss_userdata: *mut c_void,
-    /// Called once with on_loss_userdata when nothing will call on_loss any more, also when the opening fails; may be
-    /// NULL.
+    /// Called once with on_loss_userdata when nothing will call on_loss any more: when the reader and all its cursors
+    /// are closed, or before binlog_reader_open returns when it fails or on_loss is NULL. Runs in the thread that does
+    /// that, and must not throw or jump out. May be NULL. Not called when struct_size is wrong: then nothing else was
+    /// looked at.
     pub on_loss_drop: binlog_drop_callback,
     /// Must be 0.
     pub reserved: [u64; 5],

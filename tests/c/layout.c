@@ -53,14 +53,45 @@ AT(binlog_writer_options, sync_interval_ms, 108);
 AT(binlog_writer_options, file_mode, 112);
 AT(binlog_writer_options, full_disk, 116);
 AT(binlog_writer_options, full_disk_wait_ms, 120);
-AT(binlog_writer_options, reserved, 128);
-STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 56);
+AT(binlog_writer_options, index_bytes, 128);
+AT(binlog_writer_options, reserved, 136);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 48);
 
 SIZE(binlog_reader_options, 80);
 AT(binlog_reader_options, struct_size, 0);
 AT(binlog_reader_options, flags, 8);
 AT(binlog_reader_options, mode, 12);
-AT(binlog_reader_options, reserved, 16);
+AT(binlog_reader_options, on_loss, 16);
+AT(binlog_reader_options, on_loss_userdata, 24);
+AT(binlog_reader_options, on_loss_drop, 32);
+AT(binlog_reader_options, reserved, 40);
+
+SIZE(binlog_loss, 88);
+AT(binlog_loss, path, 0);
+AT(binlog_loss, reason, 8);
+AT(binlog_loss, offset, 16);
+AT(binlog_loss, bytes, 24);
+AT(binlog_loss, first_id, 32);
+AT(binlog_loss, last_id, 40);
+AT(binlog_loss, first_page, 48);
+AT(binlog_loss, page_count, 56);
+AT(binlog_loss, durable, 64);
+AT(binlog_loss, reserved32, 68);
+AT(binlog_loss, reserved, 72);
+
+SIZE(binlog_recovery, 64);
+AT(binlog_recovery, records, 0);
+AT(binlog_recovery, lost_records, 8);
+AT(binlog_recovery, losses, 16);
+AT(binlog_recovery, segments, 24);
+AT(binlog_recovery, reserved, 32);
+
+SIZE(binlog_type_count, 40);
+AT(binlog_type_count, type, 0);
+AT(binlog_type_count, reserved32, 4);
+AT(binlog_type_count, records, 8);
+AT(binlog_type_count, name, 16);
+AT(binlog_type_count, reserved, 24);
 
 SIZE(binlog_filter, 144);
 AT(binlog_filter, struct_size, 0);
@@ -74,7 +105,10 @@ AT(binlog_filter, types, 48);
 AT(binlog_filter, type_count, 56);
 AT(binlog_filter, type_names, 64);
 AT(binlog_filter, type_name_count, 72);
-AT(binlog_filter, reserved, 80);
+AT(binlog_filter, metadata, 80);
+AT(binlog_filter, metadata_count, 88);
+AT(binlog_filter, last, 96);
+AT(binlog_filter, reserved, 104);
 
 SIZE(binlog_tail, 64);
 AT(binlog_tail, state, 0);
@@ -108,8 +142,8 @@ STATIC_CHECK(BINLOG_TYPE_NAMED == 0x40000000u && BINLOG_TYPE_EVENT == 0x80000000
 STATIC_CHECK(BINLOG_EVENT_STARTED == 0x80000001u && BINLOG_EVENT_TYPE == 0x8000000Au);
 STATIC_CHECK(BINLOG_NEVER == 0xFFFFFFFFu && BINLOG_WRITER_BACKGROUND == 1);
 STATIC_CHECK(BINLOG_FULL_DISK_FAIL == 0 && BINLOG_FULL_DISK_WAIT == 1 && BINLOG_FULL_DISK_DROP == 2);
-STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1);
-STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2);
+STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1 && BINLOG_READER_SALVAGE == 2);
+STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2 && BINLOG_FILTER_NEWEST_FIRST == 4);
 STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
 STATIC_CHECK(BINLOG_TAIL_UNCLOSED == 3 && BINLOG_TAIL_TORN == 4 && BINLOG_TAIL_CORRUPT == 5);
 
