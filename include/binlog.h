@@ -830,10 +830,10 @@ binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct bin
  * is only read. Ids stay as they are; where records are lost, an event says which. `on_loss` (may be NULL) is told of
  * each loss as it is met, in the thread of the call; `out` (may be NULL) gets the sums. Any thread.
  *
- * Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there,
- * BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it is of a newer version,
- * BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After an error the target
- * keeps what was written by then.
+ * Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there, or
+ * the target is no directory; BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it
+ * is of a newer version, BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After
+ * an error the target keeps what was written by then.
  */
 binlog_status binlog_recover(const char *source,
                              const char *target,

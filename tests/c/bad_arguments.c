@@ -3,6 +3,16 @@
 
 static char untouched; /* its address is one that no call could give */
 
+static void never_called(void *userdata, const binlog_type_count *type) {
+  (void)userdata, (void)type;
+  CHECK(!"a refused call has called back");
+}
+
+static void never_told(void *userdata, const binlog_loss *loss) {
+  (void)userdata, (void)loss;
+  CHECK(!"a refused call has called back");
+}
+
 static void null_everywhere(void) {
   binlog_error *err = NULL;
   binlog_writer *w = NULL;
@@ -13,6 +23,7 @@ static void null_everywhere(void) {
   binlog_position position;
   binlog_segment segment;
   binlog_tail tail;
+  binlog_recovery recovery = {0, 0, 77, 0, {0}};
   uint64_t id = 77;
   uint32_t type = 77;
   size_t n = 77, len = 77;
@@ -44,14 +55,32 @@ static void null_everywhere(void) {
   CHECK_FAILS(binlog_reader_open("unused", NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_segment_count(NULL, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_segment(NULL, 0, &segment, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_reader_counts(NULL, never_called, NULL, &err), BINLOG_E_INVALID, err);
   binlog_reader_close(NULL);
   CHECK_FAILS(binlog_cursor_open(NULL, NULL, &c, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_next(NULL, &record, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_cursor_get(NULL, 1, &record, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_cursor_seek(NULL, 1, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_cursor_seek_time(NULL, 1, &err), BINLOG_E_INVALID, err);
+  CHECK_IS(binlog_cursor_seek(NULL, 1, NULL), BINLOG_E_INVALID);
   CHECK_FAILS(binlog_cursor_next_batch(NULL, &record, 1, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_read_packed(NULL, room, sizeof room, &len, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_tail(NULL, &tail, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_type_name(NULL, 1, &slice, &err), BINLOG_E_INVALID, err);
   binlog_cursor_close(NULL);
+
+  CHECK_FAILS(binlog_recover(NULL, "unused", never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover("unused", NULL, never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover("", "unused", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover("unused", "", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover_in_place(NULL, never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover_in_place("", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_rebuild_index(NULL, &n, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_rebuild_index("", NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_IS(binlog_recover(NULL, NULL, NULL, NULL, NULL, NULL), BINLOG_E_INVALID);
+  CHECK_IS(binlog_recover_in_place(NULL, NULL, NULL, NULL, NULL), BINLOG_E_INVALID);
+  CHECK_IS(binlog_rebuild_index(NULL, NULL, NULL), BINLOG_E_INVALID);
+  CHECK(recovery.losses == 77);
 
   len = 0;
   CHECK(binlog_metadata_put(NULL, 0, &len, "k", 1, "v", 1) < 0);
@@ -117,7 +146,8 @@ static void writer_options(const char *scratch) {
   REFUSED(o.full_disk_wait_ms = 1);
   REFUSED(o.full_disk = BINLOG_FULL_DISK_DROP; o.full_disk_wait_ms = 1);
   REFUSED(o.reserved[0] = 1);
-  REFUSED(o.reserved[6] = 1);
+  REFUSED(o.reserved[5] = 1);
+  REFUSED(o.index_bytes = 4095);
   REFUSED(o.flags = 0x80000000u);
   REFUSED(o.codec = 77);
   REFUSED(o.block_bytes = 4095);
@@ -148,12 +178,15 @@ static void reader_options_and_filters(const char *log) {
   OPEN_REFUSED(o.struct_size = sizeof o - 1);
   OPEN_REFUSED(o.flags = 0x100);
   OPEN_REFUSED(o.mode = 99);
-  OPEN_REFUSED(o.reserved[3] = 1);
+  OPEN_REFUSED(o.mode = 3);
+  OPEN_REFUSED(o.reserved[4] = 1);
   CHECK(reader == NULL);
   CHECK_OK(binlog_reader_open(log, NULL, &reader, &err), err);
 
   static const char *const null_name[] = {NULL};
   static const char *const not_utf8[] = {"\xFF"};
+  static const char *const no_key[] = {NULL, "v"}, *const no_value[] = {"k", NULL};
+  static const char *const bad_key[] = {"\xFF", "v"}, *const bad_value[] = {"k", "\xFF"};
 #define FILTER_REFUSED(statement)                                                         \
   do {                                                                                    \
     CHECK_IS(binlog_filter_init(&f, sizeof f), BINLOG_OK);                                \
@@ -164,11 +197,19 @@ static void reader_options_and_filters(const char *log) {
   FILTER_REFUSED(f.struct_size = sizeof f - 1);
   FILTER_REFUSED(f.flags = 0x100);
   FILTER_REFUSED(f.reserved32 = 1);
-  FILTER_REFUSED(f.reserved[7] = 1);
+  FILTER_REFUSED(f.reserved[4] = 1);
   FILTER_REFUSED(f.type_count = 1);
   FILTER_REFUSED(f.type_name_count = 1);
   FILTER_REFUSED(f.type_names = null_name; f.type_name_count = 1);
   FILTER_REFUSED(f.type_names = not_utf8; f.type_name_count = 1);
+  FILTER_REFUSED(f.flags = 8);
+  FILTER_REFUSED(f.metadata_count = 1);
+  FILTER_REFUSED(f.metadata = no_key; f.metadata_count = 1);
+  FILTER_REFUSED(f.metadata = no_value; f.metadata_count = 1);
+  FILTER_REFUSED(f.metadata = bad_key; f.metadata_count = 1);
+  FILTER_REFUSED(f.metadata = bad_value; f.metadata_count = 1);
+  FILTER_REFUSED(f.metadata = no_key; f.metadata_count = SIZE_MAX);
+  FILTER_REFUSED(f.metadata = no_key; f.metadata_count = SIZE_MAX / 2 + 2); /* twice as many is 2 */
   struct { binlog_filter known; uint64_t newer; } larger;
   memset(&larger, 0, sizeof larger);
   larger.known.struct_size = sizeof larger;
@@ -179,6 +220,7 @@ static void reader_options_and_filters(const char *log) {
   CHECK_FAILS(binlog_cursor_open(reader, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_segment_count(reader, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_segment(reader, 0, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_reader_counts(reader, NULL, NULL, &err), BINLOG_E_INVALID, err);
   binlog_segment segment;
   memset(&segment, 0x5A, sizeof segment);
   CHECK_FAILS(binlog_reader_segment(reader, 1000, &segment, &err), BINLOG_E_NOT_FOUND, err);
@@ -195,6 +237,7 @@ static void reader_options_and_filters(const char *log) {
   CHECK_FAILS(binlog_cursor_read_packed(cursor, NULL, 64, &len, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_read_packed(cursor, room, sizeof room, NULL, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_tail(cursor, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_cursor_get(cursor, 1, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_type_name(cursor, 1, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_OK(binlog_cursor_next(cursor, &record, &err), err); /* none of that moved it */
   CHECK(record.id == 1 && record_is(&record, "good"));

@@ -21,9 +21,9 @@ CXX=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
-tests="layout round_trip bad_arguments filters packed closing_order threads fork live damage open_paths"
+tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths"
 # With each example its arguments; they run in a directory of their own.
-examples="quickstart gather counters"
+examples="quickstart gather counters find"
 cpp_examples="quickstart"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-c-tests-XXXXXX")
