@@ -200,6 +200,22 @@ fn a_cut_end_missing_repeated_and_unreadable_segments_are_told_and_passed_over()
 }
 
 #[test]
+fn a_segment_that_is_damaged_again_after_a_recovery_is_recovered_again() {
+    let (directory, _) = log(Codec::None);
+    let names = segments(&directory);
+    for round in 0..5 {
+        // Now one segment, now two that follow each other.
+        for name in &names[..1 + usize::from(round == 2)] {
+            change(&directory, name, |bytes| bytes[9_000..9_010].fill(0x77 + round));
+        }
+        let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, None));
+        let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+        assert!(recovery.losses > 0, "round {round}");
+        assert_clean(&directory, &salvaged, &format!("round {round}"));
+    }
+}
+
+#[test]
 fn a_recovery_that_fails_at_any_operation_loses_nothing_and_can_be_repeated() {
     let (directory, rows) = log(Codec::None);
     let names = segments(&directory);

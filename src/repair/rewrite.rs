@@ -135,11 +135,13 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
     let old = &segment.header;
     let mut marker = [0; 8];
     io::fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
+    // A segment that was recovered before is still known to the next one by the marker that it had at first.
+    let told = next.and_then(|next| next.header.predecessor.as_ref()).filter(|told| old.is_followed_by(told));
     let recovered = Predecessor {
         sequence: old.sequence,
         last_id: next.map_or(0, |next| next.header.first_id - 1),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
-        marker: old.marker,
+        marker: told.map_or(old.marker, |told| told.marker),
     };
     let predecessor = before.map(|before| Predecessor {
         sequence: before.sequence,
