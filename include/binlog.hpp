@@ -2,6 +2,7 @@
 
    Two ways to hear of errors, the same everywhere: `x()` throws binlog::error, `try_x()` returns a binlog::result that
    holds either the value or the error (and throws nothing but std::bad_alloc). The end of a log is not an error.
+   A function that is told of losses may throw what it likes: see loss_function.
 
    Ownership: writer, reader and cursor own their handle, move and never copy; a moved-from or closed one answers every
    call with BINLOG_E_INVALID. They may be destroyed in any order. A destructor cannot report a failed close: call
@@ -19,13 +20,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -401,6 +406,7 @@ struct writer_options {
   std::string content_type{};
   std::vector<std::pair<std::string, std::string>> parameters{};
   std::uint64_t segment_bytes = 0;
+  std::uint64_t index_bytes = 0;
   std::uint64_t record_max_bytes = 0;
   std::uint64_t flush_records = 0; /* 0: no such rule, as in the three after it */
   std::uint64_t flush_bytes = 0;
@@ -562,6 +568,7 @@ class writer {
     c.parameters = parameters.empty() ? nullptr : parameters.data();
     c.parameter_count = o.parameters.size();
     c.segment_bytes = o.segment_bytes;
+    c.index_bytes = o.index_bytes;
     c.record_max_bytes = o.record_max_bytes;
     c.flush_records = o.flush_records;
     c.flush_bytes = o.flush_bytes;
@@ -591,6 +598,77 @@ class writer {
   std::unique_ptr<binlog_writer, closer> raw_;
 };
 
+/* ---------------------------------------------------------------- losses */
+
+using loss = binlog_loss; /* something that could not be read; its strings live until the function returns */
+
+/* Is told of each loss, in the thread that reads, before what lies behind it is shown. It must not use the cursor or the
+   reader that it is told by; cursors in several threads call it at the same time. It lives until the reader and all its
+   cursors are closed. An exception that it throws does not pass through C: the call goes on to its end, without calling
+   it again, and then throws the exception out of the call it happened in, a try_ one too. What that call was to return
+   is lost with it: a cursor's next call goes on behind those records, and a recovery is complete. */
+using loss_function = std::function<void(const loss&)>;
+
+namespace detail {
+/* Keeps what a loss_function throws from C, and for the call it happened in. */
+class loss_listener {
+ public:
+  explicit loss_listener(loss_function told) : told_(std::move(told)) {}
+
+  /* One call into C by this thread. Does nothing without a listener. */
+  class call {
+   public:
+    explicit call(loss_listener* listener) : listener_(listener) {
+      if (!listener_) return;
+      const std::lock_guard<std::mutex> lock(listener_->calls_lock_);
+      outer_ = std::exchange(listener_->calls_, this);
+    }
+    call(const call&) = delete;
+    call& operator=(const call&) = delete;
+    ~call() {
+      if (!listener_) return;
+      const std::lock_guard<std::mutex> lock(listener_->calls_lock_);
+      call** place = &listener_->calls_;
+      while (*place != this) place = &(*place)->outer_;
+      *place = outer_;
+    }
+    void rethrow() const {
+      if (thrown_) std::rethrow_exception(thrown_);
+    }
+
+   private:
+    friend class loss_listener;
+    loss_listener* listener_;
+    call* outer_ = nullptr;
+    std::thread::id thread_ = std::this_thread::get_id();
+    std::exception_ptr thrown_;
+  };
+
+  void tell(const loss& what) noexcept {
+    call* const here = call_of_this_thread();
+    if (!here) return told_(what); /* somebody uses raw(): then it must not throw */
+    if (here->thrown_) return;
+    try {
+      told_(what);
+    } catch (...) {
+      here->thrown_ = std::current_exception();
+    }
+  }
+
+ private:
+  call* call_of_this_thread() noexcept {
+    const std::lock_guard<std::mutex> lock(calls_lock_);
+    call* found = calls_; /* the latest */
+    while (found && found->thread_ != std::this_thread::get_id()) found = found->outer_;
+    return found;
+  }
+
+  loss_function told_;
+  std::mutex calls_lock_;
+  call* calls_ = nullptr;
+};
+}  // namespace detail
+
 /* ---------------------------------------------------------------- cursor and reader */
 
 /* Everything left at its default lets every record of the user pass. */
@@ -603,6 +681,9 @@ struct filter {
   std::int64_t to_time_ns = 0;   /* exclusive; 0: open */
   std::vector<std::uint32_t> types{}; /* types and type_names both empty: every type */
   std::vector<std::string> type_names{};
+  std::vector<std::pair<std::string, std::string>> metadata{}; /* with each of these pairs */
+  std::uint64_t last = 0;    /* only the last so many of what the rest lets pass, in the same order; 0: all */
+  bool newest_first = false; /* what is appended later is not shown; not when salvaging */
 };
 
 /* Where reading is. Iterating goes on to the end; iterating again, later, goes on with what was written since. */
@@ -621,7 +702,7 @@ class cursor {
   cursor() = default;
   explicit operator bool() const noexcept { return raw_ != nullptr; }
   binlog_cursor* raw() const noexcept { return raw_.get(); }
-  void close() noexcept { raw_.reset(); }
+  void close() noexcept { raw_.reset(), listener_.reset(); }
 
   iterator begin() { return iterator(source{this}); }
   iterator end() noexcept { return {}; }
@@ -630,18 +711,49 @@ class cursor {
   result<std::optional<record_view>> try_next() {
     record_view r;
     binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
     const auto status = binlog_cursor_next(raw(), &r.raw_, &err);
-    return detail::answer(status, err, status == BINLOG_OK ? std::optional(r) : std::nullopt);
+    auto answer = detail::answer(status, err, status == BINLOG_OK ? std::optional(r) : std::nullopt);
+    return here.rethrow(), answer;
   }
   std::optional<record_view> next() { return try_next().value(); }
+
+  /* The record with this id, wherever the cursor is; reading goes on behind it. Nothing when the log has no such record
+     or the filter does not let it pass. BINLOG_E_UNSUPPORTED with newest_first and when salvaging, as the two below. */
+  result<std::optional<record_view>> try_get(std::uint64_t id) {
+    record_view r;
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_get(raw(), id, &r.raw_, &err);
+    if (status == BINLOG_E_NOT_FOUND) return binlog_error_free(err), std::optional<record_view>();
+    return detail::answer(status, err, std::optional(r));
+  }
+  std::optional<record_view> get(std::uint64_t id) { return try_get(id).value(); }
+
+  /* Goes to the record with this id, or to the first behind it that the filter lets pass. */
+  result<void> try_seek(std::uint64_t id) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_seek(raw(), id, &err);
+    return detail::answer(status, err);
+  }
+  void seek(std::uint64_t id) { try_seek(id).value(); }
+
+  /* Goes to the first record of this time or later; earlier ones are not shown from there on. */
+  result<void> try_seek_time(std::int64_t time_ns) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_seek_time(raw(), time_ns, &err);
+    return detail::answer(status, err);
+  }
+  void seek_time(std::int64_t time_ns) { try_seek_time(time_ns).value(); }
 
   /* Fills the front of `room` and returns that part: empty at the end of the log. */
   result<span<record_view>> try_next_batch(span<record_view> room) {
     std::size_t n = 0;
     binlog_error* err = nullptr;
     binlog_record* out = room.empty() ? nullptr : &room.data()->raw_;
+    const detail::loss_listener::call here(listener_.get());
     const auto status = binlog_cursor_next_batch(raw(), out, room.size(), &n, &err);
-    return detail::answer(status, err, span<record_view>(room.data(), n));
+    auto answer = detail::answer(status, err, span<record_view>(room.data(), n));
+    return here.rethrow(), answer;
   }
   span<record_view> next_batch(span<record_view> room) { return try_next_batch(room).value(); }
 
@@ -650,8 +762,10 @@ class cursor {
   result<packed_view> try_read_packed(span<std::uint8_t> room) {
     std::size_t len = 0, n = 0;
     binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
     const auto status = binlog_cursor_read_packed(raw(), room.data(), room.size(), &len, &n, &err);
-    return detail::answer(status, err, packed_view(slice(room.data(), len)));
+    auto answer = detail::answer(status, err, packed_view(slice(room.data(), len)));
+    return here.rethrow(), answer;
   }
   packed_view read_packed(span<std::uint8_t> room) { return try_read_packed(room).value(); }
 
@@ -677,12 +791,30 @@ class cursor {
   struct closer {
     void operator()(binlog_cursor* c) const noexcept { binlog_cursor_close(c); }
   };
-  explicit cursor(binlog_cursor* raw) noexcept : raw_(raw) {}
+  cursor(binlog_cursor* raw, std::shared_ptr<detail::loss_listener> listener) noexcept
+      : listener_(std::move(listener)), raw_(raw) {}
+  std::shared_ptr<detail::loss_listener> listener_;
   std::unique_ptr<binlog_cursor, closer> raw_;
 };
 
+/* What a reader makes of damage: prefix stops there, and a torn tail is an end, of which tail() tells; for strict any bad
+   byte is an error; salvage goes on behind damage, and tells on_loss. */
+enum class reader_mode : std::uint32_t {
+  prefix = BINLOG_READER_PREFIX,
+  strict = BINLOG_READER_STRICT,
+  salvage = BINLOG_READER_SALVAGE
+};
+
 struct reader_options {
-  bool strict = false; /* any bad byte is an error; otherwise a torn tail is the end, and tail() tells */
+  reader_mode mode = reader_mode::prefix;
+  loss_function on_loss{}; /* may be empty */
+};
+
+/* How many records of a type a log holds. */
+struct type_count {
+  std::uint32_t type = 0;
+  std::uint64_t records = 0;
+  std::string name{}; /* empty when the type has none */
 };
 
 class reader {
@@ -693,11 +825,21 @@ class reader {
   static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
     binlog_reader_options c{};
     c.struct_size = sizeof c;
-    c.mode = options.strict ? BINLOG_READER_STRICT : BINLOG_READER_PREFIX;
+    c.mode = static_cast<std::uint32_t>(options.mode);
+    listener_ptr listener;
+    std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
+    if (options.on_loss) {
+      listener = std::make_shared<detail::loss_listener>(options.on_loss);
+      kept_by_c = std::make_unique<listener_ptr>(listener);
+      c.on_loss = [](void* userdata, const binlog_loss* what) { (*static_cast<listener_ptr*>(userdata))->tell(*what); };
+      c.on_loss_drop = [](void* userdata) { delete static_cast<listener_ptr*>(userdata); };
+      c.on_loss_userdata = kept_by_c.get();
+    }
     binlog_reader* r = nullptr;
     binlog_error* err = nullptr;
+    kept_by_c.release();
     const auto status = binlog_reader_open(path_or_glob.c_str(), &c, &r, &err);
-    return detail::answer(status, err, reader(r));
+    return detail::answer(status, err, reader(r, std::move(listener)));
   }
   static reader open(const std::string& path_or_glob, const reader_options& options = {}) {
     return try_open(path_or_glob, options).value();
@@ -705,16 +847,18 @@ class reader {
 
   explicit operator bool() const noexcept { return raw_ != nullptr; }
   binlog_reader* raw() const noexcept { return raw_.get(); }
-  void close() noexcept { raw_.reset(); }
+  void close() noexcept { raw_.reset(), listener_.reset(); }
 
   /* for (const binlog::record_view& r : reader.records()) ... */
   result<cursor> try_records(const filter& wanted = {}) const {
-    std::vector<const char*> names;
+    std::vector<const char*> names, pairs;
     for (const std::string& name : wanted.type_names) names.push_back(name.c_str());
+    for (const auto& [key, value] : wanted.metadata) pairs.insert(pairs.end(), {key.c_str(), value.c_str()});
     binlog_filter c{};
     c.struct_size = sizeof c;
     c.flags = (wanted.headers_only ? std::uint32_t{BINLOG_FILTER_HEADERS} : 0u) |
-              (wanted.events ? std::uint32_t{BINLOG_FILTER_EVENTS} : 0u);
+              (wanted.events ? std::uint32_t{BINLOG_FILTER_EVENTS} : 0u) |
+              (wanted.newest_first ? std::uint32_t{BINLOG_FILTER_NEWEST_FIRST} : 0u);
     c.from_id = wanted.from_id;
     c.to_id = wanted.to_id;
     c.from_time_ns = wanted.from_time_ns;
@@ -723,10 +867,15 @@ class reader {
     c.type_count = wanted.types.size();
     c.type_names = names.empty() ? nullptr : names.data();
     c.type_name_count = names.size();
+    c.metadata = pairs.empty() ? nullptr : pairs.data();
+    c.metadata_count = wanted.metadata.size();
+    c.last = wanted.last;
     binlog_cursor* cur = nullptr;
     binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
     const auto status = binlog_cursor_open(raw(), &c, &cur, &err);
-    return detail::answer(status, err, cursor(cur));
+    auto answer = detail::answer(status, err, cursor(cur, listener_));
+    return here.rethrow(), std::move(answer);
   }
   cursor records(const filter& wanted = {}) const { return try_records(wanted).value(); }
 
@@ -740,13 +889,82 @@ class reader {
   }
   std::vector<segment> segments() const { return try_segments().value(); }
 
+  /* How many records of each type there are, the most frequent first; from the index, as far as it reaches. */
+  result<std::vector<type_count>> try_counts() const {
+    struct {
+      std::vector<type_count> all;
+      std::exception_ptr thrown; /* there was no memory for one */
+    } counts;
+    const auto add = [](void* userdata, const binlog_type_count* c) {
+      auto& into = *static_cast<decltype(counts)*>(userdata);
+      try {
+        if (!into.thrown) into.all.push_back({c->type, c->records, c->name ? c->name : ""});
+      } catch (...) {
+        into.thrown = std::current_exception();
+      }
+    };
+    binlog_error* err = nullptr;
+    const auto status = binlog_reader_counts(raw(), add, &counts, &err);
+    if (counts.thrown) std::rethrow_exception(counts.thrown);
+    return detail::answer(status, err, std::move(counts.all));
+  }
+  std::vector<type_count> counts() const { return try_counts().value(); }
+
  private:
+  using listener_ptr = std::shared_ptr<detail::loss_listener>;
   struct closer {
     void operator()(binlog_reader* r) const noexcept { binlog_reader_close(r); }
   };
-  explicit reader(binlog_reader* raw) noexcept : raw_(raw) {}
+  reader(binlog_reader* raw, listener_ptr listener) noexcept : listener_(std::move(listener)), raw_(raw) {}
+  listener_ptr listener_;
   std::unique_ptr<binlog_reader, closer> raw_;
 };
+
+/* ---------------------------------------------------------------- recovery */
+
+using recovery = binlog_recovery; /* records saved, records known to be lost, losses, segments written */
+
+namespace detail {
+template <class Recover>
+result<recovery> recover(const loss_function& on_loss, Recover recover_c) {
+  recovery sums{};
+  binlog_error* err = nullptr;
+  loss_listener listener(on_loss);
+  const auto tell = [](void* userdata, const binlog_loss* what) { static_cast<loss_listener*>(userdata)->tell(*what); };
+  const loss_listener::call here(&listener);
+  const auto status = recover_c(on_loss ? static_cast<binlog_loss_callback>(tell) : nullptr, &listener, &sums, &err);
+  auto answer = detail::answer(status, err, sums);
+  return here.rethrow(), answer;
+}
+}  // namespace detail
+
+/* Writes everything that can be read of the log at `source` (a file, a directory, a pattern) to a new log in the
+   directory `target`. A loss is no error: the sums tell of it. */
+inline result<recovery> try_recover(const std::string& source, const std::string& target,
+                                    const loss_function& on_loss = {}) {
+  return detail::recover(on_loss, [&](auto... rest) { return binlog_recover(source.c_str(), target.c_str(), rest...); });
+}
+inline recovery recover(const std::string& source, const std::string& target, const loss_function& on_loss = {}) {
+  return try_recover(source, target, on_loss).value();
+}
+
+/* Writes the damaged segments of a log anew, in place; the damaged files are kept beside them. BINLOG_E_LOCKED while a
+   writer has the log open. */
+inline result<recovery> try_recover_in_place(const std::string& path, const loss_function& on_loss = {}) {
+  return detail::recover(on_loss, [&](auto... rest) { return binlog_recover_in_place(path.c_str(), rest...); });
+}
+inline recovery recover_in_place(const std::string& path, const loss_function& on_loss = {}) {
+  return try_recover_in_place(path, on_loss).value();
+}
+
+/* Completes the index of each segment that lacks a part of it, and returns how many were written to. */
+inline result<std::size_t> try_rebuild_index(const std::string& path) {
+  std::size_t written = 0;
+  binlog_error* err = nullptr;
+  const auto status = binlog_rebuild_index(path.c_str(), &written, &err);
+  return detail::answer(status, err, written);
+}
+inline std::size_t rebuild_index(const std::string& path) { return try_rebuild_index(path).value(); }
 
 inline const char* version() noexcept { return binlog_version(); }
 

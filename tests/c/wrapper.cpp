@@ -4,8 +4,10 @@
 #include "binlog.hpp"
 
 #include <array>
+#include <atomic>
 #include <fstream>
 #include <list>
+#include <thread>
 #include <type_traits>
 
 namespace {
@@ -216,6 +218,206 @@ void errors(const std::string& scratch) {
   CHECK(good == 1 && damage.status() == BINLOG_E_CORRUPT && damage.path() == file && damage.offset() > 0);
 }
 
+void finding(const std::string& log) {
+  constexpr int records = 1000;
+  constexpr std::int64_t second = 1'000'000'000;
+  binlog::writer_options small;
+  small.block_bytes = 4096;
+  small.segment_bytes = 20000;
+  small.index_bytes = 5000;
+  auto w = binlog::writer::open(log, small);
+  const auto rare = w.type("rare");
+  for (int i = 1; i <= records; i++) {
+    const binlog::metadata pairs{{"tens", std::to_string(i / 10)}, {"odd", i % 2 ? "yes" : "no"}};
+    w.append({i % 300 == 0 ? rare : 1u, "record " + std::to_string(i) + std::string(50, '.'), pairs, i * second});
+  }
+  w.close();
+
+  const auto ids = [reader = binlog::reader::open(log)](const binlog::filter& wanted) {
+    std::vector<std::uint64_t> found;
+    for (const auto& r : reader.records(wanted)) found.push_back(r.id());
+    return found;
+  };
+  using list = std::vector<std::uint64_t>;
+  binlog::filter wanted;
+  wanted.type_names = {"rare"};
+  CHECK((ids(wanted) == list{300, 600, 900}));
+  wanted.newest_first = true;
+  CHECK((ids(wanted) == list{900, 600, 300}));
+  wanted.last = 2;
+  CHECK((ids(wanted) == list{900, 600}));
+  wanted = {};
+  wanted.metadata = {{"tens", "42"}, {"odd", "yes"}};
+  CHECK((ids(wanted) == list{421, 423, 425, 427, 429}));
+  wanted.metadata = {{"tens", "no"}};
+  CHECK(ids(wanted).empty());
+  wanted = {};
+  wanted.last = 3;
+  CHECK((ids(wanted) == list{998, 999, 1000}));
+
+  const auto reader = binlog::reader::open(log);
+  auto cursor = reader.records();
+  CHECK(cursor.get(777)->time_ns() == 777 * second && cursor.next()->id() == 778);
+  CHECK(!cursor.get(0) && !cursor.get(records + 1) && !cursor.next());
+  CHECK(!cursor.try_get(records + 1).value());
+  cursor.seek(500);
+  CHECK(cursor.next()->id() == 500);
+  cursor.seek_time(123 * second + 1);
+  CHECK(cursor.next()->id() == 124);
+  const auto counts = reader.counts();
+  CHECK(counts.size() == 2 && counts[0].type == 1 && counts[0].records == 997 && counts[0].name.empty());
+  CHECK(counts[1].type == rare && counts[1].records == 3 && counts[1].name == "rare");
+
+  wanted.newest_first = true;
+  cursor = reader.records(wanted);
+  CHECK(cursor.try_get(1).status() == BINLOG_E_UNSUPPORTED && cursor.try_seek(1).status() == BINLOG_E_UNSUPPORTED);
+  CHECK(thrown_by([&] { cursor.seek_time(1); }).status() == BINLOG_E_UNSUPPORTED);
+  CHECK(binlog::reader().try_counts().status() == BINLOG_E_INVALID);
+  CHECK(binlog::cursor().try_get(1).status() == BINLOG_E_INVALID);
+  CHECK(binlog::rebuild_index(log) == 0);
+}
+
+// What a function that is told of losses throws; counts how many of its kind there are.
+struct told {
+  explicit told(const binlog::loss& what) : first_id(what.first_id) {}
+  std::uint64_t first_id;
+};
+
+// The exception that comes out of the call, which is none of the library's.
+template <class Call>
+std::uint64_t told_by(Call call) {
+  try {
+    call();
+  } catch (const told& t) {
+    return t.first_id;
+  }
+  CHECK(!"nothing was thrown");
+  std::abort();
+}
+
+void flip(const std::string& file, const std::string& text) {
+  std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(f)), std::istreambuf_iterator<char>());
+  CHECK(content.find(text) != std::string::npos);
+  f.clear();
+  f.seekp(static_cast<std::streamoff>(content.find(text)));
+  f.put('!').flush();
+}
+
+void salvaging(const std::string& base) {
+  const std::string log = base + "/damaged", segment = log + "/default.0000000001.binlog";
+  auto w = binlog::writer::open(log);
+  for (int i = 1; i <= 9; i++) {
+    w.append(1, "record " + std::to_string(i));
+    w.flush();  // a block of its own
+  }
+  w.close();
+  flip(segment, "record 3");
+  flip(segment, "record 7");
+
+  binlog::reader_options options;
+  options.mode = binlog::reader_mode::strict;
+  CHECK(thrown_by([&] { for (const auto& r : binlog::reader::open(log, options).records()) CHECK(r.id() < 3); })
+            .status() == BINLOG_E_CORRUPT);
+
+  // The function lives as long as anything may call it.
+  std::vector<std::uint64_t> lost;
+  auto alive = std::make_shared<int>();
+  options.mode = binlog::reader_mode::salvage;
+  options.on_loss = [&lost, alive](const binlog::loss& what) {
+    CHECK(what.first_id == what.last_id && what.page_count == 1 && what.reason[0] != '\0');
+    lost.push_back(what.first_id);
+  };
+  const std::weak_ptr<int> watched = alive;
+  alive.reset();
+  {
+    auto reader = binlog::reader::open(log, options);
+    options.on_loss = nullptr;
+    auto cursor = reader.records();
+    reader.close();
+    CHECK(!watched.expired());
+    int seen = 0;
+    for (const auto& r : cursor) seen += r.id() != 3 && r.id() != 7;
+    CHECK(seen == 7 && (lost == std::vector<std::uint64_t>{3, 7}));
+    CHECK(cursor.try_seek(1).status() == BINLOG_E_UNSUPPORTED);
+    cursor.close();
+    CHECK(watched.expired());
+  }
+  int none = 0;
+  for (const auto& r : binlog::reader::open(log, options).records()) none += r.id() > 0;  // nobody is told
+  CHECK(none == 7);
+  {
+    auto dropped = std::make_shared<int>();
+    const std::weak_ptr<int> gone = dropped;
+    options.on_loss = [kept = std::move(dropped)](const binlog::loss&) { CHECK(kept != nullptr); };
+    CHECK(binlog::reader::try_open(base + "/missing", options).status() == BINLOG_E_NOT_FOUND);
+    options.on_loss = nullptr;
+    CHECK(gone.expired());
+  }
+
+  // What it throws comes out of the call it happened in, whichever that is, and reading goes on behind.
+  options.on_loss = [](const binlog::loss& what) { throw told(what); };
+  const auto reader = binlog::reader::open(log, options);
+  auto cursor = reader.records();
+  CHECK(cursor.next()->id() == 1 && cursor.next()->id() == 2);
+  CHECK(told_by([&] { cursor.next(); }) == 3);
+  CHECK(cursor.next()->id() == 5);
+  CHECK(told_by([&] { while (cursor.try_next().value()) {} }) == 7);
+  CHECK(cursor.next()->id() == 9 && !cursor.next());
+  std::array<binlog::record_view, 4> room;
+  cursor = reader.records();
+  CHECK(told_by([&] { while (!cursor.next_batch(room).empty()) {} }) == 3);
+  std::vector<std::uint8_t> memory(300);
+  CHECK(told_by([&] { while (!cursor.read_packed(memory).empty()) {} }) == 7);
+
+  // Two threads, each with the exceptions of its own.
+  std::atomic<int> caught{0};
+  const auto read = [&] {
+    auto mine = reader.records();
+    for (const std::uint64_t expected : {3u, 7u})
+      caught += told_by([&] { while (mine.next()) {} }) == expected;
+    while (mine.next()) {}
+  };
+  std::thread other(read);
+  read();
+  other.join();
+  CHECK(caught == 4);
+
+  // An unreadable segment is told of by opening the cursor.
+  const std::string broken = base + "/broken";
+  auto two = binlog::writer::open(broken);
+  two.append(1, "first");
+  two.roll();
+  two.append(1, "second");
+  two.close();
+  std::ofstream(broken + "/default.0000000002.binlog", std::ios::trunc) << "no segment";
+  CHECK(told_by([&] { (void)binlog::reader::open(broken, options).try_records(); }) == 0);
+
+  // Recovery: complete, although on_loss threw.
+  const std::string saved = base + "/saved", thrown_at = base + "/thrown-at";
+  lost.clear();
+  const auto note = [&](const binlog::loss& what) { lost.push_back(what.first_id); };
+  const auto sums = binlog::recover(log, saved, note);
+  CHECK(sums.records == 7 && sums.lost_records == 2 && sums.losses == 2 && sums.segments == 1 && lost.size() == 2);
+  CHECK(told_by([&] { binlog::try_recover(log, thrown_at, options.on_loss); }) == 3);
+  options.mode = binlog::reader_mode::strict;
+  for (const auto& where : {saved, thrown_at}) {
+    int count = 0;
+    for (const auto& r : binlog::reader::open(where, options).records()) count += r.id() > 0;
+    CHECK(count == 7);
+  }
+  CHECK(binlog::try_recover(log, saved).status() == BINLOG_E_INVALID);
+  CHECK(thrown_by([&] { binlog::recover(base + "/missing", base + "/new"); }).status() == BINLOG_E_NOT_FOUND);
+  CHECK(binlog::recover(log, base + "/unheard").losses == 2);
+
+  auto writing = binlog::writer::open(saved);
+  CHECK(binlog::try_recover_in_place(saved).status() == BINLOG_E_LOCKED);
+  CHECK(thrown_by([&] { binlog::rebuild_index(saved); }).status() == BINLOG_E_LOCKED);
+  writing.close();
+  CHECK(told_by([&] { binlog::recover_in_place(log, options.on_loss); }) == 3);
+  CHECK(binlog::recover_in_place(log).segments == 0 && binlog::try_rebuild_index(log).value() == 0);
+}
+
 void following(const std::string& log) {
   auto w = binlog::writer::open(log);
   w.append(1, "one");
@@ -244,6 +446,8 @@ void test(const char* scratch) {
     writing(base + "/log");
     reading(base + "/log");
     errors(base);
+    finding(base + "/find");
+    salvaging(base);
     following(base + "/follow");
     CHECK(binlog::version()[0] != '\0');
   } catch (const binlog::error& e) {
