@@ -693,7 +693,8 @@ binlog_status binlog_filter_init(struct binlog_filter *filter, size_t struct_siz
  * which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
  *
  * Returns BINLOG_OK; BINLOG_E_INVALID, also for the newest first of a reader that salvages; BINLOG_E_UNSUPPORTED for
- * the newest first of a file that is compressed as a whole (of several, when the cursor comes to it); BINLOG_E_IO.
+ * the last records of several logs, and for the newest first of a file that is compressed as a whole (of several, when
+ * the cursor comes to it); BINLOG_E_IO.
  */
 binlog_status binlog_cursor_open(struct binlog_reader *reader,
                                  const struct binlog_filter *filter,

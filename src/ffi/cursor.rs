@@ -31,7 +31,8 @@ pub unsafe extern "C" fn binlog_filter_init(filter: *mut binlog_filter, struct_s
 /// which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
 ///
 /// Returns BINLOG_OK; BINLOG_E_INVALID, also for the newest first of a reader that salvages; BINLOG_E_UNSUPPORTED for
-/// the newest first of a file that is compressed as a whole (of several, when the cursor comes to it); BINLOG_E_IO.
+/// the last records of several logs, and for the newest first of a file that is compressed as a whole (of several, when
+/// the cursor comes to it); BINLOG_E_IO.
 ///
 /// # Safety
 /// `reader` is NULL or open, `filter` NULL or valid with what it points to, `out` a place for a pointer, `err` NULL or
