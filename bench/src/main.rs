@@ -3,9 +3,11 @@
 mod arguments;
 mod base;
 mod binlog_c;
+mod blocks;
 mod clock;
 mod contender;
 mod folder;
+mod mcap_index;
 mod mcap_peer;
 mod memory;
 mod okaywal_peer;
@@ -20,9 +22,12 @@ mod round_trip;
 mod run;
 mod size;
 mod sqlite;
+mod sqlite_index;
 mod stats;
 mod targets;
+mod task;
 mod timed;
+mod typed;
 mod works;
 
 use std::path::{Path, PathBuf};
@@ -33,7 +38,7 @@ use arguments::Arguments;
 use payload::Payloads;
 use place::Place;
 use report::Section;
-use works::{Amount, WORKS};
+use works::{Amount, Told, WORKS};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -90,7 +95,10 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
         eprint!("{} on {} ", work.name, place.file_system);
         let rows = run::run(work, place.folder(), amount, arguments)?;
         for row in &rows {
-            let told = row.rates.as_ref().map_or_else(String::clone, |rates| stats::digits(rates.median / 1e6));
+            let told = row.rates.as_ref().map_or_else(String::clone, |rates| match work.told {
+                Told::Rates => stats::digits(rates.median / 1e6),
+                Told::Times { .. } => stats::time(1.0 / rates.median),
+            });
             eprintln!("  {told:>8}  {}", row.contender);
         }
         section.works.push((work.name, rows));

@@ -53,6 +53,12 @@ impl Payloads {
         self.ranges.iter().cycle().take(count as usize).map(|&(start, len)| &self.pool[start..start + len])
     }
 
+    /// The payload at a place of the cycle, which goes round.
+    pub fn at(&self, index: u64) -> &[u8] {
+        let (start, len) = self.ranges[(index % self.ranges.len() as u64) as usize];
+        &self.pool[start..start + len]
+    }
+
     /// Bytes to write where only the number of bytes matters.
     pub fn pool(&self) -> &[u8] {
         &self.pool

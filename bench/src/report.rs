@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::run::Row;
-use crate::stats::{digits, Rates};
+use crate::stats::{digits, time, Rates};
 use crate::targets::{self, Of, Target};
-use crate::works::{BASE, RAW};
+use crate::works::{self, Told, BASE, RAW};
 
 /// A single value, such as a size, with the most that it may be.
 pub struct Figure {
@@ -39,11 +39,21 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
     }
     for section in sections {
         let _ = writeln!(text, "\n## On {}", section.file_system);
-        if !section.works.is_empty() {
+        let rates: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Rates).collect();
+        if !rates.is_empty() {
             text +=
                 "\n| work | contender | M records/s | GB/s | spread, M records/s | × raw | × BASE | target | met |\n";
             text += "|---|---|--:|--:|--:|--:|--:|---|---|\n";
-            section.works.iter().for_each(|(work, rows)| add_work(&mut text, work, rows));
+            rates.iter().for_each(|(work, rows)| add_work(&mut text, work, rows));
+        }
+        if rates.len() < section.works.len() {
+            text += "\n| work | contender | time | spread | as fast as | target | met |\n";
+            text += "|---|---|--:|--:|--:|---|---|\n";
+            for (work, rows) in &section.works {
+                if let Told::Times { beside } = works::told(work) {
+                    add_times(&mut text, work, rows, beside);
+                }
+            }
         }
         if !section.figures.is_empty() {
             text += "\n| what | contender | value | target | met |\n|---|---|--:|---|---|\n";
@@ -75,6 +85,23 @@ fn add_work(text: &mut String, work: &str, rows: &[Row]) {
     }
 }
 
+fn add_times(text: &mut String, work: &str, rows: &[Row], beside: &str) {
+    for row in rows {
+        let Ok(rates) = &row.rates else { continue };
+        let ratio = |other| format!("{} × {beside}", digits(rates.median / other));
+        let (wanted, met) = verdict(rates, rows, &targets::of(work, &row.contender));
+        let _ = writeln!(
+            text,
+            "| {work} | {} | {} | {} to {} | {} | {wanted} | {met} |",
+            row.contender,
+            time(1.0 / rates.median),
+            time(1.0 / rates.most),
+            time(1.0 / rates.least),
+            median_of(rows, beside).map_or(String::new(), ratio),
+        );
+    }
+}
+
 fn median_of(rows: &[Row], contender: &str) -> Option<f64> {
     Some(rows.iter().find(|row| row.contender == contender)?.rates.as_ref().ok()?.median)
 }
@@ -89,11 +116,16 @@ fn verdict(rates: &Rates, rows: &[Row], targets: &[Target]) -> (String, String) 
                 (format!("{} × {name}", target.at_least), median_of(rows, name).map(|other| rates.median / other))
             }
             Of::GigabytesPerSecond => (format!("{} GB/s", target.at_least), Some(rates.bytes / 1e9)),
+            Of::PerSecond => (format!("at most {}", time(1.0 / target.at_least)), Some(rates.median)),
+        };
+        let told = |reached| match target.of {
+            Of::PerSecond => time(1.0 / reached),
+            _ => digits(reached),
         };
         wanted.push(what);
         met.push(match reached {
             None => "unknown".into(),
-            Some(reached) => format!("{} ({})", yes_or_no(reached >= target.at_least), digits(reached)),
+            Some(reached) => format!("{} ({})", yes_or_no(reached >= target.at_least), told(reached)),
         });
     }
     (wanted.join("; "), met.join("; "))
@@ -144,6 +176,15 @@ mod tests {
         assert!(text.contains("| 0.500 | 1.25 | 1.15 × BASE | yes (1.25) |"), "{text}");
         let both = "| 0.820 | 2.05 | 2 × BASE; 0.85 × raw | yes (2.05); **no** (0.820) |";
         assert!(text.contains(both), "{text}");
+    }
+
+    #[test]
+    fn a_work_of_times_has_a_table_of_its_own() {
+        let rows = vec![row("SQLite", 0.04), row("binlog", 0.1)];
+        let section = Section { works: vec![("find 1 record by id", rows)], ..section(Vec::new()) };
+        let text = markdown(&[], &[section]);
+        let found = "| binlog | 10.0 µs | 9.09 µs to 11.1 µs | 2.50 × SQLite | at most 20.0 µs | yes (10.0 µs) |";
+        assert!(text.contains(found) && !text.contains("records/s"), "{text}");
     }
 
     #[test]

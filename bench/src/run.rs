@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Sample};
 use crate::stats::Rates;
-use crate::works::{Amount, Work};
+use crate::works::{Amount, Told, Work};
 use crate::{place, Result};
 
 /// What one contender reached in one work, or why it did not.
@@ -16,7 +16,8 @@ pub struct Row {
 
 pub fn run(work: &Work, place: &Path, amount: Amount, arguments: &Arguments) -> Result<Vec<Row>> {
     let mut contenders = (work.contenders)(amount)?;
-    contenders.retain(|contender| arguments.wants_contender(contender.name()));
+    let is_beside = |name: &str| matches!(work.told, Told::Times { beside } if beside == name);
+    contenders.retain(|contender| arguments.wants_contender(contender.name()) || is_beside(contender.name()));
     let passes = if arguments.quick { 1 } else { work.passes };
     let mut results: Vec<Result<Vec<Sample>>> = Vec::new();
     for contender in &mut contenders {

@@ -45,6 +45,16 @@ pub fn digits(value: f64) -> String {
     format!("{value:.*}", (3 - before_point).max(0) as usize)
 }
 
+/// A time in the unit that suits it.
+pub fn time(seconds: f64) -> String {
+    match seconds {
+        short if short < 1e-6 => format!("{} ns", digits(short * 1e9)),
+        short if short < 1e-3 => format!("{} µs", digits(short * 1e6)),
+        short if short < 1.0 => format!("{} ms", digits(short * 1e3)),
+        long => format!("{} s", digits(long)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +82,11 @@ mod tests {
         assert_eq!(digits(1_234.5), "1234");
         assert_eq!(digits(1.0), "1.00");
         assert_eq!(digits(0.0), "0");
+    }
+
+    #[test]
+    fn a_time_is_told_in_the_unit_that_suits_it() {
+        let times = [1.5e-7, 2e-5, 0.0123, 75.0].map(time);
+        assert_eq!(times, ["150 ns", "20.0 µs", "12.3 ms", "75.0 s"]);
     }
 }

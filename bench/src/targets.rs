@@ -1,6 +1,6 @@
 //! What binlog is to reach, in one table.
 
-use crate::works::{BASE, RAW};
+use crate::works::{BASE, RAW, SQLITE, SQLITE_MAPPED};
 
 /// What a target is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,6 +9,8 @@ pub enum Of {
     Contender(&'static str),
     /// 10^9 bytes of payload a second.
     GigabytesPerSecond,
+    /// Times a second; told as the longest that one may take.
+    PerSecond,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,10 @@ const fn target(work: &'static str, contender: &'static str, at_least: f64, of: 
 
 const fn speed(work: &'static str, contender: &'static str, at_least: f64) -> Target {
     Target { work, contender, at_least, of: Of::GigabytesPerSecond }
+}
+
+const fn within(work: &'static str, contender: &'static str, seconds: f64) -> Target {
+    Target { work, contender, at_least: 1.0 / seconds, of: Of::PerSecond }
 }
 
 const TARGETS: &[Target] = &[
@@ -56,6 +62,10 @@ const TARGETS: &[Target] = &[
     speed("JSON in", "binlog, zstd, background", 1.2),
     speed("JSON out", "binlog, lz4", 3.0),
     speed("JSON out", "binlog, zstd", 3.0),
+    target("read 1 type in 1,000", "binlog", 1.0, SQLITE),
+    target("read 1 type in 1,000", "binlog", 1.0, SQLITE_MAPPED),
+    within("find 1 record by id", "binlog", 20e-6),
+    within("find 1 record by time", "binlog", 20e-6),
 ];
 
 /// Most bytes a record may cost on disk over its payload.

@@ -10,6 +10,7 @@ pub const CODEC_NONE: u32 = 0;
 pub const CODEC_LZ4: u32 = 1;
 pub const CODEC_ZSTD: u32 = 2;
 pub const WRITER_BACKGROUND: u32 = 1;
+pub const READER_SALVAGE: u32 = 2;
 pub const FILTER_HEADERS: u32 = 1;
 
 #[repr(C)]
@@ -75,15 +76,37 @@ pub struct WriterOptions {
     pub file_mode: u32,
     pub full_disk: u32,
     pub full_disk_wait_ms: u64,
-    pub reserved: [u64; 7],
+    pub index_bytes: u64,
+    pub reserved: [u64; 6],
 }
+
+#[repr(C)]
+pub struct Loss {
+    pub path: *const c_char,
+    pub reason: *const c_char,
+    pub offset: u64,
+    pub bytes: u64,
+    pub first_id: u64,
+    pub last_id: u64,
+    pub first_page: u64,
+    pub page_count: u64,
+    pub durable: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 2],
+}
+
+pub type LossCallback = extern "C" fn(userdata: *mut c_void, loss: *const Loss);
+pub type DropCallback = extern "C" fn(userdata: *mut c_void);
 
 #[repr(C)]
 pub struct ReaderOptions {
     pub struct_size: usize,
     pub flags: u32,
     pub mode: u32,
-    pub reserved: [u64; 8],
+    pub on_loss: Option<LossCallback>,
+    pub on_loss_userdata: *mut c_void,
+    pub on_loss_drop: Option<DropCallback>,
+    pub reserved: [u64; 5],
 }
 
 #[repr(C)]
@@ -99,8 +122,21 @@ pub struct Filter {
     pub type_count: usize,
     pub type_names: *const *const c_char,
     pub type_name_count: usize,
-    pub reserved: [u64; 8],
+    pub metadata: *const *const c_char,
+    pub metadata_count: usize,
+    pub last: u64,
+    pub reserved: [u64; 5],
 }
+
+// As large as the header's on a machine of 64 bits.
+const _: () = {
+    assert!(size_of::<Slice>() == 16);
+    assert!(size_of::<Record>() == 72);
+    assert!(size_of::<WriterOptions>() == 184);
+    assert!(size_of::<Loss>() == 88);
+    assert!(size_of::<ReaderOptions>() == 80);
+    assert!(size_of::<Filter>() == 144);
+};
 
 extern "C" {
     pub fn binlog_version() -> *const c_char;
@@ -120,6 +156,12 @@ extern "C" {
         record_type: u32,
         data: *const c_void,
         len: usize,
+        id_out: *mut u64,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_writer_append_record(
+        writer: *mut Writer,
+        record: *const Record,
         id_out: *mut u64,
         error: *mut *mut Error,
     ) -> Status;
@@ -166,5 +208,9 @@ extern "C" {
         n_out: *mut usize,
         error: *mut *mut Error,
     ) -> Status;
+    pub fn binlog_cursor_get(cursor: *mut Cursor, id: u64, out: *mut Record, error: *mut *mut Error) -> Status;
+    pub fn binlog_cursor_seek_time(cursor: *mut Cursor, time_ns: i64, error: *mut *mut Error) -> Status;
     pub fn binlog_cursor_close(cursor: *mut Cursor);
+
+    pub fn binlog_rebuild_index(path: *const c_char, written_out: *mut usize, error: *mut *mut Error) -> Status;
 }

@@ -1,7 +1,9 @@
 //! binlog through its C interface and its shared library.
 
 mod abi;
+mod find;
 mod read;
+mod repair;
 mod write;
 
 use std::ffi::{CStr, CString};
@@ -10,8 +12,10 @@ use std::ptr;
 
 use crate::Result;
 
+pub use find::{read_type, ByIndex};
 pub use read::{read_headers, BatchReader, NextReader};
-pub use write::{BinlogWriter, Codec, Durable, Mode};
+pub use repair::{rebuild_index, salvage};
+pub use write::{BinlogWriter, Codec, Durable, Layout, Mode};
 
 /// The version of the library that is linked.
 pub fn version() -> String {

@@ -12,13 +12,21 @@ use crate::Result;
 const BATCH: usize = 256;
 
 /// A reader and its one cursor.
-struct Scan {
+pub(super) struct Scan {
     reader: *mut abi::Reader,
-    cursor: *mut abi::Cursor,
+    pub(super) cursor: *mut abi::Cursor,
 }
 
 impl Scan {
     fn open(folder: &Path, filter_flags: u32) -> Result<Self> {
+        Self::open_with(folder, |_| (), |filter| filter.flags |= filter_flags)
+    }
+
+    pub(super) fn open_with(
+        folder: &Path,
+        set_options: impl FnOnce(&mut abi::ReaderOptions),
+        set_filter: impl FnOnce(&mut abi::Filter),
+    ) -> Result<Self> {
         let mut options = MaybeUninit::<abi::ReaderOptions>::zeroed();
         // SAFETY: the library fills as many bytes as the size says; so below.
         let status = unsafe { abi::binlog_reader_options_init(options.as_mut_ptr(), size_of::<abi::ReaderOptions>()) };
@@ -27,9 +35,10 @@ impl Scan {
         // SAFETY: see above.
         let status = unsafe { abi::binlog_filter_init(filter.as_mut_ptr(), size_of::<abi::Filter>()) };
         check(status, ptr::null_mut())?;
-        // SAFETY: zeroed and then initialised; any bytes are valid for integers and raw pointers.
-        let (options, mut filter) = unsafe { (options.assume_init(), filter.assume_init()) };
-        filter.flags |= filter_flags;
+        // SAFETY: zeroed and then initialised; any bytes are valid for integers, raw pointers and optional functions.
+        let (mut options, mut filter) = unsafe { (options.assume_init(), filter.assume_init()) };
+        set_options(&mut options);
+        set_filter(&mut filter);
 
         let folder = c_path(folder)?;
         let mut scan = Scan { reader: ptr::null_mut(), cursor: ptr::null_mut() };
@@ -39,7 +48,7 @@ impl Scan {
     }
 
     /// Shows all records, [`BATCH`] a call.
-    fn batches(&mut self, mut visit: impl FnMut(&abi::Record)) -> Result<()> {
+    pub(super) fn batches(&mut self, mut visit: impl FnMut(&abi::Record)) -> Result<()> {
         let mut records = vec![abi::Record::EMPTY; BATCH];
         loop {
             let mut count = 0;
@@ -63,7 +72,7 @@ impl Drop for Scan {
 }
 
 /// The payload of a record that was just read.
-fn payload(record: &abi::Record) -> &[u8] {
+pub(super) fn payload(record: &abi::Record) -> &[u8] {
     if record.len == 0 {
         return &[];
     }

@@ -6,6 +6,7 @@ use std::ptr;
 
 use super::{abi, c_path, call, check};
 use crate::contender::{Append, SharedAppend};
+use crate::typed::{AppendTyped, Typed};
 use crate::Result;
 
 /// The type that every record is given.
@@ -24,6 +25,13 @@ pub enum Codec {
     Zstd1,
 }
 
+/// Where segments and pieces of the index end; 0 means the default.
+#[derive(Clone, Copy, Default)]
+pub struct Layout {
+    pub segment_bytes: u64,
+    pub index_bytes: u64,
+}
+
 pub struct BinlogWriter {
     handle: *mut abi::Writer,
     batch: Vec<abi::Record>,
@@ -37,6 +45,11 @@ unsafe impl Sync for BinlogWriter {}
 impl BinlogWriter {
     /// A directory log with the default options, but for the mode and the codec.
     pub fn create(folder: &Path, mode: Mode, codec: Codec) -> Result<Self> {
+        Self::open(folder, mode, codec, Layout::default())
+    }
+
+    /// A directory log that is new or goes on.
+    pub fn open(folder: &Path, mode: Mode, codec: Codec, layout: Layout) -> Result<Self> {
         let mut options = MaybeUninit::<abi::WriterOptions>::zeroed();
         // SAFETY: the library fills as many bytes as the size says.
         let status = unsafe { abi::binlog_writer_options_init(options.as_mut_ptr(), size_of::<abi::WriterOptions>()) };
@@ -51,6 +64,7 @@ impl BinlogWriter {
             Codec::Lz4 => (abi::CODEC_LZ4, 0),
             Codec::Zstd1 => (abi::CODEC_ZSTD, 1),
         };
+        (options.segment_bytes, options.index_bytes) = (layout.segment_bytes, layout.index_bytes);
         let directory = c_path(folder)?;
         let mut handle = ptr::null_mut();
         call!(binlog_writer_open(directory.as_ptr(), &options, &mut handle))?;
@@ -63,6 +77,12 @@ impl BinlogWriter {
         Ok(())
     }
 
+    /// Everything so far is on the disk afterwards.
+    pub fn sync(&self) -> Result<()> {
+        call!(binlog_writer_sync(self.handle))?;
+        Ok(())
+    }
+
     fn flush_all(&self) -> Result<()> {
         call!(binlog_writer_flush(self.handle))?;
         Ok(())
@@ -71,6 +91,25 @@ impl BinlogWriter {
     fn close_once(self) -> Result<()> {
         call!(binlog_writer_close(self.handle))?;
         Ok(())
+    }
+}
+
+impl AppendTyped for BinlogWriter {
+    fn append_typed(&mut self, record: &Typed) -> Result<()> {
+        let appended = abi::Record {
+            time_ns: record.time,
+            data: record.payload.as_ptr(),
+            len: record.payload.len(),
+            record_type: record.type_id,
+            ..abi::Record::EMPTY
+        };
+        let mut id = 0;
+        call!(binlog_writer_append_record(self.handle, &appended, &mut id))?;
+        record.must_have(id)
+    }
+
+    fn finish(self) -> Result<()> {
+        self.close_once()
     }
 }
 
@@ -132,8 +171,7 @@ pub struct Durable(pub BinlogWriter);
 impl SharedAppend for Durable {
     fn append(&self, payload: &[u8]) -> Result<()> {
         self.0.append_one(payload)?;
-        call!(binlog_writer_sync(self.0.handle))?;
-        Ok(())
+        self.0.sync()
     }
 
     fn flush(&self) -> Result<()> {

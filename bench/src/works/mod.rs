@@ -1,6 +1,7 @@
 //! The works: what is measured, and who takes part.
 
 mod append;
+mod find;
 mod json;
 mod read;
 mod shared;
@@ -13,6 +14,8 @@ use crate::Result;
 pub const RAW: &str = "raw";
 pub const RAW_PREALLOCATED: &str = "raw, preallocated";
 pub const BASE: &str = "BASE";
+pub const SQLITE: &str = "SQLite";
+pub const SQLITE_MAPPED: &str = "SQLite, mapped";
 
 /// How much each contender does.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,8 @@ pub struct Amount {
     pub append_bytes: u64,
     /// Payload bytes of one log; all the logs of a work stay in the page cache together.
     pub read_bytes: u64,
+    /// Payload bytes of one log that is searched.
+    pub log_bytes: u64,
     pub durable_time: Duration,
     /// Payload bytes of the log that an open writer and an open reader are measured with.
     pub memory_bytes: u64,
@@ -34,6 +39,7 @@ impl Amount {
         Amount {
             append_bytes: mebibytes(256),
             read_bytes: mebibytes(512),
+            log_bytes: (scale * 1e9) as u64,
             durable_time: Duration::from_secs_f64((1.5 * scale.sqrt()).clamp(0.02, 3.0)),
             memory_bytes: mebibytes(1280),
         }
@@ -49,12 +55,24 @@ pub struct Work {
     pub needs_disk: bool,
     /// Passes a run.
     pub passes: usize,
+    pub told: Told,
     pub contenders: Build,
+}
+
+/// How the results of a work are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// As records a second.
+    Rates,
+    /// As the time that one thing takes, beside that of this contender.
+    Times { beside: &'static str },
 }
 
 /// Both make 2 GiB a run.
 pub const APPENDING: usize = 8;
 pub const READING: usize = 4;
+
+const SEARCHING: usize = 3;
 
 pub const WORKS: &[Work] = &[
     appending("append 600 B", |amount| append::one_by_one(600, amount)),
@@ -66,17 +84,34 @@ pub const WORKS: &[Work] = &[
     reading("read 4 KiB", |amount| read::everything(4096, amount)),
     reading("headers only, 600 B", |amount| read::headers(600, amount)),
     appending("threads append 600 B", shared::threads),
-    Work { name: "durable appends of 600 B", needs_disk: true, passes: 1, contenders: shared::durable },
+    Work {
+        name: "durable appends of 600 B",
+        needs_disk: true,
+        passes: 1,
+        told: Told::Rates,
+        contenders: shared::durable,
+    },
     appending("JSON in", json::write),
     reading("JSON out", json::read),
+    searching("read 1 type in 1,000", SQLITE, find::one_type),
+    searching("find 1 record by id", SQLITE, find::by_id),
+    searching("find 1 record by time", SQLITE, find::by_time),
 ];
 
+pub fn told(work: &str) -> Told {
+    WORKS.iter().find(|known| known.name == work).map_or(Told::Rates, |work| work.told)
+}
+
 const fn appending(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: APPENDING, contenders }
+    Work { name, needs_disk: false, passes: APPENDING, told: Told::Rates, contenders }
 }
 
 const fn reading(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: READING, contenders }
+    Work { name, needs_disk: false, passes: READING, told: Told::Rates, contenders }
+}
+
+const fn searching(name: &'static str, beside: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: SEARCHING, told: Told::Times { beside }, contenders }
 }
 
 fn boxed(contender: impl Contender + 'static) -> Box<dyn Contender> {
