@@ -1,8 +1,8 @@
 //! BASE: what one writes in an afternoon when a log is needed. A `BufWriter` of 64 KiB, a header of 32 bytes, crc32fast
 //! and the clock; its reader is a `BufReader` that verifies each checksum.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use crate::contender::{Append, Read};
@@ -31,6 +31,32 @@ impl BaseWriter {
     pub fn create(folder: &Path) -> Result<Self> {
         let file = BufWriter::with_capacity(BUFFER, File::create_new(folder.join("base"))?);
         Ok(BaseWriter { file, next_id: 1 })
+    }
+
+    /// Goes on behind the last whole record, which only reading all of them can tell.
+    pub fn reopen(folder: &Path) -> Result<Self> {
+        let path = folder.join("base");
+        let mut reader = BufReader::with_capacity(BUFFER, File::open(&path)?);
+        let (mut payload, mut end, mut next_id) = (Vec::new(), 0, 1_u64);
+        while let Some((header, len)) = next_header(&mut reader)? {
+            payload.resize(len, 0);
+            let is_whole = reader.read_exact(&mut payload).is_ok();
+            if !is_whole || crc32fast::hash(&payload).to_le_bytes() != header[24..28] {
+                break;
+            }
+            end += (HEADER + len) as u64;
+            next_id += 1;
+        }
+        let mut file = OpenOptions::new().write(true).open(&path)?;
+        file.set_len(end)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(BaseWriter { file: BufWriter::with_capacity(BUFFER, file), next_id })
+    }
+
+    /// Everything so far is on the disk afterwards.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.flush()?;
+        Ok(self.file.get_ref().sync_data()?)
     }
 
     fn header(&mut self, payload: &[u8], crc: u32) -> [u8; HEADER] {

@@ -83,11 +83,17 @@ pub fn only_segment(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Leaves of a closed segment what is before its first INDEX block.
-pub fn cut_before_index(segment: &Path) -> Result<()> {
+/// Leaves of a closed segment what is before its last INDEX block, and damages those before, so that none can be used.
+pub fn lose_index(segment: &Path) -> Result<()> {
     let blocks = of(segment)?;
-    let index = blocks.iter().find(|block| block.kind == Kind::Index).ok_or("the segment has no index")?;
-    let file = OpenOptions::new().write(true).open(segment)?;
-    file.set_len(index.offset)?;
+    let mut indexes = blocks.iter().filter(|block| block.kind == Kind::Index);
+    let last = indexes.next_back().ok_or("the segment has no index")?;
+    let file = OpenOptions::new().read(true).write(true).open(segment)?;
+    file.set_len(last.offset)?;
+    for index in indexes {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, index.end - 1)?;
+        file.write_all_at(&[byte[0] ^ 1], index.end - 1)?;
+    }
     Ok(file.sync_all()?)
 }

@@ -106,6 +106,11 @@ pub struct Sample {
 pub trait Contender {
     fn name(&self) -> &str;
 
+    /// Why it cannot take part here.
+    fn left_out(&self, _place: &Path) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Untimed: makes what the runs need, and reads back what the contender writes.
     fn warm_up(&mut self, place: &Path) -> Result<()>;
 

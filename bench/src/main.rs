@@ -6,7 +6,9 @@ mod binlog_c;
 mod blocks;
 mod clock;
 mod contender;
+mod crash;
 mod folder;
+mod index_size;
 mod mcap_index;
 mod mcap_peer;
 mod memory;
@@ -42,14 +44,16 @@ use works::{Amount, Told, WORKS};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The names by which the two kinds of single values are chosen and listed.
+/// The names by which the kinds of single values are chosen and listed.
 const SIZE: &str = "size on disk";
+const INDEX_SIZE: &str = "size of the index";
 const MEMORY: &str = "memory";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let result = match words.split_first() {
         Some((command, rest)) if command == memory::COMMAND => memory::child(rest).map(|()| true),
+        Some((command, rest)) if command == crash::COMMAND => crash::child(rest).map(|()| true),
         _ => Arguments::parse(words.into_iter()).and_then(|arguments| measure(&arguments)),
     };
     match result {
@@ -69,7 +73,7 @@ fn measure(arguments: &Arguments) -> Result<bool> {
         return Ok(true);
     }
     if arguments.list {
-        WORKS.iter().map(|work| work.name).chain([SIZE, MEMORY]).for_each(|name| println!("{name}"));
+        WORKS.iter().map(|work| work.name).chain([SIZE, INDEX_SIZE, MEMORY]).for_each(|name| println!("{name}"));
         return Ok(true);
     }
     let amount = Amount::scaled(arguments.scale);
@@ -90,10 +94,15 @@ fn measure(arguments: &Arguments) -> Result<bool> {
 
 fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Section> {
     let place = Place::create(dir)?;
-    let mut section = Section { file_system: place.file_system.clone(), works: Vec::new(), figures: Vec::new() };
+    let mut section = Section {
+        file_system: place.file_system.clone(),
+        works: Vec::new(),
+        figures: Vec::new(),
+        left_out: Vec::new(),
+    };
     for work in WORKS.iter().filter(|work| arguments.wants(work.name) && !(work.needs_disk && place.in_memory())) {
         eprint!("{} on {} ", work.name, place.file_system);
-        let rows = run::run(work, place.folder(), amount, arguments)?;
+        let rows = run::run(work, place.folder(), amount, arguments, &mut section.left_out)?;
         for row in &rows {
             let told = row.rates.as_ref().map_or_else(String::clone, |rates| match work.told {
                 Told::Rates => stats::digits(rates.median / 1e6),
@@ -107,6 +116,10 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
     if arguments.wants(SIZE) {
         eprintln!("{SIZE}");
         section.figures.extend(size::measure(place.folder(), amount)?);
+    }
+    if arguments.wants(INDEX_SIZE) {
+        eprintln!("{INDEX_SIZE}");
+        section.figures.extend(index_size::measure(place.folder(), amount)?);
     }
     if arguments.wants(MEMORY) {
         eprintln!("{MEMORY}");

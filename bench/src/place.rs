@@ -1,7 +1,9 @@
 //! Where the files go, and what machine this is.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +84,18 @@ pub fn sync(path: &Path) -> Result<()> {
     // SAFETY: the descriptor is open.
     match unsafe { libc::syncfs(folder.as_raw_fd()) } {
         0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
+}
+
+/// What the file system that `path` is on has left for us.
+pub fn free_bytes(path: &Path) -> Result<u64> {
+    let path = CString::new(path.as_os_str().as_encoded_bytes())?;
+    let mut found = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path ends with a NUL, and `found` is a valid place for the result.
+    match unsafe { libc::statvfs(path.as_ptr(), found.as_mut_ptr()) } {
+        // SAFETY: the call has filled it.
+        0 => Ok(unsafe { found.assume_init() }).map(|found| found.f_bavail * found.f_frsize),
         _ => Err(io::Error::last_os_error().into()),
     }
 }

@@ -120,7 +120,7 @@ mod tests {
         let row = |contender: &str, rates| Row { contender: contender.into(), rates };
         let rows = vec![row("raw", rates(2e6)), row("a < b", rates(1e6)), row("SQLite", Err("no space".into()))];
         let works = vec![("append", rows)];
-        let text = svg(&[Section { file_system: "ext4".into(), works, figures: Vec::new() }]);
+        let text = svg(&[Section { file_system: "ext4".into(), works, figures: Vec::new(), left_out: Vec::new() }]);
         assert_eq!(text.matches("<rect x=").count(), 2, "{text}");
         assert!(text.contains("2.00 M") && text.contains("a &lt; b") && text.ends_with("</svg>\n"), "{text}");
     }

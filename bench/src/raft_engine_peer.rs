@@ -54,6 +54,11 @@ impl RaftEngineWriter {
     pub fn create(folder: &Path, sync: bool) -> Result<Self> {
         Ok(RaftEngineWriter { engine: open(folder)?, log: NEXT_LOG.fetch_add(1, Ordering::Relaxed), sync })
     }
+
+    /// Everything so far is on the disk afterwards.
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.engine.sync()?)
+    }
 }
 
 fn open(folder: &Path) -> Result<Engine> {

@@ -21,6 +21,8 @@ pub struct Section {
     pub file_system: String,
     pub works: Vec<(&'static str, Vec<Row>)>,
     pub figures: Vec<Figure>,
+    /// The contenders that could not take part, one line each.
+    pub left_out: Vec<String>,
 }
 
 impl Section {
@@ -58,6 +60,9 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
         if !section.figures.is_empty() {
             text += "\n| what | contender | value | target | met |\n|---|---|--:|---|---|\n";
             section.figures.iter().for_each(|figure| add_figure(&mut text, figure));
+        }
+        for left_out in &section.left_out {
+            let _ = writeln!(text, "\nLeft out: {left_out}");
         }
         for failure in section.failures() {
             let _ = writeln!(text, "\nFailed: {failure}");
@@ -165,7 +170,7 @@ mod tests {
             at_most: Some(6.0),
         };
         let figures = vec![figure(5.5), figure(6.5)];
-        Section { file_system: "ext4".into(), works: vec![("append 600 B", rows)], figures }
+        Section { file_system: "ext4".into(), works: vec![("append 600 B", rows)], figures, left_out: Vec::new() }
     }
 
     #[test]

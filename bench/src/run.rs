@@ -14,10 +14,28 @@ pub struct Row {
     pub rates: std::result::Result<Rates, String>,
 }
 
-pub fn run(work: &Work, place: &Path, amount: Amount, arguments: &Arguments) -> Result<Vec<Row>> {
+/// Adds a line to `left_out` for each contender that cannot take part.
+pub fn run(
+    work: &Work,
+    place: &Path,
+    amount: Amount,
+    arguments: &Arguments,
+    left_out: &mut Vec<String>,
+) -> Result<Vec<Row>> {
     let mut contenders = (work.contenders)(amount)?;
     let is_beside = |name: &str| matches!(work.told, Told::Times { beside } if beside == name);
     contenders.retain(|contender| arguments.wants_contender(contender.name()) || is_beside(contender.name()));
+    let mut present = Vec::with_capacity(contenders.len());
+    for contender in contenders {
+        match contender.left_out(place)? {
+            None => present.push(contender),
+            Some(reason) => {
+                eprintln!("without {}: {reason}", contender.name());
+                left_out.push(format!("{}: {}: {reason}", work.name, contender.name()));
+            }
+        }
+    }
+    let mut contenders = present;
     let passes = if arguments.quick { 1 } else { work.passes };
     let mut results: Vec<Result<Vec<Sample>>> = Vec::new();
     for contender in &mut contenders {

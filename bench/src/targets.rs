@@ -1,6 +1,6 @@
 //! What binlog is to reach, in one table.
 
-use crate::works::{BASE, RAW, SQLITE, SQLITE_MAPPED};
+use crate::works::{BASE, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
 
 /// What a target is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,11 +66,20 @@ const TARGETS: &[Target] = &[
     target("read 1 type in 1,000", "binlog", 1.0, SQLITE_MAPPED),
     within("find 1 record by id", "binlog", 20e-6),
     within("find 1 record by time", "binlog", 20e-6),
+    within("open after a kill", "binlog", 10e-3),
+    within("open after a kill", "binlog, ten times as large", 10e-3),
+    // The same, as far as two logs with as much to look through can be told apart.
+    target("open after a kill", "binlog, ten times as large", 0.8, "binlog"),
+    target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
+    target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
 ];
 
 /// Most bytes a record may cost on disk over its payload.
 pub const OVERHEAD_600: f64 = 6.0;
 pub const OVERHEAD_100: f64 = 4.0;
+
+/// Most bytes of index for 1 GB of records of 100 B, in MB.
+pub const INDEX: f64 = 1.0;
 
 /// Most memory that an open writer or reader may take, in MiB.
 pub const MEMORY: f64 = 4.0;

@@ -14,7 +14,7 @@ use crate::Result;
 
 pub use find::{read_type, ByIndex};
 pub use read::{read_headers, BatchReader, NextReader};
-pub use repair::{rebuild_index, salvage};
+pub use repair::{rebuild_index, salvage, Lost};
 pub use write::{BinlogWriter, Codec, Durable, Layout, Mode};
 
 /// The version of the library that is linked.

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::{Amount, Contenders, SQLITE, SQLITE_MAPPED};
-use crate::binlog_c::{self, BinlogWriter, ByIndex, Codec, Layout, Mode};
+use crate::binlog_c::{self, BinlogWriter, ByIndex, Codec, Mode};
 use crate::blocks;
+use crate::crash::ONE_SEGMENT;
 use crate::mcap_index::{self, ChannelWriter};
 use crate::sqlite_index::{self, ByRow, Cache, IndexedWriter};
 use crate::task::{finding, reading_rare, By, Make};
@@ -26,7 +27,7 @@ pub fn one_type(amount: Amount) -> Result<Contenders> {
     let read = |folder: &Path, visit: &mut dyn FnMut(u64, &[u8])| mcap_index::read_type(folder, RARE, visit);
     contenders.push(reading_rare("mcap, chunks", "mcap", &load, mcap(&load), read));
     let read = |folder: &Path, visit: &mut dyn FnMut(u64, &[u8])| binlog_c::read_type(folder, RARE, visit);
-    contenders.push(reading_rare("binlog, no index", "binlog-bare", &load, bare_binlog(&load), read));
+    contenders.push(reading_rare("binlog, no index", "binlog-unindexed", &load, unindexed_binlog(&load), read));
     contenders.push(reading_rare("binlog", "binlog", &load, binlog(&load), read));
     Ok(contenders)
 }
@@ -65,12 +66,11 @@ fn binlog(load: &Rc<TypedLoad>) -> Make {
     Box::new(move |folder| load.write(BinlogWriter::create(folder, Mode::Caller, Codec::None)?))
 }
 
-/// A log without any index, as if its writer had been killed before it closed.
-pub fn bare_binlog(load: &Rc<TypedLoad>) -> Make {
+/// A log in one segment whose index cannot be used, and which was never closed.
+pub fn unindexed_binlog(load: &Rc<TypedLoad>) -> Make {
     let load = load.clone();
     Box::new(move |folder| {
-        let layout = Layout { segment_bytes: u64::MAX, index_bytes: u64::MAX };
-        load.write(BinlogWriter::open(folder, Mode::Caller, Codec::None, layout)?)?;
-        blocks::cut_before_index(&blocks::only_segment(folder)?)
+        load.write(BinlogWriter::open(folder, Mode::Caller, Codec::None, ONE_SEGMENT)?)?;
+        blocks::lose_index(&blocks::only_segment(folder)?)
     })
 }

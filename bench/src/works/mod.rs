@@ -4,6 +4,7 @@ mod append;
 mod find;
 mod json;
 mod read;
+mod repair;
 mod shared;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub const RAW: &str = "raw";
 pub const RAW_PREALLOCATED: &str = "raw, preallocated";
 pub const BASE: &str = "BASE";
 pub const SQLITE: &str = "SQLite";
+pub const FULL_READ: &str = "binlog, full read";
 pub const SQLITE_MAPPED: &str = "SQLite, mapped";
 
 /// How much each contender does.
@@ -96,6 +98,9 @@ pub const WORKS: &[Work] = &[
     searching("read 1 type in 1,000", SQLITE, find::one_type),
     searching("find 1 record by id", SQLITE, find::by_id),
     searching("find 1 record by time", SQLITE, find::by_time),
+    searching("open after a kill", BASE, repair::open),
+    searching("rebuild a lost index", FULL_READ, repair::rebuild),
+    searching("read behind 1,000 damaged pages", FULL_READ, repair::salvage),
 ];
 
 pub fn told(work: &str) -> Told {
