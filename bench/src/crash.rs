@@ -52,7 +52,7 @@ pub fn child(arguments: &[String]) -> Result<()> {
     match contender.as_str() {
         "binlog" => {
             let mut writer = BinlogWriter::open(folder, Mode::Caller, Codec::None, ONE_SEGMENT)?;
-            write(bytes, &mut writer, |writer, payload| Append::append(writer, payload), |writer| writer.sync())
+            write(bytes, &mut writer, Append::append, |writer| writer.sync())
         }
         BASE => {
             let mut writer = BaseWriter::create(folder)?;

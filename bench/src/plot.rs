@@ -1,11 +1,11 @@
-//! The same numbers as bars: one panel a work, its own scale, raw as a line to compare with.
+//! The rates as bars: one panel a work, its own scale, raw as a line to compare with.
 
 use std::fmt::Write as _;
 
 use crate::report::Section;
 use crate::run::Row;
 use crate::stats::{digits, Rates};
-use crate::works::{BASE, RAW};
+use crate::works::{self, Told, BASE, RAW};
 
 const WIDTH: usize = 1200;
 const MARGIN: usize = 20;
@@ -68,11 +68,15 @@ impl<'a> Panel<'a> {
 pub fn svg(sections: &[Section]) -> String {
     let mut body = String::new();
     let mut y = MARGIN;
-    for section in sections.iter().filter(|section| !section.works.is_empty()) {
+    for section in sections {
+        let works: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Rates).collect();
+        if works.is_empty() {
+            continue;
+        }
         let title = format!("Records a second on {}, medians; lines from the least to the most", section.file_system);
         let _ = writeln!(body, r#"<text class="section" x="{MARGIN}" y="{}">{}</text>"#, y + 18, escape(&title));
         y += 18 + MARGIN;
-        let panels: Vec<Panel> = section.works.iter().map(|(work, rows)| Panel::new(work, rows)).collect();
+        let panels: Vec<Panel> = works.iter().map(|(work, rows)| Panel::new(work, rows)).collect();
         for line in panels.chunks(COLUMNS) {
             for (column, panel) in line.iter().enumerate() {
                 panel.draw(&mut body, MARGIN + column * (PANEL + MARGIN), y);
@@ -119,7 +123,8 @@ mod tests {
         let rates = |median| Ok(Rates { median, least: median * 0.9, most: median * 1.1, bytes: 1.0 });
         let row = |contender: &str, rates| Row { contender: contender.into(), rates };
         let rows = vec![row("raw", rates(2e6)), row("a < b", rates(1e6)), row("SQLite", Err("no space".into()))];
-        let works = vec![("append", rows)];
+        let times = vec![row("SQLite", rates(1e5))];
+        let works = vec![("append", rows), ("find 1 record by id", times)];
         let text = svg(&[Section { file_system: "ext4".into(), works, figures: Vec::new(), left_out: Vec::new() }]);
         assert_eq!(text.matches("<rect x=").count(), 2, "{text}");
         assert!(text.contains("2.00 M") && text.contains("a &lt; b") && text.ends_with("</svg>\n"), "{text}");

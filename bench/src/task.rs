@@ -12,14 +12,16 @@ use crate::Result;
 /// Fills a folder.
 pub type Make = Box<dyn Fn(&Path) -> Result<()>>;
 
+/// Works in the folder; whether to look at every byte is told by the second argument: it is so in the warm-up.
+pub type Run = Box<dyn FnMut(&Path, bool) -> Result<Sample>>;
+
 /// Something that a log is read for, or that is done to it and undone again.
 pub struct Task {
     pub name: String,
     /// The log's folder inside the place; contenders with the same one share the log.
     pub log: &'static str,
     pub make: Make,
-    /// Whether to look at every byte is told by the second argument: it is so in the warm-up.
-    pub run: Box<dyn FnMut(&Path, bool) -> Result<Sample>>,
+    pub run: Run,
 }
 
 impl Contender for Task {
