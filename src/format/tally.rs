@@ -42,6 +42,7 @@ impl Tally {
 }
 
 /// The tallies of several blocks, one after the other.
+#[derive(Debug)]
 pub struct Tallies {
     all: Vec<Tally>,
     /// For the block being filled: the place of a type's tally among the block's own, plus 1; 0 = free. Open addressing,

@@ -177,6 +177,10 @@ impl Walk {
 }
 
 impl Hit {
+    pub fn is_event(&self) -> bool {
+        is_event(self.type_id)
+    }
+
     /// Where the payload stands.
     pub fn payload(&self) -> Range<usize> {
         self.payload_at..self.payload_at + self.payload_len as usize

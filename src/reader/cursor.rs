@@ -62,6 +62,8 @@ pub struct Cursor {
     pub(super) past: bool,
     /// Where reading goes on after a record was asked for by its id.
     resume: Option<u64>,
+    /// Only the first wanted record of the next block is to be read: whoever seeks may want no other.
+    pub(super) first_only: bool,
     pub(super) tail: Tail,
     failure: Option<Error>,
 }
@@ -113,6 +115,7 @@ impl Cursor {
             acknowledged: None,
             past: false,
             resume: None,
+            first_only: false,
             tail: Tail::default(),
             failure: None,
             snapshot,
@@ -250,7 +253,9 @@ impl Cursor {
     pub fn seek(&mut self, id: u64) -> Result<()> {
         self.check_seeks()?;
         self.selection.set_first_id(id);
-        self.restart()
+        self.restart()?;
+        self.first_only = true;
+        Ok(())
     }
 
     /// Goes to the first record, in the order of writing, of this time or later, in nanoseconds since the Unix epoch;
@@ -258,6 +263,14 @@ impl Cursor {
     pub fn seek_time(&mut self, time: i64) -> Result<()> {
         self.check_seeks()?;
         self.selection.set_first_time(time);
+        self.restart()?;
+        self.first_only = true;
+        Ok(())
+    }
+
+    /// Goes on with the record `id`, or the first behind it that is wanted.
+    fn go_on(&mut self, id: u64) -> Result<()> {
+        self.selection.go_on_from(id);
         self.restart()
     }
 
@@ -271,11 +284,16 @@ impl Cursor {
         let hit = self.next_hit();
         self.selection.set_last_id(last_id);
         self.selection.set_events(events);
-        self.resume = Some(id.saturating_add(1));
+        self.resume_behind(id);
         match hit? {
             Some(hit) => Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload()))),
             None => Ok(None),
         }
+    }
+
+    /// Has reading go on behind the record `id`.
+    pub(super) fn resume_behind(&mut self, id: u64) {
+        self.resume = Some(id.saturating_add(1));
     }
 
     /// Where the cursor came to an end and why; [`TailState::More`] while it has not.
@@ -310,6 +328,7 @@ impl Cursor {
         self.shown = Shown::Nothing;
         self.failure = None;
         self.resume = None;
+        self.first_only = false;
         self.expected = None;
         self.past = false;
         self.tail = Tail::default();
@@ -377,7 +396,7 @@ impl Cursor {
     fn advance(&mut self) -> Result<bool> {
         self.shown = Shown::Nothing;
         if let Some(id) = self.resume.take() {
-            self.seek(id)?;
+            self.go_on(id)?;
         }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());

@@ -61,6 +61,11 @@ impl Selection {
         self.from_time = self.filter.from_time.unwrap_or(i64::MIN);
     }
 
+    /// Goes on with this id, within what was sought before.
+    pub fn go_on_from(&mut self, id: u64) {
+        self.from_id = id.max(self.filter.from_id.unwrap_or(0));
+    }
+
     /// Records up to this id have been shown.
     pub fn skip_ids_to(&mut self, id: u64) {
         self.from_id = self.from_id.max(id.saturating_add(1));

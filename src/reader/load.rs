@@ -17,7 +17,7 @@ impl Cursor {
             // A block that is not all there is somebody else's to judge.
             self.scanner.check_whole(header)?;
         }
-        if self.selection.wants_all(header) {
+        if self.selection.wants_all(header) && !self.first_only {
             let read = match headers_only {
                 true => self.scanner.load_entries(header),
                 false => self.scanner.load(header),
@@ -34,6 +34,12 @@ impl Cursor {
         }
         self.scanner.load_entries(header)?;
         let mut hits = self.hits(header)?;
+        // What is compressed has to be read as a whole, and only in one log does an id say where to go on.
+        let first_only = std::mem::take(&mut self.first_only) && header.codec == 0 && self.snapshot.is_one_log();
+        if first_only && hits.len() > 1 && !hits[0].is_event() {
+            hits.truncate(1);
+            self.resume_behind(hits[0].id);
+        }
         if !headers_only {
             hits = match self.salvage.is_some() {
                 true => self.load_what_is_good(header, hits)?,
@@ -73,6 +79,7 @@ impl Cursor {
         if !self.selection.headers_only() {
             self.scanner.load_located(row, found.iter().map(|(_, located)| located))?;
         }
+        self.first_only = false;
         let mut payload_at = 0;
         let hit = |(type_id, Located { standing, .. }): &(u32, Located)| {
             payload_at += standing.payload_len as usize;

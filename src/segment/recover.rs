@@ -8,9 +8,9 @@ use super::tail::{last_block, next_block};
 use super::{is_torn, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind};
-use crate::format::draft::Buffers;
 use crate::format::entries::Progress;
 use crate::format::index::{self, Totals};
+use crate::format::tally::{Standing, Tallies};
 use crate::format::Malformed;
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
@@ -31,6 +31,7 @@ pub(crate) struct Found {
     acknowledged: Option<u64>,
     /// INDEX blocks are passed over, for rows of everything.
     is_survey: bool,
+    tallies: Tallies,
     /// Bytes behind `end`: a torn tail.
     pub torn_bytes: u64,
     /// Why the torn bytes are not a block.
@@ -49,6 +50,7 @@ impl Found {
             indexing: Indexing::new(segment.start),
             acknowledged: None,
             is_survey: false,
+            tallies: Tallies::default(),
             torn_bytes: 0,
             torn_reason: String::new(),
         }
@@ -241,74 +243,63 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found
 
 /// Takes note of the types that the block names, and of what the index will say of it.
 fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
-    let row = summarize(scanner, header, |type_id, facts| match type_id {
-        event::TYPE => found.types.extend(NamedType::from_event(facts)),
-        event::RECOVERED => found.acknowledged = id_after_loss(facts),
+    let Found { types, acknowledged, indexing, tallies, .. } = found;
+    summarize(scanner, header, tallies, indexing, |type_id, facts| match type_id {
+        event::TYPE => types.extend(NamedType::from_event(facts)),
+        event::RECOVERED => *acknowledged = id_after_loss(facts),
         _ => (),
-    })?;
-    row.add_to(&mut found.indexing, scanner, header);
-    Ok(())
+    })
 }
 
-/// What the index says of a block that is loaded.
-pub(super) struct Summarized {
-    buffers: Buffers,
-    draft: crate::format::draft::Draft,
-}
-
-/// Counts what a block holds, whose entries are loaded; `event` is shown each event.
-pub(super) fn summarize(
+/// Counts what a block holds, whose entries are loaded, for its row of the index; `event` is shown each event.
+fn summarize(
     scanner: &Scanner,
     header: &BlockHeader,
+    tallies: &mut Tallies,
+    indexing: &mut Indexing,
     mut event: impl FnMut(u32, Metadata<'_>),
-) -> Result<Summarized, Bad> {
-    use crate::format::draft::{Draft, NewEntry};
-    let mut buffers = Buffers::default();
-    let mut draft = Draft::new(header.first_id, &mut buffers, 0);
+) -> Result<(), Bad> {
+    tallies.clear();
+    let mut counted = tallies.begin();
+    let mut pairs: Vec<&[u8]> = vec![];
     let mut progress = Progress::new(header.min_time);
-    let (mut count, mut payload) = (0u64, 0u64);
+    let (mut ordinal, mut payload_at) = (0u32, 0u64);
     while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
-        payload += u64::from(entry.payload_len);
-        count += u64::from(!is_event(entry.type_id));
+        let standing = || Standing {
+            ordinal,
+            payload_at: payload_at as u32,
+            payload_len: entry.payload_len,
+            time: entry.time,
+            has_metadata: !entry.metadata.is_empty(),
+        };
+        tallies.add(&mut counted, entry.type_id, standing);
+        payload_at += u64::from(entry.payload_len);
+        if !entry.metadata.is_empty() {
+            pairs.push(entry.metadata);
+        }
         if is_event(entry.type_id) {
             event(entry.type_id, Metadata::from_bytes(entry.metadata));
+        } else {
+            ordinal = ordinal.saturating_add(1);
         }
-        if count > u64::from(header.count) || payload > u64::from(header.payload_len) {
-            break;
-        }
-        draft.push(
-            &NewEntry {
-                type_id: entry.type_id,
-                time: entry.time,
-                // Their number does not matter here.
-                metadata: (u64::from(!entry.metadata.is_empty()), entry.metadata),
-                payload_len: entry.payload_len as usize,
-            },
-            &mut buffers,
-        );
     }
-    buffers.settle();
-    match (count, payload) == (u64::from(header.count), u64::from(header.payload_len)) {
-        true => Ok(Summarized { buffers, draft }),
-        false => Err(Bad::Malformed(Malformed::miscounted())),
+    if (ordinal, payload_at) != (header.count, u64::from(header.payload_len)) {
+        return Err(Bad::Malformed(Malformed::miscounted()));
     }
-}
-
-impl Summarized {
-    pub fn add_to(&self, indexing: &mut Indexing, scanner: &Scanner, header: &BlockHeader) {
-        let summary = Summary {
-            offset: scanner.offset(),
-            len: header.block_len(),
-            head_len: header.head_len() as u32,
-            first_id: header.first_id,
-            count: header.count,
-            times: (header.min_time, header.max_time),
-            tallies: self.draft.tallies(&self.buffers),
-            checksums: (header.codec == 0).then(|| scanner.checksums(header)),
-            entries_len: header.entries_len as usize,
-        };
-        indexing.add(&summary, self.draft.pairs(&self.buffers));
-    }
+    tallies.settle();
+    let summary = Summary {
+        offset: scanner.offset(),
+        len: header.block_len(),
+        head_len: header.head_len() as u32,
+        first_id: header.first_id,
+        count: header.count,
+        times: (header.min_time, header.max_time),
+        tallies: (!counted.overflown).then(|| tallies.of(&counted)),
+        checksums: (header.codec == 0).then(|| scanner.checksums(header)),
+        entries_len: header.entries_len as usize,
+    };
+    indexing.add(&summary, pairs.into_iter());
+    Ok(())
 }
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {

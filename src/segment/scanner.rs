@@ -193,7 +193,8 @@ impl Scanner {
     /// Reads and verifies the entries of the block; [`Self::entries`] shows them until the next header is asked for.
     pub fn load_entries(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let head = header.head_len();
-        self.ahead = head.min(64 << 10);
+        // The next one may be a little longer.
+        self.ahead = (head + head / 8).min(64 << 10);
         self.need(head, 0)?;
         self.check_entries(header)
     }
