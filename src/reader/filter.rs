@@ -147,11 +147,14 @@ impl Selection {
     pub fn wants_row(&self, window: &Window, row: &Row) -> bool {
         self.wants_place(row)
             && self.wants_types_of(window, row)
-            && self.hashes.iter().all(|&hash| match &row.pairs {
-                Pairs::None => false,
-                Pairs::Filter(at) => filter::may_hold(&window.filters[at.clone()], hash),
+            && match &row.pairs {
+                Pairs::None => self.hashes.is_empty(),
+                Pairs::Filter(at) => {
+                    let filter = &window.filters[at.clone()];
+                    self.hashes.iter().all(|&hash| filter::may_hold(filter, hash))
+                }
                 Pairs::Any => true,
-            })
+            }
     }
 
     /// Whether a stretch of a segment may hold something wanted, by ids and times.

@@ -2,7 +2,6 @@
    with indexes of several pieces, in a log that was closed and in one that a crash left. */
 #include "check.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 #define RECORDS 2000
@@ -45,8 +44,13 @@ static void write_log(const char *log, int closing) {
     r.metadata_len = pairs_len;
     CHECK_OK(binlog_writer_append_record(w, &r, NULL, &err), err);
   }
-  if (closing) CHECK_OK(binlog_writer_close(w, &err), err);
-  else CHECK_OK(binlog_writer_flush(w, &err), err), raise(SIGKILL); /* never closed */
+  if (closing) {
+    CHECK_OK(binlog_writer_close(w, &err), err);
+  } else { /* like a crash: this program is gone, and nobody looks for what it left in memory */
+    CHECK_OK(binlog_writer_flush(w, &err), err);
+    execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
+    _exit(1);
+  }
 }
 
 static int is_record(const binlog_record *r, uint64_t id) {
@@ -332,7 +336,7 @@ static void test(const char *scratch) {
   CHECK(child >= 0);
   if (child == 0) write_log(crashed, 0);
   int status = 0;
-  CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   everything(crashed);
   rebuilding(closed, crashed);
   free(closed), free(crashed);
