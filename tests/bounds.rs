@@ -1,4 +1,5 @@
-//! Lengths that lie, with checksums that are right: no memory is asked for that the file cannot fill.
+//! Bounds of memory: lengths that lie, with checksums that are right, ask for none that the file cannot fill; and an index
+//! takes as much as one segment's, however many there are.
 
 mod common;
 
@@ -15,10 +16,20 @@ struct Counting;
 
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that the thread holds, and the most that it held.
+    static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
 }
 
 fn count(size: usize) {
     let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(size)));
+    hold(size as isize);
+}
+
+fn hold(more: isize) {
+    let _ = HELD.try_with(|held| {
+        let (now, most) = held.get();
+        held.set((now + more, most.max(now + more)));
+    });
 }
 
 // SAFETY: everything is passed on to the system's allocator.
@@ -33,9 +44,11 @@ unsafe impl GlobalAlloc for Counting {
     }
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        hold(-(layout.size() as isize));
         unsafe { System.realloc(at, layout, size) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        hold(-(layout.size() as isize));
         unsafe { System.dealloc(at, layout) }
     }
 }
@@ -157,4 +170,35 @@ fn a_compressed_block_that_claims_more_than_it_can_hold_costs_no_memory() {
             assert!(largest <= 32 << 20, "{what}: {largest} bytes at once");
         }
     }
+}
+
+#[test]
+fn finding_records_by_the_index_of_many_segments_takes_the_memory_of_one() {
+    let directory = MemoryDirectory::new();
+    let options = WriterOptions { segment_bytes: 600 << 10, ..WriterOptions::default() };
+    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    const RECORDS: u64 = 50_000;
+    for i in 0..RECORDS {
+        // A block each, and so a row of the index.
+        writer.append(if i % 1000 == 7 { 5 } else { 1 }, b"0123456789").unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+    let held = HELD.get().0;
+    HELD.set((held, held));
+    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    assert!(reader.segments().len() > 8);
+    for newest_first in [false, true] {
+        let mut cursor = reader.cursor(&Filter { types: vec![5], newest_first, ..Filter::default() }).unwrap();
+        let found = std::iter::from_fn(|| cursor.next().unwrap().map(|record| record.id)).count();
+        assert_eq!(found as u64, RECORDS / 1000);
+    }
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    for id in (1..=RECORDS).step_by(977) {
+        assert_eq!(cursor.get(id).unwrap().unwrap().id, id);
+    }
+    assert_eq!(reader.counts().unwrap().len(), 2);
+    assert!(reader.index().unwrap().iter().all(|facts| facts.unindexed_bytes == 0));
+    let most = HELD.get().1 - held;
+    assert!(most < 4 << 20, "{most} bytes at once");
 }

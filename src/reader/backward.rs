@@ -136,6 +136,9 @@ impl Cursor {
         }
         self.at = at;
         self.successor = None;
+        if !Arc::ptr_eq(self.scanner.segment(), &segment) {
+            self.scanner.segment().forget_rows();
+        }
         self.scanner = Scanner::new(segment.clone(), segment.start);
         self.selection.begin_segment();
         let map = segment.mapped()?;

@@ -80,7 +80,8 @@ impl Reader {
 
     /// The index of each segment, in the order of writing.
     pub fn index(&self) -> Result<Vec<IndexFacts>> {
-        self.snapshot.segments.iter().map(facts).collect()
+        let each = |segment| facts(segment).inspect(|_| segment.forget_rows());
+        self.snapshot.segments.iter().map(each).collect()
     }
 }
 

@@ -289,7 +289,10 @@ impl Cursor {
                 self.scanner.reread();
                 self.scanner.jump(segment.start);
             }
-            false => self.scanner = Scanner::new(segment.clone(), segment.start),
+            false => {
+                self.scanner.segment().forget_rows();
+                self.scanner = Scanner::new(segment.clone(), segment.start);
+            }
         }
         // Nothing is read of a segment behind the filter's range.
         let by_index =

@@ -155,6 +155,13 @@ impl Segment {
         Ok(window)
     }
 
+    /// Gives the memory for rows back, when the segment is left for another.
+    pub fn forget_rows(&self) {
+        let mut kept = self.cache.kept.lock();
+        kept.windows = vec![];
+        kept.whole = None;
+    }
+
     fn keep(&self, at: u64, window: &Arc<Window>) {
         let windows = &mut self.cache.kept.lock().windows;
         windows.push((at, window.clone()));
