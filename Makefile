@@ -31,8 +31,9 @@ lint: ## Formatting, warnings as errors, documentation without broken links.
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
+# The same random cases each time, so that a change is judged by what it changes; make soak tries others.
 unit: ## Rust tests of the library and of the command.
-	$(CARGO) test --locked --workspace
+	PROPTEST_RNG_SEED=1 $(CARGO) test --locked --workspace
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
@@ -54,7 +55,8 @@ docs-test: build ## Run the commands that README and CONTRIBUTING show.
 
 soak: build soak-fuzz soak-sanitized ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
-	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer || exit 1; \
+	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
+	    --test index --test salvage --test full_disk --lib || exit 1; \
 	done
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill || exit 1; done
