@@ -347,13 +347,7 @@ impl Cursor {
             let (count, ended) = match &mut self.shown {
                 Shown::Nothing => (0, Ok(true)),
                 Shown::Walk(walk) => walk.for_each(&self.selection, entries, payload, &mut each),
-                Shown::Hits(hits, at) => {
-                    let from = *at;
-                    while hits.get(*at).is_some_and(|hit| each(&hit.record(entries, payload))) {
-                        *at += 1;
-                    }
-                    (*at - from, Ok(*at == hits.len()))
-                }
+                Shown::Hits(hits, at) => show_hits(hits, at, (entries, payload), &mut each),
             };
             match (count, ended) {
                 (count, Ok(false)) => return Ok(count),
@@ -428,4 +422,20 @@ impl Cursor {
         self.failure = Some(error.clone());
         error
     }
+}
+
+/// Shows records that were picked out of a block for as long as `each` takes them. Apart from its caller, so that the
+/// loop over whole blocks stays as tight as it is.
+#[inline(never)]
+fn show_hits(
+    hits: &[Hit],
+    at: &mut usize,
+    (entries, payload): (&[u8], &[u8]),
+    each: &mut dyn FnMut(&Record<'_>) -> bool,
+) -> (usize, std::result::Result<bool, Malformed>) {
+    let from = *at;
+    while hits.get(*at).is_some_and(|hit| each(&hit.record(entries, payload))) {
+        *at += 1;
+    }
+    (*at - from, Ok(*at == hits.len()))
 }
