@@ -367,21 +367,24 @@ impl Cursor {
         }
     }
 
+    #[inline]
     fn next_hit(&mut self) -> Result<Option<Hit>> {
         loop {
-            let next = match &mut self.shown {
-                Shown::Nothing => Ok(None),
-                Shown::Walk(walk) => walk.next_hit(&self.selection, self.scanner.entries()),
-                Shown::Hits(hits, at) => {
-                    *at += 1;
-                    Ok(hits.get(*at - 1).cloned())
+            // Returned from where it is found: a hit is not copied more often than it must be.
+            if let Shown::Walk(walk) = &mut self.shown {
+                match walk.next_hit(&self.selection, self.scanner.entries()) {
+                    Ok(Some(hit)) => return Ok(Some(hit)),
+                    Ok(None) => (),
+                    Err(reason) => return Err(self.corrupt(&reason)),
                 }
-            };
-            match next {
-                Ok(Some(hit)) => return Ok(Some(hit)),
-                Ok(None) if self.advance()? => (),
-                Ok(None) => return Ok(None),
-                Err(reason) => return Err(self.corrupt(&reason)),
+            } else if let Shown::Hits(hits, at) = &mut self.shown {
+                *at += 1;
+                if let Some(hit) = hits.get(*at - 1) {
+                    return Ok(Some(hit.clone()));
+                }
+            }
+            if !self.advance()? {
+                return Ok(None);
             }
         }
     }
