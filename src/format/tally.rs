@@ -24,45 +24,40 @@ pub struct Tally {
     pub type_id: u32,
     pub count: u32,
     first: [Standing; PLACES],
+    slot: u8,
 }
 
 impl Tally {
-    #[inline]
-    fn add(&mut self, standing: Standing) {
-        if let Some(place) = self.first.get_mut(self.count as usize) {
-            *place = standing;
-        }
-        self.count += 1;
-    }
-
     /// Where its records stand, when they are few enough to be remembered.
     pub fn standings(&self) -> Option<&[Standing]> {
         self.first.get(..self.count as usize)
     }
 }
 
-/// The tallies of several blocks, one after the other.
+/// The tallies of several blocks, one after the other. The records of the block being filled are counted in a table of
+/// their own, whose slots are found by the type's number, so that counting one is a look, a comparison and an addition.
 #[derive(Debug)]
 pub struct Tallies {
     all: Vec<Tally>,
-    /// For the block being filled: the place of a type's tally among the block's own, plus 1; 0 = free. Open addressing,
-    /// with one slot more than there can be types.
-    slots: Box<[u8; SLOTS]>,
-    /// Records of one type often stand together: the type of such a run, whose records need no places any more, or
-    /// [`NO_RUN`]; how many of them are not in their tally yet, and which that is.
-    run_type: u64,
-    run: u32,
-    last: usize,
+    /// Open addressing, with one slot more than there can be types.
+    slots: Box<[Slot; SLOTS]>,
 }
 
-/// No type's number.
-const NO_RUN: u64 = u64::MAX;
+/// What is counted of one type; free while the count is 0.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    type_id: u32,
+    count: u32,
+    /// Of its tally, among all.
+    at: u32,
+}
+
 const SLOTS: usize = 256;
 
 /// Where a type is looked for first.
 #[inline(always)]
-fn slot_of(type_id: u32) -> usize {
-    (type_id.wrapping_mul(0x9E37_79B9) >> 24) as usize
+fn slot_of(type_id: u32) -> u8 {
+    (type_id.wrapping_mul(0x9E37_79B9) >> 24) as u8
 }
 
 /// The tallies of one block.
@@ -75,7 +70,7 @@ pub struct Counted {
 
 impl Default for Tallies {
     fn default() -> Self {
-        Tallies { all: vec![], slots: Box::new([0; SLOTS]), run_type: NO_RUN, run: 0, last: 0 }
+        Tallies { all: vec![], slots: Box::new([Slot::default(); SLOTS]) }
     }
 }
 
@@ -83,83 +78,60 @@ impl Tallies {
     /// Begins a block.
     pub fn begin(&mut self) -> Counted {
         self.settle();
-        self.slots.fill(0);
         Counted { range: self.all.len()..self.all.len(), overflown: false }
     }
 
     /// Counts a record of the block that was begun last; where it stands is asked only for the first ones of a type.
     #[inline(always)]
     pub fn add(&mut self, counted: &mut Counted, type_id: u32, standing: impl FnOnce() -> Standing) {
-        if u64::from(type_id) == self.run_type {
-            self.run += 1;
-        } else if !self.add_to_known(counted, type_id) {
+        let slot = &mut self.slots[usize::from(slot_of(type_id))];
+        if slot.type_id == type_id && slot.count as usize >= PLACES {
+            slot.count += 1;
+        } else {
             self.add_other(counted, type_id, standing());
         }
     }
 
-    /// The quick way for a type that needs no places any more, and is where it is looked for first.
-    #[inline(always)]
-    fn add_to_known(&mut self, counted: &Counted, type_id: u32) -> bool {
-        let place = usize::from(self.slots[slot_of(type_id)]);
-        let at = (counted.range.start + place).wrapping_sub(1);
-        let known = place != 0
-            && self.all.get(at).is_some_and(|tally| tally.type_id == type_id && tally.count as usize >= PLACES);
-        if known {
-            if let Some(tally) = self.all.get_mut(self.last) {
-                tally.count += self.run;
-            }
-            (self.run, self.run_type, self.last) = (1, u64::from(type_id), at);
-        }
-        known
-    }
-
-    /// Puts what was counted last into its tally. Before [`Self::of`] is asked.
-    pub fn settle(&mut self) {
-        if let Some(tally) = self.all.get_mut(self.last) {
-            tally.count += std::mem::take(&mut self.run);
-        }
-        self.run_type = NO_RUN;
-    }
-
-    fn add_to(&mut self, at: usize, standing: Standing) {
-        let tally = &mut self.all[at];
-        tally.add(standing);
-        self.last = at;
-        if tally.count as usize >= PLACES {
-            self.run_type = u64::from(tally.type_id);
-        }
-    }
-
+    /// Counts one of the first records of its type, or of a type whose slot another one has.
     #[inline(never)]
     fn add_other(&mut self, counted: &mut Counted, type_id: u32, standing: Standing) {
-        self.settle();
-        let mut slot = slot_of(type_id);
-        loop {
-            match self.slots[slot] {
-                0 => break,
-                place => {
-                    let at = counted.range.start + usize::from(place) - 1;
-                    if self.all[at].type_id == type_id {
-                        return self.add_to(at, standing);
-                    }
-                }
+        let mut number = slot_of(type_id);
+        while self.slots[usize::from(number)].count != 0 && self.slots[usize::from(number)].type_id != type_id {
+            number = number.wrapping_add(1);
+        }
+        let slot = &mut self.slots[usize::from(number)];
+        if slot.count == 0 {
+            if counted.range.len() == MOST_TYPES {
+                counted.overflown = true;
+                return;
             }
-            slot = (slot + 1) % SLOTS;
+            *slot = Slot { type_id, count: 0, at: self.all.len() as u32 };
+            self.all.push(Tally { type_id, count: 0, first: Default::default(), slot: number });
+            counted.range.end = self.all.len();
         }
-        if counted.range.len() == MOST_TYPES {
-            counted.overflown = true;
-            return;
+        if let Some(place) = self.all[slot.at as usize].first.get_mut(slot.count as usize) {
+            *place = standing;
         }
-        self.all.push(Tally { type_id, count: 0, first: Default::default() });
-        counted.range.end = self.all.len();
-        self.slots[slot] = counted.range.len() as u8;
-        self.add_to(self.all.len() - 1, standing);
+        slot.count += 1;
+    }
+
+    /// Puts what was counted last into the tallies. Before [`Self::of`] is asked.
+    pub fn settle(&mut self) {
+        for tally in self.all.iter_mut().rev() {
+            let slot = &mut self.slots[usize::from(tally.slot)];
+            // Those of earlier blocks are settled, and have no slot any more.
+            if tally.count != 0 {
+                break;
+            }
+            tally.count = std::mem::take(&mut slot.count);
+        }
     }
 
     /// The tallies of a block, in the order in which the types came.
     pub fn of(&self, counted: &Counted) -> &[Tally] {
-        debug_assert_eq!(self.run, 0, "settled before");
-        &self.all[counted.range.clone()]
+        let tallies = &self.all[counted.range.clone()];
+        debug_assert!(tallies.iter().all(|tally| tally.count != 0), "settled before");
+        tallies
     }
 
     /// Forgets all blocks and keeps the memory.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::filter::Selection;
 use crate::format::block::BlockHeader;
-use crate::format::entries::Progress;
+use crate::format::entries::{Entry, Progress};
 use crate::format::Malformed;
 use crate::record::{is_event, Metadata, Record};
 
@@ -145,6 +145,20 @@ impl Walk {
         count
     }
 
+    /// The next record, if it is one that [`Self::for_each_short`] would show: the quick way of a cursor that is asked for
+    /// one record at a time. `None` leaves everything to [`Self::next_hit`].
+    #[inline(always)]
+    pub fn next_short(&mut self, entries: &[u8]) -> Option<Hit> {
+        let (entry, behind) = self.progress.short(entries)?;
+        let (id, from, len) = (self.next_id, self.payload_at, entry.payload_len as usize);
+        if !self.all || len > self.payload_len - from || id == self.end_id || is_event(entry.type_id) {
+            return None;
+        }
+        (self.progress, self.next_id, self.payload_at) = (behind, id + 1, from + len);
+        let Entry { time, type_id, payload_len, .. } = entry;
+        Some(Hit { id, time, type_id, metadata: 0..0, payload_at: from, payload_len })
+    }
+
     /// Every record that is left.
     pub fn rest(&mut self, selection: &Selection, entries: &[u8]) -> Result<Vec<Hit>, Malformed> {
         let mut hits = vec![];
@@ -187,6 +201,7 @@ impl Hit {
     }
 
     /// The record, in the regions of its block.
+    #[inline]
     pub fn record<'a>(&self, entries: &'a [u8], payload: &'a [u8]) -> Record<'a> {
         Record {
             id: self.id,

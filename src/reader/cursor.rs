@@ -187,7 +187,19 @@ impl Cursor {
     /// [`Kind::Io`] when the system fails to read: the same call may be tried again. A cursor that salvages goes on
     /// behind damage instead.
     #[allow(clippy::should_implement_trait)] // the record borrows from the cursor, which an iterator's item cannot
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Record<'_>>> {
+        if let Shown::Walk(walk) = &mut self.shown {
+            if let Some(hit) = walk.next_short(self.scanner.entries()) {
+                return Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload())));
+            }
+        }
+        self.next_otherwise()
+    }
+
+    /// [`Self::next`] for what is not shown the quick way.
+    #[inline(never)]
+    fn next_otherwise(&mut self) -> Result<Option<Record<'_>>> {
         match self.next_hit()? {
             Some(hit) => Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload()))),
             None => Ok(None),
@@ -367,10 +379,8 @@ impl Cursor {
         }
     }
 
-    #[inline]
     fn next_hit(&mut self) -> Result<Option<Hit>> {
         loop {
-            // Returned from where it is found: a hit is not copied more often than it must be.
             if let Shown::Walk(walk) = &mut self.shown {
                 match walk.next_hit(&self.selection, self.scanner.entries()) {
                     Ok(Some(hit)) => return Ok(Some(hit)),

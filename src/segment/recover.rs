@@ -8,9 +8,9 @@ use super::tail::{last_block, next_block};
 use super::{is_torn, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind};
-use crate::format::entries::Progress;
+use crate::format::entries::{Entry, Progress};
 use crate::format::index::{self, Totals};
-use crate::format::tally::{Standing, Tallies};
+use crate::format::tally::{Counted, Standing, Tallies};
 use crate::format::Malformed;
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
@@ -264,7 +264,9 @@ fn summarize(
     let mut pairs: Vec<&[u8]> = vec![];
     let mut progress = Progress::new(header.min_time);
     let (mut ordinal, mut payload_at) = (0u32, 0u64);
-    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+    loop {
+        count_short(scanner.entries(), &mut progress, (&mut ordinal, &mut payload_at), (tallies, &mut counted));
+        let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? else { break };
         let standing = || Standing {
             ordinal,
             payload_at: payload_at as u32,
@@ -300,6 +302,29 @@ fn summarize(
     };
     indexing.add(&summary, pairs.into_iter());
     Ok(())
+}
+
+/// Counts records for as long as entries have the short form, without metadata, as nearly all have; a loop of its own, so
+/// that all it needs stays in registers. It may leave any entry to its caller.
+#[inline(never)]
+fn count_short(
+    entries: &[u8],
+    progress: &mut Progress,
+    (ordinal, payload_at): (&mut u32, &mut u64),
+    (tallies, counted): (&mut Tallies, &mut Counted),
+) {
+    let (mut at, mut number, mut place) = (*progress, *ordinal, *payload_at);
+    while let Some((entry, behind)) = at.short(entries) {
+        if is_event(entry.type_id) {
+            break;
+        }
+        let Entry { type_id, payload_len, time, .. } = entry;
+        let payload_at = place as u32;
+        let standing = || Standing { ordinal: number, payload_at, payload_len, time, has_metadata: false };
+        tallies.add(counted, type_id, standing);
+        (at, number, place) = (behind, number.saturating_add(1), place + u64::from(payload_len));
+    }
+    (*progress, *ordinal, *payload_at) = (at, number, place);
 }
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {

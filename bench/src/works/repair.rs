@@ -1,6 +1,6 @@
 //! After a crash or damage: opening, an index written anew, reading on behind damage.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -186,7 +186,35 @@ pub fn rebuild(amount: Amount) -> Result<Contenders> {
             make: unindexed_binlog(&load),
             run: Box::new(rebuild),
         }),
+        boxed(Task {
+            name: "raw, reads of the blocks' heads".into(),
+            log: "binlog-unindexed",
+            make: unindexed_binlog(&load),
+            run: Box::new(heads_alone(bytes)),
+        }),
     ])
+}
+
+/// What no index can be made without: header, checksums and entries of each block, whose places are known beforehand,
+/// read with a call each and not looked at.
+fn heads_alone(bytes: u64) -> impl FnMut(&Path, bool) -> Result<Sample> {
+    let mut heads = None;
+    move |folder, _| {
+        let segment = blocks::only_segment(folder)?;
+        if heads.is_none() {
+            let blocks = blocks::of(&segment)?;
+            heads = Some(blocks.iter().map(|block| (block.offset, block.payload - block.offset)).collect::<Vec<_>>());
+        }
+        let heads = heads.as_deref().unwrap_or_default();
+        let mut buffer = vec![0; heads.iter().map(|head| head.1 as usize).max().unwrap_or(0)];
+        once(bytes, || {
+            let file = File::open(&segment)?;
+            for &(offset, len) in heads {
+                file.read_exact_at(&mut buffer[..len as usize], offset)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 pub fn salvage(amount: Amount) -> Result<Contenders> {
