@@ -26,6 +26,11 @@ pub enum Kind {
     NoSpace,
     /// The handle was made before a fork, and this is the child.
     Forked,
+    /// Records that were asked for are no longer in the log, because old segments were removed: [`Error::missed`] says
+    /// which. Told once; the next call goes on behind them.
+    Missed,
+    /// The log is another one than was required.
+    Mismatch,
 }
 
 /// What the whole library returns when it fails.
@@ -44,11 +49,13 @@ struct Facts {
     offset: Option<u64>,
     os_code: Option<i32>,
     record_id: Option<u64>,
+    missed: Option<(u64, u64)>,
 }
 
 impl Error {
     pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Self {
-        Error(Box::new(Facts { kind, reason: reason.into(), path: None, offset: None, os_code: None, record_id: None }))
+        let reason = reason.into();
+        Error(Box::new(Facts { kind, reason, path: None, offset: None, os_code: None, record_id: None, missed: None }))
     }
 
     pub(crate) fn invalid(reason: impl Into<String>) -> Self {
@@ -69,6 +76,14 @@ impl Error {
         };
         let mut made = Self::new(kind, format!("cannot {doing}: {error}"));
         made.0.os_code = code;
+        made
+    }
+
+    /// Records, from the first to the last of these ids, that are no longer in the log.
+    pub(crate) fn of_missed(first: u64, last: u64) -> Self {
+        let reason = format!("the records {first} to {last} are no longer here: old segments of the log were removed");
+        let mut made = Self::new(Kind::Missed, reason);
+        made.0.missed = Some((first, last));
         made
     }
 
@@ -123,6 +138,11 @@ impl Error {
     /// writer's memory, and only the flush or sync that a policy asked for did not succeed.
     pub fn record_id(&self) -> Option<u64> {
         self.0.record_id
+    }
+
+    /// First and last id of the records that are no longer in the log ([`Kind::Missed`]).
+    pub fn missed(&self) -> Option<(u64, u64)> {
+        self.0.missed
     }
 
     /// The reason alone, without file and offset.

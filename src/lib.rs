@@ -25,7 +25,10 @@ mod writer;
 
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
-pub use options::{Filter, FullDisk, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, WriterOptions, DEFAULT_BLOCK_BYTES};
+pub use io::clock::Clock;
+pub use options::{Filter, FullDisk, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
+pub use options::{Hook, Hooks, OnFailure, SegmentFile, DEFAULT_BLOCK_BYTES};
+pub use options::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 pub use reader::{Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentFacts, Tail, TailState, TypeCount};
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
 pub use repair::{rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in};

@@ -47,7 +47,7 @@ fn segments(directory: &MemoryDirectory) -> Vec<String> {
 }
 
 fn reader(directory: &MemoryDirectory, mode: ReaderMode, on_loss: Option<OnLoss>) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss }).unwrap()
+    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
 }
 
 fn listening() -> (OnLoss, Arc<Mutex<Vec<Loss>>>) {

@@ -30,7 +30,7 @@ impl Heard {
         let heard = self.0.clone();
         let on_loss: OnLoss =
             Arc::new(move |loss| heard.lock().unwrap_or_else(PoisonError::into_inner).push(loss.clone()));
-        ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss) }
+        ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() }
     }
 
     pub fn take(&self) -> Vec<Loss> {

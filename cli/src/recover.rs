@@ -104,7 +104,7 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     });
     if target.is_some() {
         // Nothing is made for a source that cannot be read.
-        Reader::open(&source, ReaderOptions { mode: ReaderMode::Salvage, on_loss: None }).map_err(told)?;
+        Reader::open(&source, ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() }).map_err(told)?;
     }
     let mark = match &target {
         Some(target) => Some(begin(target)?),
@@ -181,7 +181,7 @@ fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
 
 /// Bytes of the segments there, for the bar.
 fn bytes_of(path: &Path) -> u64 {
-    let options = || ReaderOptions { mode: ReaderMode::Salvage, on_loss: None };
+    let options = || ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
     match fs::read_dir(path) {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok())

@@ -33,6 +33,8 @@ pub(super) fn status_of(kind: Kind) -> binlog_status {
         Kind::Failed => BINLOG_E_FAILED,
         Kind::NoSpace => BINLOG_E_NO_SPACE,
         Kind::Forked => BINLOG_E_FORKED,
+        Kind::Missed => BINLOG_E_MISSED,
+        Kind::Mismatch => BINLOG_E_MISMATCH,
     }
 }
 
@@ -162,6 +164,8 @@ pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
         BINLOG_E_FAILED => c"E_FAILED",
         BINLOG_E_NO_SPACE => c"E_NO_SPACE",
         BINLOG_E_FORKED => c"E_FORKED",
+        BINLOG_E_MISSED => c"E_MISSED",
+        BINLOG_E_MISMATCH => c"E_MISMATCH",
         BINLOG_E_PANIC => c"E_PANIC",
         _ => c"UNKNOWN",
     }

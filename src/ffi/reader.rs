@@ -196,5 +196,5 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         BINLOG_READER_SALVAGE => ReaderMode::Salvage,
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
-    Ok(ReaderOptions { mode, on_loss })
+    Ok(ReaderOptions { mode, on_loss, ..ReaderOptions::default() })
 }

@@ -35,6 +35,11 @@ pub const BINLOG_E_FAILED: i32 = -8;
 pub const BINLOG_E_NO_SPACE: i32 = -9;
 /// The handle was made before a fork, and this is the child.
 pub const BINLOG_E_FORKED: i32 = -10;
+/// Records that were asked for are no longer in the log, because old segments were removed: binlog_error_missed says
+/// which. Told once; the next call goes on behind them.
+pub const BINLOG_E_MISSED: i32 = -11;
+/// The log is another one than was required.
+pub const BINLOG_E_MISMATCH: i32 = -12;
 /// A defect of the library. The handle must not be used any more, except to close it.
 pub const BINLOG_E_PANIC: i32 = -100;
 

@@ -72,6 +72,9 @@ pub struct Predecessor {
     pub bytes: u64,
     #[prost(fixed64, tag = "4")]
     pub marker: u64,
+    /// The largest time of all records before, in this segment and the ones before it; absent = not known.
+    #[prost(sfixed64, optional, tag = "5")]
+    pub latest_ns: Option<i64>,
 }
 
 /// The library, process and machine that created a segment.
@@ -168,7 +171,7 @@ mod tests {
             sequence: 3,
             first_id: 41,
             parameters: [("unit".to_string(), "EUR".to_string())].into(),
-            predecessor: Some(Predecessor { sequence: 2, last_id: 40, bytes: 1234, marker: 98 }),
+            predecessor: Some(Predecessor { sequence: 2, last_id: 40, bytes: 1234, marker: 98, latest_ns: Some(-5) }),
             ..FileHeader::default()
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Access, Directory, File};
+use super::{Access, Directory, File, FileFacts, Identity};
 
 /// What the layers above ask of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub enum Operation {
     Open,
     Create,
     List,
+    Stat,
     Remove,
     Rename,
     Link,
@@ -170,6 +171,14 @@ impl Directory for MemoryDirectory {
         Ok(self.shared.files.lock().keys().cloned().collect())
     }
 
+    fn facts(&self, name: &str) -> Result<FileFacts> {
+        self.shared.pass(Operation::Stat)?;
+        let contents = self.shared.files.lock().get(name).cloned();
+        let contents = contents.ok_or_else(|| Error::from_raw_os_error(libc::ENOENT))?;
+        let len = contents.bytes.lock().len() as u64;
+        Ok(FileFacts { len, is_plain: true, identity: Some(identity_of(&contents)) })
+    }
+
     fn remove(&self, name: &str) -> Result<()> {
         self.shared.pass(Operation::Remove)?;
         self.shared.files.lock().remove(name).map(|_| ()).ok_or_else(|| ErrorKind::NotFound.into())
@@ -262,6 +271,14 @@ impl File for Handle {
         let holder = self.contents.holder.load(Ordering::Acquire);
         Ok(holder != 0 && holder != self.number)
     }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        Ok(Some(identity_of(&self.contents)))
+    }
+}
+
+fn identity_of(contents: &Arc<Contents>) -> Identity {
+    (0, Arc::as_ptr(contents) as u64)
 }
 
 impl Drop for Handle {

@@ -55,6 +55,25 @@ pub trait File: Send + Sync {
 
     /// Whether another open file holds the writer's lock.
     fn is_locked(&self) -> Result<bool>;
+
+    /// What tells the file from all others that are there now, whatever it is called; `None` = nothing does.
+    fn identity(&self) -> Result<Option<Identity>> {
+        Ok(None)
+    }
+}
+
+/// Device and inode, or what stands for them.
+pub type Identity = (u64, u64);
+
+/// What a directory tells of a file without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Length in bytes.
+    pub len: u64,
+    /// It is a file with contents: no directory, and no symbolic link to anything.
+    pub is_plain: bool,
+    /// As [`File::identity`].
+    pub identity: Option<Identity>,
 }
 
 /// What a file is opened for.
@@ -82,6 +101,12 @@ pub trait Directory: Send + Sync {
 
     /// Names of the files in it, in no order.
     fn list(&self) -> Result<Vec<String>>;
+
+    /// What the name stands for; a symbolic link is not followed.
+    fn facts(&self, name: &str) -> Result<FileFacts> {
+        let file = self.open(name, Access::Read)?;
+        Ok(FileFacts { len: file.len()?, is_plain: true, identity: file.identity()? })
+    }
 
     /// Removes a file.
     fn remove(&self, name: &str) -> Result<()>;

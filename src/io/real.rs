@@ -3,15 +3,16 @@
 use std::fs;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{fchown, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{limit, lock, Access, Directory, File};
+use super::{limit, lock, Access, Directory, File, FileFacts, Identity};
 
 /// A directory of the file system.
 pub struct RealDirectory {
     path: PathBuf,
+    group: Option<u32>,
 }
 
 impl RealDirectory {
@@ -23,7 +24,7 @@ impl RealDirectory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(std::io::Error::from_raw_os_error(libc::ENOTDIR));
         }
-        Ok(RealDirectory { path })
+        Ok(RealDirectory { path, group: None })
     }
 
     /// A directory that is made, with its ancestors, when it is not there; what was made is durable on return.
@@ -46,6 +47,11 @@ impl RealDirectory {
             sync_parent(made)?;
         }
         Self::open(path)
+    }
+
+    /// The same directory, whose new files belong to the group of this number.
+    pub fn with_group(self, group: Option<u32>) -> Self {
+        RealDirectory { group, ..self }
     }
 }
 
@@ -71,7 +77,15 @@ impl Directory for RealDirectory {
     fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
         let path = self.path.join(name);
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        let rights = match self.group {
+            Some(_) => fchown(&file, None, self.group),
+            None => Ok(()),
+        };
+        // Behind the change of group, which may take bits away.
+        if let Err(e) = rights.and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode))) {
+            let _ = fs::remove_file(self.path.join(name));
+            return Err(e);
+        }
         Ok(Arc::new(RealFile { file }))
     }
 
@@ -91,6 +105,11 @@ impl Directory for RealDirectory {
             }
         }
         Ok(names)
+    }
+
+    fn facts(&self, name: &str) -> Result<FileFacts> {
+        let facts = fs::symlink_metadata(self.path.join(name))?;
+        Ok(FileFacts { len: facts.len(), is_plain: facts.is_file(), identity: Some((facts.dev(), facts.ino())) })
     }
 
     fn remove(&self, name: &str) -> Result<()> {
@@ -178,6 +197,11 @@ impl File for RealFile {
 
     fn is_locked(&self) -> Result<bool> {
         lock::is_locked(&self.file)
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        let facts = self.file.metadata()?;
+        Ok(Some((facts.dev(), facts.ino())))
     }
 }
 

@@ -66,7 +66,7 @@ fn repeated(snapshot: &Snapshot) -> Vec<usize> {
 }
 
 fn salvaging(source: &Source, snapshot: &Snapshot, on_loss: OnLoss) -> Result<Cursor> {
-    let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss) };
+    let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() };
     Cursor::new(source.clone(), snapshot.clone(), &options, &Filter { events: true, ..Filter::default() })
 }
 
@@ -142,12 +142,14 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
         last_id: next.map_or(0, |next| next.header.first_id - 1),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
         marker: told.map_or(old.marker, |told| told.marker),
+        latest_ns: None,
     };
     let predecessor = before.map(|before| Predecessor {
         sequence: before.sequence,
         last_id: old.first_id - 1,
         bytes: 0,
         marker: before.marker,
+        latest_ns: old.predecessor.as_ref().and_then(|told| told.latest_ns),
     });
     Ok(FileHeader {
         marker: u64::from_le_bytes(marker).max(1),

@@ -105,7 +105,7 @@ impl Writer {
         let path = directory.as_ref();
         let directory =
             RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
-        Self::open_in(Arc::new(directory), options)
+        Self::open_in(Arc::new(directory.with_group(options.file_group)), options)
     }
 
     /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
@@ -117,7 +117,7 @@ impl Writer {
         let name = name.ok_or_else(|| Error::invalid("this is not the path of a file").at(path))?;
         let parent = path.parent().unwrap_or(Path::new(""));
         let directory = RealDirectory::open(parent).map_err(|e| Error::io(&e, "open the directory").at(parent))?;
-        Self::open_file_in(Arc::new(directory), name, options)
+        Self::open_file_in(Arc::new(directory.with_group(options.file_group)), name, options)
     }
 
     /// As [`Self::open`], over a directory of the caller's making.

@@ -149,6 +149,7 @@ impl Output {
             last_id: self.appender.next_id() - 1,
             bytes: self.appender.end(),
             marker: last.header.marker,
+            latest_ns: None,
         };
         let previous = last.name.clone();
         let sequence = prepared.sequence;

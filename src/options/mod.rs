@@ -1,5 +1,8 @@
 //! What writers and readers can be told: defaults and validation, no input or output.
 
+mod hooks;
+mod roll;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,6 +12,10 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::format::codec::Codec;
 use crate::format::limits;
+use crate::io::clock::Clock;
+
+pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
+pub use roll::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 
 /// How a log is written. `WriterOptions::default()` with the fields of interest changed is the usual way to make one.
 #[derive(Clone, Debug)]
@@ -44,6 +51,33 @@ pub struct WriterOptions {
     pub background: bool,
     /// What an append does that finds the disk full.
     pub full_disk: FullDisk,
+    /// When a directory log rolls besides its size, and what its segments are called.
+    pub roll: RollOptions,
+    /// Which old segments are removed.
+    pub keep: Retention,
+    /// What is called when segments begin and end.
+    pub hooks: Hooks,
+    /// A [`crate::event::HEARTBEAT`] is written when this has passed since the last one, by the background thread or in
+    /// [`crate::Writer::tick`]: a reader sees by it that the writer of a quiet log is alive. `None` = never.
+    pub heartbeat: Option<Duration>,
+    /// Number of the group that owns files that are created; `None` = as the system gives it.
+    pub file_group: Option<u32>,
+    /// What a log that is there already must be: [`crate::Kind::Mismatch`] otherwise.
+    pub require: Required,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// What the file headers of a log must say for it to be opened: a program that finds another log than it was made for
+/// should not read it, and still less append to it. `Required::default()` takes any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Required {
+    /// The log's name.
+    pub name: Option<String>,
+    /// What the payloads are, as a MIME type.
+    pub content_type: Option<String>,
+    /// These parameters, with these values; there may be others.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// What a writer does when the disk, the quota or the file size limit is full (`ENOSPC`, `EDQUOT`, `EFBIG`). Whatever
@@ -99,6 +133,13 @@ impl Default for WriterOptions {
             file_mode: 0o640,
             background: false,
             full_disk: FullDisk::Fail,
+            roll: RollOptions::default(),
+            keep: Retention::default(),
+            hooks: Hooks::default(),
+            heartbeat: None,
+            file_group: None,
+            require: Required::default(),
+            clock: Clock::default(),
         }
     }
 }
@@ -106,6 +147,11 @@ impl Default for WriterOptions {
 impl WriterOptions {
     pub(crate) fn check(&self) -> Result<()> {
         crate::log::check_name(&self.name)?;
+        self.roll.check()?;
+        self.keep.check()?;
+        if self.heartbeat == Some(Duration::ZERO) {
+            return Err(Error::invalid("a heartbeat every 0 seconds; leave it out instead"));
+        }
         if !limits::BLOCK_TARGET.contains(&self.block_bytes) {
             return Err(Error::invalid(format!(
                 "block_bytes is {}; it may be {} to {}",
@@ -197,6 +243,8 @@ pub struct ReaderOptions {
     /// Is told of each loss, in the mode [`ReaderMode::Salvage`] alone: in the thread that reads, before the records
     /// behind the loss are shown. It must not use the cursor that reads.
     pub on_loss: Option<OnLoss>,
+    /// What the log must be: [`crate::Kind::Mismatch`] otherwise.
+    pub require: Required,
 }
 
 impl fmt::Debug for ReaderOptions {
