@@ -30,6 +30,7 @@ fn salvage(directory: &MemoryDirectory, filter: &Filter, way: Way) -> Saved {
     let options = ReaderOptions {
         mode: ReaderMode::Salvage,
         on_loss: Some(Arc::new(move |loss: &Loss| told.lock().unwrap().push(loss.clone()))),
+        ..ReaderOptions::default()
     };
     let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, filter, way);

@@ -59,6 +59,9 @@ pub struct FileHeader {
     /// The damaged segment that this one was recovered from.
     #[prost(message, optional, tag = "15")]
     pub recovered: Option<Predecessor>,
+    /// Time zone of the period and of the times in names; empty = UTC.
+    #[prost(string, tag = "16")]
+    pub zone: String,
 }
 
 /// Where the segment before ended, so that a missing, foreign or shortened one is noticed.

@@ -1,11 +1,24 @@
 //! One log: a directory of segments or a single file. Names, the writer's lock, the next segment, and what is there to
 //! be read.
 
+pub(crate) mod active;
+mod calendar;
+mod earlier;
+mod lock;
+mod maker;
 mod names;
+mod naming;
+pub(crate) mod retention;
 mod snapshot;
 mod target;
+mod template;
 mod torn;
 
+pub(crate) use active::Active;
+pub(crate) use calendar::Calendar;
+pub(crate) use lock::take_lock;
+pub(crate) use maker::{Maker, Prepared};
 pub(crate) use names::check_name;
+pub(crate) use naming::Naming;
 pub(crate) use snapshot::{Snapshot, Source, Unreadable};
-pub(crate) use target::{take_lock, Facts, Opened, Prepared, Target};
+pub(crate) use target::{Facts, Opened, Target};

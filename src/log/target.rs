@@ -5,11 +5,17 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::earlier::make_earlier_durable;
+use super::lock::{take_lock, Left, Lock};
+use super::maker::{create, Maker, Prepared};
 use super::names;
+use super::naming::Naming;
 use super::torn::cut_torn_tail;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
-use crate::io::{self, clock, fill_random, Access, Directory, File};
+use crate::io::clock::Clock;
+use crate::io::{self, fill_random, Access, Directory};
+use crate::options::Required;
 use crate::record::NamedType;
 use crate::segment::{self, is_unborn, Appender, Segment};
 
@@ -20,6 +26,8 @@ pub(crate) struct Facts {
     pub content_type: String,
     pub parameters: BTreeMap<String, String>,
     pub file_mode: u32,
+    pub require: Required,
+    pub clock: Clock,
 }
 
 /// A log opened for writing, under the writer's lock.
@@ -31,8 +39,8 @@ pub(crate) struct Target {
 }
 
 enum Layout {
-    /// Segments in a directory. `greatest` is the greatest sequence number seen in a name.
-    Directory { lock: Arc<dyn File>, greatest: u64 },
+    /// Segments in a directory. `greatest` is the greatest sequence number of the log seen in a name.
+    Directory { lock: Lock, greatest: u64, naming: Naming },
     /// One file for ever.
     SingleFile,
 }
@@ -45,6 +53,8 @@ pub(crate) struct Opened {
     pub types: Vec<NamedType>,
     /// The torn tail that was cut.
     pub cut: Option<Cut>,
+    /// The largest time of all records so far; `None` = there are none, or it is not known.
+    pub latest: Option<i64>,
 }
 
 /// A torn tail that was cut off.
@@ -60,7 +70,7 @@ pub(crate) struct Cut {
 impl Target {
     /// Opens a directory log and creates it when it is not there. A torn tail of the last segment is cut after its
     /// bytes have been kept in a file beside it.
-    pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts) -> Result<Opened> {
+    pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts, naming: Naming) -> Result<Opened> {
         let lock = take_lock(&*directory, &facts.name, facts.file_mode)?;
         let mut named: Vec<(u64, String)> = directory
             .list()
@@ -69,15 +79,19 @@ impl Target {
             .filter_map(|file| Some((names::sequence(&facts.name, &file)?, file)))
             .collect();
         named.sort_unstable();
-        let greatest = named.last().map_or(0, |(sequence, _)| *sequence);
-        let layout = Layout::Directory { lock, greatest };
-        while let Some((_, file)) = named.pop() {
-            if !is_unborn(&*directory, &file) {
-                return Self::resume(directory, facts, layout, &file, &named);
+        let mut greatest = 0;
+        while let Some((sequence, file)) = named.pop() {
+            if is_unborn(&*directory, &file) {
+                greatest = sequence.max(greatest);
+            } else if !is_of_another_log(&*directory, &file, sequence, &facts.name) {
+                let greatest = sequence.max(greatest);
+                return Self::resume(directory, facts, Layout::Directory { lock, greatest, naming }, &file, &named);
             }
         }
-        let name = names::segment(&facts.name, greatest.saturating_add(1));
-        Self::begin(directory, facts, layout, &name)
+        let (sequence, first_id) = lock.left.as_ref().map_or((0, 1), |left| (left.sequence, left.next_id));
+        let maker = Maker { directory: directory.clone(), file_mode: facts.file_mode, naming: naming.clone() };
+        let prepared = maker.next(sequence.max(greatest), facts.clock.now_ns()).map_err(not_failed)?;
+        Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, first_id)
     }
 
     /// Opens a log that is one file, and creates it when it is not there.
@@ -91,20 +105,30 @@ impl Target {
                 Err(Error::invalid("the file is there, is empty, and so is no log: remove it or take another name")
                     .at(&directory.path_of(file)))
             }
-            Err(e) if e.kind() == ErrorKind::NotFound => Self::begin(directory, facts, Layout::SingleFile, file),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let there = create(&*directory, file, facts.file_mode).map_err(not_failed)?;
+                let prepared = Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: None };
+                Self::begin(directory, facts, Layout::SingleFile, &prepared, 1)
+            }
             Err(e) => Err(Error::io(&e, "open").at(&directory.path_of(file))),
         }
     }
 
-    fn begin(directory: Arc<dyn Directory>, facts: Facts, layout: Layout, file: &str) -> Result<Opened> {
+    fn begin(
+        directory: Arc<dyn Directory>,
+        facts: Facts,
+        layout: Layout,
+        prepared: &Prepared,
+        first_id: u64,
+    ) -> Result<Opened> {
         let mut log_id = vec![0; 16];
         fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
+        if let Layout::Directory { lock: Lock { left: Some(left), .. }, .. } = &layout {
+            log_id.clone_from(&left.log_id);
+        }
         let mut target = Target { directory, facts, log_id, layout };
-        // There is no writer yet that could have failed.
-        let prepared =
-            target.create(file).map_err(|e| if e.kind() == Kind::Failed { e.with_kind(Kind::Io) } else { e })?;
-        let appender = target.start(&prepared, 1, 1, None)?;
-        Ok(Opened { target, appender, types: vec![], cut: None })
+        let appender = target.start(prepared, first_id, None)?;
+        Ok(Opened { target, appender, types: vec![], cut: None, latest: None })
     }
 
     fn resume(
@@ -127,6 +151,7 @@ impl Target {
             return Err(Error::corrupt(reason).at(&segment.path));
         }
         let found = segment::recover(&segment)?;
+        let latest = segment::latest_time(&segment, &found);
         if found.durable_end == 0 {
             make_earlier_durable(&*directory, &segment, earlier)?;
         }
@@ -141,7 +166,7 @@ impl Target {
         let log_id = segment.header.log_id.clone();
         let types = found.types.clone();
         let appender = Appender::resume(segment, found);
-        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut })
+        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut, latest })
     }
 
     /// Whether there can be a next segment.
@@ -149,10 +174,55 @@ impl Target {
         matches!(self.layout, Layout::Directory { .. })
     }
 
-    /// Gives the log's lock back. It would go with the file handle, but a forked child may hold that too.
+    /// Gives the log's lock back.
     pub fn unlock(&self) {
         if let Layout::Directory { lock, .. } = &self.layout {
-            let _ = lock.unlock();
+            lock.unlock();
+        }
+    }
+
+    /// Remembers where the log goes on, for the case that none of its segments is there then.
+    pub fn leave(&self, sequence: u64, next_id: u64) -> Result<()> {
+        let Layout::Directory { lock, .. } = &self.layout else { return Ok(()) };
+        let left = Left { log_id: self.log_id.clone(), sequence, next_id };
+        lock.leave(&left)
+            .map_err(|e| Error::io(&e, "write").at(&self.directory.path_of(&names::lock(&self.facts.name))))
+    }
+
+    /// The directory that the log is in.
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.directory
+    }
+
+    /// What tells the log from others.
+    pub fn log_id(&self) -> &[u8] {
+        &self.log_id
+    }
+
+    /// What segments are called; `None` for a log that is one file.
+    pub fn naming(&self) -> Option<&Naming> {
+        match &self.layout {
+            Layout::Directory { naming, .. } => Some(naming),
+            Layout::SingleFile => None,
+        }
+    }
+
+    /// What segments will be called from the next one on.
+    pub fn set_naming(&mut self, new: Naming) {
+        if let Layout::Directory { naming, .. } = &mut self.layout {
+            *naming = new;
+        }
+    }
+
+    /// Creates the files of the segments to come, and the number that the next one is behind, after segment `current`.
+    pub fn maker(&self, current: u64) -> Result<(Maker, u64)> {
+        self.check_rolls()?;
+        match &self.layout {
+            Layout::Directory { greatest, naming, .. } => {
+                let (directory, file_mode) = (self.directory.clone(), self.facts.file_mode);
+                Ok((Maker { directory, file_mode, naming: naming.clone() }, current.max(*greatest)))
+            }
+            Layout::SingleFile => Err(one_file()),
         }
     }
 
@@ -160,62 +230,19 @@ impl Target {
     pub fn check_rolls(&self) -> Result<()> {
         match self.can_roll() {
             true => Ok(()),
-            false => Err(Error::new(Kind::Unsupported, "a log that is one file does not roll")),
+            false => Err(one_file()),
         }
-    }
-
-    /// Creates the file of the next segment, still empty, and makes its name durable.
-    pub fn prepare(&mut self, after: u64) -> Result<Prepared> {
-        self.check_rolls()?;
-        let greatest = if let Layout::Directory { greatest, .. } = &self.layout { *greatest } else { 0 };
-        let mut sequence = after.max(greatest);
-        loop {
-            let most = || Error::new(Kind::TooLarge, "the log has 2^64 segments, and no number for another");
-            sequence = sequence.checked_add(1).ok_or_else(most)?;
-            let name = names::segment(&self.facts.name, sequence);
-            match self.create(&name) {
-                // A file of that name that is none of ours stays, and its number is passed over.
-                Err(e) if e.os_code() == Some(libc::EEXIST) => (),
-                other => return other.map(|prepared| Prepared { sequence, ..prepared }),
-            }
-        }
-    }
-
-    fn create(&self, name: &str) -> Result<Prepared> {
-        let path = self.directory.path_of(name);
-        let file = self.directory.create(name, self.facts.file_mode).map_err(|e| {
-            // The double in memory has no system codes of its own.
-            let e =
-                if e.kind() == ErrorKind::AlreadyExists { std::io::Error::from_raw_os_error(libc::EEXIST) } else { e };
-            Error::io(&e, "create").at(&path)
-        })?;
-        if !file.try_lock().map_err(|e| Error::io(&e, "lock").at(&path))? {
-            return Err(Error::new(Kind::Locked, "another writer took the new file").at(&path));
-        }
-        self.directory.sync().map_err(|e| {
-            let error = Error::io(&e, "sync").at(self.directory.path());
-            match e.raw_os_error() {
-                // The directory could not even be opened to be synced.
-                Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => error,
-                // As with the fsync of a file: the system will not tell it again, so that no later one can be trusted.
-                _ => error.with_kind(Kind::Failed),
-            }
-        })?;
-        Ok(Prepared { name: name.to_owned(), file, sequence: 1 })
     }
 
     /// Makes a prepared file the segment in which the record `first_id` comes first.
-    pub fn start(
-        &mut self,
-        prepared: &Prepared,
-        sequence: u64,
-        first_id: u64,
-        predecessor: Option<Predecessor>,
-    ) -> Result<Appender> {
+    pub fn start(&mut self, prepared: &Prepared, first_id: u64, predecessor: Option<Predecessor>) -> Result<Appender> {
         let mut marker = [0; 8];
         fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
+        let one_file = || (0, prepared.name.clone(), String::new());
+        let (period_s, template, zone) = self.naming().map_or_else(one_file, Naming::told);
+        let sequence = prepared.sequence;
         let header = FileHeader {
-            created_ns: clock::now_ns(),
+            created_ns: self.facts.clock.now_ns(),
             name: self.facts.name.clone(),
             content_type: self.facts.content_type.clone(),
             parameters: self.facts.parameters.clone(),
@@ -224,8 +251,8 @@ impl Target {
             sequence,
             first_id,
             predecessor,
-            period_s: 0,
-            template: if self.can_roll() { names::TEMPLATE.to_owned() } else { prepared.name.clone() },
+            period_s,
+            template,
             writer: Some(WriterFacts {
                 library: concat!("binlog ", env!("CARGO_PKG_VERSION")).to_owned(),
                 pid: std::process::id(),
@@ -234,6 +261,7 @@ impl Target {
             incompatible: 0,
             compatible: 0,
             recovered: None,
+            zone,
         };
         let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file.clone(), header)?);
         if let Layout::Directory { greatest, .. } = &mut self.layout {
@@ -243,38 +271,23 @@ impl Target {
     }
 }
 
-/// A file that is going to be the next segment.
-pub(crate) struct Prepared {
-    pub name: String,
-    pub sequence: u64,
-    file: Arc<dyn File>,
+/// Whether the header of a file, which the log's other files have to make room for, gives it to another log. A file that
+/// has just the name that this log's segment would have is not let pass.
+fn is_of_another_log(directory: &dyn Directory, file: &str, sequence: u64, log: &str) -> bool {
+    let is_named_like_ours = names::segment(log, sequence) == file;
+    !is_named_like_ours && Segment::open(directory, file, Access::Read).is_ok_and(|segment| segment.header.name != log)
 }
 
-impl Prepared {
-    /// Whether nothing stands in it, so that it can still become a segment.
-    pub fn is_untouched(&self) -> bool {
-        self.file.len().is_ok_and(|len| len == 0)
+/// There is no writer yet that could have failed.
+fn not_failed(error: Error) -> Error {
+    match error.kind() {
+        Kind::Failed => error.with_kind(Kind::Io),
+        _ => error,
     }
 }
 
-/// Takes the lock of the log `name`, which its one writer holds.
-pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -> Result<Arc<dyn File>> {
-    let name = names::lock(name);
-    let path = directory.path_of(&name);
-    let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
-    let lock = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
-    if !lock.try_lock().map_err(|e| failed(&e, "lock"))? {
-        let mut text = [0; 32];
-        let n = io::read_full(&*lock, &mut text, 0).unwrap_or(0);
-        let holder = String::from_utf8_lossy(&text[..n]);
-        let holder = holder.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
-        return Err(Error::new(Kind::Locked, format!("another writer has the log open (process {holder})")).at(&path));
-    }
-    let pid = format!("{}\n", std::process::id());
-    // Only a help for the message above: a disk that is full does not keep a log from being opened.
-    let _ = lock.set_len(0);
-    let _ = io::write_full(&*lock, &[pid.as_bytes()], 0);
-    Ok(lock)
+fn one_file() -> Error {
+    Error::new(Kind::Unsupported, "a log that is one file does not roll")
 }
 
 fn lock_segment(segment: &Segment) -> Result<()> {
@@ -283,64 +296,4 @@ fn lock_segment(segment: &Segment) -> Result<()> {
         Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
         Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
     }
-}
-
-/// Makes the segments before `last` durable, and sees that they are whole, back to one that was known to be durable.
-///
-/// The writer that rolled does so right after the roll, before its next sync of the current segment. It may have been
-/// killed before, and then no segment that says nothing about durability speaks for those before it.
-fn make_earlier_durable(directory: &dyn Directory, last: &Arc<Segment>, earlier: &[(u64, String)]) -> Result<()> {
-    let mut next = last.clone();
-    while let Some(told) = next.header.predecessor.clone() {
-        let Some(segment) = predecessor(directory, &told, earlier)? else {
-            // It may have been removed because of its age: then it was durable.
-            match earlier.iter().find(|(sequence, _)| *sequence == told.sequence) {
-                None => return Ok(()),
-                Some((_, name)) => return Err(cut_short(&told, &next).at_offset(&directory.path_of(name), 0)),
-            }
-        };
-        if segment.file.len().is_ok_and(|len| len == u64::MAX) {
-            // Nobody compresses what is not durable.
-            return Ok(());
-        }
-        if segment.header.recovered.is_some() {
-            // It took its place when it was durable, and knows what is lost at its end.
-            return Ok(());
-        }
-        let found = segment::recover(&segment)?;
-        if found.end < told.bytes || found.next_id != told.last_id + 1 {
-            return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
-        }
-        segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
-        if found.durable_end > 0 {
-            return Ok(());
-        }
-        next = segment;
-    }
-    Ok(())
-}
-
-/// The segment that `told` describes. Its number in the name may be greater than the one in its header.
-fn predecessor(
-    directory: &dyn Directory,
-    told: &Predecessor,
-    earlier: &[(u64, String)],
-) -> Result<Option<Arc<Segment>>> {
-    for (_, name) in earlier.iter().rev().take_while(|(sequence, _)| *sequence >= told.sequence) {
-        match Segment::open(directory, name, Access::Read) {
-            Ok(segment) if segment.header.is_followed_by(told) => return Ok(Some(Arc::new(segment))),
-            Err(e) if e.kind() == Kind::Io => return Err(e),
-            // Another one, or a file that is none.
-            _ => (),
-        }
-    }
-    Ok(None)
-}
-
-fn cut_short(told: &Predecessor, next: &Segment) -> Error {
-    Error::corrupt(format!(
-        "the segment is shorter than {} says: {} bytes, up to record {}; nothing is appended behind such a gap: read what \
-         is there with `binlog cat`, and append to a new log",
-        next.name, told.bytes, told.last_id
-    ))
 }

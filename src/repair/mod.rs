@@ -161,7 +161,7 @@ fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<V
     let mut names: Vec<&str> = snapshot.segments.iter().map(|segment| segment.header.name.as_str()).collect();
     names.dedup();
     for name in names.into_iter().filter(|name| whole && crate::log::check_name(name).is_ok()) {
-        locks.push(take_lock(directory, name, rewrite::FILE_MODE)?);
+        locks.push(take_lock(directory, name, rewrite::FILE_MODE)?.into_file());
     }
     for segment in &snapshot.segments {
         locks.push(lock_segment(directory, segment)?);

@@ -79,6 +79,11 @@ impl Indexing {
         }
     }
 
+    /// The largest time in the blocks since the last INDEX block; `None` = there are none.
+    pub fn latest(&self) -> Option<i64> {
+        self.window.rows.iter().map(|row| row.max_time).max()
+    }
+
     /// Offset of the last INDEX block, 0 if none.
     pub fn last_index(&self) -> u64 {
         self.last_index

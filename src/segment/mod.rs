@@ -3,6 +3,7 @@
 
 mod appender;
 mod indexing;
+mod latest;
 mod map;
 mod recover;
 mod rescue;
@@ -20,6 +21,7 @@ use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
 
 pub(crate) use appender::{Appender, Block};
+pub(crate) use latest::latest_time;
 pub(crate) use map::{Map, Part};
 pub(crate) use recover::{recover, survey, Found};
 pub(crate) use rescue::rescue;

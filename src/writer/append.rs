@@ -6,11 +6,12 @@ use parking_lot::MutexGuard;
 
 use super::piece::Piece;
 use super::policy::Due;
+use super::stretch::{Rules, Stretch};
 use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
-use crate::io::clock::{self, Stopwatch};
+use crate::io::clock::{Clock, Stopwatch};
 use crate::record::{check_metadata, event, is_event, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
 
@@ -24,13 +25,65 @@ pub(super) struct Filling {
     /// Types at and above this number have not been given to anybody.
     unknown_type: u32,
     numbers: TypeNumbers,
-    clock: Stopwatch,
+    pub clock: Ticker,
+    /// Which records the current segment is for.
+    pub stretch: Stretch,
+    /// The rules that the stretch follows from.
+    pub rules: Rules,
+    /// When the segment that the next record goes to was begun, and its first record; it may still have to be made.
+    pub begun: (i64, u64),
+    /// A roll was handed over, and nobody sees to it yet.
+    pub owes_stage: bool,
+    /// When the last heartbeat was written, by the writer's clock.
+    pub beat: i64,
+}
+
+/// The writer's clock, asked in each append.
+pub(super) enum Ticker {
+    System(Stopwatch),
+    Given(Clock),
+}
+
+impl Ticker {
+    fn new(clock: &Clock) -> Self {
+        match clock.is_system() {
+            true => Ticker::System(Stopwatch::default()),
+            false => Ticker::Given(clock.clone()),
+        }
+    }
+
+    /// Now, in nanoseconds since the Unix epoch.
+    #[inline(always)]
+    pub fn now_ns(&mut self) -> i64 {
+        match self {
+            Ticker::System(watch) => watch.now_ns(),
+            Ticker::Given(clock) => clock.now_ns(),
+        }
+    }
 }
 
 impl Filling {
-    pub fn new(next_id: u64, numbers: TypeNumbers) -> Self {
+    pub fn new(next_id: u64, numbers: TypeNumbers, rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
         let unknown_type = next_type_number(&numbers).unwrap_or(crate::record::EVENT_BIT);
-        Filling { piece: None, next_id, bytes: 0, unknown_type, numbers, clock: Stopwatch::default() }
+        let now = clock.now_ns();
+        Filling {
+            piece: None,
+            next_id,
+            bytes: 0,
+            unknown_type,
+            numbers,
+            clock: Ticker::new(clock),
+            stretch: rules.stretch(begun, now, next_id, 0),
+            rules,
+            begun,
+            owes_stage: false,
+            beat: now,
+        }
+    }
+
+    /// Id of the record that comes next.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
     }
 
     /// Id of the record that was appended last, 0 if none.
@@ -166,6 +219,9 @@ impl Shared {
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
         filling.check_type(record.type_id)?;
+        if filling.stretch.is_over(now, filling.next_id, 1) {
+            self.turn_if_over(&mut filling, now, 1);
+        }
         let piece = self.piece(&mut filling)?;
         let id = piece.next_id;
         piece.blocks.make_room(id, record.payload_len, now);
@@ -193,6 +249,12 @@ impl Shared {
             self.check_full_just_now()?;
         }
         let compressed = self.compress_large(parts);
+        let mut filling = self.append.lock();
+        let now = filling.clock.now_ns();
+        if filling.stretch.is_over(now, filling.next_id, 1) {
+            self.turn_if_over(&mut filling, now, 1);
+        }
+        drop(filling);
         self.flush()?;
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
@@ -266,6 +328,9 @@ impl Shared {
         if count == 0 {
             return Ok(first);
         }
+        if filling.stretch.is_over(now, first, count) {
+            self.turn_if_over(&mut filling, now, count);
+        }
         let piece = self.piece(&mut filling)?.blocks;
         piece.make_room(first, payload as usize, now);
         for record in records {
@@ -298,8 +363,10 @@ impl Shared {
         if full {
             self.hand_over(&mut filling);
         }
+        let handed_over = full || filling.owes_stage;
+        filling.owes_stage = false;
         drop(filling);
-        if full {
+        if handed_over {
             self.run_stage();
         }
         if due != Due::Nothing {
@@ -324,13 +391,21 @@ impl Shared {
         }
     }
 
+    /// Puts an event in front of the next record.
+    pub(super) fn push_event(&self, filling: &mut MutexGuard<'_, Filling>, type_id: u32, now: i64) -> Result<()> {
+        let Current { blocks, next_id } = self.piece(filling)?;
+        blocks.make_room(next_id, 0, now);
+        blocks.push(&NewEntry { type_id, time: now, metadata: (0, &[]), payload_len: 0 }, std::iter::empty());
+        Ok(())
+    }
+
     /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
     pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
         let Filling { piece: Some(piece), next_id, .. } = &mut *filling else { return false };
         if self.drops.untold() {
             let facts = self.drops.tell();
             let pairs = facts.as_metadata().as_bytes();
-            let now = clock::now_ns();
+            let now = self.options.clock.now_ns();
             piece.make_room(*next_id, 0, now);
             // The library's own pairs are well-formed.
             let metadata = (check_metadata(pairs).unwrap_or(0), pairs);

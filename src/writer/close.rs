@@ -17,6 +17,7 @@ impl Writer {
             // The threads and the locks of the parent are not in this process: leave everything alone.
             std::mem::forget(self.shared.clone());
             std::mem::forget(self.background.take());
+            std::mem::forget(self.house.take());
             return Err(self.shared.unusable());
         }
         if self.shared.closed.swap(true, Ordering::AcqRel) {
@@ -24,6 +25,10 @@ impl Writer {
         }
         if let Some(thread) = self.background.take() {
             self.shared.stop_background(thread);
+        }
+        if let Some(thread) = self.house.take() {
+            self.shared.stop_house(thread);
+            self.shared.has_house.store(false, Ordering::Release);
         }
         self.shared.close()
     }
@@ -45,6 +50,11 @@ impl Shared {
         let closed = closed.and_then(|()| self.sync_written());
         let closed =
             closed.and_then(|()| self.patiently(|| self.output.lock().close())).and_then(|()| self.sync_written());
+        if closed.is_ok() {
+            let steps = std::mem::take(&mut self.output.lock().steps);
+            self.post(steps);
+            self.leave();
+        }
         self.output.lock().unlock();
         closed
     }

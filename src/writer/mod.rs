@@ -8,10 +8,14 @@
 mod append;
 mod close;
 mod full_disk;
+mod keeping;
 mod output;
 mod piece;
 mod policy;
+mod roll;
+mod rolling;
 mod stage;
+mod stretch;
 mod sync;
 
 use std::collections::HashMap;
@@ -25,8 +29,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::io::{Directory, ForkMark, RealDirectory};
-use crate::log::{Facts, Opened, Target};
-use crate::options::WriterOptions;
+use crate::log::{Facts, Naming, Opened, Target};
+use crate::options::{RollCheck, WriterOptions};
 use crate::record::{NamedType, FIRST_NAMED_TYPE};
 use output::Output;
 
@@ -47,6 +51,7 @@ use output::Output;
 pub struct Writer {
     shared: Arc<Shared>,
     background: Option<JoinHandle<()>>,
+    house: Option<JoinHandle<()>>,
 }
 
 /// How far a log is appended, flushed and durable: the id of the last record, 0 for none.
@@ -91,6 +96,24 @@ struct Shared {
     closed: AtomicBool,
     failure: Mutex<Option<Error>>,
     drops: full_disk::Drops,
+    /// Whether the log is a directory, and so rolls.
+    rolls: bool,
+    /// Where the current segment begins.
+    mark: Arc<rolling::Mark>,
+    /// The caller's say in when the log rolls.
+    check: Mutex<Option<RollCheck>>,
+    /// When the current segment's time is over, `i64::MAX` = never, and how long before the next file is prepared: in
+    /// nanoseconds, by the writer's clock.
+    deadline: AtomicI64,
+    lead: AtomicI64,
+    /// What waits to be done beside the writing; whether a thread does it, and what wakes that.
+    house: Mutex<keeping::House>,
+    has_house: AtomicBool,
+    chores: Condvar,
+    /// When the file of the current segment was looked for last, by the system's clock.
+    looked: AtomicI64,
+    reported_loss: AtomicBool,
+    failures: AtomicU64,
 }
 
 impl Writer {
@@ -123,28 +146,32 @@ impl Writer {
     /// As [`Self::open`], over a directory of the caller's making.
     pub fn open_in(directory: Arc<dyn Directory>, options: WriterOptions) -> Result<Self> {
         options.check()?;
-        let opened = Target::open_directory(directory, facts(&options))?;
-        Self::start(opened, options)
+        let naming = Naming::new(&options.roll, &options.name)?;
+        let rules = stretch::Rules::new(&options.roll, &naming);
+        let opened = Target::open_directory(directory, facts(&options), naming)?;
+        Self::start(opened, rules, options)
     }
 
     /// As [`Self::open_file`], over a directory of the caller's making.
     pub fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: WriterOptions) -> Result<Self> {
         options.check()?;
         let opened = Target::open_file(directory, name, facts(&options))?;
-        Self::start(opened, options)
+        Self::start(opened, stretch::Rules::default(), options)
     }
 
-    fn start(opened: Opened, options: WriterOptions) -> Result<Self> {
+    fn start(opened: Opened, rules: stretch::Rules, options: WriterOptions) -> Result<Self> {
+        let rolls = opened.target.can_roll();
         let compressor =
             || Compressor::new(options.codec, options.codec_level).map_err(|e| Error::io(&e, "set up the compressor"));
         let types = Arc::new(Mutex::new(vec![]));
-        let output = Output::begin(opened, compressor()?, &options, types.clone())?;
-        let last = output.next_id() - 1;
+        let output = Output::begin(opened, compressor()?, &options, &rules, types.clone())?;
+        let (last, mark) = (output.next_id() - 1, output.mark.clone());
+        let (begun, lead) = (mark.get(), rules.lead());
         let numbers = types.lock().iter().map(|named: &NamedType| (named.name.clone(), named.number)).collect();
         let shared = Arc::new(Shared {
             rules: policy::Rules::new(&options.flush, &options.sync),
             fork: ForkMark::new(),
-            append: Mutex::new(append::Filling::new(last + 1, numbers)),
+            append: Mutex::new(append::Filling::new(last + 1, numbers, rules, begun, &options.clock)),
             queue: Mutex::new(stage::Queue::new(&options)),
             free: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -165,14 +192,33 @@ impl Writer {
             closed: AtomicBool::new(false),
             failure: Mutex::new(None),
             drops: full_disk::Drops::default(),
+            rolls,
+            mark,
+            check: Mutex::new(options.roll.check.clone().filter(|_| rolls)),
+            deadline: AtomicI64::new(i64::MAX),
+            lead: AtomicI64::new(lead),
+            house: Mutex::default(),
+            has_house: AtomicBool::new(false),
+            chores: Condvar::new(),
+            looked: AtomicI64::new(crate::io::clock::now_ns()),
+            reported_loss: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
             options,
         });
+        shared.set_deadline();
+        let house = match shared.options.background && rolls {
+            true => Some(keeping::start_house(shared.clone())?),
+            false => None,
+        };
+        // What opening made necessary, before anybody can append.
+        shared.after_write(shared.output.lock())?;
+        shared.has_house.store(house.is_some(), Ordering::Release);
         let background = match shared.options.background {
             true => Some(stage::start_background(shared.clone())?),
             false => None,
         };
         // What the log held before is made durable with the first sync; until then nothing is promised.
-        Ok(Writer { shared, background })
+        Ok(Writer { shared, background, house })
     }
 
     /// How far the log is appended, flushed and durable. Never waits; fails only in the child of a fork.
@@ -192,6 +238,12 @@ impl Writer {
         self.shared.drops.total()
     }
 
+    /// How often something beside the writing has failed since the writer was opened: a hook, the removal of an old segment,
+    /// the `.active` file. [`crate::Hooks::on_failure`] is told each time. Never waits.
+    pub fn failures(&self) -> u64 {
+        self.shared.failures.load(Ordering::Relaxed)
+    }
+
     /// The options that the writer was opened with.
     pub fn options(&self) -> &WriterOptions {
         &self.shared.options
@@ -209,6 +261,8 @@ fn facts(options: &WriterOptions) -> Facts {
         content_type: options.content_type.clone(),
         parameters: options.parameters.clone(),
         file_mode: options.file_mode,
+        require: options.require.clone(),
+        clock: options.clock.clone(),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
+
 use super::append::Filling;
 use super::{Shared, Writer};
 use crate::error::Result;
-use crate::io::clock;
 use crate::options::Lag;
+use crate::record::event;
 
 /// What the policies ask for after an append.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,17 +59,53 @@ impl Interval {
 }
 
 impl Writer {
-    /// Does what the intervals of the flush and sync policies ask for by now. Only needed by a writer without a
-    /// background thread whose log may go quiet, every so often.
+    /// Does what time asks for by now: the intervals of the flush and sync policies, rolling, heartbeats, preparing the
+    /// next segment. Only needed by a writer without a background thread whose log may go quiet, every so often.
     pub fn tick(&self) -> Result<()> {
-        self.shared.check_usable()?;
-        let (due, _) = self.shared.due_by_time(&self.shared.append.lock());
-        let id = self.shared.appended.load(Ordering::Acquire);
-        self.shared.carry_out(due, id)
+        let shared = &self.shared;
+        shared.check_usable()?;
+        let mut filling = shared.append.lock();
+        let turned = shared.turn_if_time(&mut filling);
+        let beaten = shared.beat_if_time(&mut filling)?;
+        let (due, _) = shared.due_by_time(&filling);
+        drop(filling);
+        let due = if due == Due::Nothing && (turned || beaten) { Due::Flush } else { due };
+        let id = shared.appended.load(Ordering::Acquire);
+        shared.carry_out(due, id)?;
+        shared.ask_check()?;
+        shared.look_for_segment()?;
+        shared.prepare_next();
+        shared.keep_house();
+        Ok(())
+    }
+
+    /// Writes a [`crate::event::HEARTBEAT`] and flushes it: readers that ask for events see that the writer is alive.
+    pub fn heartbeat(&self) -> Result<()> {
+        let shared = &self.shared;
+        shared.check_usable()?;
+        shared.patiently(|| shared.beat(&mut shared.append.lock()))?;
+        shared.patiently(|| shared.flush())
     }
 }
 
 impl Shared {
+    /// Puts a heartbeat in front of the next record.
+    fn beat(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<()> {
+        let now = filling.clock.now_ns();
+        self.push_event(filling, event::HEARTBEAT, now)?;
+        filling.beat = now;
+        Ok(())
+    }
+
+    fn beat_if_time(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<bool> {
+        let Some(interval) = self.options.heartbeat else { return Ok(false) };
+        let passed = filling.clock.now_ns().wrapping_sub(filling.beat).unsigned_abs();
+        if u128::from(passed) < interval.as_nanos() {
+            return Ok(false);
+        }
+        self.beat(filling).map(|()| true)
+    }
+
     /// What is due now that `filling` ends with record `id`.
     #[inline]
     pub(super) fn due(&self, filling: &Filling, id: u64, now: i64) -> Due {
@@ -115,7 +153,7 @@ impl Shared {
 
     /// What the intervals ask for now, and how long until they may ask again.
     fn due_by_time(&self, filling: &Filling) -> (Due, Option<Duration>) {
-        let now = clock::now_ns();
+        let now = self.options.clock.now_ns();
         let since = filling.since();
         let unsynced = self.unsynced_since.load(Ordering::Relaxed);
         let due = if self.rules.sync_interval.has_passed(unsynced, now) {
@@ -133,7 +171,16 @@ impl Shared {
                 since => interval.saturating_sub(Duration::from_nanos(now.saturating_sub(since).max(0) as u64)),
             })
         };
-        let next = [left(&self.options.flush, since), left(&self.options.sync, unsynced)].into_iter().flatten().min();
+        let until = |moment: i64| Duration::from_nanos(moment.saturating_sub(now).max(0) as u64);
+        // A segment without a record does not roll.
+        let has_records = filling.next_id() > filling.begun.1;
+        let roll = filling.stretch.end().filter(|_| self.rolls && has_records).map(until);
+        let beat = self
+            .options
+            .heartbeat
+            .map(|every| until(filling.beat.saturating_add(i64::try_from(every.as_nanos()).unwrap_or(i64::MAX))));
+        let lags = [left(&self.options.flush, since), left(&self.options.sync, unsynced)];
+        let next = lags.into_iter().chain([roll, beat]).flatten().min();
         (due, next)
     }
 
@@ -160,8 +207,12 @@ impl Shared {
             return None;
         }
         let Some(mut filling) = self.append.try_lock() else { return Some(SOON) };
+        let turned = self.turn_if_time(&mut filling);
+        // Only into a piece that is there: waiting for one could be waiting for this thread.
+        let beaten = filling.piece.is_some() || !self.is_stuck();
+        let beaten = beaten && self.beat_if_time(&mut filling).unwrap_or(false);
         let (due, next) = self.due_by_time(&filling);
-        if due == Due::Nothing {
+        if due == Due::Nothing && !turned && !beaten {
             return next.map(|time| time.max(SOON));
         }
         self.hand_over(&mut filling);

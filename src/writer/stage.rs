@@ -10,15 +10,22 @@ use parking_lot::MutexGuard;
 use super::append::Filling;
 use super::output::Output;
 use super::piece::Piece;
+use super::rolling::Turn;
 use super::Shared;
 use crate::error::{Error, Result};
 use crate::io::thread;
 use crate::options::WriterOptions;
 
+/// What the write stage is given.
+enum Work {
+    Write(Piece),
+    Roll(Turn),
+}
+
 /// Pieces between the append stage and the write stage.
 pub(super) struct Queue {
     /// To be written, in order.
-    full: VecDeque<Piece>,
+    full: VecDeque<Work>,
     /// Ready to be filled again.
     free: Vec<Piece>,
     /// A thread is emptying `full`, and will look once more before it stops.
@@ -81,8 +88,18 @@ impl Shared {
             return;
         }
         let mut queue = self.queue.lock();
-        queue.full.extend(filling.piece.take());
+        queue.full.extend(filling.piece.take().map(Work::Write));
         self.full.store(queue.full.len(), Ordering::Relaxed);
+    }
+
+    /// Gives the piece being filled, if any, to the write stage, and has it roll behind that. As after
+    /// [`Self::hand_over`], somebody has to run it.
+    pub(super) fn hand_over_turn(&self, filling: &mut Filling, turn: Turn) {
+        self.hand_over(filling);
+        let mut queue = self.queue.lock();
+        queue.full.push_back(Work::Roll(turn));
+        self.full.store(queue.full.len(), Ordering::Relaxed);
+        filling.owes_stage = true;
     }
 
     /// Has somebody write what was handed over: the background thread, or this one.
@@ -98,13 +115,13 @@ impl Shared {
     }
 
     /// The next piece to write, for the thread that empties the queue.
-    fn take_full(&self) -> Option<Piece> {
+    fn take_full(&self) -> Option<Work> {
         let mut queue = self.queue.lock();
-        let piece = queue.full.pop_front();
+        let work = queue.full.pop_front();
         self.full.store(queue.full.len(), Ordering::Relaxed);
-        queue.draining = piece.is_some();
-        queue.stuck &= piece.is_some();
-        piece
+        queue.draining = work.is_some();
+        queue.stuck &= work.is_some();
+        work
     }
 
     /// Writes everything that was handed over before the call.
@@ -122,23 +139,28 @@ impl Shared {
         loop {
             // In a statement of its own, so that the queue is not locked while the piece is written.
             let next = self.take_full();
-            let Some(mut piece) = next else { return Ok(()) };
-            let wrote = output.write(&mut piece);
+            let Some(mut work) = next else { return Ok(()) };
+            let done = match &mut work {
+                Work::Write(piece) => output.write(piece),
+                Work::Roll(turn) => output.turn(turn),
+            };
             self.flushed.store(output.next_id() - 1, Ordering::Release);
             let mut queue = self.queue.lock();
-            if let Err(error) = wrote {
-                queue.full.push_front(piece);
+            if let Err(error) = done {
+                queue.full.push_front(work);
                 queue.draining = false;
                 queue.stuck = true;
                 self.room.notify_all();
                 drop(queue);
                 return Err(self.remember_failed(error));
             }
-            self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
-            piece.clear();
-            queue.free.push(piece);
-            self.free.store(queue.free.len(), Ordering::Relaxed);
-            self.room.notify_one();
+            if let Work::Write(mut piece) = work {
+                self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
+                piece.clear();
+                queue.free.push(piece);
+                self.free.store(queue.free.len(), Ordering::Relaxed);
+                self.room.notify_one();
+            }
         }
     }
 
@@ -150,14 +172,23 @@ impl Shared {
         }
     }
 
-    /// Segments that were closed on the way are made durable by whoever closed them, outside of all locks.
-    pub(super) fn after_write(&self, output: MutexGuard<'_, Output>) -> Result<()> {
-        let retired = output.has_retired();
+    /// Does what the writing made necessary, outside of all locks: closed segments become durable, and what `keeping` says.
+    pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
+        let steps = std::mem::take(&mut output.steps);
+        let (retired, ends) = (output.has_retired(), output.wants_next(false).is_some());
         drop(output);
-        match retired {
-            true => self.sync_written(),
-            false => Ok(()),
+        if self.has_house.load(Ordering::Acquire) {
+            if !steps.is_empty() || retired || ends {
+                self.post(steps);
+            }
+            return self.ask_check();
         }
+        let synced = if retired { self.sync_written() } else { Ok(()) };
+        if !steps.is_empty() {
+            self.post(steps);
+            self.keep_house();
+        }
+        synced.and_then(|()| self.ask_check())
     }
 
     fn run_background(&self) {

@@ -37,15 +37,6 @@ impl Writer {
         let id = self.shared.append.lock().last_id();
         self.shared.patiently(|| self.shared.sync_to(id))
     }
-
-    /// Ends the current segment and goes on in a new one. Does nothing while the current one holds no record.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] for a log that is a single file.
-    pub fn roll(&self) -> Result<()> {
-        self.shared.check_usable()?;
-        self.shared.patiently(|| self.shared.roll())
-    }
 }
 
 impl Shared {
@@ -54,13 +45,6 @@ impl Shared {
         self.drain()?;
         self.flush_dropped();
         Ok(())
-    }
-
-    fn roll(&self) -> Result<()> {
-        self.flush()?;
-        let mut output = self.output.lock();
-        output.roll().map_err(|e| self.remember_failed(e))?;
-        self.after_write(output)
     }
 
     /// Returns when record `id` is durable. The first to come syncs, for all who have appended by then; those who come

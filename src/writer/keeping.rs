@@ -1,0 +1,230 @@
+//! What is done beside the writing: closed segments become durable, the next file is prepared, hooks are called, old
+//! segments are removed. In one thread of its own for a writer with a background thread, else in the thread whose call
+//! made it necessary, after all locks have been released.
+
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::rolling::Step;
+use super::Shared;
+use crate::error::{Error, Kind, Result};
+use crate::io::thread;
+use crate::log::{self, retention};
+use crate::options::{Hook, SegmentFile};
+
+/// How often the file of the current segment is looked for while something is being written.
+const LOOK_EVERY: i64 = 1_000_000_000;
+
+/// What waits to be done.
+#[derive(Default)]
+pub(super) struct House {
+    steps: VecDeque<Step>,
+    /// A thread is at it, and will look once more before it stops.
+    busy: bool,
+    /// There is something else to look after: the next file, the current one.
+    look: bool,
+    stop: bool,
+}
+
+impl Shared {
+    /// Leaves to whoever keeps house what a write made necessary.
+    pub(super) fn post(&self, steps: Vec<Step>) {
+        let mut house = self.house.lock();
+        house.steps.extend(steps);
+        house.look = true;
+        drop(house);
+        self.chores.notify_one();
+    }
+
+    /// Does what waits to be done, in order, unless another thread is at it.
+    pub(super) fn keep_house(&self) {
+        loop {
+            let mut house = self.house.lock();
+            if house.busy {
+                return;
+            }
+            let Some(step) = house.steps.pop_front() else { return };
+            house.busy = true;
+            drop(house);
+            self.take(step);
+            self.house.lock().busy = false;
+        }
+    }
+
+    fn take(&self, step: Step) {
+        match step {
+            Step::Opened(file) => {
+                self.tell_active(&file);
+                self.call(&self.options.hooks.on_open, file);
+                self.remove_old();
+            }
+            Step::Closed(file) => {
+                if self.output.lock().has_retired() {
+                    if let Err(error) = self.sync_written() {
+                        return self.report(&error.because("the closed segment is not durable, so no hook was called"));
+                    }
+                }
+                self.call(&self.options.hooks.on_close, file);
+            }
+        }
+    }
+
+    /// Calls hooks one after the other; each gets the file where the one before has left it.
+    fn call(&self, hooks: &[Hook], mut file: SegmentFile) {
+        for hook in hooks {
+            match catch_unwind(AssertUnwindSafe(|| hook(&file))) {
+                Ok(Ok(Some(place))) => file.path = place,
+                Ok(Ok(None)) => (),
+                Ok(Err(error)) => self.report(&error.at(&file.path).because("a hook failed")),
+                Err(_) => self.report(&Error::new(Kind::Failed, "a hook panicked").at(&file.path)),
+            }
+        }
+    }
+
+    /// Counts a failure that no caller is told, and tells who wants to know.
+    pub(super) fn report(&self, error: &Error) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        if let Some(tell) = &self.options.hooks.on_failure {
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(error)));
+        }
+    }
+
+    fn tell_active(&self, file: &SegmentFile) {
+        let output = self.output.lock();
+        let Some(naming) = output.target.naming().cloned() else { return };
+        let directory = output.target.directory().clone();
+        drop(output);
+        let name = file.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let (period_s, template, _) = naming.told();
+        let facts = log::Active {
+            file: name,
+            sequence: file.sequence,
+            created: file.created,
+            first_id: file.first_id,
+            period_s,
+            template,
+        };
+        if let Err(error) = log::active::write(&*directory, &file.log, &facts) {
+            self.report(&error);
+        }
+    }
+
+    fn remove_old(&self) {
+        if !self.options.keep.is_some() || !self.rolls {
+            return;
+        }
+        let output = self.output.lock();
+        let (directory, current) = (output.target.directory().clone(), output.file(""));
+        let ours = retention::Ours {
+            name: current.log,
+            log_id: output.target.log_id().to_vec(),
+            active_sequence: current.sequence,
+        };
+        drop(output);
+        match retention::plan(&*directory, &ours, &self.options.keep, self.options.clock.now_ns()) {
+            Ok(doomed) => retention::remove(&*directory, &doomed).iter().for_each(|error| self.report(error)),
+            Err(error) => self.report(&error.because("old segments were not removed")),
+        }
+    }
+
+    /// Creates the file of the next segment when the current one is nearly full, or its time nearly over.
+    pub(super) fn prepare_next(&self) {
+        let now = self.options.clock.now_ns();
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        let lead = self.lead.load(Ordering::Relaxed);
+        let time_is_near = deadline != i64::MAX && now < deadline && deadline.saturating_sub(now) <= lead;
+        let wanted = self.output.lock().wants_next(time_is_near);
+        let Some((maker, after)) = wanted else { return };
+        match maker.next(after, if time_is_near { deadline } else { now }) {
+            Ok(prepared) => self.output.lock().prepared(prepared, &maker),
+            // The roll will try by itself, and tell.
+            Err(error) => drop(self.remember_failed(error)),
+        }
+    }
+
+    /// Looks for the file of the current segment, once a second at the most.
+    pub(super) fn look_now_and_then(&self) {
+        let now = crate::io::clock::now_ns();
+        let last = self.looked.load(Ordering::Relaxed);
+        if now.wrapping_sub(last).unsigned_abs() >= LOOK_EVERY as u64 {
+            self.looked.store(now, Ordering::Relaxed);
+            // What cannot be written is told to the next who flushes.
+            let _ = self.look_for_segment();
+        }
+    }
+
+    fn run_house(&self) {
+        loop {
+            self.keep_house();
+            if !self.has_failed.load(Ordering::Acquire) {
+                self.prepare_next();
+                self.look_now_and_then();
+            }
+            let mut house = self.house.lock();
+            if !house.steps.is_empty() && !house.busy {
+                continue;
+            }
+            if house.stop {
+                return;
+            }
+            if !std::mem::take(&mut house.look) {
+                match self.until_prepared() {
+                    Some(time) => drop(self.chores.wait_for(&mut house, time)),
+                    None => self.chores.wait(&mut house),
+                }
+                house.look = false;
+            }
+        }
+    }
+
+    /// How long until the next file has to be prepared for the end of the current segment's time.
+    fn until_prepared(&self) -> Option<Duration> {
+        const LONG: Duration = Duration::from_secs(60);
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        if deadline == i64::MAX || !self.options.clock.is_system() {
+            return None;
+        }
+        let left =
+            deadline.saturating_sub(self.lead.load(Ordering::Relaxed)).saturating_sub(self.options.clock.now_ns());
+        // Not far ahead, as the clock may be set; and not at once, when the file is there or was not to be had.
+        Some(Duration::from_nanos(left.max(0) as u64).clamp(Duration::from_millis(100), LONG))
+    }
+
+    /// Ends the thread that keeps house when it has done what waits.
+    pub(super) fn stop_house(&self, thread: JoinHandle<()>) {
+        self.house.lock().stop = true;
+        self.chores.notify_all();
+        let _ = thread.join();
+    }
+
+    /// What is left to do when the last segment is closed and durable.
+    pub(super) fn leave(&self) {
+        let output = self.output.lock();
+        let (last, next_id) = (output.file(""), output.next_id());
+        let kept = match self.options.hooks.on_close.is_empty() {
+            true => Ok(()),
+            // Hooks may take the last segment away, and ids must go on nevertheless.
+            false => output.target.leave(last.sequence, next_id),
+        };
+        let (directory, is_directory) = (output.target.directory().clone(), output.target.can_roll());
+        drop(output);
+        if let Err(error) = kept {
+            self.house.lock().steps.clear();
+            return self.report(&error.because("no hook was called, as ids could begin again after it"));
+        }
+        self.keep_house();
+        if is_directory {
+            if let Err(error) = log::active::remove(&*directory, &last.log) {
+                self.report(&error);
+            }
+        }
+    }
+}
+
+pub(super) fn start_house(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
+    thread::spawn("binlog-house", move || shared.run_house()).map_err(|e| Error::io(&e, "start a thread"))
+}
