@@ -4,6 +4,7 @@
 pub mod counting;
 pub mod history;
 pub mod layout;
+pub mod time;
 
 use std::path::Path;
 

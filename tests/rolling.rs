@@ -1,0 +1,406 @@
+//! When a log rolls: by the wall clock, by age, by records, by a check, by hand, and when its file disappears.
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use binlog::io::MemoryDirectory;
+use binlog::{event, Filter, Kind, NewRecord, Period, Reader, ReaderMode, ReaderOptions, RollOptions, Writer};
+use binlog::{Hooks, WriterOptions};
+use common::time::*;
+use common::*;
+
+fn open(directory: &MemoryDirectory, options: WriterOptions) -> Writer {
+    Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+}
+
+fn with(roll: RollOptions, time: &Time) -> WriterOptions {
+    WriterOptions { roll, clock: time.clock(), ..WriterOptions::default() }
+}
+
+fn hourly() -> RollOptions {
+    RollOptions { period: Some(Period::HOUR), ..RollOptions::default() }
+}
+
+fn strict(directory: &MemoryDirectory) -> Reader {
+    let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+    Reader::open_in(Arc::new(directory.clone()), options).unwrap()
+}
+
+fn read(reader: &Reader, events: bool) -> Vec<Row> {
+    let mut cursor = reader.cursor(&Filter { events, ..Filter::default() }).unwrap();
+    let mut rows = vec![];
+    while let Some(record) = cursor.next().unwrap() {
+        rows.push(Row::from(&record));
+    }
+    rows
+}
+
+/// The payloads of each segment, in the order in which the segments are read.
+fn segments(directory: &MemoryDirectory) -> Vec<Vec<String>> {
+    let reader = strict(directory);
+    let starts: Vec<u64> = reader.segments().iter().map(|segment| segment.first_id).collect();
+    let mut found = vec![vec![]; starts.len()];
+    for row in read(&reader, false) {
+        let at = starts.iter().rposition(|&first| first <= row.id).unwrap();
+        found[at].push(String::from_utf8(row.payload).unwrap());
+    }
+    found
+}
+
+/// The reasons that the log tells for its rolls.
+fn reasons(directory: &MemoryDirectory) -> Vec<String> {
+    let rows = read(&strict(directory), true);
+    let rolls = rows.iter().filter(|row| row.type_id == event::ROTATE_NEXT);
+    rolls.map(|row| row.fact("reason").unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_record_never_stands_in_the_segment_of_a_period_that_is_over() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 59 * MINUTE));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"10:59").unwrap();
+    time.set(TEN + HOUR - 1);
+    writer.append(1, b"10:59:59.9").unwrap();
+    time.set(TEN + HOUR);
+    writer.append(1, b"11:00").unwrap();
+    // Three hours without traffic and without a tick.
+    time.set(TEN + 4 * HOUR + 7);
+    writer.append_batch([NewRecord { payload: b"14:00", ..NewRecord::default() }]).unwrap();
+    time.pass(HOUR);
+    writer.append(1, &vec![b'x'; 200_000]).unwrap();
+    writer.close().unwrap();
+    let large = "x".repeat(200_000);
+    assert_eq!(segments(&directory), [vec!["10:59", "10:59:59.9"], vec!["11:00"], vec!["14:00"], vec![&large]]);
+    assert_eq!(reasons(&directory), ["period"; 3]);
+}
+
+#[test]
+fn a_roll_happens_at_its_time_without_traffic_and_an_empty_segment_waits() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"a").unwrap();
+    time.pass(HOUR - 1);
+    writer.tick().unwrap();
+    assert_eq!(strict(&directory).segments().len(), 1);
+    time.pass(1);
+    writer.tick().unwrap();
+    assert_eq!(strict(&directory).segments().len(), 2);
+    for _ in 0..5 {
+        time.pass(HOUR);
+        writer.tick().unwrap();
+    }
+    assert_eq!(strict(&directory).segments().len(), 2, "nothing stands in the second");
+    writer.append(1, b"b").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [vec!["a"], vec![], vec!["b"]], "b is of a later hour than the second segment");
+}
+
+#[test]
+fn a_clock_that_is_set_back_neither_rolls_at_once_nor_keeps_the_log_from_rolling() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 2 * 365 * DAY));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"two years ahead").unwrap();
+    time.set(TEN + 10 * MINUTE);
+    writer.append(1, b"put right").unwrap();
+    time.set(TEN + HOUR);
+    writer.append(1, b"11:00").unwrap();
+    // A second of jitter around the boundary.
+    time.set(TEN + HOUR - 1);
+    writer.append(1, b"10:59:59").unwrap();
+    time.set(TEN + HOUR + 1);
+    writer.append(1, b"11:00:01").unwrap();
+    writer.close().unwrap();
+    let found = segments(&directory);
+    assert_eq!(found[0], ["two years ahead", "put right"]);
+    assert_eq!(found[1][..2], ["11:00", "10:59:59"]);
+    assert_eq!(found.concat().last().unwrap(), "11:00:01");
+    assert!(found.len() <= 3, "{found:?}");
+}
+
+#[test]
+fn age_counts_from_the_segments_beginning_whatever_began_it() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let age = RollOptions { age: Some(Duration::from_secs(100)), ..RollOptions::default() };
+    let writer = open(&directory, with(age, &time));
+    writer.append(1, b"0").unwrap();
+    time.pass(60 * SECOND);
+    writer.roll().unwrap();
+    writer.append(1, b"60").unwrap();
+    time.pass(60 * SECOND);
+    writer.append(1, b"120").unwrap();
+    time.pass(40 * SECOND);
+    writer.append(1, b"160").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [vec!["0"], vec!["60", "120"], vec!["160"]]);
+    assert_eq!(reasons(&directory), ["call", "age"]);
+}
+
+#[test]
+fn no_segment_holds_more_records_than_the_rule_says_a_larger_batch_excepted() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let ten = RollOptions { records: Some(10), ..RollOptions::default() };
+    let writer = open(&directory, with(ten, &time));
+    let batch = |n: usize| vec![NewRecord { payload: b"b", ..NewRecord::default() }; n];
+    for _ in 0..25 {
+        writer.append(1, b"r").unwrap();
+    }
+    writer.append_batch(batch(4)).unwrap();
+    writer.append_batch(batch(3)).unwrap();
+    writer.append_batch(batch(30)).unwrap();
+    writer.append(1, b"r").unwrap();
+    writer.close().unwrap();
+    let counts: Vec<usize> = segments(&directory).iter().map(Vec::len).collect();
+    assert_eq!(counts, [10, 10, 9, 3, 30, 1], "a batch is not split");
+    // The rule holds across a restart too.
+    let writer = open(&directory, with(RollOptions { records: Some(2), ..RollOptions::default() }, &time));
+    for _ in 0..3 {
+        writer.append(1, b"s").unwrap();
+    }
+    writer.close().unwrap();
+    let counts: Vec<usize> = segments(&directory).iter().map(Vec::len).collect();
+    assert_eq!(counts, [10, 10, 9, 3, 30, 2, 2]);
+}
+
+#[test]
+fn size_time_and_records_combine_and_the_first_that_is_met_rolls() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let roll = RollOptions { records: Some(50), ..hourly() };
+    let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..with(roll, &time) };
+    let writer = open(&directory, options);
+    let append = |n: usize, len: usize| (0..n).for_each(|_| drop(writer.append(1, &vec![b'x'; len]).unwrap()));
+    append(60, 10);
+    append(40, 4000);
+    time.pass(HOUR);
+    append(1, 10);
+    writer.close().unwrap();
+    assert_eq!(reasons(&directory), ["records", "bytes", "bytes", "period"]);
+    assert_eq!(segments(&directory).concat().len(), 101);
+}
+
+#[test]
+fn a_check_sees_the_segment_and_decides_outside_of_all_locks() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let asked = Arc::new(Mutex::new(vec![]));
+    let told = asked.clone();
+    let check = move |state: &binlog::SegmentState| {
+        told.lock().unwrap().push(state.clone());
+        state.records >= 3
+    };
+    let roll = RollOptions { check: Some(Arc::new(check)), ..RollOptions::default() };
+    let writer = open(&directory, with(roll, &time));
+    for i in 0..8 {
+        time.pass(SECOND);
+        writer.append(1, format!("{i}").as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [vec!["0", "1", "2"], vec!["3", "4", "5"], vec!["6", "7"]]);
+    assert_eq!(reasons(&directory), ["check"; 2]);
+    let asked = asked.lock().unwrap();
+    assert!(asked.iter().all(|state| state.records > 0 && state.created <= state.now && state.bytes > 100));
+    assert_eq!(asked[2].first_id, 1);
+}
+
+#[test]
+fn a_roll_by_hand_tells_its_reason_and_an_empty_segment_is_not_rolled() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let writer = open(&directory, with(RollOptions::default(), &time));
+    writer.roll_because("nothing to roll").unwrap();
+    writer.append(1, b"a").unwrap();
+    writer.roll_because("end of the shift").unwrap();
+    writer.roll().unwrap();
+    for wrong in ["", &"x".repeat(257)] {
+        assert_eq!(writer.roll_because(wrong).unwrap_err().kind(), Kind::Invalid);
+    }
+    writer.close().unwrap();
+    assert_eq!(reasons(&directory), ["end of the shift"]);
+}
+
+#[test]
+fn a_new_rule_takes_effect_at_once_with_a_new_segment_and_a_wrong_one_changes_nothing() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"hourly").unwrap();
+    let minutely = RollOptions { period: Some(Period::MINUTE), ..RollOptions::default() };
+    for wrong in [
+        RollOptions { zone: "Europe/Atlantis".into(), ..minutely.clone() },
+        RollOptions { template: "{name}.%Q".into(), ..minutely.clone() },
+        RollOptions { records: Some(0), ..minutely.clone() },
+    ] {
+        assert_eq!(writer.set_roll(wrong).unwrap_err().kind(), Kind::Invalid);
+    }
+    writer.append(1, b"still hourly").unwrap();
+    writer.set_roll(minutely).unwrap();
+    writer.append(1, b"10:00").unwrap();
+    time.pass(MINUTE);
+    writer.append(1, b"10:01").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [vec!["hourly", "still hourly"], vec!["10:00"], vec!["10:01"]]);
+    assert_eq!(reasons(&directory), ["options", "period"]);
+    let periods: Vec<u64> = strict(&directory).segments().iter().map(|segment| segment.period_s).collect();
+    assert_eq!(periods, [3600, 60, 60]);
+}
+
+#[test]
+fn opening_rolls_when_the_period_has_passed_and_leaves_a_closed_segment_as_it_is() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"a").unwrap();
+    writer.close().unwrap();
+    let before = directory.contents("default.0000000001.binlog").unwrap();
+    time.pass(30 * MINUTE);
+    let writer = open(&directory, with(hourly(), &time));
+    assert_eq!(strict(&directory).segments().len(), 1, "the same hour goes on in the same segment");
+    writer.close().unwrap();
+    let reopened = directory.contents("default.0000000001.binlog").unwrap();
+    assert!(reopened.len() > before.len());
+    time.pass(30 * MINUTE);
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"b").unwrap();
+    // A crash: the segment is not closed.
+    std::mem::forget(writer);
+    let crashed = crashed_copy(&directory);
+    time.pass(HOUR);
+    let writer = open(&crashed, with(hourly(), &time));
+    writer.append(1, b"c").unwrap();
+    writer.close().unwrap();
+    assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), reopened);
+    let found = segments(&crashed).concat();
+    assert!(found == ["a", "c"] || found == ["a", "b", "c"], "{found:?}");
+    assert_eq!(strict(&crashed).segments().len(), 3);
+}
+
+/// What a process that was killed leaves behind: its locks are gone.
+fn crashed_copy(directory: &MemoryDirectory) -> MemoryDirectory {
+    let copy = MemoryDirectory::new();
+    for name in binlog::io::Directory::list(directory).unwrap() {
+        copy.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    copy
+}
+
+#[test]
+fn a_heartbeat_comes_on_request_and_at_its_interval_and_readers_do_not_see_it_unless_asked() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let options = WriterOptions { heartbeat: Some(Duration::from_secs(10)), ..with(RollOptions::default(), &time) };
+    let writer = open(&directory, options);
+    writer.append(1, b"a").unwrap();
+    writer.heartbeat().unwrap();
+    for _ in 0..25 {
+        time.pass(SECOND);
+        writer.tick().unwrap();
+    }
+    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let rows = read(&reader, true);
+    let beats: Vec<i64> = rows.iter().filter(|r| r.type_id == event::HEARTBEAT).map(|r| r.time).collect();
+    assert_eq!(beats, [TEN, TEN + 10 * SECOND, TEN + 20 * SECOND], "also what was not flushed by anybody else");
+    assert_eq!(read(&reader, false).len(), 1);
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_in_a_new_one() {
+    for replaced in [false, true] {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+        let reports = Arc::new(Mutex::new(vec![]));
+        let told = reports.clone();
+        let hooks = Hooks {
+            on_failure: Some(Arc::new(move |error| told.lock().unwrap().push(error.to_string()))),
+            ..Hooks::default()
+        };
+        let writer = open(&directory, WriterOptions { hooks, ..with(RollOptions::default(), &time) });
+        writer.append(1, b"lost").unwrap();
+        writer.flush().unwrap();
+        binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
+        if replaced {
+            directory.set_contents("default.0000000001.binlog", b"somebody else's".to_vec());
+        }
+        writer.tick().unwrap();
+        writer.tick().unwrap();
+        writer.append(1, b"kept").unwrap();
+        writer.close().unwrap();
+        let reports = reports.lock().unwrap();
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        assert!(reports[0].contains("default.0000000001.binlog"), "{reports:?}");
+        if replaced {
+            assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), b"somebody else's");
+            binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
+        }
+        let rows = read(&strict(&directory), false);
+        assert_eq!((rows.len(), rows[0].id, &rows[0].payload[..]), (1, 2, &b"kept"[..]));
+    }
+}
+
+/// The real clock and the real threads: nobody calls anything between the append and the roll.
+#[test]
+fn the_background_thread_rolls_at_its_time_without_traffic() {
+    let scratch = tempfile::tempdir().unwrap();
+    let roll = RollOptions { period: Period::from_seconds(1), ..RollOptions::default() };
+    let options = WriterOptions { roll, background: true, ..WriterOptions::default() };
+    let writer = Writer::open(scratch.path(), options).unwrap();
+    writer.append(1, b"a").unwrap();
+    let closed = scratch.path().join("default.0000000001.binlog");
+    let began = std::time::Instant::now();
+    let is_closed = || {
+        let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+        Reader::open(&closed, options).is_ok_and(|reader| {
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            while let Ok(Some(_)) = cursor.next() {}
+            cursor.tail().state == binlog::TailState::Closed
+        })
+    };
+    while !is_closed() {
+        assert!(began.elapsed() < Duration::from_secs(20), "no roll came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    writer.close().unwrap();
+}
+
+/// Threads append while others roll, change the rules and tick: every record is there once, in the order of its id, and
+/// each segment keeps to the rule for records.
+#[test]
+fn rolling_under_many_threads_loses_and_repeats_nothing() {
+    for background in [false, true] {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+        let roll = RollOptions { records: Some(37), period: Some(Period::MINUTE), ..RollOptions::default() };
+        let options = WriterOptions { background, block_bytes: 4096, ..with(roll.clone(), &time) };
+        let writer = open(&directory, options);
+        let appended = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for i in 0..1_500u64 {
+                        let id = writer.append(1, &i.to_le_bytes()).unwrap();
+                        appended.fetch_max(id, Ordering::Relaxed);
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for i in 0..40 {
+                    time.pass(7 * SECOND);
+                    match i % 4 {
+                        0 => writer.roll().unwrap(),
+                        1 => writer.tick().unwrap(),
+                        2 => writer.set_roll(roll.clone()).unwrap(),
+                        _ => writer.heartbeat().unwrap(),
+                    }
+                }
+            });
+        });
+        writer.close().unwrap();
+        let rows = read(&strict(&directory), false);
+        assert_eq!(rows.len(), 6_000);
+        assert!(rows.iter().zip(1..).all(|(row, id)| row.id == id));
+        let most = segments_by_count(&directory).into_iter().max().unwrap();
+        assert!(most <= 37, "a segment has {most} records");
+    }
+}
+
+fn segments_by_count(directory: &MemoryDirectory) -> Vec<u64> {
+    let reader = strict(directory);
+    let starts: Vec<u64> = reader.segments().iter().map(|segment| segment.first_id).collect();
+    starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
