@@ -1,11 +1,14 @@
-//! File names of a log: `<name>.<sequence>.binlog`, the sequence in ten digits, so that names sort in writing order
-//! whatever the clock does.
+//! File names of a log: they begin with its name and hold the segment's number, so that both can be told without opening
+//! the file. `super::Template` makes the names of segments.
 
 use crate::error::{Error, Result};
 use crate::segment::EXTENSION;
 
 /// The template that a file header tells.
 pub(crate) const TEMPLATE: &str = "{name}.{seq}.binlog";
+
+/// Digits that a segment's number has at least. Nothing before the number has as many in a row.
+pub(crate) const SEQUENCE_DIGITS: usize = 10;
 
 /// A log's name begins its files' names, so it must be one.
 pub(crate) fn check_name(name: &str) -> Result<()> {
@@ -20,7 +23,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// The file of segment number `sequence`.
+/// The file of segment number `sequence`, by the template that a log has by default.
 pub(crate) fn segment(name: &str, sequence: u64) -> String {
     format!("{name}.{sequence:010}{EXTENSION}")
 }
@@ -30,16 +33,30 @@ pub(crate) fn lock(name: &str) -> String {
     format!("{name}.lock")
 }
 
-/// The number of a segment of the log `name`, if `file` is named like one.
-pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
-    let digits = file.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(EXTENSION)?;
-    (digits.len() >= 10 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+/// The file that tells which segment is being written.
+pub(crate) fn active(name: &str) -> String {
+    format!("{name}.active")
 }
 
-/// The log and the sequence number that a segment's file name tells.
+/// The number of a segment of the log `name`, if `file` is named like one. It may be one of another log, whose name is
+/// longer: only its header tells.
+pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
+    let rest = rest(name, file)?;
+    let mut runs = rest.split(|c: char| !c.is_ascii_digit());
+    runs.find(|run| run.len() >= SEQUENCE_DIGITS)?.parse().ok()
+}
+
+/// What stands between the log's name and the ending.
+pub(crate) fn rest<'a>(name: &str, file: &'a str) -> Option<&'a str> {
+    let rest = file.strip_prefix(name)?.strip_suffix(EXTENSION)?;
+    rest.chars().next().is_some_and(|c| !c.is_alphanumeric()).then_some(rest)
+}
+
+/// The log and the sequence number that a segment's file name tells, if its log has the template that it has by default.
 pub(crate) fn parse(file: &str) -> Option<(&str, u64)> {
     let (name, digits) = file.strip_suffix(EXTENSION)?.rsplit_once('.')?;
-    Some((name, sequence(name, file)?)).filter(|_| digits.len() >= 10)
+    let is_number = digits.len() >= SEQUENCE_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    Some((name, digits.parse().ok().filter(|_| is_number)?))
 }
 
 #[cfg(test)]
@@ -51,11 +68,34 @@ mod tests {
         assert_eq!(segment("a.b", 12), "a.b.0000000012.binlog");
         assert_eq!(sequence("a.b", "a.b.0000000012.binlog"), Some(12));
         assert_eq!(parse("a.b.0000000012.binlog"), Some(("a.b", 12)));
-        for foreign in
-            ["a.0000000012.binlog", "a.b.12.binlog", "a.b.0000000012.binlog.gz", "a.b.x000000012.binlog", "a.b"]
-        {
+        for foreign in [
+            "a.0000000012.binlog",
+            "a.b.12.binlog",
+            "a.b.0000000012.binlog.gz",
+            "a.b.x000000012.binlog",
+            "a.b",
+            "a.b.binlog",
+            "a.bc.0000000012.binlog",
+            "a.b0000000012.binlog",
+            "a.bü0000000012.binlog",
+            "a.b.18446744073709551616.binlog",
+        ] {
             assert_eq!(sequence("a.b", foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn the_number_is_found_behind_a_time_and_before_one() {
+        for (file, number) in [
+            ("7777777777-2026-07-14_13_37.0000000012.binlog", 12),
+            ("7777777777 202607141.0000000012x1234567890123.binlog", 12),
+            ("7777777777.0000000012.1784035020.binlog", 12),
+            ("7777777777.18446744073709551615.binlog", u64::MAX),
+        ] {
+            assert_eq!(sequence("7777777777", file), Some(number), "{file}");
+        }
+        assert_eq!(parse("a.b.0000000012_x.binlog"), None);
+        assert_eq!(parse("a.+000000012.binlog"), None);
     }
 
     #[test]
