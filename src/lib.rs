@@ -11,6 +11,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+mod archive;
 mod error;
 pub mod ffi;
 mod format;
@@ -23,6 +24,7 @@ mod repair;
 mod segment;
 mod writer;
 
+pub use archive::{prune, prune_in, Pruned};
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
 pub use io::clock::Clock;

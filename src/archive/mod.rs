@@ -1,0 +1,5 @@
+//! What happens to closed segments.
+
+mod prune;
+
+pub use prune::{prune, prune_in, Pruned};

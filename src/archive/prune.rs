@@ -1,0 +1,157 @@
+//! Removes old segments without a writer, or beside one.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+use crate::io::{clock, Directory, RealDirectory};
+use crate::log::{check_name, retention};
+use crate::options::Retention;
+
+/// A segment that [`prune`] removed, or would have removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its number in the log.
+    pub sequence: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// The rule that it fell under: "age", "segments" or "bytes".
+    pub why: &'static str,
+    /// Ids of its first and its last record; `last_id` is `first_id - 1` when it holds none of the user's.
+    pub first_id: u64,
+    /// See `first_id`.
+    pub last_id: u64,
+}
+
+/// Removes the old segments of the logs in the directory `path`, as a writer with this `keep` would: of the log `log`, or
+/// of each one, by itself. The newest segment of a log stays whatever the rules say. Ages are told by the system's clock.
+///
+/// No lock is taken and no writer is disturbed. Files are told by their headers; what is no segment of a log, a symbolic
+/// link, and what this user may not read is left alone. With `dry_run` nothing is removed. Returns the segments, log by
+/// log, the oldest first; once it returns, their removal is durable.
+///
+/// Fails with [`Kind::Invalid`] for a rule of zero, with [`Kind::NotFound`] when there is no such directory or log, with
+/// [`Kind::Io`] when the system does. When a segment cannot be removed, those of its log that are newer stay, the other
+/// logs are gone through nevertheless, and the error says how many were removed.
+pub fn prune(path: impl AsRef<Path>, log: Option<&str>, keep: &Retention, dry_run: bool) -> Result<Vec<Pruned>> {
+    let path = path.as_ref();
+    let directory = RealDirectory::open(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
+    prune_in(&directory, log, keep, dry_run)
+}
+
+/// As [`prune`], over a directory of the caller's making.
+pub fn prune_in(directory: &dyn Directory, log: Option<&str>, keep: &Retention, dry_run: bool) -> Result<Vec<Pruned>> {
+    keep.check()?;
+    log.map_or(Ok(()), check_name)?;
+    let logs = retention::logs_of(directory, log)?;
+    if let (Some(log), true) = (log, logs.is_empty()) {
+        let reason = format!("the directory holds no segment of a log {log:?}");
+        return Err(Error::new(Kind::NotFound, reason).at(directory.path()));
+    }
+    let now_ns = clock::now_ns();
+    // All of it first: what cannot be planned removes nothing.
+    let plans = logs.iter().map(|log| retention::plan(directory, log, keep, now_ns)).collect::<Result<Vec<_>>>()?;
+    if !dry_run {
+        let failed: Vec<Error> = plans.iter().flat_map(|doomed| retention::remove(directory, doomed)).collect();
+        if let Some(first) = failed.into_iter().next() {
+            let left = plans.iter().flatten().filter(|doomed| directory.facts(&doomed.name).is_ok()).count();
+            let removed = plans.iter().map(Vec::len).sum::<usize>() - left;
+            return Err(first.because(&format!("{removed} old segments were removed, {left} were not")));
+        }
+    }
+    let pruned = plans.into_iter().flatten().map(|doomed| Pruned {
+        path: directory.path_of(&doomed.name),
+        sequence: doomed.sequence,
+        bytes: doomed.bytes,
+        why: doomed.why,
+        first_id: doomed.first_id,
+        last_id: doomed.last_id,
+    });
+    Ok(pruned.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{Fault, MemoryDirectory, Operation};
+    use crate::{Reader, ReaderOptions, Writer, WriterOptions};
+    use std::sync::Arc;
+
+    fn open(directory: &MemoryDirectory, name: &str) -> Writer {
+        let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
+        Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+    }
+
+    fn three_segments(directory: &MemoryDirectory, name: &str) -> Writer {
+        let writer = open(directory, name);
+        for _ in 0..2 {
+            writer.append(1, b"x").unwrap();
+            writer.append(1, b"y").unwrap();
+            writer.roll().unwrap();
+        }
+        writer.append(1, b"z").unwrap();
+        writer
+    }
+
+    fn keep(segments: u64) -> Retention {
+        Retention { segments: Some(segments), ..Retention::default() }
+    }
+
+    fn told(pruned: &[Pruned]) -> Vec<(&str, u64, u64, u64)> {
+        let name = |it: &Pruned| it.path.file_name().unwrap().to_str().unwrap().to_owned();
+        pruned.iter().map(|it| (name(it).leak() as &str, it.sequence, it.first_id, it.last_id)).collect()
+    }
+
+    #[test]
+    fn each_log_of_a_directory_is_pruned_by_itself_or_the_one_that_is_named() {
+        let directory = MemoryDirectory::new();
+        for name in ["a", "a.b"] {
+            three_segments(&directory, name).close().unwrap();
+        }
+        let of_a = [("a.0000000001.binlog", 1, 1, 2), ("a.0000000002.binlog", 2, 3, 4)];
+        let before = directory.list().unwrap();
+        assert_eq!(told(&prune_in(&directory, Some("a"), &keep(1), true).unwrap()), of_a);
+        assert_eq!(directory.list().unwrap(), before, "nothing is removed by a dry run");
+        assert_eq!(told(&prune_in(&directory, Some("a"), &keep(1), false).unwrap()), of_a);
+        assert_eq!(prune_in(&directory, Some("a"), &keep(1), false).unwrap(), []);
+        let rest = prune_in(&directory, None, &keep(2), false).unwrap();
+        assert_eq!(told(&rest), [("a.b.0000000001.binlog", 1, 1, 2)]);
+        assert_eq!((rest[0].why, rest[0].bytes > 0), ("segments", true));
+    }
+
+    #[test]
+    fn a_live_writer_goes_on_and_its_segment_stays() {
+        let directory = MemoryDirectory::new();
+        let writer = three_segments(&directory, "a");
+        // As one that was created ahead.
+        directory.set_contents("a.0000000004.binlog", vec![]);
+        assert_eq!(prune_in(&directory, None, &keep(1), false).unwrap().len(), 2);
+        assert_eq!(writer.append(1, b"more").unwrap(), 6);
+        writer.close().unwrap();
+        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        assert_eq!(reader.segments().iter().map(|segment| segment.sequence).collect::<Vec<_>>(), [3]);
+        assert_eq!(open(&directory, "a").append(1, b"again").unwrap(), 7);
+    }
+
+    #[test]
+    fn a_failure_says_how_far_it_came() {
+        let directory = MemoryDirectory::new();
+        three_segments(&directory, "a").close().unwrap();
+        directory.set_fault(Some(Fault { from: 1, times: 1, errno: libc::EPERM, only: Some(Operation::Remove) }));
+        let error = prune_in(&directory, None, &keep(1), false).unwrap_err();
+        assert!(error.to_string().contains("1 old segments were removed, 1 were not"), "{error}");
+        assert_eq!(error.path().unwrap(), directory.path_of("a.0000000002.binlog"));
+    }
+
+    #[test]
+    fn what_is_not_there_and_rules_of_zero_are_refused() {
+        let directory = MemoryDirectory::new();
+        assert_eq!(prune_in(&directory, None, &keep(1), false).unwrap(), []);
+        assert_eq!(prune_in(&directory, Some("a"), &keep(1), false).unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(prune_in(&directory, Some("../a"), &keep(1), false).unwrap_err().kind(), Kind::Invalid);
+        assert_eq!(prune_in(&directory, None, &keep(0), false).unwrap_err().kind(), Kind::Invalid);
+        let nowhere = tempfile::tempdir().unwrap().path().join("nowhere");
+        assert_eq!(prune(nowhere, None, &keep(1), false).unwrap_err().kind(), Kind::NotFound);
+    }
+}
