@@ -165,16 +165,17 @@ fn a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one() {
     // … and then somebody rolls before.
     writer.roll().unwrap();
     writer.append(1, &2u64.to_le_bytes()).unwrap();
+    time.set(TEN + HOUR + 10 * MINUTE);
+    writer.append(1, &3u64.to_le_bytes()).unwrap();
     time.set(TEN + 2 * HOUR - SECOND / 2);
     writer.tick().unwrap();
     time.set(TEN + 2 * HOUR + 3 * MINUTE);
-    writer.append(1, &3u64.to_le_bytes()).unwrap();
+    writer.append(1, &4u64.to_le_bytes()).unwrap();
     writer.close().unwrap();
-    check_order(&directory, 3, "prepared ahead");
+    check_order(&directory, 4, "prepared ahead");
     let times: Vec<String> = by_header(&directory).iter().map(|name| name[15..34].to_owned()).collect();
-    assert_eq!(times[0], "2026-11-21T10_30_00");
-    assert_eq!(times[1], "2026-11-21T10_59_59");
-    assert!(times[2..].contains(&"2026-11-21T12_00_00".to_owned()), "{times:?}");
+    let expected = ["2026-11-21T10_30_00", "2026-11-21T10_59_59", "2026-11-21T11_10_00", "2026-11-21T12_00_00"];
+    assert_eq!(times, expected);
     let left: Vec<String> = directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).collect();
     assert_eq!(left.len(), by_header(&directory).len(), "no prepared file is left behind: {left:?}");
 }
@@ -195,7 +196,18 @@ fn names_that_are_taken_are_passed_over_and_nothing_is_overwritten() {
 
 #[test]
 fn a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened() {
-    let wrong = ["", "log", "{seq}", "{name}{seq}", "{name}.{seq}%Y", "{name}.%Q", "{name}.%", "{name}.{id}", "{name}.%s.{seq}", "{name}.%Y%m%d%H.{seq}"];
+    let wrong = [
+        "",
+        "log",
+        "{seq}",
+        "{name}{seq}",
+        "{name}.{seq}%Y",
+        "{name}.%Q",
+        "{name}.%",
+        "{name}.{id}",
+        "{name}.%s.{seq}",
+        "{name}.%Y%m%d%H.{seq}",
+    ];
     for template in wrong {
         let options = WriterOptions { roll: rule(None, template), ..WriterOptions::default() };
         let directory = MemoryDirectory::new();
@@ -203,7 +215,10 @@ fn a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened()
         assert_eq!(error.kind(), Kind::Invalid, "{template}: {error}");
         assert!(directory.list().unwrap().is_empty(), "{template}: nothing was created");
     }
-    let zone = WriterOptions { roll: RollOptions { zone: "Mars/Olympus".into(), ..RollOptions::default() }, ..WriterOptions::default() };
+    let zone = WriterOptions {
+        roll: RollOptions { zone: "Mars/Olympus".into(), ..RollOptions::default() },
+        ..WriterOptions::default()
+    };
     let error = Writer::open_in(Arc::new(MemoryDirectory::new()), zone).err().unwrap();
     assert!(error.kind() == Kind::Invalid && error.to_string().contains("Mars/Olympus"), "{error}");
 }

@@ -4,9 +4,6 @@
 use crate::error::{Error, Result};
 use crate::segment::EXTENSION;
 
-/// The template that a file header tells.
-pub(crate) const TEMPLATE: &str = "{name}.{seq}.binlog";
-
 /// Digits that a segment's number has at least. Nothing before the number has as many in a row.
 pub(crate) const SEQUENCE_DIGITS: usize = 10;
 

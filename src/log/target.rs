@@ -79,7 +79,6 @@ impl Target {
             .filter_map(|file| Some((names::sequence(&facts.name, &file)?, file)))
             .collect();
         named.sort_unstable();
-<<<<<<< HEAD
         let mut greatest = 0;
         while let Some((sequence, file)) = named.pop() {
             if is_unborn(&*directory, &file) {
@@ -93,23 +92,6 @@ impl Target {
         let maker = Maker { directory: directory.clone(), file_mode: facts.file_mode, naming: naming.clone() };
         let prepared = maker.next(sequence.max(greatest), facts.clock.now_ns()).map_err(not_failed)?;
         Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, first_id)
-=======
-        let greatest_name = named.last().map_or(0, |(sequence, _)| *sequence);
-        let mut greatest = 0;
-        while let Some((sequence, file)) = named.pop() {
-            if is_of_another(&*directory, &file, &facts.name) {
-                continue;
-            }
-            greatest = sequence.max(greatest);
-            if !is_unborn(&*directory, &file) {
-                let layout = Layout::Directory { lock, greatest };
-                return Self::resume(directory, facts, layout, &file, &named);
-            }
-        }
-        let layout = Layout::Directory { lock, greatest };
-        let name = names::segment(&facts.name, greatest_name.saturating_add(1));
-        Self::begin(directory, facts, layout, &name)
->>>>>>> 5694937 (Templates of file names, whose number is found again in whatever they give)
     }
 
     /// Opens a log that is one file, and creates it when it is not there.
@@ -308,80 +290,12 @@ fn one_file() -> Error {
     Error::new(Kind::Unsupported, "a log that is one file does not roll")
 }
 
-/// Whether a file that is named like a segment of the log `log` says that it is one of another: its name is longer and
-/// begins alike.
-fn is_of_another(directory: &dyn Directory, file: &str, log: &str) -> bool {
-    Segment::open(directory, file, Access::Read).is_ok_and(|segment| segment.header.name != log)
-}
-
 fn lock_segment(segment: &Segment) -> Result<()> {
     match segment.file.try_lock() {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
         Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
     }
-}
-<<<<<<< HEAD
-=======
-
-/// Makes the segments before `last` durable, and sees that they are whole, back to one that was known to be durable.
-///
-/// The writer that rolled does so right after the roll, before its next sync of the current segment. It may have been
-/// killed before, and then no segment that says nothing about durability speaks for those before it.
-fn make_earlier_durable(directory: &dyn Directory, last: &Arc<Segment>, earlier: &[(u64, String)]) -> Result<()> {
-    let mut next = last.clone();
-    while let Some(told) = next.header.predecessor.clone() {
-        let Some(segment) = predecessor(directory, &told, earlier)? else {
-            // It may have been removed because of its age: then it was durable.
-            match earlier.iter().find(|(sequence, _)| *sequence == told.sequence) {
-                None => return Ok(()),
-                Some((_, name)) => return Err(cut_short(&told, &next).at_offset(&directory.path_of(name), 0)),
-            }
-        };
-        if segment.file.len().is_ok_and(|len| len == u64::MAX) {
-            // Nobody compresses what is not durable.
-            return Ok(());
-        }
-        if segment.header.recovered.is_some() {
-            // It took its place when it was durable, and knows what is lost at its end.
-            return Ok(());
-        }
-        let found = segment::recover(&segment)?;
-        if found.end < told.bytes || found.next_id != told.last_id + 1 {
-            return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
-        }
-        segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
-        if found.durable_end > 0 {
-            return Ok(());
-        }
-        next = segment;
-    }
-    Ok(())
-}
-
-/// The segment that `told` describes. Its number in the name may be greater than the one in its header.
-fn predecessor(
-    directory: &dyn Directory,
-    told: &Predecessor,
-    earlier: &[(u64, String)],
-) -> Result<Option<Arc<Segment>>> {
-    for (_, name) in earlier.iter().rev().take_while(|(sequence, _)| *sequence >= told.sequence) {
-        match Segment::open(directory, name, Access::Read) {
-            Ok(segment) if segment.header.is_followed_by(told) => return Ok(Some(Arc::new(segment))),
-            Err(e) if e.kind() == Kind::Io => return Err(e),
-            // Another one, or a file that is none.
-            _ => (),
-        }
-    }
-    Ok(None)
-}
-
-fn cut_short(told: &Predecessor, next: &Segment) -> Error {
-    Error::corrupt(format!(
-        "the segment is shorter than {} says: {} bytes, up to record {}; nothing is appended behind such a gap: read what \
-         is there with `binlog cat`, and append to a new log",
-        next.name, told.bytes, told.last_id
-    ))
 }
 
 #[cfg(test)]
@@ -411,4 +325,3 @@ mod tests {
         assert!(directory.list().unwrap().contains(&"a.0000000006.binlog".to_owned()), "{:?}", directory.list());
     }
 }
->>>>>>> 5694937 (Templates of file names, whose number is found again in whatever they give)

@@ -101,8 +101,11 @@ impl Period {
     ];
 
     /// A period of so many seconds, 1 to 100 years of them; `None` for others.
-    pub fn from_seconds(seconds: u64) -> Option<Self> {
-        (1..=100 * 366 * 86_400).contains(&seconds).then_some(Period(seconds))
+    pub const fn from_seconds(seconds: u64) -> Option<Self> {
+        match seconds {
+            1..=3_162_240_000 => Some(Period(seconds)),
+            _ => None,
+        }
     }
 
     /// Its length.

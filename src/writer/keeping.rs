@@ -99,16 +99,17 @@ impl Shared {
         let directory = output.target.directory().clone();
         drop(output);
         let name = file.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let (period_s, template, _) = naming.told();
-        let facts = log::Active {
-            file: name,
+        let (_, template, _) = naming.told();
+        let active = log::Active {
+            file: &name,
             sequence: file.sequence,
-            created: file.created,
+            created_ns: file.created,
             first_id: file.first_id,
-            period_s,
-            template,
+            period: naming.period,
+            template: &template,
+            file_mode: self.options.file_mode,
         };
-        if let Err(error) = log::active::write(&*directory, &file.log, &facts) {
+        if let Err(error) = log::active::write(&*directory, &file.log, &active) {
             self.report(&error);
         }
     }

@@ -1,0 +1,324 @@
+//! What is called when segments begin and end, and what happens beside the writing: hooks, `.active`, old segments.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
+use binlog::{Hook, Hooks, Kind, Period, Reader, ReaderMode, ReaderOptions, Retention, RollOptions, SegmentFile};
+use binlog::{Writer, WriterOptions};
+use common::time::*;
+use common::*;
+
+type Told = Arc<Mutex<Vec<String>>>;
+
+fn hook(told: &Told, name: &'static str, place: Option<&'static str>) -> Hook {
+    let told = told.clone();
+    Arc::new(move |file: &SegmentFile| {
+        let SegmentFile { path, sequence, first_id, records, reason, .. } = file;
+        let line = format!("{name} {} {sequence} {first_id}+{records} {reason}", path.display());
+        told.lock().unwrap().push(line);
+        Ok(place.map(PathBuf::from))
+    })
+}
+
+/// An error of the library's own, for a hook to fail with.
+fn an_error() -> binlog::Error {
+    Reader::open("/nowhere at all", ReaderOptions::default()).err().unwrap()
+}
+
+fn reports(told: &Told) -> binlog::OnFailure {
+    let told = told.clone();
+    Arc::new(move |error| told.lock().unwrap().push(format!("failure: {error}")))
+}
+
+#[test]
+fn hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_place_that_the_one_before_tells() {
+    for background in [false, true] {
+        let told = Told::default();
+        let hooks = Hooks {
+            on_open: vec![hook(&told, "open", None)],
+            on_close: vec![
+                hook(&told, "first", Some("/moved")),
+                hook(&told, "second", None),
+                hook(&told, "third", None),
+            ],
+            on_failure: Some(reports(&told)),
+        };
+        let directory = MemoryDirectory::new();
+        let options = WriterOptions { hooks, background, ..WriterOptions::default() };
+        let writer = Writer::open_in(Arc::new(directory), options).unwrap();
+        writer.append(1, b"a").unwrap();
+        writer.append(1, b"b").unwrap();
+        writer.roll_because("shift").unwrap();
+        writer.append(1, b"c").unwrap();
+        writer.close().unwrap();
+        let file = |n: u32| format!("memory:/default.000000000{n}.binlog");
+        let (one, two) = (file(1), file(2));
+        let expected = [
+            format!("open {one} 1 1+0 "),
+            format!("first {one} 1 1+2 shift"),
+            "second /moved 1 1+2 shift".to_owned(),
+            "third /moved 1 1+2 shift".to_owned(),
+            format!("open {two} 2 3+0 "),
+            format!("first {two} 2 3+1 close"),
+            "second /moved 2 3+1 close".to_owned(),
+            "third /moved 2 3+1 close".to_owned(),
+        ];
+        assert_eq!(*told.lock().unwrap(), expected, "background: {background}");
+    }
+}
+
+#[test]
+fn a_hook_that_fails_or_panics_is_reported_and_the_others_still_run() {
+    let told = Told::default();
+    let on_close: Vec<Hook> = vec![
+        Arc::new(|_: &SegmentFile| Err(an_error())),
+        Arc::new(|_: &SegmentFile| panic!("a defect of the hook")),
+        hook(&told, "last", None),
+    ];
+    let hooks = Hooks { on_open: vec![], on_close, on_failure: Some(reports(&told)) };
+    let options = WriterOptions { hooks, ..WriterOptions::default() };
+    let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+    writer.append(1, b"a").unwrap();
+    writer.roll().unwrap();
+    assert_eq!(writer.failures(), 2);
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("failure: ") && told[0].contains("a hook failed"), "{told:?}");
+    assert!(told[1].contains("panicked") && told[1].contains("default.0000000001.binlog"), "{told:?}");
+    assert!(told[2].starts_with("last "), "{told:?}");
+    writer.append(1, b"still works").unwrap();
+    writer.close().unwrap();
+}
+
+/// What on_close sees is on the disk: the loss of power right then keeps the segment whole.
+#[test]
+fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
+    use binlog::io::{PowerDirectory, Survival};
+    let power = PowerDirectory::new();
+    let seen: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let (inside, counts) = (power.clone(), seen.clone());
+    let check: Hook = Arc::new(move |file: &SegmentFile| {
+        let image = inside.image(Survival::Nothing).directory;
+        let reader =
+            Reader::open_in(Arc::new(image), ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() });
+        let rows = rows_of(&reader.unwrap());
+        let last = file.first_id + file.records - 1;
+        counts.lock().unwrap().push(rows.iter().filter(|row| row.id <= last).count());
+        assert!(rows.len() as u64 >= last, "{} of {last} records survive", rows.len());
+        Ok(None)
+    });
+    let hooks = Hooks { on_close: vec![check], ..Hooks::default() };
+    let writer = Writer::open_in(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
+    for i in 0..30u64 {
+        writer.append(1, &i.to_le_bytes()).unwrap();
+        if i % 10 == 9 {
+            writer.roll().unwrap();
+        }
+    }
+    assert_eq!(writer.failures(), 0);
+    writer.close().unwrap();
+    assert_eq!(seen.lock().unwrap()[..3], [10, 20, 30]);
+}
+
+/// When hooks move every segment away, the last one too, the log still knows where it stood.
+#[test]
+fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
+    let directory = MemoryDirectory::new();
+    let remove = |directory: &MemoryDirectory| -> Hook {
+        let directory = directory.clone();
+        Arc::new(move |file: &SegmentFile| {
+            directory.remove(file.path.file_name().unwrap().to_str().unwrap()).unwrap();
+            Ok(None)
+        })
+    };
+    let mut expected = 1;
+    for _ in 0..3 {
+        let hooks = Hooks { on_close: vec![remove(&directory)], ..Hooks::default() };
+        let options = WriterOptions { hooks, ..WriterOptions::default() };
+        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        for _ in 0..2 {
+            assert_eq!(writer.append(1, b"x").unwrap(), expected);
+            writer.roll().unwrap();
+            expected += 1;
+        }
+        assert_eq!(writer.append(1, b"x").unwrap(), expected);
+        expected += 1;
+        writer.close().unwrap();
+        let left: Vec<String> = directory.list().unwrap();
+        assert_eq!(left, ["default.lock"], "everything was moved away");
+    }
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    writer.append(1, b"kept").unwrap();
+    writer.close().unwrap();
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let rows = rows_of(&reader);
+    assert_eq!((rows.len(), rows[0].id), (1, 10));
+    assert_eq!(reader.segments()[0].sequence, 10);
+}
+
+#[test]
+fn the_active_file_tells_which_segment_is_written_and_goes_with_a_clean_close() {
+    let scratch = tempfile::tempdir().unwrap();
+    let active = scratch.path().join("log.active");
+    let line = |path: &Path| std::fs::read_to_string(path).unwrap().lines().next().unwrap().to_owned();
+    let options = || WriterOptions { name: "log".into(), ..WriterOptions::default() };
+    let writer = Writer::open(scratch.path(), options()).unwrap();
+    assert_eq!(line(&active), "log.0000000001.binlog");
+    writer.append(1, b"a").unwrap();
+    writer.roll().unwrap();
+    assert_eq!(line(&active), "log.0000000002.binlog");
+    let text = std::fs::read_to_string(&active).unwrap();
+    for fact in ["sequence 2", "first_id 2", &format!("pid {}", std::process::id())] {
+        assert!(text.lines().any(|line| line == fact), "{fact}: {text}");
+    }
+    writer.close().unwrap();
+    assert!(!active.exists());
+    // Lost, stale or garbage: it is only a hint.
+    for garbage in [&b""[..], b"log.0000000099.binlog\n", &[0xff; 5000]] {
+        std::fs::write(&active, garbage).unwrap();
+        let writer = Writer::open(scratch.path(), options()).unwrap();
+        assert_eq!(line(&active), "log.0000000002.binlog");
+        std::fs::remove_file(&active).unwrap();
+        writer.append(1, b"b").unwrap();
+        writer.close().unwrap();
+    }
+    assert_eq!(rows_at(scratch.path()).len(), 4);
+}
+
+#[test]
+fn what_cannot_be_told_or_removed_is_reported_and_stops_nobody() {
+    let directory = MemoryDirectory::new();
+    let told = Told::default();
+    let hooks = Hooks { on_failure: Some(reports(&told)), ..Hooks::default() };
+    let keep = Retention { segments: Some(1), ..Retention::default() };
+    let options = WriterOptions { hooks, keep, ..WriterOptions::default() };
+    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    for only in [Operation::Rename, Operation::Remove] {
+        writer.append(1, b"a").unwrap();
+        directory.set_fault(Some(Fault { from: 0, times: usize::MAX, errno: libc::EACCES, only: Some(only) }));
+        writer.roll().unwrap();
+        directory.set_fault(None);
+    }
+    assert!(writer.failures() >= 2, "{:?}", told.lock().unwrap());
+    assert_eq!(told.lock().unwrap().len() as u64, writer.failures());
+    writer.append(1, b"b").unwrap();
+    writer.roll().unwrap();
+    writer.close().unwrap();
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    assert_eq!(reader.segments().len(), 1, "what could not be removed before goes the next time");
+}
+
+/// HOUR, a size and 30 files through a whole day: at any moment at most 30 files, no record of an hour in another hour's
+/// segment, and what is left is the newest.
+#[test]
+fn a_day_of_hours_sizes_and_thirty_files() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let roll = RollOptions {
+        period: Some(Period::HOUR),
+        template: "{name}.{seq}.%Y-%m-%dT%H".into(),
+        ..RollOptions::default()
+    };
+    let options = WriterOptions {
+        roll,
+        clock: time.clock(),
+        segment_bytes: 100_000,
+        block_bytes: 4096,
+        keep: Retention { segments: Some(30), ..Retention::default() },
+        ..WriterOptions::default()
+    };
+    let count = || {
+        let names = directory.list().unwrap();
+        let len = |name: &String| directory.contents(name).map_or(0, |bytes| bytes.len());
+        names.iter().filter(|name| name.ends_with(".binlog") && len(name) > 0).count()
+    };
+    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let mut appended = 0u64;
+    // More traffic by day than by night.
+    for minute in 0..24 * 60u64 {
+        let records = if minute % 720 < 360 { 8 } else { 1 };
+        for _ in 0..records {
+            writer.append(1, &[minute as u8; 500]).unwrap();
+            appended += 1;
+        }
+        time.pass(MINUTE);
+        writer.tick().unwrap();
+        assert!(count() <= 30, "{} files at minute {minute}", count());
+    }
+    writer.close().unwrap();
+    assert_eq!(count(), 30);
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let rows = rows_of(&reader);
+    assert_eq!(rows.last().unwrap().id, appended);
+    assert!(rows.windows(2).all(|pair| pair[0].id + 1 == pair[1].id), "the newest, without a hole");
+    for segment in reader.segments() {
+        let name = segment.path.file_name().unwrap().to_str().unwrap().to_owned();
+        let own = |row: &&Row| row.id >= segment.first_id;
+        let next = reader.segments().iter().map(|s| s.first_id).filter(|&id| id > segment.first_id).min();
+        let hours: std::collections::BTreeSet<i64> = rows
+            .iter()
+            .filter(own)
+            .filter(|row| next.is_none_or(|next| row.id < next))
+            .map(|row| (row.time / HOUR) % 24)
+            .collect();
+        assert!(hours.len() <= 1, "{name}: {hours:?}");
+        if let Some(hour) = hours.first() {
+            assert!(name.ends_with(&format!("T{hour:02}.binlog")), "{name}: {hour}");
+        }
+    }
+}
+
+#[test]
+fn old_segments_go_by_age_and_the_one_being_written_stays_whatever_the_rules_say() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let options = WriterOptions {
+        roll: RollOptions { period: Some(Period::HOUR), ..RollOptions::default() },
+        clock: time.clock(),
+        keep: Retention { age: Some(Duration::from_secs(3 * 3600)), bytes: Some(1), segments: Some(1) },
+        ..WriterOptions::default()
+    };
+    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    for _ in 0..5 {
+        writer.append(1, b"x").unwrap();
+        time.pass(HOUR);
+        writer.tick().unwrap();
+    }
+    writer.append(1, b"newest").unwrap();
+    writer.close().unwrap();
+    let rows = rows_of(&Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap());
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].id, &rows[0].payload[..]), (6, &b"newest"[..]));
+}
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_lock_and_files_are_of_the_mode_and_closed_on_exec() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let options = || WriterOptions { file_mode: 0o664, ..WriterOptions::default() };
+    let writer = Writer::open(scratch.path(), options()).unwrap();
+    let error = Writer::open(scratch.path(), options()).err().unwrap();
+    assert_eq!(error.kind(), Kind::Locked);
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    writer.append(1, b"a").unwrap();
+    writer.roll().unwrap();
+    for entry in std::fs::read_dir(scratch.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o664, "{:?}", entry.path());
+    }
+    let mut open = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let fd: i32 = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or_default();
+        if target.starts_with(scratch.path()) {
+            open += 1;
+            // SAFETY: asks for the flags of a descriptor number; any number may be asked for.
+            let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+            assert!(flags >= 0 && flags & libc::FD_CLOEXEC != 0, "{target:?}");
+        }
+    }
+    assert!(open >= 2, "the lock and the segment");
+    writer.close().unwrap();
+}
