@@ -131,9 +131,8 @@ impl Writer {
     /// failed. What a full disk leads to is [`crate::FullDisk`]'s to say: the id 0 tells of a record that was dropped.
     #[inline]
     pub fn append(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
-        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
-        let first = self.shared.append(record, &[payload]);
-        self.shared.or_when_full(first, || self.shared.append_again(record, &[payload]), || 1)
+        let first = self.shared.append_plain(type_id, payload);
+        self.shared.or_when_full(first, || self.shared.append_plain(type_id, payload), || 1)
     }
 
     /// Appends a record with a time or metadata of its own.
@@ -155,7 +154,7 @@ impl Writer {
         let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let record = Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len };
         let first = self.shared.append(record, parts);
-        self.shared.or_when_full(first, || self.shared.append_again(record, parts), || 1)
+        self.shared.or_when_full(first, || self.shared.append(record, parts), || 1)
     }
 
     /// Appends all records or, on an error, none, and returns the id of the first; the others follow. A crash too keeps
@@ -209,8 +208,18 @@ impl Unplaced<'_> {
 }
 
 impl Shared {
-    #[inline]
+    /// A record of now without metadata. Apart from the others, so that what they have besides costs it nothing.
+    fn append_plain(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
+        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
+        self.append_one(record, &[payload])
+    }
+
     fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+        self.append_one(record, parts)
+    }
+
+    #[inline(always)]
+    fn append_one(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
         self.check_usable()?;
         self.check_length(record.payload_len as u64)?;
         if record.payload_len > self.options.block_bytes as usize {
@@ -230,11 +239,6 @@ impl Shared {
     }
 
     /// Apart from the first try, which is to be inlined where it is called.
-    #[cold]
-    fn append_again(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
-        self.append(record, parts)
-    }
-
     #[cold]
     fn append_batch_again<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
         self.append_batch(records)
@@ -348,7 +352,7 @@ impl Shared {
     }
 
     /// The last steps of an append, from the append lock to the policies.
-    #[inline]
+    #[inline(always)]
     fn placed(&self, mut filling: MutexGuard<'_, Filling>, last_id: u64, payload: u64, now: i64) -> Result<u64> {
         filling.next_id = last_id + 1;
         filling.bytes += payload;
