@@ -318,7 +318,9 @@ mod tests {
         let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
         let writer = Writer::open_in(directory, options).unwrap();
         for segment in 1..=count {
-            (0..10).for_each(|_| drop(writer.append(1, &[7; 100]).unwrap()));
+            for _ in 0..10 {
+                writer.append(1, &[7; 100]).unwrap();
+            }
             if segment < count {
                 writer.roll().unwrap();
             }
