@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binlog::io::{PowerDirectory, Survival};
-use binlog::{Codec, Lag, Writer, WriterOptions, FIRST_NAMED_TYPE};
+use binlog::{Codec, Lag, Period, RollOptions, Writer, WriterOptions, FIRST_NAMED_TYPE};
 use common::*;
 use power::*;
 
@@ -44,11 +44,18 @@ fn options() -> WriterOptions {
     options
 }
 
-/// The ways in which a log is written; the last has a background thread.
-fn policies() -> [(&'static str, WriterOptions); 5] {
+/// The ways in which a log is written; the last ones have a background thread.
+fn policies() -> [(&'static str, WriterOptions); 7] {
     let every = |records| Lag { records: Some(records), ..Lag::default() };
     let bytes = |bytes| Lag { bytes: Some(bytes), ..Lag::default() };
     let often = Lag { interval: Some(Duration::from_micros(1)), ..Lag::default() };
+    // Segments of few records, whose names tell the time before the number.
+    let roll = RollOptions {
+        records: Some(4),
+        period: Some(Period::HOUR),
+        template: "{name}-%Y%m%dT%H%M%S.{seq}".into(),
+        ..RollOptions::default()
+    };
     [
         ("no policy", options()),
         ("each record synced", WriterOptions { sync: every(1), codec: if_available(Codec::Lz4), ..options() }),
@@ -57,6 +64,8 @@ fn policies() -> [(&'static str, WriterOptions); 5] {
             "by bytes, compressed",
             WriterOptions { flush: bytes(5000), sync: bytes(20_000), codec: if_available(Codec::Zstd), ..options() },
         ),
+        ("rolling by records", WriterOptions { roll: roll.clone(), ..options() }),
+        ("rolling in the background", WriterOptions { roll, background: true, flush: often, ..options() }),
         ("in the background", WriterOptions { background: true, flush: often, sync: often, ..options() }),
     ]
 }
