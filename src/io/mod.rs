@@ -13,10 +13,13 @@ mod memory;
 mod power;
 mod real;
 pub(crate) mod thread;
+#[cfg(target_os = "linux")]
+mod watch;
 
 use std::io::{IoSlice, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use fork::ForkMark;
 pub(crate) use inflate::inflated;
@@ -120,10 +123,23 @@ pub trait Directory: Send + Sync {
     /// Makes created, removed, renamed and linked names durable.
     fn sync(&self) -> Result<()>;
 
+    /// Watches the directory and the files in it from now on; `None` where the system offers nothing of the kind.
+    fn watch(&self) -> Result<Option<Box<dyn Watch>>> {
+        Ok(None)
+    }
+
     /// Path of a file in it, for messages.
     fn path_of(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
+}
+
+/// Tells that something has happened in a directory. Belongs to one thread at a time.
+pub trait Watch: Send {
+    /// Waits until something has happened since the last wait (the first time: since the watch was made), or until the
+    /// time has passed, or for no reason at all: whoever waited has to look. What other machines do on a network file
+    /// system may go unnoticed.
+    fn wait(&mut self, timeout: Duration) -> Result<()>;
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes came.

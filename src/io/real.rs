@@ -127,6 +127,11 @@ impl Directory for RealDirectory {
     fn sync(&self) -> Result<()> {
         fs::File::open(&self.path)?.sync_all()
     }
+
+    #[cfg(target_os = "linux")]
+    fn watch(&self) -> Result<Option<Box<dyn super::Watch>>> {
+        Ok(Some(Box::new(super::watch::Inotify::new(&self.path)?)))
+    }
 }
 
 struct RealFile {

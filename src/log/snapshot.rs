@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::names;
+use super::finding::Finding;
+use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Access, Directory, RealDirectory};
-use crate::options::ReaderMode;
-use crate::segment::{is_unborn, rescue, Segment, EXTENSION};
+use crate::io::{Directory, RealDirectory};
+use crate::options::{ReaderMode, Required};
+use crate::segment::{Segment, EXTENSION};
 
 /// Where a reader reads from.
 #[derive(Clone)]
@@ -22,11 +23,13 @@ pub(crate) enum Source {
 }
 
 /// The segments of a source at one moment.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Snapshot {
-    pub segments: Vec<Arc<Segment>>,
+    pub slots: Vec<Arc<Slot>>,
     /// Files of their logs that do not begin as a segment; for a salvaging reader, those in which there is no block.
     pub unreadable: Vec<Unreadable>,
+    pub(super) one_log: bool,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// A file that should be a segment and is none.
@@ -36,20 +39,52 @@ pub(crate) struct Unreadable {
     pub bytes: u64,
     pub error: Error,
     /// Its log and its place in it, by its name.
-    log: String,
-    sequence: u64,
+    pub(super) log: String,
+    pub(super) sequence: u64,
 }
 
 impl Snapshot {
+    /// Of nothing, to begin with; every header that is read must say what is required.
+    pub fn empty(require: Required) -> Self {
+        Snapshot { slots: vec![], unreadable: vec![], one_log: true, shared: Arc::new(Shared::new(require)) }
+    }
+
     /// Whether all segments are of one log, so that ids tell which of them a record is in.
     pub fn is_one_log(&self) -> bool {
-        self.segments.windows(2).all(|pair| pair[0].header.log_id == pair[1].header.log_id)
+        self.one_log
+    }
+
+    /// What became of segment number `at`, which is opened unless it is open.
+    pub fn open(&self, at: usize) -> Result<Found> {
+        self.slots[at].open(&self.shared)
+    }
+
+    /// The segment number `at`, for those who need just this one.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it was removed, and what opening it fails with.
+    pub fn segment(&self, at: usize) -> Result<Arc<Segment>> {
+        match self.open(at)? {
+            Found::Segment(segment) => Ok(segment),
+            Found::Unborn | Found::Gone => {
+                Err(Error::new(Kind::NotFound, "the segment was removed").at(&self.slots[at].path()))
+            }
+        }
+    }
+
+    /// One after the other, those that are still there.
+    pub fn segments(&self) -> impl Iterator<Item = Result<Arc<Segment>>> + '_ {
+        self.slots.iter().filter_map(|slot| match slot.open(&self.shared) {
+            Ok(Found::Segment(segment)) => Some(Ok(segment)),
+            Ok(Found::Unborn | Found::Gone) => None,
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// A file that should be a segment and is none, and whose place in the log is before the segment number `at`, behind
     /// the one before that.
     pub fn unreadable_before(&self, at: usize) -> Option<&Unreadable> {
-        let place = |at: usize| self.segments.get(at).map(|s| (&s.header.name, s.header.sequence));
+        let place = |at: usize| self.slots.get(at).map(|slot| (&slot.log.name, slot.sequence));
         let (before, behind) = (at.checked_sub(1).and_then(place), place(at));
         self.unreadable.iter().find(|file| {
             let is_behind = |place: Option<(&String, u64)>| {
@@ -60,6 +95,14 @@ impl Snapshot {
             };
             (is_behind(before) && !is_behind(behind)) || (is_before(behind) && !is_before(before))
         })
+    }
+
+    /// Puts a segment in its place; returns which that is.
+    pub fn insert(&mut self, slot: Arc<Slot>) -> usize {
+        self.slots.push(slot.clone());
+        super::finding::sort(&mut self.slots);
+        self.one_log = super::finding::is_one_log(&self.slots);
+        self.slots.iter().position(|other| Arc::ptr_eq(other, &slot)).unwrap_or(0)
     }
 }
 
@@ -80,20 +123,40 @@ impl Source {
         }
     }
 
-    /// The segments that are there now. Those in `known` are not opened again. A file that does not begin as a segment is
-    /// an error, unless its name tells its place in a log: then it is one for whoever comes to that place.
+    /// The segments that are there now. Those in `known` are not looked at again. A file that does not begin as a segment
+    /// is an error, unless its name tells its place in a log: then it is one for whoever comes to that place.
     pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
-        let mut found = Finding { known, mode, segments: vec![], broken: vec![] };
+        // Where a file that was listed is gone, those before it are too: old segments are being removed. What is left of
+        // such a list is not what was there at any one moment.
+        const LISTINGS: usize = 100;
+        let (mut fresh, mut is_whole) = self.look(known, mode)?;
+        for _ in 1..LISTINGS {
+            if is_whole {
+                break;
+            }
+            (fresh, is_whole) = self.look(&fresh, mode)?;
+        }
         match self {
-            Source::File(directory, name) => match (known.segments.first(), mode) {
-                (Some(segment), _) => found.segments.push(segment.clone()),
-                (None, ReaderMode::Salvage) => found.add(directory, vec![name.clone()])?,
-                (None, _) => found.segments.push(Arc::new(Segment::open(&**directory, name, Access::Read)?)),
+            Source::Glob(pattern) if fresh.slots.is_empty() && known.slots.is_empty() => {
+                Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)))
+            }
+            _ => Ok(fresh),
+        }
+    }
+
+    /// As [`Self::snapshot`], and whether every listed file was there when it was opened.
+    fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
+        let mut found = Finding::new(known, mode);
+        match self {
+            Source::File(directory, name) => match (known.slots.first(), mode) {
+                (Some(_), _) => return Ok((known.clone(), true)),
+                (None, ReaderMode::Salvage) => found.add(directory, vec![name.clone()]),
+                (None, _) => found.add_alone(directory, name)?,
             },
             Source::Directory(directory) => {
                 let mut names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
                 names.retain(|name| name.ends_with(EXTENSION));
-                found.add(directory, names)?;
+                found.add(directory, names);
             }
             Source::Glob(pattern) => {
                 let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();
@@ -105,71 +168,19 @@ impl Source {
                 }
                 for (path, names) in by_directory {
                     let directory = RealDirectory::open(&path).map_err(|e| Error::io(&e, "open").at(&path))?;
-                    found.add(&(Arc::new(directory) as Arc<dyn Directory>), names)?;
-                }
-                if found.segments.is_empty() && known.segments.is_empty() {
-                    return Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)));
+                    found.add(&(Arc::new(directory) as Arc<dyn Directory>), names);
                 }
             }
         }
         found.finish()
     }
-}
 
-/// Segments being collected.
-struct Finding<'a> {
-    known: &'a Snapshot,
-    mode: ReaderMode,
-    segments: Vec<Arc<Segment>>,
-    /// Those that do not begin as a segment.
-    broken: Vec<(Arc<dyn Directory>, String, Error)>,
-}
-
-impl Finding<'_> {
-    fn add(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) -> Result<()> {
-        for name in names {
-            let path = directory.path_of(&name);
-            if let Some(segment) = self.known.segments.iter().find(|segment| segment.path == path) {
-                self.segments.push(segment.clone());
-                continue;
-            }
-            match open(&**directory, &name) {
-                Ok(segment) => self.segments.extend(segment.map(Arc::new)),
-                Err(error) if error.kind() == Kind::Corrupt => self.broken.push((directory.clone(), name, error)),
-                Err(error) => return Err(error),
-            }
+    /// Tells that something may have changed there, where the system can.
+    pub fn watch(&self) -> Option<Box<dyn crate::io::Watch>> {
+        match self {
+            Source::Directory(directory) | Source::File(directory, _) => directory.watch().ok().flatten(),
+            Source::Glob(_) => None,
         }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Snapshot> {
-        let mut unreadable = vec![];
-        // In order, so that each finds the one before it.
-        self.broken.sort_by(|(_, a, _), (_, b, _)| names::parse(a).cmp(&names::parse(b)));
-        for (directory, name, error) in self.broken {
-            let known = names::parse(&name);
-            let (log, sequence) = known.unwrap_or((&name, 1));
-            let same_log = |segment: &&Arc<Segment>| segment.header.name == log;
-            let others: Vec<_> = self.segments.iter().filter(same_log).cloned().collect();
-            let rescued = match self.mode {
-                ReaderMode::Salvage => rescue(&*directory, &name, (log, sequence), &others)?,
-                // Nobody knows where it belongs.
-                _ if known.is_none() || others.is_empty() => return Err(error),
-                _ => None,
-            };
-            if let Some(segment) = rescued {
-                self.segments.push(Arc::new(segment));
-                continue;
-            }
-            let bytes = directory.open(&name, Access::Read).and_then(|file| file.len()).unwrap_or(0);
-            let (path, log) = (directory.path_of(&name), log.to_owned());
-            unreadable.push(Unreadable { path, bytes, error, log, sequence });
-        }
-        match (self.segments.is_empty(), unreadable.first()) {
-            (true, Some(first)) => return Err(first.error.clone()),
-            _ => sort(&mut self.segments),
-        }
-        Ok(Snapshot { segments: self.segments, unreadable })
     }
 }
 
@@ -177,40 +188,4 @@ fn parent_and_name(path: &Path) -> Result<(PathBuf, String)> {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::invalid("the file's name is not UTF-8").at(path))?;
     Ok((path.parent().unwrap_or(Path::new("")).to_owned(), name.to_owned()))
-}
-
-/// Opens a segment; `None` when there is nothing to read in it yet, or no more.
-fn open(directory: &dyn Directory, name: &str) -> Result<Option<Segment>> {
-    // A writer may complete the header just after it was found wanting: then another look finds it.
-    const LOOKS: usize = 5;
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        match Segment::open(directory, name, Access::Read) {
-            Ok(segment) => return Ok(Some(segment)),
-            // A file that a writer has just created, or was about to begin when it was killed, holds no record yet.
-            Err(_) if is_unborn(directory, name) => return Ok(None),
-            // Removed since the directory was listed.
-            Err(e) if e.kind() == Kind::NotFound => return Ok(None),
-            Err(e) if looks == LOOKS => return Err(e),
-            Err(_) => (),
-        }
-    }
-}
-
-/// Segments of one log stand together, by sequence number: names, times and inodes may lie, headers do not. Logs are
-/// ordered by name, then by when they began.
-fn sort(segments: &mut [Arc<Segment>]) {
-    let mut began: HashMap<Vec<u8>, i64> = HashMap::new();
-    for segment in segments.iter() {
-        let created = segment.header.created_ns;
-        began.entry(segment.header.log_id.clone()).and_modify(|at| *at = created.min(*at)).or_insert(created);
-    }
-    segments.sort_by(|a, b| {
-        let key =
-            |s: &Segment| (s.header.name.clone(), began[&s.header.log_id], s.header.log_id.clone(), s.header.sequence);
-        // Of two copies the one comes first that is named as a writer names it.
-        let is_copy = |s: &Segment| names::sequence(&s.header.name, &s.name) != Some(s.header.sequence);
-        key(a).cmp(&key(b)).then_with(|| (is_copy(a), &a.path).cmp(&(is_copy(b), &b.path)))
-    });
 }

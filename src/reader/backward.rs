@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
-use crate::segment::{is_torn, last_block, Bad, Map, Scanner, Segment};
+use crate::segment::{is_torn, last_block, Bad, Map, Scanner};
 
 /// How far the log has been shown.
 pub(super) struct Backward {
@@ -29,8 +29,11 @@ pub(super) struct Backward {
 impl Cursor {
     /// The place behind the last record.
     pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
-        let last = self.snapshot.segments.len() - 1;
-        let map = self.enter_backward(last)?;
+        let map = loop {
+            if let Some(map) = self.enter_backward(self.snapshot.slots.len() - 1)? {
+                break map;
+            }
+        };
         let below = map.end().unwrap_or(0);
         let (parts, verdict) = (map.parts.len(), Tail::default());
         let mut place = Backward { parts, map, rows: None, below, verdict, damage: None };
@@ -49,7 +52,7 @@ impl Cursor {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, end));
             return Ok(());
         }
-        if let Some(file) = self.snapshot.unreadable_before(self.snapshot.segments.len()) {
+        if let Some(file) = self.snapshot.unreadable_before(self.snapshot.slots.len()) {
             place.damage = Some(file.error.clone());
             return Ok(());
         }
@@ -63,7 +66,7 @@ impl Cursor {
         let rolled = match &successor {
             Some(file) if !live => {
                 let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
-                fresh.segments.iter().any(|segment| segment.name == *file)
+                fresh.slots.iter().any(|slot| slot.name == *file)
             }
             _ => false,
         };
@@ -127,9 +130,9 @@ impl Cursor {
         }
     }
 
-    /// Makes the segment current, to be read from its end.
-    fn enter_backward(&mut self, at: usize) -> Result<Arc<Map>> {
-        let segment: Arc<Segment> = self.snapshot.segments[at].clone();
+    /// Makes the segment current, to be read from its end; `None` when it is not there, and the places have changed.
+    fn enter_backward(&mut self, at: usize) -> Result<Option<Arc<Map>>> {
+        let Some(segment) = self.open_at(at)? else { return Ok(None) };
         if segment.is_compressed_whole() {
             let reason = "a file that is compressed as a whole cannot be read from its end: decompress it first";
             return Err(Error::new(Kind::Unsupported, reason).at(&segment.path));
@@ -143,7 +146,7 @@ impl Cursor {
         self.selection.begin_segment();
         let map = segment.mapped()?;
         self.learn_map(&map);
-        Ok(map)
+        Ok(Some(map))
     }
 
     /// Learns the named types of a segment.
@@ -276,12 +279,17 @@ impl Cursor {
             };
         };
         // Nothing before this segment is wanted.
-        if self.selection.begins_at(next.header.first_id) && self.snapshot.is_one_log() {
+        if self.begins_with(&next.header) && self.snapshot.is_one_log() {
             place.parts = 0;
             self.at = 0;
             return Ok(true);
         }
-        let map = self.enter_backward(at)?;
+        let slot = self.snapshot.slots[self.at].clone();
+        let Some(map) = self.enter_backward(at)? else {
+            // What was removed had come to its end: there is another before this one now, or none.
+            place.parts = 0;
+            return Ok(true);
+        };
         let ended = self.segment().clone();
         let end = map.end().unwrap_or(ended.start);
         if ended.header.log_id == next.header.log_id {
@@ -290,11 +298,21 @@ impl Cursor {
                 Some(stopped) => Some(Malformed::inconsistent(stopped.1.tell().1)),
                 None => chain_break(&ended.header, end, expected, &next),
             };
+            if reason.is_some() && !std::mem::replace(&mut self.listed_again, true) {
+                // A list that was made while a segment was begun may lack it.
+                self.look_anew()?;
+                let back = self.snapshot.slots.iter().position(|other| Arc::ptr_eq(other, &slot));
+                let back = back.unwrap_or_else(|| self.snapshot.insert(slot));
+                place.map = self.enter_backward(back)?.unwrap_or_default();
+                place.parts = 0;
+                return Ok(true);
+            }
             if let Some(reason) = reason {
                 self.scanner.jump(end);
                 return Err(self.corrupt(&reason));
             }
         }
+        self.listed_again = false;
         place.parts = map.parts.len();
         place.rows = None;
         place.below = end;

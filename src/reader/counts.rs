@@ -65,8 +65,8 @@ impl Reader {
         }
         // A name is the same type in every log, a number without a name too.
         let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
-        for segment in &self.snapshot.segments {
-            let (counts, names) = count(segment)?;
+        for segment in self.snapshot.segments() {
+            let (counts, names) = count(&segment?)?;
             for (type_id, records) in counts.into_iter().filter(|&(type_id, _)| !is_event(type_id)) {
                 let name = names.get(&type_id).cloned();
                 let key = (name.clone(), if name.is_some() { 0 } else { type_id });
@@ -80,8 +80,8 @@ impl Reader {
 
     /// The index of each segment, in the order of writing.
     pub fn index(&self) -> Result<Vec<IndexFacts>> {
-        let each = |segment| facts(segment).inspect(|_| segment.forget_rows());
-        self.snapshot.segments.iter().map(each).collect()
+        let each = |segment: Arc<Segment>| facts(&segment).inspect(|_| segment.forget_rows());
+        self.snapshot.segments().map(|segment| segment.and_then(each)).collect()
     }
 }
 

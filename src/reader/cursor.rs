@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::backward::Backward;
 use super::block::{Hit, Walk};
 use super::filter::Selection;
+use super::place::Standing;
 use super::route::Route;
 use super::salvage::Salvage;
 use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
 use crate::format::Malformed;
-use crate::log::{Snapshot, Source};
+use crate::io::Watch;
+use crate::log::{Found, Snapshot, Source};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::Record;
 use crate::segment::{Scanner, Segment};
@@ -39,6 +41,9 @@ pub struct Cursor {
     pub(super) selection: Selection,
     /// Index of the segment being read.
     pub(super) at: usize,
+    pub(super) standing: Standing,
+    /// The segments were listed once more because some seemed to be missing behind the current one.
+    pub(super) listed_again: bool,
     pub(super) scanner: Scanner,
     pub(super) shown: Shown,
     /// The way through the segment that its index tells, for a filter that need not see every block.
@@ -61,11 +66,22 @@ pub struct Cursor {
     /// The records from here on are past the filter's range, in this log.
     pub(super) past: bool,
     /// Where reading goes on after a record was asked for by its id.
-    resume: Option<u64>,
+    resume: Option<Resume>,
     /// Only the first wanted record of the next block is to be read: whoever seeks may want no other.
     pub(super) first_only: bool,
     pub(super) tail: Tail,
     failure: Option<Error>,
+    /// Says which records are not there any more: for the next call.
+    pub(super) missed: Option<Error>,
+    /// Wakes a cursor that waits.
+    pub(super) watch: Option<Box<dyn Watch>>,
+}
+
+/// Where reading goes on.
+struct Resume {
+    id: u64,
+    /// The cursor has shown the record before: what it misses from there on is to be told.
+    was_here: bool,
 }
 
 /// What is shown of the block that is loaded.
@@ -88,10 +104,22 @@ pub(super) enum Moved {
 }
 
 impl Cursor {
-    pub(crate) fn new(source: Source, snapshot: Snapshot, options: &ReaderOptions, filter: &Filter) -> Result<Self> {
+    pub(crate) fn new(
+        source: Source,
+        mut snapshot: Snapshot,
+        options: &ReaderOptions,
+        filter: &Filter,
+    ) -> Result<Self> {
         let selection = Selection::new(filter)?;
-        let Some(first) = snapshot.segments.first().cloned() else {
-            return Err(Error::new(Kind::NotFound, "there is no segment to read"));
+        let first = loop {
+            if snapshot.slots.is_empty() {
+                return Err(Error::new(Kind::NotFound, "there is no segment to read"));
+            }
+            match snapshot.open(0)? {
+                Found::Segment(first) => break first,
+                Found::Unborn => drop(snapshot.slots.remove(0)),
+                Found::Gone => snapshot = source.snapshot(&snapshot, options.mode)?,
+            }
         };
         let salvaging = options.mode == ReaderMode::Salvage;
         if filter.newest_first && salvaging {
@@ -102,6 +130,8 @@ impl Cursor {
             mode: options.mode,
             selection,
             at: 0,
+            standing: Standing::Listed,
+            listed_again: false,
             scanner: Scanner::new(first.clone(), first.start),
             shown: Shown::Nothing,
             route: None,
@@ -118,6 +148,8 @@ impl Cursor {
             first_only: false,
             tail: Tail::default(),
             failure: None,
+            missed: None,
+            watch: None,
             snapshot,
         };
         if let Some(salvage) = &cursor.salvage {
@@ -130,11 +162,11 @@ impl Cursor {
         if filter.newest_first {
             cursor.backward = Some(cursor.behind_the_last()?);
         } else {
-            let start = cursor.first_wanted_segment();
-            cursor.begin_segment(start)?;
+            let (start, segment) = cursor.find_start()?;
+            cursor.begin_segment(start, &segment)?;
             // Whoever begins with the first segment would want those before it.
-            if start == 0 {
-                let _ = cursor.check_readable(0);
+            if start == 0 && cursor.check_readable(0).is_ok() && filter.last.is_none() {
+                cursor.missed = filter.from_id.and_then(|id| cursor.missed_before(&segment, id));
             }
         }
         Ok(cursor)
@@ -148,8 +180,17 @@ impl Cursor {
                 "there are several logs here: name the one whose last records are meant",
             ));
         }
-        let compressed_whole = self.snapshot.segments.iter().any(|segment| segment.is_compressed_whole());
-        let forward = self.salvage.is_some() || compressed_whole;
+        match self.salvage.is_some() {
+            true => self.look_for_the_last(most, options, filter, true),
+            false => match self.look_for_the_last(most, options, filter, false) {
+                // A file that is compressed as a whole.
+                Err(error) if error.kind() == Kind::Unsupported => self.look_for_the_last(most, options, filter, true),
+                found => found,
+            },
+        }
+    }
+
+    fn look_for_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter, forward: bool) -> Result<u64> {
         let filter = Filter { last: None, newest_first: !forward, headers_only: true, events: false, ..filter.clone() };
         // What is lost is told once, by the cursor that shows the records.
         let options = ReaderOptions { on_loss: None, ..options.clone() };
@@ -185,7 +226,9 @@ impl Cursor {
     /// # Errors
     /// [`Kind::Corrupt`] at damage, once everything before it has been shown, and again in every later call;
     /// [`Kind::Io`] when the system fails to read: the same call may be tried again. A cursor that salvages goes on
-    /// behind damage instead.
+    /// behind damage instead. [`Kind::Missed`], once, when old segments that the cursor had yet to read were removed, or
+    /// the log does not go back to the filter's `from_id`: [`Error::missed`] says which records are not there any more,
+    /// and the next call goes on behind them.
     #[allow(clippy::should_implement_trait)] // the record borrows from the cursor, which an iterator's item cannot
     #[inline]
     pub fn next(&mut self) -> Result<Option<Record<'_>>> {
@@ -281,9 +324,19 @@ impl Cursor {
     }
 
     /// Goes on with the record `id`, or the first behind it that is wanted.
-    fn go_on(&mut self, id: u64) -> Result<()> {
-        self.selection.go_on_from(id);
-        self.restart()
+    fn go_on(&mut self, from: Resume) -> Result<()> {
+        self.selection.go_on_from(from.id);
+        self.restart()?;
+        if from.was_here && self.at == 0 {
+            self.missed = self.missed_before(&self.segment().clone(), from.id);
+        }
+        Ok(())
+    }
+
+    /// What is to be said to one who wants the record `id` of a log that begins with this segment now.
+    fn missed_before(&self, first: &Segment, id: u64) -> Option<Error> {
+        let can_tell = self.salvage.is_none() && self.snapshot.is_one_log();
+        can_tell.then(|| self.missed_between(id, first.header.first_id)).flatten()
     }
 
     /// The record with this id, `None` when the log has none or the filter does not let it through. Reading goes on
@@ -296,7 +349,7 @@ impl Cursor {
         let hit = self.next_hit();
         self.selection.set_last_id(last_id);
         self.selection.set_events(events);
-        self.resume_behind(id);
+        self.resume_behind(id, matches!(hit, Ok(Some(_))));
         match hit? {
             Some(hit) => Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload()))),
             None => Ok(None),
@@ -304,8 +357,8 @@ impl Cursor {
     }
 
     /// Has reading go on behind the record `id`.
-    pub(super) fn resume_behind(&mut self, id: u64) {
-        self.resume = Some(id.saturating_add(1));
+    pub(super) fn resume_behind(&mut self, id: u64, was_here: bool) {
+        self.resume = Some(Resume { id: id.saturating_add(1), was_here });
     }
 
     /// Where the cursor came to an end and why; [`TailState::More`] while it has not.
@@ -339,14 +392,15 @@ impl Cursor {
     fn restart(&mut self) -> Result<()> {
         self.shown = Shown::Nothing;
         self.failure = None;
+        self.missed = None;
         self.resume = None;
         self.first_only = false;
         self.expected = None;
         self.past = false;
         self.tail = Tail::default();
-        let start = self.first_wanted_segment();
-        self.begin_segment(start)?;
-        self.route = Some(Route::whole(&self.snapshot.segments[start])?);
+        let (start, segment) = self.find_start()?;
+        self.begin_segment(start, &segment)?;
+        self.route = Some(Route::whole(&segment)?);
         self.learn_names();
         Ok(())
     }
@@ -400,10 +454,13 @@ impl Cursor {
     }
 
     /// Loads the next block that may hold something wanted; false at the end.
-    fn advance(&mut self) -> Result<bool> {
+    pub(super) fn advance(&mut self) -> Result<bool> {
         self.shown = Shown::Nothing;
-        if let Some(id) = self.resume.take() {
-            self.go_on(id)?;
+        if let Some(from) = self.resume.take() {
+            self.go_on(from)?;
+        }
+        if let Some(missed) = self.missed.take() {
+            return Err(missed);
         }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());

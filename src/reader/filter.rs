@@ -176,6 +176,17 @@ impl Selection {
         !self.wants_ids_before(first_id, true, true)
     }
 
+    /// Whether records of small times are passed over.
+    pub fn has_first_time(&self) -> bool {
+        self.from_time != i64::MIN
+    }
+
+    /// Whether nothing is wanted of records of this time or earlier. Events may have a later one than the records that
+    /// they stand between.
+    pub fn begins_behind(&self, time: i64) -> bool {
+        time < self.from_time && !self.filter.events
+    }
+
     /// By ids and times alone.
     fn wants_place(&self, row: &Row) -> bool {
         self.wants_ids_before(row.next_id(), row.count > 0, row.has_events)

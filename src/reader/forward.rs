@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cursor::Moved;
+use super::place::Standing;
 use super::route::Route;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
@@ -162,8 +163,9 @@ impl Cursor {
     /// Goes on behind the current segment, whose last `left` bytes are no block for this reason.
     pub(super) fn leave_segment(&mut self, left: u64, reason: String) -> Result<Moved> {
         self.check_readable(self.at + 1)?;
-        if self.at + 1 < self.snapshot.segments.len() {
-            return self.enter_next(left, &reason);
+        let next = self.next_place();
+        if next < self.snapshot.slots.len() {
+            return self.enter_next(next, left, &reason);
         }
         if self.finds_another_segment(left == 0)? {
             // The current one may have grown before the other began: look again.
@@ -228,21 +230,13 @@ impl Cursor {
         if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
             return Ok(false);
         }
-        let mut fresh = self.source.snapshot(&self.snapshot, self.mode)?;
-        if let Some(salvage) = &self.salvage {
-            salvage.forget_repeated(&mut fresh);
-        }
-        let here = self.segment().path.clone();
-        if let Some(at) = fresh.segments.iter().position(|segment| segment.path == here) {
-            self.at = at;
-            self.snapshot = fresh;
-        }
-        Ok(self.at + 1 < self.snapshot.segments.len())
+        self.look_anew()?;
+        Ok(self.at + 1 < self.snapshot.slots.len())
     }
 
-    fn enter_next(&mut self, left: u64, reason: &str) -> Result<Moved> {
+    fn enter_next(&mut self, at: usize, left: u64, reason: &str) -> Result<Moved> {
         let ended = self.segment().header.clone();
-        let next = self.snapshot.segments[self.at + 1].clone();
+        let Some(next) = self.open_at(at)? else { return Ok(Moved::Again) };
         if next.header.log_id != ended.log_id {
             if left > 0 && self.salvage.is_none() {
                 return Err(self.corrupt(&Malformed::inconsistent(reason)));
@@ -253,6 +247,9 @@ impl Cursor {
             let expected = self.expected.unwrap_or(ended.first_id);
             // The end that the next segment tells of was written before that one existed.
             if let Some(reason) = chain_break(&ended, self.scanner.offset(), expected, &next) {
+                if let Some(moved) = self.pass_removed(at, expected, &next)? {
+                    return Ok(moved);
+                }
                 match self.salvage.is_some() {
                     true => return self.salvage_chain(&ended, expected, &next, reason),
                     false => return Err(self.corrupt(&reason)),
@@ -263,28 +260,20 @@ impl Cursor {
             }
             self.expected = Some(next.header.first_id);
         }
-        self.begin_segment(self.at + 1)?;
+        self.begin_segment(at, &next)?;
         Ok(Moved::Again)
     }
 
-    /// The segment that the first wanted id stands in, so that those before need not be read. Only a log of one piece
-    /// can be searched so.
-    pub(super) fn first_wanted_segment(&self) -> usize {
-        let segments = &self.snapshot.segments;
-        match self.snapshot.is_one_log() {
-            true => segments.partition_point(|s| self.selection.begins_at(s.header.first_id)).saturating_sub(1),
-            false => 0,
-        }
-    }
-
-    pub(super) fn begin_segment(&mut self, at: usize) -> Result<()> {
-        let segment: Arc<Segment> = self.snapshot.segments[at].clone();
+    /// Goes to the beginning of a segment, which is number `at`.
+    pub(super) fn begin_segment(&mut self, at: usize, segment: &Arc<Segment>) -> Result<()> {
         self.at = at;
+        self.standing = Standing::Listed;
+        self.listed_again = false;
         self.sealed = false;
         self.suspect = None;
         self.successor = None;
         self.acknowledged = None;
-        match Arc::ptr_eq(self.scanner.segment(), &segment) {
+        match Arc::ptr_eq(self.scanner.segment(), segment) {
             true => {
                 self.scanner.reread();
                 self.scanner.jump(segment.start);
@@ -297,7 +286,7 @@ impl Cursor {
         // Nothing is read of a segment behind the filter's range.
         let by_index =
             !self.past && self.mode == ReaderMode::Prefix && self.selection.is_selective(segment.header.first_id);
-        self.route = if by_index { Route::by_index(&segment)? } else { None };
+        self.route = if by_index { Route::by_index(segment)? } else { None };
         self.selection.begin_segment();
         self.learn_names();
         match self.salvage.is_some() {

@@ -38,7 +38,7 @@ impl Cursor {
         let first_only = std::mem::take(&mut self.first_only) && header.codec == 0 && self.snapshot.is_one_log();
         if first_only && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);
-            self.resume_behind(hits[0].id);
+            self.resume_behind(hits[0].id, true);
         }
         if !headers_only {
             hits = match self.salvage.is_some() {

@@ -7,9 +7,11 @@ mod cursor;
 mod filter;
 mod forward;
 mod load;
+mod place;
 mod route;
 mod salvage;
 mod tail;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +58,12 @@ pub struct SegmentFacts {
     pub writer: String,
     /// Whether a writer has it open.
     pub live: bool,
+    /// The period after which the log rolled when it was begun, in seconds; 0 = none.
+    pub period_s: u64,
+    /// What the log's files were called when it was begun.
+    pub template: String,
+    /// Id of the last record before it; `None` in the first segment.
+    pub predecessor_last_id: Option<u64>,
 }
 
 impl Reader {
@@ -64,7 +72,9 @@ impl Reader {
     ///
     /// # Errors
     /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when a file does not begin as a segment does,
-    /// [`Kind::Unsupported`] when it is of a newer version.
+    /// [`Kind::Unsupported`] when it is of a newer version, [`Kind::Mismatch`] when it is of another log than
+    /// [`ReaderOptions::require`] says. In a directory of more than 64 files their names tell which segments there are;
+    /// then all but the first is found out when a cursor comes there.
     pub fn open(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Self> {
         Self::of(Source::of(path.as_ref())?, options)
     }
@@ -75,8 +85,8 @@ impl Reader {
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
-        let snapshot = source.snapshot(&Snapshot::default(), options.mode)?;
-        if snapshot.segments.is_empty() {
+        let snapshot = source.snapshot(&Snapshot::empty(options.require.clone()), options.mode)?;
+        if snapshot.slots.is_empty() {
             let nothing = Error::new(Kind::NotFound, "no segment (*.binlog) is here");
             return Err(match &source {
                 Source::Directory(directory) => nothing.at(directory.path()),
@@ -86,9 +96,10 @@ impl Reader {
         Ok(Reader { source, snapshot, options })
     }
 
-    /// The segments that were there when the reader was opened, in the order in which they were written.
+    /// The segments that were there when the reader was opened, in the order in which they were written, without those
+    /// that were removed or damaged since. Opens each of them, one after the other.
     pub fn segments(&self) -> Vec<SegmentFacts> {
-        self.snapshot.segments.iter().map(|segment| facts(segment)).collect()
+        self.snapshot.segments().filter_map(|segment| segment.ok()).map(|segment| facts(&segment)).collect()
     }
 
     /// A cursor before the first record that the filter lets through.
@@ -115,5 +126,8 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         created: header.created_ns,
         writer,
         live: segment.is_live(),
+        period_s: header.period_s,
+        template: header.template.clone(),
+        predecessor_last_id: header.predecessor.as_ref().map(|_| header.first_id - 1),
     }
 }

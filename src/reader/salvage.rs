@@ -1,6 +1,7 @@
 //! Going on behind damage, and telling exactly what was lost by it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::block::Hit;
 use super::cursor::{Moved, Shown};
@@ -36,7 +37,9 @@ impl Salvage {
 
     /// Takes the segments out that are to be passed over.
     pub fn forget_repeated(&self, snapshot: &mut Snapshot) {
-        snapshot.segments.retain(|segment| !self.repeated.contains(&segment.path));
+        if !self.repeated.is_empty() {
+            snapshot.slots.retain(|slot| !self.repeated.contains(&slot.path()));
+        }
     }
 
     /// Tells of files in which there is nothing to salvage.
@@ -188,9 +191,7 @@ impl Cursor {
             Ok(left) => left,
             Err(bad) => return Err(Error::corrupt(bad.tell().1)),
         };
-        let next = self.snapshot.segments.get(self.at + 1);
-        let next = next.filter(|next| next.header.log_id == self.segment().header.log_id);
-        let first_id = next.map_or(expected, |next| next.header.first_id);
+        let first_id = self.next_first_id().unwrap_or(expected);
         self.lose((offset, left), lost(first_id), &bad.into_malformed())?;
         self.scanner.stand_at(offset + left);
         self.expected = Some(first_id.max(expected));
@@ -201,9 +202,7 @@ impl Cursor {
     /// A gzip or zstd file cannot be read behind the place where it is broken.
     fn give_up(&mut self, offset: u64, bad: Bad) -> Result<Moved> {
         let expected = self.expected.unwrap_or(self.segment().header.first_id);
-        let next = self.snapshot.segments.get(self.at + 1);
-        let next = next.filter(|next| next.header.log_id == self.segment().header.log_id);
-        let first_id = next.map_or(expected, |next| next.header.first_id);
+        let first_id = self.next_first_id().unwrap_or(expected);
         let reason = match bad {
             Bad::Io(error) => Malformed::inconsistent(error.reason()),
             other => other.into_malformed(),
@@ -217,6 +216,13 @@ impl Cursor {
         self.leave_segment(0, String::new())
     }
 
+    /// Id of the first record of the segment behind this one in its log.
+    fn next_first_id(&self) -> Option<u64> {
+        let next = self.snapshot.slots.get(self.at + 1)?;
+        let known = next.known().filter(|_| next.log.id == self.segment().header.log_id)?;
+        Some(known.first_id)
+    }
+
     /// Whether a writer is at work, and nothing follows the `len` bytes at the scanner's place: then they are not there
     /// yet, and not lost.
     fn is_being_written(&self, len: u64) -> Result<bool> {
@@ -226,7 +232,7 @@ impl Cursor {
 
     /// Whether the end is to be looked at once more: the writer may have gone on, or closed, since it was read.
     fn look_again(&mut self) -> bool {
-        let again = !self.looked_again && self.at + 1 == self.snapshot.segments.len();
+        let again = !self.looked_again && self.at + 1 == self.snapshot.slots.len();
         // Leaving the segment takes note of it.
         again && !self.segment().is_live()
     }
@@ -236,7 +242,7 @@ impl Cursor {
         &mut self,
         ended: &FileHeader,
         expected: u64,
-        next: &Segment,
+        next: &Arc<Segment>,
         reason: Malformed,
     ) -> Result<Moved> {
         let first_id = next.header.first_id;
@@ -245,10 +251,10 @@ impl Cursor {
             // The same records again: the segment is passed over.
             let durable_end = self.salvage.as_mut().and_then(|salvage| salvage.durable_end.take());
             self.lose_in(next, (0, next.file.len().unwrap_or(0)), None, None, &reason)?;
-            let repeated = self.snapshot.segments.remove(self.at + 1);
+            let repeated = self.snapshot.slots.remove(self.at + 1);
             if let Some(salvage) = &mut self.salvage {
                 salvage.durable_end = durable_end;
-                salvage.repeated.push(repeated.path.clone());
+                salvage.repeated.push(repeated.path());
             }
             self.looked_again = false;
             return Ok(Moved::Again);
@@ -256,7 +262,7 @@ impl Cursor {
         let ids = (first_id > expected).then(|| (expected, first_id - 1));
         self.lose((offset, 0), ids, &reason)?;
         self.expected = Some(first_id);
-        self.begin_segment(self.at + 1)?;
+        self.begin_segment(self.at + 1, next)?;
         Ok(Moved::Again)
     }
 

@@ -31,7 +31,8 @@ fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let snapshot = open(source)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let mut written = vec![];
-    for old in &snapshot.segments {
+    for old in snapshot.segments() {
+        let old = old?;
         if old.is_fully_indexed()? {
             continue;
         }

@@ -10,16 +10,15 @@ mod rewrite;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
-use crate::log::{take_lock, Snapshot, Source};
-use crate::options::{Loss, OnLoss, ReaderMode};
-use crate::segment::{Segment, EXTENSION};
+use crate::log::{take_lock, Slot, Snapshot, Source};
+use crate::options::{Loss, OnLoss, ReaderMode, Required};
+use crate::segment::EXTENSION;
 
 pub use index::{rebuild_index, rebuild_index_in};
 
@@ -133,7 +132,7 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>) -> Result<Recovery> {
         set_aside(&*directory, &file.path)?;
     }
     for &at in &plan.repeated {
-        set_aside(&*directory, &snapshot.segments[at].path)?;
+        set_aside(&*directory, &snapshot.slots[at].path())?;
     }
     directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
     Ok(recovery)
@@ -147,37 +146,40 @@ fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
 }
 
 fn open(source: &Source) -> Result<Snapshot> {
-    let snapshot = source.snapshot(&Snapshot::default(), ReaderMode::Salvage)?;
-    match snapshot.segments.is_empty() {
+    let snapshot = source.snapshot(&Snapshot::empty(Required::default()), ReaderMode::Salvage)?;
+    match snapshot.slots.is_empty() {
         true => Err(Error::new(Kind::NotFound, "no segment (*.binlog) is here")),
         false => Ok(snapshot),
     }
 }
 
-/// Takes the locks of the logs (when all of a directory is meant) and of the segments, so that no writer comes in
-/// between.
+/// Takes the locks of the logs (when all of a directory is meant) and of their last segments, so that no writer comes in
+/// between; of the others it only looks that none has them open: there may be more of them than a process may have files
+/// open.
 fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<Vec<Arc<dyn io::File>>> {
     let mut locks = vec![];
-    let mut names: Vec<&str> = snapshot.segments.iter().map(|segment| segment.header.name.as_str()).collect();
+    let slots = &snapshot.slots;
+    let mut names: Vec<&str> = slots.iter().map(|slot| slot.log.name.as_str()).collect();
     names.dedup();
     for name in names.into_iter().filter(|name| whole && crate::log::check_name(name).is_ok()) {
         locks.push(take_lock(directory, name, rewrite::FILE_MODE)?.into_file());
     }
-    for segment in &snapshot.segments {
-        locks.push(lock_segment(directory, segment)?);
+    for (at, slot) in slots.iter().enumerate() {
+        let locked = lock_segment(directory, slot)?;
+        if slots.get(at + 1).is_none_or(|next| next.log.id != slot.log.id) {
+            slot.set_ours();
+            locks.push(locked);
+        }
     }
     Ok(locks)
 }
 
-fn lock_segment(directory: &dyn Directory, segment: &Segment) -> Result<Arc<dyn io::File>> {
-    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&segment.path);
-    let file = directory.open(&segment.name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
+fn lock_segment(directory: &dyn Directory, slot: &Slot) -> Result<Arc<dyn io::File>> {
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&slot.path());
+    let file = directory.open(&slot.name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
     match file.try_lock().map_err(|e| failed(e, "lock"))? {
-        true => {
-            segment.is_ours.store(true, Ordering::Relaxed);
-            Ok(file)
-        }
-        false => Err(Error::new(Kind::Locked, "a writer has the log open").at(&segment.path)),
+        true => Ok(file),
+        false => Err(Error::new(Kind::Locked, "a writer has the log open").at(&slot.path())),
     }
 }
 

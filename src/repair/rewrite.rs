@@ -30,7 +30,7 @@ pub(super) struct Plan {
 impl Plan {
     /// All of them, somewhere else.
     pub fn everything(snapshot: &Snapshot) -> Self {
-        Plan { rewritten: (0..snapshot.segments.len()).collect(), repeated: repeated(snapshot), in_place: false }
+        Plan { rewritten: (0..snapshot.slots.len()).collect(), repeated: repeated(snapshot), in_place: false }
     }
 
     /// Those in which something is lost, and those between which something is.
@@ -43,15 +43,15 @@ impl Plan {
         let mut cursor = salvaging(source, snapshot, note)?;
         while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
         let damaged = damaged.lock();
-        let segments = &snapshot.segments;
+        let slots = &snapshot.slots;
         let repeated = repeated(snapshot);
         let mut rewritten: HashSet<usize> =
-            (0..segments.len()).filter(|&at| damaged.contains(&segments[at].path)).collect();
-        let kept: Vec<usize> = (0..segments.len()).filter(|at| !repeated.contains(at)).collect();
+            (0..slots.len()).filter(|&at| damaged.contains(&slots[at].path())).collect();
+        let kept: Vec<usize> = (0..slots.len()).filter(|at| !repeated.contains(at)).collect();
         for pair in kept.windows(2) {
-            let (this, next) = (&segments[pair[0]].header, &segments[pair[1]].header);
-            let follows = next.predecessor.as_ref().is_some_and(|told| this.is_followed_by(told));
-            if this.log_id == next.log_id && !follows {
+            let (this, next) = (snapshot.segment(pair[0])?, snapshot.segment(pair[1])?);
+            let follows = next.header.predecessor.as_ref().is_some_and(|told| this.header.is_followed_by(told));
+            if this.header.log_id == next.header.log_id && !follows {
                 rewritten.extend(pair);
             }
         }
@@ -61,8 +61,8 @@ impl Plan {
 
 fn repeated(snapshot: &Snapshot) -> Vec<usize> {
     let mut seen = HashSet::new();
-    let segments = snapshot.segments.iter().enumerate();
-    segments.filter(|(_, s)| !seen.insert((&s.header.log_id, s.header.sequence))).map(|(at, _)| at).collect()
+    let slots = snapshot.slots.iter().enumerate();
+    slots.filter(|(_, slot)| !seen.insert((&slot.log.id, slot.sequence))).map(|(at, _)| at).collect()
 }
 
 fn salvaging(source: &Source, snapshot: &Snapshot, on_loss: OnLoss) -> Result<Cursor> {
@@ -82,11 +82,11 @@ pub(super) fn rewrite(
     let mut recovery = Recovery::default();
     let mut batch = Batch::default();
     let mut before: Option<FileHeader> = None;
-    let places: Vec<usize> = (0..snapshot.segments.len()).filter(|at| !plan.repeated.contains(at)).collect();
+    let places: Vec<usize> = (0..snapshot.slots.len()).filter(|at| !plan.repeated.contains(at)).collect();
     for (i, &at) in places.iter().enumerate() {
-        let segment = &snapshot.segments[at];
-        let next = places.get(i + 1).map(|&next| &snapshot.segments[next]);
-        let next = next.filter(|next| next.header.log_id == segment.header.log_id);
+        let segment = &snapshot.segment(at)?;
+        let next = places.get(i + 1).map(|&next| snapshot.segment(next)).transpose()?;
+        let next = next.as_ref().filter(|next| next.header.log_id == segment.header.log_id);
         before = before.filter(|before| before.log_id == segment.header.log_id);
         let mut output = None;
         let name = if plan.in_place { format!("{}.recovering", segment.name) } else { segment.name.clone() };

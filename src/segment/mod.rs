@@ -69,6 +69,24 @@ impl Segment {
         })
     }
 
+    /// Opens a segment again whose beginning is damaged, with the header that was put together for it and the offset of
+    /// its first block.
+    pub fn open_rescued(directory: &dyn Directory, name: &str, header: FileHeader, start: u64) -> Result<Self> {
+        let path = directory.path_of(name);
+        let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
+        let file = io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?;
+        Ok(Segment {
+            file,
+            name: name.to_owned(),
+            path,
+            header,
+            start,
+            is_rescued: true,
+            is_ours: AtomicBool::new(false),
+            cache: map::Cache::default(),
+        })
+    }
+
     /// Makes a new, empty file a segment.
     pub fn create(directory: &dyn Directory, name: &str, file: Arc<dyn File>, header: FileHeader) -> Result<Self> {
         let path = directory.path_of(name);

@@ -11,12 +11,13 @@ use crate::io::{self, Access, Directory};
 const WINDOW: usize = 1 << 20;
 
 /// A segment of which declaration or file header cannot be read, by the first block header in it that verifies. What its
-/// own header said is taken from its name, and from a segment of the same log as far as they share it. `None` when there is no block.
+/// own header said is taken from its name, and from a segment `beside` it in the same log, as far as they share it: best
+/// the one before. `None` when there is no block.
 pub(crate) fn rescue(
     directory: &dyn Directory,
     name: &str,
     (log, sequence): (&str, u64),
-    others: &[Arc<Segment>],
+    beside: Option<&Arc<Segment>>,
 ) -> Result<Option<Segment>> {
     let path = directory.path_of(name);
     let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
@@ -24,11 +25,10 @@ pub(crate) fn rescue(
     let Some((start, marker, block)) = first_block(&*file).map_err(|e| Error::io(&e, "read").at(&path))? else {
         return Ok(None);
     };
-    let before = others.iter().filter(|other| other.header.sequence < sequence).max_by_key(|o| o.header.sequence);
-    let known = before
-        .or(others.first())
+    let known = beside
         .map_or_else(|| FileHeader { name: log.to_owned(), ..FileHeader::default() }, |other| other.header.clone());
-    let predecessor = before.filter(|before| before.header.sequence + 1 == sequence).map(|before| Predecessor {
+    let before = beside.filter(|beside| beside.header.sequence.checked_add(1) == Some(sequence));
+    let predecessor = before.map(|before| Predecessor {
         sequence: before.header.sequence,
         marker: before.header.marker,
         ..Predecessor::default()

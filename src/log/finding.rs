@@ -1,0 +1,271 @@
+//! Which of the files that are there are segments, and in which order.
+//!
+//! Headers tell it for certain, and are read when the files are few. Where they are many, names tell it: a file that
+//! begins with the name of a log, which is known from the header of one like it, and has a number that no other has.
+//! What such a name said is compared with the header when the file is opened.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::names;
+use super::slot::{Found, Log, Shared, Slot};
+use super::snapshot::{Snapshot, Unreadable};
+use crate::error::{Error, Kind, Result};
+use crate::io::{Access, Directory};
+use crate::options::ReaderMode;
+use crate::segment::{rescue, Segment};
+
+/// So many new files are opened to ask for their place.
+const FEW: usize = 64;
+/// Kinds of names that may be among many files.
+const KINDS: usize = 16;
+/// Files of one kind of name that are opened to find one that is a segment.
+const TRIED: usize = 8;
+
+type File = (Arc<dyn Directory>, String);
+
+/// Segments being collected.
+pub(super) struct Finding<'a> {
+    known: &'a Snapshot,
+    /// Those that are known, by their names: more than one has the same only in different directories.
+    by_name: HashMap<&'a str, &'a Arc<Slot>>,
+    mode: ReaderMode,
+    shared: Arc<Shared>,
+    slots: Vec<Arc<Slot>>,
+    fresh: Vec<File>,
+    /// Those that do not begin as a segment.
+    broken: Vec<(File, Error)>,
+    /// No listed file was found to be removed.
+    is_whole: bool,
+}
+
+impl<'a> Finding<'a> {
+    pub fn new(known: &'a Snapshot, mode: ReaderMode) -> Self {
+        Finding {
+            known,
+            by_name: known.slots.iter().map(|slot| (slot.name.as_str(), slot)).collect(),
+            mode,
+            shared: known.shared.clone(),
+            slots: vec![],
+            fresh: vec![],
+            broken: vec![],
+            is_whole: true,
+        }
+    }
+
+    /// Takes files that are there.
+    pub fn add(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) {
+        for name in names {
+            let known = match self.by_name.get(name.as_str()) {
+                Some(slot) if slot.is_at(&**directory, &name) => Some(*slot),
+                Some(_) => self.known.slots.iter().find(|slot| slot.is_at(&**directory, &name)),
+                None => None,
+            };
+            match known {
+                Some(slot) => self.slots.push(slot.clone()),
+                None => self.fresh.push((directory.clone(), name)),
+            }
+        }
+    }
+
+    /// Takes one file, which must be a segment.
+    pub fn add_alone(&mut self, directory: &Arc<dyn Directory>, name: &str) -> Result<()> {
+        let segment = match self.shared.open(&**directory, name)? {
+            Found::Segment(segment) => segment,
+            // The error that says why not.
+            _ => Arc::new(Segment::open(&**directory, name, Access::Read)?),
+        };
+        self.take(directory, &segment);
+        Ok(())
+    }
+
+    /// The snapshot, and whether every listed file was there when it was opened.
+    pub fn finish(mut self) -> Result<(Snapshot, bool)> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let by_names = match fresh.len() <= FEW || self.mode == ReaderMode::Salvage {
+            true => None,
+            false => self.by_names(&fresh)?,
+        };
+        match by_names {
+            Some(slots) => self.slots.extend(slots),
+            None => self.by_headers(fresh)?,
+        }
+        let unreadable = self.place_the_broken()?;
+        if let (true, Some(first)) = (self.slots.is_empty(), unreadable.first()) {
+            return Err(first.error.clone());
+        }
+        sort(&mut self.slots);
+        let one_log = is_one_log(&self.slots);
+        Ok((Snapshot { slots: self.slots, unreadable, one_log, shared: self.shared }, self.is_whole))
+    }
+
+    fn by_headers(&mut self, files: Vec<File>) -> Result<()> {
+        for (directory, name) in files {
+            match self.shared.open(&*directory, &name) {
+                Ok(Found::Segment(segment)) => self.take(&directory, &segment),
+                Ok(Found::Unborn) => (),
+                Ok(Found::Gone) => self.is_whole = false,
+                Err(error) if error.kind() == Kind::Corrupt => self.broken.push(((directory, name), error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, directory: &Arc<dyn Directory>, segment: &Arc<Segment>) {
+        let log = self.log_of(segment);
+        self.slots.push(Arc::new(Slot::of(directory, log, segment, &self.shared)));
+    }
+
+    /// The log of a segment; the same one for all that are of it.
+    fn log_of(&self, segment: &Segment) -> Arc<Log> {
+        let log = Log { name: segment.header.name.clone(), id: segment.header.log_id.clone() };
+        // Most often it is that of the one before.
+        let known = self.slots.iter().rev().map(|slot| &slot.log).find(|known| ***known == log);
+        known.cloned().unwrap_or_else(|| Arc::new(log))
+    }
+
+    /// Places the files by their names; `None` when these do not tell the order of all of them.
+    fn by_names(&mut self, files: &[File]) -> Result<Option<Vec<Arc<Slot>>>> {
+        let mut placed: Vec<Arc<Slot>> = vec![];
+        let mut left: Vec<&File> = files.iter().collect();
+        for _ in 0..KINDS {
+            let Some((_, like)) = left.first() else { break };
+            let mut segment = None;
+            for (directory, name) in left.iter().filter(|(_, name)| are_alike(name, like)).take(TRIED) {
+                match self.shared.open(&**directory, name) {
+                    Ok(Found::Segment(found)) => {
+                        segment = Some(found);
+                        break;
+                    }
+                    Ok(Found::Unborn | Found::Gone) => (),
+                    // Whoever comes to its place will be told.
+                    Err(error) if error.kind() == Kind::Corrupt => (),
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(segment) = segment else { return Ok(None) };
+            if names::sequence(&segment.header.name, &segment.name).is_none() {
+                return Ok(None);
+            }
+            let log = self.log_of(&segment);
+            let log = placed.iter().map(|slot| &slot.log).find(|known| **known == log).cloned().unwrap_or(log);
+            left.retain(|(directory, name)| match names::sequence(&log.name, name) {
+                Some(sequence) if are_alike(name, like) => {
+                    placed.push(Arc::new(Slot::by_name(directory.clone(), name.clone(), log.clone(), sequence)));
+                    false
+                }
+                _ => true,
+            });
+        }
+        let mut places = HashSet::with_capacity(placed.len());
+        let all_differ = self.slots.iter().chain(&placed).all(|slot| places.insert((&slot.log.id, slot.sequence)));
+        Ok((left.is_empty() && all_differ).then_some(placed))
+    }
+
+    /// Finds the place of each file that does not begin as a segment, or what can be read of it in salvage.
+    fn place_the_broken(&mut self) -> Result<Vec<Unreadable>> {
+        let mut unreadable = vec![];
+        let mut broken = std::mem::take(&mut self.broken);
+        // In order, so that each finds the one before it.
+        broken.sort_by(|((_, a), _), ((_, b), _)| names::parse(a).cmp(&names::parse(b)));
+        for ((directory, name), error) in broken {
+            let known = names::parse(&name);
+            let (log, sequence) = known.unwrap_or((&name, 1));
+            let others = || self.slots.iter().filter(|slot| slot.log.name == log);
+            let rescued = match self.mode {
+                ReaderMode::Salvage => {
+                    let before = others().filter(|slot| slot.sequence < sequence).max_by_key(|slot| slot.sequence);
+                    let beside = before.or_else(|| others().next());
+                    let beside = beside.map(|slot| slot.open(&self.shared)).transpose()?;
+                    let beside = beside.and_then(|found| match found {
+                        Found::Segment(segment) => Some(segment),
+                        Found::Unborn | Found::Gone => None,
+                    });
+                    rescue(&*directory, &name, (log, sequence), beside.as_ref())?
+                }
+                // Nobody knows where it belongs.
+                _ if known.is_none() || others().next().is_none() => return Err(error),
+                _ => None,
+            };
+            if let Some(segment) = rescued {
+                self.take(&directory, &Arc::new(segment));
+                continue;
+            }
+            let bytes = directory.open(&name, Access::Read).and_then(|file| file.len()).unwrap_or(0);
+            let (path, log) = (directory.path_of(&name), log.to_owned());
+            unreadable.push(Unreadable { path, bytes, error, log, sequence });
+        }
+        Ok(unreadable)
+    }
+}
+
+/// Whether two names differ in nothing but the digits of their numbers.
+fn are_alike(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    loop {
+        match (digits(a), digits(b)) {
+            (0, 0) => (),
+            (0, _) | (_, 0) => return false,
+            (of_a, of_b) => (a, b) = (&a[of_a..], &b[of_b..]),
+        }
+        match (a.split_first(), b.split_first()) {
+            (None, None) => return true,
+            (Some((x, rest_a)), Some((y, rest_b))) if x == y => (a, b) = (rest_a, rest_b),
+            _ => return false,
+        }
+    }
+}
+
+pub(super) fn is_one_log(slots: &[Arc<Slot>]) -> bool {
+    slots.windows(2).all(|pair| Arc::ptr_eq(&pair[0].log, &pair[1].log) || pair[0].log.id == pair[1].log.id)
+}
+
+/// Segments of one log stand together, by sequence number: names, times and inodes may lie, headers do not. Logs are
+/// ordered by name, then by when they began.
+pub(super) fn sort(slots: &mut [Arc<Slot>]) {
+    let mut began: HashMap<Vec<u8>, i64> = HashMap::new();
+    if !is_one_log(slots) {
+        for slot in slots.iter() {
+            let created = slot.known().map_or(i64::MAX, |known| known.created_ns);
+            began.entry(slot.log.id.clone()).and_modify(|at| *at = created.min(*at)).or_insert(created);
+        }
+    }
+    // Of two copies the one comes first that is named as a writer names it.
+    let is_copy = |slot: &Slot| names::sequence(&slot.log.name, &slot.name) != Some(slot.sequence);
+    slots.sort_by(|a, b| {
+        let by_log = match Arc::ptr_eq(&a.log, &b.log) {
+            true => std::cmp::Ordering::Equal,
+            false => {
+                let key =
+                    |slot: &'_ Slot| (slot.log.name.clone(), began.get(&slot.log.id).copied(), slot.log.id.clone());
+                key(a).cmp(&key(b))
+            }
+        };
+        by_log
+            .then_with(|| a.sequence.cmp(&b.sequence))
+            .then_with(|| (is_copy(a), a.path()).cmp(&(is_copy(b), b.path())))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_alike_when_only_numbers_differ() {
+        for (a, b, alike) in [
+            ("a.0000000001.binlog", "a.0000000012.binlog", true),
+            ("a.2026-11-21.0000000001.binlog", "a.2026-1-2.00000000001.binlog", true),
+            ("a1.0000000001.binlog", "a22.0000000001.binlog", true),
+            ("a.0000000001.binlog", "b.0000000001.binlog", false),
+            ("a.0000000001.binlog", "a.b.0000000001.binlog", false),
+            ("a.0000000001.binlog", "a.binlog", false),
+            ("a.0000000001.binlog", "a.0000000001.binlog2", false),
+            ("", "", true),
+        ] {
+            assert_eq!((are_alike(a, b), are_alike(b, a)), (alike, alike), "{a} {b}");
+        }
+    }
+}

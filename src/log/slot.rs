@@ -1,0 +1,233 @@
+//! A segment file that is known of, and opened when it is wanted: a log may have more of them than a process may have
+//! files open.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result};
+use crate::format::declaration::FileHeader;
+use crate::io::{Access, Directory};
+use crate::options::Required;
+use crate::segment::{is_unborn, Segment};
+
+/// Segments that a reader and its cursors keep open for the next question, besides those that they are reading.
+const KEPT_OPEN: usize = 16;
+
+/// The log that a segment belongs to.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Log {
+    pub name: String,
+    pub id: Vec<u8>,
+}
+
+/// A file and its place in a log.
+pub(crate) struct Slot {
+    directory: Arc<dyn Directory>,
+    /// The file's name.
+    pub name: String,
+    pub log: Arc<Log>,
+    /// Its number in the log: as its header says, or as its name does when that was not read yet.
+    pub sequence: u64,
+    by_name: bool,
+    known: OnceLock<Known>,
+    /// What was put together for a segment whose beginning is damaged: its header, and the offset of its first block.
+    rescued: Option<Box<(FileHeader, u64)>>,
+    open: Mutex<Weak<Segment>>,
+    /// This process holds the writer's lock on the file.
+    is_ours: AtomicBool,
+}
+
+/// What the header of a segment says about the records in it and before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub first_id: u64,
+    pub created_ns: i64,
+    /// The largest time of all records before it; `None` = nobody knows.
+    pub latest_ns: Option<i64>,
+}
+
+/// What became of a file that was listed.
+pub(crate) enum Found {
+    Segment(Arc<Segment>),
+    /// Nothing was ever written to it: a writer has just created it, or was about to begin it when it was killed.
+    Unborn,
+    /// It was removed.
+    Gone,
+}
+
+/// What a reader and all its cursors share.
+#[derive(Default)]
+pub(crate) struct Shared {
+    require: Required,
+    recent: Mutex<VecDeque<Arc<Segment>>>,
+}
+
+impl Shared {
+    pub fn new(require: Required) -> Self {
+        Shared { require, recent: Mutex::default() }
+    }
+
+    /// Opens the segment in a file, and looks whether it is of the required log. The file is as it is listed: it may be
+    /// unborn, or gone.
+    pub fn open(&self, directory: &dyn Directory, name: &str) -> Result<Found> {
+        // A writer may complete the header just after it was found wanting: then another look finds it.
+        const LOOKS: usize = 5;
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            match Segment::open(directory, name, Access::Read) {
+                Ok(segment) => {
+                    self.require.check(&segment.header, &segment.path)?;
+                    return Ok(Found::Segment(Arc::new(segment)));
+                }
+                Err(e) if e.kind() == Kind::NotFound => {
+                    // A symbolic link to nothing stays.
+                    let is_gone = directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+                    return Ok(if is_gone { Found::Gone } else { Found::Unborn });
+                }
+                Err(_) if is_unborn(directory, name) => return Ok(Found::Unborn),
+                Err(e) if looks < LOOKS && e.os_code() == Some(libc::EMFILE) => self.recent.lock().clear(),
+                Err(e) if looks == LOOKS => return Err(e),
+                Err(_) => (),
+            }
+        }
+    }
+
+    fn keep(&self, segment: &Arc<Segment>) {
+        let mut recent = self.recent.lock();
+        match recent.iter().position(|kept| Arc::ptr_eq(kept, segment)) {
+            Some(0) => return,
+            Some(at) => drop(recent.remove(at)),
+            None => recent.truncate(KEPT_OPEN - 1),
+        }
+        recent.push_front(segment.clone());
+    }
+}
+
+impl Slot {
+    /// Of a segment that has just been opened.
+    pub fn of(directory: &Arc<dyn Directory>, log: Arc<Log>, segment: &Arc<Segment>, shared: &Shared) -> Self {
+        let header = &segment.header;
+        let slot = Slot {
+            directory: directory.clone(),
+            name: segment.name.clone(),
+            log,
+            sequence: header.sequence,
+            by_name: false,
+            known: OnceLock::new(),
+            rescued: segment.is_rescued.then(|| Box::new((header.clone(), segment.start))),
+            open: Mutex::new(Arc::downgrade(segment)),
+            is_ours: AtomicBool::new(false),
+        };
+        slot.learn(segment);
+        shared.keep(segment);
+        slot
+    }
+
+    /// Of a file whose name tells that it is this segment.
+    pub fn by_name(directory: Arc<dyn Directory>, name: String, log: Arc<Log>, sequence: u64) -> Self {
+        Slot {
+            directory,
+            name,
+            log,
+            sequence,
+            by_name: true,
+            known: OnceLock::new(),
+            rescued: None,
+            open: Mutex::default(),
+            is_ours: AtomicBool::new(false),
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.path_of(&self.name)
+    }
+
+    /// Whether it is the file of this name in this directory.
+    pub fn is_at(&self, directory: &dyn Directory, name: &str) -> bool {
+        self.name == name && self.directory.path() == directory.path()
+    }
+
+    /// Whether the file is there no more. A question that the system fails to answer is answered with no.
+    pub fn is_gone(&self) -> bool {
+        self.directory.facts(&self.name).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+    }
+
+    /// What its header says, as far as it was read.
+    pub fn known(&self) -> Option<Known> {
+        self.known.get().copied()
+    }
+
+    /// Takes note that this process holds the writer's lock on the file.
+    pub fn set_ours(&self) {
+        self.is_ours.store(true, Ordering::Relaxed);
+        if let Some(segment) = self.open.lock().upgrade() {
+            segment.is_ours.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The segment, which is opened unless somebody has it open.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] when it is not the one that it was taken for, [`Kind::Mismatch`] when it is of another log than
+    /// was required, and what the system says.
+    pub fn open(&self, shared: &Shared) -> Result<Found> {
+        let known = self.open.lock().upgrade();
+        if let Some(segment) = known {
+            shared.keep(&segment);
+            return Ok(Found::Segment(segment));
+        }
+        let segment = match &self.rescued {
+            None => match shared.open(&*self.directory, &self.name)? {
+                Found::Segment(segment) => segment,
+                other => return Ok(other),
+            },
+            Some(rescued) => match Segment::open_rescued(&*self.directory, &self.name, rescued.0.clone(), rescued.1) {
+                Ok(segment) => Arc::new(segment),
+                Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
+                Err(e) => return Err(e),
+            },
+        };
+        self.verify(&segment)?;
+        segment.is_ours.store(self.is_ours.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.learn(&segment);
+        *self.open.lock() = Arc::downgrade(&segment);
+        shared.keep(&segment);
+        Ok(Found::Segment(segment))
+    }
+
+    /// A name that lies, or a file that was exchanged, is told of, and never read in the wrong place.
+    fn verify(&self, segment: &Segment) -> Result<()> {
+        let header = &segment.header;
+        let corrupt = |reason: String| Err(Error::corrupt(reason).at_offset(&segment.path, 0));
+        if header.name != self.log.name || header.log_id != self.log.id {
+            let told = if self.by_name { "by its name it is" } else { "it was" };
+            let other = if header.name == self.log.name { "another log of the name" } else { "the log" };
+            let (log, there) = (&self.log.name, &header.name);
+            return corrupt(format!("the segment belongs to {other} {there:?}; {told} one of the log {log:?}"));
+        }
+        // A log's first segment has the number 1 also when its name had to take a greater one.
+        let is_first = self.by_name && header.sequence == 1 && header.predecessor.is_none();
+        if header.sequence != self.sequence && !is_first {
+            let told = if self.by_name { "by its name it is" } else { "it was" };
+            return corrupt(format!("the segment has the number {}; {told} number {}", header.sequence, self.sequence));
+        }
+        Ok(())
+    }
+
+    fn learn(&self, segment: &Segment) {
+        let header = &segment.header;
+        let latest_ns = match &header.predecessor {
+            Some(told) => told.latest_ns,
+            // Nothing is before the first one.
+            None if header.sequence == 1 => Some(i64::MIN),
+            None => None,
+        };
+        let _ = self.known.set(Known { first_id: header.first_id, created_ns: header.created_ns, latest_ns });
+    }
+}
