@@ -1,0 +1,268 @@
+//! Logs of thousands of segments: what is asked for is found without opening each.
+
+mod common;
+
+use std::sync::Arc;
+
+use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation};
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use common::history::open;
+use common::*;
+
+const SEGMENTS: u64 = 2100;
+/// Files that may be opened to find one of so many.
+const FEW: usize = 24;
+
+/// A closed log in which each segment holds one record, of the time of its id.
+fn a_log() -> MemoryDirectory {
+    named("default", SEGMENTS)
+}
+
+fn named(name: &str, segments: u64) -> MemoryDirectory {
+    let directory = MemoryDirectory::new();
+    add_log(&directory, name, segments);
+    directory
+}
+
+fn add_log(directory: &MemoryDirectory, name: &str, segments: u64) {
+    let options = WriterOptions { name: name.into(), ..WriterOptions::default() };
+    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    for id in 1..=segments {
+        writer.append_record(&binlog::NewRecord { time: Some(id as i64), ..record(id) }).unwrap();
+        if id < segments {
+            writer.roll().unwrap();
+        }
+    }
+    writer.close().unwrap();
+}
+
+fn record(id: u64) -> binlog::NewRecord<'static> {
+    let payloads: [&[u8]; 3] = [b"one", b"two", b"three"];
+    binlog::NewRecord { type_id: (id % 3) as u32, payload: payloads[(id % 3) as usize], ..Default::default() }
+}
+
+fn file(id: u64) -> String {
+    format!("default.{id:010}.binlog")
+}
+
+/// What `ask` returns, and how many files it opened.
+fn opened<T>(directory: &MemoryDirectory, ask: impl FnOnce() -> T) -> (T, usize) {
+    directory.set_fault(Some(Fault { from: usize::MAX, times: 0, errno: 0, only: Some(Operation::Open) }));
+    let answer = ask();
+    let opened = directory.operations();
+    directory.set_fault(None);
+    (answer, opened)
+}
+
+fn ids(cursor: &mut binlog::Cursor) -> Vec<u64> {
+    drain(cursor, Way::Next).whole().iter().map(|row| row.id).collect()
+}
+
+#[test]
+fn opening_and_the_last_record_open_a_few_files() {
+    let directory = a_log();
+    let (reader, count) = opened(&directory, || open(&directory));
+    assert!(count <= 2, "{count} files to open a log");
+    for newest_first in [false, true] {
+        let filter = Filter { last: Some(1), newest_first, ..Filter::default() };
+        let (seen, count) = opened(&directory, || ids(&mut reader.cursor(&filter).unwrap()));
+        assert_eq!(seen, [SEGMENTS]);
+        assert!(count <= FEW, "{count} files for the last record");
+    }
+    let newest = Filter { newest_first: true, ..Filter::default() };
+    let (first, count) = opened(&directory, || {
+        let mut cursor = reader.cursor(&newest).unwrap();
+        cursor.next().unwrap().map(|record| record.id)
+    });
+    assert_eq!(first, Some(SEGMENTS));
+    assert!(count <= FEW, "{count} files for the newest record");
+    assert_eq!(ids(&mut reader.cursor(&newest).unwrap()), (1..=SEGMENTS).rev().collect::<Vec<_>>());
+    assert_eq!(ids(&mut reader.cursor(&Filter::default()).unwrap()), (1..=SEGMENTS).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_record_is_found_by_its_id_among_thousands_of_segments() {
+    let directory = a_log();
+    let reader = open(&directory);
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    for id in [1, SEGMENTS, 700, 701, 1500] {
+        let (got, count) = opened(&directory, || cursor.get(id).unwrap().map(|record| (record.id, record.time)));
+        assert_eq!(got, Some((id, id as i64)));
+        assert!(count <= FEW, "{count} files for record {id}");
+        let (next, count) = opened(&directory, || {
+            cursor.seek(id).unwrap();
+            cursor.next().unwrap().map(|record| record.id)
+        });
+        assert_eq!(next, Some(id));
+        assert!(count <= 4, "{count} files for record {id} once more");
+    }
+    let (got, count) = opened(&directory, || cursor.get(SEGMENTS + 1).unwrap().is_some());
+    assert!(!got && count <= FEW, "{count} files for a record that is not there");
+    let none = Filter { types: vec![77], to_id: Some(300), from_id: Some(300), ..Filter::default() };
+    let (tail, count) = opened(&directory, || drain(&mut reader.cursor(&none).unwrap(), Way::Next).tail().clone());
+    assert_eq!(tail.state, TailState::Closed);
+    assert!(count <= FEW, "{count} files behind the last wanted record");
+    let range = Filter { from_id: Some(1200), to_id: Some(1210), ..Filter::default() };
+    assert_every_way(&reader, &range, &rows_of(&reader)[1199..1210]);
+}
+
+#[test]
+fn a_cursor_at_the_end_notices_a_new_segment_without_opening_the_others_again() {
+    let directory = a_log();
+    let reader = open(&directory);
+    let mut cursor = reader.cursor(&Filter { last: Some(2), ..Filter::default() }).unwrap();
+    assert_eq!(ids(&mut cursor), [SEGMENTS - 1, SEGMENTS]);
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    for id in SEGMENTS + 1..SEGMENTS + 5 {
+        writer.append(1, b"more").unwrap();
+        writer.roll().unwrap();
+        let (seen, count) = opened(&directory, || ids(&mut cursor));
+        assert_eq!(seen, [id]);
+        assert!(count <= 4, "{count} files for one more");
+    }
+}
+
+#[test]
+fn what_asks_for_every_segment_sees_every_segment() {
+    let directory = named("default", 200);
+    let reader = open(&directory);
+    let facts = reader.segments();
+    assert_eq!(facts.iter().map(|facts| facts.sequence).collect::<Vec<_>>(), (1..=200).collect::<Vec<_>>());
+    let last_ids: Vec<_> = facts.iter().map(|facts| facts.predecessor_last_id).collect();
+    assert_eq!(last_ids, std::iter::once(None).chain((1..200).map(Some)).collect::<Vec<_>>());
+    assert_eq!(reader.counts().unwrap().iter().map(|counted| counted.records).sum::<u64>(), 200);
+    assert_eq!(reader.index().unwrap().len(), 200);
+    assert_eq!(rows_of(&common::history::open_mode(&directory, ReaderMode::Salvage)).len(), 200);
+    assert_eq!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap().segments, []);
+}
+
+#[test]
+fn a_name_that_contradicts_its_header_is_an_error_for_whoever_comes_there_and_never_another_order() {
+    let good = named("default", 100);
+    for (from, to, last_shown) in [(50, 101, 49), (50, 300, 49), (100, 1000, 99)] {
+        let directory = history::copy_of(&good);
+        directory.rename(&file(from), &file(to)).unwrap();
+        let seen = read(&open(&directory), &Filter::default(), Way::Next);
+        let error = seen.end.unwrap_err();
+        assert_eq!((error.kind(), seen.rows.len()), (Kind::Corrupt, last_shown), "{from} as {to}: {error}");
+    }
+    // Two that changed places; each is found out where it stands.
+    let directory = history::copy_of(&good);
+    let (a, b) = (good.contents(&file(30)).unwrap(), good.contents(&file(60)).unwrap());
+    directory.set_contents(&file(30), b);
+    directory.set_contents(&file(60), a);
+    let reader = open(&directory);
+    let seen = read(&reader, &Filter::default(), Way::Next);
+    let error = seen.end.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "memory:/default.0000000030.binlog: offset 0: the segment has the number 60; by its name it is number 30"
+    );
+    assert_eq!((error.kind(), seen.rows.len()), (Kind::Corrupt, 29));
+    assert_eq!(read(&reader, &Filter { from_id: Some(61), ..Filter::default() }, Way::Next).whole().len(), 40);
+    // A file of another log under a name of this one.
+    let other = named("default", 3);
+    let directory = history::copy_of(&good);
+    directory.set_contents(&file(70), other.contents(&file(2)).unwrap());
+    let seen = read(&open(&directory), &Filter::default(), Way::Next);
+    assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (69, Kind::Corrupt));
+}
+
+#[test]
+fn where_names_do_not_tell_the_order_headers_do() {
+    let good = named("default", 100);
+    let rows = rows_of(&open(&good));
+    // Names that are none of a log's.
+    let directory = MemoryDirectory::new();
+    for id in 1..=100 {
+        directory.set_contents(&format!("{}.binlog", 1000 - id), good.contents(&file(id)).unwrap());
+    }
+    assert_rows(&rows_of(&open(&directory)), &rows, "names of somebody else's making");
+    // A number twice: a copy beside its original is told as it is among few.
+    let directory = history::copy_of(&good);
+    directory.set_contents("default.00000000040.binlog", good.contents(&file(40)).unwrap());
+    let error = read(&open(&directory), &Filter::default(), Way::Next).end.unwrap_err();
+    assert!(error.reason().contains("twice"), "{error}");
+    let salvaged = common::history::open_mode(&directory, ReaderMode::Salvage);
+    assert_rows(&rows_of(&salvaged), &rows, "a copy is passed over");
+}
+
+#[test]
+fn logs_beside_each_other_are_told_apart_by_names_that_begin_alike() {
+    let directory = MemoryDirectory::new();
+    for (name, segments) in [("a", 80), ("a.b", 40), ("a1", 30), ("a22", 20)] {
+        add_log(&directory, name, segments);
+    }
+    let (reader, count) = opened(&directory, || open(&directory));
+    assert!(count <= 8, "{count} files to open four logs");
+    let ids: Vec<u64> = rows_of(&reader).iter().map(|row| row.id).collect();
+    assert_eq!(ids, (1..=80).chain(1..=40).chain(1..=30).chain(1..=20).collect::<Vec<_>>());
+    let names: Vec<String> = reader.segments().into_iter().map(|facts| facts.name).collect();
+    assert!(names.is_sorted());
+}
+
+#[test]
+fn empty_files_and_damaged_beginnings_among_many_are_as_among_few() {
+    let good = named("default", 150);
+    let directory = history::copy_of(&good);
+    // Writers that were killed before they began a segment, one of them at this moment.
+    for id in [151, 152] {
+        directory.set_contents(&file(id), vec![]);
+    }
+    let rows = rows_of(&open(&good));
+    assert_every_way(&open(&directory), &Filter::default(), &rows);
+    let last = Filter { last: Some(1), ..Filter::default() };
+    assert_eq!(read(&open(&directory), &last, Way::Next).whole()[0].id, 150);
+    let newest = Filter { newest_first: true, ..Filter::default() };
+    assert_eq!(read(&open(&directory), &newest, Way::Next).whole().len(), 150);
+    // One that was in the way when the log rolled, where a search looks first, and a first segment that is no number 1.
+    let directory = MemoryDirectory::new();
+    directory.set_contents(&file(20), vec![]);
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    for id in 1..=150 {
+        writer.append_record(&binlog::NewRecord { time: Some(id as i64), ..record(id) }).unwrap();
+        if id == 75 {
+            directory.set_contents(&file(96), vec![]);
+        }
+        writer.roll().unwrap();
+    }
+    writer.close().unwrap();
+    assert!(directory.contents(&file(21)).unwrap().len() > 100 && directory.contents(&file(96)).unwrap().is_empty());
+    for from_id in [1, 75, 76, 77] {
+        let filter = Filter { from_id: Some(from_id), ..Filter::default() };
+        assert_every_way(&open(&directory), &filter, &rows[from_id as usize - 1..]);
+    }
+    let newest = Filter { newest_first: true, ..Filter::default() };
+    assert_eq!(read(&open(&directory), &newest, Way::Next).whole().len(), 150);
+
+    let directory = history::copy_of(&good);
+    let mut damaged = good.contents(&file(75)).unwrap();
+    damaged[20] ^= 1;
+    directory.set_contents(&file(75), damaged);
+    let reader = open(&directory);
+    let seen = read(&reader, &Filter::default(), Way::Next);
+    assert_eq!(seen.rows.len(), 74);
+    let error = seen.end.unwrap_err();
+    assert_eq!((error.kind(), error.path()), (Kind::Corrupt, Some(directory.path_of(&file(75)).as_path())));
+    for from_id in [76, 100, 149] {
+        let filter = Filter { from_id: Some(from_id), ..Filter::default() };
+        assert_rows(&read(&reader, &filter, Way::Next).whole(), &rows[from_id as usize - 1..], "behind the damage");
+    }
+    let seen = read(&reader, &Filter { from_id: Some(75), ..Filter::default() }, Way::Next);
+    assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (0, Kind::Corrupt));
+    assert_eq!(rows_of(&common::history::open_mode(&directory, ReaderMode::Salvage)).len(), 150);
+}
+
+#[test]
+fn what_is_required_is_required_of_each_segment_among_many() {
+    let directory = a_log();
+    let required = |name: &str| ReaderOptions {
+        require: binlog::Required { name: Some(name.into()), ..Default::default() },
+        ..ReaderOptions::default()
+    };
+    let open = |name: &str| Reader::open_in(Arc::new(directory.clone()), required(name));
+    assert_eq!(open("other").err().unwrap().kind(), Kind::Mismatch);
+    assert_eq!(rows_of(&open("default").unwrap()).len(), SEGMENTS as usize);
+    assert!(directory.open(&file(1), Access::Read).is_ok());
+}
