@@ -1,7 +1,9 @@
-//! A log of more segments than a process may have files open. The limit is the whole process's, so this is a program of
-//! its own.
+//! Few descriptors: a log of more segments than a process may have files open, and none left at all. The limit is the
+//! whole process's, so this is a program of its own, and one test.
 
 mod common;
+
+use std::time::Duration;
 
 use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::*;
@@ -15,8 +17,28 @@ fn limit_descriptors() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }
 
+/// A process that cannot have a watch looks every now and then.
+fn waiting_needs_no_descriptor(path: &std::path::Path) {
+    let writer = Writer::open(path, WriterOptions::default()).unwrap();
+    let mut cursor = Reader::open(path, ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap();
+    let mut taken = vec![];
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    assert!(!cursor.wait(Duration::from_millis(30)).unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(30));
+            writer.append(1, b"one").unwrap();
+            writer.flush().unwrap();
+        });
+        assert!(cursor.wait(Duration::from_secs(20)).unwrap());
+    });
+    assert_eq!(cursor.next().unwrap().unwrap().id, 1);
+}
+
 #[test]
-fn a_log_of_more_segments_than_descriptors_is_read_checked_and_recovered() {
+fn a_log_of_more_segments_than_descriptors_is_read_followed_checked_and_recovered() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("log");
     let writer = Writer::open(&path, WriterOptions::default()).unwrap();
@@ -28,6 +50,7 @@ fn a_log_of_more_segments_than_descriptors_is_read_checked_and_recovered() {
     }
     writer.close().unwrap();
     limit_descriptors();
+    waiting_needs_no_descriptor(&scratch.path().join("other"));
 
     let open = |mode| Reader::open(&path, ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
     let mut cursors = vec![];

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_void, CString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
 
 use super::error::c_string;
 use super::guard::*;
@@ -26,6 +27,13 @@ impl From<SegmentFacts> for SegmentStrings {
             content_type: c_string(facts.content_type.as_bytes()),
             facts,
         }
+    }
+}
+
+impl binlog_reader {
+    /// The segments, of which each is opened when somebody asks for them first.
+    fn segments(&self) -> &[SegmentStrings] {
+        self.segments.get_or_init(|| self.reader.segments().into_iter().map(SegmentStrings::from).collect())
     }
 }
 
@@ -67,8 +75,7 @@ pub unsafe extern "C" fn binlog_reader_open(
             let options = reader_options(options)?;
             let out = by_mut(out, "out")?;
             let reader = Reader::open(path(path_or_glob, "path_or_glob")?, options)?;
-            let segments = reader.segments().into_iter().map(SegmentStrings::from).collect();
-            Ok(give(out, binlog_reader { reader, segments }))
+            Ok(give(out, binlog_reader { reader, segments: OnceLock::new() }))
         })
     }
 }
@@ -86,7 +93,7 @@ pub unsafe extern "C" fn binlog_reader_segment_count(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            *by_mut(out, "out")? = by_ref(reader, "reader")?.segments.len();
+            *by_mut(out, "out")? = by_ref(reader, "reader")?.segments().len();
             Ok(BINLOG_OK)
         })
     }
@@ -108,8 +115,9 @@ pub unsafe extern "C" fn binlog_reader_segment(
     unsafe {
         guard(err, || {
             let (reader, out) = (by_ref(reader, "reader")?, by_mut(out, "out")?);
-            let Some(segment) = reader.segments.get(index) else {
-                let count = reader.segments.len();
+            let segments = reader.segments();
+            let Some(segment) = segments.get(index) else {
+                let count = segments.len();
                 return Err(Error::new(Kind::NotFound, format!("there is no segment {index}, only {count} of them")));
             };
             *out = binlog_segment {

@@ -389,7 +389,7 @@ pub struct binlog_writer {
 /// A log to be read. Threads may share it, closing excepted.
 pub struct binlog_reader {
     pub(super) reader: crate::Reader,
-    pub(super) segments: Vec<super::reader::SegmentStrings>,
+    pub(super) segments: std::sync::OnceLock<Vec<super::reader::SegmentStrings>>,
 }
 
 /// Records of a log, one after the other. Belongs to one thread at a time.

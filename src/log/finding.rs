@@ -96,6 +96,7 @@ impl<'a> Finding<'a> {
         }
         sort(&mut self.slots);
         let one_log = is_one_log(&self.slots);
+        self.shared.keep_only(&self.slots);
         Ok((Snapshot { slots: self.slots, unreadable, one_log, shared: self.shared }, self.is_whole))
     }
 

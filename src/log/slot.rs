@@ -1,7 +1,7 @@
 //! A segment file that is known of, and opened when it is wanted: a log may have more of them than a process may have
 //! files open.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,6 +96,12 @@ impl Shared {
                 Err(_) => (),
             }
         }
+    }
+
+    /// Closes what is kept open of segments that are not among these: a file that was removed takes space as long.
+    pub fn keep_only(&self, slots: &[Arc<Slot>]) {
+        let there: HashSet<_> = slots.iter().map(|slot| slot.open.lock().as_ptr()).collect();
+        self.recent.lock().retain(|kept| there.contains(&Arc::as_ptr(kept)));
     }
 
     fn keep(&self, segment: &Arc<Segment>) {

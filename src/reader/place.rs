@@ -187,3 +187,111 @@ impl Cursor {
         (first <= last).then(|| Error::of_missed(first, last).at(&self.segment().path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::codec::{Codec, Compressor};
+    use crate::format::declaration::Predecessor;
+    use crate::format::draft::{Buffers, Draft, NewEntry};
+    use crate::io::{Directory, Fault, MemoryDirectory, Operation};
+    use crate::segment::{Appender, Block};
+    use crate::{Filter, Reader, ReaderOptions};
+
+    const SEGMENTS: u64 = 500;
+
+    /// A record's time: later and later, with one now and then that is earlier than those before it.
+    fn time_of(id: u64) -> i64 {
+        10 * id as i64 - if id.is_multiple_of(7) { 95 } else { 0 }
+    }
+
+    /// A log with one record in each segment, whose headers tell the latest time before where `tells` says so.
+    fn a_log(tells: impl Fn(u64) -> bool) -> MemoryDirectory {
+        let directory = MemoryDirectory::new();
+        let (mut before, mut latest): (Option<Predecessor>, i64) = (None, i64::MIN);
+        for id in 1..=SEGMENTS {
+            let header = FileHeader {
+                name: "log".into(),
+                log_id: vec![1; 16],
+                marker: id,
+                sequence: id,
+                first_id: id,
+                predecessor: before.clone(),
+                ..FileHeader::default()
+            };
+            let name = format!("log.{id:010}.binlog");
+            let file = directory.create(&name, 0o640).unwrap();
+            let mut appender = Appender::new(Arc::new(Segment::create(&directory, &name, file, header).unwrap()));
+            let mut buffers = Buffers::default();
+            let mut draft = Draft::new(id, &mut buffers, 0);
+            draft.push(&NewEntry { type_id: 1, time: time_of(id), metadata: (0, &[]), payload_len: 2 }, &mut buffers);
+            buffers.settle();
+            let block = Block { draft: &draft, buffers: &buffers, parts: &[b"it"], compressed: None };
+            let mut compressor = Compressor::new(Codec::None, 0).unwrap();
+            appender.append(&[block], &mut compressor).map_err(|(_, e)| e).unwrap();
+            appender.close(&[]).unwrap();
+            latest = latest.max(time_of(id));
+            let (latest_ns, bytes) = (tells(id + 1).then_some(latest), appender.end());
+            before = Some(Predecessor { sequence: id, last_id: id, bytes, marker: id, latest_ns });
+        }
+        directory
+    }
+
+    fn opened<T>(directory: &MemoryDirectory, ask: impl FnOnce() -> T) -> (T, usize) {
+        directory.set_fault(Some(Fault { from: usize::MAX, times: 0, errno: 0, only: Some(Operation::Open) }));
+        let answer = ask();
+        let opened = directory.operations();
+        directory.set_fault(None);
+        (answer, opened)
+    }
+
+    fn shown(cursor: &mut Cursor, most: usize) -> Vec<u64> {
+        let mut ids = vec![];
+        while ids.len() < most {
+            match cursor.next().unwrap() {
+                Some(record) => ids.push(record.id),
+                None => break,
+            }
+        }
+        ids
+    }
+
+    #[test]
+    fn a_time_is_found_without_opening_what_is_before_it_and_nothing_is_left_out() {
+        for (tells, few) in [
+            (Box::new(|_| true) as Box<dyn Fn(u64) -> bool>, 30),
+            // Headers of an older writer: all of them, those at the beginning, some.
+            (Box::new(|_| false), usize::MAX),
+            (Box::new(|id| id > SEGMENTS / 2), usize::MAX),
+            (Box::new(|id| !id.is_multiple_of(3)), usize::MAX),
+        ] {
+            let directory = a_log(tells);
+            let open = || Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+            let mut sought = open().cursor(&Filter::default()).unwrap();
+            for time in [i64::MIN + 1, 0, 10, 1234, 2500, 2505, 3330, 4990, 5000, 5001, i64::MAX] {
+                let expected: Vec<u64> = (1..=SEGMENTS).filter(|&id| time_of(id) >= time).collect();
+                let filter = Filter { from_time: Some(time), ..Filter::default() };
+                let first = &expected[..expected.len().min(3)];
+                let (seen, count) = opened(&directory, || shown(&mut open().cursor(&filter).unwrap(), first.len()));
+                assert_eq!(seen, first, "from {time}");
+                assert!(count <= few, "{count} files from {time}");
+                assert_eq!(shown(&mut open().cursor(&filter).unwrap(), usize::MAX), expected, "from {time}");
+                let (seen, count) = opened(&directory, || {
+                    sought.seek_time(time).unwrap();
+                    shown(&mut sought, first.len())
+                });
+                assert_eq!(seen, first, "sought {time}");
+                assert!(count <= few, "{count} files to seek {time}");
+                let newest = Filter { newest_first: true, ..filter };
+                let reversed: Vec<u64> = expected.iter().rev().copied().collect();
+                let (seen, count) = opened(&directory, || shown(&mut open().cursor(&newest).unwrap(), usize::MAX));
+                assert_eq!(seen, reversed, "back to {time}");
+                assert!(count <= few.saturating_add(expected.len() + 20), "{count} files back to {time}");
+            }
+            let filter = Filter { from_time: Some(3000), from_id: Some(100), ..Filter::default() };
+            assert_eq!(shown(&mut open().cursor(&filter).unwrap(), 1), [300]);
+            let filter = Filter { from_id: Some(400), ..filter };
+            assert_eq!(shown(&mut open().cursor(&filter).unwrap(), 1), [400]);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Old segments are removed while consumers read: each is told exactly what it missed.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use binlog::io::{Directory, MemoryDirectory, RealDirectory};
+use binlog::{Cursor, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use common::*;
+
+/// A log of `segments` closed segments with `each` records in each, and an open one.
+fn a_log(directory: &Arc<dyn Directory>, segments: u64, each: u64) -> Writer {
+    let writer = Writer::open_in(directory.clone(), WriterOptions::default()).unwrap();
+    for id in 1..=segments * each {
+        writer.append((id % 3) as u32, &payload(20, id)).unwrap();
+        if id % each == 0 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    writer
+}
+
+fn file(id: u64) -> String {
+    format!("default.{id:010}.binlog")
+}
+
+fn remove(directory: &Arc<dyn Directory>, files: std::ops::RangeInclusive<u64>) {
+    for number in files {
+        directory.remove(&file(number)).unwrap();
+    }
+}
+
+fn open(directory: &Arc<dyn Directory>) -> Reader {
+    Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap()
+}
+
+fn from(id: u64) -> Filter {
+    Filter { from_id: Some(id), ..Filter::default() }
+}
+
+/// What a cursor shows and tells until its end.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Ids(u64, u64),
+    Missed(u64, u64),
+}
+
+fn told(cursor: &mut Cursor, way: Way) -> Vec<Told> {
+    let mut all = vec![];
+    loop {
+        let seen = drain(cursor, way);
+        for row in &seen.rows {
+            match all.last_mut() {
+                Some(Told::Ids(_, last)) if *last + 1 == row.id => *last = row.id,
+                _ => all.push(Told::Ids(row.id, row.id)),
+            }
+        }
+        match seen.end {
+            Ok(_) => return all,
+            Err(e) => {
+                assert_eq!(e.kind(), Kind::Missed, "{e}");
+                let (first, last) = e.missed().unwrap();
+                all.push(Told::Missed(first, last));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cursor_that_goes_on_from_an_id_is_told_once_what_the_log_no_longer_has() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let _writer = a_log(&directory, 5, 10);
+    remove(&directory, 1..=2);
+    let reader = open(&directory);
+    for way in WAYS {
+        let mut cursor = reader.cursor(&from(15)).unwrap();
+        assert_eq!(told(&mut cursor, way), [Told::Missed(15, 20), Told::Ids(21, 50)], "{way:?}");
+    }
+    assert_eq!(told(&mut reader.cursor(&from(0)).unwrap(), Way::Next), [Told::Missed(1, 20), Told::Ids(21, 50)]);
+    let to_30 = Filter { to_id: Some(30), ..from(20) };
+    assert_eq!(told(&mut reader.cursor(&to_30).unwrap(), Way::Next), [Told::Missed(20, 20), Told::Ids(21, 30)]);
+    let before = Filter { to_id: Some(7), ..from(5) };
+    assert_eq!(told(&mut reader.cursor(&before).unwrap(), Way::Next), [Told::Missed(5, 7)]);
+    // Whoever asks for no id, or for one that is there, misses nothing.
+    for filter in [
+        Filter::default(),
+        from(21),
+        from(60),
+        Filter { newest_first: true, ..from(15) },
+        Filter { last: Some(100), ..from(15) },
+    ] {
+        assert!(!told(&mut reader.cursor(&filter).unwrap(), Way::Next).iter().any(|t| matches!(t, Told::Missed(..))));
+    }
+    let mut cursor = reader.cursor(&from(15)).unwrap();
+    cursor.seek(18).unwrap();
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(21, 50)]);
+    assert!(cursor.get(3).unwrap().is_none());
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(21, 50)]);
+    assert!(cursor.get(22).unwrap().is_some());
+}
+
+#[test]
+fn a_cursor_whose_place_is_removed_reads_what_is_open_and_is_told_of_the_rest() {
+    // More segments than a reader keeps open for itself.
+    for (removed, expected) in [
+        (1..=1, vec![Told::Ids(6, 300)]),
+        (1..=2, vec![Told::Ids(6, 10), Told::Missed(11, 20), Told::Ids(21, 300)]),
+        (1..=29, vec![Told::Ids(6, 10), Told::Missed(11, 290), Told::Ids(291, 300)]),
+        // All that are closed.
+        (1..=30, vec![Told::Ids(6, 10), Told::Missed(11, 300)]),
+    ] {
+        for way in WAYS {
+            let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+            let _writer = a_log(&directory, 30, 10);
+            let mut cursor = Reader::open_in(directory.clone(), ReaderOptions::default())
+                .unwrap()
+                .cursor(&Filter::default())
+                .unwrap();
+            for id in 1..=5 {
+                assert_eq!(cursor.next().unwrap().unwrap().id, id);
+            }
+            remove(&directory, removed.clone());
+            assert_eq!(told(&mut cursor, way), expected, "{removed:?} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cursor_at_the_end_is_told_when_it_comes_back_too_late() {
+    for newest in [6, 7, 30] {
+        let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+        let writer = a_log(&directory, 5, 10);
+        let mut cursor = open(&directory).cursor(&Filter::default()).unwrap();
+        assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(1, 50)]);
+        let mut last = 50;
+        for number in 6..=newest {
+            for _ in 0..10 {
+                last = writer.append(1, b"more").unwrap();
+            }
+            if number < newest {
+                writer.roll().unwrap();
+            }
+        }
+        writer.flush().unwrap();
+        remove(&directory, 1..=newest - 1);
+        let expected = match newest {
+            6 => vec![Told::Ids(51, 60)],
+            // It had the segment open.
+            7 => vec![Told::Ids(51, 70)],
+            _ => vec![Told::Ids(51, 60), Told::Missed(61, last - 10), Told::Ids(last - 9, last)],
+        };
+        assert_eq!(told(&mut cursor, Way::Batch(7)), expected);
+        assert!(cursor.wait(Duration::ZERO).is_ok_and(|any| !any));
+        writer.append(1, b"more").unwrap();
+        writer.close().unwrap();
+        assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(last + 1, last + 1)]);
+        assert_eq!(cursor.tail().state, TailState::Closed);
+    }
+}
+
+#[test]
+fn waiting_ends_with_what_was_missed_and_the_next_call_tells_it() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let _writer = a_log(&directory, 5, 10);
+    remove(&directory, 1..=2);
+    let mut cursor = open(&directory).cursor(&from(1)).unwrap();
+    for _ in 0..3 {
+        assert!(cursor.wait(Duration::ZERO).unwrap());
+    }
+    assert_eq!(cursor.next().unwrap_err().missed(), Some((1, 20)));
+    assert!(cursor.wait(Duration::ZERO).unwrap());
+    assert_eq!(told(&mut cursor, Way::Packed(400)), [Told::Ids(21, 50)]);
+}
+
+#[test]
+fn segments_missing_behind_one_that_is_there_are_damage() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let _writer = a_log(&directory, 5, 10);
+    let mut at_once = open(&directory).cursor(&Filter::default()).unwrap();
+    remove(&directory, 3..=3);
+    let seen = drain(&mut open(&directory).cursor(&from(1)).unwrap(), Way::Next);
+    assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (20, Kind::Corrupt));
+    let backward = Filter { newest_first: true, ..Filter::default() };
+    let seen = drain(&mut open(&directory).cursor(&backward).unwrap(), Way::Next);
+    assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (20, Kind::Corrupt));
+    let seen = drain(&mut at_once, Way::Next);
+    assert!(seen.rows.len() == 50 || seen.end.unwrap_err().kind() == Kind::Corrupt);
+}
+
+#[test]
+fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let writer = a_log(&directory, 40, 1);
+    let losses: Arc<std::sync::Mutex<Vec<Loss>>> = Arc::default();
+    let noted = losses.clone();
+    let options = ReaderOptions {
+        mode: ReaderMode::Salvage,
+        on_loss: Some(Arc::new(move |loss: &Loss| noted.lock().unwrap().push(loss.clone()))),
+        ..ReaderOptions::default()
+    };
+    let mut cursor = Reader::open_in(directory.clone(), options).unwrap().cursor(&from(1)).unwrap();
+    assert_eq!(cursor.next().unwrap().unwrap().id, 1);
+    remove(&directory, 1..=30);
+    let ids: Vec<u64> = drain(&mut cursor, Way::Next).whole().iter().map(|row| row.id).collect();
+    let lost: u64 = losses.lock().unwrap().iter().map(Loss::records).sum();
+    assert_eq!((ids.len() as u64 + 1 + lost, ids.last()), (40, Some(&40)));
+    drop(writer);
+}
+
+#[test]
+fn a_cursor_that_reads_backward_ends_where_the_log_now_begins() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let _writer = a_log(&directory, 100, 1);
+    let newest = Filter { newest_first: true, ..Filter::default() };
+    let mut cursor = open(&directory).cursor(&newest).unwrap();
+    assert_eq!(cursor.next().unwrap().unwrap().id, 100);
+    remove(&directory, 1..=50);
+    let ids: Vec<u64> = drain(&mut cursor, Way::Next).whole().iter().map(|row| row.id).collect();
+    assert_eq!(ids, (51..100).rev().collect::<Vec<_>>());
+}
+
+/// How often each id was shown or told to be missed.
+#[derive(Default)]
+struct Account {
+    read: BTreeMap<u64, u64>,
+    missed: BTreeMap<u64, u64>,
+}
+
+/// Follows the log until `last`; opens it anew after it has come to its end so often, and pauses there.
+fn follow(open: &dyn Fn() -> Reader, way: Way, (again, pause): (usize, Duration), seek: bool, last: u64) -> Account {
+    let mut account = Account::default();
+    let mut next = 1;
+    let began = Instant::now();
+    while next <= last {
+        let mut cursor = open().cursor(&from(next)).unwrap();
+        for _ in 0..again {
+            let seen = match seek {
+                false => drain(&mut cursor, way),
+                true => {
+                    // From one record to the next, by the way that reads no more than one.
+                    let mut rows = vec![];
+                    let end = loop {
+                        match cursor.next() {
+                            Ok(Some(record)) => rows.push(Row::from(&record)),
+                            Ok(None) => break Ok(cursor.tail()),
+                            Err(e) => break Err(e),
+                        }
+                        if rows.len() % 50 == 49 {
+                            let id = rows[rows.len() - 1].id;
+                            if cursor.get(id).unwrap().is_none() {
+                                cursor = open().cursor(&from(id + 1)).unwrap();
+                            }
+                        }
+                    };
+                    Seen { rows, end }
+                }
+            };
+            for row in &seen.rows {
+                assert_eq!(row.payload, payload(20, row.id));
+                assert_eq!(row.id, next, "in order");
+                *account.read.entry(row.id).or_default() += 1;
+                next = row.id + 1;
+            }
+            match seen.end {
+                Ok(tail) => {
+                    assert!(tail.state != TailState::Corrupt && tail.state != TailState::Torn, "{tail:?}");
+                    std::thread::sleep(pause);
+                    let _ = cursor.wait(Duration::from_millis(2)).unwrap();
+                }
+                Err(e) => {
+                    let (first, last) = e.missed().unwrap_or_else(|| panic!("{e:?}"));
+                    assert_eq!(first, next, "{e}");
+                    for id in first..=last {
+                        *account.missed.entry(id).or_default() += 1;
+                    }
+                    next = last + 1;
+                }
+            }
+            if next > last {
+                break;
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(100), "stuck before {next}");
+    }
+    account
+}
+
+/// Rolls after each few records and removes the oldest segments all the time, while others follow.
+fn churn(directory: Arc<dyn Directory>, open: impl Fn() -> Reader + Sync, rounds: u64, kept: usize) {
+    let each = 5;
+    let last = rounds * each;
+    let writer = Writer::open_in(directory.clone(), WriterOptions::default()).unwrap();
+    writer.append(1, &payload(20, 1)).unwrap();
+    writer.flush().unwrap();
+    std::thread::scope(|scope| {
+        let followers: Vec<_> = [
+            (Way::Next, (usize::MAX, 0), false),
+            (Way::Batch(3), (40, 7), false),
+            (Way::Packed(300), (3, 0), false),
+            (Way::Next, (100, 3), true),
+        ]
+        .into_iter()
+        .map(|(way, (again, pause), seek)| {
+            let (open, pause) = (&open, Duration::from_millis(pause));
+            scope.spawn(move || follow(open, way, (again, pause), seek, last))
+        })
+        .collect();
+        for id in 2..=last {
+            writer.append((id % 3) as u32, &payload(20, id)).unwrap();
+            if id % each == 0 {
+                writer.roll().unwrap();
+            }
+            if id % (each * 3) == 0 {
+                let mut names = directory.list().unwrap();
+                names.retain(|name| name.ends_with(".binlog"));
+                names.sort();
+                for name in &names[..names.len().saturating_sub(kept)] {
+                    directory.remove(name).unwrap();
+                }
+            }
+        }
+        writer.flush().unwrap();
+        for follower in followers {
+            let account = follower.join().unwrap();
+            for id in 1..=last {
+                let times = account.read.get(&id).unwrap_or(&0) + account.missed.get(&id).unwrap_or(&0);
+                assert_eq!(times, 1, "record {id}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_follower_accounts_for_each_id_once_while_segments_are_rolled_and_removed() {
+    for kept in [1, 3, 100] {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory: Arc<dyn Directory> = Arc::new(RealDirectory::open(scratch.path()).unwrap());
+        let path: &Path = scratch.path();
+        churn(directory, || Reader::open(path, ReaderOptions::default()).unwrap(), 300, kept);
+        let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+        let reader = memory.clone();
+        churn(memory, move || Reader::open_in(reader.clone(), ReaderOptions::default()).unwrap(), 600, kept);
+    }
+}
