@@ -322,3 +322,30 @@ fn a_second_writer_is_told_who_holds_the_lock_and_files_are_of_the_mode_and_clos
     assert!(open >= 2, "the lock and the segment");
     writer.close().unwrap();
 }
+
+#[test]
+fn a_log_that_is_not_the_required_one_is_not_appended_to() {
+    use binlog::Required;
+    let directory = MemoryDirectory::new();
+    let open = |require: Required| {
+        let parameters = [("unit".to_owned(), "mm".to_owned())].into();
+        let options =
+            WriterOptions { require, parameters, content_type: "text/plain".into(), ..WriterOptions::default() };
+        Writer::open_in(Arc::new(directory.clone()), options)
+    };
+    let required = |content_type: &str, unit: &str| Required {
+        name: Some("default".into()),
+        content_type: Some(content_type.into()),
+        parameters: [("unit".to_owned(), unit.to_owned())].into(),
+    };
+    // A new log becomes what its options say.
+    open(required("text/plain", "mm")).unwrap().close().unwrap();
+    let before = directory.contents("default.0000000001.binlog").unwrap();
+    for (content_type, unit) in [("text/html", "mm"), ("text/plain", "inch")] {
+        let error = open(required(content_type, unit)).err().unwrap();
+        assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+        assert!(error.to_string().contains("default.0000000001.binlog"), "{error}");
+    }
+    assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), before);
+    open(required("text/plain", "mm")).unwrap().close().unwrap();
+}

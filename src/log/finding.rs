@@ -164,15 +164,25 @@ impl<'a> Finding<'a> {
         Ok((left.is_empty() && all_differ).then_some(placed))
     }
 
+    /// The log and the number that a file's name tells, if it is named like the segments of a log that is here, or as
+    /// segments are by default.
+    fn place_by_name(&self, file: &str) -> Option<(String, u64)> {
+        let logs = self.slots.iter().map(|slot| slot.log.name.as_str());
+        let known = logs.filter_map(|log| Some((log, names::sequence(log, file)?))).max_by_key(|(log, _)| log.len());
+        known.or_else(|| names::parse(file)).map(|(log, sequence)| (log.to_owned(), sequence))
+    }
+
     /// Finds the place of each file that does not begin as a segment, or what can be read of it in salvage.
     fn place_the_broken(&mut self) -> Result<Vec<Unreadable>> {
         let mut unreadable = vec![];
         let mut broken = std::mem::take(&mut self.broken);
         // In order, so that each finds the one before it.
-        broken.sort_by(|((_, a), _), ((_, b), _)| names::parse(a).cmp(&names::parse(b)));
+        broken.sort_by_key(|((_, name), _)| self.place_by_name(name));
         for ((directory, name), error) in broken {
-            let known = names::parse(&name);
-            let (log, sequence) = known.unwrap_or((&name, 1));
+            let known = self.place_by_name(&name);
+            let is_known = known.is_some();
+            let (log, sequence) = known.unwrap_or((name.clone(), 1));
+            let log = log.as_str();
             let others = || self.slots.iter().filter(|slot| slot.log.name == log);
             let rescued = match self.mode {
                 ReaderMode::Salvage => {
@@ -186,7 +196,7 @@ impl<'a> Finding<'a> {
                     rescue(&*directory, &name, (log, sequence), beside.as_ref())?
                 }
                 // Nobody knows where it belongs.
-                _ if known.is_none() || others().next().is_none() => return Err(error),
+                _ if !is_known || others().next().is_none() => return Err(error),
                 _ => None,
             };
             if let Some(segment) = rescued {

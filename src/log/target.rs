@@ -146,6 +146,7 @@ impl Target {
             _ => e,
         })?);
         lock_segment(&segment)?;
+        facts.require.check(&segment.header, &segment.path)?;
         if matches!(layout, Layout::Directory { .. }) && segment.header.name != facts.name {
             let reason = format!("the segment belongs to the log {:?}, not {:?}", segment.header.name, facts.name);
             return Err(Error::corrupt(reason).at(&segment.path));

@@ -120,7 +120,9 @@ impl Output {
     /// Takes note that everything up to `point` is durable.
     pub fn synced(&mut self, point: &SyncPoint) {
         point.durable_end.fetch_max(point.end, Ordering::AcqRel);
-        self.retired.retain(|segment| !point.segments.iter().any(|synced| Arc::ptr_eq(synced, segment)));
+        // The one that was current then may have been closed since: its end came after the sync.
+        let closed = point.segments.split_last().map_or(&[][..], |(_, closed)| closed);
+        self.retired.retain(|segment| !closed.iter().any(|synced| Arc::ptr_eq(synced, segment)));
     }
 
     /// Whether segments were closed that nobody has synced yet.
