@@ -44,9 +44,22 @@ pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
 }
 
 /// What stands between the log's name and the ending.
-pub(crate) fn rest<'a>(name: &str, file: &'a str) -> Option<&'a str> {
+fn rest<'a>(name: &str, file: &'a str) -> Option<&'a str> {
     let rest = file.strip_prefix(name)?.strip_suffix(EXTENSION)?;
     rest.chars().next().is_some_and(|c| !c.is_alphanumeric()).then_some(rest)
+}
+
+/// What the names that one template gives have in common, mostly: what is behind the log's name, with a single digit for
+/// each run of them. `None` when `file` is not named like a segment of the log.
+pub(crate) fn shape(log: &str, file: &str) -> Option<String> {
+    let mut shape = String::new();
+    for c in rest(log, file)?.chars() {
+        let c = if c.is_ascii_digit() { '0' } else { c };
+        if c != '0' || !shape.ends_with('0') {
+            shape.push(c);
+        }
+    }
+    Some(shape)
 }
 
 /// The log and the sequence number that a segment's file name tells, if its log has the template that it has by default.
@@ -93,6 +106,15 @@ mod tests {
         }
         assert_eq!(parse("a.b.0000000012_x.binlog"), None);
         assert_eq!(parse("a.+000000012.binlog"), None);
+    }
+
+    #[test]
+    fn names_of_one_template_look_alike() {
+        let of_a = |file| shape("a", file);
+        assert_eq!(of_a("a.2026-07-14.0000000001.binlog"), of_a("a.2027-12-01.12345678901.binlog"));
+        assert_eq!(of_a("a.0000000001.binlog").unwrap(), ".0");
+        assert_ne!(of_a("a.b.0000000001.binlog"), of_a("a.0000000001.binlog"));
+        assert_eq!(of_a("b.0000000001.binlog"), None);
     }
 
     #[test]

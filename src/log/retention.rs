@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
     fn leave_out_others(&mut self) -> Result<()> {
         let (mut alike, mut others) = (BTreeMap::new(), BTreeSet::new());
         for file in self.files.as_slice().iter().rev() {
-            let shape = self.shape(&file.name);
+            let shape = names::shape(&self.log.name, &file.name);
             let is_known = match alike.get(&shape) {
                 Some(is_ours) => *is_ours,
                 None => {
@@ -233,18 +233,6 @@ impl<'a> Walk<'a> {
         let files = std::mem::take(&mut self.files);
         self.files = files.filter(|file| !others.contains(&file.name)).collect::<Vec<_>>().into_iter();
         Ok(())
-    }
-
-    /// A name without the log's, and with one digit for each run of them.
-    fn shape(&self, name: &str) -> String {
-        let mut shape = String::new();
-        for c in names::rest(&self.log.name, name).unwrap_or_default().chars() {
-            let c = if c.is_ascii_digit() { '0' } else { c };
-            if c != '0' || !shape.ends_with('0') {
-                shape.push(c);
-            }
-        }
-        shape
     }
 
     /// The rule that more is there than it has.
@@ -377,6 +365,13 @@ mod tests {
         assert_eq!(planned(&directory, &ours, segments(1), NOW).len(), 4);
         let earlier = Ours { active_sequence: 3, ..ours };
         assert_eq!(planned(&directory, &earlier, segments(1), NOW).len(), 2, "what is behind the active one stays");
+        let copy = directory.contents("a.0000000003.binlog").unwrap();
+        directory.set_contents("a.copy-0000000003.binlog", copy);
+        assert_eq!(
+            planned(&directory, &earlier, segments(1), NOW).len(),
+            2,
+            "a copy of the active one is none behind it"
+        );
     }
 
     #[test]
