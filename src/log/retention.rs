@@ -367,11 +367,9 @@ mod tests {
         assert_eq!(planned(&directory, &earlier, segments(1), NOW).len(), 2, "what is behind the active one stays");
         let copy = directory.contents("a.0000000003.binlog").unwrap();
         directory.set_contents("a.copy-0000000003.binlog", copy);
-        assert_eq!(
-            planned(&directory, &earlier, segments(1), NOW).len(),
-            2,
-            "a copy of the active one is none behind it"
-        );
+        for keep in [segments(1), bytes(1), age(1)] {
+            assert_eq!(planned(&directory, &earlier, keep, NOW).len(), 2, "a copy of the active one is none behind it");
+        }
     }
 
     #[test]
