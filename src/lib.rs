@@ -24,6 +24,7 @@ mod repair;
 mod segment;
 mod writer;
 
+pub use archive::hooks;
 pub use archive::{prune, prune_in, Pruned};
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;

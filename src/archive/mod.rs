@@ -1,5 +1,6 @@
-//! What happens to closed segments.
+//! What happens to a segment once it is closed.
 
+pub mod hooks;
 mod prune;
 
 pub use prune::{prune, prune_in, Pruned};

@@ -5,11 +5,13 @@
 
 pub mod clock;
 mod fork;
+mod group;
 mod inflate;
 mod limit;
 mod lock;
 mod machine;
 mod memory;
+mod place;
 mod power;
 mod real;
 pub(crate) mod thread;
@@ -22,9 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use fork::ForkMark;
+pub use group::group_number;
 pub(crate) use inflate::inflated;
 pub(crate) use machine::{fill_random, host_name};
 pub use memory::{Fault, MemoryDirectory, Operation};
+pub(crate) use place::rename_new;
 pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::{Snapshot, Source};
-use crate::options::{Filter, ReaderOptions};
+use crate::options::{Filter, Period, ReaderOptions};
 
 pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
@@ -56,6 +56,10 @@ pub struct SegmentFacts {
     pub created: i64,
     /// The library, process number and host that created it.
     pub writer: String,
+    /// The period that it was written under.
+    pub period: Option<Period>,
+    /// The template of its name; "" when it does not tell.
+    pub template: String,
     /// Whether a writer has it open.
     pub live: bool,
     /// The period after which the log rolled when it was begun, in seconds; 0 = none.
@@ -125,6 +129,8 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         first_id: header.first_id,
         created: header.created_ns,
         writer,
+        period: Period::from_seconds(header.period_s),
+        template: header.template.clone(),
         live: segment.is_live(),
         period_s: header.period_s,
         template: header.template.clone(),
