@@ -59,6 +59,15 @@
 /** The handle was made before a fork, and this is the child. */
 #define BINLOG_E_FORKED (-10)
 
+/**
+ * Records that were asked for are no longer in the log, because old segments were removed: binlog_error_missed says
+ * which. Told once; the next call goes on behind them.
+ */
+#define BINLOG_E_MISSED (-11)
+
+/** The log is another one than was required. */
+#define BINLOG_E_MISMATCH (-12)
+
 /** A defect of the library. The handle must not be used any more, except to close it. */
 #define BINLOG_E_PANIC (-100)
 
@@ -186,11 +195,35 @@
 /** binlog_tail.state: the cursor stopped at damage. */
 #define BINLOG_TAIL_CORRUPT 5
 
+/** binlog_prune: remove nothing, and tell what would be removed. */
+#define BINLOG_PRUNE_DRY_RUN 1
+
+/** binlog_hook.kind: `call` is called. */
+#define BINLOG_HOOK_CALL 1
+
+/**
+ * binlog_hook.kind: the file gets the extension `argument`, such as ".done", in place of what follows the last dot of its
+ * name, that dot included.
+ */
+#define BINLOG_HOOK_CHANGE_EXTENSION 2
+
+/**
+ * binlog_hook.kind: the file is moved into the directory `argument`, which must be there; over to another file system
+ * too. A relative path is one from the working directory at the time of the call that the hook is given to.
+ */
+#define BINLOG_HOOK_MOVE_TO 3
+
+/** binlog_hook.kind: the file is removed. It should be the last hook: those behind it find no file. */
+#define BINLOG_HOOK_DELETE 4
+
 /** Records of a log, one after the other. Belongs to one thread at a time. */
 typedef struct binlog_cursor binlog_cursor;
 
 /** An error: a line for people and facts for programs. Free it with binlog_error_free. */
 typedef struct binlog_error binlog_error;
+
+/** What a hook says besides its status. It lives until the callback returns. */
+typedef struct binlog_hook_result binlog_hook_result;
 
 /** A log to be read. Threads may share it, closing excepted. */
 typedef struct binlog_reader binlog_reader;
@@ -200,6 +233,192 @@ typedef struct binlog_writer binlog_writer;
 
 /** What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused. */
 typedef int32_t binlog_status;
+
+/** The segment that is being written, as a check sees it. Everything in it lives until the callback returns. */
+typedef struct binlog_segment_state {
+  /** Its file. */
+  const char *path;
+  /** Its number in the log, from 1. */
+  uint64_t sequence;
+  /** When it was begun, and what time it is, in nanoseconds since the Unix epoch. */
+  int64_t created_ns;
+  int64_t now_ns;
+  /** Length of the file in bytes. */
+  uint64_t bytes;
+  /** Id of the first record in it. */
+  uint64_t first_id;
+  /** Records in it. */
+  uint64_t records;
+  uint64_t reserved[3];
+} binlog_segment_state;
+
+/**
+ * Says whether the log rolls now: 0 = no. Asked after each write to the file and in binlog_writer_tick, in the thread
+ * that did that, outside of all locks; threads may ask at the same time. It must not use the writer, and must not
+ * throw or jump out.
+ */
+typedef int32_t (*binlog_roll_check_callback)(void *userdata, const struct binlog_segment_state *state);
+
+/** Frees what a callback was given as userdata. */
+typedef void (*binlog_drop_callback)(void *userdata);
+
+/**
+ * When a log rolls, besides binlog_writer_options.segment_bytes, and what its segments are called. The first rule that
+ * is met rolls. Zeros are the defaults.
+ */
+typedef struct binlog_roll_options {
+  /** sizeof(binlog_roll_options) of the caller. */
+  size_t struct_size;
+  /**
+   * At each multiple of so many seconds, by the wall clock of zone: 3600 is each full hour, 86400 each midnight. Periods
+   * of more than a day are counted from 1970-01-01. Up to 100 years; 0 = never.
+   */
+  uint64_t period_s;
+  /** So many milliseconds after the segment was begun; 0 = never. */
+  uint64_t age_ms;
+  /** After so many records: no segment holds more, a larger batch excepted; 0 = no rule. */
+  uint64_t records;
+  /**
+   * Time zone of period_s and of the times in names: a name of the IANA time zone database, such as "Europe/Berlin";
+   * NULL = UTC.
+   */
+  const char *zone;
+  /**
+   * What segments are called: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the rest as in
+   * strftime(3), from a fixed set of conversions; NULL = "{name}.{seq}". ".binlog" is added.
+   */
+  const char *name_template;
+  /** When this says so; may be NULL. */
+  binlog_roll_check_callback check;
+  /** Given to check. */
+  void *check_userdata;
+  /**
+   * Called once with check_userdata when nothing will call check any more: when the writer is closed at the latest, or
+   * before the call returns that these options were given to, when it fails or check is NULL. Must not throw or jump
+   * out. May be NULL. Not called when a struct_size is wrong: then nothing else was looked at.
+   */
+  binlog_drop_callback check_drop;
+  /** Must be 0. */
+  uint64_t reserved[5];
+} binlog_roll_options;
+
+/**
+ * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
+ * they say. Zeros keep everything.
+ */
+typedef struct binlog_retention {
+  /** sizeof(binlog_retention) of the caller. */
+  size_t struct_size;
+  /** A segment goes when the one after it was begun more than so many milliseconds ago; 0 = no rule. */
+  uint64_t age_ms;
+  /** The oldest go until no more than so many are there, the one being written among them; 0 = no rule. */
+  uint64_t segments;
+  /** The oldest go until all together take no more than so many bytes, the one being written among them; 0 = no rule. */
+  uint64_t bytes;
+  /** Must be 0. */
+  uint64_t reserved[4];
+} binlog_retention;
+
+/** A segment that was removed, or would be. Everything in it lives until the callback returns. */
+typedef struct binlog_pruned {
+  /** Its file. */
+  const char *path;
+  /** The rule that it went by: "age", "segments" or "bytes". */
+  const char *reason;
+  /** Its number in the log. */
+  uint64_t sequence;
+  /** Length of the file in bytes. */
+  uint64_t bytes;
+  /** Id of its first record, and of its last one. */
+  uint64_t first_id;
+  uint64_t last_id;
+  uint64_t reserved[2];
+} binlog_pruned;
+
+/** Is told of a segment that was removed. */
+typedef void (*binlog_pruned_callback)(void *userdata, const struct binlog_pruned *pruned);
+
+/** What the file headers of a log must say for it to be opened: BINLOG_E_MISMATCH otherwise. Zeros take any log. */
+typedef struct binlog_required {
+  /** sizeof(binlog_required) of the caller. */
+  size_t struct_size;
+  /** The log's name; NULL = any. */
+  const char *name;
+  /** What the payloads are, as a MIME type; NULL = anything. */
+  const char *content_type;
+  /** These parameters, with these values: key, value, key, value ...; there may be others. */
+  const char *const *parameters;
+  /** Number of pairs in parameters. */
+  size_t parameter_count;
+  /** Must be 0. */
+  uint64_t reserved[3];
+} binlog_required;
+
+/** A segment, as hooks see it. Everything in it lives until the callback returns. */
+typedef struct binlog_segment_file {
+  /** Where its file is now. */
+  const char *path;
+  /** The log's name. */
+  const char *log;
+  /**
+   * Why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what was given to
+   * binlog_writer_roll_because; "" when it is being opened.
+   */
+  const char *reason;
+  /** Its number in the log, from 1. */
+  uint64_t sequence;
+  /** When it was begun, in nanoseconds since the Unix epoch. */
+  int64_t created_ns;
+  /** Id of the first record in it, or of the one that will be the first. */
+  uint64_t first_id;
+  /** Records in it. */
+  uint64_t records;
+  /** Length of the file in bytes. */
+  uint64_t bytes;
+  uint64_t reserved[4];
+} binlog_segment_file;
+
+/**
+ * Does something with a segment: returns BINLOG_OK, or a status less than 0 for a failure, which is reported to
+ * on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook that has moved the file
+ * says so with binlog_hook_result_set_path, so that the next one finds it.
+ *
+ * Hooks run one after the other, outside of the library's locks: in a thread of the library with
+ * BINLOG_WRITER_BACKGROUND, else in the one whose call opened, rolled or closed. They must not use the writer, and must
+ * not throw or jump out.
+ */
+typedef binlog_status (*binlog_hook_callback)(void *userdata,
+                                              const struct binlog_segment_file *segment,
+                                              struct binlog_hook_result *result);
+
+/** A step to be taken with a segment. Set it to zeros and fill in what is needed. */
+typedef struct binlog_hook {
+  /** BINLOG_HOOK_*. None of the library's own replaces a file that is there: it fails, and the segment stays. */
+  uint32_t kind;
+  /** Must be 0. */
+  uint32_t reserved32;
+  /** The extension or the directory, for the kinds that take one; else NULL. */
+  const char *argument;
+  /** With BINLOG_HOOK_CALL, what is called; else NULL. */
+  binlog_hook_callback call;
+  /** Given to call. */
+  void *userdata;
+  /**
+   * Called once with userdata when nothing will call any more: when the writer is closed, or before the call returns
+   * that the hook was given to, when it fails or the hook is of another kind. Must not throw or jump out. May be
+   * NULL. Not called when struct_size of the options is wrong: then nothing else was looked at.
+   */
+  binlog_drop_callback drop;
+  /** Must be 0. */
+  uint64_t reserved[3];
+} binlog_hook;
+
+/**
+ * Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
+ * active file that somebody removed. `error` lives until it returns, and is not freed. Called in the thread in which it
+ * happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+ */
+typedef void (*binlog_failure_callback)(void *userdata, const struct binlog_error *error);
 
 /**
  * How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
@@ -252,6 +471,36 @@ typedef struct binlog_writer_options {
    * to look through; 0 = 64 MiB, at least 4096.
    */
   uint64_t index_bytes;
+  /**
+   * When a log of segments rolls besides its size, and what they are called; NULL = neither age nor period, and the
+   * default names.
+   */
+  const struct binlog_roll_options *roll;
+  /** Which old segments are removed, after each roll and when the writer is opened; NULL = none. */
+  const struct binlog_retention *keep;
+  /** What a log that is there already must be; NULL = any. */
+  const struct binlog_required *require;
+  /** Called when a segment is begun, or an existing one is being written again; in their order. */
+  const struct binlog_hook *on_open;
+  /** Number of hooks in on_open. */
+  size_t on_open_count;
+  /** Called when a segment was closed and is durable; the last one, when the writer is closed, among them. */
+  const struct binlog_hook *on_close;
+  /** Number of hooks in on_close. */
+  size_t on_close_count;
+  /** Told of what fails beside the writing of records; may be NULL. binlog_writer_failures counts it anyway. */
+  binlog_failure_callback on_failure;
+  /** Given to on_failure. */
+  void *on_failure_userdata;
+  /** Called once with on_failure_userdata when nothing will call on_failure any more, as binlog_hook.drop is. */
+  binlog_drop_callback on_failure_drop;
+  /**
+   * A BINLOG_EVENT_HEARTBEAT is written when so many milliseconds have passed since the last one, by the background
+   * thread or in binlog_writer_tick: a reader sees by it that the writer of a quiet log is alive; 0 = never.
+   */
+  uint64_t heartbeat_ms;
+  /** Group that owns new files: its name, or its number in digits; NULL = as the system gives it. */
+  const char *file_group;
   /** Must be 0. */
   uint64_t reserved[6];
 } binlog_writer_options;
@@ -325,9 +574,6 @@ typedef struct binlog_loss {
  */
 typedef void (*binlog_loss_callback)(void *userdata, const struct binlog_loss *loss);
 
-/** Frees what a callback was given as userdata. */
-typedef void (*binlog_drop_callback)(void *userdata);
-
 /** How a log is read. Zeros are the defaults. */
 typedef struct binlog_reader_options {
   /** sizeof(binlog_reader_options) of the caller. */
@@ -350,6 +596,8 @@ typedef struct binlog_reader_options {
    * looked at.
    */
   binlog_drop_callback on_loss_drop;
+  /** What the log must be; NULL = any. */
+  const struct binlog_required *require;
   /** Must be 0. */
   uint64_t reserved[5];
 } binlog_reader_options;
@@ -449,6 +697,61 @@ typedef struct binlog_recovery {
 extern "C" {
 #endif // __cplusplus
 
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_roll_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_roll_options_init(struct binlog_roll_options *options, size_t struct_size);
+
+/**
+ * Sets rules to their defaults: everything is kept. `struct_size` is the caller's sizeof(binlog_retention). Any
+ * thread. Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_retention_init(struct binlog_retention *retention, size_t struct_size);
+
+/**
+ * Removes the old segments of the log in the directory `path`, by the rules of `keep`. `log` is the log's name; NULL
+ * when the directory holds one log alone. The log's last segment always stays, and a writer may have the log open. Only
+ * files are removed whose header says that they are segments of this log, and never through a symbolic link. `flags` is
+ * 0 or BINLOG_PRUNE_DRY_RUN.
+ *
+ * `each` (may be NULL) is told of each segment that went, the oldest first, after all of them have gone; it is called in
+ * this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+ *
+ * Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule and when there are
+ * several logs and `log` is NULL; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_IO. After an error some may have gone.
+ */
+binlog_status binlog_prune(const char *path,
+                           const char *log,
+                           const struct binlog_retention *keep,
+                           uint32_t flags,
+                           binlog_pruned_callback each,
+                           void *userdata,
+                           size_t *count_out,
+                           struct binlog_error **err);
+
+/**
+ * For a hook that has moved the segment's file: where it is now, a path that is copied. Only within the callback that
+ * `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_hook_result_set_path(struct binlog_hook_result *result,
+                                          const char *path,
+                                          struct binlog_error **err);
+
+/**
+ * For a hook that fails: why, in one line of UTF-8, which is copied. The hook counts as failed then whatever it returns.
+ * Only within the callback that `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_hook_result_set_error(struct binlog_hook_result *result,
+                                           const char *message,
+                                           struct binlog_error **err);
+
+/**
+ * Sets requirements to their defaults: any log. `struct_size` is the caller's sizeof(binlog_required). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_required_init(struct binlog_required *required, size_t struct_size);
+
 /** Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread. */
 uint32_t binlog_version_number(void);
 
@@ -476,6 +779,13 @@ int64_t binlog_error_offset(const struct binlog_error *error);
  */
 uint64_t binlog_error_record_id(const struct binlog_error *error);
 
+/**
+ * Of an error with the status BINLOG_E_MISSED: ids of the first and the last record that are no longer in the log, to
+ * `first_out` and `last_out`, which may be NULL. Any thread.
+ * Returns BINLOG_OK, or BINLOG_E_NOT_FOUND when the error tells of no such records.
+ */
+binlog_status binlog_error_missed(const struct binlog_error *error, uint64_t *first_out, uint64_t *last_out);
+
 /** Frees an error; NULL is a no-op. Any thread. */
 void binlog_error_free(struct binlog_error *error);
 
@@ -495,7 +805,7 @@ binlog_status binlog_writer_options_init(struct binlog_writer_options *options, 
  *
  * Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
  * torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in `SEGMENT.torn-OFFSET`),
- * BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
+ * BINLOG_E_MISMATCH when it is not what binlog_writer_options.require says, BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
  */
 binlog_status binlog_writer_open(const char *directory,
                                  const struct binlog_writer_options *options,
@@ -504,12 +814,19 @@ binlog_status binlog_writer_open(const char *directory,
 
 /**
  * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
- * a log never rolls. Otherwise as binlog_writer_open.
+ * a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as binlog_writer_open.
  */
 binlog_status binlog_writer_open_file(const char *path,
                                       const struct binlog_writer_options *options,
                                       struct binlog_writer **out,
                                       struct binlog_error **err);
+
+/**
+ * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
+ * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
+ * binlog_writer_sync; the message of an error says which records could not be written.
+ */
+binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
 
 /**
  * Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
@@ -628,11 +945,35 @@ binlog_status binlog_writer_dropped(const struct binlog_writer *writer, uint64_t
 binlog_status binlog_writer_roll(struct binlog_writer *writer, struct binlog_error **err);
 
 /**
- * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
- * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
- * binlog_writer_sync; the message of an error says which records could not be written.
+ * As binlog_writer_roll, and says why: `reason` is 1 to 256 bytes of UTF-8, NUL-terminated, which the event
+ * BINLOG_EVENT_ROTATE_NEXT and the hooks get. Any thread. Returns as binlog_writer_roll.
  */
-binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
+binlog_status binlog_writer_roll_because(struct binlog_writer *writer, const char *reason, struct binlog_error **err);
+
+/**
+ * Gives the log new rules for rolling and new names, in place of all that binlog_writer_options.roll said; they begin
+ * with a new segment at once. `roll` is not needed after the call; NULL stands for the defaults. Its check is taken over,
+ * and check_drop is called whatever the status is. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for rules, a zone or a template that are not understood: then the old ones stay;
+ * otherwise as binlog_writer_roll.
+ */
+binlog_status binlog_writer_set_roll(struct binlog_writer *writer,
+                                     const struct binlog_roll_options *roll,
+                                     struct binlog_error **err);
+
+/**
+ * Writes a BINLOG_EVENT_HEARTBEAT now, and hands it to the system: a reader sees by it that the writer is alive. Any
+ * thread. Returns as binlog_writer_flush.
+ */
+binlog_status binlog_writer_heartbeat(struct binlog_writer *writer, struct binlog_error **err);
+
+/**
+ * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
+ * an old segment, the `.active` file, an active file that somebody removed. binlog_writer_options.on_failure is told of
+ * each. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+ */
+binlog_status binlog_writer_failures(const struct binlog_writer *writer, uint64_t *out, struct binlog_error **err);
 
 /**
  * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
@@ -647,7 +988,7 @@ binlog_status binlog_reader_options_init(struct binlog_reader_options *options, 
  *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
  * does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
- * BINLOG_E_INVALID, BINLOG_E_IO.
+ * BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO.
  */
 binlog_status binlog_reader_open(const char *path_or_glob,
                                  const struct binlog_reader_options *options,
@@ -705,10 +1046,25 @@ binlog_status binlog_cursor_open(struct binlog_reader *reader,
  * The next record. What it points to lives until the cursor's next call. One thread at a time.
  *
  * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
- * binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
+ * binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
+ * segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
  * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
  */
-binlog_status binlog_cursor_next(struct binlog_cursor *cursor, struct binlog_record *out, struct binlog_error **err);
+binlog_status binlog_cursor_next(struct binlog_cursor *cursor,
+                                 struct binlog_record *out,
+                                 struct binlog_error **err);
+
+/**
+ * Waits until there is more to read, `timeout_ns` nanoseconds at the most; a negative number waits for ever, 0 only looks.
+ * It ends no later than the writer flushes, rolls or closes; then binlog_cursor_next tells what there is, and may still
+ * answer BINLOG_END. What the cursor showed last lives on until then. One thread at a time.
+ *
+ * Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first,
+ * BINLOG_E_INVALID, BINLOG_E_IO.
+ */
+binlog_status binlog_cursor_wait(struct binlog_cursor *cursor,
+                                 int64_t timeout_ns,
+                                 struct binlog_error **err);
 
 /**
  * The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes

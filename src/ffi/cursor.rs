@@ -2,12 +2,16 @@
 
 use std::ffi::{c_void, CString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use super::error::c_string;
 use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::{Filter, Record, TailState};
+
+/// A turn of a wait that has no end.
+const A_LONG_TIME: Duration = Duration::from_secs(3600);
 
 /// The strings of binlog_tail, to be pointed to until the cursor's next call.
 #[derive(Default)]
@@ -57,7 +61,8 @@ pub unsafe extern "C" fn binlog_cursor_open(
 /// The next record. What it points to lives until the cursor's next call. One thread at a time.
 ///
 /// Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
-/// binlog_cursor_tail tells why there is no more); BINLOG_E_CORRUPT at damage, once everything before it has been shown,
+/// binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
+/// segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
 /// and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
 ///
 /// # Safety
@@ -80,6 +85,39 @@ pub unsafe extern "C" fn binlog_cursor_next(
                 }
                 None => BINLOG_END,
             })
+        })
+    }
+}
+
+/// Waits until there is more to read, `timeout_ns` nanoseconds at the most; a negative number waits for ever, 0 only looks.
+/// It ends no later than the writer flushes, rolls or closes; then binlog_cursor_next tells what there is, and may still
+/// answer BINLOG_END. What the cursor showed last lives on until then. One thread at a time.
+///
+/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first,
+/// BINLOG_E_INVALID, BINLOG_E_IO.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_wait(
+    cursor: *mut binlog_cursor,
+    timeout_ns: i64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let cursor = by_mut(cursor, "cursor")?;
+            let more = match u64::try_from(timeout_ns) {
+                Ok(ns) => cursor.cursor.wait(Duration::from_nanos(ns))?,
+                // In turns, so that no clock need be able to add so much.
+                Err(_) => loop {
+                    if cursor.cursor.wait(A_LONG_TIME)? {
+                        break true;
+                    }
+                },
+            };
+            Ok(if more { BINLOG_OK } else { BINLOG_TIMEOUT })
         })
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct ErrorFacts {
     path: CString,
     offset: i64,
     record_id: u64,
+    missed: Option<(u64, u64)>,
 }
 
 /// Bytes as a C string; a NUL inside, which no path and no message of ours has, ends it.
@@ -38,6 +39,21 @@ pub(super) fn status_of(kind: Kind) -> binlog_status {
     }
 }
 
+/// The kind that a callback's status stands for.
+pub(super) fn kind_of(status: binlog_status) -> Kind {
+    match status {
+        BINLOG_E_INVALID => Kind::Invalid,
+        BINLOG_E_CORRUPT => Kind::Corrupt,
+        BINLOG_E_NOT_FOUND => Kind::NotFound,
+        BINLOG_E_LOCKED => Kind::Locked,
+        BINLOG_E_TOO_LARGE => Kind::TooLarge,
+        BINLOG_E_UNSUPPORTED => Kind::Unsupported,
+        BINLOG_E_NO_SPACE => Kind::NoSpace,
+        // The rest are states of the library's own handles, which no callback can be in.
+        _ => Kind::Io,
+    }
+}
+
 impl binlog_error {
     pub(super) fn new(error: &Error) -> Self {
         binlog_error {
@@ -48,6 +64,7 @@ impl binlog_error {
                 path: c_string(error.path().map_or(&[], |path| path.as_os_str().as_bytes())),
                 offset: error.offset().map_or(-1, |offset| offset as i64),
                 record_id: error.record_id().unwrap_or(0),
+                missed: error.missed(),
             },
         }
     }
@@ -62,6 +79,7 @@ impl binlog_error {
                 path: CString::default(),
                 offset: -1,
                 record_id: 0,
+                missed: None,
             },
         }
     }
@@ -132,6 +150,31 @@ pub unsafe extern "C" fn binlog_error_offset(error: *const binlog_error) -> i64 
 pub unsafe extern "C" fn binlog_error_record_id(error: *const binlog_error) -> u64 {
     // SAFETY: the caller's promise.
     unsafe { facts(error) }.map_or(0, |facts| facts.record_id)
+}
+
+/// Of an error with the status BINLOG_E_MISSED: ids of the first and the last record that are no longer in the log, to
+/// `first_out` and `last_out`, which may be NULL. Any thread.
+/// Returns BINLOG_OK, or BINLOG_E_NOT_FOUND when the error tells of no such records.
+///
+/// # Safety
+/// `error` is NULL or an error of this library that was not freed, `first_out` and `last_out` are NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_error_missed(
+    error: *const binlog_error,
+    first_out: *mut u64,
+    last_out: *mut u64,
+) -> binlog_status {
+    // SAFETY: the caller's promise.
+    let Some((first, last)) = unsafe { facts(error) }.and_then(|facts| facts.missed) else {
+        return BINLOG_E_NOT_FOUND;
+    };
+    for (out, id) in [(first_out, first), (last_out, last)] {
+        if !out.is_null() {
+            // SAFETY: not NULL, and so writable.
+            unsafe { out.write(id) };
+        }
+    }
+    BINLOG_OK
 }
 
 /// Frees an error; NULL is a no-op. Any thread.

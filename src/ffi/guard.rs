@@ -1,6 +1,6 @@
 //! The one panic boundary, and the small closed set of helpers that look at a caller's pointers.
 
-use std::ffi::{c_char, CStr, OsStr};
+use std::ffi::{c_char, c_void, CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -125,6 +125,12 @@ unsafe impl SelfSized for binlog_writer_options {}
 unsafe impl SelfSized for binlog_reader_options {}
 // SAFETY: as above.
 unsafe impl SelfSized for binlog_filter {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_roll_options {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_retention {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_required {}
 
 /// No struct of options will ever be larger; a size beyond is a mistake and not read.
 const LARGEST: usize = 4096;
@@ -195,6 +201,31 @@ pub(super) fn check_reserved(what: &str, fields: &[u64]) -> Result<()> {
         true => Ok(()),
         false => Err(Error::invalid(format!("a reserved field of {what} is not 0"))),
     }
+}
+
+/// What a callback is given. Dropped once, when nothing will call any more.
+pub(super) struct Userdata {
+    pub pointer: *mut c_void,
+    pub drop: binlog_drop_callback,
+}
+
+// SAFETY: the interface says of each callback in which threads it may run, and that they may do so at the same time.
+unsafe impl Send for Userdata {}
+// SAFETY: as above.
+unsafe impl Sync for Userdata {}
+
+impl Drop for Userdata {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop {
+            // SAFETY: the caller gave both for this one call.
+            unsafe { drop(self.pointer) };
+        }
+    }
+}
+
+/// A rule, where 0 stands for none.
+pub(super) fn nonzero(rule: u64) -> Option<u64> {
+    (rule != 0).then_some(rule)
 }
 
 /// Gives a new handle to the caller.

@@ -5,20 +5,26 @@
 mod cursor;
 mod error;
 mod guard;
+mod hooks;
 mod metadata;
 mod packed;
 mod reader;
 mod repair;
+mod required;
+mod rolling;
 mod types;
 mod version;
 mod writer;
 
 pub use cursor::*;
 pub use error::*;
+pub use hooks::*;
 pub use metadata::*;
 pub use packed::*;
 pub use reader::*;
 pub use repair::*;
+pub use required::*;
+pub use rolling::*;
 pub use types::*;
 pub use version::*;
 pub use writer::*;

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use super::error::c_string;
 use super::guard::*;
-use super::repair::{LossCallback, Userdata};
+use super::repair::LossCallback;
+use super::required::required;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::{Reader, ReaderMode, ReaderOptions, SegmentFacts};
@@ -57,7 +58,7 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 ///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
 /// does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
-/// BINLOG_E_INVALID, BINLOG_E_IO.
+/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO.
 ///
 /// # Safety
 /// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -189,7 +190,7 @@ pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
 }
 
 /// # Safety
-/// `given` is NULL or valid.
+/// `given` is NULL or valid with what it points to.
 unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
     // SAFETY: the caller's promise.
     let (given, unknown) = unsafe { sized_unchecked(given, "binlog_reader_options") }?;
@@ -204,5 +205,7 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         BINLOG_READER_SALVAGE => ReaderMode::Salvage,
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
-    Ok(ReaderOptions { mode, on_loss, ..ReaderOptions::default() })
+    // SAFETY: the caller's promise.
+    let require = unsafe { required(given.require) }?;
+    Ok(ReaderOptions { mode, on_loss, require })
 }

@@ -17,26 +17,6 @@ pub(super) struct LossCallback {
     pub userdata: Userdata,
 }
 
-/// What a callback is given. Dropped once, when nothing will call any more.
-pub(super) struct Userdata {
-    pub pointer: *mut c_void,
-    pub drop: binlog_drop_callback,
-}
-
-// SAFETY: the interface says that callbacks may run in any thread that reads, and at the same time.
-unsafe impl Send for Userdata {}
-// SAFETY: as above.
-unsafe impl Sync for Userdata {}
-
-impl Drop for Userdata {
-    fn drop(&mut self) {
-        if let Some(drop) = self.drop {
-            // SAFETY: the caller gave both for this one call.
-            unsafe { drop(self.pointer) };
-        }
-    }
-}
-
 impl LossCallback {
     pub fn into_on_loss(self) -> OnLoss {
         Arc::new(move |loss: &Loss| self.tell(loss))

@@ -4,6 +4,10 @@
 
 use std::ffi::{c_char, c_void};
 
+pub use super::hooks::{binlog_failure_callback, binlog_hook};
+pub use super::required::binlog_required;
+pub use super::rolling::{binlog_retention, binlog_roll_options};
+
 /// What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused.
 pub type binlog_status = i32;
 
@@ -215,6 +219,32 @@ pub struct binlog_writer_options {
     /// The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have
     /// to look through; 0 = 64 MiB, at least 4096.
     pub index_bytes: u64,
+    /// When a log of segments rolls besides its size, and what they are called; NULL = neither age nor period, and the
+    /// default names.
+    pub roll: *const binlog_roll_options,
+    /// Which old segments are removed, after each roll and when the writer is opened; NULL = none.
+    pub keep: *const binlog_retention,
+    /// What a log that is there already must be; NULL = any.
+    pub require: *const binlog_required,
+    /// Called when a segment is begun, or an existing one is being written again; in their order.
+    pub on_open: *const binlog_hook,
+    /// Number of hooks in on_open.
+    pub on_open_count: usize,
+    /// Called when a segment was closed and is durable; the last one, when the writer is closed, among them.
+    pub on_close: *const binlog_hook,
+    /// Number of hooks in on_close.
+    pub on_close_count: usize,
+    /// Told of what fails beside the writing of records; may be NULL. binlog_writer_failures counts it anyway.
+    pub on_failure: binlog_failure_callback,
+    /// Given to on_failure.
+    pub on_failure_userdata: *mut c_void,
+    /// Called once with on_failure_userdata when nothing will call on_failure any more, as binlog_hook.drop is.
+    pub on_failure_drop: binlog_drop_callback,
+    /// A BINLOG_EVENT_HEARTBEAT is written when so many milliseconds have passed since the last one, by the background
+    /// thread or in binlog_writer_tick: a reader sees by it that the writer of a quiet log is alive; 0 = never.
+    pub heartbeat_ms: u64,
+    /// Group that owns new files: its name, or its number in digits; NULL = as the system gives it.
+    pub file_group: *const c_char,
     /// Must be 0.
     pub reserved: [u64; 6],
 }
@@ -270,6 +300,8 @@ pub struct binlog_reader_options {
     /// that, and must not throw or jump out. May be NULL. Not called when struct_size is wrong: then nothing else was
     /// looked at.
     pub on_loss_drop: binlog_drop_callback,
+    /// What the log must be; NULL = any.
+    pub require: *const binlog_required,
     /// Must be 0.
     pub reserved: [u64; 5],
 }
@@ -406,9 +438,9 @@ const _: () = {
     assert!(size_of::<binlog_record>() == 72);
     assert!(offset_of!(binlog_record, r#type) == 48);
     assert!(size_of::<binlog_position>() == 24);
-    assert!(size_of::<binlog_writer_options>() == 184);
+    assert!(size_of::<binlog_writer_options>() == 280);
     assert!(offset_of!(binlog_writer_options, full_disk_wait_ms) == 120);
-    assert!(size_of::<binlog_reader_options>() == 80);
+    assert!(size_of::<binlog_reader_options>() == 88);
     assert!(size_of::<binlog_filter>() == 144);
     assert!(size_of::<binlog_tail>() == 64);
     assert!(size_of::<binlog_segment>() == 88);

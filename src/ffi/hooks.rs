@@ -1,0 +1,244 @@
+//! What is called when segments begin and end, and what tells of failures.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
+
+use std::ffi::{c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::{c_string, kind_of};
+use super::guard::*;
+use super::types::*;
+use crate::archive::hooks;
+use crate::error::{Error, Result};
+use crate::{Hook, OnFailure, SegmentFile};
+
+/// binlog_hook.kind: `call` is called.
+pub const BINLOG_HOOK_CALL: u32 = 1;
+/// binlog_hook.kind: the file gets the extension `argument`, such as ".done", in place of what follows the last dot of its
+/// name, that dot included.
+pub const BINLOG_HOOK_CHANGE_EXTENSION: u32 = 2;
+/// binlog_hook.kind: the file is moved into the directory `argument`, which must be there; over to another file system
+/// too. A relative path is one from the working directory at the time of the call that the hook is given to.
+pub const BINLOG_HOOK_MOVE_TO: u32 = 3;
+/// binlog_hook.kind: the file is removed. It should be the last hook: those behind it find no file.
+pub const BINLOG_HOOK_DELETE: u32 = 4;
+
+/// A segment, as hooks see it. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_segment_file {
+    /// Where its file is now.
+    pub path: *const c_char,
+    /// The log's name.
+    pub log: *const c_char,
+    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what was given to
+    /// binlog_writer_roll_because; "" when it is being opened.
+    pub reason: *const c_char,
+    /// Its number in the log, from 1.
+    pub sequence: u64,
+    /// When it was begun, in nanoseconds since the Unix epoch.
+    pub created_ns: i64,
+    /// Id of the first record in it, or of the one that will be the first.
+    pub first_id: u64,
+    /// Records in it.
+    pub records: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    pub reserved: [u64; 4],
+}
+
+/// What a hook says besides its status. It lives until the callback returns.
+pub struct binlog_hook_result {
+    path: Option<PathBuf>,
+    error: Option<String>,
+}
+
+/// Does something with a segment: returns BINLOG_OK, or a status less than 0 for a failure, which is reported to
+/// on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook that has moved the file
+/// says so with binlog_hook_result_set_path, so that the next one finds it.
+///
+/// Hooks run one after the other, outside of the library's locks: in a thread of the library with
+/// BINLOG_WRITER_BACKGROUND, else in the one whose call opened, rolled or closed. They must not use the writer, and must
+/// not throw or jump out.
+pub type binlog_hook_callback = Option<
+    unsafe extern "C" fn(
+        userdata: *mut c_void,
+        segment: *const binlog_segment_file,
+        result: *mut binlog_hook_result,
+    ) -> binlog_status,
+>;
+
+/// A step to be taken with a segment. Set it to zeros and fill in what is needed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_hook {
+    /// BINLOG_HOOK_*. None of the library's own replaces a file that is there: it fails, and the segment stays.
+    pub kind: u32,
+    /// Must be 0.
+    pub reserved32: u32,
+    /// The extension or the directory, for the kinds that take one; else NULL.
+    pub argument: *const c_char,
+    /// With BINLOG_HOOK_CALL, what is called; else NULL.
+    pub call: binlog_hook_callback,
+    /// Given to call.
+    pub userdata: *mut c_void,
+    /// Called once with userdata when nothing will call any more: when the writer is closed, or before the call returns
+    /// that the hook was given to, when it fails or the hook is of another kind. Must not throw or jump out. May be
+    /// NULL. Not called when struct_size of the options is wrong: then nothing else was looked at.
+    pub drop: binlog_drop_callback,
+    /// Must be 0.
+    pub reserved: [u64; 3],
+}
+
+/// Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
+/// active file that somebody removed. `error` lives until it returns, and is not freed. Called in the thread in which it
+/// happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+pub type binlog_failure_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, error: *const binlog_error)>;
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_segment_file>() == 96);
+    assert!(size_of::<binlog_hook>() == 64);
+};
+
+/// For a hook that has moved the segment's file: where it is now, a path that is copied. Only within the callback that
+/// `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `result` is NULL or what the callback was given, `path` a NUL-terminated string, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_hook_result_set_path(
+    result: *mut binlog_hook_result,
+    path: *const c_char,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_mut(result, "result")?.path = Some(super::guard::path(path, "path")?.to_owned());
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// For a hook that fails: why, in one line of UTF-8, which is copied. The hook counts as failed then whatever it returns.
+/// Only within the callback that `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `result` is NULL or what the callback was given, `message` a NUL-terminated string, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_hook_result_set_error(
+    result: *mut binlog_hook_result,
+    message: *const c_char,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_mut(result, "result")?.error = Some(text(message, "message")?.to_owned());
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+impl binlog_hook_result {
+    fn come_to(self, status: binlog_status, segment: &SegmentFile) -> Result<Option<PathBuf>> {
+        if status >= 0 && self.error.is_none() {
+            return Ok(self.path);
+        }
+        let reason = self.error.unwrap_or_else(|| format!("it returned the status {status}"));
+        let one_line = reason.replace(char::is_control, " ");
+        Err(Error::new(kind_of(status), format!("a hook failed: {one_line}")).at(&segment.path))
+    }
+}
+
+/// Takes all hooks over, whatever is wrong with any of them, so that the drop of each is called.
+///
+/// # Safety
+/// `given` points to `count` valid hooks with what they point to.
+pub(super) unsafe fn hooks_of(given: *const binlog_hook, count: usize, what: &str) -> Result<Vec<Hook>> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { slice(given, count, what) }?;
+    let owned = given.iter().map(|hook| (hook, Userdata { pointer: hook.userdata, drop: hook.drop }));
+    let owned: Vec<_> = owned.collect();
+    // SAFETY: the caller's promise.
+    owned.into_iter().map(|(hook, userdata)| unsafe { hook_of(hook, userdata) }).collect()
+}
+
+/// # Safety
+/// What `given` points to is valid.
+unsafe fn hook_of(given: &binlog_hook, userdata: Userdata) -> Result<Hook> {
+    check_reserved("binlog_hook", &given.reserved)?;
+    check_reserved("binlog_hook", &[u64::from(given.reserved32)])?;
+    match (given.kind, given.call, given.argument.is_null()) {
+        (BINLOG_HOOK_CALL, Some(call), true) => return Ok(HookCallback { call, userdata }.into_hook()),
+        (BINLOG_HOOK_CALL, None, _) => return Err(Error::invalid("binlog_hook.call is NULL")),
+        (BINLOG_HOOK_CALL | BINLOG_HOOK_DELETE, _, false) => {
+            return Err(Error::invalid("binlog_hook.argument is set, and the hook takes none"))
+        }
+        (BINLOG_HOOK_CHANGE_EXTENSION..=BINLOG_HOOK_DELETE, Some(_), _) => {
+            return Err(Error::invalid("binlog_hook.call is set, and the hook is one of the library's own"))
+        }
+        _ => (),
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        Ok(match given.kind {
+            BINLOG_HOOK_CHANGE_EXTENSION => {
+                let extension = text(given.argument, "binlog_hook.argument")?;
+                hooks::check_extension(extension)?;
+                hooks::change_extension(extension)
+            }
+            BINLOG_HOOK_MOVE_TO => hooks::move_to(path(given.argument, "binlog_hook.argument")?),
+            BINLOG_HOOK_DELETE => hooks::delete(),
+            kind => return Err(Error::invalid(format!("there is no kind of hook {kind}"))),
+        })
+    }
+}
+
+struct HookCallback {
+    call: unsafe extern "C" fn(*mut c_void, *const binlog_segment_file, *mut binlog_hook_result) -> binlog_status,
+    userdata: Userdata,
+}
+
+impl HookCallback {
+    fn into_hook(self) -> Hook {
+        Arc::new(move |segment: &SegmentFile| self.run(segment))
+    }
+
+    fn run(&self, segment: &SegmentFile) -> Result<Option<PathBuf>> {
+        let path = c_string(segment.path.as_os_str().as_bytes());
+        let (log, reason) = (c_string(segment.log.as_bytes()), c_string(segment.reason.as_bytes()));
+        let told = binlog_segment_file {
+            path: path.as_ptr(),
+            log: log.as_ptr(),
+            reason: reason.as_ptr(),
+            sequence: segment.sequence,
+            created_ns: segment.created,
+            first_id: segment.first_id,
+            records: segment.records,
+            bytes: segment.bytes,
+            reserved: [0; 4],
+        };
+        let mut result = binlog_hook_result { path: None, error: None };
+        // SAFETY: what `told` points to and `result` outlive the call, and the userdata is the caller's own.
+        let status = unsafe { (self.call)(self.userdata.pointer, &told, &mut result) };
+        result.come_to(status, segment)
+    }
+}
+
+/// What is told of failures. Takes the userdata over whether there is a callback or not.
+pub(super) fn failure_listener(call: binlog_failure_callback, userdata: Userdata) -> Option<OnFailure> {
+    let call = call?;
+    Some(Arc::new(move |error: &Error| {
+        // All of it, so that it is the callback that owns the userdata.
+        let userdata: &Userdata = &userdata;
+        let told = binlog_error::new(error);
+        // SAFETY: `told` outlives the call, and the userdata is the caller's own.
+        unsafe { call(userdata.pointer, &told) };
+    }))
+}

@@ -1,0 +1,297 @@
+//! When a log rolls, and which of its segments are kept.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
+
+use std::ffi::{c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::c_string;
+use super::guard::*;
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::{Period, Retention, RollCheck, RollOptions, SegmentState};
+
+/// The segment that is being written, as a check sees it. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_segment_state {
+    /// Its file.
+    pub path: *const c_char,
+    /// Its number in the log, from 1.
+    pub sequence: u64,
+    /// When it was begun, and what time it is, in nanoseconds since the Unix epoch.
+    pub created_ns: i64,
+    pub now_ns: i64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// Id of the first record in it.
+    pub first_id: u64,
+    /// Records in it.
+    pub records: u64,
+    pub reserved: [u64; 3],
+}
+
+/// Says whether the log rolls now: 0 = no. Asked after each write to the file and in binlog_writer_tick, in the thread
+/// that did that, outside of all locks; threads may ask at the same time. It must not use the writer, and must not
+/// throw or jump out.
+pub type binlog_roll_check_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, state: *const binlog_segment_state) -> i32>;
+
+/// When a log rolls, besides binlog_writer_options.segment_bytes, and what its segments are called. The first rule that
+/// is met rolls. Zeros are the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_roll_options {
+    /// sizeof(binlog_roll_options) of the caller.
+    pub struct_size: usize,
+    /// At each multiple of so many seconds, by the wall clock of zone: 3600 is each full hour, 86400 each midnight. Periods
+    /// of more than a day are counted from 1970-01-01. Up to 100 years; 0 = never.
+    pub period_s: u64,
+    /// So many milliseconds after the segment was begun; 0 = never.
+    pub age_ms: u64,
+    /// After so many records: no segment holds more, a larger batch excepted; 0 = no rule.
+    pub records: u64,
+    /// Time zone of period_s and of the times in names: a name of the IANA time zone database, such as "Europe/Berlin";
+    /// NULL = UTC.
+    pub zone: *const c_char,
+    /// What segments are called: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the rest as in
+    /// strftime(3), from a fixed set of conversions; NULL = "{name}.{seq}". ".binlog" is added.
+    pub name_template: *const c_char,
+    /// When this says so; may be NULL.
+    pub check: binlog_roll_check_callback,
+    /// Given to check.
+    pub check_userdata: *mut c_void,
+    /// Called once with check_userdata when nothing will call check any more: when the writer is closed at the latest, or
+    /// before the call returns that these options were given to, when it fails or check is NULL. Must not throw or jump
+    /// out. May be NULL. Not called when a struct_size is wrong: then nothing else was looked at.
+    pub check_drop: binlog_drop_callback,
+    /// Must be 0.
+    pub reserved: [u64; 5],
+}
+
+/// Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
+/// they say. Zeros keep everything.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_retention {
+    /// sizeof(binlog_retention) of the caller.
+    pub struct_size: usize,
+    /// A segment goes when the one after it was begun more than so many milliseconds ago; 0 = no rule.
+    pub age_ms: u64,
+    /// The oldest go until no more than so many are there, the one being written among them; 0 = no rule.
+    pub segments: u64,
+    /// The oldest go until all together take no more than so many bytes, the one being written among them; 0 = no rule.
+    pub bytes: u64,
+    /// Must be 0.
+    pub reserved: [u64; 4],
+}
+
+/// binlog_prune: remove nothing, and tell what would be removed.
+pub const BINLOG_PRUNE_DRY_RUN: u32 = 1;
+
+/// A segment that was removed, or would be. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_pruned {
+    /// Its file.
+    pub path: *const c_char,
+    /// The rule that it went by: "age", "segments" or "bytes".
+    pub reason: *const c_char,
+    /// Its number in the log.
+    pub sequence: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// Id of its first record, and of its last one.
+    pub first_id: u64,
+    pub last_id: u64,
+    pub reserved: [u64; 2],
+}
+
+/// Is told of a segment that was removed.
+pub type binlog_pruned_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, pruned: *const binlog_pruned)>;
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_segment_state>() == 80);
+    assert!(size_of::<binlog_roll_options>() == 112);
+    assert!(size_of::<binlog_retention>() == 64);
+    assert!(size_of::<binlog_pruned>() == 64);
+};
+
+/// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_roll_options). Any thread.
+/// Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_roll_options_init(
+    options: *mut binlog_roll_options,
+    struct_size: usize,
+) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(options, struct_size, "binlog_roll_options")) }
+}
+
+/// Sets rules to their defaults: everything is kept. `struct_size` is the caller's sizeof(binlog_retention). Any
+/// thread. Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `retention` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_retention_init(retention: *mut binlog_retention, struct_size: usize) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(retention, struct_size, "binlog_retention")) }
+}
+
+/// Removes the old segments of the log in the directory `path`, by the rules of `keep`. `log` is the log's name; NULL
+/// when the directory holds one log alone. The log's last segment always stays, and a writer may have the log open. Only
+/// files are removed whose header says that they are segments of this log, and never through a symbolic link. `flags` is
+/// 0 or BINLOG_PRUNE_DRY_RUN.
+///
+/// `each` (may be NULL) is told of each segment that went, the oldest first, after all of them have gone; it is called in
+/// this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+///
+/// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule and when there are
+/// several logs and `log` is NULL; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_IO. After an error some may have gone.
+///
+/// # Safety
+/// `path` is a NUL-terminated string, `log` NULL or one, `keep` NULL or valid, `each` NULL or a function, `count_out` and
+/// `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_prune(
+    path: *const c_char,
+    log: *const c_char,
+    keep: *const binlog_retention,
+    flags: u32,
+    each: binlog_pruned_callback,
+    userdata: *mut c_void,
+    count_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let keep = rules_to_prune_by(keep, flags)?;
+            let log = if log.is_null() { None } else { Some(text(log, "log")?) };
+            let place = super::guard::path(path, "path")?;
+            let pruned = crate::prune(place, log, &keep, flags & BINLOG_PRUNE_DRY_RUN != 0)?;
+            if let Some(each) = each {
+                pruned.iter().for_each(|one| tell_pruned(each, userdata, one));
+            }
+            if let Some(out) = count_out.as_mut() {
+                *out = pruned.len();
+            }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// # Safety
+/// `keep` is NULL or valid.
+unsafe fn rules_to_prune_by(keep: *const binlog_retention, flags: u32) -> Result<Retention> {
+    if flags & !BINLOG_PRUNE_DRY_RUN != 0 {
+        return Err(Error::invalid(format!("flags has unknown bits: {flags:#x}")));
+    }
+    // SAFETY: the caller's promise.
+    let keep = unsafe { retention(keep) }?;
+    match keep.is_some() {
+        true => Ok(keep),
+        false => Err(Error::invalid("binlog_retention has no rule: nothing tells what is to be kept")),
+    }
+}
+
+/// # Safety
+/// `each` may be called with `userdata`.
+unsafe fn tell_pruned(
+    each: unsafe extern "C" fn(*mut c_void, *const binlog_pruned),
+    userdata: *mut c_void,
+    pruned: &crate::Pruned,
+) {
+    let (path, reason) = (c_string(pruned.path.as_os_str().as_bytes()), c_string(pruned.why.as_bytes()));
+    let told = binlog_pruned {
+        path: path.as_ptr(),
+        reason: reason.as_ptr(),
+        sequence: pruned.sequence,
+        bytes: pruned.bytes,
+        first_id: pruned.first_id,
+        last_id: pruned.last_id,
+        reserved: [0; 2],
+    };
+    // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
+    unsafe { each(userdata, &told) };
+}
+
+/// # Safety
+/// `given` is NULL or valid.
+pub(super) unsafe fn retention(given: *const binlog_retention) -> Result<Retention> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { sized(given, "binlog_retention") }?;
+    check_reserved("binlog_retention", &given.reserved)?;
+    Ok(Retention {
+        age: nonzero(given.age_ms).map(Duration::from_millis),
+        segments: nonzero(given.segments),
+        bytes: nonzero(given.bytes),
+    })
+}
+
+/// Takes the check over whatever else is wrong, so that its drop is called.
+///
+/// # Safety
+/// `given` is NULL or valid with what it points to.
+pub(super) unsafe fn roll_options(given: *const binlog_roll_options) -> Result<RollOptions> {
+    // SAFETY: the caller's promise.
+    let (given, unknown) = unsafe { sized_unchecked(given, "binlog_roll_options") }?;
+    let userdata = Userdata { pointer: given.check_userdata, drop: given.check_drop };
+    let check = given.check.map(|call| CheckCallback { call, userdata }.into_check());
+    unknown?;
+    check_reserved("binlog_roll_options", &given.reserved)?;
+    let period = |s| Period::from_seconds(s).ok_or_else(|| Error::invalid(format!("there is no period of {s} s")));
+    let mut options = RollOptions {
+        period: nonzero(given.period_s).map(period).transpose()?,
+        age: nonzero(given.age_ms).map(Duration::from_millis),
+        records: nonzero(given.records),
+        check,
+        ..RollOptions::default()
+    };
+    // SAFETY: the caller's promises.
+    unsafe {
+        if !given.zone.is_null() {
+            options.zone = text(given.zone, "binlog_roll_options.zone")?.to_owned();
+        }
+        if !given.name_template.is_null() {
+            options.template = text(given.name_template, "binlog_roll_options.name_template")?.to_owned();
+        }
+    }
+    Ok(options)
+}
+
+struct CheckCallback {
+    call: unsafe extern "C" fn(*mut c_void, *const binlog_segment_state) -> i32,
+    userdata: Userdata,
+}
+
+impl CheckCallback {
+    fn into_check(self) -> RollCheck {
+        Arc::new(move |state: &SegmentState| self.ask(state))
+    }
+
+    fn ask(&self, state: &SegmentState) -> bool {
+        let path = c_string(state.path.as_os_str().as_bytes());
+        let told = binlog_segment_state {
+            path: path.as_ptr(),
+            sequence: state.sequence,
+            created_ns: state.created,
+            now_ns: state.now,
+            bytes: state.bytes,
+            first_id: state.first_id,
+            records: state.records,
+            reserved: [0; 3],
+        };
+        // SAFETY: what `told` points to outlives the call, and the userdata is the caller's own.
+        unsafe { (self.call)(self.userdata.pointer, &told) != 0 }
+    }
+}

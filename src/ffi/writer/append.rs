@@ -1,0 +1,243 @@
+//! Appending, record by record and many at once.
+
+use std::ffi::c_void;
+
+use crate::error::{Error, Result};
+use crate::ffi::guard::*;
+use crate::ffi::types::*;
+use crate::format::packed::Frame;
+use crate::{Metadata, NewRecord};
+
+/// Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
+/// `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
+/// policy carries it further. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
+/// BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
+/// again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
+/// asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
+/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+///
+/// # Safety
+/// `writer` is NULL or open, `data` points to `len` bytes, `id_out` and `err` are NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_append(
+    writer: *mut binlog_writer,
+    r#type: u32,
+    data: *const c_void,
+    len: usize,
+    id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let id = by_ref(writer, "writer")?.writer.append(r#type, slice(data.cast::<u8>(), len, "data")?)?;
+            Ok(put_id(id_out, id))
+        })
+    }
+}
+
+/// Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append.
+///
+/// # Safety
+/// As for binlog_writer_append; `record` is NULL or valid with what it points to.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_append_record(
+    writer: *mut binlog_writer,
+    record: *const binlog_record,
+    id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let writer = by_ref(writer, "writer")?;
+            let record = new_record(by_ref(record, "record")?)?;
+            Ok(put_id(id_out, writer.writer.append_record(&record)?))
+        })
+    }
+}
+
+/// Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
+/// without a copy. Otherwise as binlog_writer_append.
+///
+/// # Safety
+/// As for binlog_writer_append; `parts` points to `n` valid slices.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_gather(
+    writer: *mut binlog_writer,
+    r#type: u32,
+    parts: *const binlog_slice,
+    n: usize,
+    id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let writer = by_ref(writer, "writer")?;
+            let record = NewRecord { type_id: r#type, ..NewRecord::default() };
+            gather(writer, &record, parts, n, id_out)
+        })
+    }
+}
+
+/// As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at.
+///
+/// # Safety
+/// As for binlog_writer_gather and binlog_writer_append_record.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_gather_record(
+    writer: *mut binlog_writer,
+    record: *const binlog_record,
+    parts: *const binlog_slice,
+    n: usize,
+    id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let writer = by_ref(writer, "writer")?;
+            let facts = binlog_record { data: std::ptr::null(), len: 0, ..*by_ref(record, "record")? };
+            gather(writer, &new_record(&facts)?, parts, n, id_out)
+        })
+    }
+}
+
+/// Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
+/// crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
+/// binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
+///
+/// # Safety
+/// As for binlog_writer_append; `records` points to `n` valid records.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_append_batch(
+    writer: *mut binlog_writer,
+    records: *const binlog_record,
+    n: usize,
+    first_id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let writer = by_ref(writer, "writer")?;
+            let records = slice(records, n, "records")?;
+            records.iter().try_for_each(|record| new_record(record).map(drop))?;
+            // Each was converted once above, so none fails now.
+            let batch = records.iter().map(|record| new_record(record).unwrap_or_default());
+            Ok(put_id(first_id_out, writer.writer.append_batch(batch)?))
+        })
+    }
+}
+
+/// As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
+/// Ids in the frames are not looked at.
+///
+/// # Safety
+/// As for binlog_writer_append; `frames` points to `len` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_append_packed(
+    writer: *mut binlog_writer,
+    frames: *const c_void,
+    len: usize,
+    first_id_out: *mut u64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let writer = by_ref(writer, "writer")?;
+            let frames = slice(frames.cast::<u8>(), len, "frames")?;
+            check_frames(frames)?;
+            let mut rest = frames;
+            let each = std::iter::from_fn(move || next_frame(&mut rest).ok().flatten());
+            Ok(put_id(first_id_out, writer.writer.append_batch(each)?))
+        })
+    }
+}
+
+/// The status that goes with an id.
+///
+/// # Safety
+/// `id_out` is NULL or writable.
+#[inline]
+unsafe fn put_id(id_out: *mut u64, id: u64) -> binlog_status {
+    if !id_out.is_null() {
+        // SAFETY: not NULL, and so writable.
+        unsafe { id_out.write(id) };
+    }
+    match id {
+        0 => BINLOG_DROPPED,
+        _ => BINLOG_OK,
+    }
+}
+
+/// # Safety
+/// `parts` points to `n` valid slices.
+unsafe fn gather(
+    writer: &binlog_writer,
+    record: &NewRecord<'_>,
+    parts: *const binlog_slice,
+    n: usize,
+    id_out: *mut u64,
+) -> Result<binlog_status> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let parts = slice(parts, n, "parts")?;
+        let parts: Vec<&[u8]> =
+            parts.iter().map(|part| slice(part.data, part.len, "the data of a part")).collect::<Result<_>>()?;
+        Ok(put_id(id_out, writer.writer.gather_record(record, &parts)?))
+    }
+}
+
+/// # Safety
+/// What the record points to is valid as long as `'a`.
+#[inline(always)]
+unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
+    check_reserved("binlog_record", &record.reserved)?;
+    let known = BINLOG_RECORD_TIME | BINLOG_RECORD_EVENT | BINLOG_RECORD_NO_PAYLOAD;
+    if record.flags & !known != 0 {
+        return Err(Error::invalid(format!("binlog_record.flags has unknown bits: {:#x}", record.flags)));
+    }
+    let timed = record.time_ns != 0 || record.flags & BINLOG_RECORD_TIME != 0;
+    if record.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
+        return Err(Error::invalid("the record was read without its payload, and so cannot be appended"));
+    }
+    // SAFETY: the caller's promise.
+    let (payload, metadata) = unsafe {
+        (
+            slice(record.data, record.len, "record.data")?,
+            slice(record.metadata, record.metadata_len, "record.metadata")?,
+        )
+    };
+    Ok(NewRecord {
+        type_id: record.r#type,
+        time: timed.then_some(record.time_ns),
+        metadata: Metadata::from_bytes(metadata),
+        payload,
+    })
+}
+
+fn next_frame<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRecord<'a>>> {
+    let frame = Frame::decode(frames, BINLOG_RECORD_NO_PAYLOAD).map_err(|e| Error::invalid(e.to_string()))?;
+    let Some(frame) = frame else { return Ok(None) };
+    if frame.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
+        return Err(Error::invalid("a packed record was read without its payload, and so cannot be appended"));
+    }
+    let timed = frame.time != 0 || frame.flags & BINLOG_RECORD_TIME != 0;
+    Ok(Some(NewRecord {
+        type_id: frame.type_id,
+        time: timed.then_some(frame.time),
+        metadata: Metadata::from_bytes(frame.metadata),
+        payload: frame.payload,
+    }))
+}
+
+fn check_frames(frames: &[u8]) -> Result<()> {
+    let mut rest = frames;
+    while next_frame(&mut rest)?.is_some() {}
+    Ok(())
+}

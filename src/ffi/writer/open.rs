@@ -1,0 +1,77 @@
+//! Opening and closing.
+
+use std::ffi::c_char;
+
+use super::options::writer_options;
+use crate::ffi::guard::*;
+use crate::ffi::types::*;
+use crate::Writer;
+
+/// Opens the log in a directory for writing; both are created when they are not there, and appends go on after the
+/// last record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close.
+/// Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_LOCKED when another writer has the log open, BINLOG_E_CORRUPT when its end is damaged (a
+/// torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in `SEGMENT.torn-OFFSET`),
+/// BINLOG_E_MISMATCH when it is not what binlog_writer_options.require says, BINLOG_E_INVALID, BINLOG_E_UNSUPPORTED, BINLOG_E_NO_SPACE, BINLOG_E_NOT_FOUND or BINLOG_E_IO.
+///
+/// # Safety
+/// `directory` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_open(
+    directory: *const c_char,
+    options: *const binlog_writer_options,
+    out: *mut *mut binlog_writer,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            // First, so that every drop is called whatever else is wrong.
+            let options = writer_options(options)?;
+            let out = by_mut(out, "out")?;
+            let writer = Writer::open(path(directory, "directory")?, options)?;
+            Ok(give(out, binlog_writer { writer }))
+        })
+    }
+}
+
+/// Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
+/// a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as binlog_writer_open.
+///
+/// # Safety
+/// As for binlog_writer_open.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_open_file(
+    path: *const c_char,
+    options: *const binlog_writer_options,
+    out: *mut *mut binlog_writer,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let options = writer_options(options)?;
+            let out = by_mut(out, "out")?;
+            let writer = Writer::open_file(crate::ffi::guard::path(path, "path")?, options)?;
+            Ok(give(out, binlog_writer { writer }))
+        })
+    }
+}
+
+/// Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
+/// the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
+/// binlog_writer_sync; the message of an error says which records could not be written.
+///
+/// # Safety
+/// `writer` is NULL or open and used by nobody else, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_writer_close(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
+    // SAFETY: the caller's promises; every handle was made by Box::into_raw and is given back once.
+    unsafe {
+        guard(err, || match writer.is_null() {
+            true => Ok(BINLOG_OK),
+            false => Box::from_raw(writer).writer.close().map(|()| BINLOG_OK),
+        })
+    }
+}
