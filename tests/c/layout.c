@@ -32,7 +32,7 @@ AT(binlog_position, appended_id, 0);
 AT(binlog_position, flushed_id, 8);
 AT(binlog_position, durable_id, 16);
 
-SIZE(binlog_writer_options, 184);
+SIZE(binlog_writer_options, 280);
 AT(binlog_writer_options, struct_size, 0);
 AT(binlog_writer_options, flags, 8);
 AT(binlog_writer_options, codec, 12);
@@ -54,17 +54,30 @@ AT(binlog_writer_options, file_mode, 112);
 AT(binlog_writer_options, full_disk, 116);
 AT(binlog_writer_options, full_disk_wait_ms, 120);
 AT(binlog_writer_options, index_bytes, 128);
-AT(binlog_writer_options, reserved, 136);
+AT(binlog_writer_options, roll, 136);
+AT(binlog_writer_options, keep, 144);
+AT(binlog_writer_options, require, 152);
+AT(binlog_writer_options, on_open, 160);
+AT(binlog_writer_options, on_open_count, 168);
+AT(binlog_writer_options, on_close, 176);
+AT(binlog_writer_options, on_close_count, 184);
+AT(binlog_writer_options, on_failure, 192);
+AT(binlog_writer_options, on_failure_userdata, 200);
+AT(binlog_writer_options, on_failure_drop, 208);
+AT(binlog_writer_options, heartbeat_ms, 216);
+AT(binlog_writer_options, file_group, 224);
+AT(binlog_writer_options, reserved, 232);
 STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 48);
 
-SIZE(binlog_reader_options, 80);
+SIZE(binlog_reader_options, 88);
 AT(binlog_reader_options, struct_size, 0);
 AT(binlog_reader_options, flags, 8);
 AT(binlog_reader_options, mode, 12);
 AT(binlog_reader_options, on_loss, 16);
 AT(binlog_reader_options, on_loss_userdata, 24);
 AT(binlog_reader_options, on_loss_drop, 32);
-AT(binlog_reader_options, reserved, 40);
+AT(binlog_reader_options, require, 40);
+AT(binlog_reader_options, reserved, 48);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);
@@ -92,6 +105,72 @@ AT(binlog_type_count, reserved32, 4);
 AT(binlog_type_count, records, 8);
 AT(binlog_type_count, name, 16);
 AT(binlog_type_count, reserved, 24);
+
+SIZE(binlog_roll_options, 112);
+AT(binlog_roll_options, struct_size, 0);
+AT(binlog_roll_options, period_s, 8);
+AT(binlog_roll_options, age_ms, 16);
+AT(binlog_roll_options, records, 24);
+AT(binlog_roll_options, zone, 32);
+AT(binlog_roll_options, name_template, 40);
+AT(binlog_roll_options, check, 48);
+AT(binlog_roll_options, check_userdata, 56);
+AT(binlog_roll_options, check_drop, 64);
+AT(binlog_roll_options, reserved, 72);
+
+SIZE(binlog_segment_state, 80);
+AT(binlog_segment_state, path, 0);
+AT(binlog_segment_state, sequence, 8);
+AT(binlog_segment_state, created_ns, 16);
+AT(binlog_segment_state, now_ns, 24);
+AT(binlog_segment_state, bytes, 32);
+AT(binlog_segment_state, first_id, 40);
+AT(binlog_segment_state, records, 48);
+AT(binlog_segment_state, reserved, 56);
+
+SIZE(binlog_retention, 64);
+AT(binlog_retention, struct_size, 0);
+AT(binlog_retention, age_ms, 8);
+AT(binlog_retention, segments, 16);
+AT(binlog_retention, bytes, 24);
+AT(binlog_retention, reserved, 32);
+
+SIZE(binlog_pruned, 64);
+AT(binlog_pruned, path, 0);
+AT(binlog_pruned, reason, 8);
+AT(binlog_pruned, sequence, 16);
+AT(binlog_pruned, bytes, 24);
+AT(binlog_pruned, first_id, 32);
+AT(binlog_pruned, last_id, 40);
+AT(binlog_pruned, reserved, 48);
+
+SIZE(binlog_hook, 64);
+AT(binlog_hook, kind, 0);
+AT(binlog_hook, reserved32, 4);
+AT(binlog_hook, argument, 8);
+AT(binlog_hook, call, 16);
+AT(binlog_hook, userdata, 24);
+AT(binlog_hook, drop, 32);
+AT(binlog_hook, reserved, 40);
+
+SIZE(binlog_segment_file, 96);
+AT(binlog_segment_file, path, 0);
+AT(binlog_segment_file, log, 8);
+AT(binlog_segment_file, reason, 16);
+AT(binlog_segment_file, sequence, 24);
+AT(binlog_segment_file, created_ns, 32);
+AT(binlog_segment_file, first_id, 40);
+AT(binlog_segment_file, records, 48);
+AT(binlog_segment_file, bytes, 56);
+AT(binlog_segment_file, reserved, 64);
+
+SIZE(binlog_required, 64);
+AT(binlog_required, struct_size, 0);
+AT(binlog_required, name, 8);
+AT(binlog_required, content_type, 16);
+AT(binlog_required, parameters, 24);
+AT(binlog_required, parameter_count, 32);
+AT(binlog_required, reserved, 40);
 
 SIZE(binlog_filter, 144);
 AT(binlog_filter, struct_size, 0);
@@ -136,6 +215,7 @@ STATIC_CHECK(BINLOG_OK == 0 && BINLOG_END == 1 && BINLOG_TIMEOUT == 2 && BINLOG_
 STATIC_CHECK(BINLOG_E_INVALID == -1 && BINLOG_E_IO == -2 && BINLOG_E_CORRUPT == -3 && BINLOG_E_NOT_FOUND == -4);
 STATIC_CHECK(BINLOG_E_LOCKED == -5 && BINLOG_E_TOO_LARGE == -6 && BINLOG_E_UNSUPPORTED == -7);
 STATIC_CHECK(BINLOG_E_FAILED == -8 && BINLOG_E_NO_SPACE == -9 && BINLOG_E_FORKED == -10 && BINLOG_E_PANIC == -100);
+STATIC_CHECK(BINLOG_E_MISSED == -11 && BINLOG_E_MISMATCH == -12);
 STATIC_CHECK(BINLOG_CODEC_NONE == 0 && BINLOG_CODEC_LZ4 == 1 && BINLOG_CODEC_ZSTD == 2);
 STATIC_CHECK(BINLOG_RECORD_TIME == 1 && BINLOG_RECORD_EVENT == 2 && BINLOG_RECORD_NO_PAYLOAD == 4);
 STATIC_CHECK(BINLOG_TYPE_NAMED == 0x40000000u && BINLOG_TYPE_EVENT == 0x80000000u);
@@ -144,6 +224,8 @@ STATIC_CHECK(BINLOG_NEVER == 0xFFFFFFFFu && BINLOG_WRITER_BACKGROUND == 1);
 STATIC_CHECK(BINLOG_FULL_DISK_FAIL == 0 && BINLOG_FULL_DISK_WAIT == 1 && BINLOG_FULL_DISK_DROP == 2);
 STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1 && BINLOG_READER_SALVAGE == 2);
 STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2 && BINLOG_FILTER_NEWEST_FIRST == 4);
+STATIC_CHECK(BINLOG_HOOK_CALL == 1 && BINLOG_HOOK_CHANGE_EXTENSION == 2);
+STATIC_CHECK(BINLOG_HOOK_MOVE_TO == 3 && BINLOG_HOOK_DELETE == 4 && BINLOG_PRUNE_DRY_RUN == 1);
 STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
 STATIC_CHECK(BINLOG_TAIL_UNCLOSED == 3 && BINLOG_TAIL_TORN == 4 && BINLOG_TAIL_CORRUPT == 5);
 
@@ -167,6 +249,9 @@ static void test(const char *scratch) {
   CHECK_INIT(binlog_writer_options, binlog_writer_options_init);
   CHECK_INIT(binlog_reader_options, binlog_reader_options_init);
   CHECK_INIT(binlog_filter, binlog_filter_init);
+  CHECK_INIT(binlog_roll_options, binlog_roll_options_init);
+  CHECK_INIT(binlog_retention, binlog_retention_init);
+  CHECK_INIT(binlog_required, binlog_required_init);
 
   /* version_number and version tell the same: "major.minor.patch". */
   const uint32_t number = binlog_version_number();
@@ -179,7 +264,7 @@ static void test(const char *scratch) {
   static const binlog_status all[] = {
       BINLOG_OK, BINLOG_END, BINLOG_TIMEOUT, BINLOG_DROPPED, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT,
       BINLOG_E_NOT_FOUND, BINLOG_E_LOCKED, BINLOG_E_TOO_LARGE, BINLOG_E_UNSUPPORTED, BINLOG_E_FAILED,
-      BINLOG_E_NO_SPACE, BINLOG_E_FORKED, BINLOG_E_PANIC};
+      BINLOG_E_NO_SPACE, BINLOG_E_FORKED, BINLOG_E_MISSED, BINLOG_E_MISMATCH, BINLOG_E_PANIC};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     for (size_t j = 0; j < i; j++) CHECK(strcmp(binlog_status_name(all[i]), binlog_status_name(all[j])) != 0);
   CHECK(binlog_status_name(-12345) != NULL && binlog_status_name(12345) != NULL);

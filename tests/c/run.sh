@@ -21,7 +21,8 @@ CXX=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
-tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths"
+tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
+roll_arguments rolling"
 # With each example its arguments; they run in a directory of their own.
 examples="quickstart gather counters find"
 cpp_examples="quickstart"

@@ -77,6 +77,18 @@ pub struct WriterOptions {
     pub full_disk: u32,
     pub full_disk_wait_ms: u64,
     pub index_bytes: u64,
+    pub roll: *const c_void,
+    pub keep: *const c_void,
+    pub require: *const c_void,
+    pub on_open: *const c_void,
+    pub on_open_count: usize,
+    pub on_close: *const c_void,
+    pub on_close_count: usize,
+    pub on_failure: *const c_void,
+    pub on_failure_userdata: *mut c_void,
+    pub on_failure_drop: Option<DropCallback>,
+    pub heartbeat_ms: u64,
+    pub file_group: *const c_char,
     pub reserved: [u64; 6],
 }
 
@@ -106,6 +118,7 @@ pub struct ReaderOptions {
     pub on_loss: Option<LossCallback>,
     pub on_loss_userdata: *mut c_void,
     pub on_loss_drop: Option<DropCallback>,
+    pub require: *const c_void,
     pub reserved: [u64; 5],
 }
 
@@ -132,9 +145,9 @@ pub struct Filter {
 const _: () = {
     assert!(size_of::<Slice>() == 16);
     assert!(size_of::<Record>() == 72);
-    assert!(size_of::<WriterOptions>() == 184);
+    assert!(size_of::<WriterOptions>() == 280);
     assert!(size_of::<Loss>() == 88);
-    assert!(size_of::<ReaderOptions>() == 80);
+    assert!(size_of::<ReaderOptions>() == 88);
     assert!(size_of::<Filter>() == 144);
 };
 
