@@ -23,6 +23,7 @@ system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
 tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
 roll_arguments rolling"
+cpp_tests="wrapper wrapper_rolling"
 # With each example its arguments; they run in a directory of their own.
 examples="quickstart gather counters find"
 cpp_examples="quickstart"
@@ -118,9 +119,11 @@ sanitized() {
     build "$test (sanitized)" "$work/$test-asan" shared $CC -std=c99 $sanitize "$here/$test.c" &&
       run_program "$test (sanitized)" "$work/$test-asan"
   done
-  # shellcheck disable=SC2086
-  build "wrapper (sanitized)" "$work/wrapper-asan" shared $CXX -std=c++17 $sanitize "$here/wrapper.cpp" &&
-    run_program "wrapper (sanitized)" "$work/wrapper-asan"
+  for test in $cpp_tests; do
+    # shellcheck disable=SC2086
+    build "$test (sanitized)" "$work/$test-asan" shared $CXX -std=c++17 $sanitize "$here/$test.cpp" &&
+      run_program "$test (sanitized)" "$work/$test-asan"
+  done
   for example in $examples; do
     # shellcheck disable=SC2086
     build "examples/c/$example (sanitized)" "$work/c-$example-asan" shared $CC -std=c99 $sanitize \
@@ -152,6 +155,11 @@ for std in c++17 c++20; do
   check "header binlog.h as $std" compile_alone binlog.h $CXX -x c++ -std=$std $warnings
   # shellcheck disable=SC2086
   check "header binlog.hpp as $std" compile_alone binlog.hpp $CXX -x c++ -std=$std $warnings -Wconversion
+  for part in "$include"/binlog/*.hpp; do
+    part=binlog/${part##*/}
+    # shellcheck disable=SC2086
+    check "header $part as $std" compile_alone "$part" $CXX -x c++ -std=$std $warnings -Wconversion
+  done
 done
 
 # Names without our prefix would clash with those of the programs that include the header.
@@ -181,10 +189,12 @@ for how in shared static; do
     build "$test ($how)" "$work/$test-$how" $how $CC -std=c99 -O1 -g $warnings "$here/$test.c" &&
       run_program "$test ($how)" "$work/$test-$how"
   done
-  for std in c++17 c++20; do
-    # shellcheck disable=SC2086
-    build "wrapper as $std ($how)" "$work/wrapper-$std-$how" $how $CXX -std=$std -O1 -g $warnings -Wconversion \
-      "$here/wrapper.cpp" && run_program "wrapper as $std ($how)" "$work/wrapper-$std-$how"
+  for test in $cpp_tests; do
+    for std in c++17 c++20; do
+      # shellcheck disable=SC2086
+      build "$test as $std ($how)" "$work/$test-$std-$how" $how $CXX -std=$std -O1 -g $warnings -Wconversion \
+        "$here/$test.cpp" && run_program "$test as $std ($how)" "$work/$test-$std-$how"
+    done
   done
   for example in $examples; do
     # shellcheck disable=SC2086
@@ -204,7 +214,9 @@ done
 for example in $examples; do
   [ -x "$work/c-$example-shared" ] && run_memcheck "examples/c/$example" "$work/c-$example-shared"
 done
-[ -x "$work/wrapper-c++17-shared" ] && run_memcheck "wrapper" "$work/wrapper-c++17-shared"
+for test in $cpp_tests; do
+  [ -x "$work/$test-c++17-shared" ] && run_memcheck "$test" "$work/$test-c++17-shared"
+done
 
 # ------------------------------------------------------------------ the shared object
 exported() { nm -D --defined-only "$lib/libbinlog.so" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u; }

@@ -1,0 +1,297 @@
+/* Part of binlog.hpp: reading a log. */
+#ifndef BINLOG_READER_HPP
+#define BINLOG_READER_HPP
+
+#include "loss.hpp"
+#include "record.hpp"
+#include "rolling.hpp"
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace binlog {
+
+using tail = binlog_tail;         /* state is one of BINLOG_TAIL_*; its strings live until the cursor's next call */
+using segment = binlog_segment;   /* its strings live as long as the reader */
+
+/* Everything left at its default lets every record of the user pass. */
+struct filter {
+  bool headers_only = false; /* ids, times, types, sizes, metadata; the payloads' bytes are never touched */
+  bool events = false;       /* the library's own records too */
+  std::uint64_t from_id = 0; /* inclusive, both; 0: open */
+  std::uint64_t to_id = 0;
+  std::int64_t from_time_ns = 0; /* inclusive; 0: open */
+  std::int64_t to_time_ns = 0;   /* exclusive; 0: open */
+  std::vector<std::uint32_t> types{}; /* types and type_names both empty: every type */
+  std::vector<std::string> type_names{};
+  std::vector<std::pair<std::string, std::string>> metadata{}; /* with each of these pairs */
+  std::uint64_t last = 0;    /* only the last so many of what the rest lets pass, in the same order; 0: all */
+  bool newest_first = false; /* what is appended later is not shown; not when salvaging */
+};
+
+/* Where reading is. Iterating goes on to the end; iterating again, later, goes on with what was written since. */
+class cursor {
+ public:
+  struct source {
+    cursor* owner = nullptr;
+    bool operator()(record_view& r) {
+      const auto found = owner->next();
+      if (found) r = *found;
+      return found.has_value();
+    }
+  };
+  using iterator = detail::pull_iterator<source, record_view>;
+
+  cursor() = default;
+  explicit operator bool() const noexcept { return raw_ != nullptr; }
+  binlog_cursor* raw() const noexcept { return raw_.get(); }
+  void close() noexcept { raw_.reset(), listener_.reset(); }
+
+  iterator begin() { return iterator(source{this}); }
+  iterator end() noexcept { return {}; }
+
+  /* Nothing at the end of the log. */
+  result<std::optional<record_view>> try_next() {
+    record_view r;
+    binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_cursor_next(raw(), &r.raw_, &err);
+    auto answer = detail::answer(status, err, status == BINLOG_OK ? std::optional(r) : std::nullopt);
+    return here.rethrow(), answer;
+  }
+  std::optional<record_view> next() { return try_next().value(); }
+
+  /* Waits until there is more to read; false when the time was up. After true, next() may still find nothing that the
+     filter lets pass. Less than zero only looks; a time that 64 bits of nanoseconds do not hold waits for ever. */
+  template <class Rep, class Period>
+  result<bool> try_wait(std::chrono::duration<Rep, Period> timeout) {
+    const double seconds = std::chrono::duration<double>(timeout).count();
+    if (seconds > 9.2e9) return wait_ns(-1);
+    return wait_ns(seconds <= 0 ? 0 : std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count());
+  }
+  template <class Rep, class Period>
+  bool wait(std::chrono::duration<Rep, Period> timeout) {
+    return try_wait(timeout).value();
+  }
+  void wait() { wait_ns(-1).value(); } /* for ever */
+
+  /* The record with this id, wherever the cursor is; reading goes on behind it. Nothing when the log has no such record
+     or the filter does not let it pass. BINLOG_E_UNSUPPORTED with newest_first and when salvaging, as the two below. */
+  result<std::optional<record_view>> try_get(std::uint64_t id) {
+    record_view r;
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_get(raw(), id, &r.raw_, &err);
+    if (status == BINLOG_E_NOT_FOUND) return binlog_error_free(err), std::optional<record_view>();
+    return detail::answer(status, err, std::optional(r));
+  }
+  std::optional<record_view> get(std::uint64_t id) { return try_get(id).value(); }
+
+  /* Goes to the record with this id, or to the first behind it that the filter lets pass. */
+  result<void> try_seek(std::uint64_t id) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_seek(raw(), id, &err);
+    return detail::answer(status, err);
+  }
+  void seek(std::uint64_t id) { try_seek(id).value(); }
+
+  /* Goes to the first record of this time or later; earlier ones are not shown from there on. */
+  result<void> try_seek_time(std::int64_t time_ns) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_seek_time(raw(), time_ns, &err);
+    return detail::answer(status, err);
+  }
+  void seek_time(std::int64_t time_ns) { try_seek_time(time_ns).value(); }
+
+  /* Fills the front of `room` and returns that part: empty at the end of the log. */
+  result<span<record_view>> try_next_batch(span<record_view> room) {
+    std::size_t n = 0;
+    binlog_error* err = nullptr;
+    binlog_record* out = room.empty() ? nullptr : &room.data()->raw_;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_cursor_next_batch(raw(), out, room.size(), &n, &err);
+    auto answer = detail::answer(status, err, span<record_view>(room.data(), n));
+    return here.rethrow(), answer;
+  }
+  span<record_view> next_batch(span<record_view> room) { return try_next_batch(room).value(); }
+
+  /* Copies records as frames into `room`, which outlives the cursor's next call: empty at the end of the log.
+     BINLOG_E_TOO_LARGE when not even the next record fits. */
+  result<packed_view> try_read_packed(span<std::uint8_t> room) {
+    std::size_t len = 0, n = 0;
+    binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_cursor_read_packed(raw(), room.data(), room.size(), &len, &n, &err);
+    auto answer = detail::answer(status, err, packed_view(slice(room.data(), len)));
+    return here.rethrow(), answer;
+  }
+  packed_view read_packed(span<std::uint8_t> room) { return try_read_packed(room).value(); }
+
+  result<binlog::tail> try_tail() {
+    binlog::tail t{};
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_tail(raw(), &t, &err);
+    return detail::answer(status, err, t);
+  }
+  binlog::tail tail() { return try_tail().value(); }
+
+  /* The name of a type that has one, until the cursor's next call. */
+  result<std::string_view> try_type_name(std::uint32_t type) const {
+    binlog_slice name{};
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_type_name(raw(), type, &name, &err);
+    return detail::answer(status, err, slice(name.data, name.len).text());
+  }
+  std::string_view type_name(std::uint32_t type) const { return try_type_name(type).value(); }
+
+ private:
+  friend class reader;
+  result<bool> wait_ns(std::int64_t timeout) {
+    binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_cursor_wait(raw(), timeout, &err);
+    auto answer = detail::answer(status, err, status == BINLOG_OK);
+    return here.rethrow(), answer;
+  }
+  struct closer {
+    void operator()(binlog_cursor* c) const noexcept { binlog_cursor_close(c); }
+  };
+  cursor(binlog_cursor* raw, std::shared_ptr<detail::loss_listener> listener) noexcept
+      : listener_(std::move(listener)), raw_(raw) {}
+  std::shared_ptr<detail::loss_listener> listener_;
+  std::unique_ptr<binlog_cursor, closer> raw_;
+};
+
+/* What a reader makes of damage: prefix stops there, and a torn tail is an end, of which tail() tells; for strict any bad
+   byte is an error; salvage goes on behind damage, and tells on_loss. */
+enum class reader_mode : std::uint32_t {
+  prefix = BINLOG_READER_PREFIX,
+  strict = BINLOG_READER_STRICT,
+  salvage = BINLOG_READER_SALVAGE
+};
+
+struct reader_options {
+  reader_mode mode = reader_mode::prefix;
+  loss_function on_loss{}; /* may be empty */
+  required require{};
+};
+
+/* How many records of a type a log holds. */
+struct type_count {
+  std::uint32_t type = 0;
+  std::uint64_t records = 0;
+  std::string name{}; /* empty when the type has none */
+};
+
+class reader {
+ public:
+  reader() = default;
+
+  /* A file, a directory, or a pattern with * and ? */
+  static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
+    binlog_reader_options c{};
+    c.struct_size = sizeof c;
+    c.mode = static_cast<std::uint32_t>(options.mode);
+    const detail::c_required require(options.require);
+    c.require = require.get();
+    listener_ptr listener;
+    std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
+    if (options.on_loss) {
+      listener = std::make_shared<detail::loss_listener>(options.on_loss);
+      kept_by_c = std::make_unique<listener_ptr>(listener);
+      c.on_loss = [](void* userdata, const binlog_loss* what) { (*static_cast<listener_ptr*>(userdata))->tell(*what); };
+      c.on_loss_drop = [](void* userdata) { delete static_cast<listener_ptr*>(userdata); };
+      c.on_loss_userdata = kept_by_c.get();
+    }
+    binlog_reader* r = nullptr;
+    binlog_error* err = nullptr;
+    kept_by_c.release();
+    const auto status = binlog_reader_open(path_or_glob.c_str(), &c, &r, &err);
+    return detail::answer(status, err, reader(r, std::move(listener)));
+  }
+  static reader open(const std::string& path_or_glob, const reader_options& options = {}) {
+    return try_open(path_or_glob, options).value();
+  }
+
+  explicit operator bool() const noexcept { return raw_ != nullptr; }
+  binlog_reader* raw() const noexcept { return raw_.get(); }
+  void close() noexcept { raw_.reset(), listener_.reset(); }
+
+  /* for (const binlog::record_view& r : reader.records()) ... */
+  result<cursor> try_records(const filter& wanted = {}) const {
+    std::vector<const char*> names, pairs;
+    for (const std::string& name : wanted.type_names) names.push_back(name.c_str());
+    for (const auto& [key, value] : wanted.metadata) pairs.insert(pairs.end(), {key.c_str(), value.c_str()});
+    binlog_filter c{};
+    c.struct_size = sizeof c;
+    c.flags = (wanted.headers_only ? std::uint32_t{BINLOG_FILTER_HEADERS} : 0u) |
+              (wanted.events ? std::uint32_t{BINLOG_FILTER_EVENTS} : 0u) |
+              (wanted.newest_first ? std::uint32_t{BINLOG_FILTER_NEWEST_FIRST} : 0u);
+    c.from_id = wanted.from_id;
+    c.to_id = wanted.to_id;
+    c.from_time_ns = wanted.from_time_ns;
+    c.to_time_ns = wanted.to_time_ns;
+    c.types = wanted.types.empty() ? nullptr : wanted.types.data();
+    c.type_count = wanted.types.size();
+    c.type_names = names.empty() ? nullptr : names.data();
+    c.type_name_count = names.size();
+    c.metadata = pairs.empty() ? nullptr : pairs.data();
+    c.metadata_count = wanted.metadata.size();
+    c.last = wanted.last;
+    binlog_cursor* cur = nullptr;
+    binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_cursor_open(raw(), &c, &cur, &err);
+    auto answer = detail::answer(status, err, cursor(cur, listener_));
+    return here.rethrow(), std::move(answer);
+  }
+  cursor records(const filter& wanted = {}) const { return try_records(wanted).value(); }
+
+  result<std::vector<segment>> try_segments() const {
+    std::size_t count = 0;
+    binlog_error* err = nullptr;
+    auto status = binlog_reader_segment_count(raw(), &count, &err);
+    std::vector<segment> all(status < 0 ? 0 : count);
+    for (std::size_t i = 0; status >= 0 && i < count; i++) status = binlog_reader_segment(raw(), i, &all[i], &err);
+    return detail::answer(status, err, std::move(all));
+  }
+  std::vector<segment> segments() const { return try_segments().value(); }
+
+  /* How many records of each type there are, the most frequent first; from the index, as far as it reaches. */
+  result<std::vector<type_count>> try_counts() const {
+    struct {
+      std::vector<type_count> all;
+      std::exception_ptr thrown; /* there was no memory for one */
+    } counts;
+    const auto add = [](void* userdata, const binlog_type_count* c) {
+      auto& into = *static_cast<decltype(counts)*>(userdata);
+      try {
+        if (!into.thrown) into.all.push_back({c->type, c->records, c->name ? c->name : ""});
+      } catch (...) {
+        into.thrown = std::current_exception();
+      }
+    };
+    binlog_error* err = nullptr;
+    const auto status = binlog_reader_counts(raw(), add, &counts, &err);
+    if (counts.thrown) std::rethrow_exception(counts.thrown);
+    return detail::answer(status, err, std::move(counts.all));
+  }
+  std::vector<type_count> counts() const { return try_counts().value(); }
+
+ private:
+  using listener_ptr = std::shared_ptr<detail::loss_listener>;
+  struct closer {
+    void operator()(binlog_reader* r) const noexcept { binlog_reader_close(r); }
+  };
+  reader(binlog_reader* raw, listener_ptr listener) noexcept : listener_(std::move(listener)), raw_(raw) {}
+  listener_ptr listener_;
+  std::unique_ptr<binlog_reader, closer> raw_;
+};
+
+}  // namespace binlog
+#endif
