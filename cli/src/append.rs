@@ -4,15 +4,18 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use binlog::{Codec, FullDisk, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
+use binlog::{Codec, FullDisk, Hooks, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 use crate::args::{self, Type};
 use crate::input::{Found, Framing, Input};
 use crate::output::{complain, Fail};
 use crate::progress::Progress;
+use crate::rolling::{Keep, Require, Rolling};
 use crate::signals::{exit_code, Signals};
 use crate::{human, OK};
 
@@ -27,6 +30,8 @@ Examples:
   binlog append logs/ < access.log
   journalctl -f | binlog append --type journal --meta host=$HOSTNAME logs/
   producer | binlog append --framing u32le --type 7 --codec zstd logs/
+  producer | binlog append --period HOUR --zone Europe/Berlin --template '{name}-%Y%m%d-%H.{seq}' logs/
+  producer | binlog append --size 100MB --age 1h --keep 30d --keep-bytes 10GB logs/
   echo hello | binlog append --single-file greetings.binlog")]
 pub struct Append {
     /// Directory of the log, created when it is not there; a file with --single-file
@@ -49,9 +54,6 @@ pub struct Append {
     /// Compression of new blocks: none, lz4, zstd or zstd:LEVEL
     #[arg(long, default_value = "none", value_parser = args::codec)]
     codec: (Codec, i32),
-    /// Roll to a new segment rather than let one grow larger [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = args::size, conflicts_with = "single_file")]
-    segment_size: Option<u64>,
     /// Flush to the system at the latest after so many records
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     flush_every: Option<u64>,
@@ -68,6 +70,12 @@ pub struct Append {
     /// No summary at the end
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    rolling: Rolling,
+    #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
+    require: Require,
 }
 
 /// What to do when the disk is full.
@@ -85,6 +93,7 @@ enum Ended {
 }
 
 pub fn run(args: &Append) -> Result<u8, Fail> {
+    check(args);
     let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
     let writer = open(args)?;
     let before = writer.position()?.appended;
@@ -126,6 +135,13 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
     })
 }
 
+fn check(args: &Append) {
+    if args.single_file && (args.rolling.is_some() || args.keep.rules().is_some()) {
+        let wrong = "a log of one file does not roll: leave out --single-file, or the rules for rolling and keeping\n";
+        clap::Error::raw(ErrorKind::ArgumentConflict, wrong).exit();
+    }
+}
+
 fn open(args: &Append) -> Result<Writer, Fail> {
     let mut options = WriterOptions {
         name: args.name.clone(),
@@ -138,9 +154,14 @@ fn open(args: &Append) -> Result<Writer, Fail> {
             WhenFull::Wait => FullDisk::Wait(Some(PATIENCE)),
             WhenFull::Drop => FullDisk::Drop,
         },
+        roll: args.rolling.options(),
+        keep: args.keep.rules(),
+        heartbeat: args.rolling.heartbeat,
+        require: args.require.required(),
+        hooks: Hooks { on_failure: Some(Arc::new(|e| complain(&e.to_string()))), ..Hooks::default() },
         ..WriterOptions::default()
     };
-    options.segment_bytes = args.segment_size.unwrap_or(options.segment_bytes);
+    options.segment_bytes = args.rolling.segment_size.unwrap_or(options.segment_bytes);
     options.flush.records = args.flush_every;
     options.sync.records = args.sync_every;
     let log = &args.log;

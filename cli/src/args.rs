@@ -1,6 +1,8 @@
-//! What people write on a command line: types, sizes, times, id ranges, metadata, codecs.
+//! What people write on a command line: types, sizes, times, durations, id ranges, metadata, codecs.
 
-use binlog::{Codec, FIRST_NAMED_TYPE};
+use std::time::Duration;
+
+use binlog::{Codec, Period, FIRST_NAMED_TYPE};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -88,6 +90,42 @@ fn time_at(text: &str, now: Timestamp) -> Result<i64, String> {
     i64::try_from(time.as_nanosecond()).map_err(|_| "records have times from 1677 to 2262".to_owned())
 }
 
+/// A length of time above zero: numbers with units, such as `90s`, `1h30m`, `500ms`, `30d`, `8w`. A day has 24 hours.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration such as 90s, 15m, 1h30m, 500ms, 30d or 8w");
+    let mut rest = text.trim();
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = rest.split_at(digits);
+        let letters = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let (unit, behind) = unit.split_at(letters);
+        let milliseconds: u64 = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let part = number.checked_mul(milliseconds).map(Duration::from_millis);
+        sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(wrong)?;
+        rest = behind;
+    }
+    if sum.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(sum)
+    }
+}
+
+/// `HOUR` and the like, or a number of seconds.
+pub fn period(text: &str) -> Result<Period, String> {
+    text.parse().map_err(|e: binlog::Error| e.reason().to_owned())
+}
+
 /// First and last id: `N`, `A..B`, `A..` or `..B`, both ends included.
 pub type Ids = (Option<u64>, Option<u64>);
 
@@ -113,6 +151,11 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("metadata is given as KEY=VALUE".to_owned()),
     }
+}
+
+/// `KEY=VALUE` of a log's parameters.
+pub fn parameter(text: &str) -> Result<(String, String), String> {
+    pair(text).map_err(|_| "a parameter is given as KEY=VALUE".to_owned())
 }
 
 /// `none`, `lz4`, `zstd` or `zstd:LEVEL`; the level 0 is the default one.
@@ -144,6 +187,20 @@ mod tests {
         for bad in ["", "MB", "-1", "1.5M", "1XB", "1KBB", "1kbit", "99999999999T", "1 é"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        let seconds = |text: &str| duration(text).map(|time| time.as_millis());
+        let good = [("90s", 90_000), ("1h30m", 5_400_000), ("500ms", 500), ("30d", 2_592_000_000), ("1w", 604_800_000)];
+        for (text, ms) in good {
+            assert_eq!(seconds(text), Ok(ms), "{text}");
+        }
+        for bad in ["", "0s", "10", "s", "-1h", "1.5h", "1y", "1h 30m", "99999999999999999999s", "9999999999999999w"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(period("hour"), Ok(Period::HOUR));
+        assert!(period("WEEKLY").is_err());
     }
 
     #[test]

@@ -15,12 +15,14 @@ use crate::losses::{self, Heard, ADVICE};
 use crate::output::{complain, Fail};
 use crate::printer::{Printer, Stop};
 use crate::render::Format;
+use crate::rolling::Require;
 use crate::scan::may_have_been_closed_meanwhile;
 use crate::signals::{exit_code, Signals, Woken};
 use crate::{DAMAGED, FAILED, OK};
 
-/// How often a log that is followed is looked at.
-const POLL: Duration = Duration::from_millis(50);
+/// How long the library waits for more before the command looks for a signal and for somebody who reads its output. What
+/// is appended is shown at once.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Print records
 ///
@@ -45,6 +47,7 @@ Examples:
   binlog cat --where host=example.org --where user=alice logs/
   binlog cat --reverse --last 10 logs/        the newest ten, the newest first
   binlog cat --follow --last 10 logs/         as tail -f does
+  binlog cat --require-name orders logs/      fail if it is another log
   binlog cat --salvage logs/ > saved          all that can be read of a damaged log")]
 pub struct Cat {
     /// Logs: directories, files or patterns
@@ -88,6 +91,8 @@ pub struct Cat {
     /// Stop after so many records
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<u64>,
+    #[command(flatten)]
+    require: Require,
 }
 
 /// Why printing came to an end.
@@ -172,6 +177,7 @@ fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printe
 
 fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
     let options = printer.heard.as_ref().map_or_else(ReaderOptions::default, Heard::options);
+    let options = ReaderOptions { require: args.require.required(), ..options };
     let reader = Reader::open(path, options).map_err(|e| match args.salvage {
         true => e.into(),
         false => Fail::Told(losses::advised(&e)),
@@ -194,12 +200,18 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
                         return Ok(Ended::Well);
                     }
                     printer.out.flush()?;
-                    wait(signals)?;
+                    check_output(signals)?;
+                    cursor.wait(TURN)?;
                 }
                 None if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
                 None => break,
             },
             Err(Stop::Output(fail)) => return Err(fail),
+            Err(Stop::Log(error)) if error.kind() == Kind::Missed => {
+                printer.out.flush()?;
+                complain(&error.to_string());
+                printer.losses += 1;
+            }
             Err(Stop::Log(error)) => {
                 printer.out.flush()?;
                 let unread = Unread::behind(&cursor.tail(), &reader.segments());
@@ -228,9 +240,9 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
     }
 }
 
-/// Until it is time to look again. Without records nothing is written that would tell of a closed pipe.
-fn wait(signals: &Signals) -> Result<(), Fail> {
-    match signals.wait_closed(io::stdout().as_fd(), POLL).map_err(Fail::told)? {
+/// Without records nothing is written that would tell of a closed pipe.
+fn check_output(signals: &Signals) -> Result<(), Fail> {
+    match signals.wait_closed(io::stdout().as_fd(), Duration::ZERO).map_err(Fail::told)? {
         Woken::Ready => Err(Fail::Closed),
         Woken::Timeout | Woken::Signal(_) => Ok(()),
     }

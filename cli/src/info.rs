@@ -212,7 +212,7 @@ fn state(facts: &SegmentFacts, tail: &Tail) -> &'static str {
 }
 
 /// A trailer ends with the eight bytes that every segment begins with. Unknown for a file compressed as a whole.
-fn ends_with_trailer(facts: &SegmentFacts) -> Option<bool> {
+pub fn ends_with_trailer(facts: &SegmentFacts) -> Option<bool> {
     facts.bytes?;
     let mut file = File::open(&facts.path).ok()?;
     let (mut first, mut last) = ([0; 8], [0; 8]);

@@ -10,13 +10,18 @@ mod index_check;
 mod info;
 mod input;
 mod json;
+mod log;
 mod losses;
+mod ls;
 mod output;
 mod printer;
 mod progress;
+mod prune;
 mod recover;
 mod recover_report;
 mod render;
+mod roll;
+mod rolling;
 mod scan;
 mod signals;
 mod summary;
@@ -50,12 +55,14 @@ torn or missing (what could be read was read), 130 and 143 stopped by Ctrl-C and
 Examples:
   binlog append logs/ < access.log            each line becomes a record
   binlog info logs/                           what is in there
+  binlog ls logs/                             its segments
   binlog cat logs/                            the records again, one a line
   binlog cat --follow --format json logs/     and those that are still to come
   binlog cat --reverse --last 10 logs/        the newest ten, the newest first
   binlog verify logs/                         is every byte what was written?
   binlog cat --salvage logs/                  all that can be read of a damaged log
-  binlog recover logs/ saved/                 and a clean log of it"
+  binlog recover logs/ saved/                 and a clean log of it
+  binlog prune --keep 30d --dry-run logs/     what is older than 30 days"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +77,9 @@ enum Command {
     Verify(verify::Verify),
     Recover(recover::Recover),
     Index(index::Index),
+    Ls(ls::Ls),
+    Roll(roll::Roll),
+    Prune(prune::Prune),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -90,6 +100,9 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Index(args) => index::run(&args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Roll(args) => roll::run(&args),
+        Command::Prune(args) => prune::run(&args),
         Command::Completions { shell } => completions(shell),
     };
     ExitCode::from(match done {

@@ -1,0 +1,186 @@
+//! `binlog ls`: the segments of a log.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use binlog::{Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, TailState};
+use clap::Args;
+use serde_json::{json, Value};
+
+use crate::human::{self, bytes, count, plain, time};
+use crate::info::ends_with_trailer;
+use crate::output::{complain, Fail, Out};
+use crate::{damage, losses, scan, DAMAGED, OK};
+
+/// List segments
+///
+/// States: active while a writer has the segment open, closed, unclosed when its writer ended without closing it, torn or
+/// damaged at its end, and compressed for a file that gzip or zstd has compressed as a whole. Records and times come from
+/// the index; of what it does not know only headers are read. `-` stands for what that does not tell.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  binlog ls logs/
+  binlog ls 'logs/orders*.binlog'
+  binlog ls --json logs/ | jq -r '.segments[] | select(.state == \"closed\").file'")]
+pub struct Ls {
+    /// A log: directory, file or pattern
+    path: PathBuf,
+    /// One JSON object, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// A segment and what is in it.
+struct Listed {
+    facts: SegmentFacts,
+    state: &'static str,
+    records: Option<u64>,
+    /// Smallest and greatest time of a record.
+    times: Option<(i64, i64)>,
+    /// What is wrong with its end.
+    trouble: Option<String>,
+}
+
+pub fn run(args: &Ls) -> Result<u8, Fail> {
+    let reader = Reader::open(&args.path, ReaderOptions::default()).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let segments = reader.segments();
+    let mut all = vec![];
+    for (i, facts) in segments.iter().enumerate() {
+        match list(facts, segments.get(i + 1)) {
+            Ok(listed) => all.push(listed),
+            // Removed since the directory was listed.
+            Err(e) if e.kind() == Kind::NotFound => (),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let mut out = Out::new();
+    match args.json {
+        true => writeln!(out, "{}", to_json(&args.path, &all))?,
+        false => out.put(text(&all).as_bytes())?,
+    }
+    out.flush()?;
+    let troubles = all.iter().filter_map(|listed| listed.trouble.as_deref());
+    troubles.clone().for_each(complain);
+    Ok(if troubles.count() > 0 { DAMAGED } else { OK })
+}
+
+fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Listed> {
+    let mut listed = Listed { facts: facts.clone(), state: "compressed", records: None, times: None, trouble: None };
+    if facts.bytes.is_none() {
+        // Only all of it could be read; but the segment behind it tells where it ends.
+        let behind = next.filter(|next| next.log_id == facts.log_id && next.sequence == facts.sequence + 1);
+        listed.records = behind.map(|next| next.first_id - facts.first_id);
+        return Ok(listed);
+    }
+    let reader = Reader::open(&facts.path, ReaderOptions::default())?;
+    let index = reader.index()?.pop();
+    let (blocks, unindexed) = index.map_or((vec![], u64::MAX), |index| (index.blocks, index.unindexed_bytes));
+    let mut seen = Seen { next_id: facts.first_id, records: 0, times: None };
+    for block in &blocks {
+        // A gap in the index: what is missing there and behind it is read.
+        if block.first_id != seen.next_id {
+            break;
+        }
+        seen.records += block.next_id - block.first_id;
+        seen.next_id = block.next_id;
+        if block.next_id > block.first_id {
+            seen.note(block.min_time, block.max_time);
+        }
+    }
+    listed.state = if facts.live { "active" } else { "closed" };
+    if unindexed > 0 {
+        read_on(&reader, &mut seen, &mut listed)?;
+    }
+    if listed.state == "closed" && ends_with_trailer(facts) == Some(false) {
+        listed.state = "unclosed";
+    }
+    (listed.records, listed.times) = (Some(seen.records), seen.times);
+    Ok(listed)
+}
+
+/// Counts what the index does not know.
+fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed) -> binlog::Result<()> {
+    let filter = Filter { from_id: Some(seen.next_id), headers_only: true, ..Filter::default() };
+    let mut cursor = reader.cursor(&filter)?;
+    let read = scan::read_all(&mut cursor, seen);
+    let tail = cursor.tail();
+    match (read, tail.state) {
+        (Err(error), _) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => {
+            listed.state = "damaged";
+            listed.trouble = Some(losses::advised(&error));
+        }
+        (Err(error), _) => return Err(error),
+        (Ok(()), TailState::Torn) => {
+            listed.state = "torn";
+            listed.trouble = damage::at_the_end(&tail);
+        }
+        (Ok(()), TailState::Live) => listed.state = "active",
+        (Ok(()), _) => (),
+    }
+    Ok(())
+}
+
+struct Seen {
+    next_id: u64,
+    records: u64,
+    times: Option<(i64, i64)>,
+}
+
+impl Seen {
+    fn note(&mut self, from: i64, to: i64) {
+        self.times = Some(self.times.map_or((from, to), |(min, max)| (min.min(from), max.max(to))));
+    }
+}
+
+impl scan::Visit for Seen {
+    fn record(&mut self, record: &Record<'_>) {
+        self.records += 1;
+        self.note(record.time, record.time);
+    }
+}
+
+fn text(all: &[Listed]) -> String {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let row = |listed: &Listed| {
+        let facts = &listed.facts;
+        vec![
+            facts.path.file_name().map_or(String::new(), |name| plain(&name.to_string_lossy())),
+            listed.state.to_owned(),
+            or_dash(facts.period.map(|period| period.to_string())),
+            or_dash(listed.times.map(|(from, _)| time(from))),
+            or_dash(listed.times.map(|(_, to)| time(to))),
+            or_dash(listed.records.map(count)),
+            or_dash(facts.bytes.map(bytes)),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let mut out = String::new();
+    let heading = ["segment", "state", "period", "first time", "last time", ">records", ">size"];
+    human::table(&mut out, &heading, &rows);
+    out
+}
+
+fn to_json(path: &Path, all: &[Listed]) -> Value {
+    let each = |listed: &Listed| {
+        let facts = &listed.facts;
+        let last_id = listed.records.filter(|&records| records > 0).map(|records| facts.first_id + records - 1);
+        json!({
+            "file": facts.path.to_string_lossy(),
+            "log": facts.name,
+            "sequence": facts.sequence,
+            "state": listed.state,
+            "period_seconds": facts.period.map(|period| period.seconds()),
+            "template": facts.template,
+            "created": time(facts.created),
+            "first_time": listed.times.map(|(from, _)| time(from)),
+            "last_time": listed.times.map(|(_, to)| time(to)),
+            "first_id": facts.first_id,
+            "last_id": last_id,
+            "records": listed.records,
+            "bytes": facts.bytes,
+        })
+    };
+    let segments: Vec<Value> = all.iter().map(each).collect();
+    json!({ "path": path.to_string_lossy(), "segments": segments })
+}
