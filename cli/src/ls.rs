@@ -15,8 +15,9 @@ use crate::{damage, losses, scan, DAMAGED, OK};
 /// List segments
 ///
 /// States: active while a writer has the segment open, closed, unclosed when its writer ended without closing it, torn or
-/// damaged at its end, and compressed for a file that gzip or zstd has compressed as a whole. Records and times come from
-/// the index; of what it does not know only headers are read. `-` stands for what that does not tell.
+/// damaged at its end, and compressed for a file that gzip or zstd has compressed as a whole. Times are those of the first
+/// and the last record, as they were written. The index tells all this; of what it does not know only headers are read.
+/// `-` stands for what they do not tell.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +37,7 @@ struct Listed {
     facts: SegmentFacts,
     state: &'static str,
     records: Option<u64>,
-    /// Smallest and greatest time of a record.
+    /// Of the first and of the last record, as they were written.
     times: Option<(i64, i64)>,
     /// What is wrong with its end.
     trouble: Option<String>,
@@ -76,7 +77,7 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
     let reader = Reader::open(&facts.path, ReaderOptions::default())?;
     let index = reader.index()?.pop();
     let (blocks, unindexed) = index.map_or((vec![], u64::MAX), |index| (index.blocks, index.unindexed_bytes));
-    let mut seen = Seen { next_id: facts.first_id, records: 0, times: None };
+    let mut seen = Seen { next_id: facts.first_id, records: 0, last_time: None };
     for block in &blocks {
         // A gap in the index: what is missing there and behind it is read.
         if block.first_id != seen.next_id {
@@ -84,9 +85,6 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
         }
         seen.records += block.next_id - block.first_id;
         seen.next_id = block.next_id;
-        if block.next_id > block.first_id {
-            seen.note(block.min_time, block.max_time);
-        }
     }
     listed.state = if facts.live { "active" } else { "closed" };
     if unindexed > 0 {
@@ -95,7 +93,12 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
     if listed.state == "closed" && ends_with_trailer(facts) == Some(false) {
         listed.state = "unclosed";
     }
-    (listed.records, listed.times) = (Some(seen.records), seen.times);
+    listed.records = Some(seen.records);
+    if seen.records > 0 {
+        // The index knows the times of events too; these are of records.
+        let last = seen.last_time.or_else(|| time_of_next(&reader, true));
+        listed.times = time_of_next(&reader, false).zip(last);
+    }
     Ok(listed)
 }
 
@@ -121,22 +124,23 @@ fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed) -> binlog::Res
     Ok(())
 }
 
+/// The time of the first record, or of the last one; `None` where it cannot be read.
+fn time_of_next(reader: &Reader, newest_first: bool) -> Option<i64> {
+    let filter = Filter { newest_first, headers_only: true, ..Filter::default() };
+    reader.cursor(&filter).ok()?.next().ok()?.map(|record| record.time)
+}
+
 struct Seen {
     next_id: u64,
     records: u64,
-    times: Option<(i64, i64)>,
-}
-
-impl Seen {
-    fn note(&mut self, from: i64, to: i64) {
-        self.times = Some(self.times.map_or((from, to), |(min, max)| (min.min(from), max.max(to))));
-    }
+    /// Of the last record that was read.
+    last_time: Option<i64>,
 }
 
 impl scan::Visit for Seen {
     fn record(&mut self, record: &Record<'_>) {
         self.records += 1;
-        self.note(record.time, record.time);
+        self.last_time = Some(record.time);
     }
 }
 

@@ -74,7 +74,8 @@ impl Place {
     fn is_beyond(&self, id: u64) -> bool {
         let Some((log, first_id, _)) = self.segments.get(self.at + 1) else { return false };
         match *log == self.segments[self.at].0 {
-            true => id >= *first_id,
+            // Ids of one log only grow: a smaller one is of another log, behind segments without a record.
+            true => id >= *first_id || id <= self.last_id,
             false => id <= self.last_id || id == *first_id,
         }
     }
