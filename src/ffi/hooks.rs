@@ -242,3 +242,121 @@ pub(super) fn failure_listener(call: binlog_failure_callback, userdata: Userdata
         unsafe { call(userdata.pointer, &told) };
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::error::{binlog_error_message, binlog_error_status};
+    use crate::Kind;
+    use std::ffi::CStr;
+    use std::path::Path;
+
+    /// What callbacks were told, and how often their userdata was dropped.
+    #[derive(Default)]
+    struct Notes {
+        told: Vec<String>,
+        drops: usize,
+    }
+
+    unsafe fn notes<'a>(userdata: *mut c_void) -> &'a mut Notes {
+        // SAFETY: the tests give nothing else as userdata, and call in one thread.
+        unsafe { &mut *userdata.cast() }
+    }
+
+    unsafe fn string(text: *const c_char) -> String {
+        // SAFETY: the library promises a NUL-terminated string.
+        unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned()
+    }
+
+    unsafe extern "C" fn count_drop(userdata: *mut c_void) {
+        // SAFETY: see `notes`.
+        unsafe { notes(userdata) }.drops += 1;
+    }
+
+    unsafe extern "C" fn moves(
+        userdata: *mut c_void,
+        segment: *const binlog_segment_file,
+        result: *mut binlog_hook_result,
+    ) -> binlog_status {
+        // SAFETY: what the library gives is valid.
+        unsafe {
+            let segment = &*segment;
+            let line = format!("{} {} {}", string(segment.path), string(segment.reason), segment.sequence);
+            notes(userdata).told.push(line);
+            binlog_hook_result_set_path(result, c"elsewhere/a.done".as_ptr(), std::ptr::null_mut())
+        }
+    }
+
+    unsafe extern "C" fn fails(
+        _userdata: *mut c_void,
+        _segment: *const binlog_segment_file,
+        result: *mut binlog_hook_result,
+    ) -> binlog_status {
+        // SAFETY: what the library gives is valid.
+        unsafe { binlog_hook_result_set_error(result, c"nobody\nanswers".as_ptr(), std::ptr::null_mut()) };
+        BINLOG_E_LOCKED
+    }
+
+    unsafe extern "C" fn hears(userdata: *mut c_void, error: *const binlog_error) {
+        // SAFETY: what the library gives is valid.
+        unsafe {
+            assert_eq!(binlog_error_status(error), BINLOG_E_LOCKED);
+            notes(userdata).told.push(string(binlog_error_message(error)));
+        }
+    }
+
+    fn hook(call: binlog_hook_callback, notes: &mut Notes) -> binlog_hook {
+        let userdata = (&raw mut *notes).cast();
+        let (argument, reserved) = (std::ptr::null(), [0; 3]);
+        binlog_hook {
+            kind: BINLOG_HOOK_CALL,
+            reserved32: 0,
+            argument,
+            call,
+            userdata,
+            drop: Some(count_drop),
+            reserved,
+        }
+    }
+
+    fn segment() -> SegmentFile {
+        SegmentFile {
+            path: "a.binlog".into(),
+            log: "a".into(),
+            sequence: 7,
+            created: 1,
+            first_id: 2,
+            records: 3,
+            bytes: 4,
+            reason: "period".into(),
+        }
+    }
+
+    #[test]
+    fn a_callback_says_where_the_file_is_or_why_it_failed() {
+        let mut notes = Notes::default();
+        let given = [hook(Some(moves), &mut notes), hook(Some(fails), &mut notes)];
+        // SAFETY: the hooks are valid.
+        let hooks = unsafe { hooks_of(given.as_ptr(), given.len(), "on_close") }.unwrap();
+        assert_eq!(hooks[0](&segment()).unwrap().as_deref(), Some(Path::new("elsewhere/a.done")));
+        let error = hooks[1](&segment()).unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (Kind::Locked, "a.binlog: a hook failed: nobody answers".into()));
+
+        let userdata = Userdata { pointer: (&raw mut notes).cast(), drop: Some(count_drop) };
+        let listener = failure_listener(Some(hears), userdata).unwrap();
+        listener(&error);
+        assert_eq!(notes.told, ["a.binlog period 7", "a.binlog: a hook failed: nobody answers"]);
+        assert_eq!(notes.drops, 0);
+        drop((hooks, listener));
+        assert_eq!(notes.drops, 3);
+    }
+
+    #[test]
+    fn hooks_that_are_refused_are_dropped_all_of_them() {
+        let mut notes = Notes::default();
+        let given = [hook(None, &mut notes), hook(Some(moves), &mut notes)];
+        // SAFETY: the hooks are valid.
+        assert!(unsafe { hooks_of(given.as_ptr(), given.len(), "on_close") }.is_err());
+        assert_eq!(notes.drops, 2);
+    }
+}

@@ -295,3 +295,42 @@ impl CheckCallback {
         unsafe { (self.call)(self.userdata.pointer, &told) != 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn many_records(userdata: *mut c_void, state: *const binlog_segment_state) -> i32 {
+        // SAFETY: the test gives a counter as userdata, and the library a valid state.
+        unsafe {
+            *userdata.cast::<u32>() += 1;
+            i32::from((*state).records > 10)
+        }
+    }
+
+    unsafe extern "C" fn add_a_hundred(userdata: *mut c_void) {
+        // SAFETY: as above.
+        unsafe { *userdata.cast::<u32>() += 100 };
+    }
+
+    #[test]
+    fn a_check_is_asked_with_what_the_segment_is_and_dropped_once() {
+        let mut asked = 0u32;
+        // SAFETY: all zeros is valid.
+        let mut given: binlog_roll_options = unsafe { std::mem::zeroed() };
+        given.struct_size = size_of::<binlog_roll_options>();
+        given.check = Some(many_records);
+        given.check_userdata = (&raw mut asked).cast();
+        given.check_drop = Some(add_a_hundred);
+        // SAFETY: the struct is valid.
+        let options = unsafe { roll_options(&given) }.unwrap();
+        let path = "a.binlog".into();
+        let mut state = SegmentState { path, sequence: 1, created: 0, now: 1, bytes: 2, first_id: 1, records: 10 };
+        let check = options.check.clone().unwrap();
+        assert!(!check(&state));
+        state.records = 11;
+        assert!(check(&state));
+        drop((check, options));
+        assert_eq!(asked, 102);
+    }
+}
