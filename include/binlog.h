@@ -329,7 +329,7 @@ typedef struct binlog_pruned {
   uint64_t sequence;
   /** Length of the file in bytes. */
   uint64_t bytes;
-  /** Id of its first record, and of its last one. */
+  /** Id of its first record, and of its last one; last_id is first_id - 1 when it holds none. */
   uint64_t first_id;
   uint64_t last_id;
   uint64_t reserved[2];
@@ -710,16 +710,17 @@ binlog_status binlog_roll_options_init(struct binlog_roll_options *options, size
 binlog_status binlog_retention_init(struct binlog_retention *retention, size_t struct_size);
 
 /**
- * Removes the old segments of the log in the directory `path`, by the rules of `keep`. `log` is the log's name; NULL
- * when the directory holds one log alone. The log's last segment always stays, and a writer may have the log open. Only
- * files are removed whose header says that they are segments of this log, and never through a symbolic link. `flags` is
- * 0 or BINLOG_PRUNE_DRY_RUN.
+ * Removes the old segments of the log called `log` in the directory `path`, by the rules of `keep`; of each log there, by
+ * itself, when `log` is NULL. A log's last segment always stays, and a writer may have the log open. Only files are
+ * removed whose header says that they are segments of the log, and never through a symbolic link. `flags` is 0 or
+ * BINLOG_PRUNE_DRY_RUN.
  *
- * `each` (may be NULL) is told of each segment that went, the oldest first, after all of them have gone; it is called in
- * this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+ * `each` (may be NULL) is told of each segment that went, log by log, the oldest first, after all of them have gone; it is
+ * called in this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any
+ * thread.
  *
- * Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule and when there are
- * several logs and `log` is NULL; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_IO. After an error some may have gone.
+ * Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
+ * when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
  */
 binlog_status binlog_prune(const char *path,
                            const char *log,
@@ -1055,12 +1056,11 @@ binlog_status binlog_cursor_next(struct binlog_cursor *cursor,
                                  struct binlog_error **err);
 
 /**
- * Waits until there is more to read, `timeout_ns` nanoseconds at the most; a negative number waits for ever, 0 only looks.
- * It ends no later than the writer flushes, rolls or closes; then binlog_cursor_next tells what there is, and may still
- * answer BINLOG_END. What the cursor showed last lives on until then. One thread at a time.
+ * Waits until the next call has a record to show, or something to tell, such as BINLOG_E_MISSED: `timeout_ns` nanoseconds
+ * at the most; a negative number waits for ever, 0 only looks. It goes on over rolls, and over a writer that ends and
+ * begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
  *
- * Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first,
- * BINLOG_E_INVALID, BINLOG_E_IO.
+ * Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INVALID, and the errors of binlog_cursor_next.
  */
 binlog_status binlog_cursor_wait(struct binlog_cursor *cursor,
                                  int64_t timeout_ns,

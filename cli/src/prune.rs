@@ -29,7 +29,7 @@ Examples:
 pub struct Prune {
     /// Directory of the log
     log: PathBuf,
-    /// Name of the log, when the directory holds several
+    /// Only the log of this name; without it, each log of the directory by itself
     #[arg(long)]
     name: Option<String>,
     /// Remove nothing, and show what would be removed

@@ -67,8 +67,8 @@ class cursor {
   }
   std::optional<record_view> next() { return try_next().value(); }
 
-  /* Waits until there is more to read; false when the time was up. After true, next() may still find nothing that the
-     filter lets pass. Less than zero only looks; a time that 64 bits of nanoseconds do not hold waits for ever. */
+  /* Waits until the next call has a record to show, or something to tell; false when the time was up.
+     Less than zero only looks; a time that 64 bits of nanoseconds do not hold waits for ever. */
   template <class Rep, class Period>
   result<bool> try_wait(std::chrono::duration<Rep, Period> timeout) {
     const double seconds = std::chrono::duration<double>(timeout).count();

@@ -63,11 +63,11 @@ struct pruned {
   std::uint64_t sequence = 0;
   std::uint64_t bytes = 0;
   std::uint64_t first_id = 0;
-  std::uint64_t last_id = 0;
+  std::uint64_t last_id = 0; /* first_id - 1 when it holds no record */
 };
 
-/* Removes the old segments of a log, and returns what went; with `dry_run` only what would go. `log` is needed when the
-   directory holds several. A writer may have the log open. */
+/* Removes the old segments of each log in a directory, or of the one called `log`, and returns what went; with `dry_run`
+   only what would go. A writer may have the log open. */
 inline result<std::vector<pruned>> try_prune(const std::string& directory, const retention& keep, bool dry_run = false,
                                              const std::string& log = {}) {
   struct {

@@ -89,12 +89,11 @@ pub unsafe extern "C" fn binlog_cursor_next(
     }
 }
 
-/// Waits until there is more to read, `timeout_ns` nanoseconds at the most; a negative number waits for ever, 0 only looks.
-/// It ends no later than the writer flushes, rolls or closes; then binlog_cursor_next tells what there is, and may still
-/// answer BINLOG_END. What the cursor showed last lives on until then. One thread at a time.
+/// Waits until the next call has a record to show, or something to tell, such as BINLOG_E_MISSED: `timeout_ns` nanoseconds
+/// at the most; a negative number waits for ever, 0 only looks. It goes on over rolls, and over a writer that ends and
+/// begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
 ///
-/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first,
-/// BINLOG_E_INVALID, BINLOG_E_IO.
+/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INVALID, and the errors of binlog_cursor_next.
 ///
 /// # Safety
 /// As for binlog_cursor_next.

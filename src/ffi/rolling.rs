@@ -103,7 +103,7 @@ pub struct binlog_pruned {
     pub sequence: u64,
     /// Length of the file in bytes.
     pub bytes: u64,
-    /// Id of its first record, and of its last one.
+    /// Id of its first record, and of its last one; last_id is first_id - 1 when it holds none.
     pub first_id: u64,
     pub last_id: u64,
     pub reserved: [u64; 2],
@@ -147,16 +147,17 @@ pub unsafe extern "C" fn binlog_retention_init(retention: *mut binlog_retention,
     unsafe { guard(std::ptr::null_mut(), || init_sized(retention, struct_size, "binlog_retention")) }
 }
 
-/// Removes the old segments of the log in the directory `path`, by the rules of `keep`. `log` is the log's name; NULL
-/// when the directory holds one log alone. The log's last segment always stays, and a writer may have the log open. Only
-/// files are removed whose header says that they are segments of this log, and never through a symbolic link. `flags` is
-/// 0 or BINLOG_PRUNE_DRY_RUN.
+/// Removes the old segments of the log called `log` in the directory `path`, by the rules of `keep`; of each log there, by
+/// itself, when `log` is NULL. A log's last segment always stays, and a writer may have the log open. Only files are
+/// removed whose header says that they are segments of the log, and never through a symbolic link. `flags` is 0 or
+/// BINLOG_PRUNE_DRY_RUN.
 ///
-/// `each` (may be NULL) is told of each segment that went, the oldest first, after all of them have gone; it is called in
-/// this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+/// `each` (may be NULL) is told of each segment that went, log by log, the oldest first, after all of them have gone; it is
+/// called in this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any
+/// thread.
 ///
-/// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule and when there are
-/// several logs and `log` is NULL; BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_IO. After an error some may have gone.
+/// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
+/// when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
 ///
 /// # Safety
 /// `path` is a NUL-terminated string, `log` NULL or one, `keep` NULL or valid, `each` NULL or a function, `count_out` and
