@@ -170,7 +170,11 @@ fn size_time_and_records_combine_and_the_first_that_is_met_rolls() {
     let roll = RollOptions { records: Some(50), ..hourly() };
     let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..with(roll, &time) };
     let writer = open(&directory, options);
-    let append = |n: usize, len: usize| (0..n).for_each(|_| drop(writer.append(1, &vec![b'x'; len]).unwrap()));
+    let append = |n: usize, len: usize| {
+        for _ in 0..n {
+            writer.append(1, &vec![b'x'; len]).unwrap();
+        }
+    };
     append(60, 10);
     append(40, 4000);
     time.pass(HOUR);
@@ -240,8 +244,8 @@ fn a_new_rule_takes_effect_at_once_with_a_new_segment_and_a_wrong_one_changes_no
     writer.close().unwrap();
     assert_eq!(segments(&directory), [vec!["hourly", "still hourly"], vec!["10:00"], vec!["10:01"]]);
     assert_eq!(reasons(&directory), ["options", "period"]);
-    let periods: Vec<u64> = strict(&directory).segments().iter().map(|segment| segment.period_s).collect();
-    assert_eq!(periods, [3600, 60, 60]);
+    let periods: Vec<Option<Period>> = strict(&directory).segments().iter().map(|segment| segment.period).collect();
+    assert_eq!(periods, [Some(Period::HOUR), Some(Period::MINUTE), Some(Period::MINUTE)]);
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn write_until_killed() {
     let writer = Writer::open(path, options()).unwrap();
     loop {
         let id = writer.append(1, b"from a child").unwrap();
-        if id % 50 == 0 {
+        if id.is_multiple_of(50) {
             writer.roll().unwrap();
         }
         std::thread::sleep(Duration::from_micros(200));

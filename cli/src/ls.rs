@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Filter, Kind, Period, Reader, ReaderOptions, Record, SegmentFacts, TailState};
+use binlog::{Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, TailState};
 use clap::Args;
 use serde_json::{json, Value};
 
@@ -151,7 +151,7 @@ fn text(all: &[Listed]) -> String {
         vec![
             facts.path.file_name().map_or(String::new(), |name| plain(&name.to_string_lossy())),
             listed.state.to_owned(),
-            or_dash(Period::from_seconds(facts.period_s).map(|period| period.to_string())),
+            or_dash(facts.period.map(|period| period.to_string())),
             or_dash(listed.times.map(|(from, _)| time(from))),
             or_dash(listed.times.map(|(_, to)| time(to))),
             or_dash(listed.records.map(count)),
@@ -174,7 +174,7 @@ fn to_json(path: &Path, all: &[Listed]) -> Value {
             "log": facts.name,
             "sequence": facts.sequence,
             "state": listed.state,
-            "period_seconds": Period::from_seconds(facts.period_s).map(|period| period.seconds()),
+            "period_seconds": facts.period.map(|period| period.seconds()),
             "template": facts.template,
             "created": time(facts.created),
             "first_time": listed.times.map(|(from, _)| time(from)),

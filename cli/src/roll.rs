@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use binlog::{Kind, Period, RollOptions, SegmentFacts, Writer, WriterOptions};
+use binlog::{Kind, RollOptions, SegmentFacts, Writer, WriterOptions};
 use clap::Args;
 
 use crate::log::last_segment;
@@ -67,7 +67,7 @@ fn options_of(last: &SegmentFacts) -> WriterOptions {
         name: last.name.clone(),
         content_type: last.content_type.clone(),
         parameters: last.parameters.clone(),
-        roll: RollOptions { period: Period::from_seconds(last.period_s), ..RollOptions::default() },
+        roll: RollOptions { period: last.period, zone: last.zone.clone(), ..RollOptions::default() },
         ..WriterOptions::default()
     };
     let template = last.template.strip_suffix(".binlog").unwrap_or(&last.template);

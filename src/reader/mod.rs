@@ -56,16 +56,14 @@ pub struct SegmentFacts {
     pub created: i64,
     /// The library, process number and host that created it.
     pub writer: String,
-    /// The period that it was written under.
+    /// The period by which the log rolled when it was begun.
     pub period: Option<Period>,
-    /// The template of its name; "" when it does not tell.
+    /// The time zone of the period and of the times in names; "" = UTC.
+    pub zone: String,
+    /// What the log's files were called when it was begun; "" when it does not tell.
     pub template: String,
     /// Whether a writer has it open.
     pub live: bool,
-    /// The period after which the log rolled when it was begun, in seconds; 0 = none.
-    pub period_s: u64,
-    /// What the log's files were called when it was begun.
-    pub template: String,
     /// Id of the last record before it; `None` in the first segment.
     pub predecessor_last_id: Option<u64>,
 }
@@ -130,10 +128,9 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         created: header.created_ns,
         writer,
         period: Period::from_seconds(header.period_s),
+        zone: header.zone.clone(),
         template: header.template.clone(),
         live: segment.is_live(),
-        period_s: header.period_s,
-        template: header.template.clone(),
         predecessor_last_id: header.predecessor.as_ref().map(|_| header.first_id - 1),
     }
 }
