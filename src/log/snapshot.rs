@@ -97,6 +97,27 @@ impl Snapshot {
         })
     }
 
+    /// Takes the file of this name behind the last segment, if it is the next one of the only log that is here.
+    pub fn take_next(&mut self, source: &Source, name: &str) -> Result<bool> {
+        let (Source::Directory(directory), Some(last)) = (source, self.slots.last()) else { return Ok(false) };
+        if !self.one_log || !self.unreadable.is_empty() || !name.ends_with(EXTENSION) || name.contains('/') {
+            return Ok(false);
+        }
+        let segment = match self.shared.open(&**directory, name) {
+            Ok(Found::Segment(segment)) => segment,
+            Err(error) if error.kind() != Kind::Corrupt => return Err(error),
+            _ => return Ok(false),
+        };
+        let header = &segment.header;
+        let follows = header.predecessor.as_ref().is_some_and(|told| told.sequence == last.sequence);
+        if !follows || header.name != last.log.name || header.log_id != last.log.id {
+            return Ok(false);
+        }
+        let slot = Slot::of(directory, last.log.clone(), &segment, &self.shared);
+        self.slots.push(Arc::new(slot));
+        Ok(true)
+    }
+
     /// Puts a segment in its place; returns which that is.
     pub fn insert(&mut self, slot: Arc<Slot>) -> usize {
         self.slots.push(slot.clone());

@@ -230,7 +230,9 @@ impl Cursor {
         if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
             return Ok(false);
         }
-        self.look_anew()?;
+        if !self.take_successor()? {
+            self.look_anew()?;
+        }
         Ok(self.at + 1 < self.snapshot.slots.len())
     }
 

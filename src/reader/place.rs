@@ -64,6 +64,15 @@ impl Cursor {
         Ok(())
     }
 
+    /// Takes the segment that the current one, the last, names as the next: there may be thousands to be listed else.
+    /// False when that is not there.
+    pub(super) fn take_successor(&mut self) -> Result<bool> {
+        match &self.successor {
+            Some(file) if self.salvage.is_none() => self.snapshot.take_next(&self.source, file),
+            _ => Ok(false),
+        }
+    }
+
     /// The first segment that can hold something wanted, so that those before need not be read. Only a log of one piece
     /// can be searched so.
     pub(super) fn find_start(&mut self) -> Result<(usize, Arc<Segment>)> {
