@@ -164,25 +164,28 @@ impl<'a> Finding<'a> {
         Ok((left.is_empty() && all_differ).then_some(placed))
     }
 
-    /// The log and the number that a file's name tells, if it is named like the segments of a log that is here, or as
-    /// segments are by default.
-    fn place_by_name(&self, file: &str) -> Option<(String, u64)> {
-        let logs = self.slots.iter().map(|slot| slot.log.name.as_str());
-        let known = logs.filter_map(|log| Some((log, names::sequence(log, file)?))).max_by_key(|(log, _)| log.len());
-        known.or_else(|| names::parse(file)).map(|(log, sequence)| (log.to_owned(), sequence))
+    /// The log and the number that the name of a damaged file tells: those of the log that has a file named alike, or else
+    /// of one whose name it begins with, or as segments are named by default.
+    fn place_of(&self, file: &str) -> Option<(String, u64)> {
+        let of_log = |slot: &'_ Arc<Slot>| Some((slot.log.name.clone(), names::sequence(&slot.log.name, file)?));
+        let alike = self.slots.iter().filter(|slot| are_alike(&slot.name, file)).find_map(of_log);
+        let begun = || self.slots.iter().filter_map(of_log).max_by_key(|(log, _)| log.len());
+        let default = || names::parse(file).map(|(log, sequence)| (log.to_owned(), sequence));
+        alike.or_else(begun).or_else(default)
     }
 
     /// Finds the place of each file that does not begin as a segment, or what can be read of it in salvage.
     fn place_the_broken(&mut self) -> Result<Vec<Unreadable>> {
         let mut unreadable = vec![];
-        let mut broken = std::mem::take(&mut self.broken);
+        let broken = std::mem::take(&mut self.broken).into_iter();
+        let mut broken: Vec<_> = broken.map(|(file, error)| (self.place_of(&file.1), file, error)).collect();
         // In order, so that each finds the one before it.
-        broken.sort_by_key(|((_, name), _)| self.place_by_name(name));
-        for ((directory, name), error) in broken {
-            let known = self.place_by_name(&name);
-            let is_known = known.is_some();
-            let (log, sequence) = known.unwrap_or((name.clone(), 1));
-            let log = log.as_str();
+        broken.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        for (known, (directory, name), error) in broken {
+            let (log, sequence) = match &known {
+                Some((log, sequence)) => (log.as_str(), *sequence),
+                None => (name.as_str(), 1),
+            };
             let others = || self.slots.iter().filter(|slot| slot.log.name == log);
             let rescued = match self.mode {
                 ReaderMode::Salvage => {
