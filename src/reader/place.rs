@@ -1,5 +1,6 @@
 //! In which segment a cursor begins, and how it finds its place again when segments were removed or came up meanwhile.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::cursor::Moved;
@@ -20,8 +21,19 @@ pub(super) enum Standing {
     Lost,
 }
 
-/// Finds the number of leading segments for which something holds, as long as one for which it holds comes before none
-/// for which it does not.
+/// What came of asking a segment in a search.
+enum Probe {
+    /// The segment of this number says so.
+    Known(usize, Known),
+    /// None of those that were asked can say anything.
+    Unreadable,
+    /// It held nothing, and is not among the segments any more.
+    Forgotten,
+    /// The segments were listed again.
+    Changed,
+}
+
+/// What holds for some segments at the beginning of a log and for none behind them.
 type Holds<'a> = &'a dyn Fn(&Cursor, Known) -> bool;
 
 impl Cursor {
@@ -110,36 +122,43 @@ impl Cursor {
 
     fn count_leading(&mut self, holds: Holds<'_>) -> Result<Option<usize>> {
         let (mut from, mut to) = (0, self.snapshot.slots.len());
-        'search: while from < to {
+        while from < to {
             let middle = from + (to - from) / 2;
-            // A file whose header is damaged tells nothing: the ones behind it do.
-            for at in middle..to {
-                let slot = self.snapshot.slots[at].clone();
-                if slot.known().is_none() {
-                    match self.snapshot.open(at) {
-                        Ok(Found::Segment(_)) => (),
-                        Ok(Found::Unborn) => {
-                            self.forget(at);
-                            to -= 1;
-                            continue 'search;
-                        }
-                        Ok(Found::Gone) => {
-                            self.look_anew()?;
-                            return Ok(None);
-                        }
-                        Err(error) if error.kind() == Kind::Corrupt => continue,
-                        Err(error) => return Err(error),
-                    }
-                }
-                match slot.known().is_some_and(|known| holds(self, known)) {
-                    true => from = at + 1,
-                    false => to = middle,
-                }
-                continue 'search;
+            match self.probe(middle..to)? {
+                Probe::Known(at, known) if holds(self, known) => from = at + 1,
+                Probe::Known(..) | Probe::Unreadable => to = middle,
+                Probe::Forgotten => to -= 1,
+                Probe::Changed => return Ok(None),
             }
-            to = middle;
         }
         Ok(Some(from))
+    }
+
+    /// What the first of these segments says that says anything: a file whose header is damaged does not, and those behind
+    /// it do.
+    fn probe(&mut self, places: Range<usize>) -> Result<Probe> {
+        for at in places {
+            if let Some(known) = self.snapshot.slots[at].known() {
+                return Ok(Probe::Known(at, known));
+            }
+            match self.snapshot.open(at) {
+                Ok(Found::Segment(_)) => (),
+                Ok(Found::Unborn) => {
+                    self.forget(at);
+                    return Ok(Probe::Forgotten);
+                }
+                Ok(Found::Gone) => {
+                    self.look_anew()?;
+                    return Ok(Probe::Changed);
+                }
+                Err(error) if error.kind() == Kind::Corrupt => continue,
+                Err(error) => return Err(error),
+            }
+            if let Some(known) = self.snapshot.slots[at].known() {
+                return Ok(Probe::Known(at, known));
+            }
+        }
+        Ok(Probe::Unreadable)
     }
 
     /// Whether nothing before the segment with this header is wanted.
