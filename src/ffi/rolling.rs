@@ -180,9 +180,7 @@ pub unsafe extern "C" fn binlog_prune(
             let log = if log.is_null() { None } else { Some(text(log, "log")?) };
             let place = super::guard::path(path, "path")?;
             let pruned = crate::prune(place, log, &keep, flags & BINLOG_PRUNE_DRY_RUN != 0)?;
-            if let Some(each) = each {
-                pruned.iter().for_each(|one| tell_pruned(each, userdata, one));
-            }
+            tell_pruned(each, userdata, &pruned);
             if let Some(out) = count_out.as_mut() {
                 *out = pruned.len();
             }
@@ -207,23 +205,22 @@ unsafe fn rules_to_prune_by(keep: *const binlog_retention, flags: u32) -> Result
 
 /// # Safety
 /// `each` may be called with `userdata`.
-unsafe fn tell_pruned(
-    each: unsafe extern "C" fn(*mut c_void, *const binlog_pruned),
-    userdata: *mut c_void,
-    pruned: &crate::Pruned,
-) {
-    let (path, reason) = (c_string(pruned.path.as_os_str().as_bytes()), c_string(pruned.why.as_bytes()));
-    let told = binlog_pruned {
-        path: path.as_ptr(),
-        reason: reason.as_ptr(),
-        sequence: pruned.sequence,
-        bytes: pruned.bytes,
-        first_id: pruned.first_id,
-        last_id: pruned.last_id,
-        reserved: [0; 2],
-    };
-    // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
-    unsafe { each(userdata, &told) };
+unsafe fn tell_pruned(each: binlog_pruned_callback, userdata: *mut c_void, pruned: &[crate::Pruned]) {
+    let Some(each) = each else { return };
+    for one in pruned {
+        let (path, reason) = (c_string(one.path.as_os_str().as_bytes()), c_string(one.why.as_bytes()));
+        let told = binlog_pruned {
+            path: path.as_ptr(),
+            reason: reason.as_ptr(),
+            sequence: one.sequence,
+            bytes: one.bytes,
+            first_id: one.first_id,
+            last_id: one.last_id,
+            reserved: [0; 2],
+        };
+        // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
+        unsafe { each(userdata, &told) };
+    }
 }
 
 /// # Safety
