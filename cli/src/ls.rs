@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, TailState};
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Record, SegmentFacts, TailState};
 use clap::Args;
 use serde_json::{json, Value};
 
@@ -44,7 +44,9 @@ struct Listed {
 }
 
 pub fn run(args: &Ls) -> Result<u8, Fail> {
-    let reader = Reader::open(&args.path, ReaderOptions::default()).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    // A segment whose beginning is damaged is one of the log all the same.
+    let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+    let reader = Reader::open(&args.path, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
     let segments = reader.segments();
     let mut all = vec![];
     for (i, facts) in segments.iter().enumerate() {
@@ -74,7 +76,13 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
         listed.records = behind.map(|next| next.first_id - facts.first_id);
         return Ok(listed);
     }
-    let reader = Reader::open(&facts.path, ReaderOptions::default())?;
+    let reader = match Reader::open(&facts.path, ReaderOptions::default()) {
+        Err(error) if error.kind() == Kind::Corrupt => {
+            (listed.state, listed.trouble) = ("damaged", Some(losses::advised(&error)));
+            return Ok(listed);
+        }
+        opened => opened?,
+    };
     let index = reader.index()?.pop();
     let (blocks, unindexed) = index.map_or((vec![], u64::MAX), |index| (index.blocks, index.unindexed_bytes));
     let mut seen = Seen { next_id: facts.first_id, records: 0, last_time: None };

@@ -99,6 +99,16 @@ fn a_segment_is_active_unclosed_torn_damaged_or_compressed() {
     assert!(ran.err.contains("torn tail"), "{}", ran.err);
     fs::write(&second, &whole).unwrap();
 
+    // So does a beginning that cannot be read.
+    let first_whole = fs::read(&first).unwrap();
+    let mut damaged = first_whole.clone();
+    damaged[30] ^= 1;
+    fs::write(&first, damaged).unwrap();
+    let ran = binlog(home, &["ls", "--json", "log"]).exits(3);
+    assert_eq!(states(ran.json()["segments"].as_array().unwrap()), ["damaged", "closed"]);
+    assert!(ran.err.contains("default.0000000001.binlog"), "{}", ran.err);
+    fs::write(&first, first_whole).unwrap();
+
     let packed = gzip(&fs::read(&first).unwrap());
     fs::write(&first, packed).unwrap();
     let all = segments(home, "log");
