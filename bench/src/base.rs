@@ -59,6 +59,13 @@ impl BaseWriter {
         Ok(self.file.get_ref().sync_data()?)
     }
 
+    /// Goes on in a new file; ids go on too.
+    pub fn go_on_in(&mut self, path: &Path) -> Result<()> {
+        self.file.flush()?;
+        self.file = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
+        Ok(())
+    }
+
     fn header(&mut self, payload: &[u8], crc: u32) -> [u8; HEADER] {
         self.next_id += 1;
         header(payload, self.next_id - 1, crc)
@@ -95,21 +102,25 @@ pub struct BaseReader;
 
 impl Read for BaseReader {
     fn read(&self, folder: &Path, mut visit: impl FnMut(&[u8])) -> Result<()> {
-        let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join("base"))?);
-        let mut payload = Vec::new();
-        let mut expected_id = 1;
-        while let Some((header, len)) = next_header(&mut file)? {
-            payload.resize(len, 0);
-            file.read_exact(&mut payload)?;
-            let (id, crc) = (&header[8..16], &header[24..28]);
-            if crc32fast::hash(&payload).to_le_bytes() != crc || u64::to_le_bytes(expected_id) != id {
-                return Err(format!("record {expected_id} is damaged").into());
-            }
-            expected_id += 1;
-            visit(&payload);
-        }
-        Ok(())
+        read_file(&folder.join("base"), 1, &mut visit).map(|_| ())
     }
+}
+
+/// Shows the records of one file, the first of which has the id `expected_id`, and returns the id that comes next.
+pub fn read_file(path: &Path, mut expected_id: u64, visit: &mut dyn FnMut(&[u8])) -> Result<u64> {
+    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let mut payload = Vec::new();
+    while let Some((header, len)) = next_header(&mut file)? {
+        payload.resize(len, 0);
+        file.read_exact(&mut payload)?;
+        let (id, crc) = (&header[8..16], &header[24..28]);
+        if crc32fast::hash(&payload).to_le_bytes() != crc || expected_id.to_le_bytes() != id {
+            return Err(format!("record {expected_id} is damaged").into());
+        }
+        expected_id += 1;
+        visit(&payload);
+    }
+    Ok(expected_id)
 }
 
 /// Steps over the payloads, and shows how long each is.

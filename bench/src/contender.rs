@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use crate::latency::Latency;
 use crate::payload::Load;
 use crate::Result;
 
@@ -100,6 +101,8 @@ pub struct Sample {
     pub seconds: f64,
     pub records: u64,
     pub bytes: u64,
+    /// How long single records took, where that is what is measured.
+    pub latency: Option<Latency>,
 }
 
 /// One row of a work's table.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod base;
+mod base_rolling;
 mod binlog_c;
 mod blocks;
 mod clock;
@@ -9,10 +10,13 @@ mod contender;
 mod crash;
 mod folder;
 mod index_size;
+mod latency;
+mod latency_table;
 mod mcap_index;
 mod mcap_peer;
 mod memory;
 mod okaywal_peer;
+mod paced;
 mod payload;
 mod place;
 mod plot;
@@ -26,6 +30,7 @@ mod size;
 mod sqlite;
 mod sqlite_index;
 mod stats;
+mod tail;
 mod targets;
 mod task;
 mod timed;
@@ -107,6 +112,7 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
             let told = row.rates.as_ref().map_or_else(String::clone, |rates| match work.told {
                 Told::Rates => stats::digits(rates.median / 1e6),
                 Told::Times { .. } => stats::time(1.0 / rates.median),
+                Told::Latencies => latency_table::in_words(rates),
             });
             eprintln!("  {told:>8}  {}", row.contender);
         }

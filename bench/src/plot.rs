@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_plot_has_a_bar_for_each_contender_that_finished() {
-        let rates = |median| Ok(Rates { median, least: median * 0.9, most: median * 1.1, bytes: 1.0 });
+        let rates = |median| Ok(Rates { median, least: median * 0.9, most: median * 1.1, bytes: 1.0, latency: None });
         let row = |contender: &str, rates| Row { contender: contender.into(), rates };
         let rows = vec![row("raw", rates(2e6)), row("a < b", rates(1e6)), row("SQLite", Err("no space".into()))];
         let times = vec![row("SQLite", rates(1e5))];

@@ -96,7 +96,7 @@ impl Contender for RawWrite {
         write_pieces(&mut file, &self.load)?;
         let seconds = start.elapsed().as_secs_f64();
         abandon(&folder, false, || Ok(()))?;
-        Ok(Sample { seconds, records: self.load.records, bytes: self.load.bytes() })
+        Ok(Sample { seconds, records: self.load.records, bytes: self.load.bytes(), latency: None })
     }
 }
 

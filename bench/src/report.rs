@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::latency_table;
 use crate::run::Row;
 use crate::stats::{digits, time, Rates};
 use crate::targets::{self, Of, Target};
@@ -48,7 +49,8 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
             text += "|---|---|--:|--:|--:|--:|--:|---|---|\n";
             rates.iter().for_each(|(work, rows)| add_work(&mut text, work, rows));
         }
-        if rates.len() < section.works.len() {
+        let latencies: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Latencies).collect();
+        if rates.len() + latencies.len() < section.works.len() {
             text += "\n| work | contender | time | spread | as fast as | target | met |\n";
             text += "|---|---|--:|--:|--:|---|---|\n";
             for (work, rows) in &section.works {
@@ -56,6 +58,10 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
                     add_times(&mut text, work, rows, beside);
                 }
             }
+        }
+        if !latencies.is_empty() {
+            text += latency_table::HEAD;
+            latencies.iter().for_each(|(work, rows)| latency_table::add(&mut text, work, rows));
         }
         if !section.figures.is_empty() {
             text += "\n| what | contender | value | target | met |\n|---|---|--:|---|---|\n";
@@ -143,7 +149,7 @@ fn add_figure(text: &mut String, figure: &Figure) {
     let _ = writeln!(text, "| {work} | {contender} | {} {unit} | {wanted} | {met} |", digits(*value));
 }
 
-fn yes_or_no(is_so: bool) -> &'static str {
+pub fn yes_or_no(is_so: bool) -> &'static str {
     if is_so {
         "yes"
     } else {
@@ -156,8 +162,13 @@ mod tests {
     use super::*;
 
     fn row(contender: &str, millions: f64) -> Row {
-        let rates =
-            Rates { median: millions * 1e6, least: millions * 0.9e6, most: millions * 1.1e6, bytes: millions * 600e6 };
+        let rates = Rates {
+            median: millions * 1e6,
+            least: millions * 0.9e6,
+            most: millions * 1.1e6,
+            bytes: millions * 600e6,
+            latency: None,
+        };
         Row { contender: contender.into(), rates: Ok(rates) }
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use mcap::Compression;
 
 use crate::base::{self, BaseReader, BaseWriter};
+use crate::base_rolling::{RollingBase, RollingBaseReader};
 use crate::binlog_c::{self, BatchReader, BinlogWriter, Codec, Durable, Mode, NextReader};
 use crate::contender::{Append, Read, SharedAppend};
 use crate::mcap_peer::{McapReader, McapWriter};
@@ -63,7 +64,9 @@ fn returns_what_was_shared<W: SharedAppend>(create: impl Fn(&Path) -> Result<W>,
 
 #[test]
 fn base_returns_what_was_appended() -> Result<()> {
-    returns_what_was_appended(BaseWriter::create, &[&|folder| read(folder, &BaseReader)])
+    returns_what_was_appended(BaseWriter::create, &[&|folder| read(folder, &BaseReader)])?;
+    let rolling = |folder: &Path| RollingBase::create(folder, 300_000);
+    returns_what_was_appended(rolling, &[&|folder| read(folder, &RollingBaseReader)])
 }
 
 #[test]
@@ -157,6 +160,7 @@ fn notices_damage<W: Append>(create: impl Fn(&Path) -> Result<W>, reader: impl R
 #[test]
 fn readers_verify_checksums() -> Result<()> {
     notices_damage(BaseWriter::create, BaseReader)?;
+    notices_damage(|folder| RollingBase::create(folder, 200_000), RollingBaseReader)?;
     notices_damage(McapWriter::create, McapReader)?;
     notices_damage(|folder| McapWriter::create_chunked(folder, None), McapReader)?;
     notices_damage(|folder| BinlogWriter::create(folder, Mode::Caller, Codec::None), BatchReader)

@@ -1,6 +1,7 @@
 //! Medians, spreads and ratios.
 
 use crate::contender::Sample;
+use crate::latency::{Latencies, Latency};
 
 /// The rates of one contender in one work.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +12,7 @@ pub struct Rates {
     pub most: f64,
     /// Payload bytes a second, in the median.
     pub bytes: f64,
+    pub latency: Option<Latencies>,
 }
 
 impl Rates {
@@ -20,7 +22,9 @@ impl Rates {
         let bytes: Vec<f64> = samples.iter().map(|sample| sample.bytes as f64 / sample.seconds).collect();
         let least = rates.iter().copied().reduce(f64::min)?;
         let most = rates.iter().copied().reduce(f64::max)?;
-        Some(Rates { median: median(&rates)?, least, most, bytes: median(&bytes)? })
+        let latencies: Vec<Latency> = samples.iter().filter_map(|sample| sample.latency).collect();
+        let latency = Latencies::of(&latencies);
+        Some(Rates { median: median(&rates)?, least, most, bytes: median(&bytes)?, latency })
     }
 }
 
@@ -69,9 +73,9 @@ mod tests {
 
     #[test]
     fn rates_are_records_and_bytes_a_second_with_their_spread() {
-        let sample = |seconds| Sample { seconds, records: 100, bytes: 60_000 };
+        let sample = |seconds| Sample { seconds, records: 100, bytes: 60_000, latency: None };
         let rates = Rates::of(&[sample(1.0), sample(4.0), sample(2.0)]).expect("there are samples");
-        assert_eq!(rates, Rates { median: 50.0, least: 25.0, most: 100.0, bytes: 30_000.0 });
+        assert_eq!(rates, Rates { median: 50.0, least: 25.0, most: 100.0, bytes: 30_000.0, latency: None });
         assert_eq!(Rates::of(&[]), None);
     }
 

@@ -33,6 +33,52 @@ const fn within(work: &'static str, contender: &'static str, seconds: f64) -> Ta
     Target { work, contender, at_least: 1.0 / seconds, of: Of::PerSecond }
 }
 
+/// What is bounded of the latencies of single records.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quantile {
+    P50,
+    P999,
+    Most,
+}
+
+/// How long single records may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    pub work: &'static str,
+    pub contender: &'static str,
+    pub quantile: Quantile,
+    /// Seconds at the most, counted from the quantile of the contender `over`.
+    pub at_most: f64,
+    pub over: Option<&'static str>,
+}
+
+const fn over(contender: &'static str, quantile: Quantile, at_most: f64, other: &'static str) -> Bound {
+    Bound { work: "append latency over 50 rolls", contender, quantile, at_most, over: Some(other) }
+}
+
+const BOUNDS: &[Bound] = &[
+    over("binlog, background", Quantile::P999, 1e-3, "binlog, background, no rolls"),
+    over("binlog, background", Quantile::Most, 1e-3, "binlog, background, no rolls"),
+    Bound {
+        work: "a tail sees a flushed record",
+        contender: "binlog",
+        quantile: Quantile::P50,
+        at_most: 2e-3,
+        over: None,
+    },
+    Bound {
+        work: "a tail sees a flushed record",
+        contender: "binlog, background",
+        quantile: Quantile::P50,
+        at_most: 2e-3,
+        over: None,
+    },
+];
+
+pub fn bounds(work: &str, contender: &str) -> Vec<Bound> {
+    BOUNDS.iter().filter(|bound| bound.work == work && bound.contender == contender).copied().collect()
+}
+
 const TARGETS: &[Target] = &[
     target("append 600 B", "binlog", 1.15, BASE),
     target("append 600 B", "binlog, background", 2.0, BASE),
@@ -72,6 +118,7 @@ const TARGETS: &[Target] = &[
     target("open after a kill", "binlog, ten times as large", 0.8, "binlog"),
     target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
     target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
+    within("open a log of 10,000 segments", "binlog", 20e-3),
 ];
 
 /// Most bytes a record may cost on disk over its payload.
@@ -96,14 +143,20 @@ mod tests {
     /// A target whose names no longer match would silently be met by nobody.
     #[test]
     fn every_target_names_a_work_and_contenders_that_exist() {
-        for target in TARGETS {
-            let work = WORKS.iter().find(|work| work.name == target.work).expect(target.work);
-            let contenders = (work.contenders)(Amount::scaled(0.001)).expect(target.work);
+        let must_exist = |work: &str, contender: &str, other: Option<&str>| {
+            let work = WORKS.iter().find(|known| known.name == work).expect(work);
+            let contenders = (work.contenders)(Amount::scaled(0.001)).expect(work.name);
             let exists = |name: &str| contenders.iter().any(|contender| contender.name() == name);
-            assert!(exists(target.contender), "{}: {}", target.work, target.contender);
-            if let Of::Contender(other) = target.of {
-                assert!(exists(other), "{}: {other}", target.work);
-            }
+            assert!(exists(contender), "{}: {contender}", work.name);
+            assert!(other.is_none_or(exists), "{}: {other:?}", work.name);
+        };
+        for target in TARGETS {
+            let other = match target.of {
+                Of::Contender(other) => Some(other),
+                _ => None,
+            };
+            must_exist(target.work, target.contender, other);
         }
+        BOUNDS.iter().for_each(|bound| must_exist(bound.work, bound.contender, bound.over));
     }
 }

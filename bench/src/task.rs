@@ -46,7 +46,7 @@ impl Contender for Task {
 pub fn once(bytes: u64, work: impl FnOnce() -> Result<()>) -> Result<Sample> {
     let start = Instant::now();
     work()?;
-    Ok(Sample { seconds: start.elapsed().as_secs_f64(), records: 1, bytes })
+    Ok(Sample { seconds: start.elapsed().as_secs_f64(), records: 1, bytes, latency: None })
 }
 
 /// Reads all records of the rare type, from opening the log to the last of them.
@@ -117,7 +117,7 @@ pub fn finding<F: Find>(
         (WARMING..WARMING + LOOKUPS).try_for_each(&mut look_up)?;
         let seconds = start.elapsed().as_secs_f64();
         let bytes = LOOKUPS * load.record(1).payload.len() as u64;
-        Ok(Sample { seconds, records: LOOKUPS, bytes })
+        Ok(Sample { seconds, records: LOOKUPS, bytes, latency: None })
     };
     Box::new(Task { name: name.into(), log, make, run: Box::new(run) })
 }

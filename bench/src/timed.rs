@@ -54,7 +54,7 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>, R> Appending<Create, R> {
         }
         writer.flush()?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok((Sample { seconds, records: self.load.records, bytes: self.load.bytes() }, writer))
+        Ok((Sample { seconds, records: self.load.records, bytes: self.load.bytes(), latency: None }, writer))
     }
 }
 
@@ -122,7 +122,7 @@ impl<W: SharedAppend, Create: Fn(&Path) -> Result<W>, R> Sharing<Create, R> {
         let counts: Vec<u64> = shares.into_iter().map(|(_, count)| count).collect();
         let records = counts.iter().sum();
         let bytes = counts.iter().map(|&count| load.payloads.bytes(count)).sum();
-        Ok((Sample { seconds, records, bytes }, writer, counts))
+        Ok((Sample { seconds, records, bytes, latency: None }, writer, counts))
     }
 }
 
@@ -210,6 +210,6 @@ impl Contender for Reading {
         let seconds = start.elapsed().as_secs_f64();
         let (records, bytes) = (self.load.records, self.load.bytes());
         found.must_be(Tally { records, bytes, digest: 0 })?;
-        Ok(Sample { seconds, records, bytes })
+        Ok(Sample { seconds, records, bytes, latency: None })
     }
 }

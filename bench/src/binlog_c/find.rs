@@ -14,6 +14,16 @@ pub fn read_type(folder: &Path, type_id: u32, mut visit: impl FnMut(u64, &[u8]))
     Scan::open_with(folder, |_| (), set_filter)?.batches(|record| visit(record.id, payload(record)))
 }
 
+/// Opens a log for its last record, whose id is returned.
+pub fn last_id(folder: &Path) -> Result<u64> {
+    let scan = Scan::open_with(folder, |_| (), |filter| filter.last = 1)?;
+    let mut record = abi::Record::EMPTY;
+    match call!(binlog_cursor_next(scan.cursor, &mut record))? {
+        false => Ok(record.id),
+        true => Err("there is no last record".into()),
+    }
+}
+
 /// `binlog_cursor_get`, and `binlog_cursor_seek_time` with the `binlog_cursor_next` that shows the record.
 pub struct ByIndex(Scan);
 

@@ -4,6 +4,7 @@ mod abi;
 mod find;
 mod read;
 mod repair;
+mod tail;
 mod write;
 
 use std::ffi::{CStr, CString};
@@ -12,9 +13,10 @@ use std::ptr;
 
 use crate::Result;
 
-pub use find::{read_type, ByIndex};
+pub use find::{last_id, read_type, ByIndex};
 pub use read::{read_headers, BatchReader, NextReader};
 pub use repair::{rebuild_index, salvage, Lost};
+pub use tail::Tail;
 pub use write::{BinlogWriter, Codec, Durable, Layout, Mode};
 
 /// The version of the library that is linked.

@@ -83,6 +83,12 @@ impl BinlogWriter {
         Ok(())
     }
 
+    /// What comes next stands in another segment; this one is on the disk afterwards.
+    pub fn roll(&self) -> Result<()> {
+        call!(binlog_writer_roll(self.handle))?;
+        Ok(())
+    }
+
     fn flush_all(&self) -> Result<()> {
         call!(binlog_writer_flush(self.handle))?;
         Ok(())

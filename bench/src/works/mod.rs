@@ -3,8 +3,10 @@
 mod append;
 mod find;
 mod json;
+mod latency;
 mod read;
 mod repair;
+mod segments;
 mod shared;
 
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub const BASE: &str = "BASE";
 pub const SQLITE: &str = "SQLite";
 pub const FULL_READ: &str = "binlog, full read";
 pub const SQLITE_MAPPED: &str = "SQLite, mapped";
+pub const SCHEDULE: &str = "the schedule alone";
+pub const LISTED: &str = "raw, names listed and the last file read";
 
 /// How much each contender does.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +37,11 @@ pub struct Amount {
     pub durable_time: Duration,
     /// Payload bytes of the log that an open writer and an open reader are measured with.
     pub memory_bytes: u64,
+    /// Rolls while latencies are taken, and records that a waiting reader is shown.
+    pub rolls: u64,
+    pub tailed_records: u64,
+    /// Segments of the log that has very many.
+    pub segments: u64,
 }
 
 impl Amount {
@@ -44,6 +53,9 @@ impl Amount {
             log_bytes: (scale * 1e9) as u64,
             durable_time: Duration::from_secs_f64((1.5 * scale.sqrt()).clamp(0.02, 3.0)),
             memory_bytes: mebibytes(1280),
+            rolls: ((scale * 50.0) as u64).max(1),
+            tailed_records: ((scale * 600.0) as u64).max(50),
+            segments: ((scale * 10_000.0) as u64).max(10),
         }
     }
 }
@@ -68,6 +80,8 @@ pub enum Told {
     Rates,
     /// As the time that one thing takes, beside that of this contender.
     Times { beside: &'static str },
+    /// As the latencies of single records.
+    Latencies,
 }
 
 /// Both make 2 GiB a run.
@@ -101,6 +115,9 @@ pub const WORKS: &[Work] = &[
     searching("open after a kill", BASE, repair::open),
     searching("rebuild a lost index", FULL_READ, repair::rebuild),
     searching("read behind 1,000 damaged pages", FULL_READ, repair::salvage),
+    searching("open a log of 10,000 segments", LISTED, segments::open),
+    waiting("append latency over 50 rolls", latency::rolls),
+    waiting("a tail sees a flushed record", latency::tail),
 ];
 
 pub fn told(work: &str) -> Told {
@@ -117,6 +134,10 @@ const fn reading(name: &'static str, contenders: Build) -> Work {
 
 const fn searching(name: &'static str, beside: &'static str, contenders: Build) -> Work {
     Work { name, needs_disk: false, passes: SEARCHING, told: Told::Times { beside }, contenders }
+}
+
+const fn waiting(name: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: 1, told: Told::Latencies, contenders }
 }
 
 fn boxed(contender: impl Contender + 'static) -> Box<dyn Contender> {

@@ -45,7 +45,7 @@ impl Opening {
         let close = (self.open)(folder)?;
         let seconds = start.elapsed().as_secs_f64();
         close()?;
-        Ok(Sample { seconds, records: 1, bytes: self.bytes })
+        Ok(Sample { seconds, records: 1, bytes: self.bytes, latency: None })
     }
 }
 

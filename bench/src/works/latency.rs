@@ -1,0 +1,51 @@
+//! How long the slowest appends take while the log rolls, and how soon a reader has what was flushed.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::{boxed, Amount, Contenders, BASE};
+use crate::base_rolling::{RollingBase, RollingBaseReader};
+use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Layout, Mode};
+use crate::contender::{Append, Contender, Read};
+use crate::crash::ONE_SEGMENT;
+use crate::paced::{Idle, Paced};
+use crate::payload::{Load, Payloads};
+use crate::tail::Tailing;
+use crate::Result;
+
+const SIZE: usize = 600;
+/// Bytes of a segment: a roll each quarter of a second.
+const SEGMENT: u64 = 15_000_000;
+
+const MODES: [(&str, Mode); 2] = [("binlog", Mode::Caller), ("binlog, background", Mode::Background)];
+
+pub fn rolls(amount: Amount) -> Result<Contenders> {
+    let bytes = amount.rolls * SEGMENT + SEGMENT / 2;
+    let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
+    let files = 1 + amount.rolls as usize;
+    let base = |folder: &Path| RollingBase::create(folder, SEGMENT);
+    let mut contenders = vec![boxed(Idle { load: load.clone() }), paced(BASE, &load, files, base, RollingBaseReader)];
+    for (name, mode) in MODES {
+        let rolling = Layout { segment_bytes: SEGMENT, index_bytes: 0 };
+        for (name, layout, files) in [(name.into(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)] {
+            let create = move |folder: &Path| BinlogWriter::open(folder, mode, Codec::None, layout);
+            contenders.push(paced(&name, &load, files, create, BatchReader));
+        }
+    }
+    Ok(contenders)
+}
+
+fn paced<W: Append + 'static>(
+    name: &str,
+    load: &Rc<Load>,
+    files: usize,
+    create: impl Fn(&Path) -> Result<W> + 'static,
+    reader: impl Read + 'static,
+) -> Box<dyn Contender> {
+    boxed(Paced { name: name.into(), load: load.clone(), files, create, reader })
+}
+
+pub fn tail(amount: Amount) -> Result<Contenders> {
+    let records = amount.tailed_records;
+    Ok(MODES.map(|(name, mode)| boxed(Tailing { name: name.into(), mode, records })).into())
+}
