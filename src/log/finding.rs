@@ -199,7 +199,7 @@ impl<'a> Finding<'a> {
                     rescue(&*directory, &name, (log, sequence), beside.as_ref())?
                 }
                 // Nobody knows where it belongs.
-                _ if !is_known || others().next().is_none() => return Err(error),
+                _ if known.is_none() || others().next().is_none() => return Err(error),
                 _ => None,
             };
             if let Some(segment) = rescued {
