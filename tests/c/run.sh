@@ -220,8 +220,8 @@ done
 
 # ------------------------------------------------------------------ the shared object
 exported() { nm -D --defined-only "$lib/libbinlog.so" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u; }
-# Comments name functions without parentheses, so that what is left are declarations.
-declared() { grep -oE '\bbinlog_[a-z0-9_]+ *\(' "$include/binlog.h" | tr -d ' (' | LC_ALL=C sort; }
+# Comments name functions without parentheses, so that what is left are declarations, and types of callbacks.
+declared() { grep -oE '\bbinlog_[a-z0-9_]+ *\(([^*]|$)' "$include/binlog.h" | sed 's/ *(.*//' | LC_ALL=C sort; }
 only_our_names() { ! exported | grep -v '^binlog_'; }
 exports_as_committed() { exported | diff "$here/symbols.txt" -; }
 declares_as_committed() { declared | diff "$here/symbols.txt" -; }
