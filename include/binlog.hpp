@@ -2,7 +2,8 @@
 
    Two ways to hear of errors, the same everywhere: `x()` throws binlog::error, `try_x()` returns a binlog::result that
    holds either the value or the error (and throws nothing but std::bad_alloc). The end of a log is not an error.
-   A function that is told of losses may throw what it likes: see loss_function.
+   A function that is told of losses, a hook and a check for rolling may throw what they like: see loss_function, hook and
+   roll_check.
 
    Ownership: writer, reader and cursor own their handle, move and never copy; a moved-from or closed one answers every
    call with BINLOG_E_INVALID. They may be destroyed in any order. A destructor cannot report a failed close: call
