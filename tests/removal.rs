@@ -4,10 +4,10 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use binlog::io::{Directory, MemoryDirectory, RealDirectory};
+use binlog::io::{Access, Directory, File, MemoryDirectory, RealDirectory};
 use binlog::{Cursor, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::*;
 
@@ -195,7 +195,7 @@ fn segments_missing_behind_one_that_is_there_are_damage() {
 fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let writer = a_log(&directory, 40, 1);
-    let losses: Arc<std::sync::Mutex<Vec<Loss>>> = Arc::default();
+    let losses: Arc<Mutex<Vec<Loss>>> = Arc::default();
     let noted = losses.clone();
     let options = ReaderOptions {
         mode: ReaderMode::Salvage,
@@ -344,5 +344,118 @@ fn every_follower_accounts_for_each_id_once_while_segments_are_rolled_and_remove
         let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
         let reader = memory.clone();
         churn(memory, move || Reader::open_in(reader.clone(), ReaderOptions::default()).unwrap(), 600, kept);
+    }
+}
+
+/// A directory that changes while it is listed: before the list is returned the first files are removed, and those of
+/// other names are left out of it. It happens once.
+struct Changing {
+    inner: MemoryDirectory,
+    next: Mutex<Option<Change>>,
+}
+
+struct Change {
+    removed: std::ops::RangeInclusive<u64>,
+    left_out: Vec<u64>,
+}
+
+impl Directory for Changing {
+    fn path(&self) -> &Path {
+        self.inner.path()
+    }
+
+    fn open(&self, name: &str, access: Access) -> std::io::Result<Arc<dyn File>> {
+        self.inner.open(name, access)
+    }
+
+    fn create(&self, name: &str, mode: u32) -> std::io::Result<Arc<dyn File>> {
+        self.inner.create(name, mode)
+    }
+
+    fn open_or_create(&self, name: &str, mode: u32) -> std::io::Result<Arc<dyn File>> {
+        self.inner.open_or_create(name, mode)
+    }
+
+    fn list(&self) -> std::io::Result<Vec<String>> {
+        let mut names = self.inner.list()?;
+        if let Some(change) = self.next.lock().unwrap().take() {
+            for number in change.removed {
+                self.inner.remove(&file(number))?;
+            }
+            names.retain(|name| !change.left_out.iter().any(|&number| *name == file(number)));
+        }
+        Ok(names)
+    }
+
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn link(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.inner.link(from, to)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.inner.sync()
+    }
+}
+
+#[test]
+fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_damage() {
+    #[allow(clippy::reversed_empty_ranges)]
+    let none = 1..=0;
+    // Few segments, whose headers are read, and many, whose names are.
+    for segments in [8, 90] {
+        let last = segments * 10;
+        for (removed, left_out, expected) in [
+            // Created while the list was made, and not in it, though what was created later is.
+            (none.clone(), vec![3], vec![Told::Ids(1, last)]),
+            (none.clone(), vec![2, 5, 6], vec![Told::Ids(1, last)]),
+            // Removed when the list had them, all or only the earlier ones.
+            (1..=3, vec![], vec![Told::Missed(1, 30), Told::Ids(31, last)]),
+            (1..=3, vec![2, 3], vec![Told::Missed(1, 30), Told::Ids(31, last)]),
+        ] {
+            let inner = MemoryDirectory::new();
+            let plain: Arc<dyn Directory> = Arc::new(inner.clone());
+            let _writer = a_log(&plain, segments, 10);
+            let what = format!("{segments} segments, removed {removed:?}, left out {left_out:?}");
+            let changing = Arc::new(Changing { inner, next: Mutex::default() });
+            let directory: Arc<dyn Directory> = changing.clone();
+            *changing.next.lock().unwrap() = Some(Change { removed, left_out: left_out.clone() });
+            let reader = open(&directory);
+            assert_eq!(told(&mut reader.cursor(&from(1)).unwrap(), Way::Next), expected, "{what}");
+            let newest = Filter { newest_first: true, ..Filter::default() };
+            let first = if let Told::Missed(_, missed) = expected[0] { missed + 1 } else { 1 };
+            *changing.next.lock().unwrap() = Some(Change { removed: none.clone(), left_out: vec![6] });
+            let ids: Vec<u64> = drain(&mut open(&directory).cursor(&newest).unwrap(), Way::Next)
+                .whole()
+                .iter()
+                .map(|row| row.id)
+                .collect();
+            assert_eq!(ids, (first..=last).rev().collect::<Vec<_>>(), "{what}");
+        }
+        // The same under a cursor that reads the second segment, and finds the third one gone.
+        for left_out in [vec![], vec![4], vec![5], vec![5, 6]] {
+            let inner = MemoryDirectory::new();
+            let plain: Arc<dyn Directory> = Arc::new(inner.clone());
+            let _writer = a_log(&plain, segments, 10);
+            let what = format!("{segments} segments, left out {left_out:?}");
+            let changing = Arc::new(Changing { inner: inner.clone(), next: Mutex::default() });
+            let directory: Arc<dyn Directory> = changing.clone();
+            let reader = open(&directory);
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            (1..=11).for_each(|id| assert_eq!(cursor.next().unwrap().unwrap().id, id));
+            remove(&plain, 1..=3);
+            *changing.next.lock().unwrap() = Some(Change { removed: 4..=4, left_out });
+            let seen = told(&mut cursor, Way::Next);
+            // Of few segments the next ones are still open.
+            let all = [Told::Ids(12, last)];
+            let gap = [Told::Ids(12, 20), Told::Missed(21, 40), Told::Ids(41, last)];
+            assert!(seen == gap || (segments == 8 && seen == all), "{what}: {seen:?}");
+        }
     }
 }
