@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -347,16 +347,23 @@ fn every_follower_accounts_for_each_id_once_while_segments_are_rolled_and_remove
     }
 }
 
-/// A directory that changes while it is listed: before the list is returned the first files are removed, and those of
-/// other names are left out of it. It happens once.
+/// A directory that changes while it is listed, once for each change.
 struct Changing {
     inner: MemoryDirectory,
-    next: Mutex<Option<Change>>,
+    next: Mutex<VecDeque<Change>>,
 }
 
+/// Files that are in the list and gone when it is returned, and files that are not in it.
 struct Change {
-    removed: std::ops::RangeInclusive<u64>,
+    removed: Vec<u64>,
     left_out: Vec<u64>,
+}
+
+impl Changing {
+    fn then(&self, removed: impl IntoIterator<Item = u64>, left_out: &[u64]) {
+        let change = Change { removed: removed.into_iter().collect(), left_out: left_out.to_vec() };
+        self.next.lock().unwrap().push_back(change);
+    }
 }
 
 impl Directory for Changing {
@@ -378,7 +385,7 @@ impl Directory for Changing {
 
     fn list(&self) -> std::io::Result<Vec<String>> {
         let mut names = self.inner.list()?;
-        if let Some(change) = self.next.lock().unwrap().take() {
+        if let Some(change) = self.next.lock().unwrap().pop_front() {
             for number in change.removed {
                 self.inner.remove(&file(number))?;
             }
@@ -406,56 +413,74 @@ impl Directory for Changing {
 
 #[test]
 fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_damage() {
-    #[allow(clippy::reversed_empty_ranges)]
-    let none = 1..=0;
     // Few segments, whose headers are read, and many, whose names are.
     for segments in [8, 90] {
         let last = segments * 10;
-        for (removed, left_out, expected) in [
-            // Created while the list was made, and not in it, though what was created later is.
-            (none.clone(), vec![3], vec![Told::Ids(1, last)]),
-            (none.clone(), vec![2, 5, 6], vec![Told::Ids(1, last)]),
-            // Removed when the list had them, all or only the earlier ones.
-            (1..=3, vec![], vec![Told::Missed(1, 30), Told::Ids(31, last)]),
-            (1..=3, vec![2, 3], vec![Told::Missed(1, 30), Told::Ids(31, last)]),
-        ] {
+        let a_log = || {
             let inner = MemoryDirectory::new();
             let plain: Arc<dyn Directory> = Arc::new(inner.clone());
-            let _writer = a_log(&plain, segments, 10);
-            let what = format!("{segments} segments, removed {removed:?}, left out {left_out:?}");
-            let changing = Arc::new(Changing { inner, next: Mutex::default() });
+            let writer = a_log(&plain, segments, 10);
+            (writer, plain, Arc::new(Changing { inner, next: Mutex::default() }))
+        };
+        let after = |missed: u64| match missed {
+            0 => vec![Told::Ids(1, last)],
+            _ => vec![Told::Missed(1, missed), Told::Ids(missed + 1, last)],
+        };
+        for (removed, left_out, missed) in [
+            // Created while the list was made, and not in it, though what was created later is.
+            (0, vec![3], 0),
+            (0, vec![2, 5, 6], 0),
+            // Removed when the list had them, all or only the earlier ones, or everything that it had.
+            (3, vec![], 30),
+            (3, vec![2, 3], 30),
+            (7, (8..=segments + 1).collect(), 70),
+        ] {
+            let (_writer, _, changing) = a_log();
             let directory: Arc<dyn Directory> = changing.clone();
-            *changing.next.lock().unwrap() = Some(Change { removed, left_out: left_out.clone() });
+            let what = format!("{segments} segments, removed 1 to {removed}, left out {left_out:?}");
+            changing.then(1..=removed, &left_out);
             let reader = open(&directory);
-            assert_eq!(told(&mut reader.cursor(&from(1)).unwrap(), Way::Next), expected, "{what}");
+            assert_eq!(told(&mut reader.cursor(&from(1)).unwrap(), Way::Next), after(missed), "{what}");
             let newest = Filter { newest_first: true, ..Filter::default() };
-            let first = if let Told::Missed(_, missed) = expected[0] { missed + 1 } else { 1 };
-            *changing.next.lock().unwrap() = Some(Change { removed: none.clone(), left_out: vec![6] });
-            let ids: Vec<u64> = drain(&mut open(&directory).cursor(&newest).unwrap(), Way::Next)
-                .whole()
-                .iter()
-                .map(|row| row.id)
-                .collect();
-            assert_eq!(ids, (first..=last).rev().collect::<Vec<_>>(), "{what}");
+            // Never the first: that one was there before.
+            changing.then([], &[if removed == 7 { 9 } else { 6 }]);
+            let seen = drain(&mut open(&directory).cursor(&newest).unwrap(), Way::Next).whole();
+            let ids: Vec<u64> = seen.iter().map(|row| row.id).collect();
+            assert_eq!(ids, (missed + 1..=last).rev().collect::<Vec<_>>(), "{what}");
         }
         // The same under a cursor that reads the second segment, and finds the third one gone.
-        for left_out in [vec![], vec![4], vec![5], vec![5, 6]] {
-            let inner = MemoryDirectory::new();
-            let plain: Arc<dyn Directory> = Arc::new(inner.clone());
-            let _writer = a_log(&plain, segments, 10);
-            let what = format!("{segments} segments, left out {left_out:?}");
-            let changing = Arc::new(Changing { inner: inner.clone(), next: Mutex::default() });
+        let gap = [Told::Ids(12, 20), Told::Missed(21, 40), Told::Ids(41, last)];
+        for changes in [
+            vec![(vec![1, 2, 4], vec![])],
+            vec![(vec![1, 2, 4], vec![4])],
+            vec![(vec![1, 2, 4], vec![2, 4])],
+            vec![(vec![1, 2, 4], vec![5, 6])],
+            vec![(vec![], vec![]), (vec![1, 2, 4], vec![4])],
+            vec![(vec![1], vec![]), (vec![2, 4], vec![4, 5])],
+        ] {
+            let (_writer, plain, changing) = a_log();
             let directory: Arc<dyn Directory> = changing.clone();
-            let reader = open(&directory);
-            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            let mut cursor = open(&directory).cursor(&Filter::default()).unwrap();
             (1..=11).for_each(|id| assert_eq!(cursor.next().unwrap().unwrap().id, id));
-            remove(&plain, 1..=3);
-            *changing.next.lock().unwrap() = Some(Change { removed: 4..=4, left_out });
+            remove(&plain, 3..=3);
+            for (removed, left_out) in &changes {
+                changing.then(removed.iter().copied(), left_out);
+            }
             let seen = told(&mut cursor, Way::Next);
             // Of few segments the next ones are still open.
-            let all = [Told::Ids(12, last)];
-            let gap = [Told::Ids(12, 20), Told::Missed(21, 40), Told::Ids(41, last)];
-            assert!(seen == gap || (segments == 8 && seen == all), "{what}: {seen:?}");
+            let fine = seen == gap || (segments == 8 && seen == [Told::Ids(12, last)]);
+            assert!(fine, "{segments} segments, {changes:?}: {seen:?}");
         }
     }
+}
+
+#[test]
+fn a_segment_that_is_removed_under_a_cursor_with_those_behind_it_is_damage_while_earlier_ones_are_there() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let _writer = a_log(&directory, 90, 10);
+    let mut cursor = open(&directory).cursor(&Filter::default()).unwrap();
+    (1..=11).for_each(|id| assert_eq!(cursor.next().unwrap().unwrap().id, id));
+    remove(&directory, 2..=4);
+    let seen = drain(&mut cursor, Way::Next);
+    assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().kind()), (20, Kind::Corrupt));
 }

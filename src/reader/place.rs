@@ -65,11 +65,7 @@ impl Cursor {
                 self.at = fresh.insert(current.clone());
                 let before = self.at.checked_sub(1).map(|before| &fresh.slots[before]);
                 let before = before.filter(|before| before.log.id == current.log.id);
-                // One that was removed while the list was made may stand in it all the same.
-                self.standing = match before.is_none_or(|before| before.is_gone()) {
-                    true => Standing::Removed,
-                    false => Standing::Lost,
-                };
+                self.standing = if before.is_some() { Standing::Lost } else { Standing::Removed };
             }
         }
         self.snapshot = fresh;
