@@ -104,6 +104,8 @@ fn a_full_disk_is_never_answered_by_rolling_or_deleting() {
                 let (directory, writer) = in_memory(options(policy, background));
                 let names = || {
                     let mut names = directory.list().unwrap();
+                    // The hint goes and comes with the writer.
+                    names.retain(|name| !name.ends_with(".active"));
                     names.sort();
                     names
                 };
@@ -522,7 +524,8 @@ fn a_roll_that_a_full_disk_stops_leaves_one_file_however_often_it_is_tried() {
                         break;
                     }
                 }
-                let files = directory.list().unwrap();
+                let mut files = directory.list().unwrap();
+                files.retain(|name| !name.ends_with(".active"));
                 assert!(files.len() <= 3, "the lock and two segments at the most: {files:?}");
                 free(&directory);
                 writer.roll().unwrap();

@@ -70,9 +70,8 @@ fn options_of(last: &SegmentFacts) -> WriterOptions {
         roll: RollOptions { period: last.period, zone: last.zone.clone(), ..RollOptions::default() },
         ..WriterOptions::default()
     };
-    let template = last.template.strip_suffix(".binlog").unwrap_or(&last.template);
-    if !template.is_empty() {
-        options.roll.template = template.to_owned();
+    if !last.template.is_empty() {
+        options.roll.template.clone_from(&last.template);
     }
     if let Ok(facts) = fs::metadata(&last.path) {
         options.file_mode = facts.permissions().mode() & 0o777 | 0o600;

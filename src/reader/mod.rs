@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::{Snapshot, Source};
 use crate::options::{Filter, Period, ReaderOptions};
+use crate::segment::EXTENSION;
 
 pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
@@ -129,7 +130,8 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         writer,
         period: Period::from_seconds(header.period_s),
         zone: header.zone.clone(),
-        template: header.template.clone(),
+        // As a writer's options have it.
+        template: header.template.strip_suffix(EXTENSION).unwrap_or(&header.template).to_owned(),
         live: segment.is_live(),
         predecessor_last_id: header.predecessor.as_ref().map(|_| header.first_id - 1),
     }
