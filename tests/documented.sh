@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the documentation shows is true: every `sh` block of README, CONTRIBUTING and docs/recovery.md runs, every make
-# target it names exists, and the README's quick start is the example that is compiled.
+# What the documentation shows is true: every `sh` block of README, CONTRIBUTING, docs/recovery.md and docs/rolling.md
+# runs, every make target it names exists, and the README's quick start is the example that is compiled.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)
@@ -35,7 +35,7 @@ may_lose='binlog() { command binlog "$@" || [ $? = 3 ]; }'
 (cd "$scratch/clone" && damage && status=0 && { binlog verify logs || status=$?; } && [ "$status" = 3 ]) >/dev/null ||
   { echo "the log for docs/recovery.md could not be made" && exit 1; }
 
-for page in README.md CONTRIBUTING.md docs/recovery.md; do
+for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md; do
   blocks "$root/$page" sh
   for block in "$scratch/$(basename "$page")".sh.*; do
     [ -e "$block" ] || continue
