@@ -22,9 +22,20 @@ pub(crate) struct Prepared {
     pub file: Arc<dyn File>,
     /// The moment whose time its name tells, if it tells one.
     pub named_for: Option<i64>,
+    /// Bytes of disk space that it has already.
+    pub set_aside: u64,
 }
 
 impl Prepared {
+    /// Sets disk space aside for what will be written, so that the write stage need not: it would wait while the file
+    /// system's journal is busy with the segment that was closed just before.
+    pub fn set_aside(&mut self, bytes: u64) {
+        // Only a help, as in the write stage.
+        if bytes > 0 && self.file.allocate(0, bytes).is_ok() {
+            self.set_aside = bytes;
+        }
+    }
+
     /// Whether nothing stands in it, so that it can still become a segment.
     pub fn is_untouched(&self) -> bool {
         self.file.len().is_ok_and(|len| len == 0)
@@ -44,7 +55,7 @@ impl Maker {
                 Err(e) if e.os_code() == Some(libc::EEXIST) => (),
                 other => {
                     let named_for = self.naming.tells_time().then_some(time);
-                    return other.map(|file| Prepared { name, sequence, file, named_for });
+                    return other.map(|file| Prepared { name, sequence, file, named_for, set_aside: 0 });
                 }
             }
         }

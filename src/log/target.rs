@@ -107,7 +107,8 @@ impl Target {
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let there = create(&*directory, file, facts.file_mode).map_err(not_failed)?;
-                let prepared = Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: None };
+                let prepared =
+                    Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: None, set_aside: 0 };
                 Self::begin(directory, facts, Layout::SingleFile, &prepared, 1)
             }
             Err(e) => Err(Error::io(&e, "open").at(&directory.path_of(file))),
@@ -268,7 +269,7 @@ impl Target {
         if let Layout::Directory { greatest, .. } = &mut self.layout {
             *greatest = (*greatest).max(sequence);
         }
-        Ok(Appender::new(segment))
+        Ok(Appender::new(segment, prepared.set_aside))
     }
 }
 

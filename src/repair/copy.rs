@@ -81,7 +81,7 @@ impl Output {
         let file = target.create(name, FILE_MODE).map_err(|e| Error::io(&e, "create").at(&path))?;
         let segment = Arc::new(Segment::create(target, name, file, header)?);
         let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
-        Ok(Output { appender: Appender::new(segment), compressor, names: vec![], records: 0, is_last })
+        Ok(Output { appender: Appender::new(segment, 0), compressor, names: vec![], records: 0, is_last })
     }
 
     /// Writes the records as one block, or as several where records between them are missing.

@@ -16,7 +16,7 @@ use crate::record::NamedType;
 /// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
 /// space set aside is faster than one that has to find its own (`docs/performance.md`).
 const FIRST_STEP: u64 = 1 << 20;
-const LAST_STEP: u64 = 64 << 20;
+pub(crate) const LAST_STEP: u64 = 64 << 20;
 /// Entries of a compressed block are compressed too when they are longer than this: shorter ones stay readable
 /// without the codec, which headers-only reading likes.
 const COMPRESS_ENTRIES: usize = 4 << 10;
@@ -48,10 +48,12 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Begins behind the header of a new segment.
-    pub fn new(segment: Arc<Segment>) -> Self {
+    /// Begins behind the header of a new segment, whose file has `set_aside` bytes of disk space.
+    pub fn new(segment: Arc<Segment>, set_aside: u64) -> Self {
         let found = Found::nothing(&segment);
-        Self::resume(segment, found)
+        let mut appender = Self::resume(segment, found);
+        appender.set_aside = appender.set_aside.max(set_aside);
+        appender
     }
 
     /// Goes on where a segment was found to end.
@@ -170,9 +172,15 @@ impl Appender {
         Ok(())
     }
 
-    /// Writes what is missing of the index and the TRAILER, gives back the space set aside, and so closes the segment.
-    /// Not yet durable.
+    /// Closes the segment as [`Self::finish`] does, and gives back the space set aside.
     pub fn close(&mut self, names: &[NamedType]) -> Result<()> {
+        self.finish(names)?;
+        self.cut()
+    }
+
+    /// Writes what is missing of the index and the TRAILER, and so closes the segment. Not yet durable, and the space set
+    /// aside is still there.
+    pub fn finish(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
         if !self.closed {
             let place = self.place();
@@ -185,7 +193,7 @@ impl Appender {
             self.indexing.wrote(index_end - index.len() as u64, index_end);
             self.closed = true;
         }
-        self.cut()
+        Ok(())
     }
 
     /// Forgets that a TRAILER is the last block, so that another will follow.

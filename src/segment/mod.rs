@@ -20,7 +20,7 @@ use crate::format::declaration::{self, FileHeader};
 use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
 
-pub(crate) use appender::{Appender, Block};
+pub(crate) use appender::{Appender, Block, LAST_STEP};
 pub(crate) use latest::latest_time;
 pub(crate) use map::{Map, Part};
 pub(crate) use recover::{recover, survey, Found};

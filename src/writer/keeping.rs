@@ -139,9 +139,12 @@ impl Shared {
         let lead = self.lead.load(Ordering::Relaxed);
         let time_is_near = deadline != i64::MAX && now < deadline && deadline.saturating_sub(now) <= lead;
         let wanted = self.output.lock().wants_next(time_is_near);
-        let Some((maker, after)) = wanted else { return };
+        let Some((maker, after, bytes)) = wanted else { return };
         match maker.next(after, if time_is_near { deadline } else { now }) {
-            Ok(prepared) => self.output.lock().prepared(prepared, &maker),
+            Ok(mut prepared) => {
+                prepared.set_aside(bytes);
+                self.output.lock().prepared(prepared, &maker);
+            }
             // The roll will try by itself, and tell.
             Err(error) => drop(self.remember_failed(error)),
         }

@@ -12,6 +12,7 @@ mod keeping;
 mod output;
 mod piece;
 mod policy;
+mod retired;
 mod roll;
 mod rolling;
 mod stage;

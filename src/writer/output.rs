@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::piece::Piece;
+use super::retired::Retired;
 use super::rolling::{Mark, Next, Step};
 use crate::error::{Error, Result};
 use crate::format::codec::Compressor;
@@ -33,7 +34,7 @@ pub(crate) struct Output {
     /// The events that begin the current segment, as long as they could not be written.
     pub(super) opening: Option<Vec<(u32, MetadataBuf)>>,
     /// Segments that were closed and may not be durable yet.
-    pub(super) retired: Vec<Arc<crate::segment::Segment>>,
+    pub(super) retired: Vec<Arc<Retired>>,
     /// What has to be done beside the writing, in this order.
     pub(super) steps: Vec<Step>,
     /// The largest time of all records of the log so far; `None` = it is not known.
@@ -44,8 +45,9 @@ pub(crate) struct Output {
 
 /// What has to be synced so that everything written by now is durable.
 pub(crate) struct SyncPoint {
-    /// In this order.
-    pub segments: Vec<Arc<crate::segment::Segment>>,
+    /// In this order, and then the current one.
+    pub retired: Vec<Arc<Retired>>,
+    pub current: Arc<crate::segment::Segment>,
     /// The last record that is durable then.
     pub id: u64,
     durable_end: Arc<AtomicU64>,
@@ -107,10 +109,9 @@ impl Output {
 
     /// What a sync now would make durable.
     pub fn sync_point(&mut self) -> SyncPoint {
-        let mut segments = self.retired.clone();
-        segments.push(self.appender.segment.clone());
         SyncPoint {
-            segments,
+            retired: self.retired.clone(),
+            current: self.appender.segment.clone(),
             id: self.appender.next_id() - 1,
             durable_end: self.appender.durable_end(),
             end: self.appender.end(),
@@ -121,8 +122,7 @@ impl Output {
     pub fn synced(&mut self, point: &SyncPoint) {
         point.durable_end.fetch_max(point.end, Ordering::AcqRel);
         // The one that was current then may have been closed since: its end came after the sync.
-        let closed = point.segments.split_last().map_or(&[][..], |(_, closed)| closed);
-        self.retired.retain(|segment| !closed.iter().any(|synced| Arc::ptr_eq(synced, segment)));
+        self.retired.retain(|segment| !point.retired.iter().any(|synced| Arc::ptr_eq(synced, segment)));
     }
 
     /// Whether segments were closed that nobody has synced yet.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::output::Output;
+use super::retired::Retired;
 use super::stretch::Rules;
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
@@ -13,7 +14,7 @@ use crate::format::declaration::Predecessor;
 use crate::log::{Maker, Naming, Opened, Prepared};
 use crate::options::{SegmentFile, SegmentState, WriterOptions};
 use crate::record::{event, MetadataBuf, NamedType};
-use crate::segment::Appender;
+use crate::segment::{Appender, LAST_STEP};
 
 /// The next file is prepared when an eighth of the segment is left, or so many bytes.
 const NEARLY_FULL: u64 = 16 << 20;
@@ -152,7 +153,7 @@ impl Output {
             let facts = MetadataBuf::from_iter([("file", next.prepared.name.as_str()), ("reason", reason)]);
             next.told = true;
             let told = [(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())];
-            let closed = self.write_events(&told).and_then(|()| self.close_segment());
+            let closed = self.write_events(&told).and_then(|()| self.appender.finish(&self.types.lock()));
             if let Err(error) = closed {
                 self.next = Some(next);
                 return Err(error);
@@ -186,7 +187,7 @@ impl Output {
         self.mark.set(&self.appender);
         // Readers of other processes may now know that no more comes in the old one.
         let _ = closed.segment.file.unlock();
-        self.retired.push(closed.segment);
+        self.retired.push(Arc::new(Retired::new(closed)));
         events.extend([(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, previous)]);
         self.opening = Some(events);
         self.steps.push(Step::Opened(self.file("")));
@@ -219,14 +220,17 @@ impl Output {
     }
 
     /// What it takes to prepare the file of the next segment, when none is prepared and the current one is nearly full
-    /// or `time_is_near`.
-    pub fn wants_next(&self, time_is_near: bool) -> Option<(Maker, u64)> {
+    /// or `time_is_near`: who makes it, the number that it is behind, and the disk space to set aside.
+    pub fn wants_next(&self, time_is_near: bool) -> Option<(Maker, u64, u64)> {
         let nearly_full = self.segment_bytes != u64::MAX && {
             let left = self.segment_bytes.saturating_sub(self.appender.end());
             left <= NEARLY_FULL.min(self.segment_bytes / 8)
         };
         let wanted = self.next.is_none() && self.appender.has_records() && (time_is_near || nearly_full);
-        wanted.then(|| self.target.maker(self.appender.segment.header.sequence).ok())?
+        let (maker, after) = wanted.then(|| self.target.maker(self.appender.segment.header.sequence).ok())??;
+        // As much as the current one needs, which is the best guess.
+        let bytes = if nearly_full { self.segment_bytes } else { self.appender.end() };
+        Some((maker, after, bytes.min(LAST_STEP)))
     }
 
     /// Keeps a file that was prepared for the next segment, if it is still the next.
@@ -246,7 +250,8 @@ impl Output {
             self.discard_next();
         }
         if self.appender.is_closed() {
-            return Ok(());
+            // By a roll that got no further.
+            return self.close_segment();
         }
         self.write_events(&[(event::STOPPED, MetadataBuf::new()), (event::CLOSED, MetadataBuf::new())])?;
         self.close_segment()?;

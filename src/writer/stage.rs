@@ -107,9 +107,10 @@ impl Shared {
         if !self.options.background {
             return self.pump();
         }
-        let mut queue = self.queue.lock();
-        if queue.idle {
-            queue.idle = false;
+        let was_idle = std::mem::take(&mut self.queue.lock().idle);
+        if was_idle {
+            // Not under the lock: it would be given to the thread being woken, and the next append, which needs a piece,
+            // would wait until that runs.
             self.work.notify_one();
         }
     }
@@ -159,6 +160,7 @@ impl Shared {
                 piece.clear();
                 queue.free.push(piece);
                 self.free.store(queue.free.len(), Ordering::Relaxed);
+                drop(queue);
                 self.room.notify_one();
             }
         }

@@ -104,7 +104,12 @@ impl Shared {
         self.check_usable()?;
         let bytes = self.flushed_bytes.load(Ordering::Acquire);
         let point = self.output.lock().sync_point();
-        for segment in &point.segments {
+        for retired in &point.retired {
+            if let Err(error) = retired.give_back() {
+                self.report(&error);
+            }
+        }
+        for segment in point.retired.iter().map(|retired| &retired.segment).chain([&point.current]) {
             if let Err(e) = segment.file.sync_data() {
                 return Err(self.fail(Error::io(&e, "sync").at(&segment.path)));
             }

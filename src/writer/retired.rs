@@ -1,0 +1,34 @@
+//! Segments that a roll has closed, until they are durable.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::segment::{Appender, Segment};
+
+/// A closed segment. Giving back the space that was set aside behind its end may have to wait for the file system's
+/// journal, for longer than the free pieces last: so that is left to whoever makes it durable.
+pub(crate) struct Retired {
+    pub segment: Arc<Segment>,
+    end: u64,
+    is_cut: Mutex<bool>,
+}
+
+impl Retired {
+    /// Of the appender that has closed it.
+    pub fn new(closed: Appender) -> Self {
+        Retired { end: closed.end(), segment: closed.segment, is_cut: Mutex::new(false) }
+    }
+
+    /// Gives the space back, once. When this returns nobody else is at it either: hooks may do to the file what they
+    /// like from then on.
+    pub fn give_back(&self) -> Result<()> {
+        let mut is_cut = self.is_cut.lock();
+        if std::mem::replace(&mut *is_cut, true) {
+            return Ok(());
+        }
+        let cut = self.segment.file.set_len(self.end);
+        cut.map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, self.end))
+    }
+}
