@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_void};
 pub type Status = i32;
 pub const OK: Status = 0;
 pub const END: Status = 1;
+pub const TIMEOUT: Status = 2;
 
 pub const CODEC_NONE: u32 = 0;
 pub const CODEC_LZ4: u32 = 1;
@@ -224,6 +225,7 @@ extern "C" {
     ) -> Status;
     pub fn binlog_cursor_get(cursor: *mut Cursor, id: u64, out: *mut Record, error: *mut *mut Error) -> Status;
     pub fn binlog_cursor_seek_time(cursor: *mut Cursor, time_ns: i64, error: *mut *mut Error) -> Status;
+    pub fn binlog_cursor_wait(cursor: *mut Cursor, timeout_ns: i64, error: *mut *mut Error) -> Status;
     pub fn binlog_cursor_close(cursor: *mut Cursor);
 
     pub fn binlog_rebuild_index(path: *const c_char, written_out: *mut usize, error: *mut *mut Error) -> Status;

@@ -1,53 +1,37 @@
-//! A reader that follows a log while it is written.
+//! A reader that follows a log while it is written: `binlog_cursor_wait`, and `binlog_cursor_next` until there is no more.
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::ptr;
+use std::time::Duration;
 
 use super::read::{payload, Scan};
-use super::{abi, call};
+use super::{abi, call, check};
 use crate::Result;
 
 /// A cursor that shows each record once, from the first on.
-pub struct Tail {
-    scan: Scan,
-    /// A record that [`Tail::wait`] found and nobody was shown yet.
-    found: Option<abi::Record>,
-}
+pub struct Tail(Scan);
 
 impl Tail {
     pub fn open(folder: &Path) -> Result<Self> {
-        Ok(Tail { scan: Scan::open_with(folder, |_| (), |_| ())?, found: None })
+        Ok(Tail(Scan::open_with(folder, |_| (), |_| ())?))
     }
 
-    /// Waits until there is a record to show; false when none came within `timeout`. Stands in for a call of the library
-    /// that waits: it looks again and again.
+    /// Waits until there is a record to show; false when none came within `timeout`.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        const PAUSE: Duration = Duration::from_micros(500);
-        let began = Instant::now();
-        while self.found.is_none() {
-            self.found = self.next()?;
-            if self.found.is_none() {
-                if began.elapsed() >= timeout {
-                    return Ok(false);
-                }
-                thread::sleep(PAUSE);
-            }
+        let mut error = ptr::null_mut();
+        // SAFETY: the cursor is open, and `error` a valid place.
+        match unsafe { abi::binlog_cursor_wait(self.0.cursor, timeout.as_nanos() as i64, &mut error) } {
+            abi::TIMEOUT => Ok(false),
+            status => check(status, error).map(|_| true),
         }
-        Ok(true)
     }
 
     /// Shows every record that is there by now.
     pub fn show_new(&mut self, mut visit: impl FnMut(&[u8])) -> Result<()> {
-        while let Some(record) = self.found.take().map_or_else(|| self.next(), |found| Ok(Some(found)))? {
+        let mut record = abi::Record::EMPTY;
+        while !call!(binlog_cursor_next(self.0.cursor, &mut record))? {
             visit(payload(&record));
         }
         Ok(())
-    }
-
-    fn next(&mut self) -> Result<Option<abi::Record>> {
-        let mut record = abi::Record::EMPTY;
-        let ended = call!(binlog_cursor_next(self.scan.cursor, &mut record))?;
-        Ok((!ended).then_some(record))
     }
 }
