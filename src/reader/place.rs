@@ -245,7 +245,7 @@ mod tests {
             };
             let name = format!("log.{id:010}.binlog");
             let file = directory.create(&name, 0o640).unwrap();
-            let mut appender = Appender::new(Arc::new(Segment::create(&directory, &name, file, header).unwrap()));
+            let mut appender = Appender::new(Arc::new(Segment::create(&directory, &name, file, header).unwrap()), 0);
             let mut buffers = Buffers::default();
             let mut draft = Draft::new(id, &mut buffers, 0);
             draft.push(&NewEntry { type_id: 1, time: time_of(id), metadata: (0, &[]), payload_len: 2 }, &mut buffers);
