@@ -266,3 +266,48 @@ fn what_is_required_is_required_of_each_segment_among_many() {
     assert_eq!(rows_of(&open("default").unwrap()).len(), SEGMENTS as usize);
     assert!(directory.open(&file(1), Access::Read).is_ok());
 }
+/// The times are the caller's own and far from those of the log's events; the writer is closed and opened again between,
+/// and goes on in a segment that it did not begin.
+#[test]
+fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log_was_reopened() {
+    let directory = MemoryDirectory::new();
+    // Mostly rising, with steps back.
+    let time = |id: u64| id as i64 * 10 - if id.is_multiple_of(7) { 55 } else { 0 };
+    let (segments, sessions) = (600u64, 6);
+    let mut id = 0;
+    for _ in 0..sessions {
+        let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+        for _ in 0..segments / sessions {
+            for _ in 0..3 {
+                id += 1;
+                writer.append_record(&binlog::NewRecord { time: Some(time(id)), ..record(id) }).unwrap();
+            }
+            writer.roll().unwrap();
+        }
+        writer.type_id(&format!("a type named after record {id}"), "").unwrap();
+        writer.close().unwrap();
+    }
+    let all: Vec<u64> = (1..=id).collect();
+    for from in [i64::MIN, -50, 1, time(3), time(900), time(901) + 1, time(id) - 3, time(id), time(id) + 1] {
+        let filter = Filter { from_time: Some(from), ..Filter::default() };
+        let expected: Vec<u64> = all.iter().copied().filter(|&id| time(id) >= from).collect();
+        let (found, cost) = opened(&directory, || {
+            let reader = open(&directory);
+            let mut cursor = reader.cursor(&filter).unwrap();
+            let first = cursor.next().unwrap().map(|record| record.id);
+            first
+        });
+        assert_eq!(found, expected.first().copied(), "from {from}");
+        assert!(cost <= FEW + 8, "{cost} files were opened for the time {from}");
+        assert_eq!(ids(&mut open(&directory).cursor(&filter).unwrap()), expected, "from {from}");
+        let (found, cost) = opened(&directory, || {
+            let reader = open(&directory);
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            cursor.seek_time(from).unwrap();
+            let first = cursor.next().unwrap().map(|record| record.id);
+            first
+        });
+        assert_eq!(found, expected.first().copied(), "seeking {from}");
+        assert!(cost <= FEW + 8, "{cost} files were opened to seek the time {from}");
+    }
+}

@@ -52,6 +52,8 @@ pub struct Draft {
     min_time: i64,
     max_time: i64,
     last_time: i64,
+    /// The largest time of its records, without events.
+    latest: i64,
     /// The first entry up to its time: the time is coded against the smallest of the block, known only at the end.
     first_head: [u8; 16],
     first_head_len: u8,
@@ -83,6 +85,7 @@ impl Draft {
             min_time: 0,
             max_time: 0,
             last_time: 0,
+            latest: i64::MIN,
             first_head: [0; 16],
             first_head_len: 0,
             first_time: 0,
@@ -149,6 +152,7 @@ impl Draft {
             self.has_events = true;
         } else {
             self.count += 1;
+            self.latest = self.latest.max(entry.time);
         }
         self.entries.end = buffer.len();
         self.payload.end += entry.payload_len;
@@ -179,6 +183,11 @@ impl Draft {
     /// The smallest and the largest time in it.
     pub fn times(&self) -> (i64, i64) {
         (self.min_time, self.max_time)
+    }
+
+    /// The largest time of its records; events, which have times of their own, do not count. `i64::MIN` = there are none.
+    pub fn latest(&self) -> i64 {
+        self.latest
     }
 
     /// Appends the block's entries, complete, to `out`; `buffer` is the one that `push` was given.

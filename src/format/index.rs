@@ -134,15 +134,9 @@ impl Window {
     }
 }
 
-/// The smallest and the largest time of a window, 0 and 0 when it has no rows.
-fn times(rows: &[Row]) -> (i64, i64) {
-    let min = rows.iter().map(|row| row.min_time).min();
-    let max = rows.iter().map(|row| row.max_time).max();
-    (min.unwrap_or(0), max.unwrap_or(0))
-}
-
-/// The whole INDEX block at `place`; `next_id` is the id that the next record will have.
-pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> Vec<u8> {
+/// The whole INDEX block at `place`; `next_id` is the id that the next record will have, `latest` the largest time of the
+/// window's records (`i64::MIN` = it has none).
+pub fn encode(window: &Window, totals: &Totals, (next_id, latest): (u64, i64), place: Place) -> Vec<u8> {
     let mut out = vec![0; HEADER];
     varint::put(&mut out, window.previous);
     varint::put(&mut out, window.from);
@@ -160,7 +154,9 @@ pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> V
         (end, id, time) = (row.end(), row.next_id(), row.min_time);
     }
     put_totals(&mut out, totals);
-    let (min_time, max_time) = times(&window.rows);
+    let earliest = window.rows.iter().map(|row| row.min_time).min();
+    // Of a window without records, nobody asks for times.
+    let (min_time, max_time) = earliest.filter(|_| latest != i64::MIN).map_or((0, 0), |earliest| (earliest, latest));
     let entries = (out.len() - HEADER) as u32;
     let header = BlockHeader {
         kind: BlockKind::Index,
@@ -479,7 +475,7 @@ mod tests {
             let (window, totals) = sample(rows);
             let window = tidy(window);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let bytes = encode(&window, &totals, 5107, place);
+            let bytes = encode(&window, &totals, (5107, 7), place);
             let header = BlockHeader::decode(&bytes, 5, 1 << 40).unwrap();
             assert_eq!(
                 (header.kind, header.block_len(), header.first_id),
@@ -495,11 +491,11 @@ mod tests {
         let (window, totals) = sample(2);
         let window = tidy(window);
         let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-        let bytes = encode(&window, &totals, 300, place);
+        let bytes = encode(&window, &totals, (300, 7), place);
         assert!(decode(&bytes[HEADER..], 18_999).is_err(), "a row ends behind the index");
         let mut miscounted = window.clone();
         miscounted.types[0].count += 1;
-        let bytes = encode(&miscounted, &totals, 300, place);
+        let bytes = encode(&miscounted, &totals, (300, 7), place);
         assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "the types are more than the records");
     }
 
@@ -509,7 +505,7 @@ mod tests {
             let _ = decode(&bytes, 1 << 40);
             let (window, totals) = sample(5);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let mut bytes = encode(&tidy(window), &totals, 300, place).split_off(HEADER);
+            let mut bytes = encode(&tidy(window), &totals, (300, 7), place).split_off(HEADER);
             let at = change % bytes.len();
             bytes[at] = to;
             let _ = decode(&bytes, 1 << 40);

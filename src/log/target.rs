@@ -53,7 +53,7 @@ pub(crate) struct Opened {
     pub types: Vec<NamedType>,
     /// The torn tail that was cut.
     pub cut: Option<Cut>,
-    /// The largest time of all records so far; `None` = there are none, or it is not known.
+    /// The largest time of all records so far, `i64::MIN` without any; `None` = it is not known.
     pub latest: Option<i64>,
 }
 
@@ -129,7 +129,7 @@ impl Target {
         }
         let mut target = Target { directory, facts, log_id, layout };
         let appender = target.start(prepared, first_id, None)?;
-        Ok(Opened { target, appender, types: vec![], cut: None, latest: None })
+        Ok(Opened { target, appender, types: vec![], cut: None, latest: (first_id == 1).then_some(i64::MIN) })
     }
 
     fn resume(

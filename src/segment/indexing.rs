@@ -27,6 +27,8 @@ pub(crate) struct Summary<'a> {
     pub first_id: u64,
     pub count: u32,
     pub times: (i64, i64),
+    /// The largest time of its records, without events; `i64::MIN` = it has none.
+    pub latest: i64,
     pub tallies: Option<&'a [Tally]>,
     /// Checksums of the payload's pages, when it is stored as it is.
     pub checksums: Option<&'a [u8]>,
@@ -44,6 +46,7 @@ impl<'a> Summary<'a> {
             first_id: draft.first_id,
             count: draft.count,
             times: draft.times(),
+            latest: draft.latest(),
             tallies: draft.tallies(block.buffers),
             checksums,
             entries_len: draft.entries_len(),
@@ -59,6 +62,8 @@ pub(crate) struct Indexing {
     /// Whether `counts` holds every record so far.
     exact: bool,
     last_index: u64,
+    /// The largest time of the records in the window; `i64::MIN` = it has none.
+    latest: i64,
     hashes: Vec<u32>,
 }
 
@@ -75,13 +80,14 @@ impl Indexing {
             counts: counts.unwrap_or_default().iter().copied().collect(),
             exact: counts.is_some(),
             last_index,
+            latest: i64::MIN,
             hashes: vec![],
         }
     }
 
-    /// The largest time in the blocks since the last INDEX block; `None` = there are none.
-    pub fn latest(&self) -> Option<i64> {
-        self.window.rows.iter().map(|row| row.max_time).max()
+    /// The largest time of the records since the last INDEX block; `i64::MIN` = there are none.
+    pub fn latest(&self) -> i64 {
+        self.latest
     }
 
     /// Offset of the last INDEX block, 0 if none.
@@ -97,6 +103,7 @@ impl Indexing {
 
     /// Adds the row of a block; `pairs` is the metadata of each of its records that has any.
     pub fn add<'a>(&mut self, block: &Summary<'_>, pairs: impl Iterator<Item = &'a [u8]>) {
+        self.latest = self.latest.max(block.latest);
         let window = &mut self.window;
         let from = window.types.len();
         let mut left = if block.entries_len > LOCATED_FROM_ENTRIES { LOCATED_MOST } else { 0 };
@@ -129,12 +136,13 @@ impl Indexing {
     /// The INDEX block at `place`.
     pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Vec<u8> {
         let counts = self.exact.then(|| self.counts.iter().map(|(&type_id, &count)| (type_id, count)).collect());
-        index::encode(&self.window, &Totals { counts, names: names.to_vec() }, next_id, place)
+        index::encode(&self.window, &Totals { counts, names: names.to_vec() }, (next_id, self.latest), place)
     }
 
     /// Takes note that the INDEX block was written, from `offset` to `end`.
     pub fn wrote(&mut self, offset: u64, end: u64) {
         self.window.begin(offset, end);
+        self.latest = i64::MIN;
         self.last_index = offset;
     }
 }

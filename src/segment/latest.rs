@@ -5,15 +5,16 @@ use std::sync::Arc;
 use super::{Found, Scanner, Segment};
 use crate::format::block::BlockKind;
 
-/// The largest time in the segment and in those before it; events count too, so that it may be too large, never too
-/// small. `None` when it cannot be told. Costs a header for each INDEX block.
+/// The largest time of the records in the segment and in those before it; `i64::MIN` = there are none, `None` = it cannot
+/// be told. An INDEX block of a window without records tells 0, so it may be too large, never too small. Costs a
+/// header for each INDEX block.
 pub(crate) fn latest_time(segment: &Arc<Segment>, found: &Found) -> Option<i64> {
     let before = match &segment.header.predecessor {
         Some(told) => told.latest_ns?,
         None if segment.header.sequence == 1 => i64::MIN,
         None => return None,
     };
-    let mut latest = before.max(found.indexing.latest().unwrap_or(i64::MIN));
+    let mut latest = before.max(found.indexing.latest());
     let mut at = found.indexing.last_index();
     let mut scanner = Scanner::new(segment.clone(), segment.start);
     while at != 0 {
@@ -22,5 +23,5 @@ pub(crate) fn latest_time(segment: &Arc<Segment>, found: &Found) -> Option<i64> 
         latest = latest.max(header.max_time);
         at = Some(header.last_index).filter(|&previous| previous < at)?;
     }
-    (latest != i64::MIN).then_some(latest)
+    Some(latest)
 }

@@ -263,9 +263,10 @@ fn summarize(
     let mut counted = tallies.begin();
     let mut pairs: Vec<&[u8]> = vec![];
     let mut progress = Progress::new(header.min_time);
-    let (mut ordinal, mut payload_at) = (0u32, 0u64);
+    let (mut ordinal, mut payload_at, mut latest) = (0u32, 0u64, i64::MIN);
     loop {
-        count_short(scanner.entries(), &mut progress, (&mut ordinal, &mut payload_at), (tallies, &mut counted));
+        let place = (&mut ordinal, &mut payload_at, &mut latest);
+        count_short(scanner.entries(), &mut progress, place, (tallies, &mut counted));
         let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? else { break };
         let standing = || Standing {
             ordinal,
@@ -283,6 +284,7 @@ fn summarize(
             event(entry.type_id, Metadata::from_bytes(entry.metadata));
         } else {
             ordinal = ordinal.saturating_add(1);
+            latest = latest.max(entry.time);
         }
     }
     if (ordinal, payload_at) != (header.count, u64::from(header.payload_len)) {
@@ -296,6 +298,7 @@ fn summarize(
         first_id: header.first_id,
         count: header.count,
         times: (header.min_time, header.max_time),
+        latest,
         tallies: (!counted.overflown).then(|| tallies.of(&counted)),
         checksums: (header.codec == 0).then(|| scanner.checksums(header)),
         entries_len: header.entries_len as usize,
@@ -310,10 +313,10 @@ fn summarize(
 fn count_short(
     entries: &[u8],
     progress: &mut Progress,
-    (ordinal, payload_at): (&mut u32, &mut u64),
+    (ordinal, payload_at, latest): (&mut u32, &mut u64, &mut i64),
     (tallies, counted): (&mut Tallies, &mut Counted),
 ) {
-    let (mut at, mut number, mut place) = (*progress, *ordinal, *payload_at);
+    let (mut at, mut number, mut place, mut last) = (*progress, *ordinal, *payload_at, *latest);
     while let Some((entry, behind)) = at.short(entries) {
         if is_event(entry.type_id) {
             break;
@@ -323,8 +326,9 @@ fn count_short(
         let standing = || Standing { ordinal: number, payload_at, payload_len, time, has_metadata: false };
         tallies.add(counted, type_id, standing);
         (at, number, place) = (behind, number.saturating_add(1), place + u64::from(payload_len));
+        last = last.max(time);
     }
-    (*progress, *ordinal, *payload_at) = (at, number, place);
+    (*progress, *ordinal, *payload_at, *latest) = (at, number, place, last);
 }
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {

@@ -138,15 +138,15 @@ impl Shared {
         let deadline = self.deadline.load(Ordering::Relaxed);
         let lead = self.lead.load(Ordering::Relaxed);
         let time_is_near = deadline != i64::MAX && now < deadline && deadline.saturating_sub(now) <= lead;
-        let wanted = self.output.lock().wants_next(time_is_near);
-        let Some((maker, after, bytes)) = wanted else { return };
-        match maker.next(after, if time_is_near { deadline } else { now }) {
-            Ok(mut prepared) => {
-                prepared.set_aside(bytes);
-                self.output.lock().prepared(prepared, &maker);
-            }
+        let output = self.output.lock();
+        let (wanted, ahead) = (output.wants_next(time_is_near), output.ahead.clone());
+        drop(output);
+        let Some(order) = wanted else { return };
+        let mut ahead = ahead.lock();
+        // Remembered before anybody else can try: after a failed fsync of the directory nobody may.
+        if let Err(error) = ahead.prepare(&order, if time_is_near { deadline } else { now }) {
             // The roll will try by itself, and tell.
-            Err(error) => drop(self.remember_failed(error)),
+            self.remember_failed(error);
         }
     }
 

@@ -5,6 +5,7 @@
 //! own: in the thread whose append filled them, or in one background thread. Syncs share one fdatasync among all who
 //! wait for one. Locks are taken in this order: append, output, queue, types.
 
+mod ahead;
 mod append;
 mod close;
 mod full_disk;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::ahead::Ahead;
 use super::piece::Piece;
 use super::retired::Retired;
-use super::rolling::{Mark, Next, Step};
+use super::rolling::{Mark, Step};
 use crate::error::{Error, Result};
 use crate::format::codec::Compressor;
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock::Clock;
-use crate::log::Target;
+use crate::log::{Prepared, Target};
 use crate::record::{check_metadata, MetadataBuf, NamedType};
 use crate::segment::{Appender, Block};
 
@@ -29,8 +30,10 @@ pub(crate) struct Output {
     pub(super) index_bytes: u64,
     /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
     pub(super) types: Arc<Mutex<Vec<NamedType>>>,
-    /// The next segment's file: prepared ahead, or by a roll that got no further than that.
-    pub(super) next: Option<Next>,
+    /// The next segment's file, which the current one tells already, when a roll got no further than that.
+    pub(super) next: Option<Prepared>,
+    /// The next segment's file when it is prepared ahead.
+    pub(super) ahead: Arc<Mutex<Ahead>>,
     /// The events that begin the current segment, as long as they could not be written.
     pub(super) opening: Option<Vec<(u32, MetadataBuf)>>,
     /// Segments that were closed and may not be durable yet.
@@ -88,8 +91,8 @@ impl Output {
                 .map(|(draft, parts)| Block { draft, buffers: piece.buffers(), parts, compressed: None })
                 .collect();
             let count = blocks.len();
-            let latest = drafts.iter().map(|draft| draft.times().1).max();
-            self.latest = self.latest.max(latest.filter(|_| self.latest.is_some()));
+            let latest = drafts.iter().map(Draft::latest).max().unwrap_or(i64::MIN);
+            self.latest = self.latest.map(|before| before.max(latest));
             match self.appender.append(&blocks, &mut self.compressor) {
                 Ok(()) => piece.wrote(count),
                 Err((done, error)) => {
@@ -153,7 +156,7 @@ impl Output {
     }
 
     fn append_one(&mut self, block: &Block<'_>) -> Result<()> {
-        self.latest = self.latest.map(|latest| latest.max(block.draft.times().1));
+        self.latest = self.latest.map(|before| before.max(block.draft.latest()));
         let appended = self.appender.append(std::slice::from_ref(block), &mut self.compressor);
         appended.map_err(|(_, error): (usize, Error)| error)
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::ahead::Order;
 use super::output::Output;
 use super::retired::Retired;
 use super::stretch::Rules;
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
-use crate::log::{Maker, Naming, Opened, Prepared};
+use crate::log::{Naming, Opened, Prepared};
 use crate::options::{SegmentFile, SegmentState, WriterOptions};
 use crate::record::{event, MetadataBuf, NamedType};
 use crate::segment::{Appender, LAST_STEP};
@@ -27,13 +28,6 @@ pub(super) struct Turn {
     pub forced: bool,
     /// What segments are called from the next one on.
     pub naming: Option<Naming>,
-}
-
-/// The file of the next segment.
-pub(super) struct Next {
-    prepared: Prepared,
-    /// The current segment tells its name already.
-    told: bool,
 }
 
 /// Where the current segment begins, for the append stage.
@@ -86,6 +80,7 @@ impl Output {
             index_bytes: options.index_bytes,
             types,
             next: None,
+            ahead: Arc::default(),
             opening: None,
             retired: vec![],
             steps: vec![],
@@ -125,9 +120,7 @@ impl Output {
         self.write_opening()?;
         if let Some(naming) = &turn.naming {
             self.target.set_naming(naming.clone());
-            if let Some(next) = self.next.take_if(|next| !next.told) {
-                self.target.maker(0)?.0.discard(next.prepared);
-            }
+            self.discard_ahead();
         }
         self.roll(&turn.reason, turn.forced).map(drop)
     }
@@ -140,7 +133,7 @@ impl Output {
 
     /// A roll got no further than closing the segment.
     pub fn is_between_segments(&self) -> bool {
-        self.appender.is_closed() && self.next.as_ref().is_some_and(|next| next.told)
+        self.appender.is_closed() && self.next.is_some()
     }
 
     fn roll_with(&mut self, reason: &str, forced: bool, events: Vec<(u32, MetadataBuf)>) -> Result<bool> {
@@ -148,10 +141,9 @@ impl Output {
         if !self.appender.has_records() && !self.appender.is_closed() && !forced {
             return Ok(false);
         }
-        let mut next = self.next_file()?;
+        let next = self.next_file()?;
         if !self.appender.is_closed() {
-            let facts = MetadataBuf::from_iter([("file", next.prepared.name.as_str()), ("reason", reason)]);
-            next.told = true;
+            let facts = MetadataBuf::from_iter([("file", next.name.as_str()), ("reason", reason)]);
             let told = [(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())];
             let closed = self.write_events(&told).and_then(|()| self.appender.finish(&self.types.lock()));
             if let Err(error) = closed {
@@ -165,7 +157,7 @@ impl Output {
     }
 
     /// Makes `next` the current segment; `events` stand first in it.
-    fn begin_segment(&mut self, next: Next, mut events: Vec<(u32, MetadataBuf)>) -> Result<()> {
+    fn begin_segment(&mut self, next: Prepared, mut events: Vec<(u32, MetadataBuf)>) -> Result<()> {
         let last = &self.appender.segment;
         let predecessor = Predecessor {
             sequence: last.header.sequence,
@@ -175,11 +167,11 @@ impl Output {
             latest_ns: self.latest,
         };
         let previous = MetadataBuf::from_iter([("file", &last.name)]);
-        let started = match self.target.start(&next.prepared, self.appender.next_id(), Some(predecessor)) {
+        let started = match self.target.start(&next, self.appender.next_id(), Some(predecessor)) {
             Ok(started) => started,
             Err(error) => {
                 // The next try takes the same file, whose name the log has told, rather than leave one more behind.
-                self.next = next.prepared.is_untouched().then_some(next);
+                self.next = next.is_untouched().then_some(next);
                 return Err(error);
             }
         };
@@ -205,49 +197,48 @@ impl Output {
         Ok(())
     }
 
-    /// The file of the next segment: the one that was prepared, if its name is right, or a new one.
-    fn next_file(&mut self) -> Result<Next> {
+    /// The file of the next segment: the one that the current one tells already, the one that was prepared, if its name is
+    /// right, or a new one.
+    fn next_file(&mut self) -> Result<Prepared> {
+        if let Some(told) = self.next.take() {
+            return Ok(told);
+        }
         let now = self.clock.now_ns();
         let (maker, after) = self.target.maker(self.appender.segment.header.sequence)?;
-        if let Some(next) = self.next.take() {
-            let Prepared { named_for, sequence, .. } = &next.prepared;
-            if next.told || (*sequence > after && named_for.is_none_or(|time| time <= now)) {
-                return Ok(next);
+        // Whoever is preparing one is waited for: making another would take as long.
+        let mut ahead = self.ahead.lock();
+        if let Some((prepared, rules)) = ahead.prepared.take() {
+            let is_next = prepared.sequence > after && rules == maker.naming.told();
+            if is_next && prepared.named_for.is_none_or(|time| time <= now) {
+                return Ok(prepared);
             }
-            maker.discard(next.prepared);
+            maker.discard(prepared);
         }
-        Ok(Next { prepared: maker.next(after, now)?, told: false })
+        ahead.make(&maker, after, now)
     }
 
     /// What it takes to prepare the file of the next segment, when none is prepared and the current one is nearly full
-    /// or `time_is_near`: who makes it, the number that it is behind, and the disk space to set aside.
-    pub fn wants_next(&self, time_is_near: bool) -> Option<(Maker, u64, u64)> {
+    /// or `time_is_near`.
+    pub fn wants_next(&self, time_is_near: bool) -> Option<Order> {
         let nearly_full = self.segment_bytes != u64::MAX && {
             let left = self.segment_bytes.saturating_sub(self.appender.end());
             left <= NEARLY_FULL.min(self.segment_bytes / 8)
         };
-        let wanted = self.next.is_none() && self.appender.has_records() && (time_is_near || nearly_full);
+        let wanted = (time_is_near || nearly_full) && self.next.is_none() && self.appender.has_records();
+        // One that is locked is being made.
+        let wanted = wanted && self.ahead.try_lock().is_some_and(|ahead| !ahead.is_settled());
         let (maker, after) = wanted.then(|| self.target.maker(self.appender.segment.header.sequence).ok())??;
         // As much as the current one needs, which is the best guess.
         let bytes = if nearly_full { self.segment_bytes } else { self.appender.end() };
-        Some((maker, after, bytes.min(LAST_STEP)))
-    }
-
-    /// Keeps a file that was prepared for the next segment, if it is still the next.
-    pub fn prepared(&mut self, prepared: Prepared, maker: &Maker) {
-        let is_next = prepared.sequence > self.appender.segment.header.sequence;
-        let same_rules = self.target.naming().is_some_and(|naming| naming.told() == maker.naming.told());
-        match is_next && same_rules && self.next.is_none() {
-            true => self.next = Some(Next { prepared, told: false }),
-            false => maker.discard(prepared),
-        }
+        Some(Order { maker, after, bytes: bytes.min(LAST_STEP) })
     }
 
     /// Ends the log cleanly. Not yet durable.
     pub fn close(&mut self) -> Result<()> {
         self.write_opening()?;
-        if !self.is_between_segments() {
-            self.discard_next();
+        self.discard_ahead();
+        if let (false, Some(told)) = (self.is_between_segments(), self.next.take()) {
+            self.target.maker(0)?.0.discard(told);
         }
         if self.appender.is_closed() {
             // By a roll that got no further.
@@ -259,9 +250,11 @@ impl Output {
         Ok(())
     }
 
-    fn discard_next(&mut self) {
-        if let (Some(next), Ok((maker, _))) = (self.next.take(), self.target.maker(0)) {
-            maker.discard(next.prepared);
+    /// Removes the file that was prepared, which is not going to be a segment.
+    fn discard_ahead(&mut self) {
+        let prepared = self.ahead.lock().prepared.take();
+        if let (Some((prepared, _)), Ok((maker, _))) = (prepared, self.target.maker(0)) {
+            maker.discard(prepared);
         }
     }
 
