@@ -3,7 +3,7 @@
 //! An append takes the *append lock*, gives the record its id, and copies it into the block being filled. Full blocks
 //! are handed over, a few at a time, to the *write stage*, which encodes and writes them in order under a lock of its
 //! own: in the thread whose append filled them, or in one background thread. Syncs share one fdatasync among all who
-//! wait for one. Locks are taken in this order: append, output, queue, types.
+//! wait for one. Locks are taken in this order: syncing, append, output, ahead, queue, types.
 
 mod ahead;
 mod append;
@@ -86,6 +86,8 @@ struct Shared {
     types: Arc<Mutex<Vec<NamedType>>>,
     sync: Mutex<sync::Group>,
     synced: Condvar,
+    /// Held while files are being synced.
+    syncing: Mutex<()>,
     appended: AtomicU64,
     flushed: AtomicU64,
     durable: AtomicU64,
@@ -184,6 +186,7 @@ impl Writer {
             types,
             sync: Mutex::default(),
             synced: Condvar::new(),
+            syncing: Mutex::new(()),
             appended: AtomicU64::new(last),
             flushed: AtomicU64::new(last),
             durable: AtomicU64::new(0),

@@ -101,6 +101,9 @@ impl Shared {
 
     /// Makes everything durable that was written by now, closed segments first.
     pub(super) fn sync_written(&self) -> Result<()> {
+        // One at a time: a thread that syncs beside one whose fdatasync fails would be told that all is well, and what
+        // this one is going to sync may be durable when the other is done.
+        let _one = self.syncing.lock();
         self.check_usable()?;
         let bytes = self.flushed_bytes.load(Ordering::Acquire);
         let point = self.output.lock().sync_point();
