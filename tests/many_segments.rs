@@ -5,8 +5,9 @@ mod common;
 use std::sync::Arc;
 
 use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation};
-use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, RollOptions, TailState, Writer, WriterOptions};
 use common::history::open;
+use common::time::*;
 use common::*;
 
 const SEGMENTS: u64 = 2100;
@@ -309,5 +310,44 @@ fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log
         });
         assert_eq!(found, expected.first().copied(), "seeking {from}");
         assert!(cost <= FEW + 8, "{cost} files were opened to seek the time {from}");
+
+/// The times are the writers' own; a clock that jitters or was put right makes some earlier than those before them.
+#[test]
+fn a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let roll = RollOptions { records: Some(3), ..RollOptions::default() };
+    let options = || WriterOptions { roll: roll.clone(), clock: time.clock(), ..WriterOptions::default() };
+    // The writer is closed, or gone without that, and another one goes on.
+    let mut segments = directory.clone();
+    for writing in 0..3 {
+        let writer = Writer::open_in(Arc::new(segments.clone()), options()).unwrap();
+        for id in writing * 500..(writing + 1) * 500 {
+            let back = if id % 50 == 49 { 20 } else { 0 } + if writing == 2 { 300 } else { 0 };
+            time.set(TEN + (id as i64 - back) * SECOND);
+            writer.append(1, b"it").unwrap();
+        }
+        match writing {
+            1 => {
+                writer.sync().unwrap();
+                segments = history::copy_of(&segments);
+                std::mem::forget(writer);
+            }
+            _ => writer.close().unwrap(),
+        }
+    }
+    let reader = open(&segments);
+    assert!(reader.segments().len() >= 500);
+    let rows = rows_of(&reader);
+    assert_eq!(rows.len(), 1500);
+    for second in [-1, 0, 1, 28, 29, 30, 48, 49, 50, 499, 500, 501, 702, 777, 900, 979, 999, 1000, 1150, 1199] {
+        let filter = Filter { from_time: Some(TEN + second * SECOND), ..Filter::default() };
+        let expected: Vec<Row> = rows.iter().filter(|row| row.time >= filter.from_time.unwrap()).cloned().collect();
+        assert_rows(&read(&reader, &filter, Way::Next).whole(), &expected, &format!("from second {second}"));
+        let (first, count) = opened(&segments, || {
+            let mut cursor = open(&segments).cursor(&filter).unwrap();
+            cursor.next().unwrap().map(|record| record.id)
+        });
+        assert_eq!(first, expected.first().map(|row| row.id), "from second {second}");
+        assert!(count <= FEW, "{count} files for the first record from second {second}");
     }
 }
