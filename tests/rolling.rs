@@ -77,6 +77,31 @@ fn a_record_never_stands_in_the_segment_of_a_period_that_is_over() {
     assert_eq!(reasons(&directory), ["period"; 3]);
 }
 
+/// Each look at the clock finds it later: also the one after a large record has waited for the writing of others.
+#[test]
+fn no_record_however_large_is_later_than_the_end_of_its_segments_period() {
+    let time = Time::at(TEN);
+    let passing = time.clone();
+    let clock = binlog::Clock::from_fn(move || {
+        passing.pass(7 * SECOND);
+        passing.now()
+    });
+    let roll = RollOptions { period: Some(Period::MINUTE), ..RollOptions::default() };
+    let directory = MemoryDirectory::new();
+    let writer = open(&directory, WriterOptions { clock, block_bytes: 4096, ..with(roll, &time) });
+    for i in 0..300 {
+        writer.append(1, &vec![b'x'; if i % 3 == 0 { 10 } else { 5000 }]).unwrap();
+    }
+    writer.close().unwrap();
+    let reader = strict(&directory);
+    let segments = reader.segments();
+    assert!(segments.len() > 20);
+    for row in read(&reader, false) {
+        let own = segments.iter().rfind(|segment| segment.first_id <= row.id).unwrap();
+        assert!(row.time / MINUTE <= own.created / MINUTE, "record {} in segment {}", row.id, own.sequence);
+    }
+}
+
 #[test]
 fn a_roll_happens_at_its_time_without_traffic_and_an_empty_segment_waits() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
@@ -377,7 +402,9 @@ fn rolling_under_many_threads_loses_and_repeats_nothing() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for i in 0..1_500u64 {
-                        let id = writer.append(1, &i.to_le_bytes()).unwrap();
+                        // Some are larger than a block.
+                        let payload = i.to_le_bytes().repeat(if i % 5 == 4 { 600 } else { 1 });
+                        let id = writer.append(1, &payload).unwrap();
                         appended.fetch_max(id, Ordering::Relaxed);
                     }
                 });

@@ -264,6 +264,10 @@ impl Shared {
         let now = filling.clock.now_ns();
         filling.check_type(record.type_id)?;
         self.tell_dropped(&mut filling)?;
+        // Meanwhile time has passed, and others have appended.
+        if filling.stretch.is_over(now, filling.next_id, 1) {
+            self.turn_if_over(&mut filling, now, 1);
+        }
         self.hand_over(&mut filling);
         let mut output = self.output.lock();
         self.drain_into(&mut output)?;
