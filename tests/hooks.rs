@@ -124,6 +124,65 @@ fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
     assert_eq!(seen.lock().unwrap()[..3], [10, 20, 30]);
 }
 
+/// The segment is closed while the fdatasync of a call is under way that covers only what it held before.
+#[test]
+fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called() {
+    use binlog::io::{PowerDirectory, Survival};
+    use common::interposed::Interposed;
+    use std::sync::mpsc::sync_channel;
+    let (power, writer) = (PowerDirectory::new(), Arc::new(Mutex::new(None::<Arc<Writer>>)));
+    let (opened, release) = (sync_channel::<()>(0), sync_channel::<()>(0));
+    // The thread that keeps house is busy with the second segment's beginning until the sync is over.
+    let (tell_opened, wait_released) = (opened.0, Mutex::new(release.1));
+    let on_open: Hook = Arc::new(move |file: &SegmentFile| {
+        if file.sequence == 2 {
+            tell_opened.send(()).unwrap();
+            wait_released.lock().unwrap().recv().unwrap();
+        }
+        Ok(None)
+    });
+    let (inside, survived) = (power.clone(), Arc::new(Mutex::new(vec![])));
+    let noted = survived.clone();
+    let on_close: Hook = Arc::new(move |file: &SegmentFile| {
+        let image = Arc::new(inside.image(Survival::Nothing).directory);
+        let salvage = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+        let rows = rows_of(&Reader::open_in(image, salvage).unwrap());
+        let ids = file.first_id..file.first_id + file.records;
+        noted.lock().unwrap().push(rows.iter().filter(|row| ids.contains(&row.id)).count());
+        Ok(None)
+    });
+    let inside = writer.clone();
+    let on_sync = move |name: &str| {
+        // Once: the appends below make the log roll, and that syncs, too.
+        let writer = if name.contains("0002") { inside.lock().unwrap().take() } else { None };
+        if let Some(writer) = writer {
+            for _ in 0..4 {
+                writer.append(1, b"behind the sync").unwrap();
+            }
+            writer.flush().unwrap();
+        }
+    };
+    let directory = Interposed { inner: Arc::new(power), on_sync: Some(Arc::new(on_sync)), on_watch: None };
+    let options = WriterOptions {
+        background: true,
+        roll: RollOptions { records: Some(4), ..RollOptions::default() },
+        hooks: Hooks { on_open: vec![on_open], on_close: vec![on_close], ..Hooks::default() },
+        ..WriterOptions::default()
+    };
+    let writing = Arc::new(Writer::open_in(Arc::new(directory), options).unwrap());
+    for _ in 0..5 {
+        writing.append(1, b"before the sync").unwrap();
+    }
+    writing.flush().unwrap();
+    opened.1.recv().unwrap();
+    writing.append(1, b"before the sync").unwrap();
+    *writer.lock().unwrap() = Some(writing.clone());
+    writing.sync().unwrap();
+    release.0.send(()).unwrap();
+    Arc::into_inner(writing).expect("nobody else has it").close().unwrap();
+    assert_eq!(*survived.lock().unwrap(), [4, 4, 2]);
+}
+
 /// When hooks move every segment away, the last one too, the log still knows where it stood.
 #[test]
 fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {

@@ -195,6 +195,25 @@ fn names_that_are_taken_are_passed_over_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn a_name_that_is_taken_on_a_real_file_system_keeps_what_it_has() {
+    let (scratch, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = |number: u64| scratch.path().join(format!("log.{number:010}.binlog"));
+    let options = WriterOptions { name: "log".into(), ..WriterOptions::default() };
+    let writer = Writer::open(scratch.path(), options).unwrap();
+    std::fs::write(path(2), "not a segment at all").unwrap();
+    // A link to a place where nothing is yet.
+    std::os::unix::fs::symlink(elsewhere.path().join("target"), path(3)).unwrap();
+    for id in 1..=2 {
+        assert_eq!(writer.append(1, b"it").unwrap(), id);
+        writer.roll().unwrap();
+    }
+    writer.close().unwrap();
+    assert_eq!(std::fs::read(path(2)).unwrap(), b"not a segment at all");
+    assert!(std::fs::symlink_metadata(path(3)).unwrap().is_symlink() && !elsewhere.path().join("target").exists());
+    assert!(path(4).exists() && path(5).exists());
+}
+
+#[test]
 fn a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened() {
     let wrong = [
         "",

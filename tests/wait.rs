@@ -4,6 +4,7 @@ mod common;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,6 +115,33 @@ fn nothing_written_between_the_look_and_the_waiting_is_missed() {
         // Were a wake-up missed, the cursor would sleep for a second.
         assert!(began.elapsed() < Duration::from_secs(15));
     });
+}
+
+#[test]
+fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
+    use binlog::io::{Directory, Watch};
+    /// Nothing ever comes.
+    struct Asleep(Arc<AtomicU64>);
+    impl Watch for Asleep {
+        fn wait(&mut self, _timeout: Duration) -> std::io::Result<()> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+    let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let writer = Writer::open_in(memory.clone(), options()).unwrap();
+    let waits = Arc::new(AtomicU64::new(0));
+    let counted = waits.clone();
+    let on_watch = move || -> Box<dyn Watch> {
+        writer.append(1, b"just now").unwrap();
+        Box::new(Asleep(counted.clone()))
+    };
+    let directory = common::interposed::Interposed { inner: memory, on_sync: None, on_watch: Some(Arc::new(on_watch)) };
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    assert!(cursor.wait(LONG).unwrap());
+    assert_eq!(cursor.next().unwrap().unwrap().id, 1);
+    assert_eq!(waits.load(Ordering::Relaxed), 0);
 }
 
 #[test]

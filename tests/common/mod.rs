@@ -3,6 +3,7 @@
 
 pub mod counting;
 pub mod history;
+pub mod interposed;
 pub mod layout;
 pub mod time;
 

@@ -1,0 +1,127 @@
+//! A directory in which something happens at the moment that a test chooses.
+
+use std::io::{IoSlice, Result};
+use std::path::Path;
+use std::sync::Arc;
+
+use binlog::io::{Access, Directory, File, FileFacts, Identity, Watch};
+
+type OnSync = dyn Fn(&str) + Send + Sync;
+type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
+
+/// The files of another directory.
+#[derive(Clone)]
+pub struct Interposed {
+    pub inner: Arc<dyn Directory>,
+    /// Called with the name of a file when its bytes are durable, before whoever synced it learns that.
+    pub on_sync: Option<Arc<OnSync>>,
+    /// What watches the directory.
+    pub on_watch: Option<Arc<OnWatch>>,
+}
+
+struct Wrapped {
+    inner: Arc<dyn File>,
+    name: String,
+    on_sync: Option<Arc<OnSync>>,
+}
+
+impl Interposed {
+    fn wrap(&self, inner: Arc<dyn File>, name: &str) -> Arc<dyn File> {
+        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync: self.on_sync.clone() })
+    }
+}
+
+impl Directory for Interposed {
+    fn path(&self) -> &Path {
+        self.inner.path()
+    }
+
+    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
+        Ok(self.wrap(self.inner.open(name, access)?, name))
+    }
+
+    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        Ok(self.wrap(self.inner.create(name, mode)?, name))
+    }
+
+    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        Ok(self.wrap(self.inner.open_or_create(name, mode)?, name))
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        self.inner.list()
+    }
+
+    fn facts(&self, name: &str) -> Result<FileFacts> {
+        self.inner.facts(name)
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        self.inner.link(from, to)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.inner.sync()
+    }
+
+    fn watch(&self) -> Result<Option<Box<dyn Watch>>> {
+        match &self.on_watch {
+            Some(watch) => Ok(Some(watch())),
+            None => self.inner.watch(),
+        }
+    }
+}
+
+impl File for Wrapped {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        self.inner.write_at(parts, offset)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        self.inner.allocate(offset, len)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.inner.sync_data()?;
+        if let Some(on_sync) = &self.on_sync {
+            on_sync(&self.name);
+        }
+        Ok(())
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        self.inner.try_lock()
+    }
+
+    fn unlock(&self) -> Result<()> {
+        self.inner.unlock()
+    }
+
+    fn is_locked(&self) -> Result<bool> {
+        self.inner.is_locked()
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        self.inner.identity()
+    }
+}
