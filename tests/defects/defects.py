@@ -2,12 +2,14 @@
 
 
 def defect(title, file, old, new, *noticed_by):
-    return {"title": title, "file": file, "old": old, "new": new, "noticed_by": [tuple(n.split("::")) for n in noticed_by]}
+    return {"title": title, "file": file, "old": old, "new": new, "noticed_by": [tuple(n.split("::", 1)) for n in noticed_by]}
 
 
 POWER = "power_loss::what_was_acknowledged_durable_survives_a_power_cut_at_every_operation"
 POWER_IN_RECOVERY = "power_loss::a_power_cut_during_recovery_loses_nothing_either_and_keeps_what_was_cut"
 POWER_AFTER_KILL = "power_loss::what_the_next_writer_syncs_after_a_kill_survives_a_power_cut_with_all_that_came_before"
+CLOSED_BESIDE_A_SYNC = "hooks::a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called"
+BY_TIME = "many_segments::a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it"
 
 DEFECTS = [
     # Durability.
@@ -20,9 +22,9 @@ DEFECTS = [
     ),
     defect(
         "a new file whose name is not made durable",
-        "src/log/target.rs",
-        "        self.directory.sync().map_err(|e| {\n",
-        "        Ok(()).map_err(|e: std::io::Error| {\n",
+        "src/log/maker.rs",
+        "    directory.sync().map_err(|e| {\n",
+        "    Ok(()).map_err(|e: std::io::Error| {\n",
         POWER,
     ),
     defect(
@@ -70,9 +72,9 @@ DEFECTS = [
     ),
     defect(
         "two writers at once",
-        "src/log/target.rs",
-        "    if !lock.try_lock().map_err(|e| failed(&e, \"lock\"))? {",
-        "    if !lock.try_lock().map_err(|e| failed(&e, \"lock\"))? && path.as_os_str().is_empty() {",
+        "src/log/lock.rs",
+        "    if !is_ours {",
+        "    if !is_ours && path.as_os_str().is_empty() {",
         "writer::a_second_writer_is_told_who_has_the_log",
     ),
     # Recovery.
@@ -219,5 +221,228 @@ DEFECTS = [
         "    match directory.link(segment, &kept) {",
         "    match directory.link(segment, &kept).and_then(|()| directory.remove(&kept)) {",
         "recover::damaged_bytes_anywhere_cost_what_they_touch_and_nothing_else",
+    ),
+    # Rolling.
+    defect(
+        "a segment that was closed beside a sync passes for synced",
+        "src/writer/output.rs",
+        "        let closed = point.segments.split_last().map_or(&[][..], |(_, closed)| closed);\n",
+        "        let closed = &point.segments[..];\n",
+        CLOSED_BESIDE_A_SYNC,
+    ),
+    defect(
+        "a record is placed before its time is looked at",
+        "src/writer/append.rs",
+        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
+        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
+        "        piece.blocks.make_room(id, record.payload_len, now);\n"
+        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n",
+        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
+        "        piece.blocks.make_room(id, record.payload_len, now);\n"
+        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n"
+        "        if filling.stretch.is_over(now, id + 1, 1) {\n            filling.next_id = id + 1;\n"
+        "            self.turn_if_over(&mut filling, now, 1);\n        }\n",
+        "rolling::a_record_never_stands_in_the_segment_of_a_period_that_is_over",
+    ),
+    defect(
+        "a large record's time is not looked at again after it has waited",
+        "src/writer/append.rs",
+        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
+        "        self.hand_over(&mut filling);\n",
+        "        self.hand_over(&mut filling);\n",
+        "rolling::no_record_however_large_is_later_than_the_end_of_its_segments_period",
+    ),
+    defect(
+        "a clock that was set back leaves the segment's time as it was",
+        "src/writer/roll.rs",
+        "            _ => self.set_stretch(filling, now, count),",
+        "            _ => (),",
+        "rolling::a_clock_that_is_set_back_neither_rolls_at_once_nor_keeps_the_log_from_rolling",
+    ),
+    defect(
+        "a segment gets one record too many",
+        "src/writer/stretch.rs",
+        "            end_id: first_id.saturating_add(most),",
+        "            end_id: first_id.saturating_add(most).saturating_add(1),",
+        "rolling::no_segment_holds_more_records_than_the_rule_says_a_larger_batch_excepted",
+    ),
+    defect(
+        "an empty segment is rolled when its time is over",
+        "src/writer/roll.rs",
+        "|| id == filling.begun.1.max(self.mark.get().1) {",
+        "{",
+        "rolling::a_roll_happens_at_its_time_without_traffic_and_an_empty_segment_waits",
+    ),
+    defect(
+        "a log goes on in the segment of a period that is over",
+        "src/writer/rolling.rs",
+        "    rules.why_over((header.created_ns, header.first_id), now, last.next_id(), 0)\n",
+        "    rules.why_over((header.created_ns, header.first_id), now.min(header.created_ns), last.next_id(), 0)\n",
+        "rolling::opening_rolls_when_the_period_has_passed_and_leaves_a_closed_segment_as_it_is",
+    ),
+    defect(
+        "another file in the place of the active one passes for it",
+        "src/writer/rolling.rs",
+        "            Ok(facts) if facts.identity == Some(identity) => return None,",
+        "            Ok(_) if identity != (0, 0) => return None,",
+        "rolling::a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_in_a_new_one",
+    ),
+    defect(
+        "the latest time is not carried on",
+        "src/writer/rolling.rs",
+        "            latest_ns: self.latest,",
+        "            latest_ns: None,",
+        BY_TIME,
+    ),
+    defect(
+        "the first writer of a log tells no latest time",
+        "src/log/target.rs",
+        "        let mut latest = Some(i64::MIN);",
+        "        let mut latest = None;",
+        BY_TIME,
+    ),
+    defect(
+        "the latest time is that of events alone",
+        "src/writer/output.rs",
+        "            self.latest = self.latest.max(latest.filter(|_| self.latest.is_some()));",
+        "            let _ = latest;",
+        BY_TIME,
+    ),
+    defect(
+        "the latest time is forgotten when a log is opened again",
+        "src/segment/latest.rs",
+        "    Some(latest)\n",
+        "    Some(latest.min(0))\n",
+        BY_TIME,
+    ),
+    # Names.
+    defect(
+        "a template lets a slash through",
+        "src/log/template.rs",
+        "        ' ' | '/' | ':' => '_',",
+        "        ' ' | ':' => '_',",
+        "lib::log::template::tests::conversions_give_what_strftime_gives_in_the_c_locale",
+    ),
+    defect(
+        "a template lets ten digits stand before the number",
+        "src/log/template.rs",
+        "        if run >= SEQUENCE_DIGITS {",
+        "        if run > SEQUENCE_DIGITS {",
+        "rolling_names::a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened",
+    ),
+    defect(
+        "a file whose name is taken is overwritten",
+        "src/io/real.rs",
+        ".create_new(true).mode(mode).open(path)?;",
+        ".create(true).mode(mode).open(path)?;",
+        "rolling_names::a_name_that_is_taken_on_a_real_file_system_keeps_what_it_has",
+    ),
+    defect(
+        "a file that was prepared for later is taken before",
+        "src/writer/rolling.rs",
+        "named_for.is_none_or(|time| time <= now)) {",
+        "named_for.is_none_or(|time| time <= now.max(time))) {",
+        "rolling_names::a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one",
+    ),
+    # Hooks, `.active`, old segments.
+    defect(
+        "hooks are called before the segment is durable",
+        "src/writer/keeping.rs",
+        "                if self.output.lock().has_retired() {",
+        "                if self.output.lock().has_retired() && file.path.as_os_str().is_empty() {",
+        CLOSED_BESIDE_A_SYNC,
+    ),
+    defect(
+        "a hook that fails stops the others",
+        "src/writer/keeping.rs",
+        "                Ok(Err(error)) => self.report(",
+        "                Ok(Err(error)) => return self.report(",
+        "hooks::a_hook_that_fails_or_panics_is_reported_and_the_others_still_run",
+    ),
+    defect(
+        "the place that a hook tells is not passed on",
+        "src/writer/keeping.rs",
+        "                Ok(Ok(Some(place))) => file.path = place,",
+        "                Ok(Ok(Some(_))) => (),",
+        "hooks::hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_place_that_the_one_before_tells",
+    ),
+    defect(
+        "the file that tells the active segment stays behind",
+        "src/writer/keeping.rs",
+        "            if let Err(error) = log::active::remove(&*directory, &last.log) {",
+        "            if let Err(error) = log::active::remove(&*directory, \"\") {",
+        "hooks::the_active_file_tells_which_segment_is_written_and_goes_with_a_clean_close",
+    ),
+    defect(
+        "ids begin again when hooks have moved all segments away",
+        "src/writer/keeping.rs",
+        "            false => output.target.leave(last.sequence, next_id),",
+        "            false => output.target.leave(0, next_id.min(1)),",
+        "hooks::ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away",
+    ),
+    defect(
+        "a symbolic link passes for the segment it leads to",
+        "src/io/real.rs",
+        "fs::symlink_metadata(",
+        "fs::metadata(",
+        "lib::log::retention::tests::a_symbolic_link_is_neither_followed_nor_removed",
+    ),
+    defect(
+        "files of another log count as segments of this one",
+        "src/log/retention.rs",
+        "        if walk.excess(keep).is_some() {\n            walk.leave_out_others()?;",
+        "        if walk.excess(keep).is_some_and(str::is_empty) {\n            walk.leave_out_others()?;",
+        "lib::log::retention::tests::only_segments_of_the_log_go_and_others_count_for_nothing",
+    ),
+    defect(
+        "the segment that is being written is removed",
+        "src/log/retention.rs",
+        "this.filter(|this: &Found| this.named < log.active_sequence) else { break };",
+        "this.filter(|this: &Found| this.named <= log.active_sequence) else { break };",
+        "lib::log::retention::tests::the_oldest_go_until_no_more_than_so_many_are_left_and_the_active_one_stays",
+    ),
+    # Reading what rolls, and what is removed.
+    defect(
+        "segments that were removed are told as damage",
+        "src/reader/place.rs",
+        "        if self.standing != Standing::Removed || self.salvage.is_some() {",
+        "        if self.standing != Standing::Listed || self.salvage.is_some() {",
+        "removal::a_cursor_whose_place_is_removed_reads_what_is_open_and_is_told_of_the_rest",
+    ),
+    defect(
+        "segments missing in the middle are told as removed",
+        "src/reader/place.rs",
+        "if before.is_some() { Standing::Lost } else { Standing::Removed };",
+        "before.map_or(Standing::Removed, |_| Standing::Removed);",
+        "removal::a_segment_that_is_removed_under_a_cursor_with_those_behind_it_is_damage_while_earlier_ones_are_there",
+    ),
+    defect(
+        "nobody is told of what a cursor missed",
+        "src/reader/place.rs",
+        "            Some(missed) => Err(missed),",
+        "            Some(_) => Ok(Some(Moved::Again)),",
+        "removal::a_cursor_whose_place_is_removed_reads_what_is_open_and_is_told_of_the_rest",
+    ),
+    defect(
+        "nobody is told of what was missed before the first segment",
+        "src/reader/cursor.rs",
+        "filter.from_id.and_then(|id| cursor.missed_before(&segment, id));",
+        "filter.from_id.and_then(|id| cursor.missed_before(&segment, id.max(segment.header.first_id)));",
+        "removal::a_cursor_that_goes_on_from_an_id_is_told_once_what_the_log_no_longer_has",
+    ),
+    defect(
+        "a name is believed against the header",
+        "src/log/slot.rs",
+        "        if header.sequence != self.sequence && !is_first {",
+        "        if header.sequence != self.sequence && !is_first && !self.by_name {",
+        "many_segments::a_name_that_contradicts_its_header_is_an_error_for_whoever_comes_there_and_never_another_order",
+    ),
+    defect(
+        "who waits does not look again when the watch is armed",
+        "src/reader/wait.rs",
+        "        let shown = loop {\n            match self.can_show() {",
+        "        let mut armed_now = true;\n        let shown = loop {\n"
+        "            match if std::mem::take(&mut armed_now) { Ok(false) } else { self.can_show() } {",
+        "wait::what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting",
     ),
 ]

@@ -61,7 +61,8 @@ def try_defect(defect):
     try:
         for target, test in defect["noticed_by"]:
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", "binlog"]
-            command += ["--test", target, "--", test, "--exact"]
+            command += ["--lib"] if target == "lib" else ["--test", target]
+            command += ["--", test, "--exact"]
             try:
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)
             except subprocess.TimeoutExpired:
