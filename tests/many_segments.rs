@@ -295,8 +295,7 @@ fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log
         let (found, cost) = opened(&directory, || {
             let reader = open(&directory);
             let mut cursor = reader.cursor(&filter).unwrap();
-            let first = cursor.next().unwrap().map(|record| record.id);
-            first
+            cursor.next().unwrap().map(|record| record.id)
         });
         assert_eq!(found, expected.first().copied(), "from {from}");
         assert!(cost <= FEW + 8, "{cost} files were opened for the time {from}");
@@ -305,11 +304,12 @@ fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log
             let reader = open(&directory);
             let mut cursor = reader.cursor(&Filter::default()).unwrap();
             cursor.seek_time(from).unwrap();
-            let first = cursor.next().unwrap().map(|record| record.id);
-            first
+            cursor.next().unwrap().map(|record| record.id)
         });
         assert_eq!(found, expected.first().copied(), "seeking {from}");
         assert!(cost <= FEW + 8, "{cost} files were opened to seek the time {from}");
+    }
+}
 
 /// Some times are earlier than those before them: the clock jitters and is put right, and callers give times of their own.
 #[test]
