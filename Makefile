@@ -59,7 +59,7 @@ soak: build soak-fuzz soak-sanitized ## The long forms: fuzzing, random historie
 	    --test index --test salvage --test full_disk --lib || exit 1; \
 	done
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
-	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill || exit 1; done
+	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 
 soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.
