@@ -218,11 +218,16 @@ fn lying(whole: &[u8], segment: &Segment, block: &Block, told: &Told) -> Option<
     let missing = block.entries.len() - entries.len();
     bytes[layout::HEADER..layout::HEADER + entries.len()].copy_from_slice(&entries);
     if missing > 0 {
-        // The totals end with the names of types, of which there are none: their number may take more bytes than one.
-        let end = bytes.len() - missing - 1;
+        // The totals end with the names of types, of which there are none, and the latest time: the number of the names may
+        // take more bytes than one.
+        let told = &bytes[..bytes.len() - missing];
+        let time = 1 + told.iter().rev().skip(1).take_while(|&&byte| byte & 0x80 != 0).count();
+        let (end, latest) = (told.len() - time - 1, told[told.len() - time..].to_vec());
         assert_eq!(bytes[end], 0);
+        let len = bytes.len();
         bytes[end..].fill(0x80);
-        *bytes.last_mut().unwrap() = 0;
+        bytes[len - time - 1] = 0;
+        bytes[len - time..].copy_from_slice(&latest);
         if missing > 9 {
             return None;
         }

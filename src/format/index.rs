@@ -105,6 +105,8 @@ pub struct Totals {
     /// Records and events of each type, by type; `None` when they are not known exactly.
     pub counts: Option<Vec<(u32, u64)>>,
     pub names: Vec<NamedType>,
+    /// The largest time of the records, events left out; `i64::MIN` = there are none, `None` = it is not known.
+    pub latest: Option<i64>,
 }
 
 impl Window {
@@ -134,9 +136,15 @@ impl Window {
     }
 }
 
-/// The whole INDEX block at `place`; `next_id` is the id that the next record will have, `latest` the largest time of the
-/// window's records (`i64::MIN` = it has none).
-pub fn encode(window: &Window, totals: &Totals, (next_id, latest): (u64, i64), place: Place) -> Vec<u8> {
+/// The smallest and the largest time of a window, 0 and 0 when it has no rows.
+fn times(rows: &[Row]) -> (i64, i64) {
+    let min = rows.iter().map(|row| row.min_time).min();
+    let max = rows.iter().map(|row| row.max_time).max();
+    (min.unwrap_or(0), max.unwrap_or(0))
+}
+
+/// The whole INDEX block at `place`; `next_id` is the id that the next record will have.
+pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> Vec<u8> {
     let mut out = vec![0; HEADER];
     varint::put(&mut out, window.previous);
     varint::put(&mut out, window.from);
@@ -154,9 +162,7 @@ pub fn encode(window: &Window, totals: &Totals, (next_id, latest): (u64, i64), p
         (end, id, time) = (row.end(), row.next_id(), row.min_time);
     }
     put_totals(&mut out, totals);
-    let earliest = window.rows.iter().map(|row| row.min_time).min();
-    // Of a window without records, nobody asks for times.
-    let (min_time, max_time) = earliest.filter(|_| latest != i64::MIN).map_or((0, 0), |earliest| (earliest, latest));
+    let (min_time, max_time) = times(&window.rows);
     let entries = (out.len() - HEADER) as u32;
     let header = BlockHeader {
         kind: BlockKind::Index,
@@ -226,6 +232,9 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
             out.extend_from_slice(text.as_bytes());
         }
     }
+    if let Some(latest) = totals.latest {
+        varint::put(out, varint::zigzag(latest));
+    }
 }
 
 /// Reads the verified entries of the INDEX block at `offset`. Everything in it lies before `offset`, rows follow each
@@ -248,7 +257,10 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
         (end, id, time) = (row.end(), row.next_id(), row.min_time);
         window.rows.push(row);
     }
-    let totals = Totals { counts: counts(&mut from)?, names: names(&mut from)? };
+    let (counts, names) = (counts(&mut from)?, names(&mut from)?);
+    // An index that does not tell it ends here.
+    let latest = if from.at < entries.len() { Some(varint::unzigzag(from.number()?)) } else { None };
+    let totals = Totals { counts, names, latest };
     match from.at == entries.len() {
         true => Ok((window, totals)),
         false => Err(wrong()),
@@ -453,7 +465,7 @@ mod tests {
             (at, id) = (offset + 9000, id + 100 + u64::from(i == 3));
         }
         let named = NamedType { number: 1 << 30, name: "Ordér".into(), content_type: "text/plain".into() };
-        (window, Totals { counts: Some(vec![(5, 12), (1 << 30, 1 << 40)]), names: vec![named] })
+        (window, Totals { counts: Some(vec![(5, 12), (1 << 30, 1 << 40)]), names: vec![named], latest: Some(-7) })
     }
 
     fn tidy(mut window: Window) -> Window {
@@ -475,7 +487,7 @@ mod tests {
             let (window, totals) = sample(rows);
             let window = tidy(window);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let bytes = encode(&window, &totals, (5107, 7), place);
+            let bytes = encode(&window, &totals, 5107, place);
             let header = BlockHeader::decode(&bytes, 5, 1 << 40).unwrap();
             assert_eq!(
                 (header.kind, header.block_len(), header.first_id),
@@ -491,11 +503,11 @@ mod tests {
         let (window, totals) = sample(2);
         let window = tidy(window);
         let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-        let bytes = encode(&window, &totals, (300, 7), place);
+        let bytes = encode(&window, &totals, 300, place);
         assert!(decode(&bytes[HEADER..], 18_999).is_err(), "a row ends behind the index");
         let mut miscounted = window.clone();
         miscounted.types[0].count += 1;
-        let bytes = encode(&miscounted, &totals, (300, 7), place);
+        let bytes = encode(&miscounted, &totals, 300, place);
         assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "the types are more than the records");
     }
 
@@ -505,7 +517,7 @@ mod tests {
             let _ = decode(&bytes, 1 << 40);
             let (window, totals) = sample(5);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let mut bytes = encode(&tidy(window), &totals, (300, 7), place).split_off(HEADER);
+            let mut bytes = encode(&tidy(window), &totals, 300, place).split_off(HEADER);
             let at = change % bytes.len();
             bytes[at] = to;
             let _ = decode(&bytes, 1 << 40);

@@ -62,31 +62,31 @@ pub(crate) struct Indexing {
     /// Whether `counts` holds every record so far.
     exact: bool,
     last_index: u64,
-    /// The largest time of the records in the window; `i64::MIN` = it has none.
-    latest: i64,
+    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = it is not known.
+    latest: Option<i64>,
     hashes: Vec<u32>,
 }
 
 impl Indexing {
     /// Of a segment whose blocks begin at `start`, before the first.
     pub fn new(start: u64) -> Self {
-        Self::after(0, start, Some(&[]))
+        Self::after(0, start, &Totals { counts: Some(vec![]), names: vec![], latest: Some(i64::MIN) })
     }
 
     /// Behind the INDEX block at `last_index` (0 = none), which ends at `from` and tells these totals.
-    pub fn after(last_index: u64, from: u64, counts: Option<&[(u32, u64)]>) -> Self {
+    pub fn after(last_index: u64, from: u64, told: &Totals) -> Self {
         Indexing {
             window: Window::new(last_index, from),
-            counts: counts.unwrap_or_default().iter().copied().collect(),
-            exact: counts.is_some(),
+            counts: told.counts.iter().flatten().copied().collect(),
+            exact: told.counts.is_some(),
             last_index,
-            latest: i64::MIN,
+            latest: told.latest,
             hashes: vec![],
         }
     }
 
-    /// The largest time of the records since the last INDEX block; `i64::MIN` = there are none.
-    pub fn latest(&self) -> i64 {
+    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = it is not known.
+    pub fn latest(&self) -> Option<i64> {
         self.latest
     }
 
@@ -103,7 +103,7 @@ impl Indexing {
 
     /// Adds the row of a block; `pairs` is the metadata of each of its records that has any.
     pub fn add<'a>(&mut self, block: &Summary<'_>, pairs: impl Iterator<Item = &'a [u8]>) {
-        self.latest = self.latest.max(block.latest);
+        self.latest = self.latest.map(|latest| latest.max(block.latest));
         let window = &mut self.window;
         let from = window.types.len();
         let mut left = if block.entries_len > LOCATED_FROM_ENTRIES { LOCATED_MOST } else { 0 };
@@ -136,13 +136,13 @@ impl Indexing {
     /// The INDEX block at `place`.
     pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Vec<u8> {
         let counts = self.exact.then(|| self.counts.iter().map(|(&type_id, &count)| (type_id, count)).collect());
-        index::encode(&self.window, &Totals { counts, names: names.to_vec() }, (next_id, self.latest), place)
+        let totals = Totals { counts, names: names.to_vec(), latest: self.latest };
+        index::encode(&self.window, &totals, next_id, place)
     }
 
     /// Takes note that the INDEX block was written, from `offset` to `end`.
     pub fn wrote(&mut self, offset: u64, end: u64) {
         self.window.begin(offset, end);
-        self.latest = i64::MIN;
         self.last_index = offset;
     }
 }

@@ -111,7 +111,7 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
         let end = at + header.block_len();
         let is_durable = end <= last.durable_end;
         if is_durable || is_whole(segment, &window, at, last.durable_end)? {
-            let indexing = Indexing::after(at, end, totals.counts.as_deref());
+            let indexing = Indexing::after(at, end, &totals);
             let next_id = header.first_id;
             let found = Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) };
             return Ok(Some((found, !is_durable)));
@@ -225,7 +225,7 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found
     let read = read.and_then(|()| index::decode(scanner.entries(), offset).map_err(Bad::Malformed));
     match read {
         Ok((_, totals)) => {
-            found.indexing = Indexing::after(offset, end, totals.counts.as_deref());
+            found.indexing = Indexing::after(offset, end, &totals);
             found.types = totals.names;
             Ok(())
         }
