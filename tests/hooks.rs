@@ -408,3 +408,26 @@ fn a_log_that_is_not_the_required_one_is_not_appended_to() {
     assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), before);
     open(required("text/plain", "mm")).unwrap().close().unwrap();
 }
+
+/// Only the superuser may give files away; anybody else can be given its own group at least.
+#[test]
+fn each_file_of_a_log_belongs_to_the_group_that_was_asked_for_after_each_roll_too() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    // SAFETY: both calls only tell what this process is.
+    let (user, own) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let group = if user == 0 { 4711 } else { own };
+    let scratch = tempfile::tempdir().unwrap();
+    let options = WriterOptions { file_group: Some(group), file_mode: 0o660, ..WriterOptions::default() };
+    let writer = Writer::open(scratch.path(), options).unwrap();
+    writer.append(1, b"a").unwrap();
+    writer.roll().unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(scratch.path()).unwrap() {
+        let entry = entry.unwrap();
+        let facts = entry.metadata().unwrap();
+        assert_eq!((facts.gid(), facts.permissions().mode() & 0o777), (group, 0o660), "{:?}", entry.path());
+        files += 1;
+    }
+    assert_eq!(files, 4, "two segments, the lock and the hint");
+    writer.close().unwrap();
+}
