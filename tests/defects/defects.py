@@ -30,15 +30,15 @@ DEFECTS = [
     defect(
         "segments that were rolled away from are not synced",
         "src/writer/output.rs",
-        "let mut segments = self.retired.clone();",
-        "let mut segments = Vec::with_capacity(self.retired.len() + 1);",
+        "            retired: self.retired.clone(),",
+        "            retired: vec![],",
         POWER,
     ),
     defect(
         "durable is told before the fdatasync",
         "src/writer/sync.rs",
-        "        for segment in &point.segments {\n",
-        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in &point.segments {\n",
+        "        for segment in point.retired.iter()",
+        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in point.retired.iter()",
         "power_loss::a_sync_beside_appends_acknowledges_only_what_it_has_written",
     ),
     defect(
@@ -189,8 +189,8 @@ DEFECTS = [
     defect(
         "totals are counted twice after reopening",
         "src/segment/indexing.rs",
-        "            counts: counts.unwrap_or_default().iter().copied().collect(),",
-        "            counts: counts.unwrap_or_default().iter().map(|&(type_id, count)| (type_id, 2 * count)).collect(),",
+        "            counts: told.counts.iter().flatten().copied().collect(),",
+        "            counts: told.counts.iter().flatten().map(|&(type_id, count)| (type_id, 2 * count)).collect(),",
         "reopen_index::a_log_that_is_opened_fifty_times_is_indexed_as_if_it_had_been_once",
     ),
     defect(
@@ -226,8 +226,8 @@ DEFECTS = [
     defect(
         "a segment that was closed beside a sync passes for synced",
         "src/writer/output.rs",
-        "        let closed = point.segments.split_last().map_or(&[][..], |(_, closed)| closed);\n",
-        "        let closed = &point.segments[..];\n",
+        "        self.retired.retain(|segment| !point.retired.iter().any(|synced| Arc::ptr_eq(synced, segment)));",
+        "        self.retired.clear();",
         CLOSED_BESIDE_A_SYNC,
     ),
     defect(
@@ -297,22 +297,22 @@ DEFECTS = [
     defect(
         "the first writer of a log tells no latest time",
         "src/log/target.rs",
-        "        let mut latest = Some(i64::MIN);",
-        "        let mut latest = None;",
+        "latest: (first_id == 1).then_some(i64::MIN) })",
+        "latest: (first_id == 0).then_some(i64::MIN) })",
         BY_TIME,
     ),
     defect(
         "the latest time is that of events alone",
         "src/writer/output.rs",
-        "            self.latest = self.latest.max(latest.filter(|_| self.latest.is_some()));",
+        "            self.latest = self.latest.map(|before| before.max(latest));",
         "            let _ = latest;",
         BY_TIME,
     ),
     defect(
         "the latest time is forgotten when a log is opened again",
         "src/segment/latest.rs",
-        "    Some(latest)\n",
-        "    Some(latest.min(0))\n",
+        "    Some(before.max(found.indexing.latest()?))\n",
+        "    Some(before.max(found.indexing.latest()?).min(0))\n",
         BY_TIME,
     ),
     # Names.
@@ -340,8 +340,8 @@ DEFECTS = [
     defect(
         "a file that was prepared for later is taken before",
         "src/writer/rolling.rs",
-        "named_for.is_none_or(|time| time <= now)) {",
-        "named_for.is_none_or(|time| time <= now.max(time))) {",
+        "            if is_next && prepared.named_for.is_none_or(|time| time <= now) {",
+        "            if is_next && prepared.named_for.is_none_or(|time| time <= now.max(time)) {",
         "rolling_names::a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one",
     ),
     # Hooks, `.active`, old segments.
