@@ -363,6 +363,29 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
     }
 }
 
+/// Nobody calls `tick`: the writing itself notices.
+#[test]
+fn a_file_that_was_removed_is_noticed_while_records_are_written() {
+    for background in [false, true] {
+        let scratch = tempfile::tempdir().unwrap();
+        let options = WriterOptions { background, ..WriterOptions::default() };
+        let writer = Writer::open(scratch.path(), options).unwrap();
+        writer.append(1, b"lost").unwrap();
+        writer.flush().unwrap();
+        std::fs::remove_file(scratch.path().join("default.0000000001.binlog")).unwrap();
+        let began = std::time::Instant::now();
+        while !scratch.path().join("default.0000000002.binlog").exists() {
+            assert!(began.elapsed() < Duration::from_secs(20), "background: {background}");
+            writer.append(1, b"record").unwrap();
+            writer.flush().unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        writer.append(1, b"kept").unwrap();
+        writer.close().unwrap();
+        assert_eq!(rows_at(scratch.path()).last().unwrap().payload, b"kept");
+    }
+}
+
 /// The real clock and the real threads: nobody calls anything between the append and the roll.
 #[test]
 fn the_background_thread_rolls_at_its_time_without_traffic() {

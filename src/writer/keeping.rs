@@ -16,8 +16,8 @@ use crate::io::thread;
 use crate::log::{self, retention};
 use crate::options::{Hook, SegmentFile};
 
-/// How often the file of the current segment is looked for while something is being written.
-const LOOK_EVERY: i64 = 1_000_000_000;
+/// Nanoseconds after which the file of the current segment is looked for again while something is being written.
+const LOOK_EVERY: u64 = 1_000_000_000;
 
 /// What waits to be done.
 #[derive(Default)]
@@ -150,12 +150,16 @@ impl Shared {
         }
     }
 
+    /// Whether the file of the current segment was not looked for within the last second.
+    pub(super) fn is_time_to_look(&self) -> bool {
+        let passed = crate::io::clock::now_ns().wrapping_sub(self.looked.load(Ordering::Relaxed));
+        passed.unsigned_abs() >= LOOK_EVERY
+    }
+
     /// Looks for the file of the current segment, once a second at the most.
     pub(super) fn look_now_and_then(&self) {
-        let now = crate::io::clock::now_ns();
-        let last = self.looked.load(Ordering::Relaxed);
-        if now.wrapping_sub(last).unsigned_abs() >= LOOK_EVERY as u64 {
-            self.looked.store(now, Ordering::Relaxed);
+        if self.is_time_to_look() {
+            self.looked.store(crate::io::clock::now_ns(), Ordering::Relaxed);
             // What cannot be written is told to the next who flushes.
             let _ = self.look_for_segment();
         }

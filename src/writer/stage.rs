@@ -179,8 +179,9 @@ impl Shared {
         let steps = std::mem::take(&mut output.steps);
         let (retired, ends) = (output.has_retired(), output.wants_next(false).is_some());
         drop(output);
+        let look = self.is_time_to_look();
         if self.has_house.load(Ordering::Acquire) {
-            if !steps.is_empty() || retired || ends {
+            if !steps.is_empty() || retired || ends || look {
                 self.post(steps);
             }
             return self.ask_check();
@@ -189,6 +190,9 @@ impl Shared {
         if !steps.is_empty() {
             self.post(steps);
             self.keep_house();
+        }
+        if look {
+            self.look_now_and_then();
         }
         synced.and_then(|()| self.ask_check())
     }
