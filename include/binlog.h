@@ -617,7 +617,11 @@ typedef struct binlog_segment {
   /** The log's name and the MIME type of its payloads. */
   const char *name;
   const char *content_type;
-  uint64_t reserved[4];
+  /** The facts that its writer gave: key, value, key, value ..., sorted by key; NULL when there are none. */
+  const char *const *parameters;
+  /** Number of pairs in parameters. */
+  size_t parameter_count;
+  uint64_t reserved[2];
 } binlog_segment;
 
 /** How many records of a type a log holds. */

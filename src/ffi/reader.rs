@@ -18,6 +18,26 @@ pub(super) struct SegmentStrings {
     path: CString,
     name: CString,
     content_type: CString,
+    parameters: Strings,
+}
+
+/// Strings, and where each of them begins.
+struct Strings {
+    begins: Vec<*const c_char>,
+    /// What `begins` points into.
+    _owned: Vec<CString>,
+}
+
+// SAFETY: the pointers lead to the heap memory of strings that stand beside them and that nobody changes.
+unsafe impl Send for Strings {}
+// SAFETY: as above.
+unsafe impl Sync for Strings {}
+
+impl<'a> FromIterator<&'a String> for Strings {
+    fn from_iter<I: IntoIterator<Item = &'a String>>(strings: I) -> Self {
+        let owned: Vec<CString> = strings.into_iter().map(|string| c_string(string.as_bytes())).collect();
+        Strings { begins: owned.iter().map(|string| string.as_ptr()).collect(), _owned: owned }
+    }
 }
 
 impl From<SegmentFacts> for SegmentStrings {
@@ -26,6 +46,7 @@ impl From<SegmentFacts> for SegmentStrings {
             path: c_string(facts.path.as_os_str().as_bytes()),
             name: c_string(facts.name.as_bytes()),
             content_type: c_string(facts.content_type.as_bytes()),
+            parameters: facts.parameters.iter().flat_map(|(key, value)| [key, value]).collect(),
             facts,
         }
     }
@@ -121,6 +142,7 @@ pub unsafe extern "C" fn binlog_reader_segment(
                 let count = segments.len();
                 return Err(Error::new(Kind::NotFound, format!("there is no segment {index}, only {count} of them")));
             };
+            let parameters = &segment.parameters.begins;
             *out = binlog_segment {
                 sequence: segment.facts.sequence,
                 first_id: segment.facts.first_id,
@@ -129,7 +151,9 @@ pub unsafe extern "C" fn binlog_reader_segment(
                 path: segment.path.as_ptr(),
                 name: segment.name.as_ptr(),
                 content_type: segment.content_type.as_ptr(),
-                reserved: [0; 4],
+                parameters: if parameters.is_empty() { std::ptr::null() } else { parameters.as_ptr() },
+                parameter_count: parameters.len() / 2,
+                reserved: [0; 2],
             };
             Ok(BINLOG_OK)
         })

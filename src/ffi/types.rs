@@ -405,7 +405,11 @@ pub struct binlog_segment {
     /// The log's name and the MIME type of its payloads.
     pub name: *const c_char,
     pub content_type: *const c_char,
-    pub reserved: [u64; 4],
+    /// The facts that its writer gave: key, value, key, value ..., sorted by key; NULL when there are none.
+    pub parameters: *const *const c_char,
+    /// Number of pairs in parameters.
+    pub parameter_count: usize,
+    pub reserved: [u64; 2],
 }
 
 /// An error: a line for people and facts for programs. Free it with binlog_error_free.

@@ -207,7 +207,9 @@ AT(binlog_segment, bytes, 24);
 AT(binlog_segment, path, 32);
 AT(binlog_segment, name, 40);
 AT(binlog_segment, content_type, 48);
-AT(binlog_segment, reserved, 56);
+AT(binlog_segment, parameters, 56);
+AT(binlog_segment, parameter_count, 64);
+AT(binlog_segment, reserved, 72);
 #endif
 
 /* Numbers are never reused: old programs still hold them. */

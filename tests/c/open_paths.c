@@ -71,6 +71,8 @@ static void directory_log(const char *log) {
     CHECK_OK(binlog_reader_segment(reader, i, &s, &err), err);
     CHECK(s.sequence == i + 1 && s.first_id == firsts[i] && s.created_ns > 1600000000000000000);
     CHECK(strcmp(s.path, path) == 0 && strcmp(s.name, "app") == 0 && strcmp(s.content_type, "text/plain") == 0);
+    CHECK(s.parameter_count == 2);
+    for (size_t j = 0; j < 4; j++) CHECK(strcmp(s.parameters[j], parameters[j]) == 0);
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && s.bytes == (uint64_t)st.st_size);
     CHECK(count_records(path, &first, &one) == counts[i]); /* one file of the log alone */
     CHECK(one == 1 && first == firsts[i]);
