@@ -384,8 +384,8 @@ typedef struct binlog_segment_file {
  * says so with binlog_hook_result_set_path, so that the next one finds it.
  *
  * Hooks run one after the other, outside of the library's locks: in a thread of the library with
- * BINLOG_WRITER_BACKGROUND, else in the one whose call opened, rolled or closed. They must not use the writer, and must
- * not throw or jump out.
+ * BINLOG_WRITER_BACKGROUND, else in the one that opens, syncs, ticks, rolls or closes next; when nobody has done so for a
+ * second, in one that appends or flushes. They must not use the writer, and must not throw or jump out.
  */
 typedef binlog_status (*binlog_hook_callback)(void *userdata,
                                               const struct binlog_segment_file *segment,
@@ -924,8 +924,10 @@ binlog_status binlog_writer_flush(struct binlog_writer *writer, struct binlog_er
 binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_error **err);
 
 /**
- * Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
- * may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
+ * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left
+ * to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer
+ * without a background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no
+ * append may wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
  */
 binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_error **err);
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use binlog::io::MemoryDirectory;
+use binlog::io::{Fault, MemoryDirectory, Operation};
 use binlog::{event, Filter, Kind, NewRecord, Period, Reader, ReaderMode, ReaderOptions, RollOptions, Writer};
-use binlog::{Hooks, WriterOptions};
+use binlog::{Hook, Hooks, Retention, SegmentFile, WriterOptions};
 use common::time::*;
 use common::*;
 
@@ -413,6 +413,77 @@ fn the_background_thread_rolls_at_its_time_without_traffic() {
 
 /// Threads append while others roll, change the rules and tick: every record is there once, in the order of its id, and
 /// each segment keeps to the rule for records.
+/// In the caller's thread, with a thread that ticks: here by turns, so that each operation has an owner.
+#[test]
+fn an_append_that_rolls_waits_for_no_disk_when_somebody_ticks() {
+    for only in [Operation::Sync, Operation::SyncDirectory, Operation::Create, Operation::SetLen, Operation::Remove] {
+        let directory = MemoryDirectory::new();
+        let time = Time::at(TEN);
+        let options = WriterOptions {
+            segment_bytes: 2 << 20,
+            keep: Retention { segments: Some(3), ..Retention::default() },
+            ..with(RollOptions::default(), &time)
+        };
+        let writer = open(&directory, options);
+        let mut waited = 0;
+        for i in 0..30_000u64 {
+            directory.set_fault(Some(Fault { from: usize::MAX, times: 0, errno: 0, only: Some(only) }));
+            writer.append(1, &payload(1_000, i)).unwrap();
+            waited += directory.operations();
+            if i % 100 == 0 {
+                writer.tick().unwrap();
+            }
+        }
+        writer.close().unwrap();
+        assert_eq!(waited, 0, "{only:?}");
+        assert_eq!(strict(&directory).segments().len(), 3);
+        assert!(strict(&directory).segments()[0].sequence > 12);
+    }
+}
+
+#[test]
+fn what_a_roll_leaves_to_do_waits_for_a_call_that_waits_anyway_but_not_for_long() {
+    type Leave = fn(&Writer, &Time);
+    let rolls = |writer: &Writer, count: u64| {
+        for i in 0..count {
+            writer.append(1, &i.to_le_bytes()).unwrap();
+        }
+        writer.flush().unwrap();
+    };
+    let ways: [(&str, u64, Leave); 6] = [
+        ("sync", 3, |writer, _| writer.sync().unwrap()),
+        ("tick", 3, |writer, _| writer.tick().unwrap()),
+        ("roll", 3, |writer, _| writer.roll().unwrap()),
+        ("set_roll", 3, |writer, _| writer.set_roll(RollOptions::default()).unwrap()),
+        ("a second", 3, |writer, time| {
+            time.pass(SECOND);
+            writer.flush().unwrap();
+        }),
+        ("16 segments", 16, |writer, _| {
+            writer.append(1, b"one more").unwrap();
+            writer.flush().unwrap();
+        }),
+    ];
+    for (way, count, leave) in ways {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+        let closed = Arc::new(AtomicU64::new(0));
+        let counted = closed.clone();
+        let hook: Hook = Arc::new(move |_: &SegmentFile| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(None)
+        });
+        let hooks = Hooks { on_close: vec![hook], ..Hooks::default() };
+        let options = with(RollOptions { records: Some(1), ..RollOptions::default() }, &time);
+        let writer = open(&directory, WriterOptions { hooks, ..options });
+        rolls(&writer, count);
+        assert_eq!(closed.load(Ordering::SeqCst), 0, "{way}");
+        leave(&writer, &time);
+        assert!(closed.load(Ordering::SeqCst) >= count - 1, "{way}: {closed:?}");
+        writer.close().unwrap();
+        assert_eq!(closed.load(Ordering::SeqCst), strict(&directory).segments().len() as u64, "{way}");
+    }
+}
+
 #[test]
 fn rolling_under_many_threads_loses_and_repeats_nothing() {
     for background in [false, true] {

@@ -282,6 +282,7 @@ fn a_process_that_was_stopped_while_old_segments_went_accounts_for_each_record_o
                     writer.flush().unwrap();
                 }
             }
+            writer.tick().unwrap();
             writer.flush().unwrap();
             last
         };

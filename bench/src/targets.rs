@@ -57,6 +57,8 @@ const fn over(contender: &'static str, quantile: Quantile, at_most: f64, other: 
 }
 
 const BOUNDS: &[Bound] = &[
+    over("binlog, ticked", Quantile::P999, 1e-3, "binlog, ticked, no rolls"),
+    over("binlog, ticked", Quantile::Most, 1e-3, "binlog, ticked, no rolls"),
     over("binlog, background", Quantile::P999, 1e-3, "binlog, background, no rolls"),
     over("binlog, background", Quantile::Most, 1e-3, "binlog, background, no rolls"),
     Bound {

@@ -1,6 +1,7 @@
 //! What is done beside the writing: closed segments become durable, the next file is prepared, hooks are called, old
-//! segments are removed. In one thread of its own for a writer with a background thread, else in the thread whose call
-//! made it necessary, after all locks have been released.
+//! segments are removed. In one thread of its own for a writer with a background thread. Else in a call that waits for the
+//! disk anyway, so that no append does because of a roll: sync, tick, roll, close. Where none of them comes in time, an
+//! append or a flush does it after all. No lock is held meanwhile.
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -18,11 +19,17 @@ use crate::options::{Hook, SegmentFile};
 
 /// Nanoseconds after which the file of the current segment is looked for again while something is being written.
 const LOOK_EVERY: u64 = 1_000_000_000;
+/// Nanoseconds that what follows a roll may wait for a call that waits for the disk anyway.
+const PATIENCE: u64 = 1_000_000_000;
+/// Steps that may wait for it, two for each roll: closed files stay open as long.
+const PATIENT_STEPS: usize = 32;
 
 /// What waits to be done.
 #[derive(Default)]
 pub(super) struct House {
     steps: VecDeque<Step>,
+    /// Since when the first of them waits.
+    since: i64,
     /// A thread is at it, and will look once more before it stops.
     busy: bool,
     /// There is something else to look after: the next file, the current one.
@@ -34,10 +41,32 @@ impl Shared {
     /// Leaves to whoever keeps house what a write made necessary.
     pub(super) fn post(&self, steps: Vec<Step>) {
         let mut house = self.house.lock();
+        if house.steps.is_empty() {
+            house.since = self.options.clock.now_ns();
+        }
         house.steps.extend(steps);
         house.look = true;
         drop(house);
         self.chores.notify_one();
+    }
+
+    /// Whether what was posted has waited for so long that even an append has to see to it.
+    pub(super) fn is_overdue(&self) -> bool {
+        let house = self.house.lock();
+        let waited = || self.options.clock.now_ns().wrapping_sub(house.since).unsigned_abs();
+        !house.steps.is_empty() && !house.busy && (house.steps.len() >= PATIENT_STEPS || waited() >= PATIENCE)
+    }
+
+    /// Makes closed segments durable and does the rest that waits, unless a thread of the library does.
+    pub(super) fn tidy(&self) -> Result<()> {
+        if self.has_house.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self.output.lock().has_retired() {
+            self.sync_written()?;
+        }
+        self.keep_house();
+        Ok(())
     }
 
     /// Does what waits to be done, in order, unless another thread is at it.
@@ -139,7 +168,8 @@ impl Shared {
         let lead = self.lead.load(Ordering::Relaxed);
         let time_is_near = deadline != i64::MAX && now < deadline && deadline.saturating_sub(now) <= lead;
         let output = self.output.lock();
-        let (wanted, ahead) = (output.wants_next(time_is_near), output.ahead.clone());
+        let (wanted, ahead) =
+            (output.wants_next(time_is_near, !self.has_house.load(Ordering::Acquire)), output.ahead.clone());
         drop(output);
         let Some(order) = wanted else { return };
         let mut ahead = ahead.lock();

@@ -217,6 +217,7 @@ impl Writer {
         };
         // What opening made necessary, before anybody can append.
         shared.after_write(shared.output.lock())?;
+        shared.tidy()?;
         shared.has_house.store(house.is_some(), Ordering::Release);
         let background = match shared.options.background {
             true => Some(stage::start_background(shared.clone())?),

@@ -60,7 +60,8 @@ impl Interval {
 
 impl Writer {
     /// Does what time asks for by now: the intervals of the flush and sync policies, rolling, heartbeats, preparing the
-    /// next segment. Only needed by a writer without a background thread whose log may go quiet, every so often.
+    /// next segment; and what rolls have left to do. Only needed by a writer without a background thread, every so often
+    /// in a thread of its own: when its log may go quiet, or when no append may wait for the disk because of a roll.
     pub fn tick(&self) -> Result<()> {
         let shared = &self.shared;
         shared.check_usable()?;
@@ -75,8 +76,7 @@ impl Writer {
         shared.ask_check()?;
         shared.look_for_segment()?;
         shared.prepare_next();
-        shared.keep_house();
-        Ok(())
+        shared.tidy()
     }
 
     /// Writes a [`crate::event::HEARTBEAT`] and flushes it: readers that ask for events see that the writer is alive.
@@ -139,7 +139,7 @@ impl Shared {
         match due {
             Due::Nothing => Ok(()),
             Due::Flush => self.flush(),
-            Due::Sync => self.sync_to(id),
+            Due::Sync => self.sync_to(id).and_then(|()| self.tidy()),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::options::{SegmentFile, SegmentState, WriterOptions};
 use crate::record::{event, MetadataBuf, NamedType};
 use crate::segment::{Appender, LAST_STEP};
 
-/// The next file is prepared when an eighth of the segment is left, or so many bytes.
+/// The thread that keeps house prepares the next file when an eighth of the segment is left, or so many bytes.
 const NEARLY_FULL: u64 = 16 << 20;
 
 /// A roll that was asked for.
@@ -218,11 +218,13 @@ impl Output {
     }
 
     /// What it takes to prepare the file of the next segment, when none is prepared and the current one is nearly full
-    /// or `time_is_near`.
-    pub fn wants_next(&self, time_is_near: bool) -> Option<Order> {
+    /// or `time_is_near`. `seldom` is said by who may not come again soon: half full is nearly full then, unless the
+    /// file's name would tell a time long before its first record's.
+    pub fn wants_next(&self, time_is_near: bool, seldom: bool) -> Option<Order> {
         let nearly_full = self.segment_bytes != u64::MAX && {
             let left = self.segment_bytes.saturating_sub(self.appender.end());
-            left <= NEARLY_FULL.min(self.segment_bytes / 8)
+            let seldom = seldom && self.target.naming().is_some_and(|naming| !naming.tells_time());
+            left <= if seldom { self.segment_bytes / 2 } else { NEARLY_FULL.min(self.segment_bytes / 8) }
         };
         let wanted = (time_is_near || nearly_full) && self.next.is_none() && self.appender.has_records();
         // One that is locked is being made.

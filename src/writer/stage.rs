@@ -174,27 +174,24 @@ impl Shared {
         }
     }
 
-    /// Does what the writing made necessary, outside of all locks: closed segments become durable, and what `keeping` says.
+    /// Leaves what the writing made necessary to whoever keeps house, and asks the caller's check, outside of all locks.
     pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
         let steps = std::mem::take(&mut output.steps);
-        let (retired, ends) = (output.has_retired(), output.wants_next(false).is_some());
+        let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
         drop(output);
         let look = self.is_time_to_look();
-        if self.has_house.load(Ordering::Acquire) {
-            if !steps.is_empty() || retired || ends || look {
-                self.post(steps);
-            }
-            return self.ask_check();
-        }
-        let synced = if retired { self.sync_written() } else { Ok(()) };
-        if !steps.is_empty() {
+        let has_house = self.has_house.load(Ordering::Acquire);
+        if !steps.is_empty() || (has_house && (retired || ends || look)) {
             self.post(steps);
-            self.keep_house();
+        }
+        if has_house {
+            return self.ask_check();
         }
         if look {
             self.look_now_and_then();
         }
-        synced.and_then(|()| self.ask_check())
+        let tidied = if self.is_overdue() { self.tidy() } else { Ok(()) };
+        tidied.and_then(|()| self.ask_check())
     }
 
     fn run_background(&self) {

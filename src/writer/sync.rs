@@ -35,7 +35,8 @@ impl Writer {
     pub fn sync(&self) -> Result<()> {
         self.shared.check_usable()?;
         let id = self.shared.append.lock().last_id();
-        self.shared.patiently(|| self.shared.sync_to(id))
+        self.shared.patiently(|| self.shared.sync_to(id))?;
+        self.shared.tidy()
     }
 }
 

@@ -445,4 +445,25 @@ DEFECTS = [
         "            match if std::mem::take(&mut armed_now) { Ok(false) } else { self.can_show() } {",
         "wait::what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting",
     ),
+    defect(
+        "an append does at once what a roll has left to do",
+        "src/writer/keeping.rs",
+        "(house.steps.len() >= PATIENT_STEPS || waited() >= PATIENCE)",
+        "(house.steps.len() >= PATIENT_STEPS || waited() < PATIENCE || true)",
+        "rolling::an_append_that_rolls_waits_for_no_disk_when_somebody_ticks",
+    ),
+    defect(
+        "what a roll has left to do waits for ever",
+        "src/writer/keeping.rs",
+        "(house.steps.len() >= PATIENT_STEPS || waited() >= PATIENCE)",
+        "(house.steps.len() >= PATIENT_STEPS && waited() >= PATIENCE)",
+        "rolling::what_a_roll_leaves_to_do_waits_for_a_call_that_waits_anyway_but_not_for_long",
+    ),
+    defect(
+        "who ticks prepares the next file too late",
+        "src/writer/rolling.rs",
+        "left <= if seldom { self.segment_bytes / 2 }",
+        "left <= if seldom { 0 }",
+        "rolling::an_append_that_rolls_waits_for_no_disk_when_somebody_ticks",
+    ),
 ]

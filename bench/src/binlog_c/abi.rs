@@ -196,6 +196,7 @@ extern "C" {
     ) -> Status;
     pub fn binlog_writer_flush(writer: *mut Writer, error: *mut *mut Error) -> Status;
     pub fn binlog_writer_sync(writer: *mut Writer, error: *mut *mut Error) -> Status;
+    pub fn binlog_writer_tick(writer: *mut Writer, error: *mut *mut Error) -> Status;
     pub fn binlog_writer_roll(writer: *mut Writer, error: *mut *mut Error) -> Status;
     pub fn binlog_writer_close(writer: *mut Writer, error: *mut *mut Error) -> Status;
 

@@ -5,6 +5,7 @@ mod find;
 mod read;
 mod repair;
 mod tail;
+mod ticked;
 mod write;
 
 use std::ffi::{CStr, CString};
@@ -17,6 +18,7 @@ pub use find::{last_id, read_type, ByIndex};
 pub use read::{read_headers, BatchReader, NextReader};
 pub use repair::{rebuild_index, salvage, Lost};
 pub use tail::Tail;
+pub use ticked::TickedWriter;
 pub use write::{BinlogWriter, Codec, Durable, Layout, Mode};
 
 /// The version of the library that is linked.

@@ -71,7 +71,7 @@ impl BinlogWriter {
         Ok(BinlogWriter { handle, batch: Vec::new() })
     }
 
-    fn append_one(&self, payload: &[u8]) -> Result<()> {
+    pub(super) fn append_one(&self, payload: &[u8]) -> Result<()> {
         let mut id = 0;
         call!(binlog_writer_append(self.handle, TYPE, payload.as_ptr().cast(), payload.len(), &mut id))?;
         Ok(())
@@ -83,18 +83,24 @@ impl BinlogWriter {
         Ok(())
     }
 
+    /// Does what time and rolls have left to do.
+    pub fn tick(&self) -> Result<()> {
+        call!(binlog_writer_tick(self.handle))?;
+        Ok(())
+    }
+
     /// What comes next stands in another segment; this one is on the disk afterwards.
     pub fn roll(&self) -> Result<()> {
         call!(binlog_writer_roll(self.handle))?;
         Ok(())
     }
 
-    fn flush_all(&self) -> Result<()> {
+    pub(super) fn flush_all(&self) -> Result<()> {
         call!(binlog_writer_flush(self.handle))?;
         Ok(())
     }
 
-    fn close_once(self) -> Result<()> {
+    pub(super) fn close_once(self) -> Result<()> {
         call!(binlog_writer_close(self.handle))?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{boxed, Amount, Contenders, BASE};
 use crate::base_rolling::{RollingBase, RollingBaseReader};
-use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Layout, Mode};
+use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Layout, Mode, TickedWriter};
 use crate::contender::{Append, Contender, Read};
 use crate::crash::ONE_SEGMENT;
 use crate::paced::{Idle, Paced};
@@ -25,9 +25,19 @@ pub fn rolls(amount: Amount) -> Result<Contenders> {
     let files = 1 + amount.rolls as usize;
     let base = |folder: &Path| RollingBase::create(folder, SEGMENT);
     let mut contenders = vec![boxed(Idle { load: load.clone() }), paced(BASE, &load, files, base, RollingBaseReader)];
-    for (name, mode) in MODES {
+    let layouts = |name: &str| {
         let rolling = Layout { segment_bytes: SEGMENT, index_bytes: 0 };
-        for (name, layout, files) in [(name.into(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)] {
+        [(name.to_owned(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)]
+    };
+    for (name, layout, files) in layouts("binlog, ticked") {
+        let create = move |folder: &Path| {
+            let writer = BinlogWriter::open(folder, Mode::Caller, Codec::None, layout)?;
+            Ok(TickedWriter::new(writer))
+        };
+        contenders.push(paced(&name, &load, files, create, BatchReader));
+    }
+    for (name, mode) in MODES {
+        for (name, layout, files) in layouts(name) {
             let create = move |folder: &Path| BinlogWriter::open(folder, mode, Codec::None, layout);
             contenders.push(paced(&name, &load, files, create, BatchReader));
         }

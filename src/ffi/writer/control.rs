@@ -56,8 +56,10 @@ pub unsafe extern "C" fn binlog_writer_sync(writer: *mut binlog_writer, err: *mu
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.sync().map(|()| BINLOG_OK)) }
 }
 
-/// Does what flush_interval_ms and sync_interval_ms ask for by now. Only a writer without a background thread whose log
-/// may go quiet needs it, every so often. Any thread. Returns as binlog_writer_sync.
+/// Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left
+/// to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer
+/// without a background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no
+/// append may wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
