@@ -16,6 +16,7 @@ mod error;
 pub mod ffi;
 mod format;
 pub mod io;
+mod legacy;
 mod log;
 mod options;
 mod reader;

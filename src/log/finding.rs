@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::elders;
 use super::names;
 use super::slot::{Found, Log, Shared, Slot};
 use super::snapshot::{Snapshot, Unreadable};
@@ -35,6 +36,10 @@ pub(super) struct Finding<'a> {
     fresh: Vec<File>,
     /// Those that do not begin as a segment.
     broken: Vec<(File, Error)>,
+    /// Files of older libraries.
+    elders: Vec<elders::Found>,
+    /// Files of a directory that are not called as segments are.
+    others: Vec<File>,
     /// No listed file was found to be removed.
     is_whole: bool,
 }
@@ -49,6 +54,8 @@ impl<'a> Finding<'a> {
             slots: vec![],
             fresh: vec![],
             broken: vec![],
+            elders: vec![],
+            others: vec![],
             is_whole: true,
         }
     }
@@ -68,12 +75,26 @@ impl<'a> Finding<'a> {
         }
     }
 
+    /// Takes files that are none of this library's: those of older ones among them count where it has none itself.
+    pub fn add_others(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) {
+        let others = names.into_iter().filter(|name| !name.starts_with('.'));
+        self.others.extend(others.map(|name| (directory.clone(), name)));
+    }
+
     /// Takes one file, which must be a segment.
     pub fn add_alone(&mut self, directory: &Arc<dyn Directory>, name: &str) -> Result<()> {
-        let segment = match self.shared.open(&**directory, name)? {
-            Found::Segment(segment) => segment,
+        let segment = match self.shared.open(&**directory, name) {
+            Ok(Found::Segment(segment)) => segment,
             // The error that says why not.
-            _ => Arc::new(Segment::open(&**directory, name, Access::Read)?),
+            Ok(_) => Arc::new(Segment::open(&**directory, name, Access::Read)?),
+            Err(error) if error.kind() == Kind::Corrupt => match elders::look(directory, name)? {
+                Some(found) => {
+                    self.elders.push(found);
+                    return Ok(());
+                }
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
         };
         self.take(directory, &segment);
         Ok(())
@@ -90,7 +111,13 @@ impl<'a> Finding<'a> {
             Some(slots) => self.slots.extend(slots),
             None => self.by_headers(fresh)?,
         }
+        if self.slots.is_empty() && self.broken.is_empty() {
+            for (directory, name) in std::mem::take(&mut self.others) {
+                self.elders.extend(elders::look(&directory, &name).ok().flatten());
+            }
+        }
         let unreadable = self.place_the_broken()?;
+        self.slots.extend(elders::slots(std::mem::take(&mut self.elders)));
         if let (true, Some(first)) = (self.slots.is_empty(), unreadable.first()) {
             return Err(first.error.clone());
         }
@@ -106,7 +133,10 @@ impl<'a> Finding<'a> {
                 Ok(Found::Segment(segment)) => self.take(&directory, &segment),
                 Ok(Found::Unborn) => (),
                 Ok(Found::Gone) => self.is_whole = false,
-                Err(error) if error.kind() == Kind::Corrupt => self.broken.push(((directory, name), error)),
+                Err(error) if error.kind() == Kind::Corrupt => match elders::look(&directory, &name)? {
+                    Some(found) => self.elders.push(found),
+                    None => self.broken.push(((directory, name), error)),
+                },
                 Err(error) => return Err(error),
             }
         }

@@ -4,6 +4,7 @@
 pub(crate) mod active;
 mod calendar;
 mod earlier;
+mod elders;
 mod finding;
 mod lock;
 mod maker;

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory};
 use crate::options::Required;
-use crate::segment::{is_unborn, Segment};
+use crate::segment::{is_unborn, Ancestry, Segment};
 
 /// Segments that a reader and its cursors keep open for the next question, besides those that they are reading.
 const KEPT_OPEN: usize = 16;
@@ -37,6 +37,8 @@ pub(crate) struct Slot {
     known: OnceLock<Known>,
     /// What was put together for a segment whose beginning is damaged: its header, and the offset of its first block.
     rescued: Option<Box<(FileHeader, u64)>>,
+    /// It is a file of an older library.
+    legacy: Option<Elder>,
     open: Mutex<Weak<Segment>>,
     /// This process holds the writer's lock on the file.
     is_ours: AtomicBool,
@@ -58,6 +60,14 @@ pub(crate) enum Found {
     Unborn,
     /// It was removed.
     Gone,
+}
+
+/// What is known of a file of an older library besides what stands in it.
+struct Elder {
+    ancestry: Ancestry,
+    /// The file of the same log before it, whose records have the ids before.
+    before: Option<Arc<Slot>>,
+    records: OnceLock<u64>,
 }
 
 /// What a reader and all its cursors share.
@@ -127,6 +137,7 @@ impl Slot {
             by_name: false,
             known: OnceLock::new(),
             rescued: segment.is_rescued.then(|| Box::new((header.clone(), segment.start))),
+            legacy: None,
             open: Mutex::new(Arc::downgrade(segment)),
             is_ours: AtomicBool::new(false),
         };
@@ -145,9 +156,23 @@ impl Slot {
             by_name: true,
             known: OnceLock::new(),
             rescued: None,
+            legacy: None,
             open: Mutex::default(),
             is_ours: AtomicBool::new(false),
         }
+    }
+
+    /// Of a file of an older library, which comes behind the slot `before` in its log.
+    pub fn legacy(directory: Arc<dyn Directory>, name: String, ancestry: Ancestry, before: Option<Arc<Slot>>) -> Self {
+        let log = Arc::new(Log { name: ancestry.log.clone(), id: ancestry.log_id.clone() });
+        let sequence = ancestry.sequence;
+        let legacy = Some(Elder { ancestry, before, records: OnceLock::new() });
+        Slot { legacy, ..Slot::by_name(directory, name, log, sequence) }
+    }
+
+    /// Whether it is a file of an older library.
+    pub fn is_legacy(&self) -> bool {
+        self.legacy.is_some()
     }
 
     pub fn path(&self) -> PathBuf {
@@ -188,6 +213,9 @@ impl Slot {
             shared.keep(&segment);
             return Ok(Found::Segment(segment));
         }
+        if let Some(elder) = &self.legacy {
+            return self.open_legacy(elder, shared);
+        }
         let segment = match &self.rescued {
             None => match shared.open(&*self.directory, &self.name)? {
                 Found::Segment(segment) => segment,
@@ -205,6 +233,40 @@ impl Slot {
         *self.open.lock() = Arc::downgrade(&segment);
         shared.keep(&segment);
         Ok(Found::Segment(segment))
+    }
+
+    fn open_legacy(&self, elder: &Elder, shared: &Shared) -> Result<Found> {
+        let first_id = match &elder.before {
+            Some(before) => before.next_id(shared)?,
+            None => 1,
+        };
+        let segment = match Segment::open_legacy(&*self.directory, &self.name, &elder.ancestry, first_id) {
+            Ok(segment) => Arc::new(segment),
+            Err(e) if e.kind() == Kind::NotFound && self.is_gone() => return Ok(Found::Gone),
+            Err(e) => return Err(e),
+        };
+        shared.require.check(&segment.header, &segment.path)?;
+        self.learn(&segment);
+        *self.open.lock() = Arc::downgrade(&segment);
+        shared.keep(&segment);
+        Ok(Found::Segment(segment))
+    }
+
+    /// The id behind the last record of a file of an older library, which is read for that, unless a cursor has read it.
+    fn next_id(&self, shared: &Shared) -> Result<u64> {
+        let removed = || Error::new(Kind::NotFound, "the file was removed").at(&self.path());
+        let first_id = self.known().map(|known| known.first_id);
+        let records = self.legacy.as_ref().map(|elder| &elder.records);
+        if let (Some(first_id), Some(records)) = (first_id, records.and_then(|records| records.get())) {
+            return Ok(first_id + records);
+        }
+        let Found::Segment(segment) = self.open(shared)? else { return Err(removed()) };
+        let translated = segment.translated.as_ref().ok_or_else(removed)?;
+        let counted = translated.records().map_err(|e| Error::io(&e, "read").at(&segment.path))?;
+        if let Some(records) = records {
+            let _ = records.set(counted);
+        }
+        Ok(segment.header.first_id + counted)
     }
 
     /// A name that lies, or a file that was exchanged, is told of, and never read in the wrong place.

@@ -167,6 +167,10 @@ impl Source {
 
     /// As [`Self::snapshot`], and whether every listed file was there when it was opened.
     fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
+        // What an older library wrote is read as it was when the reader was opened.
+        if known.slots.iter().any(|slot| slot.is_legacy()) {
+            return Ok((known.clone(), true));
+        }
         let mut found = Finding::new(known, mode);
         match self {
             Source::File(directory, name) => match (known.slots.first(), mode) {
@@ -175,9 +179,10 @@ impl Source {
                 (None, _) => found.add_alone(directory, name)?,
             },
             Source::Directory(directory) => {
-                let mut names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
-                names.retain(|name| name.ends_with(EXTENSION));
+                let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+                let (names, others) = names.into_iter().partition(|name| name.ends_with(EXTENSION));
                 found.add(directory, names);
+                found.add_others(directory, others);
             }
             Source::Glob(pattern) => {
                 let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();

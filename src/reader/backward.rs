@@ -49,7 +49,7 @@ impl Cursor {
         let live = segment.is_live();
         let (left, reason) = place.map.stopped.as_ref().map_or((0, String::new()), |stopped| stopped.1.tell());
         if left > 0 && !live && !is_torn(&segment, end, 0)? {
-            place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, end));
+            place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(end)));
             return Ok(());
         }
         if let Some(file) = self.snapshot.unreadable_before(self.snapshot.slots.len()) {
@@ -78,9 +78,17 @@ impl Cursor {
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
         };
         let unread_bytes = segment.file.len().map_or(0, |len| len.saturating_sub(end));
-        place.verdict = Tail { state, next_id: 0, path: segment.path.clone(), offset: end, unread_bytes, reason };
+        place.verdict = Tail {
+            state,
+            next_id: 0,
+            path: segment.path.clone(),
+            offset: segment.told_offset(end),
+            unread_bytes,
+            reason,
+        };
         if self.mode == crate::options::ReaderMode::Strict && matches!(state, TailState::Torn | TailState::Unclosed) {
-            place.damage = Some(Error::corrupt(&place.verdict.reason).at_offset(&segment.path, end));
+            place.damage =
+                Some(Error::corrupt(&place.verdict.reason).at_offset(&segment.path, segment.told_offset(end)));
         }
         Ok(())
     }

@@ -478,7 +478,7 @@ impl Cursor {
         let offset = self.scanner.offset();
         let segment = self.scanner.segment().clone();
         self.tail.unread_bytes = self.left().unwrap_or(0);
-        self.tail.offset = offset;
+        self.tail.offset = segment.told_offset(offset);
         let error = segment.corrupt(offset, reason);
         self.fail(error)
     }

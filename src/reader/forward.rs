@@ -219,7 +219,7 @@ impl Cursor {
             self.salvage_end(&reason)?;
         }
         let unread_bytes = if left > 0 { self.left().unwrap_or(left) } else { 0 };
-        let (path, offset) = (self.segment().path.clone(), self.scanner.offset());
+        let (path, offset) = (self.segment().path.clone(), self.segment().told_offset(self.scanner.offset()));
         self.tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
         Ok(Moved::End)
     }

@@ -119,7 +119,7 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         .map_or_else(String::new, |by| format!("{} (process {} on {})", by.library, by.pid, by.host));
     SegmentFacts {
         path: segment.path.clone(),
-        bytes: segment.file.len().ok().filter(|&len| len != u64::MAX),
+        bytes: segment.file_len(),
         name: header.name.clone(),
         content_type: header.content_type.clone(),
         parameters: header.parameters.clone(),

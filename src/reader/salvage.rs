@@ -360,7 +360,7 @@ impl Cursor {
         let Some(on_loss) = salvage.on_loss.clone() else { return Ok(()) };
         on_loss(&Loss {
             path: segment.path.clone(),
-            offset,
+            offset: segment.told_offset(offset),
             bytes,
             ids,
             pages,

@@ -88,6 +88,9 @@ impl Map {
 impl Segment {
     /// What the index tells of the segment; empty when there is none that can be used.
     pub fn indexed(self: &Arc<Self>) -> Result<Arc<Map>> {
+        if self.translated.is_some() {
+            return Ok(Arc::default());
+        }
         let len = self.len()?;
         if len == u64::MAX {
             return Ok(Arc::default());

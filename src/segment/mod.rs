@@ -4,6 +4,7 @@
 mod appender;
 mod indexing;
 mod latest;
+mod legacy;
 mod map;
 mod recover;
 mod rescue;
@@ -19,9 +20,11 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{self, FileHeader};
 use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
+use crate::legacy::Translated;
 
 pub(crate) use appender::{Appender, Block, LAST_STEP};
 pub(crate) use latest::latest_time;
+pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Map, Part};
 pub(crate) use recover::{recover, survey, Found};
 pub(crate) use rescue::rescue;
@@ -42,6 +45,8 @@ pub(crate) struct Segment {
     pub start: u64,
     /// Its beginning is damaged: the header is put together from what is known otherwise.
     pub is_rescued: bool,
+    /// It shows a file of an older library.
+    pub translated: Option<Arc<Translated>>,
     /// This process holds the writer's lock itself, through another handle, to recover the segment.
     pub is_ours: AtomicBool,
     cache: map::Cache,
@@ -64,6 +69,7 @@ impl Segment {
             header,
             start,
             is_rescued: false,
+            translated: None,
             is_ours: AtomicBool::new(false),
             cache: map::Cache::default(),
         })
@@ -82,6 +88,7 @@ impl Segment {
             header,
             start,
             is_rescued: true,
+            translated: None,
             is_ours: AtomicBool::new(false),
             cache: map::Cache::default(),
         })
@@ -103,6 +110,7 @@ impl Segment {
             header,
             start: bytes.len() as u64,
             is_rescued: false,
+            translated: None,
             is_ours: AtomicBool::new(false),
             cache: map::Cache::default(),
         })
@@ -110,7 +118,21 @@ impl Segment {
 
     /// An error at a place in this segment.
     pub fn corrupt(&self, offset: u64, reason: &Malformed) -> Error {
-        malformed(reason).at_offset(&self.path, offset)
+        malformed(reason).at_offset(&self.path, self.told_offset(offset))
+    }
+
+    /// Where in the file a place of the segment is, for people.
+    pub fn told_offset(&self, offset: u64) -> u64 {
+        self.translated.as_ref().map_or(offset, |translated| translated.place_of(offset))
+    }
+
+    /// Length of the file; `None` when it is compressed as a whole.
+    pub fn file_len(&self) -> Option<u64> {
+        let len = match &self.translated {
+            Some(translated) => translated.source_len(),
+            None => self.file.len(),
+        };
+        len.ok().filter(|&len| len != u64::MAX)
     }
 
     /// Whether the file is a gzip or zstd file as a whole, which can only be read from its beginning.

@@ -50,6 +50,7 @@ pub(crate) fn rescue(
         header,
         start,
         is_rescued: true,
+        translated: None,
         is_ours: false.into(),
         cache,
     }))

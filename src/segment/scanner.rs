@@ -162,6 +162,12 @@ impl Scanner {
     pub fn header(&mut self) -> Result<BlockHeader, Bad> {
         self.pass();
         let have = self.fill(HEADER, self.ahead)?;
+        if let (Some(translated), 1..) = (&self.segment.translated, have) {
+            // Who made the blocks knows why there is none here.
+            if let Some(reason) = translated.verdict_at(self.offset) {
+                return Err(Bad::Malformed(Malformed::Inconsistent(reason)));
+            }
+        }
         if have < HEADER {
             return Err(Bad::End { left: have as u64 });
         }
@@ -172,6 +178,10 @@ impl Scanner {
     pub fn check_whole(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let end = self.offset.saturating_add(header.block_len());
         if end > self.known_len {
+            if let Some(translated) = &self.segment.translated {
+                let reaches = translated.reaches(end).map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))?;
+                return if reaches { Ok(()) } else { Err(Bad::End { left: 0 }) };
+            }
             let len = self.segment.file.len();
             self.known_len = len.map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
         }
@@ -206,7 +216,10 @@ impl Scanner {
         self.need(total, HEADER)?;
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
         let stored = &self.buffer[head..total];
-        checksum::verify_pages(self.segment.header.marker, checksums, stored).map_err(Bad::Malformed)?;
+        // The older libraries have no checksums.
+        if self.segment.translated.is_none() {
+            checksum::verify_pages(self.segment.header.marker, checksums, stored).map_err(Bad::Malformed)?;
+        }
         self.payload.stored = match header.codec {
             0 => Some(head..total),
             codec => {
@@ -234,6 +247,9 @@ impl Scanner {
             let end = (header.payload_stored as usize).min((page + 1) * PAGE);
             let sum = checksum::of_page(checksums, page);
             let bytes = out.get(page * PAGE..end);
+            if self.segment.translated.is_some() {
+                return bytes.is_none();
+            }
             bytes.is_none_or(|bytes| !checksum::is_page_good(self.segment.header.marker, page, bytes, sum))
         };
         let bad = (0..checksum::pages(header.payload_stored as usize)).filter(is_bad).collect();
@@ -256,7 +272,8 @@ impl Scanner {
         }
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
         for (page, bytes) in pages.zip(out.chunks(PAGE)) {
-            if !checksum::is_page_good(self.segment.header.marker, page, bytes, checksum::of_page(checksums, page)) {
+            let is_good = |sum| checksum::is_page_good(self.segment.header.marker, page, bytes, sum);
+            if self.segment.translated.is_none() && !is_good(checksum::of_page(checksums, page)) {
                 return Err(Bad::Malformed(Malformed::Page { page }));
             }
         }

@@ -16,6 +16,9 @@ const OVERLAP: usize = 7;
 /// Whether the bad bytes at `offset` are a torn tail: they start where nothing was known to be durable yet, and no
 /// valid block follows them.
 pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Result<bool> {
+    if let Some(translated) = &segment.translated {
+        return Ok(translated.is_torn());
+    }
     Ok(offset >= durable_end && next_block(segment, offset + 1)?.is_none())
 }
 

@@ -1,0 +1,270 @@
+//! A file of an older library, shown as the segment that it would be.
+
+use std::io::{IoSlice, Result};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::translate::{Built, Row, Translator, Verdict};
+use super::window::Window;
+use super::{invalid, Form, Legacy};
+use crate::io::File;
+
+/// Where blocks begin in what is shown. There is no beginning of a segment before them: the header was made otherwise.
+pub const START: u64 = 4096;
+
+/// Shows blocks that are made when they are read, and made again when they are read again: only where they begin is kept.
+pub(crate) struct Translated {
+    source: Arc<dyn File>,
+    first_id: u64,
+    /// No file of the same log comes behind it.
+    is_last: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    translator: Translator,
+    /// The blocks so far, and where the next begins.
+    rows: Vec<Row>,
+    next: Row,
+    /// The block that was made last: its number, and its bytes.
+    current: Option<usize>,
+    built: Built,
+    ended: Option<Ended>,
+}
+
+/// What comes behind the last block.
+struct Ended {
+    /// Bytes of this library's format, from here on.
+    at: u64,
+    bytes: Vec<u8>,
+    verdict: Verdict,
+    /// Bytes of the older library's file that are no record.
+    left: u64,
+    records: u64,
+}
+
+impl Ended {
+    fn left_at(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+}
+
+impl Translated {
+    pub fn new(legacy: &Legacy, marker: u64, first_id: u64, is_last: bool) -> Self {
+        let end = match legacy.form {
+            Form::Python { end: Some(end) } => end,
+            _ => u64::MAX,
+        };
+        let window = Window::new(legacy.file.clone(), end);
+        let next = Row::first(START, legacy.start, first_id);
+        let state = State {
+            translator: Translator::new(legacy.form, marker, window),
+            rows: vec![],
+            next,
+            current: None,
+            built: Built::default(),
+            ended: None,
+        };
+        Translated { source: legacy.file.clone(), first_id, is_last, state: Mutex::new(state) }
+    }
+
+    /// Bytes of the older library's file; `u64::MAX` when it is compressed.
+    pub fn source_len(&self) -> Result<u64> {
+        self.source.len()
+    }
+
+    /// Whether what is shown reaches to `end`.
+    pub fn reaches(&self, end: u64) -> Result<bool> {
+        let mut state = self.state.lock();
+        while state.ended.is_none() && state.next.at < end {
+            self.go_on(&mut state)?;
+        }
+        let len = state.ended.as_ref().map_or(u64::MAX, |ended| ended.left_at() + ended.left);
+        Ok(end <= len)
+    }
+
+    /// How many records there are. Reads to the end, unless somebody has.
+    pub fn records(&self) -> Result<u64> {
+        let mut state = self.state.lock();
+        self.finish(&mut state).map(|ended| ended.records)
+    }
+
+    /// Where in the older library's file stands what is shown at `offset`, or the block of it.
+    pub fn place_of(&self, offset: u64) -> u64 {
+        let state = self.state.lock();
+        match &state.ended {
+            Some(ended) if offset >= ended.at => state.next.source + offset.saturating_sub(ended.left_at()),
+            _ => {
+                let behind = state.rows.partition_point(|row| row.at <= offset);
+                behind.checked_sub(1).map_or(state.next.source, |at| state.rows[at].source)
+            }
+        }
+    }
+
+    /// What is wrong with what is shown at `offset`, if that is where records end.
+    pub fn verdict_at(&self, offset: u64) -> Option<String> {
+        match self.state.lock().ended.as_ref().filter(|ended| offset == ended.left_at())?.verdict.clone() {
+            Verdict::Torn(reason) | Verdict::Corrupt(reason) => Some(reason),
+            Verdict::Closed | Verdict::Unclosed => None,
+        }
+    }
+
+    /// Whether the file ends within a record.
+    pub fn is_torn(&self) -> bool {
+        self.state.lock().ended.as_ref().is_some_and(|ended| matches!(ended.verdict, Verdict::Torn(_)))
+    }
+
+    fn finish<'a>(&self, state: &'a mut State) -> Result<&'a Ended> {
+        while state.ended.is_none() {
+            self.go_on(state)?;
+        }
+        state.ended.as_ref().ok_or_else(|| invalid("the file does not end"))
+    }
+
+    /// Makes the block behind the last known one.
+    fn go_on(&self, state: &mut State) -> Result<()> {
+        let row = state.next;
+        state.current = None;
+        let (next, verdict) = state.translator.build(row, &mut state.built)?;
+        if state.built.len() > 0 {
+            state.rows.push(row);
+            state.current = Some(state.rows.len() - 1);
+        }
+        state.next = next;
+        if let Some(verdict) = verdict {
+            let records = next.first_id - self.first_id;
+            let bytes = state.translator.ending(next, records, &verdict, self.is_last);
+            let left = match &verdict {
+                Verdict::Closed | Verdict::Unclosed => 0,
+                Verdict::Torn(_) if !self.is_last => 0,
+                // At least one byte, so that there is something to be wrong.
+                _ => match self.source.len()? {
+                    u64::MAX => 1,
+                    len => len.saturating_sub(next.source).max(1),
+                },
+            };
+            state.ended = Some(Ended { at: next.at, bytes, verdict, left, records });
+        }
+        Ok(())
+    }
+
+    /// Copies what is shown from `offset` on, of one block or of what comes behind the last.
+    fn copy(&self, state: &mut State, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        while state.ended.is_none() && state.next.at <= offset {
+            self.go_on(state)?;
+        }
+        if let Some(ended) = state.ended.as_ref().filter(|ended| offset >= ended.at) {
+            return match offset.checked_sub(ended.left_at()) {
+                None => Ok(copy_part(buffer, &ended.bytes, offset - ended.at)),
+                Some(at) if at >= ended.left => Ok(0),
+                Some(at) => {
+                    let most = buffer.len().min(usize::try_from(ended.left - at).unwrap_or(usize::MAX));
+                    match self.source.read_at(&mut buffer[..most], state.next.source + at) {
+                        // Of a compressed file that breaks there.
+                        Ok(0) => {
+                            buffer[0] = 0;
+                            Ok(1)
+                        }
+                        Err(e) if e.raw_os_error().is_none() => {
+                            buffer[0] = 0;
+                            Ok(1)
+                        }
+                        read => read,
+                    }
+                }
+            };
+        }
+        let index = state.rows.partition_point(|row| row.at <= offset) - 1;
+        let row = state.rows[index];
+        if state.current != Some(index) {
+            state.current = None;
+            let known = state.rows.get(index + 1).map_or(state.next.at, |next| next.at);
+            let (next, _) = state.translator.build(row, &mut state.built)?;
+            if next.at != known {
+                return Err(invalid("the file has changed while it was read"));
+            }
+            state.current = Some(index);
+        }
+        let mut at = offset - row.at;
+        let built = &state.built;
+        if at < built.head.len() as u64 {
+            return Ok(copy_part(buffer, &built.head, at));
+        }
+        at -= built.head.len() as u64;
+        let bytes = state.translator.window.bytes();
+        let mut done = 0;
+        for piece in &built.payload {
+            if done == buffer.len() {
+                break;
+            }
+            match at.checked_sub(piece.len() as u64) {
+                Some(behind) => at = behind,
+                None => {
+                    done += copy_part(&mut buffer[done..], &bytes[piece.clone()], at);
+                    at = 0;
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn copy_part(buffer: &mut [u8], bytes: &[u8], from: u64) -> usize {
+    let part = &bytes[from as usize..];
+    let len = part.len().min(buffer.len());
+    buffer[..len].copy_from_slice(&part[..len]);
+    len
+}
+
+impl File for Translated {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if offset < START {
+            let len = buffer.len().min((START - offset) as usize);
+            buffer[..len].fill(0);
+            return Ok(len);
+        }
+        let mut state = self.state.lock();
+        self.copy(&mut state, buffer, offset)
+    }
+
+    fn len(&self) -> Result<u64> {
+        let mut state = self.state.lock();
+        self.finish(&mut state).map(|ended| ended.left_at() + ended.left)
+    }
+
+    fn write_at(&self, _parts: &[IoSlice<'_>], _offset: u64) -> Result<usize> {
+        read_only()
+    }
+
+    fn set_len(&self, _len: u64) -> Result<()> {
+        read_only()
+    }
+
+    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
+        read_only()
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        read_only()
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        read_only()
+    }
+
+    fn unlock(&self) -> Result<()> {
+        read_only()
+    }
+
+    fn is_locked(&self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+fn read_only<T>() -> Result<T> {
+    Err(std::io::Error::from_raw_os_error(libc::EROFS))
+}

@@ -1,0 +1,96 @@
+//! A record of an older library, as its parser found it.
+
+use std::ops::Range;
+
+use crate::format::{limits, metadata};
+
+/// What its type is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// A number of the user's, or of one of this library's events.
+    Number(u32),
+    /// A name.
+    Name(String),
+}
+
+/// A record, with places counted from its first byte.
+#[derive(Debug)]
+pub struct Item {
+    /// Bytes that it takes in the file, framing and all.
+    pub size: usize,
+    pub type_of: Type,
+    /// In nanoseconds since the Unix epoch; 0 when it does not tell.
+    pub time: i64,
+    /// Pairs as this library's format has them, and how many.
+    pub metadata: Vec<u8>,
+    pub pairs: u64,
+    pub payload: Range<usize>,
+}
+
+impl Default for Item {
+    fn default() -> Self {
+        Item { size: 0, type_of: Type::Number(0), time: 0, metadata: vec![], pairs: 0, payload: 0..0 }
+    }
+}
+
+/// What came of looking for a record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is one.
+    Record,
+    /// It takes at least so many bytes from its beginning to tell.
+    Need(usize),
+    /// What stands there cannot be a record.
+    Malformed(String),
+}
+
+impl Item {
+    /// Forgets the record before.
+    pub fn clear(&mut self) {
+        self.metadata.clear();
+        self.pairs = 0;
+        self.time = 0;
+        if self.type_of != Type::Number(0) {
+            self.type_of = Type::Number(0);
+        }
+    }
+
+    /// Adds a pair. Bytes that are not UTF-8 are written as `\xff`.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        self.pairs += 1;
+        if self.pairs > limits::METADATA_PAIRS {
+            return Err(format!("the record has more than {} pairs of metadata", limits::METADATA_PAIRS));
+        }
+        metadata::put(&mut self.metadata, &text(key), &text(value));
+        match self.metadata.len() <= limits::METADATA {
+            true => Ok(()),
+            false => Err(format!("the metadata of the record takes more than {} bytes", limits::METADATA)),
+        }
+    }
+}
+
+/// Bytes as text: what is not UTF-8 among them as `\xff`.
+pub fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes
+            .utf8_chunks()
+            .fold(String::new(), |mut out, chunk| {
+                out.push_str(chunk.valid());
+                chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+                out
+            })
+            .into(),
+    }
+}
+
+/// The payload of the longest record that is read.
+pub const LONGEST: u64 = limits::RECORD_DEFAULT;
+
+/// Refuses a length over the limit.
+pub fn check_len(len: u64) -> Result<usize, String> {
+    match len <= LONGEST {
+        true => Ok(len as usize),
+        false => Err(format!("a record of {len} bytes is told, and {LONGEST} is the most that is read")),
+    }
+}

@@ -1,0 +1,106 @@
+//! The files of three older libraries, read as segments: the Python binary logger's, the Java binlog's and shoebox's.
+//!
+//! Each form is parsed by a module of its own (`python`, `java`, `shoebox`, `lines`), which knows nothing of this library's
+//! format. `translate` makes blocks of what they find, and `file` shows these blocks as a file, so that a segment of an
+//! older library is one like any other to all that read.
+
+mod file;
+mod item;
+mod java;
+mod lines;
+mod names;
+mod protobuf;
+mod python;
+mod shoebox;
+mod translate;
+mod window;
+
+use std::collections::BTreeMap;
+use std::io::Result;
+use std::sync::Arc;
+
+use crate::io::{self, Access, Directory, File};
+
+pub(crate) use file::{Translated, START};
+pub(crate) use names::log_name;
+
+/// Which library wrote a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The Python binary logger, `MapLogger` 1.0: records end at this offset, or with the file when it was not closed.
+    Python { end: Option<u64> },
+    /// The Java binlog (mfz-binlog), file version 1.0: bytes of a length.
+    Java { width: usize },
+    /// An archive of shoebox, version 1.
+    Shoebox,
+    /// What shoebox's JSON variant wrote: a payload a line.
+    Lines,
+}
+
+impl Form {
+    /// What it is called to people, and in the parameters of a log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Python { .. } => "Python binary logger 1.0",
+            Form::Java { .. } => "Java binlog 1.0",
+            Form::Shoebox => "shoebox archive 1",
+            Form::Lines => "shoebox JSON lines",
+        }
+    }
+}
+
+/// A file of an older library, and what it says about itself.
+pub(crate) struct Legacy {
+    pub form: Form,
+    pub file: Arc<dyn File>,
+    /// Where its records begin.
+    pub start: u64,
+    /// In nanoseconds since the Unix epoch; 0 when it does not say.
+    pub created_ns: i64,
+    /// `None` when it does not say.
+    pub content_type: Option<String>,
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl Legacy {
+    /// The file, if its contents are those of an older library's. What begins as one and cannot be read further is an
+    /// error of the kind [`std::io::ErrorKind::InvalidData`] that says why.
+    pub fn find(directory: &dyn Directory, name: &str) -> Result<Option<Self>> {
+        let raw = directory.open(name, Access::Read)?;
+        let file = io::inflated(raw.clone())?;
+        let is_compressed = file.len()? == u64::MAX;
+        let mut first = [0; 64];
+        let n = match io::read_full(&*file, &mut first, 0) {
+            Ok(n) => n,
+            // Whoever opens it as a segment says what is wrong with it.
+            Err(e) if e.raw_os_error().is_none() => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let first = &first[..n];
+        if first.starts_with(python::HEADER) {
+            return python::open(file).map(Some);
+        }
+        if first.starts_with(java::MAGIC) {
+            return java::open(file).map(Some);
+        }
+        if shoebox::is_one(first) {
+            return Ok(Some(Legacy::plain(Form::Shoebox, file)));
+        }
+        // Text alone could be anything: only the compressed form is taken, the one that shoebox wrote.
+        if is_compressed && lines::is_one(first) {
+            return Ok(Some(Legacy::plain(Form::Lines, file)));
+        }
+        Ok(None)
+    }
+
+    /// Of a file that says nothing about itself.
+    fn plain(form: Form, file: Arc<dyn File>) -> Self {
+        let content_type = (form == Form::Lines).then(|| "application/json".to_owned());
+        Legacy { form, file, start: 0, created_ns: 0, content_type, parameters: BTreeMap::new() }
+    }
+}
+
+/// An error of reading that is no fault of the system.
+fn invalid(reason: impl Into<String>) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, reason.into())
+}

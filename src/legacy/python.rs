@@ -1,0 +1,75 @@
+//! The Python binary logger, `MapLogger` 1.0.
+//!
+//! `"MapLogger_v1.0" record* [map offset8 "MapLogger_v1.0"]`, a record being `name_length8 name data_length8 data`, all
+//! integers of 8 bytes, big-endian. The name is the class of the logged object; its length counts characters. The map is a
+//! pickle, which is code: it is never read, as the records tell all that it tells.
+
+use std::collections::BTreeMap;
+use std::io::Result;
+use std::sync::Arc;
+
+use byteorder::{BigEndian as BE, ByteOrder};
+
+use super::item::{check_len, Item, Step, Type};
+use super::{Form, Legacy};
+use crate::io::{self, File};
+
+pub const HEADER: &[u8] = b"MapLogger_v1.0";
+/// The end of a file that was closed: where the map begins, and the header once more.
+const FOOTER: usize = 8 + HEADER.len();
+/// Characters of a class name, at the most.
+const NAME: u64 = 1024;
+
+/// Finds where the records of a file end.
+pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
+    let len = file.len()?;
+    let mut end = None;
+    let start = HEADER.len() as u64;
+    if let (true, Some(at)) = (len != u64::MAX, len.checked_sub(FOOTER as u64).filter(|&at| at >= start)) {
+        let mut footer = [0; FOOTER];
+        let n = io::read_full(&*file, &mut footer, at)?;
+        // A map that is told to begin elsewhere is none: then the records tell where they end.
+        let map = BE::read_u64(&footer);
+        end = (n == FOOTER && footer[8..] == *HEADER && (start..=at).contains(&map)).then_some(map);
+    }
+    let form = Form::Python { end };
+    Ok(Legacy { form, file, start, created_ns: 0, content_type: None, parameters: BTreeMap::new() })
+}
+
+/// Looks at the record that begins with `bytes`.
+pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
+    let Some(head) = bytes.get(..8) else { return Step::Need(8) };
+    let chars = BE::read_u64(head);
+    if chars == 0 || chars > NAME {
+        return Step::Malformed(format!("a class name of {chars} characters is told"));
+    }
+    let mut at = 8;
+    for _ in 0..chars {
+        let Some(&first) = bytes.get(at) else { return Step::Need(at + 1) };
+        at += match first {
+            0..0x80 => 1,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+        };
+    }
+    let name = 8..at;
+    let Some(head) = bytes.get(at..at + 8) else { return Step::Need(at + 8) };
+    let len = match check_len(BE::read_u64(head)) {
+        Ok(len) => len,
+        Err(reason) => return Step::Malformed(reason),
+    };
+    let payload = at + 8..at + 8 + len;
+    if payload.end > bytes.len() {
+        return Step::Need(payload.end);
+    }
+    let Ok(name) = std::str::from_utf8(&bytes[name]) else {
+        return Step::Malformed("the class name is not UTF-8".to_owned());
+    };
+    match &mut item.type_of {
+        Type::Name(known) if known == name => (),
+        other => *other = Type::Name(name.to_owned()),
+    }
+    (item.size, item.payload) = (payload.end, payload);
+    Step::Record
+}

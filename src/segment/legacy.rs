@@ -1,0 +1,72 @@
+//! A file of an older library as a segment of a log.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use super::{map, reading, Segment};
+use crate::error::{Error, Result};
+use crate::format::declaration::{FileHeader, Predecessor};
+use crate::io::Directory;
+use crate::legacy::{Legacy, Translated, START};
+
+/// What the name of an older library's file and the files beside it say.
+#[derive(Clone, Debug)]
+pub(crate) struct Ancestry {
+    pub log: String,
+    pub log_id: Vec<u8>,
+    pub sequence: u64,
+    /// No other file of the log comes behind it.
+    pub is_last: bool,
+}
+
+impl Ancestry {
+    /// The marker of the segment that the file number `sequence` is shown as.
+    fn marker(&self, sequence: u64) -> u64 {
+        let bytes = self.log_id.iter().copied().chain(sequence.to_le_bytes());
+        // FNV-1a (Fowler, Noll, Vo), odd, as no marker is 0.
+        bytes.fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) | 1
+    }
+}
+
+impl Segment {
+    /// Opens a file of an older library, whose first record is going to have the id `first_id`.
+    pub fn open_legacy(directory: &dyn Directory, name: &str, ancestry: &Ancestry, first_id: u64) -> Result<Self> {
+        let path = directory.path_of(name);
+        let failed = |e: std::io::Error| reading(&e).at(&path);
+        let legacy = Legacy::find(directory, name).map_err(failed)?;
+        let legacy = legacy.ok_or_else(|| Error::corrupt("the file is not what it was when it was found").at(&path))?;
+        let mut parameters = legacy.parameters.clone();
+        parameters.insert("legacy.format".to_owned(), legacy.form.name().to_owned());
+        let before = ancestry.sequence.checked_sub(1).filter(|&before| before > 0);
+        let header = FileHeader {
+            created_ns: legacy.created_ns,
+            name: ancestry.log.clone(),
+            content_type: legacy.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+            parameters,
+            log_id: ancestry.log_id.clone(),
+            marker: ancestry.marker(ancestry.sequence),
+            sequence: ancestry.sequence,
+            first_id,
+            predecessor: before.map(|sequence| Predecessor {
+                sequence,
+                last_id: first_id - 1,
+                bytes: 0,
+                marker: ancestry.marker(sequence),
+                latest_ns: None,
+            }),
+            ..FileHeader::default()
+        };
+        let translated = Arc::new(Translated::new(&legacy, header.marker, first_id, ancestry.is_last));
+        Ok(Segment {
+            file: translated.clone(),
+            name: name.to_owned(),
+            path,
+            header,
+            start: START,
+            is_rescued: false,
+            translated: Some(translated),
+            is_ours: AtomicBool::new(false),
+            cache: map::Cache::default(),
+        })
+    }
+}
