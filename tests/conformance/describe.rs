@@ -1,0 +1,143 @@
+//! What a log says, as the canonical JSON that `tests/golden/README.md` describes.
+#![allow(dead_code)] // each program uses a part of it
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use binlog::{event, Cursor, Error, Filter, Loss, Metadata, Reader, ReaderMode, ReaderOptions, Record, Tail};
+use serde_json::{json, Value};
+
+/// Payloads up to this length stand in the JSON in hex, longer ones as their CRC-32.
+const HEX: usize = 64;
+
+/// One record or event; `type_name` is added by whoever has the cursor.
+fn describe(record: &Record<'_>) -> Value {
+    if let Some(name) = event_name(record) {
+        return json!({
+            "before_id": record.id, "event": name, "time": record.time, "metadata": pairs(record.metadata),
+        });
+    }
+    let mut out = json!({
+        "id": record.id,
+        "time": record.time,
+        "type": record.type_id,
+        "metadata": pairs(record.metadata),
+        "length": record.payload_len,
+    });
+    if record.payload.len() <= HEX {
+        out["hex"] = record.payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    } else {
+        out["crc32"] = crc32fast::hash(record.payload).into();
+    }
+    out
+}
+
+fn event_name(record: &Record<'_>) -> Option<&'static str> {
+    event::name(record.type_id).filter(|_| record.is_event())
+}
+
+fn pairs(metadata: Metadata<'_>) -> Vec<(&str, &str)> {
+    metadata.into_iter().collect()
+}
+
+/// A record of a cursor, or one of the library's events.
+pub enum Told {
+    Record(Value),
+    Event(Value),
+}
+
+/// What comes next; `None` at the end.
+pub fn next(cursor: &mut Cursor) -> Result<Option<Told>, Error> {
+    // One at a time, so that the names are those that the log has told by then.
+    let Some(record) = cursor.next()? else { return Ok(None) };
+    let (type_id, is_event, mut told) = (record.type_id, event_name(&record).is_some(), describe(&record));
+    if is_event {
+        return Ok(Some(Told::Event(told)));
+    }
+    if let Some(name) = cursor.type_name(type_id) {
+        told["type_name"] = name.into();
+    }
+    Ok(Some(Told::Record(told)))
+}
+
+pub fn describe_end(end: &Result<Tail, Error>) -> Value {
+    match end {
+        Ok(tail) => json!({
+            "state": format!("{:?}", tail.state).to_lowercase(),
+            "next_id": tail.next_id,
+            "offset": tail.offset,
+            "unread_bytes": tail.unread_bytes,
+        }),
+        Err(e) => json!({ "error": format!("{:?}", e.kind()).to_lowercase(), "offset": e.offset() }),
+    }
+}
+
+/// All that a log tells; the events apart from the records.
+pub fn describe_log(path: &Path) -> Value {
+    describe_with(path, ReaderOptions::default())
+}
+
+fn describe_with(path: &Path, options: ReaderOptions) -> Value {
+    let reader = match Reader::open(path, options) {
+        Ok(reader) => reader,
+        Err(e) => return json!({ "records": [], "events": [], "segments": [], "end": describe_end(&Err(e)) }),
+    };
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
+    let (mut records, mut events) = (vec![], vec![]);
+    let end = loop {
+        match next(&mut cursor) {
+            Ok(Some(Told::Record(record))) => records.push(record),
+            Ok(Some(Told::Event(event))) => events.push(event),
+            Ok(None) => break Ok(cursor.tail()),
+            Err(e) => break Err(e),
+        }
+    };
+    let segments: Vec<Value> = reader
+        .segments()
+        .iter()
+        .map(|segment| {
+            json!({
+                "name": segment.name, "content_type": segment.content_type, "parameters": segment.parameters,
+                "sequence": segment.sequence, "first_id": segment.first_id,
+            })
+        })
+        .collect();
+    json!({ "records": records, "events": events, "segments": segments, "end": describe_end(&end) })
+}
+
+/// The same of a reader that salvages, with the losses that it was told of.
+pub fn describe_salvaged(path: &Path) -> Value {
+    let losses = Arc::new(Mutex::new(vec![]));
+    let told = losses.clone();
+    let options = ReaderOptions {
+        mode: ReaderMode::Salvage,
+        on_loss: Some(Arc::new(move |loss| told.lock().unwrap().push(describe_loss(loss)))),
+        ..ReaderOptions::default()
+    };
+    let mut log = describe_with(path, options);
+    log["losses"] = Value::Array(std::mem::take(&mut losses.lock().unwrap()));
+    log
+}
+
+fn describe_loss(loss: &Loss) -> Value {
+    let (first_id, last_id) = loss.ids.unwrap_or((0, 0));
+    let (first_page, page_count) = loss.pages.unwrap_or((0, 0));
+    json!({
+        "file": loss.path.file_name().map(|name| name.to_string_lossy()),
+        "offset": loss.offset, "bytes": loss.bytes, "first_id": first_id, "last_id": last_id,
+        "first_page": first_page, "page_count": page_count, "durable": loss.durable,
+    })
+}
+
+/// The JSON with a line for each record and event.
+pub fn one_line_each(log: &Value) -> String {
+    let part = |(key, value): (&String, &Value)| match value {
+        Value::Array(rows) => {
+            let rows: Vec<String> = rows.iter().map(|row| format!("\n    {row}")).collect();
+            format!("  \"{key}\": [{}]", rows.join(","))
+        }
+        other => format!("  \"{key}\": {other}"),
+    };
+    let parts: Vec<String> = log.as_object().unwrap().iter().map(part).collect();
+    format!("{{\n{}\n}}\n", parts.join(",\n"))
+}
