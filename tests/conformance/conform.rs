@@ -1,0 +1,146 @@
+//! The Rust program of the conformance suite: `tests/conformance/README.md` says what each command does.
+//!
+//!     conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT
+
+mod describe;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, RollOptions, Writer, WriterOptions};
+use describe::{describe_log, describe_salvaged, next, one_line_each, Told};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["read", path] => print(&one_line_each(&describe_log(Path::new(path)))),
+        ["salvage", path] => print(&one_line_each(&describe_salvaged(Path::new(path)))),
+        ["write", dir, count] => count.parse().map_err(Into::into).and_then(|count| write(Path::new(dir), count)),
+        ["tail", dir, count] => count.parse().map_err(Into::into).and_then(|count| tail(Path::new(dir), count)),
+        _ => Err("conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("conform: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> Outcome {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Records of a call that takes several, and of a stretch that is written in one way.
+const RUN: u64 = 10;
+/// Records from one flush to the next.
+const FLUSH: u64 = 100;
+/// Records of a segment.
+const SEGMENT: u64 = 1000;
+
+/// Record number `i` of a log that is written here.
+struct Numbered {
+    time: i64,
+    type_id: u32,
+    metadata: MetadataBuf,
+    payload: Vec<u8>,
+}
+
+impl Numbered {
+    fn new(i: u64, named: u32) -> Self {
+        let mut metadata = MetadataBuf::new();
+        if i.is_multiple_of(3) {
+            metadata.push("i", &i.to_string());
+            metadata.push("ключ", "значение");
+        }
+        Numbered {
+            time: 1_700_000_000_000_000_000 + i as i64 * 1000,
+            type_id: if i.is_multiple_of(5) { named } else { (i % 5) as u32 },
+            metadata,
+            payload: (0..i * 7919 % 700).map(|j| (i * 31 + j * 7) as u8).collect(),
+        }
+    }
+
+    fn record(&self) -> NewRecord<'_> {
+        NewRecord {
+            type_id: self.type_id,
+            time: Some(self.time),
+            metadata: self.metadata.as_metadata(),
+            payload: &self.payload,
+        }
+    }
+}
+
+fn write(dir: &Path, count: u64) -> Outcome {
+    let options = WriterOptions {
+        name: "conform".into(),
+        content_type: "application/x-conform".into(),
+        parameters: [("writer".to_owned(), "rust".to_owned())].into(),
+        roll: RollOptions { records: Some(SEGMENT), ..RollOptions::default() },
+        ..WriterOptions::default()
+    };
+    let writer = Writer::open(dir, options)?;
+    let named = writer.type_id("conform.named", "text/plain")?;
+    let before = writer.position()?.appended;
+    let mut done = 0;
+    while done < count {
+        let run: Vec<Numbered> =
+            (done..count.min(done + RUN)).map(|at| Numbered::new(before + at + 1, named)).collect();
+        match done / RUN % 4 {
+            0 => run.iter().try_for_each(|one| writer.append_record(&one.record()).map(|_| ()))?,
+            1 => run.iter().try_for_each(|one| gather(&writer, one))?,
+            // Packed frames are for crossing to another language: here they are a batch like any other.
+            _ => writer.append_batch(run.iter().map(Numbered::record)).map(|_| ())?,
+        }
+        done += run.len() as u64;
+        if done.is_multiple_of(FLUSH) {
+            writer.flush()?;
+        }
+    }
+    let position = writer.position()?.appended;
+    writer.close()?;
+    match position == before + count {
+        true => Ok(()),
+        false => Err(format!("the last id is {position} after {count} records behind {before}").into()),
+    }
+}
+
+fn gather(writer: &Writer, one: &Numbered) -> binlog::Result<()> {
+    let (first, rest) = one.payload.split_at(one.payload.len() / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    writer.gather_record(&NewRecord { payload: b"", ..one.record() }, &[first, second, third]).map(|_| ())
+}
+
+fn tail(dir: &Path, count: u64) -> Outcome {
+    let start = Instant::now();
+    let reader = loop {
+        match Reader::open(dir, ReaderOptions::default()) {
+            Err(e) if e.kind() == Kind::NotFound && start.elapsed() < Duration::from_secs(30) => {
+                sleep(Duration::from_millis(5));
+            }
+            opened => break opened?,
+        }
+    };
+    let mut cursor = reader.cursor(&Filter { from_id: Some(1), ..Filter::default() })?;
+    let mut out = std::io::stdout().lock();
+    let mut seen = 0;
+    while seen < count {
+        match next(&mut cursor)? {
+            Some(Told::Record(record)) => {
+                writeln!(out, "{record}")?;
+                seen += 1;
+            }
+            Some(Told::Event(event)) => return Err(format!("an event that nobody asked for: {event}").into()),
+            None if cursor.wait(Duration::from_secs(60))? => (),
+            None => return Err(format!("no more than {seen} of {count} records came in 60 s").into()),
+        }
+    }
+    Ok(out.flush()?)
+}
