@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test soak soak-fuzz soak-sanitized bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance soak soak-fuzz soak-sanitized bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -20,7 +20,7 @@ build: setup ## Build the library (shared and static) and the command, optimised
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests system-tests fuzz-replay defects docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests conformance system-tests fuzz-replay defects docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -37,6 +37,10 @@ unit: ## Rust tests of the library and of the command.
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
+
+# The programs of Java and Go come with their bindings, and are linked as a user of theirs would.
+conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) ## Every language reads the golden files, and writes, reads and follows what the others do.
+	tests/conformance/run.py
 
 system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
 	tests/system/run.sh
@@ -84,7 +88,7 @@ header: ## Write include/binlog.h anew from src/ffi.
 	BINLOG_WRITE_HEADER=1 $(CARGO) test --locked --test header
 
 golden: ## Write the golden files anew; only for a new version of the format.
-	$(CARGO) test --locked --test golden -- --ignored write_golden
+	$(CARGO) test --locked --test golden -- --ignored --exact write_golden
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean

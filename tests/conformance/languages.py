@@ -1,0 +1,136 @@
+"""The conformance programs of all languages: how they are built, and how they are run."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GOLDEN = ROOT / "tests/golden"
+LIBRARIES = Path(os.environ.get("BINLOG_LIB_DIR") or ROOT / "target/release").resolve()
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+SANITIZE = ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+# A program that takes so long never ends; those that wait give up by themselves after 60 s.
+PATIENCE = 150
+
+
+class Failure(Exception):
+    """A check that failed, told in full."""
+
+
+def command_failed(words, status, errors):
+    shown = " ".join(shlex.quote(str(word)) for word in words)
+    return Failure(f"exit status {status}: {shown}\n{errors.decode(errors='replace').strip()}")
+
+
+@dataclass
+class Program:
+    """One language's `conform`."""
+
+    name: str
+    words: list
+    # What the segments that it writes say about their writer.
+    writer: str
+    # Whether it has the command `salvage`.
+    salvages: bool = True
+    # Whether it is another build of a program that is there already: reads and writes, but follows nobody.
+    is_variant: bool = False
+    environment: dict = field(default_factory=dict)
+
+    def start(self, *arguments, output=subprocess.PIPE):
+        # Paths are UTF-8, which a JVM has to be told.
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", **self.environment}
+        words = [*self.words, *(str(argument) for argument in arguments)]
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
+                                env=environment)
+
+    def finish(self, process):
+        """What it printed; it must have ended well."""
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise Failure(f"no end after {PATIENCE} s: {shlex.join(process.args)}") from None
+        if process.returncode != 0:
+            raise command_failed(process.args, process.returncode, errors)
+        return output.decode() if output is not None else ""
+
+    def run(self, *arguments):
+        return self.finish(self.start(*arguments))
+
+
+def build(words, **options):
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, **options)
+    if done.returncode != 0:
+        raise command_failed(words, done.returncode, done.stdout)
+
+
+def rust(_work):
+    build([os.environ.get("CARGO", "cargo"), "build", "--locked", "--quiet", "--example", "conform"], cwd=ROOT)
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or "target")
+    return Program("Rust", [ROOT / target / "debug/examples/conform"], "rust")
+
+
+def compiled(name, source, compiler, writer, flags, is_variant=False):
+    def make(work):
+        program = work / f"conform-{name.split()[0].lower()}{'-sanitized' if is_variant else ''}"
+        build([*compiler, *flags, f"-I{ROOT / 'include'}", HERE / source, "-o", program,
+               f"-L{LIBRARIES}", f"-Wl,-rpath,{LIBRARIES}", "-lbinlog"])
+        return Program(name, [program], writer, is_variant=is_variant)
+    return make
+
+
+def java(_work):
+    target = ROOT / "bindings/java/target"
+    for needed in [target / "binlog.jar", target / "test-classes/io/binlog/conform/Conform.class"]:
+        if not needed.exists():
+            raise Failure(f"{needed.relative_to(ROOT)} is missing: `make java` builds it")
+    classes = f"{target / 'binlog.jar'}:{target / 'test-classes'}"
+    # Many short runs: compiling what runs for a second would cost more than it brings.
+    words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", classes]
+    return Program("Java", [*words, "io.binlog.conform.Conform"], "java", salvages=False)
+
+
+def go(work):
+    prefix = ROOT / "target/prefix/lib"
+    if not (prefix / "pkgconfig/binlog.pc").exists():
+        raise Failure("target/prefix/lib/pkgconfig/binlog.pc is missing: `make prefix` installs it")
+    program = work / "conform-go"
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "pkgconfig")}
+    build(["go", "build", "-o", program, "./internal/conform"], cwd=ROOT / "bindings/go", env=environment)
+    return Program("Go", [program], "go", salvages=False, environment={"LD_LIBRARY_PATH": str(prefix)})
+
+
+def has_sanitizers(compiler):
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "empty.c"
+        source.write_text("int main(void) { return 0; }\n")
+        words = [*compiler, *SANITIZE, str(source), "-o", str(Path(scratch) / "empty")]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def build_all(work, tell):
+    """The programs of all languages that are there, in the order in which they are told. `tell` gets notes."""
+    cc, cxx = shlex.split(os.environ.get("CC", "cc")), shlex.split(os.environ.get("CXX", "c++"))
+    makers = [rust,
+              compiled("C", "conform.c", cc, "c", ["-std=c99", "-O1", *WARNINGS]),
+              compiled("C++", "conform.cpp", cxx, "cpp", ["-std=c++17", "-O1", *WARNINGS])]
+    if has_sanitizers(cc):
+        # Warnings are a matter of the builds above: what the sanitizers put in between makes some that are none.
+        makers += [compiled("C (sanitized)", "conform.c", cc, "c", ["-std=c99", "-O1", *SANITIZE], True),
+                   compiled("C++ (sanitized)", "conform.cpp", cxx, "cpp", ["-std=c++17", "-O1", *SANITIZE], True)]
+    else:
+        tell(f"{cc[0]} has no AddressSanitizer: nothing is run with it")
+    for language, maker in [("java", java), ("go", go)]:
+        if (ROOT / "bindings" / language).is_dir():
+            makers.append(maker)
+        else:
+            tell(f"there is no bindings/{language}: it takes no part")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda maker: maker(work), makers))

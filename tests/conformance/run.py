@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""One corpus for all languages: each reads every golden file, what every other one writes, and follows it meanwhile.
+
+tests/conformance/README.md says what is checked. One line a check, the last one "N passed, M failed"; exits with 1 if any
+failed. Only the standard library is needed, and the built library in target/release (or in BINLOG_LIB_DIR).
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import command
+import expected
+from languages import GOLDEN, HERE, Failure, build_all
+
+# Records of a log that one language writes: five segments.
+COUNT = 5000
+# Lengths to which a golden file is cut.
+CUTS = 30
+
+
+def same(seen, wanted, whose):
+    """Compares texts, and says which line is another one: whole logs are too long to look through."""
+    if seen == wanted:
+        return
+    one, other = seen.split("\n"), wanted.split("\n")
+    for number, (line, instead) in enumerate(zip(one, other), 1):
+        if line != instead:
+            at = len(os.path.commonprefix([line, instead]))
+            around = slice(max(0, at - 120), at + 120)
+            raise Failure(f"{whose}: line {number} is another one, from its character {at + 1} on:\n"
+                          f"  is        {line[around]}\n  should be {instead[around]}")
+    raise Failure(f"{whose}: {len(one)} lines instead of {len(other)}")
+
+
+def golden_files(programs):
+    for path in sorted(GOLDEN.glob("*.json")):
+        log = path.with_suffix("")
+        for program in programs:
+            yield f"{program.name} reads {log.name}", read_as(program, log, path.read_text("utf-8"))
+        yield f"the command reads {log.name}", command_reads(log, json.loads(path.read_text("utf-8")))
+
+
+def read_as(program, log, wanted, how="read"):
+    return lambda: same(program.run(how, log), wanted, f"{program.name}, {log.name}")
+
+
+def command_reads(log, wanted, *options):
+    return lambda: command.compare(wanted, log, *options)
+
+
+def salvaged_files(programs):
+    for path in sorted((HERE / "salvaged").glob("*.json")):
+        log, wanted = GOLDEN / path.stem, path.read_text("utf-8")
+        for program in programs:
+            if program.salvages:
+                yield f"{program.name} salvages {log.name}", read_as(program, log, wanted, "salvage")
+        yield f"the command salvages {log.name}", command_reads(log, json.loads(wanted), "--salvage")
+
+
+def other_paths(programs, work):
+    """A pattern, a path that is not plain ASCII, and one at which nothing is."""
+    copy = work / "a log: журнал"
+    shutil.copytree(GOLDEN / "rolled", copy)
+    rolled = (GOLDEN / "rolled.json").read_text("utf-8")
+    for program in programs:
+        yield f"{program.name} reads a pattern", read_as(program, GOLDEN / "rolled/*.binlog", rolled)
+        yield f"{program.name} reads a path with spaces, beyond ASCII", read_as(program, copy, rolled)
+        yield f"{program.name} is told that nothing is there", read_as(program, work / "nothing", expected.NOT_FOUND)
+
+
+def cut_files(programs, work):
+    whole = (GOLDEN / "lz4.binlog").read_bytes()
+    copies = work / "cut"
+    copies.mkdir()
+    lengths = sorted({len(whole) * i // CUTS for i in range(CUTS)} | {11, 12, len(whole) - 1})
+    for length in lengths:
+        (copies / f"{length}.binlog").write_bytes(whole[:length])
+
+    def agree(length):
+        log = copies / f"{length}.binlog"
+        wanted = programs[0].run("read", log)
+        for program in programs[1:]:
+            same(program.run("read", log), wanted, f"{program.name} and {programs[0].name} at {length} bytes")
+        command.compare(json.loads(wanted), log)
+
+    for length in lengths:
+        yield f"all agree on lz4.binlog cut to {length} bytes", lambda length=length: agree(length)
+
+
+def check_log(programs, log, count, segments):
+    """All programs read the same, which is what the contract says; `segments` may be None."""
+    texts = {program.name: program.run("read", log) for program in programs}
+    first = programs[0].name
+    for name, text in texts.items():
+        same(text, texts[first], f"{name} and {first}, {log.name}")
+    text = texts[first]
+    same("\n".join(expected.lines_of(text, "records")), "\n".join(expected.record_lines(count)), f"records of {log.name}")
+    seen = json.loads(text)
+    if (seen["end"].get("state"), seen["end"].get("next_id")) != ("closed", count + 1):
+        raise Failure(f"{log.name} ends with {seen['end']}")
+    if segments is not None and seen["segments"] != segments:
+        raise Failure(f"{log.name} has the segments\n  {seen['segments']}\ninstead of\n  {segments}")
+    command.compare(seen, log)
+
+
+def cross_writing(programs, work):
+    def write_and_read(writer):
+        log = work / f"written by {writer.name}"
+        writer.run("write", log, COUNT)
+        segments = [expected.segment(1 + first // expected.SEGMENT, first + 1, writer.writer)
+                    for first in range(0, COUNT, expected.SEGMENT)]
+        check_log(programs, log, COUNT, segments)
+
+    for writer in programs:
+        yield f"all read what {writer.name} writes", lambda writer=writer: write_and_read(writer)
+
+
+def shared_log(programs, work):
+    """Each takes the log over from another one, within a segment, within a run of ten and at the end of a segment."""
+    def take_turns():
+        log, count = work / "written by all", 0
+        for turn, more in enumerate([730, 7, 263]):
+            for program in programs[turn:] + programs[:turn]:
+                program.run("write", log, more)
+                count += more
+        check_log(programs, log, count, None)
+
+    yield "all append to one log in turn, and all read it", take_turns
+
+
+def following(programs, work):
+    """One follows from before the log is there, while another writes, rolls, ends, and goes on in a second process."""
+    def follow(reader, writer):
+        log = work / f"followed by {reader.name}"
+        output = work / f"seen by {reader.name}"
+        with output.open("wb") as file:
+            process = reader.start("tail", log, COUNT, output=file)
+            try:
+                # So that it is already looking for the log; the result is the same if it is not.
+                time.sleep(0.3)
+                for count in [COUNT - 1500, 1000, 500]:
+                    writer.run("write", log, count)
+                reader.finish(process)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                    process.communicate()
+        wanted = "".join(line + "\n" for line in expected.record_lines(COUNT))
+        same(output.read_text("utf-8"), wanted, f"{reader.name}, {log.name}")
+
+    for reader, writer in zip(programs, programs[1:] + programs[:1]):
+        yield f"{reader.name} follows what {writer.name} writes", lambda r=reader, w=writer: follow(r, w)
+
+
+def check(name, work):
+    try:
+        work()
+    except Failure as failure:
+        return f"FAIL  {name}\n" + "".join(f"      {line}\n" for line in str(failure).splitlines())
+    return f"ok    {name}\n"
+
+
+def main():
+    def note(text):
+        print(f"note: {text}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="binlog-conformance-") as scratch:
+        work = Path(scratch)
+        try:
+            programs = build_all(work, note)
+        except Failure as failure:
+            print(f"FAIL  build\n{failure}\n0 passed, 1 failed")
+            return 1
+        print("languages: " + ", ".join([*(program.name for program in programs), "and the command"]), flush=True)
+        originals = [program for program in programs if not program.is_variant]
+        checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
+                  *golden_files(programs), *salvaged_files(programs), *other_paths(originals, work),
+                  *cut_files(programs, work)]
+        failed = 0
+        with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+            for told in pool.map(lambda one: check(*one), checks):
+                failed += told.startswith("FAIL")
+                print(told, end="", flush=True)
+        print(f"{len(checks) - failed} passed, {failed} failed")
+        return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
