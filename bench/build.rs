@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 /// The name by which the loader looks for the library when the program starts.
@@ -26,7 +27,27 @@ fn main() {
         let _ = fs::remove_file(&link);
         symlink(&library, &link).expect("a link in our own output folder");
     }
+    compile_c(&links);
     println!("cargo:rustc-link-search=native={}", links.display());
     println!("cargo:rustc-link-lib=dylib=binlog");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", links.display());
+}
+
+/// The program in C that those of the other languages are compared with, as a user of the library would compile it.
+fn compile_c(links: &Path) {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (source, include) = (manifest.join("languages/bench.c"), manifest.join("../include"));
+    println!("cargo:rerun-if-changed={}", source.display());
+    println!("cargo:rerun-if-changed={}", include.join("binlog.h").display());
+    println!("cargo:rerun-if-env-changed=CC");
+    let program = links.join("bench-c");
+    let mut compiler = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]);
+    compiler.arg("-I").arg(include).arg("-o").arg(&program).arg(source);
+    compiler.arg("-L").arg(links).arg("-lbinlog").arg(format!("-Wl,-rpath,{}", links.display()));
+    match compiler.status() {
+        Ok(status) if status.success() => println!("cargo:rustc-env=BENCH_C={}", program.display()),
+        Ok(status) => panic!("{compiler:?}: {status}"),
+        Err(error) => panic!("{compiler:?}: {error}"),
+    }
 }

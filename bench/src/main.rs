@@ -10,6 +10,8 @@ mod contender;
 mod crash;
 mod folder;
 mod index_size;
+mod language_table;
+mod languages;
 mod latency;
 mod latency_table;
 mod mcap_index;
@@ -110,7 +112,7 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
         let rows = run::run(work, place.folder(), amount, arguments, &mut section.left_out)?;
         for row in &rows {
             let told = row.rates.as_ref().map_or_else(String::clone, |rates| match work.told {
-                Told::Rates => stats::digits(rates.median / 1e6),
+                Told::Rates | Told::BesideC => stats::digits(rates.median / 1e6),
                 Told::Times { .. } => stats::time(1.0 / rates.median),
                 Told::Latencies => latency_table::in_words(rates),
             });

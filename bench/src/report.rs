@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::language_table;
 use crate::latency_table;
 use crate::run::Row;
 use crate::stats::{digits, time, Rates};
@@ -49,8 +50,9 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
             text += "|---|---|--:|--:|--:|--:|--:|---|---|\n";
             rates.iter().for_each(|(work, rows)| add_work(&mut text, work, rows));
         }
+        let languages: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::BesideC).collect();
         let latencies: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Latencies).collect();
-        if rates.len() + latencies.len() < section.works.len() {
+        if rates.len() + latencies.len() + languages.len() < section.works.len() {
             text += "\n| work | contender | time | spread | as fast as | target | met |\n";
             text += "|---|---|--:|--:|--:|---|---|\n";
             for (work, rows) in &section.works {
@@ -62,6 +64,10 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
         if !latencies.is_empty() {
             text += latency_table::HEAD;
             latencies.iter().for_each(|(work, rows)| latency_table::add(&mut text, work, rows));
+        }
+        if !languages.is_empty() {
+            text += language_table::HEAD;
+            languages.iter().for_each(|(work, rows)| language_table::add(&mut text, work, rows));
         }
         if !section.figures.is_empty() {
             text += "\n| what | contender | value | target | met |\n|---|---|--:|---|---|\n";
@@ -113,12 +119,12 @@ fn add_times(text: &mut String, work: &str, rows: &[Row], beside: &str) {
     }
 }
 
-fn median_of(rows: &[Row], contender: &str) -> Option<f64> {
+pub fn median_of(rows: &[Row], contender: &str) -> Option<f64> {
     Some(rows.iter().find(|row| row.contender == contender)?.rates.as_ref().ok()?.median)
 }
 
 /// The targets of a row in words, and whether each is met.
-fn verdict(rates: &Rates, rows: &[Row], targets: &[Target]) -> (String, String) {
+pub fn verdict(rates: &Rates, rows: &[Row], targets: &[Target]) -> (String, String) {
     let mut wanted = Vec::new();
     let mut met = Vec::new();
     for target in targets {

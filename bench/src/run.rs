@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Sample};
 use crate::stats::Rates;
-use crate::works::{Amount, Told, Work};
+use crate::works::{Amount, Work};
 use crate::{place, Result};
 
 /// What one contender reached in one work, or why it did not.
@@ -23,7 +23,7 @@ pub fn run(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<Row>> {
     let mut contenders = (work.contenders)(amount)?;
-    let is_beside = |name: &str| matches!(work.told, Told::Times { beside } if beside == name);
+    let is_beside = |name: &str| work.told.beside() == Some(name);
     contenders.retain(|contender| arguments.wants_contender(contender.name()) || is_beside(contender.name()));
     let mut present = Vec::with_capacity(contenders.len());
     for contender in contenders {

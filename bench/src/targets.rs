@@ -1,6 +1,6 @@
 //! What binlog is to reach, in one table.
 
-use crate::works::{BASE, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
+use crate::works::{BASE, C, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
 
 /// What a target is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,6 +121,18 @@ const TARGETS: &[Target] = &[
     target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
     target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
     within("open a log of 10,000 segments", "binlog", 20e-3),
+    target("languages append 600 B", "Java", 0.5, C),
+    target("languages append 600 B", "Go", 0.6, C),
+    target("languages append 100 B", "Java", 0.5, C),
+    target("languages append 100 B", "Go", 0.6, C),
+    target("languages append 600 B, batches of 100", "Java", 0.8, C),
+    target("languages append 600 B, batches of 100", "Go", 0.85, C),
+    target("languages append 100 B, batches of 100", "Java", 0.8, C),
+    target("languages append 100 B, batches of 100", "Go", 0.85, C),
+    target("languages read 600 B", "Java", 0.5, C),
+    target("languages read 600 B", "Go", 0.7, C),
+    target("languages read 100 B", "Java", 0.5, C),
+    target("languages read 100 B", "Go", 0.7, C),
 ];
 
 /// Most bytes a record may cost on disk over its payload.

@@ -3,6 +3,7 @@
 mod append;
 mod find;
 mod json;
+mod languages;
 mod latency;
 mod read;
 mod repair;
@@ -21,6 +22,8 @@ pub const SQLITE: &str = "SQLite";
 pub const FULL_READ: &str = "binlog, full read";
 pub const SQLITE_MAPPED: &str = "SQLite, mapped";
 pub const SCHEDULE: &str = "the schedule alone";
+/// The program that those of the other languages are compared with.
+pub const C: &str = "C";
 pub const LISTED: &str = "raw, names listed and the last file read";
 
 /// How much each contender does.
@@ -82,6 +85,19 @@ pub enum Told {
     Times { beside: &'static str },
     /// As the latencies of single records.
     Latencies,
+    /// As records a second, beside those of the program in C.
+    BesideC,
+}
+
+impl Told {
+    /// The contender without whom the others say nothing.
+    pub fn beside(self) -> Option<&'static str> {
+        match self {
+            Told::Times { beside } => Some(beside),
+            Told::BesideC => Some(C),
+            Told::Rates | Told::Latencies => None,
+        }
+    }
 }
 
 /// Both make 2 GiB a run.
@@ -89,6 +105,9 @@ pub const APPENDING: usize = 8;
 pub const READING: usize = 4;
 
 const SEARCHING: usize = 3;
+
+/// Programs warm up by themselves each time that they are started.
+const STARTING: usize = 3;
 
 pub const WORKS: &[Work] = &[
     appending("append 600 B", |amount| append::one_by_one(600, amount)),
@@ -118,6 +137,12 @@ pub const WORKS: &[Work] = &[
     searching("open a log of 10,000 segments", LISTED, segments::open),
     waiting("append latency over 50 rolls", latency::rolls),
     waiting("a tail sees a flushed record", latency::tail),
+    in_languages("languages append 600 B", |amount| languages::append(600, amount)),
+    in_languages("languages append 100 B", |amount| languages::append(100, amount)),
+    in_languages("languages append 600 B, batches of 100", |amount| languages::append_batch(600, amount)),
+    in_languages("languages append 100 B, batches of 100", |amount| languages::append_batch(100, amount)),
+    in_languages("languages read 600 B", |amount| languages::read(600, amount)),
+    in_languages("languages read 100 B", |amount| languages::read(100, amount)),
 ];
 
 pub fn told(work: &str) -> Told {
@@ -138,6 +163,10 @@ const fn searching(name: &'static str, beside: &'static str, contenders: Build) 
 
 const fn waiting(name: &'static str, contenders: Build) -> Work {
     Work { name, needs_disk: false, passes: 1, told: Told::Latencies, contenders }
+}
+
+const fn in_languages(name: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: STARTING, told: Told::BesideC, contenders }
 }
 
 fn boxed(contender: impl Contender + 'static) -> Box<dyn Contender> {

@@ -1,0 +1,38 @@
+//! The bindings beside the C interface: each language's program does the same.
+
+use super::{boxed, Amount, Contenders, C};
+use crate::contender::Contender;
+use crate::languages::{Language, Program, Work};
+use crate::Result;
+
+/// Fewer would be over before the clock has moved.
+const LEAST: u64 = 1_000;
+
+pub fn append(size: u64, amount: Amount) -> Result<Contenders> {
+    let plain = [
+        ("C, stdio and CRC-32C", Language::C),
+        ("Java, FileChannel and CRC-32C", Language::Java),
+        ("Go, bufio and CRC-32C", Language::Go),
+    ];
+    let mut contenders = all(Work::Append, size, amount.append_bytes);
+    contenders
+        .extend(plain.map(|(name, language)| program(name, language, Work::PlainAppend, size, amount.append_bytes)));
+    Ok(contenders)
+}
+
+pub fn append_batch(size: u64, amount: Amount) -> Result<Contenders> {
+    Ok(all(Work::AppendBatch, size, amount.append_bytes))
+}
+
+pub fn read(size: u64, amount: Amount) -> Result<Contenders> {
+    Ok(all(Work::Read, size, amount.read_bytes))
+}
+
+fn all(work: Work, size: u64, bytes: u64) -> Contenders {
+    let languages = [(C, Language::C), ("Java", Language::Java), ("Go", Language::Go)];
+    languages.map(|(name, language)| program(name, language, work, size, bytes)).into()
+}
+
+fn program(name: &'static str, language: Language, work: Work, size: u64, bytes: u64) -> Box<dyn Contender> {
+    boxed(Program { name, language, work, size, records: (bytes / size).max(LEAST) })
+}
