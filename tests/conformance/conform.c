@@ -1,6 +1,6 @@
 /* The C program of the conformance suite: tests/conformance/README.md says what each command does.
 
-     conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT */
+     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
 #define _POSIX_C_SOURCE 200809L
 #include <binlog.h>
 #include <inttypes.h>
@@ -260,7 +260,7 @@ static void on_loss(void *userdata, const binlog_loss *loss) {
   put_loss(userdata, loss);
 }
 
-static void read_log(const char *path, int salvage) {
+static void read_log(const char *path, binlog_filter filter, int salvage) {
   struct text end = {0}, events = {0}, losses = {0}, records = {0}, segments = {0};
   binlog_reader_options options = {.struct_size = sizeof options};
   if (salvage) {
@@ -273,8 +273,9 @@ static void read_log(const char *path, int salvage) {
   if (binlog_reader_open(path, &options, &reader, &err) < 0) {
     put_error(&end, err);
   } else {
-    binlog_filter filter = {.struct_size = sizeof filter, .flags = BINLOG_FILTER_EVENTS};
     binlog_cursor *cursor = NULL;
+    filter.struct_size = sizeof filter;
+    filter.flags |= BINLOG_FILTER_EVENTS;
     check(binlog_cursor_open(reader, &filter, &cursor, &err), err);
     binlog_record record;
     binlog_status status;
@@ -312,6 +313,58 @@ static void read_log(const char *path, int salvage) {
   print_list("records", &records, ",");
   print_list("segments", &segments, "");
   puts("}");
+}
+
+/* ---------------------------------------------------------------- conditions */
+
+static int64_t number_of(const char *word) {
+  char *end = NULL;
+  const long long number = strtoll(word, &end, 10);
+  if (*word == '\0' || *end != '\0') fail("%s is no number", word);
+  return number;
+}
+
+/* What the condition says about `what`, or NULL when it is about something else. */
+static char *value_of(char *condition, const char *what) {
+  const size_t len = strlen(what);
+  return strncmp(condition, what, len) == 0 && condition[len] == '=' ? condition + len + 1 : NULL;
+}
+
+enum { CONDITIONS = 16 };
+
+static void read_filtered(const char *path, char **conditions, int count) {
+  uint32_t types[CONDITIONS];
+  const char *names[CONDITIONS], *pairs[2 * CONDITIONS];
+  binlog_filter filter = {.types = types, .type_names = names, .metadata = pairs};
+  if (count > CONDITIONS) fail("more than %d conditions", CONDITIONS);
+  for (int i = 0; i < count; i++) {
+    char *value;
+    if ((value = value_of(conditions[i], "from_id")) != NULL) {
+      filter.from_id = (uint64_t)number_of(value);
+    } else if ((value = value_of(conditions[i], "to_id")) != NULL) {
+      filter.to_id = (uint64_t)number_of(value);
+    } else if ((value = value_of(conditions[i], "from_time")) != NULL) {
+      filter.from_time_ns = number_of(value);
+    } else if ((value = value_of(conditions[i], "to_time")) != NULL) {
+      filter.to_time_ns = number_of(value);
+    } else if ((value = value_of(conditions[i], "type")) != NULL) {
+      types[filter.type_count++] = (uint32_t)number_of(value);
+    } else if ((value = value_of(conditions[i], "type_name")) != NULL) {
+      names[filter.type_name_count++] = value;
+    } else if ((value = value_of(conditions[i], "last")) != NULL) {
+      filter.last = (uint64_t)number_of(value);
+    } else if (strcmp(conditions[i], "newest_first") == 0) {
+      filter.flags |= BINLOG_FILTER_NEWEST_FIRST;
+    } else if ((value = value_of(conditions[i], "pair")) != NULL && strchr(value, '=') != NULL) {
+      pairs[2 * filter.metadata_count] = value;
+      value = strchr(value, '=');
+      *value = '\0';
+      pairs[2 * filter.metadata_count++ + 1] = value + 1;
+    } else {
+      fail("%s is no condition", conditions[i]);
+    }
+  }
+  read_log(path, filter, 0);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -437,25 +490,19 @@ static void tail_log(const char *directory, uint64_t count) {
   binlog_cursor_close(cursor);
 }
 
-static uint64_t count_of(const char *word) {
-  char *end = NULL;
-  const unsigned long long count = strtoull(word, &end, 10);
-  if (*word < '0' || *word > '9' || *end != '\0') fail("%s is no count", word);
-  return count;
-}
-
 int main(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
-  if (argc == 3 && strcmp(command, "read") == 0)
-    read_log(argv[2], 0);
+  const binlog_filter everything = {.struct_size = sizeof everything};
+  if (argc >= 3 && strcmp(command, "read") == 0)
+    read_filtered(argv[2], argv + 3, argc - 3);
   else if (argc == 3 && strcmp(command, "salvage") == 0)
-    read_log(argv[2], 1);
+    read_log(argv[2], everything, 1);
   else if (argc == 4 && strcmp(command, "write") == 0)
-    write_log(argv[2], count_of(argv[3]));
+    write_log(argv[2], (uint64_t)number_of(argv[3]));
   else if (argc == 4 && strcmp(command, "tail") == 0)
-    tail_log(argv[2], count_of(argv[3]));
+    tail_log(argv[2], (uint64_t)number_of(argv[3]));
   else
-    fail("conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT");
+    fail("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT");
   if (fflush(stdout) != 0 || ferror(stdout)) fail("the output cannot be written");
   return 0;
 }

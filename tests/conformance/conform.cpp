@@ -1,8 +1,9 @@
 /* The C++ program of the conformance suite: tests/conformance/README.md says what each command does.
 
-     conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT */
+     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
 #include <binlog.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -141,7 +142,7 @@ std::string list(const std::vector<std::string>& lines) {
   return out + ']';
 }
 
-void read_log(const std::string& path, bool salvage) {
+void read_log(const std::string& path, binlog::filter filter, bool salvage) {
   std::vector<std::string> events, losses, records, segments;
   std::string end;
   binlog::reader_options options;
@@ -152,7 +153,6 @@ void read_log(const std::string& path, bool salvage) {
   if (const auto reader = binlog::reader::try_open(path, options); !reader) {
     end = end_of(reader.error());
   } else {
-    binlog::filter filter;
     filter.events = true;
     auto cursor = reader->records(filter);
     try {
@@ -171,6 +171,38 @@ void read_log(const std::string& path, bool salvage) {
   std::cout << "{\n  \"end\": " << end << ",\n  \"events\": " << list(events);
   if (salvage) std::cout << ",\n  \"losses\": " << list(losses);
   std::cout << ",\n  \"records\": " << list(records) << ",\n  \"segments\": " << list(segments) << "\n}\n";
+}
+
+/* ---------------------------------------------------------------- conditions */
+
+binlog::filter filter_of(const std::vector<std::string>& conditions) {
+  binlog::filter filter;
+  for (const std::string& condition : conditions) {
+    const std::size_t equals = std::min(condition.find('='), condition.size());
+    const std::string what = condition.substr(0, equals);
+    const std::string value = equals < condition.size() ? condition.substr(equals + 1) : "";
+    if (what == "from_id")
+      filter.from_id = std::stoull(value);
+    else if (what == "to_id")
+      filter.to_id = std::stoull(value);
+    else if (what == "from_time")
+      filter.from_time_ns = std::stoll(value);
+    else if (what == "to_time")
+      filter.to_time_ns = std::stoll(value);
+    else if (what == "type")
+      filter.types.push_back(static_cast<std::uint32_t>(std::stoul(value)));
+    else if (what == "type_name")
+      filter.type_names.push_back(value);
+    else if (what == "last")
+      filter.last = std::stoull(value);
+    else if (condition == "newest_first")
+      filter.newest_first = true;
+    else if (const std::size_t middle = value.find('='); what == "pair" && middle != std::string::npos)
+      filter.metadata.emplace_back(value.substr(0, middle), value.substr(middle + 1));
+    else
+      throw std::runtime_error(condition + " is no condition");
+  }
+  return filter;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -268,11 +300,11 @@ void tail_log(const std::string& directory, std::uint64_t count) {
 
 void run(const std::vector<std::string>& words) {
   const std::string command = words.empty() ? "" : words[0];
-  if (words.size() == 2 && command == "read") return read_log(words[1], false);
-  if (words.size() == 2 && command == "salvage") return read_log(words[1], true);
+  if (words.size() >= 2 && command == "read") return read_log(words[1], filter_of({words.begin() + 2, words.end()}), false);
+  if (words.size() == 2 && command == "salvage") return read_log(words[1], {}, true);
   if (words.size() == 3 && command == "write") return write_log(words[1], std::stoull(words[2]));
   if (words.size() == 3 && command == "tail") return tail_log(words[1], std::stoull(words[2]));
-  throw std::runtime_error("conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT");
+  throw std::runtime_error("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 //! The Rust program of the conformance suite: `tests/conformance/README.md` says what each command does.
 //!
-//!     conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT
+//!     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT
 
 mod describe;
 
@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, RollOptions, Writer, WriterOptions};
-use describe::{describe_log, describe_salvaged, next, one_line_each, Told};
+use describe::{describe_filtered, describe_salvaged, next, one_line_each, Told};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -19,11 +19,11 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["read", path] => print(&one_line_each(&describe_log(Path::new(path)))),
+        ["read", path, ref conditions @ ..] => read(Path::new(path), conditions),
         ["salvage", path] => print(&one_line_each(&describe_salvaged(Path::new(path)))),
         ["write", dir, count] => count.parse().map_err(Into::into).and_then(|count| write(Path::new(dir), count)),
         ["tail", dir, count] => count.parse().map_err(Into::into).and_then(|count| tail(Path::new(dir), count)),
-        _ => Err("conform read PATH | salvage PATH | write DIR COUNT | tail DIR COUNT".into()),
+        _ => Err("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,6 +32,29 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn read(path: &Path, conditions: &[&str]) -> Outcome {
+    let mut filter = Filter::default();
+    for condition in conditions {
+        let (what, value) = condition.split_once('=').unwrap_or((condition, ""));
+        match what {
+            "from_id" => filter.from_id = Some(value.parse()?),
+            "to_id" => filter.to_id = Some(value.parse()?),
+            "from_time" => filter.from_time = Some(value.parse()?),
+            "to_time" => filter.to_time = Some(value.parse()?),
+            "type" => filter.types.push(value.parse()?),
+            "type_name" => filter.type_names.push(value.to_owned()),
+            "pair" => {
+                let (key, value) = value.split_once('=').ok_or("a pair is pair=KEY=VALUE")?;
+                filter.metadata.push((key.to_owned(), value.to_owned()));
+            }
+            "last" => filter.last = Some(value.parse()?),
+            "newest_first" => filter.newest_first = true,
+            _ => return Err(format!("{condition} is no condition").into()),
+        }
+    }
+    print(&one_line_each(&describe_filtered(path, &filter)))
 }
 
 fn print(text: &str) -> Outcome {

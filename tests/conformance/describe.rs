@@ -74,15 +74,21 @@ pub fn describe_end(end: &Result<Tail, Error>) -> Value {
 
 /// All that a log tells; the events apart from the records.
 pub fn describe_log(path: &Path) -> Value {
-    describe_with(path, ReaderOptions::default())
+    describe_with(path, ReaderOptions::default(), &Filter::default())
 }
 
-fn describe_with(path: &Path, options: ReaderOptions) -> Value {
+/// What the filter lets through, and the events.
+pub fn describe_filtered(path: &Path, filter: &Filter) -> Value {
+    describe_with(path, ReaderOptions::default(), filter)
+}
+
+fn describe_with(path: &Path, options: ReaderOptions, filter: &Filter) -> Value {
     let reader = match Reader::open(path, options) {
         Ok(reader) => reader,
         Err(e) => return json!({ "records": [], "events": [], "segments": [], "end": describe_end(&Err(e)) }),
     };
-    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
+    let filter = Filter { events: true, ..filter.clone() };
+    let mut cursor = reader.cursor(&filter).expect("the reader takes such a filter");
     let (mut records, mut events) = (vec![], vec![]);
     let end = loop {
         match next(&mut cursor) {
@@ -114,7 +120,7 @@ pub fn describe_salvaged(path: &Path) -> Value {
         on_loss: Some(Arc::new(move |loss| told.lock().unwrap().push(describe_loss(loss)))),
         ..ReaderOptions::default()
     };
-    let mut log = describe_with(path, options);
+    let mut log = describe_with(path, options, &Filter::default());
     log["losses"] = Value::Array(std::mem::take(&mut losses.lock().unwrap()));
     log
 }

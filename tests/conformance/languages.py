@@ -35,8 +35,8 @@ class Program:
     words: list
     # What the segments that it writes say about their writer.
     writer: str
-    # Whether it has the command `salvage`.
-    salvages: bool = True
+    # Whether it has the command `salvage` and takes conditions: what bindings test by themselves.
+    has_extras: bool = True
     # Whether it is another build of a program that is there already: reads and writes, but follows nobody.
     is_variant: bool = False
     environment: dict = field(default_factory=dict)
@@ -94,7 +94,7 @@ def java(_work):
     classes = f"{target / 'binlog.jar'}:{target / 'test-classes'}"
     # Many short runs: compiling what runs for a second would cost more than it brings.
     words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", classes]
-    return Program("Java", [*words, "io.binlog.conform.Conform"], "java", salvages=False)
+    return Program("Java", [*words, "io.binlog.conform.Conform"], "java", has_extras=False)
 
 
 def go(work):
@@ -104,7 +104,7 @@ def go(work):
     program = work / "conform-go"
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "pkgconfig")}
     build(["go", "build", "-o", program, "./internal/conform"], cwd=ROOT / "bindings/go", env=environment)
-    return Program("Go", [program], "go", salvages=False, environment={"LD_LIBRARY_PATH": str(prefix)})
+    return Program("Go", [program], "go", has_extras=False, environment={"LD_LIBRARY_PATH": str(prefix)})
 
 
 def has_sanitizers(compiler):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import command
 import expected
+import selections
 from languages import GOLDEN, HERE, Failure, build_all
 
 # Records of a log that one language writes: five segments.
@@ -58,9 +59,33 @@ def salvaged_files(programs):
     for path in sorted((HERE / "salvaged").glob("*.json")):
         log, wanted = GOLDEN / path.stem, path.read_text("utf-8")
         for program in programs:
-            if program.salvages:
+            if program.has_extras:
                 yield f"{program.name} salvages {log.name}", read_as(program, log, wanted, "salvage")
         yield f"the command salvages {log.name}", command_reads(log, json.loads(wanted), "--salvage")
+
+
+def selected_records(programs):
+    """Filters: the same from all, and the records that the conditions leave of the golden file's JSON."""
+    programs = [program for program in programs if program.has_extras]
+
+    def agree(log, conditions, records):
+        wanted = programs[0].run("read", log, *conditions)
+        for program in programs[1:]:
+            same(program.run("read", log, *conditions), wanted, f"{program.name} and {programs[0].name}")
+        seen = json.loads(wanted)
+        if records is not None:
+            lines = [expected.canonical(row) for row in selections.select(records, conditions)]
+            same("\n".join(expected.lines_of(wanted, "records")), "\n".join(lines), "records")
+        options = selections.options(conditions)
+        # The command goes on behind records that are no longer there, after a note.
+        if options is not None and seen["end"].get("error") != "missed":
+            command.compare(seen, log, *options)
+
+    for name, conditions in selections.SELECTIONS:
+        records = json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))["records"]
+        yield f"{name}: {' '.join(conditions)}", lambda n=name, c=conditions, r=records: agree(GOLDEN / n, c, r)
+    for name, conditions in selections.UNPREDICTED:
+        yield f"{name}: {' '.join(conditions)}", lambda n=name, c=conditions: agree(GOLDEN / n, c, None)
 
 
 def other_paths(programs, work):
@@ -180,7 +205,7 @@ def main():
         print("languages: " + ", ".join([*(program.name for program in programs), "and the command"]), flush=True)
         originals = [program for program in programs if not program.is_variant]
         checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
-                  *golden_files(programs), *salvaged_files(programs), *other_paths(originals, work),
+                  *golden_files(programs), *salvaged_files(programs), *selected_records(programs), *other_paths(originals, work),
                   *cut_files(programs, work)]
         failed = 0
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
