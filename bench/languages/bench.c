@@ -158,7 +158,7 @@ static int64_t plain_append(const struct load *load, const char *dir) {
   make_table();
   const uint8_t known[] = "123456789"; /* the check value of the checksum's definition */
   uint32_t (*const crc32c)(const uint8_t *, size_t) = has_instruction() ? crc32c_by_processor : crc32c_by_table;
-  if (crc32c(known, 9) != 0xE3069283u || crc32c_by_table(known, 9) != 0xE3069283u) fail("CRC-32C", "is computed wrongly");
+  if (crc32c(known, 9) != 0xE3069283u || crc32c_by_table(known, 9) != 0xE3069283u) fail("CRC-32C", "a wrong sum");
   const int64_t start = now();
   for (uint64_t i = 0; i < load->count; i++) {
     const uint32_t header[] = {(uint32_t)load->size, crc32c(load->payload, load->size)};
@@ -211,7 +211,8 @@ int main(int argc, char **argv) {
     run(&load, argv[4]);
   } else {
     char beside[4096];
-    if (snprintf(beside, sizeof beside, "%s.warming", argv[4]) >= (int)sizeof beside) fail(argv[4], "the path is too long");
+    const int len = snprintf(beside, sizeof beside, "%s.warming", argv[4]);
+    if (len >= (int)sizeof beside) fail(argv[4], "the path is too long");
     const struct load less = {.payload = payload, .size = load.size, .count = load.count / 4};
     run(&less, beside);
     remove_directory(beside);

@@ -87,7 +87,8 @@ std::string record_line(const binlog::record_view& record, const binlog::cursor&
   std::string out;
   if (record.size() <= 64) {
     out = "{\"hex\":\"";
-    for (const std::uint8_t byte : record.bytes()) out += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    const char* digits = "0123456789abcdef";
+    for (const std::uint8_t byte : record.bytes()) out += {digits[byte >> 4], digits[byte & 15]};
     out += '"';
   } else {
     out = "{\"crc32\":" + std::to_string(crc32_of(record.bytes()));
@@ -259,7 +260,8 @@ void write_log(const std::string& directory, std::uint64_t count) {
   const std::uint64_t before = writer.position().appended_id;
   for (std::uint64_t done = 0; done < count;) {
     std::vector<numbered> run;
-    while (run.size() < run_records && done + run.size() < count) run.emplace_back(before + done + run.size() + 1, named);
+    const std::uint64_t first = before + done + 1;
+    while (run.size() < run_records && done + run.size() < count) run.emplace_back(first + run.size(), named);
     append(writer, run, done / run_records % 4);
     done += run.size();
     if (done % flush_records == 0) writer.flush();
@@ -300,7 +302,8 @@ void tail_log(const std::string& directory, std::uint64_t count) {
 
 void run(const std::vector<std::string>& words) {
   const std::string command = words.empty() ? "" : words[0];
-  if (words.size() >= 2 && command == "read") return read_log(words[1], filter_of({words.begin() + 2, words.end()}), false);
+  if (words.size() >= 2 && command == "read")
+    return read_log(words[1], filter_of({words.begin() + 2, words.end()}), false);
   if (words.size() == 2 && command == "salvage") return read_log(words[1], {}, true);
   if (words.size() == 3 && command == "write") return write_log(words[1], std::stoull(words[2]));
   if (words.size() == 3 && command == "tail") return tail_log(words[1], std::stoull(words[2]));

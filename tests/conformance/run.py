@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One corpus for all languages: each reads every golden file, what every other one writes, and follows it meanwhile.
 
-tests/conformance/README.md says what is checked. One line a check, the last one "N passed, M failed"; exits with 1 if any
-failed. Only the standard library is needed, and the built library in target/release (or in BINLOG_LIB_DIR).
+tests/conformance/README.md says what is checked. One line a check, the last one "N passed, M failed"; exits with 1 if
+any failed. Only the standard library is needed, and the built library in target/release (or in BINLOG_LIB_DIR).
 """
 
 import json
@@ -125,7 +125,8 @@ def check_log(programs, log, count, segments):
     for name, text in texts.items():
         same(text, texts[first], f"{name} and {first}, {log.name}")
     text = texts[first]
-    same("\n".join(expected.lines_of(text, "records")), "\n".join(expected.record_lines(count)), f"records of {log.name}")
+    records = "\n".join(expected.lines_of(text, "records"))
+    same(records, "\n".join(expected.record_lines(count)), f"records of {log.name}")
     seen = json.loads(text)
     if (seen["end"].get("state"), seen["end"].get("next_id")) != ("closed", count + 1):
         raise Failure(f"{log.name} ends with {seen['end']}")
@@ -205,8 +206,8 @@ def main():
         print("languages: " + ", ".join([*(program.name for program in programs), "and the command"]), flush=True)
         originals = [program for program in programs if not program.is_variant]
         checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
-                  *golden_files(programs), *salvaged_files(programs), *selected_records(programs), *other_paths(originals, work),
-                  *cut_files(programs, work)]
+                  *golden_files(programs), *salvaged_files(programs), *selected_records(programs),
+                  *other_paths(originals, work), *cut_files(programs, work)]
         failed = 0
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
             for told in pool.map(lambda one: check(*one), checks):
