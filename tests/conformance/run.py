@@ -193,6 +193,8 @@ def check(name, work):
 
 
 def main():
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
     def note(text):
         print(f"note: {text}", flush=True)
 
