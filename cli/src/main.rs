@@ -5,6 +5,7 @@ mod args;
 mod cat;
 mod damage;
 mod human;
+mod import;
 mod index;
 mod index_check;
 mod info;
@@ -62,7 +63,8 @@ Examples:
   binlog verify logs/                         is every byte what was written?
   binlog cat --salvage logs/                  all that can be read of a damaged log
   binlog recover logs/ saved/                 and a clean log of it
-  binlog prune --keep 30d --dry-run logs/     what is older than 30 days"
+  binlog prune --keep 30d --dry-run logs/     what is older than 30 days
+  binlog import old/*.binlog logs/            an older library's files become a log"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -77,6 +79,7 @@ enum Command {
     Verify(verify::Verify),
     Recover(recover::Recover),
     Index(index::Index),
+    Import(import::Import),
     Ls(ls::Ls),
     Roll(roll::Roll),
     Prune(prune::Prune),
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Index(args) => index::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Roll(args) => roll::run(&args),
         Command::Prune(args) => prune::run(&args),

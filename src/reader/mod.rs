@@ -105,6 +105,16 @@ impl Reader {
         self.snapshot.segments().filter_map(|segment| segment.ok()).map(|segment| facts(&segment)).collect()
     }
 
+    /// The files of these segments, in this order. Opens none.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.snapshot.slots.iter().map(|slot| slot.path()).collect()
+    }
+
+    /// What the first segment says about itself.
+    pub(crate) fn first_segment(&self) -> Result<SegmentFacts> {
+        Ok(facts(&*self.snapshot.segment(0)?))
+    }
+
     /// A cursor before the first record that the filter lets through.
     pub fn cursor(&self, filter: &Filter) -> Result<Cursor> {
         Cursor::new(self.source.clone(), self.snapshot.clone(), &self.options, filter)

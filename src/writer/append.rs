@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
 use crate::io::clock::{Clock, Stopwatch};
-use crate::record::{check_metadata, event, is_event, NamedType, NewRecord, FIRST_NAMED_TYPE};
+use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
 
 /// What the append lock guards.
@@ -177,6 +177,20 @@ impl Writer {
     pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
         self.shared.check_usable()?;
         self.shared.patiently(|| self.shared.type_id(name, content_type))
+    }
+
+    /// Puts an event of another log in front of the next record, with its time, its metadata and the pair `mark`.
+    pub(crate) fn append_event(
+        &self,
+        type_id: u32,
+        time: i64,
+        metadata: &Metadata<'_>,
+        mark: (&str, &str),
+    ) -> Result<()> {
+        self.shared.check_usable()?;
+        let facts = MetadataBuf::from_iter(metadata.into_iter().chain([mark]));
+        let push = || self.shared.push_event(&mut self.shared.append.lock(), type_id, time, facts.as_metadata());
+        self.shared.patiently(push)
     }
 }
 
@@ -400,10 +414,18 @@ impl Shared {
     }
 
     /// Puts an event in front of the next record.
-    pub(super) fn push_event(&self, filling: &mut MutexGuard<'_, Filling>, type_id: u32, now: i64) -> Result<()> {
+    pub(super) fn push_event(
+        &self,
+        filling: &mut MutexGuard<'_, Filling>,
+        type_id: u32,
+        time: i64,
+        metadata: Metadata<'_>,
+    ) -> Result<()> {
+        let pairs = metadata.as_bytes();
+        let metadata = (check_metadata(pairs)?, pairs);
         let Current { blocks, next_id } = self.piece(filling)?;
-        blocks.make_room(next_id, 0, now);
-        blocks.push(&NewEntry { type_id, time: now, metadata: (0, &[]), payload_len: 0 }, std::iter::empty());
+        blocks.make_room(next_id, 0, time);
+        blocks.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, std::iter::empty());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::append::Filling;
 use super::{Shared, Writer};
 use crate::error::Result;
 use crate::options::Lag;
-use crate::record::event;
+use crate::record::{event, Metadata};
 
 /// What the policies ask for after an append.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Shared {
     /// Puts a heartbeat in front of the next record.
     fn beat(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<()> {
         let now = filling.clock.now_ns();
-        self.push_event(filling, event::HEARTBEAT, now)?;
+        self.push_event(filling, event::HEARTBEAT, now, Metadata::default())?;
         filling.beat = now;
         Ok(())
     }

@@ -1,0 +1,274 @@
+//! Brings the records of other files, such as those of older libraries, into a log of this library's.
+
+mod sum;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use sum::Sum;
+
+use crate::error::{Error, Kind, Result};
+use crate::options::{Filter, ReaderOptions, Required, WriterOptions};
+use crate::reader::{Reader, Tail, TailState};
+use crate::record::{event, NamedType, NewRecord, Record};
+use crate::writer::Writer;
+
+/// Parameters of the log that say which files it was made of: a name for all of them together, and how many they are.
+const ID: &str = "import.id";
+const FILES: &str = "import.files";
+
+/// What is imported, and to where.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Files, directories and patterns, in this order.
+    pub sources: Vec<PathBuf>,
+    /// The directory of the log.
+    pub target: PathBuf,
+    /// How the log is written. An empty name, content type and parameters stand for those of the first source.
+    pub options: WriterOptions,
+}
+
+/// What an import has come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Records of the sources, all of which the log holds.
+    pub records: u64,
+    /// Of those, how many it held before, from an import that was stopped.
+    pub found: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+    /// Events that the log holds, too: that a writer began, ended, or was alive.
+    pub events: u64,
+    /// Events about the old files themselves, such as their names, which would not be true of the new ones.
+    pub left_out: u64,
+    /// Files whose end is torn, or that were not closed: what stood before is imported.
+    pub torn: Vec<Tail>,
+    /// CRC-32 over type, time, metadata and payload of all records, in order.
+    pub checksum: u32,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// So many bytes of payload were read from the sources.
+    Reading(u64),
+    /// So many were read back from the log.
+    Verifying(u64),
+}
+
+/// Imports, and compares what the log holds then with what the sources do. A log that an import was stopped in goes on
+/// where that was, when the sources are the same; a finished one is compared again, and gets what was appended to the
+/// sources since. `told` hears how far it is. Memory does not grow with the sources.
+///
+/// # Errors
+/// [`Kind::Mismatch`] when the target is a log that no import of these sources began; [`Kind::Corrupt`] at damage in a
+/// source, after everything before it was imported, and when the log is not what the sources are; and what opening,
+/// reading and writing fail with.
+pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> {
+    let readers = open(&import.sources)?;
+    let options = options(import, &readers)?;
+    let (found, events) = match is_there(&import.target)? {
+        true => held(&import.target, &options)?,
+        false => (0, 0),
+    };
+    let writer = Writer::open(&import.target, options)?;
+    let mut importing = Importing { writer: Some(&writer), found, events, ..Importing::default() };
+    let result = importing.all(&readers, told);
+    let Importing { sum, done, .. } = importing;
+    // What was read is kept, whatever stopped the reading.
+    writer.close()?;
+    result?;
+    let imported = Imported { checksum: sum.checksum(), ..done };
+    compare(&import.target, &imported, told)?;
+    Ok(imported)
+}
+
+/// Reads all sources and writes nothing.
+pub fn look(sources: &[PathBuf], told: &mut dyn FnMut(Stage)) -> Result<Imported> {
+    let mut looking = Importing::default();
+    looking.all(&open(sources)?, told)?;
+    Ok(Imported { checksum: looking.sum.checksum(), ..looking.done })
+}
+
+fn open(sources: &[PathBuf]) -> Result<Vec<Reader>> {
+    if sources.is_empty() {
+        return Err(Error::invalid("there is nothing to import"));
+    }
+    sources.iter().map(|source| Reader::open(source, ReaderOptions::default())).collect()
+}
+
+/// The options with what the sources say, and the mark of this import.
+fn options(import: &Import, readers: &[Reader]) -> Result<WriterOptions> {
+    let mut options = import.options.clone();
+    let mut names = vec![];
+    for reader in readers {
+        let segment = reader.first_segment()?;
+        if options.name.is_empty() {
+            options.name.clone_from(&segment.name);
+        }
+        if options.content_type.is_empty() {
+            options.content_type.clone_from(&segment.content_type);
+        }
+        for (key, value) in segment.parameters {
+            options.parameters.entry(key).or_insert(value);
+        }
+        let file = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        names.extend(reader.paths().into_iter().map(file));
+    }
+    let id = crc32fast::hash(names.join("\n").as_bytes());
+    options.parameters.insert(ID.to_owned(), format!("{id:08x}"));
+    options.parameters.insert(FILES.to_owned(), names.len().to_string());
+    let own = [ID, FILES].map(|key| (key.to_owned(), options.parameters[key].clone()));
+    options.require = Required { parameters: own.into(), ..Required::default() };
+    Ok(options)
+}
+
+fn is_there(target: &Path) -> Result<bool> {
+    match Reader::open(target, ReaderOptions::default()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last record that the log holds, and how many imported events stand behind it.
+fn held(target: &Path, options: &WriterOptions) -> Result<(u64, u64)> {
+    let required = ReaderOptions { require: options.require.clone(), ..ReaderOptions::default() };
+    let reader = Reader::open(target, required).map_err(|e| match e.kind() {
+        Kind::Mismatch => e.because("the log was not begun by an import of these files: name another target"),
+        _ => e,
+    })?;
+    let mut cursor = reader.cursor(&Filter { last: Some(1), events: true, ..Filter::default() })?;
+    let (mut last, mut events) = (0, 0);
+    while let Some(record) = cursor.next()? {
+        match record.is_event() {
+            false => (last, events) = (record.id, 0),
+            true => events += u64::from(is_imported(&record)),
+        }
+    }
+    Ok((last, events))
+}
+
+/// What is true of the new log's past, too.
+fn is_kept(type_id: u32) -> bool {
+    matches!(type_id, event::STARTED | event::STOPPED | event::HEARTBEAT)
+}
+
+/// What an imported event has besides its own metadata: the log's own do not have it.
+const MARK: (&str, &str) = ("imported", "1");
+
+fn is_imported(record: &Record<'_>) -> bool {
+    record.metadata.get(MARK.0) == Some(MARK.1)
+}
+
+#[derive(Default)]
+struct Importing<'a> {
+    /// `None` only looks.
+    writer: Option<&'a Writer>,
+    /// Records that are there already, and events behind the last of them.
+    found: u64,
+    events: u64,
+    sum: Sum,
+    done: Imported,
+}
+
+impl Importing<'_> {
+    fn all(&mut self, readers: &[Reader], told: &mut dyn FnMut(Stage)) -> Result<()> {
+        for reader in readers {
+            self.source(reader, told)?;
+        }
+        if self.done.records < self.found {
+            let reason = format!("the log holds {} records, and its sources only {}", self.found, self.done.records);
+            return Err(Error::corrupt(reason));
+        }
+        self.done.found = self.found;
+        Ok(())
+    }
+
+    fn source(&mut self, reader: &Reader, told: &mut dyn FnMut(Stage)) -> Result<()> {
+        const EACH: u64 = 1 << 20;
+        let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
+        let mut types: HashMap<u32, (String, u32)> = HashMap::new();
+        let mut next = self.done.payload_bytes;
+        while let Some(record) = cursor.next()? {
+            match record.is_event() {
+                true => self.event(&record, &mut types)?,
+                false => self.record(&record, &types)?,
+            }
+            if self.done.payload_bytes >= next {
+                next = self.done.payload_bytes + EACH;
+                told(Stage::Reading(next - EACH));
+            }
+        }
+        let tail = cursor.tail();
+        if tail.state == TailState::Torn {
+            self.done.torn.push(tail);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, types: &HashMap<u32, (String, u32)>) -> Result<()> {
+        let named = types.get(&record.type_id);
+        self.sum.add(record, named.map(|(name, _)| &**name));
+        self.done.records += 1;
+        self.done.payload_bytes += record.payload.len() as u64;
+        let Some(writer) = self.writer.filter(|_| self.done.records > self.found) else { return Ok(()) };
+        let id = writer.append_record(&NewRecord {
+            type_id: named.map_or(record.type_id, |(_, number)| *number),
+            time: Some(record.time),
+            metadata: record.metadata,
+            payload: record.payload,
+        })?;
+        match id == self.done.records {
+            true => Ok(()),
+            false => Err(Error::corrupt(format!("record {} became record {id} of the log", self.done.records))),
+        }
+    }
+
+    fn event(&mut self, record: &Record<'_>, types: &mut HashMap<u32, (String, u32)>) -> Result<()> {
+        if record.type_id == event::TYPE {
+            if let Some(named) = NamedType::from_event(record.metadata) {
+                let number = match self.writer {
+                    Some(writer) => writer.type_id(&named.name, &named.content_type)?,
+                    None => named.number,
+                };
+                types.insert(named.number, (named.name, number));
+            }
+            return Ok(());
+        }
+        if !is_kept(record.type_id) {
+            self.done.left_out += 1;
+            return Ok(());
+        }
+        self.done.events += 1;
+        let behind = self.done.records >= self.found;
+        if behind && self.done.records == self.found && self.events > 0 {
+            self.events -= 1;
+            return Ok(());
+        }
+        match self.writer.filter(|_| behind) {
+            Some(writer) => writer.append_event(record.type_id, record.time, &record.metadata, MARK),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads the log back.
+fn compare(target: &Path, imported: &Imported, told: &mut dyn FnMut(Stage)) -> Result<()> {
+    let mut verifying = |stage| {
+        if let Stage::Reading(bytes) = stage {
+            told(Stage::Verifying(bytes));
+        }
+    };
+    let there = look(&[target.to_owned()], &mut verifying)?;
+    let of = |imported: &Imported| (imported.records, imported.payload_bytes, imported.checksum);
+    let ((records, bytes, checksum), expected) = (of(&there), of(imported));
+    if (records, bytes, checksum) == expected {
+        return Ok(());
+    }
+    let reason = format!(
+        "the log holds {records} records, {bytes} bytes of payload, checksum {checksum:08x}; its sources {}, {}, {:08x}",
+        expected.0, expected.1, expected.2
+    );
+    Err(Error::corrupt(reason).at(target))
+}
