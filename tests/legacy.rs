@@ -495,6 +495,24 @@ fn types_that_are_not_the_users_own_here_get_names() {
     assert_eq!(names, ["type -1", "type 1073741824", "event 99 new"]);
 }
 
+/// Its writer counts the letters of a class name where it should count bytes, so that its own reader loses such a file.
+#[test]
+fn a_class_name_with_letters_of_several_bytes_is_read_as_it_was_meant() {
+    let mut file = b"MapLogger_v1.0".to_vec();
+    for (class, payload) in [("Größe", "1"), ("日誌", "2"), ("Größe", "3"), ("🗝", "4")] {
+        file.extend_from_slice(&(class.chars().count() as u64).to_be_bytes());
+        file.extend_from_slice(class.as_bytes());
+        file.extend_from_slice(&1u64.to_be_bytes());
+        file.extend_from_slice(payload.as_bytes());
+    }
+    let directory = MemoryDirectory::new();
+    directory.set_contents("a.log", file);
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let rows = named_rows(&reader);
+    let seen: Vec<_> = rows.iter().map(|(row, name)| (name.as_deref().unwrap(), &*row.payload)).collect();
+    assert_eq!(seen, [("Größe", &b"1"[..]), ("日誌", b"2"), ("Größe", b"3"), ("🗝", b"4")]);
+}
+
 #[test]
 fn a_record_larger_than_many_blocks_is_read_whole() {
     let mut file = Java::new(5, 4);

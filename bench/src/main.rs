@@ -8,6 +8,7 @@ mod blocks;
 mod clock;
 mod contender;
 mod crash;
+mod elders;
 mod folder;
 mod index_size;
 mod language_table;

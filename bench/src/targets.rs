@@ -1,6 +1,6 @@
 //! What binlog is to reach, in one table.
 
-use crate::works::{BASE, C, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
+use crate::works::{APPENDED, BASE, C, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
 
 /// What a target is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,6 +121,11 @@ const TARGETS: &[Target] = &[
     target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
     target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
     within("open a log of 10,000 segments", "binlog", 20e-3),
+    // Ten times what its own reader reads.
+    within("read older libraries' files, 600 B", "the Java binlog's file", 1.0 / 11.5e6),
+    target("import 600 B", "the Java binlog's file", 0.5, APPENDED),
+    target("import 600 B", "the Python logger's file", 0.5, APPENDED),
+    target("import 600 B", "shoebox's archive", 0.5, APPENDED),
     target("languages append 600 B", "Java", 0.5, C),
     target("languages append 600 B", "Go", 0.6, C),
     target("languages append 100 B", "Java", 0.5, C),

@@ -90,6 +90,36 @@ impl Translated {
         self.finish(&mut state).map(|ended| ended.records)
     }
 
+    /// Gives the payload of the block at `offset` to `buffer`, as it stands in the older library's file, between other
+    /// bytes. `places` are places in the payload, in order, and become such in the buffer. False when there is no such
+    /// block.
+    pub fn lend<'a>(
+        &self,
+        offset: u64,
+        buffer: &mut Vec<u8>,
+        places: impl Iterator<Item = &'a mut usize>,
+    ) -> Result<bool> {
+        let mut state = self.state.lock();
+        let Ok(index) = state.rows.binary_search_by_key(&offset, |row| row.at) else { return Ok(false) };
+        let state = &mut *state;
+        self.make(state, index)?;
+        let mut pieces = state.built.payload.iter();
+        let (mut piece, mut begins, mut ends) = (0, 0, 0);
+        for place in places {
+            while *place >= ends {
+                let Some(next) = pieces.next() else { break };
+                (piece, begins, ends) = (next.start, ends, ends + next.len());
+            }
+            // What is empty may stand behind the last piece.
+            *place = (*place - begins + piece).min(state.translator.window.bytes().len());
+        }
+        let next = state.rows.get(index + 1).map_or(state.next.source, |next| next.source);
+        let len = next - state.rows[index].source;
+        state.translator.window.give(len as usize, buffer);
+        state.current = None;
+        Ok(true)
+    }
+
     /// Where in the older library's file stands what is shown at `offset`, or the block of it.
     pub fn place_of(&self, offset: u64) -> u64 {
         let state = self.state.lock();
@@ -149,6 +179,21 @@ impl Translated {
         Ok(())
     }
 
+    /// Makes a block again, unless it was made last.
+    fn make(&self, state: &mut State, index: usize) -> Result<()> {
+        if state.current == Some(index) {
+            return Ok(());
+        }
+        state.current = None;
+        let known = state.rows.get(index + 1).map_or(state.next.at, |next| next.at);
+        let (next, _) = state.translator.build(state.rows[index], &mut state.built)?;
+        if next.at != known {
+            return Err(invalid("the file has changed while it was read"));
+        }
+        state.current = Some(index);
+        Ok(())
+    }
+
     /// Copies what is shown from `offset` on, of one block or of what comes behind the last.
     fn copy(&self, state: &mut State, buffer: &mut [u8], offset: u64) -> Result<usize> {
         while state.ended.is_none() && state.next.at <= offset {
@@ -176,16 +221,8 @@ impl Translated {
             };
         }
         let index = state.rows.partition_point(|row| row.at <= offset) - 1;
+        self.make(state, index)?;
         let row = state.rows[index];
-        if state.current != Some(index) {
-            state.current = None;
-            let known = state.rows.get(index + 1).map_or(state.next.at, |next| next.at);
-            let (next, _) = state.translator.build(row, &mut state.built)?;
-            if next.at != known {
-                return Err(invalid("the file has changed while it was read"));
-            }
-            state.current = Some(index);
-        }
         let mut at = offset - row.at;
         let built = &state.built;
         if at < built.head.len() as u64 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::io::File;
 
-/// Bytes that are read at a time.
-const STEP: usize = 256 << 10;
+/// Bytes that are read at a time: what was read beyond a block is copied when the block is given away.
+const STEP: usize = 32 << 10;
 /// Memory that is kept for what comes next.
 const KEPT: usize = 1 << 20;
 
@@ -64,6 +64,17 @@ impl Window {
             }
         }
         Ok(self.have >= len)
+    }
+
+    /// Gives the bytes away, in place of those in `other`, and begins behind the first `len` of them.
+    pub fn give(&mut self, len: usize, other: &mut Vec<u8>) {
+        let rest = self.have - len;
+        if other.len() < rest {
+            other.resize(rest, 0);
+        }
+        other[..rest].copy_from_slice(&self.bytes[len..self.have]);
+        std::mem::swap(&mut self.bytes, other);
+        (self.have, self.from) = (rest, self.from + len as u64);
     }
 
     /// What is there.

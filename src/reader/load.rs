@@ -17,6 +17,9 @@ impl Cursor {
             // A block that is not all there is somebody else's to judge.
             self.scanner.check_whole(header)?;
         }
+        if self.segment().translated.is_some() {
+            return self.load_translated(header);
+        }
         if self.selection.wants_all(header) && !self.first_only {
             let read = match headers_only {
                 true => self.scanner.load_entries(header),
@@ -47,6 +50,22 @@ impl Cursor {
             };
         }
         self.scanner.check_whole(header)?;
+        let any = !hits.is_empty();
+        self.shown = Shown::Hits(hits, 0);
+        Ok(any)
+    }
+
+    /// Reads what is wanted of a block that an older library's file is shown as: its records are where they stand there.
+    fn load_translated(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
+        self.scanner.load_entries(header)?;
+        let mut hits = self.hits(header)?;
+        if std::mem::take(&mut self.first_only) && self.snapshot.is_one_log() && hits.len() > 1 && !hits[0].is_event() {
+            hits.truncate(1);
+            self.resume_behind(hits[0].id, true);
+        }
+        if !self.selection.headers_only() && !hits.is_empty() && header.payload_len > 0 {
+            self.scanner.borrow_payload(hits.iter_mut().map(|hit| &mut hit.payload_at))?;
+        }
         let any = !hits.is_empty();
         self.shown = Shown::Hits(hits, 0);
         Ok(any)

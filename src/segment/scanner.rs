@@ -312,6 +312,18 @@ impl Scanner {
         Ok(())
     }
 
+    /// Takes the payload of the block, at which the scanner stands, from an older library's file as it stands there;
+    /// `places` are places in it, in order, and become places in what [`Self::payload`] shows.
+    pub fn borrow_payload<'a>(&mut self, places: impl Iterator<Item = &'a mut usize>) -> Result<(), Bad> {
+        let Some(translated) = &self.segment.translated else { return Ok(()) };
+        self.payload.stored = None;
+        let lent = translated.lend(self.offset, &mut self.payload.decoded, places);
+        match lent.map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))? {
+            true => Ok(()),
+            false => Err(Bad::End { left: 0 }),
+        }
+    }
+
     /// Reads and verifies entries and payload with one read.
     pub fn load(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         self.ahead = 0;

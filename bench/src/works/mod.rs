@@ -1,6 +1,7 @@
 //! The works: what is measured, and who takes part.
 
 mod append;
+mod elders;
 mod find;
 mod json;
 mod languages;
@@ -19,6 +20,8 @@ pub const RAW: &str = "raw";
 pub const RAW_PREALLOCATED: &str = "raw, preallocated";
 pub const BASE: &str = "BASE";
 pub const SQLITE: &str = "SQLite";
+/// A log of as many records, written and closed.
+pub const APPENDED: &str = "binlog, appended and closed";
 pub const FULL_READ: &str = "binlog, full read";
 pub const SQLITE_MAPPED: &str = "SQLite, mapped";
 pub const SCHEDULE: &str = "the schedule alone";
@@ -135,6 +138,8 @@ pub const WORKS: &[Work] = &[
     searching("rebuild a lost index", FULL_READ, repair::rebuild),
     searching("read behind 1,000 damaged pages", FULL_READ, repair::salvage),
     searching("open a log of 10,000 segments", LISTED, segments::open),
+    reading("read older libraries' files, 600 B", elders::read),
+    Work { name: "import 600 B", needs_disk: false, passes: 1, told: Told::Rates, contenders: elders::import },
     waiting("append latency over 50 rolls", latency::rolls),
     waiting("a tail sees a flushed record", latency::tail),
     in_languages("languages append 600 B", |amount| languages::append(600, amount)),

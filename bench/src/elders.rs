@@ -1,0 +1,104 @@
+//! Files as three older libraries wrote them: the Java binlog, the Python binary logger, shoebox.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::contender::Append;
+use crate::Result;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elder {
+    Java,
+    Python,
+    Shoebox,
+}
+
+impl Elder {
+    pub fn file(self) -> &'static str {
+        match self {
+            Elder::Java => "elder.20140201-1011.binlog",
+            Elder::Python => "elder.log",
+            Elder::Shoebox => "elder_2014_02_01_10_11_12.events",
+        }
+    }
+}
+
+pub struct ElderWriter {
+    elder: Elder,
+    file: BufWriter<File>,
+    records: u64,
+}
+
+/// A class of the Python logger.
+const CLASS: &[u8] = b"StringLog";
+/// What stands around the Python logger's records.
+const PYTHON: &[u8] = b"MapLogger_v1.0";
+/// 2014-02-01, 10:11:12 UTC.
+const BEGAN_MS: u64 = 1_391_249_472_000;
+
+impl ElderWriter {
+    pub fn create(folder: &Path, elder: Elder) -> Result<Self> {
+        let mut file = BufWriter::with_capacity(128 << 10, File::create(folder.join(elder.file()))?);
+        match elder {
+            Elder::Java => {
+                let mut header = vec![0x09];
+                header.extend_from_slice(&BEGAN_MS.to_le_bytes());
+                // Name, content type, and lengths of 4 bytes.
+                header.extend_from_slice(b"\x12\x05elder\x1a\x18application/octet-stream\x28\x04");
+                file.write_all(b"MFIZZ.COM-BINLOG\x10\x01")?;
+                file.write_all(&(header.len() as u32).to_be_bytes())?;
+                file.write_all(&header)?;
+            }
+            Elder::Python => file.write_all(PYTHON)?,
+            Elder::Shoebox => (),
+        }
+        Ok(ElderWriter { elder, file, records: 0 })
+    }
+}
+
+impl Append for ElderWriter {
+    fn append(&mut self, payload: &[u8]) -> Result<()> {
+        self.records += 1;
+        let len = payload.len();
+        match self.elder {
+            Elder::Java => {
+                // Id, time and type, as its logger has them by default.
+                let mut header = [0; 16];
+                header[0] = 0x08;
+                header[1..3].copy_from_slice(&[0x80 | (self.records & 0x7f) as u8, (self.records >> 7 & 0x7f) as u8]);
+                header[3] = 0x11;
+                header[4..12].copy_from_slice(&(BEGAN_MS + self.records).to_le_bytes());
+                header[12..14].copy_from_slice(&[0x18, 1]);
+                let header = &header[..14];
+                self.file.write_all(&((4 + header.len() + len) as u32).to_be_bytes())?;
+                self.file.write_all(&(header.len() as u32).to_be_bytes())?;
+                self.file.write_all(header)?;
+            }
+            Elder::Python => {
+                self.file.write_all(&(CLASS.len() as u64).to_be_bytes())?;
+                self.file.write_all(CLASS)?;
+                self.file.write_all(&(len as u64).to_be_bytes())?;
+            }
+            Elder::Shoebox => {
+                let metadata = b"\x04\0\0\0\x05\0\0\0\x06\0\0\0eventupdate";
+                self.file.write_all(&0x6986_7884u32.to_le_bytes())?;
+                self.file.write_all(&1u16.to_le_bytes())?;
+                self.file.write_all(&(metadata.len() as u32).to_le_bytes())?;
+                self.file.write_all(&(4 + len as u32).to_le_bytes())?;
+                self.file.write_all(&[0; 4])?;
+                self.file.write_all(metadata)?;
+                self.file.write_all(&(len as u32).to_le_bytes())?;
+            }
+        }
+        Ok(self.file.write_all(payload)?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.file.flush()?)
+    }
+
+    fn close(mut self) -> Result<()> {
+        Ok(self.file.flush()?)
+    }
+}

@@ -1,0 +1,126 @@
+//! Files of older libraries: read as they are, and brought over.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::read::{raw_read, reading};
+use super::{boxed, Amount, Contenders, APPENDED};
+use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Mode};
+use crate::contender::{verify, write_all, Contender, Sample};
+use crate::elders::{Elder, ElderWriter};
+use crate::folder::{discard, fresh};
+use crate::payload::{Load, Payloads};
+use crate::Result;
+
+const SIZE: usize = 600;
+
+const ELDERS: [(&str, Elder); 3] = [
+    ("the Java binlog's file", Elder::Java),
+    ("the Python logger's file", Elder::Python),
+    ("shoebox's archive", Elder::Shoebox),
+];
+
+pub fn read(amount: Amount) -> Result<Contenders> {
+    let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), amount.read_bytes));
+    let binlog = |folder: &Path| BinlogWriter::create(folder, Mode::Caller, Codec::None);
+    let mut contenders = vec![raw_read(&load), reading("binlog", "binlog", &load, binlog, BatchReader)];
+    for (name, elder) in ELDERS {
+        let create = move |folder: &Path| ElderWriter::create(folder, elder);
+        contenders.push(reading(name, elder.file(), &load, create, BatchReader));
+    }
+    Ok(contenders)
+}
+
+pub fn import(amount: Amount) -> Result<Contenders> {
+    let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), amount.log_bytes));
+    let mut contenders = vec![boxed(Appended { load: load.clone() })];
+    contenders.extend(ELDERS.map(|(name, elder)| boxed(Import { name, elder, load: load.clone() })));
+    Ok(contenders)
+}
+
+/// A new log of as much, from opening to closing.
+struct Appended {
+    load: Rc<Load>,
+}
+
+impl Appended {
+    fn write(&self, folder: &Path) -> Result<f64> {
+        let start = Instant::now();
+        write_all(BinlogWriter::create(fresh(folder)?, Mode::Background, Codec::None)?, &self.load)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}
+
+impl Contender for Appended {
+    fn name(&self) -> &str {
+        APPENDED
+    }
+
+    fn warm_up(&mut self, place: &Path) -> Result<()> {
+        let folder = place.join("import");
+        self.write(&folder)?;
+        verify(&BatchReader, &folder, self.load.expected())?;
+        discard(&folder)
+    }
+
+    fn run(&mut self, place: &Path) -> Result<Sample> {
+        let folder = place.join("import");
+        let seconds = self.write(&folder)?;
+        discard(&folder)?;
+        Ok(Sample { seconds, records: self.load.records, bytes: self.load.bytes(), latency: None })
+    }
+}
+
+/// `binlog import` as a whole: the process, the log made durable, and reading it back.
+struct Import {
+    name: &'static str,
+    elder: Elder,
+    load: Rc<Load>,
+}
+
+impl Import {
+    fn import(&self, place: &Path, target: &Path) -> Result<f64> {
+        let source = self.source(place).join(self.elder.file());
+        let start = Instant::now();
+        let output = Command::new(command()).arg("import").arg(source).arg(target).output()?;
+        let seconds = start.elapsed().as_secs_f64();
+        match output.status.success() {
+            true => Ok(seconds),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+        }
+    }
+
+    fn source(&self, place: &Path) -> PathBuf {
+        place.join(format!("elder-{:?}", self.elder))
+    }
+}
+
+/// The command that was built beside the library.
+fn command() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/binlog")
+}
+
+impl Contender for Import {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn warm_up(&mut self, place: &Path) -> Result<()> {
+        let source = self.source(place);
+        write_all(ElderWriter::create(fresh(&source)?, self.elder)?, &self.load)?;
+        let target = place.join("import");
+        discard(&target)?;
+        self.import(place, &target)?;
+        verify(&BatchReader, &target, self.load.expected())?;
+        discard(&target)
+    }
+
+    fn run(&mut self, place: &Path) -> Result<Sample> {
+        let target = place.join("import");
+        let seconds = self.import(place, &target)?;
+        discard(&target)?;
+        Ok(Sample { seconds, records: self.load.records, bytes: self.load.bytes(), latency: None })
+    }
+}
