@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance soak soak-fuzz soak-sanitized bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install install-strip uninstall prefix soak soak-fuzz soak-sanitized bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -16,6 +16,19 @@ build: setup ## Build the library (shared and static) and the command, optimised
 	$(CARGO) build --release --locked --workspace
 	@# Programs look for the library under its SONAME.
 	@ln -sf libbinlog.so target/release/libbinlog.so.0
+
+# Neither builds anything, so that root need not: packaging/install.sh says which variables there are.
+install: ## Install what was built: PREFIX (/usr/local), DESTDIR, LIBDIR and others of docs/install.md.
+	@packaging/install.sh install
+
+install-strip: ## The same without debug information.
+	@STRIP="$${STRIP:-strip}" packaging/install.sh install
+
+uninstall: ## Remove what install with the same variables has installed.
+	@packaging/install.sh uninstall
+
+prefix: ## Install what was built into target/prefix, where tests that need an installed copy find it.
+	@env -u DESTDIR -u BINDIR -u LIBDIR -u INCLUDEDIR -u DATADIR PREFIX="$(CURDIR)/target/prefix" packaging/install.sh install
 
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh

@@ -1,0 +1,168 @@
+#!/bin/sh
+# Installs what `make build` has built, or removes it again. Copies only: it never builds, so root need not have a
+# compiler, and never changes the build directory.
+#
+#   packaging/install.sh install|uninstall
+#
+# Both take the same variables from the environment, and touch the same files with the same values:
+#   PREFIX      where it is to be used (default: /usr/local)
+#   DESTDIR     put before every path: where the files go for now, when a package is being made (default: nothing)
+#   BINDIR, LIBDIR, INCLUDEDIR, DATADIR   (default: bin, lib, include and share in PREFIX)
+#   MANDIR, DOCDIR                        (default: man and doc/binlog in DATADIR)
+#   PKGCONFIGDIR, CMAKEDIR                (default: pkgconfig and cmake/binlog in LIBDIR)
+#   BASHCOMPDIR, ZSHCOMPDIR, FISHCOMPDIR  (default: where these shells look for completions in DATADIR)
+#   STRIP       a program that takes debug information out of libraries and command, such as strip (default: none does)
+#   BINLOG_BUILD_DIR    where cargo put them (default: target/release of this repository)
+#   BINLOG_HOST_COMMAND a `binlog` that this machine can run, when the one that is installed is for another
+#                       (default: the one in BINLOG_BUILD_DIR); it prints the man pages and completions
+set -eu
+umask 022
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+fail() {
+  echo "install: $*" >&2
+  exit 1
+}
+case ${1-} in
+install | uninstall) action=$1 ;;
+*) fail "say install or uninstall" ;;
+esac
+
+absolute() {
+  case $1 in
+  /*) path=$1 ;;
+  *) path=$PWD/$1 ;;
+  esac
+  while [ "$path" != "${path%/}" ]; do path=${path%/}; done
+  printf '%s\n' "$path"
+}
+prefix=$(absolute "${PREFIX:-/usr/local}")
+bindir=$(absolute "${BINDIR:-$prefix/bin}")
+libdir=$(absolute "${LIBDIR:-$prefix/lib}")
+includedir=$(absolute "${INCLUDEDIR:-$prefix/include}")
+datadir=$(absolute "${DATADIR:-$prefix/share}")
+mandir=$(absolute "${MANDIR:-$datadir/man}")
+docdir=$(absolute "${DOCDIR:-$datadir/doc/binlog}")
+pkgconfigdir=$(absolute "${PKGCONFIGDIR:-$libdir/pkgconfig}")
+cmakedir=$(absolute "${CMAKEDIR:-$libdir/cmake/binlog}")
+bashdir=$(absolute "${BASHCOMPDIR:-$datadir/bash-completion/completions}")
+zshdir=$(absolute "${ZSHCOMPDIR:-$datadir/zsh/site-functions}")
+fishdir=$(absolute "${FISHCOMPDIR:-$datadir/fish/vendor_completions.d}")
+destdir=${DESTDIR:+$(absolute "$DESTDIR")}
+case "$destdir$prefix$bindir$libdir$includedir$datadir$mandir$docdir$pkgconfigdir$cmakedir" in
+*"
+"*) fail "a path with a line break cannot be installed into" ;;
+esac
+build=$(absolute "${BINLOG_BUILD_DIR:-$root/target/release}")
+
+for built in libbinlog.so libbinlog.a binlog; do
+  [ -f "$build/$built" ] || fail "there is no $build/$built; run make build first"
+done
+command=${BINLOG_HOST_COMMAND:-$build/binlog}
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
+built_version=$("$command" --version) || fail "$command does not run here; BINLOG_HOST_COMMAND names one that does"
+[ "$built_version" = "binlog $version" ] ||
+  fail "$command says it is $built_version, and this is version $version; run make build first"
+major=${version%%.*}
+
+# The class byte of the ELF header: 1 for 32 bits, 2 for 64.
+pointer_bytes=$(($(od -An -tu1 -j4 -N1 "$build/libbinlog.so") * 4))
+
+# Everything is laid out here first, under its final path. Then it is copied from here, or what is here is removed there.
+stage=$(mktemp -d "${TMPDIR:-/tmp}/binlog-install-XXXXXX")
+trap 'rm -rf "$stage"' EXIT
+trap 'exit 1' HUP INT TERM
+
+put() { # MODE SOURCE DIRECTORY [NAME]
+  mkdir -p "$stage$3"
+  cp "$2" "$stage$3/${4:-$(basename "$2")}"
+  chmod "$1" "$stage$3/${4:-$(basename "$2")}"
+}
+
+# relative FROM TO: the way from one absolute directory to another, which holds it, or no output when it does not.
+relative() {
+  case $1/ in
+  "$2"/*) printf '%s' "${1#"$2"}" | sed 's:/[^/]*:/..:g' ;;
+  esac
+}
+# below DIRECTORY VARIABLE: a path in terms of the prefix, if it is there.
+below() {
+  case $1/ in
+  "$prefix"/*) printf '%s' "$2${1#"$prefix"}" ;;
+  *) printf '%s' "$1" ;;
+  esac
+}
+# A space in a .pc file is written with a backslash; what pkg-config itself puts in has it already.
+pc_path() { printf '%s' "$1" | sed 's/ /\\ /g'; }
+as_it_is() { printf '%s' "$1"; }
+escaped() { printf '%s' "$1" | sed 's/[\\&|]/\\&/g'; }
+
+# filled TEMPLATE DIRECTORY HERE VARIABLE: a file that lies in DIRECTORY, which it calls HERE, and finds the rest from
+# there: a prefix that is moved as a whole goes on working.
+filled() {
+  case $2/ in
+  "$prefix"/*) found=$3$(relative "$2" "$prefix") ;;
+  *) found=$prefix ;;
+  esac
+  mkdir -p "$stage$2"
+  name=$(basename "$1" .in)
+  spelt=as_it_is
+  [ "${name%.pc}" = "$name" ] || spelt=pc_path
+  sed -e "s|@PREFIX@|$(escaped "$($spelt "$found")")|g" \
+    -e "s|@LIBDIR@|$(escaped "$($spelt "$(below "$libdir" "$4")")")|g" \
+    -e "s|@INCLUDEDIR@|$(escaped "$($spelt "$(below "$includedir" "$4")")")|g" \
+    -e "s|@VERSION@|$version|g" -e "s|@MAJOR@|$major|g" -e "s|@POINTER_BYTES@|$pointer_bytes|g" "$1" >"$stage$2/$name"
+  chmod 644 "$stage$2/$name"
+}
+
+put 755 "$build/libbinlog.so" "$libdir" "libbinlog.so.$version"
+ln -s "libbinlog.so.$version" "$stage$libdir/libbinlog.so.$major"
+ln -s "libbinlog.so.$major" "$stage$libdir/libbinlog.so"
+put 644 "$build/libbinlog.a" "$libdir"
+put 755 "$build/binlog" "$bindir"
+if [ -n "${STRIP:-}" ]; then
+  "$STRIP" --strip-debug "$stage$libdir/libbinlog.a"
+  "$STRIP" --strip-unneeded "$stage$libdir/libbinlog.so.$version"
+  "$STRIP" "$stage$bindir/binlog"
+fi
+for header in binlog.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
+for header in "$root"/include/binlog/*.hpp; do put 644 "$header" "$includedir/binlog"; done
+
+# The dollar signs are for those who read these files.
+# shellcheck disable=SC2016
+filled "$root/packaging/binlog.pc.in" "$pkgconfigdir" '${pcfiledir}' '${prefix}'
+for file in binlog-config.cmake binlog-config-version.cmake; do
+  # shellcheck disable=SC2016
+  filled "$root/packaging/cmake/$file.in" "$cmakedir" '${_binlog_here}' '${_binlog_prefix}'
+done
+
+mkdir -p "$stage$bashdir" "$stage$zshdir" "$stage$fishdir"
+"$command" completions bash >"$stage$bashdir/binlog"
+"$command" completions zsh >"$stage$zshdir/_binlog"
+"$command" completions fish >"$stage$fishdir/binlog.fish"
+
+for page in README.md CHANGELOG.md LICENSE; do put 644 "$root/$page" "$docdir"; done
+for page in "$root"/docs/*.md "$root"/docs/binlog.proto; do put 644 "$page" "$docdir/docs"; done
+
+# Every path below the stage, one a line.
+files() { (cd "$stage" && find . \( -type f -o -type l \) -print | sed 's/^\.//' | LC_ALL=C sort); }
+
+if [ "$action" = install ]; then
+  # A file is put beside the old one and renamed over it: programs that run go on with the old one.
+  files | while IFS= read -r path; do
+    target=$destdir$path
+    mkdir -p "${target%/*}"
+    rm -f "$target.new"
+    cp -P -p "$stage$path" "$target.new"
+    mv -f "$target.new" "$target"
+  done
+  echo "binlog $version is in $destdir$prefix"
+else
+  files | while IFS= read -r path; do rm -f "$destdir$path"; done
+  # Directories that are ours alone go when they are empty; what somebody else put there stays.
+  for directory in "$includedir/binlog" "$cmakedir" "$docdir/docs" "$docdir"; do
+    [ ! -d "$destdir$directory" ] || rmdir "$destdir$directory" 2>/dev/null ||
+      echo "install: $destdir$directory is not empty, and stays" >&2
+  done
+  echo "binlog $version is gone from $destdir$prefix"
+fi
