@@ -136,6 +136,7 @@ for file in binlog-config.cmake binlog-config-version.cmake; do
   filled "$root/packaging/cmake/$file.in" "$cmakedir" '${_binlog_here}' '${_binlog_prefix}'
 done
 
+"$command" man "$stage$mandir/man1"
 mkdir -p "$stage$bashdir" "$stage$zshdir" "$stage$fishdir"
 "$command" completions bash >"$stage$bashdir/binlog"
 "$command" completions zsh >"$stage$zshdir/_binlog"

@@ -14,6 +14,7 @@ mod json;
 mod log;
 mod losses;
 mod ls;
+mod man;
 mod output;
 mod printer;
 mod progress;
@@ -92,6 +93,7 @@ Examples:
     Completions {
         shell: clap_complete::Shell,
     },
+    Man(man::Man),
 }
 
 fn main() -> ExitCode {
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Roll(args) => roll::run(&args),
         Command::Prune(args) => prune::run(&args),
         Command::Completions { shell } => completions(shell),
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     ExitCode::from(match done {
         Ok(code) => code,

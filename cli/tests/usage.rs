@@ -9,7 +9,7 @@ use tempfile::tempdir;
 fn wrong_usage_exits_with_2_and_touches_nothing() {
     let home = tempdir().unwrap();
     let home = home.path();
-    let wrong: [&[&str]; 33] = [
+    let wrong: [&[&str]; 34] = [
         &[],
         &["frobnicate"],
         &["append"],
@@ -43,6 +43,7 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["recover", "log", "saved", "--dry-run", "--no-verify"],
         &["index"],
         &["completions", "klingon"],
+        &["man"],
     ];
     for args in wrong {
         let ran = binlog(home, args).exits(2);
@@ -69,7 +70,8 @@ fn options_that_the_library_refuses_are_one_line() {
 fn each_command_has_help_with_examples() {
     let home = tempdir().unwrap();
     let home = home.path();
-    for command in [&[][..], &["append"], &["cat"], &["info"], &["verify"], &["recover"], &["index"], &["completions"]]
+    for command in
+        [&[][..], &["append"], &["cat"], &["info"], &["verify"], &["recover"], &["index"], &["completions"], &["man"]]
     {
         let ran = binlog(home, &[command, &["--help"]].concat()).ok();
         assert!(ran.text().contains("Examples:\n  "), "{command:?}: {}", ran.text());
@@ -85,4 +87,24 @@ fn completions_are_printed_for_each_shell() {
         let ran = binlog(home.path(), &["completions", shell]).ok();
         assert!(ran.text().contains("segment-size") && ran.err.is_empty(), "{shell}");
     }
+}
+
+#[test]
+fn each_command_has_a_manual_page_that_names_its_options() {
+    let home = tempdir().unwrap();
+    binlog(home.path(), &["man", "man/man1"]).ok();
+    let page = |name: &str| std::fs::read_to_string(home.path().join("man/man1").join(name)).unwrap();
+    let help = binlog(home.path(), &["--help"]).ok();
+    let commands = help.text().lines().skip_while(|line| *line != "Commands:").skip(1);
+    let mut names: Vec<&str> = commands.map_while(|line| line.split_whitespace().next()).collect();
+    names.retain(|name| *name != "help");
+    assert!(names.contains(&"append") && names.contains(&"man"), "{names:?}");
+    for name in &names {
+        let text = page(&format!("binlog-{name}.1"));
+        assert!(text.contains(&format!("binlog\\-{name} \\- ")) && text.contains(".SH EXAMPLES\n"), "{name}: {text}");
+        assert!(page("binlog.1").contains(&format!("binlog\\-{name}(1)")), "{name}");
+    }
+    assert!(page("binlog-append.1").contains("\\-\\-segment\\-size"));
+    assert!(page("binlog.1").contains(".SH \"EXIT STATUS\"\n"));
+    assert_eq!(std::fs::read_dir(home.path().join("man/man1")).unwrap().count(), names.len() + 1);
 }
