@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install install-strip uninstall prefix soak soak-fuzz soak-sanitized bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -33,7 +33,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests conformance system-tests fuzz-replay defects docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests conformance system-tests fuzz-replay defects abi-test docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -70,6 +70,10 @@ defects: ## Break the library on purpose, one defect after the other, and see th
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
 
+abi-test: build ## Functions, structs and constants against packaging/abi, and that breaking changes are noticed there.
+	packaging/abi/compare.sh
+	tests/install/abi.sh
+
 soak: build soak-fuzz soak-sanitized ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
@@ -99,6 +103,9 @@ bench-quick: build ## A few seconds of the benchmark, to see that it works.
 
 header: ## Write include/binlog.h anew from src/ffi.
 	BINLOG_WRITE_HEADER=1 $(CARGO) test --locked --test header
+
+abi: build ## Write the baselines of packaging/abi anew, after something was added to binlog.h.
+	packaging/abi/compare.sh --write
 
 golden: ## Write the golden files anew; only for a new version of the format.
 	$(CARGO) test --locked --test golden -- --ignored --exact write_golden

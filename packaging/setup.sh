@@ -15,6 +15,12 @@ need column bsdextrautils
 need strace strace
 need mount mount
 need prlimit util-linux
+need abidiff abigail-tools
+need cmake cmake
+need groff groff
+need man man-db
+need zsh zsh
+need fish fish
 # Not on every user's PATH.
 [ -x /sbin/mkfs.ext4 ] || [ -x /usr/sbin/mkfs.ext4 ] || need mkfs.ext4 e2fsprogs
 
