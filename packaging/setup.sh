@@ -17,7 +17,7 @@ need mount mount
 need prlimit util-linux
 need abidiff abigail-tools
 need cmake cmake
-need groff groff
+need groff groff-base
 need man man-db
 need zsh zsh
 need fish fish

@@ -25,8 +25,8 @@ tests="layout round_trip bad_arguments filters index packed closing_order thread
 roll_arguments rolling"
 cpp_tests="wrapper wrapper_rolling"
 # With each example its arguments; they run in a directory of their own.
-examples="quickstart gather counters find"
-cpp_examples="quickstart"
+examples="quickstart gather counters find rolling tail migrate"
+cpp_examples="quickstart gather rolling tail migrate"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-c-tests-XXXXXX")
 trap 'rm -rf "$work"' EXIT
