@@ -33,7 +33,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests conformance system-tests fuzz-replay defects abi-test docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -69,6 +69,9 @@ defects: ## Break the library on purpose, one defect after the other, and see th
 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
+
+install-test: build ## Install, move, build the examples against that, run them, uninstall.
+	tests/install/run.sh
 
 abi-test: build ## Functions, structs and constants against packaging/abi, and that breaking changes are noticed there.
 	packaging/abi/compare.sh
