@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -77,7 +77,7 @@ abi-test: build ## Functions, structs and constants against packaging/abi, and t
 	packaging/abi/compare.sh
 	tests/install/abi.sh
 
-soak: build soak-fuzz soak-sanitized ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
+soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
 	    --test index --test salvage --test full_disk --lib || exit 1; \
@@ -96,6 +96,9 @@ soak-sanitized: ## The C tests against the library built with AddressSanitizer, 
 	    --target x86_64-unknown-linux-gnu --target-dir target/sanitized && \
 	  BINLOG_SANITIZED=1 BINLOG_LIB_DIR=target/sanitized/x86_64-unknown-linux-gnu/debug tests/c/run.sh; \
 	else echo "no nightly toolchain: the library is not built with AddressSanitizer"; fi
+
+soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and use it; builds cargo-c first (5 minutes).
+	tests/install/cargo-c.sh
 
 bench: build ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
 	cd bench && $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the documentation shows is true: every `sh` block of README, CONTRIBUTING, docs/recovery.md and docs/rolling.md
+# What the documentation shows is true: every `sh` block of README, CONTRIBUTING and the pages of docs that are named below
 # runs, every make target it names exists, and the README's quick start is the example that is compiled.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -55,6 +55,27 @@ for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md; do
     fi
   done
 done
+
+# docs/install.md is run as a whole, by somebody who has a home of his own and a clone of his own that is built. What it
+# says about cargo-c takes minutes: make soak-cargo-c runs that.
+blocks "$root/docs/install.md" sh
+blocks "$root/docs/install.md" cmake
+cp -r "$root/packaging" "$root/docs" "$root"/{Makefile,Cargo.toml,README.md,CHANGELOG.md,LICENSE} "$scratch/clone"
+mkdir "$scratch/home" "$scratch/clone/orders"
+cp "$root/examples/c/quickstart.c" "$scratch/clone/orders/orders.c"
+cp "$scratch/install.md.cmake.1" "$scratch/clone/orders/CMakeLists.txt"
+rm -rf "$scratch/clone/"*-log
+for block in "$scratch"/install.md.sh.*; do
+  grep -q '^cargo cinstall ' "$block" || cat "$block"
+done | sed 's/^make build$//' >"$scratch/install.all"
+status=0
+(cd "$scratch/clone" && HOME=$scratch/home timeout 300 bash -euo pipefail "$scratch/install.all") >"$scratch/install.out" 2>&1 ||
+  status=1
+[ "$status" = 0 ] || cat "$scratch/install.out"
+report "$status" "docs/install.md: $(grep -c . "$scratch/install.all") lines of commands"
+status=0
+[ "$(find "$scratch/clone/package" ! -type d)" = "" ] || status=1
+report "$status" "docs/install.md: uninstall leaves nothing"
 
 blocks "$root/README.md" c
 status=0

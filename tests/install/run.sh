@@ -155,6 +155,13 @@ for example in $examples; do
         in_new_directory prints_what_is_expected "$example" "$program"
   done
 done
+# The compiler brings most of the system's libraries along by itself: without them it shows whether binlog.pc names all.
+names_all_it_needs() {
+  # shellcheck disable=SC2086
+  build_with_pkg_config static "$work/all-named" $CC -nodefaultlibs -std=c99 "$root/examples/c/quickstart.c" \
+    -Wl,--no-as-needed -lc
+}
+check "binlog.pc names all libraries that the static one needs" names_all_it_needs
 for std in c++11 c++17 c++20; do
   # shellcheck disable=SC2086
   check "binlog.h in C++ as $std: builds" build_with_pkg_config shared "$work/header" \
