@@ -219,6 +219,44 @@ fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
     assert_eq!(reader.segments()[0].sequence, 10);
 }
 
+/// What was moved away over several openings of the log is one log where it was moved to.
+#[test]
+fn segments_that_hooks_moved_away_over_several_openings_are_read_as_one_log() {
+    let scratch = tempfile::tempdir().unwrap();
+    let moved = scratch.path().join("moved");
+    std::fs::create_dir(&moved).unwrap();
+    for _ in 0..3 {
+        let hooks = Hooks { on_close: vec![binlog::hooks::move_to(&moved)], ..Hooks::default() };
+        let options = WriterOptions { hooks, ..WriterOptions::default() };
+        let writer = Writer::open(scratch.path().join("log"), options).unwrap();
+        writer.append(1, b"x").unwrap();
+        writer.roll().unwrap();
+        writer.append(1, b"x").unwrap();
+        writer.close().unwrap();
+    }
+    let read = |mode, newest_first| -> binlog::Result<Vec<u64>> {
+        let reader = Reader::open(&moved, ReaderOptions { mode, ..ReaderOptions::default() })?;
+        let mut cursor = reader.cursor(&binlog::Filter { newest_first, ..binlog::Filter::default() })?;
+        let mut ids = vec![];
+        while let Some(record) = cursor.next()? {
+            ids.push(record.id);
+        }
+        Ok(ids)
+    };
+    for mode in [ReaderMode::Prefix, ReaderMode::Strict] {
+        assert_eq!(read(mode, false).unwrap(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(read(mode, true).unwrap(), [6, 5, 4, 3, 2, 1]);
+    }
+    // One that is missing among them is damage as ever, whether the next one knows whom it follows or not.
+    for missing in [2, 3] {
+        let file = moved.join(format!("default.000000000{missing}.binlog"));
+        let aside = scratch.path().join("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        assert_eq!(read(ReaderMode::Prefix, false).unwrap_err().kind(), Kind::Corrupt, "without segment {missing}");
+        std::fs::rename(&aside, &file).unwrap();
+    }
+}
+
 #[test]
 fn the_active_file_tells_which_segment_is_written_and_goes_with_a_clean_close() {
     let scratch = tempfile::tempdir().unwrap();

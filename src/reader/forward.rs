@@ -322,6 +322,8 @@ pub(super) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Se
             Some(format!("{} bytes of the file", told.bytes - end))
         }
         Some(_) => None,
+        // It was begun when hooks had moved all segments before it away: only its number tells which one it follows.
+        None if next.header.predecessor.is_none() && next.header.sequence == ended.sequence + 1 => None,
         None if next.header.sequence <= ended.sequence => {
             let twice = next.path.display();
             let reason = format!("segment {} of the log is here twice, also as {twice}", next.header.sequence);
