@@ -56,6 +56,16 @@ refuses_without_a_build() {
   ! make_in_root install PREFIX="$work/refused" BINLOG_BUILD_DIR="$work/no build" >"$base/refused" 2>&1 &&
     grep 'run make build first' "$base/refused" && [ ! -e "$work/refused" ]
 }
+# The command of another machine: this one cannot ask it for its manual pages.
+for_another_machine() {
+  mkdir -p "$work/foreign build"
+  ln -s "$root/target/release/libbinlog.so" "$root/target/release/libbinlog.a" "$work/foreign build"
+  printf 'foreign' >"$work/foreign build/binlog"
+  set -- PREFIX="$work/foreign" BINLOG_BUILD_DIR="$work/foreign build"
+  ! make_in_root install "$@" >"$base/refused" 2>&1 && grep 'BINLOG_HOST_COMMAND names one' "$base/refused" &&
+    make_in_root install "$@" BINLOG_HOST_COMMAND="$root/target/release/binlog" &&
+    [ "$(cat "$work/foreign/bin/binlog")" = foreign ] && [ -f "$work/foreign/share/man/man1/binlog.1" ]
+}
 nothing_is_left() { [ -z "$(files_in "$1")" ] || { files_in "$1" && return 1; }; }
 only_the_neighbour_is_left() { [ "$(files_in "$1")" = /usr/include/binlog/neighbour.hpp ] || { files_in "$1" && return 1; }; }
 without_a_home() {
@@ -107,6 +117,8 @@ check "uninstall of that" make_in_root uninstall PREFIX="$work/bare"
 check "nothing is left of that" nothing_is_left "$work/bare"
 check "install with LIBDIR, INCLUDEDIR, BINDIR and MANDIR, and a program with that" as_others_wish
 
+check "install for another machine, with a command of this one" for_another_machine
+
 check "install with PREFIX alone" make_in_root install PREFIX="$work/first place"
 mv "$work/first place" "$work/second place"
 prefix="$work/second place"
@@ -122,7 +134,7 @@ build_with_pkg_config() { # shared|static OUTPUT COMPILER FLAGS... SOURCE
   else
     flags=$(PKG_CONFIG_PATH="$lib/pkgconfig" pkg-config --static --cflags --libs binlog | sed 's/-lbinlog/-l:libbinlog.a/')
     eval "set -- \"\$@\" $flags"
-    "$@" -o "$output"
+    "$@" ${last_library-} -o "$output"
   fi
 }
 build_example() { # shared|static EXAMPLE OUTPUT
@@ -157,11 +169,12 @@ for example in $examples; do
 done
 # The compiler brings most of the system's libraries along by itself: without them it shows whether binlog.pc names all.
 names_all_it_needs() {
+  last_library=-lc
   # shellcheck disable=SC2086
-  build_with_pkg_config static "$work/all-named" $CC -nodefaultlibs -std=c99 "$root/examples/c/quickstart.c" \
-    -Wl,--no-as-needed -lc
+  build_with_pkg_config static "$work/all-named" $CC -nodefaultlibs -std=c99 "$root/examples/c/quickstart.c"
 }
 check "binlog.pc names all libraries that the static one needs" names_all_it_needs
+unset last_library
 for std in c++11 c++17 c++20; do
   # shellcheck disable=SC2086
   check "binlog.h in C++ as $std: builds" build_with_pkg_config shared "$work/header" \
