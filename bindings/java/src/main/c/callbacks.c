@@ -1,0 +1,190 @@
+/* What the library calls, and the Java objects behind it. The methods of Upcalls that are called here catch what a
+ * user's function throws; what is cleared here is what the JVM itself throws on the way, such as a full stack. */
+#include "glue.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct callback {
+  jobject target; /* a global reference */
+  struct callback *next; /* while an arena has it */
+};
+
+/* How many Java objects the library holds: tests count them. */
+static atomic_long live;
+
+NATIVE(jlong, liveCallbacks)(JNIEnv *env, jclass class) {
+  (void)env, (void)class;
+  return atomic_load(&live);
+}
+
+struct callback *callback_new(JNIEnv *env, struct arena *arena, jobject target) {
+  if (arena->failed) return NULL;
+  struct callback *callback = malloc(sizeof *callback);
+  if (callback != NULL) {
+    callback->target = (*env)->NewGlobalRef(env, target);
+    if (callback->target != NULL) {
+      callback->next = arena->callbacks;
+      arena->callbacks = callback;
+      atomic_fetch_add(&live, 1);
+      return callback;
+    }
+    free(callback);
+  }
+  arena->failed = 1;
+  if (!(*env)->ExceptionCheck(env)) raise_no_memory(env);
+  return NULL;
+}
+
+void callbacks_handed_over(struct arena *arena) { arena->callbacks = NULL; }
+
+void callbacks_forget(struct callback *first) {
+  for (struct callback *next; first != NULL; first = next) {
+    next = first->next;
+    callback_drop(first);
+  }
+}
+
+void callback_drop(void *userdata) {
+  struct callback *callback = userdata;
+  JNIEnv *env = attached_env();
+  /* A JVM that is ending takes its references with it. */
+  if (env != NULL) (*env)->DeleteGlobalRef(env, callback->target);
+  free(callback);
+  atomic_fetch_sub(&live, 1);
+}
+
+/* Room for the references of one callback: a thread of the library's never returns to Java, which would free them. */
+static JNIEnv *begin(JNIEnv *env) {
+  if (env == NULL || (*env)->PushLocalFrame(env, 16) == 0) return env;
+  (*env)->ExceptionClear(env);
+  return NULL;
+}
+
+static void end(JNIEnv *env) {
+  if ((*env)->ExceptionCheck(env)) (*env)->ExceptionClear(env);
+  (*env)->PopLocalFrame(env, NULL);
+}
+
+/* NUL-terminated bytes, which Java ended so, given to one of the setters of a hook's result. */
+typedef binlog_status (*result_setter)(binlog_hook_result *, const char *, binlog_error **);
+
+static binlog_status tell_result(JNIEnv *env, binlog_hook_result *result, jbyteArray text, result_setter setter) {
+  struct arena arena = {0};
+  const char *copy = arena_text(env, &arena, text);
+  const binlog_status status = copy == NULL ? BINLOG_E_IO : setter(result, copy, NULL);
+  arena_free(&arena);
+  return status;
+}
+
+binlog_status on_hook(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
+  struct callback *callback = userdata;
+  JNIEnv *env = begin(attached_env());
+  if (env == NULL) {
+    binlog_hook_result_set_error(result, "the JVM takes no more threads", NULL);
+    return BINLOG_E_IO;
+  }
+  binlog_status status = BINLOG_E_IO;
+  jbyteArray path = bytes_of(env, segment->path);
+  jbyteArray log = path == NULL ? NULL : bytes_of(env, segment->log);
+  jbyteArray reason = log == NULL ? NULL : bytes_of(env, segment->reason);
+  if (reason != NULL) {
+    jobjectArray said = (*env)->CallStaticObjectMethod(
+        env, upcalls.class, upcalls.hook, callback->target, path, log, reason, (jlong)segment->sequence,
+        (jlong)segment->created_ns, (jlong)segment->first_id, (jlong)segment->records, (jlong)segment->bytes);
+    if (!(*env)->ExceptionCheck(env)) {
+      /* Nothing; or where the file is now, and why the hook has failed. */
+      status = BINLOG_OK;
+      if (said != NULL) {
+        jbyteArray moved = (*env)->GetObjectArrayElement(env, said, 0);
+        jbyteArray failed = (*env)->GetObjectArrayElement(env, said, 1);
+        if (moved != NULL) status = tell_result(env, result, moved, binlog_hook_result_set_path);
+        if (failed != NULL) {
+          tell_result(env, result, failed, binlog_hook_result_set_error);
+          status = BINLOG_E_IO;
+        }
+      }
+    }
+  }
+  end(env);
+  return status;
+}
+
+int32_t on_roll_check(void *userdata, const binlog_segment_state *state) {
+  struct callback *callback = userdata;
+  JNIEnv *env = begin(attached_env());
+  if (env == NULL) return 0;
+  jboolean yes = JNI_FALSE;
+  jbyteArray path = bytes_of(env, state->path);
+  if (path != NULL) {
+    yes = (*env)->CallStaticBooleanMethod(env, upcalls.class, upcalls.check, callback->target, path,
+                                          (jlong)state->sequence, (jlong)state->created_ns, (jlong)state->now_ns,
+                                          (jlong)state->bytes, (jlong)state->first_id, (jlong)state->records);
+    if ((*env)->ExceptionCheck(env)) yes = JNI_FALSE;
+  }
+  end(env);
+  return yes == JNI_TRUE;
+}
+
+void on_failure(void *userdata, const binlog_error *error) {
+  struct callback *callback = userdata;
+  JNIEnv *env = begin(attached_env());
+  if (env == NULL) return;
+  jbyteArray message = bytes_of(env, binlog_error_message(error));
+  jbyteArray path = message == NULL ? NULL : bytes_of(env, binlog_error_path(error));
+  if (path != NULL) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.failure, callback->target,
+                                 (jint)binlog_error_status(error), message, path, (jlong)binlog_error_offset(error),
+                                 (jint)binlog_error_os_code(error));
+  }
+  end(env);
+}
+
+static void tell_loss(JNIEnv *env, jobject target, const binlog_loss *loss) {
+  env = begin(env);
+  if (env == NULL) return;
+  jbyteArray path = bytes_of(env, loss->path);
+  jbyteArray reason = path == NULL ? NULL : bytes_of(env, loss->reason);
+  if (reason != NULL) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.loss, target, path, reason, (jlong)loss->offset,
+                                 (jlong)loss->bytes, (jlong)loss->first_id, (jlong)loss->last_id,
+                                 (jlong)loss->first_page, (jlong)loss->page_count,
+                                 (jboolean)(loss->durable != 0 ? JNI_TRUE : JNI_FALSE));
+  }
+  end(env);
+}
+
+void on_loss(void *userdata, const binlog_loss *loss) {
+  tell_loss(attached_env(), ((struct callback *)userdata)->target, loss);
+}
+
+void on_borrowed_loss(void *userdata, const binlog_loss *loss) {
+  struct borrowed_callback *callback = userdata;
+  tell_loss(callback->env, callback->target, loss);
+}
+
+void on_pruned(void *userdata, const binlog_pruned *pruned) {
+  struct borrowed_callback *callback = userdata;
+  JNIEnv *env = begin(callback->env);
+  if (env == NULL) return;
+  jbyteArray path = bytes_of(env, pruned->path);
+  jbyteArray reason = path == NULL ? NULL : bytes_of(env, pruned->reason);
+  if (reason != NULL) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.pruned, callback->target, path, reason,
+                                 (jlong)pruned->sequence, (jlong)pruned->bytes, (jlong)pruned->first_id,
+                                 (jlong)pruned->last_id);
+  }
+  end(env);
+}
+
+void on_type_count(void *userdata, const binlog_type_count *counted) {
+  struct borrowed_callback *callback = userdata;
+  JNIEnv *env = begin(callback->env);
+  if (env == NULL) return;
+  jbyteArray name = bytes_of(env, counted->name);
+  if (name != NULL || counted->name == NULL) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.type_count, callback->target, (jint)counted->type,
+                                 (jlong)counted->records, name);
+  }
+  end(env);
+}

@@ -1,0 +1,106 @@
+/* What the files of the glue share. The glue carries arguments from Java to binlog.h and results back; it decides
+ * nothing. Each function Java_io_binlog_Native_* is described where Java declares it, in Native.java.
+ *
+ * No function here enters a critical section of the JVM (GetPrimitiveArrayCritical): an append can wait for a disk, and
+ * the garbage collector would wait with it. Bytes of the heap are copied. */
+#ifndef BINLOG_JNI_GLUE_H
+#define BINLOG_JNI_GLUE_H
+
+#include <binlog.h>
+#include <jni.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A native method of io.binlog.Native. */
+#define NATIVE(result, name) JNIEXPORT result JNICALL Java_io_binlog_Native_##name
+
+/* A handle as Java keeps it. */
+#define HANDLE(type, value) ((type *)(intptr_t)(value))
+#define AS_JLONG(pointer) ((jlong)(intptr_t)(pointer))
+
+/* ---- load.c: the JVM and what is called in it ---- */
+
+/* The class io.binlog.Upcalls and its static methods; set once, when the library is loaded. */
+struct upcalls {
+  jclass class;
+  jmethodID raise, hook, check, failure, loss, pruned, type_count, segment, tail;
+};
+extern struct upcalls upcalls;
+
+/* The environment of this thread. A thread of the library's own is made one of the JVM's, a daemon, until it ends; NULL
+ * when the JVM takes no more threads, because it is ending. */
+JNIEnv *attached_env(void);
+
+/* ---- errors.c ---- */
+
+/* Throws what `err` says, as a BinlogException, and frees it. With a NULL it throws one of the status alone. */
+void raise_error(JNIEnv *env, binlog_status status, binlog_error *err);
+
+/* Throws a BinlogException of its own about something that is too long for the JVM. */
+void raise_too_large(JNIEnv *env, const char *what);
+
+/* Throws an OutOfMemoryError for memory outside of the heap. */
+void raise_no_memory(JNIEnv *env);
+
+/* A byte[] of the text, without its NUL; NULL for a NULL, and with an exception pending when there is no memory. */
+jbyteArray bytes_of(JNIEnv *env, const char *text);
+
+/* ---- memory.c: what lives until the end of one call ---- */
+
+struct callback;
+
+/* Begin with {0}. After `failed`, an exception is pending. */
+struct arena {
+  struct chunk *chunks;
+  struct callback *callbacks; /* made, and not yet the library's */
+  int failed;
+};
+
+void *arena_take(JNIEnv *env, struct arena *arena, size_t size); /* zeros, or NULL */
+void arena_free(struct arena *arena);
+
+/* A copy of a byte[] that Java has ended with a NUL; NULL for a null. */
+const char *arena_text(JNIEnv *env, struct arena *arena, jbyteArray bytes);
+/* A copy of the texts in a byte[][], and how many they are. */
+const char *const *arena_texts(JNIEnv *env, struct arena *arena, jobjectArray texts, size_t *count);
+
+/* Fields of a Java object, by name. */
+jint int_field(JNIEnv *env, struct arena *arena, jobject object, const char *name);
+jlong long_field(JNIEnv *env, struct arena *arena, jobject object, const char *name);
+jobject object_field(JNIEnv *env, struct arena *arena, jobject object, const char *name, const char *signature);
+const char *text_field(JNIEnv *env, struct arena *arena, jobject object, const char *name);
+const char *const *texts_field(JNIEnv *env, struct arena *arena, jobject object, const char *name, size_t *count);
+
+/* ---- callbacks.c ---- */
+
+/* A Java object that the library calls, as userdata; the arena owns it until callbacks_handed_over. */
+struct callback *callback_new(JNIEnv *env, struct arena *arena, jobject target);
+/* To be said right before the call that takes the callbacks: from there on the library drops each of them. */
+void callbacks_handed_over(struct arena *arena);
+void callbacks_forget(struct callback *first);
+/* For callbacks that live only as long as a call of Java's does: nothing is made, nothing is dropped. */
+struct borrowed_callback {
+  JNIEnv *env;
+  jobject target;
+};
+
+void callback_drop(void *userdata);
+binlog_status on_hook(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result);
+int32_t on_roll_check(void *userdata, const binlog_segment_state *state);
+void on_failure(void *userdata, const binlog_error *error);
+void on_loss(void *userdata, const binlog_loss *loss);
+/* Of a borrowed_callback. */
+void on_borrowed_loss(void *userdata, const binlog_loss *loss);
+void on_pruned(void *userdata, const binlog_pruned *pruned);
+void on_type_count(void *userdata, const binlog_type_count *counted);
+
+/* ---- options.c: the Java objects of NativeOptions.java as the structs of binlog.h; NULL for a null ---- */
+
+const binlog_roll_options *roll_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_retention *retention_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_required *required_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_filter *filter_of(JNIEnv *env, struct arena *arena, jobject from);
+
+#endif

@@ -1,0 +1,121 @@
+package io.binlog;
+
+import java.lang.ref.Cleaner;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** What is done with logs as a whole, and what the library says of itself. */
+public final class Binlog {
+  /** Frees what somebody has forgotten to close. */
+  static final Cleaner CLEANER = Cleaner.create();
+
+  private Binlog() {}
+
+  /**
+   * The version of the library that is loaded.
+   *
+   * @return such as "0.1.0"
+   */
+  public static String version() {
+    return Text.text(Native.version());
+  }
+
+  /**
+   * The version of the library that is loaded.
+   *
+   * @return major &lt;&lt; 16 | minor &lt;&lt; 8 | patch
+   */
+  public static int versionNumber() {
+    return Native.versionNumber();
+  }
+
+  /**
+   * Where the library was loaded from: see the README of the binding.
+   *
+   * @return text for people
+   */
+  public static String libraryOrigin() {
+    Native.versionNumber(); // loads it
+    return Library.origin();
+  }
+
+  /**
+   * Writes everything that can be read of a log to a new one: segments of the same names in a directory, which is made when
+   * it is not there and must hold no segment. The source is only read. Ids stay as they are; where records are lost, an
+   * event says which.
+   *
+   * @param source a file or a directory
+   * @param target the directory of the new log
+   * @param onLoss is told of each loss as it is met, in this thread; may be null. What it throws comes out of this call,
+   *     when that has gone on to its end
+   * @return what was saved and what was not
+   * @throws BinlogException {@link BinlogException.NotFound} when nothing is there, or the target is no directory;
+   *     {@link BinlogException.Corrupt} when there is no block in any of its files; {@link BinlogException.Unsupported} when
+   *     it is of a newer version; {@link Status#INVALID} when the target holds segments already;
+   *     {@link BinlogException.NoSpace}, {@link Status#IO}. The target keeps what was written by then
+   */
+  public static Recovery recover(Path source, Path target, Consumer<? super Loss> onLoss) throws BinlogException {
+    return recover(Text.terminated(source.toString()), Text.terminated(target.toString()), onLoss);
+  }
+
+  /**
+   * Writes the damaged segments of a log anew, under their names, after keeping the damaged files as
+   * {@code <segment>.damaged}. No writer may have the log open. A crash in the middle leaves every segment either as it was
+   * or recovered; calling again goes on.
+   *
+   * @param path a directory or a file
+   * @param onLoss as {@link #recover}
+   * @return what was saved and what was not
+   * @throws BinlogException {@link BinlogException.Locked} when a writer has the log open; otherwise as {@link #recover}
+   */
+  public static Recovery recoverInPlace(Path path, Consumer<? super Loss> onLoss) throws BinlogException {
+    return recover(Text.terminated(path.toString()), null, onLoss);
+  }
+
+  private static Recovery recover(byte[] source, byte[] target, Consumer<? super Loss> onLoss) throws BinlogException {
+    Upcalls.Losses losses = onLoss == null ? null : new Upcalls.Losses(onLoss);
+    long[] sums = new long[4];
+    try {
+      Native.recover(source, target, losses, sums);
+    } finally {
+      Upcalls.Losses.rethrow(losses);
+    }
+    return new Recovery(sums[0], sums[1], sums[2], sums[3]);
+  }
+
+  /**
+   * Writes an index that covers all of it to the end of each segment whose index is incomplete, and closes it. Reads
+   * headers, no payload. No writer may have the log open.
+   *
+   * @param path a directory or a file
+   * @return how many segments were written to
+   * @throws BinlogException {@link BinlogException.Corrupt} when a segment is damaged or ends with a torn tail and has to be
+   *     recovered first; {@link BinlogException.Locked} when a writer has the log open; {@link BinlogException.NotFound},
+   *     {@link BinlogException.Unsupported}, {@link BinlogException.NoSpace}, {@link Status#IO}
+   */
+  public static long rebuildIndex(Path path) throws BinlogException {
+    return Native.rebuildIndex(Text.terminated(path.toString()));
+  }
+
+  /**
+   * Removes old segments. A log's last segment always stays, and a writer may have the log open. Only files are removed
+   * whose header says that they are segments of the log, and never through a symbolic link.
+   *
+   * @param directory where the log is
+   * @param log its name; null = each log there, by itself
+   * @param keep the rules, at least one
+   * @param dryRun true to remove nothing, and tell what would be removed
+   * @return the segments that went, log by log, the oldest first
+   * @throws BinlogException {@link BinlogException.NotFound} when there is no such directory or log; {@link Status#INVALID}
+   *     without a rule; {@link Status#IO}: some may have gone then, the message says how many
+   */
+  public static List<Pruned> prune(Path directory, String log, Retention keep, boolean dryRun) throws BinlogException {
+    List<Pruned> gone = new ArrayList<>();
+    Native.prune(
+        Text.terminated(directory.toString()), Text.terminated(log), keep.toNative(), dryRun ? 1 : 0, gone);
+    return Collections.unmodifiableList(gone);
+  }
+}

@@ -1,0 +1,198 @@
+package io.binlog;
+
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A log to be read: a segment file, a directory, or the files that match a pattern. Threads may share it, closing included.
+ * Its cursors go on when it is closed. A call on a closed reader is an {@link IllegalStateException}.
+ *
+ * <pre>{@code
+ * try (BinlogReader reader = BinlogReader.open(directory)) {
+ *   for (Record record : reader) System.out.println(record.id() + " " + record.text());
+ * }
+ * }</pre>
+ */
+public final class BinlogReader implements AutoCloseable, Iterable<Record> {
+  private final Handle handle;
+  private final Cleaner.Cleanable net;
+  private final Upcalls.Losses losses;
+
+  private BinlogReader(String path, ReaderOptions options) throws BinlogException {
+    handle = new Handle("the reader", Native::readerClose);
+    losses = options.losses();
+    byte[] where = Text.terminated(path);
+    try {
+      handle.opened(Native.readerOpen(where, options.toNative(losses)));
+    } finally {
+      Upcalls.Losses.rethrow(losses);
+    }
+    net = Binlog.CLEANER.register(this, handle);
+  }
+
+  /**
+   * Opens a log with the default options.
+   *
+   * @param path a segment file or a directory
+   * @return a reader to be closed
+   * @throws BinlogException as {@link #open(Path, ReaderOptions)}
+   */
+  public static BinlogReader open(Path path) throws BinlogException {
+    return open(path, ReaderOptions.builder().build());
+  }
+
+  /**
+   * Opens a log. Files compressed with gzip or zstd as a whole are recognised by their contents.
+   *
+   * @param path a segment file or a directory; taken as a pattern when no file has this name and there is a {@code *},
+   *     {@code ?} or {@code [} in it
+   * @param options how it is read
+   * @return a reader to be closed
+   * @throws BinlogException {@link BinlogException.NotFound} when nothing is there; {@link BinlogException.Corrupt} when a
+   *     file does not begin as a segment does (to salvage: when there is no block in any of them);
+   *     {@link BinlogException.Unsupported} when it is of a newer version; {@link BinlogException.Mismatch} when it is not
+   *     what is required; {@link Status#IO}
+   */
+  public static BinlogReader open(Path path, ReaderOptions options) throws BinlogException {
+    return new BinlogReader(path.toString(), options);
+  }
+
+  /**
+   * Opens the files that match a pattern.
+   *
+   * @param pattern with {@code *}, {@code ?} and {@code [...]}
+   * @param options how they are read
+   * @return a reader to be closed
+   * @throws BinlogException as {@link #open(Path, ReaderOptions)}
+   */
+  public static BinlogReader openMatching(String pattern, ReaderOptions options) throws BinlogException {
+    return new BinlogReader(pattern, options);
+  }
+
+  /**
+   * A cursor over all records.
+   *
+   * @return a cursor to be closed
+   * @throws BinlogException as {@link #cursor(Filter)}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public Cursor cursor() throws BinlogException {
+    return cursor(Filter.all());
+  }
+
+  /**
+   * A cursor before the first record that the filter lets through.
+   *
+   * @param filter which records it shows
+   * @return a cursor to be closed
+   * @throws BinlogException {@link Status#INVALID}, also for the newest first of a reader that salvages;
+   *     {@link BinlogException.Unsupported} for the last records of several logs, and for the newest first of a file that is
+   *     compressed as a whole; {@link Status#IO}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public Cursor cursor(Filter filter) throws BinlogException {
+    NativeOptions.Filter wanted = filter.toNative();
+    Cursor cursor;
+    long reader = handle.enter();
+    try {
+      cursor = new Cursor(Native.cursorOpen(reader, wanted), filter, losses);
+    } finally {
+      leave();
+    }
+    try {
+      Upcalls.Losses.rethrow(losses);
+    } catch (RuntimeException | Error e) {
+      cursor.close();
+      throw e;
+    }
+    return cursor;
+  }
+
+  private void leave() {
+    handle.exit();
+    Reference.reachabilityFence(this);
+  }
+
+  /**
+   * All records, by a cursor of its own, which is closed when the last one was shown. Who may stop before that takes a
+   * {@link #cursor()} and closes it; one that is not closed takes 64 KiB and perhaps an open file until it is collected.
+   *
+   * @return an iterator, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   */
+  @Override
+  public Iterator<Record> iterator() {
+    try {
+      return new RecordIterator(cursor(), true);
+    } catch (BinlogException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * The records that a filter lets through, as a stream in their order.
+   *
+   * @param filter which records
+   * @return a stream to be closed, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   * @throws BinlogException as {@link #cursor(Filter)}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public Stream<Record> stream(Filter filter) throws BinlogException {
+    Cursor cursor = cursor(filter);
+    return cursor.stream().onClose(cursor::close);
+  }
+
+  /**
+   * What each segment says about itself, as they were when the reader was opened, in the order of writing.
+   *
+   * @return a list that cannot be changed
+   * @throws BinlogException when it cannot be told
+   * @throws IllegalStateException when the reader is closed
+   */
+  public List<Segment> segments() throws BinlogException {
+    List<Segment> all = new ArrayList<>();
+    long reader = handle.enter();
+    try {
+      Native.readerSegments(reader, all);
+    } finally {
+      leave();
+    }
+    return Collections.unmodifiableList(all);
+  }
+
+  /**
+   * How many records of each type the log holds, the most frequent first: from the index, and from the headers of what that
+   * does not know; no payload is read. Events are not counted.
+   *
+   * @return a list that cannot be changed
+   * @throws BinlogException {@link BinlogException.Corrupt} where headers have to be read and are damaged, whatever the
+   *     reader's mode is; {@link Status#IO}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public List<TypeCount> counts() throws BinlogException {
+    List<TypeCount> all = new ArrayList<>();
+    long reader = handle.enter();
+    try {
+      Native.readerCounts(reader, all);
+    } finally {
+      leave();
+    }
+    return Collections.unmodifiableList(all);
+  }
+
+  /** Frees the reader, once calls that are under way have ended; its cursors go on. Closing again does nothing. */
+  @Override
+  public void close() {
+    try {
+      handle.close();
+    } catch (BinlogException e) {
+      throw new AssertionError("closing a reader does not fail", e);
+    }
+    net.clean(); // closed already: only forgotten
+  }
+}

@@ -1,0 +1,515 @@
+package io.binlog;
+
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * A log being written. Threads may share it, closing included: a call that comes after the close is an
+ * {@link IllegalStateException}, and the close waits for those that came before.
+ *
+ * <p>A record is in the writer's memory when a write returns. {@link #flush} hands it to the system, so that it survives
+ * this process; {@link #sync} makes it durable, so that it survives the machine; the policies of {@link WriterOptions} do
+ * so by themselves. A write that fails has not taken its record, unless {@link BinlogException#recordId} says so.
+ *
+ * <p>A buffer that is written is not changed: neither its position nor its limit moves. What is in it is not needed once
+ * the call has returned. A direct buffer is read where it is; bytes of the heap are copied once.
+ */
+public final class BinlogWriter implements AutoCloseable {
+  private final Handle handle;
+  private final Cleaner.Cleanable net;
+  private final Upcalls.FailureTarget failures;
+
+  private BinlogWriter(Path path, boolean singleFile, WriterOptions options) throws BinlogException {
+    handle = new Handle("the writer", Native::writerClose);
+    failures = options.failures(handle);
+    handle.opened(
+        Native.writerOpen(Text.terminated(path.toString()), singleFile, options.toNative(handle, failures)));
+    net = Binlog.CLEANER.register(this, handle);
+    if (options.flushesAtShutdown()) ShutdownFlush.add(handle);
+  }
+
+  /**
+   * Opens the log in a directory with the default options: see {@link #open(Path, WriterOptions)}.
+   *
+   * @param directory the directory
+   * @return a writer to be closed
+   * @throws BinlogException as there
+   */
+  public static BinlogWriter open(Path directory) throws BinlogException {
+    return open(directory, WriterOptions.builder().build());
+  }
+
+  /**
+   * Opens the log in a directory for writing; both are created when they are not there, and appends go on behind the last
+   * record. A torn tail, as a crash leaves it, is cut after its bytes have been kept in {@code SEGMENT.torn-OFFSET}.
+   *
+   * @param directory the directory
+   * @param options how it is written
+   * @return a writer to be closed
+   * @throws BinlogException {@link BinlogException.Locked} when another writer has the log open;
+   *     {@link BinlogException.Corrupt} when its end is damaged; {@link BinlogException.Mismatch} when it is not what is
+   *     required; {@link Status#INVALID} for options that are not understood; {@link BinlogException.NoSpace},
+   *     {@link BinlogException.NotFound}, {@link BinlogException.Unsupported}, {@link Status#IO}
+   */
+  public static BinlogWriter open(Path directory, WriterOptions options) throws BinlogException {
+    return new BinlogWriter(directory, false, options);
+  }
+
+  /**
+   * Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log never
+   * rolls: rules for rolling, names and keeping do nothing.
+   *
+   * @param file the file
+   * @param options how it is written
+   * @return a writer to be closed
+   * @throws BinlogException as {@link #open(Path, WriterOptions)}
+   */
+  public static BinlogWriter openFile(Path file, WriterOptions options) throws BinlogException {
+    return new BinlogWriter(file, true, options);
+  }
+
+  /**
+   * Appends a record of type 0.
+   *
+   * @param payload its bytes
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(byte[] payload) throws BinlogException {
+    return write(0, payload);
+  }
+
+  /**
+   * Appends a record.
+   *
+   * @param type its type: a number below {@link Record#FIRST_NAMED_TYPE}, or one that {@link #type} gave
+   * @param payload its bytes
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, byte[] payload) throws BinlogException {
+    int length = payload.length;
+    long writer = handle.enter();
+    try {
+      return Native.append(writer, type, payload, 0, length);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Appends a record.
+   *
+   * @param type its type
+   * @param payload an array that holds its bytes
+   * @param offset where they begin
+   * @param length how many they are
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws IndexOutOfBoundsException when they are not in the array
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, byte[] payload, int offset, int length) throws BinlogException {
+    Objects.checkFromIndexSize(offset, length, payload.length);
+    long writer = handle.enter();
+    try {
+      return Native.append(writer, type, payload, offset, length);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Appends a record of type 0.
+   *
+   * @param payload its bytes, from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(ByteBuffer payload) throws BinlogException {
+    return write(0, payload);
+  }
+
+  /**
+   * Appends a record.
+   *
+   * @param type its type
+   * @param payload its bytes, from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, ByteBuffer payload) throws BinlogException {
+    if (payload.hasArray()) {
+      return write(type, payload.array(), payload.arrayOffset() + payload.position(), payload.remaining());
+    }
+    return gather(type, 0, 0, null, new ByteBuffer[] {payload});
+  }
+
+  /**
+   * Appends a record with metadata.
+   *
+   * @param type its type
+   * @param headers the strings that go with it
+   * @param payload its bytes
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws IllegalArgumentException for text that UTF-8 cannot hold
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, Map<String, String> headers, byte[] payload) throws BinlogException {
+    return write(type, Metadata.of(headers), payload);
+  }
+
+  /**
+   * Appends a record with metadata.
+   *
+   * @param type its type
+   * @param headers the strings that go with it
+   * @param payload its bytes
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, Metadata headers, byte[] payload) throws BinlogException {
+    return append(type, 0, 0, headers.bytes(), payload, 0, payload.length);
+  }
+
+  /**
+   * Appends a record with metadata.
+   *
+   * @param type its type
+   * @param headers the strings that go with it
+   * @param payload its bytes, from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws IllegalArgumentException for text that UTF-8 cannot hold
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(int type, Map<String, String> headers, ByteBuffer payload) throws BinlogException {
+    return write(NewRecord.of(type, payload).metadata(headers));
+  }
+
+  /**
+   * Appends a record with a time or metadata of its own.
+   *
+   * @param record the record
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException {@link BinlogException.TooLarge} over {@link WriterOptions.Builder#recordMaxBytes};
+   *     {@link BinlogException.NoSpace} or {@link Status#IO} when the log cannot be written, before the record is taken,
+   *     so that appending it again repeats nothing, unless {@link BinlogException#recordId} says that it was taken;
+   *     {@link BinlogException.Failed} after an fsync has failed; {@link Status#INVALID} for a type that is not the user's
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(NewRecord record) throws BinlogException {
+    ByteBuffer payload = record.payload();
+    byte[] metadata = record.metadata().bytes();
+    if (payload.hasArray()) {
+      return append(record.type(), record.timeNanos(), record.flags(), metadata, payload.array(),
+          payload.arrayOffset() + payload.position(), payload.remaining());
+    }
+    return gather(record.type(), record.timeNanos(), record.flags(), metadata, new ByteBuffer[] {payload});
+  }
+
+  private long append(int type, long time, int flags, byte[] metadata, byte[] payload, int offset, int length)
+      throws BinlogException {
+    long writer = handle.enter();
+    try {
+      return Native.appendRecord(writer, type, time, flags, metadata, payload, offset, length);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Appends all records of a batch or, on an error, none; a crash too keeps all or none. The batch stays as it is.
+   *
+   * @param batch the records
+   * @return the id of the first, which the others follow; 0 when {@link FullDisk#DROP} has dropped them
+   * @throws BinlogException as {@link #write(NewRecord)}; {@link Status#INVALID} for a batch without a record
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long write(Batch batch) throws BinlogException {
+    Objects.requireNonNull(batch, "batch");
+    long writer = handle.enter();
+    try {
+      return batch.append(writer);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Appends one record whose payload is the parts, one after the other. A large direct buffer is written from where it is,
+   * without a copy.
+   *
+   * @param type its type
+   * @param parts the parts, each from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long gather(int type, ByteBuffer... parts) throws BinlogException {
+    return gather(type, 0, 0, null, parts);
+  }
+
+  /**
+   * Appends one record with metadata whose payload is the parts, one after the other.
+   *
+   * @param type its type
+   * @param headers the strings that go with it
+   * @param parts the parts, each from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws IllegalArgumentException for text that UTF-8 cannot hold
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long gather(int type, Map<String, String> headers, ByteBuffer... parts) throws BinlogException {
+    return gather(type, 0, 0, Metadata.of(headers).bytes(), parts);
+  }
+
+  /**
+   * Appends one record with a time or metadata of its own, whose payload is that of {@code head} and then the parts.
+   *
+   * @param head type, time, metadata, and the first bytes, which may be none
+   * @param parts the parts, each from the buffer's position to its limit
+   * @return its id; 0 when {@link FullDisk#DROP} has dropped it
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long gather(NewRecord head, ByteBuffer... parts) throws BinlogException {
+    ByteBuffer[] all = new ByteBuffer[parts.length + 1];
+    all[0] = head.payload();
+    System.arraycopy(parts, 0, all, 1, parts.length);
+    return gather(head.type(), head.timeNanos(), head.flags(), head.metadata().bytes(), all);
+  }
+
+  private long gather(int type, long time, int flags, byte[] metadata, ByteBuffer[] parts) throws BinlogException {
+    Object[] objects = new Object[parts.length];
+    int[] ranges = new int[2 * parts.length];
+    for (int i = 0; i < parts.length; i++) {
+      ByteBuffer part = parts[i];
+      int length = part.remaining();
+      if (part.isDirect()) {
+        // Memory that was lent to the buffer and is freed by now says so here; C would not notice.
+        if (length > 0) part.get(part.position());
+        objects[i] = part;
+        ranges[2 * i] = part.position();
+        ranges[2 * i + 1] = -1 - length;
+      } else if (part.hasArray()) {
+        objects[i] = part.array();
+        ranges[2 * i] = part.arrayOffset() + part.position();
+        ranges[2 * i + 1] = length;
+      } else { // read-only: its array is out of reach
+        byte[] copy = new byte[length];
+        part.duplicate().get(copy);
+        objects[i] = copy;
+        ranges[2 * i + 1] = length;
+      }
+    }
+    long writer = handle.enter();
+    try {
+      return Native.gather(writer, type, time, flags, metadata, objects, ranges, parts.length);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * The number that stands for a type's name in this log; a new name gets one.
+   *
+   * @param name the name
+   * @return the number, for {@link #write(int, byte[])}
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public int type(String name) throws BinlogException {
+    return type(name, null);
+  }
+
+  /**
+   * The number that stands for a type's name in this log; a new name gets one.
+   *
+   * @param name the name
+   * @param contentType what its payloads are, as a MIME type; counts only when the name is new; may be null
+   * @return the number, for {@link #write(int, byte[])}
+   * @throws BinlogException as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public int type(String name, String contentType) throws BinlogException {
+    byte[] called = Text.terminated(Objects.requireNonNull(name, "name"));
+    byte[] content = Text.terminated(contentType);
+    long writer = handle.enter();
+    try {
+      return Native.writerType(writer, called, content);
+    } finally {
+      leave();
+    }
+  }
+
+  /** A call without arguments. */
+  private interface Call {
+    void on(long writer) throws BinlogException;
+  }
+
+  private void call(Call call) throws BinlogException {
+    long writer = handle.enter();
+    try {
+      call.on(writer);
+    } finally {
+      leave();
+    }
+  }
+
+  private void leave() {
+    handle.exit();
+    Reference.reachabilityFence(this);
+  }
+
+  /**
+   * Hands everything appended so far to the system: it survives the end of this process, however it ends.
+   *
+   * @throws BinlogException {@link BinlogException.NoSpace} or {@link Status#IO}: what could not be written waits for the
+   *     next try; {@link BinlogException.Failed}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void flush() throws BinlogException {
+    call(Native::writerFlush);
+  }
+
+  /**
+   * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time share
+   * one fdatasync.
+   *
+   * @throws BinlogException as {@link #flush}; {@link BinlogException.Failed} when the fsync fails, as will all later calls
+   *     until the log is opened anew: what is on the disk is not known then
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void sync() throws BinlogException {
+    call(Native::writerSync);
+  }
+
+  /**
+   * Does what the intervals and periods of the options ask for by now. Only a writer without a background thread whose log
+   * may go quiet needs it, every so often.
+   *
+   * @throws BinlogException as {@link #sync}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void tick() throws BinlogException {
+    call(Native::writerTick);
+  }
+
+  /**
+   * Writes a {@link Event#HEARTBEAT} now, and hands it to the system.
+   *
+   * @throws BinlogException as {@link #flush}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void heartbeat() throws BinlogException {
+    call(Native::writerHeartbeat);
+  }
+
+  /**
+   * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record.
+   *
+   * @throws BinlogException as {@link #sync}; {@link BinlogException.Unsupported} for a log that is a single file
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void roll() throws BinlogException {
+    call(Native::writerRoll);
+  }
+
+  /**
+   * As {@link #roll}, and says why.
+   *
+   * @param reason 1 to 256 bytes of UTF-8, which the event {@link Event#ROTATE_NEXT} and the hooks get
+   * @throws BinlogException as {@link #roll}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void rollBecause(String reason) throws BinlogException {
+    byte[] why = Text.terminated(Objects.requireNonNull(reason, "reason"));
+    call(writer -> Native.writerRollBecause(writer, why));
+  }
+
+  /**
+   * Gives the log new rules for rolling and new names, in place of all that the options said; they begin with a new segment
+   * at once.
+   *
+   * @param rules the rules; null stands for the defaults
+   * @throws BinlogException {@link Status#INVALID} for rules, a zone or a template that are not understood: then the old
+   *     ones stay; otherwise as {@link #roll}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public void setRoll(RollOptions rules) throws BinlogException {
+    NativeOptions.Roll roll = rules == null ? null : rules.toNative(handle, failures);
+    call(writer -> Native.writerSetRoll(writer, roll));
+  }
+
+  /**
+   * How far the log is appended, flushed and durable. Never waits.
+   *
+   * @return the ids of this moment
+   * @throws BinlogException {@link BinlogException.Forked}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public Position position() throws BinlogException {
+    long[] ids = new long[3];
+    call(writer -> Native.writerPosition(writer, ids));
+    return new Position(ids[0], ids[1], ids[2]);
+  }
+
+  /**
+   * How many records were dropped by {@link FullDisk#DROP} since the writer was opened. Never waits.
+   *
+   * @return 0 or more
+   * @throws BinlogException {@link BinlogException.Forked}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long dropped() throws BinlogException {
+    long writer = handle.enter();
+    try {
+      return Native.writerDropped(writer);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
+   * an old segment, the {@code .active} file, an active file that somebody removed. Never waits.
+   *
+   * @return 0 or more
+   * @throws BinlogException {@link BinlogException.Forked}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public long failures() throws BinlogException {
+    long writer = handle.enter();
+    try {
+      return Native.writerFailures(writer);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and makes
+   * it durable. The writer is closed whatever the outcome. Closing again does nothing.
+   *
+   * @throws BinlogException as {@link #sync}; the message says which records could not be written
+   * @throws IllegalStateException when a function that the writer calls does it, such as a hook
+   */
+  @Override
+  public void close() throws BinlogException {
+    ShutdownFlush.remove(handle);
+    handle.close();
+    net.clean(); // closed already: only forgotten
+  }
+}

@@ -1,0 +1,11 @@
+package io.binlog;
+
+/** What is done with payloads, block by block, before they are written. */
+public enum Compression {
+  /** They stay as they are. */
+  NONE,
+  /** LZ4: the fastest. */
+  LZ4,
+  /** Zstandard: smaller. */
+  ZSTD
+}

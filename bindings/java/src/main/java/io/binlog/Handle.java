@@ -1,0 +1,162 @@
+package io.binlog;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * An object of the library's, and the lock around every call on it: any number of calls at the same time, and one close,
+ * which waits for them and after which there are none. Two atomic additions a call; nobody waits but the one who closes.
+ */
+final class Handle implements Runnable {
+  /** Frees what the address stands for. */
+  interface Freeing {
+    void free(long address) throws BinlogException;
+  }
+
+  /** The calls that are under way, and this bit once the handle is closed. */
+  private static final int CLOSED = Integer.MIN_VALUE;
+
+  private static final VarHandle STATE;
+
+  static {
+    try {
+      STATE = MethodHandles.lookup().findVarHandle(Handle.class, "state", int.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  private final String what;
+  private final Freeing freeing;
+  private long address;
+  private volatile int state;
+  private volatile Thread closer;
+  /** Functions of the user's that the library is calling for this handle just now. */
+  private volatile int callbacks;
+
+  private static final VarHandle CALLBACKS;
+
+  static {
+    try {
+      CALLBACKS = MethodHandles.lookup().findVarHandle(Handle.class, "callbacks", int.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  /** {@code what} is for messages: "the writer". */
+  Handle(String what, Freeing freeing) {
+    this.what = what;
+    this.freeing = freeing;
+  }
+
+  /** To be said once, before anybody else knows the handle. */
+  void opened(long address) {
+    this.address = address;
+  }
+
+  /**
+   * Begins a call; {@link #exit} ends it.
+   *
+   * @return the address
+   * @throws IllegalStateException when the handle is closed, or the caller is a function that it calls
+   */
+  long enter() {
+    int before = (int) STATE.getAndAdd(this, 1);
+    if (before < 0 || callbacks != 0) refuse(before);
+    return address;
+  }
+
+  private void refuse(int before) {
+    if (before < 0) {
+      exit();
+      throw new IllegalStateException(what + " is closed");
+    }
+    if (isCalling()) {
+      exit();
+      throw calling();
+    }
+  }
+
+  private IllegalStateException calling() {
+    return new IllegalStateException(what + " must not be used by a function that it calls");
+  }
+
+  void exit() {
+    if ((int) STATE.getAndAdd(this, -1) - 1 == CLOSED) LockSupport.unpark(closer);
+  }
+
+  boolean isClosed() {
+    return state < 0;
+  }
+
+  /**
+   * Waits for the calls that are under way, and frees. The first one does it; for all others it is done already.
+   *
+   * @throws IllegalStateException when the caller is a function that the handle calls
+   */
+  void close() throws BinlogException {
+    if (callbacks != 0 && isCalling()) throw calling();
+    synchronized (this) {
+      if (state < 0) return;
+      closer = Thread.currentThread();
+      STATE.getAndBitwiseOr(this, CLOSED);
+    }
+    boolean interrupted = false;
+    while (state != CLOSED) {
+      LockSupport.park(this);
+      interrupted |= Thread.interrupted();
+    }
+    closer = null;
+    try {
+      if (address != 0) freeing.free(address);
+    } finally {
+      if (interrupted) Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The net below those who forget to close: nobody is there to be told of an error. */
+  @Override
+  public void run() {
+    try {
+      close();
+    } catch (BinlogException | RuntimeException e) {
+      // Whoever wants to know closes.
+    }
+  }
+
+  /** A function of the user's that is being called in this thread, and those around it. */
+  private static final class Frame {
+    final Handle handle;
+    final Frame outer;
+
+    Frame(Handle handle, Frame outer) {
+      this.handle = handle;
+      this.outer = outer;
+    }
+  }
+
+  private static final ThreadLocal<Frame> FRAMES = new ThreadLocal<>();
+
+  private boolean isCalling() {
+    for (Frame frame = FRAMES.get(); frame != null; frame = frame.outer) {
+      if (frame.handle == this) return true;
+    }
+    return false;
+  }
+
+  /** Runs a function of the user's, during which this thread must not use the handle. */
+  void callBack(Runnable function) {
+    Frame outer = FRAMES.get();
+    FRAMES.set(new Frame(this, outer));
+    CALLBACKS.getAndAdd(this, 1);
+    try {
+      function.run();
+    } finally {
+      CALLBACKS.getAndAdd(this, -1);
+      if (outer == null) FRAMES.remove();
+      else FRAMES.set(outer);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+package io.binlog;
+
+import java.nio.file.Path;
+
+/** Something that a salvaging cursor or a recovery could not read. */
+public final class Loss {
+  private final Path path;
+  private final String reason;
+  private final long offset;
+  private final long bytes;
+  private final long firstId;
+  private final long lastId;
+  private final long firstPage;
+  private final long pageCount;
+  private final boolean durable;
+
+  Loss(
+      Path path, String reason, long offset, long bytes, long firstId, long lastId, long firstPage, long pageCount,
+      boolean durable) {
+    this.path = path;
+    this.reason = reason;
+    this.offset = offset;
+    this.bytes = bytes;
+    this.firstId = firstId;
+    this.lastId = lastId;
+    this.firstPage = firstPage;
+    this.pageCount = pageCount;
+    this.durable = durable;
+  }
+
+  /**
+   * The file it was in, or that shows that it is missing.
+   *
+   * @return the path
+   */
+  public Path path() {
+    return path;
+  }
+
+  /**
+   * What is wrong with the bytes.
+   *
+   * @return one line
+   */
+  public String reason() {
+    return reason;
+  }
+
+  /**
+   * Where the bytes that were passed over begin.
+   *
+   * @return bytes from the beginning of the file
+   */
+  public long offset() {
+    return offset;
+  }
+
+  /**
+   * How many bytes were passed over.
+   *
+   * @return 0 when those that should follow are not there at all
+   */
+  public long bytes() {
+    return bytes;
+  }
+
+  /**
+   * The first record that is lost.
+   *
+   * @return its id; 0 when none is, or nobody knows
+   */
+  public long firstId() {
+    return firstId;
+  }
+
+  /**
+   * The last record that is lost.
+   *
+   * @return its id; 0 when none is, or nobody knows
+   */
+  public long lastId() {
+    return lastId;
+  }
+
+  /**
+   * The first damaged page of 4 KiB of the block's payload.
+   *
+   * @return its number from 0
+   */
+  public long firstPage() {
+    return firstPage;
+  }
+
+  /**
+   * How many pages the block's payload has.
+   *
+   * @return 0 when it is not pages that are damaged
+   */
+  public long pageCount() {
+    return pageCount;
+  }
+
+  /**
+   * Whether the bytes had been made durable, so that a disk or a person damaged them and not a crash.
+   *
+   * @return true when they had
+   */
+  public boolean durable() {
+    return durable;
+  }
+
+  /**
+   * The facts in one line.
+   *
+   * @return text for people
+   */
+  @Override
+  public String toString() {
+    return path + ": " + bytes + " bytes at " + offset + ": " + reason + (lastId == 0 ? "" : ", records " + firstId + " to " + lastId);
+  }
+}

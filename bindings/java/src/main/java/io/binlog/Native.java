@@ -1,0 +1,110 @@
+package io.binlog;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * Every call into C, one method for each function of binlog.h that is reached. Handles are addresses; 0 is none. Text is
+ * UTF-8: what goes down ends with a NUL ({@link Text#terminated}), what comes up does not. Errors are thrown by the same
+ * call that found them. Nobody but the handles' owners may call these: nothing here is checked.
+ */
+final class Native {
+  static {
+    Library.load();
+  }
+
+  private Native() {}
+
+  /** How many Java objects the library holds for its callbacks. */
+  static native long liveCallbacks();
+
+  static native int versionNumber();
+
+  static native byte[] version();
+
+  static native byte[] statusName(int status);
+
+  static native long writerOpen(byte[] path, boolean singleFile, NativeOptions.Writer options) throws BinlogException;
+
+  static native void writerClose(long writer) throws BinlogException;
+
+  static native void writerFlush(long writer) throws BinlogException;
+
+  static native void writerSync(long writer) throws BinlogException;
+
+  static native void writerTick(long writer) throws BinlogException;
+
+  static native void writerHeartbeat(long writer) throws BinlogException;
+
+  static native void writerRoll(long writer) throws BinlogException;
+
+  static native void writerRollBecause(long writer, byte[] reason) throws BinlogException;
+
+  static native void writerSetRoll(long writer, NativeOptions.Roll roll) throws BinlogException;
+
+  static native int writerType(long writer, byte[] name, byte[] contentType) throws BinlogException;
+
+  /** Appended, flushed and durable id, into {@code out}. */
+  static native void writerPosition(long writer, long[] out) throws BinlogException;
+
+  static native long writerDropped(long writer) throws BinlogException;
+
+  static native long writerFailures(long writer) throws BinlogException;
+
+  static native long append(long writer, int type, byte[] data, int offset, int length) throws BinlogException;
+
+  /** {@code metadata} is encoded, or null; {@code flags} is {@link #TIME} when {@code time} counts, else 0. */
+  static native long appendRecord(
+      long writer, int type, long time, int flags, byte[] metadata, byte[] data, int offset, int length)
+      throws BinlogException;
+
+  /**
+   * {@code parts} are byte[] and direct buffers; for each there are two numbers in {@code ranges}: where it begins, and
+   * its length, which is {@code -1 - length} for a direct buffer.
+   */
+  static native long gather(
+      long writer, int type, long time, int flags, byte[] metadata, Object[] parts, int[] ranges, int count)
+      throws BinlogException;
+
+  static native long appendPacked(long writer, ByteBuffer frames, int length) throws BinlogException;
+
+  static native long readerOpen(byte[] path, NativeOptions.Reader options) throws BinlogException;
+
+  static native void readerClose(long reader);
+
+  static native void readerSegments(long reader, List<Segment> into) throws BinlogException;
+
+  static native void readerCounts(long reader, List<TypeCount> into) throws BinlogException;
+
+  static native long cursorOpen(long reader, NativeOptions.Filter filter) throws BinlogException;
+
+  static native void cursorClose(long cursor);
+
+  /** Packed frames of at least one record, or null at the end. */
+  static native byte[] cursorFetch(long cursor) throws BinlogException;
+
+  /** One packed frame, or null when the record is not there. */
+  static native byte[] cursorGet(long cursor, long id) throws BinlogException;
+
+  static native void cursorSeek(long cursor, long id) throws BinlogException;
+
+  static native void cursorSeekTime(long cursor, long time) throws BinlogException;
+
+  static native boolean cursorWait(long cursor, long nanos) throws BinlogException;
+
+  static native Tail cursorTail(long cursor) throws BinlogException;
+
+  /** Null when the type has no name. */
+  static native byte[] cursorTypeName(long cursor, int type) throws BinlogException;
+
+  /** In place when {@code target} is null. Records, lost records, losses and segments, into {@code out}. */
+  static native void recover(byte[] source, byte[] target, Upcalls.Losses listener, long[] out) throws BinlogException;
+
+  static native long rebuildIndex(byte[] path) throws BinlogException;
+
+  static native void prune(byte[] path, byte[] log, NativeOptions.Keep keep, int flags, List<Pruned> into)
+      throws BinlogException;
+
+  /** BINLOG_RECORD_TIME. */
+  static final int TIME = 1;
+}

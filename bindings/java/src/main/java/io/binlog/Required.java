@@ -1,0 +1,90 @@
+package io.binlog;
+
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+
+/**
+ * What the file headers of a log that is there already must say for it to be opened: {@link BinlogException.Mismatch}
+ * otherwise. What is not said may be anything. Immutable.
+ */
+public final class Required {
+  private final String name;
+  private final String contentType;
+  private final Map<String, String> parameters;
+
+  private Required(Builder set) {
+    name = set.name;
+    contentType = set.contentType;
+    parameters = new TreeMap<>(set.parameters);
+  }
+
+  /**
+   * Begins with no requirement.
+   *
+   * @return a new builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  NativeOptions.Require toNative() {
+    NativeOptions.Require require = new NativeOptions.Require();
+    require.name = Text.terminated(name);
+    require.contentType = Text.terminated(contentType);
+    require.parameters = Text.terminated(parameters);
+    return require;
+  }
+
+  /** Collects requirements. */
+  public static final class Builder {
+    private String name;
+    private String contentType;
+    private final Map<String, String> parameters = new TreeMap<>();
+
+    private Builder() {}
+
+    /**
+     * The log's name.
+     *
+     * @param name the name
+     * @return this
+     */
+    public Builder name(String name) {
+      this.name = Objects.requireNonNull(name, "name");
+      return this;
+    }
+
+    /**
+     * What the payloads are.
+     *
+     * @param contentType a MIME type
+     * @return this
+     */
+    public Builder contentType(String contentType) {
+      this.contentType = Objects.requireNonNull(contentType, "contentType");
+      return this;
+    }
+
+    /**
+     * A parameter with its value; there may be others.
+     *
+     * @param key its key
+     * @param value its value
+     * @return this
+     */
+    public Builder parameter(String key, String value) {
+      parameters.put(Objects.requireNonNull(key, "key"), Objects.requireNonNull(value, "value"));
+      return this;
+    }
+
+    /**
+     * Ends.
+     *
+     * @return the requirements as they are by now
+     */
+    public Required build() {
+      return new Required(this);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+package io.binlog;
+
+import java.time.Duration;
+
+/**
+ * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever they
+ * say. Immutable.
+ */
+public final class Retention {
+  private final long ageMillis;
+  private final long segments;
+  private final long bytes;
+
+  private Retention(long ageMillis, long segments, long bytes) {
+    this.ageMillis = ageMillis;
+    this.segments = segments;
+    this.bytes = bytes;
+  }
+
+  /**
+   * Begins with no rules.
+   *
+   * @return a new builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  NativeOptions.Keep toNative() {
+    NativeOptions.Keep keep = new NativeOptions.Keep();
+    keep.ageMillis = ageMillis;
+    keep.segments = segments;
+    keep.bytes = bytes;
+    return keep;
+  }
+
+  /** Collects rules. */
+  public static final class Builder {
+    private long ageMillis;
+    private long segments;
+    private long bytes;
+
+    private Builder() {}
+
+    /**
+     * A segment goes when the one after it was begun longer ago than this.
+     *
+     * @param age at least a millisecond
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive
+     */
+    public Builder age(Duration age) {
+      ageMillis = Text.millis(age, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * The oldest go until no more than so many are there, the one being written among them.
+     *
+     * @param segments 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder segments(long segments) {
+      this.segments = Text.notNegative(segments, "a number of segments");
+      return this;
+    }
+
+    /**
+     * The oldest go until all together take no more than so many bytes, the one being written among them.
+     *
+     * @param bytes 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder bytes(long bytes) {
+      this.bytes = Text.notNegative(bytes, "a number of bytes");
+      return this;
+    }
+
+    /**
+     * Ends.
+     *
+     * @return the rules as they are by now
+     */
+    public Retention build() {
+      return new Retention(ageMillis, segments, bytes);
+    }
+  }
+}

@@ -1,0 +1,141 @@
+package io.binlog;
+
+import java.time.Duration;
+import java.time.ZoneId;
+import java.util.Objects;
+
+/**
+ * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and what its segments are called. The first rule
+ * that is met rolls; what is not said is no rule. Immutable.
+ */
+public final class RollOptions {
+  private final Builder set;
+
+  private RollOptions(Builder set) {
+    this.set = set;
+  }
+
+  /**
+   * Begins with no rules and the default names.
+   *
+   * @return a new builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  NativeOptions.Roll toNative(Handle owner, Upcalls.FailureTarget failures) {
+    NativeOptions.Roll roll = new NativeOptions.Roll();
+    roll.periodSeconds = set.periodSeconds;
+    roll.ageMillis = set.ageMillis;
+    roll.records = set.records;
+    roll.zone = Text.terminated(set.zone);
+    roll.nameTemplate = Text.terminated(set.nameTemplate);
+    roll.check = set.check == null ? null : new Upcalls.CheckTarget(owner, set.check, failures);
+    return roll;
+  }
+
+  /** Collects rules. The library judges them when they are used: {@link Status#INVALID}. */
+  public static final class Builder implements Cloneable {
+    private long periodSeconds;
+    private long ageMillis;
+    private long records;
+    private String zone;
+    private String nameTemplate;
+    private RollCheck check;
+
+    private Builder() {}
+
+    /**
+     * Rolls at each multiple of a period, by the wall clock of the zone: one hour is each full hour, a day each midnight.
+     * Periods of more than a day are counted from 1970-01-01.
+     *
+     * @param period whole seconds, up to 100 years
+     * @return this
+     * @throws IllegalArgumentException for what is not a positive number of whole seconds
+     */
+    public Builder period(Duration period) {
+      if (period.isNegative() || period.isZero() || period.getNano() != 0) {
+        throw new IllegalArgumentException("a period of " + period);
+      }
+      periodSeconds = period.getSeconds();
+      return this;
+    }
+
+    /**
+     * Rolls so long after the segment was begun.
+     *
+     * @param age at least a millisecond
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive
+     */
+    public Builder age(Duration age) {
+      ageMillis = Text.millis(age, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * Rolls after so many records: no segment holds more, a larger batch excepted.
+     *
+     * @param records 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder records(long records) {
+      this.records = Text.notNegative(records, "a number of records");
+      return this;
+    }
+
+    /**
+     * The zone of the period and of the times in names.
+     *
+     * @param zone a zone of the IANA database; UTC when none is given
+     * @return this
+     */
+    public Builder zone(ZoneId zone) {
+      this.zone = zone.getId();
+      return this;
+    }
+
+    /**
+     * What segments are called: {@code {name}} is the log's name, {@code {seq}} the segment's number in ten digits, the
+     * rest as in strftime(3), from a fixed set of conversions. ".binlog" is added.
+     *
+     * @param template such as {@code {name}.{seq}.%Y-%m-%dT%H}; without one {@code {name}.{seq}}
+     * @return this
+     */
+    public Builder nameTemplate(String template) {
+      nameTemplate = Objects.requireNonNull(template, "template");
+      return this;
+    }
+
+    /**
+     * Rolls when a function says so.
+     *
+     * @param check the function
+     * @return this
+     */
+    public Builder check(RollCheck check) {
+      this.check = Objects.requireNonNull(check, "check");
+      return this;
+    }
+
+    /**
+     * Ends.
+     *
+     * @return the options as they are by now
+     */
+    public RollOptions build() {
+      return new RollOptions(clone());
+    }
+
+    @Override
+    protected Builder clone() {
+      try {
+        return (Builder) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+}

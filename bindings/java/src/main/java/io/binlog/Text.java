@@ -1,0 +1,104 @@
+package io.binlog;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+
+/** Strings and times in the form that they cross to C in. */
+final class Text {
+  private Text() {}
+
+  /**
+   * @throws IllegalArgumentException for half of a surrogate pair, which UTF-8 has no bytes for
+   */
+  static byte[] utf8(String text) {
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (!Character.isSurrogate(c)) continue;
+      if (!Character.isHighSurrogate(c) || i + 1 == text.length() || !Character.isLowSurrogate(text.charAt(i + 1))) {
+        throw new IllegalArgumentException("half of a surrogate pair at " + i);
+      }
+      i++;
+    }
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  /**
+   * With the NUL that C wants; null for null.
+   *
+   * @throws IllegalArgumentException when there is a NUL in the text already
+   */
+  static byte[] terminated(String text) {
+    if (text == null) return null;
+    if (text.indexOf('\0') >= 0) throw new IllegalArgumentException("a NUL in \"" + text.replace("\0", "\\0") + "\"");
+    byte[] bytes = utf8(text);
+    return java.util.Arrays.copyOf(bytes, bytes.length + 1);
+  }
+
+  /** Key, value, key, value ... */
+  static byte[][] terminated(Map<String, String> pairs) {
+    byte[][] all = new byte[2 * pairs.size()][];
+    int i = 0;
+    for (Map.Entry<String, String> pair : pairs.entrySet()) {
+      all[i++] = terminated(pair.getKey());
+      all[i++] = terminated(pair.getValue());
+    }
+    return all;
+  }
+
+  static byte[][] terminated(Iterable<String> texts, int count) {
+    byte[][] all = new byte[count][];
+    int i = 0;
+    for (String text : texts) all[i++] = terminated(text);
+    return all;
+  }
+
+  static String text(byte[] utf8) {
+    return utf8 == null ? null : new String(utf8, StandardCharsets.UTF_8);
+  }
+
+  private static final long SECOND = 1_000_000_000L;
+
+  /**
+   * Nanoseconds since the Unix epoch.
+   *
+   * @throws ArithmeticException when 64 bits do not hold them: before 1677-09-21 or after 2262-04-11
+   */
+  static long nanos(Instant time) {
+    long seconds = time.getEpochSecond();
+    // One second nearer to the epoch, or the first of the times that fit would overflow in between.
+    return seconds < 0
+        ? Math.addExact(Math.multiplyExact(seconds + 1, SECOND), time.getNano() - SECOND)
+        : Math.addExact(Math.multiplyExact(seconds, SECOND), time.getNano());
+  }
+
+  static Instant instant(long nanos) {
+    return Instant.ofEpochSecond(Math.floorDiv(nanos, SECOND), Math.floorMod(nanos, SECOND));
+  }
+
+  /**
+   * Milliseconds, at least one.
+   *
+   * @throws IllegalArgumentException for a time that is not positive, or over {@code max} milliseconds
+   */
+  static long millis(Duration time, long max) {
+    if (time.isNegative() || time.isZero()) throw new IllegalArgumentException("a time of " + time);
+    long millis;
+    try {
+      millis = Math.max(1, time.toMillis());
+    } catch (ArithmeticException e) {
+      millis = Long.MAX_VALUE;
+    }
+    if (millis > max) throw new IllegalArgumentException("a time of " + time + " is over " + max + " milliseconds");
+    return millis;
+  }
+
+  /**
+   * @throws IllegalArgumentException for what is less than zero
+   */
+  static long notNegative(long number, String what) {
+    if (number < 0) throw new IllegalArgumentException(what + " of " + number);
+    return number;
+  }
+}

@@ -1,0 +1,208 @@
+package io.binlog;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * What C calls: it makes Java's objects out of the library's facts, and keeps every exception of the user's functions on
+ * this side. The names and signatures are known to load.c.
+ */
+final class Upcalls {
+  private Upcalls() {}
+
+  static void raise(
+      int status, byte[] message, byte[] path, long offset, int osCode, long recordId, long firstMissed,
+      long lastMissed) throws BinlogException {
+    throw new BinlogException.Facts(
+            status, Text.text(message), Text.text(path), offset, osCode, recordId, firstMissed, lastMissed)
+        .exception();
+  }
+
+  /** A function of the user's and the handle that it must not use while it runs. */
+  abstract static class Target {
+    final Handle owner;
+
+    Target(Handle owner) {
+      this.owner = owner;
+    }
+  }
+
+  static final class HookTarget extends Target {
+    final Hook.Mover function;
+
+    HookTarget(Handle owner, Hook.Mover function) {
+      super(owner);
+      this.function = function;
+    }
+  }
+
+  static final class CheckTarget extends Target {
+    final RollCheck function;
+    /** Is told of what the check throws; may be null. */
+    final FailureTarget failures;
+
+    CheckTarget(Handle owner, RollCheck function, FailureTarget failures) {
+      super(owner);
+      this.function = function;
+      this.failures = failures;
+    }
+  }
+
+  static final class FailureTarget extends Target {
+    final Consumer<? super BinlogException> function;
+
+    FailureTarget(Handle owner, Consumer<? super BinlogException> function) {
+      super(owner);
+      this.function = function;
+    }
+  }
+
+  /** Null when all is well and the file is where it was; else where it is now, and why the hook has failed. */
+  static byte[][] hook(
+      Object target, byte[] path, byte[] log, byte[] reason, long sequence, long created, long firstId, long records,
+      long bytes) {
+    HookTarget hook = (HookTarget) target;
+    byte[][] said = new byte[2][];
+    hook.owner.callBack(
+        () -> {
+          try {
+            Path at = Paths.get(Text.text(path));
+            Path moved =
+                hook.function.handle(
+                    new SegmentFile(
+                        at, Text.text(log), Text.text(reason), sequence, created, firstId, records, bytes));
+            if (moved != null && !moved.equals(at)) said[0] = Text.terminated(moved.toString());
+          } catch (Throwable e) {
+            said[1] = Text.terminated(oneLine(e));
+          }
+        });
+    return said[0] == null && said[1] == null ? null : said;
+  }
+
+  static boolean check(
+      Object target, byte[] path, long sequence, long created, long now, long bytes, long firstId, long records) {
+    CheckTarget check = (CheckTarget) target;
+    boolean[] rolls = new boolean[1];
+    check.owner.callBack(
+        () -> {
+          try {
+            rolls[0] =
+                check.function.rollsNow(
+                    new SegmentState(Paths.get(Text.text(path)), sequence, created, now, bytes, firstId, records));
+          } catch (Throwable e) {
+            BinlogException told =
+                new BinlogException.Facts(
+                        Status.INVALID.code(), "the roll check has thrown " + oneLine(e), Text.text(path), -1, 0, 0, 0,
+                        0)
+                    .exception();
+            told.initCause(e);
+            if (check.failures == null) uncaught(e);
+            else tell(check.failures, told);
+          }
+        });
+    return rolls[0];
+  }
+
+  static void failure(Object target, int status, byte[] message, byte[] path, long offset, int osCode) {
+    FailureTarget failures = (FailureTarget) target;
+    BinlogException what =
+        new BinlogException.Facts(status, Text.text(message), Text.text(path), offset, osCode, 0, 0, 0).exception();
+    failures.owner.callBack(() -> tell(failures, what));
+  }
+
+  private static void tell(FailureTarget failures, BinlogException what) {
+    try {
+      failures.function.accept(what);
+    } catch (Throwable e) {
+      uncaught(e);
+    }
+  }
+
+  /** Nobody can be told by a return: as of a thread that has died of it. */
+  private static void uncaught(Throwable e) {
+    Thread thread = Thread.currentThread();
+    thread.getUncaughtExceptionHandler().uncaughtException(thread, e);
+  }
+
+  /** Message and class of an exception without line breaks and NULs. */
+  private static String oneLine(Throwable e) {
+    return e.toString().replaceAll("[\\x00-\\x1f]+", " ");
+  }
+
+  /**
+   * A listener for losses, and what it has thrown in each thread, which is thrown again out of the call in which the loss
+   * was met, when that has gone on to its end.
+   */
+  static final class Losses {
+    private final Consumer<? super Loss> function;
+    private final ThreadLocal<Throwable> thrown = new ThreadLocal<>();
+
+    Losses(Consumer<? super Loss> function) {
+      this.function = function;
+    }
+
+    void tell(Loss loss) {
+      try {
+        function.accept(loss);
+      } catch (Throwable e) {
+        Throwable first = thrown.get();
+        if (first == null) thrown.set(e);
+        else if (first != e) first.addSuppressed(e);
+      }
+    }
+
+    /** Throws what the listener has thrown in this thread since the last time. */
+    static void rethrow(Losses losses) {
+      Throwable e = losses == null ? null : losses.thrown.get();
+      if (e == null) return;
+      losses.thrown.remove();
+      if (e instanceof Error) throw (Error) e;
+      // A Consumer throws nothing else, unless its compiler was deceived.
+      throw e instanceof RuntimeException ? (RuntimeException) e : new IllegalStateException(e);
+    }
+  }
+
+  static void loss(
+      Object losses, byte[] path, byte[] reason, long offset, long bytes, long firstId, long lastId, long firstPage,
+      long pageCount, boolean durable) {
+    ((Losses) losses)
+        .tell(
+            new Loss(
+                Paths.get(Text.text(path)), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
+                durable));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.prune gave it
+  static void pruned(
+      Object list, byte[] path, byte[] reason, long sequence, long bytes, long firstId, long lastId) {
+    ((List<Pruned>) list)
+        .add(new Pruned(Paths.get(Text.text(path)), Text.text(reason), sequence, bytes, firstId, lastId));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.readerCounts gave it
+  static void typeCount(Object list, int type, long records, byte[] name) {
+    ((List<TypeCount>) list).add(new TypeCount(type, records, Text.text(name)));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.readerSegments gave it
+  static void segment(
+      Object list, long sequence, long firstId, long created, long bytes, byte[] path, byte[] name, byte[] contentType,
+      byte[][] parameters) {
+    Map<String, String> pairs = new LinkedHashMap<>();
+    for (int i = 0; i < parameters.length; i += 2) pairs.put(Text.text(parameters[i]), Text.text(parameters[i + 1]));
+    ((List<Segment>) list)
+        .add(
+            new Segment(
+                sequence, firstId, created, bytes, Paths.get(Text.text(path)), Text.text(name), Text.text(contentType),
+                pairs));
+  }
+
+  static Tail tail(int state, long nextId, long offset, long unreadBytes, byte[] path, byte[] reason) {
+    return new Tail(
+        Tail.State.values()[state], nextId, offset, unreadBytes, Text.text(path), Text.text(reason));
+  }
+}

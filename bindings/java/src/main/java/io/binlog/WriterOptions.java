@@ -1,0 +1,456 @@
+package io.binlog;
+
+import java.nio.file.attribute.PosixFilePermission;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+
+/** How a log is written. What is not said is the library's default. Immutable, and good for any number of writers. */
+public final class WriterOptions {
+  private static final int NEVER = 0xFFFFFFFF;
+  private static final int BACKGROUND = 1;
+
+  private final Builder set;
+
+  private WriterOptions(Builder set) {
+    this.set = set;
+  }
+
+  /**
+   * Begins with the defaults.
+   *
+   * @return a new builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  boolean flushesAtShutdown() {
+    return set.flushAtShutdown;
+  }
+
+  Upcalls.FailureTarget failures(Handle owner) {
+    return set.onFailure == null ? null : new Upcalls.FailureTarget(owner, set.onFailure);
+  }
+
+  NativeOptions.Writer toNative(Handle owner, Upcalls.FailureTarget failures) {
+    NativeOptions.Writer options = new NativeOptions.Writer();
+    options.flags = set.background ? BACKGROUND : 0;
+    options.codec = set.compression.ordinal();
+    options.codecLevel = set.compressionLevel;
+    options.blockBytes = set.blockBytes;
+    options.name = Text.terminated(set.name);
+    options.contentType = Text.terminated(set.contentType);
+    options.parameters = Text.terminated(set.parameters);
+    options.segmentBytes = set.segmentBytes;
+    options.recordMaxBytes = set.recordMaxBytes;
+    options.flushRecords = set.flushRecords;
+    options.flushBytes = set.flushBytes;
+    options.syncRecords = set.syncRecords;
+    options.syncBytes = set.syncBytes;
+    options.flushIntervalMillis = set.flushIntervalMillis;
+    options.syncIntervalMillis = set.syncIntervalMillis;
+    options.fileMode = set.fileMode;
+    options.fullDisk = set.fullDisk.ordinal();
+    options.fullDiskWaitMillis = set.fullDiskWaitMillis;
+    options.indexBytes = set.indexBytes;
+    options.roll = set.roll == null ? null : set.roll.toNative(owner, failures);
+    options.keep = set.keep == null ? null : set.keep.toNative();
+    options.require = set.require == null ? null : set.require.toNative();
+    options.onOpen = NativeOptions.steps(set.onOpen, owner);
+    options.onClose = NativeOptions.steps(set.onClose, owner);
+    options.onFailure = failures;
+    options.heartbeatMillis = set.heartbeatMillis;
+    options.fileGroup = Text.terminated(set.fileGroup);
+    return options;
+  }
+
+  /** Collects options. The library judges them when a log is opened: {@link Status#INVALID}. */
+  public static final class Builder implements Cloneable {
+    private boolean background;
+    private Compression compression = Compression.NONE;
+    private int compressionLevel;
+    private int blockBytes;
+    private String name;
+    private String contentType;
+    private Map<String, String> parameters = new TreeMap<>();
+    private long segmentBytes;
+    private long recordMaxBytes;
+    private long flushRecords;
+    private long flushBytes;
+    private long syncRecords;
+    private long syncBytes;
+    private int flushIntervalMillis;
+    private int syncIntervalMillis;
+    private int fileMode;
+    private FullDisk fullDisk = FullDisk.FAIL;
+    private long fullDiskWaitMillis;
+    private long indexBytes;
+    private RollOptions roll;
+    private Retention keep;
+    private Required require;
+    private List<Hook> onOpen = List.of();
+    private List<Hook> onClose = List.of();
+    private Consumer<? super BinlogException> onFailure;
+    private long heartbeatMillis;
+    private String fileGroup;
+    private boolean flushAtShutdown = true;
+
+    private Builder() {}
+
+    /**
+     * Encodes and writes in a background thread, which also flushes, syncs and rolls on time when nothing is appended.
+     *
+     * @return this
+     */
+    public Builder background() {
+      background = true;
+      return this;
+    }
+
+    /**
+     * Compresses payloads, block by block.
+     *
+     * @param compression how
+     * @return this
+     */
+    public Builder compression(Compression compression) {
+      this.compression = Objects.requireNonNull(compression, "compression");
+      return this;
+    }
+
+    /**
+     * Zstandard's level.
+     *
+     * @param level 0 = the library's default, 1
+     * @return this
+     */
+    public Builder compressionLevel(int level) {
+      compressionLevel = level;
+      return this;
+    }
+
+    /**
+     * Bytes of payload at which a block ends.
+     *
+     * @param bytes 4 KiB to 16 MiB; 0 = 128 KiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder blockBytes(int bytes) {
+      blockBytes = (int) Text.notNegative(bytes, "blocks");
+      return this;
+    }
+
+    /**
+     * Name of the log, which begins its files' names.
+     *
+     * @param name 1 to 128 bytes of UTF-8 without a slash; "default" when none is given
+     * @return this
+     */
+    public Builder name(String name) {
+      this.name = Objects.requireNonNull(name, "name");
+      return this;
+    }
+
+    /**
+     * What the payloads are.
+     *
+     * @param contentType a MIME type; "application/octet-stream" when none is given
+     * @return this
+     */
+    public Builder contentType(String contentType) {
+      this.contentType = Objects.requireNonNull(contentType, "contentType");
+      return this;
+    }
+
+    /**
+     * A fact of the user's own, kept in every segment's header.
+     *
+     * @param key its key
+     * @param value its value
+     * @return this
+     */
+    public Builder parameter(String key, String value) {
+      parameters.put(Objects.requireNonNull(key, "key"), Objects.requireNonNull(value, "value"));
+      return this;
+    }
+
+    /**
+     * Rolls to a new segment rather than let one grow over this.
+     *
+     * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder segmentBytes(long bytes) {
+      segmentBytes = Text.notNegative(bytes, "segments") == Long.MAX_VALUE ? -1 : bytes;
+      return this;
+    }
+
+    /**
+     * The longest payload that is accepted.
+     *
+     * @param bytes up to 2 GiB - 1; 0 = 1 GiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder recordMaxBytes(long bytes) {
+      recordMaxBytes = Text.notNegative(bytes, "records");
+      return this;
+    }
+
+    /**
+     * Flushes before an append returns that would leave so many records unflushed.
+     *
+     * @param records 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder flushRecords(long records) {
+      flushRecords = Text.notNegative(records, "a number of records");
+      return this;
+    }
+
+    /**
+     * Flushes before an append returns that would leave so many bytes of payload unflushed.
+     *
+     * @param bytes 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder flushBytes(long bytes) {
+      flushBytes = Text.notNegative(bytes, "a number of bytes");
+      return this;
+    }
+
+    /**
+     * Syncs before an append returns that would leave so many records not durable.
+     *
+     * @param records 1 makes every append durable before it returns; 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder syncRecords(long records) {
+      syncRecords = Text.notNegative(records, "a number of records");
+      return this;
+    }
+
+    /**
+     * Syncs before an append returns that would leave so many bytes of payload not durable.
+     *
+     * @param bytes 0 = no rule
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder syncBytes(long bytes) {
+      syncBytes = Text.notNegative(bytes, "a number of bytes");
+      return this;
+    }
+
+    /**
+     * Flushes what is so old: on time with the background thread, else in the next append or {@link BinlogWriter#tick}.
+     *
+     * @param age at least a millisecond, 49 days at the most; a second when this is not called; null = never
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive, or too long
+     */
+    public Builder flushInterval(Duration age) {
+      flushIntervalMillis = age == null ? NEVER : (int) Text.millis(age, 0xFFFFFFFEL);
+      return this;
+    }
+
+    /**
+     * Syncs what is so old, likewise.
+     *
+     * @param age at least a millisecond, 49 days at the most; null = never, as when this is not called
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive, or too long
+     */
+    public Builder syncInterval(Duration age) {
+      syncIntervalMillis = age == null ? NEVER : (int) Text.millis(age, 0xFFFFFFFEL);
+      return this;
+    }
+
+    /**
+     * Permissions of new files, whatever the umask is.
+     *
+     * @param permissions at least one; owner rw, group r when this is not called
+     * @return this
+     * @throws IllegalArgumentException for none
+     */
+    public Builder filePermissions(Set<PosixFilePermission> permissions) {
+      if (permissions.isEmpty()) throw new IllegalArgumentException("no permissions");
+      int mode = 0;
+      // In the order of rwxrwxrwx.
+      for (PosixFilePermission permission : permissions) mode |= 0400 >> permission.ordinal();
+      fileMode = mode;
+      return this;
+    }
+
+    /**
+     * Group that owns new files.
+     *
+     * @param group its name, or its number in digits; as the system gives it when none is given
+     * @return this
+     */
+    public Builder fileGroup(String group) {
+      fileGroup = Objects.requireNonNull(group, "group");
+      return this;
+    }
+
+    /**
+     * What is done when the disk is full.
+     *
+     * @param policy {@link FullDisk#FAIL} when this is not called
+     * @return this
+     */
+    public Builder fullDisk(FullDisk policy) {
+      fullDisk = Objects.requireNonNull(policy, "policy");
+      return this;
+    }
+
+    /**
+     * With {@link FullDisk#WAIT}, how long a call waits at the most.
+     *
+     * @param time at least a millisecond; for ever when this is not called
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive
+     */
+    public Builder fullDiskWait(Duration time) {
+      fullDiskWaitMillis = Text.millis(time, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have to
+     * look through.
+     *
+     * @param bytes at least 4096; 0 = 64 MiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder indexBytes(long bytes) {
+      indexBytes = Text.notNegative(bytes, "an index for each number of bytes");
+      return this;
+    }
+
+    /**
+     * When the log rolls besides its size, and what its segments are called.
+     *
+     * @param rules the rules
+     * @return this
+     */
+    public Builder roll(RollOptions rules) {
+      roll = Objects.requireNonNull(rules, "rules");
+      return this;
+    }
+
+    /**
+     * Which old segments are removed, after each roll and when the writer is opened; none when this is not called.
+     *
+     * @param rules the rules
+     * @return this
+     */
+    public Builder keep(Retention rules) {
+      keep = Objects.requireNonNull(rules, "rules");
+      return this;
+    }
+
+    /**
+     * What a log that is there already must be.
+     *
+     * @param required the requirements
+     * @return this
+     */
+    public Builder require(Required required) {
+      require = Objects.requireNonNull(required, "required");
+      return this;
+    }
+
+    /**
+     * What is done when a segment is begun, or an existing one is being written again.
+     *
+     * @param hooks in their order
+     * @return this
+     */
+    public Builder onOpen(Hook... hooks) {
+      onOpen = new ArrayList<>(List.of(hooks));
+      return this;
+    }
+
+    /**
+     * What is done when a segment was closed and is durable; the last one, when the writer is closed, among them.
+     *
+     * @param hooks in their order
+     * @return this
+     */
+    public Builder onClose(Hook... hooks) {
+      onClose = new ArrayList<>(List.of(hooks));
+      return this;
+    }
+
+    /**
+     * Is told of what fails and no call returns: a hook, a roll check, the removal of an old segment, the {@code .active}
+     * file, an active file that somebody removed. Called in the thread in which it happened. It must not use the writer,
+     * which is an {@link IllegalStateException}; what it throws goes to the thread's handler of uncaught exceptions.
+     *
+     * @param listener is told; {@link BinlogWriter#failures} counts all but roll checks anyway
+     * @return this
+     */
+    public Builder onFailure(Consumer<? super BinlogException> listener) {
+      onFailure = Objects.requireNonNull(listener, "listener");
+      return this;
+    }
+
+    /**
+     * Writes a {@link Event#HEARTBEAT} so often, in the background thread or in {@link BinlogWriter#tick}: a reader sees by
+     * it that the writer of a quiet log is alive.
+     *
+     * @param interval at least a millisecond; never when this is not called
+     * @return this
+     * @throws IllegalArgumentException for a time that is not positive
+     */
+    public Builder heartbeat(Duration interval) {
+      heartbeatMillis = Text.millis(interval, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * Whether the writer, if it is still open when the JVM shuts down, is flushed then: it is, unless this is called with
+     * false. It is not closed, because other threads may still append.
+     *
+     * @param flush false to leave it alone
+     * @return this
+     */
+    public Builder flushAtShutdown(boolean flush) {
+      flushAtShutdown = flush;
+      return this;
+    }
+
+    /**
+     * Ends.
+     *
+     * @return the options as they are by now
+     */
+    public WriterOptions build() {
+      return new WriterOptions(clone());
+    }
+
+    @Override
+    protected Builder clone() {
+      try {
+        Builder copy = (Builder) super.clone();
+        copy.parameters = new TreeMap<>(parameters);
+        return copy;
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+}
