@@ -127,7 +127,6 @@ public final class Batch {
     int end = at + (int) size;
     to.putLong(end - 8, 0);
     to.putLong(at, size | (long) type << 32);
-    to.putLong(at + Frame.ID, 0);
     to.putLong(at + Frame.TIME, time);
     to.putLong(at + Frame.METADATA_LENGTH, metadataLength | (long) payloadLength << 32);
     to.putLong(at + Frame.FLAGS, flags);
@@ -182,7 +181,7 @@ public final class Batch {
   long append(long writer) throws BinlogException {
     appending = true;
     try {
-      return Native.appendPacked(writer, frames, frames.position());
+      return Native.appendPacked(writer, frames, frames.position(), count);
     } finally {
       appending = false;
     }

@@ -66,7 +66,7 @@ final class Native {
       long writer, int type, long time, int flags, byte[] metadata, Object[] parts, int[] ranges, int count)
       throws BinlogException;
 
-  static native long appendPacked(long writer, ByteBuffer frames, int length) throws BinlogException;
+  static native long appendPacked(long writer, ByteBuffer frames, int length, int count) throws BinlogException;
 
   static native long readerOpen(byte[] path, NativeOptions.Reader options) throws BinlogException;
 
