@@ -1,0 +1,128 @@
+package io.binlog;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Modifier;
+import java.nio.file.Files;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/** Numbers that stand both in binlog.h and here are the same, and none is missing. */
+class HeaderTest {
+  /** Of the #defines that begin so, what follows and its number. */
+  private static Map<String, Integer> defines(String prefix) throws Exception {
+    Map<String, Integer> found = new LinkedHashMap<>();
+    Matcher matcher =
+        Pattern.compile("(?m)^#define BINLOG_" + prefix + "(\\w+) \\(?(-?(?:0x)?[0-9A-Fa-f]+)u?\\)?$")
+            .matcher(Files.readString(Logs.ROOT.resolve("include/binlog.h")));
+    while (matcher.find()) found.put(matcher.group(1), (int) (long) Long.decode(matcher.group(2)));
+    return found;
+  }
+
+  @Test
+  void every_status_of_the_header_is_known_and_no_other() throws Exception {
+    Map<String, Integer> header = new TreeMap<>(defines("E_"));
+    assertTrue(header.size() >= 13, header.toString());
+    for (String outcome : new String[] {"OK", "END", "TIMEOUT", "DROPPED"}) header.put(outcome, defines("").get(outcome));
+    Map<String, Integer> here = new TreeMap<>();
+    for (Status status : Status.values()) {
+      if (status != Status.UNKNOWN) here.put(status.name(), status.code());
+    }
+    assertEquals(header, here);
+    // And the library calls them so.
+    for (Status status : Status.values()) {
+      String name = Text.text(Native.statusName(status.code()));
+      assertEquals(status.name(), name.startsWith("E_") ? name.substring(2) : name);
+    }
+    assertEquals(Status.UNKNOWN, Status.of(-99));
+  }
+
+  @Test
+  void every_error_that_callers_branch_on_has_its_class() {
+    for (Status status : Status.values()) {
+      if (status.code() >= 0 || status == Status.UNKNOWN) continue;
+      BinlogException e = new BinlogException.Facts(status.code(), "m", "p", 3, 4, 5, 6, 7).exception();
+      assertEquals(status, e.status());
+      assertEquals(status.code(), e.code());
+      assertEquals("m p 3 4 5", e.getMessage() + " " + e.path() + " " + e.offset().getAsLong() + " "
+          + e.osCode().getAsInt() + " " + e.recordId().getAsLong());
+      boolean isPlain =
+          status == Status.INVALID || status == Status.IO || status == Status.PANIC;
+      String name = e.getClass().getSimpleName().toUpperCase(java.util.Locale.ROOT);
+      assertEquals(isPlain ? "BINLOGEXCEPTION" : status.name().replace("_", ""), name);
+    }
+    BinlogException.Missed missed =
+        (BinlogException.Missed) new BinlogException.Facts(-11, "", "", -1, 0, 0, 6, 7).exception();
+    assertEquals("6 7", missed.firstId() + " " + missed.lastId());
+    assertTrue(missed.offset().isEmpty() && missed.osCode().isEmpty() && missed.recordId().isEmpty());
+    assertEquals(Status.UNKNOWN, new BinlogException.Facts(-99, "", "", -1, 0, 0, 0, 0).exception().status());
+  }
+
+  @Test
+  void every_event_of_the_header_is_known() throws Exception {
+    Map<String, Integer> header = new TreeMap<>(defines("EVENT_"));
+    Map<String, Integer> here = new TreeMap<>();
+    for (java.lang.reflect.Field field : Event.class.getFields()) {
+      if (Modifier.isStatic(field.getModifiers())) here.put(field.getName(), field.getInt(null));
+    }
+    assertEquals(header, here);
+    for (Map.Entry<String, Integer> event : here.entrySet()) assertEquals(event.getKey(), Event.name(event.getValue()));
+    for (int type : new int[] {0, 1, Record.FIRST_NAMED_TYPE, 0x80000000, 0x8000000B, -1}) assertNull(Event.name(type));
+  }
+
+  /** The constants of an enum, whose numbers are their places. */
+  private static Map<String, Integer> places(Enum<?>[] constants) {
+    Map<String, Integer> places = new TreeMap<>();
+    Arrays.stream(constants).forEach(constant -> places.put(constant.name(), constant.ordinal()));
+    return places;
+  }
+
+  @Test
+  void enums_are_in_the_order_of_the_header() throws Exception {
+    assertEquals(new TreeMap<>(defines("CODEC_")), places(Compression.values()));
+    assertEquals(new TreeMap<>(defines("FULL_DISK_")), places(FullDisk.values()));
+    assertEquals(new TreeMap<>(defines("READER_")), places(ReaderMode.values()));
+    assertEquals(new TreeMap<>(defines("TAIL_")), places(Tail.State.values()));
+    assertEquals(Map.of("TIME", 1, "EVENT", 2, "NO_PAYLOAD", 4), defines("RECORD_"));
+    assertEquals(Map.of("HEADERS", 1, "EVENTS", 2, "NEWEST_FIRST", 4), defines("FILTER_"));
+    assertEquals(Map.of("CALL", 1, "CHANGE_EXTENSION", 2, "MOVE_TO", 3, "DELETE", 4), defines("HOOK_"));
+    assertEquals(Map.of("BACKGROUND", 1), defines("WRITER_"));
+    assertEquals(Map.of("DRY_RUN", 1), defines("PRUNE_"));
+    assertEquals(Record.FIRST_NAMED_TYPE, defines("TYPE_").get("NAMED"));
+    assertEquals(-1, defines("").get("NEVER"));
+  }
+
+  @Test
+  void every_function_of_the_header_is_called_by_the_glue() throws Exception {
+    StringBuilder glue = new StringBuilder();
+    try (java.util.stream.Stream<java.nio.file.Path> files = Files.list(Logs.ROOT.resolve("bindings/java/src/main/c"))) {
+      for (java.nio.file.Path file : (Iterable<java.nio.file.Path>) files::iterator) glue.append(Files.readString(file));
+    }
+    for (String name : Files.readAllLines(Logs.ROOT.resolve("tests/c/symbols.txt"))) {
+      // Java has its own defaults, metadata and packed frames, and walks whole fetches.
+      if (name.endsWith("_init") || name.startsWith("binlog_metadata_") || name.startsWith("binlog_packed_")
+          || name.equals("binlog_cursor_next_batch")) continue;
+      // A gather of a plain record is one of a record.
+      if (name.equals("binlog_writer_gather")) continue;
+      assertTrue(Pattern.compile("\\b" + name + "\\b").matcher(glue).find(), name);
+    }
+  }
+
+  @Test
+  void classes_and_library_are_of_one_version() throws Exception {
+    assertEquals(Library.VERSION, Binlog.version());
+    int number = Binlog.versionNumber();
+    assertEquals(Library.VERSION, (number >> 16) + "." + (number >> 8 & 0xff) + "." + (number & 0xff));
+    String pom = Files.readString(Logs.ROOT.resolve("bindings/java/pom.xml"));
+    assertTrue(pom.contains("<artifactId>binlog</artifactId>\n  <version>" + Library.VERSION + "</version>"));
+    assertNotEquals("", Binlog.libraryOrigin());
+  }
+}

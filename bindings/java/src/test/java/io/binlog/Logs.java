@@ -1,0 +1,123 @@
+package io.binlog;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** What the tests share: logs to be tested with, and what is in them. */
+final class Logs {
+  /** The repository, and the jar that is tested. */
+  static final Path ROOT = Paths.get(System.getProperty("binlog.root"));
+
+  static final Path JAR = Paths.get(System.getProperty("binlog.jar"));
+
+  private Logs() {}
+
+  static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** A payload whose bytes tell its number. */
+  static byte[] payload(long i, int length) {
+    byte[] bytes = new byte[length];
+    for (int j = 0; j < length; j++) bytes[j] = (byte) (i * 31 + j * 7L);
+    return bytes;
+  }
+
+  /** "record 1" to "record n", of type 1. */
+  static void write(Path log, int n) throws BinlogException {
+    write(log, n, WriterOptions.builder().build());
+  }
+
+  static void write(Path log, int n, WriterOptions options) throws BinlogException {
+    try (BinlogWriter writer = BinlogWriter.open(log, options)) {
+      long first = writer.position().appendedId() + 1;
+      for (long i = first; i < first + n; i++) writer.write(1, bytes("record " + i));
+    }
+  }
+
+  static List<String> texts(Path log) throws BinlogException {
+    return texts(log, Filter.all());
+  }
+
+  static List<String> texts(Path log, Filter filter) throws BinlogException {
+    try (BinlogReader reader = BinlogReader.open(log);
+        Stream<Record> records = reader.stream(filter)) {
+      return records.map(Record::text).collect(Collectors.toList());
+    }
+  }
+
+  static List<Long> ids(Stream<Record> records) {
+    return records.map(Record::id).collect(Collectors.toList());
+  }
+
+  static List<Long> range(long from, long to) {
+    List<Long> all = new ArrayList<>();
+    for (long i = from; i <= to; i++) all.add(i);
+    return all;
+  }
+
+  /** The segments of a directory, in their order. */
+  static List<Path> segments(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files.filter(file -> file.toString().endsWith(".binlog")).sorted().collect(Collectors.toList());
+    }
+  }
+
+  /** Changes a byte of the first place where a segment holds this text. */
+  static void damage(Path segment, String text) throws IOException {
+    byte[] all = Files.readAllBytes(segment);
+    byte[] wanted = bytes(text);
+    for (int i = 0; i + wanted.length <= all.length; i++) {
+      if (java.util.Arrays.equals(all, i, i + wanted.length, wanted, 0, wanted.length)) {
+        all[i] ^= 1;
+        Files.write(segment, all);
+        return;
+      }
+    }
+    throw new AssertionError("no \"" + text + "\" in " + segment);
+  }
+
+  /** Waits, for a minute at the most, until something holds. */
+  static void await(String what, Callable<Boolean> holds) throws Exception {
+    long begun = System.nanoTime();
+    while (!holds.call()) {
+      if (System.nanoTime() - begun > 60_000_000_000L) throw new AssertionError("after a minute: not " + what);
+      Thread.sleep(5);
+    }
+  }
+
+  /** What a JVM of its own came to. */
+  static final class Child {
+    final int exit;
+    final String output;
+
+    private Child(int exit, String output) {
+      this.exit = exit;
+      this.output = output;
+    }
+  }
+
+  static String java() {
+    return Paths.get(System.getProperty("java.home"), "bin", "java").toString();
+  }
+
+  static String classPath() {
+    return JAR + java.io.File.pathSeparator + JAR.resolveSibling("test-classes");
+  }
+
+  /** Runs a command in a directory and waits for its end; its output and errors together. */
+  static Child run(Path directory, List<String> command) throws Exception {
+    Process process = new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true).start();
+    process.getOutputStream().close();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    return new Child(process.waitFor(), output);
+  }
+}
