@@ -18,10 +18,12 @@ final class Handle implements Runnable {
   private static final int CLOSED = Integer.MIN_VALUE;
 
   private static final VarHandle STATE;
+  private static final VarHandle CALLBACKS;
 
   static {
     try {
       STATE = MethodHandles.lookup().findVarHandle(Handle.class, "state", int.class);
+      CALLBACKS = MethodHandles.lookup().findVarHandle(Handle.class, "callbacks", int.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
@@ -34,16 +36,6 @@ final class Handle implements Runnable {
   private volatile Thread closer;
   /** Functions of the user's that the library is calling for this handle just now. */
   private volatile int callbacks;
-
-  private static final VarHandle CALLBACKS;
-
-  static {
-    try {
-      CALLBACKS = MethodHandles.lookup().findVarHandle(Handle.class, "callbacks", int.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
 
   /** {@code what} is for messages: "the writer". */
   Handle(String what, Freeing freeing) {
@@ -69,13 +61,13 @@ final class Handle implements Runnable {
   }
 
   private void refuse(int before) {
-    if (before < 0) {
-      exit();
-      throw new IllegalStateException(what + " is closed");
-    }
     if (isCalling()) {
       exit();
       throw calling();
+    }
+    if (before < 0) {
+      exit();
+      throw new IllegalStateException(what + " is closed");
     }
   }
 

@@ -8,8 +8,9 @@ import java.util.Objects;
  * fail, and the segment stays.
  *
  * <p>Hooks run one after the other, each with the place where the one before has left the file: in a thread of the
- * library's, which is a daemon of the JVM's, with {@link WriterOptions.Builder#background}; else in the thread whose call
- * opened, rolled or closed. A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still
+ * library's, which is a daemon of the JVM's, with {@link WriterOptions.Builder#background}, but for those of the segments
+ * that opening and closing the writer begin and end; these, and all without it, in the thread whose call opened, rolled or
+ * closed. A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still
  * run. Hooks must not use the writer: that is an {@link IllegalStateException}.
  */
 public final class Hook {

@@ -1,6 +1,7 @@
 package io.binlog;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -103,6 +104,15 @@ final class Logs {
       this.exit = exit;
       this.output = output;
     }
+  }
+
+  /** The library out of the jar, as a file. */
+  static Path library(Path file) throws IOException {
+    String resource = "/native/" + Library.system() + "/libbinlog_jni-" + Library.VERSION + ".so";
+    try (InputStream in = Library.class.getResourceAsStream(resource)) {
+      Files.copy(in, file);
+    }
+    return file;
   }
 
   static String java() {

@@ -260,7 +260,7 @@ class WritingTest {
             .recordMaxBytes(100_000)
             .flushRecords(100)
             .flushBytes(10_000)
-            .syncRecords(2)
+            .syncRecords(100)
             .syncBytes(100_000)
             .flushInterval(Duration.ofMillis(20))
             .syncInterval(Duration.ofDays(1))
@@ -278,7 +278,7 @@ class WritingTest {
             .build();
     try (BinlogWriter writer = BinlogWriter.open(log, options)) {
       for (int i = 0; i < 2500; i++) writer.write(1, Logs.bytes("record"));
-      assertTrue(writer.position().durableId() >= 2498);
+      assertTrue(writer.position().durableId() > 2400);
       assertThrows(BinlogException.TooLarge.class, () -> writer.write(new byte[100_001]));
       Logs.await("a heartbeat", () -> {
         try (BinlogReader reader = BinlogReader.open(log);

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Builds the jar with the library in it, and tests it as users run it, on each JDK of the machine: the unit tests with
+# the JVM's checks of JNI, and the examples. A warning of those checks fails.
+#
+#   test.sh [build]    with "build" only the jar and the test classes, which other tests run: target/binlog.jar
+#
+#   JDKS  homes of the JDKs, with spaces in between (default: the default one, and those below /usr/lib/jvm)
+set -euo pipefail
+cd "$(dirname "$0")"
+root=$(cd ../.. && pwd)
+
+maven() { mvn --quiet --batch-mode -Dstyle.color=never "$@"; }
+
+default_jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
+export JAVA_HOME=$default_jdk
+
+if [ "${1:-}" = build ]; then
+  maven package
+  exit
+fi
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-java-tests-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+# check NAME COMMAND...: runs the command and prints one line; the end of its output only if it fails.
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/output" 2>&1 </dev/null; then
+    passed=$((passed + 1))
+    echo "ok    $name"
+  else
+    failed=$((failed + 1))
+    echo "FAIL  $name (exit $?)"
+    grep -v '^$' "$work/output" | tail -n 60 | sed 's/^/      /'
+  fi
+}
+
+# Each once, though some are there under several names.
+jdks=()
+for home in ${JDKS:-"$default_jdk" /usr/lib/jvm/*}; do
+  home=$(readlink -f "$home")
+  [ -x "$home/bin/javac" ] || continue
+  case " ${jdks[*]:-} " in *" $home "*) ;; *) jdks+=("$home") ;; esac
+done
+
+major() { "$1/bin/java" -XshowSettings:properties -version 2>&1 | sed -n 's/ *java.specification.version = //p'; }
+
+# What this JDK wants to be told before it loads a library without a warning.
+native_access() { if [ "$(major "$1")" -ge 22 ]; then echo --enable-native-access=ALL-UNNAMED; fi; }
+
+# unit_tests JDK: a summary line, and whatever the checks of JNI have to say about the library.
+unit_tests() {
+  local status=0
+  # Loud, because surefire passes on what the JVM prints as a message of its own.
+  mvn --batch-mode --offline -Dstyle.color=never surefire:test@default-test "-Djvm=$1/bin/java" \
+    "-Djvm.extra=$(native_access "$1")" >"$work/tests" 2>&1 || status=$?
+  grep -E 'Tests run:.*[0-9]$|^\[ERROR\]' "$work/tests" || status=1
+  if grep -E 'WARNING in native method|WARNING: JNI|FATAL ERROR' -A 12 "$work/tests"; then status=1; fi
+  cat "$work/tests" >>"$work/all-tests"
+  return "$status"
+}
+
+documentation() {
+  "$default_jdk/bin/javadoc" --release 11 -Xdoclint:all -Werror -quiet -d target/javadoc src/main/java/io/binlog/*.java
+}
+
+# example JDK NAME: in a directory of its own, as examples/java/README.md says, and with the output that it shows.
+example() {
+  local directory
+  directory=$(mktemp -d "$work/example-XXXXXX")
+  # shellcheck disable=SC2046  # no word, or one
+  (cd "$directory" && timeout 120 "$1/bin/java" $(native_access "$1") -XX:TieredStopAtLevel=1 \
+    -cp "$root/bindings/java/target/binlog.jar" "$root/examples/java/$2.java")
+}
+
+check "build" maven package
+check "javadoc of the public classes" documentation
+for jdk in "${jdks[@]}"; do
+  check "unit tests on Java $(major "$jdk")" unit_tests "$jdk"
+  for file in "$root"/examples/java/*.java; do
+    name=$(basename "$file" .java)
+    check "examples/java/$name on Java $(major "$jdk")" example "$jdk" "$name"
+  done
+done
+sed -n 's/^\[.*\] \(Tests run:.*[0-9]\)$/note  \1/p' "$work/all-tests" 2>/dev/null || true
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
