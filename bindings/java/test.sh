@@ -67,7 +67,7 @@ documentation() {
   "$default_jdk/bin/javadoc" --release 11 -Xdoclint:all -Werror -quiet -d target/javadoc src/main/java/io/binlog/*.java
 }
 
-# example JDK NAME: in a directory of its own, as examples/java/README.md says, and with the output that it shows.
+# example JDK NAME: in a directory of its own. An example that does not see what it should throws.
 example() {
   local directory
   directory=$(mktemp -d "$work/example-XXXXXX")
@@ -76,7 +76,13 @@ example() {
     -cp "$root/bindings/java/target/binlog.jar" "$root/examples/java/$2.java")
 }
 
+# The README's program is the one that is run.
+quick_start() {
+  awk '$0 == "```java" { inside = 1; next } $0 == "```" { inside = 0 } inside' README.md | diff - "$root/examples/java/QuickStart.java"
+}
+
 check "build" maven package
+check "README.md shows examples/java/QuickStart.java" quick_start
 check "javadoc of the public classes" documentation
 for jdk in "${jdks[@]}"; do
   check "unit tests on Java $(major "$jdk")" unit_tests "$jdk"
