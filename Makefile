@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests java java-test system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -33,7 +33,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests java-test conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -50,6 +50,12 @@ unit: ## Rust tests of the library and of the command.
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
+
+java: build ## The jar of the Java binding, with the library in it: bindings/java/target/binlog.jar.
+	bindings/java/test.sh build
+
+java-test: build ## Tests and examples of the Java binding on each JDK of the machine, with the JVM's checks of JNI.
+	bindings/java/test.sh
 
 # The programs of Java and Go come with their bindings, and are linked as a user of theirs would.
 conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) ## Every language reads the golden files, and writes, reads and follows what the others do.
@@ -118,4 +124,4 @@ golden: ## Write the golden files anew; only for a new version of the format.
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean
-	rm -rf bench/target fuzz/target
+	rm -rf bench/target fuzz/target bindings/java/target

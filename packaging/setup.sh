@@ -14,6 +14,8 @@ need python3 python3
 need column bsdextrautils
 need strace strace
 need mount mount
+need javac default-jdk-headless
+need mvn maven
 need prlimit util-linux
 need abidiff abigail-tools
 need cmake cmake
