@@ -55,7 +55,7 @@ native_access() { if [ "$(major "$1")" -ge 22 ]; then echo --enable-native-acces
 unit_tests() {
   local status=0
   # Loud, because surefire passes on what the JVM prints as a message of its own.
-  mvn --batch-mode --offline -Dstyle.color=never surefire:test@default-test "-Djvm=$1/bin/java" \
+  mvn --batch-mode -Dstyle.color=never surefire:test@default-test "-Djvm=$1/bin/java" \
     "-Djvm.extra=$(native_access "$1")" >"$work/tests" 2>&1 || status=$?
   grep -E 'Tests run:.*[0-9]$|^\[ERROR\]' "$work/tests" || status=1
   if grep -E 'WARNING in native method|WARNING: JNI|FATAL ERROR' -A 12 "$work/tests"; then status=1; fi

@@ -1,10 +1,11 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.nio.file.Paths;
 
 /** Something that a salvaging cursor or a recovery could not read. */
 public final class Loss {
-  private final Path path;
+  private final String path;
   private final String reason;
   private final long offset;
   private final long bytes;
@@ -15,7 +16,7 @@ public final class Loss {
   private final boolean durable;
 
   Loss(
-      Path path, String reason, long offset, long bytes, long firstId, long lastId, long firstPage, long pageCount,
+      String path, String reason, long offset, long bytes, long firstId, long lastId, long firstPage, long pageCount,
       boolean durable) {
     this.path = path;
     this.reason = reason;
@@ -32,9 +33,10 @@ public final class Loss {
    * The file it was in, or that shows that it is missing.
    *
    * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
    */
   public Path path() {
-    return path;
+    return Paths.get(path);
   }
 
   /**

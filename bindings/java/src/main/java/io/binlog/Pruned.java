@@ -1,17 +1,18 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.nio.file.Paths;
 
 /** A segment that was removed, or would be. */
 public final class Pruned {
-  private final Path path;
+  private final String path;
   private final String reason;
   private final long sequence;
   private final long bytes;
   private final long firstId;
   private final long lastId;
 
-  Pruned(Path path, String reason, long sequence, long bytes, long firstId, long lastId) {
+  Pruned(String path, String reason, long sequence, long bytes, long firstId, long lastId) {
     this.path = path;
     this.reason = reason;
     this.sequence = sequence;
@@ -24,9 +25,10 @@ public final class Pruned {
    * Its file.
    *
    * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
    */
   public Path path() {
-    return path;
+    return Paths.get(path);
   }
 
   /**

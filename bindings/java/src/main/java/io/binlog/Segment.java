@@ -1,6 +1,7 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -11,14 +12,14 @@ public final class Segment {
   private final long firstId;
   private final long created;
   private final long bytes;
-  private final Path path;
+  private final String path;
   private final String name;
   private final String contentType;
   private final Map<String, String> parameters;
 
   Segment(
-      long sequence, long firstId, long created, long bytes, Path path, String name, String contentType, Map<String,
-      String> parameters) {
+      long sequence, long firstId, long created, long bytes, String path, String name, String contentType,
+      Map<String, String> parameters) {
     this.sequence = sequence;
     this.firstId = firstId;
     this.created = created;
@@ -69,9 +70,10 @@ public final class Segment {
    * Its file.
    *
    * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
    */
   public Path path() {
-    return path;
+    return Paths.get(path);
   }
 
   /**

@@ -1,11 +1,12 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.time.Instant;
 
 /** A segment that begins or was closed, as a {@link Hook} sees it. */
 public final class SegmentFile {
-  private final Path path;
+  private final String path;
   private final String log;
   private final String reason;
   private final long sequence;
@@ -15,7 +16,7 @@ public final class SegmentFile {
   private final long bytes;
 
   SegmentFile(
-      Path path, String log, String reason, long sequence, long created, long firstId, long records, long bytes) {
+      String path, String log, String reason, long sequence, long created, long firstId, long records, long bytes) {
     this.path = path;
     this.log = log;
     this.reason = reason;
@@ -30,9 +31,10 @@ public final class SegmentFile {
    * Where its file is now.
    *
    * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
    */
   public Path path() {
-    return path;
+    return Paths.get(path);
   }
 
   /**

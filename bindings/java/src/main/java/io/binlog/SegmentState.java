@@ -1,11 +1,12 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.time.Instant;
 
 /** The segment that is being written, as a {@link RollCheck} sees it. */
 public final class SegmentState {
-  private final Path path;
+  private final String path;
   private final long sequence;
   private final long created;
   private final long now;
@@ -13,7 +14,7 @@ public final class SegmentState {
   private final long firstId;
   private final long records;
 
-  SegmentState(Path path, long sequence, long created, long now, long bytes, long firstId, long records) {
+  SegmentState(String path, long sequence, long created, long now, long bytes, long firstId, long records) {
     this.path = path;
     this.sequence = sequence;
     this.created = created;
@@ -27,9 +28,10 @@ public final class SegmentState {
    * Its file.
    *
    * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
    */
   public Path path() {
-    return path;
+    return Paths.get(path);
   }
 
   /**

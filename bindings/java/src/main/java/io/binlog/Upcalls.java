@@ -1,7 +1,6 @@
 package io.binlog;
 
 import java.nio.file.Path;
-import java.nio.file.Paths;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -70,12 +69,11 @@ final class Upcalls {
     hook.owner.callBack(
         () -> {
           try {
-            Path at = Paths.get(Text.text(path));
             Path moved =
                 hook.function.handle(
                     new SegmentFile(
-                        at, Text.text(log), Text.text(reason), sequence, created, firstId, records, bytes));
-            if (moved != null && !moved.equals(at)) said[0] = Text.terminated(moved.toString());
+                        Text.text(path), Text.text(log), Text.text(reason), sequence, created, firstId, records, bytes));
+            if (moved != null) said[0] = Text.terminated(moved.toString());
           } catch (Throwable e) {
             said[1] = Text.terminated(oneLine(e));
           }
@@ -92,7 +90,7 @@ final class Upcalls {
           try {
             rolls[0] =
                 check.function.rollsNow(
-                    new SegmentState(Paths.get(Text.text(path)), sequence, created, now, bytes, firstId, records));
+                    new SegmentState(Text.text(path), sequence, created, now, bytes, firstId, records));
           } catch (Throwable e) {
             BinlogException told =
                 new BinlogException.Facts(
@@ -172,7 +170,7 @@ final class Upcalls {
     ((Losses) losses)
         .tell(
             new Loss(
-                Paths.get(Text.text(path)), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
+                Text.text(path), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
                 durable));
   }
 
@@ -180,7 +178,7 @@ final class Upcalls {
   static void pruned(
       Object list, byte[] path, byte[] reason, long sequence, long bytes, long firstId, long lastId) {
     ((List<Pruned>) list)
-        .add(new Pruned(Paths.get(Text.text(path)), Text.text(reason), sequence, bytes, firstId, lastId));
+        .add(new Pruned(Text.text(path), Text.text(reason), sequence, bytes, firstId, lastId));
   }
 
   @SuppressWarnings("unchecked") // as Native.readerCounts gave it
@@ -197,7 +195,7 @@ final class Upcalls {
     ((List<Segment>) list)
         .add(
             new Segment(
-                sequence, firstId, created, bytes, Paths.get(Text.text(path)), Text.text(name), Text.text(contentType),
+                sequence, firstId, created, bytes, Text.text(path), Text.text(name), Text.text(contentType),
                 pairs));
   }
 

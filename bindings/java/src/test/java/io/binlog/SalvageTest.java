@@ -173,4 +173,33 @@ class SalvageTest {
         Status.INVALID,
         assertThrows(BinlogException.class, () -> Binlog.prune(many, null, Retention.builder().build(), false)).status());
   }
+
+  /** Run in a JVM with a locale that has no way to name the file. */
+  static final class SalvagesInTheCLocale {
+    public static void main(String[] arguments) throws Exception {
+      ReaderOptions options = ReaderOptions.builder().mode(ReaderMode.SALVAGE).onLoss(loss -> {
+        System.out.println("lost " + loss.firstId() + " to " + loss.lastId());
+        assertThrows(java.nio.file.InvalidPathException.class, loss::path);
+      }).build();
+      try (BinlogReader reader = BinlogReader.openMatching(arguments[0], options);
+          Cursor cursor = reader.cursor()) {
+        System.out.println(reader.segments().size() + " segment, then " + cursor.next().text());
+      }
+    }
+  }
+
+  @Test
+  void a_file_that_the_locale_cannot_name_is_read_all_the_same() throws Exception {
+    Files.move(log, directory.resolve("lög"));
+    ProcessBuilder process =
+        new ProcessBuilder(
+            Logs.java(), "-XX:TieredStopAtLevel=1", "-cp",
+            Logs.classPath() + java.io.File.pathSeparator + System.getProperty("java.class.path"),
+            SalvagesInTheCLocale.class.getName(), directory + "/l*/*.binlog");
+    process.environment().put("LC_ALL", "POSIX");
+    Process child = process.redirectErrorStream(true).start();
+    String output = new String(child.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    assertEquals(0, child.waitFor(), output);
+    assertTrue(output.contains("lost 1 to 30\n1 segment, then record 31."), output);
+  }
 }
