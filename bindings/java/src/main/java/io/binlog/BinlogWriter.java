@@ -397,8 +397,10 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Does what the intervals and periods of the options ask for by now. Only a writer without a background thread whose log
-   * may go quiet needs it, every so often.
+   * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left to
+   * do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer without a
+   * background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no write may wait
+   * for the disk because of a roll.
    *
    * @throws BinlogException as {@link #sync}
    * @throws IllegalStateException when the writer is closed

@@ -125,11 +125,12 @@ class CallbackTest {
     WriterOptions options =
         WriterOptions.builder()
             .background()
+            .roll(RollOptions.builder().records(1).build()) // by itself: a roll() may call the hook in this thread
             .onClose(Hook.call(segment -> thread.compareAndSet(null, Thread.currentThread())))
             .build();
     try (BinlogWriter writer = BinlogWriter.open(log, options)) {
       writer.write(new byte[1]);
-      writer.roll();
+      writer.write(new byte[1]);
       Logs.await("called", () -> thread.get() != null);
     }
     assertTrue(thread.get().isDaemon());

@@ -190,13 +190,16 @@ class WritingTest {
   @Test
   void metadata_keeps_its_order_and_every_character() throws Exception {
     Metadata pairs = Metadata.of("ключ", "значение 🗝", "", "", "k", "1", "k", "2").with("long", "x".repeat(20_000));
+    for (int n : new int[] {63, 64, 127, 128, 129, 16_383, 16_384}) pairs = pairs.with("n" + n, "y".repeat(n));
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       writer.write(1, pairs, Logs.bytes("p"));
     }
     Metadata read = records().get(0).metadata();
     assertEquals(pairs, read);
     assertEquals(pairs.hashCode(), read.hashCode());
-    assertEquals(5, read.size());
+    assertEquals(12, read.size());
+    assertEquals(127, read.get("n127").length());
+    assertEquals(16_383, read.get("n16383").length());
     assertEquals("значение 🗝", read.get("ключ"));
     assertEquals("1", read.get("k"));
     assertEquals("", read.get(""));
