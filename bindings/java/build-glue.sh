@@ -41,6 +41,6 @@ mkdir -p "$out"
 "$CC" -std=c11 -O2 -g0 -fPIC -fvisibility=hidden -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
   -I"$include" -I"$JAVA_HOME/include" -I"$JAVA_HOME/include/linux" \
   -shared -o "$so.new" "$here"/src/main/c/*.c "$lib/libbinlog.a" \
-  -Wl,--version-script="$here/src/main/c/exports.map" -Wl,--gc-sections -Wl,-s -Wl,-z,now -Wl,-z,nodelete -Wl,-z,noexecstack \
-  -Wl,--no-undefined -lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed
+  -Wl,--version-script="$here/src/main/c/exports.map" -Wl,--gc-sections -Wl,-s -Wl,-z,now -Wl,-z,nodelete \
+  -Wl,-z,noexecstack -Wl,--no-undefined -lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed
 mv "$so.new" "$so"

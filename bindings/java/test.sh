@@ -78,7 +78,8 @@ example() {
 
 # The README's program is the one that is run.
 quick_start() {
-  awk '$0 == "```java" { inside = 1; next } $0 == "```" { inside = 0 } inside' README.md | diff - "$root/examples/java/QuickStart.java"
+  awk '$0 == "```java" { inside = 1; next } $0 == "```" { inside = 0 } inside' README.md |
+    diff - "$root/examples/java/QuickStart.java"
 }
 
 check "build" maven package

@@ -21,8 +21,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * For those who come from the Java binlog: what they wrote, in comments, and below each what they write now. The calls stay
- * almost the same; what is different is said where it is.
+ * For those who come from the Java binlog: what they wrote, in comments, and below each what they write now. The calls
+ * stay almost the same; what is different is said where it is.
  */
 public class MigrateFromBinlog {
   private static final int INSERT = 1;
@@ -38,8 +38,8 @@ public class MigrateFromBinlog {
 
     // OLD  a binlogger with a name, a content type, optional parameters, and a FileRotatePeriod of FIVE_MINUTES
     //
-    // A period may be changed at any time, to a finer one too, without waiting for the next one to begin: names carry the
-    // segment's number before the time, so they sort as the records were written.
+    // A period may be changed at any time, to a finer one too, without waiting for the next one to begin: names carry
+    // the segment's number before the time, so they sort as the records were written.
     WriterOptions options =
         WriterOptions.builder()
             .name("default")

@@ -12,8 +12,8 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 
 /**
- * Follows a log while it is written, and goes on after a restart where it was: all it has to remember is the id of the last
- * record it has dealt with.
+ * Follows a log while it is written, and goes on after a restart where it was: all it has to remember is the id of the
+ * last record it has dealt with.
  */
 public class TailWithResume {
   private final Path log;

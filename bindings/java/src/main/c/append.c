@@ -1,5 +1,5 @@
-/* Records on their way into a writer. Bytes of the heap are copied to the stack, when they are few, or to memory that is
- * freed behind the call; those of direct buffers are given to the library where they are. */
+/* Records on their way into a writer. Bytes of the heap are copied to the stack, when they are few, or to memory that
+ * is freed behind the call; those of direct buffers are given to the library where they are. */
 #include "glue.h"
 
 #include <stdlib.h>
@@ -92,7 +92,8 @@ static void copy_heap(JNIEnv *env, const struct part *parts, jsize n, uint8_t *t
     if (parts[i].direct != NULL) {
       slices[i].data = parts[i].direct + parts[i].offset;
     } else {
-      if (parts[i].len > 0) (*env)->GetByteArrayRegion(env, parts[i].object, parts[i].offset, parts[i].len, (jbyte *)to);
+      if (parts[i].len > 0)
+        (*env)->GetByteArrayRegion(env, parts[i].object, parts[i].offset, parts[i].len, (jbyte *)to);
       slices[i].data = to;
       to += parts[i].len;
     }

@@ -18,7 +18,8 @@ NATIVE(jlong, writerOpen)(JNIEnv *env, jclass class, jbyteArray path, jboolean s
   if (!arena.failed) {
     binlog_error *err = NULL;
     callbacks_handed_over(&arena);
-    const binlog_status status = (single_file ? binlog_writer_open_file : binlog_writer_open)(where, how, &writer, &err);
+    const binlog_status status = single_file ? binlog_writer_open_file(where, how, &writer, &err)
+                                             : binlog_writer_open(where, how, &writer, &err);
     if (status < 0) raise_error(env, status, err);
   }
   arena_free(&arena);

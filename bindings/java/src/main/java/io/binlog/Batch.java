@@ -5,8 +5,9 @@ import java.nio.ByteOrder;
 import java.util.Map;
 
 /**
- * Records that are appended together: all of them or, on an error or by a crash, none. They are copied as they are added,
- * and cross to the library in one call. After {@link #clear} a batch is used again. Not for several threads at once.
+ * Records that are appended together: all of them or, on an error or by a crash, none. They are copied as they are
+ * added, and cross to the library in one call. After {@link #clear} a batch is used again. Not for several threads at
+ * once.
  */
 public final class Batch {
   private static final int INITIAL_BYTES = 16384;
@@ -142,7 +143,9 @@ public final class Batch {
 
   private void grow(long more) {
     long wanted = frames.position() + more;
-    if (wanted > Integer.MAX_VALUE - 8) throw new IllegalArgumentException("a batch of " + wanted + " bytes: it is over 2 GiB");
+    if (wanted > Integer.MAX_VALUE - 8) {
+      throw new IllegalArgumentException("a batch of " + wanted + " bytes: it is over 2 GiB");
+    }
     ByteBuffer larger = allocate((int) Math.min(Integer.MAX_VALUE - 8, Math.max(wanted, 2L * frames.capacity())));
     larger.put(frames.flip());
     frames = larger;

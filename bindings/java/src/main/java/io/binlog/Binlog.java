@@ -43,18 +43,18 @@ public final class Binlog {
   }
 
   /**
-   * Writes everything that can be read of a log to a new one: segments of the same names in a directory, which is made when
-   * it is not there and must hold no segment. The source is only read. Ids stay as they are; where records are lost, an
-   * event says which.
+   * Writes everything that can be read of a log to a new one: segments of the same names in a directory, which is made
+   * when it is not there and must hold no segment. The source is only read. Ids stay as they are; where records are
+   * lost, an event says which.
    *
    * @param source a file or a directory
    * @param target the directory of the new log
-   * @param onLoss is told of each loss as it is met, in this thread; may be null. What it throws comes out of this call,
-   *     when that has gone on to its end
+   * @param onLoss is told of each loss as it is met, in this thread; may be null. What it throws comes out of this
+   *     call, when that has gone on to its end
    * @return what was saved and what was not
    * @throws BinlogException {@link BinlogException.NotFound} when nothing is there, or the target is no directory;
-   *     {@link BinlogException.Corrupt} when there is no block in any of its files; {@link BinlogException.Unsupported} when
-   *     it is of a newer version; {@link Status#INVALID} when the target holds segments already;
+   *     {@link BinlogException.Corrupt} when there is no block in any of its files; {@link BinlogException.Unsupported}
+   *     when it is of a newer version; {@link Status#INVALID} when the target holds segments already;
    *     {@link BinlogException.NoSpace}, {@link Status#IO}. The target keeps what was written by then
    */
   public static Recovery recover(Path source, Path target, Consumer<? super Loss> onLoss) throws BinlogException {
@@ -63,13 +63,14 @@ public final class Binlog {
 
   /**
    * Writes the damaged segments of a log anew, under their names, after keeping the damaged files as
-   * {@code <segment>.damaged}. No writer may have the log open. A crash in the middle leaves every segment either as it was
-   * or recovered; calling again goes on.
+   * {@code <segment>.damaged}. No writer may have the log open. A crash in the middle leaves every segment either as it
+   * was or recovered; calling again goes on.
    *
    * @param path a directory or a file
    * @param onLoss as {@link #recover}
    * @return what was saved and what was not
-   * @throws BinlogException {@link BinlogException.Locked} when a writer has the log open; otherwise as {@link #recover}
+   * @throws BinlogException {@link BinlogException.Locked} when a writer has the log open; otherwise as
+   *     {@link #recover}
    */
   public static Recovery recoverInPlace(Path path, Consumer<? super Loss> onLoss) throws BinlogException {
     return recover(Text.terminated(path.toString()), null, onLoss);
@@ -92,9 +93,10 @@ public final class Binlog {
    *
    * @param path a directory or a file
    * @return how many segments were written to
-   * @throws BinlogException {@link BinlogException.Corrupt} when a segment is damaged or ends with a torn tail and has to be
-   *     recovered first; {@link BinlogException.Locked} when a writer has the log open; {@link BinlogException.NotFound},
-   *     {@link BinlogException.Unsupported}, {@link BinlogException.NoSpace}, {@link Status#IO}
+   * @throws BinlogException {@link BinlogException.Corrupt} when a segment is damaged or ends with a torn tail and has
+   *     to be recovered first; {@link BinlogException.Locked} when a writer has the log open;
+   *     {@link BinlogException.NotFound}, {@link BinlogException.Unsupported}, {@link BinlogException.NoSpace},
+   *     {@link Status#IO}
    */
   public static long rebuildIndex(Path path) throws BinlogException {
     return Native.rebuildIndex(Text.terminated(path.toString()));
@@ -109,8 +111,8 @@ public final class Binlog {
    * @param keep the rules, at least one
    * @param dryRun true to remove nothing, and tell what would be removed
    * @return the segments that went, log by log, the oldest first
-   * @throws BinlogException {@link BinlogException.NotFound} when there is no such directory or log; {@link Status#INVALID}
-   *     without a rule; {@link Status#IO}: some may have gone then, the message says how many
+   * @throws BinlogException {@link BinlogException.NotFound} when there is no such directory or log;
+   *     {@link Status#INVALID} without a rule; {@link Status#IO}: some may have gone then, the message says how many
    */
   public static List<Pruned> prune(Path directory, String log, Retention keep, boolean dryRun) throws BinlogException {
     List<Pruned> gone = new ArrayList<>();

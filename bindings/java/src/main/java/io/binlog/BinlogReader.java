@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A log to be read: a segment file, a directory, or the files that match a pattern. Threads may share it, closing included.
- * Its cursors go on when it is closed. A call on a closed reader is an {@link IllegalStateException}.
+ * A log to be read: a segment file, a directory, or the files that match a pattern. Threads may share it, closing
+ * included. Its cursors go on when it is closed. A call on a closed reader is an {@link IllegalStateException}.
  *
  * <pre>{@code
  * try (BinlogReader reader = BinlogReader.open(directory)) {
@@ -54,10 +54,10 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
    *     {@code ?} or {@code [} in it
    * @param options how it is read
    * @return a reader to be closed
-   * @throws BinlogException {@link BinlogException.NotFound} when nothing is there; {@link BinlogException.Corrupt} when a
-   *     file does not begin as a segment does (to salvage: when there is no block in any of them);
-   *     {@link BinlogException.Unsupported} when it is of a newer version; {@link BinlogException.Mismatch} when it is not
-   *     what is required; {@link Status#IO}
+   * @throws BinlogException {@link BinlogException.NotFound} when nothing is there; {@link BinlogException.Corrupt}
+   *     when a file does not begin as a segment does (to salvage: when there is no block in any of them);
+   *     {@link BinlogException.Unsupported} when it is of a newer version; {@link BinlogException.Mismatch} when it is
+   *     not what is required; {@link Status#IO}
    */
   public static BinlogReader open(Path path, ReaderOptions options) throws BinlogException {
     return new BinlogReader(path.toString(), options);
@@ -92,8 +92,8 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
    * @param filter which records it shows
    * @return a cursor to be closed
    * @throws BinlogException {@link Status#INVALID}, also for the newest first of a reader that salvages;
-   *     {@link BinlogException.Unsupported} for the last records of several logs, and for the newest first of a file that is
-   *     compressed as a whole; {@link Status#IO}
+   *     {@link BinlogException.Unsupported} for the last records of several logs, and for the newest first of a file
+   *     that is compressed as a whole; {@link Status#IO}
    * @throws IllegalStateException when the reader is closed
    */
   public Cursor cursor(Filter filter) throws BinlogException {
@@ -121,7 +121,8 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
 
   /**
    * All records, by a cursor of its own, which is closed when the last one was shown. Who may stop before that takes a
-   * {@link #cursor()} and closes it; one that is not closed takes 64 KiB and perhaps an open file until it is collected.
+   * {@link #cursor()} and closes it; one that is not closed takes 64 KiB and perhaps an open file until it is
+   * collected.
    *
    * @return an iterator, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
    */
@@ -166,8 +167,8 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * How many records of each type the log holds, the most frequent first: from the index, and from the headers of what that
-   * does not know; no payload is read. Events are not counted.
+   * How many records of each type the log holds, the most frequent first: from the index, and from the headers of what
+   * that does not know; no payload is read. Events are not counted.
    *
    * @return a list that cannot be changed
    * @throws BinlogException {@link BinlogException.Corrupt} where headers have to be read and are damaged, whatever the

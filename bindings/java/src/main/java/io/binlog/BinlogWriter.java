@@ -11,12 +11,13 @@ import java.util.Objects;
  * A log being written. Threads may share it, closing included: a call that comes after the close is an
  * {@link IllegalStateException}, and the close waits for those that came before.
  *
- * <p>A record is in the writer's memory when a write returns. {@link #flush} hands it to the system, so that it survives
- * this process; {@link #sync} makes it durable, so that it survives the machine; the policies of {@link WriterOptions} do
- * so by themselves. A write that fails has not taken its record, unless {@link BinlogException#recordId} says so.
+ * <p>A record is in the writer's memory when a write returns. {@link #flush} hands it to the system, so that it
+ * survives this process; {@link #sync} makes it durable, so that it survives the machine; the policies of
+ * {@link WriterOptions} do so by themselves. A write that fails has not taken its record, unless
+ * {@link BinlogException#recordId} says so.
  *
- * <p>A buffer that is written is not changed: neither its position nor its limit moves. What is in it is not needed once
- * the call has returned. A direct buffer is read where it is; bytes of the heap are copied once.
+ * <p>A buffer that is written is not changed: neither its position nor its limit moves. What is in it is not needed
+ * once the call has returned. A direct buffer is read where it is; bytes of the heap are copied once.
  */
 public final class BinlogWriter implements AutoCloseable {
   private final Handle handle;
@@ -44,15 +45,16 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Opens the log in a directory for writing; both are created when they are not there, and appends go on behind the last
-   * record. A torn tail, as a crash leaves it, is cut after its bytes have been kept in {@code SEGMENT.torn-OFFSET}.
+   * Opens the log in a directory for writing; both are created when they are not there, and appends go on behind the
+   * last record. A torn tail, as a crash leaves it, is cut after its bytes have been kept in
+   * {@code SEGMENT.torn-OFFSET}.
    *
    * @param directory the directory
    * @param options how it is written
    * @return a writer to be closed
    * @throws BinlogException {@link BinlogException.Locked} when another writer has the log open;
-   *     {@link BinlogException.Corrupt} when its end is damaged; {@link BinlogException.Mismatch} when it is not what is
-   *     required; {@link Status#INVALID} for options that are not understood; {@link BinlogException.NoSpace},
+   *     {@link BinlogException.Corrupt} when its end is damaged; {@link BinlogException.Mismatch} when it is not what
+   *     is required; {@link Status#INVALID} for options that are not understood; {@link BinlogException.NoSpace},
    *     {@link BinlogException.NotFound}, {@link BinlogException.Unsupported}, {@link Status#IO}
    */
   public static BinlogWriter open(Path directory, WriterOptions options) throws BinlogException {
@@ -60,8 +62,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log never
-   * rolls: rules for rolling, names and keeping do nothing.
+   * Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
+   * never rolls: rules for rolling, names and keeping do nothing.
    *
    * @param file the file
    * @param options how it is written
@@ -203,9 +205,10 @@ public final class BinlogWriter implements AutoCloseable {
    * @param record the record
    * @return its id; 0 when {@link FullDisk#DROP} has dropped it
    * @throws BinlogException {@link BinlogException.TooLarge} over {@link WriterOptions.Builder#recordMaxBytes};
-   *     {@link BinlogException.NoSpace} or {@link Status#IO} when the log cannot be written, before the record is taken,
-   *     so that appending it again repeats nothing, unless {@link BinlogException#recordId} says that it was taken;
-   *     {@link BinlogException.Failed} after an fsync has failed; {@link Status#INVALID} for a type that is not the user's
+   *     {@link BinlogException.NoSpace} or {@link Status#IO} when the log cannot be written, before the record is
+   *     taken, so that appending it again repeats nothing, unless {@link BinlogException#recordId} says that it was
+   *     taken; {@link BinlogException.Failed} after an fsync has failed; {@link Status#INVALID} for a type that is not
+   *     the user's
    * @throws IllegalStateException when the writer is closed
    */
   public long write(NewRecord record) throws BinlogException {
@@ -247,8 +250,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Appends one record whose payload is the parts, one after the other. A large direct buffer is written from where it is,
-   * without a copy.
+   * Appends one record whose payload is the parts, one after the other. A large direct buffer is written from where it
+   * is, without a copy.
    *
    * @param type its type
    * @param parts the parts, each from the buffer's position to its limit
@@ -376,8 +379,8 @@ public final class BinlogWriter implements AutoCloseable {
   /**
    * Hands everything appended so far to the system: it survives the end of this process, however it ends.
    *
-   * @throws BinlogException {@link BinlogException.NoSpace} or {@link Status#IO}: what could not be written waits for the
-   *     next try; {@link BinlogException.Failed}
+   * @throws BinlogException {@link BinlogException.NoSpace} or {@link Status#IO}: what could not be written waits for
+   *     the next try; {@link BinlogException.Failed}
    * @throws IllegalStateException when the writer is closed
    */
   public void flush() throws BinlogException {
@@ -385,11 +388,11 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time share
-   * one fdatasync.
+   * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
+   * share one fdatasync.
    *
-   * @throws BinlogException as {@link #flush}; {@link BinlogException.Failed} when the fsync fails, as will all later calls
-   *     until the log is opened anew: what is on the disk is not known then
+   * @throws BinlogException as {@link #flush}; {@link BinlogException.Failed} when the fsync fails, as will all later
+   *     calls until the log is opened anew: what is on the disk is not known then
    * @throws IllegalStateException when the writer is closed
    */
   public void sync() throws BinlogException {
@@ -397,10 +400,10 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left to
-   * do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer without a
-   * background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no write may wait
-   * for the disk because of a roll.
+   * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have
+   * left to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a
+   * writer without a background thread needs it, every so often, from a thread of its own: when its log may go quiet,
+   * or when no write may wait for the disk because of a roll.
    *
    * @throws BinlogException as {@link #sync}
    * @throws IllegalStateException when the writer is closed
@@ -442,12 +445,12 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Gives the log new rules for rolling and new names, in place of all that the options said; they begin with a new segment
-   * at once.
+   * Gives the log new rules for rolling and new names, in place of all that the options said; they begin with a new
+   * segment at once.
    *
    * @param rules the rules; null stands for the defaults
-   * @throws BinlogException {@link Status#INVALID} for rules, a zone or a template that are not understood: then the old
-   *     ones stay; otherwise as {@link #roll}
+   * @throws BinlogException {@link Status#INVALID} for rules, a zone or a template that are not understood: then the
+   *     old ones stay; otherwise as {@link #roll}
    * @throws IllegalStateException when the writer is closed
    */
   public void setRoll(RollOptions rules) throws BinlogException {
@@ -485,8 +488,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
-   * an old segment, the {@code .active} file, an active file that somebody removed. Never waits.
+   * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal
+   * of an old segment, the {@code .active} file, an active file that somebody removed. Never waits.
    *
    * @return 0 or more
    * @throws BinlogException {@link BinlogException.Forked}
@@ -502,8 +505,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and makes
-   * it durable. The writer is closed whatever the outcome. Closing again does nothing.
+   * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and
+   * makes it durable. The writer is closed whatever the outcome. Closing again does nothing.
    *
    * @throws BinlogException as {@link #sync}; the message says which records could not be written
    * @throws IllegalStateException when a function that the writer calls does it, such as a hook

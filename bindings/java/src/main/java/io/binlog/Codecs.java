@@ -8,8 +8,8 @@ import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
- * Which classes are written and read as objects, and how. Each class is a named type of the log, called like the class, so
- * that objects are found by their class without reading the others. Immutable.
+ * Which classes are written and read as objects, and how. Each class is a named type of the log, called like the class,
+ * so that objects are found by their class without reading the others. Immutable.
  *
  * <pre>{@code
  * Codecs codecs = Codecs.builder().add(Order.class, new OrderCodec()).build();

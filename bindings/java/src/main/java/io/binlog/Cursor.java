@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a call that comes
- * later is an {@link IllegalStateException}.
+ * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a call that
+ * comes later is an {@link IllegalStateException}.
  *
  * <p>Records are fetched up to 64 KiB at once, and of one block, into an array that is theirs: see {@link Record}. A
  * longer one comes alone.
@@ -43,7 +43,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     this.net = Binlog.CLEANER.register(this, raw);
   }
 
-  /** The library's cursor, and the lock around every call on it. It must not know the Cursor, or that were never freed. */
+  /** The library's cursor, and the lock around every call on it. It does not know the Cursor, so that that can be freed. */
   private static final class Raw implements Runnable {
     private final ReentrantLock lock = new ReentrantLock();
     private volatile boolean closed;
@@ -125,10 +125,11 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *
    * @return null when there is no more for now: the same call goes on when more has been appended meanwhile, and
    *     {@link #tail} tells why there is no more
-   * @throws BinlogException {@link BinlogException.Missed} when the records that come next were removed with old segments:
-   *     once, and the next call goes on behind them; {@link BinlogException.Corrupt} at damage, once everything before it
-   *     has been shown, and again in every later call; {@link Status#IO} when reading fails, which may be tried again;
-   *     {@link BinlogException.TooLarge} for a record that is longer than an array of the JVM can be
+   * @throws BinlogException {@link BinlogException.Missed} when the records that come next were removed with old
+   *     segments: once, and the next call goes on behind them; {@link BinlogException.Corrupt} at damage, once
+   *     everything before it has been shown, and again in every later call; {@link Status#IO} when reading fails, which
+   *     may be tried again; {@link BinlogException.TooLarge} for a record that is longer than an array of the JVM can
+   *     be
    * @throws IllegalStateException when the cursor is closed
    */
   public Record next() throws BinlogException {
@@ -163,7 +164,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   /**
    * What is left to be shown, up to the end of the log.
    *
-   * @return a stream in the cursor's order, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   * @return a stream in the cursor's order, which throws {@link java.io.UncheckedIOException} of a
+   *     {@link BinlogException}
    */
   public Stream<Record> stream() {
     return StreamSupport.stream(
@@ -173,8 +175,9 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Waits until the next call has a record to show, or something to tell, such as {@link BinlogException.Missed}. It goes on
-   * over rolls, and over a writer that ends and begins anew. A cursor that shows the newest first sees nothing new.
+   * Waits until the next call has a record to show, or something to tell, such as {@link BinlogException.Missed}. It
+   * goes on over rolls, and over a writer that ends and begins anew. A cursor that shows the newest first sees nothing
+   * new.
    *
    * @param timeout how long at the most; zero or less only looks
    * @return false when the time was up
@@ -210,8 +213,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *
    * @param id its id
    * @return null when the log has no such record, or the filter does not let it through
-   * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages, which
-   *     stays where it is; otherwise as {@link #next}
+   * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
+   *     which stays where it is; otherwise as {@link #next}
    * @throws IllegalStateException when the cursor is closed
    */
   public Record get(long id) throws BinlogException {
@@ -231,12 +234,12 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is that
-   * one.
+   * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
+   * that one.
    *
    * @param id its id
-   * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages, which
-   *     stays where it is; {@link Status#IO}. Damage is found by the next call that reads
+   * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
+   *     which stays where it is; {@link Status#IO}. Damage is found by the next call that reads
    * @throws IllegalStateException when the cursor is closed
    */
   public void seek(long id) throws BinlogException {
@@ -250,8 +253,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Goes to the first record, in the order of writing, of this time or later; records of an earlier time are not shown from
-   * there on.
+   * Goes to the first record, in the order of writing, of this time or later; records of an earlier time are not shown
+   * from there on.
    *
    * @param time the earliest time that is shown
    * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold
@@ -298,8 +301,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * The name that a type's number was given for, as far as the log has told by now. {@link Record#typeName} is the same for
-   * a record's own.
+   * The name that a type's number was given for, as far as the log has told by now. {@link Record#typeName} is the same
+   * for a record's own.
    *
    * @param type the number
    * @return null when it has none

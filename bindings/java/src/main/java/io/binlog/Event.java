@@ -22,8 +22,8 @@ public final class Event {
    */
   public static final int RECOVERED = 0x80000008;
   /**
-   * Records were dropped by the policy for a full disk: metadata "count" (since the last such event), "total" (since the
-   * writer was opened).
+   * Records were dropped by the policy for a full disk: metadata "count" (since the last such event), "total" (since
+   * the writer was opened).
    */
   public static final int DROPPED = 0x80000009;
   /** A type was named: metadata "id", "name", "content_type". */

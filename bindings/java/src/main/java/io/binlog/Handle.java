@@ -5,8 +5,9 @@ import java.lang.invoke.VarHandle;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * An object of the library's, and the lock around every call on it: any number of calls at the same time, and one close,
- * which waits for them and after which there are none. Two atomic additions a call; nobody waits but the one who closes.
+ * An object of the library's, and the lock around every call on it: any number of calls at the same time, and one
+ * close, which waits for them and after which there are none. Two atomic additions a call; nobody waits but the one who
+ * closes.
  */
 final class Handle implements Runnable {
   /** Frees what the address stands for. */

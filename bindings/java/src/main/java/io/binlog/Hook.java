@@ -4,16 +4,17 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * A step to be taken with a segment that begins or was closed. The library's own never replace a file that is there: they
- * fail, and the segment stays.
+ * A step to be taken with a segment that begins or was closed. The library's own never replace a file that is there:
+ * they fail, and the segment stays.
  *
  * <p>Hooks run one after the other, each with the place where the one before has left the file. With
- * {@link WriterOptions.Builder#background} they run in a thread of the library's, which is a daemon of the JVM's, but for
- * those that opening, closing, {@code roll} and {@code setRoll} cause, which may run in the thread that does so. Without it they run in the thread
- * that opens, syncs, ticks, rolls or closes next; when nobody has done so for a second, in one that writes or flushes.
+ * {@link WriterOptions.Builder#background} they run in a thread of the library's, which is a daemon of the JVM's, but
+ * for those that opening, closing, {@code roll} and {@code setRoll} cause, which may run in the thread that does so.
+ * Without it they run in the thread that opens, syncs, ticks, rolls or closes next; when nobody has done so for a
+ * second, in one that writes or flushes.
  *
- * <p>A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still run. Hooks must not use
- * the writer: that is an {@link IllegalStateException}.
+ * <p>A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still run. Hooks must not
+ * use the writer: that is an {@link IllegalStateException}.
  */
 public final class Hook {
   /** Does something with a segment, and leaves its file where it is. */

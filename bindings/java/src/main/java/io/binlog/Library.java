@@ -79,8 +79,8 @@ final class Library {
       System.load(file.toString());
       origin = "the jar (" + resource + ")";
     } catch (IOException e) {
-      throw failure("cannot write the library below " + System.getProperty("java.io.tmpdir") + ": " + e + "; " + ELSEWHERE,
-          e);
+      String directories = System.getProperty("java.io.tmpdir");
+      throw failure("cannot write the library below " + directories + ": " + e + "; " + ELSEWHERE, e);
     } catch (UnsatisfiedLinkError e) {
       if (directory == null) throw e;
       throw failure("cannot load the library from " + directory + " (is it mounted noexec?): " + e.getMessage() + "; "

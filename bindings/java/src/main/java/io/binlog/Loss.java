@@ -118,6 +118,7 @@ public final class Loss {
    */
   @Override
   public String toString() {
-    return path + ": " + bytes + " bytes at " + offset + ": " + reason + (lastId == 0 ? "" : ", records " + firstId + " to " + lastId);
+    return path + ": " + bytes + " bytes at " + offset + ": " + reason
+        + (lastId == 0 ? "" : ", records " + firstId + " to " + lastId);
   }
 }

@@ -5,6 +5,7 @@ final class Main {
   private Main() {}
 
   public static void main(String[] arguments) {
-    System.out.println("binlog " + Binlog.version() + " for Java, " + Library.system() + ", from " + Binlog.libraryOrigin());
+    System.out.println(
+        "binlog " + Binlog.version() + " for Java, " + Library.system() + ", from " + Binlog.libraryOrigin());
   }
 }

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Pairs of strings that go with a record, in their order; a key may come more than once. Immutable, and decoded only when
- * it is looked into.
+ * Pairs of strings that go with a record, in their order; a key may come more than once. Immutable, and decoded only
+ * when it is looked into.
  */
 public final class Metadata implements Iterable<Map.Entry<String, String>> {
   private static final Metadata NONE = new Metadata(new byte[0], 0, 0);
@@ -44,7 +44,9 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
    * @throws IllegalArgumentException for a key without a value, and for text that UTF-8 cannot hold
    */
   public static Metadata of(String... pairs) {
-    if (pairs.length % 2 != 0) throw new IllegalArgumentException("the key \"" + pairs[pairs.length - 1] + "\" without a value");
+    if (pairs.length % 2 != 0) {
+      throw new IllegalArgumentException("the key \"" + pairs[pairs.length - 1] + "\" without a value");
+    }
     if (pairs.length == 0) return NONE;
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     for (String text : pairs) put(out, text);

@@ -4,9 +4,9 @@ import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
- * Every call into C, one method for each function of binlog.h that is reached. Handles are addresses; 0 is none. Text is
- * UTF-8: what goes down ends with a NUL ({@link Text#terminated}), what comes up does not. Errors are thrown by the same
- * call that found them. Nobody but the handles' owners may call these: nothing here is checked.
+ * Every call into C, one method for each function of binlog.h that is reached. Handles are addresses; 0 is none. Text
+ * is UTF-8: what goes down ends with a NUL ({@link Text#terminated}), what comes up does not. Errors are thrown by the
+ * same call that found them. Nobody but the handles' owners may call these: nothing here is checked.
  */
 final class Native {
   static {

@@ -3,8 +3,8 @@ package io.binlog;
 import java.util.List;
 
 /**
- * Options as C reads them, field by field and by name, in options.c: numbers as in binlog.h, text ending with a NUL, pairs
- * as key, value, key, value.
+ * Options as C reads them, field by field and by name, in options.c: numbers as in binlog.h, text ending with a NUL,
+ * pairs as key, value, key, value.
  */
 final class NativeOptions {
   private NativeOptions() {}

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A record to be appended, with a time or metadata of its own. It refers to the bytes it was given, which are read when it
- * is appended; it may be appended any number of times. Not for several threads at once.
+ * A record to be appended, with a time or metadata of its own. It refers to the bytes it was given, which are read when
+ * it is appended; it may be appended any number of times. Not for several threads at once.
  */
 public final class NewRecord {
   private final ByteBuffer payload;

@@ -57,10 +57,10 @@ public final class ReaderOptions {
     }
 
     /**
-     * With {@link ReaderMode#SALVAGE}, is told of each loss by each cursor that meets it, in the thread that reads, before
-     * that gets the records behind it. Cursors in several threads call it at the same time. It must not use the cursor that
-     * it is told by: that is an {@link IllegalStateException}. What it throws comes out of the call that reads, when that
-     * has gone on to its end; no record is lost by it.
+     * With {@link ReaderMode#SALVAGE}, is told of each loss by each cursor that meets it, in the thread that reads,
+     * before that gets the records behind it. Cursors in several threads call it at the same time. It must not use the
+     * cursor that it is told by: that is an {@link IllegalStateException}. What it throws comes out of the call that
+     * reads, when that has gone on to its end; no record is lost by it.
      *
      * @param listener is told
      * @return this

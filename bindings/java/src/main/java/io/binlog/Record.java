@@ -8,8 +8,8 @@ import java.time.Instant;
 import java.util.Arrays;
 
 /**
- * A record that was read. Immutable and good for as long as it is held, by any thread, whatever becomes of the cursor: its
- * bytes are never used again for others.
+ * A record that was read. Immutable and good for as long as it is held, by any thread, whatever becomes of the cursor:
+ * its bytes are never used again for others.
  *
  * <p>Records that were fetched together, up to 64 KiB of them, share one array. One that is held for long holds its
  * neighbours' bytes too; {@link #compact} returns one that does not.
@@ -61,7 +61,8 @@ public final class Record {
   /**
    * The number of its type.
    *
-   * @return the user's own below {@link #FIRST_NAMED_TYPE}; a named type's from there on; less than 0 for an {@link Event}
+   * @return the user's own below {@link #FIRST_NAMED_TYPE}; a named type's from there on; less than 0 for an
+   *     {@link Event}
    */
   public int type() {
     return Frame.intAt(frames, at + Frame.TYPE);

@@ -3,8 +3,8 @@ package io.binlog;
 import java.time.Duration;
 
 /**
- * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever they
- * say. Immutable.
+ * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
+ * they say. Immutable.
  */
 public final class Retention {
   private final long ageMillis;

@@ -8,8 +8,8 @@ package io.binlog;
 @FunctionalInterface
 public interface RollCheck {
   /**
-   * Decides. An exception stands for "no", and is told to {@link WriterOptions.Builder#onFailure}, with it as the cause;
-   * where there is nobody to tell, to the thread's handler of uncaught exceptions.
+   * Decides. An exception stands for "no", and is told to {@link WriterOptions.Builder#onFailure}, with it as the
+   * cause; where there is nobody to tell, to the thread's handler of uncaught exceptions.
    *
    * @param segment the segment that is being written
    * @return true to begin a new one

@@ -5,8 +5,8 @@ import java.time.ZoneId;
 import java.util.Objects;
 
 /**
- * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and what its segments are called. The first rule
- * that is met rolls; what is not said is no rule. Immutable.
+ * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and what its segments are called. The first
+ * rule that is met rolls; what is not said is no rule. Immutable.
  */
 public final class RollOptions {
   private final Builder set;
@@ -47,8 +47,8 @@ public final class RollOptions {
     private Builder() {}
 
     /**
-     * Rolls at each multiple of a period, by the wall clock of the zone: one hour is each full hour, a day each midnight.
-     * Periods of more than a day are counted from 1970-01-01.
+     * Rolls at each multiple of a period, by the wall clock of the zone: one hour is each full hour, a day each
+     * midnight. Periods of more than a day are counted from 1970-01-01.
      *
      * @param period whole seconds, up to 100 years
      * @return this

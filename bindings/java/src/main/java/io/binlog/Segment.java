@@ -110,6 +110,7 @@ public final class Segment {
    */
   @Override
   public String toString() {
-    return "segment " + sequence + " of " + name + ": " + path + ", from record " + firstId + " on, " + bytes + " bytes";
+    return "segment " + sequence + " of " + name + ": " + path
+        + ", from record " + firstId + " on, " + bytes + " bytes";
   }
 }

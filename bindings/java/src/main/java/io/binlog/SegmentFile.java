@@ -108,6 +108,7 @@ public final class SegmentFile {
    */
   @Override
   public String toString() {
-    return "segment " + sequence + " of " + log + ": " + path + (reason.isEmpty() ? "" : ", closed because of " + reason);
+    return "segment " + sequence + " of " + log + ": " + path
+        + (reason.isEmpty() ? "" : ", closed because of " + reason);
   }
 }

@@ -1,8 +1,8 @@
 package io.binlog;
 
 /**
- * What a call of the library came to: a closed list, with numbers that are never reused. Methods answer the outcomes that
- * are no errors with their results; all others are a {@link BinlogException}, which knows its status.
+ * What a call of the library came to: a closed list, with numbers that are never reused. Methods answer the outcomes
+ * that are no errors with their results; all others are a {@link BinlogException}, which knows its status.
  */
 public enum Status {
   /** Done. */

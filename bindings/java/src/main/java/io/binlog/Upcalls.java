@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /**
- * What C calls: it makes Java's objects out of the library's facts, and keeps every exception of the user's functions on
- * this side. The names and signatures are known to load.c.
+ * What C calls: it makes Java's objects out of the library's facts, and keeps every exception of the user's functions
+ * on this side. The names and signatures are known to load.c.
  */
 final class Upcalls {
   private Upcalls() {}
@@ -72,7 +72,8 @@ final class Upcalls {
             Path moved =
                 hook.function.handle(
                     new SegmentFile(
-                        Text.text(path), Text.text(log), Text.text(reason), sequence, created, firstId, records, bytes));
+                        Text.text(path), Text.text(log), Text.text(reason), sequence, created, firstId, records,
+                        bytes));
             if (moved != null) said[0] = Text.terminated(moved.toString());
           } catch (Throwable e) {
             said[1] = Text.terminated(oneLine(e));
@@ -132,8 +133,8 @@ final class Upcalls {
   }
 
   /**
-   * A listener for losses, and what it has thrown in each thread, which is thrown again out of the call in which the loss
-   * was met, when that has gone on to its end.
+   * A listener for losses, and what it has thrown in each thread, which is thrown again out of the call in which the
+   * loss was met, when that has gone on to its end.
    */
   static final class Losses {
     private final Consumer<? super Loss> function;

@@ -328,8 +328,8 @@ public final class WriterOptions {
     }
 
     /**
-     * The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have to
-     * look through.
+     * The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have
+     * to look through.
      *
      * @param bytes at least 4096; 0 = 64 MiB
      * @return this
@@ -396,9 +396,10 @@ public final class WriterOptions {
     }
 
     /**
-     * Is told of what fails and no call returns: a hook, a roll check, the removal of an old segment, the {@code .active}
-     * file, an active file that somebody removed. Called in the thread in which it happened. It must not use the writer,
-     * which is an {@link IllegalStateException}; what it throws goes to the thread's handler of uncaught exceptions.
+     * Is told of what fails and no call returns: a hook, a roll check, the removal of an old segment, the
+     * {@code .active} file, an active file that somebody removed. Called in the thread in which it happened. It must
+     * not use the writer, which is an {@link IllegalStateException}; what it throws goes to the thread's handler of
+     * uncaught exceptions.
      *
      * @param listener is told; {@link BinlogWriter#failures} counts all but roll checks anyway
      * @return this
@@ -409,8 +410,8 @@ public final class WriterOptions {
     }
 
     /**
-     * Writes a {@link Event#HEARTBEAT} so often, in the background thread or in {@link BinlogWriter#tick}: a reader sees by
-     * it that the writer of a quiet log is alive.
+     * Writes a {@link Event#HEARTBEAT} so often, in the background thread or in {@link BinlogWriter#tick}: a reader
+     * sees by it that the writer of a quiet log is alive.
      *
      * @param interval at least a millisecond; never when this is not called
      * @return this
@@ -422,8 +423,8 @@ public final class WriterOptions {
     }
 
     /**
-     * Whether the writer, if it is still open when the JVM shuts down, is flushed then: it is, unless this is called with
-     * false. It is not closed, because other threads may still append.
+     * Whether the writer, if it is still open when the JVM shuts down, is flushed then: it is, unless this is called
+     * with false. It is not closed, because other threads may still append.
      *
      * @param flush false to leave it alone
      * @return this

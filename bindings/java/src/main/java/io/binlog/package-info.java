@@ -3,7 +3,8 @@
  * {@link io.binlog.Cursor} read them, {@link io.binlog.Binlog} repairs them.
  *
  * <p>What fails is a {@link io.binlog.BinlogException}; a wrong argument that is seen on this side is a
- * {@link NullPointerException}, {@link IllegalArgumentException} or {@link IndexOutOfBoundsException}; the use of something
- * that is closed is an {@link IllegalStateException}. Arguments must not be null unless it is said that they may.
+ * {@link NullPointerException}, {@link IllegalArgumentException} or {@link IndexOutOfBoundsException}; the use of
+ * something that is closed is an {@link IllegalStateException}. Arguments must not be null unless it is said that they
+ * may.
  */
 package io.binlog;

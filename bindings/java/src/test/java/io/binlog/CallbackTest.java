@@ -50,7 +50,8 @@ class CallbackTest {
     for (boolean background : new boolean[] {false, true}) {
       told.clear();
       Path here = log.resolve("" + background);
-      WriterOptions.Builder options = WriterOptions.builder().onOpen(tell("open")).onClose(tell("close"), tell("again"));
+      WriterOptions.Builder options =
+          WriterOptions.builder().onOpen(tell("open")).onClose(tell("close"), tell("again"));
       if (background) options.background();
       try (BinlogWriter writer = BinlogWriter.open(here, options.build())) {
         writer.write(new byte[1]);
@@ -203,7 +204,8 @@ class CallbackTest {
                   RollOptions.builder()
                       .check(
                           segment -> {
-                            refused.add(assertThrows(IllegalStateException.class, () -> writer.get().write(new byte[1])));
+                            refused.add(
+                                assertThrows(IllegalStateException.class, () -> writer.get().write(new byte[1])));
                             return false;
                           })
                       .build())

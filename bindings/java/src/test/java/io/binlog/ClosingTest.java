@@ -264,6 +264,6 @@ class ClosingTest {
       }
     });
     assertEquals(List.of("forgotten"), Logs.texts(log));
-    assertEquals(before, Native.liveCallbacks());
+    Logs.await("let go", () -> Native.liveCallbacks() == before);
   }
 }

@@ -100,7 +100,8 @@ class ErrorTest {
           Logs.run(
               log,
               List.of("sh", "-c", "ulimit -f 400; exec \"$@\"", "sh", Logs.java(), "-XX:TieredStopAtLevel=1",
-                  "-XX:-UsePerfData", "-Dio.binlog.library=" + library, "-Dbinlog.root=", "-Dbinlog.jar=", "-cp", Logs.classPath(), FillsTheDisk.class.getName(), full.toString(),
+                  "-XX:-UsePerfData", "-Dio.binlog.library=" + library, "-Dbinlog.root=", "-Dbinlog.jar=",
+                  "-cp", Logs.classPath(), FillsTheDisk.class.getName(), full.toString(),
                   policy.name()));
       String[] said = child.output.lines().filter(line -> line.matches("(NO_SPACE|DROPPED) .*")).findFirst()
           .orElseThrow(() -> new AssertionError(child.output)).split(" ");

@@ -7,12 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.reflect.Modifier;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Numbers that stand both in binlog.h and here are the same, and none is missing. */
@@ -31,7 +33,8 @@ class HeaderTest {
   void every_status_of_the_header_is_known_and_no_other() throws Exception {
     Map<String, Integer> header = new TreeMap<>(defines("E_"));
     assertTrue(header.size() >= 13, header.toString());
-    for (String outcome : new String[] {"OK", "END", "TIMEOUT", "DROPPED"}) header.put(outcome, defines("").get(outcome));
+    Map<String, Integer> all = defines("");
+    for (String outcome : new String[] {"OK", "END", "TIMEOUT", "DROPPED"}) header.put(outcome, all.get(outcome));
     Map<String, Integer> here = new TreeMap<>();
     for (Status status : Status.values()) {
       if (status != Status.UNKNOWN) here.put(status.name(), status.code());
@@ -103,8 +106,8 @@ class HeaderTest {
   @Test
   void every_function_of_the_header_is_called_by_the_glue() throws Exception {
     StringBuilder glue = new StringBuilder();
-    try (java.util.stream.Stream<java.nio.file.Path> files = Files.list(Logs.ROOT.resolve("bindings/java/src/main/c"))) {
-      for (java.nio.file.Path file : (Iterable<java.nio.file.Path>) files::iterator) glue.append(Files.readString(file));
+    try (Stream<Path> files = Files.list(Logs.ROOT.resolve("bindings/java/src/main/c"))) {
+      for (Path file : (Iterable<Path>) files::iterator) glue.append(Files.readString(file));
     }
     for (String name : Files.readAllLines(Logs.ROOT.resolve("tests/c/symbols.txt"))) {
       // Java has its own defaults, metadata and packed frames, and walks whole fetches.

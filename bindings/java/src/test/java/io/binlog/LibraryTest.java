@@ -55,7 +55,8 @@ class LibraryTest {
     Path jar = Files.copy(Logs.JAR, directory.resolve("alone.jar"));
     Logs.Child child = Logs.run(directory, jvm("-jar", jar.toString()));
     assertEquals(0, child.exit, child.output);
-    assertEquals("binlog " + Library.VERSION + " for Java, " + Library.system() + ", from the jar (/" + RESOURCE + ")\n",
+    assertEquals(
+        "binlog " + Library.VERSION + " for Java, " + Library.system() + ", from the jar (/" + RESOURCE + ")\n",
         child.output);
     assertEquals(List.of(), left());
   }

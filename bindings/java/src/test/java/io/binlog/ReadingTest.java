@@ -142,7 +142,8 @@ class ReadingTest {
       int rare = writer.type("rare");
       for (int i = 1; i <= 1000; i++) {
         int type = i % 100 == 42 ? rare : i % 3;
-        writer.write(NewRecord.of(type, "p" + i).timeNanos(i * 1000L).metadata(Metadata.of("mod", "" + i % 10, "k", "v")));
+        Metadata pairs = Metadata.of("mod", "" + i % 10, "k", "v");
+        writer.write(NewRecord.of(type, "p" + i).timeNanos(i * 1000L).metadata(pairs));
       }
     }
     assertEquals(Logs.range(10, 20), ids(Filter.builder().fromId(10).toId(20).build()));

@@ -165,13 +165,15 @@ class SalvageTest {
     assertEquals(all - 2, gone.size());
     assertEquals(2, Logs.segments(many).size());
     Pruned first = gone.get(0);
-    assertEquals("segments 1 1 2", first.reason() + " " + first.sequence() + " " + first.firstId() + " " + first.lastId());
+    assertEquals(
+        "segments 1 1 2", first.reason() + " " + first.sequence() + " " + first.firstId() + " " + first.lastId());
     assertTrue(first.bytes() > 0);
     assertEquals(List.of(), Binlog.prune(many, null, two, false));
     assertThrows(BinlogException.NotFound.class, () -> Binlog.prune(many, "other", two, false));
+    Retention none = Retention.builder().build();
     assertEquals(
         Status.INVALID,
-        assertThrows(BinlogException.class, () -> Binlog.prune(many, null, Retention.builder().build(), false)).status());
+        assertThrows(BinlogException.class, () -> Binlog.prune(many, null, none, false)).status());
   }
 
   /** Run in a JVM with a locale that has no way to name the file. */

@@ -48,7 +48,9 @@ class WritingTest {
   @Test
   void payloads_of_every_size_come_back_as_they_were() throws Exception {
     // Around the sizes at which the glue copies elsewhere, a frame is full, a block ends.
-    int[] sizes = {0, 1, 7, 8, 9, 4055, 4056, 4057, 4095, 4096, 4097, 65495, 65496, 65497, 65536, 131072, 131073, 3_000_000};
+    int[] sizes = {
+      0, 1, 7, 8, 9, 4055, 4056, 4057, 4095, 4096, 4097, 65495, 65496, 65497, 65536, 131072, 131073, 3_000_000
+    };
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       for (int size : sizes) {
         writer.write(1, Logs.payload(size, size));
@@ -351,7 +353,8 @@ class WritingTest {
       assertThrows(IllegalArgumentException.class, () -> writer.type("with\0nul"));
       assertThrows(IllegalArgumentException.class, () -> new Batch(-1));
       for (int type : new int[] {-1, Event.TYPE, Record.FIRST_NAMED_TYPE + 77}) {
-        assertEquals(Status.INVALID, assertThrows(BinlogException.class, () -> writer.write(type, new byte[1])).status());
+        BinlogException e = assertThrows(BinlogException.class, () -> writer.write(type, new byte[1]));
+        assertEquals(Status.INVALID, e.status());
       }
       assertEquals(0, writer.position().appendedId());
     }
