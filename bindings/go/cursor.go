@@ -1,0 +1,353 @@
+package binlog
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"binlog/internal/cbinlog"
+)
+
+// Cursor shows records of a log, one after the other. It belongs to one goroutine at a time, but for Close, which may come
+// from any.
+//
+// Records come over from the library many at a time, and are parsed here; a loop over them does not allocate.
+type Cursor struct {
+	// Held during each call of the library's.
+	mu     sync.Mutex
+	c      cbinlog.Cursor
+	closed atomic.Bool
+	freed  bool
+	onLoss *cbinlog.LossListener
+	net    runtime.Cleanup
+
+	// What came over and was not shown yet is frames[at:]: records of one block.
+	frames []byte
+	at     int
+	// Where frames come to, unless a record is larger.
+	buffer []byte
+	// Names of types, as they are in the block of frames.
+	names map[Type]string
+}
+
+// A block has 128 KiB of payload unless its writer was told otherwise. More than this at once does not fit into the
+// processor's nearer caches, and is slower.
+const bufferBytes = 64 << 10
+
+// Cursor opens a cursor before the first record that the filter lets through. It keeps what it needs of the reader, which
+// may be closed before it. Errors are [ErrInvalid]; [ErrUnsupported] for the last records of several logs, and for the
+// newest first of a file that is compressed as a whole; [ErrIO].
+func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
+	options, err := filter.options()
+	if err != nil {
+		return nil, err
+	}
+	if !r.gate.enter() {
+		return nil, ErrClosed
+	}
+	defer r.gate.leave()
+	c, failure := r.c.Cursor(options)
+	if failure != nil {
+		return nil, asError(failure)
+	}
+	cursor := &Cursor{c: c, onLoss: r.onLoss}
+	cursor.net = runtime.AddCleanup(cursor, cbinlog.Cursor.Close, c)
+	r.onLoss.Repanic()
+	return cursor, nil
+}
+
+// Close frees the cursor; a call that is under way in another goroutine ends before. It returns nil. Closing again does
+// nothing.
+func (c *Cursor) Close() error {
+	c.closed.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.freed {
+		c.freed = true
+		c.net.Stop()
+		c.c.Close()
+	}
+	return nil
+}
+
+// use runs a call of the library's, and lets a panic of the listener's through behind it.
+func (c *Cursor) use(call func() *cbinlog.Error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	err := asError(call())
+	c.onLoss.Repanic()
+	return err
+}
+
+// fill lets more records come over; io.EOF at the end.
+func (c *Cursor) fill() error {
+	c.frames, c.at = nil, 0
+	clear(c.names)
+	err := c.use(func() *cbinlog.Error {
+		if c.buffer == nil {
+			c.buffer = make([]byte, bufferBytes)
+		}
+		size, _, failure := c.c.ReadPacked(c.buffer)
+		if failure != nil && Status(failure.Status) == ErrTooLarge {
+			return c.fillLarge()
+		}
+		c.frames = c.buffer[:size:size]
+		return failure
+	})
+	if err == nil && len(c.frames) == 0 {
+		return io.EOF
+	}
+	return err
+}
+
+// fillLarge lets one record come over that does not fit into the buffer, in memory of its own.
+func (c *Cursor) fillLarge() *cbinlog.Error {
+	view, found, failure := c.c.Next()
+	if found {
+		c.hold(&view)
+	}
+	return failure
+}
+
+// hold copies a record from the library's memory.
+func (c *Cursor) hold(v *cbinlog.View) {
+	room := make([]byte, 0, frameHeader+len(v.Metadata)+len(v.Payload)+8)
+	c.frames = appendFrame(room, Type(v.Type), v.ID, v.TimeNS, v.Flags, v.Metadata, v.Payload, uint32(v.Len))
+	c.at = 0
+}
+
+// Next is the next record. io.EOF says that there is no more: the same call goes on when more has been appended
+// meanwhile, and [Cursor.Tail] tells why there is no more. A [*MissedError] tells once that records were removed, and the
+// next call goes on behind them. [ErrCorrupt] comes at damage, once everything before it has been shown, and again in
+// every later call; [ErrIO] may be tried again.
+func (c *Cursor) Next() (Record, error) {
+	var r Record
+	if c.closed.Load() {
+		return r, ErrClosed
+	}
+	if c.at == len(c.frames) {
+		if err := c.fill(); err != nil {
+			return r, err
+		}
+	}
+	c.at += parseFrame(c.frames[c.at:], &r)
+	return r, nil
+}
+
+// All shows the records from where the cursor is to the end of the log as it is then; another loop goes on with what was
+// written since. A loop that is left goes on behind the record it was left at. An error ends it; only behind a
+// [*MissedError] it goes on, if the loop does. A record is a view until the next turn.
+//
+// The cursor may be used within the loop: a seek takes effect with the next turn.
+func (c *Cursor) All() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) { c.show(yield) }
+}
+
+// show shows what there is; false when the loop was left or has met an error.
+func (c *Cursor) show(yield func(Record, error) bool) bool {
+	for {
+		var r Record
+		for c.at < len(c.frames) {
+			if c.closed.Load() {
+				break
+			}
+			c.at += parseFrame(c.frames[c.at:], &r)
+			if !yield(r, nil) {
+				return false
+			}
+		}
+		err := c.fill()
+		if err == io.EOF {
+			return true
+		}
+		if err != nil && (!yield(Record{}, err) || !errors.Is(err, ErrMissed)) {
+			return false
+		}
+	}
+}
+
+// Follow is as [Cursor.All], but waits for more records at the end: over rolls, and over a writer that ends and another that
+// begins. When the context is done, it ends with the context's error.
+func (c *Cursor) Follow(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for c.show(yield) {
+			// What Wait has to tell, such as a MissedError, the next turn tells.
+			if err := c.Wait(ctx); err != nil {
+				yield(Record{}, err)
+				return
+			}
+		}
+	}
+}
+
+// A waiting in C cannot be interrupted, so that it is taken in pieces, between which the context and Close are looked at.
+// A record that comes ends a piece at once.
+const waitPiece = 50 * time.Millisecond
+
+// Wait waits until the next call has a record to show, or something to tell, such as a [*MissedError]. It goes on over
+// rolls, and over a writer that ends and begins anew. The context's error says that it is done: within a twentieth of a
+// second, or when its deadline comes. Other errors are those of [Cursor.Next]. A cursor with [Filter.NewestFirst] sees
+// nothing new.
+func (c *Cursor) Wait(ctx context.Context) error {
+	if c.at < len(c.frames) && !c.closed.Load() {
+		return nil
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		piece := waitPiece
+		if deadline, has := ctx.Deadline(); has {
+			piece = max(0, min(piece, time.Until(deadline)))
+		}
+		found := false
+		err := c.use(func() (failure *cbinlog.Error) {
+			found, failure = c.c.Wait(int64(piece))
+			return failure
+		})
+		if found || err != nil {
+			return err
+		}
+	}
+}
+
+// Get is the record with this id, wherever the cursor is. Reading goes on behind it, whether it is there or not. It costs
+// the reading of the headers of its block and of the pages it stands on. Errors are [ErrNotFound] when the log has no such
+// record or the filter does not let it through, [ErrUnsupported] for a cursor that shows the newest first or salvages, and
+// those of [Cursor.Next].
+func (c *Cursor) Get(id uint64) (Record, error) {
+	c.frames, c.at = nil, 0
+	clear(c.names)
+	var r Record
+	err := c.use(func() *cbinlog.Error {
+		view, failure := c.c.Get(id)
+		if failure == nil {
+			c.hold(&view)
+			c.at = parseFrame(c.frames, &r)
+		}
+		return failure
+	})
+	return r, err
+}
+
+// Seek goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
+// that one. Errors are [ErrUnsupported] for a cursor that shows the newest first or salvages, and [ErrIO]; damage is found
+// by the next call that reads.
+func (c *Cursor) Seek(id uint64) error {
+	return c.move(func() *cbinlog.Error { return c.c.Seek(id) })
+}
+
+// SeekTime goes to the first record, in the order of writing, of this time or later; records of an earlier time are not
+// shown from there on. Otherwise it is as [Cursor.Seek]. The zero Time stands for the earliest time there is.
+func (c *Cursor) SeekTime(t time.Time) error {
+	ns, given, err := unixNano(t)
+	if err != nil {
+		return err
+	}
+	if !given {
+		ns = math.MinInt64
+	}
+	return c.move(func() *cbinlog.Error { return c.c.SeekTime(ns) })
+}
+
+// move forgets what came over, unless the cursor stays where it is because moving fails.
+func (c *Cursor) move(call func() *cbinlog.Error) error {
+	err := c.use(call)
+	if err == nil {
+		c.frames, c.at = nil, 0
+	}
+	return err
+}
+
+// TailState says why a cursor came to an end.
+type TailState uint32
+
+const (
+	// TailMore: it has not.
+	TailMore TailState = iota
+	// TailClosed: the log was closed cleanly, or the filter's range is passed; everything was read.
+	TailClosed
+	// TailLive: a writer has the log open; more may come.
+	TailLive
+	// TailUnclosed: no writer has it open and it was never closed; it ends with a whole block.
+	TailUnclosed
+	// TailTorn: no writer has it open, and behind the last whole block is the torn tail that a crash left.
+	TailTorn
+	// TailCorrupt: the cursor stopped at damage.
+	TailCorrupt
+)
+
+var tailStates = [...]string{"more", "closed", "live", "unclosed", "torn", "corrupt"}
+
+// String is the state as a word, such as "torn".
+func (s TailState) String() string {
+	if int(s) < len(tailStates) {
+		return tailStates[s]
+	}
+	return "unknown"
+}
+
+// Tail is where a cursor came to an end.
+type Tail struct {
+	// State says why.
+	State TailState
+	// NextID is the id that the next record would have: what to put into [Filter.FromID] to go on reading later.
+	NextID uint64
+	// Offset is where in the file that was read last reading stopped.
+	Offset uint64
+	// UnreadBytes is how many bytes follow there.
+	UnreadBytes uint64
+	// Path is that file.
+	Path string
+	// Reason is what was wrong with the unread bytes; "" when nothing.
+	Reason string
+}
+
+// Tail tells where the cursor came to an end and why.
+func (c *Cursor) Tail() (Tail, error) {
+	var tail Tail
+	err := c.use(func() *cbinlog.Error {
+		found, failure := c.c.Tail()
+		tail = Tail{
+			State: TailState(found.State), NextID: found.NextID, Offset: found.Offset,
+			UnreadBytes: found.UnreadBytes, Path: found.Path, Reason: found.Reason,
+		}
+		return failure
+	})
+	if err == nil && c.at < len(c.frames) {
+		// The library is ahead by what came over.
+		var next Record
+		parseFrame(c.frames[c.at:], &next)
+		tail.NextID = next.ID
+	}
+	return tail, err
+}
+
+// TypeName is the name that a type was given for, as far as the log has told by now; false when it has none.
+func (c *Cursor) TypeName(t Type) (string, bool) {
+	if name, known := c.names[t]; known {
+		return name, true
+	}
+	var name string
+	err := c.use(func() (failure *cbinlog.Error) {
+		name, failure = c.c.TypeName(uint32(t))
+		return failure
+	})
+	if err != nil {
+		return "", false
+	}
+	if c.names == nil {
+		c.names = make(map[Type]string)
+	}
+	c.names[t] = name
+	return name, true
+}

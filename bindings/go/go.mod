@@ -1,0 +1,3 @@
+module binlog
+
+go 1.24

@@ -1,0 +1,256 @@
+package cbinlog
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_set_hook
+// #cgo nocallback blgo_set_hook
+// #cgo noescape blgo_set_check
+// #cgo nocallback blgo_set_check
+// #cgo noescape blgo_set_failure
+// #cgo nocallback blgo_set_failure
+// #cgo noescape blgo_set_loss
+// #cgo nocallback blgo_set_loss
+import "C"
+
+import (
+	"fmt"
+	"runtime/cgo"
+	"sync/atomic"
+	"time"
+)
+
+// SegmentFile is a segment as hooks see it.
+type SegmentFile struct {
+	Path     string
+	Log      string
+	Reason   string
+	Sequence uint64
+	Created  time.Time
+	FirstID  uint64
+	Records  uint64
+	Bytes    uint64
+}
+
+// SegmentState is the segment that is being written as a check sees it.
+type SegmentState struct {
+	Path     string
+	Sequence uint64
+	Created  time.Time
+	Now      time.Time
+	Bytes    uint64
+	FirstID  uint64
+	Records  uint64
+}
+
+// Loss is something that could not be read.
+type Loss struct {
+	Path      string
+	Reason    string
+	Offset    uint64
+	Bytes     uint64
+	FirstID   uint64
+	LastID    uint64
+	FirstPage uint64
+	PageCount uint64
+	Durable   bool
+}
+
+// TypeCount says how many records of a type a log holds.
+type TypeCount struct {
+	Type    uint32
+	Records uint64
+	Name    string
+}
+
+// Pruned is a segment that was removed, or would be.
+type Pruned struct {
+	Path     string
+	Reason   string
+	Sequence uint64
+	Bytes    uint64
+	FirstID  uint64
+	LastID   uint64
+}
+
+// Hook is a step to be taken with a segment: one of the library's own, or Call. Call returns where it has moved the
+// file, or "". Of its error, status and message are told.
+type Hook struct {
+	Kind     uint32
+	Argument string
+	Call     func(SegmentFile) (movedTo string, err *Error)
+}
+
+// Check says whether a log rolls now. Panicked is told when Ask has panicked, which stands for "no".
+type Check struct {
+	Ask      func(SegmentState) bool
+	Panicked func(SegmentState, *Panicked)
+}
+
+// LossListener is told of losses, until it panics: that is kept for those whose calls it happened in.
+type LossListener struct {
+	tell     func(Loss)
+	panicked atomic.Pointer[Panicked]
+}
+
+// NewLossListener makes one of a function.
+func NewLossListener(tell func(Loss)) *LossListener { return &LossListener{tell: tell} }
+
+// Repanic panics with what the listener panicked with, if it did. It may be nil.
+func (l *LossListener) Repanic() {
+	if l == nil {
+		return
+	}
+	if panicked := l.panicked.Load(); panicked != nil {
+		panic(panicked.Value)
+	}
+}
+
+// What else a handle stands for.
+type (
+	hookFunc    func(SegmentFile) (string, *Error)
+	failureFunc func(*Error)
+)
+
+// handles counts what is registered with the library; a test sees by it that each is dropped.
+var handles atomic.Int64
+
+// Handles is how many functions of Go the library holds now.
+func Handles() int64 { return handles.Load() }
+
+// lend registers a function: whoever gets the handle calls blgoDrop with it once.
+func lend(function any) C.uintptr_t {
+	handles.Add(1)
+	return C.uintptr_t(cgo.NewHandle(function))
+}
+
+//export blgoDrop
+func blgoDrop(handle C.uintptr_t) {
+	cgo.Handle(handle).Delete()
+	handles.Add(-1)
+}
+
+func value[T any](handle C.uintptr_t) T { return cgo.Handle(handle).Value().(T) }
+
+// Panicked is what a function panicked with; a function that ended its goroutine counts as one.
+type Panicked struct{ Value any }
+
+func (p *Panicked) String() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// guarded runs a function of the user's for C. It gets a goroutine of its own, since neither a panic nor a
+// runtime.Goexit (such as testing.T.FailNow's) may unwind the frames of C that lie below this one.
+func guarded(function func()) (panicked *Panicked) {
+	done := make(chan *Panicked, 1)
+	go func() {
+		problem := &Panicked{Value: "the function ended its goroutine"}
+		defer func() {
+			if problem != nil {
+				if value := recover(); value != nil {
+					problem.Value = value
+				}
+			}
+			done <- problem
+		}()
+		function()
+		problem = nil
+	}()
+	return <-done
+}
+
+//export blgoHook
+func blgoHook(handle C.uintptr_t, segment *C.binlog_segment_file, answer *C.blgo_answer) {
+	file := SegmentFile{
+		Path:     C.GoString(segment.path),
+		Log:      C.GoString(segment.log),
+		Reason:   C.GoString(segment.reason),
+		Sequence: uint64(segment.sequence),
+		Created:  time.Unix(0, int64(segment.created_ns)),
+		FirstID:  uint64(segment.first_id),
+		Records:  uint64(segment.records),
+		Bytes:    uint64(segment.bytes),
+	}
+	call := value[hookFunc](handle)
+	var movedTo string
+	var err *Error
+	if panicked := guarded(func() { movedTo, err = call(file) }); panicked != nil {
+		movedTo, err = "", Fail(int32(C.BINLOG_E_IO), panicked.String())
+	}
+	if movedTo != "" {
+		answer.moved_to = C.CString(movedTo)
+	}
+	if err != nil {
+		answer.failure = C.CString(err.Message)
+		answer.status = C.binlog_status(err.Status)
+	}
+}
+
+//export blgoCheck
+func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
+	seen := SegmentState{
+		Path:     C.GoString(state.path),
+		Sequence: uint64(state.sequence),
+		Created:  time.Unix(0, int64(state.created_ns)),
+		Now:      time.Unix(0, int64(state.now_ns)),
+		Bytes:    uint64(state.bytes),
+		FirstID:  uint64(state.first_id),
+		Records:  uint64(state.records),
+	}
+	check := value[*Check](handle)
+	roll := false
+	if panicked := guarded(func() { roll = check.Ask(seen) }); panicked != nil {
+		guarded(func() { check.Panicked(seen, panicked) })
+		return 0
+	}
+	if roll {
+		return 1
+	}
+	return 0
+}
+
+//export blgoFailure
+func blgoFailure(handle C.uintptr_t, err *C.blgo_error) {
+	told, listener := facts(err), value[failureFunc](handle)
+	guarded(func() { listener(told) })
+}
+
+//export blgoLoss
+func blgoLoss(handle C.uintptr_t, loss *C.binlog_loss) {
+	told := Loss{
+		Path:      C.GoString(loss.path),
+		Reason:    C.GoString(loss.reason),
+		Offset:    uint64(loss.offset),
+		Bytes:     uint64(loss.bytes),
+		FirstID:   uint64(loss.first_id),
+		LastID:    uint64(loss.last_id),
+		FirstPage: uint64(loss.first_page),
+		PageCount: uint64(loss.page_count),
+		Durable:   loss.durable != 0,
+	}
+	listener := value[*LossListener](handle)
+	if listener.panicked.Load() != nil {
+		return
+	}
+	if panicked := guarded(func() { listener.tell(told) }); panicked != nil {
+		listener.panicked.CompareAndSwap(nil, panicked)
+	}
+}
+
+//export blgoCounted
+func blgoCounted(handle C.uintptr_t, counted *C.binlog_type_count) {
+	all := value[*[]TypeCount](handle)
+	*all = append(*all, TypeCount{
+		Type: uint32(counted._type), Records: uint64(counted.records), Name: C.GoString(counted.name),
+	})
+}
+
+//export blgoPruned
+func blgoPruned(handle C.uintptr_t, pruned *C.binlog_pruned) {
+	all := value[*[]Pruned](handle)
+	*all = append(*all, Pruned{
+		Path:     C.GoString(pruned.path),
+		Reason:   C.GoString(pruned.reason),
+		Sequence: uint64(pruned.sequence),
+		Bytes:    uint64(pruned.bytes),
+		FirstID:  uint64(pruned.first_id),
+		LastID:   uint64(pruned.last_id),
+	})
+}

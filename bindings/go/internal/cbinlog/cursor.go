@@ -1,0 +1,156 @@
+package cbinlog
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_cursor_tail
+// #cgo nocallback blgo_cursor_tail
+// #cgo noescape blgo_cursor_type_name
+// #cgo nocallback blgo_cursor_type_name
+import "C"
+
+import "unsafe"
+
+// Filter is binlog_filter.
+type Filter struct {
+	Flags            uint32
+	FromID, ToID     uint64
+	FromTime, ToTime int64
+	Types            []uint32
+	TypeNames        []string
+	Metadata         []string // key, value, key, value ...
+	Last             uint64
+}
+
+// Cursor is a binlog_cursor.
+type Cursor struct{ c *C.binlog_cursor }
+
+// Cursor opens one.
+func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
+	var a arena
+	defer a.free()
+	c := &makeC[C.binlog_filter](&a, 1)[0]
+	c.struct_size = C.sizeof_binlog_filter
+	c.flags = C.uint32_t(filter.Flags)
+	c.from_id = C.uint64_t(filter.FromID)
+	c.to_id = C.uint64_t(filter.ToID)
+	c.from_time_ns = C.int64_t(filter.FromTime)
+	c.to_time_ns = C.int64_t(filter.ToTime)
+	types := makeC[C.uint32_t](&a, len(filter.Types))
+	for i, t := range filter.Types {
+		types[i] = C.uint32_t(t)
+	}
+	c.types, c.type_count = unsafe.SliceData(types), C.size_t(len(types))
+	c.type_names = a.texts(filter.TypeNames, "a type's name")
+	c.type_name_count = C.size_t(len(filter.TypeNames))
+	c.metadata = a.texts(filter.Metadata, "metadata of a filter")
+	c.metadata_count = C.size_t(len(filter.Metadata) / 2)
+	c.last = C.uint64_t(filter.Last)
+	if a.err != nil {
+		return Cursor{}, a.err
+	}
+	opened := C.blgo_cursor_open(r.c, c)
+	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.status, opened.err)
+}
+
+// Close frees the cursor. It may be the last that holds a listener, which is dropped then.
+func (c Cursor) Close() { C.binlog_cursor_close(c.c) }
+
+// ReadPacked copies records of one block into buf: `n` of them, in `size` bytes. `n` is 0 at the end.
+func (c Cursor) ReadPacked(buf []byte) (size, n int, err *Error) {
+	r := C.blgo_cursor_read_packed(c.c, bytesOf(buf), C.size_t(len(buf)))
+	return int(r.len), int(r.n), result(r.status, r.err)
+}
+
+// View is a record in memory of C, which lives until the cursor's next call.
+type View struct {
+	ID       uint64
+	TimeNS   int64
+	Type     uint32
+	Flags    uint32
+	Len      int // of the payload, also when there is none in Payload
+	Payload  []byte
+	Metadata []byte
+}
+
+func viewOf(r *C.binlog_record) View {
+	return View{
+		ID:       uint64(r.id),
+		TimeNS:   int64(r.time_ns),
+		Type:     uint32(r._type),
+		Flags:    uint32(r.flags),
+		Len:      int(r.len),
+		Payload:  view(r.data, r.len),
+		Metadata: view(r.metadata, r.metadata_len),
+	}
+}
+
+// Next is the next record; false at the end.
+func (c Cursor) Next() (View, bool, *Error) {
+	r := C.blgo_cursor_next(c.c)
+	if r.status != 0 {
+		return View{}, false, result(r.status, r.err)
+	}
+	return viewOf(&r.record), true, nil
+}
+
+// Get is the record with an id.
+func (c Cursor) Get(id uint64) (View, *Error) {
+	r := C.blgo_cursor_get(c.c, C.uint64_t(id))
+	if r.status != 0 {
+		return View{}, result(r.status, r.err)
+	}
+	return viewOf(&r.record), nil
+}
+
+// Wait waits for so many nanoseconds; false when there is nothing to show by then.
+func (c Cursor) Wait(timeoutNS int64) (bool, *Error) {
+	r := C.blgo_cursor_wait(c.c, C.int64_t(timeoutNS))
+	return r.status == 0, result(r.status, r.err)
+}
+
+// Seek goes to a record.
+func (c Cursor) Seek(id uint64) *Error {
+	r := C.blgo_cursor_seek(c.c, C.uint64_t(id))
+	return result(r.status, r.err)
+}
+
+// SeekTime goes to the first record of a time or later.
+func (c Cursor) SeekTime(timeNS int64) *Error {
+	r := C.blgo_cursor_seek_time(c.c, C.int64_t(timeNS))
+	return result(r.status, r.err)
+}
+
+// Tail is binlog_tail.
+type Tail struct {
+	State       uint32
+	NextID      uint64
+	Offset      uint64
+	UnreadBytes uint64
+	Path        string
+	Reason      string
+}
+
+// Tail tells where the cursor came to an end.
+func (c Cursor) Tail() (Tail, *Error) {
+	r := C.blgo_cursor_tail(c.c)
+	if r.status < 0 {
+		return Tail{}, result(r.status, r.err)
+	}
+	return Tail{
+		State:       uint32(r.tail.state),
+		NextID:      uint64(r.tail.next_id),
+		Offset:      uint64(r.tail.offset),
+		UnreadBytes: uint64(r.tail.unread_bytes),
+		Path:        C.GoString(r.tail.path),
+		Reason:      C.GoString(r.tail.reason),
+	}, nil
+}
+
+// TypeName is the name that a type was given for.
+func (c Cursor) TypeName(typ uint32) (string, *Error) {
+	r := C.blgo_cursor_type_name(c.c, C.uint32_t(typ))
+	if r.status < 0 {
+		return "", result(r.status, r.err)
+	}
+	return string(view(r.text.data, r.text.len)), nil
+}

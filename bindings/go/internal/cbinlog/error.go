@@ -1,0 +1,62 @@
+package cbinlog
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_error_free
+// #cgo nocallback blgo_error_free
+// #cgo noescape binlog_status_name
+// #cgo nocallback binlog_status_name
+import "C"
+
+// Invalid is BINLOG_E_INVALID.
+const Invalid = int32(C.BINLOG_E_INVALID)
+
+// Error is what an error of the library says.
+type Error struct {
+	Status      int32
+	OSCode      int32
+	Message     string
+	Path        string
+	Offset      int64
+	RecordID    uint64
+	MissedFirst uint64
+	MissedLast  uint64
+}
+
+// Fail makes an error of its own kind, for what is noticed on this side.
+func Fail(status int32, message string) *Error {
+	return &Error{Status: status, Message: message, Offset: -1}
+}
+
+// result turns what a call came to into an error, which it frees; nil for a status that is none.
+func result(status C.binlog_status, err *C.blgo_error) *Error {
+	if status >= 0 {
+		return nil
+	}
+	if err == nil {
+		return Fail(int32(status), "the library says "+StatusName(int32(status))+" and no more")
+	}
+	facts := facts(err)
+	// The call counts, whatever the object says: a hook may fail with a status of another kind.
+	facts.Status = int32(status)
+	C.blgo_error_free(err)
+	return facts
+}
+
+func facts(err *C.blgo_error) *Error {
+	return &Error{
+		Status:      int32(err.status),
+		OSCode:      int32(err.os_code),
+		Message:     C.GoString(err.message),
+		Path:        C.GoString(err.path),
+		Offset:      int64(err.offset),
+		RecordID:    uint64(err.record_id),
+		MissedFirst: uint64(err.missed_first),
+		MissedLast:  uint64(err.missed_last),
+	}
+}
+
+// StatusName is the status as a word, such as "E_CORRUPT".
+func StatusName(status int32) string {
+	return C.GoString(C.binlog_status_name(C.binlog_status(status)))
+}

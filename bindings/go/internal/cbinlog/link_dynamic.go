@@ -1,0 +1,6 @@
+//go:build !binlog_static
+
+package cbinlog
+
+// #cgo pkg-config: binlog
+import "C"

@@ -1,0 +1,91 @@
+package cbinlog
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_free
+// #cgo nocallback blgo_free
+// #cgo noescape blgo_zeroed
+// #cgo nocallback blgo_zeroed
+import "C"
+
+import (
+	"strings"
+	"unsafe"
+)
+
+// arena holds what options point to, in memory of C: userdata are small numbers in pointers, which Go's collector must
+// not meet.
+type arena struct {
+	blocks []unsafe.Pointer
+	// The first thing that C could not be told.
+	err *Error
+}
+
+func (a *arena) free() {
+	for _, block := range a.blocks {
+		free(block)
+	}
+	a.blocks = nil
+}
+
+func free(block unsafe.Pointer) { C.blgo_free(block) }
+
+func zeroed(bytes uintptr) unsafe.Pointer {
+	block := C.blgo_zeroed(C.size_t(max(bytes, 1)))
+	if block == nil {
+		panic("binlog: out of memory")
+	}
+	return block
+}
+
+func (a *arena) zeroed(bytes uintptr) unsafe.Pointer {
+	block := zeroed(bytes)
+	a.blocks = append(a.blocks, block)
+	return block
+}
+
+// make returns n zeroed values of type T in memory of C; nil for none.
+func makeC[T any](a *arena, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	var one T
+	return unsafe.Slice((*T)(a.zeroed(unsafe.Sizeof(one)*uintptr(n))), n)
+}
+
+// text is the string with a final NUL. `what` names it should it hold a NUL itself.
+func (a *arena) text(s, what string) *C.char {
+	if strings.IndexByte(s, 0) >= 0 && a.err == nil {
+		a.err = Fail(Invalid, what+" holds a NUL byte")
+	}
+	bytes := makeC[byte](a, len(s)+1)
+	copy(bytes, s)
+	return (*C.char)(unsafe.Pointer(unsafe.SliceData(bytes)))
+}
+
+// optional is NULL for an empty string.
+func (a *arena) optional(s, what string) *C.char {
+	if s == "" {
+		return nil
+	}
+	return a.text(s, what)
+}
+
+// texts is an array of strings; NULL for none.
+func (a *arena) texts(all []string, what string) **C.char {
+	array := makeC[*C.char](a, len(all))
+	for i, s := range all {
+		array[i] = a.text(s, what)
+	}
+	return unsafe.SliceData(array)
+}
+
+func bytesOf(data []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(data)) }
+
+// view is memory of C as a slice; the caller knows how long it lives.
+func view(data *C.uint8_t, n C.size_t) []byte {
+	if data == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(data), int(n))
+}

@@ -1,0 +1,94 @@
+package cbinlog
+
+// What reads may tell of losses, and closing drops the listener: both call back.
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_reader_segments
+// #cgo nocallback blgo_reader_segments
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+// ReaderOptions are binlog_reader_options.
+type ReaderOptions struct {
+	Mode    uint32
+	OnLoss  *LossListener
+	Require Required
+}
+
+// Reader is a binlog_reader.
+type Reader struct{ c *C.binlog_reader }
+
+// OpenReader opens a segment, a directory, or the files that match a pattern.
+func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
+	var a arena
+	defer a.free()
+	c := &makeC[C.binlog_reader_options](&a, 1)[0]
+	c.struct_size = C.sizeof_binlog_reader_options
+	c.mode = C.uint32_t(options.Mode)
+	c.require = a.required(&options.Require)
+	place := a.text(path, "the path")
+	if a.err != nil {
+		return Reader{}, a.err
+	}
+	if options.OnLoss != nil {
+		C.blgo_set_loss(c, lend(options.OnLoss))
+	}
+	r := C.blgo_reader_open(place, c)
+	return Reader{(*C.binlog_reader)(r.handle)}, result(r.status, r.err)
+}
+
+// Close frees the reader.
+func (r Reader) Close() { C.binlog_reader_close(r.c) }
+
+// Segment is what a segment says about itself.
+type Segment struct {
+	Sequence    uint64
+	FirstID     uint64
+	Created     time.Time
+	Bytes       uint64
+	Path        string
+	Name        string
+	ContentType string
+	Parameters  map[string]string
+}
+
+// Segments tells of all segments.
+func (r Reader) Segments() ([]Segment, *Error) {
+	found := C.blgo_reader_segments(r.c)
+	defer free(unsafe.Pointer(found.segments))
+	if err := result(found.status, found.err); err != nil {
+		return nil, err
+	}
+	all := make([]Segment, found.n)
+	for i, c := range unsafe.Slice(found.segments, found.n) {
+		all[i] = Segment{
+			Sequence:    uint64(c.sequence),
+			FirstID:     uint64(c.first_id),
+			Created:     time.Unix(0, int64(c.created_ns)),
+			Bytes:       uint64(c.bytes),
+			Path:        C.GoString(c.path),
+			Name:        C.GoString(c.name),
+			ContentType: C.GoString(c.content_type),
+			Parameters:  make(map[string]string, c.parameter_count),
+		}
+		strings := unsafe.Slice(c.parameters, 2*c.parameter_count)
+		for j := 0; j+1 < len(strings); j += 2 {
+			all[i].Parameters[C.GoString(strings[j])] = C.GoString(strings[j+1])
+		}
+	}
+	return all, nil
+}
+
+// Counts tells how many records there are of each type.
+func (r Reader) Counts() ([]TypeCount, *Error) {
+	var all []TypeCount
+	handle := lend(&all)
+	defer blgoDrop(handle)
+	counted := C.blgo_reader_counts(r.c, handle)
+	return all, result(counted.status, counted.err)
+}

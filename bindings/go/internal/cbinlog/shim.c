@@ -1,0 +1,259 @@
+#include "shim.h"
+
+#include <stdlib.h>
+
+#include "_cgo_export.h"
+
+/* Errors */
+
+static void read_error(const binlog_error *raw, blgo_error *out) {
+  out->message = binlog_error_message(raw);
+  out->path = binlog_error_path(raw);
+  out->offset = binlog_error_offset(raw);
+  out->record_id = binlog_error_record_id(raw);
+  out->status = binlog_error_status(raw);
+  out->os_code = binlog_error_os_code(raw);
+  binlog_error_missed(raw, &out->missed_first, &out->missed_last);
+}
+
+void blgo_error_free(blgo_error *err) {
+  if (err == NULL) return;
+  binlog_error_free(err->raw);
+  free(err);
+}
+
+/* NULL without an error, and when there is no memory: then the status has to do. */
+static blgo_error *take(binlog_error *raw) {
+  if (raw == NULL) return NULL;
+  blgo_error *out = calloc(1, sizeof *out);
+  if (out == NULL) {
+    binlog_error_free(raw);
+    return NULL;
+  }
+  out->raw = raw;
+  read_error(raw, out);
+  return out;
+}
+
+void blgo_free(void *memory) { free(memory); }
+void *blgo_zeroed(size_t bytes) { return calloc(1, bytes); }
+
+/* Callbacks: the exported functions of Go know no const, and take the userdata as the number that it is. */
+
+static binlog_status hook(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
+  blgo_answer answer = {0};
+  blgoHook((uintptr_t)userdata, (binlog_segment_file *)segment, &answer);
+  if (answer.moved_to != NULL) binlog_hook_result_set_path(result, answer.moved_to, NULL);
+  if (answer.failure != NULL) binlog_hook_result_set_error(result, answer.failure, NULL);
+  free(answer.moved_to);
+  free(answer.failure);
+  return answer.status;
+}
+static int32_t check(void *userdata, const binlog_segment_state *state) {
+  return blgoCheck((uintptr_t)userdata, (binlog_segment_state *)state);
+}
+static void failure(void *userdata, const binlog_error *error) {
+  blgo_error facts = {0};
+  read_error(error, &facts);
+  blgoFailure((uintptr_t)userdata, &facts);
+}
+static void loss(void *userdata, const binlog_loss *what) { blgoLoss((uintptr_t)userdata, (binlog_loss *)what); }
+static void counted(void *userdata, const binlog_type_count *what) {
+  blgoCounted((uintptr_t)userdata, (binlog_type_count *)what);
+}
+static void pruned(void *userdata, const binlog_pruned *what) {
+  blgoPruned((uintptr_t)userdata, (binlog_pruned *)what);
+}
+static void drop(void *userdata) { blgoDrop((uintptr_t)userdata); }
+
+void blgo_set_hook(binlog_hook *to, uintptr_t handle) {
+  to->call = hook;
+  to->userdata = (void *)handle;
+  to->drop = drop;
+}
+void blgo_set_check(binlog_roll_options *roll, uintptr_t handle) {
+  roll->check = check;
+  roll->check_userdata = (void *)handle;
+  roll->check_drop = drop;
+}
+void blgo_set_failure(binlog_writer_options *options, uintptr_t handle) {
+  options->on_failure = failure;
+  options->on_failure_userdata = (void *)handle;
+  options->on_failure_drop = drop;
+}
+void blgo_set_loss(binlog_reader_options *options, uintptr_t handle) {
+  options->on_loss = loss;
+  options->on_loss_userdata = (void *)handle;
+  options->on_loss_drop = drop;
+}
+
+/* Operations. `made` is what is returned, `raw` takes the error. */
+#define CALL(type, call)      \
+  type made = {0};            \
+  binlog_error *raw = NULL;   \
+  made.status = (call);       \
+  made.err = take(raw);       \
+  return made
+
+blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options) {
+  CALL(blgo_opened, binlog_writer_open(directory, options, (binlog_writer **)&made.handle, &raw));
+}
+blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options) {
+  CALL(blgo_opened, binlog_writer_open_file(path, options, (binlog_writer **)&made.handle, &raw));
+}
+blgo_result blgo_writer_close(binlog_writer *writer) { CALL(blgo_result, binlog_writer_close(writer, &raw)); }
+
+blgo_result blgo_writer_append(binlog_writer *writer, uint32_t type, const uint8_t *data, size_t len) {
+  CALL(blgo_result, binlog_writer_append(writer, type, data, len, &made.value, &raw));
+}
+blgo_result blgo_writer_append_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+                                      const uint8_t *data, size_t len, const uint8_t *metadata, size_t metadata_len) {
+  const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns, .data = data, .len = len,
+                                .metadata = metadata, .metadata_len = metadata_len};
+  CALL(blgo_result, binlog_writer_append_record(writer, &record, &made.value, &raw));
+}
+blgo_result blgo_writer_gather(binlog_writer *writer, uint32_t type, const binlog_slice *parts, size_t n) {
+  CALL(blgo_result, binlog_writer_gather(writer, type, parts, n, &made.value, &raw));
+}
+blgo_result blgo_writer_gather_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+                                      const uint8_t *metadata, size_t metadata_len, const binlog_slice *parts, size_t n) {
+  const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns,
+                                .metadata = metadata, .metadata_len = metadata_len};
+  CALL(blgo_result, binlog_writer_gather_record(writer, &record, parts, n, &made.value, &raw));
+}
+blgo_result blgo_writer_append_batch(binlog_writer *writer, const binlog_record *records, size_t n) {
+  CALL(blgo_result, binlog_writer_append_batch(writer, records, n, &made.value, &raw));
+}
+blgo_result blgo_writer_append_packed(binlog_writer *writer, const uint8_t *frames, size_t len) {
+  CALL(blgo_result, binlog_writer_append_packed(writer, frames, len, &made.value, &raw));
+}
+blgo_result blgo_writer_type(binlog_writer *writer, const char *name, const char *content_type) {
+  uint32_t type = 0;
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_writer_type(writer, name, content_type, &type, &raw);
+  return (blgo_result){.value = type, .err = take(raw), .status = status};
+}
+blgo_result blgo_writer_flush(binlog_writer *writer) { CALL(blgo_result, binlog_writer_flush(writer, &raw)); }
+blgo_result blgo_writer_sync(binlog_writer *writer) { CALL(blgo_result, binlog_writer_sync(writer, &raw)); }
+blgo_result blgo_writer_tick(binlog_writer *writer) { CALL(blgo_result, binlog_writer_tick(writer, &raw)); }
+blgo_position blgo_writer_position(const binlog_writer *writer) {
+  CALL(blgo_position, binlog_writer_position(writer, &made.position, &raw));
+}
+blgo_result blgo_writer_dropped(const binlog_writer *writer) {
+  CALL(blgo_result, binlog_writer_dropped(writer, &made.value, &raw));
+}
+blgo_result blgo_writer_roll(binlog_writer *writer) { CALL(blgo_result, binlog_writer_roll(writer, &raw)); }
+blgo_result blgo_writer_roll_because(binlog_writer *writer, const char *reason) {
+  CALL(blgo_result, binlog_writer_roll_because(writer, reason, &raw));
+}
+blgo_result blgo_writer_set_roll(binlog_writer *writer, const binlog_roll_options *roll) {
+  CALL(blgo_result, binlog_writer_set_roll(writer, roll, &raw));
+}
+blgo_result blgo_writer_heartbeat(binlog_writer *writer) { CALL(blgo_result, binlog_writer_heartbeat(writer, &raw)); }
+blgo_result blgo_writer_failures(const binlog_writer *writer) {
+  CALL(blgo_result, binlog_writer_failures(writer, &made.value, &raw));
+}
+
+blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options) {
+  CALL(blgo_opened, binlog_reader_open(path, options, (binlog_reader **)&made.handle, &raw));
+}
+blgo_segments blgo_reader_segments(const binlog_reader *reader) {
+  blgo_segments made = {0};
+  binlog_error *raw = NULL;
+  size_t count = 0;
+  made.status = binlog_reader_segment_count(reader, &count, &raw);
+  if (made.status >= 0 && count > 0) {
+    made.segments = calloc(count, sizeof *made.segments);
+    if (made.segments == NULL) made.status = BINLOG_E_TOO_LARGE;
+  }
+  while (made.status >= 0 && made.n < count) {
+    made.status = binlog_reader_segment(reader, made.n, &made.segments[made.n], &raw);
+    made.n++;
+  }
+  made.err = take(raw);
+  return made;
+}
+blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle) {
+  CALL(blgo_result, binlog_reader_counts(reader, counted, (void *)handle, &raw));
+}
+
+blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter) {
+  CALL(blgo_opened, binlog_cursor_open(reader, filter, (binlog_cursor **)&made.handle, &raw));
+}
+blgo_record blgo_cursor_next(binlog_cursor *cursor) {
+  CALL(blgo_record, binlog_cursor_next(cursor, &made.record, &raw));
+}
+blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id) {
+  CALL(blgo_record, binlog_cursor_get(cursor, id, &made.record, &raw));
+}
+blgo_result blgo_cursor_wait(binlog_cursor *cursor, int64_t timeout_ns) {
+  CALL(blgo_result, binlog_cursor_wait(cursor, timeout_ns, &raw));
+}
+blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id) {
+  CALL(blgo_result, binlog_cursor_seek(cursor, id, &raw));
+}
+blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns) {
+  CALL(blgo_result, binlog_cursor_seek_time(cursor, time_ns, &raw));
+}
+blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap) {
+  CALL(blgo_packed, binlog_cursor_read_packed(cursor, buf, cap, &made.len, &made.n, &raw));
+}
+blgo_tail blgo_cursor_tail(binlog_cursor *cursor) { CALL(blgo_tail, binlog_cursor_tail(cursor, &made.tail, &raw)); }
+blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type) {
+  CALL(blgo_text, binlog_cursor_type_name(cursor, type, &made.text, &raw));
+}
+
+blgo_result blgo_prune(const char *path, const char *log, const binlog_retention *keep, uint32_t flags,
+                       uintptr_t handle) {
+  size_t count = 0; /* each one is told of */
+  CALL(blgo_result, binlog_prune(path, log, keep, flags, pruned, (void *)handle, &count, &raw));
+}
+blgo_recovery blgo_recover(const char *source, const char *target, uintptr_t handle) {
+  CALL(blgo_recovery, binlog_recover(source, target, handle == 0 ? NULL : loss, (void *)handle, &made.sums, &raw));
+}
+blgo_recovery blgo_recover_in_place(const char *path, uintptr_t handle) {
+  CALL(blgo_recovery, binlog_recover_in_place(path, handle == 0 ? NULL : loss, (void *)handle, &made.sums, &raw));
+}
+blgo_result blgo_rebuild_index(const char *path) {
+  size_t written = 0;
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_rebuild_index(path, &written, &raw);
+  return (blgo_result){.value = written, .err = take(raw), .status = status};
+}
+
+/* Metadata and packed frames */
+
+blgo_packed blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
+                              size_t value_len) {
+  blgo_packed made = {.len = len};
+  made.status = binlog_metadata_put(buf, cap, &made.len, key, key_len, value, value_len);
+  return made;
+}
+blgo_pair blgo_metadata_next(const uint8_t *metadata, size_t len) {
+  blgo_pair made = {0};
+  size_t left = len;
+  made.status = binlog_metadata_next(&metadata, &left, &made.key, &made.value);
+  made.taken = len - left;
+  return made;
+}
+blgo_text blgo_metadata_find(const uint8_t *metadata, size_t len, const char *key, size_t key_len) {
+  blgo_text made = {0};
+  made.status = binlog_metadata_find(metadata, len, key, key_len, &made.text);
+  return made;
+}
+blgo_packed blgo_packed_put(uint8_t *buf, size_t cap, size_t len, uint64_t id, uint32_t type, uint32_t flags,
+                            int64_t time_ns, const uint8_t *data, size_t data_len, const uint8_t *metadata,
+                            size_t metadata_len) {
+  const binlog_record record = {.id = id, .type = type, .flags = flags, .time_ns = time_ns, .data = data,
+                                .len = data_len, .metadata = metadata, .metadata_len = metadata_len};
+  blgo_packed made = {.len = len};
+  made.status = binlog_packed_put(buf, cap, &made.len, &record);
+  return made;
+}
+blgo_unpacked blgo_packed_next(const uint8_t *frames, size_t len) {
+  blgo_unpacked made = {0};
+  size_t left = len;
+  made.status = binlog_packed_next(&frames, &left, &made.record);
+  made.taken = len - left;
+  return made;
+}

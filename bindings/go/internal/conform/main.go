@@ -1,0 +1,38 @@
+// Command conform is this language's part of the comparison of all languages (tests/conformance): what it reads, writes
+// and follows has to be the same, byte for byte, as what the others do.
+//
+//	conform read PATH        prints the log as the JSON of tests/golden
+//	conform write DIR COUNT  writes records whose contents their ids say, by every way of appending
+//	conform tail DIR COUNT   follows a log, and prints its first records as they come
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "conform: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) == 2 && args[0] == "read":
+		return read(args[1], os.Stdout)
+	case len(args) == 3 && (args[0] == "write" || args[0] == "tail"):
+		count, err := strconv.ParseUint(args[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		if args[0] == "write" {
+			return write(args[1], count)
+		}
+		return tail(args[1], count, os.Stdout)
+	}
+	return errors.New("usage: conform read PATH | conform write DIR COUNT | conform tail DIR COUNT")
+}

@@ -1,0 +1,200 @@
+package binlog
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"time"
+
+	"binlog/internal/cbinlog"
+)
+
+// ReaderOption says how a log is read; [OpenReader] takes any number of them.
+type ReaderOption interface{ applyToReader(*readerConfig) }
+
+type readerConfig struct {
+	cbinlog.ReaderOptions
+}
+
+type readerOption func(*readerConfig)
+
+func (o readerOption) applyToReader(c *readerConfig) { o(c) }
+
+const (
+	readerStrict  = 1
+	readerSalvage = 2
+)
+
+// WithStrict makes a torn tail, an end without a clean close and a damaged index errors, too. Without it, damage is an
+// error once everything before it has been read, and a torn tail is an end, of which [Cursor.Tail] tells.
+func WithStrict() ReaderOption {
+	return readerOption(func(c *readerConfig) { c.Mode = readerStrict })
+}
+
+// WithSalvage goes on behind damage, and tells `onLoss` (which may be nil) of each loss before what lies behind it is
+// shown: each cursor tells of what it meets, and those of several goroutines at the same time. The function must not use
+// the cursor or the reader. When it panics, the call that it happened in goes on to its end without calling it again, and
+// then panics with the same value; when several goroutines salvage at the same time, one of their calls does.
+func WithSalvage(onLoss func(Loss)) ReaderOption {
+	return readerOption(func(c *readerConfig) {
+		c.Mode = readerSalvage
+		c.OnLoss = listenerOf(onLoss)
+	})
+}
+
+func listenerOf(onLoss func(Loss)) *cbinlog.LossListener {
+	if onLoss == nil {
+		return nil
+	}
+	return cbinlog.NewLossListener(func(loss cbinlog.Loss) { onLoss(Loss(loss)) })
+}
+
+// Loss is something that a salvaging cursor or a recovery could not read.
+type Loss struct {
+	// Path is the file it was in, or that shows that it is missing.
+	Path string
+	// Reason is what is wrong with the bytes, in one line.
+	Reason string
+	// Offset and Bytes are what was passed over; Bytes is 0 when those that should follow are not there at all.
+	Offset, Bytes uint64
+	// FirstID and LastID are of the records that are lost; 0 and 0 when none are, or nobody knows.
+	FirstID, LastID uint64
+	// FirstPage is the number of the first damaged page of 4 KiB of the block's payload, PageCount of how many; 0 and 0
+	// when it is not pages that are damaged.
+	FirstPage, PageCount uint64
+	// Durable says that the bytes had been made durable, so that a disk or a person damaged them and not a crash.
+	Durable bool
+}
+
+// Reader is a log to be read. Goroutines may share it.
+type Reader struct {
+	gate   gate
+	c      cbinlog.Reader
+	onLoss *cbinlog.LossListener
+	net    runtime.Cleanup
+}
+
+// OpenReader opens a segment file, a log's directory, or the files that match a pattern (*, ?, [...]). Files that gzip or
+// zstd have compressed as a whole are recognised by their contents.
+//
+// Errors are [ErrNotFound] when nothing is there, [ErrCorrupt] when a file does not begin as a segment does (to
+// [WithSalvage]: when there is no block in any of them), [ErrUnsupported] when it is of a newer version, [ErrMismatch],
+// [ErrInvalid] and [ErrIO].
+func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
+	var config readerConfig
+	for _, option := range options {
+		option.applyToReader(&config)
+	}
+	c, err := cbinlog.OpenReader(path, &config.ReaderOptions)
+	if err != nil {
+		return nil, asError(err)
+	}
+	r := &Reader{c: c, onLoss: config.OnLoss}
+	r.net = runtime.AddCleanup(r, cbinlog.Reader.Close, c)
+	return r, nil
+}
+
+// Close frees the reader; its cursors go on. It returns nil. Closing again does nothing.
+func (r *Reader) Close() error {
+	r.gate.shut(func() {
+		r.net.Stop()
+		r.c.Close()
+	})
+	return nil
+}
+
+// Segment is what a segment says about itself.
+type Segment struct {
+	// Sequence is its number in its log, from 1.
+	Sequence uint64
+	// FirstID is the id of the first record in it.
+	FirstID uint64
+	// Created is when it was begun.
+	Created time.Time
+	// Bytes is its length when the reader was opened; 0 for a file that is compressed as a whole.
+	Bytes uint64
+	// Path is the file.
+	Path string
+	// Name is the log's name.
+	Name string
+	// ContentType is the MIME type of its payloads.
+	ContentType string
+	// Parameters are the facts that its writer gave.
+	Parameters map[string]string
+}
+
+// Segments tells of the segments that there were when the reader was opened, in the order of writing.
+func (r *Reader) Segments() ([]Segment, error) {
+	if !r.gate.enter() {
+		return nil, ErrClosed
+	}
+	defer r.gate.leave()
+	found, err := r.c.Segments()
+	if err != nil {
+		return nil, asError(err)
+	}
+	all := make([]Segment, len(found))
+	for i := range found {
+		all[i] = Segment(found[i])
+	}
+	return all, nil
+}
+
+// TypeCount says how many records of a type a log holds.
+type TypeCount struct {
+	// Type is the type's number.
+	Type Type
+	// Records is how many there are.
+	Records uint64
+	// Name is what the number was given for; "" when it has none.
+	Name string
+}
+
+// Counts tells how many records of each type there are, the most frequent first: from the index, and from the headers of
+// what that does not know; no payload is read. Events are not counted. Errors are [ErrIO], and [ErrCorrupt] where headers
+// have to be read and are damaged, whatever the reader's options are.
+func (r *Reader) Counts() ([]TypeCount, error) {
+	if !r.gate.enter() {
+		return nil, ErrClosed
+	}
+	defer r.gate.leave()
+	counted, err := r.c.Counts()
+	if err != nil {
+		return nil, asError(err)
+	}
+	all := make([]TypeCount, len(counted))
+	for i, c := range counted {
+		all[i] = TypeCount{Type: Type(c.Type), Records: c.Records, Name: c.Name}
+	}
+	return all, nil
+}
+
+// Records shows the records that the filter lets through, to the end of the log as it is then. An error ends the loop;
+// only behind a [*MissedError] it goes on, if the loop does. A record is a view until the next turn.
+//
+// Each loop opens a cursor of its own, and closes it.
+func (r *Reader) Records(filter Filter) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		cursor, err := r.Cursor(filter)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		defer cursor.Close()
+		cursor.All()(yield)
+	}
+}
+
+// Follow is as [Reader.Records], but waits for more records at the end: over rolls, and over a writer that ends and another
+// that begins. When the context is done, it ends with the context's error.
+func (r *Reader) Follow(ctx context.Context, filter Filter) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		cursor, err := r.Cursor(filter)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		defer cursor.Close()
+		cursor.Follow(ctx)(yield)
+	}
+}

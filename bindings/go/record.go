@@ -1,0 +1,124 @@
+package binlog
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Type says what a record is: a number of yours below [FirstNamedType], one that [Writer.Type] gave for a name, or an
+// event of the library's own.
+type Type uint32
+
+const (
+	// FirstNamedType is where the types begin that stand for names.
+	FirstNamedType Type = 0x40000000
+	// FirstEventType is where the library's own events begin.
+	FirstEventType Type = 0x80000000
+)
+
+// Events of the library's own, which cursors show with [Filter.Events].
+const (
+	// EventStarted: a writer began.
+	EventStarted = FirstEventType + 1 + iota
+	// EventStopped: a writer ended.
+	EventStopped
+	// EventHeartbeat: a writer is alive.
+	EventHeartbeat
+	// EventRotateNext: the log goes on in the segment named by the metadata "file".
+	EventRotateNext
+	// EventRotatePrev: the log comes from the segment named by the metadata "file".
+	EventRotatePrev
+	// EventOpened: the segment was opened for writing.
+	EventOpened
+	// EventClosed: the segment was closed.
+	EventClosed
+	// EventRecovered: a torn tail was cut (metadata "offset", "bytes", "kept", "reason"), or a recovery says which
+	// records are lost here (metadata "first_lost_id", "last_lost_id").
+	EventRecovered
+	// EventDropped: records were dropped by the policy for a full disk: metadata "count" (since the last such event),
+	// "total" (since the writer was opened).
+	EventDropped
+	// EventType: a type was named: metadata "id", "name", "content_type".
+	EventType
+)
+
+var eventNames = [...]string{
+	"STARTED", "STOPPED", "HEARTBEAT", "ROTATE_NEXT", "ROTATE_PREV", "OPENED", "CLOSED", "RECOVERED", "DROPPED", "TYPE",
+}
+
+// IsEvent says whether it is one of the library's own events.
+func (t Type) IsEvent() bool { return t >= FirstEventType }
+
+// IsNamed says whether it stands for a name; [Cursor.TypeName] tells it.
+func (t Type) IsNamed() bool { return t >= FirstNamedType && t < FirstEventType }
+
+// String is the name of an event, such as "ROTATE_NEXT", and the number of all other types.
+func (t Type) String() string {
+	if i := int64(t) - int64(EventStarted); i >= 0 && i < int64(len(eventNames)) {
+		return eventNames[i]
+	}
+	return fmt.Sprintf("%d", uint32(t))
+}
+
+// NewRecord is a record to be appended.
+type NewRecord struct {
+	// Type is a number of yours, or one that [Writer.Type] gave.
+	Type Type
+	// Time is the record's time, with a precision of nanoseconds, from 1677 to 2262; the zero Time means now.
+	Time time.Time
+	// Metadata is pairs of strings, in their order.
+	Metadata Metadata
+	// Payload is any bytes.
+	Payload []byte
+}
+
+// Record is a record as a cursor shows it. Payload and Metadata are views that live until the cursor's next call, and in
+// a loop until its next turn; [Record.Clone] keeps them.
+type Record struct {
+	// ID is 1, 2, 3 ... across the whole log. An event shows the id of the record that follows it.
+	ID uint64
+	// UnixNano is the record's time in nanoseconds since 1970-01-01 UTC.
+	UnixNano int64
+	// Type is a number of the writer's own, one that stands for a name, or an event.
+	Type Type
+	// Len is the payload's length in bytes, also when only headers are read.
+	Len uint32
+	// Metadata is pairs of strings.
+	Metadata Metadata
+	// Payload is empty when only headers are read.
+	Payload []byte
+}
+
+// Time is the record's time, in the local zone.
+func (r Record) Time() time.Time { return time.Unix(0, r.UnixNano) }
+
+// IsEvent says whether it is one of the library's own records.
+func (r Record) IsEvent() bool { return r.Type.IsEvent() }
+
+// Clone is the record with memory of its own.
+func (r Record) Clone() Record {
+	r.Metadata = Metadata(bytes.Clone(r.Metadata))
+	r.Payload = bytes.Clone(r.Payload)
+	return r
+}
+
+// New is the record to append it to another log, with its type, time, metadata and payload.
+func (r Record) New() NewRecord {
+	return NewRecord{Type: r.Type, Time: r.Time(), Metadata: r.Metadata, Payload: r.Payload}
+}
+
+// unixNano is a time as the library counts it; false for none. Times that 64 bits do not hold are an error.
+func unixNano(t time.Time) (ns int64, given bool, err error) {
+	if t.IsZero() {
+		return 0, false, nil
+	}
+	// Seconds beyond these would overflow; the first and the last one do so in part.
+	const first, last = math.MinInt64/1_000_000_000 - 1, math.MaxInt64 / 1_000_000_000
+	ns = t.UnixNano()
+	if s := t.Unix(); s < first || s > last || (s == first && ns > 0) || (s == last && ns < 0) {
+		return 0, false, invalid("the time %s is beyond the 64 bits of nanoseconds since 1970", t.Format(time.RFC3339))
+	}
+	return ns, true, nil
+}

@@ -1,0 +1,310 @@
+package binlog
+
+import (
+	"runtime"
+	"sync"
+
+	"binlog/internal/cbinlog"
+)
+
+// Writer is a log being written. Goroutines may share it.
+type Writer struct {
+	gate      gate
+	c         cbinlog.Writer
+	onFailure func(*Error)
+	net       runtime.Cleanup
+}
+
+// OpenWriter opens the log in a directory for writing; both are made when they are not there, and appends go on after the
+// last record. A log has one writer at a time: the second gets [ErrLocked]. Other errors are [ErrCorrupt] when the log's
+// end is damaged (a torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in a file beside it),
+// [ErrMismatch], [ErrInvalid], [ErrUnsupported], [ErrNoSpace], [ErrNotFound] and [ErrIO].
+func OpenWriter(directory string, options ...WriterOption) (*Writer, error) {
+	return openWriter(directory, false, options)
+}
+
+// OpenWriterFile opens a log that is a single file; it is made, in a directory that is there, when it is not there. Such a
+// log never rolls: options for rolling, names and keeping do nothing. Otherwise it is as [OpenWriter].
+func OpenWriterFile(path string, options ...WriterOption) (*Writer, error) {
+	return openWriter(path, true, options)
+}
+
+func openWriter(path string, file bool, options []WriterOption) (*Writer, error) {
+	var config writerConfig
+	for _, option := range options {
+		option.applyToWriter(&config)
+	}
+	if config.err != nil {
+		return nil, config.err
+	}
+	c, err := cbinlog.OpenWriter(path, file, config.options())
+	if err != nil {
+		return nil, asError(err)
+	}
+	w := &Writer{c: c, onFailure: config.onFailure}
+	// Only a net: when the collector comes, if it comes.
+	w.net = runtime.AddCleanup(w, func(c cbinlog.Writer) { _ = c.Close() }, c)
+	return w, nil
+}
+
+// Close writes what is still in memory, closes the last segment and makes it durable. The writer is closed afterwards,
+// whatever the error is, which then says which records could not be written. Closing again does nothing.
+func (w *Writer) Close() error {
+	var err error
+	w.gate.shut(func() {
+		w.net.Stop()
+		err = asError(w.c.Close())
+	})
+	return err
+}
+
+// Append appends a record of now and returns its id. The record is in the writer's memory then: [Writer.Flush],
+// [Writer.Sync] or an option carries it further.
+//
+// Errors are [ErrInvalid] for a type that is neither yours nor named; [ErrTooLarge]; [ErrNoSpace] or [ErrIO] when the log
+// cannot be written, before the record is taken, so that appending it again repeats nothing (unless [Error.RecordID] says
+// that it was taken); and [ErrFailed] after an fsync has failed. With [WithFullDiskDrop], the id 0 and no error says that
+// the record was dropped.
+func (w *Writer) Append(t Type, payload []byte) (id uint64, err error) {
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	id, failure := w.c.Append(uint32(t), payload)
+	w.gate.leave()
+	if failure != nil {
+		return 0, asError(failure)
+	}
+	return id, nil
+}
+
+// AppendRecord appends a record with a time or metadata of its own. Otherwise it is as [Writer.Append]; [ErrInvalid] also
+// for metadata that are not well-formed pairs of UTF-8, and for a time that 64 bits of nanoseconds do not hold.
+func (w *Writer) AppendRecord(r NewRecord) (id uint64, err error) {
+	head, err := headOf(&r)
+	if err != nil {
+		return 0, err
+	}
+	return w.appendHead(head, r.Payload)
+}
+
+func (w *Writer) appendHead(head cbinlog.Head, payload []byte) (uint64, error) {
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	id, failure := w.c.AppendRecord(head, payload)
+	w.gate.leave()
+	return id, asError(failure)
+}
+
+func headOf(r *NewRecord) (cbinlog.Head, error) {
+	ns, given, err := unixNano(r.Time)
+	return cbinlog.Head{Type: uint32(r.Type), HasTime: given, TimeNS: ns, Metadata: r.Metadata}, err
+}
+
+// Parts that together are no longer than this are copied together, which costs less than to pin each of them.
+const gatherCopyBytes = 16 << 10
+
+var gatherBuffers = sync.Pool{New: func() any {
+	buffer := make([]byte, 0, gatherCopyBytes)
+	return &buffer
+}}
+
+// Gather appends one record of now, whose payload is the parts, one after the other. A large one is written from where it
+// is, without a copy. Otherwise it is as [Writer.Append].
+func (w *Writer) Gather(t Type, parts ...[]byte) (id uint64, err error) {
+	if total(parts) <= gatherCopyBytes {
+		return w.gatherCopied(cbinlog.Head{Type: uint32(t)}, parts)
+	}
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	id, failure := w.c.Gather(uint32(t), parts)
+	return id, asError(failure)
+}
+
+// GatherRecord is as [Writer.Gather], with type, time and metadata of `head`, whose Payload must be empty.
+func (w *Writer) GatherRecord(head NewRecord, parts ...[]byte) (id uint64, err error) {
+	if len(head.Payload) != 0 {
+		return 0, invalid("a record that is gathered has a payload besides its parts")
+	}
+	h, err := headOf(&head)
+	if err != nil {
+		return 0, err
+	}
+	if total(parts) <= gatherCopyBytes {
+		return w.gatherCopied(h, parts)
+	}
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	id, failure := w.c.GatherRecord(h, parts)
+	return id, asError(failure)
+}
+
+func total(parts [][]byte) int {
+	n := 0
+	for _, part := range parts {
+		n += len(part)
+	}
+	return n
+}
+
+func (w *Writer) gatherCopied(head cbinlog.Head, parts [][]byte) (uint64, error) {
+	buffer := gatherBuffers.Get().(*[]byte)
+	defer gatherBuffers.Put(buffer)
+	payload := (*buffer)[:0]
+	for _, part := range parts {
+		payload = append(payload, part...)
+	}
+	return w.appendHead(head, payload)
+}
+
+// AppendBatch appends all records of a batch or, on an error, none, and returns the id of the first; the others follow
+// it. A crash, too, keeps all or none. Records without a time of their own get the same one. The batch stays as it is. An
+// empty one takes no id and returns the next one. Otherwise it is as [Writer.Append]; [ErrTooLarge] when the batch is over
+// 2 GiB.
+func (w *Writer) AppendBatch(b *Batch) (firstID uint64, err error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	firstID, failure := w.c.AppendPacked(b.frames)
+	w.gate.leave()
+	return firstID, asError(failure)
+}
+
+// Records that have so many bytes on the average are left where they are, rather than packed.
+const packBytes = 8 << 10
+
+var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+// AppendRecords is as [Writer.AppendBatch], for records that lie in a slice.
+func (w *Writer) AppendRecords(records []NewRecord) (firstID uint64, err error) {
+	bytes := 0
+	for i := range records {
+		bytes += len(records[i].Payload) + len(records[i].Metadata)
+	}
+	if bytes >= packBytes*max(len(records), 1) {
+		return w.appendInPlace(records)
+	}
+	b := batches.Get().(*Batch)
+	defer batches.Put(b)
+	b.Reset()
+	for i := range records {
+		b.AppendRecord(records[i])
+	}
+	return w.AppendBatch(b)
+}
+
+func (w *Writer) appendInPlace(records []NewRecord) (uint64, error) {
+	heads := make([]cbinlog.Head, len(records))
+	for i := range records {
+		var err error
+		if heads[i], err = headOf(&records[i]); err != nil {
+			return 0, err
+		}
+	}
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	firstID, failure := w.c.AppendBatch(len(records), func(i int) (cbinlog.Head, []byte) {
+		return heads[i], records[i].Payload
+	})
+	return firstID, asError(failure)
+}
+
+// Type is the number that stands for a name in this log; a new name gets one. `contentType` (a MIME type) may be empty and
+// counts only when the name is new. Errors are as of [Writer.Append]; a name is never dropped.
+func (w *Writer) Type(name, contentType string) (Type, error) {
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	t, failure := w.c.Type(name, contentType)
+	return Type(t), asError(failure)
+}
+
+// Flush hands everything appended so far to the system: it survives the end of this process, however it ends. Errors are
+// [ErrNoSpace] or [ErrIO] (what could not be written waits for the next try) and [ErrFailed].
+func (w *Writer) Flush() error { return w.call(cbinlog.Writer.Flush) }
+
+// Sync makes everything appended so far durable: it survives the end of the machine. Goroutines that sync at the same time
+// share one fdatasync. Errors are as of [Writer.Flush]; when the fsync fails [ErrFailed], as will all later calls until
+// the log is opened anew: what is on the disk is not known then.
+func (w *Writer) Sync() error { return w.call(cbinlog.Writer.Sync) }
+
+// Tick does what the intervals of [WithFlush], [WithSync], [WithHeartbeat] and [WithRoll] ask for by now. Only a writer
+// without [WithBackground] whose log may go quiet needs it, every so often. Errors are as of [Writer.Sync].
+func (w *Writer) Tick() error { return w.call(cbinlog.Writer.Tick) }
+
+// Roll ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Errors
+// are as of [Writer.Sync]; [ErrUnsupported] for a log that is a single file.
+func (w *Writer) Roll() error { return w.call(cbinlog.Writer.Roll) }
+
+// RollBecause is as [Writer.Roll] and says why, in 1 to 256 bytes of UTF-8, which [EventRotateNext] and the hooks get.
+func (w *Writer) RollBecause(reason string) error {
+	return w.call(func(c cbinlog.Writer) *cbinlog.Error { return c.RollBecause(reason) })
+}
+
+// SetRoll gives the log new rules for rolling and new names, in place of all that [WithRoll] said; they begin with a new
+// segment at once. [ErrInvalid] for what is not understood: then the old ones stay. Otherwise it is as [Writer.Roll].
+func (w *Writer) SetRoll(roll RollOptions) error {
+	options, err := roll.options()
+	if err != nil {
+		return err
+	}
+	options.Check = checkOf(roll.Check, w.onFailure)
+	return w.call(func(c cbinlog.Writer) *cbinlog.Error { return c.SetRoll(&options) })
+}
+
+// Heartbeat writes an [EventHeartbeat] now, and hands it to the system. Errors are as of [Writer.Flush].
+func (w *Writer) Heartbeat() error { return w.call(cbinlog.Writer.Heartbeat) }
+
+func (w *Writer) call(f func(cbinlog.Writer) *cbinlog.Error) error {
+	if !w.gate.enter() {
+		return ErrClosed
+	}
+	defer w.gate.leave()
+	return asError(f(w.c))
+}
+
+// Position is ids of the last record that has got so far; 0 for none.
+type Position struct {
+	// Appended: taken by the writer.
+	Appended uint64
+	// Flushed: handed to the system, survives the process.
+	Flushed uint64
+	// Durable: on the disk, survives the machine.
+	Durable uint64
+}
+
+// Position says how far the log is appended, flushed and durable. It never waits.
+func (w *Writer) Position() (Position, error) {
+	if !w.gate.enter() {
+		return Position{}, ErrClosed
+	}
+	defer w.gate.leave()
+	appended, flushed, durable, failure := w.c.Position()
+	return Position{appended, flushed, durable}, asError(failure)
+}
+
+// Dropped is how many records [WithFullDiskDrop] has dropped since the writer was opened. It never waits.
+func (w *Writer) Dropped() (uint64, error) { return w.count(cbinlog.Writer.Dropped) }
+
+// Failures is how many times something beside the writing of records has failed since the writer was opened; the function
+// of [WithOnFailure] is told of each. It never waits.
+func (w *Writer) Failures() (uint64, error) { return w.count(cbinlog.Writer.Failures) }
+
+func (w *Writer) count(f func(cbinlog.Writer) (uint64, *cbinlog.Error)) (uint64, error) {
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	n, failure := f(w.c)
+	return n, asError(failure)
+}

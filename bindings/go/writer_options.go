@@ -1,0 +1,297 @@
+package binlog
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"binlog/internal/cbinlog"
+)
+
+// WriterOption says how a log is written; [OpenWriter] takes any number of them.
+type WriterOption interface{ applyToWriter(*writerConfig) }
+
+// OpenOption is an option of writers and of readers.
+type OpenOption interface {
+	WriterOption
+	ReaderOption
+}
+
+type writerConfig struct {
+	cbinlog.WriterOptions
+	onFailure func(*Error)
+	check     func(SegmentState) bool
+	// The first thing that an option was told wrong.
+	err *Error
+}
+
+type writerOption func(*writerConfig)
+
+func (o writerOption) applyToWriter(c *writerConfig) { o(c) }
+
+func (c *writerConfig) invalid(format string, args ...any) {
+	if c.err == nil {
+		c.err = invalid(format, args...)
+	}
+}
+
+// Codec says how payloads are compressed, block by block.
+type Codec uint32
+
+const (
+	// CodecNone leaves payloads as they are.
+	CodecNone Codec = 0
+	// CodecLZ4 is the fastest.
+	CodecLZ4 Codec = 1
+	// CodecZstd is smaller.
+	CodecZstd Codec = 2
+)
+
+// Lag bounds how far one thing may be behind another: in records, in bytes of payload, and in time. Zeros are the
+// defaults.
+type Lag struct {
+	// Records and Bytes: before an append returns that would leave so many behind, they are caught up with; 0: no rule.
+	Records, Bytes uint64
+	// Interval: what is so old is caught up with, on time [WithBackground], else in the next append or [Writer.Tick].
+	// Rounded up to milliseconds; less than 0 stands for never.
+	Interval time.Duration
+}
+
+// Unlimited is for [WithSegmentBytes]: a segment may grow to any size.
+const Unlimited uint64 = math.MaxUint64
+
+const never = math.MaxUint32
+
+// WithBackground encodes and writes in a thread of the library, which sees to the intervals, too.
+func WithBackground() WriterOption {
+	return writerOption(func(c *writerConfig) { c.Background = true })
+}
+
+// WithName gives the log a name of 1 to 128 bytes of UTF-8 without a slash, which begins its files' names. "default"
+// without it.
+func WithName(name string) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.Name = name
+		if name == "" {
+			c.invalid("the log's name is empty")
+		}
+	})
+}
+
+// WithContentType says what the payloads are, as a MIME type. "application/octet-stream" without it.
+func WithContentType(contentType string) WriterOption {
+	return writerOption(func(c *writerConfig) { c.ContentType = contentType })
+}
+
+// WithParameters keeps facts of your own in every segment's header.
+func WithParameters(parameters map[string]string) WriterOption {
+	return writerOption(func(c *writerConfig) { c.Parameters = pairsOf(parameters) })
+}
+
+// pairsOf is key, value, key, value ..., sorted by key.
+func pairsOf(m map[string]string) []string {
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		pairs = append(pairs, key, m[key])
+	}
+	return pairs
+}
+
+// WithCodec compresses payloads.
+func WithCodec(codec Codec) WriterOption {
+	return writerOption(func(c *writerConfig) { c.Codec = uint32(codec) })
+}
+
+// WithZstd compresses payloads with Zstandard at a level; 0 stands for 1.
+func WithZstd(level int) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.Codec = uint32(CodecZstd)
+		c.CodecLevel = int32(level)
+		if int64(level) != int64(c.CodecLevel) {
+			c.invalid("%d is no level of Zstandard", level)
+		}
+	})
+}
+
+// WithBlockBytes ends blocks at so many bytes of payload: 4 KiB to 16 MiB. 128 KiB without it.
+func WithBlockBytes(n uint32) WriterOption {
+	return writerOption(func(c *writerConfig) { c.BlockBytes = n })
+}
+
+// WithSegmentBytes rolls to a new segment rather than let one grow over so many bytes. 1 GiB without it.
+func WithSegmentBytes(n uint64) WriterOption {
+	return writerOption(func(c *writerConfig) { c.SegmentBytes = n })
+}
+
+// WithRecordMaxBytes refuses payloads that are longer, up to 2 GiB - 1. 1 GiB without it.
+func WithRecordMaxBytes(n uint64) WriterOption {
+	return writerOption(func(c *writerConfig) { c.RecordMaxBytes = n })
+}
+
+// WithFlush bounds what is in the writer's memory only, and would be lost with the process. Without it, or with an
+// Interval of 0, that is what was appended in the last second.
+func WithFlush(lag Lag) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.FlushRecords, c.FlushBytes = lag.Records, lag.Bytes
+		c.FlushIntervalMS = c.interval(lag.Interval)
+	})
+}
+
+// WithSync bounds what is not yet on the disk, and would be lost with the machine. Lag{Records: 1} makes each append
+// durable before it returns. Without it, and with an Interval of 0, nothing but [Writer.Sync], rolling and closing does.
+func WithSync(lag Lag) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.SyncRecords, c.SyncBytes = lag.Records, lag.Bytes
+		c.SyncIntervalMS = c.interval(lag.Interval)
+	})
+}
+
+// interval is in milliseconds of 32 bits; what they do not hold stands for never, as does less than 0.
+func (c *writerConfig) interval(d time.Duration) uint32 {
+	ms := (uint64(d) + uint64(time.Millisecond) - 1) / uint64(time.Millisecond)
+	if d < 0 || ms >= never {
+		return never
+	}
+	return uint32(ms)
+}
+
+// milliseconds of a rule's time, rounded up; less than 0 is an error.
+func milliseconds(d time.Duration, what string) (uint64, *Error) {
+	if d < 0 {
+		return 0, invalid("%s is %s, less than nothing", what, d)
+	}
+	return (uint64(d) + uint64(time.Millisecond) - 1) / uint64(time.Millisecond), nil
+}
+
+func (c *writerConfig) milliseconds(d time.Duration, what string) uint64 {
+	ms, err := milliseconds(d, what)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return ms
+}
+
+// WithFileMode gives new files these permission bits, whatever the umask is. 0640 without it.
+func WithFileMode(mode fs.FileMode) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.FileMode = uint32(mode.Perm())
+		if mode&^fs.ModePerm != 0 || mode == 0 {
+			c.invalid("%v is no permission bits for a file", mode)
+		}
+	})
+}
+
+// WithFileGroup gives new files a group, by name or by its number in digits.
+func WithFileGroup(group string) WriterOption {
+	return writerOption(func(c *writerConfig) { c.FileGroup = group })
+}
+
+// WithFullDiskWait lets append, flush, sync, roll and close wait for space on a full disk, for `limit` at the most (0 is
+// for ever), instead of failing with [ErrNoSpace] at once. Who must be able to close on a full disk sets a limit.
+func WithFullDiskWait(limit time.Duration) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		c.FullDisk = fullDiskWait
+		c.FullDiskWaitMS = c.milliseconds(limit, "the limit of waiting for space")
+	})
+}
+
+// WithFullDiskDrop lets an append that finds no room on a full disk drop its record, or all of its batch, instead of
+// failing with [ErrNoSpace]: it returns the id 0 and no error, and [Writer.Dropped] counts. Flush, sync, roll and close
+// fail as long as records that were taken cannot be written.
+func WithFullDiskDrop() WriterOption {
+	return writerOption(func(c *writerConfig) { c.FullDisk = fullDiskDrop })
+}
+
+const (
+	fullDiskWait = 1
+	fullDiskDrop = 2
+)
+
+// WithIndexBytes lets the index of a segment grow by a piece after so many bytes of the file, at least 4096: what an
+// opening after a crash may have to look through. 64 MiB without it.
+func WithIndexBytes(n uint64) WriterOption {
+	return writerOption(func(c *writerConfig) { c.IndexBytes = n })
+}
+
+// WithHeartbeat writes an [EventHeartbeat] when so much time has passed since the last one, [WithBackground] or in
+// [Writer.Tick]: a reader sees by it that the writer of a quiet log is alive.
+func WithHeartbeat(every time.Duration) WriterOption {
+	return writerOption(func(c *writerConfig) { c.HeartbeatMS = c.milliseconds(every, "the time between heartbeats") })
+}
+
+// WithRoll says when the log rolls besides its segments' size, and what they are called.
+func WithRoll(roll RollOptions) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		options, err := roll.options()
+		if err != nil && c.err == nil {
+			c.err = err
+		}
+		c.Roll, c.check = options, roll.Check
+	})
+}
+
+// WithKeep removes old segments after each roll and when the log is opened. Without it all stay.
+func WithKeep(keep Retention) WriterOption {
+	return writerOption(func(c *writerConfig) {
+		rules, err := keep.rules()
+		if err != nil && c.err == nil {
+			c.err = err
+		}
+		c.Keep = rules
+	})
+}
+
+// WithRequired opens a log that is there only if it is what was meant: [ErrMismatch] otherwise. For writers and readers.
+func WithRequired(required Required) OpenOption { return requiredOption(required) }
+
+type requiredOption Required
+
+func (o requiredOption) applyToWriter(c *writerConfig) { c.Require = Required(o).required() }
+func (o requiredOption) applyToReader(c *readerConfig) { c.Require = Required(o).required() }
+
+// WithOnOpen runs hooks when a segment is begun, or an existing one is written again; in their order.
+func WithOnOpen(hooks ...Hook) WriterOption {
+	return writerOption(func(c *writerConfig) { c.OnOpen = hooksOf(hooks) })
+}
+
+// WithOnClose runs hooks when a segment was closed and is durable, the last one, when the writer is closed, among them.
+func WithOnClose(hooks ...Hook) WriterOption {
+	return writerOption(func(c *writerConfig) { c.OnClose = hooksOf(hooks) })
+}
+
+// WithOnFailure tells of what fails and no call returns: a hook, the removal of an old segment, the `.active` file, an
+// active file that somebody removed, a check that panicked. [Writer.Failures] counts, but for the checks. If the function
+// panics, that is lost.
+func WithOnFailure(told func(*Error)) WriterOption {
+	return writerOption(func(c *writerConfig) { c.onFailure = told })
+}
+
+// options are what the library gets.
+func (c *writerConfig) options() *cbinlog.WriterOptions {
+	if told := c.onFailure; told != nil {
+		c.OnFailure = func(err *cbinlog.Error) { told(publicError(err)) }
+	}
+	c.Roll.Check = checkOf(c.check, c.onFailure)
+	return &c.WriterOptions
+}
+
+func checkOf(check func(SegmentState) bool, onFailure func(*Error)) *cbinlog.Check {
+	if check == nil {
+		return nil
+	}
+	return &cbinlog.Check{
+		Ask: func(state cbinlog.SegmentState) bool { return check(SegmentState(state)) },
+		Panicked: func(state cbinlog.SegmentState, panicked *cbinlog.Panicked) {
+			if onFailure != nil {
+				onFailure(&Error{
+					Status:  ErrInvalid,
+					Message: fmt.Sprintf("a check for rolling failed: %v: %s", panicked, state.Path),
+					Path:    state.Path, Offset: -1,
+				})
+			}
+		},
+	}
+}
