@@ -17,7 +17,7 @@ import (
 // Cursor shows records of a log, one after the other. It belongs to one goroutine at a time, but for Close, which may come
 // from any.
 //
-// Records come over from the library many at a time, and are parsed here; a loop over them does not allocate.
+// Records come over from the library many at a time; a loop over them does not allocate.
 type Cursor struct {
 	// Held during each call of the library's.
 	mu     sync.Mutex
@@ -130,17 +130,17 @@ func (c *Cursor) hold(v *cbinlog.View) {
 // next call goes on behind them. [ErrCorrupt] comes at damage, once everything before it has been shown, and again in
 // every later call; [ErrIO] may be tried again.
 func (c *Cursor) Next() (Record, error) {
-	var r Record
 	if c.closed.Load() {
-		return r, ErrClosed
+		return Record{}, ErrClosed
 	}
 	if c.at == len(c.frames) {
 		if err := c.fill(); err != nil {
-			return r, err
+			return Record{}, err
 		}
 	}
-	c.at += parseFrame(c.frames[c.at:], &r)
-	return r, nil
+	frame := firstFrame(c.frames[c.at:])
+	c.at += len(frame)
+	return Record{frame}, nil
 }
 
 // All shows the records from where the cursor is to the end of the log as it is then; another loop goes on with what was
@@ -155,13 +155,10 @@ func (c *Cursor) All() iter.Seq2[Record, error] {
 // show shows what there is; false when the loop was left or has met an error.
 func (c *Cursor) show(yield func(Record, error) bool) bool {
 	for {
-		var r Record
-		for c.at < len(c.frames) {
-			if c.closed.Load() {
-				break
-			}
-			c.at += parseFrame(c.frames[c.at:], &r)
-			if !yield(r, nil) {
+		for c.at < len(c.frames) && !c.closed.Load() {
+			frame := firstFrame(c.frames[c.at:])
+			c.at += len(frame)
+			if !yield(Record{frame}, nil) {
 				return false
 			}
 		}
@@ -232,7 +229,7 @@ func (c *Cursor) Get(id uint64) (Record, error) {
 		view, failure := c.c.Get(id)
 		if failure == nil {
 			c.hold(&view)
-			c.at = parseFrame(c.frames, &r)
+			r, c.at = Record{c.frames}, len(c.frames)
 		}
 		return failure
 	})
@@ -325,9 +322,7 @@ func (c *Cursor) Tail() (Tail, error) {
 	})
 	if err == nil && c.at < len(c.frames) {
 		// The library is ahead by what came over.
-		var next Record
-		parseFrame(c.frames[c.at:], &next)
-		tail.NextID = next.ID
+		tail.NextID = Record{firstFrame(c.frames[c.at:])}.ID()
 	}
 	return tail, err
 }

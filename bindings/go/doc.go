@@ -16,7 +16,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		use(record.ID, record.Payload) // a view: until the next turn of the loop
+//		use(record.ID(), record.Payload()) // a view: until the next turn of the loop
 //	}
 //
 // # Goroutines

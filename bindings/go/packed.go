@@ -5,34 +5,26 @@ import (
 	"math"
 )
 
-// Packed frames (docs/c-api.md) carry many records over the boundary to C at once, in both directions:
-//
-//	0 u32 size, a multiple of 8   4 u32 type   8 u64 id   16 i64 time   24 u32 metadata length   28 u32 payload length
-//	32 u32 flags   36 u32 zero   40 metadata, payload, zeros up to the size
+// Packed frames (docs/c-api.md) carry many records over the boundary to C at once, in both directions. A frame is
+// little-endian: a header, then metadata, payload, and zeros up to a multiple of 8.
 const (
-	frameHeader = 40
+	frameSize        = 0  // u32
+	frameType        = 4  // u32
+	frameID          = 8  // u64
+	frameTime        = 16 // i64
+	frameMetadataLen = 24 // u32
+	framePayloadLen  = 28 // u32
+	frameFlags       = 32 // u32, and behind it a u32 of 0
+	frameHeader      = 40
 
-	frameHasTime   = 1
-	frameNoPayload = 4
+	flagHasTime   = 1
+	flagNoPayload = 4
 )
 
-// parseFrame is the first record of frames that the library has made, and the frame's size.
-func parseFrame(frames []byte, r *Record) int {
-	h := frames[:frameHeader:len(frames)]
-	size := int(binary.LittleEndian.Uint32(h))
-	metadataEnd := frameHeader + int(binary.LittleEndian.Uint32(h[24:]))
-	length := binary.LittleEndian.Uint32(h[28:])
-	payloadEnd := metadataEnd + int(length)
-	if binary.LittleEndian.Uint32(h[32:])&frameNoPayload != 0 {
-		payloadEnd = metadataEnd
-	}
-	r.Type = Type(binary.LittleEndian.Uint32(h[4:]))
-	r.ID = binary.LittleEndian.Uint64(h[8:])
-	r.UnixNano = int64(binary.LittleEndian.Uint64(h[16:]))
-	r.Len = length
-	r.Metadata = Metadata(frames[frameHeader:metadataEnd:metadataEnd])
-	r.Payload = frames[metadataEnd:payloadEnd:payloadEnd]
-	return size
+// firstFrame is the first of frames that the library has made.
+func firstFrame(frames []byte) []byte {
+	size := binary.LittleEndian.Uint32(frames)
+	return frames[:size:size]
 }
 
 // Batch is records that are appended all at once: all or none of them, also after a crash. They are packed as they are
@@ -59,7 +51,7 @@ func (b *Batch) AppendRecord(r NewRecord) {
 	}
 	flags := uint32(0)
 	if given {
-		flags = frameHasTime
+		flags = flagHasTime
 	}
 	b.put(r.Type, flags, ns, r.Metadata, r.Payload)
 }
@@ -96,13 +88,13 @@ func appendFrame(frames []byte, t Type, id uint64, ns int64, flags uint32, metad
 	frame := frames[used:]
 	// The padding; what it has too much is overwritten.
 	binary.LittleEndian.PutUint64(frame[size-8:], 0)
-	binary.LittleEndian.PutUint32(frame, uint32(size))
-	binary.LittleEndian.PutUint32(frame[4:], uint32(t))
-	binary.LittleEndian.PutUint64(frame[8:], id)
-	binary.LittleEndian.PutUint64(frame[16:], uint64(ns))
-	binary.LittleEndian.PutUint32(frame[24:], uint32(len(metadata)))
-	binary.LittleEndian.PutUint32(frame[28:], length)
-	binary.LittleEndian.PutUint64(frame[32:], uint64(flags))
+	binary.LittleEndian.PutUint32(frame[frameSize:], uint32(size))
+	binary.LittleEndian.PutUint32(frame[frameType:], uint32(t))
+	binary.LittleEndian.PutUint64(frame[frameID:], id)
+	binary.LittleEndian.PutUint64(frame[frameTime:], uint64(ns))
+	binary.LittleEndian.PutUint32(frame[frameMetadataLen:], uint32(len(metadata)))
+	binary.LittleEndian.PutUint32(frame[framePayloadLen:], length)
+	binary.LittleEndian.PutUint64(frame[frameFlags:], uint64(flags))
 	n := copy(frame[frameHeader:], metadata)
 	copy(frame[frameHeader+n:], payload)
 	return frames

@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
@@ -74,39 +75,75 @@ type NewRecord struct {
 	Payload []byte
 }
 
-// Record is a record as a cursor shows it. Payload and Metadata are views that live until the cursor's next call, and in
-// a loop until its next turn; [Record.Clone] keeps them.
+// Record is a record as a cursor shows it: a view that lives until the cursor's next call, and in a loop until its next
+// turn. [Record.Clone] keeps it. The zero Record has no bytes, and nothing but zeros to tell.
 type Record struct {
-	// ID is 1, 2, 3 ... across the whole log. An event shows the id of the record that follows it.
-	ID uint64
-	// UnixNano is the record's time in nanoseconds since 1970-01-01 UTC.
-	UnixNano int64
-	// Type is a number of the writer's own, one that stands for a name, or an event.
-	Type Type
-	// Len is the payload's length in bytes, also when only headers are read.
-	Len uint32
-	// Metadata is pairs of strings.
-	Metadata Metadata
-	// Payload is empty when only headers are read.
-	Payload []byte
+	// A packed frame, as the library has made it.
+	frame []byte
 }
+
+// ID is 1, 2, 3 ... across the whole log. An event shows the id of the record that follows it.
+func (r Record) ID() uint64 { return r.uint64(frameID) }
+
+// Type is a number of the writer's own, one that stands for a name, or an event.
+func (r Record) Type() Type { return Type(r.uint32(frameType)) }
+
+// UnixNano is the record's time in nanoseconds since 1970-01-01 UTC.
+func (r Record) UnixNano() int64 { return int64(r.uint64(frameTime)) }
 
 // Time is the record's time, in the local zone.
-func (r Record) Time() time.Time { return time.Unix(0, r.UnixNano) }
+func (r Record) Time() time.Time { return time.Unix(0, r.UnixNano()) }
 
-// IsEvent says whether it is one of the library's own records.
-func (r Record) IsEvent() bool { return r.Type.IsEvent() }
+// Len is the payload's length in bytes, also when only headers are read.
+func (r Record) Len() int { return int(r.uint32(framePayloadLen)) }
 
-// Clone is the record with memory of its own.
-func (r Record) Clone() Record {
-	r.Metadata = Metadata(bytes.Clone(r.Metadata))
-	r.Payload = bytes.Clone(r.Payload)
-	return r
+// Metadata is pairs of strings: a view.
+func (r Record) Metadata() Metadata {
+	if len(r.frame) < frameHeader {
+		return nil
+	}
+	end := frameHeader + int(r.uint32(frameMetadataLen))
+	return Metadata(r.frame[frameHeader:end:end])
 }
 
-// New is the record to append it to another log, with its type, time, metadata and payload.
+// Payload is the payload: a view, which is empty when only headers are read.
+func (r Record) Payload() []byte {
+	if len(r.frame) < frameHeader || r.uint32(frameFlags)&flagNoPayload != 0 {
+		return nil
+	}
+	begin := frameHeader + int(r.uint32(frameMetadataLen))
+	end := begin + int(r.uint32(framePayloadLen))
+	return r.frame[begin:end:end]
+}
+
+// IsEvent says whether it is one of the library's own records.
+func (r Record) IsEvent() bool { return r.Type().IsEvent() }
+
+// Clone is the record with memory of its own.
+func (r Record) Clone() Record { return Record{bytes.Clone(r.frame)} }
+
+// New is the record to append it to another log, with its type, time, metadata and payload, which stay views.
 func (r Record) New() NewRecord {
-	return NewRecord{Type: r.Type, Time: r.Time(), Metadata: r.Metadata, Payload: r.Payload}
+	return NewRecord{Type: r.Type(), Time: r.Time(), Metadata: r.Metadata(), Payload: r.Payload()}
+}
+
+// String is for people: id, type, time and length.
+func (r Record) String() string {
+	return fmt.Sprintf("record %d of type %v, %s, %d bytes", r.ID(), r.Type(), r.Time().UTC().Format(time.RFC3339Nano), r.Len())
+}
+
+func (r Record) uint32(at int) uint32 {
+	if len(r.frame) < frameHeader {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(r.frame[at:])
+}
+
+func (r Record) uint64(at int) uint64 {
+	if len(r.frame) < frameHeader {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(r.frame[at:])
 }
 
 // unixNano is a time as the library counts it; false for none. Times that 64 bits do not hold are an error.

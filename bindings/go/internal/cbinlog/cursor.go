@@ -49,7 +49,7 @@ func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
 		return Cursor{}, a.err
 	}
 	opened := C.blgo_cursor_open(r.c, c)
-	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.status, opened.err)
+	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.err)
 }
 
 // Close frees the cursor. It may be the last that holds a listener, which is dropped then.
@@ -58,7 +58,7 @@ func (c Cursor) Close() { C.binlog_cursor_close(c.c) }
 // ReadPacked copies records of one block into buf: `n` of them, in `size` bytes. `n` is 0 at the end.
 func (c Cursor) ReadPacked(buf []byte) (size, n int, err *Error) {
 	r := C.blgo_cursor_read_packed(c.c, bytesOf(buf), C.size_t(len(buf)))
-	return int(r.len), int(r.n), result(r.status, r.err)
+	return int(r.len), int(r.n), result(r.err)
 }
 
 // View is a record in memory of C, which lives until the cursor's next call.
@@ -87,8 +87,8 @@ func viewOf(r *C.binlog_record) View {
 // Next is the next record; false at the end.
 func (c Cursor) Next() (View, bool, *Error) {
 	r := C.blgo_cursor_next(c.c)
-	if r.status != 0 {
-		return View{}, false, result(r.status, r.err)
+	if r.found == 0 {
+		return View{}, false, result(r.err)
 	}
 	return viewOf(&r.record), true, nil
 }
@@ -96,8 +96,8 @@ func (c Cursor) Next() (View, bool, *Error) {
 // Get is the record with an id.
 func (c Cursor) Get(id uint64) (View, *Error) {
 	r := C.blgo_cursor_get(c.c, C.uint64_t(id))
-	if r.status != 0 {
-		return View{}, result(r.status, r.err)
+	if r.err != nil {
+		return View{}, result(r.err)
 	}
 	return viewOf(&r.record), nil
 }
@@ -105,19 +105,19 @@ func (c Cursor) Get(id uint64) (View, *Error) {
 // Wait waits for so many nanoseconds; false when there is nothing to show by then.
 func (c Cursor) Wait(timeoutNS int64) (bool, *Error) {
 	r := C.blgo_cursor_wait(c.c, C.int64_t(timeoutNS))
-	return r.status == 0, result(r.status, r.err)
+	return r.value != 0, result(r.err)
 }
 
 // Seek goes to a record.
 func (c Cursor) Seek(id uint64) *Error {
 	r := C.blgo_cursor_seek(c.c, C.uint64_t(id))
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // SeekTime goes to the first record of a time or later.
 func (c Cursor) SeekTime(timeNS int64) *Error {
 	r := C.blgo_cursor_seek_time(c.c, C.int64_t(timeNS))
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Tail is binlog_tail.
@@ -133,8 +133,8 @@ type Tail struct {
 // Tail tells where the cursor came to an end.
 func (c Cursor) Tail() (Tail, *Error) {
 	r := C.blgo_cursor_tail(c.c)
-	if r.status < 0 {
-		return Tail{}, result(r.status, r.err)
+	if r.err != nil {
+		return Tail{}, result(r.err)
 	}
 	return Tail{
 		State:       uint32(r.tail.state),
@@ -149,8 +149,8 @@ func (c Cursor) Tail() (Tail, *Error) {
 // TypeName is the name that a type was given for.
 func (c Cursor) TypeName(typ uint32) (string, *Error) {
 	r := C.blgo_cursor_type_name(c.c, C.uint32_t(typ))
-	if r.status < 0 {
-		return "", result(r.status, r.err)
+	if r.err != nil {
+		return "", result(r.err)
 	}
 	return string(view(r.text.data, r.text.len)), nil
 }

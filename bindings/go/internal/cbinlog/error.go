@@ -28,17 +28,12 @@ func Fail(status int32, message string) *Error {
 	return &Error{Status: status, Message: message, Offset: -1}
 }
 
-// result turns what a call came to into an error, which it frees; nil for a status that is none.
-func result(status C.binlog_status, err *C.blgo_error) *Error {
-	if status >= 0 {
+// result turns what a call came to into an error, and frees it; nil stays nil.
+func result(err *C.blgo_error) *Error {
+	if err == nil {
 		return nil
 	}
-	if err == nil {
-		return Fail(int32(status), "the library says "+StatusName(int32(status))+" and no more")
-	}
 	facts := facts(err)
-	// The call counts, whatever the object says: a hook may fail with a status of another kind.
-	facts.Status = int32(status)
 	C.blgo_error_free(err)
 	return facts
 }

@@ -39,7 +39,7 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 		C.blgo_set_loss(c, lend(options.OnLoss))
 	}
 	r := C.blgo_reader_open(place, c)
-	return Reader{(*C.binlog_reader)(r.handle)}, result(r.status, r.err)
+	return Reader{(*C.binlog_reader)(r.handle)}, result(r.err)
 }
 
 // Close frees the reader.
@@ -61,7 +61,7 @@ type Segment struct {
 func (r Reader) Segments() ([]Segment, *Error) {
 	found := C.blgo_reader_segments(r.c)
 	defer free(unsafe.Pointer(found.segments))
-	if err := result(found.status, found.err); err != nil {
+	if err := result(found.err); err != nil {
 		return nil, err
 	}
 	all := make([]Segment, found.n)
@@ -90,5 +90,5 @@ func (r Reader) Counts() ([]TypeCount, *Error) {
 	handle := lend(&all)
 	defer blgoDrop(handle)
 	counted := C.blgo_reader_counts(r.c, handle)
-	return all, result(counted.status, counted.err)
+	return all, result(counted.err)
 }

@@ -43,7 +43,7 @@ func Recover(source, target string, onLoss *LossListener) (Recovery, *Error) {
 	handle, drop := lendForCall(onLoss)
 	defer drop()
 	r := C.blgo_recover(from, to, handle)
-	return sums(r.sums), result(r.status, r.err)
+	return sums(r.sums), result(r.err)
 }
 
 // RecoverInPlace writes damaged segments anew.
@@ -57,7 +57,7 @@ func RecoverInPlace(path string, onLoss *LossListener) (Recovery, *Error) {
 	handle, drop := lendForCall(onLoss)
 	defer drop()
 	r := C.blgo_recover_in_place(place, handle)
-	return sums(r.sums), result(r.status, r.err)
+	return sums(r.sums), result(r.err)
 }
 
 // RebuildIndex completes the index of each segment that lacks a part.
@@ -69,7 +69,7 @@ func RebuildIndex(path string) (int, *Error) {
 		return 0, a.err
 	}
 	r := C.blgo_rebuild_index(place)
-	return int(r.value), result(r.status, r.err)
+	return int(r.value), result(r.err)
 }
 
 // Prune removes old segments, or with dryRun only tells which.
@@ -88,5 +88,5 @@ func Prune(path, log string, keep *Retention, dryRun bool) ([]Pruned, *Error) {
 	handle := lend(&all)
 	defer blgoDrop(handle)
 	r := C.blgo_prune(place, name, rules, flags, handle)
-	return all, result(r.status, r.err)
+	return all, result(r.err)
 }

@@ -16,23 +16,27 @@ static void read_error(const binlog_error *raw, blgo_error *out) {
   binlog_error_missed(raw, &out->missed_first, &out->missed_last);
 }
 
-void blgo_error_free(blgo_error *err) {
-  if (err == NULL) return;
-  binlog_error_free(err->raw);
-  free(err);
-}
+static blgo_error no_memory = {
+    .message = "there was no memory for what the error says", .path = "", .offset = -1, .status = BINLOG_E_IO};
 
-/* NULL without an error, and when there is no memory: then the status has to do. */
-static blgo_error *take(binlog_error *raw) {
-  if (raw == NULL) return NULL;
+blgo_error *blgo_take(binlog_error *raw, binlog_status status) {
+  if (status >= 0) return NULL;
   blgo_error *out = calloc(1, sizeof *out);
   if (out == NULL) {
     binlog_error_free(raw);
-    return NULL;
+    return &no_memory;
   }
   out->raw = raw;
   read_error(raw, out);
+  /* That of the call counts. */
+  out->status = status;
   return out;
+}
+
+void blgo_error_free(blgo_error *err) {
+  if (err == &no_memory) return;
+  binlog_error_free(err->raw);
+  free(err);
 }
 
 void blgo_free(void *memory) { free(memory); }
@@ -88,11 +92,11 @@ void blgo_set_loss(binlog_reader_options *options, uintptr_t handle) {
 }
 
 /* Operations. `made` is what is returned, `raw` takes the error. */
-#define CALL(type, call)      \
-  type made = {0};            \
-  binlog_error *raw = NULL;   \
-  made.status = (call);       \
-  made.err = take(raw);       \
+#define CALL(type, call)               \
+  type made = {0};                     \
+  binlog_error *raw = NULL;            \
+  const binlog_status status = (call); \
+  made.err = blgo_take(raw, status);   \
   return made
 
 blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options) {
@@ -101,57 +105,54 @@ blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options 
 blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options) {
   CALL(blgo_opened, binlog_writer_open_file(path, options, (binlog_writer **)&made.handle, &raw));
 }
-blgo_result blgo_writer_close(binlog_writer *writer) { CALL(blgo_result, binlog_writer_close(writer, &raw)); }
+blgo_result blgo_writer_close(blgo_writer writer) { CALL(blgo_result, binlog_writer_close((binlog_writer *)writer, &raw)); }
 
-blgo_result blgo_writer_append(binlog_writer *writer, uint32_t type, const uint8_t *data, size_t len) {
-  CALL(blgo_result, binlog_writer_append(writer, type, data, len, &made.value, &raw));
-}
-blgo_result blgo_writer_append_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+blgo_result blgo_writer_append_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *data, size_t len, const uint8_t *metadata, size_t metadata_len) {
   const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns, .data = data, .len = len,
                                 .metadata = metadata, .metadata_len = metadata_len};
-  CALL(blgo_result, binlog_writer_append_record(writer, &record, &made.value, &raw));
+  CALL(blgo_result, binlog_writer_append_record((binlog_writer *)writer, &record, &made.value, &raw));
 }
-blgo_result blgo_writer_gather(binlog_writer *writer, uint32_t type, const binlog_slice *parts, size_t n) {
-  CALL(blgo_result, binlog_writer_gather(writer, type, parts, n, &made.value, &raw));
+blgo_result blgo_writer_gather(blgo_writer writer, uint32_t type, const binlog_slice *parts, size_t n) {
+  CALL(blgo_result, binlog_writer_gather((binlog_writer *)writer, type, parts, n, &made.value, &raw));
 }
-blgo_result blgo_writer_gather_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+blgo_result blgo_writer_gather_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *metadata, size_t metadata_len, const binlog_slice *parts, size_t n) {
   const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns,
                                 .metadata = metadata, .metadata_len = metadata_len};
-  CALL(blgo_result, binlog_writer_gather_record(writer, &record, parts, n, &made.value, &raw));
+  CALL(blgo_result, binlog_writer_gather_record((binlog_writer *)writer, &record, parts, n, &made.value, &raw));
 }
-blgo_result blgo_writer_append_batch(binlog_writer *writer, const binlog_record *records, size_t n) {
-  CALL(blgo_result, binlog_writer_append_batch(writer, records, n, &made.value, &raw));
+blgo_result blgo_writer_append_batch(blgo_writer writer, const binlog_record *records, size_t n) {
+  CALL(blgo_result, binlog_writer_append_batch((binlog_writer *)writer, records, n, &made.value, &raw));
 }
-blgo_result blgo_writer_append_packed(binlog_writer *writer, const uint8_t *frames, size_t len) {
-  CALL(blgo_result, binlog_writer_append_packed(writer, frames, len, &made.value, &raw));
+blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames, size_t len) {
+  CALL(blgo_result, binlog_writer_append_packed((binlog_writer *)writer, frames, len, &made.value, &raw));
 }
-blgo_result blgo_writer_type(binlog_writer *writer, const char *name, const char *content_type) {
+blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type) {
   uint32_t type = 0;
   binlog_error *raw = NULL;
-  const binlog_status status = binlog_writer_type(writer, name, content_type, &type, &raw);
-  return (blgo_result){.value = type, .err = take(raw), .status = status};
+  const binlog_status status = binlog_writer_type((binlog_writer *)writer, name, content_type, &type, &raw);
+  return (blgo_result){.value = type, .err = blgo_take(raw, status)};
 }
-blgo_result blgo_writer_flush(binlog_writer *writer) { CALL(blgo_result, binlog_writer_flush(writer, &raw)); }
-blgo_result blgo_writer_sync(binlog_writer *writer) { CALL(blgo_result, binlog_writer_sync(writer, &raw)); }
-blgo_result blgo_writer_tick(binlog_writer *writer) { CALL(blgo_result, binlog_writer_tick(writer, &raw)); }
-blgo_position blgo_writer_position(const binlog_writer *writer) {
-  CALL(blgo_position, binlog_writer_position(writer, &made.position, &raw));
+blgo_result blgo_writer_flush(blgo_writer writer) { CALL(blgo_result, binlog_writer_flush((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_sync(blgo_writer writer) { CALL(blgo_result, binlog_writer_sync((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_tick(blgo_writer writer) { CALL(blgo_result, binlog_writer_tick((binlog_writer *)writer, &raw)); }
+blgo_position blgo_writer_position(blgo_writer writer) {
+  CALL(blgo_position, binlog_writer_position((binlog_writer *)writer, &made.position, &raw));
 }
-blgo_result blgo_writer_dropped(const binlog_writer *writer) {
-  CALL(blgo_result, binlog_writer_dropped(writer, &made.value, &raw));
+blgo_result blgo_writer_dropped(blgo_writer writer) {
+  CALL(blgo_result, binlog_writer_dropped((binlog_writer *)writer, &made.value, &raw));
 }
-blgo_result blgo_writer_roll(binlog_writer *writer) { CALL(blgo_result, binlog_writer_roll(writer, &raw)); }
-blgo_result blgo_writer_roll_because(binlog_writer *writer, const char *reason) {
-  CALL(blgo_result, binlog_writer_roll_because(writer, reason, &raw));
+blgo_result blgo_writer_roll(blgo_writer writer) { CALL(blgo_result, binlog_writer_roll((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_roll_because(blgo_writer writer, const char *reason) {
+  CALL(blgo_result, binlog_writer_roll_because((binlog_writer *)writer, reason, &raw));
 }
-blgo_result blgo_writer_set_roll(binlog_writer *writer, const binlog_roll_options *roll) {
-  CALL(blgo_result, binlog_writer_set_roll(writer, roll, &raw));
+blgo_result blgo_writer_set_roll(blgo_writer writer, const binlog_roll_options *roll) {
+  CALL(blgo_result, binlog_writer_set_roll((binlog_writer *)writer, roll, &raw));
 }
-blgo_result blgo_writer_heartbeat(binlog_writer *writer) { CALL(blgo_result, binlog_writer_heartbeat(writer, &raw)); }
-blgo_result blgo_writer_failures(const binlog_writer *writer) {
-  CALL(blgo_result, binlog_writer_failures(writer, &made.value, &raw));
+blgo_result blgo_writer_heartbeat(blgo_writer writer) { CALL(blgo_result, binlog_writer_heartbeat((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_failures(blgo_writer writer) {
+  CALL(blgo_result, binlog_writer_failures((binlog_writer *)writer, &made.value, &raw));
 }
 
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options) {
@@ -161,16 +162,16 @@ blgo_segments blgo_reader_segments(const binlog_reader *reader) {
   blgo_segments made = {0};
   binlog_error *raw = NULL;
   size_t count = 0;
-  made.status = binlog_reader_segment_count(reader, &count, &raw);
-  if (made.status >= 0 && count > 0) {
+  binlog_status status = binlog_reader_segment_count(reader, &count, &raw);
+  if (status >= 0 && count > 0) {
     made.segments = calloc(count, sizeof *made.segments);
-    if (made.segments == NULL) made.status = BINLOG_E_TOO_LARGE;
+    if (made.segments == NULL) status = BINLOG_E_TOO_LARGE;
   }
-  while (made.status >= 0 && made.n < count) {
-    made.status = binlog_reader_segment(reader, made.n, &made.segments[made.n], &raw);
+  while (status >= 0 && made.n < count) {
+    status = binlog_reader_segment(reader, made.n, &made.segments[made.n], &raw);
     made.n++;
   }
-  made.err = take(raw);
+  made.err = blgo_take(raw, status);
   return made;
 }
 blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle) {
@@ -181,13 +182,20 @@ blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter)
   CALL(blgo_opened, binlog_cursor_open(reader, filter, (binlog_cursor **)&made.handle, &raw));
 }
 blgo_record blgo_cursor_next(binlog_cursor *cursor) {
-  CALL(blgo_record, binlog_cursor_next(cursor, &made.record, &raw));
+  blgo_record made = {0};
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_cursor_next(cursor, &made.record, &raw);
+  made.found = status == BINLOG_OK;
+  made.err = blgo_take(raw, status);
+  return made;
 }
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id) {
   CALL(blgo_record, binlog_cursor_get(cursor, id, &made.record, &raw));
 }
 blgo_result blgo_cursor_wait(binlog_cursor *cursor, int64_t timeout_ns) {
-  CALL(blgo_result, binlog_cursor_wait(cursor, timeout_ns, &raw));
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_cursor_wait(cursor, timeout_ns, &raw);
+  return (blgo_result){.value = status == BINLOG_OK, .err = blgo_take(raw, status)};
 }
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id) {
   CALL(blgo_result, binlog_cursor_seek(cursor, id, &raw));
@@ -218,14 +226,14 @@ blgo_result blgo_rebuild_index(const char *path) {
   size_t written = 0;
   binlog_error *raw = NULL;
   const binlog_status status = binlog_rebuild_index(path, &written, &raw);
-  return (blgo_result){.value = written, .err = take(raw), .status = status};
+  return (blgo_result){.value = written, .err = blgo_take(raw, status)};
 }
 
 /* Metadata and packed frames */
 
-blgo_packed blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
+blgo_put blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
                               size_t value_len) {
-  blgo_packed made = {.len = len};
+  blgo_put made = {.len = len};
   made.status = binlog_metadata_put(buf, cap, &made.len, key, key_len, value, value_len);
   return made;
 }
@@ -236,17 +244,17 @@ blgo_pair blgo_metadata_next(const uint8_t *metadata, size_t len) {
   made.taken = len - left;
   return made;
 }
-blgo_text blgo_metadata_find(const uint8_t *metadata, size_t len, const char *key, size_t key_len) {
-  blgo_text made = {0};
+blgo_found blgo_metadata_find(const uint8_t *metadata, size_t len, const char *key, size_t key_len) {
+  blgo_found made = {0};
   made.status = binlog_metadata_find(metadata, len, key, key_len, &made.text);
   return made;
 }
-blgo_packed blgo_packed_put(uint8_t *buf, size_t cap, size_t len, uint64_t id, uint32_t type, uint32_t flags,
+blgo_put blgo_packed_put(uint8_t *buf, size_t cap, size_t len, uint64_t id, uint32_t type, uint32_t flags,
                             int64_t time_ns, const uint8_t *data, size_t data_len, const uint8_t *metadata,
                             size_t metadata_len) {
   const binlog_record record = {.id = id, .type = type, .flags = flags, .time_ns = time_ns, .data = data,
                                 .len = data_len, .metadata = metadata, .metadata_len = metadata_len};
-  blgo_packed made = {.len = len};
+  blgo_put made = {.len = len};
   made.status = binlog_packed_put(buf, cap, &made.len, &record);
   return made;
 }

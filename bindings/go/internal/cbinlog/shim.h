@@ -1,10 +1,13 @@
-/* One C function for each operation, so that Go crosses the boundary once: it returns the status and, on an error, all
-   that the error says. Results are returned by value: nothing of Go's is written to, so that a callback may come in the
-   middle and move the goroutine's stack. */
+/* One C function for each operation, so that Go crosses the boundary once: it returns what was asked for or all that an
+   error says. Results are returned by value: nothing of Go's is written to, so that a callback may come in the middle and
+   move the goroutine's stack. */
 #ifndef BLGO_SHIM_H
 #define BLGO_SHIM_H
 
 #include <binlog.h>
+
+/* Where a writer is, as a number: cgo looks through what a pointer leads to each time that it is passed, a number not. */
+typedef uintptr_t blgo_writer;
 
 /* What an error says. The texts live as long as `raw`; blgo_error_free frees both. */
 typedef struct blgo_error {
@@ -19,48 +22,42 @@ typedef struct blgo_error {
   int32_t os_code;
 } blgo_error;
 
-/* `err` is NULL when status is not less than 0, or there was no memory for more than the status. */
+/* `err` is NULL when the status is not less than 0. Two words come back in registers. */
 typedef struct blgo_result {
   uint64_t value;
   blgo_error *err;
-  binlog_status status;
 } blgo_result;
 
 typedef struct blgo_opened {
   void *handle;
   blgo_error *err;
-  binlog_status status;
 } blgo_opened;
 
 typedef struct blgo_position {
   binlog_position position;
   blgo_error *err;
-  binlog_status status;
 } blgo_position;
 
 typedef struct blgo_record {
   binlog_record record;
   blgo_error *err;
-  binlog_status status;
+  uint32_t found; /* 0 at the end */
 } blgo_record;
 
 typedef struct blgo_packed {
   size_t len;
   size_t n;
   blgo_error *err;
-  binlog_status status;
 } blgo_packed;
 
 typedef struct blgo_tail {
   binlog_tail tail;
   blgo_error *err;
-  binlog_status status;
 } blgo_tail;
 
 typedef struct blgo_text {
   binlog_slice text;
   blgo_error *err;
-  binlog_status status;
 } blgo_text;
 
 /* `segments` is an array of blgo_free's; the strings are the reader's. */
@@ -68,13 +65,11 @@ typedef struct blgo_segments {
   binlog_segment *segments;
   size_t n;
   blgo_error *err;
-  binlog_status status;
 } blgo_segments;
 
 typedef struct blgo_recovery {
   binlog_recovery sums;
   blgo_error *err;
-  binlog_status status;
 } blgo_recovery;
 
 /* What a hook in Go says; both are NULL or from malloc. */
@@ -96,26 +91,34 @@ void blgo_set_loss(binlog_reader_options *options, uintptr_t handle);
 
 blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options);
 blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options);
-blgo_result blgo_writer_close(binlog_writer *writer);
-blgo_result blgo_writer_append(binlog_writer *writer, uint32_t type, const uint8_t *data, size_t len);
-blgo_result blgo_writer_append_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+blgo_result blgo_writer_close(blgo_writer writer);
+/* Inline, as it is called most: it becomes one with what cgo makes around it. */
+blgo_error *blgo_take(binlog_error *raw, binlog_status status);
+static inline blgo_result blgo_writer_append(blgo_writer writer, uint32_t type, const uint8_t *data, size_t len) {
+  blgo_result made = {0, NULL};
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_writer_append((binlog_writer *)writer, type, data, len, &made.value, &raw);
+  if (status < 0) made.err = blgo_take(raw, status);
+  return made;
+}
+blgo_result blgo_writer_append_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *data, size_t len, const uint8_t *metadata, size_t metadata_len);
-blgo_result blgo_writer_gather(binlog_writer *writer, uint32_t type, const binlog_slice *parts, size_t n);
-blgo_result blgo_writer_gather_record(binlog_writer *writer, uint32_t type, uint32_t flags, int64_t time_ns,
+blgo_result blgo_writer_gather(blgo_writer writer, uint32_t type, const binlog_slice *parts, size_t n);
+blgo_result blgo_writer_gather_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *metadata, size_t metadata_len, const binlog_slice *parts, size_t n);
-blgo_result blgo_writer_append_batch(binlog_writer *writer, const binlog_record *records, size_t n);
-blgo_result blgo_writer_append_packed(binlog_writer *writer, const uint8_t *frames, size_t len);
-blgo_result blgo_writer_type(binlog_writer *writer, const char *name, const char *content_type);
-blgo_result blgo_writer_flush(binlog_writer *writer);
-blgo_result blgo_writer_sync(binlog_writer *writer);
-blgo_result blgo_writer_tick(binlog_writer *writer);
-blgo_position blgo_writer_position(const binlog_writer *writer);
-blgo_result blgo_writer_dropped(const binlog_writer *writer);
-blgo_result blgo_writer_roll(binlog_writer *writer);
-blgo_result blgo_writer_roll_because(binlog_writer *writer, const char *reason);
-blgo_result blgo_writer_set_roll(binlog_writer *writer, const binlog_roll_options *roll);
-blgo_result blgo_writer_heartbeat(binlog_writer *writer);
-blgo_result blgo_writer_failures(const binlog_writer *writer);
+blgo_result blgo_writer_append_batch(blgo_writer writer, const binlog_record *records, size_t n);
+blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames, size_t len);
+blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type);
+blgo_result blgo_writer_flush(blgo_writer writer);
+blgo_result blgo_writer_sync(blgo_writer writer);
+blgo_result blgo_writer_tick(blgo_writer writer);
+blgo_position blgo_writer_position(blgo_writer writer);
+blgo_result blgo_writer_dropped(blgo_writer writer);
+blgo_result blgo_writer_roll(blgo_writer writer);
+blgo_result blgo_writer_roll_because(blgo_writer writer, const char *reason);
+blgo_result blgo_writer_set_roll(blgo_writer writer, const binlog_roll_options *roll);
+blgo_result blgo_writer_heartbeat(blgo_writer writer);
+blgo_result blgo_writer_failures(blgo_writer writer);
 
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options);
 blgo_segments blgo_reader_segments(const binlog_reader *reader);
@@ -124,6 +127,7 @@ blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle);
 blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter);
 blgo_record blgo_cursor_next(binlog_cursor *cursor);
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id);
+/* 1 when there is something to show, 0 when the time was up. */
 blgo_result blgo_cursor_wait(binlog_cursor *cursor, int64_t timeout_ns);
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id);
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns);
@@ -139,7 +143,11 @@ blgo_recovery blgo_recover_in_place(const char *path, uintptr_t handle);
 blgo_result blgo_rebuild_index(const char *path);
 
 /* The library's own way with metadata and packed frames, which the tests hold Go's against. */
-blgo_packed blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
+typedef struct blgo_put {
+  size_t len;
+  binlog_status status;
+} blgo_put;
+blgo_put blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
                               size_t value_len);
 typedef struct blgo_pair {
   binlog_slice key;
@@ -148,8 +156,12 @@ typedef struct blgo_pair {
   binlog_status status;
 } blgo_pair;
 blgo_pair blgo_metadata_next(const uint8_t *metadata, size_t len);
-blgo_text blgo_metadata_find(const uint8_t *metadata, size_t len, const char *key, size_t key_len);
-blgo_packed blgo_packed_put(uint8_t *buf, size_t cap, size_t len, uint64_t id, uint32_t type, uint32_t flags,
+typedef struct blgo_found {
+  binlog_slice text;
+  binlog_status status;
+} blgo_found;
+blgo_found blgo_metadata_find(const uint8_t *metadata, size_t len, const char *key, size_t key_len);
+blgo_put blgo_packed_put(uint8_t *buf, size_t cap, size_t len, uint64_t id, uint32_t type, uint32_t flags,
                             int64_t time_ns, const uint8_t *data, size_t data_len, const uint8_t *metadata,
                             size_t metadata_len);
 typedef struct blgo_unpacked {

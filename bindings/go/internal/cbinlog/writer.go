@@ -20,7 +20,7 @@ import (
 )
 
 // Writer is a binlog_writer.
-type Writer struct{ c *C.binlog_writer }
+type Writer struct{ c C.blgo_writer }
 
 // OpenWriter opens the log in a directory, or with `file` the one that is a single file.
 func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error) {
@@ -38,20 +38,20 @@ func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error)
 	} else {
 		r = C.blgo_writer_open(place, c)
 	}
-	return Writer{(*C.binlog_writer)(r.handle)}, result(r.status, r.err)
+	return Writer{C.blgo_writer(uintptr(r.handle))}, result(r.err)
 }
 
 // Close closes the log and frees the handle, whatever it returns.
 func (w Writer) Close() *Error {
 	r := C.blgo_writer_close(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Append appends a record of now.
 func (w Writer) Append(typ uint32, data []byte) (uint64, *Error) {
 	r := C.blgo_writer_append(w.c, C.uint32_t(typ), bytesOf(data), C.size_t(len(data)))
-	if r.status < 0 {
-		return 0, result(r.status, r.err)
+	if r.err != nil {
+		return 0, result(r.err)
 	}
 	return uint64(r.value), nil
 }
@@ -75,7 +75,7 @@ func (h *Head) flags() C.uint32_t {
 func (w Writer) AppendRecord(head Head, data []byte) (uint64, *Error) {
 	r := C.blgo_writer_append_record(w.c, C.uint32_t(head.Type), head.flags(), C.int64_t(head.TimeNS),
 		bytesOf(data), C.size_t(len(data)), bytesOf(head.Metadata), C.size_t(len(head.Metadata)))
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // scratch is what C gets a view of Go's memory by.
@@ -116,7 +116,7 @@ func (w Writer) Gather(typ uint32, parts [][]byte) (uint64, *Error) {
 	defer s.release()
 	s.parts(parts)
 	r := C.blgo_writer_gather(w.c, C.uint32_t(typ), unsafe.SliceData(s.slices), C.size_t(len(s.slices)))
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // GatherRecord is Gather with time and metadata.
@@ -126,7 +126,7 @@ func (w Writer) GatherRecord(head Head, parts [][]byte) (uint64, *Error) {
 	s.parts(parts)
 	r := C.blgo_writer_gather_record(w.c, C.uint32_t(head.Type), head.flags(), C.int64_t(head.TimeNS),
 		bytesOf(head.Metadata), C.size_t(len(head.Metadata)), unsafe.SliceData(s.slices), C.size_t(len(s.slices)))
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // AppendBatch appends `n` records where they are, all or none; `record` tells each.
@@ -142,13 +142,13 @@ func (w Writer) AppendBatch(n int, record func(i int) (Head, []byte)) (uint64, *
 		})
 	}
 	r := C.blgo_writer_append_batch(w.c, unsafe.SliceData(s.records), C.size_t(len(s.records)))
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // AppendPacked appends the records of packed frames, all or none.
 func (w Writer) AppendPacked(frames []byte) (uint64, *Error) {
 	r := C.blgo_writer_append_packed(w.c, bytesOf(frames), C.size_t(len(frames)))
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // Type is the number that stands for a name.
@@ -160,44 +160,44 @@ func (w Writer) Type(name, contentType string) (uint32, *Error) {
 		return 0, a.err
 	}
 	r := C.blgo_writer_type(w.c, cName, cContentType)
-	return uint32(r.value), result(r.status, r.err)
+	return uint32(r.value), result(r.err)
 }
 
 // Flush hands everything to the system.
 func (w Writer) Flush() *Error {
 	r := C.blgo_writer_flush(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Sync makes everything durable.
 func (w Writer) Sync() *Error {
 	r := C.blgo_writer_sync(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Tick does what the intervals ask for.
 func (w Writer) Tick() *Error {
 	r := C.blgo_writer_tick(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Position says how far the log is appended, flushed and durable.
 func (w Writer) Position() (appended, flushed, durable uint64, err *Error) {
 	r := C.blgo_writer_position(w.c)
 	p := r.position
-	return uint64(p.appended_id), uint64(p.flushed_id), uint64(p.durable_id), result(r.status, r.err)
+	return uint64(p.appended_id), uint64(p.flushed_id), uint64(p.durable_id), result(r.err)
 }
 
 // Dropped counts the records that a full disk cost.
 func (w Writer) Dropped() (uint64, *Error) {
 	r := C.blgo_writer_dropped(w.c)
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }
 
 // Roll begins a new segment.
 func (w Writer) Roll() *Error {
 	r := C.blgo_writer_roll(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // RollBecause is Roll with a reason.
@@ -209,7 +209,7 @@ func (w Writer) RollBecause(reason string) *Error {
 		return a.err
 	}
 	r := C.blgo_writer_roll_because(w.c, text)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // SetRoll gives the log new rules.
@@ -222,17 +222,17 @@ func (w Writer) SetRoll(options *RollOptions) *Error {
 	}
 	options.handOver(c)
 	r := C.blgo_writer_set_roll(w.c, c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Heartbeat writes one.
 func (w Writer) Heartbeat() *Error {
 	r := C.blgo_writer_heartbeat(w.c)
-	return result(r.status, r.err)
+	return result(r.err)
 }
 
 // Failures counts what has failed beside the writing.
 func (w Writer) Failures() (uint64, *Error) {
 	r := C.blgo_writer_failures(w.c)
-	return uint64(r.value), result(r.status, r.err)
+	return uint64(r.value), result(r.err)
 }

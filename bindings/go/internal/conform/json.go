@@ -49,22 +49,22 @@ func metadata(m binlog.Metadata) string {
 // record is a line of "records", its keys sorted.
 func record(r binlog.Record, cursor *binlog.Cursor) string {
 	var payload string
-	if len(r.Payload) <= hexBytes {
-		payload = `"hex":` + quoted(hex.EncodeToString(r.Payload)) + ","
+	if len(r.Payload()) <= hexBytes {
+		payload = `"hex":` + quoted(hex.EncodeToString(r.Payload())) + ","
 	} else {
-		payload = `"crc32":` + strconv.FormatUint(uint64(crc32.ChecksumIEEE(r.Payload)), 10) + ","
+		payload = `"crc32":` + strconv.FormatUint(uint64(crc32.ChecksumIEEE(r.Payload())), 10) + ","
 	}
 	named := ""
-	if name, known := cursor.TypeName(r.Type); known {
+	if name, known := cursor.TypeName(r.Type()); known {
 		named = `,"type_name":` + quoted(name)
 	}
 	return fmt.Sprintf(`{%s"id":%d,"length":%d,"metadata":%s,"time":%d,"type":%d%s}`,
-		payload, r.ID, r.Len, metadata(r.Metadata), r.UnixNano, uint32(r.Type), named)
+		payload, r.ID(), r.Len(), metadata(r.Metadata()), r.UnixNano(), uint32(r.Type()), named)
 }
 
 func event(r binlog.Record) string {
 	return fmt.Sprintf(`{"before_id":%d,"event":%s,"metadata":%s,"time":%d}`,
-		r.ID, quoted(r.Type.String()), metadata(r.Metadata), r.UnixNano)
+		r.ID(), quoted(r.Type().String()), metadata(r.Metadata()), r.UnixNano())
 }
 
 func segment(s binlog.Segment) string {
