@@ -39,8 +39,13 @@ func (f *Filter) options() (*cbinlog.Filter, error) {
 	for _, t := range f.Types {
 		c.Types = append(c.Types, uint32(t))
 	}
-	for key, value := range f.Metadata.All() {
-		c.Metadata = append(c.Metadata, key, value)
+	for rest := []byte(f.Metadata); len(rest) > 0; {
+		key, value, next, ok := nextPair(rest)
+		if !ok {
+			return nil, invalid("the metadata of a filter are no pairs")
+		}
+		c.Metadata = append(c.Metadata, string(key), string(value))
+		rest = next
 	}
 	for flag, set := range map[uint32]bool{
 		filterHeaders: f.HeadersOnly, filterEvents: f.Events, filterNewestFirst: f.NewestFirst,

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -78,6 +79,11 @@ func segment(s binlog.Segment) string {
 	}
 	return fmt.Sprintf(`{"content_type":%s,"first_id":%d,"name":%s,"parameters":{%s},"sequence":%d}`,
 		quoted(s.ContentType), s.FirstID, quoted(s.Name), strings.Join(keys, ","), s.Sequence)
+}
+
+func loss(l binlog.Loss) string {
+	return fmt.Sprintf(`{"bytes":%d,"durable":%t,"file":%s,"first_id":%d,"first_page":%d,"last_id":%d,"offset":%d,"page_count":%d}`,
+		l.Bytes, l.Durable, quoted(filepath.Base(l.Path)), l.FirstID, l.FirstPage, l.LastID, l.Offset, l.PageCount)
 }
 
 func endOf(tail binlog.Tail) string {

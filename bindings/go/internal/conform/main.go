@@ -1,9 +1,10 @@
 // Command conform is this language's part of the comparison of all languages (tests/conformance): what it reads, writes
 // and follows has to be the same, byte for byte, as what the others do.
 //
-//	conform read PATH        prints the log as the JSON of tests/golden
-//	conform write DIR COUNT  writes records whose contents their ids say, by every way of appending
-//	conform tail DIR COUNT   follows a log, and prints its first records as they come
+//	conform read PATH [CONDITION]...  prints the log as the JSON of tests/golden; with conditions, what they leave
+//	conform salvage PATH              does so going on behind damage, and with what is lost
+//	conform write DIR COUNT           writes records whose contents their ids say, by every way of appending
+//	conform tail DIR COUNT            follows a log, and prints its first records as they come
 package main
 
 import (
@@ -11,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"binlog"
 )
 
 func main() {
@@ -22,8 +25,14 @@ func main() {
 
 func run(args []string) error {
 	switch {
-	case len(args) == 2 && args[0] == "read":
-		return read(args[1], os.Stdout)
+	case len(args) >= 2 && args[0] == "read":
+		filter, err := conditions(args[2:])
+		if err != nil {
+			return err
+		}
+		return read(args[1], filter, false, os.Stdout)
+	case len(args) == 2 && args[0] == "salvage":
+		return read(args[1], binlog.Filter{}, true, os.Stdout)
 	case len(args) == 3 && (args[0] == "write" || args[0] == "tail"):
 		count, err := strconv.ParseUint(args[2], 10, 64)
 		if err != nil {
@@ -34,5 +43,5 @@ func run(args []string) error {
 		}
 		return tail(args[1], count, os.Stdout)
 	}
-	return errors.New("usage: conform read PATH | conform write DIR COUNT | conform tail DIR COUNT")
+	return errors.New("usage: conform read PATH [CONDITION]... | conform salvage PATH | conform write DIR COUNT | conform tail DIR COUNT")
 }

@@ -12,10 +12,15 @@ import (
 	"binlog"
 )
 
-func read(path string, to io.Writer) error {
-	var records, events, segments []string
+func read(path string, filter binlog.Filter, salvage bool, to io.Writer) error {
+	var records, events, segments, losses []string
+	var options []binlog.ReaderOption
+	if salvage {
+		options = append(options, binlog.WithSalvage(func(l binlog.Loss) { losses = append(losses, loss(l)) }))
+	}
+	filter.Events = true
 	end, err := func() (string, error) {
-		reader, err := binlog.OpenReader(path)
+		reader, err := binlog.OpenReader(path, options...)
 		if err != nil {
 			return "", err
 		}
@@ -27,7 +32,7 @@ func read(path string, to io.Writer) error {
 		for _, s := range found {
 			segments = append(segments, segment(s))
 		}
-		cursor, err := reader.Cursor(binlog.Filter{Events: true})
+		cursor, err := reader.Cursor(filter)
 		if err != nil {
 			return "", err
 		}
@@ -51,8 +56,12 @@ func read(path string, to io.Writer) error {
 	} else if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(to, "{\n  \"end\": %s,\n  \"events\": %s,\n  \"records\": %s,\n  \"segments\": %s\n}\n",
-		end, lines(events), lines(records), lines(segments))
+	lost := ""
+	if salvage {
+		lost = "  \"losses\": " + lines(losses) + ",\n"
+	}
+	_, err = fmt.Fprintf(to, "{\n  \"end\": %s,\n  \"events\": %s,\n%s  \"records\": %s,\n  \"segments\": %s\n}\n",
+		end, lines(events), lost, lines(records), lines(segments))
 	return err
 }
 
