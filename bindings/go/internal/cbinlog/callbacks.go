@@ -86,7 +86,8 @@ type Check struct {
 	Panicked func(SegmentState, *Panicked)
 }
 
-// LossListener is told of losses, until it panics: that is kept for those whose calls it happened in.
+// LossListener is told of losses. What it panics with is kept for the call that it happened in, and until that has been
+// told it is not called again.
 type LossListener struct {
 	tell     func(Loss)
 	panicked atomic.Pointer[Panicked]
@@ -95,12 +96,12 @@ type LossListener struct {
 // NewLossListener makes one of a function.
 func NewLossListener(tell func(Loss)) *LossListener { return &LossListener{tell: tell} }
 
-// Repanic panics with what the listener panicked with, if it did. It may be nil.
+// Repanic panics with what the listener panicked with since the last time, if it did. It may be nil.
 func (l *LossListener) Repanic() {
 	if l == nil {
 		return
 	}
-	if panicked := l.panicked.Load(); panicked != nil {
+	if panicked := l.panicked.Swap(nil); panicked != nil {
 		panic(panicked.Value)
 	}
 }

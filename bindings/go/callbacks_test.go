@@ -1,0 +1,328 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"binlog/internal/cbinlog"
+)
+
+// Every test of this file ends with as many functions held by the library as before.
+func heldAsBefore(t *testing.T) {
+	before := cbinlog.Handles()
+	t.Cleanup(func() {
+		if after := cbinlog.Handles(); after != before {
+			t.Errorf("the library holds %d functions, before %d", after, before)
+		}
+	})
+}
+
+// list is something that callbacks add to.
+type list[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (l *list[T]) add(x T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, x)
+}
+
+func (l *list[T]) get() []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
+func bothWays(t *testing.T, test func(t *testing.T, way []WriterOption)) {
+	t.Run("in the call", func(t *testing.T) { test(t, nil) })
+	t.Run("in the background", func(t *testing.T) { test(t, []WriterOption{WithBackground()}) })
+}
+
+func TestHooksRunForEachSegmentInTheirOrder(t *testing.T) {
+	bothWays(t, func(t *testing.T, way []WriterOption) {
+		heldAsBefore(t)
+		directory, spool := newLog(t), t.TempDir()
+		var opened, closed list[SegmentFile]
+		w := open(t, directory, append(way, WithName("orders"),
+			WithOnOpen(HookCall(func(s SegmentFile) (string, error) { opened.add(s); return "", nil })),
+			WithOnClose(
+				HookChangeExtension(".done"),
+				HookMoveTo(spool),
+				HookCall(func(s SegmentFile) (string, error) {
+					moved := s.Path + ".mine"
+					return moved, os.Rename(s.Path, moved)
+				}),
+				HookCall(func(s SegmentFile) (string, error) { closed.add(s); return "", nil }),
+			))...)
+		appendN(t, w, 2)
+		must(t, w.RollBecause("a reason"))
+		appendN(t, w, 3)
+		must(t, w.Close())
+
+		o, c := opened.get(), closed.get()
+		if len(o) != 2 || o[0].Sequence != 1 || o[1].FirstID != 3 || o[0].Reason != "" || o[0].Log != "orders" {
+			t.Errorf("opened %+v", o)
+		}
+		if len(c) != 2 {
+			t.Fatalf("closed %+v", c)
+		}
+		if c[0].Reason != "a reason" || c[0].Records != 2 || c[0].Bytes == 0 || c[1].Reason != "close" || c[1].FirstID != 3 {
+			t.Errorf("closed %+v", c)
+		}
+		for _, s := range c {
+			if filepath.Dir(s.Path) != spool || !strings.HasSuffix(s.Path, ".done.mine") {
+				t.Errorf("a hook finds it at %s", s.Path)
+			}
+			if _, err := os.Stat(s.Path); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := texts(t, filepath.Join(spool, "*.mine"), Filter{}); len(got) != 5 {
+			t.Error(got)
+		}
+	})
+}
+
+func TestAHookThatFailsIsToldAndTheOthersRun(t *testing.T) {
+	bothWays(t, func(t *testing.T, way []WriterOption) {
+		heldAsBefore(t)
+		var failures list[Error]
+		var reached list[string]
+		hook := func(f func() error) Hook {
+			return HookCall(func(SegmentFile) (string, error) { return "", f() })
+		}
+		w := open(t, newLog(t), append(way,
+			WithOnFailure(func(err *Error) { failures.add(*err) }),
+			WithOnClose(
+				hook(func() error { return errors.New("nobody answers") }),
+				hook(func() error { panic("a defect") }),
+				hook(func() error { runtime.Goexit(); return nil }),
+				hook(func() error { return fmt.Errorf("wrapped: %w", &Error{Status: ErrNoSpace, Message: "full"}) }),
+				hook(func() error { reached.add("the last"); return nil }),
+			))...)
+		appendN(t, w, 1)
+		must(t, w.Roll())
+		// The background's are over when the writer is closed.
+		n, err := w.Failures()
+		must(t, err)
+		must(t, w.Close())
+		got := failures.get()
+		if len(got) != 8 || len(reached.get()) != 2 || (way == nil && n != 4) {
+			t.Fatalf("%d failures (%d counted), reached %v: %v", len(got), n, reached.get(), got)
+		}
+		for i, want := range []struct {
+			status Status
+			text   string
+		}{{ErrIO, "nobody answers"}, {ErrIO, "panic: a defect"}, {ErrIO, "ended its goroutine"}, {ErrNoSpace, "wrapped: "}} {
+			if got[i].Status != want.status || !strings.Contains(got[i].Message, want.text) || got[i].Path == "" {
+				t.Errorf("%+v, not %v", got[i], want)
+			}
+		}
+	})
+}
+
+func TestAListenerThatPanicsHarmsNobody(t *testing.T) {
+	bothWays(t, func(t *testing.T, way []WriterOption) {
+		heldAsBefore(t)
+		var told list[int]
+		w := open(t, newLog(t), append(way,
+			WithOnFailure(func(*Error) { told.add(1); panic("in the listener") }),
+			WithOnClose(HookMoveTo("/nowhere/at/all")))...)
+		appendN(t, w, 1)
+		must(t, w.Close())
+		if len(told.get()) != 1 {
+			t.Error(told.get())
+		}
+	})
+}
+
+func TestACheckRollsTheLog(t *testing.T) {
+	bothWays(t, func(t *testing.T, way []WriterOption) {
+		heldAsBefore(t)
+		directory := newLog(t)
+		var states list[SegmentState]
+		w := open(t, directory, append(way, WithRoll(RollOptions{Check: func(s SegmentState) bool {
+			states.add(s)
+			return s.Records >= 2
+		}}))...)
+		for range 6 {
+			appendN(t, w, 1)
+			must(t, w.Flush())
+			must(t, w.Tick())
+		}
+		must(t, w.Close())
+		segments, err := openReader(t, directory).Segments()
+		must(t, err)
+		seen := states.get()
+		if len(segments) < 2 || len(seen) < 2 {
+			t.Fatalf("%d segments, asked %d times", len(segments), len(seen))
+		}
+		s := seen[0]
+		if s.Path == "" || s.Sequence != 1 || s.FirstID != 1 || s.Bytes == 0 || s.Now.Before(s.Created) {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestACheckThatPanicsSaysNoAndIsTold(t *testing.T) {
+	heldAsBefore(t)
+	directory := newLog(t)
+	var failures list[Error]
+	w := open(t, directory, WithOnFailure(func(err *Error) { failures.add(*err) }))
+	must(t, w.SetRoll(RollOptions{Check: func(SegmentState) bool { panic("a defect") }}))
+	appendN(t, w, 2)
+	must(t, w.Flush())
+	must(t, w.Tick())
+	must(t, w.Close())
+	got := failures.get()
+	if len(got) == 0 || got[0].Status != ErrInvalid || !strings.Contains(got[0].Message, "a defect") || got[0].Path == "" {
+		t.Errorf("%+v", got)
+	}
+	if n := len(texts(t, directory, Filter{})); n != 2 {
+		t.Error(n)
+	}
+}
+
+func TestFunctionsAreGivenBackHoweverTheCallEnds(t *testing.T) {
+	heldAsBefore(t)
+	before := cbinlog.Handles()
+	hook := HookCall(func(SegmentFile) (string, error) { return "", nil })
+	all := []WriterOption{
+		WithOnOpen(hook, hook), WithOnClose(hook), WithOnFailure(func(*Error) {}),
+		WithRoll(RollOptions{Check: func(SegmentState) bool { return false }}),
+	}
+	held := func(n int64) {
+		t.Helper()
+		if got := cbinlog.Handles() - before; got != n {
+			t.Errorf("%d functions are held, not %d", got, n)
+		}
+	}
+	directory := newLog(t)
+	w := open(t, directory, all...)
+	held(5)
+	// Taken over, and given back, by calls that fail.
+	for _, wrong := range []WriterOption{WithBlockBytes(1), WithName("\x00"), WithWrong()} {
+		if _, err := OpenWriter(newLog(t), append(all, wrong)...); err == nil {
+			t.Error("it opens")
+		}
+		held(5)
+	}
+	_, err := OpenWriter(directory, all...)
+	wantIs(t, err, ErrLocked)
+	held(5)
+	// A check that replaces another, and one that is refused.
+	must(t, w.SetRoll(RollOptions{Check: func(SegmentState) bool { return false }}))
+	wantIs(t, w.SetRoll(RollOptions{Zone: "Nowhere/Here", Check: func(SegmentState) bool { return false }}), ErrInvalid)
+	must(t, w.Close())
+	held(0)
+
+	r := openReader(t, directory, WithSalvage(func(Loss) {}))
+	held(1)
+	c := openCursor(t, r, Filter{})
+	must(t, r.Close())
+	held(1)
+	must(t, c.Close())
+	held(0)
+	_, err = OpenReader(newLog(t), WithSalvage(func(Loss) {}))
+	wantIs(t, err, ErrNotFound)
+	_, err = Recover(newLog(t), newLog(t), func(Loss) {})
+	wantIs(t, err, ErrNotFound)
+	held(0)
+}
+
+// WithWrong is an option that only the library finds wrong.
+func WithWrong() WriterOption { return WithOnClose(Hook{cbinlog.Hook{Kind: 99}}) }
+
+func TestAPanicOfALossListenerComesOutOfTheCall(t *testing.T) {
+	heldAsBefore(t)
+	directory := damagedLog(t, oneByte)
+	told := 0
+	reader := openReader(t, directory, WithSalvage(func(Loss) {
+		told++
+		panic("enough")
+	}))
+	c := openCursor(t, reader, Filter{})
+	seen := 0
+	round := func() (panicked any) {
+		defer func() { panicked = recover() }()
+		for _, err := range c.All() {
+			must(t, err)
+			seen++
+		}
+		return nil
+	}
+	if panicked := round(); panicked != "enough" || told != 1 {
+		t.Errorf("%v, told %d times", panicked, told)
+	}
+	before := seen
+	if panicked := round(); panicked != nil || seen <= before || seen < 200 {
+		t.Errorf("%v, %d and then %d records", panicked, before, seen)
+	}
+
+	target := newLog(t)
+	func() {
+		defer func() {
+			if recover() != "enough" {
+				t.Error("Recover does not panic")
+			}
+		}()
+		_, _ = Recover(directory, target, func(Loss) { panic("enough") })
+	}()
+	if got := len(texts(t, target, Filter{})); got != seen {
+		t.Errorf("%d records were recovered, %d salvaged", got, seen)
+	}
+}
+
+func TestAHookWithoutAFunctionPanicsWhereItIsMade(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	HookCall(nil)
+}
+
+// The stack of the goroutine that appends moves while the library holds what it was given.
+func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
+	heldAsBefore(t)
+	directory := newLog(t)
+	var deep func(n int) int
+	deep = func(n int) int {
+		var room [256]byte
+		if n == 0 {
+			return int(room[0])
+		}
+		return deep(n-1) + int(room[255])
+	}
+	w := open(t, directory, WithRoll(RollOptions{Records: 1}),
+		WithOnClose(HookCall(func(SegmentFile) (string, error) { deep(200); runtime.GC(); return "", nil })))
+	const n = 30
+	for i := range n {
+		in(t, "an append", func() {
+			var payload [64]byte
+			copy(payload[:], fmt.Sprintf("record %d", i+1))
+			_, err := w.Append(1, payload[:])
+			if err == nil {
+				_, err = w.Gather(1, payload[:32], payload[32:])
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	must(t, w.Close())
+	for i, text := range texts(t, directory, Filter{}) {
+		if !strings.HasPrefix(text, fmt.Sprintf("%d record %d\x00", i+1, i/2+1)) {
+			t.Errorf("%q", text)
+		}
+	}
+}

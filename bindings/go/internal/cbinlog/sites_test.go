@@ -1,0 +1,89 @@
+package cbinlog
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Functions of the header that Go does without, and why.
+var without = map[string]string{
+	"binlog_roll_options_init":   "options are zeroed, which is the same",
+	"binlog_retention_init":      "options are zeroed, which is the same",
+	"binlog_required_init":       "options are zeroed, which is the same",
+	"binlog_writer_options_init": "options are zeroed, which is the same",
+	"binlog_reader_options_init": "options are zeroed, which is the same",
+	"binlog_filter_init":         "options are zeroed, which is the same",
+	"binlog_cursor_next_batch":   "binlog_cursor_read_packed brings as many, into memory of Go's",
+}
+
+var comment = regexp.MustCompile(`(?s:/\*.*?\*/)|(?m://.*$)`)
+
+func source(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatal(pattern, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(comment.ReplaceAllString(string(text), ""))
+	}
+	return all.String()
+}
+
+func count(in, pattern string) int { return len(regexp.MustCompile(pattern).FindAllString(in, -1)) }
+
+func TestEachFunctionOfTheHeaderIsCalledAtOneSite(t *testing.T) {
+	shim, code := source(t, "shim.[ch]"), source(t, "*.go")
+	functions := regexp.MustCompile(`(?m)^(?:\w[\w ]*[ *])(binlog_\w+)\(`).FindAllStringSubmatch(
+		comment.ReplaceAllString(source(t, "../../../../include/binlog.h"), ""), -1)
+	if len(functions) < 60 {
+		t.Fatalf("only %d functions were found in the header", len(functions))
+	}
+	for _, function := range functions {
+		name := function[1]
+		if name == "binlog_error_free" {
+			continue // shim.c frees what it took, or could not take
+		}
+		calls := count(shim, `\b`+name+`\(`) + count(code, `C\.`+name+`\(`)
+		if _, known := without[name]; known != (calls == 0) || calls > 1 {
+			t.Errorf("%s is called at %d sites", name, calls)
+		}
+	}
+	for _, declared := range regexp.MustCompile(`(?m)^(?:static inline )?[\w]+ \*?(blgo_\w+)\(`).FindAllStringSubmatch(source(t, "shim.h"), -1) {
+		name := declared[1]
+		want := 1
+		if name == "blgo_take" { // shim.c's own
+			want = 0
+		}
+		if calls := count(code, `C\.`+name+`\(`); calls != want {
+			t.Errorf("%s is called at %d sites", name, calls)
+		}
+	}
+}
+
+func TestNoOtherPackageUsesC(t *testing.T) {
+	err := filepath.WalkDir("../..", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || filepath.Dir(path) == "../../internal/cbinlog" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.Contains(string(text), `import "C"`) {
+			t.Errorf("%s uses C", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
