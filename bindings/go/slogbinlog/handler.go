@@ -1,0 +1,214 @@
+// Package slogbinlog is a [slog.Handler] that writes structured log records into a binary log.
+//
+//	writer, err := binlog.OpenWriter("service-log", binlog.WithContentType("text/plain"))
+//	...
+//	handler, err := slogbinlog.New(writer, nil)
+//	...
+//	slog.SetDefault(slog.New(handler))
+//	slog.Info("order taken", "order", 4711, slog.Group("customer", "id", 7))
+//
+// One record of slog becomes one record of the log:
+//
+//	message     the payload
+//	time        the record's time; now, for a record without one
+//	level       the record's type, which is named: "slog.DEBUG", "slog.INFO", "slog.WARN" or "slog.ERROR", the highest of
+//	            them that the level reaches; a level between them is also the metadata "level", such as "INFO+2"
+//	attributes  metadata, in their order; groups come before their attributes' keys with a dot: "customer.id" = "7"
+//	source      the metadata "source", such as "/src/main.go:42", with Options.AddSource
+//
+// So the index of the log finds the errors among millions of other records, and those of one attribute's value:
+//
+//	binlog cat --type slog.ERROR --where customer.id=7 service-log
+package slogbinlog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"binlog"
+)
+
+// Keys of the metadata that are not the user's own. An attribute of the same key comes behind them.
+const (
+	// LevelKey is where a level stands that is none of the four named ones.
+	LevelKey = slog.LevelKey
+	// SourceKey is where the line of code stands with [Options.AddSource].
+	SourceKey = slog.SourceKey
+)
+
+// Options are how a handler works. Zeros are the defaults.
+type Options struct {
+	// Level is the least level that is written; slog.LevelInfo when it is nil. A *slog.LevelVar changes it meanwhile.
+	Level slog.Leveler
+	// AddSource writes the line of code that logged.
+	AddSource bool
+	// SyncLevel, if it is not nil, is the least level at which a record is durable before the call that logs it returns.
+	// Others are as durable as the writer's options say.
+	SyncLevel slog.Leveler
+}
+
+// Handler writes records of slog to a binary log. Goroutines may share it.
+type Handler struct {
+	writer  *binlog.Writer
+	options Options
+	types   [len(levels)]binlog.Type
+	// The attributes of WithAttrs, as metadata.
+	attributes binlog.Metadata
+	// The groups of WithGroup, each with a dot behind it.
+	prefix string
+}
+
+var levels = [...]struct {
+	level slog.Level
+	name  string
+}{
+	{slog.LevelDebug, "slog.DEBUG"}, {slog.LevelInfo, "slog.INFO"}, {slog.LevelWarn, "slog.WARN"}, {slog.LevelError, "slog.ERROR"},
+}
+
+// New makes a handler that writes to the log of a writer, which stays the caller's to close. `options` may be nil. Errors
+// are those of [binlog.Writer.Type].
+func New(writer *binlog.Writer, options *Options) (*Handler, error) {
+	h := &Handler{writer: writer}
+	if options != nil {
+		h.options = *options
+	}
+	for i, l := range levels {
+		var err error
+		if h.types[i], err = writer.Type(l.name, "text/plain"); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// Enabled says whether records of a level are written.
+func (h *Handler) Enabled(_ context.Context, level slog.Level) bool {
+	least := slog.LevelInfo
+	if h.options.Level != nil {
+		least = h.options.Level.Level()
+	}
+	return level >= least
+}
+
+// What a record is made in.
+type scratch struct {
+	metadata binlog.Metadata
+	payload  []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// A scratch that a large record has made larger than this is not kept.
+const keptBytes = 64 << 10
+
+// Handle writes a record. Errors are those of [binlog.Writer.AppendRecord] and, with [Options.SyncLevel], of
+// [binlog.Writer.Sync].
+func (h *Handler) Handle(_ context.Context, record slog.Record) error {
+	s := scratches.Get().(*scratch)
+	typ, exact := h.typeOf(record.Level)
+	m := s.metadata[:0]
+	if !exact {
+		m = m.Add(LevelKey, record.Level.String())
+	}
+	if h.options.AddSource && record.PC != 0 {
+		frame, _ := runtime.CallersFrames([]uintptr{record.PC}).Next()
+		m = m.Add(SourceKey, utf8Of(frame.File)+":"+strconv.Itoa(frame.Line))
+	}
+	m = append(m, h.attributes...)
+	record.Attrs(func(a slog.Attr) bool {
+		m = add(m, h.prefix, a)
+		return true
+	})
+	payload := append(s.payload[:0], record.Message...)
+	_, err := h.writer.AppendRecord(binlog.NewRecord{Type: typ, Time: record.Time, Metadata: m, Payload: payload})
+	if cap(m)+cap(payload) <= keptBytes {
+		s.metadata, s.payload = m, payload
+		scratches.Put(s)
+	}
+	if err == nil && h.options.SyncLevel != nil && record.Level >= h.options.SyncLevel.Level() {
+		err = h.writer.Sync()
+	}
+	return err
+}
+
+// typeOf is the type of the highest named level that is reached, and whether it is that level.
+func (h *Handler) typeOf(level slog.Level) (t binlog.Type, exact bool) {
+	at := 0
+	for i := range levels {
+		if level >= levels[i].level {
+			at = i
+		}
+	}
+	return h.types[at], level == levels[at].level
+}
+
+// WithAttrs is a handler that writes these attributes with each record, too.
+func (h *Handler) WithAttrs(attributes []slog.Attr) slog.Handler {
+	with := *h
+	// What two handlers are made of must not be appended to in place.
+	with.attributes = slices.Clip(with.attributes)
+	for _, a := range attributes {
+		with.attributes = add(with.attributes, h.prefix, a)
+	}
+	with.attributes = slices.Clip(with.attributes)
+	return &with
+}
+
+// WithGroup is a handler that puts the group's name before the keys of the attributes that are still to come.
+func (h *Handler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	with := *h
+	with.prefix += utf8Of(name) + "."
+	return &with
+}
+
+// add adds an attribute, or those of a group.
+func add(m binlog.Metadata, prefix string, a slog.Attr) binlog.Metadata {
+	value := a.Value.Resolve()
+	if value.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += utf8Of(a.Key) + "."
+		}
+		for _, inner := range value.Group() {
+			m = add(m, prefix, inner)
+		}
+		return m
+	}
+	if a.Equal(slog.Attr{}) {
+		return m
+	}
+	key := utf8Of(a.Key)
+	if prefix != "" {
+		key = prefix + key
+	}
+	return m.Add(key, utf8Of(textOf(value)))
+}
+
+func textOf(value slog.Value) string {
+	switch value.Kind() {
+	case slog.KindTime:
+		return value.Time().Format(time.RFC3339Nano)
+	case slog.KindAny:
+		switch v := value.Any().(type) {
+		case []byte:
+			return string(v)
+		case error:
+			return v.Error()
+		default:
+			return fmt.Sprintf("%+v", v)
+		}
+	}
+	return value.String()
+}
+
+// utf8Of is the text with U+FFFD for bytes that are no UTF-8, which the log would refuse with all of the record.
+func utf8Of(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
