@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests java java-test system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -33,7 +33,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests java-test conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
+test: setup lint unit c-tests java-test go-test conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
 	@echo "all suites passed"
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
@@ -72,6 +72,9 @@ fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; nee
 
 defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
 	python3 tests/defects/run.py
+
+go-test: prefix ## The Go module: vet, tests with the race detector, shared and static, cgo's checks of pointers, examples.
+	bindings/go/test.sh
 
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh

@@ -12,6 +12,8 @@ need valgrind valgrind
 need readelf binutils
 need python3 python3
 need column bsdextrautils
+# Go is often there but not on the PATH.
+[ -x /usr/local/go/bin/go ] || need go golang-go
 need strace strace
 need mount mount
 need javac default-jdk-headless
@@ -41,6 +43,11 @@ fi
 # A Rust toolchain that is there but not on the PATH, as in a fresh shell after its installation.
 if ! command -v cargo >/dev/null 2>&1; then
   echo "setup: no cargo on the PATH. Install Rust 1.88 or newer (rustup is the usual way), then run this again." >&2
+  exit 1
+fi
+go=$(command -v go || echo /usr/local/go/bin/go)
+if ! "$go" version | grep -qE 'go(1\.(2[4-9]|[3-9][0-9])|[2-9])'; then
+  echo "setup: $("$go" version) is too old: install Go 1.24 or newer, then run this again." >&2
   exit 1
 fi
 for part in clippy fmt; do

@@ -89,7 +89,7 @@ func TestOptionsReachTheLog(t *testing.T) {
 		WithFlush(Lag{Records: 10, Bytes: 1000, Interval: -1}), WithSync(Lag{Records: 100, Interval: time.Hour}),
 		WithFileMode(0o600), WithFileGroup(fmt.Sprint(os.Getgid())), WithHeartbeat(time.Hour),
 		WithFullDiskWait(time.Second), WithKeep(Retention{Segments: 2, Age: time.Hour, Bytes: 1 << 40}),
-		WithRoll(RollOptions{Period: time.Hour, Age: time.Hour, Records: 1 << 40, Zone: "Europe/Berlin", NameTemplate: "{name}-{seq}"}),
+		WithRoll(RollOptions{Period: 50 * 365 * 24 * time.Hour, Age: time.Hour, Records: 1 << 40, Zone: "Europe/Berlin", NameTemplate: "{name}-{seq}"}),
 	)
 	_, err := w.Append(1, make([]byte, 1001))
 	wantIs(t, err, ErrTooLarge)
