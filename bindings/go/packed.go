@@ -85,18 +85,19 @@ func appendFrame(frames []byte, t Type, id uint64, ns int64, flags uint32, metad
 		frames = grow(frames, size)
 	}
 	frames = frames[:used+size]
-	frame := frames[used:]
 	// The padding; what it has too much is overwritten.
-	binary.LittleEndian.PutUint64(frame[size-8:], 0)
-	binary.LittleEndian.PutUint32(frame[frameSize:], uint32(size))
-	binary.LittleEndian.PutUint32(frame[frameType:], uint32(t))
-	binary.LittleEndian.PutUint64(frame[frameID:], id)
-	binary.LittleEndian.PutUint64(frame[frameTime:], uint64(ns))
-	binary.LittleEndian.PutUint32(frame[frameMetadataLen:], uint32(len(metadata)))
-	binary.LittleEndian.PutUint32(frame[framePayloadLen:], length)
-	binary.LittleEndian.PutUint64(frame[frameFlags:], uint64(flags))
-	n := copy(frame[frameHeader:], metadata)
-	copy(frame[frameHeader+n:], payload)
+	binary.LittleEndian.PutUint64(frames[used+size-8:], 0)
+	h := (*[frameHeader]byte)(frames[used:])
+	binary.LittleEndian.PutUint64(h[frameSize:], uint64(size)|uint64(t)<<32)
+	binary.LittleEndian.PutUint64(h[frameID:], id)
+	binary.LittleEndian.PutUint64(h[frameTime:], uint64(ns))
+	binary.LittleEndian.PutUint64(h[frameMetadataLen:], uint64(len(metadata))|uint64(length)<<32)
+	binary.LittleEndian.PutUint64(h[frameFlags:], uint64(flags))
+	at := used + frameHeader
+	if len(metadata) > 0 {
+		at += copy(frames[at:], metadata)
+	}
+	copy(frames[at:], payload)
 	return frames
 }
 
