@@ -190,6 +190,10 @@ func TestACheckThatPanicsSaysNoAndIsTold(t *testing.T) {
 	if n := len(texts(t, directory, Filter{})); n != 2 {
 		t.Error(n)
 	}
+	// SetRoll begins a segment, and nothing else did.
+	if segments, err := openReader(t, directory).Segments(); err != nil || len(segments) != 2 {
+		t.Errorf("it rolled nevertheless: %+v, %v", segments, err)
+	}
 }
 
 func TestFunctionsAreGivenBackHoweverTheCallEnds(t *testing.T) {
@@ -303,8 +307,13 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 		}
 		return deep(n-1) + int(room[255])
 	}
-	w := open(t, directory, WithRoll(RollOptions{Records: 1}),
-		WithOnClose(HookCall(func(SegmentFile) (string, error) { deep(200); runtime.GC(); return "", nil })))
+	var asked list[int]
+	w := open(t, directory, WithFlush(Lag{Records: 1}), // so that each append writes, and the check is asked within it
+		WithRoll(RollOptions{Check: func(SegmentState) bool {
+			asked.add(deep(200))
+			runtime.GC()
+			return false
+		}}))
 	const n = 30
 	for i := range n {
 		in(t, "an append", func() {
@@ -318,6 +327,9 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	if n := len(asked.get()); n < 2*30 {
+		t.Errorf("the check was asked %d times", n)
 	}
 	must(t, w.Close())
 	for i, text := range texts(t, directory, Filter{}) {

@@ -103,7 +103,10 @@ func TestAnErrorIsItsStatusItsErrnoAndWhatTheErrnoIs(t *testing.T) {
 		t.Error("it is another status, too")
 	}
 
-	// A file where a directory is needed.
+	// Without an errno, too.
+	_, err = openCursor(t, openReader(t, writeLog(t, 1, 0)), Filter{}).Get(2)
+	wantIs(t, err, fs.ErrNotExist)
+
 	path := newLog(t)
 	must(t, os.WriteFile(path, []byte("no log, but a text\n"), 0o600))
 	_, err = OpenReader(path)
@@ -112,6 +115,7 @@ func TestAnErrorIsItsStatusItsErrnoAndWhatTheErrnoIs(t *testing.T) {
 	if !errors.As(err, &failure) || failure.Path != path || failure.Offset != 0 || failure.OSCode != 0 {
 		t.Errorf("%+v", failure)
 	}
+	// A file where a directory is needed.
 	_, err = OpenWriter(path + "/below")
 	if !errors.As(err, &failure) || failure.OSCode == 0 {
 		t.Fatalf("%+v has no errno", failure)

@@ -111,7 +111,8 @@ type SegmentFile struct {
 // still run.
 //
 // They run outside of the library's locks: in a thread of the library [WithBackground], else during the call that opens,
-// rolls or closes. They must not use the writer.
+// syncs, ticks, rolls or closes next; when there was none for a second, during one that appends or flushes. They must not
+// use the writer.
 type Hook struct{ hook cbinlog.Hook }
 
 const (

@@ -238,8 +238,10 @@ func (w *Writer) Flush() error { return w.call(cbinlog.Writer.Flush) }
 // the log is opened anew: what is on the disk is not known then.
 func (w *Writer) Sync() error { return w.call(cbinlog.Writer.Sync) }
 
-// Tick does what the intervals of [WithFlush], [WithSync], [WithHeartbeat] and [WithRoll] ask for by now. Only a writer
-// without [WithBackground] whose log may go quiet needs it, every so often. Errors are as of [Writer.Sync].
+// Tick does what time asks for by now: the intervals of [WithFlush], [WithSync] and [WithHeartbeat], rolling by the clock;
+// and what rolls have left to do: it prepares the next file, makes closed segments durable, runs hooks, removes old
+// segments. Only a writer without [WithBackground] needs it, every so often, from a goroutine of its own: when its log may
+// go quiet, or when no append may wait for the disk because of a roll. Errors are as of [Writer.Sync].
 func (w *Writer) Tick() error { return w.call(cbinlog.Writer.Tick) }
 
 // Roll ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Errors

@@ -135,6 +135,7 @@ func TestWrongArgumentsAreInvalid(t *testing.T) {
 		"a name with a slash":         WithName("a/b"),
 		"a name with a NUL":           WithName("a\x00b"),
 		"a block that is too small":   WithBlockBytes(1),
+		"an index in tiny pieces":     WithIndexBytes(1),
 		"a period of half seconds":    WithRoll(RollOptions{Period: 1500 * time.Millisecond}),
 		"a negative period":           WithRoll(RollOptions{Period: -time.Second}),
 		"a negative age":              WithRoll(RollOptions{Age: -1}),

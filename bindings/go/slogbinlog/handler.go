@@ -152,12 +152,11 @@ func (h *Handler) typeOf(level slog.Level) (t binlog.Type, exact bool) {
 // WithAttrs is a handler that writes these attributes with each record, too.
 func (h *Handler) WithAttrs(attributes []slog.Attr) slog.Handler {
 	with := *h
-	// What two handlers are made of must not be appended to in place.
+	// Nothing is appended in place to what other handlers have, too.
 	with.attributes = slices.Clip(with.attributes)
 	for _, a := range attributes {
 		with.attributes = add(with.attributes, h.prefix, a)
 	}
-	with.attributes = slices.Clip(with.attributes)
 	return &with
 }
 
