@@ -24,14 +24,15 @@ passed=0
 failed=0
 # check NAME COMMAND...: runs the command and prints one line; what it printed only if it fails.
 check() {
-  local name=$1
+  local name=$1 code=0
   shift
-  if "$@" >"$work/output" 2>&1 </dev/null; then
+  "$@" >"$work/output" 2>&1 </dev/null || code=$?
+  if [ "$code" = 0 ]; then
     passed=$((passed + 1))
     echo "ok    $name"
   else
     failed=$((failed + 1))
-    echo "FAIL  $name (exit $?)"
+    echo "FAIL  $name (exit $code)"
     head -n 100 "$work/output" | sed 's/^/      /'
     return 1
   fi
