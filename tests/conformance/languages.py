@@ -104,7 +104,7 @@ def go(work):
     program = work / "conform-go"
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "pkgconfig")}
     build(["go", "build", "-o", program, "./internal/conform"], cwd=ROOT / "bindings/go", env=environment)
-    return Program("Go", [program], "go", has_extras=False, environment={"LD_LIBRARY_PATH": str(prefix)})
+    return Program("Go", [program], "go", environment={"LD_LIBRARY_PATH": str(prefix)})
 
 
 def has_sanitizers(compiler):
