@@ -384,9 +384,9 @@ typedef struct binlog_segment_file {
  * says so with binlog_hook_result_set_path, so that the next one finds it.
  *
  * Hooks run one after the other, outside of the library's locks: in a thread of the library with
- * BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it, in one that syncs or ticks, too, and
- * when nobody has done any of this for a second, in one that appends or flushes. They must not use the writer, and must
- * not throw or jump out.
+ * BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
+ * necessary, or, where a thread calls binlog_writer_tick at least once a second, in that. They must not use the writer,
+ * and must not throw or jump out.
  */
 typedef binlog_status (*binlog_hook_callback)(void *userdata,
                                               const struct binlog_segment_file *segment,
@@ -927,10 +927,11 @@ binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_err
 /**
  * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left
  * to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer
- * without a background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no
- * append may wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
+ * without a background thread needs it, from a thread of its own: every so often when its log may go quiet; at least once a
+ * second when no append is to wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
  */
-binlog_status binlog_writer_tick(struct binlog_writer *writer, struct binlog_error **err);
+binlog_status binlog_writer_tick(struct binlog_writer *writer,
+                                 struct binlog_error **err);
 
 /**
  * How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or

@@ -442,6 +442,31 @@ fn an_append_that_rolls_waits_for_no_disk_when_somebody_ticks() {
 }
 
 #[test]
+fn where_nobody_ticks_a_closed_segment_is_durable_and_its_hooks_were_called_when_the_append_returns() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let closed = Arc::new(AtomicU64::new(0));
+    let counted = closed.clone();
+    let hook: Hook = Arc::new(move |_: &SegmentFile| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(None)
+    });
+    let hooks = Hooks { on_close: vec![hook], ..Hooks::default() };
+    let options = with(RollOptions { records: Some(1), ..RollOptions::default() }, &time);
+    let writer = open(&directory, WriterOptions { hooks, ..options });
+    for id in 1..5 {
+        writer.append(1, b"one").unwrap();
+        writer.flush().unwrap();
+        assert_eq!((closed.load(Ordering::SeqCst), writer.position().unwrap().durable), (id - 1, id - 1));
+    }
+    // Ticks that have come to an end count no more.
+    writer.tick().unwrap();
+    time.pass(2 * SECOND);
+    writer.append(1, b"one").unwrap();
+    writer.flush().unwrap();
+    assert_eq!(closed.load(Ordering::SeqCst), 4);
+}
+
+#[test]
 fn what_a_roll_leaves_to_do_waits_for_a_call_that_waits_anyway_but_not_for_long() {
     type Leave = fn(&Writer, &Time);
     let rolls = |writer: &Writer, count: u64| {
@@ -475,6 +500,7 @@ fn what_a_roll_leaves_to_do_waits_for_a_call_that_waits_anyway_but_not_for_long(
         let hooks = Hooks { on_close: vec![hook], ..Hooks::default() };
         let options = with(RollOptions { records: Some(1), ..RollOptions::default() }, &time);
         let writer = open(&directory, WriterOptions { hooks, ..options });
+        writer.tick().unwrap();
         rolls(&writer, count);
         assert_eq!(closed.load(Ordering::SeqCst), 0, "{way}");
         leave(&writer, &time);

@@ -60,9 +60,9 @@ pub struct binlog_hook_result {
 /// says so with binlog_hook_result_set_path, so that the next one finds it.
 ///
 /// Hooks run one after the other, outside of the library's locks: in a thread of the library with
-/// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it, in one that syncs or ticks, too, and
-/// when nobody has done any of this for a second, in one that appends or flushes. They must not use the writer, and must
-/// not throw or jump out.
+/// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
+/// necessary, or, where a thread calls binlog_writer_tick at least once a second, in that. They must not use the writer,
+/// and must not throw or jump out.
 pub type binlog_hook_callback = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,

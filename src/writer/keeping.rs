@@ -1,7 +1,6 @@
 //! What is done beside the writing: closed segments become durable, the next file is prepared, hooks are called, old
-//! segments are removed. In one thread of its own for a writer with a background thread. Else in a call that waits for the
-//! disk anyway, so that no append does because of a roll: sync, tick, roll, close. Where none of them comes in time, an
-//! append or a flush does it after all. No lock is held meanwhile.
+//! segments are removed. In one thread of its own for a writer with a background thread; where the caller's program has a
+//! thread that ticks, in that; else in the thread whose call made it necessary. No lock is held meanwhile.
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -19,7 +18,7 @@ use crate::options::{Hook, SegmentFile};
 
 /// Nanoseconds after which the file of the current segment is looked for again while something is being written.
 const LOOK_EVERY: u64 = 1_000_000_000;
-/// Nanoseconds that what follows a roll may wait for a call that waits for the disk anyway.
+/// Nanoseconds for which what follows a roll waits for the next tick, and after which nobody is thought to tick.
 const PATIENCE: u64 = 1_000_000_000;
 /// Steps that may wait for it, two for each roll: closed files stay open as long.
 const PATIENT_STEPS: usize = 32;
@@ -30,6 +29,8 @@ pub(super) struct House {
     steps: VecDeque<Step>,
     /// Since when the first of them waits.
     since: i64,
+    /// When the caller's program has ticked last.
+    ticked: Option<i64>,
     /// A thread is at it, and will look once more before it stops.
     busy: bool,
     /// There is something else to look after: the next file, the current one.
@@ -50,11 +51,21 @@ impl Shared {
         self.chores.notify_one();
     }
 
-    /// Whether what was posted has waited for so long that even an append has to see to it.
+    /// Whether whoever has posted something has to see to it: nobody ticks, or not often enough. A power cut may find more
+    /// than one segment that is not durable otherwise, and only those who tick gain by that.
     pub(super) fn is_overdue(&self) -> bool {
         let house = self.house.lock();
-        let waited = || self.options.clock.now_ns().wrapping_sub(house.since).unsigned_abs();
-        !house.steps.is_empty() && !house.busy && (house.steps.len() >= PATIENT_STEPS || waited() >= PATIENCE)
+        if house.steps.is_empty() || house.busy {
+            return false;
+        }
+        let now = self.options.clock.now_ns();
+        let is_long = |since: i64| now.wrapping_sub(since).unsigned_abs() >= PATIENCE;
+        house.steps.len() >= PATIENT_STEPS || is_long(house.since) || house.ticked.is_none_or(is_long)
+    }
+
+    /// Takes note that somebody ticks.
+    pub(super) fn note_tick(&self) {
+        self.house.lock().ticked = Some(self.options.clock.now_ns());
     }
 
     /// Makes closed segments durable and does the rest that waits, unless a thread of the library does.

@@ -65,6 +65,7 @@ impl Writer {
     pub fn tick(&self) -> Result<()> {
         let shared = &self.shared;
         shared.check_usable()?;
+        shared.note_tick();
         let mut filling = shared.append.lock();
         let turned = shared.turn_if_time(&mut filling);
         let beaten = shared.beat_if_time(&mut filling)?;

@@ -58,8 +58,8 @@ pub unsafe extern "C" fn binlog_writer_sync(writer: *mut binlog_writer, err: *mu
 
 /// Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left
 /// to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer
-/// without a background thread needs it, every so often, from a thread of its own: when its log may go quiet, or when no
-/// append may wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
+/// without a background thread needs it, from a thread of its own: every so often when its log may go quiet; at least once a
+/// second when no append is to wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
