@@ -9,7 +9,7 @@ use binlog::{Filter, Kind, Reader, ReaderOptions};
 use clap::error::ErrorKind;
 use clap::Args;
 
-use crate::args::{self, Ids, Type};
+use crate::args;
 use crate::damage::{self, Unread};
 use crate::losses::{self, Heard, ADVICE};
 use crate::output::{complain, Fail};
@@ -17,6 +17,7 @@ use crate::printer::{Printer, Stop};
 use crate::render::Format;
 use crate::rolling::Require;
 use crate::scan::may_have_been_closed_meanwhile;
+use crate::select::Select;
 use crate::signals::{exit_code, Signals, Woken};
 use crate::{DAMAGED, FAILED, OK};
 
@@ -55,24 +56,14 @@ pub struct Cat {
     path: Vec<PathBuf>,
     #[arg(short = 'F', long, value_enum, default_value = "lines")]
     format: Format,
-    /// Only records of this type; may be repeated
-    #[arg(long = "type", value_name = "N|NAME", value_parser = args::any_type)]
-    types: Vec<Type>,
+    #[command(flatten)]
+    select: Select,
     /// Only records of this time or later
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
     from: Option<i64>,
     /// Only records before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
     to: Option<i64>,
-    /// Only this record, or those of a range with both ends: 7, 7..9, 7.., ..9
-    #[arg(long, value_name = "ID|A..B", value_parser = args::ids)]
-    id: Option<Ids>,
-    /// Only records with this metadata; may be repeated, and all must be there
-    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = args::pair)]
-    pairs: Vec<(String, String)>,
-    /// Only the last so many of the records that all the rest lets through
-    #[arg(long, value_name = "N")]
-    last: Option<u64>,
     /// From the newest record to the oldest
     #[arg(short, long, conflicts_with_all = ["follow", "salvage"])]
     reverse: bool,
@@ -143,26 +134,12 @@ fn check(args: &Cat) {
 }
 
 fn filter(args: &Cat) -> Filter {
-    let (from_id, to_id) = args.id.unwrap_or_default();
-    let mut filter = Filter {
-        from_id,
-        to_id,
-        from_time: args.from,
-        to_time: args.to,
+    Filter {
         headers_only: args.headers,
         events: args.events,
-        metadata: args.pairs.clone(),
-        last: args.last,
         newest_first: args.reverse,
-        ..Filter::default()
-    };
-    for one in &args.types {
-        match one {
-            Type::Number(number) => filter.types.push(*number),
-            Type::Name(name) => filter.type_names.push(name.clone()),
-        }
+        ..args.select.filter(args.from, args.to)
     }
-    filter
 }
 
 fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {

@@ -4,6 +4,8 @@ mod append;
 mod args;
 mod cat;
 mod damage;
+mod export;
+mod held;
 mod human;
 mod import;
 mod index;
@@ -25,6 +27,7 @@ mod render;
 mod roll;
 mod rolling;
 mod scan;
+mod select;
 mod signals;
 mod summary;
 mod verdict;
@@ -65,7 +68,8 @@ Examples:
   binlog cat --salvage logs/                  all that can be read of a damaged log
   binlog recover logs/ saved/                 and a clean log of it
   binlog prune --keep 30d --dry-run logs/     what is older than 30 days
-  binlog import old/*.binlog logs/            an older library's files become a log"
+  binlog import old/*.binlog logs/            an older library's files become a log
+  binlog export --to jsonl logs/ all.jsonl    and a log the file of another library"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -81,6 +85,7 @@ enum Command {
     Recover(recover::Recover),
     Index(index::Index),
     Import(import::Import),
+    Export(export::Export),
     Ls(ls::Ls),
     Roll(roll::Roll),
     Prune(prune::Prune),
@@ -106,6 +111,7 @@ fn main() -> ExitCode {
         Command::Recover(args) => recover::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Roll(args) => roll::run(&args),
         Command::Prune(args) => prune::run(&args),

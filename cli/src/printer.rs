@@ -1,7 +1,8 @@
 //! Prints the records of a cursor, one after the other.
 
-use binlog::{Cursor, Metadata, Record, FIRST_NAMED_TYPE};
+use binlog::{Cursor, FIRST_NAMED_TYPE};
 
+use crate::held::Held;
 use crate::losses::{self, Heard};
 use crate::output::{complain, Fail, Out};
 use crate::render::{render, Format};
@@ -74,37 +75,4 @@ fn tell(heard: &Option<Heard>, losses: &mut u64, out: &mut Out) -> Result<(), Fa
         *losses += 1;
     }
     Ok(())
-}
-
-/// The copy of a record.
-#[derive(Default)]
-struct Held {
-    id: u64,
-    time: i64,
-    type_id: u32,
-    payload_len: u32,
-    metadata: Vec<u8>,
-    payload: Vec<u8>,
-}
-
-impl Held {
-    fn copy(&mut self, record: &Record<'_>) {
-        (self.id, self.time, self.type_id) = (record.id, record.time, record.type_id);
-        self.payload_len = record.payload_len;
-        self.metadata.clear();
-        self.metadata.extend_from_slice(record.metadata.as_bytes());
-        self.payload.clear();
-        self.payload.extend_from_slice(record.payload);
-    }
-
-    fn record(&self) -> Record<'_> {
-        Record {
-            id: self.id,
-            time: self.time,
-            type_id: self.type_id,
-            metadata: Metadata::from_bytes(&self.metadata),
-            payload: &self.payload,
-            payload_len: self.payload_len,
-        }
-    }
 }

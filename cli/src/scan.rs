@@ -85,4 +85,9 @@ impl Place {
         let here = self.segments.get(self.at).map_or(0, |segment| segment.2);
         self.progress.at(self.bytes_before + self.bytes_here.min(here));
     }
+
+    /// For lines that go to the same terminal as the bar.
+    pub fn hide_while(&self, tell: impl FnOnce()) {
+        self.progress.hide_while(tell);
+    }
 }

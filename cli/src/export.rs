@@ -1,0 +1,318 @@
+//! `binlog export`: a log as a file that an older library's own program reads.
+
+mod form;
+mod java;
+mod pickle;
+mod python;
+mod shoebox;
+mod target;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, FIRST_NAMED_TYPE};
+use clap::error::ErrorKind;
+use clap::Args;
+
+use crate::args;
+use crate::damage;
+use crate::held::Held;
+use crate::losses::{self, Heard};
+use crate::output::{complain, Fail};
+use crate::rolling::Require;
+use crate::scan::{may_have_been_closed_meanwhile, Place};
+use crate::select::Select;
+use crate::signals::{exit_code, Signals};
+use crate::{human, json, DAMAGED, OK};
+use form::{Form, Loss, Losses, Stop};
+use target::{Target, Unfinished};
+
+/// Write records to a file that another library's program reads
+///
+/// LOG is a directory of segments, a file, or a pattern in quotes. OUTPUT comes to be whole or not at all: it is written
+/// beside its place, made durable and then named. A record that the form cannot hold ends the export, with its id and the
+/// reason, unless --leave-out says that this may be lost.
+#[derive(Args)]
+#[command(after_help = "\
+Forms:
+  java-binlog    ids (31 bits), times in milliseconds, types that are numbers, metadata, events; the \
+log's name, content type, parameters and time of creation
+  python-logger  MapLogger, closed: the type's name, which must be ASCII, is the class
+  shoebox        an archive: metadata, each key once
+  shoebox-json   a payload a line, always compressed with gzip: JSON objects without line breaks
+  jsonl          what `binlog cat --format json` prints
+
+An OUTPUT of java-binlog or jsonl whose name ends in .gz is compressed with gzip.
+
+Times: as `binlog cat` takes them (2026-03-01T12:30:00Z, 2026-03-01, @SECONDS, now, -1h, \"10m ago\").
+
+Exit status: 0 all was exported, 1 the export failed and there is no OUTPUT, 3 something of the log was \
+left unread (a torn tail; with --salvage, damage) and the rest is in OUTPUT, 130 stopped by Ctrl-C.
+
+Examples:
+  binlog export --to jsonl logs/ - | jq .text
+  binlog export --to java-binlog --leave-out times logs/ orders.binlog
+  binlog export --to python-logger --leave-out times,metadata --type Reading logs/ the_logger.log
+  binlog export --to shoebox --leave-out times,types --since 2026-03-01 logs/ test_2026_03_01.events")]
+pub struct Export {
+    /// The log: a directory, a file, or a pattern
+    log: PathBuf,
+    /// The file to write; - is standard output, for jsonl only
+    output: PathBuf,
+    /// The form of the file
+    #[arg(long, value_enum, value_name = "FORM")]
+    to: To,
+    /// What may be lost where the form has no place for it; more than one with commas
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    leave_out: Vec<Loss>,
+    /// Bytes of a length in a file of the Java binlog: 1, 2 or 4 (the default)
+    #[arg(long, value_name = "N", value_parser = length_bytes)]
+    length_bytes: Option<u8>,
+    /// The log's own events too, for java-binlog and jsonl
+    #[arg(long)]
+    events: bool,
+    /// Replace OUTPUT if it is there
+    #[arg(long)]
+    force: bool,
+    /// Go on behind damage; each loss is a line on standard error, and the exit status is 3 when there was one
+    #[arg(long)]
+    salvage: bool,
+    /// Say nothing when all went well
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    select: Select,
+    /// Only records of this time or later
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
+    since: Option<i64>,
+    /// Only records before this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
+    until: Option<i64>,
+    #[command(flatten)]
+    require: Require,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum To {
+    JavaBinlog,
+    PythonLogger,
+    Shoebox,
+    ShoeboxJson,
+    Jsonl,
+}
+
+fn length_bytes(text: &str) -> Result<u8, String> {
+    match text {
+        "1" => Ok(1),
+        "2" => Ok(2),
+        "4" => Ok(4),
+        _ => Err("a length has 1, 2 or 4 bytes".to_owned()),
+    }
+}
+
+/// As `binlog cat --format json` prints them.
+struct Json;
+
+impl Form for Json {
+    fn record(&mut self, mut out: &mut dyn Write, record: &Record<'_>, name: Option<&str>) -> Result<(), Stop> {
+        Ok(json::record(&mut out, record, name, false)?)
+    }
+}
+
+/// How reading came to an end.
+enum Ended {
+    Well,
+    /// Something is left unread.
+    Damaged,
+    Signal(i32),
+}
+
+pub fn run(args: &Export) -> Result<u8, Fail> {
+    check(args);
+    let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
+    let heard = Heard::default();
+    let options = if args.salvage { heard.options() } else { ReaderOptions::default() };
+    let options = ReaderOptions { require: args.require.required(), ..options };
+    let reader = Reader::open(&args.log, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let segments = reader.segments();
+    let first = one_log(args, &segments)?;
+    let mut target = open_target(args, &segments)?;
+    let losses = Losses(args.leave_out.clone());
+    let mut form: Box<dyn Form> = match args.to {
+        To::JavaBinlog => Box::new(java::Java::new(args.length_bytes.unwrap_or(4), losses)),
+        To::PythonLogger => Box::new(python::Python::new(losses)),
+        To::Shoebox => Box::new(shoebox::Archive::new(losses)),
+        To::ShoeboxJson => Box::new(shoebox::Lines::new(losses)),
+        To::Jsonl => Box::new(Json),
+    };
+    form.begin(target.out(), first).map_err(|e| target.failed(e))?;
+    let mut work = Work { args, signals, heard, target: &mut target, form: &mut *form, records: 0, bytes: 0 };
+    let ended = work.copy(&reader, Place::new(&segments))?;
+    let (records, bytes) = (work.records, work.bytes);
+    let damaged = match ended {
+        Ended::Signal(signal) => return Ok(exit_code(signal)),
+        Ended::Damaged => true,
+        Ended::Well => false,
+    };
+    form.end(target.out()).map_err(|e| target.failed(e))?;
+    let to_file = matches!(target, Target::File(_));
+    target.finish()?;
+    if to_file && !args.quiet {
+        complain(&format!(
+            "{} ({}) exported to {}{}",
+            human::counted(records, "record"),
+            human::bytes(bytes),
+            args.output.display(),
+            left_out_of_the_log(args.to, first)
+        ));
+    }
+    Ok(if damaged { DAMAGED } else { OK })
+}
+
+fn check(args: &Export) {
+    let is_gz = args.output.extension().is_some_and(|extension| extension == "gz");
+    let wrong = if args.output.as_os_str() == "-" && args.to != To::Jsonl {
+        "only jsonl goes to standard output"
+    } else if args.length_bytes.is_some() && args.to != To::JavaBinlog {
+        "--length-bytes is of the Java binlog's form"
+    } else if args.events && !matches!(args.to, To::JavaBinlog | To::Jsonl) {
+        "--events takes java-binlog or jsonl: the other forms have no events"
+    } else if is_gz && matches!(args.to, To::PythonLogger | To::Shoebox) {
+        "this form is not compressed: leave .gz out of the name"
+    } else if args.since.is_some_and(|since| args.until.is_some_and(|until| since > until)) {
+        "--since is later than --until"
+    } else {
+        return;
+    };
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{wrong}\n")).exit();
+}
+
+/// The first segment of the log, which has to be one: ids of several would repeat, and their facts contradict.
+fn one_log<'a>(args: &Export, segments: &'a [SegmentFacts]) -> Result<&'a SegmentFacts, Fail> {
+    let log = args.log.display();
+    let first = segments.first().ok_or_else(|| Fail::Told(format!("{log} holds no log")))?;
+    match segments.iter().find(|segment| segment.log_id != first.log_id) {
+        None => Ok(first),
+        Some(other) => Err(Fail::Told(format!(
+            "{log} holds several logs, of which one at a time is exported ({}, {}): name its files with a pattern",
+            human::plain(&first.name),
+            human::plain(&other.name)
+        ))),
+    }
+}
+
+fn open_target(args: &Export, segments: &[SegmentFacts]) -> Result<Target, Fail> {
+    let output = &args.output;
+    if output.as_os_str() == "-" {
+        return Ok(Target::Standard(crate::output::Out::new()));
+    }
+    let shown = output.display();
+    let place = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let canonical = |path: &Path| fs::canonicalize(path).ok();
+    if args.log.is_dir() && canonical(place).is_some_and(|place| canonical(&args.log) == Some(place)) {
+        return Err(Fail::Told(format!("{shown} would be in the log's own directory, and read as a part of it")));
+    }
+    if let Some(there) = canonical(output) {
+        if segments.iter().any(|segment| canonical(&segment.path).as_ref() == Some(&there)) {
+            return Err(Fail::Told(format!("{shown} is a file of the log itself")));
+        }
+    }
+    let is_gz = output.extension().is_some_and(|extension| extension == "gz");
+    Ok(Target::File(Unfinished::create(output, is_gz || args.to == To::ShoeboxJson, args.force)?))
+}
+
+/// What the log says about itself and the form has no place for.
+fn left_out_of_the_log(to: To, log: &SegmentFacts) -> &'static str {
+    let says = !log.parameters.keys().all(|key| key == "legacy.format");
+    match to {
+        To::JavaBinlog => "",
+        _ if says => "; the form has no place for the log's parameters",
+        _ => "",
+    }
+}
+
+struct Work<'a> {
+    args: &'a Export,
+    signals: Signals,
+    heard: Heard,
+    target: &'a mut Target,
+    form: &'a mut dyn Form,
+    records: u64,
+    bytes: u64,
+}
+
+impl Work<'_> {
+    fn copy(&mut self, reader: &Reader, mut place: Place) -> Result<Ended, Fail> {
+        let filter = Filter { events: self.args.events, ..self.args.select.filter(self.args.since, self.args.until) };
+        let mut cursor = reader.cursor(&filter)?;
+        let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
+        loop {
+            if let Some(signal) = self.signals.caught() {
+                return Ok(Ended::Signal(signal));
+            }
+            let copied = self.next(&mut cursor, &mut held, &mut place);
+            for loss in self.heard.take() {
+                place.hide_while(|| complain(&losses::line(&loss)));
+                losses += 1;
+            }
+            match copied? {
+                true => second_look = false,
+                false if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
+                false => break,
+            }
+        }
+        match damage::at_the_end(&cursor.tail()) {
+            // A cursor that salvages has told of it as a loss.
+            Some(trouble) if !self.args.salvage => {
+                place.hide_while(|| complain(&trouble));
+                Ok(Ended::Damaged)
+            }
+            _ if losses > 0 => Ok(Ended::Damaged),
+            _ => Ok(Ended::Well),
+        }
+    }
+
+    /// What there is of an export that fails.
+    fn exported(&self) -> &'static str {
+        match self.target {
+            Target::Standard(_) => "the records before it were printed",
+            Target::File(_) => "nothing was exported",
+        }
+    }
+
+    /// Writes the next record; false when there is none.
+    fn next(&mut self, cursor: &mut Cursor, held: &mut Held, place: &mut Place) -> Result<bool, Fail> {
+        let next = cursor.next().map_err(|e| match e.kind() {
+            Kind::Corrupt => Fail::Told(format!(
+                "{e}; {}; `--salvage` exports what lies behind damage too, and `binlog verify` tells all of it",
+                self.exported()
+            )),
+            _ => Fail::Told(format!("{e}; {}", self.exported())),
+        })?;
+        let Some(record) = next else { return Ok(false) };
+        place.of(&record);
+        place.show();
+        let id = record.id;
+        if !record.is_event() {
+            self.records += 1;
+            self.bytes += record.payload.len() as u64;
+        }
+        let out = self.target.out();
+        let written = if record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
+            // A cursor tells no names while it lends a record.
+            held.copy(&record);
+            self.form.record(out, &held.record(), cursor.type_name(held.type_id))
+        } else {
+            self.form.record(out, &record, None)
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(Stop::Output(e)) => Err(self.target.failed(e)),
+            Err(Stop::Refused(why)) => {
+                let (log, id) = (self.args.log.display(), human::count(id));
+                Err(Fail::Told(format!("{log}: record {id} {why}; {}", self.exported())))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Where an export goes: standard output, or a file that comes to be whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
+use crate::output::{Fail, Out};
+
+/// What a file is called until it is whole.
+const UNFINISHED: &str = ".exporting";
+const BUFFER: usize = 256 << 10;
+
+pub enum Target {
+    Standard(Out),
+    File(Unfinished),
+}
+
+impl Target {
+    /// The error says which file.
+    pub fn failed(&self, error: io::Error) -> Fail {
+        match self {
+            Target::Standard(_) => error.into(),
+            Target::File(file) => Fail::Told(format!("{}: cannot write: {error}", file.path.display())),
+        }
+    }
+
+    pub fn out(&mut self) -> &mut dyn Write {
+        match self {
+            Target::Standard(out) => out,
+            Target::File(file) => &mut file.sink,
+        }
+    }
+
+    /// What was written is there for good, under its name.
+    pub fn finish(self) -> Result<(), Fail> {
+        match self {
+            Target::Standard(mut out) => out.flush(),
+            Target::File(file) => file.finish(),
+        }
+    }
+}
+
+/// Refuses to write where something is already that would be lost.
+pub fn check(path: &Path, force: bool) -> Result<(), Fail> {
+    let shown = path.display();
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => Err(Fail::Told(format!("{shown} is there, and is no file"))),
+        Ok(_) if !force => Err(Fail::Told(format!("{shown} is there already: --force replaces it"))),
+        _ => Ok(()),
+    }
+}
+
+/// The file, under another name beside its own. What is not finished is removed.
+pub struct Unfinished {
+    path: PathBuf,
+    temporary: PathBuf,
+    force: bool,
+    sink: Sink,
+}
+
+enum Sink {
+    Plain(BufWriter<File>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
+    Finished,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Plain(file) => file.write(bytes),
+            Sink::Gzip(file) => file.write(bytes),
+            Sink::Finished => Err(ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Plain(file) => file.flush(),
+            Sink::Gzip(file) => file.flush(),
+            Sink::Finished => Ok(()),
+        }
+    }
+}
+
+impl Unfinished {
+    pub fn create(path: &Path, gzip: bool, force: bool) -> Result<Self, Fail> {
+        check(path, force)?;
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(UNFINISHED);
+        let temporary = PathBuf::from(temporary);
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(|e| {
+            let shown = temporary.display();
+            Fail::Told(match e.kind() {
+                ErrorKind::AlreadyExists => format!(
+                    "{shown} is there: another export is at work on it, or one was killed; then remove it, and call again"
+                ),
+                _ => format!("{shown}: cannot create: {e}"),
+            })
+        })?;
+        let file = BufWriter::with_capacity(BUFFER, file);
+        let sink = match gzip {
+            true => Sink::Gzip(Box::new(GzEncoder::new(file, Compression::default()))),
+            false => Sink::Plain(file),
+        };
+        Ok(Unfinished { path: path.to_owned(), temporary, force, sink })
+    }
+
+    fn finish(mut self) -> Result<(), Fail> {
+        self.put_in_place().map_err(|e| {
+            let shown = self.path.display();
+            Fail::Told(match e.kind() {
+                ErrorKind::AlreadyExists => format!("{shown} has come to be meanwhile: --force replaces it"),
+                _ => format!("{shown}: cannot write: {e}"),
+            })
+        })
+    }
+
+    fn put_in_place(&mut self) -> io::Result<()> {
+        let buffer = match std::mem::replace(&mut self.sink, Sink::Finished) {
+            Sink::Plain(buffer) => buffer,
+            Sink::Gzip(encoder) => encoder.finish()?,
+            Sink::Finished => return Ok(()),
+        };
+        let file = buffer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        drop(file);
+        match self.force {
+            true => fs::rename(&self.temporary, &self.path)?,
+            false => match fs::hard_link(&self.temporary, &self.path) {
+                // The other name goes with `drop`.
+                Ok(()) => (),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(e),
+                // A file system without links.
+                Err(_) if self.path.symlink_metadata().is_err() => fs::rename(&self.temporary, &self.path)?,
+                Err(_) => return Err(ErrorKind::AlreadyExists.into()),
+            },
+        }
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        File::open(directory)?.sync_all()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
