@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every target for some time, beginning with the committed corpus, and stops at the first finding.
 #
-#   fuzz/soak.sh [SECONDS] [TARGET…]    default: 90 seconds for each target, more than ten minutes in sum
+#   fuzz/soak.sh [SECONDS] [TARGET…]    default: 90 seconds for each target, a quarter of an hour in sum
 #
 # What the fuzzer finds worth keeping goes to target/fuzz-work, a finding to fuzz/artifacts. Needs cargo-fuzz, which it
 # installs, and any toolchain; the targets that go through the C interface run under AddressSanitizer when there is a
@@ -11,7 +11,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${1:-90}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(read recover entries block mended packed calls)
+[ ${#targets[@]} -gt 0 ] || targets=(read recover entries block mended packed calls
+  legacy_python legacy_java legacy_shoebox legacy_lines)
 cd "$root/fuzz"
 
 if ! command -v cargo-fuzz >/dev/null 2>&1; then

@@ -8,6 +8,7 @@ mod blocks;
 mod calls;
 mod entries;
 mod input;
+mod legacy;
 mod packed;
 mod reading;
 mod recovery;
@@ -15,6 +16,7 @@ mod scratch;
 mod segments;
 
 pub use calls::calls;
+pub use legacy::{legacy_java, legacy_lines, legacy_python, legacy_shoebox};
 pub use packed::packed;
 pub use segments::{block, entries, mended, read, recover};
 
@@ -22,7 +24,7 @@ pub use segments::{block, entries, mended, read, recover};
 pub type Target = fn(&[u8]);
 
 /// Every target, under the name of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("read", read),
     ("recover", recover),
     ("entries", entries),
@@ -30,4 +32,8 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("mended", mended),
     ("packed", packed),
     ("calls", calls),
+    ("legacy_python", legacy_python),
+    ("legacy_java", legacy_java),
+    ("legacy_shoebox", legacy_shoebox),
+    ("legacy_lines", legacy_lines),
 ];

@@ -1,0 +1,141 @@
+//! The targets that give the bytes to the library as a file of an older one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use binlog::io::MemoryDirectory;
+use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState};
+
+use crate::reading::{self, assert_report, everything, Row};
+
+/// Records beyond these are not compared one by one by their ids.
+const ENOUGH: usize = 64;
+
+/// A file of the Python binary logger.
+pub fn legacy_python(bytes: &[u8]) {
+    read_as("the_logger.log", bytes);
+}
+
+/// A file of the Java binlog.
+pub fn legacy_java(bytes: &[u8]) {
+    read_as("default.20140201-1011.binlog", bytes);
+}
+
+/// An archive of shoebox.
+pub fn legacy_shoebox(bytes: &[u8]) {
+    read_as("test_2014_02_01.events", bytes);
+}
+
+/// Lines, in a file that gzip has compressed; also what is no whole compressed file.
+pub fn legacy_lines(bytes: &[u8]) {
+    read_as("notifications_20140201.json.gz", bytes);
+    read_as("notifications_20140201.json.gz", &stored(bytes));
+}
+
+/// A gzip file that holds the bytes as they are, in stored blocks: so the fuzzer's changes are changes of the lines.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    let mut out = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
+    let mut blocks = bytes.chunks(0xffff).peekable();
+    if blocks.peek().is_none() {
+        out.extend(b"\x01\0\0\xff\xff");
+    }
+    while let Some(block) = blocks.next() {
+        out.push(u8::from(blocks.peek().is_none()));
+        out.extend((block.len() as u16).to_le_bytes());
+        out.extend((!(block.len() as u16)).to_le_bytes());
+        out.extend(block);
+    }
+    out.extend(crc32fast::hash(bytes).to_le_bytes());
+    out.extend((bytes.len() as u32).to_le_bytes());
+    out
+}
+
+fn read_as(name: &str, bytes: &[u8]) {
+    let directory = MemoryDirectory::new();
+    directory.set_contents(name, bytes.to_vec());
+    reading::read_every_way(&directory, false);
+    let Some(all) = reading::see(&directory, ReaderMode::Prefix, &everything()) else { return };
+    let records: Vec<&Row> = all.rows.iter().filter(|row| !row.is_event()).collect();
+    for (i, record) in records.iter().enumerate() {
+        assert_eq!(record.id, i as u64 + 1, "an older library's records have the ids 1, 2, 3 …");
+    }
+    if all.is_whole() {
+        assert_newest_first(&directory, &records);
+        assert_by_id(&directory, &records);
+    }
+    assert_salvaged(&directory, &records);
+}
+
+fn open(directory: &MemoryDirectory) -> Reader {
+    reading::open(directory, ReaderMode::Prefix).expect("it was opened before")
+}
+
+/// From the newest to the oldest, and the last ones.
+fn assert_newest_first(directory: &MemoryDirectory, records: &[&Row]) {
+    let newest_first = Filter { newest_first: true, ..Filter::default() };
+    let seen = reading::see(directory, ReaderMode::Prefix, &newest_first);
+    match seen {
+        // What is compressed as a whole is read from its beginning only.
+        None => assert!(open(directory).cursor(&newest_first).is_err_and(|e| e.kind() == Kind::Unsupported)),
+        Some(seen) => assert!(seen.rows.iter().eq(records.iter().rev().copied()), "newest first shows others"),
+    }
+    let last = Filter { last: Some(3), ..Filter::default() };
+    if let Some(seen) = reading::see(directory, ReaderMode::Prefix, &last) {
+        assert!(seen.rows.iter().eq(records[records.len().saturating_sub(3)..].iter().copied()), "the last are others");
+    }
+}
+
+/// Each by its id, back and forth, and none that is not there.
+fn assert_by_id(directory: &MemoryDirectory, records: &[&Row]) {
+    let mut cursor = open(directory).cursor(&Filter::default()).expect("the filter is valid");
+    let some = || records.iter().take(ENOUGH);
+    for record in some().rev().chain(some()) {
+        match cursor.get(record.id) {
+            Ok(found) => assert_eq!(found.as_ref().map(Row::from).as_ref(), Some(*record), "by its id"),
+            Err(error) => assert_eq!(error.kind(), Kind::Unsupported, "{error}"),
+        }
+    }
+    match cursor.get(records.len() as u64 + 1) {
+        Ok(found) => assert!(found.is_none(), "a record that is not there"),
+        Err(error) => assert!(matches!(error.kind(), Kind::Unsupported | Kind::NotFound), "{error}"),
+    }
+}
+
+/// A cursor that goes on behind damage shows what the others do, and tells of all that comes behind.
+fn assert_salvaged(directory: &MemoryDirectory, records: &[&Row]) {
+    let losses = Arc::new(std::sync::Mutex::new(Vec::<Loss>::new()));
+    let heard = losses.clone();
+    let options = ReaderOptions {
+        mode: ReaderMode::Salvage,
+        on_loss: Some(Arc::new(move |loss| heard.lock().expect("nobody panicked").push(loss.clone()))),
+        ..ReaderOptions::default()
+    };
+    let reader = match Reader::open_in(Arc::new(directory.clone()), options) {
+        Ok(reader) => reader,
+        Err(error) => return assert_report(&error),
+    };
+    let mut cursor = match reader.cursor(&Filter::default()) {
+        Ok(cursor) => cursor,
+        Err(error) => return assert_report(&error),
+    };
+    let mut by_id: BTreeMap<u64, Row> = BTreeMap::new();
+    let mut last = 0;
+    loop {
+        match cursor.next() {
+            Ok(Some(record)) => {
+                assert!(record.id > last, "ids grow");
+                last = record.id;
+                by_id.insert(record.id, Row::from(&record));
+            }
+            Ok(None) => break,
+            Err(error) => return assert_report(&error),
+        }
+    }
+    for record in records {
+        assert_eq!(by_id.get(&record.id), Some(*record), "salvage shows what others do");
+    }
+    let lost = losses.lock().expect("nobody panicked").len();
+    if matches!(cursor.tail().state, TailState::Torn) {
+        assert!(lost > 0, "what is torn is told");
+    }
+}
