@@ -11,6 +11,8 @@ use super::form::{Form, Loss, Losses, Stop};
 use crate::human;
 
 const NS_PER_MS: i64 = 1_000_000;
+/// What this library has noted about files of older ones, which they never said themselves.
+const OF_THIS_LIBRARY: [&str; 3] = ["legacy.format", "import.id", "import.files"];
 
 pub struct Java {
     /// Bytes of a length: 1, 2 or 4.
@@ -94,8 +96,7 @@ impl Form for Java {
         put_fixed64(header, 1, log.created.div_euclid(NS_PER_MS));
         put_bytes(header, 2, log.name.as_bytes());
         put_bytes(header, 3, log.content_type.as_bytes());
-        // Which library an older file was of is nothing that the file said.
-        for (key, value) in log.parameters.iter().filter(|(key, _)| *key != "legacy.format") {
+        for (key, value) in log.parameters.iter().filter(|(key, _)| !OF_THIS_LIBRARY.contains(&&***key)) {
             put_pair(header, &mut self.scratch, key, value);
         }
         put_varint(header, 5 << 3);
@@ -130,6 +131,10 @@ impl Form for Java {
             put_field(&mut self.header, 3, number);
         }
         let mut pairs: Vec<(&str, &str)> = record.metadata.into_iter().collect();
+        if is_event {
+            // Told of an event that an import took over.
+            pairs.retain(|pair| *pair != ("imported", "1"));
+        }
         let info = match (&kind, pairs.last()) {
             (Kind::Event(..), Some(("info", info))) => Some(*info),
             _ => None,

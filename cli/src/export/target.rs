@@ -151,3 +151,23 @@ impl Drop for Unfinished {
         let _ = fs::remove_file(&self.temporary);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_comes_to_be_meanwhile_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("out");
+        for force in [false, true] {
+            fs::remove_file(&path).ok();
+            let mut file = Unfinished::create(&path, false, force).unwrap();
+            file.sink.write_all(b"exported").unwrap();
+            fs::write(&path, "another's").unwrap();
+            assert_eq!(file.finish().is_ok(), force);
+            assert_eq!(fs::read(&path).unwrap(), if force { &b"exported"[..] } else { b"another's" });
+            assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+        }
+    }
+}
