@@ -35,7 +35,13 @@ may_lose='binlog() { command binlog "$@" || [ $? = 3 ]; }'
 (cd "$scratch/clone" && damage && status=0 && { binlog verify logs || status=$?; } && [ "$status" = 3 ]) >/dev/null ||
   { echo "the log for docs/recovery.md could not be made" && exit 1; }
 
-for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md; do
+# The older libraries' files that docs/migrating.md is about.
+older=$root/tests/data/legacy
+cp -r "$older/java/rolled" "$scratch/clone/java-logs"
+cp "$older/maplogger/closed.log" "$scratch/clone/the_logger.log"
+mkdir "$scratch/clone/archives" && cp "$older"/shoebox/test_*.events "$scratch/clone/archives"
+
+for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/migrating.md; do
   blocks "$root/$page" sh
   for block in "$scratch/$(basename "$page")".sh.*; do
     [ -e "$block" ] || continue
