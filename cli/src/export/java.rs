@@ -222,4 +222,39 @@ mod tests {
             assert!(kind_of_name(name).is_none(), "{name}");
         }
     }
+
+    fn written(record: &Record<'_>, losses: &[Loss]) -> Result<Vec<u8>, String> {
+        let mut out = vec![];
+        match Java::new(2, Losses(losses.to_vec())).record(&mut out, record, None) {
+            Ok(()) => Ok(out),
+            Err(Stop::Refused(why)) => Err(why),
+            Err(Stop::Output(e)) => panic!("{e}"),
+        }
+    }
+
+    #[test]
+    fn an_id_over_31_bits_is_refused_or_left_out() {
+        let record = |id| Record {
+            id,
+            time: 0,
+            type_id: 0,
+            metadata: binlog::Metadata::from_bytes(&[]),
+            payload: b"x",
+            payload_len: 1,
+        };
+        let largest = b"\0\x09\0\x06\x08\xff\xff\xff\xff\x07x";
+        assert_eq!(written(&record(i32::MAX as u64), &[]).as_deref(), Ok(&largest[..]));
+        assert!(written(&record(1 << 31), &[Loss::Times]).is_err_and(|why| why.contains("an id over 2,147,483,647")));
+        assert_eq!(written(&record(1 << 31), &[Loss::Ids]).as_deref(), Ok(&b"\0\x03\0\0x"[..]));
+    }
+
+    #[test]
+    fn an_event_that_the_java_binlog_does_not_know_is_refused_or_left_out() {
+        let facts = binlog::MetadataBuf::from_iter([("first_lost_id", "7")]);
+        let record =
+            |type_id| Record { id: 7, time: 0, type_id, metadata: facts.as_metadata(), payload: b"", payload_len: 0 };
+        assert!(written(&record(event::RECOVERED), &[]).is_err_and(|why| why.contains("the event RECOVERED")));
+        assert_eq!(written(&record(event::RECOVERED), &[Loss::Events]).as_deref(), Ok(&b""[..]));
+        assert_eq!(written(&record(event::TYPE), &[]).as_deref(), Ok(&b""[..]));
+    }
 }
