@@ -484,3 +484,26 @@ fn a_segment_that_is_removed_under_a_cursor_with_those_behind_it_is_damage_while
     let seen = drain(&mut cursor, Way::Next);
     assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().kind()), (20, Kind::Corrupt));
 }
+
+/// A power cut may leave the names of two segments, and of their contents only the second one's.
+#[test]
+fn a_first_segment_of_which_nothing_has_survived_is_told_and_one_that_was_removed_is_not() {
+    for contents in [vec![], vec![0; 5000]] {
+        let memory = MemoryDirectory::new();
+        let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+        a_log(&directory, 3, 4).close().unwrap();
+        let losses: Arc<Mutex<Vec<Loss>>> = Arc::default();
+        memory.set_contents(&file(1), contents);
+        let error = open(&directory).cursor(&Filter::default()).unwrap().next().map(drop).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+        assert!(error.path().unwrap().ends_with(file(1)), "{error}");
+        assert!(error.to_string().contains("nothing of the segment has survived"), "{error}");
+        let told = losses.clone();
+        let on_loss: binlog::OnLoss = Arc::new(move |loss: &Loss| told.lock().unwrap().push(loss.clone()));
+        let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() };
+        let rows = rows_of(&Reader::open_in(directory.clone(), options).unwrap());
+        assert_eq!((rows[0].id, rows.len(), losses.lock().unwrap().len()), (5, 8, 1));
+        remove(&directory, 1..=1);
+        assert_eq!(rows_of(&open(&directory))[0].id, 5);
+    }
+}

@@ -36,6 +36,8 @@ pub(super) struct Finding<'a> {
     fresh: Vec<File>,
     /// Those that do not begin as a segment.
     broken: Vec<(File, Error)>,
+    /// Those to which nothing was ever written, as far as has survived.
+    unborn: Vec<File>,
     /// Files of older libraries.
     elders: Vec<elders::Found>,
     /// Files of a directory that are not called as segments are.
@@ -54,6 +56,7 @@ impl<'a> Finding<'a> {
             slots: vec![],
             fresh: vec![],
             broken: vec![],
+            unborn: vec![],
             elders: vec![],
             others: vec![],
             is_whole: true,
@@ -116,7 +119,8 @@ impl<'a> Finding<'a> {
                 self.elders.extend(elders::look(&directory, &name).ok().flatten());
             }
         }
-        let unreadable = self.place_the_broken()?;
+        let mut unreadable = self.place_the_broken()?;
+        unreadable.extend(self.lost_beginnings());
         self.slots.extend(elders::slots(std::mem::take(&mut self.elders)));
         if let (true, Some(first)) = (self.slots.is_empty(), unreadable.first()) {
             return Err(first.error.clone());
@@ -131,7 +135,7 @@ impl<'a> Finding<'a> {
         for (directory, name) in files {
             match self.shared.open(&*directory, &name) {
                 Ok(Found::Segment(segment)) => self.take(&directory, &segment),
-                Ok(Found::Unborn) => (),
+                Ok(Found::Unborn) => self.unborn.push((directory, name)),
                 Ok(Found::Gone) => self.is_whole = false,
                 Err(error) if error.kind() == Kind::Corrupt => match elders::look(&directory, &name)? {
                     Some(found) => self.elders.push(found),
@@ -202,6 +206,28 @@ impl<'a> Finding<'a> {
         let begun = || self.slots.iter().filter_map(of_log).max_by_key(|(log, _)| log.len());
         let default = || names::parse(file).map(|(log, sequence)| (log.to_owned(), sequence));
         alike.or_else(begun).or_else(default)
+    }
+
+    /// Files without anything in them that the log's first segment tells to have come before it: they were written, and
+    /// what stood in them was lost before it was durable. Others nobody has begun.
+    fn lost_beginnings(&mut self) -> Vec<Unreadable> {
+        let mut lost = vec![];
+        for (directory, name) in std::mem::take(&mut self.unborn) {
+            let Some((log, sequence)) = self.place_of(&name) else { continue };
+            let first = self.slots.iter().filter(|slot| slot.log.name == log).min_by_key(|slot| slot.sequence);
+            let Some(known) = first.and_then(|first| first.known()) else { continue };
+            if known.predecessor != Some(sequence) {
+                continue;
+            }
+            let reason = format!(
+                "nothing of the segment has survived, and the log goes on behind it with record {}",
+                known.first_id
+            );
+            let path = directory.path_of(&name);
+            let bytes = directory.open(&name, Access::Read).and_then(|file| file.len()).unwrap_or(0);
+            lost.push(Unreadable { error: Error::corrupt(reason).at_offset(&path, 0), path, bytes, log, sequence });
+        }
+        lost
     }
 
     /// Finds the place of each file that does not begin as a segment, or what can be read of it in salvage.

@@ -51,6 +51,8 @@ pub(crate) struct Known {
     pub created_ns: i64,
     /// The largest time of all records before it; `None` = nobody knows.
     pub latest_ns: Option<i64>,
+    /// Number of the segment before it, when there was one.
+    pub predecessor: Option<u64>,
 }
 
 /// What became of a file that was listed.
@@ -296,6 +298,8 @@ impl Slot {
             None if header.sequence == 1 => Some(i64::MIN),
             None => None,
         };
-        let _ = self.known.set(Known { first_id: header.first_id, created_ns: header.created_ns, latest_ns });
+        let predecessor = header.predecessor.as_ref().map(|told| told.sequence);
+        let (first_id, created_ns) = (header.first_id, header.created_ns);
+        let _ = self.known.set(Known { first_id, created_ns, latest_ns, predecessor });
     }
 }

@@ -508,4 +508,11 @@ DEFECTS = [
         "*place = (*place - begins + piece.min(begins))",
         "legacy::every_sample_holds_what_its_own_library_wrote",
     ),
+    defect(
+        "a first segment of which nothing has survived is passed over as if nobody had begun it",
+        "src/log/finding.rs",
+        "if known.predecessor != Some(sequence) {",
+        "if known.predecessor != Some(sequence) || sequence > 0 {",
+        "removal::a_first_segment_of_which_nothing_has_survived_is_told_and_one_that_was_removed_is_not",
+    ),
 ]
