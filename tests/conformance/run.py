@@ -23,6 +23,8 @@ from languages import GOLDEN, HERE, Failure, build_all
 COUNT = 5000
 # Lengths to which a golden file is cut.
 CUTS = 30
+# Files that older libraries wrote.
+OLDER = HERE.parent / "data/legacy"
 
 
 def same(seen, wanted, whose):
@@ -118,6 +120,19 @@ def cut_files(programs, work):
         yield f"all agree on lz4.binlog cut to {length} bytes", lambda length=length: agree(length)
 
 
+def older_files(programs):
+    """Files of older libraries: all print the same; what they hold is compared with their own descriptions elsewhere."""
+    def agree(log):
+        wanted = programs[0].run("read", log)
+        for program in programs[1:]:
+            same(program.run("read", log), wanted, f"{program.name} and {programs[0].name}, {log.name}")
+        command.compare(json.loads(wanted), log)
+
+    described = [path.with_suffix("") for path in sorted(OLDER.glob("*/*.json"))]
+    for log in [*described, OLDER / "java/rolled", OLDER / "shoebox/test_*.events"]:
+        yield f"all agree on {log.parent.name}/{log.name}", lambda log=log: agree(log)
+
+
 def check_log(programs, log, count, segments):
     """All programs read the same, which is what the contract says; `segments` may be None."""
     texts = {program.name: program.run("read", log) for program in programs}
@@ -209,7 +224,7 @@ def main():
         originals = [program for program in programs if not program.is_variant]
         checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
                   *golden_files(programs), *salvaged_files(programs), *selected_records(programs),
-                  *other_paths(originals, work), *cut_files(programs, work)]
+                  *other_paths(originals, work), *cut_files(programs, work), *older_files(programs)]
         failed = 0
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
             for told in pool.map(lambda one: check(*one), checks):
