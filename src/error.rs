@@ -68,6 +68,9 @@ impl Error {
 
     /// From a failed system call; `doing` says what was tried, such as "write" or "open".
     pub(crate) fn io(error: &std::io::Error, doing: &str) -> Self {
+        if let Some(own) = Self::within(error) {
+            return own.clone();
+        }
         let code = error.raw_os_error();
         let kind = match code {
             Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Kind::NoSpace,
@@ -77,6 +80,12 @@ impl Error {
         let mut made = Self::new(kind, format!("cannot {doing}: {error}"));
         made.0.os_code = code;
         made
+    }
+
+    /// This library's own error in one of the kind that files and directories return: those of other machines tell more
+    /// than the system has numbers for.
+    pub(crate) fn within(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
     }
 
     /// Records, from the first to the last of these ids, that are no longer in the log.
@@ -111,6 +120,13 @@ impl Error {
 
     pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
+        self
+    }
+
+    /// Says which `errno` comes closest, where it was no system call that failed.
+    #[cfg(feature = "upload")]
+    pub(crate) fn with_os_code(mut self, code: i32) -> Self {
+        self.0.os_code = Some(code);
         self
     }
 

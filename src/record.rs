@@ -1,6 +1,9 @@
 //! Records, their types and their metadata.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
+use crate::format::entries::Entry;
 use crate::format::metadata;
 
 /// The first number of types that were given by name.
@@ -79,6 +82,49 @@ impl Record<'_> {
     /// Whether this is one of the library's own records.
     pub fn is_event(&self) -> bool {
         is_event(self.type_id)
+    }
+}
+
+/// A record by its places in the regions of its block.
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    pub id: u64,
+    pub time: i64,
+    pub type_id: u32,
+    pub payload_len: u32,
+    /// In the entries.
+    pub metadata: Range<usize>,
+    /// In what was read of the payload.
+    pub payload_at: usize,
+}
+
+impl Hit {
+    pub fn is_event(&self) -> bool {
+        is_event(self.type_id)
+    }
+
+    /// Where the payload stands.
+    pub fn payload(&self) -> Range<usize> {
+        self.payload_at..self.payload_at + self.payload_len as usize
+    }
+
+    /// Its entry, one of these.
+    pub fn entry<'a>(&self, entries: &'a [u8]) -> Entry<'a> {
+        let Hit { time, type_id, payload_len, .. } = *self;
+        Entry { payload_len, type_id, time, metadata: &entries[self.metadata.clone()] }
+    }
+
+    /// The record, in the regions of its block.
+    #[inline]
+    pub fn record<'a>(&self, entries: &'a [u8], payload: &'a [u8]) -> Record<'a> {
+        Record {
+            id: self.id,
+            time: self.time,
+            type_id: self.type_id,
+            metadata: Metadata::from_bytes(&entries[self.metadata.clone()]),
+            payload: payload.get(self.payload()).unwrap_or(&[]),
+            payload_len: self.payload_len,
+        }
     }
 }
 

@@ -56,12 +56,20 @@ pub struct Compressor {
 impl Compressor {
     /// A compressor; `level` is zstd's, 0 stands for 1.
     pub fn new(codec: Codec, level: i32) -> std::io::Result<Self> {
-        let _ = level;
+        Self::with_dictionary(codec, level, &[])
+    }
+
+    /// A compressor with a zstd dictionary, unless that is empty.
+    pub fn with_dictionary(codec: Codec, level: i32, dictionary: &[u8]) -> std::io::Result<Self> {
+        let _ = (level, dictionary);
         Ok(Compressor {
             codec,
             #[cfg(feature = "zstd")]
             zstd: match codec {
-                Codec::Zstd => Some(zstd::bulk::Compressor::new(if level == 0 { 1 } else { level })?),
+                Codec::Zstd => {
+                    let level = if level == 0 { 1 } else { level };
+                    Some(zstd::bulk::Compressor::with_dictionary(level, dictionary)?)
+                }
                 _ => None,
             },
             #[cfg(feature = "lz4")]
@@ -114,9 +122,22 @@ impl Compressor {
 pub struct Decompressor {
     #[cfg(feature = "zstd")]
     zstd: Option<zstd::bulk::Decompressor<'static>>,
+    #[cfg(feature = "zstd")]
+    dictionary: Vec<u8>,
 }
 
 impl Decompressor {
+    /// One for a segment with this dictionary; it is made ready when a block first needs it.
+    pub fn new(dictionary: &[u8]) -> Self {
+        let _ = dictionary;
+        Decompressor {
+            #[cfg(feature = "zstd")]
+            zstd: None,
+            #[cfg(feature = "zstd")]
+            dictionary: dictionary.to_vec(),
+        }
+    }
+
     /// Decompresses `stored` into `out`, whose old contents go. It must become exactly `len` bytes, which the caller
     /// has checked against the limits; nothing beyond them is ever written or allocated.
     pub fn decompress(&mut self, codec: u8, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -153,7 +174,7 @@ impl Decompressor {
     #[cfg(feature = "zstd")]
     fn zstd(&mut self, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Option<usize> {
         if self.zstd.is_none() {
-            let mut fresh = zstd::bulk::Decompressor::new().ok()?;
+            let mut fresh = zstd::bulk::Decompressor::with_dictionary(&self.dictionary).ok()?;
             fresh.window_log_max(super::limits::ZSTD_WINDOW_LOG).ok()?;
             self.zstd = Some(fresh);
         }
@@ -211,6 +232,30 @@ mod tests {
             assert!(Compressor::new(codec, 0).unwrap().compress(&plain, &mut stored), "{codec:?}");
             assert!(stored.len() < plain.len() / 2, "{codec:?} {}", stored.len());
         }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn a_dictionary_shortens_and_without_it_or_with_another_length_the_region_is_refused() {
+        let dictionary: Vec<u8> =
+            std::iter::successors(Some(1u32), |x| Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)))
+                .map(|x| (x >> 24) as u8)
+                .take(8000)
+                .collect();
+        let plain = &dictionary[1000..3000];
+        let (mut stored, mut out) = (vec![], vec![]);
+        assert!(!Compressor::new(Codec::Zstd, 3).unwrap().compress(plain, &mut stored), "it is random by itself");
+        assert!(Compressor::with_dictionary(Codec::Zstd, 3, &dictionary).unwrap().compress(plain, &mut stored));
+        let mut with = Decompressor::new(&dictionary);
+        for _ in 0..2 {
+            with.decompress(2, &stored, plain.len(), &mut out).unwrap();
+            assert_eq!(out, plain);
+        }
+        for len in [0, plain.len() - 1, plain.len() + 1, 1 << 28] {
+            assert!(with.decompress(2, &stored, len, &mut out).is_err(), "{len}");
+            assert!(out.capacity() < 1 << 26, "allocated for a claim of {len}");
+        }
+        assert!(Decompressor::default().decompress(2, &stored, plain.len(), &mut out).is_err());
     }
 
     #[test]

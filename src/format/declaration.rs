@@ -4,7 +4,7 @@ use byteorder::{ByteOrder, LittleEndian as LE};
 use prost::Message;
 use std::collections::BTreeMap;
 
-use super::{checksum::crc, limits, Malformed};
+use super::{checksum::crc, codec::Codec, limits, Malformed};
 
 /// The declaration: magic, version 2.0 in half-bytes, transcoder 1 = protobuf. The TRAILER ends with the same bytes.
 pub const DECLARATION: [u8; 8] = *b"BINLOG\x20\x01";
@@ -62,7 +62,16 @@ pub struct FileHeader {
     /// Time zone of the period and of the times in names; empty = UTC.
     #[prost(string, tag = "16")]
     pub zone: String,
+    /// The segment that was compressed to this one.
+    #[prost(message, optional, tag = "17")]
+    pub original: Option<Predecessor>,
+    /// The zstd dictionary of the segment's blocks; empty in most.
+    #[prost(bytes = "vec", tag = "18")]
+    pub dictionary: Vec<u8>,
 }
+
+/// The bit of [`FileHeader::incompatible`] of segments with a dictionary.
+pub const HAS_DICTIONARY: u64 = 1;
 
 /// Where the segment before ended, so that a missing, foreign or shortened one is noticed.
 #[derive(Clone, PartialEq, Message)]
@@ -94,8 +103,36 @@ pub struct WriterFacts {
 impl FileHeader {
     /// Whether a segment whose predecessor was this one follows this.
     pub fn is_followed_by(&self, told: &Predecessor) -> bool {
-        let recovered_from = self.recovered.as_ref().map(|recovered| recovered.marker);
-        self.sequence == told.sequence && (told.marker == self.marker || recovered_from == Some(told.marker))
+        let is_of = |other: &Option<Predecessor>| other.as_ref().is_some_and(|other| other.marker == told.marker);
+        self.sequence == told.sequence
+            && (told.marker == self.marker || is_of(&self.recovered) || is_of(&self.original))
+    }
+
+    /// The marker of the segment as it was before it was compressed.
+    pub fn first_marker(&self) -> u64 {
+        self.original.as_ref().map_or(self.marker, |original| original.marker)
+    }
+
+    /// The markers by which one form of a segment, compressed or not, is known to be of the same segment as another that has
+    /// one of them too.
+    pub fn markers(&self) -> [u64; 2] {
+        [self.marker, self.first_marker()]
+    }
+
+    /// The length that counts where the segment behind says how long this one was, if the file ends at `end`. `None` when
+    /// none does, because what is lost of it is told otherwise.
+    pub fn told_length(&self, told: &Predecessor, end: u64) -> Option<u64> {
+        match &self.original {
+            _ if self.recovered.is_some() => None,
+            Some(original) if told.marker != self.marker => Some(original.bytes),
+            _ => Some(end),
+        }
+    }
+
+    /// All markers that this segment is or was known by, as it is and before it was recovered or compressed.
+    pub fn known_as(&self) -> [u64; 3] {
+        let of = |other: &Option<Predecessor>| other.as_ref().map_or(self.marker, |other| other.marker);
+        [self.marker, of(&self.recovered), of(&self.original)]
     }
 
     /// The bytes with which a segment begins. Fails when parameters make it longer than the limit.
@@ -126,8 +163,15 @@ impl FileHeader {
         }
         let header = Self::decode(&covered[PREFIX..])
             .map_err(|e| Malformed::inconsistent(format!("the file header is no valid protobuf: {e}")))?;
-        if header.incompatible != 0 {
-            return Err(Malformed::Features(header.incompatible));
+        if header.incompatible & !HAS_DICTIONARY != 0 {
+            return Err(Malformed::Features(header.incompatible & !HAS_DICTIONARY));
+        }
+        let has_dictionary = header.incompatible & HAS_DICTIONARY != 0;
+        if has_dictionary == header.dictionary.is_empty() || header.dictionary.len() > limits::DICTIONARY {
+            return Err(Malformed::inconsistent("the file header tells of a dictionary other than the one in it"));
+        }
+        if has_dictionary && !Codec::Zstd.is_available() {
+            return Err(Malformed::Dictionary);
         }
         if header.marker == 0 || header.log_id.len() != 16 || header.sequence == 0 || header.first_id == 0 {
             return Err(Malformed::inconsistent("the file header lacks its marker, log id, sequence or first id"));
@@ -211,6 +255,33 @@ mod tests {
             bytes[end..].copy_from_slice(&sum.to_le_bytes());
             assert_eq!(FileHeader::decode_segment_start(&bytes).is_ok(), readable, "{version:#x}");
         }
+    }
+
+    #[test]
+    fn a_dictionary_is_told_of_by_its_bit_and_is_within_its_limit() {
+        let with = |incompatible, len| FileHeader { incompatible, dictionary: vec![7; len], ..header() };
+        let decode = |header: FileHeader| FileHeader::decode_segment_start(&header.encode_segment_start().unwrap());
+        match Codec::Zstd.is_available() {
+            true => assert_eq!(decode(with(HAS_DICTIONARY, 100)).unwrap().0.dictionary, [7; 100]),
+            false => assert_eq!(decode(with(HAS_DICTIONARY, 100)), Err(Malformed::Dictionary)),
+        }
+        for (incompatible, len) in [(HAS_DICTIONARY, 0), (0, 100), (HAS_DICTIONARY, limits::DICTIONARY + 1)] {
+            assert!(matches!(decode(with(incompatible, len)), Err(Malformed::Inconsistent(_))), "{incompatible} {len}");
+        }
+        assert_eq!(decode(with(HAS_DICTIONARY | 4, 100)), Err(Malformed::Features(4)));
+    }
+
+    #[test]
+    fn a_compressed_segment_is_followed_by_what_followed_the_first_one_and_that_length_counts() {
+        let told = |marker| Predecessor { sequence: 3, last_id: 50, bytes: 900, marker, latest_ns: None };
+        let compressed = FileHeader { original: Some(Predecessor { bytes: 1000, ..told(7) }), ..header() };
+        assert!(compressed.is_followed_by(&told(7)) && compressed.is_followed_by(&told(99)));
+        assert!(!compressed.is_followed_by(&told(8)) && !header().is_followed_by(&told(7)));
+        assert_eq!(compressed.told_length(&told(7), 300), Some(1000));
+        assert_eq!(compressed.told_length(&told(99), 300), Some(300));
+        let recovered = FileHeader { recovered: Some(told(6)), ..compressed };
+        assert!([6, 7, 99].iter().all(|&marker| recovered.is_followed_by(&told(marker))));
+        assert_eq!(recovered.told_length(&told(7), 300), None);
     }
 
     #[test]

@@ -158,6 +158,28 @@ impl Draft {
         self.payload.end += entry.payload_len;
     }
 
+    /// Adds so many entries more that are as the one that was pushed last: a record's, not an event's, without metadata.
+    pub fn push_alike(&mut self, last: &NewEntry<'_>, many: u32, buffers: &mut Buffers) {
+        let (ordinal, payload_at, len) = (self.count, self.payload.len() as u32, last.payload_len as u32);
+        buffers.tallies.add_many(&mut self.counted, last.type_id, many, |number| Standing {
+            ordinal: ordinal + number,
+            payload_at: payload_at + number * len,
+            payload_len: len,
+            time: last.time,
+            has_metadata: false,
+        });
+        let buffer = &mut buffers.entries;
+        if many > 0 {
+            // Their times are the same, so that all of these have the same bytes.
+            let from = buffer.len();
+            entries::put(buffer, last.payload_len as u64, u64::from(last.type_id) << 1, 0);
+            repeat(buffer, from, many as usize);
+        }
+        self.count += many;
+        self.entries.end = buffer.len();
+        self.payload.end += many as usize * last.payload_len;
+    }
+
     #[cold]
     fn push_first(&mut self, entry: &NewEntry<'_>, tag: u64) {
         let mut head = Vec::with_capacity(16);
@@ -195,6 +217,16 @@ impl Draft {
         out.extend_from_slice(&self.first_head[..usize::from(self.first_head_len)]);
         varint::put(out, varint::zigzag(self.first_time.wrapping_sub(self.min_time)));
         out.extend_from_slice(&buffer[self.entries.clone()]);
+    }
+}
+
+/// Has what stands from `from` on stand there so many times.
+fn repeat(buffer: &mut Vec<u8>, from: usize, times: usize) {
+    let end = from + (buffer.len() - from) * times;
+    buffer.reserve(end - buffer.len());
+    while buffer.len() < end {
+        let more = (buffer.len() - from).min(end - buffer.len());
+        buffer.extend_from_within(from..from + more);
     }
 }
 
@@ -263,4 +295,38 @@ pub fn seal(
     };
     header.encode(place.marker, place.offset, &mut out[start..]);
     header.block_len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sealed(draft: &Draft, buffers: &mut Buffers) -> (Vec<u8>, String) {
+        buffers.settle();
+        let stored = Stored { codec: 0, parts: &[], decoded_len: draft.payload_len() };
+        let place = Place { marker: 1, offset: 2, durable_end: 3, last_index: 4 };
+        let mut out = vec![];
+        seal(draft, buffers, stored, place, |_, _| false, &mut out);
+        (out, format!("{:?}", draft.tallies(buffers)))
+    }
+
+    proptest! {
+        #[test]
+        fn records_that_are_alike_become_the_block_that_they_become_one_by_one(
+            runs in proptest::collection::vec((0u32..20_000, 0usize..20_000, 0i64..3, 1u32..40), 1..300),
+        ) {
+            let (mut singly, mut together) = (Buffers::default(), Buffers::default());
+            let mut one = Draft::new(7, &mut singly, 0);
+            let mut other = Draft::new(7, &mut together, 0);
+            for (type_id, payload_len, time, many) in runs {
+                let entry = NewEntry { type_id, time, metadata: (0, &[]), payload_len };
+                (0..many).for_each(|_| one.push(&entry, &mut singly));
+                other.push(&entry, &mut together);
+                other.push_alike(&entry, many - 1, &mut together);
+            }
+            prop_assert_eq!(one.last_id(), other.last_id());
+            prop_assert_eq!(sealed(&one, &mut singly), sealed(&other, &mut together));
+        }
+    }
 }

@@ -95,11 +95,12 @@ fn two_bytes(word: u64, bits: u32) -> u64 {
 /// Appends an entry without its metadata. `tag` is `type << 1 | has_metadata`, `delta` is already in zigzag form.
 #[inline]
 pub fn put(out: &mut Vec<u8>, payload_len: u64, tag: u64, delta: u64) {
-    const SHORT: u64 = 1 << 14;
-    if payload_len < SHORT && tag < SHORT && delta < SHORT {
+    const TWO_BYTES: u64 = 1 << 14;
+    const FOUR_BYTES: u64 = 1 << 28;
+    if payload_len < TWO_BYTES && tag < TWO_BYTES && delta < FOUR_BYTES {
         let (word_1, bits_1) = pack(payload_len);
         let (word_2, bits_2) = pack(tag);
-        let (word_3, bits_3) = pack(delta);
+        let (word_3, bits_3) = if delta < TWO_BYTES { pack(delta) } else { pack_4(delta) };
         let word = word_1 | word_2 << bits_1 | word_3 << (bits_1 + bits_2);
         let end = out.len() + ((bits_1 + bits_2 + bits_3) / 8) as usize;
         out.extend_from_slice(&word.to_le_bytes());
@@ -121,6 +122,14 @@ pub fn put_head(out: &mut Vec<u8>, payload_len: u64, tag: u64) {
 fn pack(value: u64) -> (u64, u32) {
     let two = u64::from(value >= 0x80);
     ((value & 0x7f) | two << 7 | (value >> 7) << 8, 8 + 8 * two as u32)
+}
+
+/// As [`pack`], for what takes three or four bytes: a difference of 8 microseconds to 134 milliseconds.
+#[inline]
+fn pack_4(value: u64) -> (u64, u32) {
+    let four = u64::from(value >= 1 << 21);
+    let low = (value & 0x7f) | (value << 1 & 0x7f00) | (value << 2 & 0x7f_0000);
+    (low | 0x8080 | four << 23 | (value >> 21) << 24, 24 + 8 * four as u32)
 }
 
 #[cfg(test)]

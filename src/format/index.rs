@@ -107,6 +107,8 @@ pub struct Totals {
     pub names: Vec<NamedType>,
     /// The largest time of the records, events left out; `i64::MIN` = there are none, `None` = it is not known.
     pub latest: Option<i64>,
+    /// Where the INDEX blocks before this one stand, in order, as far as that is known.
+    pub earlier: Vec<Range<u64>>,
 }
 
 impl Window {
@@ -232,8 +234,16 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
             out.extend_from_slice(text.as_bytes());
         }
     }
-    if let Some(latest) = totals.latest {
-        varint::put(out, varint::zigzag(latest));
+    let Some(latest) = totals.latest else { return };
+    varint::put(out, varint::zigzag(latest));
+    if !totals.earlier.is_empty() {
+        varint::put(out, totals.earlier.len() as u64);
+        let mut end = 0;
+        for block in &totals.earlier {
+            varint::put(out, block.start - end);
+            varint::put(out, block.end - block.start);
+            end = block.end;
+        }
     }
 }
 
@@ -260,7 +270,8 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
     let (counts, names) = (counts(&mut from)?, names(&mut from)?);
     // An index that does not tell it ends here.
     let latest = if from.at < entries.len() { Some(varint::unzigzag(from.number()?)) } else { None };
-    let totals = Totals { counts, names, latest };
+    let earlier = if from.at < entries.len() { earlier(&mut from, offset)? } else { vec![] };
+    let totals = Totals { counts, names, latest, earlier };
     match from.at == entries.len() {
         true => Ok((window, totals)),
         false => Err(wrong()),
@@ -366,6 +377,17 @@ fn counts(from: &mut Source<'_>) -> Result<Option<Vec<(u32, u64)>>, Malformed> {
     }
 }
 
+fn earlier(from: &mut Source<'_>, offset: u64) -> Result<Vec<Range<u64>>, Malformed> {
+    let count = from.count(2)?;
+    let mut end = 0u64;
+    let mut block = || {
+        let start = end.checked_add(from.number()?).ok_or_else(wrong)?;
+        end = start.checked_add(from.number()?).filter(|&end| end <= offset).ok_or_else(wrong)?;
+        Ok(start..end)
+    };
+    (0..count).map(|_| block()).collect()
+}
+
 fn names(from: &mut Source<'_>) -> Result<Vec<NamedType>, Malformed> {
     let count = from.count(3)?;
     (0..count)
@@ -465,7 +487,9 @@ mod tests {
             (at, id) = (offset + 9000, id + 100 + u64::from(i == 3));
         }
         let named = NamedType { number: 1 << 30, name: "Ordér".into(), content_type: "text/plain".into() };
-        (window, Totals { counts: Some(vec![(5, 12), (1 << 30, 1 << 40)]), names: vec![named], latest: Some(-7) })
+        let counts = Some(vec![(5, 12), (1 << 30, 1 << 40)]);
+        let earlier = (0..rows as u64 % 3).map(|i| 64 + 500 * i..300 + 600 * i).collect();
+        (window, Totals { counts, names: vec![named], latest: Some(-7), earlier })
     }
 
     fn tidy(mut window: Window) -> Window {
@@ -509,6 +533,9 @@ mod tests {
         miscounted.types[0].count += 1;
         let bytes = encode(&miscounted, &totals, 300, place);
         assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "the types are more than the records");
+        let misplaced = Totals { earlier: vec![64..300, 300..(1 << 40) + 1], ..totals };
+        let bytes = encode(&window, &misplaced, 300, place);
+        assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "an index before this one ends behind it");
     }
 
     proptest! {

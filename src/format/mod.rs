@@ -26,6 +26,8 @@ pub enum Malformed {
     Transcoder(u8),
     #[error("the file uses features (bits {0:#x}) that this library does not know")]
     Features(u64),
+    #[error("the segment is compressed with a zstd dictionary, and this build of the library has no zstd")]
+    Dictionary,
     #[error("the {0} is cut short")]
     Short(&'static str),
     #[error("the {0} fails its checksum")]
@@ -61,6 +63,8 @@ pub mod limits {
     pub const RECORD: u64 = (1 << 31) - 1;
     /// A stored or decoded region of one block.
     pub const REGION: u64 = (1 << 31) - 1;
+    /// The zstd dictionary in a file header.
+    pub const DICTIONARY: usize = 112 << 10;
     /// Payload bytes at which a block ends: the range that an option may choose from.
     pub const BLOCK_TARGET: std::ops::RangeInclusive<u32> = 4 << 10..=16 << 20;
     #[cfg(feature = "zstd")]

@@ -29,58 +29,113 @@ impl<'a> Frame<'a> {
         (HEADER + self.metadata.len() + self.payload.len()).next_multiple_of(8)
     }
 
-    /// Writes the frame to the beginning of `out`, which is at least [`Self::size`] long.
+    /// Writes the frame to `out`, which is as long as [`Self::size`] says.
+    #[inline(always)]
     pub fn encode(&self, out: &mut [u8]) {
-        let size = self.size();
-        LE::write_u32(&mut out[0..], size as u32);
-        LE::write_u32(&mut out[4..], self.type_id);
-        LE::write_u64(&mut out[8..], self.id);
-        LE::write_i64(&mut out[16..], self.time);
-        LE::write_u32(&mut out[24..], self.metadata.len() as u32);
-        LE::write_u32(&mut out[28..], self.payload_len);
-        LE::write_u32(&mut out[32..], self.flags);
-        LE::write_u32(&mut out[36..], 0);
-        let payload_at = HEADER + self.metadata.len();
-        let end = payload_at + self.payload.len();
-        out[HEADER..payload_at].copy_from_slice(self.metadata);
-        out[payload_at..end].copy_from_slice(self.payload);
-        out[end..size].fill(0);
+        let size = out.len() as u32;
+        // The zeros at the end stand in the last 8 bytes; the others of these are written over.
+        if let Some(last) = out.last_chunk_mut::<8>() {
+            *last = [0; 8];
+        }
+        let Some((header, body)) = out.split_first_chunk_mut::<HEADER>() else { return };
+        LE::write_u32(&mut header[0..], size);
+        LE::write_u32(&mut header[4..], self.type_id);
+        LE::write_u64(&mut header[8..], self.id);
+        LE::write_i64(&mut header[16..], self.time);
+        LE::write_u32(&mut header[24..], self.metadata.len() as u32);
+        LE::write_u32(&mut header[28..], self.payload_len);
+        LE::write_u32(&mut header[32..], self.flags);
+        LE::write_u32(&mut header[36..], 0);
+        let Some((metadata, behind)) = body.split_at_mut_checked(self.metadata.len()) else { return };
+        if !metadata.is_empty() {
+            metadata.copy_from_slice(self.metadata);
+        }
+        if let Some(payload) = behind.get_mut(..self.payload.len()) {
+            payload.copy_from_slice(self.payload);
+        }
     }
 
     /// Takes the first frame off `frames`; `Ok(None)` at the end. `no_payload` is the flag of a frame whose payload
     /// was not read.
+    #[inline]
     pub fn decode(frames: &mut &'a [u8], no_payload: u32) -> Result<Option<Self>, Malformed> {
         let bytes = *frames;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if bytes.len() < HEADER {
-            return Err(Malformed::Short("packed frame"));
-        }
-        let size = LE::read_u32(bytes) as usize;
-        let metadata_len = LE::read_u32(&bytes[24..]) as usize;
-        let payload_len = LE::read_u32(&bytes[28..]);
-        let flags = LE::read_u32(&bytes[32..]);
+        let Some(header) = bytes.first_chunk::<HEADER>() else {
+            return if bytes.is_empty() { Ok(None) } else { Err(Malformed::Short("packed frame")) };
+        };
+        let size = LE::read_u32(header) as usize;
+        let metadata_len = LE::read_u32(&header[24..]) as usize;
+        let payload_len = LE::read_u32(&header[28..]);
+        let flags = LE::read_u32(&header[32..]);
         let present = if flags & no_payload != 0 { 0 } else { payload_len as usize };
-        let end = HEADER as u64 + metadata_len as u64 + present as u64;
-        if size as u64 != end.next_multiple_of(8) || LE::read_u32(&bytes[36..]) != 0 {
+        let end = HEADER as u64 + metadata_len as u64 + u64::from(present as u32);
+        if size as u64 != end.next_multiple_of(8) || LE::read_u32(&header[36..]) != 0 {
             return Err(Malformed::inconsistent("the lengths of a packed frame do not add up to its size"));
         }
-        if size > bytes.len() {
-            return Err(Malformed::Short("packed frame"));
-        }
-        let (frame, rest) = bytes.split_at(size);
+        let Some((frame, rest)) = bytes.split_at_checked(size) else { return Err(Malformed::Short("packed frame")) };
         *frames = rest;
+        let (metadata, behind) = frame[HEADER..].split_at(metadata_len);
         Ok(Some(Frame {
-            id: LE::read_u64(&frame[8..]),
-            time: LE::read_i64(&frame[16..]),
-            type_id: LE::read_u32(&frame[4..]),
+            id: LE::read_u64(&header[8..]),
+            time: LE::read_i64(&header[16..]),
+            type_id: LE::read_u32(&header[4..]),
             flags,
-            metadata: &frame[HEADER..HEADER + metadata_len],
-            payload: &frame[HEADER + metadata_len..end as usize],
+            metadata,
+            payload: &behind[..present],
             payload_len,
         }))
     }
+}
+
+/// Frames one behind the other that differ in nothing but ids and payloads, as those of a batch do mostly: what is found
+/// out of the first holds for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<'a> {
+    pub first: Frame<'a>,
+    /// The frames behind the first.
+    others: &'a [u8],
+    /// Bytes of a frame.
+    size: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the first run off `frames`; otherwise as [`Frame::decode`]. A frame with metadata is a run of its own.
+    #[inline]
+    pub fn decode(frames: &mut &'a [u8], no_payload: u32) -> Result<Option<Self>, Malformed> {
+        let bytes = *frames;
+        let Some(first) = Frame::decode(frames, no_payload)? else { return Ok(None) };
+        let behind = *frames;
+        let size = bytes.len() - behind.len();
+        let mut end = 0;
+        if let ([], Some(header)) = (first.metadata, bytes.first_chunk()) {
+            while behind.get(end..end + size).and_then(<[u8]>::first_chunk).is_some_and(|next| is_alike(header, next)) {
+                end += size;
+            }
+        }
+        let (others, rest) = behind.split_at(end);
+        *frames = rest;
+        Ok(Some(Run { first, others, size }))
+    }
+
+    /// How many frames there are behind the first.
+    #[inline]
+    pub fn others(&self) -> u32 {
+        (self.others.len() / self.size) as u32
+    }
+
+    /// The payloads of the frames behind the first.
+    #[inline]
+    pub fn other_payloads(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let payload = HEADER..HEADER + self.first.payload.len();
+        self.others.chunks_exact(self.size).map(move |frame| &frame[payload.clone()])
+    }
+}
+
+/// Whether all is the same in two headers but the ids.
+#[inline(always)]
+fn is_alike(one: &[u8; HEADER], other: &[u8; HEADER]) -> bool {
+    let word = |bytes: &[u8; HEADER], at: usize| LE::read_u64(&bytes[at..at + 8]);
+    [0, 16, 24, 32].iter().fold(0, |differing, &at| differing | (word(one, at) ^ word(other, at))) == 0
 }
 
 #[cfg(test)]
@@ -94,8 +149,7 @@ mod tests {
             let payload_len = payload.len() as u32;
             let frame = Frame { id, time, type_id, flags: 1, metadata: &metadata, payload: &payload, payload_len };
             let mut bytes = vec![0xEE; 2 * frame.size()];
-            frame.encode(&mut bytes);
-            frame.encode(&mut bytes[frame.size()..]);
+            bytes.chunks_exact_mut(frame.size()).for_each(|room| frame.encode(room));
             let mut rest = &bytes[..];
             prop_assert_eq!(Frame::decode(&mut rest, 4), Ok(Some(frame)));
             prop_assert_eq!(Frame::decode(&mut rest, 4), Ok(Some(frame)));
@@ -103,9 +157,41 @@ mod tests {
         }
 
         #[test]
+        fn runs_are_the_frames_one_by_one(
+            rows in proptest::collection::vec((0u32..2, 0i64..2, 0usize..3, 0usize..20, 1usize..5), 0..9),
+        ) {
+            let mut bytes = vec![];
+            let payload: Vec<u8> = (0..20).collect();
+            for (i, &(type_id, time, metadata, len, times)) in rows.iter().enumerate() {
+                for id in 0..times as u64 {
+                    let payload = &payload[i % (len + 1)..len];
+                    let metadata = &b"ab"[..metadata];
+                    let payload_len = payload.len() as u32;
+                    let frame = Frame { id, time, type_id, flags: 1, metadata, payload, payload_len };
+                    let at = bytes.len();
+                    bytes.resize(at + frame.size(), 0xEE);
+                    frame.encode(&mut bytes[at..]);
+                }
+            }
+            let (mut frames, mut runs) = (&bytes[..], &bytes[..]);
+            while let Some(run) = Run::decode(&mut runs, 4).unwrap() {
+                let all = std::iter::once(run.first.payload).chain(run.other_payloads());
+                prop_assert_eq!(all.clone().count(), 1 + run.others() as usize);
+                for payload in all {
+                    let frame = Frame::decode(&mut frames, 4).unwrap().unwrap();
+                    prop_assert_eq!(Frame { id: frame.id, payload, ..run.first }, frame);
+                }
+                prop_assert_eq!(runs.len(), frames.len());
+            }
+            prop_assert!(frames.is_empty());
+        }
+
+        #[test]
         fn any_bytes_are_frames_or_refused(bytes: Vec<u8>) {
             let mut rest = &bytes[..];
             while let Ok(Some(_)) = Frame::decode(&mut rest, 4) {}
+            let mut rest = &bytes[..];
+            while let Ok(Some(_)) = Run::decode(&mut rest, 4) {}
         }
     }
 }

@@ -92,6 +92,19 @@ impl Tallies {
         }
     }
 
+    /// Counts so many records of a type, each as [`Self::add`] does; `standing` is given their numbers, from 0.
+    #[inline]
+    pub fn add_many(&mut self, counted: &mut Counted, type_id: u32, many: u32, standing: impl Fn(u32) -> Standing) {
+        for number in 0..many {
+            let slot = &mut self.slots[usize::from(slot_of(type_id))];
+            if slot.type_id == type_id && slot.count as usize >= PLACES {
+                slot.count += many - number;
+                return;
+            }
+            self.add_other(counted, type_id, standing(number));
+        }
+    }
+
     /// Counts one of the first records of its type, or of a type whose slot another one has.
     #[inline(never)]
     fn add_other(&mut self, counted: &mut Counted, type_id: u32, standing: Standing) {

@@ -6,8 +6,10 @@ pub const MAX_LEN: usize = 10;
 /// Appends `value` to `out`.
 pub fn put(out: &mut Vec<u8>, value: u64) {
     let mut buffer = [0; MAX_LEN];
-    let len = encode(value, &mut buffer);
-    out.extend_from_slice(&buffer[..len]);
+    let end = out.len() + encode(value, &mut buffer);
+    // A copy of a fixed length is a few instructions, one of any length a call.
+    out.extend_from_slice(&buffer);
+    out.truncate(end);
 }
 
 /// Writes `value` to the beginning of `out` and returns its length.

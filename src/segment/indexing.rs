@@ -1,6 +1,7 @@
 //! The index of a segment while it grows: rows for the blocks since the last INDEX block, and what the segment holds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::Block;
 use crate::format::checksum;
@@ -62,6 +63,8 @@ pub(crate) struct Indexing {
     /// Whether `counts` holds every record so far.
     exact: bool,
     last_index: u64,
+    /// All INDEX blocks, as far as the segment tells where they stand.
+    written: Vec<Range<u64>>,
     /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = it is not known.
     latest: Option<i64>,
     hashes: Vec<u32>,
@@ -70,16 +73,18 @@ pub(crate) struct Indexing {
 impl Indexing {
     /// Of a segment whose blocks begin at `start`, before the first.
     pub fn new(start: u64) -> Self {
-        Self::after(0, start, &Totals { counts: Some(vec![]), names: vec![], latest: Some(i64::MIN) })
+        Self::after(0, start, &Totals { counts: Some(vec![]), latest: Some(i64::MIN), ..Totals::default() })
     }
 
     /// Behind the INDEX block at `last_index` (0 = none), which ends at `from` and tells these totals.
     pub fn after(last_index: u64, from: u64, told: &Totals) -> Self {
+        let last = (last_index > 0).then_some(last_index..from);
         Indexing {
             window: Window::new(last_index, from),
             counts: told.counts.iter().flatten().copied().collect(),
             exact: told.counts.is_some(),
             last_index,
+            written: told.earlier.iter().cloned().chain(last).collect(),
             latest: told.latest,
             hashes: vec![],
         }
@@ -136,13 +141,14 @@ impl Indexing {
     /// The INDEX block at `place`.
     pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Vec<u8> {
         let counts = self.exact.then(|| self.counts.iter().map(|(&type_id, &count)| (type_id, count)).collect());
-        let totals = Totals { counts, names: names.to_vec(), latest: self.latest };
+        let totals = Totals { counts, names: names.to_vec(), latest: self.latest, earlier: self.written.clone() };
         index::encode(&self.window, &totals, next_id, place)
     }
 
     /// Takes note that the INDEX block was written, from `offset` to `end`.
     pub fn wrote(&mut self, offset: u64, end: u64) {
         self.window.begin(offset, end);
+        self.written.push(offset..end);
         self.last_index = offset;
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::recover::load_index;
 use super::tail::last_block;
 use super::{Bad, Scanner, Segment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::entries::Progress;
 use crate::format::index::{self, Pairs, Row, Window};
@@ -158,8 +158,9 @@ impl Segment {
         Ok(window)
     }
 
-    /// Gives the memory for rows back, when the segment is left for another.
+    /// Gives the memory for rows back, and for what was fetched ahead, when the segment is left for another.
     pub fn forget_rows(&self) {
+        self.file.will_need(&[]);
         let mut kept = self.cache.kept.lock();
         kept.windows = vec![];
         kept.whole = None;
@@ -223,6 +224,11 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
         None => {
             let (header, window, totals) = load_index(scanner)?;
             (map.names, map.counts) = (totals.names, totals.counts);
+            if segment.file.is_far() && !totals.earlier.is_empty() {
+                // Each tells where the next one is, and would be waited for.
+                let newest_first: Vec<_> = totals.earlier.into_iter().rev().collect();
+                segment.file.will_need(&newest_first);
+            }
             let reach = (header, window.from, window.previous);
             segment.keep(at, &Arc::new(window));
             reach
@@ -301,7 +307,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
         }
         let header = match scanner.header().and_then(|header| scanner.check_whole(&header).map(|()| header)) {
             Ok(header) => header,
-            Err(Bad::Io(error)) if error.os_code().is_some() => return Err(error),
+            Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
             Err(Bad::End { left: 0 }) => break None,
             Err(bad) => break Some(bad),
         };

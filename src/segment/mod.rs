@@ -61,7 +61,7 @@ impl Segment {
             Access::Read => io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?,
             Access::ReadWrite => file,
         };
-        let (header, start) = read_start(&*file).map_err(|e| e.at_offset(&path, 0))?;
+        let (header, start) = read_start(&*file).inspect_err(|_| file.doubt()).map_err(|e| e.at_offset(&path, 0))?;
         Ok(Segment {
             file,
             name: name.to_owned(),
@@ -140,6 +140,17 @@ impl Segment {
         self.file.len().is_ok_and(|len| len == u64::MAX)
     }
 
+    /// Whether it ends with a trailer, which ends with the eight bytes that every segment begins with. `None` when the file
+    /// is compressed as a whole.
+    pub fn ends_with_trailer(&self) -> Result<Option<bool>> {
+        let Some(len) = self.file_len() else { return Ok(None) };
+        let failed = |e: std::io::Error| reading(&e).at(&self.path);
+        let mut end = [0; declaration::DECLARATION.len()];
+        let at = len.saturating_sub(end.len() as u64);
+        let n = io::read_full(&*self.file, &mut end, at).map_err(failed)?;
+        Ok(Some(n == end.len() && end == declaration::DECLARATION))
+    }
+
     /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
     pub fn is_live(&self) -> bool {
         !self.is_ours.load(Ordering::Relaxed) && self.file.is_locked().unwrap_or(false)
@@ -148,17 +159,19 @@ impl Segment {
 
 fn malformed(reason: &Malformed) -> Error {
     let kind = match reason {
-        Malformed::Version(..) | Malformed::Transcoder(_) | Malformed::Features(_) => Kind::Unsupported,
+        Malformed::Version(..) | Malformed::Transcoder(_) | Malformed::Features(_) | Malformed::Dictionary => {
+            Kind::Unsupported
+        }
         _ => Kind::Corrupt,
     };
     Error::new(kind, reason.to_string())
 }
 
-/// An error of reading. Without a system's code it is the gzip or zstd stream that is broken.
+/// An error of reading. When it is not the system's, it is the gzip or zstd stream that is broken.
 fn reading(error: &std::io::Error) -> Error {
-    match error.raw_os_error() {
-        Some(_) => Error::io(error, "read"),
-        None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+    match io::is_of_system(error) || Error::within(error).is_some() {
+        true => Error::io(error, "read"),
+        false => Error::corrupt(format!("the compressed file does not decompress: {error}")),
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) fn rescue(
         first_id: if sequence == 1 { 1 } else { block.first_id },
         predecessor,
         recovered: None,
+        original: None,
+        // What the segment had of its own is lost with its beginning.
+        dictionary: vec![],
+        incompatible: 0,
         log_id: if known.log_id.is_empty() { vec![0; 16] } else { known.log_id.clone() },
         ..known
     };

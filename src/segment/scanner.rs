@@ -11,6 +11,7 @@ use crate::format::codec::Decompressor;
 use crate::format::index::{Located, Row, LOCATED_PAGES};
 use crate::format::Malformed;
 use crate::io;
+use crate::record::Hit;
 
 /// Memory that a scanner keeps for the next block; what a larger block needed goes back.
 const KEPT: usize = 1 << 20;
@@ -90,6 +91,7 @@ impl Region {
 impl Scanner {
     /// A scanner that stands before the block at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> Self {
+        let decompressor = Decompressor::new(&segment.header.dictionary);
         Scanner {
             segment,
             offset,
@@ -99,7 +101,7 @@ impl Scanner {
             ahead: 0,
             entries: Region::none(),
             payload: Region::none(),
-            decompressor: Decompressor::default(),
+            decompressor,
             durable_end: 0,
             known_len: 0,
         }
@@ -312,16 +314,18 @@ impl Scanner {
         Ok(())
     }
 
-    /// Takes the payload of the block, at which the scanner stands, from an older library's file as it stands there;
-    /// `places` are places in it, in order, and become places in what [`Self::payload`] shows.
-    pub fn borrow_payload<'a>(&mut self, places: impl Iterator<Item = &'a mut usize>) -> Result<(), Bad> {
-        let Some(translated) = &self.segment.translated else { return Ok(()) };
-        self.payload.stored = None;
-        let lent = translated.lend(self.offset, &mut self.payload.decoded, places);
-        match lent.map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))? {
-            true => Ok(()),
-            false => Err(Bad::End { left: 0 }),
+    /// Takes the records of the block, at which the scanner stands and whose entries are loaded, as an older library's
+    /// file has them: [`Self::payload`] then shows a part of that, between whose bytes they are, unless only headers are
+    /// asked for. False when they are to be read as any other segment's are.
+    pub fn borrow(&mut self, hits: &mut Vec<Hit>, headers_only: bool) -> Result<bool, Bad> {
+        let Some(translated) = &self.segment.translated else { return Ok(false) };
+        let buffer = (!headers_only).then_some(&mut self.payload.decoded);
+        let lent =
+            translated.lend(self.offset, hits, buffer).map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))?;
+        if lent && !headers_only {
+            self.payload.stored = None;
         }
+        Ok(lent)
     }
 
     /// Reads and verifies entries and payload with one read.

@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use super::{reading, Segment};
 use crate::error::{Error, Result};
-use crate::format::block::{BlockHeader, HEADER};
+use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::trailer;
 use crate::io;
 
@@ -19,7 +19,24 @@ pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Resul
     if let Some(translated) = &segment.translated {
         return Ok(translated.is_torn());
     }
-    Ok(offset >= durable_end && next_block(segment, offset + 1)?.is_none())
+    // All up to the first TRAILER of a compressed segment was durable before it took its name.
+    if offset < durable_end || (segment.header.original.is_some() && !is_closed_before(segment, offset)?) {
+        return Ok(false);
+    }
+    Ok(next_block(segment, offset + 1)?.is_none())
+}
+
+/// Whether a TRAILER stands among the blocks before `offset`.
+fn is_closed_before(segment: &Segment, offset: u64) -> Result<bool> {
+    let mut at = segment.start;
+    while at < offset {
+        match block_at(segment, at)? {
+            Some(header) if header.kind == BlockKind::Trailer => return Ok(true),
+            Some(header) => at += header.block_len(),
+            None => break,
+        }
+    }
+    Ok(false)
 }
 
 /// Offset of the first valid block header at `from` or behind.
