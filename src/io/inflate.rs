@@ -120,6 +120,10 @@ impl File for Inflated {
     fn is_locked(&self) -> Result<bool> {
         Ok(false)
     }
+
+    fn identity(&self) -> Result<Option<super::Identity>> {
+        self.file.identity()
+    }
 }
 
 fn read_only<T>() -> Result<T> {

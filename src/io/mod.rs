@@ -19,9 +19,12 @@ pub(crate) mod thread;
 mod watch;
 
 use std::io::{IoSlice, Result};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::error::{Error, Kind};
 
 pub use fork::ForkMark;
 pub use group::group_number;
@@ -67,6 +70,20 @@ pub trait File: Send + Sync {
     fn identity(&self) -> Result<Option<Identity>> {
         Ok(None)
     }
+
+    /// Whether each read is a request to another machine, so that [`Self::will_need`] is worth a thought.
+    fn is_far(&self) -> bool {
+        false
+    }
+
+    /// Says which stretches are going to be read next, in the order of reading, so that several can be fetched at a
+    /// time. It is a hint, and nothing is fetched before the first of them is read. None at all says that nothing is
+    /// needed any more of what was fetched so far.
+    fn will_need(&self, _ranges: &[Range<u64>]) {}
+
+    /// Says that bytes were found to be wrong: what was fetched is forgotten, and fetched again when it is wanted. On the
+    /// way from another machine, a byte may have been changed that is right there.
+    fn doubt(&self) {}
 }
 
 /// Device and inode, or what stands for them.
@@ -121,6 +138,20 @@ pub trait Directory: Send + Sync {
     /// Gives the file `from` the name `to`, in one step; a file of that name is replaced (rename(2)).
     fn rename(&self, from: &str, to: &str) -> Result<()>;
 
+    /// Gives the file `from` the name `to`, which must not be taken yet. Where that cannot be done in one step, the file has
+    /// both names for a moment.
+    fn rename_new(&self, from: &str, to: &str) -> Result<()> {
+        self.link(from, to)?;
+        self.remove(from)
+    }
+
+    /// Gives the file `name` the permission bits, the owner and the time of the last change that the file `like` has, as far
+    /// as the user may, and makes that durable. Nothing where files have none.
+    fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
+        let _ = (like, name);
+        Ok(())
+    }
+
     /// Gives the file `from` the second name `to`, which must not be taken yet (link(2)).
     fn link(&self, from: &str, to: &str) -> Result<()>;
 
@@ -130,6 +161,12 @@ pub trait Directory: Send + Sync {
     /// Watches the directory and the files in it from now on; `None` where the system offers nothing of the kind.
     fn watch(&self) -> Result<Option<Box<dyn Watch>>> {
         Ok(None)
+    }
+
+    /// Whether its files are kept by another machine: each look at them is a request, and what was removed cannot be read
+    /// any longer.
+    fn is_far(&self) -> bool {
+        false
     }
 
     /// Path of a file in it, for messages.
@@ -144,6 +181,11 @@ pub trait Watch: Send {
     /// time has passed, or for no reason at all: whoever waited has to look. What other machines do on a network file
     /// system may go unnoticed.
     fn wait(&mut self, timeout: Duration) -> Result<()>;
+}
+
+/// Whether reading failed, rather than what was read being no gzip or zstd stream.
+pub(crate) fn is_of_system(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some() || Error::within(error).is_some_and(|own| own.kind() != Kind::Corrupt)
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes came.

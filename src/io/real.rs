@@ -120,6 +120,22 @@ impl Directory for RealDirectory {
         fs::rename(self.path.join(from), self.path.join(to))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> Result<()> {
+        super::rename_new(&self.path.join(from), &self.path.join(to))
+    }
+
+    fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
+        let facts = fs::symlink_metadata(self.path.join(like))?;
+        let file = fs::OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(self.path.join(name))?;
+        // Only root may give a file away; whoever is in the group may give it that.
+        if fchown(&file, Some(facts.uid()), Some(facts.gid())).is_err() {
+            let _ = fchown(&file, None, Some(facts.gid()));
+        }
+        file.set_permissions(fs::Permissions::from_mode(facts.mode() & 0o7777))?;
+        file.set_times(fs::FileTimes::new().set_modified(facts.modified()?))?;
+        file.sync_all()
+    }
+
     fn link(&self, from: &str, to: &str) -> Result<()> {
         fs::hard_link(self.path.join(from), self.path.join(to))
     }
