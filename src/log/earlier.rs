@@ -11,7 +11,7 @@ use crate::segment::{self, Segment};
 ///
 /// The writer that rolled does so right after the roll, before its next sync of the current segment. It may have been
 /// killed before, and then no segment that says nothing about durability speaks for those before it.
-pub(super) fn make_earlier_durable(
+pub(crate) fn make_earlier_durable(
     directory: &dyn Directory,
     last: &Arc<Segment>,
     earlier: &[(u64, String)],
@@ -29,8 +29,8 @@ pub(super) fn make_earlier_durable(
             // Nobody compresses what is not durable.
             return Ok(());
         }
-        if segment.header.recovered.is_some() {
-            // It took its place when it was durable, and knows what is lost at its end.
+        if segment.header.recovered.is_some() || segment.header.original.is_some() {
+            // It took its place when it was durable, and those before it; and knows what is lost at its end.
             return Ok(());
         }
         let found = segment::recover(&segment)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::slot::Slot;
 use crate::error::{Error, Result};
-use crate::io::Directory;
+use crate::io::{is_of_system, Directory};
 use crate::legacy::{log_name, Legacy};
 use crate::segment::Ancestry;
 
@@ -22,9 +22,9 @@ pub(super) struct Found {
 /// What the file is, if it is one of an older library.
 pub(super) fn look(directory: &Arc<dyn Directory>, name: &str) -> Result<Option<Found>> {
     let path = directory.path_of(name);
-    let legacy = Legacy::find(&**directory, name).map_err(|e| match e.raw_os_error() {
-        Some(_) => Error::io(&e, "read").at(&path),
-        None => Error::corrupt(e.to_string()).at_offset(&path, 0),
+    let legacy = Legacy::find(&**directory, name).map_err(|e| match is_of_system(&e) {
+        true => Error::io(&e, "read").at(&path),
+        false => Error::corrupt(e.to_string()).at_offset(&path, 0),
     })?;
     Ok(legacy.map(|legacy| Found {
         directory: directory.clone(),

@@ -125,6 +125,7 @@ impl<'a> Finding<'a> {
         if let (true, Some(first)) = (self.slots.is_empty(), unreadable.first()) {
             return Err(first.error.clone());
         }
+        self.slots = without_repeated(std::mem::take(&mut self.slots));
         sort(&mut self.slots);
         let one_log = is_one_log(&self.slots);
         self.shared.keep_only(&self.slots);
@@ -194,7 +195,8 @@ impl<'a> Finding<'a> {
             });
         }
         let mut places = HashSet::with_capacity(placed.len());
-        let all_differ = self.slots.iter().chain(&placed).all(|slot| places.insert((&slot.log.id, slot.sequence)));
+        let once = without_repeated(self.slots.iter().chain(&placed).cloned().collect());
+        let all_differ = once.iter().all(|slot| places.insert((&slot.log.id, slot.sequence)));
         Ok((left.is_empty() && all_differ).then_some(placed))
     }
 
@@ -270,8 +272,9 @@ impl<'a> Finding<'a> {
     }
 }
 
-/// Whether two names differ in nothing but the digits of their numbers.
+/// Whether two names differ in nothing but the digits of their numbers, and in whether they are compressed.
 fn are_alike(a: &str, b: &str) -> bool {
+    let (a, b) = (names::plain(a), names::plain(b));
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     loop {
@@ -286,6 +289,24 @@ fn are_alike(a: &str, b: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// The segments without those that are there a second time, compressed or not.
+fn without_repeated(slots: Vec<Arc<Slot>>) -> Vec<Arc<Slot>> {
+    let mut places = HashMap::with_capacity(slots.len());
+    let mut once: Vec<Arc<Slot>> = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let at = *places.entry((slot.log.id.clone(), slot.sequence)).or_insert(once.len());
+        match once.get(at) {
+            Some(there) if there.is_same_segment(&slot) => {
+                if slot.is_better_than(there) {
+                    once[at] = slot;
+                }
+            }
+            _ => once.push(slot),
+        }
+    }
+    once
 }
 
 pub(super) fn is_one_log(slots: &[Arc<Slot>]) -> bool {
@@ -328,6 +349,7 @@ mod tests {
         for (a, b, alike) in [
             ("a.0000000001.binlog", "a.0000000012.binlog", true),
             ("a.2026-11-21.0000000001.binlog", "a.2026-1-2.00000000001.binlog", true),
+            ("a.0000000001.binlog", "a.0000000012.z.binlog", true),
             ("a1.0000000001.binlog", "a22.0000000001.binlog", true),
             ("a.0000000001.binlog", "b.0000000001.binlog", false),
             ("a.0000000001.binlog", "a.b.0000000001.binlog", false),

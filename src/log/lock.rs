@@ -9,6 +9,11 @@ use crate::io::{self, Directory, File};
 
 /// Takes the lock of the log `name`, which its one writer holds.
 pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -> Result<Lock> {
+    take_lock_of(directory, name, file_mode, "another writer has the log open")
+}
+
+/// As [`take_lock`], for others than writers; `taken` says what the holder of the lock does.
+pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32, taken: &str) -> Result<Lock> {
     let name = names::lock(name);
     let path = directory.path_of(&name);
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
@@ -19,7 +24,7 @@ pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -
     let text = String::from_utf8_lossy(&text[..n]);
     if !is_ours {
         let holder = text.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
-        return Err(Error::new(Kind::Locked, format!("another writer has the log open (process {holder})")).at(&path));
+        return Err(Error::new(Kind::Locked, format!("{taken} (process {holder})")).at(&path));
     }
     let lock = Lock { file, left: Left::parse(&text) };
     // Only a help for the message above: a disk that is full does not keep a log from being opened.

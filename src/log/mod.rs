@@ -8,7 +8,7 @@ mod elders;
 mod finding;
 mod lock;
 mod maker;
-mod names;
+pub(crate) mod names;
 mod naming;
 mod required;
 pub(crate) mod retention;
@@ -20,10 +20,13 @@ mod torn;
 
 pub(crate) use active::Active;
 pub(crate) use calendar::Calendar;
+pub(crate) use earlier::make_earlier_durable;
 pub(crate) use lock::take_lock;
+#[cfg(feature = "upload")]
+pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};
 pub(crate) use names::check_name;
 pub(crate) use naming::Naming;
 pub(crate) use slot::{Found, Known, Slot};
-pub(crate) use snapshot::{Snapshot, Source, Unreadable};
+pub(crate) use snapshot::{is_url, refuse_url, Snapshot, Source, Unreadable};
 pub(crate) use target::{Facts, Opened, Target};

@@ -1,6 +1,8 @@
 //! File names of a log: they begin with its name and hold the segment's number, so that both can be told without opening
 //! the file. `super::Template` makes the names of segments.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::segment::EXTENSION;
 
@@ -35,6 +37,59 @@ pub(crate) fn active(name: &str) -> String {
     format!("{name}.active")
 }
 
+/// What stands behind the ending of a segment that is compressed as a whole, with gzip or zstd.
+pub(crate) const WHOLE: [&str; 2] = [".gz", ".zst"];
+
+/// Whether the file is named like a segment, as such or compressed as a whole.
+pub(crate) fn is_segment(file: &str) -> bool {
+    stem(file).is_some()
+}
+
+/// Whether the file is named like a segment that is compressed as a whole.
+pub(crate) fn is_whole(file: &str) -> bool {
+    is_segment(file) && !file.ends_with(EXTENSION)
+}
+
+/// What stands before the ending; `None` when the file is not named like a segment.
+fn stem(file: &str) -> Option<&str> {
+    let inside = WHOLE.iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(file);
+    inside.strip_suffix(EXTENSION)
+}
+
+/// What stands before the ending of a compressed segment's name, behind which its SHA-256 may follow.
+const COMPRESSED: &str = ".z";
+
+/// The file of the segment `file` when it has been compressed; with its SHA-256 in hexadecimal digits, if it is to have that.
+pub(crate) fn compressed(file: &str, sha256: Option<&str>) -> String {
+    let stem = file.strip_suffix(EXTENSION).unwrap_or(file);
+    let sum = sha256.map_or_else(String::new, |sum| format!(".{sum}"));
+    format!("{stem}{COMPRESSED}{sum}{EXTENSION}")
+}
+
+/// What a segment's file is called when it is not compressed: the same for a segment and what it was compressed to.
+pub(crate) fn plain(file: &str) -> Cow<'_, str> {
+    match plain_stem(file) {
+        Some(stem) if stem.len() + EXTENSION.len() < file.len() => format!("{stem}{EXTENSION}").into(),
+        _ => file.into(),
+    }
+}
+
+/// That name without its ending; `None` when the file is not named like a segment.
+fn plain_stem(file: &str) -> Option<&str> {
+    let mut stem = stem(file)?;
+    while let Some(shorter) = stem.strip_suffix(COMPRESSED).or_else(|| without_sum(stem)) {
+        stem = shorter;
+    }
+    Some(stem)
+}
+
+/// What stands before `.z.<SHA-256>`.
+fn without_sum(stem: &str) -> Option<&str> {
+    let (rest, sum) = stem.rsplit_once('.')?;
+    let is_sum = sum.len() == 64 && sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    rest.strip_suffix(COMPRESSED).filter(|_| is_sum)
+}
+
 /// The number of a segment of the log `name`, if `file` is named like one. It may be one of another log, whose name is
 /// longer: only its header tells.
 pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
@@ -45,15 +100,15 @@ pub(crate) fn sequence(name: &str, file: &str) -> Option<u64> {
 
 /// What stands between the log's name and the ending.
 fn rest<'a>(name: &str, file: &'a str) -> Option<&'a str> {
-    let rest = file.strip_prefix(name)?.strip_suffix(EXTENSION)?;
+    let rest = stem(file)?.strip_prefix(name)?;
     rest.chars().next().is_some_and(|c| !c.is_alphanumeric()).then_some(rest)
 }
 
 /// What the names that one template gives have in common, mostly: what is behind the log's name, with a single digit for
-/// each run of them. `None` when `file` is not named like a segment of the log.
+/// each run of them, and whether it is compressed or not. `None` when `file` is not named like a segment of the log.
 pub(crate) fn shape(log: &str, file: &str) -> Option<String> {
     let mut shape = String::new();
-    for c in rest(log, file)?.chars() {
+    for c in rest(log, &plain(file))?.chars() {
         let c = if c.is_ascii_digit() { '0' } else { c };
         if c != '0' || !shape.ends_with('0') {
             shape.push(c);
@@ -64,7 +119,7 @@ pub(crate) fn shape(log: &str, file: &str) -> Option<String> {
 
 /// The log and the sequence number that a segment's file name tells, if its log has the template that it has by default.
 pub(crate) fn parse(file: &str) -> Option<(&str, u64)> {
-    let (name, digits) = file.strip_suffix(EXTENSION)?.rsplit_once('.')?;
+    let (name, digits) = plain_stem(file)?.rsplit_once('.')?;
     let is_number = digits.len() >= SEQUENCE_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
     Some((name, digits.parse().ok().filter(|_| is_number)?))
 }
@@ -81,7 +136,7 @@ mod tests {
         for foreign in [
             "a.0000000012.binlog",
             "a.b.12.binlog",
-            "a.b.0000000012.binlog.gz",
+            "a.b.0000000012.binlog.xz",
             "a.b.x000000012.binlog",
             "a.b",
             "a.b.binlog",
@@ -106,6 +161,27 @@ mod tests {
         }
         assert_eq!(parse("a.b.0000000012_x.binlog"), None);
         assert_eq!(parse("a.+000000012.binlog"), None);
+    }
+
+    #[test]
+    fn a_compressed_segment_has_the_number_and_the_plain_name_of_the_one_it_was() {
+        let sum = "0123456789abcdef".repeat(4);
+        for plain_name in ["a.b.0000000012.binlog", "a.b.0000000012.2026-11-21T10.binlog", "single.binlog"] {
+            let whole = WHOLE.map(|ending| format!("{plain_name}{ending}"));
+            for name in whole.into_iter().chain([compressed(plain_name, None), compressed(plain_name, Some(&sum))]) {
+                assert!(is_segment(&name) && is_whole(&name) != name.ends_with(EXTENSION));
+                assert_eq!(plain(&name), plain_name);
+                assert_eq!(sequence("a.b", &name), sequence("a.b", plain_name));
+                assert_eq!(shape("a.b", &name), shape("a.b", plain_name));
+                assert_eq!(parse(&name), parse(plain_name));
+                assert_eq!(plain(&format!("{name}{}", if is_whole(&name) { "" } else { ".gz" })), plain_name);
+            }
+            assert_eq!(plain(plain_name), plain_name);
+        }
+        assert_eq!(compressed("a.0000000012.binlog", None), "a.0000000012.z.binlog");
+        for other in [format!("a.{sum}.binlog"), "a.z".to_owned(), format!("a.z.{}.binlog", sum.to_uppercase())] {
+            assert_eq!(plain(&other), other);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which old segments of a log are removed, and their removal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -32,7 +32,10 @@ pub(crate) struct Doomed {
     pub first_id: u64,
     /// `first_id - 1` when it holds no record of the user's.
     pub last_id: u64,
+    /// See [`FileHeader::known_as`].
+    pub known_as: [u64; 3],
     identity: Option<Identity>,
+    markers: [u64; 2],
 }
 
 /// The segments that `keep` has removed, oldest first, when it is `now_ns`; see [`Retention`].
@@ -55,11 +58,16 @@ pub(crate) fn plan(directory: &dyn Directory, log: &Ours, keep: &Retention, now_
         };
         let Some(this) = this.filter(|this: &Found| this.named < log.active_sequence) else { break };
         // One behind it must be there: it alone tells the age, and that the log went on.
-        let Some(next) = walk.next()? else { break };
+        let (copies, next) = walk.behind(&this)?;
+        let Some(next) = next else { break };
         let is_old = keep.age.is_some_and(|age| is_longer_ago(next.header.created_ns, age, now_ns));
         let rule = if is_old { Some("age") } else { walk.excess(keep) };
         let Some(why) = rule else { break };
         walk.without(this.facts.len, this.named);
+        for copy in copies {
+            walk.bytes = walk.bytes.saturating_sub(copy.facts.len);
+            doomed.push(copy.doomed(&next, why));
+        }
         doomed.push(this.doomed(&next, why));
         oldest = Some(next);
     }
@@ -90,7 +98,7 @@ fn remove_one(directory: &dyn Directory, segment: &Doomed) -> Result<()> {
             let reason = "another file has taken the place of the old segment, and stays";
             return Err(Error::new(Kind::Io, reason).at(&directory.path_of(&segment.name)));
         }
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return remove_other_form(directory, segment),
         Err(e) => return Err(failed(&e)),
     }
     match directory.remove(&segment.name) {
@@ -99,11 +107,29 @@ fn remove_one(directory: &dyn Directory, segment: &Doomed) -> Result<()> {
     }
 }
 
+/// Removes what has taken the place of an old segment that is gone since it was planned: another process may have compressed
+/// it just then, and what is behind it is going to be removed.
+fn remove_other_form(directory: &dyn Directory, segment: &Doomed) -> Result<()> {
+    let plain = names::plain(&segment.name);
+    for name in list(directory)?.into_iter().filter(|name| names::plain(name) == plain) {
+        let Some((_, header)) = look(directory, &name)? else { continue };
+        if header.sequence == segment.sequence && header.markers().iter().any(|it| segment.markers.contains(it)) {
+            match directory.remove(&name) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io(&e, "remove").at(&directory.path_of(&name)));
+                }
+                _ => (),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The logs of a directory, by the headers of the files in it; the newest segment of each passes for the one that is
 /// being written. Those of `only`, if it names a log.
 pub(crate) fn logs_of(directory: &dyn Directory, only: Option<&str>) -> Result<Vec<Ours>> {
     let mut logs: BTreeMap<(String, Vec<u8>), u64> = BTreeMap::new();
-    for name in list(directory)?.into_iter().filter(|name| name.ends_with(crate::segment::EXTENSION)) {
+    for name in list(directory)?.into_iter().filter(|name| names::is_segment(name)) {
         if only.is_some_and(|log| names::sequence(log, &name).is_none()) {
             continue;
         }
@@ -140,7 +166,7 @@ fn facts_of(directory: &dyn Directory, name: &str) -> Result<Option<FileFacts>> 
 
 /// The header of a plain file; `None` = it is no segment, gone, or none of this user's. A failing system is an error,
 /// lest a segment of ours be passed over because of it, and a younger one removed.
-fn look(directory: &dyn Directory, name: &str) -> Result<Option<(FileFacts, FileHeader)>> {
+pub(crate) fn look(directory: &dyn Directory, name: &str) -> Result<Option<(FileFacts, FileHeader)>> {
     let Some(facts) = facts_of(directory, name)? else { return Ok(None) };
     match Segment::open(directory, name, Access::Read) {
         Ok(segment) => {
@@ -157,7 +183,7 @@ fn look(directory: &dyn Directory, name: &str) -> Result<Option<(FileFacts, File
 
 /// Whether the header bears out the number in the name. Where a log begins behind a name that was taken, only the name
 /// counts on.
-fn is_numbered(header: &FileHeader, named: u64) -> bool {
+pub(crate) fn is_numbered(header: &FileHeader, named: u64) -> bool {
     header.sequence == named || (header.sequence == 1 && header.predecessor.is_none())
 }
 
@@ -207,8 +233,11 @@ impl<'a> Walk<'a> {
 
     fn count(&mut self) {
         let files = self.files.as_slice();
+        let old = files.iter().filter(|file| file.named < self.log.active_sequence);
+        // One that is here compressed and as it was is one segment.
+        let segments: HashSet<_> = old.map(|file| names::plain(&file.name)).collect();
         // The one being written counts, also when somebody has removed its file.
-        self.segments = 1 + files.iter().filter(|file| file.named < self.log.active_sequence).count() as u64;
+        self.segments = 1 + segments.len() as u64;
         self.bytes = files.iter().fold(0, |sum, file| file.len.saturating_add(sum));
     }
 
@@ -241,6 +270,17 @@ impl<'a> Walk<'a> {
             Retention { segments: Some(most), .. } if self.segments > *most => Some("segments"),
             Retention { bytes: Some(most), .. } if self.bytes > *most => Some("bytes"),
             _ => None,
+        }
+    }
+
+    /// Other files of the segment `this`, compressed or not, and the segment behind it.
+    fn behind(&mut self, this: &Found) -> Result<(Vec<Found>, Option<Found>)> {
+        let mut copies = vec![];
+        loop {
+            match self.next()? {
+                Some(next) if next.is_same_segment(this) => copies.push(next),
+                next => return Ok((copies, next)),
+            }
         }
     }
 
@@ -278,6 +318,11 @@ fn with_lengths(directory: &dyn Directory, files: Vec<File>) -> Result<Vec<File>
 }
 
 impl Found {
+    fn is_same_segment(&self, other: &Found) -> bool {
+        let (this, other) = (&self.header, &other.header);
+        this.sequence == other.sequence && this.markers().iter().any(|marker| other.markers().contains(marker))
+    }
+
     fn doomed(self, next: &Found, why: &'static str) -> Doomed {
         let told = next.header.predecessor.as_ref().filter(|told| self.header.is_followed_by(told));
         Doomed {
@@ -287,7 +332,9 @@ impl Found {
             why,
             first_id: self.header.first_id,
             last_id: told.map_or(next.header.first_id - 1, |told| told.last_id),
+            known_as: self.header.known_as(),
             identity: self.facts.identity,
+            markers: self.header.markers(),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
+use super::names;
+use super::snapshot::Source;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory};
@@ -53,6 +55,17 @@ pub(crate) struct Known {
     pub latest_ns: Option<i64>,
     /// Number of the segment before it, when there was one.
     pub predecessor: Option<u64>,
+    /// As [`FileHeader::markers`], and how many bytes the segment had before it was compressed, if it was.
+    markers: [u64; 2],
+    original_bytes: Option<u64>,
+}
+
+/// Which file of a segment is the better one to read.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Whole,
+    Plain,
+    Compressed,
 }
 
 /// What became of a file that was listed.
@@ -89,6 +102,8 @@ impl Shared {
     pub fn open(&self, directory: &dyn Directory, name: &str) -> Result<Found> {
         // A writer may complete the header just after it was found wanting: then another look finds it.
         const LOOKS: usize = 5;
+        // Nobody writes to what lies in a store, but a byte may have been changed on the way.
+        let most = if directory.is_far() { 2 } else { LOOKS };
         let mut looks = 0;
         loop {
             looks += 1;
@@ -102,9 +117,11 @@ impl Shared {
                     let is_gone = directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound);
                     return Ok(if is_gone { Found::Gone } else { Found::Unborn });
                 }
+                // That has been tried for long enough.
+                Err(e) if directory.is_far() && e.kind() != Kind::Corrupt => return Err(e),
                 Err(_) if is_unborn(directory, name) => return Ok(Found::Unborn),
-                Err(e) if looks < LOOKS && e.os_code() == Some(libc::EMFILE) => self.recent.lock().clear(),
-                Err(e) if looks == LOOKS => return Err(e),
+                Err(e) if looks < most && e.os_code() == Some(libc::EMFILE) => self.recent.lock().clear(),
+                Err(e) if looks == most => return Err(e),
                 Err(_) => (),
             }
         }
@@ -181,6 +198,11 @@ impl Slot {
         self.directory.path_of(&self.name)
     }
 
+    /// The file alone.
+    pub fn source(&self) -> Source {
+        Source::File(self.directory.clone(), self.name.clone())
+    }
+
     /// Whether it is the file of this name in this directory.
     pub fn is_at(&self, directory: &dyn Directory, name: &str) -> bool {
         self.name == name && self.directory.path() == directory.path()
@@ -189,6 +211,57 @@ impl Slot {
     /// Whether the file is there no more. A question that the system fails to answer is answered with no.
     pub fn is_gone(&self) -> bool {
         self.directory.facts(&self.name).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+    }
+
+    /// Whether the two files hold the same segment, because one was made of the other by compressing it: as far as they were
+    /// opened their headers tell it, and their names elsewhere.
+    pub fn is_same_segment(&self, other: &Slot) -> bool {
+        let same_marker = match (self.known(), other.known()) {
+            (Some(a), Some(b)) => a.markers.iter().any(|marker| b.markers.contains(marker)),
+            _ => true,
+        };
+        self.sequence == other.sequence
+            && same_marker
+            && self.log.id == other.log.id
+            && names::plain(&self.name) == names::plain(&other.name)
+            && self.directory.path() == other.directory.path()
+    }
+
+    /// Which of two files of the same segment is read: the compressed one, which was compared with the other before it took
+    /// its name, unless that other has grown since; and one that is compressed as a whole only when there is no other.
+    pub fn is_better_than(&self, other: &Slot) -> bool {
+        let has_grown = |plain: &Slot, compressed: &Slot| {
+            let then = compressed.known().and_then(|known| known.original_bytes);
+            then.is_some_and(|then| plain.directory.facts(&plain.name).is_ok_and(|facts| facts.len > then))
+        };
+        let rank = |slot: &Slot| match slot.known() {
+            _ if names::is_whole(&slot.name) => Rank::Whole,
+            Some(known) if known.original_bytes.is_some() => Rank::Compressed,
+            None if names::plain(&slot.name) != slot.name => Rank::Compressed,
+            _ => Rank::Plain,
+        };
+        match (rank(self), rank(other)) {
+            (Rank::Compressed, Rank::Plain) => !has_grown(other, self),
+            (Rank::Plain, Rank::Compressed) => has_grown(self, other),
+            (this, other_rank) if this != other_rank => this > other_rank,
+            _ => self.name < other.name,
+        }
+    }
+
+    /// The segment in the file that has taken the place of this one's, because it was compressed, or the other way round.
+    fn in_other_form(&self, shared: &Shared) -> Result<Option<Arc<Segment>>> {
+        let plain = names::plain(&self.name);
+        let whole = names::WHOLE.map(|ending| format!("{plain}{ending}"));
+        let others = [names::compressed(&plain, None), plain.into_owned()].into_iter().chain(whole);
+        for name in others.filter(|name| *name != self.name) {
+            let Found::Segment(segment) = shared.open(&*self.directory, &name)? else { continue };
+            let markers = segment.header.markers();
+            let is_same = self.known().is_none_or(|known| known.markers.iter().any(|marker| markers.contains(marker)));
+            if is_same && self.verify(&segment).is_ok() {
+                return Ok(Some(segment));
+            }
+        }
+        Ok(None)
     }
 
     /// What its header says, as far as it was read.
@@ -221,7 +294,11 @@ impl Slot {
         let segment = match &self.rescued {
             None => match shared.open(&*self.directory, &self.name)? {
                 Found::Segment(segment) => segment,
-                other => return Ok(other),
+                Found::Unborn => return Ok(Found::Unborn),
+                Found::Gone => match self.in_other_form(shared)? {
+                    Some(segment) => segment,
+                    None => return Ok(Found::Gone),
+                },
             },
             Some(rescued) => match Segment::open_rescued(&*self.directory, &self.name, rescued.0.clone(), rescued.1) {
                 Ok(segment) => Arc::new(segment),
@@ -300,6 +377,9 @@ impl Slot {
         };
         let predecessor = header.predecessor.as_ref().map(|told| told.sequence);
         let (first_id, created_ns) = (header.first_id, header.created_ns);
-        let _ = self.known.set(Known { first_id, created_ns, latest_ns, predecessor });
+        let original_bytes = header.original.as_ref().map(|original| original.bytes);
+        let markers = header.markers();
+        let known = Known { first_id, created_ns, latest_ns, predecessor, markers, original_bytes };
+        let _ = self.known.set(known);
     }
 }

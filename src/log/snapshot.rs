@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::finding::Finding;
+use super::names;
 use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, RealDirectory};
-use crate::options::{ReaderMode, Required};
+use crate::options::{ReaderMode, ReaderOptions, Required};
 use crate::segment::{Segment, EXTENSION};
 
 /// Where a reader reads from.
@@ -20,7 +21,13 @@ pub(crate) enum Source {
     File(Arc<dyn Directory>, String),
     /// The files that match a pattern.
     Glob(String),
+    /// The files of one directory whose names match a pattern.
+    #[cfg_attr(not(feature = "upload"), allow(dead_code))] // URLs alone have it
+    Matching(Arc<dyn Directory>, glob::Pattern),
 }
+
+/// What the URLs of object stores begin with.
+const SCHEMES: [&str; 5] = ["s3://", "gs://", "az://", "swift://", "file://"];
 
 /// The segments of a source at one moment.
 #[derive(Clone)]
@@ -118,6 +125,12 @@ impl Snapshot {
         Ok(true)
     }
 
+    /// Where this segment is, or another file of it, compressed or not.
+    pub fn place_of(&self, slot: &Arc<Slot>) -> Option<usize> {
+        let itself = self.slots.iter().position(|other| Arc::ptr_eq(other, slot));
+        itself.or_else(|| self.slots.iter().position(|other| other.is_same_segment(slot)))
+    }
+
     /// Puts a segment in its place; returns which that is.
     pub fn insert(&mut self, slot: Arc<Slot>) -> usize {
         self.slots.push(slot.clone());
@@ -128,8 +141,11 @@ impl Snapshot {
 }
 
 impl Source {
-    /// A directory, a file, or a glob pattern: whichever `path` turns out to be.
-    pub fn of(path: &Path) -> Result<Self> {
+    /// A directory, a file, a glob pattern or the URL of one of these: whichever `path` turns out to be.
+    pub fn of(path: &Path, options: &ReaderOptions) -> Result<Self> {
+        if let Some(url) = url(path) {
+            return Self::of_url(url, options);
+        }
         let failed = |e: std::io::Error| Error::io(&e, "open").at(path);
         match std::fs::metadata(path) {
             Ok(facts) if facts.is_dir() => Ok(Source::Directory(Arc::new(RealDirectory::open(path).map_err(failed)?))),
@@ -141,6 +157,32 @@ impl Source {
                 Some(pattern) if pattern.contains(['*', '?', '[']) => Ok(Source::Glob(pattern.to_owned())),
                 _ => Err(failed(e)),
             },
+        }
+    }
+
+    #[cfg(feature = "upload")]
+    fn of_url(url: &str, options: &ReaderOptions) -> Result<Self> {
+        use crate::store::remote::Place;
+        Ok(match Place::of(url, options)? {
+            Place::Log(directory) => Source::Directory(directory),
+            Place::Segment(directory, name) => Source::File(directory, name),
+            Place::Pattern(directory, pattern) => Source::Matching(directory, pattern),
+        })
+    }
+
+    #[cfg(not(feature = "upload"))]
+    fn of_url(url: &str, _options: &ReaderOptions) -> Result<Self> {
+        let reason = "this build of the library reads no object stores: it was made without the feature \"upload\"";
+        Err(Error::new(Kind::Unsupported, reason).at(Path::new(shown(url))))
+    }
+
+    /// Whether looking for new segments is a request to another machine.
+    pub fn is_far(&self) -> bool {
+        match self {
+            Source::Directory(directory) | Source::File(directory, _) | Source::Matching(directory, _) => {
+                directory.is_far()
+            }
+            Source::Glob(_) => false,
         }
     }
 
@@ -161,6 +203,10 @@ impl Source {
             Source::Glob(pattern) if fresh.slots.is_empty() && known.slots.is_empty() => {
                 Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)))
             }
+            Source::Matching(directory, pattern) if fresh.slots.is_empty() && known.slots.is_empty() => {
+                Err(Error::new(Kind::NotFound, "no object matches the pattern")
+                    .at(&directory.path_of(pattern.as_str())))
+            }
             _ => Ok(fresh),
         }
     }
@@ -180,9 +226,13 @@ impl Source {
             },
             Source::Directory(directory) => {
                 let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
-                let (names, others) = names.into_iter().partition(|name| name.ends_with(EXTENSION));
+                let (names, others) = names.into_iter().partition(|name| names::is_segment(name));
                 found.add(directory, names);
                 found.add_others(directory, others);
+            }
+            Source::Matching(directory, pattern) => {
+                let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+                found.add(directory, names.into_iter().filter(|name| pattern.matches(name)).collect());
             }
             Source::Glob(pattern) => {
                 let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();
@@ -205,8 +255,38 @@ impl Source {
     pub fn watch(&self) -> Option<Box<dyn crate::io::Watch>> {
         match self {
             Source::Directory(directory) | Source::File(directory, _) => directory.watch().ok().flatten(),
-            Source::Glob(_) => None,
+            Source::Glob(_) | Source::Matching(..) => None,
         }
+    }
+}
+
+/// The path, if it is the URL of an object store.
+fn url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|path| SCHEMES.iter().any(|scheme| path.starts_with(scheme)))
+}
+
+/// What messages show of a URL that nobody has looked through: no options, and nothing that may be a password.
+fn shown(url: &str) -> &str {
+    let place = url.split('?').next().unwrap_or(url);
+    match place.contains('@') {
+        true => place.split_inclusive("://").next().unwrap_or_default(),
+        false => place,
+    }
+}
+
+/// Whether the path is the URL of an object store.
+pub(crate) fn is_url(path: &Path) -> bool {
+    url(path).is_some()
+}
+
+/// Refuses the URL of an object store where only a directory of this machine will do, to `doing` something there.
+pub(crate) fn refuse_url(path: &Path, doing: &str) -> Result<()> {
+    match url(path) {
+        Some(url) => {
+            let reason = format!("cannot {doing} there: what lies in an object store is never changed");
+            Err(Error::new(Kind::Unsupported, reason).at(Path::new(shown(url))))
+        }
+        None => Ok(()),
     }
 }
 

@@ -84,6 +84,12 @@ impl Target {
             if is_unborn(&*directory, &file) {
                 greatest = sequence.max(greatest);
             } else if !is_of_another_log(&*directory, &file, sequence, &facts.name) {
+                if names::is_whole(&file) {
+                    let reason =
+                        "the newest segment of the log is compressed as a whole, and nothing can be appended to it: \
+                                  `binlog decompress` unpacks it";
+                    return Err(Error::new(Kind::Unsupported, reason).at(&directory.path_of(&file)));
+                }
                 let greatest = sequence.max(greatest);
                 return Self::resume(directory, facts, Layout::Directory { lock, greatest, naming }, &file, &named);
             }
@@ -260,10 +266,8 @@ impl Target {
                 pid: std::process::id(),
                 host: io::host_name(),
             }),
-            incompatible: 0,
-            compatible: 0,
-            recovered: None,
             zone,
+            ..FileHeader::default()
         };
         let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file.clone(), header)?);
         if let Layout::Directory { greatest, .. } = &mut self.layout {
