@@ -51,12 +51,13 @@ fn everything(directory: &MemoryDirectory, events: bool) -> Vec<Row> {
 /// Runs `call` on a full disk on which there is space again after `full`; tells how long it took.
 fn meanwhile_freed<T>(directory: &MemoryDirectory, full: Duration, call: impl FnOnce() -> T) -> (T, Duration) {
     fill(directory);
+    // Before the other thread begins to sleep, or a call that begins late would seem to have waited too little.
+    let began = Instant::now();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(full);
             free(directory);
         });
-        let began = Instant::now();
         (call(), began.elapsed())
     })
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use binlog::io::MemoryDirectory;
 use binlog::{event, Cursor, Filter, Kind, Lag, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use common::interposed::Interposed;
 use common::*;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -136,7 +137,7 @@ fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
         writer.append(1, b"just now").unwrap();
         Box::new(Asleep(counted.clone()))
     };
-    let directory = common::interposed::Interposed { inner: memory, on_sync: None, on_watch: Some(Arc::new(on_watch)) };
+    let directory = Interposed { on_watch: Some(Arc::new(on_watch)), ..Interposed::around(memory) };
     let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
     let mut cursor = reader.cursor(&Filter::default()).unwrap();
     assert!(cursor.wait(LONG).unwrap());

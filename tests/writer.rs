@@ -3,17 +3,16 @@
 
 mod common;
 
-use std::io::IoSlice;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use binlog::io::{Access, Directory, Fault, File, MemoryDirectory, Operation};
+use binlog::io::{Fault, MemoryDirectory, Operation};
 use binlog::{
     event, Codec, Kind, Lag, Metadata, NewRecord, Position, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions,
     EVENT_BIT, FIRST_NAMED_TYPE,
 };
+use common::interposed::Interposed;
 use common::*;
 
 /// Without the flush interval of the defaults, which a slow machine would run into.
@@ -147,83 +146,23 @@ fn count_syncs(directory: &MemoryDirectory) {
     directory.set_fault(Some(Fault { from: usize::MAX, times: 0, errno: libc::EIO, only: Some(Operation::Sync) }));
 }
 
-/// A directory whose fdatasync takes as long as a disk does.
-struct SlowDirectory(MemoryDirectory, Arc<AtomicUsize>, Duration);
-struct SlowFile(Arc<dyn File>, Arc<AtomicUsize>, Duration);
-
-impl SlowDirectory {
-    fn slow(&self, file: std::io::Result<Arc<dyn File>>) -> std::io::Result<Arc<dyn File>> {
-        Ok(Arc::new(SlowFile(file?, self.1.clone(), self.2)))
-    }
-}
-
-impl Directory for SlowDirectory {
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-    fn open(&self, name: &str, access: Access) -> std::io::Result<Arc<dyn File>> {
-        self.slow(self.0.open(name, access))
-    }
-    fn create(&self, name: &str, mode: u32) -> std::io::Result<Arc<dyn File>> {
-        self.slow(self.0.create(name, mode))
-    }
-    fn open_or_create(&self, name: &str, mode: u32) -> std::io::Result<Arc<dyn File>> {
-        self.slow(self.0.open_or_create(name, mode))
-    }
-    fn list(&self) -> std::io::Result<Vec<String>> {
-        self.0.list()
-    }
-    fn remove(&self, name: &str) -> std::io::Result<()> {
-        self.0.remove(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn link(&self, from: &str, to: &str) -> std::io::Result<()> {
-        self.0.link(from, to)
-    }
-    fn sync(&self) -> std::io::Result<()> {
-        self.0.sync()
-    }
-}
-
-impl File for SlowFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> std::io::Result<usize> {
-        self.0.write_at(parts, offset)
-    }
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn allocate(&self, offset: u64, len: u64) -> std::io::Result<()> {
-        self.0.allocate(offset, len)
-    }
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(self.2);
-        self.0.sync_data()
-    }
-    fn try_lock(&self) -> std::io::Result<bool> {
-        self.0.try_lock()
-    }
-    fn unlock(&self) -> std::io::Result<()> {
-        self.0.unlock()
-    }
-    fn is_locked(&self) -> std::io::Result<bool> {
-        self.0.is_locked()
-    }
+/// A directory whose fdatasync takes as long as a disk does, and how many there were.
+fn slow_directory(slow: Duration) -> (Interposed, Arc<AtomicUsize>) {
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let seen = syncs.clone();
+    let on_sync = move |_: &str| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(slow);
+    };
+    let memory = Arc::new(MemoryDirectory::new());
+    (Interposed { on_sync: Some(Arc::new(on_sync)), ..Interposed::around(memory) }, syncs)
 }
 
 #[test]
 fn appends_and_flushes_do_not_wait_for_a_sync() {
     for background in [false, true] {
-        let (syncs, slow) = (Arc::new(AtomicUsize::new(0)), Duration::from_millis(1500));
-        let directory = SlowDirectory(MemoryDirectory::new(), syncs.clone(), slow);
+        let slow = Duration::from_millis(1500);
+        let (directory, syncs) = slow_directory(slow);
         let writer = Writer::open_in(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
         writer.append(1, b"first").unwrap();
         std::thread::scope(|scope| {
@@ -243,9 +182,54 @@ fn appends_and_flushes_do_not_wait_for_a_sync() {
 }
 
 #[test]
+fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
+    const KIB: usize = 1024;
+    for background in [false, true] {
+        let memory = MemoryDirectory::new();
+        let hangs = Arc::new(AtomicBool::new(false));
+        let hanging = hangs.clone();
+        let on_write = move |_: &str| {
+            let began = Instant::now();
+            while hanging.load(Ordering::Relaxed) {
+                if began.elapsed() > Duration::from_secs(20) {
+                    hanging.store(false, Ordering::Relaxed);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let directory =
+            Interposed { on_write: Some(Arc::new(on_write)), ..Interposed::around(Arc::new(memory.clone())) };
+        let writer = Writer::open_in(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
+        let payload = [7; KIB];
+        // Not as fast as can be: then they wait.
+        let append = |mib: usize| {
+            for i in 0..mib * KIB {
+                writer.append(1, &payload).unwrap();
+                if i % 64 == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        };
+        hangs.store(true, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            // Without a background thread it hangs in whichever of the two writes.
+            let (one, other) = (scope.spawn(|| append(20)), scope.spawn(|| append(20)));
+            let appended = || writer.position().unwrap().appended as usize / KIB;
+            wait_until("the eighth MiB", || appended() >= 8);
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(appended() < 20, "it takes {} MiB", appended());
+            assert_eq!(writer.position().unwrap().flushed, 0, "a write was to hang");
+            assert!(!one.is_finished() && !other.is_finished());
+            assert!(hangs.swap(false, Ordering::Relaxed), "the appends waited for the write");
+        });
+        writer.close().unwrap();
+        assert_eq!(read_back(&memory).len(), 40 * KIB);
+    }
+}
+
+#[test]
 fn threads_that_sync_at_once_share_fdatasyncs() {
-    let syncs = Arc::new(AtomicUsize::new(0));
-    let directory = SlowDirectory(MemoryDirectory::new(), syncs.clone(), Duration::from_millis(3));
+    let (directory, syncs) = slow_directory(Duration::from_millis(3));
     let writer = Writer::open_in(Arc::new(directory), options()).unwrap();
     const THREADS: usize = 16;
     const EACH: usize = 20;

@@ -1,6 +1,7 @@
 //! The append stage: records get their ids and are copied into the piece being filled.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -11,6 +12,7 @@ use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
+use crate::format::packed::Run;
 use crate::io::clock::{Clock, Stopwatch};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
@@ -19,6 +21,10 @@ use crate::segment::Block;
 pub(super) struct Filling {
     /// Taken from the free ones when the first record comes.
     pub piece: Option<Piece>,
+    /// When the last one was taken.
+    pub piece_since: Option<Instant>,
+    /// How many in a row took their time to be filled.
+    pub unhurried: u32,
     next_id: u64,
     /// Bytes of payload taken since the writer was opened.
     bytes: u64,
@@ -68,6 +74,8 @@ impl Filling {
         let now = clock.now_ns();
         Filling {
             piece: None,
+            piece_since: None,
+            unhurried: 0,
             next_id,
             bytes: 0,
             unknown_type,
@@ -171,6 +179,12 @@ impl Writer {
         self.shared.or_when_full(first, again, || records.clone().count() as u64)
     }
 
+    /// As [`Self::append_batch`], with records of which many are alike, and what they come to.
+    pub(crate) fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
+        let first = self.shared.append_runs(runs.clone(), sums);
+        self.shared.or_when_full(first, || self.shared.append_runs(runs.clone(), sums), || sums.count)
+    }
+
     /// The number that stands for a type's name in this log; a new name gets one. `content_type` is a MIME type or
     /// empty, and counts only when the name is new. Fails as [`Self::append`] does when a new name finds no room, also
     /// with [`crate::FullDisk::Drop`].
@@ -191,6 +205,48 @@ impl Writer {
         let facts = MetadataBuf::from_iter(metadata.into_iter().chain([mark]));
         let push = || self.shared.push_event(&mut self.shared.append.lock(), type_id, time, facts.as_metadata());
         self.shared.patiently(push)
+    }
+}
+
+/// Records one after the other that differ in nothing but their payloads.
+#[derive(Clone, Copy)]
+pub(crate) struct NewRun<'a> {
+    pub first: NewRecord<'a>,
+    /// The run of frames that it was made from, if there are others than the first.
+    pub others: Option<Run<'a>>,
+}
+
+impl<'a> NewRun<'a> {
+    #[inline(always)]
+    fn of_one(first: NewRecord<'a>) -> Self {
+        NewRun { first, others: None }
+    }
+}
+
+/// What the records of a batch come to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sums {
+    count: u64,
+    /// Bytes of payload in all.
+    payload: u64,
+    /// Bytes of metadata in all.
+    metadata: u64,
+    /// Bytes of the longest payload.
+    longest: u64,
+    greatest_type: u32,
+}
+
+impl Sums {
+    #[inline(always)]
+    pub fn add(&mut self, run: &NewRun<'_>) {
+        let len = run.first.payload.len() as u64;
+        let many = 1 + run.others.map_or(0, |run| u64::from(run.others()));
+        self.count += many;
+        self.payload = self.payload.saturating_add(len.saturating_mul(many));
+        // A run of several has none.
+        self.metadata = self.metadata.saturating_add(run.first.metadata.as_bytes().len() as u64);
+        self.longest = self.longest.max(len);
+        self.greatest_type = self.greatest_type.max(run.first.type_id);
     }
 }
 
@@ -327,18 +383,31 @@ impl Shared {
     #[inline]
     fn append_batch<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
         self.check_usable()?;
-        let mut count = 0u64;
-        let mut payload = 0u64;
-        let mut metadata = 0u64;
-        let mut greatest_type = 0;
+        let mut sums = Sums::default();
         for record in records.clone() {
-            greatest_type = record.type_id.max(greatest_type);
             self.check_length(record.payload.len() as u64)?;
             check_metadata(record.metadata.as_bytes())?;
-            count += 1;
-            payload = payload.saturating_add(record.payload.len() as u64);
-            metadata = metadata.saturating_add(record.metadata.as_bytes().len() as u64);
+            sums.add(&NewRun::of_one(record));
         }
+        self.append_checked(records.map(NewRun::of_one), sums)
+    }
+
+    #[inline(never)]
+    fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
+        self.check_usable()?;
+        if sums.longest > self.options.record_max_bytes || sums.metadata > 0 {
+            for run in runs.clone() {
+                self.check_length(run.first.payload.len() as u64)?;
+                check_metadata(run.first.metadata.as_bytes())?;
+            }
+        }
+        self.append_checked(runs, sums)
+    }
+
+    /// Appends records whose payloads and metadata were checked one by one.
+    #[inline(always)]
+    fn append_checked<'a>(&self, runs: impl Iterator<Item = NewRun<'a>>, sums: Sums) -> Result<u64> {
+        let Sums { count, payload, metadata, greatest_type, .. } = sums;
         // An entry takes at most 26 bytes besides its metadata.
         if payload > limits::REGION || metadata.saturating_add(26 * count) > limits::REGION {
             return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
@@ -355,16 +424,20 @@ impl Shared {
         }
         let piece = self.piece(&mut filling)?.blocks;
         piece.make_room(first, payload as usize, now);
-        for record in records {
+        for run in runs {
+            let record = run.first;
             let pairs = record.metadata.as_bytes();
             let entry = NewEntry {
                 type_id: record.type_id,
                 time: record.time.unwrap_or(now),
-                // Checked above.
+                // Checked before.
                 metadata: (check_metadata(pairs)?, pairs),
                 payload_len: record.payload.len(),
             };
             piece.push(&entry, std::iter::once(record.payload));
+            if let Some(others) = run.others {
+                piece.push_alike(&entry, others.others(), others.other_payloads());
+            }
         }
         self.placed(filling, first + count - 1, payload, now).map(|_| first)
     }

@@ -18,8 +18,12 @@ impl Writer {
             std::mem::forget(self.shared.clone());
             std::mem::forget(self.background.take());
             std::mem::forget(self.house.take());
+            #[cfg(feature = "upload")]
+            std::mem::forget(self.archive.take());
             return Err(self.shared.unusable());
         }
+        #[cfg(feature = "upload")]
+        let rolled = self.roll_for_the_archive();
         if self.shared.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
@@ -30,7 +34,25 @@ impl Writer {
             self.shared.stop_house(thread);
             self.shared.has_house.store(false, Ordering::Release);
         }
-        self.shared.close()
+        let closed = self.shared.close();
+        #[cfg(feature = "upload")]
+        let closed = {
+            if let Some(archive) = self.archive.take() {
+                archive.end();
+            }
+            closed.and(rolled)
+        };
+        closed
+    }
+
+    /// Leaves nothing in the last segment, which is not shipped.
+    #[cfg(feature = "upload")]
+    fn roll_for_the_archive(&self) -> Result<()> {
+        let is_wanted = self.shared.options.archive.as_ref().is_some_and(|archive| archive.roll_at_close);
+        match is_wanted && !self.shared.closed.load(Ordering::Acquire) {
+            true => self.roll_because("close"),
+            false => Ok(()),
+        }
     }
 }
 

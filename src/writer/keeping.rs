@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::rolling::Step;
 use super::Shared;
+use crate::archive::life;
 use crate::error::{Error, Kind, Result};
 use crate::io::thread;
 use crate::log::{self, retention};
@@ -109,6 +110,10 @@ impl Shared {
                     }
                 }
                 self.call(&self.options.hooks.on_close, file);
+                #[cfg(feature = "upload")]
+                if let Some(archive) = self.archive.get() {
+                    archive.wake();
+                }
             }
         }
     }
@@ -166,10 +171,28 @@ impl Shared {
             active_sequence: current.sequence,
         };
         drop(output);
-        match retention::plan(&*directory, &ours, &self.options.keep, self.options.clock.now_ns()) {
+        let plan = || {
+            let doomed = retention::plan(&*directory, &ours, &self.options.keep, self.options.clock.now_ns())?;
+            match self.options.keep.unshipped {
+                true => Ok(doomed),
+                false => life::only_shipped(&*directory, &ours, doomed, self.is_shipped()),
+            }
+        };
+        match plan() {
             Ok(doomed) => retention::remove(&*directory, &doomed).iter().for_each(|error| self.report(error)),
             Err(error) => self.report(&error.because("old segments were not removed")),
         }
+    }
+
+    /// Whether this writer ships the log, whatever stands in the directory.
+    #[cfg(feature = "upload")]
+    fn is_shipped(&self) -> bool {
+        self.options.archive.is_some()
+    }
+
+    #[cfg(not(feature = "upload"))]
+    fn is_shipped(&self) -> bool {
+        false
     }
 
     /// Creates the file of the next segment when the current one is nearly full, or its time nearly over.

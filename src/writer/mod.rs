@@ -7,6 +7,8 @@
 
 mod ahead;
 mod append;
+#[cfg(feature = "upload")]
+mod archive;
 mod close;
 mod full_disk;
 mod keeping;
@@ -24,6 +26,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+#[cfg(feature = "upload")]
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
@@ -31,9 +35,10 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::io::{Directory, ForkMark, RealDirectory};
-use crate::log::{Facts, Naming, Opened, Target};
+use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{RollCheck, WriterOptions};
 use crate::record::{NamedType, FIRST_NAMED_TYPE};
+pub(crate) use append::{NewRun, Sums};
 use output::Output;
 
 /// Writes one log. All methods may be called from any thread.
@@ -54,6 +59,8 @@ pub struct Writer {
     shared: Arc<Shared>,
     background: Option<JoinHandle<()>>,
     house: Option<JoinHandle<()>>,
+    #[cfg(feature = "upload")]
+    archive: Option<archive::Archive>,
 }
 
 /// How far a log is appended, flushed and durable: the id of the last record, 0 for none.
@@ -118,6 +125,9 @@ struct Shared {
     looked: AtomicI64,
     reported_loss: AtomicBool,
     failures: AtomicU64,
+    /// Whoever ships closed segments, when there is one.
+    #[cfg(feature = "upload")]
+    archive: OnceLock<Arc<archive::Ship>>,
 }
 
 impl Writer {
@@ -130,6 +140,7 @@ impl Writer {
     pub fn open(directory: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         options.check()?;
         let path = directory.as_ref();
+        refuse_url(path, "write a log")?;
         let directory =
             RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
         Self::open_in(Arc::new(directory.with_group(options.file_group)), options)
@@ -140,6 +151,7 @@ impl Writer {
     pub fn open_file(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         options.check()?;
         let path = path.as_ref();
+        refuse_url(path, "write a log")?;
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| Error::invalid("this is not the path of a file").at(path))?;
         let parent = path.parent().unwrap_or(Path::new(""));
@@ -150,6 +162,8 @@ impl Writer {
     /// As [`Self::open`], over a directory of the caller's making.
     pub fn open_in(directory: Arc<dyn Directory>, options: WriterOptions) -> Result<Self> {
         options.check()?;
+        #[cfg(feature = "upload")]
+        archive::check(&options)?;
         let naming = Naming::new(&options.roll, &options.name)?;
         let rules = stretch::Rules::new(&options.roll, &naming);
         let opened = Target::open_directory(directory, facts(&options), naming)?;
@@ -159,6 +173,10 @@ impl Writer {
     /// As [`Self::open_file`], over a directory of the caller's making.
     pub fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: WriterOptions) -> Result<Self> {
         options.check()?;
+        #[cfg(feature = "upload")]
+        if options.archive.is_some() {
+            return Err(Error::new(Kind::Unsupported, "a log that is one file has no closed segments to ship"));
+        }
         let opened = Target::open_file(directory, name, facts(&options))?;
         Self::start(opened, stretch::Rules::default(), options)
     }
@@ -208,6 +226,8 @@ impl Writer {
             looked: AtomicI64::new(crate::io::clock::now_ns()),
             reported_loss: AtomicBool::new(false),
             failures: AtomicU64::new(0),
+            #[cfg(feature = "upload")]
+            archive: OnceLock::new(),
             options,
         });
         shared.set_deadline();
@@ -223,8 +243,16 @@ impl Writer {
             true => Some(stage::start_background(shared.clone())?),
             false => None,
         };
+        #[cfg(feature = "upload")]
+        let archive = shared.start_archive()?;
         // What the log held before is made durable with the first sync; until then nothing is promised.
-        Ok(Writer { shared, background, house })
+        Ok(Writer {
+            shared,
+            background,
+            house,
+            #[cfg(feature = "upload")]
+            archive,
+        })
     }
 
     /// How far the log is appended, flushed and durable. Never waits; fails only in the child of a fork.
@@ -245,9 +273,12 @@ impl Writer {
     }
 
     /// How often something beside the writing has failed since the writer was opened: a hook, the removal of an old segment,
-    /// the `.active` file. [`crate::Hooks::on_failure`] is told each time. Never waits.
+    /// the `.active` file, shipping to a store. [`crate::Hooks::on_failure`] is told each time. Never waits.
     pub fn failures(&self) -> u64 {
-        self.shared.failures.load(Ordering::Relaxed)
+        let failures = self.shared.failures.load(Ordering::Relaxed);
+        #[cfg(feature = "upload")]
+        let failures = failures + self.shared.archive.get().map_or(0, |archive| archive.failures());
+        failures
     }
 
     /// The options that the writer was opened with.

@@ -42,7 +42,7 @@ impl Piece {
     }
 
     /// Payload bytes that it holds at the most, an extraordinary batch apart.
-    fn most(block_bytes: usize) -> usize {
+    pub fn most(block_bytes: usize) -> usize {
         Self::full_at(block_bytes) + block_bytes + block_bytes / 8
     }
 
@@ -101,6 +101,16 @@ impl Piece {
         block.push(entry, &mut self.buffers);
         for part in parts {
             self.payload.extend_from_slice(part);
+        }
+    }
+
+    /// Adds so many records more that are as the one that was pushed last in all but their payloads: one without metadata.
+    #[inline]
+    pub fn push_alike<'a>(&mut self, last: &NewEntry<'_>, many: u32, payloads: impl Iterator<Item = &'a [u8]>) {
+        let Some(block) = self.blocks.last_mut() else { return };
+        block.push_alike(last, many, &mut self.buffers);
+        for payload in payloads {
+            self.payload.extend_from_slice(payload);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
@@ -15,6 +16,20 @@ use super::Shared;
 use crate::error::{Error, Result};
 use crate::io::thread;
 use crate::options::WriterOptions;
+
+/// One being filled, one being written, and two between them, so that neither side waits for a short delay of the other.
+/// Three and six were slower with the background thread (`docs/performance.md`).
+const PIECES: usize = 4;
+/// Payload bytes of the pieces that are added to these while a write hangs in the kernel, as it does for the length of a
+/// journal's commit: appends then go on instead of waiting for the disk.
+const ADDED_BYTES: usize = 16 << 20;
+/// Whoever fills a piece sooner than this waits all the same: at such a pace no memory lasts, and much of it is slower than
+/// what the caches hold.
+const UNHURRIED: Duration = Duration::from_millis(1);
+/// So many pieces in a row have to be filled that slowly: one alone may be of a thread that had to wait for a processor.
+const IN_A_ROW: u32 = 3;
+/// A write that takes longer hangs; one of a piece takes a tenth of that.
+const HANGS_AFTER: Duration = Duration::from_micros(500);
 
 /// What the write stage is given.
 enum Work {
@@ -28,6 +43,13 @@ pub(super) struct Queue {
     full: VecDeque<Work>,
     /// Ready to be filled again.
     free: Vec<Piece>,
+    block_bytes: usize,
+    /// Pieces that there are more than [`PIECES`].
+    added: usize,
+    /// No piece has come back since somebody waited in vain for one: the next who needs one need not try that again.
+    hangs: bool,
+    /// Whether the next piece that comes back stays, although there are some more than needed.
+    keeps: bool,
     /// A thread is emptying `full`, and will look once more before it stops.
     draining: bool,
     /// The write stage failed at the front of `full`; whoever needs room next tries again and gets the error.
@@ -39,10 +61,43 @@ pub(super) struct Queue {
 
 impl Queue {
     pub fn new(options: &WriterOptions) -> Self {
-        // One being filled, one being written, and two between them, so that neither side waits for a short delay of
-        // the other. Three and six were slower with the background thread (`docs/performance.md`).
-        let free = (0..4).map(|_| Piece::new(options.block_bytes as usize)).collect();
-        Queue { full: VecDeque::new(), free, draining: false, stuck: false, idle: false, stop: false }
+        let block_bytes = options.block_bytes as usize;
+        let free = (0..PIECES).map(|_| Piece::new(block_bytes)).collect();
+        Queue {
+            full: VecDeque::new(),
+            free,
+            block_bytes,
+            added: 0,
+            hangs: false,
+            keeps: false,
+            draining: false,
+            stuck: false,
+            idle: false,
+            stop: false,
+        }
+    }
+
+    /// One more piece, while a write hangs and there are not too many yet.
+    fn add(&mut self) -> Option<Piece> {
+        if !self.hangs || (self.added + 1) * Piece::most(self.block_bytes) > ADDED_BYTES {
+            return None;
+        }
+        self.added += 1;
+        Some(Piece::new(self.block_bytes))
+    }
+
+    /// Takes back a piece that was written, or gives it to be dropped: as long as there are added ones every second goes,
+    /// so that appends that fill them as fast as they come back do not stay with more memory than the caches hold.
+    fn give_back(&mut self, mut piece: Piece) -> Option<Piece> {
+        self.hangs = false;
+        self.keeps = !self.keeps;
+        if self.added > 0 && !self.keeps {
+            self.added -= 1;
+            return Some(piece);
+        }
+        piece.clear();
+        self.free.push(piece);
+        None
     }
 }
 
@@ -51,6 +106,16 @@ impl Shared {
     /// anything has been taken.
     #[cold]
     pub(super) fn free_piece(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<Piece> {
+        filling.unhurried = match filling.piece_since {
+            Some(since) if since.elapsed() >= UNHURRIED => filling.unhurried.saturating_add(1),
+            _ => 0,
+        };
+        let piece = self.wait_for_piece(filling, filling.unhurried >= IN_A_ROW)?;
+        filling.piece_since = Some(Instant::now());
+        Ok(piece)
+    }
+
+    fn wait_for_piece(&self, filling: &mut MutexGuard<'_, Filling>, unhurried: bool) -> Result<Piece> {
         loop {
             let mut queue = self.queue.lock();
             if queue.stuck {
@@ -67,11 +132,17 @@ impl Shared {
                 self.free.store(queue.free.len(), Ordering::Relaxed);
                 return Ok(piece);
             }
+            if let Some(piece) = unhurried.then(|| queue.add()).flatten() {
+                return Ok(piece);
+            }
             // Whoever handed the last piece over writes it, or the background thread does; this thread keeps the
             // append lock, as nobody else could append now either.
             MutexGuard::unlocked(&mut queue, || spin_while(|| self.free.load(Ordering::Relaxed) == 0));
             if queue.free.is_empty() && !queue.stuck {
-                self.room.wait(&mut queue);
+                match queue.hangs {
+                    true => self.room.wait(&mut queue),
+                    false => queue.hangs = self.room.wait_for(&mut queue, HANGS_AFTER).timed_out(),
+                }
             }
         }
     }
@@ -155,12 +226,12 @@ impl Shared {
                 drop(queue);
                 return Err(self.remember_failed(error));
             }
-            if let Work::Write(mut piece) = work {
+            if let Work::Write(piece) = work {
                 self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
-                piece.clear();
-                queue.free.push(piece);
+                let spent = queue.give_back(piece);
                 self.free.store(queue.free.len(), Ordering::Relaxed);
                 drop(queue);
+                drop(spent);
                 self.room.notify_one();
             }
         }
