@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use binlog::io::MemoryDirectory;
+use binlog::io::{Access, Directory, MemoryDirectory};
 use binlog::{
     Codec, Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions, FIRST_NAMED_TYPE,
 };
@@ -266,4 +266,42 @@ fn two_logs_in_one_directory_are_read_one_after_the_other_each_with_its_own_ids_
     assert_every_way(&both, &second, &[rows[1].clone(), rows[3].clone()]);
     let one = reader(scratch.path().join("b.*.binlog"));
     assert_every_way(&one, &Filter::default(), &rows[2..]);
+}
+
+#[test]
+fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
+    let directory = MemoryDirectory::new();
+    let open = |name: &str| {
+        let options = WriterOptions { name: name.into(), ..WriterOptions::default() };
+        Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+    };
+    let (a, b) = (open("a"), open("b"));
+    for (writer, payload) in [(&a, "first"), (&a, "second"), (&b, "third")] {
+        writer.append(1, payload.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+    b.close().unwrap();
+    // As if it were in the middle of writing its second block.
+    let file = directory.open("a.0000000001.binlog", Access::ReadWrite).unwrap();
+    file.set_len(file.len().unwrap() - 3).unwrap();
+    let cursor = |mode| {
+        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..Default::default() });
+        reader.unwrap().cursor(&Filter::default()).unwrap()
+    };
+    for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
+        let rows = drain(&mut cursor(mode), Way::Next);
+        let seen: Vec<_> = rows.whole().iter().map(|row| row.payload.clone()).collect();
+        assert_eq!(seen, [&b"first"[..], b"third"], "{mode:?}");
+    }
+    // Nobody is going to complete what a killed writer left.
+    let left = MemoryDirectory::new();
+    for name in directory.list().unwrap() {
+        let from = directory.open(&name, Access::Read).unwrap();
+        let mut bytes = vec![0; from.len().unwrap() as usize];
+        from.read_at(&mut bytes, 0).unwrap();
+        left.create(&name, 0o640).unwrap().write_at(&[std::io::IoSlice::new(&bytes)], 0).unwrap();
+    }
+    let reader = Reader::open_in(Arc::new(left), ReaderOptions::default()).unwrap();
+    let end = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next).end;
+    assert_eq!(end.unwrap_err().kind(), Kind::Corrupt);
 }

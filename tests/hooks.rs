@@ -162,7 +162,7 @@ fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called(
             writer.flush().unwrap();
         }
     };
-    let directory = Interposed { inner: Arc::new(power), on_sync: Some(Arc::new(on_sync)), on_watch: None };
+    let directory = Interposed { on_sync: Some(Arc::new(on_sync)), ..Interposed::around(Arc::new(power)) };
     let options = WriterOptions {
         background: true,
         roll: RollOptions { records: Some(4), ..RollOptions::default() },
@@ -374,7 +374,12 @@ fn old_segments_go_by_age_and_the_one_being_written_stays_whatever_the_rules_say
     let options = WriterOptions {
         roll: RollOptions { period: Some(Period::HOUR), ..RollOptions::default() },
         clock: time.clock(),
-        keep: Retention { age: Some(Duration::from_secs(3 * 3600)), bytes: Some(1), segments: Some(1) },
+        keep: Retention {
+            age: Some(Duration::from_secs(3 * 3600)),
+            bytes: Some(1),
+            segments: Some(1),
+            unshipped: false,
+        },
         ..WriterOptions::default()
     };
     let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();

@@ -218,16 +218,17 @@ fn lying(whole: &[u8], segment: &Segment, block: &Block, told: &Told) -> Option<
     let missing = block.entries.len() - entries.len();
     bytes[layout::HEADER..layout::HEADER + entries.len()].copy_from_slice(&entries);
     if missing > 0 {
-        // The totals end with the names of types, of which there are none, and the latest time: the number of the names may
-        // take more bytes than one.
-        let told = &bytes[..bytes.len() - missing];
-        let time = 1 + told.iter().rev().skip(1).take_while(|&&byte| byte & 0x80 != 0).count();
-        let (end, latest) = (told.len() - time - 1, told[told.len() - time..].to_vec());
-        assert_eq!(bytes[end], 0);
-        let len = bytes.len();
-        bytes[end..].fill(0x80);
-        bytes[len - time - 1] = 0;
-        bytes[len - time..].copy_from_slice(&latest);
+        // The number of named types, of which there are none, may take more bytes than one.
+        let mut totals = Source { bytes: &told.totals, at: 0 };
+        let counts = totals.number().saturating_sub(1);
+        (0..2 * counts).for_each(|_| {
+            totals.number();
+        });
+        let names = layout::HEADER + entries.len() - told.totals.len() + totals.at;
+        assert_eq!(bytes[names], 0);
+        let end = bytes.len() - missing;
+        bytes.copy_within(names..end, names + missing);
+        bytes[names..names + missing].fill(0x80);
         if missing > 9 {
             return None;
         }

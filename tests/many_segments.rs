@@ -7,6 +7,7 @@ use std::sync::Arc;
 use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation};
 use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, RollOptions, TailState, Writer, WriterOptions};
 use common::history::open;
+use common::interposed::Interposed;
 use common::time::*;
 use common::*;
 
@@ -168,6 +169,50 @@ fn a_name_that_contradicts_its_header_is_an_error_for_whoever_comes_there_and_ne
     directory.set_contents(&file(70), other.contents(&file(2)).unwrap());
     let seen = read(&open(&directory), &Filter::default(), Way::Next);
     assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (69, Kind::Corrupt));
+}
+
+/// A list made of names may have the file that the writer is going to go on in, while the segment before it grows: what
+/// a cursor read of that before the other began is not all of it.
+#[test]
+fn a_segment_that_grew_before_the_next_one_began_is_read_to_its_end() {
+    const THIS: u64 = 98; // its payload is "three"
+    let whole = named("default", THIS + 1);
+    let bytes = |id: u64| {
+        let file = whole.open(&file(id), Access::Read).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
+        bytes
+    };
+    let fill = |directory: &MemoryDirectory, id: u64, bytes: &[u8]| {
+        let file = directory.open(&file(id), Access::ReadWrite).unwrap();
+        file.set_len(0).unwrap();
+        assert_eq!(file.write_at(&[std::io::IoSlice::new(bytes)], 0).unwrap(), bytes.len());
+    };
+    let (this, next) = (bytes(THIS), bytes(THIS + 1));
+    // From within the segment's first block on.
+    let payload = this.windows(5).position(|bytes| bytes == b"three").unwrap();
+    for cut in (payload..this.len()).step_by(7).chain([payload + 5]) {
+        for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
+            fill(&whole, THIS, &this[..cut]);
+            fill(&whole, THIS + 1, b"");
+            let (writer, this, next) = (whole.clone(), this.clone(), next.clone());
+            let goes_on = std::sync::Once::new();
+            let on_open = move |name: &str| {
+                if name == file(THIS + 1) {
+                    goes_on.call_once(|| {
+                        fill(&writer, THIS, &this);
+                        fill(&writer, THIS + 1, &next);
+                    });
+                }
+            };
+            let inner = Arc::new(whole.clone());
+            let interposed = Interposed { on_open: Some(Arc::new(on_open)), ..Interposed::around(inner) };
+            let reader = Reader::open_in(Arc::new(interposed), ReaderOptions { mode, ..Default::default() }).unwrap();
+            let seen = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next);
+            let seen: Vec<u64> = seen.whole().iter().map(|row| row.id).collect();
+            assert_eq!(seen, (1..=THIS + 1).collect::<Vec<_>>(), "{mode:?}, cut at {cut}");
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
+use crate::log::names;
 use crate::segment::{is_torn, last_block, Bad, Map, Scanner};
 
 /// How far the log has been shown.
@@ -19,12 +20,17 @@ pub(super) struct Backward {
     /// Parts of the segment that are still to be shown, and rows of the part after them.
     parts: usize,
     rows: Option<(Arc<Window>, usize)>,
+    /// The file was told of the rows from this row of this part on.
+    told: (usize, usize),
     /// Everything in the segment from this offset on has been shown.
     below: u64,
     /// What is found at the end of the log, to be told once everything before it has been shown.
     verdict: Tail,
     damage: Option<Error>,
 }
+
+/// The file was told of nothing.
+const NOTHING: (usize, usize) = (usize::MAX, 0);
 
 impl Cursor {
     /// The place behind the last record.
@@ -36,7 +42,7 @@ impl Cursor {
         };
         let below = map.end().unwrap_or(0);
         let (parts, verdict) = (map.parts.len(), Tail::default());
-        let mut place = Backward { parts, map, rows: None, below, verdict, damage: None };
+        let mut place = Backward { parts, map, rows: None, told: NOTHING, below, verdict, damage: None };
         self.expected = place.map.parts.last().map(|part| part.next_id);
         self.look_at_the_end(&mut place)?;
         Ok(place)
@@ -66,13 +72,16 @@ impl Cursor {
         let rolled = match &successor {
             Some(file) if !live => {
                 let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
-                fresh.slots.iter().any(|slot| slot.name == *file)
+                fresh.slots.iter().any(|slot| names::plain(&slot.name) == names::plain(file))
             }
             _ => false,
         };
         let (state, reason) = match (live || rolled, left, successor) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
+            (false, 0, Some(file)) if self.source.is_far() => {
+                (TailState::Live, format!("the log goes on in {file}, which is not here yet"))
+            }
             (false, 0, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
             (false, 0, None) if closed => (TailState::Closed, reason),
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
@@ -145,6 +154,8 @@ impl Cursor {
             let reason = "a file that is compressed as a whole cannot be read from its end: decompress it first";
             return Err(Error::new(Kind::Unsupported, reason).at(&segment.path));
         }
+        // While this fails, the place stays where it is, for the next call to try again.
+        let map = segment.mapped()?;
         self.at = at;
         self.successor = None;
         if !Arc::ptr_eq(self.scanner.segment(), &segment) {
@@ -152,7 +163,6 @@ impl Cursor {
         }
         self.scanner = Scanner::new(segment.clone(), segment.start);
         self.selection.begin_segment();
-        let map = segment.mapped()?;
         self.learn_map(&map);
         Ok(Some(map))
     }
@@ -192,6 +202,9 @@ impl Cursor {
                     if !self.selection.wants_row(window, row) {
                         continue;
                     }
+                    if place.told > (place.parts, *left) && self.scanner.segment().file.is_far() {
+                        place.told = self.announce(&place.map, (place.parts, *left), true);
+                    }
                     match self.show_row(&window.clone(), row) {
                         Ok(any) => {
                             place.below = row.offset;
@@ -199,7 +212,11 @@ impl Cursor {
                                 return Ok(true);
                             }
                         }
-                        Err(Bad::Io(error)) => return Err(error),
+                        Err(Bad::Io(error)) => {
+                            // The next call tries again.
+                            *left += 1;
+                            return Err(error);
+                        }
                         Err(bad) => {
                             self.without_index(place, &bad)?;
                             break;
@@ -217,8 +234,13 @@ impl Cursor {
                 if self.selection.wants_part(part) {
                     let segment = self.segment().clone();
                     match segment.rows(part) {
-                        Ok(window) => place.rows = Some((window.clone(), window.rows.len())),
-                        Err(Bad::Io(error)) => return Err(error),
+                        Ok(window) => {
+                            place.rows = Some((window.clone(), window.rows.len()));
+                        }
+                        Err(Bad::Io(error)) => {
+                            place.parts += 1;
+                            return Err(error);
+                        }
                         Err(bad) => self.without_index(place, &bad)?,
                     }
                 }
@@ -243,6 +265,7 @@ impl Cursor {
     /// has been shown. When it was mapped so already, the segment is damaged.
     fn without_index(&mut self, place: &mut Backward, bad: &Bad) -> Result<()> {
         let end = place.below;
+        place.told = NOTHING;
         if place.map.parts.iter().all(|part| part.is_held()) {
             let (_, reason) = bad.tell();
             return Err(self.corrupt(&Malformed::inconsistent(reason)));
@@ -308,8 +331,12 @@ impl Cursor {
             };
             if reason.is_some() && !std::mem::replace(&mut self.listed_again, true) {
                 // A list that was made while a segment was begun may lack it.
-                self.look_anew()?;
-                let back = self.snapshot.slots.iter().position(|other| Arc::ptr_eq(other, &slot));
+                if let Err(error) = self.look_anew() {
+                    (self.at, self.listed_again) = (at + 1, false);
+                    self.scanner = Scanner::new(next.clone(), next.start);
+                    return Err(error);
+                }
+                let back = self.snapshot.place_of(&slot);
                 let back = back.unwrap_or_else(|| self.snapshot.insert(slot));
                 place.map = self.enter_backward(back)?.unwrap_or_default();
                 place.parts = 0;
@@ -321,6 +348,7 @@ impl Cursor {
             }
         }
         self.listed_again = false;
+        place.told = NOTHING;
         place.parts = map.parts.len();
         place.rows = None;
         place.below = end;

@@ -1,12 +1,10 @@
 //! The records of a loaded block, one after the other.
 
-use std::ops::Range;
-
 use super::filter::Selection;
 use crate::format::block::BlockHeader;
 use crate::format::entries::{Entry, Progress};
 use crate::format::Malformed;
-use crate::record::{is_event, Metadata, Record};
+use crate::record::{is_event, Hit, Metadata, Record};
 
 /// How far a block is read.
 #[derive(Clone)]
@@ -18,18 +16,6 @@ pub(super) struct Walk {
     payload_len: usize,
     /// Every record is wanted and none is an event.
     all: bool,
-}
-
-/// A record found in a block, as places in the block's regions.
-#[derive(Clone, Debug)]
-pub(super) struct Hit {
-    pub id: u64,
-    pub time: i64,
-    pub type_id: u32,
-    pub metadata: Range<usize>,
-    /// In what was read of the payload.
-    pub payload_at: usize,
-    pub payload_len: u32,
 }
 
 impl Walk {
@@ -95,7 +81,22 @@ impl Walk {
         payload: &'a [u8],
         mut each: impl FnMut(&Record<'a>) -> bool,
     ) -> (usize, Result<bool, Malformed>) {
-        let mut count = if self.all { self.for_each_short(entries, payload, &mut each) } else { 0 };
+        let count = if self.all { self.for_each_short(entries, payload, &mut each) } else { 0 };
+        let (others, ended) = self.for_each_long(selection, entries, payload, &mut each);
+        (count + others, ended)
+    }
+
+    /// The other half of [`Self::for_each`]. It calls `each` by its address, so that the fast half is where the compiler
+    /// puts it in line.
+    #[inline(never)]
+    fn for_each_long<'a>(
+        &mut self,
+        selection: &Selection,
+        entries: &'a [u8],
+        payload: &'a [u8],
+        each: &mut dyn FnMut(&Record<'a>) -> bool,
+    ) -> (usize, Result<bool, Malformed>) {
+        let mut count = 0;
         let mut walk = self.clone();
         let ended = loop {
             match walk.next(selection, entries, payload) {
@@ -187,29 +188,5 @@ impl Walk {
             payload_at: self.payload_at - record.payload_len as usize,
             payload_len: record.payload_len,
         }))
-    }
-}
-
-impl Hit {
-    pub fn is_event(&self) -> bool {
-        is_event(self.type_id)
-    }
-
-    /// Where the payload stands.
-    pub fn payload(&self) -> Range<usize> {
-        self.payload_at..self.payload_at + self.payload_len as usize
-    }
-
-    /// The record, in the regions of its block.
-    #[inline]
-    pub fn record<'a>(&self, entries: &'a [u8], payload: &'a [u8]) -> Record<'a> {
-        Record {
-            id: self.id,
-            time: self.time,
-            type_id: self.type_id,
-            metadata: Metadata::from_bytes(&entries[self.metadata.clone()]),
-            payload: payload.get(self.payload()).unwrap_or(&[]),
-            payload_len: self.payload_len,
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backward::Backward;
-use super::block::{Hit, Walk};
+use super::block::Walk;
 use super::filter::Selection;
+use super::gone::Looks;
 use super::place::Standing;
 use super::route::Route;
 use super::salvage::Salvage;
@@ -17,7 +18,7 @@ use crate::format::Malformed;
 use crate::io::Watch;
 use crate::log::{Found, Snapshot, Source};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
-use crate::record::Record;
+use crate::record::{Hit, Record};
 use crate::segment::{Scanner, Segment};
 
 /// Flags of a record, as the C interface and packed frames show them.
@@ -57,7 +58,8 @@ pub struct Cursor {
     pub(super) sealed: bool,
     /// Offset at which a bad block was found once, to be read again before it counts as damage.
     pub(super) suspect: Option<u64>,
-    /// The end was looked at once more after no writer was found to have the segment open.
+    /// The end of the segment was looked at once more, after no writer was found to have it open, or the next one was
+    /// found to have been begun.
     pub(super) looked_again: bool,
     /// The segment that the log goes on in, as the current one tells.
     pub(super) successor: Option<String>,
@@ -75,6 +77,10 @@ pub struct Cursor {
     pub(super) missed: Option<Error>,
     /// Wakes a cursor that waits.
     pub(super) watch: Option<Box<dyn Watch>>,
+    /// A file on another machine was told that all of it is read from here on.
+    pub(super) announced: bool,
+    /// When a store is to be listed again.
+    pub(super) looks: Looks,
 }
 
 /// Where reading goes on.
@@ -150,6 +156,8 @@ impl Cursor {
             failure: None,
             missed: None,
             watch: None,
+            announced: false,
+            looks: Looks::default(),
             snapshot,
         };
         if let Some(salvage) = &cursor.salvage {
@@ -284,10 +292,8 @@ impl Cursor {
                 payload_len: record.payload_len,
             };
             needed = frame.size();
-            if needed > buffer.len() - len {
-                return false;
-            }
-            frame.encode(&mut buffer[len..]);
+            let Some(room) = buffer.get_mut(len..).and_then(|left| left.get_mut(..needed)) else { return false };
+            frame.encode(room);
             len += needed;
             true
         })?;

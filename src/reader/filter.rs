@@ -107,6 +107,11 @@ impl Selection {
             || self.to_time.is_some()
     }
 
+    /// Whether a part of a block's records may be all that is wanted of it, whatever their ids and times.
+    pub fn is_picky(&self) -> bool {
+        !self.any_type || !self.hashes.is_empty()
+    }
+
     /// Whether the block is behind everything wanted of its log.
     pub fn is_past(&self, block: &BlockHeader) -> bool {
         block.first_id > self.to_id

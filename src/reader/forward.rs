@@ -18,6 +18,15 @@ impl Cursor {
     /// Loads the next block that may hold something wanted; false at the end.
     pub(super) fn advance_forward(&mut self) -> Result<bool> {
         loop {
+            match self.advance_among_those_there() {
+                Err(error) if error.kind() == Kind::NotFound && self.source.is_far() => self.pass_gone(error)?,
+                advanced => return advanced,
+            }
+        }
+    }
+
+    fn advance_among_those_there(&mut self) -> Result<bool> {
+        loop {
             let moved = match self.step() {
                 Ok(moved) => moved,
                 Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
@@ -46,6 +55,9 @@ impl Cursor {
         }
         if let Some(moved) = self.follow_route()? {
             return Ok(moved);
+        }
+        if !self.announced {
+            self.announce_all();
         }
         let header = self.scanner.header()?;
         if let Some(reason) = self.out_of_order(&header) {
@@ -146,6 +158,10 @@ impl Cursor {
         let (left, reason) = bad.tell();
         // Forget the bytes: there may be others next time.
         self.scanner.reread();
+        if left > 0 && segment.file.is_far() && self.suspect.replace(offset) != Some(offset) {
+            segment.file.doubt();
+            return Ok(Moved::Again);
+        }
         if left > 0 && !is_torn(&segment, offset, self.scanner.durable_end())? {
             // A writer at work may have completed this block, and others behind it, since it was read.
             if self.suspect.replace(offset) != Some(offset) {
@@ -201,10 +217,15 @@ impl Cursor {
         }
         let alone = matches!(self.source, Source::File(..));
         let gone = self.successor.clone().filter(|_| !alone && !live);
+        // It comes to the store when it is closed.
+        let is_far = self.source.is_far();
         let (state, reason) = match (left, live, gone) {
             (0, true, _) => (TailState::Live, String::new()),
             (_, true, _) => (TailState::Live, reason),
             (0, _, _) if self.past => (TailState::Closed, String::new()),
+            (0, _, Some(file)) if is_far => {
+                (TailState::Live, format!("the log goes on in {file}, which is not here yet"))
+            }
             (0, _, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
             (0, _, None) if self.sealed => (TailState::Closed, String::new()),
             (0, _, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
@@ -230,17 +251,28 @@ impl Cursor {
         if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
             return Ok(false);
         }
+        if !self.may_look() {
+            return Ok(false);
+        }
         if !self.take_successor()? {
             self.look_anew()?;
         }
-        Ok(self.at + 1 < self.snapshot.slots.len())
+        let found = self.at + 1 < self.snapshot.slots.len();
+        if found {
+            self.found_another();
+        }
+        Ok(found)
     }
 
     fn enter_next(&mut self, at: usize, left: u64, reason: &str) -> Result<Moved> {
         let ended = self.segment().header.clone();
         let Some(next) = self.open_at(at)? else { return Ok(Moved::Again) };
         if next.header.log_id != ended.log_id {
-            if left > 0 && self.salvage.is_none() {
+            // The other log's writer may be at work.
+            if left > 0 && self.salvage.is_none() && !self.segment().is_live() {
+                if !std::mem::replace(&mut self.looked_again, true) {
+                    return Ok(Moved::Again);
+                }
                 return Err(self.corrupt(&Malformed::inconsistent(reason)));
             }
             self.expected = None;
@@ -248,7 +280,13 @@ impl Cursor {
         } else if !self.past {
             let expected = self.expected.unwrap_or(ended.first_id);
             // The end that the next segment tells of was written before that one existed.
-            if let Some(reason) = chain_break(&ended, self.scanner.offset(), expected, &next) {
+            let broken = chain_break(&ended, self.scanner.offset(), expected, &next);
+            // The name of a file may have been listed before anything stood in it: then what was read of the current
+            // segment was not all of it.
+            if (left > 0 || broken.is_some()) && !std::mem::replace(&mut self.looked_again, true) {
+                return Ok(Moved::Again);
+            }
+            if let Some(reason) = broken {
                 if let Some(moved) = self.pass_removed(at, expected, &next)? {
                     return Ok(moved);
                 }
@@ -273,6 +311,7 @@ impl Cursor {
         self.listed_again = false;
         self.sealed = false;
         self.suspect = None;
+        self.looked_again = false;
         self.successor = None;
         self.acknowledged = None;
         match Arc::ptr_eq(self.scanner.segment(), segment) {
@@ -286,9 +325,12 @@ impl Cursor {
             }
         }
         // Nothing is read of a segment behind the filter's range.
-        let by_index =
-            !self.past && self.mode == ReaderMode::Prefix && self.selection.is_selective(segment.header.first_id);
+        // Payloads that are not wanted are not fetched either.
+        let is_worth_it = self.selection.is_selective(segment.header.first_id)
+            || (self.selection.headers_only() && segment.file.is_far());
+        let by_index = !self.past && self.mode == ReaderMode::Prefix && is_worth_it;
         self.route = if by_index { Route::by_index(segment)? } else { None };
+        self.announced = false;
         self.selection.begin_segment();
         self.learn_names();
         match self.salvage.is_some() {
@@ -309,7 +351,7 @@ impl Cursor {
 
 /// What is wrong between a segment that ends at the offset `end`, where the record `expected` should come next, and the
 /// one that follows it.
-pub(super) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Segment) -> Option<Malformed> {
+pub(crate) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Segment) -> Option<Malformed> {
     let first_id = next.header.first_id;
     let told = next.header.predecessor.as_ref().filter(|told| told.sequence == ended.sequence);
     let missing = match told {
@@ -318,10 +360,10 @@ pub(super) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Se
             let reason = format!("segment {that} was written after another segment {this} than the one that is here");
             return Some(Malformed::Inconsistent(reason));
         }
-        Some(told) if ended.recovered.is_none() && told.bytes > end => {
-            Some(format!("{} bytes of the file", told.bytes - end))
+        Some(told) => {
+            let length = ended.told_length(told, end).filter(|&length| told.bytes > length);
+            length.map(|length| format!("{} bytes of the file", told.bytes - length))
         }
-        Some(_) => None,
         // It was begun when hooks had moved all segments before it away: only its number tells which one it follows.
         None if next.header.predecessor.is_none() && next.header.sequence == ended.sequence + 1 => None,
         None if next.header.sequence <= ended.sequence => {

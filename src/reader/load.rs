@@ -1,12 +1,12 @@
 //! Reads of a block what the filter needs: all of it, its entries and the pages with wanted records, or its entries.
 
-use super::block::{Hit, Walk};
+use super::block::Walk;
 use super::cursor::Shown;
 use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::entries::Progress;
 use crate::format::index::{Located, Row, Window};
-use crate::record::{event, id_after_loss, Metadata};
+use crate::record::{event, id_after_loss, Hit, Metadata};
 use crate::segment::Bad;
 
 impl Cursor {
@@ -17,8 +17,8 @@ impl Cursor {
             // A block that is not all there is somebody else's to judge.
             self.scanner.check_whole(header)?;
         }
-        if self.segment().translated.is_some() {
-            return self.load_translated(header);
+        if self.segment().translated.is_some() && self.load_translated(header)? {
+            return Ok(matches!(&self.shown, Shown::Hits(hits, _) if !hits.is_empty()));
         }
         if self.selection.wants_all(header) && !self.first_only {
             let read = match headers_only {
@@ -55,20 +55,25 @@ impl Cursor {
         Ok(any)
     }
 
-    /// Reads what is wanted of a block that an older library's file is shown as: its records are where they stand there.
+    /// Shows what is wanted of a block that an older library's file is shown as: its records are known, and where they
+    /// stand there. False when it is none of those.
     fn load_translated(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
         self.scanner.load_entries(header)?;
-        let mut hits = self.hits(header)?;
+        // For the next block, which is going to have about as many.
+        let mut hits = Vec::with_capacity(header.count as usize + 1);
+        if !self.scanner.borrow(&mut hits, self.selection.headers_only())? {
+            return Ok(false);
+        }
+        if !self.selection.wants_all(header) {
+            let (selection, entries) = (&self.selection, self.scanner.entries());
+            hits.retain(|hit| selection.wants(hit.id, &hit.entry(entries)));
+        }
         if std::mem::take(&mut self.first_only) && self.snapshot.is_one_log() && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);
             self.resume_behind(hits[0].id, true);
         }
-        if !self.selection.headers_only() && !hits.is_empty() && header.payload_len > 0 {
-            self.scanner.borrow_payload(hits.iter_mut().map(|hit| &mut hit.payload_at))?;
-        }
-        let any = !hits.is_empty();
         self.shown = Shown::Hits(hits, 0);
-        Ok(any)
+        Ok(true)
     }
 
     /// The wanted records of a block whose entries are loaded.

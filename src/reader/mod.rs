@@ -1,11 +1,13 @@
 //! Reading a log: the segments behind a path, and cursors over their records.
 
+mod ahead;
 mod backward;
 mod block;
 mod counts;
 mod cursor;
 mod filter;
 mod forward;
+mod gone;
 mod load;
 mod place;
 mod route;
@@ -20,11 +22,12 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::{Snapshot, Source};
-use crate::options::{Filter, Period, ReaderOptions};
+use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
 
 pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
+pub(crate) use forward::chain_break;
 pub use tail::{Tail, TailState};
 
 /// What there is to read behind a path. May be shared by threads; each takes a [`Cursor`] of its own.
@@ -73,18 +76,26 @@ impl Reader {
     /// Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[…]`). Files
     /// compressed with gzip or zstd as a whole are recognised by their contents.
     ///
+    /// With the feature `upload`, `path` may be the URL of an object store as well: of a segment, of a log (a prefix), or with
+    /// a pattern (`*`, `[…]`) in its last part; `docs/remote.md` tells more.
+    ///
     /// # Errors
     /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when a file does not begin as a segment does,
     /// [`Kind::Unsupported`] when it is of a newer version, [`Kind::Mismatch`] when it is of another log than
     /// [`ReaderOptions::require`] says. In a directory of more than 64 files their names tell which segments there are;
     /// then all but the first is found out when a cursor comes there.
     pub fn open(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Self> {
-        Self::of(Source::of(path.as_ref())?, options)
+        Self::of(Source::of(path.as_ref(), &options)?, options)
     }
 
     /// As [`Self::open`], over a directory of the caller's making.
     pub fn open_in(directory: Arc<dyn Directory>, options: ReaderOptions) -> Result<Self> {
         Self::of(Source::Directory(directory), options)
+    }
+
+    /// As [`Self::open`], of one file in a directory of the caller's making.
+    pub(crate) fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: ReaderOptions) -> Result<Self> {
+        Self::of(Source::File(directory, name.to_owned()), options)
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
@@ -108,6 +119,30 @@ impl Reader {
     /// The files of these segments, in this order. Opens none.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.snapshot.slots.iter().map(|slot| slot.path()).collect()
+    }
+
+    /// A reader of one segment alone, which [`Self::paths`] tells of, in this mode; the other options stay. A segment in
+    /// an object store is found so without a URL of its own.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when there was no such segment when the reader was opened; else as [`Self::open`].
+    pub fn only(&self, path: impl AsRef<Path>, mode: ReaderMode) -> Result<Reader> {
+        let at = self.place_of(path.as_ref())?;
+        Self::of(self.snapshot.slots[at].source(), ReaderOptions { mode, ..self.options.clone() })
+    }
+
+    /// Whether the segment, which [`Self::paths`] tells of, ends with a trailer: its writer closed it. `None` for a file
+    /// that is compressed as a whole.
+    ///
+    /// # Errors
+    /// As [`Self::only`].
+    pub fn is_closed(&self, path: impl AsRef<Path>) -> Result<Option<bool>> {
+        self.snapshot.segment(self.place_of(path.as_ref())?)?.ends_with_trailer()
+    }
+
+    fn place_of(&self, path: &Path) -> Result<usize> {
+        let at = self.snapshot.slots.iter().position(|slot| slot.path() == path);
+        at.ok_or_else(|| Error::new(Kind::NotFound, "the log has no such segment").at(path))
     }
 
     /// What the first segment says about itself.

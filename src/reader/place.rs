@@ -59,7 +59,7 @@ impl Cursor {
             salvage.forget_repeated(&mut fresh);
         }
         let current = self.snapshot.slots[self.at].clone();
-        match fresh.slots.iter().position(|slot| Arc::ptr_eq(slot, &current)) {
+        match fresh.place_of(&current) {
             Some(at) => (self.at, self.standing) = (at, Standing::Listed),
             None => {
                 self.at = fresh.insert(current.clone());

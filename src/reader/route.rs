@@ -20,6 +20,8 @@ pub(super) struct Route {
     part: usize,
     /// The rows of that part.
     rows: Option<Arc<Window>>,
+    /// The file was told of what comes before this row of this part.
+    announced: (usize, usize),
     /// Where the last jump came from, until the block it led to is found to be as told.
     origin: Option<(u64, Option<u64>)>,
     /// The block that comes next, as the index tells of it.
@@ -41,7 +43,7 @@ impl Route {
     }
 
     fn through(map: Arc<Map>) -> Self {
-        Route { map, part: 0, rows: None, origin: None, told: None, shown_to: 0 }
+        Route { map, part: 0, rows: None, announced: (0, 0), origin: None, told: None, shown_to: 0 }
     }
 
     pub fn map(&self) -> &Arc<Map> {
@@ -87,6 +89,7 @@ impl Cursor {
                 Next::Jump(offset, first_id) => self.jump(offset, first_id),
                 Next::Row(window, at) => {
                     let row = &window.rows[at];
+                    self.announce_rows(at);
                     self.jump(row.offset, row.first_id);
                     return match self.load_located(&window, row) {
                         Ok(true) => {
@@ -109,6 +112,18 @@ impl Cursor {
                     };
                 }
             }
+        }
+    }
+
+    /// Tells a file on another machine of the rows from this one of the part on, unless it was told.
+    fn announce_rows(&mut self, at: usize) {
+        let Some(route) = self.route.as_ref().filter(|route| (route.part, at) >= route.announced) else { return };
+        if !self.scanner.segment().file.is_far() {
+            return;
+        }
+        let announced = self.announce(&route.map, (route.part, at), false);
+        if let Some(route) = &mut self.route {
+            route.announced = announced;
         }
     }
 

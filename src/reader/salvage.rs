@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::block::Hit;
 use super::cursor::{Moved, Shown};
 use super::Cursor;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::block::BlockHeader;
 use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
@@ -14,7 +13,7 @@ use crate::format::entries::Progress;
 use crate::format::Malformed;
 use crate::log::{Snapshot, Unreadable};
 use crate::options::{Loss, OnLoss};
-use crate::record::is_event;
+use crate::record::{is_event, Hit};
 use crate::segment::{block_at, last_block, next_block, Bad, Segment};
 
 /// Whom a salvaging cursor tells of losses.
@@ -97,11 +96,12 @@ impl Cursor {
         self.scanner.reread();
         // A writer at work may have completed the block since it was read.
         if self.suspect.replace(offset) != Some(offset) {
+            self.scanner.segment().file.doubt();
             return Ok(Moved::Again);
         }
         match self.scanner.header() {
             Ok(header) => self.salvage_block(&header, bad),
-            Err(Bad::Io(error)) if error.os_code().is_some() => Err(error),
+            Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => Err(error),
             Err(_) => self.salvage_bytes(offset, bad),
         }
     }
@@ -279,6 +279,11 @@ impl Cursor {
     /// all records that touch one.
     pub(super) fn load_what_is_good(&mut self, header: &BlockHeader, hits: Vec<Hit>) -> Result<Vec<Hit>, Bad> {
         let bad = self.scanner.load_damaged(header)?;
+        let is_doubted = self.suspect == Some(self.scanner.offset());
+        if let Some(&page) = bad.first().filter(|_| self.segment().file.is_far() && !is_doubted) {
+            // It may be good there: once, it is fetched again.
+            return Err(Bad::Malformed(Malformed::Page { page }));
+        }
         let all = (header.first_id, header.next_id().saturating_sub(1));
         let payload = self.scanner.offset() + header.head_len() as u64;
         if header.codec != 0 {

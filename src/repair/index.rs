@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{directory_of, lock, open};
 use crate::error::Result;
 use crate::io::{Access, Directory};
-use crate::log::Source;
+use crate::log::{refuse_url, Source};
+use crate::options::ReaderOptions;
 use crate::segment::{self, Appender, Segment};
 
 /// Writes an INDEX block that covers all of it, and a TRAILER, at the end of each segment of the log whose index is
@@ -18,7 +19,8 @@ use crate::segment::{self, Appender, Segment};
 /// writer that opens it or by [`crate::recover_in_place`]; [`crate::Kind::Locked`] when a writer has the log open; and
 /// what the system says.
 pub fn rebuild_index(path: impl AsRef<Path>) -> Result<Vec<std::path::PathBuf>> {
-    rebuild(&Source::of(path.as_ref())?)
+    refuse_url(path.as_ref(), "write an index")?;
+    rebuild(&Source::of(path.as_ref(), &ReaderOptions::default())?)
 }
 
 /// As [`rebuild_index`], over a directory of the caller's making.
@@ -33,7 +35,8 @@ fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let mut written = vec![];
     for old in snapshot.segments() {
         let old = old?;
-        if old.is_fully_indexed()? {
+        // One that is compressed as a whole is not written to.
+        if old.is_compressed_whole() || old.is_fully_indexed()? {
             continue;
         }
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);

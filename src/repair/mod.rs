@@ -16,9 +16,8 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
-use crate::log::{take_lock, Slot, Snapshot, Source};
-use crate::options::{Loss, OnLoss, ReaderMode, Required};
-use crate::segment::EXTENSION;
+use crate::log::{names, refuse_url, take_lock, Slot, Snapshot, Source};
+use crate::options::{Loss, OnLoss, ReaderMode, ReaderOptions, Required};
 
 pub use index::{rebuild_index, rebuild_index_in};
 
@@ -72,7 +71,7 @@ impl Losses {
     }
 }
 
-/// Writes everything that can be read of the log at `source` (a file, a directory or a pattern) to a new log: segments
+/// Writes everything that can be read of the log at `source` (a file, a directory, a pattern or a URL) to a new log: segments
 /// of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
 /// is only read. Each loss is told to `on_loss` as it is met.
 ///
@@ -80,8 +79,16 @@ impl Losses {
 /// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target holds segments already, and what the
 /// system says. What was written by then is left as it is.
 pub fn recover(source: impl AsRef<Path>, target: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    let source = Source::of(source.as_ref())?;
+    recover_with(source, target, ReaderOptions { on_loss, ..ReaderOptions::default() })
+}
+
+/// As [`recover`], of a source that is opened with these options: their [`ReaderOptions::on_loss`], and what an object store
+/// needs. Their mode is [`ReaderMode::Salvage`] whatever they say.
+pub fn recover_with(source: impl AsRef<Path>, target: impl AsRef<Path>, options: ReaderOptions) -> Result<Recovery> {
     let path = target.as_ref();
+    refuse_url(path, "write a log")?;
+    let source = Source::of(source.as_ref(), &options)?;
+    let on_loss = options.on_loss;
     let target = RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
     recover_to(&source, Arc::new(target), on_loss)
 }
@@ -93,7 +100,7 @@ pub fn recover_in(source: Arc<dyn Directory>, target: Arc<dyn Directory>, on_los
 
 fn recover_to(source: &Source, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
     let listed = target.list().map_err(|e| Error::io(&e, "list").at(target.path()))?;
-    if listed.iter().any(|name| name.ends_with(EXTENSION)) {
+    if listed.iter().any(|name| names::is_segment(name)) {
         return Err(Error::invalid("the target holds segments already").at(target.path()));
     }
     let losses = Losses::new(on_loss);
@@ -113,7 +120,8 @@ fn recover_to(source: &Source, target: Arc<dyn Directory>, on_loss: Option<OnLos
 /// [`Kind::NotFound`] when nothing is there, [`Kind::Locked`] when a writer has the log open, [`Kind::Invalid`] for a
 /// pattern, and what the system says.
 pub fn recover_in_place(path: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    let source = Source::of(path.as_ref())?;
+    refuse_url(path.as_ref(), "recover in place")?;
+    let source = Source::of(path.as_ref(), &ReaderOptions::default())?;
     recover_there(&source, on_loss)
 }
 
@@ -141,7 +149,9 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>) -> Result<Recovery> {
 fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
     match source {
         Source::Directory(directory) | Source::File(directory, _) => Ok(directory.clone()),
-        Source::Glob(_) => Err(Error::invalid("name the directory or the file of the log, not a pattern")),
+        Source::Glob(_) | Source::Matching(..) => {
+            Err(Error::invalid("name the directory or the file of the log, not a pattern"))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::copy::{Batch, Output};
 use super::{exchange, remove_left_over, Losses, RecoveredSegment, Recovery};
 use crate::error::{Error, Result};
-use crate::format::declaration::{FileHeader, Predecessor};
+use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY};
 use crate::io::{self, Directory};
 use crate::log::{Snapshot, Source};
 use crate::options::{Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
@@ -141,20 +141,25 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
         sequence: old.sequence,
         last_id: next.map_or(0, |next| next.header.first_id - 1),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
-        marker: told.map_or(old.marker, |told| told.marker),
+        marker: told.map_or(old.first_marker(), |told| told.marker),
         latest_ns: None,
     };
     let predecessor = before.map(|before| Predecessor {
         sequence: before.sequence,
         last_id: old.first_id - 1,
         bytes: 0,
-        marker: before.marker,
+        // Whatever becomes of that one, it keeps its first marker.
+        marker: before.first_marker(),
         latest_ns: old.predecessor.as_ref().and_then(|told| told.latest_ns),
     });
     Ok(FileHeader {
         marker: u64::from_le_bytes(marker).max(1),
         predecessor: predecessor.or_else(|| old.predecessor.clone()),
         recovered: Some(recovered),
+        // It tells of the file as it was; blocks are written anew without a dictionary.
+        original: None,
+        dictionary: vec![],
+        incompatible: old.incompatible & !HAS_DICTIONARY,
         ..old.clone()
     })
 }

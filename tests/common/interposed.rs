@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use binlog::io::{Access, Directory, File, FileFacts, Identity, Watch};
 
-type OnSync = dyn Fn(&str) + Send + Sync;
+type OnFile = dyn Fn(&str) + Send + Sync;
 type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
 
 /// The files of another directory.
 #[derive(Clone)]
 pub struct Interposed {
     pub inner: Arc<dyn Directory>,
+    /// Called with the name of a file before it is opened.
+    pub on_open: Option<Arc<OnFile>>,
     /// Called with the name of a file when its bytes are durable, before whoever synced it learns that.
-    pub on_sync: Option<Arc<OnSync>>,
+    pub on_sync: Option<Arc<OnFile>>,
+    /// Called with the name of a file before something is written to it.
+    pub on_write: Option<Arc<OnFile>>,
     /// What watches the directory.
     pub on_watch: Option<Arc<OnWatch>>,
 }
@@ -22,12 +26,19 @@ pub struct Interposed {
 struct Wrapped {
     inner: Arc<dyn File>,
     name: String,
-    on_sync: Option<Arc<OnSync>>,
+    on_sync: Option<Arc<OnFile>>,
+    on_write: Option<Arc<OnFile>>,
 }
 
 impl Interposed {
+    /// In which nothing happens yet.
+    pub fn around(inner: Arc<dyn Directory>) -> Self {
+        Interposed { inner, on_open: None, on_sync: None, on_write: None, on_watch: None }
+    }
+
     fn wrap(&self, inner: Arc<dyn File>, name: &str) -> Arc<dyn File> {
-        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync: self.on_sync.clone() })
+        let (on_sync, on_write) = (self.on_sync.clone(), self.on_write.clone());
+        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync, on_write })
     }
 }
 
@@ -37,6 +48,9 @@ impl Directory for Interposed {
     }
 
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
+        if let Some(on_open) = &self.on_open {
+            on_open(name);
+        }
         Ok(self.wrap(self.inner.open(name, access)?, name))
     }
 
@@ -86,6 +100,9 @@ impl File for Wrapped {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        if let Some(on_write) = &self.on_write {
+            on_write(&self.name);
+        }
         self.inner.write_at(parts, offset)
     }
 

@@ -5,6 +5,8 @@ pub mod counting;
 pub mod history;
 pub mod interposed;
 pub mod layout;
+#[cfg(feature = "upload")]
+pub mod remote;
 pub mod time;
 
 use std::path::Path;
