@@ -525,6 +525,57 @@ fn a_record_larger_than_many_blocks_is_read_whole() {
     assert!(rows[1].payload == large);
 }
 
+/// Blocks are made of pieces of 128 KiB of the older file, counted from its first record.
+#[test]
+fn a_record_that_ends_where_a_piece_does_is_shown_once_and_in_its_place() {
+    const PIECE: usize = 128 << 10;
+    // Every third record has metadata.
+    let header_of = |i: usize| if i.is_multiple_of(3) { &b"\x22\x06\x0a\x01k\x12\x01v"[..] } else { b"\x18\x07" };
+    let frame_of = |i: usize| 8 + header_of(i).len();
+    for end in [PIECE - 1, PIECE, PIECE + 1, PIECE + 8, 2 * PIECE] {
+        let bytes = noise(end, end as u64);
+        let few = [1000, end - 1000 - frame_of(0) - frame_of(1)];
+        let many = vec![3; end / 15];
+        for lens in [&few[..], &[end - frame_of(0)], &many] {
+            let mut file = Java::new(5, 4);
+            let mut expected = vec![];
+            for (i, len) in lens.iter().copied().chain([0, 7, 2 * PIECE, 1, PIECE, 700]).enumerate() {
+                let payload = &bytes[..len.min(end)];
+                file.put(4, header_of(i), payload);
+                let metadata = i.is_multiple_of(3).then(|| ("k".to_owned(), "v".to_owned()));
+                expected.push((i as u64 + 1, metadata.into_iter().collect::<Vec<_>>(), payload.to_vec()));
+            }
+            let told = format!("{} records up to {end}", lens.len());
+            let directory = MemoryDirectory::new();
+            directory.set_contents("a.binlog", file.0.clone());
+            let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+            let rows = rows_of(&reader);
+            assert_eq!(rows.len(), expected.len(), "{told}");
+            for (row, (id, metadata, payload)) in rows.iter().zip(&expected) {
+                assert!(
+                    row.id == *id && row.metadata == *metadata && row.payload == *payload,
+                    "{told}: {}",
+                    brief(row)
+                );
+            }
+            assert_every_way(&reader, &Filter::default(), &rows);
+            let newest = read(&reader, &Filter { newest_first: true, ..Filter::default() }, Way::Next).whole();
+            let reversed: Vec<Row> = rows.iter().rev().cloned().collect();
+            assert_rows(&newest, &reversed, &told);
+            let some = Filter { metadata: vec![("k".to_owned(), "v".to_owned())], ..Filter::default() };
+            let with: Vec<Row> = rows.iter().filter(|row| !row.metadata.is_empty()).cloned().collect();
+            assert_every_way(&reader, &some, &with);
+            // A file that ends there, and one that lacks a byte.
+            let records: usize = lens.iter().enumerate().map(|(i, len)| frame_of(i) + len).sum();
+            let cut = Java::new(5, 4).0.len() + records;
+            let (whole, state) = outcome("a.binlog", &file.0[..cut]);
+            assert!(whole[..] == rows[..lens.len()] && matches!(state, Ok(TailState::Unclosed)), "{told}: {state:?}");
+            let (whole, state) = outcome("a.binlog", &file.0[..cut - 1]);
+            assert!(whole[..] == rows[..lens.len() - 1] && matches!(state, Ok(TailState::Torn)), "{told}: {state:?}");
+        }
+    }
+}
+
 #[test]
 fn a_writer_leaves_an_older_librarys_file_alone() {
     let scratch = tempfile::tempdir().unwrap();

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use super::translate::{Built, Row, Translator, Verdict};
 use super::window::Window;
 use super::{invalid, Form, Legacy};
-use crate::io::File;
+use crate::io::{is_of_system, File};
+use crate::record::Hit;
 
 /// Where blocks begin in what is shown. There is no beginning of a segment before them: the header was made otherwise.
 pub const START: u64 = 4096;
@@ -90,33 +91,19 @@ impl Translated {
         self.finish(&mut state).map(|ended| ended.records)
     }
 
-    /// Gives the payload of the block at `offset` to `buffer`, as it stands in the older library's file, between other
-    /// bytes. `places` are places in the payload, in order, and become such in the buffer. False when there is no such
-    /// block.
-    pub fn lend<'a>(
-        &self,
-        offset: u64,
-        buffer: &mut Vec<u8>,
-        places: impl Iterator<Item = &'a mut usize>,
-    ) -> Result<bool> {
+    /// Gives the records of the block at `offset` away, in place of what is in `hits`, and to `buffer`, unless that is
+    /// `None`, the bytes of the older library's file that hold their payloads. False when there is no such block.
+    pub fn lend(&self, offset: u64, hits: &mut Vec<Hit>, buffer: Option<&mut Vec<u8>>) -> Result<bool> {
         let mut state = self.state.lock();
         let Ok(index) = state.rows.binary_search_by_key(&offset, |row| row.at) else { return Ok(false) };
-        let state = &mut *state;
-        self.make(state, index)?;
-        let mut pieces = state.built.payload.iter();
-        let (mut piece, mut begins, mut ends) = (0, 0, 0);
-        for place in places {
-            while *place >= ends {
-                let Some(next) = pieces.next() else { break };
-                (piece, begins, ends) = (next.start, ends, ends + next.len());
-            }
-            // What is empty may stand behind the last piece.
-            *place = (*place - begins + piece).min(state.translator.window.bytes().len());
-        }
-        let next = state.rows.get(index + 1).map_or(state.next.source, |next| next.source);
-        let len = next - state.rows[index].source;
-        state.translator.window.give(len as usize, buffer);
+        self.make(&mut state, index)?;
         state.current = None;
+        std::mem::swap(&mut state.built.hits, hits);
+        if let Some(buffer) = buffer {
+            let next = state.rows.get(index + 1).map_or(state.next.source, |next| next.source);
+            let len = next - state.rows[index].source;
+            state.translator.window.give(len as usize, buffer);
+        }
         Ok(true)
     }
 
@@ -211,7 +198,7 @@ impl Translated {
                             buffer[0] = 0;
                             Ok(1)
                         }
-                        Err(e) if e.raw_os_error().is_none() => {
+                        Err(e) if !is_of_system(&e) => {
                             buffer[0] = 0;
                             Ok(1)
                         }
@@ -229,16 +216,16 @@ impl Translated {
             return Ok(copy_part(buffer, &built.head, at));
         }
         at -= built.head.len() as u64;
-        let bytes = state.translator.window.bytes();
+        let bytes = state.translator.window.bytes(usize::MAX);
         let mut done = 0;
-        for piece in &built.payload {
+        for hit in &built.hits {
             if done == buffer.len() {
                 break;
             }
-            match at.checked_sub(piece.len() as u64) {
+            match at.checked_sub(u64::from(hit.payload_len)) {
                 Some(behind) => at = behind,
                 None => {
-                    done += copy_part(&mut buffer[done..], &bytes[piece.clone()], at);
+                    done += copy_part(&mut buffer[done..], &bytes[hit.payload()], at);
                     at = 0;
                 }
             }

@@ -5,12 +5,12 @@ use std::ops::Range;
 use crate::format::{limits, metadata};
 
 /// What its type is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// A number of the user's, or of one of this library's events.
     Number(u32),
-    /// A name.
-    Name(String),
+    /// The item's name.
+    Name,
 }
 
 /// A record, with places counted from its first byte.
@@ -19,6 +19,8 @@ pub struct Item {
     /// Bytes that it takes in the file, framing and all.
     pub size: usize,
     pub type_of: Type,
+    /// The type's name, or that of a record before.
+    pub name: String,
     /// In nanoseconds since the Unix epoch; 0 when it does not tell.
     pub time: i64,
     /// Pairs as this library's format has them, and how many.
@@ -29,7 +31,15 @@ pub struct Item {
 
 impl Default for Item {
     fn default() -> Self {
-        Item { size: 0, type_of: Type::Number(0), time: 0, metadata: vec![], pairs: 0, payload: 0..0 }
+        Item {
+            size: 0,
+            type_of: Type::Number(0),
+            name: String::new(),
+            time: 0,
+            metadata: vec![],
+            pairs: 0,
+            payload: 0..0,
+        }
     }
 }
 
@@ -45,14 +55,13 @@ pub enum Step {
 }
 
 impl Item {
-    /// Forgets the record before.
+    /// Forgets the record before, but for its name: the next one may have the same.
+    #[inline(always)]
     pub fn clear(&mut self) {
         self.metadata.clear();
         self.pairs = 0;
         self.time = 0;
-        if self.type_of != Type::Number(0) {
-            self.type_of = Type::Number(0);
-        }
+        self.type_of = Type::Number(0);
     }
 
     /// Adds a pair. Bytes that are not UTF-8 are written as `\xff`.

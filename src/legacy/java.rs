@@ -12,7 +12,7 @@ use std::sync::Arc;
 use byteorder::{BigEndian as BE, ByteOrder};
 
 use super::item::{check_len, text, Item, Step, Type};
-use super::protobuf::{self, Value};
+use super::protobuf::{self, Broken, Value};
 use super::{invalid, Form, Legacy};
 use crate::format::limits;
 use crate::io::{self, File};
@@ -76,13 +76,16 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
 }
 
 /// Looks at the record that begins with `bytes`, in a file whose lengths have `width` bytes.
-#[inline]
+#[inline(always)]
 pub fn parse(bytes: &[u8], width: usize, item: &mut Item) -> Step {
     if bytes.len() < 2 * width {
         return Step::Need(2 * width);
     }
-    let len = BE::read_uint(bytes, width) as usize;
-    let header_len = BE::read_uint(&bytes[width..], width) as usize;
+    let (len, header_len) = match width {
+        4 => (BE::read_u32(bytes) as usize, BE::read_u32(&bytes[4..]) as usize),
+        2 => (usize::from(BE::read_u16(bytes)), usize::from(BE::read_u16(&bytes[2..]))),
+        _ => (usize::from(bytes[0]), usize::from(bytes[1])),
+    };
     if len < width || header_len > len - width {
         return Step::Malformed(format!("a record of {len} bytes with a header of {header_len} is told"));
     }
@@ -101,14 +104,15 @@ pub fn parse(bytes: &[u8], width: usize, item: &mut Item) -> Step {
     }
 }
 
+#[inline(always)]
 fn read_header(mut header: &[u8], item: &mut Item) -> std::result::Result<(), String> {
     let (mut type_of, mut event_id, mut event_name) = (0i32, None, None);
-    while let Some(field) = protobuf::next(&mut header)? {
+    while let Some(field) = protobuf::next(&mut header).map_err(no_message)? {
         match field {
             (2, Value::Fixed64(ms)) => item.time = (ms as i64).saturating_mul(NS_PER_MS),
             (3, Value::Varint(value)) => type_of = value as i32,
             (4, Value::Bytes(bytes)) => {
-                let (key, value) = protobuf::pair(bytes)?;
+                let (key, value) = protobuf::pair(bytes).map_err(no_message)?;
                 item.put(key, value)?;
             }
             (5, Value::Varint(value)) => event_id = Some(value as i32),
@@ -117,12 +121,17 @@ fn read_header(mut header: &[u8], item: &mut Item) -> std::result::Result<(), St
             _ => (),
         }
     }
+    match (event_id, u32::try_from(type_of)) {
+        (None, Ok(number)) if number < FIRST_NAMED_TYPE => item.type_of = Type::Number(number),
+        _ => set_rare_type(type_of, event_id, event_name, item),
+    }
+    Ok(())
+}
+
+/// The type of an event, or of a number that is not the user's own here.
+#[cold]
+fn set_rare_type(type_of: i32, event_id: Option<i32>, event_name: Option<&[u8]>, item: &mut Item) {
     item.type_of = match event_id {
-        None => match u32::try_from(type_of) {
-            Ok(number) if number < FIRST_NAMED_TYPE => Type::Number(number),
-            // Numbers that are not the user's own here.
-            _ => Type::Name(format!("type {type_of}")),
-        },
         Some(1) => Type::Number(event::STARTED),
         Some(2) => Type::Number(event::STOPPED),
         Some(3) => Type::Number(event::HEARTBEAT),
@@ -130,10 +139,18 @@ fn read_header(mut header: &[u8], item: &mut Item) -> std::result::Result<(), St
         Some(5) => Type::Number(event::ROTATE_PREV),
         Some(6) => Type::Number(event::OPENED),
         Some(7) => Type::Number(event::CLOSED),
-        Some(other) => Type::Name(match event_name {
-            Some(name) => format!("event {other} {}", text(name)),
-            None => format!("event {other}"),
-        }),
+        _ => Type::Name,
     };
-    Ok(())
+    if item.type_of == Type::Name {
+        item.name = match (event_id, event_name) {
+            (None, _) => format!("type {type_of}"),
+            (Some(other), Some(name)) => format!("event {other} {}", text(name)),
+            (Some(other), None) => format!("event {other}"),
+        };
+    }
+}
+
+#[cold]
+fn no_message(_: Broken) -> String {
+    "the header of the record is no protobuf message".to_owned()
 }

@@ -73,7 +73,7 @@ impl Legacy {
         let n = match io::read_full(&*file, &mut first, 0) {
             Ok(n) => n,
             // Whoever opens it as a segment says what is wrong with it.
-            Err(e) if e.raw_os_error().is_none() => return Ok(None),
+            Err(e) if !io::is_of_system(&e) => return Ok(None),
             Err(e) => return Err(e),
         };
         let first = &first[..n];

@@ -5,14 +5,15 @@
 //! pickle, which is code: it is never read, as the records tell all that it tells.
 
 use std::collections::BTreeMap;
-use std::io::Result;
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use byteorder::{BigEndian as BE, ByteOrder};
 
 use super::item::{check_len, Item, Step, Type};
 use super::{Form, Legacy};
-use crate::io::{self, File};
+use crate::io::{read_full, File};
 
 pub const HEADER: &[u8] = b"MapLogger_v1.0";
 /// The end of a file that was closed: where the map begins, and the header once more.
@@ -21,13 +22,13 @@ const FOOTER: usize = 8 + HEADER.len();
 const NAME: u64 = 1024;
 
 /// Finds where the records of a file end.
-pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
+pub fn open(file: Arc<dyn File>) -> io::Result<Legacy> {
     let len = file.len()?;
     let mut end = None;
     let start = HEADER.len() as u64;
     if let (true, Some(at)) = (len != u64::MAX, len.checked_sub(FOOTER as u64).filter(|&at| at >= start)) {
         let mut footer = [0; FOOTER];
-        let n = io::read_full(&*file, &mut footer, at)?;
+        let n = read_full(&*file, &mut footer, at)?;
         // A map that is told to begin elsewhere is none: then the records tell where they end.
         let map = BE::read_u64(&footer);
         end = (n == FOOTER && footer[8..] == *HEADER && (start..=at).contains(&map)).then_some(map);
@@ -43,17 +44,15 @@ pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
     if chars == 0 || chars > NAME {
         return Step::Malformed(format!("a class name of {chars} characters is told"));
     }
-    let mut at = 8;
-    for _ in 0..chars {
-        let Some(&first) = bytes.get(at) else { return Step::Need(at + 1) };
-        at += match first {
-            0..0x80 => 1,
-            0x80..0xe0 => 2,
-            0xe0..0xf0 => 3,
-            0xf0.. => 4,
-        };
-    }
-    let name = 8..at;
+    let known = &item.name;
+    let name = match known.len() as u64 == chars && known.is_ascii() && bytes[8..].starts_with(known.as_bytes()) {
+        true => 8..8 + known.len(),
+        false => match name_at(bytes, chars) {
+            Ok(name) => name,
+            Err(needed) => return Step::Need(needed),
+        },
+    };
+    let at = name.end;
     let Some(head) = bytes.get(at..at + 8) else { return Step::Need(at + 8) };
     let len = match check_len(BE::read_u64(head)) {
         Ok(len) => len,
@@ -63,13 +62,28 @@ pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
     if payload.end > bytes.len() {
         return Step::Need(payload.end);
     }
-    let Ok(name) = std::str::from_utf8(&bytes[name]) else {
-        return Step::Malformed("the class name is not UTF-8".to_owned());
-    };
-    match &mut item.type_of {
-        Type::Name(known) if known == name => (),
-        other => *other = Type::Name(name.to_owned()),
+    if item.name.as_bytes() != &bytes[name.clone()] {
+        let Ok(name) = std::str::from_utf8(&bytes[name]) else {
+            return Step::Malformed("the class name is not UTF-8".to_owned());
+        };
+        item.name.clear();
+        item.name.push_str(name);
     }
-    (item.size, item.payload) = (payload.end, payload);
+    (item.type_of, item.size, item.payload) = (Type::Name, payload.end, payload);
     Step::Record
+}
+
+/// Where the name of so many characters stands; as an error, how many bytes it takes to tell.
+fn name_at(bytes: &[u8], chars: u64) -> Result<Range<usize>, usize> {
+    let mut at = 8;
+    for _ in 0..chars {
+        let first = *bytes.get(at).ok_or(at + 1)?;
+        at += match first {
+            0..0x80 => 1,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+        };
+    }
+    Ok(8..at)
 }

@@ -1,7 +1,8 @@
 //! Makes blocks of the records of an older library's file.
 
+use std::collections::HashMap;
 use std::io::Result;
-use std::ops::Range;
+use std::mem::take;
 
 use super::item::{Item, Step, Type};
 use super::window::Window;
@@ -9,14 +10,14 @@ use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
 use crate::format::draft::Place;
 use crate::format::{checksum, entries, trailer, varint};
-use crate::record::{event, is_event, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
+use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
 
-/// A block ends when its payload has so many bytes, or its entries have, or there are so many of them.
-const PAYLOAD: usize = 128 << 10;
-const ENTRIES: usize = 256 << 10;
-const COUNT: u32 = 4096;
-/// A record of so many bytes has a block to itself.
-const LARGE: usize = 1 << 20;
+/// A block holds the records that are whole within so many bytes, or one that is longer. They are read at once, and are
+/// still in the processor's cache when they are shown.
+pub const PIECE: usize = 128 << 10;
+/// A block ends earlier when its metadata have so many bytes, or there are so many of them.
+const METADATA: usize = 256 << 10;
+const COUNT: usize = 4096;
 
 /// Where a block begins, and what has to be known to make it once more.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,7 @@ pub struct Row {
     pub source: u64,
     pub first_id: u64,
     /// Names of types that came before.
-    names: usize,
+    names: u32,
     /// The record before was an event that says that no more comes.
     is_closed: bool,
 }
@@ -50,11 +51,13 @@ pub enum Verdict {
     Corrupt(String),
 }
 
-/// A block: its first bytes, and where its payload stands in the window.
+/// A block.
 #[derive(Debug, Default)]
 pub struct Built {
+    /// What stands before the payload.
     pub head: Vec<u8>,
-    pub payload: Vec<Range<usize>>,
+    /// Its records, and their payloads' places in the window.
+    pub hits: Vec<Hit>,
     pub payload_len: usize,
 }
 
@@ -69,267 +72,225 @@ pub struct Translator {
     form: Form,
     marker: u64,
     pub window: Window,
-    names: Vec<String>,
+    /// Numbers of the types by name.
+    names: HashMap<String, u32>,
     item: Item,
-    rest: Vec<u8>,
+    pairs: Vec<u8>,
 }
 
 impl Translator {
     pub fn new(form: Form, marker: u64, window: Window) -> Self {
-        Translator { form, marker, window, names: vec![], item: Item::default(), rest: vec![] }
+        Translator { form, marker, window, names: HashMap::new(), item: Item::default(), pairs: vec![] }
     }
 
     /// Makes the block that begins with the row, and tells the row behind it, or that there is none. An empty block is
     /// none.
     pub fn build(&mut self, row: Row, built: &mut Built) -> Result<(Row, Option<Verdict>)> {
-        self.window.begin_at(row.source);
-        built.payload.clear();
-        let mut making = Making::new(row);
-        self.rest.clear();
-        let (mut at, mut looked) = (0, 0);
+        let Translator { form, window, names, item, pairs, .. } = self;
+        window.begin_at(row.source);
+        built.hits.clear();
+        pairs.clear();
+        let mut making = Making { names, pairs, hits: &mut built.hits, at: 0, next: row };
+        let (mut piece, mut looked) = (PIECE, 0);
         let verdict = loop {
-            if making.payload_len >= PAYLOAD || self.rest.len() >= ENTRIES || making.entries >= COUNT {
-                break None;
-            }
-            self.item.clear();
-            match self.look(at, looked) {
-                Step::Record => {
-                    looked = 0;
-                    if self.item.size >= LARGE && making.entries > 0 {
-                        break None;
-                    }
-                    let payload = at + self.item.payload.start..at + self.item.payload.end;
-                    at += self.item.size;
-                    self.push(&mut making);
-                    match built.payload.last_mut() {
-                        Some(last) if last.end == payload.start => last.end = payload.end,
-                        _ => built.payload.push(payload),
-                    }
+            let is_end = !window.fill(piece)?;
+            let bytes = window.bytes(piece);
+            // Three loops rather than one that asks each time.
+            let step = match *form {
+                Form::Java { width } => making.take(bytes, item, |bytes, item| java::parse(bytes, width, item)),
+                Form::Python { .. } => making.take(bytes, item, python::parse),
+                Form::Shoebox => making.take(bytes, item, shoebox::parse),
+                Form::Lines => {
+                    let is_last = is_end && window.broken().is_none();
+                    let parse = |bytes: &[u8], item: &mut Item| lines::parse(bytes, take(&mut looked), is_last, item);
+                    making.take(bytes, item, parse)
                 }
-                Step::Need(len) => {
-                    looked = self.window.bytes().len() - at;
-                    if looked >= LARGE && making.entries > 0 {
-                        break None;
-                    }
-                    match self.window.fill(at + len) {
-                        Ok(true) => continue,
-                        // The last line may lack its end.
-                        Ok(false) if self.form == Form::Lines && self.window.bytes().len() > at => (),
-                        Ok(false) => {
-                            let left = self.window.bytes().len() - at;
-                            break Some(self.verdict_at_end(left, len, making.is_closed));
-                        }
-                        Err(e) if e.raw_os_error().is_some() => return Err(e),
-                        Err(e) => {
-                            break Some(Verdict::Corrupt(format!("the compressed file does not decompress: {e}")))
-                        }
-                    }
-                }
+            };
+            match step {
+                Step::Record => break None,
                 Step::Malformed(reason) => break Some(Verdict::Corrupt(reason)),
+                Step::Need(_) if !is_end && making.at > 0 => break None,
+                Step::Need(len) if !is_end => (piece, looked) = (len, bytes.len()),
+                Step::Need(len) => {
+                    break Some(match window.broken() {
+                        Some(reason) => Verdict::Corrupt(format!("the compressed file does not decompress: {reason}")),
+                        None => verdict_at_end(*form, bytes.len() - making.at, len, making.next.is_closed),
+                    })
+                }
             }
         };
-        let next = Row {
-            at: row.at,
-            source: row.source + at as u64,
-            first_id: row.first_id + u64::from(making.count),
-            names: making.names,
-            is_closed: making.is_closed,
-        };
-        built.payload_len = making.payload_len;
+        let next = Row { source: row.source + making.at as u64, ..making.next };
         built.head.clear();
-        if making.entries > 0 {
-            self.seal(&making, row, built);
+        built.payload_len = 0;
+        if !built.hits.is_empty() {
+            built.payload_len = put_block(&mut built.hits, &self.pairs, self.place(row), row.first_id, &mut built.head);
         }
         Ok((Row { at: row.at + built.len(), ..next }, verdict))
     }
 
-    fn look(&mut self, at: usize, looked: usize) -> Step {
-        let bytes = &self.window.bytes()[at..];
-        match self.form {
-            Form::Java { width } => java::parse(bytes, width, &mut self.item),
-            Form::Python { .. } => python::parse(bytes, &mut self.item),
-            Form::Shoebox => shoebox::parse(bytes, &mut self.item),
-            Form::Lines => lines::parse(bytes, looked, self.window.is_end(), &mut self.item),
-        }
-    }
-
-    /// `left` bytes are left where a record of at least `len` should be.
-    fn verdict_at_end(&self, left: usize, len: usize, is_closed: bool) -> Verdict {
-        let told_end = matches!(self.form, Form::Python { end: Some(_) });
-        match (left, self.form) {
-            (0, Form::Python { end: Some(_) } | Form::Shoebox | Form::Lines) => Verdict::Closed,
-            (0, _) if is_closed => Verdict::Closed,
-            (0, _) => Verdict::Unclosed,
-            _ if told_end => Verdict::Corrupt("the records do not end where the map begins".to_owned()),
-            _ => Verdict::Torn(format!("the file ends within a record: {left} of at least {len} bytes are there")),
-        }
-    }
-
-    /// Adds the item to the block's entries.
-    #[inline]
-    fn push(&mut self, making: &mut Making) {
-        let type_id = match &self.item.type_of {
-            Type::Number(number) => *number,
-            Type::Name(_) => self.number_of_name(making),
-        };
-        let item = &self.item;
-        let len = item.payload.len();
-        let tag = u64::from(type_id) << 1 | u64::from(item.pairs > 0);
-        making.add(&mut self.rest, item.time, len, tag);
-        if item.pairs > 0 {
-            varint::put(&mut self.rest, item.pairs);
-            self.rest.extend_from_slice(&item.metadata);
-        }
-        making.payload_len += len;
-        if is_event(type_id) {
-            making.has_events = true;
-            making.is_closed = matches!(type_id, event::CLOSED | event::STOPPED);
-        } else {
-            making.count += 1;
-            making.is_closed = false;
-        }
-    }
-
-    /// The number of the item's type; the block says so before the first record of it.
-    #[cold]
-    #[inline(never)]
-    fn number_of_name(&mut self, making: &mut Making) -> u32 {
-        let Type::Name(name) = &self.item.type_of else { return 0 };
-        let index = match self.names.iter().position(|known| known == name) {
-            Some(index) => index,
-            None => {
-                self.names.push(name.clone());
-                self.names.len() - 1
-            }
-        };
-        // A file with more names than numbers would take years to write.
-        let number = (FIRST_NAMED_TYPE + index as u32).min(EVENT_BIT - 1);
-        if index >= making.names {
-            making.names = index + 1;
-            let named = NamedType { number, name: name.clone(), content_type: String::new() };
-            put_event(making, &mut self.rest, event::TYPE, self.item.time, &named.to_facts());
-        }
-        number
-    }
-
-    fn seal(&self, making: &Making, row: Row, built: &mut Built) {
-        put_block(
-            making,
-            &self.rest,
-            Place { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 },
-            &mut built.head,
-        );
+    fn place(&self, row: Row) -> Place {
+        Place { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 }
     }
 
     /// What stands behind the last block: a trailer, or an event that tells of a torn end which is not the log's.
     pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> Vec<u8> {
-        let place = Place { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 };
-        let mut out = vec![];
-        let mut making = Making::new(row);
         match verdict {
-            Verdict::Closed => out.extend_from_slice(&trailer::encode(
-                trailer::Trailer { records, last_index: 0 },
-                row.first_id,
-                0,
-                place,
-            )),
-            Verdict::Unclosed | Verdict::Corrupt(_) => (),
-            Verdict::Torn(_) if is_last => (),
+            Verdict::Closed => {
+                let trailer = trailer::Trailer { records, last_index: 0 };
+                trailer::encode(trailer, row.first_id, 0, self.place(row)).to_vec()
+            }
+            Verdict::Unclosed | Verdict::Corrupt(_) => vec![],
+            Verdict::Torn(_) if is_last => vec![],
             Verdict::Torn(reason) => {
-                let mut rest = vec![];
                 let facts = [("offset", row.source.to_string()), ("reason", reason.clone())];
-                put_event(&mut making, &mut rest, event::RECOVERED, 0, &MetadataBuf::from_iter(facts));
-                put_block(&making, &rest, place, &mut out);
+                let (mut pairs, mut out) = (vec![], vec![]);
+                let hit = event_hit(row.first_id, event::RECOVERED, 0, &MetadataBuf::from_iter(facts), &mut pairs);
+                put_block(&mut [hit], &pairs, self.place(row), row.first_id, &mut out);
+                out
             }
         }
-        out
+    }
+}
+
+/// `left` bytes are left where a record of at least `len` should be.
+fn verdict_at_end(form: Form, left: usize, len: usize, is_closed: bool) -> Verdict {
+    let told_end = matches!(form, Form::Python { end: Some(_) });
+    match (left, form) {
+        (0, Form::Python { end: Some(_) } | Form::Shoebox | Form::Lines) => Verdict::Closed,
+        (0, _) if is_closed => Verdict::Closed,
+        (0, _) => Verdict::Unclosed,
+        _ if told_end => Verdict::Corrupt("the records do not end where the map begins".to_owned()),
+        _ => Verdict::Torn(format!("the file ends within a record: {left} of at least {len} bytes are there")),
     }
 }
 
 /// A block that is being made.
-struct Making {
-    first_id: u64,
-    count: u32,
-    entries: u32,
-    has_events: bool,
-    min_time: i64,
-    max_time: i64,
-    last_time: i64,
-    /// The first entry up to its time, which is coded against the smallest of the block.
-    first_head: Vec<u8>,
-    first_time: i64,
-    payload_len: usize,
-    names: usize,
-    is_closed: bool,
+struct Making<'a> {
+    names: &'a mut HashMap<String, u32>,
+    /// For each record that has any: the number of its pairs, and the pairs.
+    pairs: &'a mut Vec<u8>,
+    hits: &'a mut Vec<Hit>,
+    /// Bytes of the window that were looked at.
+    at: usize,
+    /// The row behind what was looked at, without its places.
+    next: Row,
 }
 
-impl Making {
-    fn new(row: Row) -> Self {
-        Making {
-            first_id: row.first_id,
-            count: 0,
-            entries: 0,
-            has_events: false,
-            min_time: 0,
-            max_time: 0,
-            last_time: 0,
-            first_head: vec![],
-            first_time: 0,
-            payload_len: 0,
-            names: row.names,
-            is_closed: row.is_closed,
+impl Making<'_> {
+    /// Adds the records that `parse` finds, until it finds none or the block is full.
+    #[inline(always)]
+    fn take(&mut self, bytes: &[u8], item: &mut Item, mut parse: impl FnMut(&[u8], &mut Item) -> Step) -> Step {
+        while self.hits.len() < COUNT && self.pairs.len() < METADATA {
+            item.clear();
+            match parse(&bytes[self.at..], item) {
+                Step::Record => self.push(item),
+                other => return other,
+            }
         }
+        Step::Record
     }
 
-    #[inline]
-    fn add(&mut self, rest: &mut Vec<u8>, time: i64, len: usize, tag: u64) {
-        if self.entries == 0 {
-            entries::put_head(&mut self.first_head, len as u64, tag);
-            (self.first_time, self.min_time, self.max_time) = (time, time, time);
-        } else {
-            entries::put(rest, len as u64, tag, varint::zigzag(time.wrapping_sub(self.last_time)));
-            self.min_time = self.min_time.min(time);
-            self.max_time = self.max_time.max(time);
+    #[inline(always)]
+    fn push(&mut self, item: &Item) {
+        let type_id = match item.type_of {
+            Type::Number(number) => number,
+            Type::Name => self.number_of_name(item),
+        };
+        let from = self.pairs.len();
+        if item.pairs > 0 {
+            varint::put(self.pairs, item.pairs);
+            self.pairs.extend_from_slice(&item.metadata);
         }
-        self.last_time = time;
-        self.entries += 1;
+        self.hits.push(Hit {
+            id: self.next.first_id,
+            time: item.time,
+            type_id,
+            payload_len: item.payload.len() as u32,
+            metadata: from..self.pairs.len(),
+            payload_at: self.at + item.payload.start,
+        });
+        self.at += item.size;
+        self.next.is_closed = matches!(type_id, event::CLOSED | event::STOPPED);
+        self.next.first_id += u64::from(!is_event(type_id));
+    }
+
+    /// The number of the item's type; the block says so before the first record of it.
+    fn number_of_name(&mut self, item: &Item) -> u32 {
+        let index = match self.names.get(&item.name) {
+            Some(&index) => index,
+            None => {
+                let index = self.names.len() as u32;
+                self.names.insert(item.name.clone(), index);
+                index
+            }
+        };
+        // A file with more names than numbers would take years to write.
+        let number = FIRST_NAMED_TYPE.saturating_add(index).min(EVENT_BIT - 1);
+        if index >= self.next.names {
+            self.next.names = index + 1;
+            let named = NamedType { number, name: item.name.clone(), content_type: String::new() };
+            let hit = event_hit(self.next.first_id, event::TYPE, item.time, &named.to_facts(), self.pairs);
+            self.hits.push(hit);
+        }
+        number
     }
 }
 
-fn put_event(making: &mut Making, rest: &mut Vec<u8>, type_id: u32, time: i64, facts: &MetadataBuf) {
-    making.add(rest, time, 0, u64::from(type_id) << 1 | 1);
-    making.has_events = true;
-    let pairs = facts.as_metadata();
-    varint::put(rest, pairs.into_iter().count() as u64);
-    rest.extend_from_slice(pairs.as_bytes());
+/// An event with these facts, which are added to the pairs.
+fn event_hit(id: u64, type_id: u32, time: i64, facts: &MetadataBuf, pairs: &mut Vec<u8>) -> Hit {
+    let from = pairs.len();
+    let facts = facts.as_metadata();
+    varint::put(pairs, facts.into_iter().count() as u64);
+    pairs.extend_from_slice(facts.as_bytes());
+    Hit { id, time, type_id, payload_len: 0, metadata: from..pairs.len(), payload_at: 0 }
 }
 
-/// Appends everything of a block but its payload. The checksums of the payload's pages are left out: whoever reads the
-/// block knows that nothing was stored that could have changed since.
-fn put_block(making: &Making, rest: &[u8], place: Place, out: &mut Vec<u8>) {
-    let checksums = 4 * checksum::pages(making.payload_len);
-    out.resize(HEADER + checksums, 0);
-    if making.entries > 0 {
-        out.extend_from_slice(&making.first_head);
-        varint::put(out, varint::zigzag(making.first_time.wrapping_sub(making.min_time)));
-        out.extend_from_slice(rest);
+/// Appends everything of a block but its payload, and returns that one's length. Places of metadata in `pairs` become
+/// places in the entries. The checksums of the payload's pages are left out: whoever reads the block knows that nothing
+/// was stored that could have changed since.
+fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &mut Vec<u8>) -> usize {
+    let (mut payload_len, mut events) = (0, 0);
+    let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
+    for hit in hits.iter() {
+        payload_len += hit.payload_len as usize;
+        events += u32::from(hit.is_event());
+        (min_time, max_time) = (min_time.min(hit.time), max_time.max(hit.time));
     }
-    let entries_len = (out.len() - HEADER - checksums) as u32;
+    let entries_at = HEADER + 4 * checksum::pages(payload_len);
+    out.resize(entries_at, 0);
+    let mut last_time = min_time;
+    for hit in hits.iter_mut() {
+        let tag = u64::from(hit.type_id) << 1 | u64::from(!hit.metadata.is_empty());
+        entries::put(out, u64::from(hit.payload_len), tag, varint::zigzag(hit.time.wrapping_sub(last_time)));
+        last_time = hit.time;
+        hit.metadata = match &pairs[hit.metadata.clone()] {
+            [] => 0..0,
+            counted => {
+                out.extend_from_slice(counted);
+                let mut count_len = 0;
+                varint::get(counted, &mut count_len);
+                let end = out.len() - entries_at;
+                end - (counted.len() - count_len)..end
+            }
+        };
+    }
+    let entries_len = (out.len() - entries_at) as u32;
     let header = BlockHeader {
         kind: BlockKind::Records,
         codec: 0,
-        flags: u16::from(making.has_events) * HAS_EVENTS,
-        count: making.count,
+        flags: u16::from(events > 0) * HAS_EVENTS,
+        count: hits.len() as u32 - events,
         entries_stored: entries_len,
         entries_len,
-        payload_stored: making.payload_len as u32,
-        payload_len: making.payload_len as u32,
-        first_id: making.first_id,
-        min_time: making.min_time,
-        max_time: making.max_time,
+        payload_stored: payload_len as u32,
+        payload_len: payload_len as u32,
+        first_id,
+        min_time,
+        max_time,
         durable_end: place.durable_end,
         last_index: place.last_index,
         meta_crc: checksum::crc(place.marker as u32, &out[HEADER..]),
     };
     header.encode(place.marker, place.offset, out);
+    payload_len
 }

@@ -3,10 +3,11 @@
 use std::io::Result;
 use std::sync::Arc;
 
-use crate::io::File;
+use super::translate::PIECE;
+use crate::io::{is_of_system, File};
 
-/// Bytes that are read at a time: what was read beyond a block is copied when the block is given away.
-const STEP: usize = 32 << 10;
+/// Bytes of a compressed file that are read at a time: where it breaks, those of the same read are lost.
+const INFLATED: usize = 32 << 10;
 /// Memory that is kept for what comes next.
 const KEPT: usize = 1 << 20;
 
@@ -14,23 +15,29 @@ pub struct Window {
     file: Arc<dyn File>,
     /// Where the bytes of the file end that count.
     end: u64,
+    /// The most that is read at a time.
+    step: usize,
     from: u64,
     bytes: Vec<u8>,
     have: usize,
     /// No more bytes come behind these.
     is_end: bool,
+    /// Why not, when the compressed file breaks there.
+    broken: Option<String>,
 }
 
 impl Window {
     /// Over the bytes before `end`, `u64::MAX` standing for the file's end.
     pub fn new(file: Arc<dyn File>, end: u64) -> Self {
-        Window { file, end, from: 0, bytes: vec![], have: 0, is_end: false }
+        let step = if file.len().is_ok_and(|len| len == u64::MAX) { INFLATED } else { PIECE };
+        Window { file, end, step, from: 0, bytes: vec![], have: 0, is_end: false, broken: None }
     }
 
     /// Has the window begin at `from`.
     pub fn begin_at(&mut self, from: u64) {
         match from.checked_sub(self.from).and_then(|skip| usize::try_from(skip).ok()).filter(|&skip| skip <= self.have)
         {
+            Some(0) => (),
             Some(skip) => {
                 self.bytes.copy_within(skip..self.have, 0);
                 self.have -= skip;
@@ -38,21 +45,22 @@ impl Window {
             None => {
                 self.have = 0;
                 self.is_end = false;
+                self.broken = None;
             }
         }
         self.from = from;
-        if self.bytes.len() > KEPT && self.have <= STEP {
+        if self.bytes.len() > KEPT && self.have <= PIECE {
             self.bytes.truncate(KEPT);
             self.bytes.shrink_to_fit();
         }
     }
 
-    /// Reads until the window has `len` bytes; false when the file ends before.
+    /// Reads until the window has `len` bytes; false when the file ends before, or breaks.
     pub fn fill(&mut self, len: usize) -> Result<bool> {
         while self.have < len && !self.is_end {
             let most = usize::try_from(self.end - self.from.min(self.end)).unwrap_or(usize::MAX);
-            // Grows with what is there, so that a length that lies costs no more than the file holds.
-            let room = len.max(self.have + STEP).min(self.have + STEP.max(self.have)).min(most);
+            // Step by step, so that a length that lies costs no more than the file holds.
+            let room = len.min(self.have + self.step).min(most);
             if self.bytes.len() < room {
                 self.bytes.resize(room, 0);
             }
@@ -60,7 +68,8 @@ impl Window {
                 Ok(0) => self.is_end = true,
                 Ok(n) => self.have += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(e) => return Err(e),
+                Err(e) if is_of_system(&e) => return Err(e),
+                Err(e) => (self.is_end, self.broken) = (true, Some(e.to_string())),
             }
         }
         Ok(self.have >= len)
@@ -77,12 +86,13 @@ impl Window {
         (self.have, self.from) = (rest, self.from + len as u64);
     }
 
-    /// What is there.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.have]
+    /// The first `most` bytes of what is there.
+    pub fn bytes(&self, most: usize) -> &[u8] {
+        &self.bytes[..self.have.min(most)]
     }
 
-    pub fn is_end(&self) -> bool {
-        self.is_end
+    /// What is wrong with a compressed file behind the bytes that are there.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
     }
 }
