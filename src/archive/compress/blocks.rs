@@ -1,0 +1,264 @@
+//! The blocks of a finished segment, each of them verified, and the records in them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::entries::{Entry, Progress};
+use crate::format::Malformed;
+use crate::record::{event, id_after_loss, is_event, Metadata};
+use crate::segment::{Bad, Scanner, Segment};
+
+/// A place between two blocks, from where the rest can be gone through by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub offset: u64,
+    pub next_id: u64,
+    /// See [`Blocks`].
+    pub acknowledged: Option<u64>,
+}
+
+/// Goes through the RECORDS blocks of a segment that nobody writes to any more. Anything that is not as a writer leaves it
+/// is an error, a torn tail too.
+pub(super) struct Blocks {
+    scanner: Scanner,
+    next_id: u64,
+    /// The id that may come next as well: the log tells that those between are lost.
+    acknowledged: Option<u64>,
+    /// The last block was a TRAILER.
+    closed: bool,
+    /// Where to stop.
+    until: u64,
+}
+
+impl Blocks {
+    pub fn of(segment: &Arc<Segment>) -> Self {
+        let scanner = Scanner::new(segment.clone(), segment.start);
+        Blocks { scanner, next_id: segment.header.first_id, acknowledged: None, closed: false, until: u64::MAX }
+    }
+
+    /// Those behind one mark and before another; without marks, from the beginning and to the end.
+    pub fn between(segment: &Arc<Segment>, from: Option<Mark>, until: Option<Mark>) -> Self {
+        let mut blocks = Self::of(segment);
+        if let Some(Mark { offset, next_id, acknowledged }) = from {
+            blocks.scanner = Scanner::new(segment.clone(), offset);
+            (blocks.next_id, blocks.acknowledged) = (next_id, acknowledged);
+        }
+        blocks.until = until.map_or(u64::MAX, |mark| mark.offset);
+        blocks
+    }
+
+    /// Behind the last block so far, whose entries were shown.
+    pub fn mark(&self) -> Mark {
+        Mark { offset: self.end(), next_id: self.next_id, acknowledged: self.acknowledged }
+    }
+
+    /// Id behind the last record so far.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Behind the last block so far.
+    pub fn end(&self) -> u64 {
+        self.scanner.next_offset()
+    }
+
+    /// Whether the last block so far is a TRAILER.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Reads the next block with records or events; `None` at the end of the segment.
+    pub fn next(&mut self) -> Result<Option<BlockHeader>> {
+        loop {
+            if self.end() >= self.until {
+                return Ok(None);
+            }
+            let header = match self.scanner.header() {
+                Ok(header) => header,
+                Err(Bad::End { left: 0 }) => return Ok(None),
+                Err(bad) => return Err(self.failed(bad)),
+            };
+            self.closed = header.kind == BlockKind::Trailer;
+            match header.kind {
+                BlockKind::Records => {
+                    self.scanner.load(&header).map_err(|bad| self.failed(bad))?;
+                    self.check_id(&header)?;
+                    self.scanner.skip(&header);
+                    return Ok(Some(header));
+                }
+                BlockKind::Index | BlockKind::Trailer => {
+                    self.scanner.check_whole(&header).map_err(|bad| self.failed(bad))?;
+                    self.scanner.skip(&header);
+                }
+                BlockKind::Skippable(kind) => {
+                    let reason = format!("the segment has blocks of the kind {kind}, which this library does not know");
+                    let segment = self.scanner.segment();
+                    return Err(Error::new(Kind::Unsupported, reason).at_offset(&segment.path, self.scanner.offset()));
+                }
+            }
+        }
+    }
+
+    /// The decoded entries and payload of the block that was read last.
+    pub fn contents(&self) -> (&[u8], &[u8]) {
+        (self.scanner.entries(), self.scanner.payload())
+    }
+
+    /// Shows the entries of that block with their payloads.
+    pub fn each(&mut self, header: &BlockHeader, mut each: impl FnMut(&Entry<'_>, &[u8])) -> Result<()> {
+        let (entries, payload) = (self.scanner.entries(), self.scanner.payload());
+        let mut walk = Walk::new(header);
+        loop {
+            match walk.next(header, entries, payload) {
+                Ok(Some((_, entry, payload))) => {
+                    if entry.type_id == event::RECOVERED {
+                        self.acknowledged = id_after_loss(Metadata::from_bytes(entry.metadata));
+                    }
+                    each(&entry, payload);
+                }
+                Ok(None) => return Ok(()),
+                Err(reason) => return Err(self.failed(Bad::Malformed(reason))),
+            }
+        }
+    }
+
+    fn check_id(&mut self, header: &BlockHeader) -> Result<()> {
+        let (expected, there) = (self.next_id, header.first_id);
+        if there != expected && (there < expected || self.acknowledged != Some(there)) {
+            let reason = format!("the block begins with record {there}, where {expected} should come");
+            return Err(self.failed(Bad::Malformed(Malformed::Inconsistent(reason))));
+        }
+        self.next_id = header.next_id();
+        Ok(())
+    }
+
+    fn failed(&self, bad: Bad) -> Error {
+        match bad {
+            Bad::Io(error) => error,
+            bad => self.scanner.segment().corrupt(self.scanner.offset(), &bad.into_malformed()),
+        }
+    }
+}
+
+/// An entry with its id and its payload.
+type Found<'a> = (u64, Entry<'a>, &'a [u8]);
+
+/// How far the entries of a block have been shown.
+struct Walk {
+    progress: Progress,
+    id: u64,
+    payload_at: usize,
+}
+
+impl Walk {
+    fn new(header: &BlockHeader) -> Self {
+        Walk { progress: Progress::new(header.min_time), id: header.first_id, payload_at: 0 }
+    }
+
+    /// The next entry with its id and its payload. At the end the counts must be those of the header.
+    #[inline(always)]
+    fn next<'a>(
+        &mut self,
+        header: &BlockHeader,
+        entries: &'a [u8],
+        payload: &'a [u8],
+    ) -> Result<Option<Found<'a>>, Malformed> {
+        let Some(entry) = self.progress.next(entries)? else {
+            return match self.id == header.next_id() && self.payload_at == payload.len() {
+                true => Ok(None),
+                false => Err(Malformed::miscounted()),
+            };
+        };
+        let from = self.payload_at;
+        self.payload_at += entry.payload_len as usize;
+        let payload = payload.get(from..self.payload_at).ok_or_else(Malformed::miscounted)?;
+        let id = self.id;
+        self.id += u64::from(!is_event(entry.type_id));
+        Ok(Some((id, entry, payload)))
+    }
+}
+
+/// The records and events of a segment, one after the other.
+pub(super) struct Records {
+    blocks: Blocks,
+    block: Option<(BlockHeader, Walk)>,
+    at: Place,
+}
+
+/// Where the current one stands in its block.
+#[derive(Default)]
+struct Place {
+    id: u64,
+    time: i64,
+    type_id: u32,
+    metadata: Range<usize>,
+    payload: Range<usize>,
+}
+
+/// A record or an event.
+#[derive(PartialEq, Eq)]
+pub(super) struct Shown<'a> {
+    pub id: u64,
+    time: i64,
+    type_id: u32,
+    metadata: &'a [u8],
+    payload: &'a [u8],
+}
+
+impl Records {
+    pub fn of(blocks: Blocks) -> Self {
+        Records { blocks, block: None, at: Place::default() }
+    }
+
+    /// What was read so far.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// Goes to the next one; false at the end.
+    pub fn advance(&mut self) -> Result<bool> {
+        loop {
+            if let Some((header, walk)) = &mut self.block {
+                let (entries, payload) = self.blocks.contents();
+                let from = walk.payload_at;
+                match walk.next(header, entries, payload) {
+                    Ok(Some((id, entry, _))) => {
+                        let metadata = match entry.metadata {
+                            [] => 0..0,
+                            pairs => {
+                                let at = pairs.as_ptr() as usize - entries.as_ptr() as usize;
+                                at..at + pairs.len()
+                            }
+                        };
+                        let Entry { time, type_id, .. } = entry;
+                        self.at = Place { id, time, type_id, metadata, payload: from..walk.payload_at };
+                        return Ok(true);
+                    }
+                    Ok(None) => (),
+                    Err(reason) => return Err(self.blocks.failed(Bad::Malformed(reason))),
+                }
+            }
+            self.block = match self.blocks.next()? {
+                Some(header) => {
+                    // For what the events tell about ids.
+                    if header.has_events() {
+                        self.blocks.each(&header, |_, _| ())?;
+                    }
+                    let walk = Walk::new(&header);
+                    Some((header, walk))
+                }
+                None => return Ok(false),
+            };
+        }
+    }
+
+    /// The current one.
+    pub fn shown(&self) -> Shown<'_> {
+        let (entries, payload) = self.blocks.contents();
+        let Place { id, time, type_id, metadata, payload: range } = &self.at;
+        let (id, time, type_id) = (*id, *time, *type_id);
+        Shown { id, time, type_id, metadata: &entries[metadata.clone()], payload: &payload[range.clone()] }
+    }
+}

@@ -1,0 +1,152 @@
+//! The file under a name of its own in which a new form of a segment is written, until it is whole and takes its name.
+
+use std::io::{Error as IoError, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::{thread, Access, Directory, File};
+use crate::log::names;
+
+/// What such a name ends with. It begins with a dot, and in between stands the name that the file is going to have.
+const ENDING: &str = ".part";
+
+/// The file, which is locked, and removed unless it takes its name.
+pub(super) struct Part<'a> {
+    directory: &'a dyn Directory,
+    pub name: String,
+    pub file: Arc<dyn File>,
+    is_published: bool,
+}
+
+impl<'a> Part<'a> {
+    /// Begins the file that is going to be called `name`. What an earlier try left of it goes.
+    pub fn begin(directory: &'a dyn Directory, name: &str) -> Result<Self> {
+        // Another may just be giving it its name, or removing it.
+        const TRIES: usize = 20;
+        let name = format!(".{name}{ENDING}");
+        let path = directory.path_of(&name);
+        for _ in 0..TRIES {
+            let failed = |e: IoError, doing: &str| Error::io(&e, doing).at(&path);
+            let file = directory.open_or_create(&name, 0o600).map_err(|e| failed(e, "create"))?;
+            if !file.try_lock().map_err(|e| failed(e, "lock"))? {
+                break;
+            }
+            if is_this(directory, &name, &*file).map_err(|e| failed(e, "stat"))? {
+                let part = Part { directory, name, file, is_published: false };
+                part.file.set_len(0).map_err(|e| failed(e, "truncate"))?;
+                return Ok(part);
+            }
+        }
+        Err(Error::new(Kind::Locked, "another process is at work on the segment").at(&path))
+    }
+
+    /// Makes the file durable.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&self.directory.path_of(&self.name)))
+    }
+
+    /// Makes the file durable on a thread of its own.
+    pub fn begin_sync(&self) -> Result<Syncing> {
+        let (file, path) = (self.file.clone(), self.directory.path_of(&self.name));
+        let result = Arc::new(Mutex::new(None));
+        let told = result.clone();
+        let body = move || *told.lock() = Some(file.sync_data());
+        let thread = thread::spawn("binlog-compress", body).map_err(|e| Error::io(&e, "start a thread").at(&path))?;
+        Ok(Syncing { thread: Some(thread), result, path })
+    }
+
+    /// Gives the file, which is durable, its name, which must be free, with permission bits, owner and time of the file
+    /// `like`. The name is durable on return.
+    pub fn publish(mut self, name: &str, like: &str) -> Result<()> {
+        let (directory, path) = (self.directory, self.directory.path_of(name));
+        directory.copy_facts(like, &self.name).map_err(|e| Error::io(&e, "set the permissions").at(&path))?;
+        directory.rename_new(&self.name, name).map_err(|e| Error::io(&e, "rename").at(&path))?;
+        self.is_published = true;
+        directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))
+    }
+}
+
+/// A file that is made durable meanwhile.
+pub(super) struct Syncing {
+    thread: Option<JoinHandle<()>>,
+    result: Arc<Mutex<Option<std::io::Result<()>>>>,
+    path: PathBuf,
+}
+
+impl Syncing {
+    /// Waits until the file is durable.
+    pub fn finish(mut self) -> Result<()> {
+        self.wait();
+        let ended = || Err(IoError::other("the thread that syncs has ended before its time"));
+        let result = self.result.lock().take().unwrap_or_else(ended);
+        result.map_err(|e| Error::io(&e, "sync").at(&self.path))
+    }
+
+    fn wait(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // One that has panicked has left no result.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Syncing {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // What is left is swept by the next run.
+            let _ = self.directory.remove(&self.name);
+        }
+        // Another handle that is still open must not keep the lock.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Whether the name stands for this open file.
+fn is_this(directory: &dyn Directory, name: &str, file: &dyn File) -> std::io::Result<bool> {
+    match directory.facts(name) {
+        Ok(facts) => Ok(facts.identity == file.identity()? || facts.identity.is_none()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes what runs that were cut short have left in the directory: of the log `log`, or of each one. What another process
+/// is at work on stays. Returns how many files that were.
+pub(super) fn sweep(directory: &dyn Directory, log: Option<&str>) -> Result<usize> {
+    let mut swept = 0;
+    for name in directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))? {
+        let Some(segment) = name.strip_prefix('.').and_then(|name| name.strip_suffix(ENDING)) else { continue };
+        if !names::is_segment(segment) || log.is_some_and(|log| !is_of(log, segment)) {
+            continue;
+        }
+        let failed = |e: IoError, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
+        let file = match directory.open(&name, Access::ReadWrite) {
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            // Somebody else's.
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => continue,
+            opened => opened.map_err(|e| failed(e, "open"))?,
+        };
+        let is_left = file.try_lock().map_err(|e| failed(e, "lock"))?
+            && is_this(directory, &name, &*file).map_err(|e| failed(e, "stat"))?;
+        if is_left {
+            directory.remove(&name).map_err(|e| failed(e, "remove"))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+fn is_of(log: &str, segment: &str) -> bool {
+    names::sequence(log, segment).is_some()
+        || names::plain(segment).strip_suffix(crate::segment::EXTENSION) == Some(log)
+}
