@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::{
-    Codec, FullDisk, Lag, MetadataBuf, NewRecord, Period, RollOptions, Writer, WriterOptions, FIRST_NAMED_TYPE,
+    Codec, CompressOptions, FullDisk, Lag, MetadataBuf, NewRecord, Period, RollOptions, Whole, Writer, WriterOptions,
+    FIRST_NAMED_TYPE,
 };
 
 use crate::common::time::{Time, HOUR, MINUTE, SECOND};
@@ -28,6 +29,7 @@ pub fn write_all(at: &Path) {
     write_periods(at);
     write_removed(at);
     write_damaged(at);
+    write_compressed(at);
 }
 
 fn options(codec: Codec) -> WriterOptions {
@@ -135,6 +137,28 @@ fn put_rolled(writer: &Writer) {
             writer.roll().unwrap();
         }
     }
+}
+
+/// A segment in each form: in blocks with zstd and with LZ4, as it was beside a compressed one, as a whole, and as it was.
+fn write_compressed(at: &Path) {
+    let path = at.join("compressed");
+    let writer = Writer::open(&path, named("compressed", Codec::None)).unwrap();
+    let orders = writer.type_id("order", "text/plain").unwrap();
+    for i in 0..50u64 {
+        let pairs: &[(&str, &str)] = if i % 4 == 0 { &[("key", "value")] } else { &[] };
+        put(&writer, if i % 3 == 0 { orders } else { i as u32 % 5 }, i as i64 * 10, pairs, &payload(300, i));
+        if i % 10 == 9 && i < 49 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.close().unwrap();
+    fs::remove_file(path.join("compressed.lock")).unwrap();
+    let file = |number: u32| path.join(format!("compressed.{number:010}.binlog"));
+    let zstd = CompressOptions { block_bytes: 4096, ..CompressOptions::default() };
+    binlog::compress(file(1), &zstd).unwrap();
+    binlog::compress(file(2), &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() }).unwrap();
+    binlog::compress(file(3), &CompressOptions { keep_source: true, ..zstd.clone() }).unwrap();
+    binlog::pack(file(4), Whole::Gzip, &zstd).unwrap();
 }
 
 /// A copy of a segment with some bytes changed.

@@ -1,0 +1,219 @@
+//! Compressing fails, is killed and loses power at each of its operations: at every moment each record is in a whole,
+//! durable file that readers show once, and the next run finishes what was begun.
+
+mod common;
+
+use std::sync::Arc;
+
+use binlog::io::{Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
+use binlog::{compress_in, decompress_in, pack_in, CompressOptions, Compressed, Error, Kind, Whole};
+use binlog::{Filter, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use common::*;
+
+const SURVIVALS: [Survival; 11] = [
+    Survival::Nothing,
+    Survival::Names,
+    Survival::Lengths,
+    Survival::AllButFirstPage,
+    Survival::AllButMiddlePage,
+    Survival::AllButLastPage,
+    Survival::Everything,
+    Survival::Until(1),
+    Survival::Any(2),
+    Survival::Any(3),
+    Survival::Any(4),
+];
+
+type Call = fn(&dyn Directory, &CompressOptions) -> Result<Vec<Compressed>, Error>;
+
+/// Three segments of several blocks each, and a fourth with little in it.
+fn write(directory: Arc<dyn Directory>) {
+    let options = WriterOptions { block_bytes: 4 << 10, ..WriterOptions::default() };
+    let writer = Writer::open_in(directory, options).unwrap();
+    for i in 0..90u64 {
+        let metadata = MetadataBuf::from_iter((i % 3 == 0).then(|| ("key", i.to_string())));
+        let payload = payload((i * 37 % 900) as usize, i);
+        let record =
+            NewRecord { type_id: 1, metadata: metadata.as_metadata(), payload: &payload, ..Default::default() };
+        writer.append_record(&record).unwrap();
+        if i % 30 == 29 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.append(2, b"the last").unwrap();
+    writer.close().unwrap();
+}
+
+fn rows(directory: Arc<dyn Directory>, context: &str) -> Vec<Row> {
+    let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+    let reader = Reader::open_in(directory, options).unwrap_or_else(|e| panic!("{context}: {e}"));
+    read(&reader, &Filter { events: true, ..Filter::default() }, Way::Next).whole()
+}
+
+/// What the log looks like once all is done: the files, and none left over.
+fn assert_finished(directory: &dyn Directory, ending: &str, context: &str) {
+    let mut names = directory.list().unwrap();
+    names.retain(|name| !name.ends_with(".lock"));
+    names.sort();
+    let name = |n: u64| format!("default.{n:010}{}", if n < 4 { ending } else { ".binlog" });
+    let expected: Vec<String> = (1..=4).map(name).collect();
+    assert_eq!(names, expected, "{context}");
+}
+
+fn how() -> CompressOptions {
+    CompressOptions { block_bytes: 8 << 10, ..CompressOptions::default() }
+}
+
+fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
+    let copy = MemoryDirectory::new();
+    for name in directory.list().unwrap() {
+        copy.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    copy
+}
+
+/// Each direction, the log before it, and what its files end with after it.
+fn starts() -> [(Call, MemoryDirectory, &'static str); 4] {
+    let plain = MemoryDirectory::new();
+    write(Arc::new(plain.clone()));
+    let compressed = copy(&plain);
+    compress_in(&compressed, &how()).unwrap();
+    let packed = copy(&plain);
+    pack(&packed, &how()).unwrap();
+    [
+        (compress_in, plain.clone(), ".z.binlog"),
+        (decompress_in, compressed, ".binlog"),
+        (pack, plain, ".binlog.zst"),
+        (decompress_in, packed, ".binlog"),
+    ]
+}
+
+fn pack(directory: &dyn Directory, options: &CompressOptions) -> Result<Vec<Compressed>, Error> {
+    pack_in(directory, Whole::Zstd, options)
+}
+
+#[test]
+fn a_failure_of_every_operation_leaves_the_log_whole_and_the_next_run_finishes() {
+    for (call, start, ending) in starts() {
+        let expected = rows(Arc::new(start.clone()), "before");
+        let mut failures = 0;
+        for (times, errno) in [(1, libc::EIO), (usize::MAX, libc::EIO), (1, libc::ENOSPC)] {
+            for from in 0.. {
+                let directory = copy(&start);
+                directory.set_fault(Some(Fault { from, times, errno, only: None }));
+                let done = call(&directory, &how());
+                let seen = directory.operations();
+                directory.set_fault(None);
+                let context = format!("to {ending}, error {errno} at operation {from}, {times} times: {done:?}");
+                assert_rows(&rows(Arc::new(directory.clone()), &context), &expected, &context);
+                failures += usize::from(done.is_err());
+                call(&directory, &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
+                assert_finished(&directory, ending, &context);
+                assert_rows(&rows(Arc::new(directory.clone()), &context), &expected, &context);
+                if seen <= from {
+                    break;
+                }
+            }
+        }
+        assert!(failures > 150, "{failures}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_source_and_nothing_else() {
+    for (call, start, ending) in starts() {
+        for from in 0..40 {
+            let directory = copy(&start);
+            let only = Some(Operation::Write);
+            directory.set_fault(Some(Fault { from, times: usize::MAX, errno: libc::ENOSPC, only }));
+            let done = call(&directory, &how());
+            let was_full = directory.operations() > from;
+            directory.set_fault(None);
+            if !was_full {
+                assert!(done.is_ok() && from > 2);
+                break;
+            }
+            assert_eq!(done.unwrap_err().kind(), Kind::NoSpace);
+            let names = directory.list().unwrap();
+            assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
+            assert_eq!(names.iter().filter(|name| name.starts_with("default.0")).count(), 4, "{names:?}");
+            call(&directory, &how()).unwrap();
+            assert_finished(&directory, ending, "after a full disk");
+        }
+    }
+}
+
+#[test]
+fn the_power_goes_at_every_operation_and_no_record_is_lost() {
+    let written = PowerDirectory::new();
+    write(Arc::new(written.clone()));
+    let plain = written.image(Survival::Everything).directory;
+    let compressing = plain.image(Survival::Everything).directory;
+    compress_in(&compressing, &how()).unwrap();
+    let compressed = compressing.image(Survival::Everything).directory;
+    let packing = plain.image(Survival::Everything).directory;
+    pack(&packing, &how()).unwrap();
+    let packed = packing.image(Survival::Everything).directory;
+    let expected = rows(Arc::new(plain.clone()), "before");
+    let directions: [(Call, _, _); 4] = [
+        (compress_in, &plain, ".z.binlog"),
+        (decompress_in, &compressed, ".binlog"),
+        (pack, &plain, ".binlog.zst"),
+        (decompress_in, &packed, ".binlog"),
+    ];
+    for (call, start, ending) in directions {
+        for moment in 0.. {
+            let machine = start.image(Survival::Everything).directory;
+            machine.cut_at(moment);
+            let done = call(&machine, &how());
+            let Some(refused) = machine.refused() else {
+                assert!(done.is_ok() && moment > 20, "{moment}");
+                break;
+            };
+            for survival in SURVIVALS {
+                let survival = match survival {
+                    Survival::Any(seed) => Survival::Any(seed * 1009 + moment as u64),
+                    Survival::Until(seed) => Survival::Until(seed * 1009 + moment as u64),
+                    other => other,
+                };
+                let image = machine.image(survival).directory;
+                let context = format!("to {ending}, cut at {moment} {refused:?}, {survival:?}");
+                assert_rows(&rows(Arc::new(image.clone()), &context), &expected, &context);
+                call(&image, &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
+                assert_finished(&image, ending, &context);
+                assert_rows(&rows(Arc::new(image.clone()), &context), &expected, &context);
+            }
+            // The same when the process is killed, and the system goes on.
+            let next = machine.after_kill();
+            call(&next, &how()).unwrap();
+            assert_finished(&next, ending, "after a kill");
+            assert_rows(&rows(Arc::new(next), "after a kill"), &expected, "after a kill");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_over_is_swept_unless_somebody_is_at_work_on_it_and_foreign_files_stay() {
+    let (_, directory, _) = starts().into_iter().next().unwrap();
+    let foreign =
+        [".part", "x.part", ".default.0000000001.binlog.4711.part", ".default.0000000001.z.binlog", ".a.part"];
+    let ours =
+        [".default.0000000001.z.binlog.part", ".default.0000000002.binlog.part", ".other.0000000001.z.binlog.part"];
+    for name in foreign.iter().chain(&ours) {
+        directory.set_contents(name, vec![1; 10]);
+    }
+    let busy = directory.open(ours[1], binlog::io::Access::ReadWrite).unwrap();
+    assert!(busy.try_lock().unwrap());
+    assert_eq!(binlog::sweep(&directory, Some("default")).unwrap(), 1);
+    assert_eq!(binlog::sweep(&directory, None).unwrap(), 1);
+    let there = directory.list().unwrap();
+    assert!(foreign.iter().all(|name| there.iter().any(|other| other == name)), "{there:?}");
+    assert!(there.iter().any(|name| name == ours[1]) && !there.iter().any(|name| name == ours[0] || name == ours[2]));
+    busy.unlock().unwrap();
+    assert_eq!(binlog::sweep(&directory, None).unwrap(), 1);
+    // One that another process is writing is told of.
+    let busy = directory.create(ours[0], 0o600).unwrap();
+    assert!(busy.try_lock().unwrap());
+    let error = binlog::compress_segment(&directory, "default.0000000001.binlog", &how()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+}
