@@ -1,0 +1,252 @@
+//! A command as a store: it is given each file, and its exit status says what became of it, as PostgreSQL's archive_command
+//! has it.
+
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::{brief, check_name, stopped, url_of, Again, Answer, Failure, Listed, Stat, Store, Stored, Upload};
+use crate::error::{Error, Kind, Result};
+
+/// Runs `/bin/sh -c COMMAND` for each file. It cannot be asked afterwards what it has done.
+pub(super) struct CommandStore {
+    url: String,
+    command: String,
+}
+
+impl CommandStore {
+    /// `%p` in the command stands for the file's path, `%f` for the object's name, `%%` for a percent sign.
+    pub(super) fn new(command: &str) -> Result<Self> {
+        if command.trim().is_empty() {
+            return Err(Error::invalid("exec: must be followed by a command"));
+        }
+        if command.contains('\0') {
+            return Err(Error::invalid("a command cannot have a NUL in it"));
+        }
+        // Refused now, not when the first file is there.
+        expand(command, "", "")?;
+        // The rest of the command may have a secret in it.
+        let program = command.split_whitespace().next().unwrap_or_default();
+        Ok(CommandStore { url: format!("exec:{program}"), command: command.to_owned() })
+    }
+
+    fn unsupported<T>(&self, name: &str) -> Answer<T> {
+        let reason = "a command stores files, but cannot be asked for them";
+        Err(Failure::when_mended(Error::new(Kind::Unsupported, reason)).at(&url_of(&self.url, name)))
+    }
+
+    /// Runs a command until it ends; returns its exit status (128 and more: a signal), and the last line of its errors.
+    fn run(&self, command: &str, upload: &Upload<'_>) -> Answer<(Option<i32>, String)> {
+        // The host may ignore SIGCHLD, or wait for any child: then nobody could tell us the status. A shell around the
+        // command says it on its own standard output instead, which nothing else has, and which ends with it.
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "/bin/sh -c \"$1\" >/dev/null; echo $?", "sh", command])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|e| Failure::later(Error::io(&e, "start the command")))?;
+        let ended = self.listen(&mut child, upload);
+        if ended.is_err() {
+            end(&mut child);
+        }
+        let _ = child.wait();
+        ended
+    }
+
+    fn listen(&self, child: &mut Child, upload: &Upload<'_>) -> Answer<(Option<i32>, String)> {
+        let failed = |e: std::io::Error| Failure::later(Error::io(&e, "listen to the command"));
+        let missing = || std::io::Error::from_raw_os_error(libc::EBADF);
+        let mut status = child.stdout.take().ok_or_else(missing).map_err(failed)?;
+        let mut errors = child.stderr.take().ok_or_else(missing).map_err(failed)?;
+        set_nonblocking(&status).map_err(failed)?;
+        set_nonblocking(&errors).map_err(failed)?;
+        let (mut said, mut complaints) = (Tail::default(), Tail::default());
+        loop {
+            wait_readable([status.as_raw_fd(), if complaints.ended { -1 } else { errors.as_raw_fd() }]);
+            complaints.take_from(&mut errors);
+            said.take_from(&mut status);
+            // What goes on in the background may hold the other pipe open: that is not waited for.
+            if said.ended {
+                complaints.take_from(&mut errors);
+                return Ok((said.last_line().parse().ok(), complaints.last_line()));
+            }
+            if upload.monitor.stop() {
+                return Err(stopped());
+            }
+        }
+    }
+}
+
+/// Ends a command that nobody waits for any longer, and what it started: with SIGTERM, and with SIGKILL after a while.
+fn end(child: &mut Child) {
+    let group = -(child.id() as libc::pid_t);
+    // SAFETY: a plain system call. The shell that leads the group has not been waited for: the number is still its own.
+    unsafe { libc::kill(group, libc::SIGTERM) };
+    for _ in 0..50 {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // SAFETY: as above.
+    unsafe { libc::kill(group, libc::SIGKILL) };
+}
+
+/// Puts path and name into a command, quoted by nobody: whoever wrote the command quotes, as with PostgreSQL.
+fn expand(command: &str, path: &str, name: &str) -> Result<String> {
+    let mut expanded = String::with_capacity(command.len() + path.len());
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            expanded.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('p') => expanded.push_str(path),
+            Some('f') => expanded.push_str(name),
+            Some('%') => expanded.push('%'),
+            other => {
+                let seen = other.map(String::from).unwrap_or_default();
+                return Err(Error::invalid(format!("a command has %p, %f and %%, but no %{seen}")));
+            }
+        }
+    }
+    Ok(expanded)
+}
+
+/// The end of what a command says.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Tail {
+    const MOST: usize = 4096;
+
+    /// Takes what is there now.
+    fn take_from(&mut self, pipe: &mut impl Read) {
+        let mut buffer = [0; 4096];
+        // A command that never stops talking must not keep us from seeing that it has ended.
+        for _ in 0..64 {
+            match pipe.read(&mut buffer) {
+                Ok(n @ 1..) => {
+                    self.bytes.extend_from_slice(&buffer[..n]);
+                    let over = self.bytes.len().saturating_sub(Self::MOST);
+                    self.bytes.drain(..over);
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => (),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Ok(_) | Err(_) => {
+                    self.ended = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn last_line(&self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        brief(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
+    }
+}
+
+fn set_nonblocking(pipe: &impl AsRawFd) -> std::io::Result<()> {
+    // SAFETY: plain system calls on a descriptor that `pipe` keeps open.
+    let done = unsafe {
+        match libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL) {
+            flags @ 0.. => libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK),
+            failed => failed,
+        }
+    };
+    match done {
+        0.. => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Waits until one of the pipes has something or has ended, but not long: somebody may want the upload to stop. A negative
+/// descriptor is none.
+fn wait_readable(pipes: [RawFd; 2]) {
+    const A_WHILE_MS: libc::c_int = 100;
+    let mut polls = pipes.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    // SAFETY: two entries that live across the call.
+    unsafe { libc::poll(polls.as_mut_ptr(), 2, A_WHILE_MS) };
+}
+
+impl fmt::Debug for CommandStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+impl Store for CommandStore {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn can_read(&self) -> bool {
+        false
+    }
+
+    fn stat(&self, name: &str) -> Answer<Option<Stat>> {
+        self.unsupported(name)
+    }
+
+    fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
+        check_name(&self.url, upload.name)?;
+        let at = |failure: Failure| failure.at(&url_of(&self.url, upload.name));
+        let path = upload.path.to_str().ok_or_else(|| {
+            let reason = "the path of the file is not UTF-8, and cannot be put into a command";
+            Failure::when_mended(Error::invalid(reason).at(upload.path))
+        })?;
+        let command = expand(&self.command, path, upload.name).map_err(|e| at(Failure::when_mended(e)))?;
+        let (status, complaint) = self.run(&command, upload).map_err(at)?;
+        let says = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+        let failed = |how: String, again| {
+            Err(at(Failure { error: Error::new(Kind::Io, format!("the command {how}{says}")), again }))
+        };
+        match status {
+            Some(0) => {
+                upload.monitor.sent(upload.sums.bytes);
+                Ok(Stored::New)
+            }
+            Some(status @ 1..=125) => failed(format!("ended with status {status}"), Again::Later(None)),
+            Some(126) => failed("cannot be executed (status 126)".into(), Again::WhenMended),
+            Some(127) => failed("was not found (status 127)".into(), Again::WhenMended),
+            Some(status @ 129..=192) => failed(format!("was ended by signal {}", status - 128), Again::WhenMended),
+            Some(status) => failed(format!("ended with status {status}"), Again::WhenMended),
+            None => failed("was ended before it could say its status".into(), Again::WhenMended),
+        }
+    }
+
+    fn read(&self, name: &str, _ranges: &[Range<u64>]) -> Answer<Vec<Vec<u8>>> {
+        self.unsupported(name)
+    }
+
+    fn read_end(&self, name: &str, _bytes: u64) -> Answer<(Stat, Vec<u8>)> {
+        self.unsupported(name)
+    }
+
+    fn list(&self, _prefix: &str) -> Answer<Vec<Listed>> {
+        self.unsupported("")
+    }
+
+    fn remove(&self, name: &str) -> Answer<()> {
+        self.unsupported(name)
+    }
+
+    fn abort(&self, _name: &str, _token: &str) -> Answer<()> {
+        Ok(())
+    }
+
+    fn abort_stale(&self, _prefix: &str, _age: Duration) -> Answer<u64> {
+        Ok(0)
+    }
+}
