@@ -1,0 +1,200 @@
+//! HTTP for the stores: one client for all of them, with time limits, a limit on what is sent, and failures that tell what
+//! the server said.
+
+mod refusal;
+mod runtime;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{stream, StreamExt as _};
+use http::{Request, Response};
+
+use super::limit::Limit;
+use super::StoreOptions;
+use crate::error::{Error, Result};
+
+pub(super) use refusal::{unescaped, Refusal};
+pub(super) use runtime::Runtime;
+
+/// Sends requests and collects their answers.
+pub(super) struct Http {
+    client: reqwest::Client,
+    limit: Arc<Limit>,
+    timeout: Duration,
+    start: Instant,
+}
+
+/// A body, in as many pieces as it came in.
+pub(super) type Body = Vec<Bytes>;
+
+impl Http {
+    pub(super) fn new(options: &StoreOptions) -> Result<Self> {
+        let failed = |e: &dyn fmt::Display| Error::invalid(format!("TLS cannot be set up: {e}"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|e| failed(&e))?;
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| failed(&e))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("binlog/", env!("CARGO_PKG_VERSION")))
+            // A request signed for one server is not for another.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.timeout)
+            // Between calls nobody looks after connections: one that has been idle for long is likely to be closed.
+            .pool_idle_timeout(Duration::from_secs(15))
+            .pool_max_idle_per_host(options.in_flight as usize)
+            .build()
+            .map_err(|e| failed(&e.without_url()))?;
+        let limit = Arc::new(Limit::new(options.bandwidth));
+        Ok(Http { client, limit, timeout: options.timeout, start: Instant::now() })
+    }
+
+    /// Sends a request. Whatever is not a success (2xx) is a refusal, and so is no progress for too long.
+    ///
+    /// A connection that breaks before an answer is there is tried once more at once, on a new one: it may have been idle,
+    /// and closed by the server in that moment. Every request of a store may be repeated.
+    pub(super) async fn call(&self, request: Request<Body>) -> Result<Response<Bytes>, Refusal> {
+        let (parts, body) = request.into_parts();
+        match self.send(parts.clone(), body.clone()).await {
+            Err(refusal) if refusal.may_be_idleness() => self.send(parts, body).await,
+            answered => answered,
+        }
+    }
+
+    async fn send(&self, parts: http::request::Parts, body: Body) -> Result<Response<Bytes>, Refusal> {
+        let method = parts.method.clone();
+        let url = parts.uri.to_string().parse().map_err(|_| Refusal::broken("the URL of the request is not valid"))?;
+        let mut request = reqwest::Request::new(parts.method, url);
+        let length: usize = body.iter().map(Bytes::len).sum();
+        let secrets = refusal::secrets_of(&parts.headers);
+        *request.headers_mut() = parts.headers;
+        let progress = Arc::new(Progress { at_ms: AtomicU64::new(self.now_ms()) });
+        if length > 0 {
+            request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+            *request.body_mut() = Some(self.paced(body, progress.clone()));
+        } else if method == http::Method::PUT || method == http::Method::POST {
+            // Some servers want to be told that there is nothing.
+            request.headers_mut().insert(http::header::CONTENT_LENGTH, 0.into());
+        }
+        let response = self.watched(&progress, self.client.execute(request)).await?;
+        let response: Response<reqwest::Body> = response.map_err(Refusal::transport)?.into();
+        let (parts, body) = response.into_parts();
+        let good = parts.status.is_success();
+        let body = self.collect(&parts, body, if good { MOST_ANSWER } else { MOST_REASON }).await;
+        match good {
+            true => Ok(Response::from_parts(parts, body?)),
+            // The status counts, whether the reason came through or not.
+            false => Err(Refusal::answer(&parts, &body.unwrap_or_default(), &secrets)),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
+    /// Waits for a future until there has been no progress for too long.
+    async fn watched<T>(&self, progress: &Progress, future: impl Future<Output = T>) -> Result<T, Refusal> {
+        let limit = self.timeout.as_millis() as u64;
+        let mut future = std::pin::pin!(future);
+        loop {
+            let idle = self.now_ms().saturating_sub(progress.at_ms.load(Ordering::Relaxed));
+            if idle >= limit {
+                return Err(Refusal::timeout(self.timeout));
+            }
+            let rest = Duration::from_millis(limit - idle);
+            if let Ok(done) = tokio::time::timeout(rest, &mut future).await {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// A body that is handed out no faster than the limit allows, and notes whenever some of it is asked for.
+    fn paced(&self, body: Body, progress: Arc<Progress>) -> reqwest::Body {
+        const PIECE: usize = 64 << 10;
+        let piece = self.limit.piece(PIECE);
+        let (limit, start) = (self.limit.clone(), self.start);
+        let pieces = stream::unfold(body.into_iter().collect::<std::collections::VecDeque<_>>(), move |mut rest| {
+            let (limit, progress) = (limit.clone(), progress.clone());
+            async move {
+                let mut first = rest.pop_front()?;
+                let next = first.split_to(first.len().min(piece));
+                if !first.is_empty() {
+                    rest.push_front(first);
+                }
+                let wait = limit.wait(next.len(), Instant::now());
+                let noted = |after: Duration| {
+                    let at = start.elapsed() + after;
+                    progress.at_ms.store(at.as_millis() as u64, Ordering::Relaxed);
+                };
+                // Waiting for the limit is no standstill.
+                noted(wait);
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
+                Some((Ok::<_, std::convert::Infallible>(next), rest))
+            }
+        });
+        reqwest::Body::wrap_stream(pieces)
+    }
+
+    async fn collect(&self, head: &http::response::Parts, body: reqwest::Body, most: usize) -> Result<Bytes, Refusal> {
+        let told = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        let mut pieces = http_body_stream(body);
+        let mut all = BytesMut::new();
+        loop {
+            let next = tokio::time::timeout(self.timeout, pieces.next()).await;
+            let Some(piece) = next.map_err(|_| Refusal::timeout(self.timeout))? else { break };
+            let piece = piece.map_err(Refusal::transport)?;
+            if all.len() + piece.len() > most {
+                return Err(Refusal::broken("the answer is longer than any that was asked for"));
+            }
+            if all.is_empty() {
+                all.reserve(told.unwrap_or(0).clamp(piece.len(), most.max(piece.len())));
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+}
+
+/// More than is ever asked for at once.
+const MOST_ANSWER: usize = 2 << 30;
+/// What of a refusal's text is looked at.
+const MOST_REASON: usize = 256 << 10;
+
+/// When a request last got on, in milliseconds since the client was made.
+struct Progress {
+    at_ms: AtomicU64,
+}
+
+/// The data of a body, piece by piece.
+fn http_body_stream(body: reqwest::Body) -> impl futures_util::Stream<Item = reqwest::Result<Bytes>> + Unpin {
+    Box::pin(stream::unfold(body, |mut body| async move {
+        loop {
+            let frame = std::future::poll_fn(|cx| http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx)).await;
+            match frame? {
+                Ok(frame) => match frame.into_data() {
+                    Ok(data) => return Some((Ok(data), body)),
+                    Err(_trailers) => (),
+                },
+                Err(e) => return Some((Err(e), body)),
+            }
+        }
+    }))
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
