@@ -1,0 +1,122 @@
+//! object_store's requests, sent by our client: with what object_store does not ask of the servers, and without its retries.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::header::{HeaderName, HeaderValue};
+use http::Method;
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use object_store::RetryConfig;
+
+use crate::store::http::{Body, Http, Refusal};
+
+tokio::task_local! {
+    /// MD5 of the body of the request that is made: the server compares it with what it gets.
+    static BODY_MD5: [u8; 16];
+}
+
+/// Makes a request whose body has this MD5.
+pub(super) async fn with_md5<T>(md5: [u8; 16], request: impl std::future::Future<Output = T>) -> T {
+    BODY_MD5.scope(md5, request).await
+}
+
+/// The condition on which parts become an object, and whether it is sent.
+pub(super) type Condition = Arc<dyn Fn() -> Option<(HeaderName, HeaderValue)> + Send + Sync>;
+
+/// Hands our client to object_store.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub http: Arc<Http>,
+    /// When an upload in parts is completed.
+    pub condition: Condition,
+    /// Whether a request may have a Content-MD5 that is not signed.
+    pub send_md5: bool,
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+/// No retries: whoever asks decides, and can be stopped meanwhile.
+pub(super) fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+#[async_trait]
+impl HttpService for Connector {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (mut head, body) = request.into_parts();
+        let body = pieces(body).await?;
+        let query = head.uri.query().unwrap_or_default();
+        let completes = head.method == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="));
+        if completes {
+            if let Some((name, value)) = (self.condition)() {
+                head.headers.insert(name, value);
+            }
+        }
+        if self.send_md5 && head.method == Method::PUT {
+            if let Ok(md5) = BODY_MD5.try_with(|md5| base64(md5)) {
+                if let Ok(value) = HeaderValue::from_str(&md5) {
+                    head.headers.insert(HeaderName::from_static("content-md5"), value);
+                }
+            }
+        }
+        let refused = |refusal| HttpError::new(HttpErrorKind::Unknown, refusal);
+        let response = self.http.call(http::Request::from_parts(head, body)).await.map_err(refused)?;
+        if completes {
+            if let Some(refusal) = Refusal::of_success(response.body()) {
+                return Err(refused(refusal));
+            }
+        }
+        Ok(response.map(Into::into))
+    }
+}
+
+async fn pieces(mut body: object_store::client::HttpRequestBody) -> Result<Body, HttpError> {
+    let mut pieces = vec![];
+    while let Some(frame) = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
+        if let Ok(data) = frame?.into_data() {
+            pieces.push(data);
+        }
+    }
+    Ok(pieces)
+}
+
+/// Base 64, with padding (RFC 4648).
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let value = three.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for i in 0..4 {
+            let digit = DIGITS[(value >> (18 - 6 * i)) as usize & 63];
+            text.push(if i <= three.len() { digit as char } else { '=' });
+        }
+    }
+    text
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(&[0xff, 0xef, 0xfe]), "/+/+");
+    }
+}
