@@ -1,0 +1,361 @@
+//! Pieces of objects in a directory of this machine, so that what was fetched once is not fetched again.
+//!
+//! Each piece is a file: its object's tag, its bytes, and the SHA-256 of both, under a name that tells where in the object it
+//! begins and ends; the pieces of an object are in a directory named by a hash of what tells it from others. They are
+//! written under another name first, so that a piece is whole or not there, whoever else uses the directory. What is
+//! not as it was written is removed and fetched again. The cache is a convenience: where it cannot be written, nothing
+//! fails.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// How much a cache may hold unless told otherwise.
+pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
+/// What every piece begins with.
+const MAGIC: &[u8; 8] = b"blpiece1";
+const EXTENSION: &str = "piece";
+/// What is being written, and was left by a process that was killed.
+const UNFINISHED: &str = "part";
+const STALE: Duration = Duration::from_secs(3600);
+/// By which backup programs know that a directory can be made again.
+const CACHEDIR_TAG: &str =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Pieces of binlog segments in object stores.\n";
+
+/// A directory with pieces.
+pub(super) struct Cache {
+    root: PathBuf,
+    most: u64,
+    /// Bytes that may be written before the directory is looked through for what has to go.
+    room: AtomicU64,
+}
+
+/// The pieces of one object.
+pub(super) struct CachedObject {
+    cache: Arc<Cache>,
+    directory: PathBuf,
+    /// Where each begins and ends.
+    pieces: Mutex<BTreeMap<u64, u64>>,
+}
+
+impl Cache {
+    /// Opens a directory for pieces of up to `most` bytes in all, and makes it unless it is there.
+    pub fn open(root: &Path, most: u64) -> Result<Arc<Self>> {
+        let failed = |e: std::io::Error| Error::io(&e, "use the directory as a cache").at(root);
+        fs::create_dir_all(root).map_err(failed)?;
+        let tag = root.join("CACHEDIR.TAG");
+        match OpenOptions::new().write(true).create_new(true).open(tag) {
+            Ok(mut file) => file.write_all(CACHEDIR_TAG.as_bytes()).map_err(failed)?,
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => (),
+            Err(e) => return Err(failed(e)),
+        }
+        let cache = Cache { root: root.to_owned(), most, room: AtomicU64::new(0) };
+        cache.make_room();
+        Ok(Arc::new(cache))
+    }
+
+    /// The pieces of the object that these facts tell from all others.
+    pub fn object(self: &Arc<Self>, url: &str, name: &str, bytes: u64, modified_ns: i64) -> CachedObject {
+        // A list and an answer about one object may tell the time with and without fractions.
+        let second = modified_ns.div_euclid(1_000_000_000);
+        let mut key = Sha256::new();
+        for fact in [url, name, &bytes.to_string(), &second.to_string()] {
+            key.update(fact.as_bytes());
+            key.update([0]);
+        }
+        let directory = self.root.join(hex(&key.finalize()[..16]));
+        let mut pieces = BTreeMap::new();
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if let Some(range) = range_of(&entry.path()) {
+                let end = pieces.entry(range.start).or_insert(range.end);
+                *end = range.end.max(*end);
+            }
+        }
+        CachedObject { cache: self.clone(), directory, pieces: Mutex::new(pieces) }
+    }
+
+    /// Removes the pieces that were not used for longest until a tenth of the room is free.
+    fn make_room(&self) {
+        let mut pieces = vec![];
+        let mut total = 0;
+        for directory in fs::read_dir(&self.root).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if !is_ours(&directory) {
+                continue;
+            }
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let (path, facts) = (entry.path(), entry.metadata());
+                let Ok(facts) = facts else { continue };
+                let used = facts.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+                    if used.elapsed().is_ok_and(|age| age > STALE) {
+                        let _ = fs::remove_file(path);
+                    }
+                } else if range_of(&path).is_some() {
+                    total += facts.len();
+                    pieces.push((used, facts.len(), path));
+                }
+            }
+        }
+        let goal = self.most - self.most / 10;
+        if total > goal {
+            pieces.sort();
+            for (_, bytes, path) in pieces {
+                if total <= goal {
+                    break;
+                }
+                if fs::remove_file(&path).is_ok() {
+                    // The last one out takes the directory along.
+                    let _ = path.parent().map(fs::remove_dir);
+                }
+                total -= bytes;
+            }
+        }
+        self.room.store(self.most.saturating_sub(total), Ordering::Relaxed);
+    }
+
+    /// Whether a piece of this length may be written now.
+    fn takes(&self, bytes: u64) -> bool {
+        // Other processes write here, too: now and then all is counted.
+        let step = self.most / 4;
+        if bytes > step {
+            return false;
+        }
+        if self.room.load(Ordering::Relaxed) < bytes {
+            self.make_room();
+        }
+        let take = |room: u64| room.checked_sub(bytes).map(|room| room.min(step));
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+}
+
+impl CachedObject {
+    /// The piece that the byte at `offset` is in.
+    pub fn find(&self, offset: u64) -> Option<Range<u64>> {
+        let pieces = self.pieces.lock();
+        let (&from, &to) = pieces.range(..=offset).next_back()?;
+        (offset < to).then_some(from..to)
+    }
+
+    /// Whether one piece has all of it.
+    pub fn has(&self, range: &Range<u64>) -> bool {
+        self.find(range.start).is_some_and(|piece| piece.end >= range.end)
+    }
+
+    /// The tag of the object and the bytes of a piece; `None` when it is gone, or not what was written.
+    pub fn load(&self, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
+        let path = self.path_of(range);
+        let loaded = read(&path, range);
+        if loaded.is_none() {
+            let _ = fs::remove_file(&path);
+            self.pieces.lock().remove(&range.start);
+        }
+        loaded
+    }
+
+    /// Keeps the bytes that begin at `at`.
+    pub fn put(&self, tag: &str, at: u64, bytes: &[u8]) {
+        let range = at..at + bytes.len() as u64;
+        if range.is_empty() || self.has(&range) || !self.cache.takes(bytes.len() as u64) {
+            return;
+        }
+        if self.write(tag, &range, bytes).is_ok() {
+            self.pieces.lock().insert(range.start, range.end);
+        }
+    }
+
+    fn write(&self, tag: &str, range: &Range<u64>, bytes: &[u8]) -> std::io::Result<()> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let unfinished = self.directory.join(format!("{}-{number}.{UNFINISHED}", std::process::id()));
+        let head = head(tag, range);
+        let mut sum = Sha256::new();
+        sum.update(&head);
+        sum.update(bytes);
+        fs::create_dir_all(&self.directory)?;
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            file.write_all(&head)?;
+            file.write_all(bytes)?;
+            file.write_all(&sum.finalize())?;
+            fs::rename(&unfinished, self.path_of(range))
+        };
+        write().inspect_err(|_| drop(fs::remove_file(&unfinished)))
+    }
+
+    /// Forgets every piece: they are of another object than is there now, or wrong.
+    pub fn purge(&self) {
+        let pieces = std::mem::take(&mut *self.pieces.lock());
+        for (from, to) in pieces {
+            let _ = fs::remove_file(self.path_of(&(from..to)));
+        }
+    }
+
+    fn path_of(&self, range: &Range<u64>) -> PathBuf {
+        self.directory.join(format!("{:x}-{:x}.{EXTENSION}", range.start, range.end))
+    }
+}
+
+/// What stands before the bytes of a piece.
+fn head(tag: &str, range: &Range<u64>) -> Vec<u8> {
+    let mut head = MAGIC.to_vec();
+    head.extend_from_slice(&range.start.to_le_bytes());
+    head.extend_from_slice(&range.end.to_le_bytes());
+    head.extend_from_slice(&(tag.len() as u32).to_le_bytes());
+    head.extend_from_slice(tag.as_bytes());
+    head
+}
+
+fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
+    const FIXED: usize = 28;
+    const SUM: usize = 32;
+    let mut file = File::open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    // A length that lies costs no memory.
+    let len = range.end.checked_sub(range.start)?;
+    if facts.len() < len + (FIXED + SUM) as u64 || facts.len() > len + (FIXED + SUM + 4096) as u64 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(facts.len() as usize);
+    file.read_to_end(&mut bytes).ok()?;
+    let tag_len = u32::from_le_bytes(bytes.get(FIXED - 4..FIXED)?.try_into().ok()?) as usize;
+    let tag = std::str::from_utf8(bytes.get(FIXED..FIXED.checked_add(tag_len)?)?).ok()?.to_owned();
+    let body = bytes.len().checked_sub(SUM)?;
+    let is_whole = bytes.starts_with(&head(&tag, range)) && body.checked_sub(FIXED + tag_len)? as u64 == len;
+    if !is_whole || Sha256::digest(&bytes[..body])[..] != bytes[body..] {
+        return None;
+    }
+    // The time of its last use.
+    let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
+    bytes.truncate(body);
+    bytes.drain(..FIXED + tag_len);
+    Some((tag, bytes))
+}
+
+/// Where the piece in a file begins and ends, as its name tells.
+fn range_of(path: &Path) -> Option<Range<u64>> {
+    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
+    let (from, to) = name.split_once('-')?;
+    let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+    (from < to).then_some(from..to)
+}
+
+/// Whether a directory is called as one for pieces is.
+fn is_ours(directory: &Path) -> bool {
+    let name = directory.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(cache: &Arc<Cache>, name: &str) -> CachedObject {
+        cache.object("s3://bucket/logs", name, 1000, 1_500_000_000)
+    }
+
+    fn files(root: &Path) -> Vec<PathBuf> {
+        let directories = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        directories.flat_map(|path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path())).collect()
+    }
+
+    #[test]
+    fn a_piece_comes_back_for_the_same_object_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::open(home.path(), 1 << 20).unwrap();
+        object(&cache, "a").put("tag", 100, b"bytes");
+        let other = Cache::open(home.path(), 1 << 20).unwrap();
+        let again = object(&other, "a");
+        assert_eq!((again.find(99), again.find(104), again.find(105)), (None, Some(100..105), None));
+        assert_eq!(again.load(&(100..105)), Some(("tag".to_owned(), b"bytes".to_vec())));
+        // Fractions of a second make no difference, seconds do.
+        assert!(other.object("s3://bucket/logs", "a", 1000, 1_000_000_000).has(&(101..104)));
+        for another in [
+            object(&other, "b"),
+            other.object("s3://bucket/other", "a", 1000, 1_500_000_000),
+            other.object("s3://bucket/logs", "a", 1001, 1_500_000_000),
+            other.object("s3://bucket/logs", "a", 1000, 2_500_000_000),
+        ] {
+            assert_eq!(another.find(100), None);
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_is_believed() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::open(home.path(), 1 << 20).unwrap();
+        let put = || object(&cache, "a").put("tag", 7, b"the bytes");
+        put();
+        let path = files(home.path()).remove(0);
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&path, bad).unwrap();
+            assert_eq!(object(&cache, "a").load(&(7..16)), None, "byte {at}");
+            assert!(!path.exists(), "what is wrong is removed");
+            put();
+        }
+        for len in 0..good.len() {
+            fs::write(&path, &good[..len]).unwrap();
+            assert_eq!(object(&cache, "a").load(&(7..16)), None, "{len} bytes");
+            put();
+        }
+        assert_eq!(object(&cache, "a").load(&(7..16)).unwrap().1, b"the bytes");
+        // One that lies under the name of another.
+        fs::rename(&path, path.with_file_name("8-11.piece")).unwrap();
+        assert_eq!(object(&cache, "a").load(&(8..17)), None);
+    }
+
+    #[test]
+    fn the_cache_stays_below_its_bound_and_the_oldest_go_and_nothing_foreign() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("mine.piece"), b"not the cache's").unwrap();
+        let cache = Cache::open(home.path(), 100_000).unwrap();
+        let object = object(&cache, "a");
+        let old = SystemTime::now() - Duration::from_secs(600);
+        for i in 0..50u64 {
+            object.put("tag", i * 5000, &[i as u8; 5000]);
+            let path = object.path_of(&(i * 5000..(i + 1) * 5000));
+            if let Ok(file) = File::options().write(true).open(path) {
+                let _ = file.set_times(FileTimes::new().set_modified(old + Duration::from_secs(i)));
+            }
+        }
+        let total: u64 = files(home.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        assert!(total <= 100_000, "{total}");
+        assert!(object.load(&(49 * 5000..50 * 5000)).is_some() && object.load(&(0..5000)).is_none());
+        assert!(home.path().join("mine.piece").exists());
+        object.put("tag", 1 << 30, &[1; 50_000]);
+        assert!(object.find(1 << 30).is_none(), "one piece does not push all others out");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_another_writes_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = Cache::open(home.path(), 100_000).unwrap();
+        object(&cache, "a").put("tag", 0, b"x");
+        let directory = files(home.path()).remove(0).parent().unwrap().to_owned();
+        let (left, fresh) = (directory.join("1-1.part"), directory.join("2-1.part"));
+        for path in [&left, &fresh] {
+            fs::write(path, b"half").unwrap();
+        }
+        let old = SystemTime::now() - 2 * STALE;
+        File::options().write(true).open(&left).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
+        drop(Cache::open(home.path(), 100_000).unwrap());
+        assert!(!left.exists() && fresh.exists());
+    }
+}

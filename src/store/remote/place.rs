@@ -1,0 +1,105 @@
+//! What the URL of a reader stands for.
+
+use std::sync::Arc;
+
+use super::RemoteDirectory;
+use crate::error::{Error, Result};
+use crate::io::Directory;
+use crate::options::ReaderOptions;
+use crate::store::{open, StoreOptions};
+
+/// Requests under way at the same time: pieces that are read are small, and the way to a store is long.
+const IN_FLIGHT: u32 = 64;
+/// What segments are called, also when somebody has compressed them as a whole.
+const SEGMENTS: [&str; 3] = [".binlog", ".binlog.gz", ".binlog.zst"];
+
+/// What there is to read in a store.
+pub(crate) enum Place {
+    /// All segments below a prefix.
+    Log(Arc<dyn Directory>),
+    /// One.
+    Segment(Arc<dyn Directory>, String),
+    /// Those whose names match a pattern.
+    Pattern(Arc<dyn Directory>, glob::Pattern),
+}
+
+/// The URL of a store, and the last part of the path if that stands for segments in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    store: String,
+    name: Option<String>,
+}
+
+impl Place {
+    /// What `url` stands for: of a segment, of a log, or a pattern in its last part.
+    pub fn of(url: &str, options: &ReaderOptions) -> Result<Self> {
+        let parts = split(url)?;
+        let store_options =
+            StoreOptions { credentials: options.credentials.clone(), in_flight: IN_FLIGHT, ..StoreOptions::default() };
+        let store = open(&parts.store, &store_options)?;
+        let mut directory = RemoteDirectory::new(store)?.with(|shared| shared.key = parts.store);
+        if let Some(cache) = &options.cache {
+            directory = directory.with_cache(cache, options.cache_bytes)?;
+        }
+        Ok(match parts.name {
+            None => Place::Log(Arc::new(directory)),
+            Some(name) if is_pattern(&name) => {
+                let pattern = glob::Pattern::new(&name)
+                    .map_err(|e| Error::invalid(format!("the pattern {name:?} is not understood: {e}")))?;
+                let literal = name.split(['*', '[']).next().unwrap_or_default();
+                Place::Pattern(Arc::new(directory.listing(literal)), pattern)
+            }
+            Some(name) => Place::Segment(Arc::new(directory), name),
+        })
+    }
+}
+
+fn is_pattern(part: &str) -> bool {
+    part.contains(['*', '['])
+}
+
+fn decoded(name: &str) -> Result<String> {
+    let name = percent_encoding::percent_decode_str(name).decode_utf8();
+    Ok(name.map_err(|_| Error::invalid("the URL is not UTF-8 once its %-escapes are resolved"))?.into_owned())
+}
+
+fn split(url: &str) -> Result<Parts> {
+    let (place, options) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let begin = place.find("://").map_or(0, |at| at + 3);
+    let Some(slash) = place[begin..].rfind('/').map(|at| begin + at) else {
+        return Ok(Parts { store: url.to_owned(), name: None });
+    };
+    let (above, last) = (&place[..slash], &place[slash + 1..]);
+    if is_pattern(&above[begin..]) {
+        return Err(Error::invalid("only the last part of a URL may be a pattern"));
+    }
+    let names_segments = is_pattern(last) || SEGMENTS.iter().any(|ending| last.ends_with(ending));
+    Ok(match names_segments {
+        true => Parts { store: format!("{above}/{options}"), name: Some(decoded(last)?) },
+        false => Parts { store: url.to_owned(), name: None },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_of_a_log_a_segment_or_a_pattern() {
+        let parts = |url: &str| split(url).map(|parts| (parts.store, parts.name)).unwrap();
+        let log = |url: &str| (url.to_owned(), None);
+        let of = |store: &str, name: &str| (store.to_owned(), Some(name.to_owned()));
+        for url in ["s3://bucket", "s3://bucket/", "gs://b/logs", "swift://c/a/b/?auth=http://h/v3", "file:///var/log"]
+        {
+            assert_eq!(parts(url), log(url));
+        }
+        assert_eq!(
+            parts("s3://b/logs/a.0000000001.binlog?endpoint=http://h:1/x.binlog&path_style=true"),
+            of("s3://b/logs/?endpoint=http://h:1/x.binlog&path_style=true", "a.0000000001.binlog")
+        );
+        assert_eq!(parts("file:///a.binlog.gz"), of("file:///", "a.binlog.gz"));
+        assert_eq!(parts("gs://c/a%20b.binlog"), of("gs://c/", "a b.binlog"));
+        assert_eq!(parts("az://c/a*[12].binlog"), of("az://c/", "a*[12].binlog"));
+        assert!(split("s3://b/*/a.binlog").is_err());
+    }
+}
