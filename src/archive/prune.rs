@@ -1,11 +1,13 @@
 //! Removes old segments without a writer, or beside one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::life;
 use crate::error::{Error, Kind, Result};
 use crate::io::{clock, Directory, RealDirectory};
-use crate::log::{check_name, retention};
-use crate::options::Retention;
+use crate::log::{check_name, is_url, retention, Source};
+use crate::options::{ReaderOptions, Retention};
 
 /// A segment that [`prune`] removed, or would have removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +29,12 @@ pub struct Pruned {
 /// Removes the old segments of the logs in the directory `path`, as a writer with this `keep` would: of the log `log`, or
 /// of each one, by itself. The newest segment of a log stays whatever the rules say. Ages are told by the system's clock.
 ///
+/// With the feature `upload`, `path` may be the URL of a log in an object store; credentials come from the environment then, or
+/// from the machine.
+///
 /// No lock is taken and no writer is disturbed. Files are told by their headers; what is no segment of a log, a symbolic
-/// link, and what this user may not read is left alone. With `dry_run` nothing is removed. Returns the segments, log by
+/// link, and what this user may not read is left alone. So is what is not in a store yet of a log that is shipped to one,
+/// unless [`Retention::unshipped`] is said. With `dry_run` nothing is removed. Returns the segments, log by
 /// log, the oldest first; once it returns, their removal is durable.
 ///
 /// Fails with [`Kind::Invalid`] for a rule of zero, with [`Kind::NotFound`] when there is no such directory or log, with
@@ -36,8 +42,25 @@ pub struct Pruned {
 /// logs are gone through nevertheless, and the error says how many were removed.
 pub fn prune(path: impl AsRef<Path>, log: Option<&str>, keep: &Retention, dry_run: bool) -> Result<Vec<Pruned>> {
     let path = path.as_ref();
+    if let Some(directory) = remote_directory(path)? {
+        return prune_in(&*directory, log, keep, dry_run);
+    }
     let directory = RealDirectory::open(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
     prune_in(&directory, log, keep, dry_run)
+}
+
+/// The log of a URL.
+fn remote_directory(path: &Path) -> Result<Option<Arc<dyn Directory>>> {
+    if !is_url(path) {
+        return Ok(None);
+    }
+    match Source::of(path, &ReaderOptions::default())? {
+        Source::Directory(directory) => Ok(Some(directory)),
+        _ => {
+            Err(Error::invalid("the URL of the whole log is wanted, without a segment or a pattern at its end")
+                .at(path))
+        }
+    }
 }
 
 /// As [`prune`], over a directory of the caller's making.
@@ -51,7 +74,14 @@ pub fn prune_in(directory: &dyn Directory, log: Option<&str>, keep: &Retention, 
     }
     let now_ns = clock::now_ns();
     // All of it first: what cannot be planned removes nothing.
-    let plans = logs.iter().map(|log| retention::plan(directory, log, keep, now_ns)).collect::<Result<Vec<_>>>()?;
+    let plan = |log| {
+        let doomed = retention::plan(directory, log, keep, now_ns)?;
+        match keep.unshipped {
+            true => Ok(doomed),
+            false => life::only_shipped(directory, log, doomed, false),
+        }
+    };
+    let plans = logs.iter().map(plan).collect::<Result<Vec<_>>>()?;
     if !dry_run {
         let failed: Vec<Error> = plans.iter().flat_map(|doomed| retention::remove(directory, doomed)).collect();
         if let Some(first) = failed.into_iter().next() {
@@ -76,7 +106,6 @@ mod tests {
     use super::*;
     use crate::io::{Fault, MemoryDirectory, Operation};
     use crate::{Reader, ReaderOptions, Writer, WriterOptions};
-    use std::sync::Arc;
 
     fn open(directory: &MemoryDirectory, name: &str) -> Writer {
         let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };

@@ -1,0 +1,281 @@
+//! What has become of each segment of a log that is shipped: kept in `<log>.archive`, beside the segments, in the format of
+//! logs. One record a transition: its type is the stage, its metadata are the facts.
+//!
+//! Whoever ships the log writes the file, under a lock of its own. Whoever removes old segments reads it, so that nothing
+//! goes that is not safe elsewhere. Nothing depends on it for ever: when it is lost or damaged, shipping asks the store again.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::io::{self, Access, Directory, MemoryDirectory};
+use crate::log::retention::{Doomed, Ours};
+use crate::options::{Filter, ReaderMode, ReaderOptions};
+use crate::reader::Reader;
+use crate::record::{is_event, Metadata, MetadataBuf};
+
+/// What the payloads of such a file would be; by it the file is known.
+pub(crate) const CONTENT_TYPE: &str = "application/x-binlog-archive";
+/// The parameter that tells the log's id: a file beside another log of the same name says nothing about that.
+pub(crate) const LOG_ID: &str = "log_id";
+/// Far more than the file ever has: what is longer is no such file.
+const LONGEST: u64 = 1 << 30;
+
+/// How far a segment has come on its way to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// It has a successor, so that it will not change again, and waits.
+    Closed,
+    /// Its file was compressed.
+    Compressed,
+    /// Bytes of it may have been sent.
+    Uploading,
+    /// The store holds it: its length and a checksum were confirmed, where the store can be asked.
+    Uploaded,
+    /// And its file here was removed.
+    Pruned,
+}
+
+impl Stage {
+    const NAMES: [(&'static str, Stage); 5] = [
+        ("CLOSED", Stage::Closed),
+        ("COMPRESSED", Stage::Compressed),
+        ("UPLOADING", Stage::Uploading),
+        ("UPLOADED", Stage::Uploaded),
+        ("PRUNED", Stage::Pruned),
+    ];
+
+    /// As it stands in the file.
+    pub fn name(self) -> &'static str {
+        Stage::NAMES.iter().find(|(_, stage)| *stage == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether the store was found to hold the segment.
+    pub fn is_shipped(self) -> bool {
+        self >= Stage::Uploaded
+    }
+}
+
+impl FromStr for Stage {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = Stage::NAMES.iter().find(|(name, _)| *name == text).map(|(_, stage)| *stage);
+        named.ok_or_else(|| Error::invalid(format!("{text:?} is no stage of a segment's life")))
+    }
+}
+
+/// What is known of a segment with respect to one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub store: String,
+    pub sequence: u64,
+    /// Number of the segment before it, when there was one.
+    pub after: Option<u64>,
+    /// Of the file that was noted; see [`crate::format::declaration::FileHeader::known_as`].
+    pub marker: u64,
+    pub stage: Stage,
+    /// The file, and the object's name.
+    pub file: String,
+    pub bytes: u64,
+    /// Of the file, once it was read.
+    pub sha256: Option<[u8; 32]>,
+    /// What the store said of the object when it was confirmed.
+    pub tag: String,
+    /// With which an upload that was begun can be gone on with.
+    pub token: Option<String>,
+    /// When this was noted, in nanoseconds since the Unix epoch.
+    pub when_ns: i64,
+}
+
+/// All of that, as it stands in the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Life {
+    pub entries: BTreeMap<(String, u64), Entry>,
+    /// Records in the file.
+    pub records: u64,
+    /// Something in it could not be read, so that what it says may be out of date.
+    pub is_damaged: bool,
+    /// It ends where a writer closed it.
+    pub is_closed: bool,
+}
+
+/// The file of a log.
+pub(crate) fn file(log: &str) -> String {
+    format!("{log}.archive")
+}
+
+/// The file whose lock whoever ships the log holds. No log's name begins with a dot, so that it is none of another log's.
+pub(crate) fn lock_name(log: &str) -> String {
+    format!(".{}", file(log))
+}
+
+/// Whether the log is shipped, by somebody, at some time.
+pub(crate) fn is_shipped(directory: &dyn Directory, log: &str) -> Result<bool> {
+    // What lies in a store is there already, and names of these files are none of objects.
+    if directory.is_far() {
+        return Ok(false);
+    }
+    for name in [file(log), format!("{}.lock", lock_name(log))] {
+        match directory.facts(&name) {
+            Ok(_) => return Ok(true),
+            Err(e) if e.kind() == ErrorKind::NotFound => (),
+            Err(e) => return Err(Error::io(&e, "stat").at(&directory.path_of(&name))),
+        }
+    }
+    Ok(false)
+}
+
+/// Reads the file; `None` when it is not there, or is about another log. One that is no such file counts as damaged.
+pub(crate) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Result<Option<Life>> {
+    let name = file(log);
+    let path = directory.path_of(&name);
+    let opened = match directory.open(&name, Access::Read) {
+        Ok(opened) => opened,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(&e, "open").at(&path)),
+    };
+    let len = opened.len().map_err(|e| Error::io(&e, "stat").at(&path))?;
+    if len == 0 || len > LONGEST {
+        return Ok(Some(Life { is_damaged: true, ..Life::default() }));
+    }
+    // A copy, which stays what it is while the file is written, or exchanged for a shorter one.
+    let mut bytes = vec![0; len as usize];
+    let n = io::read_full(&*opened, &mut bytes, 0).map_err(|e| Error::io(&e, "read").at(&path))?;
+    bytes.truncate(n);
+    let copy = MemoryDirectory::new();
+    copy.set_contents(&name, bytes);
+    match of_copy(copy, &name, log_id) {
+        Ok(life) => Ok(life),
+        Err(_) => Ok(Some(Life { is_damaged: true, ..Life::default() })),
+    }
+}
+
+fn of_copy(copy: MemoryDirectory, name: &str, log_id: &[u8]) -> Result<Option<Life>> {
+    let lost = Arc::new(AtomicBool::new(false));
+    let told = lost.clone();
+    let options = ReaderOptions {
+        mode: ReaderMode::Salvage,
+        // What a crash tore off was never durable.
+        on_loss: Some(Arc::new(move |loss| {
+            told.store(told.load(Ordering::Relaxed) || loss.durable, Ordering::Relaxed)
+        })),
+        ..ReaderOptions::default()
+    };
+    let reader = Reader::open_file_in(Arc::new(copy), name, options)?;
+    let facts = reader.first_segment()?;
+    if facts.content_type != CONTENT_TYPE {
+        return Err(Error::corrupt("this is no file about the segments of a log"));
+    }
+    if facts.parameters.get(LOG_ID).is_none_or(|id| *id != hex(log_id)) {
+        return Ok(None);
+    }
+    let mut life = Life::default();
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
+    while let Some(record) = cursor.next()? {
+        if is_event(record.type_id) {
+            life.is_closed = record.type_id == crate::record::event::CLOSED;
+            continue;
+        }
+        life.is_closed = false;
+        let (type_id, time, metadata) = (record.type_id, record.time, record.metadata.as_bytes().to_vec());
+        life.records += 1;
+        let stage = cursor.type_name(type_id).and_then(|name| name.parse().ok());
+        // What a later version may have noted besides is none of ours.
+        if let Some(entry) = stage.and_then(|stage| entry(stage, time, Metadata::from_bytes(&metadata))) {
+            life.entries.insert((entry.store.clone(), entry.sequence), entry);
+        }
+    }
+    life.is_damaged = lost.load(Ordering::Relaxed);
+    Ok(Some(life))
+}
+
+fn entry(stage: Stage, when_ns: i64, facts: Metadata<'_>) -> Option<Entry> {
+    Some(Entry {
+        store: facts.get("store")?.to_owned(),
+        sequence: facts.get("sequence")?.parse().ok()?,
+        after: facts.get("after").and_then(|after| after.parse().ok()),
+        marker: u64::from_str_radix(facts.get("marker")?, 16).ok()?,
+        stage,
+        file: facts.get("file")?.to_owned(),
+        bytes: facts.get("bytes")?.parse().ok()?,
+        sha256: facts.get("sha256").and_then(from_hex),
+        tag: facts.get("tag").unwrap_or_default().to_owned(),
+        token: facts.get("token").map(str::to_owned),
+        when_ns,
+    })
+}
+
+impl Entry {
+    /// Whether it is about this segment, and not about one of another log that had its number.
+    pub fn is_about(&self, sequence: u64, known_as: &[u64]) -> bool {
+        self.sequence == sequence && known_as.contains(&self.marker)
+    }
+
+    /// What is noted of it.
+    #[cfg_attr(not(feature = "upload"), allow(dead_code))]
+    pub fn facts(&self) -> MetadataBuf {
+        let mut facts = MetadataBuf::new();
+        facts.push("sequence", &self.sequence.to_string());
+        facts.push("file", &self.file);
+        facts.push("bytes", &self.bytes.to_string());
+        facts.push("store", &self.store);
+        facts.push("marker", &format!("{:016x}", self.marker));
+        if let Some(after) = self.after {
+            facts.push("after", &after.to_string());
+        }
+        if let Some(sha256) = &self.sha256 {
+            facts.push("sha256", &hex(sha256));
+        }
+        if !self.tag.is_empty() {
+            facts.push("tag", &self.tag);
+        }
+        if let Some(token) = &self.token {
+            facts.push("token", token);
+        }
+        facts
+    }
+}
+
+impl Life {
+    /// Whether some store holds the segment.
+    fn holds(&self, segment: &Doomed) -> bool {
+        let is_about = |entry: &&Entry| entry.is_about(segment.sequence, &segment.known_as);
+        !self.is_damaged && self.entries.values().filter(is_about).any(|entry| entry.stage.is_shipped())
+    }
+}
+
+/// Those of the segments that may go of a log that is shipped: none that no store holds, and none behind such a one. All of
+/// them where nobody ships it; `is_shipped` says so beforehand, for a log whose `<log>.archive` may have been lost.
+pub(crate) fn only_shipped(
+    directory: &dyn Directory,
+    log: &Ours,
+    mut doomed: Vec<Doomed>,
+    is_shipped_anyway: bool,
+) -> Result<Vec<Doomed>> {
+    if doomed.is_empty() || !(is_shipped_anyway || is_shipped(directory, &log.name)?) {
+        return Ok(doomed);
+    }
+    let life = read(directory, &log.name, &log.log_id)?.unwrap_or_default();
+    let safe = doomed.iter().take_while(|segment| life.holds(segment)).count();
+    doomed.truncate(safe);
+    Ok(doomed)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
