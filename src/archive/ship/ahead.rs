@@ -1,0 +1,223 @@
+//! The segments that come next, while one becomes an object: they are read, and their parts are sent.
+//!
+//! Nothing of that can be seen before its turn has come: an upload in parts is no object until it is finished, and that is
+//! left to the one who ships, in order. What fails in sending is tried once more there, and told. What fails in reading is told
+//! as it is: a sync that is repeated after it has failed may call durable what is not.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::keeper::{Keeper, Noting};
+use super::local::Local;
+use super::pass::{entry_of, token_for};
+use super::{here as failed_here, Shipper};
+use crate::archive::life::{Entry, Stage};
+use crate::error::{Error, Result};
+use crate::io::{thread, Access, File};
+use crate::store::{Answer, Monitor, Store, Sums, Upload};
+
+/// How often whoever waits looks how far it is.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A segment that is about to be sent: durable, and what was read of it.
+#[derive(Clone)]
+pub(super) struct Summed {
+    pub file: Arc<dyn File>,
+    pub sums: Sums,
+}
+
+/// Threads for the segments that come next, in their order. Dropped, they stop.
+#[derive(Default)]
+pub(super) struct Ahead {
+    runs: VecDeque<Run>,
+}
+
+struct Run {
+    sequence: u64,
+    name: String,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Bytes of parts that the store has taken.
+    sent: AtomicU64,
+    stop: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct State {
+    read: Option<Result<Summed>>,
+    has_ended: bool,
+}
+
+impl Ahead {
+    /// Begins with these segments, unless it has already.
+    pub fn begin<'a>(
+        &mut self,
+        shipper: &Shipper,
+        keeper: &Arc<Mutex<Keeper>>,
+        next: impl IntoIterator<Item = &'a Local>,
+    ) {
+        for segment in next {
+            if !self.runs.iter().any(|run| run.sequence == segment.sequence) {
+                self.runs.extend(Run::start(shipper, keeper, segment));
+            }
+        }
+    }
+
+    /// What was read of this segment, when its thread is done: waits for that, and tells `sent` how many more bytes the store
+    /// has taken, until that wants no more. `None` when no thread has read it.
+    pub fn finish(&mut self, segment: &Local, mut sent: impl FnMut(u64) -> bool) -> Option<Result<Summed>> {
+        // Those before it were shipped in another form.
+        self.runs.retain(|run| run.sequence >= segment.sequence);
+        if self.runs.front()?.sequence != segment.sequence {
+            return None;
+        }
+        let run = self.runs.pop_front().filter(|run| run.name == segment.name)?;
+        let mut told = 0;
+        loop {
+            let mut state = run.shared.state.lock();
+            if !state.has_ended {
+                run.shared.changed.wait_for(&mut state, LOOK);
+            }
+            let (has_ended, read) = (state.has_ended, state.read.clone());
+            drop(state);
+            let so_far = run.shared.sent.load(Ordering::Relaxed);
+            let goes_on = sent(so_far - told);
+            if has_ended || !goes_on {
+                return read;
+            }
+            told = so_far;
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // All of them before one is waited for.
+        self.runs.iter().for_each(Run::stop);
+    }
+}
+
+impl Run {
+    /// `None` when there is no such file any more, or no thread to be had: then the one who ships sees to it.
+    fn start(shipper: &Shipper, keeper: &Arc<Mutex<Keeper>>, segment: &Local) -> Option<Self> {
+        let shared = Arc::<Shared>::default();
+        let job = Job {
+            file: shipper.directory.open(&segment.name, Access::Read).ok()?,
+            path: shipper.directory.path_of(&segment.name),
+            part_bytes: shipper.options.store.part_bytes,
+            store: shipper.store.clone(),
+            known: entry_of(&keeper.lock(), shipper.store.url(), segment).cloned(),
+            noting: Noting::new(
+                keeper.clone(),
+                shipper.entry(segment, Stage::Uploading, segment.name.clone(), segment.bytes),
+                shipper.options.clock.clone(),
+            ),
+            shared: shared.clone(),
+        };
+        let body = move || {
+            let shared = job.shared.clone();
+            // What has failed in sending is tried once more by the one who ships, and told.
+            let _ = job.run();
+            shared.state.lock().has_ended = true;
+            shared.changed.notify_all();
+        };
+        let thread = thread::spawn("binlog-ahead", body).ok()?;
+        Some(Run { sequence: segment.sequence, name: segment.name.clone(), thread: Some(thread), shared })
+    }
+
+    fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What a thread does.
+struct Job {
+    file: Arc<dyn File>,
+    path: PathBuf,
+    part_bytes: u64,
+    store: Arc<dyn Store>,
+    known: Option<Entry>,
+    noting: Noting,
+    shared: Arc<Shared>,
+}
+
+impl Job {
+    fn run(mut self) -> Answer<()> {
+        let read = read(1, self.file.clone(), self.part_bytes, &self.shared.stop);
+        let read = read.map_err(|e| e.at(&self.path));
+        self.shared.state.lock().read = Some(read.clone());
+        let Summed { file, sums } = read.map_err(failed_here)?;
+        let entry = &mut self.noting.entry;
+        (entry.bytes, entry.sha256) = (sums.bytes, Some(sums.sha256));
+        // What is there already is compared by the one who ships.
+        if !self.store.can_read() || sums.part_md5.len() < 2 || self.store.stat(&entry.file)?.is_some() {
+            return Ok(());
+        }
+        entry.token = token_for(&*self.store, self.known.take(), entry)?;
+        let upload = Upload {
+            name: &self.noting.entry.file,
+            source: &*file,
+            path: &self.path,
+            sums: &sums,
+            resume: self.noting.entry.token.as_deref(),
+            monitor: &self,
+        };
+        self.store.send_parts(&upload)
+    }
+}
+
+impl Monitor for Job {
+    fn sent(&self, bytes: u64) {
+        self.shared.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn note(&self, token: &str) -> Result<()> {
+        self.noting.note(token)
+    }
+
+    fn stop(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Shipper {
+    /// Makes a segment durable and reads it.
+    pub(super) fn read(&self, file: Arc<dyn File>, path: &Path) -> Answer<Summed> {
+        let read = read(self.options.threads, file, self.options.store.part_bytes, &Arc::default());
+        read.map_err(|e| failed_here(e.at(path)))
+    }
+
+    /// Checksums of a file that was sent before.
+    pub(super) fn sums(&self, file: &Arc<dyn File>, path: &Path) -> Answer<Sums> {
+        let sums = Sums::by(self.options.threads, file, self.options.store.part_bytes, &Arc::default());
+        sums.map_err(|e| failed_here(e.at(path)))
+    }
+}
+
+fn read(threads: u32, file: Arc<dyn File>, part_bytes: u64, stop: &Arc<AtomicBool>) -> Result<Summed> {
+    // The writer may not have come to it yet; what is in the store must not be ahead of what survives here.
+    file.sync_data().map_err(|e| Error::io(&e, "sync"))?;
+    let sums = Sums::by(threads, &file, part_bytes, stop)?;
+    Ok(Summed { file, sums })
+}

@@ -1,0 +1,143 @@
+//! The segments of a log that are here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::error::{Error, Kind, Result};
+use crate::io::Directory;
+use crate::log::names;
+use crate::log::retention::{self, Ours};
+
+/// A segment of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Local {
+    pub name: String,
+    /// Number in the header, and in the file's name.
+    pub sequence: u64,
+    pub named: u64,
+    /// Number of the segment before it.
+    pub after: Option<u64>,
+    pub marker: u64,
+    /// All markers that it was ever known by.
+    pub known_as: [u64; 3],
+    pub created_ns: i64,
+    pub bytes: u64,
+    log_id: Vec<u8>,
+}
+
+/// All of them, in their order. The last one is the writer's still, and may change; the others never do.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Here {
+    pub segments: Vec<Local>,
+}
+
+/// Looks for them again and again, and reads each header once.
+pub(super) struct Files {
+    log: String,
+    log_id: Vec<u8>,
+    known: HashMap<String, Option<Local>>,
+}
+
+impl Here {
+    /// Those that are closed for good, each with the time at which it was.
+    pub fn closed(&self) -> impl Iterator<Item = (&Local, i64)> {
+        self.segments.windows(2).map(|pair| (&pair[0], pair[1].created_ns))
+    }
+
+    /// The log, as those who remove old segments want it.
+    pub fn ours(&self, files: &Files) -> Option<Ours> {
+        let active = self.segments.last()?;
+        Some(Ours { name: files.log.clone(), log_id: files.log_id.clone(), active_sequence: active.named })
+    }
+}
+
+impl Files {
+    /// Of the log `log`; without a name, of the only one that is there.
+    pub fn find(directory: &dyn Directory, log: Option<&str>) -> Result<Self> {
+        let logs = retention::logs_of(directory, log)?;
+        let mut names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
+        names.dedup();
+        let not_found = |reason: String| Err(Error::new(Kind::NotFound, reason).at(directory.path()));
+        match (&names[..], log) {
+            ([_], _) => (),
+            ([], Some(log)) => return not_found(format!("the directory holds no segment of a log {log:?}")),
+            ([], None) => return not_found("no segment (*.binlog) is here".to_owned()),
+            _ => {
+                let reason = format!("the directory holds several logs: say which ({})", names.join(", "));
+                return Err(Error::invalid(reason).at(directory.path()));
+            }
+        }
+        // Of two logs of one name the one that is being written, which has come last.
+        let mut newest = None;
+        for ours in logs {
+            let mut files = Files { log: ours.name, log_id: ours.log_id, known: HashMap::new() };
+            let begun = files.look(directory)?.segments.last().map(|last| last.created_ns);
+            if newest.as_ref().is_none_or(|(time, _)| begun > *time) {
+                newest = Some((begun, files));
+            }
+        }
+        match newest {
+            Some((_, files)) => Ok(files),
+            None => not_found("no segment (*.binlog) is here".to_owned()),
+        }
+    }
+
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    pub fn log_id(&self) -> &[u8] {
+        &self.log_id
+    }
+
+    /// What is there now.
+    pub fn look(&mut self, directory: &dyn Directory) -> Result<Here> {
+        let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+        let mut known = HashMap::with_capacity(names.len());
+        let mut places: BTreeMap<u64, Local> = BTreeMap::new();
+        for name in names {
+            let Some(named) = names::sequence(&self.log, &name) else { continue };
+            let local = match self.known.remove(&name) {
+                Some(Some(local)) => Some(local),
+                // Nothing yet, the last time: a file that was made ahead, which is a segment now.
+                Some(None) | None => self.read(directory, &name, named)?,
+            };
+            let ours = local.clone().filter(|local| local.log_id == self.log_id);
+            if let Some(local) = ours {
+                match places.get(&local.sequence) {
+                    // Two files of one segment, as an interrupted compression leaves them: either is whole. The original has
+                    // the shorter name.
+                    Some(there) if (there.name.len(), &there.name) <= (local.name.len(), &local.name) => (),
+                    _ => drop(places.insert(local.sequence, local)),
+                }
+            }
+            known.insert(name, local);
+        }
+        self.known = known;
+        let segments: Vec<Local> = places.into_values().collect();
+        if let Some(last) = segments.last() {
+            // It may grow, until it is the last no more.
+            self.known.remove(&last.name);
+        }
+        Ok(Here { segments })
+    }
+
+    /// Forgets what is known of a file.
+    pub fn forget(&mut self, name: &str) {
+        self.known.remove(name);
+    }
+
+    fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Option<Local>> {
+        let Some((facts, header)) = retention::look(directory, name)? else { return Ok(None) };
+        Ok((header.name == self.log && retention::is_numbered(&header, named)).then(|| Local {
+            name: name.to_owned(),
+            sequence: header.sequence,
+            named,
+            after: header.predecessor.as_ref().map(|told| told.sequence),
+            marker: header.marker,
+            known_as: header.known_as(),
+            created_ns: header.created_ns,
+            bytes: facts.len,
+            log_id: header.log_id,
+        }))
+    }
+}

@@ -1,0 +1,379 @@
+//! Goes once through all that there is to do, from the oldest segment to the newest.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ahead::{Ahead, Summed};
+use super::keeper::{Keeper, Noting};
+use super::local::{Here, Local};
+use super::{here as failed_here, ShipMonitor, ShipReport, ShipState, Shipped, Shipper, Work};
+use crate::archive::life::{Entry, Stage};
+use crate::archive::{compress_segment, sweep, CompressOptions};
+use crate::error::{Error, Kind, Result};
+use crate::io::Access;
+use crate::log::names;
+use crate::store::{confirm, stopped, Again, Answer, Confirmed, Failure, Monitor, Store, Stored, Sums, Upload};
+
+/// Whether the store was found to hold the segment.
+pub(super) fn is_shipped(keeper: &Keeper, store: &str, segment: &Local) -> bool {
+    entry_of(keeper, store, segment).is_some_and(|entry| entry.stage.is_shipped())
+}
+
+/// What is known of a segment, unless it is about one of another log that had its number.
+pub(super) fn entry_of<'a>(keeper: &'a Keeper, store: &str, segment: &Local) -> Option<&'a Entry> {
+    keeper.get(store, segment.sequence).filter(|entry| entry.is_about(segment.sequence, &segment.known_as))
+}
+
+/// Whether it is neither a compressed segment nor a whole file in gzip or zstd.
+fn is_plain(segment: &Local) -> bool {
+    !names::is_whole(&segment.name) && names::plain(&segment.name) == segment.name
+}
+
+/// With what an earlier upload can be gone on with; one of other bytes is given up.
+pub(super) fn token_for(store: &dyn Store, known: Option<Entry>, entry: &Entry) -> Answer<Option<String>> {
+    let Some(known) = known else { return Ok(None) };
+    let Some(token) = known.token else { return Ok(None) };
+    if known.file == entry.file && known.sha256 == entry.sha256 {
+        return Ok(Some(token));
+    }
+    store.abort(&known.file, &token)?;
+    Ok(None)
+}
+
+impl Shipper {
+    /// Ships what waits, and removes what need not stay. Ends early, without a failure, when it is told to stop.
+    pub(super) fn pass(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
+        let passed = self.go_through(work, monitor, report);
+        work.ahead = Ahead::default();
+        passed
+    }
+
+    fn go_through(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
+        let mut here = work.files.look(&*self.directory).map_err(failed_here)?;
+        if self.options.dry_run {
+            return self.foretell(work, &here, report);
+        }
+        if let (Some(_), false) = (&self.options.compress, work.is_swept) {
+            sweep(&*self.directory, Some(&self.log)).map_err(failed_here)?;
+        }
+        self.settle(work, &here)?;
+        self.count_waiting(work, &here);
+        // The segment that is next, by its number.
+        let mut next = 0;
+        loop {
+            let waiting = here.closed().map(|(segment, _)| segment).find(|segment| {
+                segment.sequence >= next && !is_shipped(&work.keeper.lock(), self.store.url(), segment)
+            });
+            let Some(segment) = waiting.cloned() else { break };
+            if monitor.stop() {
+                report.stopped = true;
+                return Ok(());
+            }
+            self.status.lock().told.state = ShipState::Working;
+            self.tell_of_gap(work, &here, &segment, monitor);
+            match self.ship(work, &here, &segment, monitor) {
+                Ok(Some(shipped)) => {
+                    next = segment.sequence + 1;
+                    self.note_upload(&shipped);
+                    monitor.uploaded(&shipped);
+                    report.uploaded.push(shipped);
+                    // At once, as what waits may be more than the disk holds.
+                    self.prune(work, &here, monitor, report)?;
+                }
+                // Its file is no longer what it was: compressed, or gone.
+                Ok(None) => here = work.files.look(&*self.directory).map_err(failed_here)?,
+                Err(failure) => {
+                    // What is wrong with this one is no reason to keep those before it.
+                    if failure.again == Again::WhenMended && !monitor.stop() {
+                        if let Err(other) = self.prune(work, &here, monitor, report) {
+                            self.note_failure(&other, monitor, None);
+                        }
+                    }
+                    return Err(failure);
+                }
+            }
+            self.count_waiting(work, &here);
+        }
+        self.prune(work, &here, monitor, report)?;
+        self.sweep(work, monitor);
+        self.status.lock().told.state = ShipState::Idle;
+        Ok(())
+    }
+
+    /// What a pass would do.
+    fn foretell(&self, work: &mut Work, here: &Here, report: &mut ShipReport) -> Answer<()> {
+        let keeper = work.keeper.lock();
+        let waiting = here.closed().filter(|(segment, _)| !is_shipped(&keeper, self.store.url(), segment));
+        report.uploaded.extend(waiting.map(|(segment, _)| self.shipped(segment, segment.bytes, false)));
+        drop(keeper);
+        report.pruned.extend(self.plan(work, here, true)?.iter().map(|doomed| self.pruned(doomed)));
+        Ok(())
+    }
+
+    /// Takes note of what has happened to files since somebody looked last, and gives up uploads that nobody can go on with.
+    fn settle(&self, work: &Work, here: &Here) -> Answer<()> {
+        let Some(newest) = here.segments.last().map(|last| last.sequence) else { return Ok(()) };
+        let mut keeper = work.keeper.lock();
+        let mut changed = vec![];
+        for entry in keeper.of_store(self.store.url()).filter(|entry| entry.sequence < newest) {
+            let at = here.segments.binary_search_by_key(&entry.sequence, |segment| segment.sequence);
+            let is_here = at.is_ok_and(|at| here.segments[at].known_as.contains(&entry.marker));
+            let now = match (entry.stage, is_here) {
+                (Stage::Uploaded, false) => Stage::Pruned,
+                (Stage::Pruned, true) => Stage::Uploaded,
+                (Stage::Uploading, false) if entry.token.is_some() => Stage::Closed,
+                _ => continue,
+            };
+            changed.push(Entry { stage: now, when_ns: self.now(), ..entry.clone() });
+        }
+        for mut entry in changed {
+            if let Some(token) = entry.token.take() {
+                self.store.abort(&entry.file, &token)?;
+            }
+            keeper.note(entry, false).map_err(failed_here)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is left of uploads that were begun long ago. Once; and nothing depends on it.
+    fn sweep(&self, work: &mut Work, monitor: &dyn ShipMonitor) {
+        if std::mem::replace(&mut work.is_swept, true) {
+            return;
+        }
+        if let Err(failure) = self.store.abort_stale(&self.log, self.options.stale) {
+            let error = failure.error.because("what is left of old uploads was not given up");
+            monitor.failed(&error, None);
+        }
+    }
+
+    /// A segment that is neither here nor there is told of, once: it may be one that cannot be read.
+    fn tell_of_gap(&self, work: &mut Work, here: &Here, segment: &Local, monitor: &dyn ShipMonitor) {
+        let Some(before) = segment.after else { return };
+        let keeper = work.keeper.lock();
+        let is_known = keeper.get(self.store.url(), before).is_some_and(|entry| entry.stage.is_shipped())
+            || here.segments.iter().any(|segment| segment.sequence == before);
+        // What was removed before anybody shipped the log is not missed.
+        let oldest = keeper.of_store(self.store.url()).map(|entry| entry.sequence).min();
+        let oldest = oldest.into_iter().chain(here.segments.first().map(|first| first.sequence)).min();
+        drop(keeper);
+        if is_known || oldest.is_none_or(|oldest| before < oldest) || !work.told.insert(before) {
+            return;
+        }
+        let reason =
+            format!("segment {before} of the log is neither here nor in the store: it was removed, or cannot be read");
+        let error = Error::new(Kind::NotFound, reason).at(self.directory.path());
+        let mut status = self.status.lock();
+        status.told.failures += 1;
+        status.told.last_failure = Some((error.clone(), self.now()));
+        drop(status);
+        monitor.failed(&error, None);
+    }
+
+    /// The segments that come after this one, as many as may be worked on beside it. What is to be compressed before has to
+    /// wait for its turn.
+    fn next_to(&self, work: &Work, here: &Here, segment: &Local) -> Vec<Local> {
+        let keeper = work.keeper.lock();
+        let next = here.closed().map(|(local, _)| local).filter(|local| local.sequence > segment.sequence);
+        let next = next.filter(|local| !is_shipped(&keeper, self.store.url(), local));
+        let next = next.take_while(|local| self.options.compress.is_none() || !is_plain(local));
+        next.take(self.options.threads as usize - 1).cloned().collect()
+    }
+
+    /// Compresses a segment, if that is wanted; true when its file is another one now.
+    fn compress(&self, work: &Work, segment: &Local) -> Answer<bool> {
+        let Some(options) = self.options.compress.as_ref().filter(|_| is_plain(segment)) else { return Ok(false) };
+        let options = CompressOptions { keep_source: false, dry_run: false, progress: None, ..options.clone() };
+        let made = match compress_segment(&*self.directory, &segment.name, &options) {
+            Ok(made) => made,
+            Err(e) if e.kind() == Kind::NotFound => return Ok(true),
+            // Another process is at it.
+            Err(error) if error.kind() == Kind::Locked => return Err(Failure { error, again: Again::Later(None) }),
+            Err(error) => return Err(failed_here(error)),
+        };
+        if !made.source_removed {
+            let error =
+                Error::new(Kind::Io, "the segment was compressed, and its source is still there").at(&made.source);
+            return Err(Failure { error, again: Again::Later(None) });
+        }
+        let file = made.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
+        if let Some(token) = known.as_ref().and_then(|known| known.token.as_ref()) {
+            // Of the file that is gone.
+            self.store.abort(&segment.name, token)?;
+        }
+        let entry = self.entry(segment, Stage::Compressed, file, made.bytes_after);
+        work.keeper.lock().note(entry, false).map_err(failed_here)?;
+        Ok(true)
+    }
+
+    /// What is to be noted of a segment.
+    pub(super) fn entry(&self, segment: &Local, stage: Stage, file: String, bytes: u64) -> Entry {
+        Entry {
+            store: self.store.url().to_owned(),
+            sequence: segment.sequence,
+            after: segment.after,
+            marker: segment.marker,
+            stage,
+            file,
+            bytes,
+            sha256: None,
+            tag: String::new(),
+            token: None,
+            when_ns: self.now(),
+        }
+    }
+
+    /// Brings one segment into the store. `None` when its file is not what it was.
+    fn ship(
+        &self,
+        work: &mut Work,
+        here: &Here,
+        segment: &Local,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Option<Shipped>> {
+        if self.compress(work, segment)? {
+            return Ok(None);
+        }
+        let path = self.directory.path_of(&segment.name);
+        let file = match self.directory.open(&segment.name, Access::Read) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),
+        };
+        let mut shipped = self.shipped(segment, segment.bytes, false);
+        monitor.begins(&shipped);
+        let entry = self.entry(segment, Stage::Uploading, segment.name.clone(), segment.bytes);
+        let noting = Noting::new(work.keeper.clone(), entry, self.options.clock.clone());
+        let mut following = Following { shipper: self, monitor, noting, told: AtomicU64::new(0) };
+        let mut is_stopped = false;
+        let ahead = work.ahead.finish(segment, |bytes| {
+            following.tell(bytes);
+            following.told.fetch_add(bytes, Ordering::Relaxed);
+            is_stopped = monitor.stop();
+            !is_stopped
+        });
+        if is_stopped {
+            return Err(stopped());
+        }
+        let Summed { file, sums } = match ahead {
+            Some(read) => read.map_err(failed_here)?,
+            None => self.read(file, &path)?,
+        };
+        let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
+        let entry = &mut following.noting.entry;
+        (entry.bytes, entry.sha256) = (sums.bytes, Some(sums.sha256));
+        shipped.bytes = sums.bytes;
+        // First of all, lest all of it be sent only to be refused.
+        let mut confirmed = match self.store.can_read() {
+            true => confirm(&*self.store, &segment.name, &sums)?,
+            false => Confirmed::Absent,
+        };
+        shipped.found = confirmed == Confirmed::Same;
+        if confirmed == Confirmed::Absent {
+            entry.token = token_for(&*self.store, known, entry)?;
+            // One that is gone on with was noted.
+            if entry.token.is_none() {
+                work.keeper.lock().note(entry.clone(), true).map_err(failed_here)?;
+            }
+            work.ahead.begin(self, &work.keeper, self.next_to(work, here, segment).iter());
+            let resume = following.noting.entry.token.as_deref();
+            let upload =
+                Upload { name: &segment.name, source: &*file, path: &path, sums: &sums, resume, monitor: &following };
+            let stored = self.store.upload(&upload)?;
+            confirmed = match self.store.can_read() {
+                true => confirm(&*self.store, &segment.name, &sums)?,
+                // It has said that it has it, and more there is not to be had.
+                false => Confirmed::Same,
+            };
+            shipped.found = stored == Stored::Exists;
+        } else if let Some((file, token)) = known.and_then(|known| Some((known.file, known.token?))) {
+            // It was all there when an earlier run was cut short, which may have left more than the object.
+            self.store.abort(&file, &token)?;
+        }
+        match confirmed {
+            Confirmed::Same => (),
+            Confirmed::Absent => {
+                let reason = "the store has said that it holds the object, and does not show it";
+                return Err(Failure {
+                    error: self.of_object(Kind::NotFound, reason, &segment.name),
+                    again: Again::Later(None),
+                });
+            }
+            Confirmed::Different => return Err(self.different(&segment.name, &sums)),
+        }
+        let stat = if self.store.can_read() { self.store.stat(&segment.name)? } else { None };
+        let tag = stat.map_or_else(String::new, |stat| stat.tag);
+        let entry = following.noting.entry;
+        let entry = Entry { stage: Stage::Uploaded, tag, token: None, when_ns: self.now(), ..entry };
+        work.keeper.lock().note(entry, true).map_err(failed_here)?;
+        Ok(Some(shipped))
+    }
+
+    /// The store holds another object of that name.
+    pub(super) fn different(&self, name: &str, sums: &Sums) -> Failure {
+        let there = self.store.stat(name).ok().flatten();
+        let length = there.map_or_else(|| "other contents".to_owned(), |stat| format!("{} bytes", stat.bytes));
+        let reason = format!(
+            "the store holds another object of this name ({length}; the segment here has {} bytes and the SHA-256 {}): it is \
+             left as it is",
+            sums.bytes,
+            crate::archive::life::hex(&sums.sha256)
+        );
+        Failure { error: self.of_object(Kind::Mismatch, &reason, name), again: Again::WhenMended }
+    }
+
+    /// An error about an object.
+    pub(super) fn of_object(&self, kind: Kind, reason: &str, name: &str) -> Error {
+        Error::new(kind, reason).at(Path::new(&format!("{}/{name}", self.store.url().trim_end_matches('/'))))
+    }
+
+    pub(super) fn shipped(&self, segment: &Local, bytes: u64, found: bool) -> Shipped {
+        Shipped { path: self.directory.path_of(&segment.name), sequence: segment.sequence, bytes, found }
+    }
+
+    fn note_upload(&self, shipped: &Shipped) {
+        let mut status = self.status.lock();
+        status.told.uploaded_segments += 1;
+        status.told.uploaded_bytes += shipped.bytes;
+        status.told.last_upload = Some(self.now());
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.options.clock.now_ns()
+    }
+}
+
+/// Follows one upload.
+struct Following<'a> {
+    shipper: &'a Shipper,
+    monitor: &'a dyn ShipMonitor,
+    noting: Noting,
+    /// So much of what is told again was told before.
+    told: AtomicU64,
+}
+
+impl Following<'_> {
+    /// Tells that so many bytes more are there.
+    fn tell(&self, bytes: u64) {
+        if bytes > 0 {
+            self.shipper.status.lock().told.sent_bytes += bytes;
+            self.monitor.sent(bytes);
+        }
+    }
+}
+
+impl Monitor for Following<'_> {
+    fn sent(&self, bytes: u64) {
+        let told = self.told.load(Ordering::Relaxed).min(bytes);
+        self.told.fetch_sub(told, Ordering::Relaxed);
+        self.tell(bytes - told);
+    }
+
+    fn note(&self, token: &str) -> Result<()> {
+        self.noting.note(token)
+    }
+
+    fn stop(&self) -> bool {
+        self.monitor.stop()
+    }
+}
