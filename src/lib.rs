@@ -24,18 +24,34 @@ mod reader;
 mod record;
 mod repair;
 mod segment;
+#[cfg(feature = "upload")]
+pub mod store;
 mod writer;
 
 pub use archive::hooks;
-pub use archive::{prune, prune_in, Pruned};
+#[cfg(feature = "upload")]
+pub use archive::ship::{
+    archive_metrics, Problem, ShipMonitor, ShipReport, ShipState, ShipStatus, Shipped, Shipper, VerifyReport,
+};
+pub use archive::{
+    compress, compress_in, compress_segment, decompress, decompress_in, decompress_segment, pack, pack_in, sweep,
+};
+pub use archive::{prune, prune_in, Pruned, Stage};
+pub use archive::{
+    ArchiveProgress, CompressOptions, Compressed, Dictionary, OnProgress, Whole, COMPRESSED_BLOCK_BYTES,
+};
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
 pub use io::clock::Clock;
+#[cfg(feature = "upload")]
+pub use options::ShipOptions;
 pub use options::{Filter, FullDisk, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
 pub use options::{Hook, Hooks, OnFailure, SegmentFile, DEFAULT_BLOCK_BYTES};
 pub use options::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 pub use reader::{Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentFacts, Tail, TailState, TypeCount};
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
-pub use repair::{rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in};
+pub use repair::{
+    rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in, recover_with,
+};
 pub use repair::{RecoveredSegment, Recovery};
 pub use writer::{Position, Writer};

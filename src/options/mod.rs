@@ -1,5 +1,7 @@
 //! What writers and readers can be told: defaults and validation, no input or output.
 
+#[cfg(feature = "upload")]
+mod archive;
 mod hooks;
 mod roll;
 
@@ -14,6 +16,8 @@ use crate::format::codec::Codec;
 use crate::format::limits;
 use crate::io::clock::Clock;
 
+#[cfg(feature = "upload")]
+pub use archive::ShipOptions;
 pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
 pub use roll::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 
@@ -66,6 +70,10 @@ pub struct WriterOptions {
     pub require: Required,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Closed segments are shipped to a store, by a thread of the library's. Hooks that move or remove segments do not go
+    /// together with that: what is gone cannot be shipped. `None` = nothing of the kind.
+    #[cfg(feature = "upload")]
+    pub archive: Option<ShipOptions>,
 }
 
 /// What the file headers of a log must say for it to be opened: a program that finds another log than it was made for
@@ -140,12 +148,16 @@ impl Default for WriterOptions {
             file_group: None,
             require: Required::default(),
             clock: Clock::default(),
+            #[cfg(feature = "upload")]
+            archive: None,
         }
     }
 }
 
 impl WriterOptions {
     pub(crate) fn check(&self) -> Result<()> {
+        #[cfg(feature = "upload")]
+        self.archive.as_ref().map_or(Ok(()), ShipOptions::check)?;
         crate::log::check_name(&self.name)?;
         self.roll.check()?;
         self.keep.check()?;
@@ -245,6 +257,15 @@ pub struct ReaderOptions {
     pub on_loss: Option<OnLoss>,
     /// What the log must be: [`crate::Kind::Mismatch`] otherwise.
     pub require: Required,
+    /// For a log in an object store: a directory of this machine that keeps what was fetched, so that it is not fetched
+    /// again. It is made unless it is there, any number of processes may share it, and what is in it is verified when it is
+    /// used. `None` = nothing is kept.
+    pub cache: Option<PathBuf>,
+    /// How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB.
+    pub cache_bytes: u64,
+    /// For a log in an object store: a file of `KEY=VALUE` lines with the credentials, which others must not be able to
+    /// read. `None` = the environment has them, or the machine itself.
+    pub credentials: Option<PathBuf>,
 }
 
 impl fmt::Debug for ReaderOptions {

@@ -171,12 +171,15 @@ pub struct Retention {
     pub segments: Option<u64>,
     /// The oldest go until all together take no more than so many bytes, the one being written among them.
     pub bytes: Option<u64>,
+    /// Of a log that is shipped to a store, remove what is in none yet, too. Without it such a segment stays, with those
+    /// behind it, whatever the rules say.
+    pub unshipped: bool,
 }
 
 impl Retention {
     /// Whether there is any rule.
     pub fn is_some(&self) -> bool {
-        *self != Retention::default()
+        self.age.is_some() || self.segments.is_some() || self.bytes.is_some()
     }
 
     pub(crate) fn check(&self) -> Result<()> {

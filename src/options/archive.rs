@@ -1,0 +1,90 @@
+//! Where a log is shipped to, and how.
+
+use std::time::Duration;
+
+use super::Retention;
+use crate::archive::CompressOptions;
+use crate::error::{Error, Result};
+use crate::io::clock::Clock;
+use crate::store::StoreOptions;
+
+/// How closed segments are shipped. `ShipOptions { url, ..ShipOptions::default() }` is the usual way to make one.
+#[derive(Clone, Debug)]
+pub struct ShipOptions {
+    /// The store, such as `s3://bucket/logs?region=eu-central-1`, `swift://container/logs?auth=…` or `file:///mnt/archive`;
+    /// `docs/stores.md` tells all of them. Nothing secret stands in it.
+    pub url: String,
+    /// Credentials, parts, limits: how the store is talked to.
+    pub store: StoreOptions,
+    /// Each segment is compressed first, and its source removed: `None` = it is shipped as it is. What these options say of
+    /// sources, dry runs, logs and progress does not count here.
+    pub compress: Option<CompressOptions>,
+    /// Which segments stay here once the store holds them. A segment that the store does not hold stays in any case, and so
+    /// do those behind it. Before a file is removed the store is asked once more. `Retention::default()` keeps everything.
+    pub keep: Retention,
+    /// Threads at work, 1 to 64; with 1 it is only the one that ships. With more, so many compute the checksums of a segment
+    /// that goes in parts, and while one becomes an object, as many less one that come next are read already, and their parts
+    /// are sent. They become objects in their order all the same.
+    pub threads: u32,
+    /// How long to wait after a first failure, at most; twice as long after each one that follows, up to `longest_delay`. The
+    /// time is chosen at random between nothing and that, so that many who fail at once do not come back at once.
+    pub first_delay: Duration,
+    /// See `first_delay`. What somebody has to mend is tried again at about this interval.
+    pub longest_delay: Duration,
+    /// For how long [`crate::Shipper::run_once`] tries again without getting any further, before it fails.
+    pub patience: Duration,
+    /// What is left of uploads that were begun longer ago than this, by whomever, of this log, is given up at the start, so
+    /// that it costs nothing any longer.
+    pub stale: Duration,
+    /// Within a writer: closing it rolls first, so that all records stand in segments that can be shipped.
+    pub roll_at_close: bool,
+    /// Within a writer: for how long closing it goes on shipping. What is left then is shipped when the log is opened again.
+    pub close_wait: Duration,
+    /// Permission bits of `<log>.archive`.
+    pub file_mode: u32,
+    /// Nothing is written, sent or removed: [`crate::Shipper::run_once`] only reports what it would do.
+    pub dry_run: bool,
+    /// Where the time comes from, for the ages of `keep` and in reports.
+    pub clock: Clock,
+}
+
+impl Default for ShipOptions {
+    fn default() -> Self {
+        ShipOptions {
+            url: String::new(),
+            store: StoreOptions::default(),
+            compress: None,
+            keep: Retention::default(),
+            threads: 1,
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(300),
+            patience: Duration::from_secs(300),
+            stale: Duration::from_secs(7 * 86_400),
+            roll_at_close: true,
+            close_wait: Duration::from_secs(5),
+            file_mode: 0o640,
+            dry_run: false,
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl ShipOptions {
+    pub(crate) fn check(&self) -> Result<()> {
+        self.keep.check()?;
+        self.compress.as_ref().map_or(Ok(()), CompressOptions::check)?;
+        if !(1..=64).contains(&self.threads) {
+            return Err(Error::invalid(format!("1 to 64 threads may compute checksums, not {}", self.threads)));
+        }
+        if self.first_delay.is_zero() || self.longest_delay < self.first_delay {
+            let reason = "first_delay must be longer than nothing, and longest_delay at least as long";
+            return Err(Error::invalid(reason));
+        }
+        if self.keep.unshipped {
+            return Err(Error::invalid(
+                "shipping a log removes nothing that is not in the store: leave `unshipped` out",
+            ));
+        }
+        Ok(())
+    }
+}
