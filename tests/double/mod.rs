@@ -1,0 +1,148 @@
+//! An HTTP server on loopback that answers as a test wants, and remembers what it was asked.
+
+// Not every test uses all of it.
+#![allow(dead_code)]
+
+pub mod bucket;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+impl Asked {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// Everything that was sent, as a server that is careless about it would show it.
+    pub fn shown(&self) -> String {
+        format!("{} {:?} {}", self.target, self.headers, String::from_utf8_lossy(&self.body))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
+    /// Says nothing, and keeps the connection open.
+    Stall,
+    /// Sends the head and half of a body, and then nothing.
+    Half,
+    /// Closes the connection.
+    Close,
+}
+
+pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Reply::Answer { status, headers, body: body.into() }
+}
+
+pub struct Double {
+    pub url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Double {
+    pub fn start(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (asked, stop) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicBool::new(false)));
+        let reply = Arc::new(reply);
+        let (list, end) = (asked.clone(), stop.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if end.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (list, reply) = (list.clone(), reply.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), &list, &*reply));
+            }
+        });
+        Double { url, asked, stop }
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
+    }
+}
+
+/// Answers the requests of a connection until it ends.
+fn serve(stream: TcpStream, list: &Mutex<Vec<Asked>>, reply: &dyn Fn(&Asked) -> Reply) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut stream = stream;
+    loop {
+        let asked = read(&mut reader)?;
+        let head = asked.method == "HEAD";
+        list.lock().unwrap().push(asked.clone());
+        match reply(&asked) {
+            Reply::Close => return None,
+            Reply::Stall => {
+                // Until the other side gives up.
+                let _ = reader.read_to_end(&mut vec![]);
+                return None;
+            }
+            Reply::Half => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\netag: \"x\"\r\n\r\n0123456789").ok()?;
+                let _ = reader.read_to_end(&mut vec![]);
+                return None;
+            }
+            Reply::Answer { status, headers, body } => {
+                let mut text = format!("HTTP/1.1 {status} Reason\r\n");
+                let told = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+                for (name, value) in &headers {
+                    text += &format!("{name}: {value}\r\n");
+                }
+                if !told {
+                    text += &format!("content-length: {}\r\n", body.len());
+                }
+                stream.write_all(format!("{text}\r\n").as_bytes()).ok()?;
+                if !head {
+                    stream.write_all(&body).ok()?;
+                }
+            }
+        }
+    }
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
+            None => break,
+        };
+    }
+    let length = headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Asked { method, target, headers, body })
+}

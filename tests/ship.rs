@@ -1,0 +1,637 @@
+//! Shipping closed segments to a store: order, what is there already, what is removed here and when, what becomes of it all
+//! when the file of states is lost.
+#![cfg(feature = "upload")]
+
+mod shipping;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use binlog::io::clock::Clock;
+use binlog::io::{Directory, Fault, Operation};
+use binlog::store::{
+    Again, Answer, Failure, Listed, MemoryStore, Request, Stat, Store, StoreFault, StoreOptions, Stored, Upload,
+};
+use binlog::{
+    prune_in, Error, Kind, Problem, Reader, ReaderOptions, Retention, ShipMonitor, ShipOptions, ShipState, Shipper,
+    Writer,
+};
+use parking_lot::Mutex;
+use shipping::*;
+
+#[test]
+fn closed_segments_are_shipped_in_their_order_and_the_last_one_stays_the_writers() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    let shipper = open(&directory, &store);
+    let status = shipper.status();
+    assert_eq!((status.waiting_segments, status.shipped_up_to, status.state), (4, 0, ShipState::Idle));
+    let bytes: u64 = (1..=4).map(|n| bytes_of(&directory, &name(n)).unwrap().len() as u64).sum();
+    assert_eq!(status.waiting_bytes, bytes);
+    let report = shipper.run_once(&()).unwrap();
+    assert_eq!(
+        report.uploaded.iter().map(|it| (it.sequence, it.found)).collect::<Vec<_>>(),
+        [1, 2, 3, 4].map(|n| (n, false))
+    );
+    let sent =
+        store.take_asked().into_iter().filter(|(request, _)| matches!(request, Request::Put | Request::Complete));
+    assert_eq!(sent.map(|(_, name)| name).collect::<Vec<_>>(), [1, 2, 3, 4].map(name));
+    for (name, bytes) in objects(&store) {
+        assert_eq!(bytes_of(&directory, &name).unwrap(), bytes);
+    }
+    let status = shipper.status();
+    assert_eq!((status.waiting_segments, status.waiting_bytes, status.oldest_waiting), (0, 0, None));
+    assert_eq!((status.uploaded_segments, status.uploaded_bytes, status.shipped_up_to), (4, bytes, 4));
+
+    store.take_asked();
+    let again = shipper.run_once(&()).unwrap();
+    assert_eq!((again.uploaded.len(), again.pruned.len(), store.take_asked()), (0, 0, vec![]));
+    // What is appended meanwhile is closed by the next roll.
+    let writer = open_writer(&directory);
+    writer.append(1, b"more").unwrap();
+    assert_eq!(shipper.run_once(&()).unwrap().uploaded.len(), 0);
+    writer.roll().unwrap();
+    assert_eq!(shipper.run_once(&()).unwrap().uploaded[0].sequence, 5);
+    assert_eq!(objects(&store)[&name(5)], bytes_of(&directory, &name(5)).unwrap());
+}
+
+#[test]
+fn an_object_that_is_the_same_is_a_success_and_is_not_sent_again() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    (1..=3).for_each(|n| store.set_contents(&name(n), bytes_of(&directory, &name(n)).unwrap()));
+    store.take_asked();
+    let report = open(&directory, &store).run_once(&()).unwrap();
+    assert!(report.uploaded.iter().all(|it| it.found) && report.uploaded.len() == 3);
+    let asked = store.take_asked();
+    assert!(!asked.iter().any(|(request, _)| matches!(request, Request::Put | Request::Begin)), "{asked:?}");
+}
+
+#[test]
+fn another_object_of_the_name_is_an_error_that_stops_the_order_and_is_never_overwritten() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    store.set_contents(&name(2), b"somebody else's".to_vec());
+    let shipper =
+        open_with(&directory, &store, ShipOptions { patience: Duration::from_secs(60), ..options() }).unwrap();
+    let error = shipper.run_once(&()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch);
+    let text = error.to_string();
+    let len = bytes_of(&directory, &name(2)).unwrap().len();
+    assert!(text.contains("orders.0000000002.binlog") && text.contains("15 bytes"), "{text}");
+    assert!(text.contains(&format!("{len} bytes")), "{text}");
+    assert_eq!(objects(&store).keys().collect::<Vec<_>>(), [&name(1), &name(2)]);
+    assert_eq!(store.contents(&name(2)).unwrap(), b"somebody else's");
+    let status = shipper.status();
+    assert_eq!((status.state, status.failures, status.waiting_segments), (ShipState::Waiting, 1, 2));
+    assert_eq!(status.last_failure.unwrap().0.kind(), Kind::Mismatch);
+    // Of the same length, too.
+    store.set_contents(&name(2), vec![7; len]);
+    assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::Mismatch);
+    store.remove(&name(2)).unwrap();
+    assert_eq!(shipper.run_once(&()).unwrap().uploaded.len(), 2);
+}
+
+#[test]
+fn a_file_goes_only_when_the_store_has_said_again_that_it_holds_it() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    ship(&directory, &store);
+    store.remove(&name(2)).unwrap();
+    let shipper = open_with(&directory, &store, ShipOptions { keep: keep(2), ..options() }).unwrap();
+    let error = shipper.run_once(&()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    assert_eq!(here(&directory), [2, 3, 4, 5].map(name));
+    // It is shipped again, and then it may go.
+    let report = shipper.run_once(&()).unwrap();
+    assert_eq!(report.uploaded.iter().map(|it| it.sequence).collect::<Vec<_>>(), [2]);
+    assert_eq!(report.pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(here(&directory), [4, 5].map(name));
+    assert_eq!(objects(&store).len(), 4);
+    drop(shipper);
+
+    // Another one in its place: what is here stays, and so does what is behind it.
+    let writer = open_writer(&directory);
+    let mut next_id = 9;
+    (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+    ship(&directory, &store);
+    store.set_contents(&name(4), b"another".to_vec());
+    assert_eq!(shipper_keeping(&directory, &store, 1).run_once(&()).unwrap_err().kind(), Kind::Mismatch);
+    assert_eq!(here(&directory)[0], name(4));
+}
+
+fn shipper_keeping(directory: &Arc<dyn Directory>, store: &MemoryStore, segments: u64) -> Shipper {
+    open_with(directory, store, ShipOptions { keep: keep(segments), ..options() }).unwrap()
+}
+
+#[test]
+fn nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_that_is_said() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    store.set_contents(&name(3), b"in the way".to_vec());
+    open(&directory, &store).run_once(&()).unwrap_err();
+    let pruned = prune_in(&*directory, Some(LOG), &keep(1), true).unwrap();
+    assert_eq!(pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2]);
+    let options = binlog::WriterOptions { keep: keep(1), ..writer_options() };
+    Writer::open_in(directory.clone(), options).unwrap().close().unwrap();
+    assert_eq!(here(&directory), [3, 4, 5].map(name));
+    // Damaged, the file of states says nothing; lost, its lock says that there was one.
+    let states = bytes_of(&directory, "orders.archive").unwrap();
+    directory.remove("orders.archive").unwrap();
+    assert_eq!(prune_in(&*directory, Some(LOG), &keep(1), true).unwrap(), []);
+    directory.create("orders.archive", 0o640).unwrap().write_at(&[std::io::IoSlice::new(&states[..100])], 0).unwrap();
+    assert_eq!(prune_in(&*directory, Some(LOG), &keep(1), true).unwrap(), []);
+    let unshipped = Retention { unshipped: true, ..keep(1) };
+    assert_eq!(prune_in(&*directory, Some(LOG), &unshipped, false).unwrap().len(), 2);
+    assert_eq!(here(&directory), [name(5)]);
+}
+
+#[test]
+fn a_log_that_nobody_ships_is_pruned_as_ever() {
+    let (_, directory) = memory();
+    write(&directory, 4);
+    assert_eq!(prune_in(&*directory, None, &keep(1), false).unwrap().len(), 4);
+}
+
+#[test]
+fn a_lost_or_damaged_file_of_states_is_found_out_again_without_sending_anything() {
+    for damage in ["lost", "cut", "foreign", "flipped", "empty"] {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 6);
+        shipper_keeping(&directory, &store, 4).run_once(&()).unwrap();
+        assert_eq!(here(&directory).len(), 4);
+        let states = memory.contents("orders.archive").unwrap();
+        match damage {
+            "lost" => directory.remove("orders.archive").unwrap(),
+            "cut" => memory.set_contents("orders.archive", states[..states.len() / 2].to_vec()),
+            "foreign" => memory.set_contents("orders.archive", b"my letters to my aunt".to_vec()),
+            "empty" => memory.set_contents("orders.archive", vec![]),
+            _ => {
+                let mut states = states;
+                let at = states.len() / 2;
+                states[at] ^= 0x20;
+                memory.set_contents("orders.archive", states);
+            }
+        }
+        store.take_asked();
+        let shipper = shipper_keeping(&directory, &store, 2);
+        let report = shipper.run_once(&()).unwrap();
+        assert!(report.uploaded.iter().all(|it| it.found), "{damage}: {report:?}");
+        assert_eq!(here(&directory).len(), 2, "{damage}");
+        let asked = store.take_asked();
+        assert!(
+            !asked.iter().any(|(request, _)| matches!(request, Request::Put | Request::Begin)),
+            "{damage}: {asked:?}"
+        );
+        let verified = shipper.verify(false, &()).unwrap();
+        assert_eq!((verified.problems, verified.sound_segments), (vec![], 6), "{damage}");
+        if damage == "foreign" {
+            assert_eq!(memory.contents("orders.archive.damaged-1").unwrap(), b"my letters to my aunt");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_of_stages_lets_nobody_remove_anything() {
+    let (memory, directory) = memory();
+    write(&directory, 6);
+    ship(&directory, &MemoryStore::new());
+    let sound = memory.contents("orders.archive").unwrap();
+    assert_eq!(prune_in(&*directory, None, &keep(1), true).unwrap().len(), 6);
+    let mut noticed = 0;
+    for at in (0..sound.len()).step_by(13) {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 0x10;
+        memory.set_contents("orders.archive", damaged);
+        let would_go = prune_in(&*directory, None, &keep(1), true).unwrap().len();
+        noticed += usize::from(would_go == 0);
+        // Where only the file's end is damaged, what stands before it holds.
+        assert!(would_go == 0 || at > sound.len() / 2, "byte {at}: {would_go}");
+    }
+    assert!(noticed > sound.len() / 13 / 2, "{noticed}");
+}
+
+#[test]
+fn the_file_of_states_is_no_segment_to_anybody() {
+    let (_, directory) = memory();
+    write(&directory, 2);
+    let paths = || Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap().paths();
+    let before = paths();
+    ship(&directory, &MemoryStore::new());
+    assert!(directory.list().unwrap().contains(&"orders.archive".to_owned()));
+    assert_eq!(paths(), before);
+    let reader = Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap();
+    assert_eq!(reader.segments().len(), 3);
+}
+
+#[test]
+fn a_log_has_one_shipper_at_a_time() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 1);
+    let first = open(&directory, &store);
+    let error = open_with(&directory, &store, options()).err().unwrap();
+    assert_eq!(error.kind(), Kind::Locked);
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    // Whoever only looks is let in.
+    let looking = open_with(&directory, &store, ShipOptions { dry_run: true, ..options() }).unwrap();
+    assert_eq!(looking.run_once(&()).unwrap().uploaded.len(), 1);
+    drop(first);
+    ship(&directory, &store);
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_does_nothing() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    let before = directory.list().unwrap();
+    let dry = ShipOptions { dry_run: true, keep: keep(2), ..options() };
+    let report = open_with(&directory, &store, dry).unwrap().run_once(&()).unwrap();
+    assert_eq!(report.uploaded.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(report.pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(directory.list().unwrap(), before);
+    assert_eq!((store.take_asked(), memory.contents("orders.archive")), (vec![], None));
+}
+
+/// Remembers what it is told, and stops when a number of bytes was sent.
+#[derive(Default)]
+struct Watching {
+    sent: AtomicU64,
+    stop_after: Option<u64>,
+    failed: Mutex<Vec<(Error, Option<Duration>)>>,
+}
+
+impl ShipMonitor for Watching {
+    fn sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn failed(&self, error: &Error, wait: Option<Duration>) {
+        self.failed.lock().push((error.clone(), wait));
+    }
+
+    fn stop(&self) -> bool {
+        self.stop_after.is_some_and(|most| self.sent.load(Ordering::Relaxed) >= most)
+    }
+}
+
+#[test]
+fn an_upload_that_was_stopped_is_gone_on_with_by_the_next_process() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    let writer = open_writer(&directory);
+    let mut next_id = 1;
+    append_and_roll(&writer, &mut next_id, 12);
+    let monitor = Watching { stop_after: Some(2000), ..Watching::default() };
+    let report = open(&directory, &store).run_once(&monitor).unwrap();
+    assert!(report.stopped && report.uploaded.is_empty());
+    assert_eq!((objects(&store).len(), store.unfinished()), (0, 1));
+    let parts = |asked: Vec<(Request, String)>| asked.iter().filter(|(request, _)| *request == Request::Part).count();
+    let first = parts(store.take_asked());
+    ship(&directory, &store);
+    let len = bytes_of(&directory, &name(1)).unwrap().len();
+    assert_eq!(first + parts(store.take_asked()), len.div_ceil(1000), "no part is sent twice");
+    assert_eq!((objects(&store).len(), store.unfinished()), (1, 0));
+}
+
+#[test]
+fn uploads_that_nobody_can_go_on_with_are_given_up() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    let writer = open_writer(&directory);
+    let mut next_id = 1;
+    append_and_roll(&writer, &mut next_id, 12);
+    append_and_roll(&writer, &mut next_id, 1);
+    let monitor = Watching { stop_after: Some(2000), ..Watching::default() };
+    open(&directory, &store).run_once(&monitor).unwrap();
+    assert_eq!(store.unfinished(), 1);
+    directory.remove(&name(1)).unwrap();
+    let report = open(&directory, &store).run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), store.unfinished()), (1, 0));
+}
+
+#[test]
+fn a_failure_that_passes_is_tried_again_and_told_with_the_time_that_is_waited() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 2);
+    let busy = Failure { error: a_failure(), again: Again::Later(Some(Duration::from_millis(5))) };
+    store.set_fault(Some(StoreFault { from: 1, times: 4, only: None, failure: busy, done: false }));
+    let shipper =
+        open_with(&directory, &store, ShipOptions { patience: Duration::from_secs(60), ..options() }).unwrap();
+    let monitor = Watching::default();
+    assert_eq!(shipper.run_once(&monitor).unwrap().uploaded.len(), 2);
+    let failed = monitor.failed.lock();
+    assert_eq!(failed.len(), 4);
+    assert!(failed.iter().all(|(_, wait)| wait.unwrap() >= Duration::from_millis(5)), "{failed:?}");
+    let status = shipper.status();
+    assert_eq!((status.failures, status.state, status.waiting_segments), (4, ShipState::Idle, 0));
+}
+
+#[test]
+fn what_somebody_has_to_mend_ends_a_run_at_once_and_a_run_without_end_goes_on() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 2);
+    let refused = Failure { error: a_failure(), again: Again::WhenMended };
+    let fault = |times| Some(StoreFault { from: 0, times, only: None, failure: refused.clone(), done: false });
+    store.set_fault(fault(usize::MAX));
+    let shipper =
+        open_with(&directory, &store, ShipOptions { patience: Duration::from_secs(60), ..options() }).unwrap();
+    shipper.run_once(&()).unwrap_err();
+    assert_eq!(store.requests(), 1);
+    store.set_fault(fault(3));
+    /// Stops when all is shipped.
+    struct Until<'a>(&'a Shipper);
+    impl ShipMonitor for Until<'_> {
+        fn stop(&self) -> bool {
+            self.0.status().shipped_up_to == 2
+        }
+    }
+    shipper.run(&Until(&shipper));
+    assert_eq!((objects(&store).len(), shipper.status().failures), (2, 4));
+}
+
+/// Any error will do.
+fn a_failure() -> Error {
+    Reader::open("/nowhere/at/all.binlog", ReaderOptions::default()).err().unwrap()
+}
+
+#[test]
+fn a_segment_that_is_neither_here_nor_there_is_told_of_once() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 5);
+    directory.remove(&name(3)).unwrap();
+    let monitor = Watching::default();
+    let shipper = open(&directory, &store);
+    assert_eq!(shipper.run_once(&monitor).unwrap().uploaded.len(), 4);
+    shipper.run_once(&monitor).unwrap();
+    let failed = monitor.failed.lock();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].0.to_string().contains("segment 3 "), "{failed:?}");
+}
+
+#[test]
+fn a_comparison_names_what_is_missing_different_foreign_and_gaps() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 9);
+    let shipper = shipper_keeping(&directory, &store, 4);
+    shipper.run_once(&()).unwrap();
+    assert_eq!(shipper.verify(false, &()).unwrap().problems, []);
+    store.remove(&name(2)).unwrap();
+    store.remove(&name(8)).unwrap();
+    store.set_contents(&name(3), b"short".to_vec());
+    let mut flipped = store.contents(&name(4)).unwrap();
+    flipped[200] ^= 1;
+    store.set_contents(&name(4), flipped);
+    store.set_contents("orders.txt", b"a letter".to_vec());
+    store.set_contents("orders.eu.0000000001.binlog", b"no segment".to_vec());
+    store.set_contents("other", b"another's".to_vec());
+    for read_back in [false, true] {
+        let report = shipper.verify(read_back, &()).unwrap();
+        let missing = |sequence, is_here| Problem::Missing { sequence, object: name(sequence), is_here };
+        let different = |sequence| Problem::Different { sequence, object: name(sequence) };
+        assert_eq!(report.problems, [missing(2, false), different(3), different(4), missing(8, true)]);
+        assert_eq!(report.foreign, ["orders.eu.0000000001.binlog", "orders.txt"]);
+        assert_eq!((report.sound_segments, report.first, report.last), (5, 1, 10));
+    }
+    // Nobody remembers: then a hole is seen by what the segment behind it tells.
+    drop(shipper);
+    directory.remove("orders.archive").unwrap();
+    let report = open(&directory, &store).verify(false, &()).unwrap();
+    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3 }]);
+    // What lies under the name of a segment that waits will stop it.
+    store.set_contents(&name(9), b"another".to_vec());
+    let report = open(&directory, &store).verify(false, &()).unwrap();
+    let different = Problem::Different { sequence: 9, object: name(9) };
+    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3 }, different]);
+    assert_eq!(store.contents("other").unwrap(), b"another's");
+}
+
+#[test]
+fn a_failing_disk_here_is_told_and_nothing_is_forgotten() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    for (operation, from) in [(Operation::Sync, 0), (Operation::Write, 0), (Operation::Open, 2), (Operation::Read, 40)]
+    {
+        let shipper = shipper_keeping(&directory, &store, 3);
+        memory.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: Some(operation) }));
+        let failed = shipper.run_once(&());
+        memory.set_fault(None);
+        drop(shipper);
+        drop(failed);
+        let all = records(&objects(&store));
+        let local: std::collections::BTreeMap<_, _> =
+            here(&directory).into_iter().map(|name| (name.clone(), bytes_of(&directory, &name).unwrap())).collect();
+        let here = records(&local);
+        assert!((1..=6).all(|id| all.contains_key(&id) || here.contains_key(&id)), "{operation:?}");
+    }
+    shipper_keeping(&directory, &store, 2).run_once(&()).unwrap();
+    assert_eq!((records(&objects(&store)).len(), here(&directory).len()), (6, 2));
+}
+
+#[test]
+fn a_sync_that_fails_is_told_whichever_thread_has_asked_for_it() {
+    for from in 0..9 {
+        let (memory, directory) = memory();
+        write(&directory, 3);
+        // In one piece, so that all that is done ahead is to make the next segment durable and to read it.
+        let store = StoreOptions { part_bytes: 1 << 20, ..StoreOptions::default() };
+        let options = ShipOptions { threads: 2, store, ..options() };
+        let shipper = open_with(&directory, &MemoryStore::new(), options).unwrap();
+        memory.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: Some(Operation::Sync) }));
+        let kind = shipper.run_once(&()).map_err(|e| e.kind());
+        assert!(matches!(kind, Err(Kind::Io | Kind::Failed)), "sync {from}: {kind:?}");
+    }
+}
+
+#[test]
+fn the_age_of_what_waits_is_told_by_when_it_was_closed() {
+    let now = Arc::new(AtomicU64::new(1_000_000_000_000));
+    let told = now.clone();
+    let clock = Clock::from_fn(move || told.load(Ordering::Relaxed) as i64);
+    let (_, directory) = memory();
+    let options_of_writer = binlog::WriterOptions { clock: clock.clone(), ..writer_options() };
+    let writer = Writer::open_in(directory.clone(), options_of_writer).unwrap();
+    writer.append(1, b"x").unwrap();
+    now.fetch_add(5_000_000_000, Ordering::Relaxed);
+    writer.roll().unwrap();
+    now.fetch_add(90_000_000_000, Ordering::Relaxed);
+    let shipper = open_with(&directory, &MemoryStore::new(), ShipOptions { clock, ..options() }).unwrap();
+    assert_eq!(shipper.status().oldest_waiting, Some(Duration::from_secs(90)));
+    assert!(shipper.metrics().contains("oldest_waiting_seconds{log=\"orders\",store=\"memory://store\"} 90.000\n"));
+}
+
+#[test]
+fn a_log_that_was_begun_anew_under_the_same_name_does_not_inherit_what_the_old_one_had_shipped() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 2);
+    ship(&directory, &store);
+    for file in directory.list().unwrap().into_iter().filter(|file| file.ends_with(".binlog")) {
+        directory.remove(&file).unwrap();
+    }
+    write(&directory, 2);
+    assert_eq!(prune_in(&*directory, None, &keep(1), true).unwrap(), [], "the new ones are in no store");
+    let error = open(&directory, &store).run_once(&()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch);
+    assert_eq!(here(&directory).len(), 3);
+}
+
+#[test]
+fn a_log_is_named_when_there_are_several_and_must_be_there() {
+    let (_, directory) = memory();
+    let open = |log| Shipper::open_in(directory.clone(), Arc::new(MemoryStore::new()), log, options());
+    assert_eq!(open(None).err().unwrap().kind(), Kind::NotFound);
+    write(&directory, 1);
+    assert_eq!(open(None).unwrap().log(), LOG);
+    let other = binlog::WriterOptions { name: "others".to_owned(), ..writer_options() };
+    Writer::open_in(directory.clone(), other).unwrap().close().unwrap();
+    let error = open(None).err().unwrap();
+    assert!(error.kind() == Kind::Invalid && error.to_string().contains("orders, others"), "{error}");
+    assert_eq!(open(Some("nobody")).err().unwrap().kind(), Kind::NotFound);
+    assert_eq!(open(Some("others")).unwrap().log(), "others");
+}
+
+#[test]
+fn segments_are_compressed_before_they_are_shipped_and_go_when_the_store_holds_what_was_made_of_them() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    // One was shipped as it was, and is compressed by somebody later.
+    let first = name(1);
+    store.set_contents(&first, bytes_of(&directory, &first).unwrap());
+    let before = records(
+        &here(&directory).into_iter().map(|name| (name.clone(), bytes_of(&directory, &name).unwrap())).collect(),
+    );
+    store.set_contents(&name(2), b"in the way".to_vec());
+    open(&directory, &store).run_once(&()).unwrap_err();
+    store.remove(&name(2)).unwrap();
+    let compress = binlog::CompressOptions { codec: binlog::Codec::None, ..binlog::CompressOptions::default() };
+    let compress = codecs().map_or(compress.clone(), |codec| binlog::CompressOptions { codec, ..compress });
+    binlog::compress_segment(&*directory, &first, &compress).unwrap();
+    let options = ShipOptions { compress: Some(compress), keep: keep(2), ..options() };
+    let shipper = open_with(&directory, &store, options).unwrap();
+    let report = shipper.run_once(&()).unwrap();
+    let z = |sequence: u64| format!("{LOG}.{sequence:010}.z.binlog");
+    assert_eq!(objects(&store).keys().cloned().collect::<Vec<_>>(), [first, z(2), z(3), z(4)]);
+    assert_eq!(report.pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(here(&directory), [z(4), name(5)]);
+    assert_eq!(records(&objects(&store)), before);
+    assert_eq!(shipper.verify(true, &()).unwrap().problems, []);
+}
+
+/// Compresses a segment as soon as the one before it is shipped, when its checksums are being read already.
+struct Compressing(Arc<dyn Directory>);
+
+impl ShipMonitor for Compressing {
+    fn uploaded(&self, segment: &binlog::Shipped) {
+        if segment.sequence == 1 {
+            let codec = codecs().unwrap_or(binlog::Codec::None);
+            let options = binlog::CompressOptions { codec, ..binlog::CompressOptions::default() };
+            binlog::compress_segment(&*self.0, &name(2), &options).unwrap();
+        }
+    }
+}
+
+#[test]
+fn several_threads_ship_the_same_in_the_same_order_whatever_fails_or_changes_meanwhile() {
+    for (threads, from) in [(2, 0), (2, 3), (3, 7), (8, 12)] {
+        let (_, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 5);
+        let before = records(
+            &here(&directory).into_iter().map(|name| (name.clone(), bytes_of(&directory, &name).unwrap())).collect(),
+        );
+        if from > 0 {
+            let busy = Failure { error: a_failure(), again: Again::Later(None) };
+            store.set_fault(Some(StoreFault { from, times: 2, only: None, failure: busy, done: from == 7 }));
+        }
+        let options = ShipOptions { threads, patience: Duration::from_secs(60), keep: keep(1), ..options() };
+        let shipper = open_with(&directory, &store, options).unwrap();
+        let report = shipper.run_once(&Compressing(directory.clone())).unwrap();
+        assert_eq!(report.uploaded.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        let compressed = format!("{LOG}.{:010}.z.binlog", 2);
+        let expected = [name(1), compressed, name(3), name(4), name(5)];
+        assert_eq!(objects(&store).keys().cloned().collect::<Vec<_>>(), expected, "{threads} {from}");
+        assert_eq!(records(&objects(&store)), before);
+        assert_eq!(here(&directory), [name(6)]);
+        assert_eq!(shipper.verify(true, &()).unwrap().problems, []);
+    }
+}
+
+/// A codec that this build has.
+fn codecs() -> Option<binlog::Codec> {
+    [binlog::Codec::Zstd, binlog::Codec::Lz4].into_iter().find(|codec| codec.is_available())
+}
+
+/// A store that only says that it has taken an object.
+#[derive(Debug)]
+struct Taking(MemoryStore);
+
+impl Store for Taking {
+    fn url(&self) -> &str {
+        "exec:take"
+    }
+
+    fn can_read(&self) -> bool {
+        false
+    }
+
+    fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
+        self.0.upload(upload)
+    }
+
+    fn stat(&self, _: &str) -> Answer<Option<Stat>> {
+        panic!("nobody may ask")
+    }
+
+    fn read(&self, _: &str, _: &[Range<u64>]) -> Answer<Vec<Vec<u8>>> {
+        panic!("nobody may ask")
+    }
+
+    fn read_end(&self, _: &str, _: u64) -> Answer<(Stat, Vec<u8>)> {
+        panic!("nobody may ask")
+    }
+
+    fn list(&self, _: &str) -> Answer<Vec<Listed>> {
+        panic!("nobody may ask")
+    }
+
+    fn remove(&self, _: &str) -> Answer<()> {
+        panic!("nobody may ask")
+    }
+
+    fn abort(&self, _: &str, _: &str) -> Answer<()> {
+        Ok(())
+    }
+
+    fn abort_stale(&self, _: &str, _: Duration) -> Answer<u64> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_asked_is_believed_and_not_compared() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    let options = ShipOptions { keep: keep(1), ..options() };
+    let shipper = Shipper::open_in(directory.clone(), Arc::new(Taking(store.clone())), None, options).unwrap();
+    let report = shipper.run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), report.pruned.len(), here(&directory)), (3, 3, vec![name(4)]));
+    assert_eq!(objects(&store).len(), 3);
+    assert_eq!(shipper.verify(false, &()).unwrap_err().kind(), Kind::Unsupported);
+}
