@@ -5,8 +5,8 @@
  * - Outs are written only on success. `err` may be NULL; on an error it gets an object for binlog_error_free.
  * - Option structs begin with struct_size; zero means the default; reserved fields must be 0.
  * - Handles are closed once; closing consumes them whatever the status; NULL is a no-op. Any closing order is legal.
- * - Writers and readers may be shared by threads, closing excepted; a cursor belongs to one thread at a time.
- * - After fork(2) every call on a writer of the parent's fails with BINLOG_E_FORKED in the child.
+ * - Writers, readers and shippers may be shared by threads, closing excepted; a cursor belongs to one thread at a time.
+ * - After fork(2) every call on a writer or shipper of the parent's fails with BINLOG_E_FORKED in the child.
  */
 
 #ifndef BINLOG_H
@@ -41,7 +41,7 @@
 /** There is no such file, log, record, type or key. */
 #define BINLOG_E_NOT_FOUND (-4)
 
-/** Another writer has the log open. */
+/** Another writer has the log open, or somebody else ships it. */
 #define BINLOG_E_LOCKED (-5)
 
 /** A record, a batch or a buffer is over its limit. */
@@ -65,7 +65,7 @@
  */
 #define BINLOG_E_MISSED (-11)
 
-/** The log is another one than was required. */
+/** The log is another one than was required, or a store holds another object than was shipped. */
 #define BINLOG_E_MISMATCH (-12)
 
 /** A defect of the library. The handle must not be used any more, except to close it. */
@@ -195,6 +195,12 @@
 /** binlog_tail.state: the cursor stopped at damage. */
 #define BINLOG_TAIL_CORRUPT 5
 
+/**
+ * binlog_retention.flags: of a log that is shipped to a store, remove what is in none yet, too. Without it such a segment
+ * stays, with those behind it, whatever the rules say. Not in binlog_archive_options.keep.
+ */
+#define BINLOG_RETENTION_UNSHIPPED 1
+
 /** binlog_prune: remove nothing, and tell what would be removed. */
 #define BINLOG_PRUNE_DRY_RUN 1
 
@@ -216,6 +222,93 @@
 /** binlog_hook.kind: the file is removed. It should be the last hook: those behind it find no file. */
 #define BINLOG_HOOK_DELETE 4
 
+/** binlog_compress_options.flags: the source stays, beside what was made of it; readers take one of the two. */
+#define BINLOG_COMPRESS_KEEP_SOURCE 1
+
+/**
+ * binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`. A library
+ * that was built without the feature "archive" answers BINLOG_E_UNSUPPORTED.
+ */
+#define BINLOG_COMPRESS_SHA256_NAME 2
+
+/**
+ * binlog_compress_options.flags: no segment gets a zstd dictionary. Without it, one with blocks of 256 KiB or less
+ * does if a try with some of them shows that it saves clearly more than it takes.
+ */
+#define BINLOG_COMPRESS_NO_DICTIONARY 4
+
+/** binlog_compress_options.flags: nothing is written; what would be done is told. */
+#define BINLOG_COMPRESS_DRY_RUN 8
+
+/** binlog_compress_options.flags: the source goes also when it is a log of one file, which stays else. */
+#define BINLOG_COMPRESS_REMOVE_SINGLE 16
+
+/** binlog_compress_options.whole: a compressed segment is a segment as any other, of which one record can be read alone. */
+#define BINLOG_WHOLE_NONE 0
+
+/**
+ * binlog_compress_options.whole: the file is compressed as a whole by gzip, for the tools of others: `<name>.binlog.gz`. Of
+ * such a file, finding one record costs reading all before it.
+ */
+#define BINLOG_WHOLE_GZIP 1
+
+/** binlog_compress_options.whole: likewise by zstd: `<name>.binlog.zst`. */
+#define BINLOG_WHOLE_ZSTD 2
+
+/**
+ * binlog_archive_options.flags: within a writer, closing it does not roll first. The records of the newest segment are
+ * shipped then when the log has been opened again and has rolled.
+ */
+#define BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE 1
+
+/**
+ * binlog_archive_options.flags: nothing is written, sent or removed: binlog_shipper_run only tells what it would do. Not
+ * within a writer.
+ */
+#define BINLOG_ARCHIVE_DRY_RUN 2
+
+/** binlog_archive_status.state: nothing waits, or nobody has begun. */
+#define BINLOG_ARCHIVE_IDLE 0
+
+/** binlog_archive_status.state: segments are being shipped. */
+#define BINLOG_ARCHIVE_WORKING 1
+
+/** binlog_archive_status.state: something has failed, and is tried again later. */
+#define BINLOG_ARCHIVE_WAITING 2
+
+/** binlog_archive_event.kind: a segment is about to be sent, or compared. */
+#define BINLOG_ARCHIVE_EVENT_BEGINS 1
+
+/** binlog_archive_event.kind: so many more bytes of it have been taken, or were found in the store from an earlier try. */
+#define BINLOG_ARCHIVE_EVENT_SENT 2
+
+/** binlog_archive_event.kind: the store holds it. */
+#define BINLOG_ARCHIVE_EVENT_UPLOADED 3
+
+/** binlog_archive_event.kind: its file here was removed. */
+#define BINLOG_ARCHIVE_EVENT_PRUNED 4
+
+/** binlog_archive_event.kind: something has failed. */
+#define BINLOG_ARCHIVE_EVENT_FAILED 5
+
+/** binlog_archive_problem.kind: a segment that was shipped is not in the store. */
+#define BINLOG_ARCHIVE_PROBLEM_MISSING 1
+
+/** binlog_archive_problem.kind: the object in the store is another one than was shipped. */
+#define BINLOG_ARCHIVE_PROBLEM_DIFFERENT 2
+
+/** binlog_archive_problem.kind: segments of the log that are neither here nor in the store. */
+#define BINLOG_ARCHIVE_PROBLEM_GAP 3
+
+/**
+ * binlog_archive_problem.kind: an object whose name begins with the log's, and that is no segment of it. It is left alone,
+ * and counted in binlog_archive_verified.foreign alone.
+ */
+#define BINLOG_ARCHIVE_PROBLEM_FOREIGN 4
+
+/** binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do. */
+#define BINLOG_ARCHIVE_VERIFY_READ_BACK 1
+
 /** Records of a log, one after the other. Belongs to one thread at a time. */
 typedef struct binlog_cursor binlog_cursor;
 
@@ -227,6 +320,9 @@ typedef struct binlog_hook_result binlog_hook_result;
 
 /** A log to be read. Threads may share it, closing excepted. */
 typedef struct binlog_reader binlog_reader;
+
+/** Ships one log to one store, beside its writer or without one. Threads may share it, closing excepted. */
+typedef struct binlog_shipper binlog_shipper;
 
 /** A log being written. Threads may share it, closing excepted. */
 typedef struct binlog_writer binlog_writer;
@@ -315,8 +411,11 @@ typedef struct binlog_retention {
   uint64_t segments;
   /** The oldest go until all together take no more than so many bytes, the one being written among them; 0 = no rule. */
   uint64_t bytes;
+  /** BINLOG_RETENTION_UNSHIPPED. */
+  uint32_t flags;
+  uint32_t reserved32;
   /** Must be 0. */
-  uint64_t reserved[4];
+  uint64_t reserved[3];
 } binlog_retention;
 
 /** A segment that was removed, or would be. Everything in it lives until the callback returns. */
@@ -353,6 +452,75 @@ typedef struct binlog_required {
   /** Must be 0. */
   uint64_t reserved[3];
 } binlog_required;
+
+/** How far the work on one segment has come. Everything in it lives until the callback returns. */
+typedef struct binlog_progress {
+  /** The file that is being read. */
+  const char *path;
+  /** Bytes of it that were read, to be written and to be compared with what was written: in the end twice bytes. */
+  uint64_t done;
+  /** Length of the file in bytes. */
+  uint64_t bytes;
+  uint64_t reserved[2];
+} binlog_progress;
+
+/**
+ * Is told how far the work has come, about once for each 4 MiB, and when a segment begins, is written and is compared; in
+ * the thread of the call. Returns 0 to go on; anything else stops the work: the call fails with BINLOG_E_IO, and the
+ * current segment is as it was. It must not throw or jump out.
+ */
+typedef int32_t (*binlog_progress_callback)(void *userdata, const struct binlog_progress *progress);
+
+/** How finished segments are compressed, and what becomes of them. Zeros are the defaults. */
+typedef struct binlog_compress_options {
+  /** sizeof(binlog_compress_options) of the caller. */
+  size_t struct_size;
+  /** BINLOG_COMPRESS_*. */
+  uint32_t flags;
+  /** BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: what blocks are compressed with; 0 = zstd. */
+  uint32_t codec;
+  /** zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has none; gzip's end at 9, and 3 is its usual one. */
+  int32_t level;
+  /** Threads that compress, the calling one among them: 1 to 64; 0 = 1, and none is started. */
+  uint32_t threads;
+  /**
+   * Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 1 MiB. A block is what is read and decompressed to show
+   * one record.
+   */
+  uint32_t block_bytes;
+  /** BINLOG_WHOLE_*. */
+  uint32_t whole;
+  /** Is told how far the work has come; may be NULL. Must be NULL in binlog_archive_options.compress. */
+  binlog_progress_callback on_progress;
+  /** Given to on_progress. */
+  void *on_progress_userdata;
+  /** Must be 0. */
+  uint64_t reserved[6];
+} binlog_compress_options;
+
+/** A segment that was compressed, or made an ordinary one again. Everything in it lives until the callback returns. */
+typedef struct binlog_compressed {
+  /** The file that was made, or that an earlier run had made. */
+  const char *path;
+  /** The file that it was made of. */
+  const char *source;
+  /** SHA-256 of what was made, in hexadecimal digits, with BINLOG_COMPRESS_SHA256_NAME; else NULL. */
+  const char *sha256;
+  /** The segment's number in its log. */
+  uint64_t sequence;
+  /** Records in it, events not counted; 0 after a dry run. */
+  uint64_t records;
+  /** Length of the source in bytes, and of what was made; the second is 0 after a dry run. */
+  uint64_t bytes_before;
+  uint64_t bytes_after;
+  /** 1 when the source is gone; else 0. */
+  uint32_t source_removed;
+  uint32_t reserved32;
+  uint64_t reserved[2];
+} binlog_compressed;
+
+/** Is told of a segment that was compressed, or made an ordinary one again. */
+typedef void (*binlog_compressed_callback)(void *userdata, const struct binlog_compressed *compressed);
 
 /** A segment, as hooks see it. Everything in it lives until the callback returns. */
 typedef struct binlog_segment_file {
@@ -416,10 +584,78 @@ typedef struct binlog_hook {
 
 /**
  * Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
- * active file that somebody removed. `error` lives until it returns, and is not freed. Called in the thread in which it
- * happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+ * active file that somebody removed, shipping to a store. `error` lives until it returns, and is not freed. Called in the
+ * thread in which it happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
  */
 typedef void (*binlog_failure_callback)(void *userdata, const struct binlog_error *error);
+
+/** Where a log is shipped to, and how. Zeros are the defaults; only url is needed. */
+typedef struct binlog_archive_options {
+  /** sizeof(binlog_archive_options) of the caller. */
+  size_t struct_size;
+  /** BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE, BINLOG_ARCHIVE_DRY_RUN. */
+  uint32_t flags;
+  /** Requests at a time, for the parts of one segment: 1 to 64; 0 = 4. */
+  uint32_t in_flight;
+  /**
+   * The store: `s3://BUCKET/PREFIX?region=...`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX?account=...`,
+   * `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND` with %p for the file's path and %f for its
+   * name; docs/stores.md tells all of their options. A URL with something secret in it is refused.
+   */
+  const char *url;
+  /**
+   * A file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL = the environment has
+   * them, or the machine itself.
+   */
+  const char *credentials;
+  /**
+   * Which segments stay here once the store holds them; NULL = all. A segment that the store does not hold stays in any
+   * case, and so do those behind it. Before a file is removed the store is asked once more.
+   */
+  const struct binlog_retention *keep;
+  /**
+   * Each segment is compressed before it is shipped, and the source removed; NULL = segments go as they are. whole,
+   * on_progress and the flags about sources and dry runs must be 0.
+   */
+  const struct binlog_compress_options *compress;
+  /**
+   * Segments over this many bytes go in parts of it, up to 1 GiB, or in larger ones where it would take more than 1000;
+   * 0 = 8 MiB. An upload holds as many parts in memory as are in flight. S3, Google and Azure want 5 MiB at least.
+   */
+  uint64_t part_bytes;
+  /** Bytes a second that are sent at most; 0 = no limit. */
+  uint64_t bandwidth;
+  /** After so many milliseconds without any progress a request has failed; 0 = 30000. */
+  uint64_t timeout_ms;
+  /**
+   * How long to wait after a first failure at most, and, doubling, after one of many, in milliseconds; 0 = 1000 and 300000.
+   * The time is chosen at random between nothing and that, so that many who fail at once do not come back at once.
+   */
+  uint64_t first_delay_ms;
+  uint64_t longest_delay_ms;
+  /** For how many milliseconds binlog_shipper_run tries again without getting any further before it fails; 0 = 300000. */
+  uint64_t patience_ms;
+  /**
+   * What is left of uploads of this log that were begun, by whomever, longer ago than this is given up at the start, so
+   * that it costs nothing any longer; in milliseconds, 0 = 7 days.
+   */
+  uint64_t stale_ms;
+  /**
+   * Within a writer: for how many milliseconds binlog_writer_close goes on shipping; 0 = 5000. What is left then is
+   * shipped when the log is opened again.
+   */
+  uint64_t close_wait_ms;
+  /** Permission bits of `<log>.archive`, the file in the log's directory that says how far each segment is; 0 = 0640. */
+  uint32_t file_mode;
+  /**
+   * Threads at work, 1 to 64; 0 = 1, which is only the one that ships. With more, so many compute the checksums of a segment
+   * that goes in parts, and while one becomes an object, as many less one that come next are read already, and their parts
+   * are sent. They become objects in their order all the same.
+   */
+  uint32_t threads;
+  /** Must be 0. */
+  uint64_t reserved[6];
+} binlog_archive_options;
 
 /**
  * How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
@@ -502,8 +738,14 @@ typedef struct binlog_writer_options {
   uint64_t heartbeat_ms;
   /** Group that owns new files: its name, or its number in digits; NULL = as the system gives it. */
   const char *file_group;
+  /**
+   * Ships closed segments to a store, in a thread of the library; NULL = does not. on_failure is told of each failure. A
+   * log that is one file has no closed segments: BINLOG_E_UNSUPPORTED. Hooks that move or remove segments do not go
+   * together with it: what is gone cannot be shipped.
+   */
+  const struct binlog_archive_options *archive;
   /** Must be 0. */
-  uint64_t reserved[6];
+  uint64_t reserved[5];
 } binlog_writer_options;
 
 /** A record, to append or as a cursor shows it. To append one, set it to zeros and fill in what is needed. */
@@ -599,8 +841,21 @@ typedef struct binlog_reader_options {
   binlog_drop_callback on_loss_drop;
   /** What the log must be; NULL = any. */
   const struct binlog_required *require;
+  /**
+   * For a log in a store: a directory of this machine that keeps what was fetched, so that it is not fetched again. It is
+   * made when it is not there, any number of processes may share it, and what is in it is verified when it is used. NULL =
+   * nothing is kept.
+   */
+  const char *cache;
+  /** How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB. */
+  uint64_t cache_bytes;
+  /**
+   * For a log in a store: a file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL =
+   * the environment has them, or the machine itself.
+   */
+  const char *credentials;
   /** Must be 0. */
-  uint64_t reserved[5];
+  uint64_t reserved[2];
 } binlog_reader_options;
 
 /** What a segment says about itself. The strings live as long as the reader. */
@@ -698,6 +953,117 @@ typedef struct binlog_recovery {
   uint64_t reserved[4];
 } binlog_recovery;
 
+/** Something that happens while a log is shipped or compared. Everything in it lives until the callback returns. */
+typedef struct binlog_archive_event {
+  /** BINLOG_ARCHIVE_EVENT_*. */
+  uint32_t kind;
+  /** With _UPLOADED, 1 when the store held the segment already; else 0. */
+  uint32_t found;
+  /** With _BEGINS, _UPLOADED and _PRUNED, the segment's file; else NULL. */
+  const char *path;
+  /** Likewise its number in the log; else 0. */
+  uint64_t sequence;
+  /** Likewise the length of the file in bytes; with _SENT, how many more bytes have been taken; with _FAILED 0. */
+  uint64_t bytes;
+  /** With _FAILED, what has failed, which is not freed; else NULL. */
+  const struct binlog_error *error;
+  /** With _FAILED, nanoseconds until it is tried again, -1 when it is not; else 0. */
+  int64_t wait_ns;
+  uint64_t reserved[2];
+} binlog_archive_event;
+
+/**
+ * Is told what happens, in the thread of the call that does it. Returns 0 to go on; anything else makes the call stop as
+ * binlog_shipper_stop does, but only this call. It may ask for status and metrics, but must not ship, verify or close, and
+ * must not throw or jump out.
+ */
+typedef int32_t (*binlog_archive_event_callback)(void *userdata, const struct binlog_archive_event *event);
+
+/** What binlog_shipper_run has done, or would do. */
+typedef struct binlog_archive_report {
+  /** Segments that the store holds now and was not known to hold before, and their bytes. */
+  uint64_t uploaded_segments;
+  uint64_t uploaded_bytes;
+  /** How many of them were there already. */
+  uint64_t found_segments;
+  /** Segments that were removed here, and their bytes. */
+  uint64_t pruned_segments;
+  uint64_t pruned_bytes;
+  /** 1 when it was told to stop before all was done; else 0. */
+  uint32_t stopped;
+  uint32_t reserved32;
+  uint64_t reserved[4];
+} binlog_archive_report;
+
+/** Something that is wrong with what the store holds. Everything in it lives until the callback returns. */
+typedef struct binlog_archive_problem {
+  /** BINLOG_ARCHIVE_PROBLEM_*. */
+  uint32_t kind;
+  /** With _MISSING, 1 when the segment's file is still here; else 0. */
+  uint32_t is_here;
+  /** The segment's number in the log, and with _GAP that of the last one that is missing, too; 0 and 0 with _FOREIGN. */
+  uint64_t sequence;
+  uint64_t last_sequence;
+  /** The object's name; NULL with _GAP. */
+  const char *object;
+  /** A line for people. */
+  const char *message;
+  uint64_t reserved[2];
+} binlog_archive_problem;
+
+/** Is told of a problem, in the thread of the call. */
+typedef void (*binlog_archive_problem_callback)(void *userdata, const struct binlog_archive_problem *problem);
+
+/** What binlog_shipper_verify has found. */
+typedef struct binlog_archive_verified {
+  /** Segments that the store holds as they were shipped, and their bytes. */
+  uint64_t sound_segments;
+  uint64_t sound_bytes;
+  /** Closed segments that wait to be shipped. */
+  uint64_t waiting_segments;
+  /** Numbers of the oldest and the newest segment that are here or there; 0 when there is none. */
+  uint64_t first_sequence;
+  uint64_t last_sequence;
+  /** How many problems there are, and how many objects that are no segments of the log. */
+  uint64_t problems;
+  uint64_t foreign;
+  /** 1 when it was told to stop before all was looked at; else 0. */
+  uint32_t stopped;
+  uint32_t reserved32;
+  uint64_t reserved[4];
+} binlog_archive_verified;
+
+/** How far the shipping of a log is. Counters begin at 0 when the shipper or the writer is opened. */
+typedef struct binlog_archive_status {
+  /** The log's name, and the store's URL without options. They live as long as the shipper or the writer. */
+  const char *log;
+  const char *store;
+  /** BINLOG_ARCHIVE_IDLE, _WORKING or _WAITING. */
+  uint32_t state;
+  uint32_t reserved32;
+  /** Closed segments that the store does not hold yet, and their bytes. */
+  uint64_t waiting_segments;
+  uint64_t waiting_bytes;
+  /** How long ago the oldest of them was closed, in nanoseconds; 0 when none waits. */
+  int64_t oldest_waiting_ns;
+  /** Segments that the store was found to hold, and their bytes. */
+  uint64_t uploaded_segments;
+  uint64_t uploaded_bytes;
+  /** Bytes that were sent, also in vain. */
+  uint64_t sent_bytes;
+  /** Segments whose files were removed here. */
+  uint64_t pruned_segments;
+  /** Steps that have failed; binlog_shipper_last_failure or binlog_writer_archive_failure has the last one. */
+  uint64_t failures;
+  /** When the last one failed, in nanoseconds since the Unix epoch; 0 = none has. */
+  int64_t last_failure_ns;
+  /** When a segment was found in the store last, in nanoseconds since the Unix epoch; 0 = none was. */
+  int64_t last_upload_ns;
+  /** Number of the newest segment up to which all closed ones are in the store; 0 = of none. */
+  uint64_t shipped_up_to;
+  uint64_t reserved[8];
+} binlog_archive_status;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -722,7 +1088,7 @@ binlog_status binlog_retention_init(struct binlog_retention *retention, size_t s
  *
  * `each` (may be NULL) is told of each segment that went, log by log, the oldest first, after all of them have gone; it is
  * called in this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any
- * thread.
+ * thread. Of a log that is shipped to a store, what is in none yet stays, unless BINLOG_RETENTION_UNSHIPPED is set.
  *
  * Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
  * when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
@@ -757,6 +1123,53 @@ binlog_status binlog_hook_result_set_error(struct binlog_hook_result *result,
  * Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_required_init(struct binlog_required *required, size_t struct_size);
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_compress_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_compress_options_init(struct binlog_compress_options *options, size_t struct_size);
+
+/**
+ * Compresses finished segments: those in the directory `path` that have a successor, of each log there, or of the one
+ * called `log` when that is not NULL; one file; or the files that match a pattern. The newest segment of each log, in which
+ * a writer goes on, and those that are compressed already are passed over in a directory; a log of one file is compressed
+ * when it is named and was closed, and stays beside what is made of it. No lock is taken, and no writer or reader is
+ * disturbed. `options` may be NULL.
+ *
+ * At each moment, also when the power fails, each segment is there and whole in one of its two forms: what is made is made
+ * durable, read back and compared record by record before the source goes. What a run that was cut short has left is
+ * finished or removed by the next.
+ *
+ * `each` (may be NULL) is told of each segment, log by log, the oldest first, after all were compressed, in this thread; it
+ * must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+ *
+ * Returns BINLOG_OK, also when there was nothing to do; BINLOG_E_INVALID for wrong options, a URL, and a file that cannot be
+ * compressed, which is the newest of its log, not closed, or compressed already; BINLOG_E_NOT_FOUND when nothing is there;
+ * BINLOG_E_LOCKED when a writer or another process has the segment; BINLOG_E_CORRUPT when it is damaged;
+ * BINLOG_E_UNSUPPORTED when this build lacks the codec; BINLOG_E_NO_SPACE, BINLOG_E_IO. The segment that failed is as it
+ * was; the others of a directory are compressed nevertheless, and the error is the first one.
+ */
+binlog_status binlog_compress(const char *path,
+                              const char *log,
+                              const struct binlog_compress_options *options,
+                              binlog_compressed_callback each,
+                              void *userdata,
+                              size_t *count_out,
+                              struct binlog_error **err);
+
+/**
+ * Makes ordinary segments of compressed ones, with the same records under the same ids; a file that was compressed as a
+ * whole becomes what it was, byte for byte. Of the options, BINLOG_COMPRESS_KEEP_SOURCE, BINLOG_COMPRESS_REMOVE_SINGLE,
+ * BINLOG_COMPRESS_DRY_RUN and on_progress count. Otherwise as binlog_compress.
+ */
+binlog_status binlog_decompress(const char *path,
+                                const char *log,
+                                const struct binlog_compress_options *options,
+                                binlog_compressed_callback each,
+                                void *userdata,
+                                size_t *count_out,
+                                struct binlog_error **err);
 
 /** Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread. */
 uint32_t binlog_version_number(void);
@@ -979,8 +1392,9 @@ binlog_status binlog_writer_heartbeat(struct binlog_writer *writer, struct binlo
 
 /**
  * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
- * an old segment, the `.active` file, an active file that somebody removed. binlog_writer_options.on_failure is told of
- * each. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+ * an old segment, the `.active` file, an active file that somebody removed, shipping to a store.
+ * binlog_writer_options.on_failure is told of each. Never waits. Any thread.
+ * Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
  */
 binlog_status binlog_writer_failures(const struct binlog_writer *writer, uint64_t *out, struct binlog_error **err);
 
@@ -995,9 +1409,14 @@ binlog_status binlog_reader_options_init(struct binlog_reader_options *options, 
  * compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
  * with binlog_reader_close; cursors go on without it. Any thread.
  *
+ * The URL of a store, as binlog_archive_options.url has it, is a log too that is read where it lies, in a few requests:
+ * `s3://BUCKET/PREFIX?region=...` all of its segments, with the name of one behind the prefix only that, with a pattern (`*`,
+ * `[...]`) in its place those that match. A request that fails for a passing reason is tried again for half a minute.
+ *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
  * does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
- * BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO.
+ * BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A library that was
+ * built without the feature "upload" reads no stores: BINLOG_E_UNSUPPORTED.
  */
 binlog_status binlog_reader_open(const char *path_or_glob,
                                  const struct binlog_reader_options *options,
@@ -1233,6 +1652,136 @@ binlog_status binlog_recover_in_place(const char *path,
  * a pattern), BINLOG_E_IO, BINLOG_E_NO_SPACE.
  */
 binlog_status binlog_rebuild_index(const char *path, size_t *written_out, struct binlog_error **err);
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_archive_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_archive_options_init(struct binlog_archive_options *options, size_t struct_size);
+
+/**
+ * Makes a shipper of the log called `log` in a directory; of the only one there when `log` is NULL. Nothing is sent yet, and
+ * no request is made. A writer may have the log open: only segments that have a successor are shipped. Options are not
+ * needed after the call. Close the shipper with binlog_shipper_close. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for a URL or options that are none, and for several logs without a name;
+ * BINLOG_E_NOT_FOUND when there is no such directory or log; BINLOG_E_LOCKED when somebody ships the log already, which may
+ * be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the library was built without the
+ * feature "upload".
+ */
+binlog_status binlog_shipper_open(const char *directory,
+                                  const char *log,
+                                  const struct binlog_archive_options *options,
+                                  struct binlog_shipper **out,
+                                  struct binlog_error **err);
+
+/**
+ * Ships all segments that are closed, in their order, and removes those here that need not stay. What fails and may work
+ * later is tried again for as long as binlog_archive_options.patience_ms says. `on_event` (may be NULL) is told of each
+ * step in this thread; `out` (may be NULL) gets the sums. Any thread; those that ship take turns.
+ *
+ * Returns BINLOG_OK, also when there was nothing to ship, or it was told to stop: out->stopped tells. Otherwise the first
+ * failure that somebody has to mend, or that did not pass in that time; no later segment is shipped before it:
+ * BINLOG_E_MISMATCH when the store holds another object of the segment's name, which is left as it is; BINLOG_E_IO and what
+ * else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID.
+ */
+binlog_status binlog_shipper_run(struct binlog_shipper *shipper,
+                                 binlog_archive_event_callback on_event,
+                                 void *userdata,
+                                 struct binlog_archive_report *out,
+                                 struct binlog_error **err);
+
+/**
+ * Ships what there is and what is still to come, until binlog_shipper_stop is called or `on_event` says so. What fails is
+ * tried again for ever: `on_event` (may be NULL) and the status tell of it. Any thread.
+ *
+ * Returns BINLOG_OK when it was told to stop; BINLOG_E_FORKED, BINLOG_E_INVALID.
+ */
+binlog_status binlog_shipper_follow(struct binlog_shipper *shipper,
+                                    binlog_archive_event_callback on_event,
+                                    void *userdata,
+                                    struct binlog_error **err);
+
+/**
+ * Makes the calls in progress return soon, and those that are still to come at once: what is being sent is given up, and
+ * gone on with by the next shipper. Does not wait for them. A stopped shipper stays so. Any thread, and a signal handler
+ * too; NULL is a no-op. Returns BINLOG_OK.
+ */
+binlog_status binlog_shipper_stop(struct binlog_shipper *shipper);
+
+/**
+ * Compares what the store holds with what is here, and with what is known of what was here. Nothing is changed. `flags` is 0
+ * or BINLOG_ARCHIVE_VERIFY_READ_BACK. `on_problem` (may be NULL) is told of each problem, in the order of the segments, and
+ * of foreign objects behind them, when all was looked at; `on_event` (may be NULL) of each segment that is compared; both
+ * with `userdata`, in this thread, and they must not throw or jump out. `out` (may be NULL) gets the sums. Any thread; waits
+ * until nobody ships with this shipper.
+ *
+ * Returns BINLOG_OK, also when something is wrong: out->problems tells; BINLOG_E_UNSUPPORTED for `exec:`, whose objects
+ * nobody can look at; BINLOG_E_IO and what else the store or the system says, without another try; BINLOG_E_FORKED,
+ * BINLOG_E_INVALID.
+ */
+binlog_status binlog_shipper_verify(struct binlog_shipper *shipper,
+                                    uint32_t flags,
+                                    binlog_archive_problem_callback on_problem,
+                                    binlog_archive_event_callback on_event,
+                                    void *userdata,
+                                    struct binlog_archive_verified *out,
+                                    struct binlog_error **err);
+
+/** How far it is. Never waits for those who ship. Any thread. Returns BINLOG_OK, BINLOG_E_FORKED or BINLOG_E_INVALID. */
+binlog_status binlog_shipper_status(const struct binlog_shipper *shipper,
+                                    struct binlog_archive_status *out,
+                                    struct binlog_error **err);
+
+/**
+ * The same in the text format of Prometheus, with a NUL at its end, to the `cap` bytes at `buf`; its length without the NUL
+ * to `len_out` (may be NULL). `buf` may be NULL when `cap` is 0. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_TOO_LARGE when it does not fit: then nothing is written but the length, to `len_out`, and the
+ * next text may be longer by some digits; BINLOG_E_FORKED, BINLOG_E_INVALID.
+ */
+binlog_status binlog_shipper_metrics(const struct binlog_shipper *shipper,
+                                     char *buf,
+                                     size_t cap,
+                                     size_t *len_out,
+                                     struct binlog_error **err);
+
+/**
+ * The last failure since the shipper was opened, to be freed with binlog_error_free; NULL when nothing has failed. Any
+ * thread.
+ */
+struct binlog_error *binlog_shipper_last_failure(const struct binlog_shipper *shipper);
+
+/**
+ * Frees the shipper, so that another one may ship the log. NULL is a no-op. No other thread may be using the shipper: call
+ * binlog_shipper_stop and wait for those that run.
+ */
+void binlog_shipper_close(struct binlog_shipper *shipper);
+
+/**
+ * How far the shipping is that binlog_writer_options.archive has asked for. Never waits. Any thread. Returns BINLOG_OK;
+ * BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID; BINLOG_E_UNSUPPORTED when the library
+ * was built without the feature "upload".
+ */
+binlog_status binlog_writer_archive_status(const struct binlog_writer *writer,
+                                           struct binlog_archive_status *out,
+                                           struct binlog_error **err);
+
+/**
+ * The same in the text format of Prometheus: see binlog_shipper_metrics. Any thread. Returns BINLOG_OK, BINLOG_E_TOO_LARGE as
+ * that does, and otherwise as binlog_writer_archive_status.
+ */
+binlog_status binlog_writer_archive_metrics(const struct binlog_writer *writer,
+                                            char *buf,
+                                            size_t cap,
+                                            size_t *len_out,
+                                            struct binlog_error **err);
+
+/**
+ * What has failed last in shipping since the writer was opened, to be freed with binlog_error_free; NULL when nothing has.
+ * binlog_writer_options.on_failure is told of each failure when it happens. Any thread.
+ */
+struct binlog_error *binlog_writer_archive_failure(const struct binlog_writer *writer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -36,7 +36,7 @@ bad() { failed=$((failed + 1)) && echo "FAIL  $1"; }
 make_stub() {
   echo '#include <binlog.h>'
   # shellcheck disable=SC2016
-  awk '/^(binlog_status|void|const char \*|u?int[0-9]+_t) ?\*?binlog_[a-z_]+\(/ { inside = 1 }
+  awk '/^(binlog_status|void|const char \*|struct binlog_error \*|u?int[0-9]+_t) ?\*?binlog_[a-z_]+\(/ { inside = 1 }
     inside { if (sub(/\);$/, ") { __builtin_trap(); }")) { print; inside = 0 } else print }' "$header"
 }
 make_stub >"$work/stub.c"

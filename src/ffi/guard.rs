@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void, CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::types::*;
 use crate::error::{Error, Result};
@@ -114,6 +114,18 @@ pub(super) unsafe fn path<'a>(text: *const c_char, what: &str) -> Result<&'a Pat
     }
 }
 
+/// A path, unless it is NULL.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn path_if_any(text: *const c_char, what: &str) -> Result<Option<PathBuf>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { path(text, what) }.map(|path| Some(path.to_owned()))
+}
+
 /// Structs that begin with their own size and may grow in later versions.
 ///
 /// # Safety
@@ -131,6 +143,10 @@ unsafe impl SelfSized for binlog_roll_options {}
 unsafe impl SelfSized for binlog_retention {}
 // SAFETY: as above.
 unsafe impl SelfSized for binlog_required {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_compress_options {}
+// SAFETY: as above.
+unsafe impl SelfSized for binlog_archive_options {}
 
 /// No struct of options will ever be larger; a size beyond is a mistake and not read.
 const LARGEST: usize = 4096;

@@ -94,8 +94,8 @@ pub struct binlog_hook {
 }
 
 /// Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
-/// active file that somebody removed. `error` lives until it returns, and is not freed. Called in the thread in which it
-/// happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+/// active file that somebody removed, shipping to a store. `error` lives until it returns, and is not freed. Called in the
+/// thread in which it happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
 pub type binlog_failure_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, error: *const binlog_error)>;
 
 // The layout is part of the interface: tests/c/layout.c asserts the same numbers.

@@ -2,6 +2,8 @@
 //! `include/binlog.h` is generated from here; `docs/c-api.md` gives the rules that all of it follows.
 #![allow(non_camel_case_types)]
 
+mod archive;
+mod compress;
 mod cursor;
 mod error;
 mod guard;
@@ -16,6 +18,8 @@ mod types;
 mod version;
 mod writer;
 
+pub use archive::*;
+pub use compress::*;
 pub use cursor::*;
 pub use error::*;
 pub use hooks::*;

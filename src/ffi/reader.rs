@@ -77,9 +77,14 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 /// compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
 /// with binlog_reader_close; cursors go on without it. Any thread.
 ///
+/// The URL of a store, as binlog_archive_options.url has it, is a log too that is read where it lies, in a few requests:
+/// `s3://BUCKET/PREFIX?region=...` all of its segments, with the name of one behind the prefix only that, with a pattern (`*`,
+/// `[...]`) in its place those that match. A request that fails for a passing reason is tried again for half a minute.
+///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
 /// does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
-/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO.
+/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A library that was
+/// built without the feature "upload" reads no stores: BINLOG_E_UNSUPPORTED.
 ///
 /// # Safety
 /// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -229,7 +234,13 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         BINLOG_READER_SALVAGE => ReaderMode::Salvage,
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
-    // SAFETY: the caller's promise.
-    let require = unsafe { required(given.require) }?;
-    Ok(ReaderOptions { mode, on_loss, require })
+    // SAFETY: the caller's promises.
+    let (require, cache, credentials) = unsafe {
+        (
+            required(given.require)?,
+            path_if_any(given.cache, "binlog_reader_options.cache")?,
+            path_if_any(given.credentials, "binlog_reader_options.credentials")?,
+        )
+    };
+    Ok(ReaderOptions { mode, on_loss, require, cache, cache_bytes: given.cache_bytes, credentials })
 }

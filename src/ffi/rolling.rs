@@ -71,6 +71,10 @@ pub struct binlog_roll_options {
     pub reserved: [u64; 5],
 }
 
+/// binlog_retention.flags: of a log that is shipped to a store, remove what is in none yet, too. Without it such a segment
+/// stays, with those behind it, whatever the rules say. Not in binlog_archive_options.keep.
+pub const BINLOG_RETENTION_UNSHIPPED: u32 = 1;
+
 /// Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
 /// they say. Zeros keep everything.
 #[repr(C)]
@@ -84,8 +88,11 @@ pub struct binlog_retention {
     pub segments: u64,
     /// The oldest go until all together take no more than so many bytes, the one being written among them; 0 = no rule.
     pub bytes: u64,
+    /// BINLOG_RETENTION_UNSHIPPED.
+    pub flags: u32,
+    pub reserved32: u32,
     /// Must be 0.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
 }
 
 /// binlog_prune: remove nothing, and tell what would be removed.
@@ -154,7 +161,7 @@ pub unsafe extern "C" fn binlog_retention_init(retention: *mut binlog_retention,
 ///
 /// `each` (may be NULL) is told of each segment that went, log by log, the oldest first, after all of them have gone; it is
 /// called in this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any
-/// thread.
+/// thread. Of a log that is shipped to a store, what is in none yet stays, unless BINLOG_RETENTION_UNSHIPPED is set.
 ///
 /// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
 /// when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
@@ -229,10 +236,15 @@ pub(super) unsafe fn retention(given: *const binlog_retention) -> Result<Retenti
     // SAFETY: the caller's promise.
     let given = unsafe { sized(given, "binlog_retention") }?;
     check_reserved("binlog_retention", &given.reserved)?;
+    check_reserved("binlog_retention", &[u64::from(given.reserved32)])?;
+    if given.flags & !BINLOG_RETENTION_UNSHIPPED != 0 {
+        return Err(Error::invalid(format!("binlog_retention.flags has unknown bits: {:#x}", given.flags)));
+    }
     Ok(Retention {
         age: nonzero(given.age_ms).map(Duration::from_millis),
         segments: nonzero(given.segments),
         bytes: nonzero(given.bytes),
+        unshipped: given.flags & BINLOG_RETENTION_UNSHIPPED != 0,
     })
 }
 

@@ -4,6 +4,8 @@
 
 use std::ffi::{c_char, c_void};
 
+pub use super::archive::binlog_archive_options;
+pub use super::compress::binlog_compress_options;
 pub use super::hooks::{binlog_failure_callback, binlog_hook};
 pub use super::required::binlog_required;
 pub use super::rolling::{binlog_retention, binlog_roll_options};
@@ -27,7 +29,7 @@ pub const BINLOG_E_IO: i32 = -2;
 pub const BINLOG_E_CORRUPT: i32 = -3;
 /// There is no such file, log, record, type or key.
 pub const BINLOG_E_NOT_FOUND: i32 = -4;
-/// Another writer has the log open.
+/// Another writer has the log open, or somebody else ships it.
 pub const BINLOG_E_LOCKED: i32 = -5;
 /// A record, a batch or a buffer is over its limit.
 pub const BINLOG_E_TOO_LARGE: i32 = -6;
@@ -42,7 +44,7 @@ pub const BINLOG_E_FORKED: i32 = -10;
 /// Records that were asked for are no longer in the log, because old segments were removed: binlog_error_missed says
 /// which. Told once; the next call goes on behind them.
 pub const BINLOG_E_MISSED: i32 = -11;
-/// The log is another one than was required.
+/// The log is another one than was required, or a store holds another object than was shipped.
 pub const BINLOG_E_MISMATCH: i32 = -12;
 /// A defect of the library. The handle must not be used any more, except to close it.
 pub const BINLOG_E_PANIC: i32 = -100;
@@ -245,8 +247,12 @@ pub struct binlog_writer_options {
     pub heartbeat_ms: u64,
     /// Group that owns new files: its name, or its number in digits; NULL = as the system gives it.
     pub file_group: *const c_char,
+    /// Ships closed segments to a store, in a thread of the library; NULL = does not. on_failure is told of each failure. A
+    /// log that is one file has no closed segments: BINLOG_E_UNSUPPORTED. Hooks that move or remove segments do not go
+    /// together with it: what is gone cannot be shipped.
+    pub archive: *const binlog_archive_options,
     /// Must be 0.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 
 /// Something that a salvaging cursor or a recovery could not read. Everything in it lives until the callback returns.
@@ -302,8 +308,17 @@ pub struct binlog_reader_options {
     pub on_loss_drop: binlog_drop_callback,
     /// What the log must be; NULL = any.
     pub require: *const binlog_required,
+    /// For a log in a store: a directory of this machine that keeps what was fetched, so that it is not fetched again. It is
+    /// made when it is not there, any number of processes may share it, and what is in it is verified when it is used. NULL =
+    /// nothing is kept.
+    pub cache: *const c_char,
+    /// How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB.
+    pub cache_bytes: u64,
+    /// For a log in a store: a file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL =
+    /// the environment has them, or the machine itself.
+    pub credentials: *const c_char,
     /// Must be 0.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 2],
 }
 
 /// Which records a cursor shows. Zeros show all.
@@ -420,6 +435,9 @@ pub struct binlog_error {
 /// A log being written. Threads may share it, closing excepted.
 pub struct binlog_writer {
     pub(super) writer: crate::Writer,
+    /// What a status points to, once somebody has asked for it.
+    #[cfg_attr(not(feature = "upload"), allow(dead_code))]
+    pub(super) archive: std::sync::OnceLock<super::archive::ArchiveStrings>,
 }
 
 /// A log to be read. Threads may share it, closing excepted.

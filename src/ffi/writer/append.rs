@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use crate::error::{Error, Result};
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
-use crate::format::packed::Frame;
+use crate::format::packed::Run;
+use crate::writer::{NewRun, Sums};
 use crate::{Metadata, NewRecord};
 
 /// Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
@@ -151,10 +152,10 @@ pub unsafe extern "C" fn binlog_writer_append_packed(
         guard(err, || {
             let writer = by_ref(writer, "writer")?;
             let frames = slice(frames.cast::<u8>(), len, "frames")?;
-            check_frames(frames)?;
+            let sums = check_frames(frames)?;
             let mut rest = frames;
-            let each = std::iter::from_fn(move || next_frame(&mut rest).ok().flatten());
-            Ok(put_id(first_id_out, writer.writer.append_batch(each)?))
+            let runs = std::iter::from_fn(move || next_run(&mut rest).ok().flatten());
+            Ok(put_id(first_id_out, writer.writer.append_runs(runs, sums)?))
         })
     }
 }
@@ -221,23 +222,29 @@ unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
     })
 }
 
-fn next_frame<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRecord<'a>>> {
-    let frame = Frame::decode(frames, BINLOG_RECORD_NO_PAYLOAD).map_err(|e| Error::invalid(e.to_string()))?;
-    let Some(frame) = frame else { return Ok(None) };
-    if frame.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
+/// The records that the first run of frames stands for.
+#[inline(always)]
+fn next_run<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRun<'a>>> {
+    let run = Run::decode(frames, BINLOG_RECORD_NO_PAYLOAD).map_err(|e| Error::invalid(e.to_string()))?;
+    let Some(run) = run else { return Ok(None) };
+    if run.first.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
         return Err(Error::invalid("a packed record was read without its payload, and so cannot be appended"));
     }
-    let timed = frame.time != 0 || frame.flags & BINLOG_RECORD_TIME != 0;
-    Ok(Some(NewRecord {
-        type_id: frame.type_id,
-        time: timed.then_some(frame.time),
-        metadata: Metadata::from_bytes(frame.metadata),
-        payload: frame.payload,
-    }))
+    let timed = run.first.time != 0 || run.first.flags & BINLOG_RECORD_TIME != 0;
+    let first = NewRecord {
+        type_id: run.first.type_id,
+        time: timed.then_some(run.first.time),
+        metadata: Metadata::from_bytes(run.first.metadata),
+        payload: run.first.payload,
+    };
+    Ok(Some(NewRun { first, others: Some(run) }))
 }
 
-fn check_frames(frames: &[u8]) -> Result<()> {
-    let mut rest = frames;
-    while next_frame(&mut rest)?.is_some() {}
-    Ok(())
+/// What the frames come to. All of them are looked at before any is appended.
+fn check_frames(frames: &[u8]) -> Result<Sums> {
+    let (mut rest, mut sums) = (frames, Sums::default());
+    while let Some(run) = next_run(&mut rest)? {
+        sums.add(&run);
+    }
+    Ok(sums)
 }

@@ -190,8 +190,9 @@ pub unsafe extern "C" fn binlog_writer_heartbeat(
 }
 
 /// How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
-/// an old segment, the `.active` file, an active file that somebody removed. binlog_writer_options.on_failure is told of
-/// each. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+/// an old segment, the `.active` file, an active file that somebody removed, shipping to a store.
+/// binlog_writer_options.on_failure is told of each. Never waits. Any thread.
+/// Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
 ///
 /// # Safety
 /// `writer` is NULL or open, `out` is writable, `err` NULL or writable.

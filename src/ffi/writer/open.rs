@@ -1,6 +1,7 @@
 //! Opening and closing.
 
 use std::ffi::c_char;
+use std::sync::OnceLock;
 
 use super::options::writer_options;
 use crate::ffi::guard::*;
@@ -31,7 +32,7 @@ pub unsafe extern "C" fn binlog_writer_open(
             let options = writer_options(options)?;
             let out = by_mut(out, "out")?;
             let writer = Writer::open(path(directory, "directory")?, options)?;
-            Ok(give(out, binlog_writer { writer }))
+            Ok(give(out, binlog_writer { writer, archive: OnceLock::new() }))
         })
     }
 }
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn binlog_writer_open_file(
             let options = writer_options(options)?;
             let out = by_mut(out, "out")?;
             let writer = Writer::open_file(crate::ffi::guard::path(path, "path")?, options)?;
-            Ok(give(out, binlog_writer { writer }))
+            Ok(give(out, binlog_writer { writer, archive: OnceLock::new() }))
         })
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::ffi::archive::ship_by;
 use crate::ffi::guard::*;
 use crate::ffi::hooks::{failure_listener, hooks_of};
 use crate::ffi::required::{parameters, required};
@@ -54,6 +55,7 @@ pub(super) unsafe fn writer_options(given: *const binlog_writer_options) -> Resu
         };
         identity(&given, &mut options)?;
         sizes(&given, &mut options);
+        ship_by(&mut options, given.archive)?;
         Ok(options)
     }
 }

@@ -1,0 +1,142 @@
+//! Tells a caller's functions what happens while a log is shipped.
+
+use std::ffi::c_void;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::null;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::types::*;
+use crate::error::Error;
+use crate::ffi::error::c_string;
+use crate::ffi::guard::Userdata;
+use crate::ffi::types::*;
+use crate::{Problem, Pruned, ShipMonitor, Shipped};
+
+/// One call that ships or compares.
+pub(super) struct Call<'a> {
+    on_event: binlog_archive_event_callback,
+    userdata: Userdata,
+    /// The shipper was told to stop.
+    stopped: &'a AtomicBool,
+    /// This call was, by its callback.
+    ended: AtomicBool,
+}
+
+const NOTHING: binlog_archive_event = binlog_archive_event {
+    kind: 0,
+    found: 0,
+    path: null(),
+    sequence: 0,
+    bytes: 0,
+    error: null(),
+    wait_ns: 0,
+    reserved: [0; 2],
+};
+
+impl<'a> Call<'a> {
+    pub fn new(on_event: binlog_archive_event_callback, userdata: *mut c_void, stopped: &'a AtomicBool) -> Self {
+        let userdata = Userdata { pointer: userdata, drop: None };
+        Call { on_event, userdata, stopped, ended: AtomicBool::new(false) }
+    }
+
+    fn tell(&self, event: &binlog_archive_event) {
+        let Some(on_event) = self.on_event else { return };
+        // SAFETY: what `event` points to outlives the call, and the userdata is the caller's own.
+        if unsafe { on_event(self.userdata.pointer, event) } != 0 {
+            self.ended.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn tell_of(&self, kind: u32, path: &Path, event: binlog_archive_event) {
+        let path = c_string(path.as_os_str().as_bytes());
+        self.tell(&binlog_archive_event { kind, path: path.as_ptr(), ..event });
+    }
+}
+
+impl ShipMonitor for Call<'_> {
+    fn begins(&self, segment: &Shipped) {
+        let (sequence, bytes) = (segment.sequence, segment.bytes);
+        let event = binlog_archive_event { sequence, bytes, ..NOTHING };
+        self.tell_of(BINLOG_ARCHIVE_EVENT_BEGINS, &segment.path, event);
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.tell(&binlog_archive_event { kind: BINLOG_ARCHIVE_EVENT_SENT, bytes, ..NOTHING });
+    }
+
+    fn uploaded(&self, segment: &Shipped) {
+        let (sequence, bytes) = (segment.sequence, segment.bytes);
+        let event = binlog_archive_event { sequence, bytes, found: u32::from(segment.found), ..NOTHING };
+        self.tell_of(BINLOG_ARCHIVE_EVENT_UPLOADED, &segment.path, event);
+    }
+
+    fn pruned(&self, segment: &Pruned) {
+        let (sequence, bytes) = (segment.sequence, segment.bytes);
+        let event = binlog_archive_event { sequence, bytes, ..NOTHING };
+        self.tell_of(BINLOG_ARCHIVE_EVENT_PRUNED, &segment.path, event);
+    }
+
+    fn failed(&self, error: &Error, wait: Option<Duration>) {
+        let wait_ns = wait.map_or(-1, |wait| i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+        let error = binlog_error::new(error);
+        self.tell(&binlog_archive_event { kind: BINLOG_ARCHIVE_EVENT_FAILED, error: &error, wait_ns, ..NOTHING });
+    }
+
+    fn stop(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.ended.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells of each problem, and of each object that is none of the log's.
+///
+/// # Safety
+/// `each` may be called with `userdata`.
+pub(super) unsafe fn tell_problems(
+    each: binlog_archive_problem_callback,
+    userdata: *mut c_void,
+    problems: &[Problem],
+    foreign: &[String],
+) {
+    let Some(each) = each else { return };
+    for problem in problems {
+        let (kind, is_here, sequence, last_sequence, object) = match problem {
+            Problem::Missing { sequence, object, is_here } => {
+                (BINLOG_ARCHIVE_PROBLEM_MISSING, *is_here, *sequence, *sequence, Some(object))
+            }
+            Problem::Different { sequence, object } => {
+                (BINLOG_ARCHIVE_PROBLEM_DIFFERENT, false, *sequence, *sequence, Some(object))
+            }
+            Problem::Gap { first, last } => (BINLOG_ARCHIVE_PROBLEM_GAP, false, *first, *last, None),
+        };
+        let object = object.map(|object| c_string(object.as_bytes()));
+        let message = c_string(problem.to_string().as_bytes());
+        let told = binlog_archive_problem {
+            kind,
+            is_here: u32::from(is_here),
+            sequence,
+            last_sequence,
+            object: object.as_ref().map_or(null(), |object| object.as_ptr()),
+            message: message.as_ptr(),
+            reserved: [0; 2],
+        };
+        // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
+        unsafe { each(userdata, &told) };
+    }
+    for name in foreign {
+        let (object, message) =
+            (c_string(name.as_bytes()), c_string(format!("{name} is no segment of the log").as_bytes()));
+        let told = binlog_archive_problem {
+            kind: BINLOG_ARCHIVE_PROBLEM_FOREIGN,
+            is_here: 0,
+            sequence: 0,
+            last_sequence: 0,
+            object: object.as_ptr(),
+            message: message.as_ptr(),
+            reserved: [0; 2],
+        };
+        // SAFETY: as above.
+        unsafe { each(userdata, &told) };
+    }
+}

@@ -1,0 +1,270 @@
+//! The shipper's handle.
+
+use std::ffi::{c_char, c_void};
+
+use super::engine::Engine;
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::ffi::guard::*;
+use crate::ffi::types::*;
+
+/// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_archive_options). Any thread.
+/// Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_archive_options_init(
+    options: *mut binlog_archive_options,
+    struct_size: usize,
+) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(options, struct_size, "binlog_archive_options")) }
+}
+
+/// Makes a shipper of the log called `log` in a directory; of the only one there when `log` is NULL. Nothing is sent yet, and
+/// no request is made. A writer may have the log open: only segments that have a successor are shipped. Options are not
+/// needed after the call. Close the shipper with binlog_shipper_close. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID for a URL or options that are none, and for several logs without a name;
+/// BINLOG_E_NOT_FOUND when there is no such directory or log; BINLOG_E_LOCKED when somebody ships the log already, which may
+/// be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the library was built without the
+/// feature "upload".
+///
+/// # Safety
+/// `directory` is a NUL-terminated string, `log` NULL or one, `options` NULL or valid, `out` a place for a pointer, `err`
+/// NULL or one.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_open(
+    directory: *const c_char,
+    log: *const c_char,
+    options: *const binlog_archive_options,
+    out: *mut *mut binlog_shipper,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let out = by_mut(out, "out")?;
+            let directory = path(directory, "directory")?;
+            let log = if log.is_null() { None } else { Some(text(log, "log")?) };
+            let engine = Engine::open(directory, log, by_ref(options, "options")?)?;
+            Ok(give(out, binlog_shipper { engine }))
+        })
+    }
+}
+
+/// Ships all segments that are closed, in their order, and removes those here that need not stay. What fails and may work
+/// later is tried again for as long as binlog_archive_options.patience_ms says. `on_event` (may be NULL) is told of each
+/// step in this thread; `out` (may be NULL) gets the sums. Any thread; those that ship take turns.
+///
+/// Returns BINLOG_OK, also when there was nothing to ship, or it was told to stop: out->stopped tells. Otherwise the first
+/// failure that somebody has to mend, or that did not pass in that time; no later segment is shipped before it:
+/// BINLOG_E_MISMATCH when the store holds another object of the segment's name, which is left as it is; BINLOG_E_IO and what
+/// else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `shipper` is NULL or open, `on_event` NULL or a function, `out` and `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_run(
+    shipper: *mut binlog_shipper,
+    on_event: binlog_archive_event_callback,
+    userdata: *mut c_void,
+    out: *mut binlog_archive_report,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let report = by_ref(shipper, "shipper")?.engine.run(on_event, userdata)?;
+            if let Some(out) = out.as_mut() {
+                *out = report;
+            }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Ships what there is and what is still to come, until binlog_shipper_stop is called or `on_event` says so. What fails is
+/// tried again for ever: `on_event` (may be NULL) and the status tell of it. Any thread.
+///
+/// Returns BINLOG_OK when it was told to stop; BINLOG_E_FORKED, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `shipper` is NULL or open, `on_event` NULL or a function, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_follow(
+    shipper: *mut binlog_shipper,
+    on_event: binlog_archive_event_callback,
+    userdata: *mut c_void,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_ref(shipper, "shipper")?.engine.follow(on_event, userdata)?;
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Makes the calls in progress return soon, and those that are still to come at once: what is being sent is given up, and
+/// gone on with by the next shipper. Does not wait for them. A stopped shipper stays so. Any thread, and a signal handler
+/// too; NULL is a no-op. Returns BINLOG_OK.
+///
+/// # Safety
+/// `shipper` is NULL or open.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_stop(shipper: *mut binlog_shipper) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            if let Some(shipper) = shipper.as_ref() {
+                shipper.engine.stop();
+            }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Compares what the store holds with what is here, and with what is known of what was here. Nothing is changed. `flags` is 0
+/// or BINLOG_ARCHIVE_VERIFY_READ_BACK. `on_problem` (may be NULL) is told of each problem, in the order of the segments, and
+/// of foreign objects behind them, when all was looked at; `on_event` (may be NULL) of each segment that is compared; both
+/// with `userdata`, in this thread, and they must not throw or jump out. `out` (may be NULL) gets the sums. Any thread; waits
+/// until nobody ships with this shipper.
+///
+/// Returns BINLOG_OK, also when something is wrong: out->problems tells; BINLOG_E_UNSUPPORTED for `exec:`, whose objects
+/// nobody can look at; BINLOG_E_IO and what else the store or the system says, without another try; BINLOG_E_FORKED,
+/// BINLOG_E_INVALID.
+///
+/// # Safety
+/// `shipper` is NULL or open, `on_problem` and `on_event` NULL or functions, `out` and `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_verify(
+    shipper: *mut binlog_shipper,
+    flags: u32,
+    on_problem: binlog_archive_problem_callback,
+    on_event: binlog_archive_event_callback,
+    userdata: *mut c_void,
+    out: *mut binlog_archive_verified,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let shipper = by_ref(shipper, "shipper")?;
+            if flags & !BINLOG_ARCHIVE_VERIFY_READ_BACK != 0 {
+                return Err(Error::invalid(format!("flags has unknown bits: {flags:#x}")));
+            }
+            let read_back = flags & BINLOG_ARCHIVE_VERIFY_READ_BACK != 0;
+            let verified = shipper.engine.verify(read_back, on_problem, on_event, userdata)?;
+            if let Some(out) = out.as_mut() {
+                *out = verified;
+            }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// How far it is. Never waits for those who ship. Any thread. Returns BINLOG_OK, BINLOG_E_FORKED or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `shipper` is NULL or open, `out` is writable, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_status(
+    shipper: *const binlog_shipper,
+    out: *mut binlog_archive_status,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (shipper, out) = (by_ref(shipper, "shipper")?, by_mut(out, "out")?);
+            *out = shipper.engine.status()?;
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// The same in the text format of Prometheus, with a NUL at its end, to the `cap` bytes at `buf`; its length without the NUL
+/// to `len_out` (may be NULL). `buf` may be NULL when `cap` is 0. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_TOO_LARGE when it does not fit: then nothing is written but the length, to `len_out`, and the
+/// next text may be longer by some digits; BINLOG_E_FORKED, BINLOG_E_INVALID.
+///
+/// # Safety
+/// `shipper` is NULL or open, `buf` points to `cap` writable bytes, `len_out` and `err` are NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_metrics(
+    shipper: *const binlog_shipper,
+    buf: *mut c_char,
+    cap: usize,
+    len_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe { guard(err, || copy_text(&by_ref(shipper, "shipper")?.engine.metrics()?, buf, cap, len_out)) }
+}
+
+/// The last failure since the shipper was opened, to be freed with binlog_error_free; NULL when nothing has failed. Any
+/// thread.
+///
+/// # Safety
+/// `shipper` is NULL or open.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_last_failure(shipper: *const binlog_shipper) -> *mut binlog_error {
+    let mut failure = std::ptr::null_mut();
+    // SAFETY: the caller's promise.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            failure = handed_out(by_ref(shipper, "shipper")?.engine.last_failure());
+            Ok(BINLOG_OK)
+        });
+    }
+    failure
+}
+
+/// Frees the shipper, so that another one may ship the log. NULL is a no-op. No other thread may be using the shipper: call
+/// binlog_shipper_stop and wait for those that run.
+///
+/// # Safety
+/// `shipper` is NULL or open and used by nobody else; it must not be used afterwards.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_close(shipper: *mut binlog_shipper) {
+    // SAFETY: every handle was made by Box::into_raw and is given back once.
+    unsafe {
+        guard(std::ptr::null_mut(), || {
+            if !shipper.is_null() {
+                Box::from_raw(shipper).engine.close();
+            }
+            Ok(BINLOG_OK)
+        });
+    }
+}
+
+/// An error for the caller to free, if there is one.
+pub(super) fn handed_out(error: Option<Error>) -> *mut binlog_error {
+    error.map_or(std::ptr::null_mut(), |error| Box::into_raw(Box::new(binlog_error::new(&error))))
+}
+
+/// # Safety
+/// `buf` points to `cap` writable bytes, `len_out` is NULL or writable.
+pub(super) unsafe fn copy_text(text: &str, buf: *mut c_char, cap: usize, len_out: *mut usize) -> Result<binlog_status> {
+    if buf.is_null() && cap > 0 {
+        return Err(Error::invalid("buf is NULL"));
+    }
+    // SAFETY: the caller's promise.
+    if let Some(out) = unsafe { len_out.as_mut() } {
+        *out = text.len();
+    }
+    if cap <= text.len() {
+        let reason = format!("the text and its NUL have {} bytes, and the buffer {cap}", text.len() + 1);
+        return Err(Error::new(crate::Kind::TooLarge, reason));
+    }
+    // SAFETY: there is room for the text and the NUL, and nobody else knows the buffer.
+    unsafe {
+        buf.cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), text.len());
+        buf.add(text.len()).write(0);
+    }
+    Ok(BINLOG_OK)
+}

@@ -1,0 +1,235 @@
+//! What shipping is told and what it tells, as C sees it.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
+
+use std::ffi::{c_char, c_void};
+
+use crate::ffi::types::*;
+
+/// binlog_archive_options.flags: within a writer, closing it does not roll first. The records of the newest segment are
+/// shipped then when the log has been opened again and has rolled.
+pub const BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE: u32 = 1;
+/// binlog_archive_options.flags: nothing is written, sent or removed: binlog_shipper_run only tells what it would do. Not
+/// within a writer.
+pub const BINLOG_ARCHIVE_DRY_RUN: u32 = 2;
+
+/// binlog_archive_status.state: nothing waits, or nobody has begun.
+pub const BINLOG_ARCHIVE_IDLE: u32 = 0;
+/// binlog_archive_status.state: segments are being shipped.
+pub const BINLOG_ARCHIVE_WORKING: u32 = 1;
+/// binlog_archive_status.state: something has failed, and is tried again later.
+pub const BINLOG_ARCHIVE_WAITING: u32 = 2;
+
+/// binlog_archive_event.kind: a segment is about to be sent, or compared.
+pub const BINLOG_ARCHIVE_EVENT_BEGINS: u32 = 1;
+/// binlog_archive_event.kind: so many more bytes of it have been taken, or were found in the store from an earlier try.
+pub const BINLOG_ARCHIVE_EVENT_SENT: u32 = 2;
+/// binlog_archive_event.kind: the store holds it.
+pub const BINLOG_ARCHIVE_EVENT_UPLOADED: u32 = 3;
+/// binlog_archive_event.kind: its file here was removed.
+pub const BINLOG_ARCHIVE_EVENT_PRUNED: u32 = 4;
+/// binlog_archive_event.kind: something has failed.
+pub const BINLOG_ARCHIVE_EVENT_FAILED: u32 = 5;
+
+/// binlog_archive_problem.kind: a segment that was shipped is not in the store.
+pub const BINLOG_ARCHIVE_PROBLEM_MISSING: u32 = 1;
+/// binlog_archive_problem.kind: the object in the store is another one than was shipped.
+pub const BINLOG_ARCHIVE_PROBLEM_DIFFERENT: u32 = 2;
+/// binlog_archive_problem.kind: segments of the log that are neither here nor in the store.
+pub const BINLOG_ARCHIVE_PROBLEM_GAP: u32 = 3;
+/// binlog_archive_problem.kind: an object whose name begins with the log's, and that is no segment of it. It is left alone,
+/// and counted in binlog_archive_verified.foreign alone.
+pub const BINLOG_ARCHIVE_PROBLEM_FOREIGN: u32 = 4;
+
+/// binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do.
+pub const BINLOG_ARCHIVE_VERIFY_READ_BACK: u32 = 1;
+
+/// Where a log is shipped to, and how. Zeros are the defaults; only url is needed.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_options {
+    /// sizeof(binlog_archive_options) of the caller.
+    pub struct_size: usize,
+    /// BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE, BINLOG_ARCHIVE_DRY_RUN.
+    pub flags: u32,
+    /// Requests at a time, for the parts of one segment: 1 to 64; 0 = 4.
+    pub in_flight: u32,
+    /// The store: `s3://BUCKET/PREFIX?region=...`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX?account=...`,
+    /// `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND` with %p for the file's path and %f for its
+    /// name; docs/stores.md tells all of their options. A URL with something secret in it is refused.
+    pub url: *const c_char,
+    /// A file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL = the environment has
+    /// them, or the machine itself.
+    pub credentials: *const c_char,
+    /// Which segments stay here once the store holds them; NULL = all. A segment that the store does not hold stays in any
+    /// case, and so do those behind it. Before a file is removed the store is asked once more.
+    pub keep: *const binlog_retention,
+    /// Each segment is compressed before it is shipped, and the source removed; NULL = segments go as they are. whole,
+    /// on_progress and the flags about sources and dry runs must be 0.
+    pub compress: *const binlog_compress_options,
+    /// Segments over this many bytes go in parts of it, up to 1 GiB, or in larger ones where it would take more than 1000;
+    /// 0 = 8 MiB. An upload holds as many parts in memory as are in flight. S3, Google and Azure want 5 MiB at least.
+    pub part_bytes: u64,
+    /// Bytes a second that are sent at most; 0 = no limit.
+    pub bandwidth: u64,
+    /// After so many milliseconds without any progress a request has failed; 0 = 30000.
+    pub timeout_ms: u64,
+    /// How long to wait after a first failure at most, and, doubling, after one of many, in milliseconds; 0 = 1000 and 300000.
+    /// The time is chosen at random between nothing and that, so that many who fail at once do not come back at once.
+    pub first_delay_ms: u64,
+    pub longest_delay_ms: u64,
+    /// For how many milliseconds binlog_shipper_run tries again without getting any further before it fails; 0 = 300000.
+    pub patience_ms: u64,
+    /// What is left of uploads of this log that were begun, by whomever, longer ago than this is given up at the start, so
+    /// that it costs nothing any longer; in milliseconds, 0 = 7 days.
+    pub stale_ms: u64,
+    /// Within a writer: for how many milliseconds binlog_writer_close goes on shipping; 0 = 5000. What is left then is
+    /// shipped when the log is opened again.
+    pub close_wait_ms: u64,
+    /// Permission bits of `<log>.archive`, the file in the log's directory that says how far each segment is; 0 = 0640.
+    pub file_mode: u32,
+    /// Threads at work, 1 to 64; 0 = 1, which is only the one that ships. With more, so many compute the checksums of a segment
+    /// that goes in parts, and while one becomes an object, as many less one that come next are read already, and their parts
+    /// are sent. They become objects in their order all the same.
+    pub threads: u32,
+    /// Must be 0.
+    pub reserved: [u64; 6],
+}
+
+/// How far the shipping of a log is. Counters begin at 0 when the shipper or the writer is opened.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_status {
+    /// The log's name, and the store's URL without options. They live as long as the shipper or the writer.
+    pub log: *const c_char,
+    pub store: *const c_char,
+    /// BINLOG_ARCHIVE_IDLE, _WORKING or _WAITING.
+    pub state: u32,
+    pub reserved32: u32,
+    /// Closed segments that the store does not hold yet, and their bytes.
+    pub waiting_segments: u64,
+    pub waiting_bytes: u64,
+    /// How long ago the oldest of them was closed, in nanoseconds; 0 when none waits.
+    pub oldest_waiting_ns: i64,
+    /// Segments that the store was found to hold, and their bytes.
+    pub uploaded_segments: u64,
+    pub uploaded_bytes: u64,
+    /// Bytes that were sent, also in vain.
+    pub sent_bytes: u64,
+    /// Segments whose files were removed here.
+    pub pruned_segments: u64,
+    /// Steps that have failed; binlog_shipper_last_failure or binlog_writer_archive_failure has the last one.
+    pub failures: u64,
+    /// When the last one failed, in nanoseconds since the Unix epoch; 0 = none has.
+    pub last_failure_ns: i64,
+    /// When a segment was found in the store last, in nanoseconds since the Unix epoch; 0 = none was.
+    pub last_upload_ns: i64,
+    /// Number of the newest segment up to which all closed ones are in the store; 0 = of none.
+    pub shipped_up_to: u64,
+    pub reserved: [u64; 8],
+}
+
+/// Something that happens while a log is shipped or compared. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_event {
+    /// BINLOG_ARCHIVE_EVENT_*.
+    pub kind: u32,
+    /// With _UPLOADED, 1 when the store held the segment already; else 0.
+    pub found: u32,
+    /// With _BEGINS, _UPLOADED and _PRUNED, the segment's file; else NULL.
+    pub path: *const c_char,
+    /// Likewise its number in the log; else 0.
+    pub sequence: u64,
+    /// Likewise the length of the file in bytes; with _SENT, how many more bytes have been taken; with _FAILED 0.
+    pub bytes: u64,
+    /// With _FAILED, what has failed, which is not freed; else NULL.
+    pub error: *const binlog_error,
+    /// With _FAILED, nanoseconds until it is tried again, -1 when it is not; else 0.
+    pub wait_ns: i64,
+    pub reserved: [u64; 2],
+}
+
+/// Is told what happens, in the thread of the call that does it. Returns 0 to go on; anything else makes the call stop as
+/// binlog_shipper_stop does, but only this call. It may ask for status and metrics, but must not ship, verify or close, and
+/// must not throw or jump out.
+pub type binlog_archive_event_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, event: *const binlog_archive_event) -> i32>;
+
+/// What binlog_shipper_run has done, or would do.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_report {
+    /// Segments that the store holds now and was not known to hold before, and their bytes.
+    pub uploaded_segments: u64,
+    pub uploaded_bytes: u64,
+    /// How many of them were there already.
+    pub found_segments: u64,
+    /// Segments that were removed here, and their bytes.
+    pub pruned_segments: u64,
+    pub pruned_bytes: u64,
+    /// 1 when it was told to stop before all was done; else 0.
+    pub stopped: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 4],
+}
+
+/// Something that is wrong with what the store holds. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_problem {
+    /// BINLOG_ARCHIVE_PROBLEM_*.
+    pub kind: u32,
+    /// With _MISSING, 1 when the segment's file is still here; else 0.
+    pub is_here: u32,
+    /// The segment's number in the log, and with _GAP that of the last one that is missing, too; 0 and 0 with _FOREIGN.
+    pub sequence: u64,
+    pub last_sequence: u64,
+    /// The object's name; NULL with _GAP.
+    pub object: *const c_char,
+    /// A line for people.
+    pub message: *const c_char,
+    pub reserved: [u64; 2],
+}
+
+/// Is told of a problem, in the thread of the call.
+pub type binlog_archive_problem_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, problem: *const binlog_archive_problem)>;
+
+/// What binlog_shipper_verify has found.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_archive_verified {
+    /// Segments that the store holds as they were shipped, and their bytes.
+    pub sound_segments: u64,
+    pub sound_bytes: u64,
+    /// Closed segments that wait to be shipped.
+    pub waiting_segments: u64,
+    /// Numbers of the oldest and the newest segment that are here or there; 0 when there is none.
+    pub first_sequence: u64,
+    pub last_sequence: u64,
+    /// How many problems there are, and how many objects that are no segments of the log.
+    pub problems: u64,
+    pub foreign: u64,
+    /// 1 when it was told to stop before all was looked at; else 0.
+    pub stopped: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 4],
+}
+
+/// Ships one log to one store, beside its writer or without one. Threads may share it, closing excepted.
+pub struct binlog_shipper {
+    pub(super) engine: super::engine::Engine,
+}
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_archive_options>() == 168);
+    assert!(size_of::<binlog_archive_status>() == 176);
+    assert!(size_of::<binlog_archive_event>() == 64);
+    assert!(size_of::<binlog_archive_report>() == 80);
+    assert!(size_of::<binlog_archive_problem>() == 56);
+    assert!(size_of::<binlog_archive_verified>() == 96);
+};

@@ -1,0 +1,314 @@
+//! Compression of finished segments, and back.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
+
+use std::ffi::{c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use super::error::c_string;
+use super::guard::*;
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, OnProgress, Whole};
+
+/// binlog_compress_options.flags: the source stays, beside what was made of it; readers take one of the two.
+pub const BINLOG_COMPRESS_KEEP_SOURCE: u32 = 1;
+/// binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`. A library
+/// that was built without the feature "archive" answers BINLOG_E_UNSUPPORTED.
+pub const BINLOG_COMPRESS_SHA256_NAME: u32 = 2;
+/// binlog_compress_options.flags: no segment gets a zstd dictionary. Without it, one with blocks of 256 KiB or less
+/// does if a try with some of them shows that it saves clearly more than it takes.
+pub const BINLOG_COMPRESS_NO_DICTIONARY: u32 = 4;
+/// binlog_compress_options.flags: nothing is written; what would be done is told.
+pub const BINLOG_COMPRESS_DRY_RUN: u32 = 8;
+/// binlog_compress_options.flags: the source goes also when it is a log of one file, which stays else.
+pub const BINLOG_COMPRESS_REMOVE_SINGLE: u32 = 16;
+
+/// binlog_compress_options.whole: a compressed segment is a segment as any other, of which one record can be read alone.
+pub const BINLOG_WHOLE_NONE: u32 = 0;
+/// binlog_compress_options.whole: the file is compressed as a whole by gzip, for the tools of others: `<name>.binlog.gz`. Of
+/// such a file, finding one record costs reading all before it.
+pub const BINLOG_WHOLE_GZIP: u32 = 1;
+/// binlog_compress_options.whole: likewise by zstd: `<name>.binlog.zst`.
+pub const BINLOG_WHOLE_ZSTD: u32 = 2;
+
+/// How far the work on one segment has come. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_progress {
+    /// The file that is being read.
+    pub path: *const c_char,
+    /// Bytes of it that were read, to be written and to be compared with what was written: in the end twice bytes.
+    pub done: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    pub reserved: [u64; 2],
+}
+
+/// Is told how far the work has come, about once for each 4 MiB, and when a segment begins, is written and is compared; in
+/// the thread of the call. Returns 0 to go on; anything else stops the work: the call fails with BINLOG_E_IO, and the
+/// current segment is as it was. It must not throw or jump out.
+pub type binlog_progress_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, progress: *const binlog_progress) -> i32>;
+
+/// How finished segments are compressed, and what becomes of them. Zeros are the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_compress_options {
+    /// sizeof(binlog_compress_options) of the caller.
+    pub struct_size: usize,
+    /// BINLOG_COMPRESS_*.
+    pub flags: u32,
+    /// BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: what blocks are compressed with; 0 = zstd.
+    pub codec: u32,
+    /// zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has none; gzip's end at 9, and 3 is its usual one.
+    pub level: i32,
+    /// Threads that compress, the calling one among them: 1 to 64; 0 = 1, and none is started.
+    pub threads: u32,
+    /// Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 1 MiB. A block is what is read and decompressed to show
+    /// one record.
+    pub block_bytes: u32,
+    /// BINLOG_WHOLE_*.
+    pub whole: u32,
+    /// Is told how far the work has come; may be NULL. Must be NULL in binlog_archive_options.compress.
+    pub on_progress: binlog_progress_callback,
+    /// Given to on_progress.
+    pub on_progress_userdata: *mut c_void,
+    /// Must be 0.
+    pub reserved: [u64; 6],
+}
+
+/// A segment that was compressed, or made an ordinary one again. Everything in it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_compressed {
+    /// The file that was made, or that an earlier run had made.
+    pub path: *const c_char,
+    /// The file that it was made of.
+    pub source: *const c_char,
+    /// SHA-256 of what was made, in hexadecimal digits, with BINLOG_COMPRESS_SHA256_NAME; else NULL.
+    pub sha256: *const c_char,
+    /// The segment's number in its log.
+    pub sequence: u64,
+    /// Records in it, events not counted; 0 after a dry run.
+    pub records: u64,
+    /// Length of the source in bytes, and of what was made; the second is 0 after a dry run.
+    pub bytes_before: u64,
+    pub bytes_after: u64,
+    /// 1 when the source is gone; else 0.
+    pub source_removed: u32,
+    pub reserved32: u32,
+    pub reserved: [u64; 2],
+}
+
+/// Is told of a segment that was compressed, or made an ordinary one again.
+pub type binlog_compressed_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, compressed: *const binlog_compressed)>;
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_progress>() == 40);
+    assert!(size_of::<binlog_compress_options>() == 96);
+    assert!(size_of::<binlog_compressed>() == 80);
+};
+
+/// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_compress_options). Any thread.
+/// Returns BINLOG_OK or BINLOG_E_INVALID.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_compress_options_init(
+    options: *mut binlog_compress_options,
+    struct_size: usize,
+) -> binlog_status {
+    // SAFETY: the caller's promise.
+    unsafe { guard(std::ptr::null_mut(), || init_sized(options, struct_size, "binlog_compress_options")) }
+}
+
+/// Compresses finished segments: those in the directory `path` that have a successor, of each log there, or of the one
+/// called `log` when that is not NULL; one file; or the files that match a pattern. The newest segment of each log, in which
+/// a writer goes on, and those that are compressed already are passed over in a directory; a log of one file is compressed
+/// when it is named and was closed, and stays beside what is made of it. No lock is taken, and no writer or reader is
+/// disturbed. `options` may be NULL.
+///
+/// At each moment, also when the power fails, each segment is there and whole in one of its two forms: what is made is made
+/// durable, read back and compared record by record before the source goes. What a run that was cut short has left is
+/// finished or removed by the next.
+///
+/// `each` (may be NULL) is told of each segment, log by log, the oldest first, after all were compressed, in this thread; it
+/// must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+///
+/// Returns BINLOG_OK, also when there was nothing to do; BINLOG_E_INVALID for wrong options, a URL, and a file that cannot be
+/// compressed, which is the newest of its log, not closed, or compressed already; BINLOG_E_NOT_FOUND when nothing is there;
+/// BINLOG_E_LOCKED when a writer or another process has the segment; BINLOG_E_CORRUPT when it is damaged;
+/// BINLOG_E_UNSUPPORTED when this build lacks the codec; BINLOG_E_NO_SPACE, BINLOG_E_IO. The segment that failed is as it
+/// was; the others of a directory are compressed nevertheless, and the error is the first one.
+///
+/// # Safety
+/// `path` is a NUL-terminated string, `log` NULL or one, `options` NULL or valid, `each` NULL or a function, `count_out` and
+/// `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_compress(
+    path: *const c_char,
+    log: *const c_char,
+    options: *const binlog_compress_options,
+    each: binlog_compressed_callback,
+    userdata: *mut c_void,
+    count_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (mut options, whole) = compress_options(options)?;
+            options.log = log_of(log)?;
+            let place = super::guard::path(path, "path")?;
+            let made = match whole {
+                None => crate::compress(place, &options),
+                Some(whole) => crate::pack(place, whole, &options),
+            }?;
+            tell_compressed(each, userdata, &made, count_out);
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Makes ordinary segments of compressed ones, with the same records under the same ids; a file that was compressed as a
+/// whole becomes what it was, byte for byte. Of the options, BINLOG_COMPRESS_KEEP_SOURCE, BINLOG_COMPRESS_REMOVE_SINGLE,
+/// BINLOG_COMPRESS_DRY_RUN and on_progress count. Otherwise as binlog_compress.
+///
+/// # Safety
+/// As for binlog_compress.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_decompress(
+    path: *const c_char,
+    log: *const c_char,
+    options: *const binlog_compress_options,
+    each: binlog_compressed_callback,
+    userdata: *mut c_void,
+    count_out: *mut usize,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (mut options, _) = compress_options(options)?;
+            options.log = log_of(log)?;
+            let made = crate::decompress(super::guard::path(path, "path")?, &options)?;
+            tell_compressed(each, userdata, &made, count_out);
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// # Safety
+/// `log` is NULL or a NUL-terminated string.
+unsafe fn log_of(log: *const c_char) -> Result<Option<String>> {
+    if log.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { text(log, "log") }.map(|log| Some(log.to_owned()))
+}
+
+/// What a segment is compressed with, and into which whole file, if into one.
+///
+/// # Safety
+/// `given` is NULL or valid, and its callback may be called with its userdata as long as the options are there.
+pub(super) unsafe fn compress_options(
+    given: *const binlog_compress_options,
+) -> Result<(CompressOptions, Option<Whole>)> {
+    const FLAGS: u32 = BINLOG_COMPRESS_KEEP_SOURCE
+        | BINLOG_COMPRESS_SHA256_NAME
+        | BINLOG_COMPRESS_NO_DICTIONARY
+        | BINLOG_COMPRESS_DRY_RUN
+        | BINLOG_COMPRESS_REMOVE_SINGLE;
+    // SAFETY: the caller's promise.
+    let given = unsafe { sized(given, "binlog_compress_options") }?;
+    check_reserved("binlog_compress_options", &given.reserved)?;
+    if given.flags & !FLAGS != 0 {
+        return Err(Error::invalid(format!("binlog_compress_options.flags has unknown bits: {:#x}", given.flags)));
+    }
+    let has = |flag| given.flags & flag != 0;
+    let mut options = CompressOptions {
+        dictionary: if has(BINLOG_COMPRESS_NO_DICTIONARY) { Dictionary::Never } else { Dictionary::Auto },
+        keep_source: has(BINLOG_COMPRESS_KEEP_SOURCE),
+        remove_single: has(BINLOG_COMPRESS_REMOVE_SINGLE),
+        sha256_name: has(BINLOG_COMPRESS_SHA256_NAME),
+        dry_run: has(BINLOG_COMPRESS_DRY_RUN),
+        progress: given.on_progress.map(|call| listener(call, given.on_progress_userdata)),
+        ..CompressOptions::default()
+    };
+    if given.codec != 0 {
+        let codec = u8::try_from(given.codec).ok().and_then(Codec::from_byte);
+        options.codec = codec.ok_or_else(|| Error::invalid(format!("there is no codec {}", given.codec)))?;
+    }
+    for (to, value) in [(&mut options.threads, given.threads), (&mut options.block_bytes, given.block_bytes)] {
+        if value != 0 {
+            *to = value;
+        }
+    }
+    if given.level != 0 {
+        options.level = given.level;
+    }
+    let whole = match given.whole {
+        BINLOG_WHOLE_NONE => None,
+        BINLOG_WHOLE_GZIP => Some(Whole::Gzip),
+        BINLOG_WHOLE_ZSTD => Some(Whole::Zstd),
+        whole => return Err(Error::invalid(format!("binlog_compress_options.whole has no value {whole}"))),
+    };
+    Ok((options, whole))
+}
+
+fn listener(
+    call: unsafe extern "C" fn(*mut c_void, *const binlog_progress) -> i32,
+    userdata: *mut c_void,
+) -> OnProgress {
+    let userdata = Userdata { pointer: userdata, drop: None };
+    Arc::new(move |progress: &ArchiveProgress| {
+        // All of it, so that it is the closure that may be sent.
+        let userdata: &Userdata = &userdata;
+        let path = c_string(progress.path.as_os_str().as_bytes());
+        let (done, bytes) = (progress.done, progress.bytes);
+        let told = binlog_progress { path: path.as_ptr(), done, bytes, reserved: [0; 2] };
+        // SAFETY: what `told` points to outlives the call, and the userdata is the caller's own.
+        unsafe { call(userdata.pointer, &told) == 0 }
+    })
+}
+
+/// # Safety
+/// `each` may be called with `userdata`, and `count_out` is NULL or writable.
+unsafe fn tell_compressed(
+    each: binlog_compressed_callback,
+    userdata: *mut c_void,
+    made: &[Compressed],
+    count_out: *mut usize,
+) {
+    for one in made {
+        let Some(each) = each else { break };
+        let (path, source) = (c_string(one.path.as_os_str().as_bytes()), c_string(one.source.as_os_str().as_bytes()));
+        let sha256 = one.sha256.as_ref().map(|sha256| c_string(sha256.as_bytes()));
+        let told = binlog_compressed {
+            path: path.as_ptr(),
+            source: source.as_ptr(),
+            sha256: sha256.as_ref().map_or(std::ptr::null(), |sha256| sha256.as_ptr()),
+            sequence: one.sequence,
+            records: one.records,
+            bytes_before: one.bytes_before,
+            bytes_after: one.bytes_after,
+            source_removed: u32::from(one.source_removed),
+            reserved32: 0,
+            reserved: [0; 2],
+        };
+        // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
+        unsafe { each(userdata, &told) };
+    }
+    // SAFETY: the caller's promise.
+    if let Some(out) = unsafe { count_out.as_mut() } {
+        *out = made.len();
+    }
+}
