@@ -146,7 +146,7 @@ static void writer_options(const char *scratch) {
   REFUSED(o.full_disk_wait_ms = 1);
   REFUSED(o.full_disk = BINLOG_FULL_DISK_DROP; o.full_disk_wait_ms = 1);
   REFUSED(o.reserved[0] = 1);
-  REFUSED(o.reserved[5] = 1);
+  REFUSED(o.reserved[4] = 1);
   REFUSED(o.index_bytes = 4095);
   REFUSED(o.flags = 0x80000000u);
   REFUSED(o.codec = 77);
@@ -179,7 +179,7 @@ static void reader_options_and_filters(const char *log) {
   OPEN_REFUSED(o.flags = 0x100);
   OPEN_REFUSED(o.mode = 99);
   OPEN_REFUSED(o.mode = 3);
-  OPEN_REFUSED(o.reserved[4] = 1);
+  OPEN_REFUSED(o.reserved[1] = 1);
   CHECK(reader == NULL);
   CHECK_OK(binlog_reader_open(log, NULL, &reader, &err), err);
 

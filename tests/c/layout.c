@@ -66,8 +66,9 @@ AT(binlog_writer_options, on_failure_userdata, 200);
 AT(binlog_writer_options, on_failure_drop, 208);
 AT(binlog_writer_options, heartbeat_ms, 216);
 AT(binlog_writer_options, file_group, 224);
-AT(binlog_writer_options, reserved, 232);
-STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 48);
+AT(binlog_writer_options, archive, 232);
+AT(binlog_writer_options, reserved, 240);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 40);
 
 SIZE(binlog_reader_options, 88);
 AT(binlog_reader_options, struct_size, 0);
@@ -77,7 +78,10 @@ AT(binlog_reader_options, on_loss, 16);
 AT(binlog_reader_options, on_loss_userdata, 24);
 AT(binlog_reader_options, on_loss_drop, 32);
 AT(binlog_reader_options, require, 40);
-AT(binlog_reader_options, reserved, 48);
+AT(binlog_reader_options, cache, 48);
+AT(binlog_reader_options, cache_bytes, 56);
+AT(binlog_reader_options, credentials, 64);
+AT(binlog_reader_options, reserved, 72);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);
@@ -133,7 +137,9 @@ AT(binlog_retention, struct_size, 0);
 AT(binlog_retention, age_ms, 8);
 AT(binlog_retention, segments, 16);
 AT(binlog_retention, bytes, 24);
-AT(binlog_retention, reserved, 32);
+AT(binlog_retention, flags, 32);
+AT(binlog_retention, reserved32, 36);
+AT(binlog_retention, reserved, 40);
 
 SIZE(binlog_pruned, 64);
 AT(binlog_pruned, path, 0);
@@ -171,6 +177,115 @@ AT(binlog_required, content_type, 16);
 AT(binlog_required, parameters, 24);
 AT(binlog_required, parameter_count, 32);
 AT(binlog_required, reserved, 40);
+
+SIZE(binlog_progress, 40);
+AT(binlog_progress, path, 0);
+AT(binlog_progress, done, 8);
+AT(binlog_progress, bytes, 16);
+AT(binlog_progress, reserved, 24);
+
+SIZE(binlog_compress_options, 96);
+AT(binlog_compress_options, struct_size, 0);
+AT(binlog_compress_options, flags, 8);
+AT(binlog_compress_options, codec, 12);
+AT(binlog_compress_options, level, 16);
+AT(binlog_compress_options, threads, 20);
+AT(binlog_compress_options, block_bytes, 24);
+AT(binlog_compress_options, whole, 28);
+AT(binlog_compress_options, on_progress, 32);
+AT(binlog_compress_options, on_progress_userdata, 40);
+AT(binlog_compress_options, reserved, 48);
+
+SIZE(binlog_compressed, 80);
+AT(binlog_compressed, path, 0);
+AT(binlog_compressed, source, 8);
+AT(binlog_compressed, sha256, 16);
+AT(binlog_compressed, sequence, 24);
+AT(binlog_compressed, records, 32);
+AT(binlog_compressed, bytes_before, 40);
+AT(binlog_compressed, bytes_after, 48);
+AT(binlog_compressed, source_removed, 56);
+AT(binlog_compressed, reserved32, 60);
+AT(binlog_compressed, reserved, 64);
+
+SIZE(binlog_archive_options, 168);
+AT(binlog_archive_options, struct_size, 0);
+AT(binlog_archive_options, flags, 8);
+AT(binlog_archive_options, in_flight, 12);
+AT(binlog_archive_options, url, 16);
+AT(binlog_archive_options, credentials, 24);
+AT(binlog_archive_options, keep, 32);
+AT(binlog_archive_options, compress, 40);
+AT(binlog_archive_options, part_bytes, 48);
+AT(binlog_archive_options, bandwidth, 56);
+AT(binlog_archive_options, timeout_ms, 64);
+AT(binlog_archive_options, first_delay_ms, 72);
+AT(binlog_archive_options, longest_delay_ms, 80);
+AT(binlog_archive_options, patience_ms, 88);
+AT(binlog_archive_options, stale_ms, 96);
+AT(binlog_archive_options, close_wait_ms, 104);
+AT(binlog_archive_options, file_mode, 112);
+AT(binlog_archive_options, threads, 116);
+AT(binlog_archive_options, reserved, 120);
+
+SIZE(binlog_archive_status, 176);
+AT(binlog_archive_status, log, 0);
+AT(binlog_archive_status, store, 8);
+AT(binlog_archive_status, state, 16);
+AT(binlog_archive_status, reserved32, 20);
+AT(binlog_archive_status, waiting_segments, 24);
+AT(binlog_archive_status, waiting_bytes, 32);
+AT(binlog_archive_status, oldest_waiting_ns, 40);
+AT(binlog_archive_status, uploaded_segments, 48);
+AT(binlog_archive_status, uploaded_bytes, 56);
+AT(binlog_archive_status, sent_bytes, 64);
+AT(binlog_archive_status, pruned_segments, 72);
+AT(binlog_archive_status, failures, 80);
+AT(binlog_archive_status, last_failure_ns, 88);
+AT(binlog_archive_status, last_upload_ns, 96);
+AT(binlog_archive_status, shipped_up_to, 104);
+AT(binlog_archive_status, reserved, 112);
+
+SIZE(binlog_archive_event, 64);
+AT(binlog_archive_event, kind, 0);
+AT(binlog_archive_event, found, 4);
+AT(binlog_archive_event, path, 8);
+AT(binlog_archive_event, sequence, 16);
+AT(binlog_archive_event, bytes, 24);
+AT(binlog_archive_event, error, 32);
+AT(binlog_archive_event, wait_ns, 40);
+AT(binlog_archive_event, reserved, 48);
+
+SIZE(binlog_archive_report, 80);
+AT(binlog_archive_report, uploaded_segments, 0);
+AT(binlog_archive_report, uploaded_bytes, 8);
+AT(binlog_archive_report, found_segments, 16);
+AT(binlog_archive_report, pruned_segments, 24);
+AT(binlog_archive_report, pruned_bytes, 32);
+AT(binlog_archive_report, stopped, 40);
+AT(binlog_archive_report, reserved32, 44);
+AT(binlog_archive_report, reserved, 48);
+
+SIZE(binlog_archive_problem, 56);
+AT(binlog_archive_problem, kind, 0);
+AT(binlog_archive_problem, is_here, 4);
+AT(binlog_archive_problem, sequence, 8);
+AT(binlog_archive_problem, last_sequence, 16);
+AT(binlog_archive_problem, object, 24);
+AT(binlog_archive_problem, message, 32);
+AT(binlog_archive_problem, reserved, 40);
+
+SIZE(binlog_archive_verified, 96);
+AT(binlog_archive_verified, sound_segments, 0);
+AT(binlog_archive_verified, sound_bytes, 8);
+AT(binlog_archive_verified, waiting_segments, 16);
+AT(binlog_archive_verified, first_sequence, 24);
+AT(binlog_archive_verified, last_sequence, 32);
+AT(binlog_archive_verified, problems, 40);
+AT(binlog_archive_verified, foreign, 48);
+AT(binlog_archive_verified, stopped, 56);
+AT(binlog_archive_verified, reserved32, 60);
+AT(binlog_archive_verified, reserved, 64);
 
 SIZE(binlog_filter, 144);
 AT(binlog_filter, struct_size, 0);
@@ -228,6 +343,17 @@ STATIC_CHECK(BINLOG_READER_PREFIX == 0 && BINLOG_READER_STRICT == 1 && BINLOG_RE
 STATIC_CHECK(BINLOG_FILTER_HEADERS == 1 && BINLOG_FILTER_EVENTS == 2 && BINLOG_FILTER_NEWEST_FIRST == 4);
 STATIC_CHECK(BINLOG_HOOK_CALL == 1 && BINLOG_HOOK_CHANGE_EXTENSION == 2);
 STATIC_CHECK(BINLOG_HOOK_MOVE_TO == 3 && BINLOG_HOOK_DELETE == 4 && BINLOG_PRUNE_DRY_RUN == 1);
+STATIC_CHECK(BINLOG_RETENTION_UNSHIPPED == 1);
+STATIC_CHECK(BINLOG_COMPRESS_KEEP_SOURCE == 1 && BINLOG_COMPRESS_SHA256_NAME == 2 && BINLOG_COMPRESS_NO_DICTIONARY == 4);
+STATIC_CHECK(BINLOG_COMPRESS_DRY_RUN == 8 && BINLOG_COMPRESS_REMOVE_SINGLE == 16);
+STATIC_CHECK(BINLOG_WHOLE_NONE == 0 && BINLOG_WHOLE_GZIP == 1 && BINLOG_WHOLE_ZSTD == 2);
+STATIC_CHECK(BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE == 1 && BINLOG_ARCHIVE_DRY_RUN == 2);
+STATIC_CHECK(BINLOG_ARCHIVE_IDLE == 0 && BINLOG_ARCHIVE_WORKING == 1 && BINLOG_ARCHIVE_WAITING == 2);
+STATIC_CHECK(BINLOG_ARCHIVE_EVENT_BEGINS == 1 && BINLOG_ARCHIVE_EVENT_SENT == 2 && BINLOG_ARCHIVE_EVENT_UPLOADED == 3);
+STATIC_CHECK(BINLOG_ARCHIVE_EVENT_PRUNED == 4 && BINLOG_ARCHIVE_EVENT_FAILED == 5);
+STATIC_CHECK(BINLOG_ARCHIVE_PROBLEM_MISSING == 1 && BINLOG_ARCHIVE_PROBLEM_DIFFERENT == 2);
+STATIC_CHECK(BINLOG_ARCHIVE_PROBLEM_GAP == 3 && BINLOG_ARCHIVE_PROBLEM_FOREIGN == 4);
+STATIC_CHECK(BINLOG_ARCHIVE_VERIFY_READ_BACK == 1);
 STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
 STATIC_CHECK(BINLOG_TAIL_UNCLOSED == 3 && BINLOG_TAIL_TORN == 4 && BINLOG_TAIL_CORRUPT == 5);
 
@@ -254,6 +380,8 @@ static void test(const char *scratch) {
   CHECK_INIT(binlog_roll_options, binlog_roll_options_init);
   CHECK_INIT(binlog_retention, binlog_retention_init);
   CHECK_INIT(binlog_required, binlog_required_init);
+  CHECK_INIT(binlog_compress_options, binlog_compress_options_init);
+  CHECK_INIT(binlog_archive_options, binlog_archive_options_init);
 
   /* version_number and version tell the same: "major.minor.patch". */
   const uint32_t number = binlog_version_number();
