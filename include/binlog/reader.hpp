@@ -179,6 +179,9 @@ struct reader_options {
   reader_mode mode = reader_mode::prefix;
   loss_function on_loss{}; /* may be empty */
   required require{};
+  std::string cache{};           /* for a log in a store: a directory here that keeps what was fetched; empty: none */
+  std::uint64_t cache_bytes = 0; /* what it may hold; 0: 1 GiB */
+  std::string credentials{};     /* for a log in a store: a file of KEY=VALUE lines; empty: the environment */
 };
 
 /* How many records of a type a log holds. */
@@ -192,13 +195,16 @@ class reader {
  public:
   reader() = default;
 
-  /* A file, a directory, or a pattern with * and ? */
+  /* A file, a directory, a pattern with * and ?, or the URL of a store */
   static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
     binlog_reader_options c{};
     c.struct_size = sizeof c;
     c.mode = static_cast<std::uint32_t>(options.mode);
     const detail::c_required require(options.require);
     c.require = require.get();
+    c.cache = detail::or_null(options.cache);
+    c.cache_bytes = options.cache_bytes;
+    c.credentials = detail::or_null(options.credentials);
     listener_ptr listener;
     std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
     if (options.on_loss) {

@@ -50,6 +50,7 @@ struct retention {
   std::chrono::milliseconds age{0}; /* since the segment behind it was begun */
   std::uint64_t segments = 0;       /* no more than so many stay */
   std::uint64_t bytes = 0;          /* no more than so many together */
+  bool unshipped = false;           /* of a log that is shipped to a store, what is in none yet goes too */
 };
 
 /* What a log must be to be opened: BINLOG_E_MISMATCH otherwise. Empty: anything. */
@@ -185,6 +186,7 @@ class c_retention {
     c_.age_ms = count_of(o.age);
     c_.segments = o.segments;
     c_.bytes = o.bytes;
+    c_.flags = o.unshipped ? std::uint32_t{BINLOG_RETENTION_UNSHIPPED} : 0u;
   }
   const binlog_retention* get() const noexcept { return &c_; }
 

@@ -2,6 +2,7 @@
 #ifndef BINLOG_WRITER_HPP
 #define BINLOG_WRITER_HPP
 
+#include "archive.hpp"
 #include "record.hpp"
 #include "rolling.hpp"
 
@@ -9,6 +10,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -17,8 +19,6 @@
 namespace binlog {
 
 using position = binlog_position; /* ids: appended, flushed (survives the process), durable (survives the machine) */
-
-enum class codec : std::uint32_t { none = BINLOG_CODEC_NONE, lz4 = BINLOG_CODEC_LZ4, zstd = BINLOG_CODEC_ZSTD };
 
 /* What is done when the disk, the quota or the file size limit is full: fail with BINLOG_E_NO_SPACE, wait for space, or
    drop what finds no room: the append returns the id 0, and writer::dropped counts. */
@@ -60,6 +60,7 @@ struct writer_options {
   failure_function on_failure{};            /* may be empty; writer::failures counts anyway */
   std::chrono::milliseconds heartbeat{0};   /* a BINLOG_EVENT_HEARTBEAT every so often; 0: never */
   std::string file_group{};                 /* name or number of the group that owns new files */
+  std::optional<archive_options> archive{}; /* ships closed segments, in a thread of the library */
 };
 
 class writer {
@@ -212,6 +213,20 @@ class writer {
   }
   std::uint64_t failures() const { return try_failures().value(); }
 
+  /* How far the shipping is that writer_options::archive has asked for; BINLOG_E_NOT_FOUND when it has not. */
+  result<binlog::archive_status> try_archive_status() const {
+    binlog::archive_status status{};
+    binlog_error* err = nullptr;
+    const auto done = binlog_writer_archive_status(raw(), &status, &err);
+    return detail::answer(done, err, status);
+  }
+  binlog::archive_status archive_status() const { return try_archive_status().value(); }
+  result<std::string> try_archive_metrics() const {
+    return detail::text_of([this](auto... rest) { return binlog_writer_archive_metrics(raw(), rest...); });
+  }
+  std::string archive_metrics() const { return try_archive_metrics().value(); }
+  std::optional<failure> archive_failure() const { return detail::failure_of(binlog_writer_archive_failure(raw())); }
+
   /* Writes what is left and closes; the writer is empty afterwards whatever happened. Closing twice is fine. */
   result<void> try_close() {
     binlog_error* err = nullptr;
@@ -276,6 +291,10 @@ class writer {
     c.on_open_count = on_open.size();
     c.on_close = on_close.get();
     c.on_close_count = on_close.size();
+
+    std::optional<detail::c_archive_options> archive;
+    if (o.archive) archive.emplace(*o.archive);
+    c.archive = archive ? archive->get() : nullptr;
 
     binlog_writer* w = nullptr;
     binlog_error* err = nullptr;
