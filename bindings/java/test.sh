@@ -3,6 +3,7 @@
 # the JVM's checks of JNI, and the examples. A warning of those checks fails.
 #
 #   test.sh [build]    with "build" only the jar and the test classes, which other tests run: target/binlog.jar
+#   test.sh stores     only what runs against real stores, which tests/archive/servers.py has started for it
 #
 #   JDKS  homes of the JDKs, with spaces in between (default: the default one, and those below /usr/lib/jvm)
 set -euo pipefail
@@ -51,12 +52,13 @@ major() { "$1/bin/java" -XshowSettings:properties -version 2>&1 | sed -n 's/ *ja
 # What this JDK wants to be told before it loads a library without a warning.
 native_access() { if [ "$(major "$1")" -ge 22 ]; then echo --enable-native-access=ALL-UNNAMED; fi; }
 
-# unit_tests JDK: a summary line, and whatever the checks of JNI have to say about the library.
+# unit_tests JDK [OPTION...]: a summary line, and whatever the checks of JNI have to say about the library.
 unit_tests() {
-  local status=0
+  local jdk=$1 status=0
+  shift
   # Loud, because surefire passes on what the JVM prints as a message of its own.
-  mvn --batch-mode -Dstyle.color=never surefire:test@default-test "-Djvm=$1/bin/java" \
-    "-Djvm.extra=$(native_access "$1")" >"$work/tests" 2>&1 || status=$?
+  mvn --batch-mode -Dstyle.color=never surefire:test@default-test "-Djvm=$jdk/bin/java" \
+    "-Djvm.extra=$(native_access "$jdk")" "$@" >"$work/tests" 2>&1 || status=$?
   grep -E 'Tests run:.*[0-9]$|^\[ERROR\]' "$work/tests" || status=1
   if grep -E 'WARNING in native method|WARNING: JNI|FATAL ERROR' -A 12 "$work/tests"; then status=1; fi
   cat "$work/tests" >>"$work/all-tests"
@@ -76,11 +78,35 @@ example() {
     -cp "$root/bindings/java/target/binlog.jar" "$root/examples/java/$2.java")
 }
 
-# The README's program is the one that is run.
+# The README's first program is the one that is run.
 quick_start() {
-  awk '$0 == "```java" { inside = 1; next } $0 == "```" { inside = 0 } inside' README.md |
+  awk '$0 == "```java" { inside = 1; next } $0 == "```" && inside { exit } inside' README.md |
     diff - "$root/examples/java/QuickStart.java"
 }
+
+# archive URL OUTPUT: the example that ships, with this store.
+archive() {
+  local directory
+  directory=$(mktemp -d "$work/example-XXXXXX")
+  # shellcheck disable=SC2046  # no word, or one
+  (cd "$directory" && timeout 120 "$default_jdk/bin/java" $(native_access "$default_jdk") \
+    -cp "$root/bindings/java/target/binlog.jar" "$root/examples/java/Archive.java" "$1")
+}
+
+if [ "${1:-}" = stores ]; then
+  check "build" maven package
+  for store in S3 SWIFT; do
+    variable=BINLOG_TEST_${store}_URL
+    [ -n "${!variable:-}" ] || continue
+    place=${!variable%%\?*}
+    check "examples/java/Archive with $store" archive "${place%/}/java-example-$$?${!variable#*\?}"
+  done
+  check "unit tests with stores" unit_tests "$default_jdk" -Dtest=StoresTest
+  sed -n 's/^\[.*\] \(Tests run:.*[0-9]\)$/note  \1/p' "$work/all-tests" 2>/dev/null || true
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+fi
 
 check "build" maven package
 check "README.md shows examples/java/QuickStart.java" quick_start

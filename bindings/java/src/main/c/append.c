@@ -133,42 +133,12 @@ NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong 
   return id_or_zero;
 }
 
-/* Records of a packed batch that are handed over as records: the library walks frames twice, which takes longer than
- * unpacking them here once. */
-enum { UNPACKED_RECORDS = 256 };
-
-static uint32_t u32_at(const uint8_t *bytes) {
-  return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
-}
-
-static uint64_t u64_at(const uint8_t *bytes) { return u32_at(bytes) | (uint64_t)u32_at(bytes + 4) << 32; }
-
-/* How many records there are in the frames; 0 for what are none, which a batch makes that is changed meanwhile. */
-static size_t unpack(const uint8_t *frames, size_t len, size_t count, binlog_record *records) {
-  enum { HEADER = 40 };
-  for (size_t i = 0; i < count; i++) {
-    if (len < HEADER) return 0;
-    const size_t size = u32_at(frames), metadata_len = u32_at(frames + 24), payload_len = u32_at(frames + 28);
-    if (size > len || size < HEADER + metadata_len + payload_len) return 0;
-    records[i] = (binlog_record){.type = u32_at(frames + 4), .time_ns = (int64_t)u64_at(frames + 16),
-                                 .flags = u32_at(frames + 32), .metadata = frames + HEADER,
-                                 .metadata_len = metadata_len, .data = frames + HEADER + metadata_len,
-                                 .len = payload_len};
-    frames += size;
-    len -= size;
-  }
-  return len == 0 ? count : 0;
-}
-
-NATIVE(jlong, appendPacked)(JNIEnv *env, jclass class, jlong writer, jobject buffer, jint len, jint count) {
+NATIVE(jlong, appendPacked)(JNIEnv *env, jclass class, jlong writer, jobject buffer, jint len) {
   (void)class;
   binlog_error *err = NULL;
   uint64_t id = 0;
-  binlog_status status;
   const uint8_t *frames = (*env)->GetDirectBufferAddress(env, buffer);
-  binlog_record records[UNPACKED_RECORDS];
-  const size_t n = count > UNPACKED_RECORDS ? 0 : unpack(frames, (size_t)len, (size_t)count, records);
-  if (n > 0) status = binlog_writer_append_batch(HANDLE(binlog_writer, writer), records, n, &id, &err);
-  else status = binlog_writer_append_packed(HANDLE(binlog_writer, writer), frames, (size_t)len, &id, &err);
+  const binlog_status status =
+      binlog_writer_append_packed(HANDLE(binlog_writer, writer), frames, (size_t)len, &id, &err);
   return answer(env, status, id, err);
 }

@@ -188,3 +188,67 @@ void on_type_count(void *userdata, const binlog_type_count *counted) {
   }
   end(env);
 }
+
+void on_compressed(void *userdata, const binlog_compressed *compressed) {
+  struct borrowed_callback *callback = userdata;
+  JNIEnv *env = begin(callback->env);
+  if (env == NULL) return;
+  jbyteArray path = bytes_of(env, compressed->path);
+  jbyteArray source = path == NULL ? NULL : bytes_of(env, compressed->source);
+  jbyteArray sha256 = source == NULL ? NULL : bytes_of(env, compressed->sha256);
+  if (sha256 != NULL || (source != NULL && compressed->sha256 == NULL)) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.compressed, callback->target, path, source, sha256,
+                                 (jlong)compressed->sequence, (jlong)compressed->records,
+                                 (jlong)compressed->bytes_before, (jlong)compressed->bytes_after,
+                                 (jboolean)(compressed->source_removed != 0 ? JNI_TRUE : JNI_FALSE));
+  }
+  end(env);
+}
+
+/* What the JVM itself throws on the way stops the call, as what the user's function throws does. */
+int32_t on_progress(void *userdata, const binlog_progress *progress) {
+  struct borrowed_callback *callback = userdata;
+  JNIEnv *env = begin(callback->env);
+  if (env == NULL) return 1;
+  jboolean goes_on = JNI_FALSE;
+  jbyteArray path = bytes_of(env, progress->path);
+  if (path != NULL) {
+    goes_on = (*env)->CallStaticBooleanMethod(env, upcalls.class, upcalls.progress, callback->target, path,
+                                              (jlong)progress->done, (jlong)progress->bytes);
+    if ((*env)->ExceptionCheck(env)) goes_on = JNI_FALSE;
+  }
+  end(env);
+  return goes_on != JNI_TRUE;
+}
+
+int32_t on_archive_event(void *userdata, const binlog_archive_event *event) {
+  struct borrowed_shipping *shipping = userdata;
+  JNIEnv *env = begin(shipping->env);
+  if (env == NULL) return 1;
+  jboolean goes_on = JNI_FALSE;
+  jbyteArray path = bytes_of(env, event->path);
+  jthrowable error = event->error == NULL || (*env)->ExceptionCheck(env) ? NULL : exception_of(env, event->error);
+  if (!(*env)->ExceptionCheck(env)) {
+    goes_on = (*env)->CallStaticBooleanMethod(env, upcalls.class, upcalls.archive_event, shipping->listener,
+                                              (jint)event->kind, (jboolean)(event->found != 0 ? JNI_TRUE : JNI_FALSE),
+                                              path, (jlong)event->sequence, (jlong)event->bytes, error,
+                                              (jlong)event->wait_ns);
+    if ((*env)->ExceptionCheck(env)) goes_on = JNI_FALSE;
+  }
+  end(env);
+  return goes_on != JNI_TRUE;
+}
+
+void on_archive_problem(void *userdata, const binlog_archive_problem *problem) {
+  struct borrowed_shipping *shipping = userdata;
+  JNIEnv *env = begin(shipping->env);
+  if (env == NULL) return;
+  jbyteArray message = bytes_of(env, problem->message);
+  jbyteArray object = message == NULL ? NULL : bytes_of(env, problem->object);
+  if (object != NULL || (message != NULL && problem->object == NULL)) {
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.archive_problem, shipping->problems, (jint)problem->kind,
+                                 (jboolean)(problem->is_here != 0 ? JNI_TRUE : JNI_FALSE), (jlong)problem->sequence,
+                                 (jlong)problem->last_sequence, object, message);
+  }
+  end(env);
+}

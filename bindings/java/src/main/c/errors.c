@@ -11,26 +11,40 @@ jbyteArray bytes_of(JNIEnv *env, const char *text) {
   return bytes;
 }
 
-void raise_error(JNIEnv *env, binlog_status status, binlog_error *err) {
+jthrowable exception_of(JNIEnv *env, const binlog_error *err) {
   uint64_t first = 0, last = 0;
   (void)binlog_error_missed(err, &first, &last);
-  jbyteArray message = bytes_of(env, err != NULL ? binlog_error_message(err) : binlog_status_name(status));
+  jbyteArray message = bytes_of(env, binlog_error_message(err));
   jbyteArray path = message != NULL ? bytes_of(env, binlog_error_path(err)) : NULL;
-  if (path != NULL) {
-    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.raise, (jint)status, message, path,
-                                 (jlong)binlog_error_offset(err), (jint)binlog_error_os_code(err),
-                                 (jlong)binlog_error_record_id(err), (jlong)first, (jlong)last);
-  }
-  binlog_error_free(err);
+  if (path == NULL) return NULL;
+  jthrowable made = (*env)->CallStaticObjectMethod(
+      env, upcalls.class, upcalls.exception, (jint)binlog_error_status(err), message, path,
+      (jlong)binlog_error_offset(err), (jint)binlog_error_os_code(err), (jlong)binlog_error_record_id(err),
+      (jlong)first, (jlong)last);
+  return (*env)->ExceptionCheck(env) ? NULL : made;
 }
 
-void raise_too_large(JNIEnv *env, const char *what) {
+/* One that has no error object. */
+static void raise_plain(JNIEnv *env, binlog_status status, const char *what) {
   jbyteArray message = bytes_of(env, what);
   jbyteArray path = message != NULL ? bytes_of(env, "") : NULL;
   if (path == NULL) return;
-  (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.raise, (jint)BINLOG_E_TOO_LARGE, message, path, (jlong)-1,
-                               (jint)0, (jlong)0, (jlong)0, (jlong)0);
+  jthrowable made = (*env)->CallStaticObjectMethod(env, upcalls.class, upcalls.exception, (jint)status, message, path,
+                                                   (jlong)-1, (jint)0, (jlong)0, (jlong)0, (jlong)0);
+  if (!(*env)->ExceptionCheck(env)) (*env)->Throw(env, made);
 }
+
+void raise_error(JNIEnv *env, binlog_status status, binlog_error *err) {
+  if (err == NULL) {
+    raise_plain(env, status, binlog_status_name(status));
+    return;
+  }
+  jthrowable made = exception_of(env, err);
+  if (made != NULL) (*env)->Throw(env, made);
+  binlog_error_free(err);
+}
+
+void raise_too_large(JNIEnv *env, const char *what) { raise_plain(env, BINLOG_E_TOO_LARGE, what); }
 
 void raise_no_memory(JNIEnv *env) {
   jclass class = (*env)->FindClass(env, "java/lang/OutOfMemoryError");

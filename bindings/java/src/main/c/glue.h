@@ -23,7 +23,8 @@
 /* The class io.binlog.Upcalls and its static methods; set once, when the library is loaded. */
 struct upcalls {
   jclass class;
-  jmethodID raise, hook, check, failure, loss, pruned, type_count, segment, tail;
+  jmethodID exception, hook, check, failure, loss, pruned, type_count, segment, tail;
+  jmethodID compressed, progress, archive_event, archive_problem, archive_status;
 };
 extern struct upcalls upcalls;
 
@@ -32,6 +33,9 @@ extern struct upcalls upcalls;
 JNIEnv *attached_env(void);
 
 /* ---- errors.c ---- */
+
+/* What `err` says, as a BinlogException that is not thrown; NULL with an exception pending. Does not free it. */
+jthrowable exception_of(JNIEnv *env, const binlog_error *err);
 
 /* Throws what `err` says, as a BinlogException, and frees it. With a NULL it throws one of the status alone. */
 void raise_error(JNIEnv *env, binlog_status status, binlog_error *err);
@@ -93,6 +97,18 @@ void on_loss(void *userdata, const binlog_loss *loss);
 void on_borrowed_loss(void *userdata, const binlog_loss *loss);
 void on_pruned(void *userdata, const binlog_pruned *pruned);
 void on_type_count(void *userdata, const binlog_type_count *counted);
+void on_compressed(void *userdata, const binlog_compressed *compressed);
+int32_t on_progress(void *userdata, const binlog_progress *progress);
+
+/* For those of a shipper, of which two get the same userdata. */
+struct borrowed_shipping {
+  JNIEnv *env;
+  jobject listener; /* of events */
+  jobject problems; /* a list, when somebody verifies */
+};
+
+int32_t on_archive_event(void *userdata, const binlog_archive_event *event);
+void on_archive_problem(void *userdata, const binlog_archive_problem *problem);
 
 /* ---- options.c: the Java objects of NativeOptions.java as the structs of binlog.h; NULL for a null ---- */
 
@@ -102,5 +118,8 @@ const binlog_required *required_of(JNIEnv *env, struct arena *arena, jobject fro
 const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_filter *filter_of(JNIEnv *env, struct arena *arena, jobject from);
+/* Without a callback, which the caller may put in. */
+binlog_compress_options *compress_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_archive_options *archive_options_of(JNIEnv *env, struct arena *arena, jobject from);
 
 #endif

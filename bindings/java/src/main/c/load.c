@@ -42,7 +42,7 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.class = (*env)->NewGlobalRef(env, found);
   (*env)->DeleteLocalRef(env, found);
   if (upcalls.class == NULL) return JNI_ERR;
-  upcalls.raise = method(env, "raise", "(I[B[BJIJJJ)V");
+  upcalls.exception = method(env, "exception", "(I[B[BJIJJJ)Lio/binlog/BinlogException;");
   upcalls.hook = method(env, "hook", "(Ljava/lang/Object;[B[B[BJJJJJ)[[B");
   upcalls.check = method(env, "check", "(Ljava/lang/Object;[BJJJJJJ)Z");
   upcalls.failure = method(env, "failure", "(Ljava/lang/Object;I[B[BJI)V");
@@ -51,6 +51,12 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.type_count = method(env, "typeCount", "(Ljava/lang/Object;IJ[B)V");
   upcalls.segment = method(env, "segment", "(Ljava/lang/Object;JJJJ[B[B[B[[B)V");
   upcalls.tail = method(env, "tail", "(IJJJ[B[B)Lio/binlog/Tail;");
+  upcalls.compressed = method(env, "compressed", "(Ljava/lang/Object;[B[B[BJJJJZ)V");
+  upcalls.progress = method(env, "progress", "(Ljava/lang/Object;[BJJ)Z");
+  upcalls.archive_event =
+      method(env, "archiveEvent", "(Ljava/lang/Object;IZ[BJJLio/binlog/BinlogException;J)Z");
+  upcalls.archive_problem = method(env, "archiveProblem", "(Ljava/lang/Object;IZJJ[B[B)V");
+  upcalls.archive_status = method(env, "archiveStatus", "([B[BI[J)Lio/binlog/ArchiveStatus;");
   if ((*env)->ExceptionCheck(env)) return JNI_ERR;
   if (pthread_key_create(&attached, detach) != 0) return JNI_ERR;
   return JNI_VERSION_1_8;

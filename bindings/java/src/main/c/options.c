@@ -35,6 +35,7 @@ const binlog_retention *retention_of(JNIEnv *env, struct arena *arena, jobject f
   keep->age_ms = (uint64_t)LONG("ageMillis");
   keep->segments = (uint64_t)LONG("segments");
   keep->bytes = (uint64_t)LONG("bytes");
+  keep->flags = (uint32_t)INT("flags");
   return keep;
 }
 
@@ -45,6 +46,38 @@ const binlog_required *required_of(JNIEnv *env, struct arena *arena, jobject fro
   required->parameters = TEXTS("parameters", &required->parameter_count);
   required->parameter_count /= 2;
   return required;
+}
+
+binlog_compress_options *compress_options_of(JNIEnv *env, struct arena *arena, jobject from) {
+  BEGIN(binlog_compress_options, compress);
+  compress->flags = (uint32_t)INT("flags");
+  compress->codec = (uint32_t)INT("codec");
+  compress->level = INT("level");
+  compress->threads = (uint32_t)INT("threads");
+  compress->block_bytes = (uint32_t)INT("blockBytes");
+  compress->whole = (uint32_t)INT("whole");
+  return compress;
+}
+
+const binlog_archive_options *archive_options_of(JNIEnv *env, struct arena *arena, jobject from) {
+  BEGIN(binlog_archive_options, archive);
+  archive->flags = (uint32_t)INT("flags");
+  archive->in_flight = (uint32_t)INT("inFlight");
+  archive->url = TEXT("url");
+  archive->credentials = TEXT("credentials");
+  archive->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
+  archive->compress = compress_options_of(env, arena, OBJECT("compress", "Lio/binlog/NativeOptions$Compress;"));
+  archive->part_bytes = (uint64_t)LONG("partBytes");
+  archive->bandwidth = (uint64_t)LONG("bandwidth");
+  archive->timeout_ms = (uint64_t)LONG("timeoutMillis");
+  archive->first_delay_ms = (uint64_t)LONG("firstDelayMillis");
+  archive->longest_delay_ms = (uint64_t)LONG("longestDelayMillis");
+  archive->patience_ms = (uint64_t)LONG("patienceMillis");
+  archive->stale_ms = (uint64_t)LONG("staleMillis");
+  archive->close_wait_ms = (uint64_t)LONG("closeWaitMillis");
+  archive->file_mode = (uint32_t)INT("fileMode");
+  archive->threads = (uint32_t)INT("threads");
+  return archive;
 }
 
 static void hook_of(JNIEnv *env, struct arena *arena, jobject from, binlog_hook *hook) {
@@ -109,6 +142,7 @@ const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena,
   }
   options->heartbeat_ms = (uint64_t)LONG("heartbeatMillis");
   options->file_group = TEXT("fileGroup");
+  options->archive = archive_options_of(env, arena, OBJECT("archive", "Lio/binlog/NativeOptions$Archive;"));
   return options;
 }
 
@@ -122,6 +156,9 @@ const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena,
     options->on_loss_userdata = callback_new(env, arena, loss);
     options->on_loss_drop = callback_drop;
   }
+  options->cache = TEXT("cache");
+  options->cache_bytes = (uint64_t)LONG("cacheBytes");
+  options->credentials = TEXT("credentials");
   return options;
 }
 

@@ -1,5 +1,5 @@
-/* What is done with logs as a whole: recovery, removal of old segments, a new index; and what the library says of
- * itself. */
+/* What is done with logs as a whole: recovery, removal and compression of old segments, a new index; and what the
+ * library says of itself. */
 #include "glue.h"
 
 NATIVE(jint, versionNumber)(JNIEnv *env, jclass class) {
@@ -66,6 +66,28 @@ NATIVE(void, prune)(JNIEnv *env, jclass class, jbyteArray path, jbyteArray log, 
     struct borrowed_callback callback = {env, list};
     const binlog_status status =
         binlog_prune(where, which, rules, (uint32_t)flags, on_pruned, &callback, NULL, &err);
+    if (status < 0) raise_error(env, status, err);
+  }
+  arena_free(&arena);
+}
+
+NATIVE(void, compress)(JNIEnv *env, jclass class, jboolean back, jbyteArray path, jbyteArray log, jobject options,
+                       jobject listener, jobject list) {
+  (void)class;
+  struct arena arena = {0};
+  const char *where = arena_text(env, &arena, path);
+  const char *which = arena_text(env, &arena, log);
+  binlog_compress_options *how = compress_options_of(env, &arena, options);
+  if (!arena.failed) {
+    binlog_error *err = NULL;
+    struct borrowed_callback progress = {env, listener};
+    struct borrowed_callback each = {env, list};
+    if (listener != NULL) {
+      how->on_progress = on_progress;
+      how->on_progress_userdata = &progress;
+    }
+    const binlog_status status = back ? binlog_decompress(where, which, how, on_compressed, &each, NULL, &err)
+                                      : binlog_compress(where, which, how, on_compressed, &each, NULL, &err);
     if (status < 0) raise_error(env, status, err);
   }
   arena_free(&arena);

@@ -184,7 +184,7 @@ public final class Batch {
   long append(long writer) throws BinlogException {
     appending = true;
     try {
-      return Native.appendPacked(writer, frames, frames.position(), count);
+      return Native.appendPacked(writer, frames, frames.position());
     } finally {
       appending = false;
     }

@@ -120,4 +120,56 @@ public final class Binlog {
         Text.terminated(directory.toString()), Text.terminated(log), keep.toNative(), dryRun ? 1 : 0, gone);
     return Collections.unmodifiableList(gone);
   }
+
+  /**
+   * Compresses finished segments: those in a directory that have a successor, one file, or the files that match a
+   * pattern. The newest segment of each log, in which a writer goes on, and those that are compressed already are
+   * passed over in a directory; a log of one file is compressed when it is named and was closed, and stays beside what
+   * is made of it. No writer or reader is disturbed.
+   *
+   * <p>At each moment, also when the power fails, each segment is there and whole in one of its two forms: what is made
+   * is made durable, read back and compared record by record before the source goes. What a run that was cut short has
+   * left is finished or removed by the next.
+   *
+   * @param path a directory, a file or a pattern
+   * @param log the log's name; null = each log there
+   * @param options how
+   * @return the segments, log by log, the oldest first
+   * @throws BinlogException {@link Status#INVALID} for wrong options, the URL of a store, and a file that cannot be
+   *     compressed, which is the newest of its log, not closed, or compressed already; {@link BinlogException.NotFound}
+   *     when nothing is there; {@link BinlogException.Locked} when a writer or another process has the segment;
+   *     {@link BinlogException.Corrupt} when it is damaged; {@link BinlogException.Unsupported} when this build lacks
+   *     the codec; {@link BinlogException.NoSpace}, {@link Status#IO}. The segment that failed is as it was; the others
+   *     of a directory are compressed nevertheless, and the error is the first one
+   */
+  public static List<Compressed> compress(Path path, String log, CompressOptions options) throws BinlogException {
+    return compress(false, path, log, options);
+  }
+
+  /**
+   * Makes ordinary segments of compressed ones, with the same records under the same ids; a file that was compressed as
+   * a whole becomes what it was, byte for byte.
+   *
+   * @param path a directory, a file or a pattern
+   * @param log the log's name; null = each log there
+   * @param options of which {@code keepSource}, {@code removeSingle}, {@code dryRun} and {@code onProgress} count
+   * @return the segments, log by log, the oldest first
+   * @throws BinlogException as {@link #compress}
+   */
+  public static List<Compressed> decompress(Path path, String log, CompressOptions options) throws BinlogException {
+    return compress(true, path, log, options);
+  }
+
+  private static List<Compressed> compress(boolean back, Path path, String log, CompressOptions options)
+      throws BinlogException {
+    List<Compressed> made = new ArrayList<>();
+    Upcalls.Listener<Progress> listener = Upcalls.Listener.of(null, options.onProgress());
+    try {
+      Native.compress(
+          back, Text.terminated(path.toString()), Text.terminated(log), options.toNative(), listener, made);
+    } finally {
+      Upcalls.Listener.rethrow(listener);
+    }
+    return Collections.unmodifiableList(made);
+  }
 }

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A log to be read: a segment file, a directory, or the files that match a pattern. Threads may share it, closing
- * included. Its cursors go on when it is closed. A call on a closed reader is an {@link IllegalStateException}.
+ * A log to be read: a segment file, a directory, the files that match a pattern, or what lies in a store. Threads may
+ * share it, closing included. Its cursors go on when it is closed. A call on a closed reader is an {@link
+ * IllegalStateException}.
  *
  * <pre>{@code
  * try (BinlogReader reader = BinlogReader.open(directory)) {
@@ -73,6 +74,36 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
    */
   public static BinlogReader openMatching(String pattern, ReaderOptions options) throws BinlogException {
     return new BinlogReader(pattern, options);
+  }
+
+  /**
+   * Opens a log in a store with the default options.
+   *
+   * @param url as {@link #openUrl(String, ReaderOptions)} wants it
+   * @return a reader to be closed
+   * @throws BinlogException as there
+   */
+  public static BinlogReader openUrl(String url) throws BinlogException {
+    return openUrl(url, ReaderOptions.builder().build());
+  }
+
+  /**
+   * Opens a log that is read where it lies in a store, in a few requests: of a record that a filter lets through, the
+   * block that holds it is fetched, not the file. A request that fails for a passing reason is tried again for half a
+   * minute.
+   *
+   * @param url the store, as {@link ArchiveOptions#builder} has it, for all segments in it; with the name of one behind
+   *     the prefix only that, with a pattern ({@code *}, {@code [...]}) in its place those that match
+   * @param options how it is read; {@link ReaderOptions.Builder#cache} keeps what was fetched
+   * @return a reader to be closed
+   * @throws BinlogException as {@link #open(Path, ReaderOptions)}; {@link Status#INVALID} for a URL that is none of a
+   *     store's; {@link BinlogException.Unsupported} when the library was built without stores
+   * @throws IllegalArgumentException for what is no URL
+   */
+  public static BinlogReader openUrl(String url, ReaderOptions options) throws BinlogException {
+    // A path of that name may be there.
+    if (!Text.isUrl(url)) throw new IllegalArgumentException("no URL of a store, which begins with s3:// or the like");
+    return new BinlogReader(url, options);
   }
 
   /**

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * A log being written. Threads may share it, closing included: a call that comes after the close is an
@@ -505,8 +506,59 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
+   * How far the shipping is that {@link WriterOptions.Builder#archive} has asked for. Never waits.
+   *
+   * @return the facts of this moment
+   * @throws BinlogException {@link BinlogException.NotFound} when the writer ships nothing;
+   *     {@link BinlogException.Forked}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public ArchiveStatus archiveStatus() throws BinlogException {
+    long writer = handle.enter();
+    try {
+      return Native.writerArchiveStatus(writer);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * The same in the text format of Prometheus.
+   *
+   * @return lines
+   * @throws BinlogException as {@link #archiveStatus}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public String archiveMetrics() throws BinlogException {
+    long writer = handle.enter();
+    try {
+      return Text.text(Native.writerArchiveMetrics(writer));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * What has failed last in shipping since the writer was opened. {@link WriterOptions.Builder#onFailure} is told of
+   * each failure when it happens.
+   *
+   * @return empty when nothing has failed
+   * @throws IllegalStateException when the writer is closed
+   */
+  public Optional<BinlogException> archiveFailure() {
+    long writer = handle.enter();
+    try {
+      return Optional.ofNullable(Native.writerArchiveFailure(writer));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
    * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and
-   * makes it durable. The writer is closed whatever the outcome. Closing again does nothing.
+   * makes it durable. One that ships its log goes on with that for as long as
+   * {@link ArchiveOptions.Builder#closeWait} says. The writer is closed whatever the outcome. Closing again does
+   * nothing.
    *
    * @throws BinlogException as {@link #sync}; the message says which records could not be written
    * @throws IllegalStateException when a function that the writer calls does it, such as a hook

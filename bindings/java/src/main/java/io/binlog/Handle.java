@@ -10,9 +10,9 @@ import java.util.concurrent.locks.LockSupport;
  * closes.
  */
 final class Handle implements Runnable {
-  /** Frees what the address stands for. */
-  interface Freeing {
-    void free(long address) throws BinlogException;
+  /** Does something with what the address stands for, such as freeing it. */
+  interface Ending {
+    void of(long address) throws BinlogException;
   }
 
   /** The calls that are under way, and this bit once the handle is closed. */
@@ -31,7 +31,9 @@ final class Handle implements Runnable {
   }
 
   private final String what;
-  private final Freeing freeing;
+  /** Makes the calls that are under way end soon; null when they do by themselves. */
+  private final Ending stopping;
+  private final Ending freeing;
   private long address;
   private volatile int state;
   private volatile Thread closer;
@@ -39,8 +41,14 @@ final class Handle implements Runnable {
   private volatile int callbacks;
 
   /** {@code what} is for messages: "the writer". */
-  Handle(String what, Freeing freeing) {
+  Handle(String what, Ending freeing) {
+    this(what, null, freeing);
+  }
+
+  /** With {@code stopping}, which must not wait, a close need not wait for long. */
+  Handle(String what, Ending stopping, Ending freeing) {
     this.what = what;
+    this.stopping = stopping;
     this.freeing = freeing;
   }
 
@@ -66,10 +74,23 @@ final class Handle implements Runnable {
       exit();
       throw calling();
     }
-    if (before < 0) {
-      exit();
-      throw new IllegalStateException(what + " is closed");
-    }
+    if (before < 0) refuseClosed();
+  }
+
+  private void refuseClosed() {
+    exit();
+    throw new IllegalStateException(what + " is closed");
+  }
+
+  /**
+   * As {@link #enter}, also for the functions that it calls: for calls that wait for no other.
+   *
+   * @return the address
+   * @throws IllegalStateException when the handle is closed
+   */
+  long enterFromAnywhere() {
+    if ((int) STATE.getAndAdd(this, 1) < 0) refuseClosed();
+    return address;
   }
 
   private IllegalStateException calling() {
@@ -93,6 +114,7 @@ final class Handle implements Runnable {
     if (callbacks != 0 && isCalling()) throw calling();
     synchronized (this) {
       if (state < 0) return;
+      if (stopping != null && address != 0) stopping.of(address);
       closer = Thread.currentThread();
       STATE.getAndBitwiseOr(this, CLOSED);
     }
@@ -103,7 +125,7 @@ final class Handle implements Runnable {
     }
     closer = null;
     try {
-      if (address != 0) freeing.free(address);
+      if (address != 0) freeing.of(address);
     } finally {
       if (interrupted) Thread.currentThread().interrupt();
     }

@@ -1,7 +1,6 @@
 package io.binlog;
 
 import java.nio.file.Path;
-import java.nio.file.Paths;
 
 /** Something that a salvaging cursor or a recovery could not read. */
 public final class Loss {
@@ -34,9 +33,19 @@ public final class Loss {
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
+   * @throws UnsupportedOperationException when it lies in a store: see {@link #location}
    */
   public Path path() {
-    return Paths.get(path);
+    return Text.path(path);
+  }
+
+  /**
+   * Where that is.
+   *
+   * @return the path, or the URL of what lies in a store
+   */
+  public String location() {
+    return path;
   }
 
   /**

@@ -66,7 +66,7 @@ final class Native {
       long writer, int type, long time, int flags, byte[] metadata, Object[] parts, int[] ranges, int count)
       throws BinlogException;
 
-  static native long appendPacked(long writer, ByteBuffer frames, int length, int count) throws BinlogException;
+  static native long appendPacked(long writer, ByteBuffer frames, int length) throws BinlogException;
 
   static native long readerOpen(byte[] path, NativeOptions.Reader options) throws BinlogException;
 
@@ -101,6 +101,49 @@ final class Native {
   static native void recover(byte[] source, byte[] target, Upcalls.Losses listener, long[] out) throws BinlogException;
 
   static native long rebuildIndex(byte[] path) throws BinlogException;
+
+  static native long shipperOpen(byte[] directory, byte[] log, NativeOptions.Archive options) throws BinlogException;
+
+  static native void shipperClose(long shipper);
+
+  static native void shipperStop(long shipper);
+
+  /**
+   * Uploaded segments and bytes, segments that were found, pruned segments and bytes, and 1 when it was told to stop,
+   * into {@code out}. A listener may be null, here and below.
+   */
+  static native void shipperRun(long shipper, Upcalls.Listener<ArchiveEvent> listener, long[] out)
+      throws BinlogException;
+
+  static native void shipperFollow(long shipper, Upcalls.Listener<ArchiveEvent> listener) throws BinlogException;
+
+  /**
+   * Sound segments and bytes, waiting segments, first and last sequence, and 1 when it was told to stop, into
+   * {@code out}.
+   */
+  static native void shipperVerify(
+      long shipper, int flags, Upcalls.Listener<ArchiveEvent> listener, Upcalls.Found into, long[] out)
+      throws BinlogException;
+
+  static native ArchiveStatus shipperStatus(long shipper) throws BinlogException;
+
+  static native byte[] shipperMetrics(long shipper) throws BinlogException;
+
+  /** Null when nothing has failed. */
+  static native BinlogException shipperLastFailure(long shipper);
+
+  static native ArchiveStatus writerArchiveStatus(long writer) throws BinlogException;
+
+  static native byte[] writerArchiveMetrics(long writer) throws BinlogException;
+
+  /** Null when nothing has failed. */
+  static native BinlogException writerArchiveFailure(long writer);
+
+  /** Decompresses when {@code back}. */
+  static native void compress(
+      boolean back, byte[] path, byte[] log, NativeOptions.Compress options, Upcalls.Listener<Progress> listener,
+      List<Compressed> into)
+      throws BinlogException;
 
   static native void prune(byte[] path, byte[] log, NativeOptions.Keep keep, int flags, List<Pruned> into)
       throws BinlogException;

@@ -37,12 +37,16 @@ final class NativeOptions {
     Object onFailure;
     long heartbeatMillis;
     byte[] fileGroup;
+    Archive archive;
   }
 
   static final class Reader {
     int mode;
     Require require;
     Object onLoss;
+    byte[] cache;
+    long cacheBytes;
+    byte[] credentials;
   }
 
   static final class Roll {
@@ -58,6 +62,35 @@ final class NativeOptions {
     long ageMillis;
     long segments;
     long bytes;
+    int flags;
+  }
+
+  static final class Compress {
+    int flags;
+    int codec;
+    int level;
+    int threads;
+    int blockBytes;
+    int whole;
+  }
+
+  static final class Archive {
+    int flags;
+    int inFlight;
+    int threads;
+    byte[] url;
+    byte[] credentials;
+    Keep keep;
+    Compress compress;
+    long partBytes;
+    long bandwidth;
+    long timeoutMillis;
+    long firstDelayMillis;
+    long longestDelayMillis;
+    long patienceMillis;
+    long staleMillis;
+    long closeWaitMillis;
+    int fileMode;
   }
 
   static final class Require {

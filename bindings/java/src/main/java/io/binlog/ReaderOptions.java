@@ -1,5 +1,6 @@
 package io.binlog;
 
+import java.nio.file.Path;
 import java.util.Objects;
 import java.util.function.Consumer;
 
@@ -8,11 +9,17 @@ public final class ReaderOptions {
   private final ReaderMode mode;
   private final Consumer<? super Loss> onLoss;
   private final Required require;
+  private final String cache;
+  private final long cacheBytes;
+  private final String credentials;
 
   private ReaderOptions(Builder set) {
     mode = set.mode;
     onLoss = set.onLoss;
     require = set.require;
+    cache = set.cache;
+    cacheBytes = set.cacheBytes;
+    credentials = set.credentials;
   }
 
   /**
@@ -34,6 +41,9 @@ public final class ReaderOptions {
     options.mode = mode.ordinal();
     options.onLoss = losses;
     options.require = require == null ? null : require.toNative();
+    options.cache = Text.terminated(cache);
+    options.cacheBytes = cacheBytes;
+    options.credentials = Text.terminated(credentials);
     return options;
   }
 
@@ -42,6 +52,9 @@ public final class ReaderOptions {
     private ReaderMode mode = ReaderMode.PREFIX;
     private Consumer<? super Loss> onLoss;
     private Required require;
+    private String cache;
+    private long cacheBytes;
+    private String credentials;
 
     private Builder() {}
 
@@ -78,6 +91,41 @@ public final class ReaderOptions {
      */
     public Builder require(Required required) {
       require = Objects.requireNonNull(required, "required");
+      return this;
+    }
+
+    /**
+     * For a log in a store: keeps what was fetched, so that it is not fetched again. Any number of processes may share
+     * the directory, and what is in it is verified when it is used.
+     *
+     * @param directory of this machine, made when it is not there; nothing is kept when this is not called
+     * @return this
+     */
+    public Builder cache(Path directory) {
+      cache = directory.toString();
+      return this;
+    }
+
+    /**
+     * How much that directory may hold; what was not used for longest goes first.
+     *
+     * @param bytes 0 = 1 GiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder cacheBytes(long bytes) {
+      cacheBytes = Text.notNegative(bytes, "a number of bytes");
+      return this;
+    }
+
+    /**
+     * For a log in a store: a file with the credentials. Without it the environment has them, or the machine itself.
+     *
+     * @param file lines of KEY=VALUE, which others must not be able to read
+     * @return this
+     */
+    public Builder credentials(Path file) {
+      credentials = file.toString();
       return this;
     }
 

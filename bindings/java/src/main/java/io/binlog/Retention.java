@@ -7,14 +7,18 @@ import java.time.Duration;
  * they say. Immutable.
  */
 public final class Retention {
+  private static final int UNSHIPPED = 1;
+
   private final long ageMillis;
   private final long segments;
   private final long bytes;
+  private final boolean unshipped;
 
-  private Retention(long ageMillis, long segments, long bytes) {
-    this.ageMillis = ageMillis;
-    this.segments = segments;
-    this.bytes = bytes;
+  private Retention(Builder set) {
+    ageMillis = set.ageMillis;
+    segments = set.segments;
+    bytes = set.bytes;
+    unshipped = set.unshipped;
   }
 
   /**
@@ -31,6 +35,7 @@ public final class Retention {
     keep.ageMillis = ageMillis;
     keep.segments = segments;
     keep.bytes = bytes;
+    keep.flags = unshipped ? UNSHIPPED : 0;
     return keep;
   }
 
@@ -39,6 +44,7 @@ public final class Retention {
     private long ageMillis;
     private long segments;
     private long bytes;
+    private boolean unshipped;
 
     private Builder() {}
 
@@ -79,12 +85,23 @@ public final class Retention {
     }
 
     /**
+     * Of a log that is shipped to a store, removes what is in none yet, too. Without it such a segment stays, with
+     * those behind it, whatever the rules say. Not for {@link ArchiveOptions.Builder#keep}.
+     *
+     * @return this
+     */
+    public Builder unshipped() {
+      unshipped = true;
+      return this;
+    }
+
+    /**
      * Ends.
      *
      * @return the rules as they are by now
      */
     public Retention build() {
-      return new Retention(ageMillis, segments, bytes);
+      return new Retention(this);
     }
   }
 }

@@ -1,7 +1,6 @@
 package io.binlog;
 
 import java.nio.file.Path;
-import java.nio.file.Paths;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -71,9 +70,19 @@ public final class Segment {
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
+   * @throws UnsupportedOperationException when it lies in a store: see {@link #location}
    */
   public Path path() {
-    return Paths.get(path);
+    return Text.path(path);
+  }
+
+  /**
+   * Where that is.
+   *
+   * @return the path, or the URL of what lies in a store
+   */
+  public String location() {
+    return path;
   }
 
   /**

@@ -1,9 +1,14 @@
 package io.binlog;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
 
 /** Strings and times in the form that they cross to C in. */
 final class Text {
@@ -92,6 +97,35 @@ final class Text {
     }
     if (millis > max) throw new IllegalArgumentException("a time of " + time + " is over " + max + " milliseconds");
     return millis;
+  }
+
+  private static final Pattern URL = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://");
+
+  /** Whether it names something in a store. */
+  static boolean isUrl(String location) {
+    return URL.matcher(location).lookingAt();
+  }
+
+  /**
+   * @throws UnsupportedOperationException for what lies in a store
+   */
+  static Path path(String location) {
+    // As a path it would lose a slash.
+    if (isUrl(location)) throw new UnsupportedOperationException("what lies in a store has no path: " + location);
+    return Paths.get(location);
+  }
+
+  /**
+   * Permission bits.
+   *
+   * @throws IllegalArgumentException for none
+   */
+  static int mode(Set<PosixFilePermission> permissions) {
+    if (permissions.isEmpty()) throw new IllegalArgumentException("no permissions");
+    int mode = 0;
+    // In the order of rwxrwxrwx.
+    for (PosixFilePermission permission : permissions) mode |= 0400 >> permission.ordinal();
+    return mode;
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,10 +14,11 @@ import java.util.function.Consumer;
 final class Upcalls {
   private Upcalls() {}
 
-  static void raise(
+  /** What C throws, or hands out. */
+  static BinlogException exception(
       int status, byte[] message, byte[] path, long offset, int osCode, long recordId, long firstMissed,
-      long lastMissed) throws BinlogException {
-    throw new BinlogException.Facts(
+      long lastMissed) {
+    return new BinlogException.Facts(
             status, Text.text(message), Text.text(path), offset, osCode, recordId, firstMissed, lastMissed)
         .exception();
   }
@@ -159,10 +161,104 @@ final class Upcalls {
       Throwable e = losses == null ? null : losses.thrown.get();
       if (e == null) return;
       losses.thrown.remove();
-      if (e instanceof Error) throw (Error) e;
-      // A Consumer throws nothing else, unless its compiler was deceived.
-      throw e instanceof RuntimeException ? (RuntimeException) e : new IllegalStateException(e);
+      Upcalls.rethrow(e);
     }
+  }
+
+  private static void rethrow(Throwable e) {
+    if (e instanceof Error) throw (Error) e;
+    // A Consumer throws nothing else, unless its compiler was deceived.
+    throw e instanceof RuntimeException ? (RuntimeException) e : new IllegalStateException(e);
+  }
+
+  /**
+   * A function that is told within one call, in its thread, what the call does. What it throws stops the call, and is
+   * thrown again out of that.
+   */
+  static final class Listener<T> extends Target {
+    private final Consumer<? super T> function;
+    private Throwable thrown;
+
+    private Listener(Handle owner, Consumer<? super T> function) {
+      super(owner);
+      this.function = function;
+    }
+
+    /** Null for a function that is null; without an owner when the call is on no handle. */
+    static <T> Listener<T> of(Handle owner, Consumer<? super T> function) {
+      return function == null ? null : new Listener<>(owner, function);
+    }
+
+    /** False to stop. */
+    boolean tell(T what) {
+      // Until the call has noticed that it is to stop.
+      if (thrown != null) return false;
+      Runnable telling =
+          () -> {
+            try {
+              function.accept(what);
+            } catch (Throwable e) {
+              thrown = e;
+            }
+          };
+      if (owner == null) telling.run();
+      else owner.callBack(telling);
+      return thrown == null;
+    }
+
+    static void rethrow(Listener<?> listener) {
+      if (listener != null && listener.thrown != null) Upcalls.rethrow(listener.thrown);
+    }
+  }
+
+  @SuppressWarnings("unchecked") // as Native.compress gave it
+  static boolean progress(Object listener, byte[] path, long done, long bytes) {
+    return ((Listener<Progress>) listener).tell(new Progress(Text.text(path), done, bytes));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.compress gave it
+  static void compressed(
+      Object list, byte[] path, byte[] source, byte[] sha256, long sequence, long records, long before, long after,
+      boolean sourceRemoved) {
+    ((List<Compressed>) list)
+        .add(
+            new Compressed(
+                Text.text(path), Text.text(source), Text.text(sha256), sequence, records, before, after,
+                sourceRemoved));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.shipperRun gave it
+  static boolean archiveEvent(
+      Object listener, int kind, boolean found, byte[] path, long sequence, long bytes, BinlogException error,
+      long waitNanos) {
+    return ((Listener<ArchiveEvent>) listener)
+        .tell(new ArchiveEvent(kind, found, Text.text(path), sequence, bytes, error, waitNanos));
+  }
+
+  /** What a comparison with a store has found. */
+  static final class Found {
+    /** What C has as the last kind of problem, and counts by itself. */
+    private static final int FOREIGN = 4;
+
+    final List<ArchiveProblem> problems = new ArrayList<>();
+    final List<String> foreign = new ArrayList<>();
+  }
+
+  static void archiveProblem(
+      Object target, int kind, boolean isHere, long sequence, long lastSequence, byte[] object, byte[] message) {
+    Found found = (Found) target;
+    if (kind == Found.FOREIGN) {
+      found.foreign.add(Text.text(object));
+      return;
+    }
+    found.problems.add(
+        new ArchiveProblem(
+            ArchiveProblem.Kind.values()[kind - 1], isHere, sequence, lastSequence, Text.text(object),
+            Text.text(message)));
+  }
+
+  static ArchiveStatus archiveStatus(byte[] log, byte[] store, int state, long[] numbers) {
+    return new ArchiveStatus(Text.text(log), Text.text(store), ArchiveStatus.State.values()[state], numbers);
   }
 
   static void loss(

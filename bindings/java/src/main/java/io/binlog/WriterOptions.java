@@ -67,6 +67,7 @@ public final class WriterOptions {
     options.onFailure = failures;
     options.heartbeatMillis = set.heartbeatMillis;
     options.fileGroup = Text.terminated(set.fileGroup);
+    options.archive = set.archive == null ? null : set.archive.toNative();
     return options;
   }
 
@@ -99,6 +100,7 @@ public final class WriterOptions {
     private Consumer<? super BinlogException> onFailure;
     private long heartbeatMillis;
     private String fileGroup;
+    private ArchiveOptions archive;
     private boolean flushAtShutdown = true;
 
     private Builder() {}
@@ -285,11 +287,7 @@ public final class WriterOptions {
      * @throws IllegalArgumentException for none
      */
     public Builder filePermissions(Set<PosixFilePermission> permissions) {
-      if (permissions.isEmpty()) throw new IllegalArgumentException("no permissions");
-      int mode = 0;
-      // In the order of rwxrwxrwx.
-      for (PosixFilePermission permission : permissions) mode |= 0400 >> permission.ordinal();
-      fileMode = mode;
+      fileMode = Text.mode(permissions);
       return this;
     }
 
@@ -419,6 +417,19 @@ public final class WriterOptions {
      */
     public Builder heartbeat(Duration interval) {
       heartbeatMillis = Text.millis(interval, Long.MAX_VALUE);
+      return this;
+    }
+
+    /**
+     * Ships closed segments to a store, in a thread of the library's: {@link BinlogWriter#archiveStatus} says how far
+     * it is, and {@link #onFailure} is told of each failure. A log that is a single file ships nothing, and is refused
+     * with it.
+     *
+     * @param archive where to, and how; nothing is shipped when this is not called
+     * @return this
+     */
+    public Builder archive(ArchiveOptions archive) {
+      this.archive = Objects.requireNonNull(archive, "archive");
       return this;
     }
 

@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.reflect.Modifier;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -88,6 +90,13 @@ class HeaderTest {
     return places;
   }
 
+  /** Those whose numbers begin with 1. */
+  private static Map<String, Integer> numbered(Enum<?>[] constants) {
+    Map<String, Integer> numbers = places(constants);
+    numbers.replaceAll((name, place) -> place + 1);
+    return numbers;
+  }
+
   @Test
   void enums_are_in_the_order_of_the_header() throws Exception {
     assertEquals(new TreeMap<>(defines("CODEC_")), places(Compression.values()));
@@ -99,22 +108,76 @@ class HeaderTest {
     assertEquals(Map.of("CALL", 1, "CHANGE_EXTENSION", 2, "MOVE_TO", 3, "DELETE", 4), defines("HOOK_"));
     assertEquals(Map.of("BACKGROUND", 1), defines("WRITER_"));
     assertEquals(Map.of("DRY_RUN", 1), defines("PRUNE_"));
+    assertEquals(Map.of("UNSHIPPED", 1), defines("RETENTION_"));
+    assertEquals(
+        Map.of("KEEP_SOURCE", 1, "SHA256_NAME", 2, "NO_DICTIONARY", 4, "DRY_RUN", 8, "REMOVE_SINGLE", 16),
+        defines("COMPRESS_"));
+    assertEquals(new TreeMap<>(defines("WHOLE_")), places(CompressOptions.Whole.values()));
+    assertEquals(Map.of("READ_BACK", 1), defines("ARCHIVE_VERIFY_"));
+    Map<String, Integer> archive = defines("ARCHIVE_");
+    assertEquals(1, archive.get("NO_ROLL_AT_CLOSE"));
+    assertEquals(2, archive.get("DRY_RUN"));
+    for (ArchiveStatus.State state : ArchiveStatus.State.values()) {
+      assertEquals(state.ordinal(), archive.remove(state.name()));
+    }
+    assertEquals(numbered(ArchiveEvent.Kind.values()), new TreeMap<>(defines("ARCHIVE_EVENT_")));
+    Map<String, Integer> problems = new TreeMap<>(defines("ARCHIVE_PROBLEM_"));
+    assertEquals(4, problems.remove("FOREIGN")); // a list of its own
+    assertEquals(numbered(ArchiveProblem.Kind.values()), problems);
+    archive.keySet().removeIf(name -> name.matches("NO_ROLL_AT_CLOSE|DRY_RUN|(EVENT|PROBLEM|VERIFY)_.*"));
+    assertEquals(Map.of(), archive);
     assertEquals(Record.FIRST_NAMED_TYPE, defines("TYPE_").get("NAMED"));
     assertEquals(-1, defines("").get("NEVER"));
   }
 
-  @Test
-  void every_function_of_the_header_is_called_by_the_glue() throws Exception {
+  private static String glue() throws Exception {
     StringBuilder glue = new StringBuilder();
     try (Stream<Path> files = Files.list(Logs.ROOT.resolve("bindings/java/src/main/c"))) {
       for (Path file : (Iterable<Path>) files::iterator) glue.append(Files.readString(file));
     }
+    return glue.toString();
+  }
+
+  @Test
+  void every_define_of_the_header_is_one_that_is_compared_here() throws Exception {
+    List<String> others = new ArrayList<>(defines("").keySet());
+    others.removeIf(
+        name ->
+            name.matches("(E|EVENT|CODEC|FULL_DISK|READER|TAIL|RECORD|FILTER|HOOK|WRITER|PRUNE|RETENTION|COMPRESS|WHOLE"
+                + "|ARCHIVE|TYPE)_.*|OK|END|TIMEOUT|DROPPED|NEVER|VERSION_(MAJOR|MINOR|PATCH|NUMBER)"));
+    assertEquals(List.of(), others);
+  }
+
+  @Test
+  void every_option_of_the_header_is_set_by_the_glue() throws Exception {
+    String glue = glue();
+    String header = Files.readString(Logs.ROOT.resolve("include/binlog.h")).replaceAll("(?s)/\\*.*?\\*/", "");
+    Matcher struct =
+        Pattern.compile("(?s)typedef struct binlog_(\\w+_options|retention|required|filter) \\{(.*?)\n\\}")
+            .matcher(header);
+    int fields = 0;
+    while (struct.find()) {
+      Matcher field = Pattern.compile("(\\w+)(?:\\[\\d+\\])?;").matcher(struct.group(2));
+      while (field.find()) {
+        String name = field.group(1);
+        // A reader has no flags.
+        if (name.startsWith("reserved") || struct.group(1).equals("reader_options") && name.equals("flags")) continue;
+        fields++;
+        assertTrue(glue.contains("->" + name), "binlog_" + struct.group(1) + "." + name);
+      }
+    }
+    assertTrue(fields > 60, "" + fields);
+  }
+
+  @Test
+  void every_function_of_the_header_is_called_by_the_glue() throws Exception {
+    String glue = glue();
     for (String name : Files.readAllLines(Logs.ROOT.resolve("tests/c/symbols.txt"))) {
       // Java has its own defaults, metadata and packed frames, and walks whole fetches.
       if (name.endsWith("_init") || name.startsWith("binlog_metadata_") || name.startsWith("binlog_packed_")
           || name.equals("binlog_cursor_next_batch")) continue;
-      // A gather of a plain record is one of a record.
-      if (name.equals("binlog_writer_gather")) continue;
+      // A gather of a plain record is one of a record, and a batch crosses packed.
+      if (name.equals("binlog_writer_gather") || name.equals("binlog_writer_append_batch")) continue;
       assertTrue(Pattern.compile("\\b" + name + "\\b").matcher(glue).find(), name);
     }
   }

@@ -44,6 +44,14 @@ final class Logs {
     }
   }
 
+  /** "record 1" to "record 35" in four segments of ten at the most; each seventh is of type 7, the others of type 1. */
+  static void writeRolled(Path log) throws BinlogException {
+    WriterOptions options = WriterOptions.builder().roll(RollOptions.builder().records(10).build()).build();
+    try (BinlogWriter writer = BinlogWriter.open(log, options)) {
+      for (int i = 1; i <= 35; i++) writer.write(i % 7 == 0 ? 7 : 1, bytes("record " + i));
+    }
+  }
+
   static List<String> texts(Path log) throws BinlogException {
     return texts(log, Filter.all());
   }

@@ -1,0 +1,118 @@
+package io.binlog;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.time.Duration;
+import java.util.Optional;
+
+/** Something that happens while a {@link Shipper} ships or compares. */
+public final class ArchiveEvent {
+  /** What it is. */
+  public enum Kind {
+    /** A segment is about to be sent, or compared. */
+    BEGINS,
+    /** So many more bytes of it have been taken, or were found in the store from an earlier try. */
+    SENT,
+    /** The store holds it. */
+    UPLOADED,
+    /** Its file here was removed. */
+    PRUNED,
+    /** Something has failed. */
+    FAILED
+  }
+
+  private final Kind kind;
+  private final boolean found;
+  private final String path;
+  private final long sequence;
+  private final long bytes;
+  private final BinlogException failure;
+  private final long waitNanos;
+
+  /** The kind as C numbers it, from 1. */
+  ArchiveEvent(
+      int kind, boolean found, String path, long sequence, long bytes, BinlogException failure, long waitNanos) {
+    this.kind = Kind.values()[kind - 1];
+    this.found = found;
+    this.path = path;
+    this.sequence = sequence;
+    this.bytes = bytes;
+    this.failure = failure;
+    this.waitNanos = waitNanos;
+  }
+
+  /**
+   * What it is.
+   *
+   * @return the kind
+   */
+  public Kind kind() {
+    return kind;
+  }
+
+  /**
+   * With {@link Kind#UPLOADED}, whether the store held the segment already.
+   *
+   * @return false otherwise
+   */
+  public boolean found() {
+    return found;
+  }
+
+  /**
+   * The segment's file, with {@link Kind#BEGINS}, {@link Kind#UPLOADED} and {@link Kind#PRUNED}.
+   *
+   * @return empty otherwise
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
+   */
+  public Optional<Path> path() {
+    return Optional.ofNullable(path).map(Paths::get);
+  }
+
+  /**
+   * Likewise its number in the log.
+   *
+   * @return 0 otherwise
+   */
+  public long sequence() {
+    return sequence;
+  }
+
+  /**
+   * Likewise the length of its file; with {@link Kind#SENT}, how many more bytes have been taken.
+   *
+   * @return bytes; 0 with {@link Kind#FAILED}
+   */
+  public long bytes() {
+    return bytes;
+  }
+
+  /**
+   * With {@link Kind#FAILED}, what has failed.
+   *
+   * @return empty otherwise
+   */
+  public Optional<BinlogException> failure() {
+    return Optional.ofNullable(failure);
+  }
+
+  /**
+   * With {@link Kind#FAILED}, how long until it is tried again.
+   *
+   * @return empty when it is not, and otherwise
+   */
+  public Optional<Duration> retryIn() {
+    return failure == null || waitNanos < 0 ? Optional.empty() : Optional.of(Duration.ofNanos(waitNanos));
+  }
+
+  /**
+   * The facts in one line.
+   *
+   * @return text for people
+   */
+  @Override
+  public String toString() {
+    if (failure != null) return kind + ": " + failure.getMessage();
+    return kind + ": " + (path == null ? "" : path + ", ") + bytes + " bytes" + (found ? ", found" : "");
+  }
+}

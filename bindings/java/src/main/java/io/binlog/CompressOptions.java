@@ -1,0 +1,210 @@
+package io.binlog;
+
+import java.util.Objects;
+import java.util.function.Consumer;
+
+/**
+ * How finished segments are compressed, and what becomes of them. What is not said is the library's default. Immutable,
+ * and good for any number of calls.
+ */
+public final class CompressOptions {
+  private static final int KEEP_SOURCE = 1;
+  private static final int SHA256_NAME = 2;
+  private static final int NO_DICTIONARY = 4;
+  private static final int DRY_RUN = 8;
+  private static final int REMOVE_SINGLE = 16;
+
+  /** Whether a file is compressed as a whole, for the tools of others. One record of it costs reading all before it. */
+  public enum Whole {
+    /** It is not: a compressed segment is a segment as any other, of which one record can be read alone. */
+    NONE,
+    /** By gzip: {@code <name>.binlog.gz}. */
+    GZIP,
+    /** By zstd: {@code <name>.binlog.zst}. */
+    ZSTD
+  }
+
+  private final Builder set;
+
+  private CompressOptions(Builder set) {
+    this.set = set;
+  }
+
+  /**
+   * Begins with the defaults.
+   *
+   * @return a new builder
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Null when nobody is to be told. */
+  Consumer<? super Progress> onProgress() {
+    return set.onProgress;
+  }
+
+  NativeOptions.Compress toNative() {
+    NativeOptions.Compress options = new NativeOptions.Compress();
+    options.flags = set.flags;
+    options.codec = set.compression.ordinal();
+    options.level = set.level;
+    options.threads = set.threads;
+    options.blockBytes = set.blockBytes;
+    options.whole = set.whole.ordinal();
+    return options;
+  }
+
+  /** Collects options. The library judges them when they are used: {@link Status#INVALID}. */
+  public static final class Builder implements Cloneable {
+    private int flags;
+    private Compression compression = Compression.ZSTD;
+    private int level;
+    private int threads;
+    private int blockBytes;
+    private Whole whole = Whole.NONE;
+    private Consumer<? super Progress> onProgress;
+
+    private Builder() {}
+
+    /**
+     * What blocks are compressed with.
+     *
+     * @param compression {@link Compression#ZSTD} when this is not called
+     * @return this
+     * @throws IllegalArgumentException for {@link Compression#NONE}
+     */
+    public Builder compression(Compression compression) {
+      if (compression == Compression.NONE) throw new IllegalArgumentException("segments compressed with NONE");
+      this.compression = Objects.requireNonNull(compression, "compression");
+      return this;
+    }
+
+    /**
+     * Zstandard's level. LZ4 has none; gzip's end at 9.
+     *
+     * @param level 1 to 22, or below 0 for the fast ones; 0 = 3
+     * @return this
+     */
+    public Builder level(int level) {
+      this.level = level;
+      return this;
+    }
+
+    /**
+     * How many threads compress, the calling one among them.
+     *
+     * @param threads 1 to 64; 0 = 1, and none is started
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder threads(int threads) {
+      this.threads = (int) Text.notNegative(threads, "a number of threads");
+      return this;
+    }
+
+    /**
+     * Bytes of payload at which a block ends, which is what is read and decompressed to show one record.
+     *
+     * @param bytes 4 KiB to 16 MiB; 0 = 1 MiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder blockBytes(int bytes) {
+      blockBytes = (int) Text.notNegative(bytes, "blocks");
+      return this;
+    }
+
+    /**
+     * Compresses files as a whole.
+     *
+     * @param whole {@link Whole#NONE} when this is not called
+     * @return this
+     */
+    public Builder whole(Whole whole) {
+      this.whole = Objects.requireNonNull(whole, "whole");
+      return this;
+    }
+
+    /**
+     * The source stays, beside what was made of it; readers take one of the two.
+     *
+     * @return this
+     */
+    public Builder keepSource() {
+      flags |= KEEP_SOURCE;
+      return this;
+    }
+
+    /**
+     * The file's name tells its SHA-256: {@code <stem>.z.<64 hexadecimal digits>.binlog}.
+     *
+     * @return this
+     */
+    public Builder sha256Name() {
+      flags |= SHA256_NAME;
+      return this;
+    }
+
+    /**
+     * No segment gets a Zstandard dictionary. Without this, one with blocks of 256 KiB or less does if a try with some of
+     * them shows that it saves clearly more than it takes.
+     *
+     * @return this
+     */
+    public Builder noDictionary() {
+      flags |= NO_DICTIONARY;
+      return this;
+    }
+
+    /**
+     * Nothing is written; what would be done is told.
+     *
+     * @return this
+     */
+    public Builder dryRun() {
+      flags |= DRY_RUN;
+      return this;
+    }
+
+    /**
+     * The source goes also when it is a log of one file, which stays else.
+     *
+     * @return this
+     */
+    public Builder removeSingle() {
+      flags |= REMOVE_SINGLE;
+      return this;
+    }
+
+    /**
+     * Is told how far the work has come, about once for each 4 MiB, in the thread of the call. What it throws stops the
+     * work and comes out of the call; the segment in hand stays as it was.
+     *
+     * @param listener is told
+     * @return this
+     */
+    public Builder onProgress(Consumer<? super Progress> listener) {
+      onProgress = Objects.requireNonNull(listener, "listener");
+      return this;
+    }
+
+    /**
+     * Ends.
+     *
+     * @return the options as they are by now
+     */
+    public CompressOptions build() {
+      return new CompressOptions(clone());
+    }
+
+    @Override
+    protected Builder clone() {
+      try {
+        return (Builder) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+}

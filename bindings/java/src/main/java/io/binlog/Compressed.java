@@ -1,0 +1,114 @@
+package io.binlog;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.Optional;
+
+/** A segment that was compressed, or made an ordinary one again. */
+public final class Compressed {
+  private final String path;
+  private final String source;
+  private final String sha256;
+  private final long sequence;
+  private final long records;
+  private final long bytesBefore;
+  private final long bytesAfter;
+  private final boolean sourceRemoved;
+
+  Compressed(
+      String path, String source, String sha256, long sequence, long records, long bytesBefore, long bytesAfter,
+      boolean sourceRemoved) {
+    this.path = path;
+    this.source = source;
+    this.sha256 = sha256;
+    this.sequence = sequence;
+    this.records = records;
+    this.bytesBefore = bytesBefore;
+    this.bytesAfter = bytesAfter;
+    this.sourceRemoved = sourceRemoved;
+  }
+
+  /**
+   * The file that was made, or that an earlier run had made.
+   *
+   * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
+   */
+  public Path path() {
+    return Paths.get(path);
+  }
+
+  /**
+   * The file that it was made of.
+   *
+   * @return the path
+   * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
+   */
+  public Path source() {
+    return Paths.get(source);
+  }
+
+  /**
+   * The SHA-256 of what was made, with {@link CompressOptions.Builder#sha256Name}.
+   *
+   * @return hexadecimal digits
+   */
+  public Optional<String> sha256() {
+    return Optional.ofNullable(sha256);
+  }
+
+  /**
+   * The segment's number in its log.
+   *
+   * @return from 1
+   */
+  public long sequence() {
+    return sequence;
+  }
+
+  /**
+   * How many records are in it, events not counted.
+   *
+   * @return 0 after a dry run
+   */
+  public long records() {
+    return records;
+  }
+
+  /**
+   * The length of the source.
+   *
+   * @return bytes
+   */
+  public long bytesBefore() {
+    return bytesBefore;
+  }
+
+  /**
+   * The length of what was made.
+   *
+   * @return bytes; 0 after a dry run
+   */
+  public long bytesAfter() {
+    return bytesAfter;
+  }
+
+  /**
+   * Whether the source is gone.
+   *
+   * @return true when it is
+   */
+  public boolean sourceRemoved() {
+    return sourceRemoved;
+  }
+
+  /**
+   * The facts in one line.
+   *
+   * @return text for people
+   */
+  @Override
+  public String toString() {
+    return path + ": " + records + " records, " + bytesBefore + " to " + bytesAfter + " bytes, from " + source;
+  }
+}
