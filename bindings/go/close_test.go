@@ -42,6 +42,8 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 		"position":     func() error { _, err := w.Position(); return err },
 		"dropped":      func() error { _, err := w.Dropped(); return err },
 		"failures":     func() error { _, err := w.Failures(); return err },
+		"status":       func() error { _, err := w.ArchiveStatus(); return err },
+		"metrics":      func() error { _, err := w.ArchiveMetrics(); return err },
 	} {
 		err := call()
 		wantIs(t, err, ErrClosed)
@@ -104,6 +106,12 @@ func TestHandlesThatWereNeverOpenedAreNoCrash(t *testing.T) {
 	_, err = c.Next()
 	wantIs(t, err, ErrInvalid)
 	must(t, c.Close())
+	var s Shipper
+	_, err = s.Run(context.Background(), nil)
+	wantIs(t, err, ErrInvalid)
+	_, err = s.Status()
+	wantIs(t, err, ErrInvalid)
+	must(t, s.Close())
 }
 
 func TestClosingAWriterRacesWithItsUse(t *testing.T) {
@@ -161,6 +169,62 @@ func TestClosingAWriterRacesWithItsUse(t *testing.T) {
 			t.Errorf("%v is the last, not %d", tail, last)
 		}
 	}
+}
+
+// An append in a thread that has none under way is told by that thread; one within a callback of another is counted.
+func TestClosingWaitsForAnAppendAlsoWithinACallbackOfAnother(t *testing.T) {
+	entered, release := make(chan struct{}, 10), make(chan struct{})
+	// So that the check is asked within each append.
+	each := WithFlush(Lag{Records: 1})
+	inner := open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
+		entered <- struct{}{}
+		<-release
+		return false
+	}}))
+	outer := open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
+		// Closing the outer one asks again.
+		if _, err := inner.Append(1, nil); err != nil && err != ErrClosed {
+			t.Error(err)
+		}
+		return false
+	}}))
+	ended := make(chan string, 3)
+	go func() {
+		if _, err := outer.Append(1, nil); err != nil {
+			t.Error(err)
+		}
+		ended <- "append"
+	}()
+	in(t, "the append", func() { <-entered })
+	for _, w := range []*Writer{inner, outer} {
+		go func() {
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+			ended <- "close"
+		}()
+		// The last that is turned away before closing waits.
+		in(t, "turning away", func() {
+			for w.c.IsOpen() {
+				time.Sleep(time.Millisecond)
+			}
+		})
+		if _, err := w.Append(1, nil); err != ErrClosed {
+			t.Errorf("an append while the writer is being closed: %v", err)
+		}
+	}
+	time.Sleep(5 * time.Millisecond)
+	select {
+	case what := <-ended:
+		t.Fatal("an end before the append's: ", what)
+	default:
+	}
+	close(release)
+	in(t, "closing", func() {
+		for range cap(ended) {
+			<-ended
+		}
+	})
 }
 
 func TestClosingAReaderAndItsCursorsRacesWithTheirUse(t *testing.T) {
@@ -255,7 +319,7 @@ func TestALoopMayCloseItsCursor(t *testing.T) {
 
 // A net only, but it must not have a hole.
 func TestWhatIsForgottenIsClosedByTheCollector(t *testing.T) {
-	directory := newLog(t)
+	directory, store := newLog(t), newStore(t)
 	held := cbinlog.Handles()
 	forget := func() {
 		w, err := OpenWriter(directory, WithOnFailure(func(*Error) {}))
@@ -265,15 +329,24 @@ func TestWhatIsForgottenIsClosedByTheCollector(t *testing.T) {
 		must(t, err)
 		_, err = r.Cursor(Filter{})
 		must(t, err)
+		s, err := OpenShipper(directory, "", ArchiveOptions{URL: store})
+		must(t, err)
+		_, err = s.Run(context.Background(), func(ArchiveEvent) bool { return true })
+		must(t, err)
 	}
 	forget()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		runtime.GC()
-		if w, err := OpenWriter(directory); err == nil && cbinlog.Handles() == held {
+		w, err := OpenWriter(directory)
+		s, failure := OpenShipper(directory, "", ArchiveOptions{URL: store})
+		if err == nil {
 			must(t, w.Close())
+		}
+		if failure == nil {
+			must(t, s.Close())
+		}
+		if err == nil && failure == nil && cbinlog.Handles() == held {
 			break
-		} else if err == nil {
-			w.Close()
 		}
 		if time.Since(began) > patience {
 			t.Fatalf("still %d functions are held", cbinlog.Handles()-held)

@@ -21,7 +21,7 @@ const (
 	ErrCorrupt Status = -3
 	// ErrNotFound says that there is no such file, log, record, type or key.
 	ErrNotFound Status = -4
-	// ErrLocked says that another writer has the log open.
+	// ErrLocked says that another writer has the log open, or that somebody else ships it.
 	ErrLocked Status = -5
 	// ErrTooLarge says that a record or a batch is over its limit.
 	ErrTooLarge Status = -6
@@ -35,7 +35,7 @@ const (
 	ErrForked Status = -10
 	// ErrMissed says that records that come next were removed with old segments: see [MissedError].
 	ErrMissed Status = -11
-	// ErrMismatch says that the log is another one than was required.
+	// ErrMismatch says that the log is another one than was required, or that a store holds another object than was shipped.
 	ErrMismatch Status = -12
 	// ErrPanic says that the library has a defect. The handle can only be closed.
 	ErrPanic Status = -100
@@ -46,14 +46,14 @@ var statusTexts = map[Status][2]string{
 	ErrIO:          {"E_IO", "the system failed to read or write"},
 	ErrCorrupt:     {"E_CORRUPT", "the bytes are not what a writer wrote"},
 	ErrNotFound:    {"E_NOT_FOUND", "not found"},
-	ErrLocked:      {"E_LOCKED", "another writer has the log open"},
+	ErrLocked:      {"E_LOCKED", "another writer has the log open, or somebody else ships it"},
 	ErrTooLarge:    {"E_TOO_LARGE", "over a limit"},
 	ErrUnsupported: {"E_UNSUPPORTED", "not supported"},
 	ErrFailed:      {"E_FAILED", "an fsync has failed; open the log anew"},
 	ErrNoSpace:     {"E_NO_SPACE", "the disk is full"},
 	ErrForked:      {"E_FORKED", "opened before a fork"},
 	ErrMissed:      {"E_MISSED", "records were removed with old segments"},
-	ErrMismatch:    {"E_MISMATCH", "another log than was required"},
+	ErrMismatch:    {"E_MISMATCH", "another log than was required, or another object in the store"},
 	ErrPanic:       {"E_PANIC", "a defect of the library"},
 }
 
@@ -133,6 +133,9 @@ func (closedError) Is(target error) bool { return target == fs.ErrClosed }
 func asError(err *cbinlog.Error) error {
 	if err == nil {
 		return nil
+	}
+	if err.Status == cbinlog.Closed {
+		return ErrClosed
 	}
 	public := publicError(err)
 	if public.Status == ErrMissed {

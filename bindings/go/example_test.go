@@ -247,3 +247,39 @@ func ExampleWithSalvage() {
 	// lost: 2 to 2
 	// behind
 }
+
+func ExampleShipper() {
+	inNewDirectory(func(directory string) {
+		writer, err := binlog.OpenWriter(directory, binlog.WithRoll(binlog.RollOptions{Records: 2}))
+		check(err)
+		for i := range 5 {
+			_, err := writer.Append(7, fmt.Appendf(nil, "record %d", i+1))
+			check(err)
+		}
+		check(writer.Close())
+
+		store := "file://" + directory + "-store?create=true"
+		shipper, err := binlog.OpenShipper(directory, "", binlog.ArchiveOptions{URL: store})
+		check(err)
+		defer shipper.Close()
+		_, err = shipper.Run(context.Background(), func(event binlog.ArchiveEvent) bool {
+			if event.Kind == binlog.ArchiveUploaded {
+				fmt.Println(filepath.Base(event.Path))
+			}
+			return true // go on
+		})
+		check(err)
+
+		reader, err := binlog.OpenReader(store)
+		check(err)
+		defer reader.Close()
+		for record, err := range reader.Records(binlog.Filter{Last: 1}) {
+			check(err)
+			fmt.Printf("%d: %s\n", record.ID(), record.Payload())
+		}
+	})
+	// Output:
+	// default.0000000001.binlog
+	// default.0000000002.binlog
+	// 4: record 4
+}

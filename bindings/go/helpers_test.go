@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +22,42 @@ func must(t testing.TB, err error) {
 }
 
 func newLog(t testing.TB) string { return filepath.Join(t.TempDir(), "log") }
+
+// newStore is the URL of an empty directory.
+func newStore(t testing.TB) string { return "file://" + t.TempDir() }
+
+// openShipper opens a shipper that the test closes at its end, if it has not done so itself.
+func openShipper(t testing.TB, directory string, archive ArchiveOptions) *Shipper {
+	t.Helper()
+	s, err := OpenShipper(directory, "", archive)
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// segmentsIn are the names of the segments in a directory, or at the URL of one.
+func segmentsIn(t testing.TB, directory string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(strings.TrimPrefix(directory, "file://"))
+	must(t, err)
+	var names []string
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), ".binlog") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// until waits for what must come.
+func until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > patience {
+			t.Fatalf("waited too long until %s", what)
+		}
+	}
+}
 
 // open opens a writer that the test closes at its end, if it has not done so itself.
 func open(t testing.TB, directory string, options ...WriterOption) *Writer {
@@ -69,10 +107,10 @@ func writeLog(t testing.TB, n, segment int) string {
 }
 
 // texts reads everything: id and payload of each record.
-func texts(t testing.TB, path string, filter Filter) []string {
+func texts(t testing.TB, path string, filter Filter, options ...ReaderOption) []string {
 	t.Helper()
 	var all []string
-	for r, err := range openReader(t, path).Records(filter) {
+	for r, err := range openReader(t, path, options...).Records(filter) {
 		must(t, err)
 		all = append(all, fmt.Sprintf("%d %s", r.ID(), r.Payload()))
 	}

@@ -42,6 +42,19 @@ func WithSalvage(onLoss func(Loss)) ReaderOption {
 	})
 }
 
+// WithCache keeps what is fetched of a log in a store in a directory of this machine, so that it is not fetched again. The
+// directory is made when it is not there, any number of processes may share it, and what is in it is verified when it is
+// used. It may hold so many bytes, and what was not used for longest goes first; 0 stands for 1 GiB.
+func WithCache(directory string, bytes uint64) ReaderOption {
+	return readerOption(func(c *readerConfig) { c.Cache, c.CacheBytes = directory, bytes })
+}
+
+// WithCredentials names a file of KEY=VALUE lines with the credentials for a log in a store, which others must not be able
+// to read. Without it, the environment has them, or the machine itself.
+func WithCredentials(file string) ReaderOption {
+	return readerOption(func(c *readerConfig) { c.Credentials = file })
+}
+
 func listenerOf(onLoss func(Loss)) *cbinlog.LossListener {
 	if onLoss == nil {
 		return nil
@@ -76,6 +89,11 @@ type Reader struct {
 
 // OpenReader opens a segment file, a log's directory, or the files that match a pattern (*, ?, [...]). Files that gzip or
 // zstd have compressed as a whole are recognised by their contents.
+//
+// The URL of a store, as [ArchiveOptions.URL] has it, is a log, too, that is read where it lies, in a few requests: with a
+// prefix ("s3://BUCKET/PREFIX?region=...") all of its segments, with the name of one behind the prefix only that, and with
+// a pattern (*, [...]) in its place those that match. A request that fails for a passing reason is tried again for half a
+// minute.
 //
 // Errors are [ErrNotFound] when nothing is there, [ErrCorrupt] when a file does not begin as a segment does (to
 // [WithSalvage]: when there is no block in any of them), [ErrUnsupported] when it is of a newer version, [ErrMismatch],

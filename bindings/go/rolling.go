@@ -46,11 +46,14 @@ type Retention struct {
 	Segments uint64
 	// Bytes: the oldest go until all together take no more than so many bytes, the one being written among them.
 	Bytes uint64
+	// Unshipped: of a log that is shipped to a store, what is in none yet goes, too. Otherwise such a segment stays, with
+	// those behind it, whatever the rules say.
+	Unshipped bool
 }
 
 func (r *Retention) rules() (cbinlog.Retention, *Error) {
 	age, err := milliseconds(r.Age, "the age at which segments go")
-	return cbinlog.Retention{AgeMS: age, Segments: r.Segments, Bytes: r.Bytes}, err
+	return cbinlog.Retention{AgeMS: age, Segments: r.Segments, Bytes: r.Bytes, Unshipped: r.Unshipped}, err
 }
 
 // Required is what the file headers of a log must say for it to be opened. Zeros take any log.

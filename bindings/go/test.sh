@@ -3,6 +3,9 @@
 # strict checks of what is passed to C against the static one, and the examples with what they print. `make prefix` comes
 # before it. One line a check; exits with 1 if any failed.
 #
+#   test.sh          all of it
+#   test.sh stores   what is shipped to the object stores of tests/archive/servers.py and read from there; it runs this
+#
 #   BINLOG_PREFIX  where the library is installed (default: target/prefix of this repository)
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -41,6 +44,22 @@ says_nothing() { ! "$@" 2>&1 | grep .; }
 in_directory() { (cd "$1" && shift && "$@"); }
 
 cd "$here" || exit 1
+# The example, with a store that is not its own directory.
+prints_with_store() {
+  mkdir "$work/store-$1" && cd "$work/store-$1" || return 1
+  # In a place of its own: what is in a store is never replaced.
+  "$work/archive" archive-log "${2/\/\?//go-example-$$-$RANDOM?}" >printed && diff "$root/examples/go/archive/expected.txt" printed
+}
+if [ "${1-}" = stores ]; then
+  : "${BINLOG_TEST_S3_URL:?tests/archive/servers.py run -- $0 stores}" "${BINLOG_TEST_SWIFT_URL:?}"
+  check "Go ships to each object store and reads from it" timeout 300 go test -race -count=1 -run ObjectStores .
+  check "build the example archive" in_directory "$root/examples/go" go build -o "$work/archive" ./archive
+  check "example archive, S3" eval '(prints_with_store s3 "$BINLOG_TEST_S3_URL")'
+  check "example archive, Swift" eval '(prints_with_store swift "$BINLOG_TEST_SWIFT_URL")'
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ]
+  exit
+fi
 check "formatted" says_nothing gofmt -l "$here" "$root/examples/go"
 check "vetted" go vet ./...
 check "vetted, linked statically" go vet -tags binlog_static ./...
@@ -80,7 +99,7 @@ prints_as_expected() {
   (cd "$work/run" && timeout 60 "$work/bin/$example" "$@") >"$work/printed" || return 1
   diff "$root/examples/go/$example/expected.txt" "$work/printed"
 }
-for example in quickstart gather rolling migrate; do
+for example in quickstart gather rolling migrate archive; do
   check "example $example" prints_as_expected "$example"
 done
 # It resumes twice, the second time before what it waits for is written.

@@ -9,10 +9,10 @@ import (
 
 // Writer is a log being written. Goroutines may share it.
 type Writer struct {
+	// For all calls but Append, which has a gate of C's.
 	gate      gate
 	c         cbinlog.Writer
 	onFailure func(*Error)
-	net       runtime.Cleanup
 }
 
 // OpenWriter opens the log in a directory for writing; both are made when they are not there, and appends go on after the
@@ -42,8 +42,8 @@ func openWriter(path string, file bool, options []WriterOption) (*Writer, error)
 		return nil, asError(err)
 	}
 	w := &Writer{c: c, onFailure: config.onFailure}
-	// Only a net: when the collector comes, if it comes.
-	w.net = runtime.AddCleanup(w, func(c cbinlog.Writer) { _ = c.Close() }, c)
+	// For who forgets to close it only a net: when the collector comes, if it comes.
+	runtime.AddCleanup(w, cbinlog.Writer.Free, c)
 	return w, nil
 }
 
@@ -51,10 +51,8 @@ func openWriter(path string, file bool, options []WriterOption) (*Writer, error)
 // whatever the error is, which then says which records could not be written. Closing again does nothing.
 func (w *Writer) Close() error {
 	var err error
-	w.gate.shut(func() {
-		w.net.Stop()
-		err = asError(w.c.Close())
-	})
+	w.gate.shut(func() { err = asError(w.c.Close()) })
+	runtime.KeepAlive(w)
 	return err
 }
 
@@ -66,11 +64,8 @@ func (w *Writer) Close() error {
 // that it was taken); and [ErrFailed] after an fsync has failed. With [WithFullDiskDrop], the id 0 and no error says that
 // the record was dropped.
 func (w *Writer) Append(t Type, payload []byte) (id uint64, err error) {
-	if !w.gate.enter() {
-		return 0, ErrClosed
-	}
 	id, failure := w.c.Append(uint32(t), payload)
-	w.gate.leave()
+	runtime.KeepAlive(w)
 	if failure != nil {
 		return 0, asError(failure)
 	}

@@ -263,8 +263,8 @@ func WithOnClose(hooks ...Hook) WriterOption {
 }
 
 // WithOnFailure tells of what fails and no call returns: a hook, the removal of an old segment, the `.active` file, an
-// active file that somebody removed, a check that panicked. [Writer.Failures] counts, but for the checks. If the function
-// panics, that is lost.
+// active file that somebody removed, shipping to a store, a check that panicked. [Writer.Failures] counts, but for the
+// checks. If the function panics, that is lost.
 func WithOnFailure(told func(*Error)) WriterOption {
 	return writerOption(func(c *writerConfig) { c.onFailure = told })
 }

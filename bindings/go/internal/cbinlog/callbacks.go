@@ -157,6 +157,38 @@ func guarded(function func()) (panicked *Panicked) {
 	return <-done
 }
 
+// teller tells a function of one call what happens in it, and asks whether to go on. A panic stands for "no".
+type teller[T any] struct {
+	tell     func(T) bool
+	panicked *Panicked
+}
+
+func (t *teller[T]) goesOn(told T) bool {
+	if t.tell == nil {
+		return true
+	}
+	if t.panicked != nil {
+		return false
+	}
+	goOn := false
+	t.panicked = guarded(func() { goOn = t.tell(told) })
+	return goOn && t.panicked == nil
+}
+
+// repanic panics with what the function panicked with, once the call is over.
+func (t *teller[T]) repanic() {
+	if t.panicked != nil {
+		panic(t.panicked.Value)
+	}
+}
+
+func stop(goesOn bool) C.int32_t {
+	if goesOn {
+		return 0
+	}
+	return 1
+}
+
 //export blgoHook
 func blgoHook(handle C.uintptr_t, segment *C.binlog_segment_file, answer *C.blgo_answer) {
 	file := SegmentFile{

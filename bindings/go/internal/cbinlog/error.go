@@ -11,6 +11,9 @@ import "C"
 // Invalid is BINLOG_E_INVALID.
 const Invalid = int32(C.BINLOG_E_INVALID)
 
+// Closed is the status of an append that comes after closing. The library has no such status.
+const Closed = int32(C.BLGO_CLOSED)
+
 // Error is what an error of the library says.
 type Error struct {
 	Status      int32

@@ -15,15 +15,18 @@ import (
 
 // ReaderOptions are binlog_reader_options.
 type ReaderOptions struct {
-	Mode    uint32
-	OnLoss  *LossListener
-	Require Required
+	Mode        uint32
+	OnLoss      *LossListener
+	Require     Required
+	Cache       string
+	CacheBytes  uint64
+	Credentials string
 }
 
 // Reader is a binlog_reader.
 type Reader struct{ c *C.binlog_reader }
 
-// OpenReader opens a segment, a directory, or the files that match a pattern.
+// OpenReader opens a segment, a directory, the files that match a pattern, or what the URL of a store names.
 func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	var a arena
 	defer a.free()
@@ -31,6 +34,9 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	c.struct_size = C.sizeof_binlog_reader_options
 	c.mode = C.uint32_t(options.Mode)
 	c.require = a.required(&options.Require)
+	c.cache = a.optional(options.Cache, "the directory of the cache")
+	c.cache_bytes = C.uint64_t(options.CacheBytes)
+	c.credentials = a.optional(options.Credentials, "the file of credentials")
 	place := a.text(path, "the path")
 	if a.err != nil {
 		return Reader{}, a.err

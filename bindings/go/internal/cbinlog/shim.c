@@ -19,8 +19,9 @@ static void read_error(const binlog_error *raw, blgo_error *out) {
 static blgo_error no_memory = {
     .message = "there was no memory for what the error says", .path = "", .offset = -1, .status = BINLOG_E_IO};
 
-blgo_error *blgo_take(binlog_error *raw, binlog_status status) {
-  if (status >= 0) return NULL;
+blgo_error blgo_closed = {.message = "use after close", .path = "", .offset = -1, .status = BLGO_CLOSED};
+
+static blgo_error *taken(binlog_error *raw) {
   blgo_error *out = calloc(1, sizeof *out);
   if (out == NULL) {
     binlog_error_free(raw);
@@ -28,13 +29,19 @@ blgo_error *blgo_take(binlog_error *raw, binlog_status status) {
   }
   out->raw = raw;
   read_error(raw, out);
+  return out;
+}
+
+blgo_error *blgo_take(binlog_error *raw, binlog_status status) {
+  if (status >= 0) return NULL;
+  blgo_error *const out = taken(raw);
   /* That of the call counts. */
-  out->status = status;
+  if (out != &no_memory) out->status = status;
   return out;
 }
 
 void blgo_error_free(blgo_error *err) {
-  if (err == &no_memory) return;
+  if (err == &no_memory || err == &blgo_closed) return;
   binlog_error_free(err->raw);
   free(err);
 }
@@ -68,6 +75,20 @@ static void counted(void *userdata, const binlog_type_count *what) {
 static void pruned(void *userdata, const binlog_pruned *what) {
   blgoPruned((uintptr_t)userdata, (binlog_pruned *)what);
 }
+static int32_t progress(void *userdata, const binlog_progress *what) {
+  return blgoProgress((uintptr_t)userdata, (binlog_progress *)what);
+}
+static void compressed(void *userdata, const binlog_compressed *what) {
+  blgoCompressed((uintptr_t)userdata, (binlog_compressed *)what);
+}
+static int32_t event(void *userdata, const binlog_archive_event *what) {
+  blgo_error facts = {0};
+  if (what->error != NULL) read_error(what->error, &facts);
+  return blgoEvent((uintptr_t)userdata, (binlog_archive_event *)what, &facts);
+}
+static void problem(void *userdata, const binlog_archive_problem *what) {
+  blgoProblem((uintptr_t)userdata, (binlog_archive_problem *)what);
+}
 static void drop(void *userdata) { blgoDrop((uintptr_t)userdata); }
 
 void blgo_set_hook(binlog_hook *to, uintptr_t handle) {
@@ -90,6 +111,10 @@ void blgo_set_loss(binlog_reader_options *options, uintptr_t handle) {
   options->on_loss_userdata = (void *)handle;
   options->on_loss_drop = drop;
 }
+void blgo_set_progress(binlog_compress_options *options, uintptr_t handle) {
+  options->on_progress = progress;
+  options->on_progress_userdata = (void *)handle;
+}
 
 /* Operations. `made` is what is returned, `raw` takes the error. */
 #define CALL(type, call)               \
@@ -105,7 +130,26 @@ blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options 
 blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options) {
   CALL(blgo_opened, binlog_writer_open_file(path, options, (binlog_writer **)&made.handle, &raw));
 }
-blgo_result blgo_writer_close(blgo_writer writer) { CALL(blgo_result, binlog_writer_close((binlog_writer *)writer, &raw)); }
+static blgo_result close_writer(binlog_writer *writer) { CALL(blgo_result, binlog_writer_close(writer, &raw)); }
+
+blgo_result blgo_writer_close(uintptr_t gate_address) {
+  blgo_gate *gate = (blgo_gate *)gate_address;
+  blgo_shut(gate);
+  binlog_writer *writer = gate->writer;
+  gate->writer = NULL;
+  return close_writer(writer);
+}
+int blgo_is_open(uintptr_t gate_address) {
+  return !__atomic_load_n(&((blgo_gate *)gate_address)->shut, __ATOMIC_SEQ_CST);
+}
+void blgo_writer_free(uintptr_t gate_address) {
+  blgo_gate *gate = (blgo_gate *)gate_address;
+  if (gate->writer != NULL) {
+    blgo_error *err = blgo_writer_close(gate_address).err;
+    if (err != NULL) blgo_error_free(err);
+  }
+  free(gate);
+}
 
 blgo_result blgo_writer_append_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *data, size_t len, const uint8_t *metadata, size_t metadata_len) {
@@ -227,6 +271,76 @@ blgo_result blgo_rebuild_index(const char *path) {
   binlog_error *raw = NULL;
   const binlog_status status = binlog_rebuild_index(path, &written, &raw);
   return (blgo_result){.value = written, .err = blgo_take(raw, status)};
+}
+
+blgo_result blgo_compress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle) {
+  size_t count = 0; /* each one is told of */
+  CALL(blgo_result, binlog_compress(path, log, options, compressed, (void *)handle, &count, &raw));
+}
+blgo_result blgo_decompress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle) {
+  size_t count = 0;
+  CALL(blgo_result, binlog_decompress(path, log, options, compressed, (void *)handle, &count, &raw));
+}
+
+/* Shipping */
+
+/* Gets a text into memory that is large enough; the next text may be longer than the last by some digits. */
+#define METRICS(call)                             \
+  blgo_metrics made = {0};                        \
+  for (size_t cap = 0;; cap = made.len + 256) {   \
+    binlog_error *raw = NULL;                     \
+    free(made.text);                              \
+    made.text = cap == 0 ? NULL : malloc(cap);    \
+    if (cap != 0 && made.text == NULL) {          \
+      made.err = &no_memory;                      \
+      return made;                                \
+    }                                             \
+    const binlog_status status = (call);          \
+    if (status != BINLOG_E_TOO_LARGE) {           \
+      made.err = blgo_take(raw, status);          \
+      return made;                                \
+    }                                             \
+    binlog_error_free(raw);                       \
+  }
+
+/* The status and, when there has been a failure, the last one. */
+#define STATUS(call, last_failure)                          \
+  blgo_archive_status made = {0};                           \
+  binlog_error *raw = NULL;                                 \
+  const binlog_status status = (call);                      \
+  made.err = blgo_take(raw, status);                        \
+  if (status < 0 || made.status.failures == 0) return made; \
+  binlog_error *const failed = (last_failure);              \
+  if (failed != NULL) made.failure = taken(failed);         \
+  return made
+
+blgo_archive_status blgo_writer_archive_status(blgo_writer writer) {
+  STATUS(binlog_writer_archive_status((binlog_writer *)writer, &made.status, &raw),
+         binlog_writer_archive_failure((binlog_writer *)writer));
+}
+blgo_metrics blgo_writer_archive_metrics(blgo_writer writer) {
+  METRICS(binlog_writer_archive_metrics((binlog_writer *)writer, made.text, cap, &made.len, &raw));
+}
+
+blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_archive_options *options) {
+  CALL(blgo_opened, binlog_shipper_open(directory, log, options, (binlog_shipper **)&made.handle, &raw));
+}
+blgo_archive_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle) {
+  CALL(blgo_archive_report,
+       binlog_shipper_run(shipper, handle == 0 ? NULL : event, (void *)handle, &made.report, &raw));
+}
+blgo_result blgo_shipper_follow(binlog_shipper *shipper, uintptr_t handle) {
+  CALL(blgo_result, binlog_shipper_follow(shipper, handle == 0 ? NULL : event, (void *)handle, &raw));
+}
+blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t tell, uintptr_t handle) {
+  CALL(blgo_archive_verified, binlog_shipper_verify(shipper, flags, problem, tell == 0 ? NULL : event, (void *)handle,
+                                                    &made.sums, &raw));
+}
+blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper) {
+  STATUS(binlog_shipper_status(shipper, &made.status, &raw), binlog_shipper_last_failure(shipper));
+}
+blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper) {
+  METRICS(binlog_shipper_metrics(shipper, made.text, cap, &made.len, &raw));
 }
 
 /* Metadata and packed frames */

@@ -6,6 +6,8 @@
 
 #include <binlog.h>
 
+#include "gate.h"
+
 /* Where a writer is, as a number: cgo looks through what a pointer leads to each time that it is passed, a number not. */
 typedef uintptr_t blgo_writer;
 
@@ -27,6 +29,10 @@ typedef struct blgo_result {
   uint64_t value;
   blgo_error *err;
 } blgo_result;
+
+/* What an append says that comes after closing; no function of the library returns this status. */
+enum { BLGO_CLOSED = -1000 };
+extern blgo_error blgo_closed;
 
 typedef struct blgo_opened {
   void *handle;
@@ -72,6 +78,30 @@ typedef struct blgo_recovery {
   blgo_error *err;
 } blgo_recovery;
 
+/* `failure` is the last one, or NULL; `err` that of asking. The texts are the shipper's or the writer's. */
+typedef struct blgo_archive_status {
+  binlog_archive_status status;
+  blgo_error *failure;
+  blgo_error *err;
+} blgo_archive_status;
+
+/* `text` is blgo_free's. */
+typedef struct blgo_metrics {
+  char *text;
+  size_t len;
+  blgo_error *err;
+} blgo_metrics;
+
+typedef struct blgo_archive_report {
+  binlog_archive_report report;
+  blgo_error *err;
+} blgo_archive_report;
+
+typedef struct blgo_archive_verified {
+  binlog_archive_verified sums;
+  blgo_error *err;
+} blgo_archive_verified;
+
 /* What a hook in Go says; both are NULL or from malloc. */
 typedef struct blgo_answer {
   char *moved_to;
@@ -88,16 +118,25 @@ void blgo_set_hook(binlog_hook *hook, uintptr_t handle);
 void blgo_set_check(binlog_roll_options *roll, uintptr_t handle);
 void blgo_set_failure(binlog_writer_options *options, uintptr_t handle);
 void blgo_set_loss(binlog_reader_options *options, uintptr_t handle);
+void blgo_set_progress(binlog_compress_options *options, uintptr_t handle);
 
 blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options);
 blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options);
-blgo_result blgo_writer_close(blgo_writer writer);
+/* Waits for the appends that are under way, and closes; the gate stays, shut. */
+blgo_result blgo_writer_close(uintptr_t gate);
+int blgo_is_open(uintptr_t gate);
+/* Frees the gate, and closes before if nobody did: once, when nobody knows the gate any more. */
+void blgo_writer_free(uintptr_t gate);
 /* Inline, as it is called most: it becomes one with what cgo makes around it. */
 blgo_error *blgo_take(binlog_error *raw, binlog_status status);
-static inline blgo_result blgo_writer_append(blgo_writer writer, uint32_t type, const uint8_t *data, size_t len) {
+static inline blgo_result blgo_writer_append(uintptr_t gate_address, uint32_t type, const uint8_t *data, size_t len) {
+  blgo_gate *const gate = (blgo_gate *)gate_address;
+  blgo_thread *told;
+  if (!blgo_enter(gate, &told)) return (blgo_result){0, &blgo_closed};
   blgo_result made = {0, NULL};
   binlog_error *raw = NULL;
-  const binlog_status status = binlog_writer_append((binlog_writer *)writer, type, data, len, &made.value, &raw);
+  const binlog_status status = binlog_writer_append(gate->writer, type, data, len, &made.value, &raw);
+  blgo_leave(gate, told);
   if (status < 0) made.err = blgo_take(raw, status);
   return made;
 }
@@ -119,6 +158,8 @@ blgo_result blgo_writer_roll_because(blgo_writer writer, const char *reason);
 blgo_result blgo_writer_set_roll(blgo_writer writer, const binlog_roll_options *roll);
 blgo_result blgo_writer_heartbeat(blgo_writer writer);
 blgo_result blgo_writer_failures(blgo_writer writer);
+blgo_archive_status blgo_writer_archive_status(blgo_writer writer);
+blgo_metrics blgo_writer_archive_metrics(blgo_writer writer);
 
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options);
 blgo_segments blgo_reader_segments(const binlog_reader *reader);
@@ -141,6 +182,18 @@ blgo_result blgo_prune(const char *path, const char *log, const binlog_retention
 blgo_recovery blgo_recover(const char *source, const char *target, uintptr_t handle);
 blgo_recovery blgo_recover_in_place(const char *path, uintptr_t handle);
 blgo_result blgo_rebuild_index(const char *path);
+
+blgo_result blgo_compress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle);
+blgo_result blgo_decompress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle);
+
+blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_archive_options *options);
+/* `handle` 0: nobody is told of what happens. */
+blgo_archive_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle);
+blgo_result blgo_shipper_follow(binlog_shipper *shipper, uintptr_t handle);
+/* `tell` 0: of problems alone. */
+blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t tell, uintptr_t handle);
+blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper);
+blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper);
 
 /* The library's own way with metadata and packed frames, which the tests hold Go's against. */
 typedef struct blgo_put {

@@ -9,8 +9,14 @@ package cbinlog
 // #cgo nocallback blgo_writer_position
 // #cgo noescape blgo_writer_dropped
 // #cgo nocallback blgo_writer_dropped
+// #cgo noescape blgo_is_open
+// #cgo nocallback blgo_is_open
 // #cgo noescape blgo_writer_failures
 // #cgo nocallback blgo_writer_failures
+// #cgo noescape blgo_writer_archive_status
+// #cgo nocallback blgo_writer_archive_status
+// #cgo noescape blgo_writer_archive_metrics
+// #cgo nocallback blgo_writer_archive_metrics
 import "C"
 
 import (
@@ -20,7 +26,11 @@ import (
 )
 
 // Writer is a binlog_writer.
-type Writer struct{ c C.blgo_writer }
+type Writer struct {
+	c C.blgo_writer
+	// Where the gate of those who call Append is, as a number like the writer.
+	gate C.uintptr_t
+}
 
 // OpenWriter opens the log in a directory, or with `file` the one that is a single file.
 func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error) {
@@ -38,18 +48,36 @@ func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error)
 	} else {
 		r = C.blgo_writer_open(place, c)
 	}
-	return Writer{C.blgo_writer(uintptr(r.handle))}, result(r.err)
+	if r.err != nil {
+		return Writer{}, result(r.err)
+	}
+	gate := (*C.blgo_gate)(zeroed(C.sizeof_blgo_gate))
+	gate.writer = (*C.binlog_writer)(r.handle)
+	return Writer{C.blgo_writer(uintptr(r.handle)), C.uintptr_t(uintptr(unsafe.Pointer(gate)))}, nil
 }
 
-// Close closes the log and frees the handle, whatever it returns.
+// Close waits for the appends that are under way, closes the log and frees its handle, whatever it returns. Append knows
+// then that the writer is closed; all else but Free must not be called any more.
 func (w Writer) Close() *Error {
-	r := C.blgo_writer_close(w.c)
+	if w.gate == 0 {
+		return nil
+	}
+	r := C.blgo_writer_close(w.gate)
 	return result(r.err)
 }
 
-// Append appends a record of now.
+// IsOpen says whether closing has not begun yet.
+func (w Writer) IsOpen() bool { return C.blgo_is_open(w.gate) != 0 }
+
+// Free frees what Close leaves, and closes before if nobody did: once, when nobody has the writer any more.
+func (w Writer) Free() { C.blgo_writer_free(w.gate) }
+
+// Append appends a record of now; the status Closed says that the writer is closed.
 func (w Writer) Append(typ uint32, data []byte) (uint64, *Error) {
-	r := C.blgo_writer_append(w.c, C.uint32_t(typ), bytesOf(data), C.size_t(len(data)))
+	if w.gate == 0 {
+		return 0, Fail(Invalid, "the writer was never opened")
+	}
+	r := C.blgo_writer_append(w.gate, C.uint32_t(typ), bytesOf(data), C.size_t(len(data)))
 	if r.err != nil {
 		return 0, result(r.err)
 	}
@@ -236,3 +264,12 @@ func (w Writer) Failures() (uint64, *Error) {
 	r := C.blgo_writer_failures(w.c)
 	return uint64(r.value), result(r.err)
 }
+
+// ArchiveStatus says how far the shipping is.
+func (w Writer) ArchiveStatus() (ArchiveStatus, *Error) {
+	r := C.blgo_writer_archive_status(w.c)
+	return archiveStatus(&r)
+}
+
+// ArchiveMetrics says so in the text format of Prometheus.
+func (w Writer) ArchiveMetrics() (string, *Error) { return metrics(C.blgo_writer_archive_metrics(w.c)) }

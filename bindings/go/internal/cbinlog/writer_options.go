@@ -33,6 +33,7 @@ type WriterOptions struct {
 	OnFailure       func(*Error)
 	HeartbeatMS     uint64
 	FileGroup       string
+	Archive         *ArchiveOptions // nil: nothing is shipped
 }
 
 // RollOptions are binlog_roll_options.
@@ -50,6 +51,8 @@ type Retention struct {
 	AgeMS    uint64
 	Segments uint64
 	Bytes    uint64
+	// Unshipped: what no store holds goes, too.
+	Unshipped bool
 }
 
 // Required is binlog_required.
@@ -83,6 +86,9 @@ func (a *arena) retention(o *Retention) *C.binlog_retention {
 	c.age_ms = C.uint64_t(o.AgeMS)
 	c.segments = C.uint64_t(o.Segments)
 	c.bytes = C.uint64_t(o.Bytes)
+	if o.Unshipped {
+		c.flags = C.BINLOG_RETENTION_UNSHIPPED
+	}
 	return c
 }
 
@@ -142,6 +148,9 @@ func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, han
 	c.index_bytes = C.uint64_t(o.IndexBytes)
 	c.heartbeat_ms = C.uint64_t(o.HeartbeatMS)
 	c.file_group = a.optional(o.FileGroup, "the group of files")
+	if o.Archive != nil {
+		c.archive = a.archive(o.Archive)
+	}
 	roll := a.roll(&o.Roll)
 	c.roll = roll
 	c.keep = a.retention(&o.Keep)

@@ -1,0 +1,284 @@
+package cbinlog
+
+// Calls that ship or compare tell what happens: they call back.
+
+// #include "shim.h"
+//
+// #cgo noescape blgo_shipper_open
+// #cgo nocallback blgo_shipper_open
+// #cgo noescape binlog_shipper_stop
+// #cgo nocallback binlog_shipper_stop
+// #cgo noescape blgo_shipper_status
+// #cgo nocallback blgo_shipper_status
+// #cgo noescape blgo_shipper_metrics
+// #cgo nocallback blgo_shipper_metrics
+// #cgo noescape binlog_shipper_close
+// #cgo nocallback binlog_shipper_close
+import "C"
+
+import "unsafe"
+
+// ArchiveOptions are binlog_archive_options.
+type ArchiveOptions struct {
+	NoRollAtClose  bool
+	DryRun         bool
+	InFlight       uint32
+	Threads        uint32
+	URL            string
+	Credentials    string
+	Keep           Retention
+	Compress       *CompressOptions
+	PartBytes      uint64
+	Bandwidth      uint64
+	TimeoutMS      uint64
+	FirstDelayMS   uint64
+	LongestDelayMS uint64
+	PatienceMS     uint64
+	StaleMS        uint64
+	CloseWaitMS    uint64
+	FileMode       uint32
+}
+
+func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
+	c := &makeC[C.binlog_archive_options](a, 1)[0]
+	c.struct_size = C.sizeof_binlog_archive_options
+	if o.NoRollAtClose {
+		c.flags |= C.BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE
+	}
+	if o.DryRun {
+		c.flags |= C.BINLOG_ARCHIVE_DRY_RUN
+	}
+	c.in_flight = C.uint32_t(o.InFlight)
+	c.url = a.text(o.URL, "the store's URL")
+	c.credentials = a.optional(o.Credentials, "the file of credentials")
+	c.keep = a.retention(&o.Keep)
+	if o.Compress != nil {
+		c.compress = a.compress(o.Compress)
+	}
+	c.part_bytes = C.uint64_t(o.PartBytes)
+	c.bandwidth = C.uint64_t(o.Bandwidth)
+	c.timeout_ms = C.uint64_t(o.TimeoutMS)
+	c.first_delay_ms = C.uint64_t(o.FirstDelayMS)
+	c.longest_delay_ms = C.uint64_t(o.LongestDelayMS)
+	c.patience_ms = C.uint64_t(o.PatienceMS)
+	c.stale_ms = C.uint64_t(o.StaleMS)
+	c.close_wait_ms = C.uint64_t(o.CloseWaitMS)
+	c.file_mode = C.uint32_t(o.FileMode)
+	c.threads = C.uint32_t(o.Threads)
+	return c
+}
+
+// ArchiveStatus is binlog_archive_status. LastFailure is nil when nothing has failed.
+type ArchiveStatus struct {
+	Log, Store                      string
+	State                           uint32
+	WaitingSegments, WaitingBytes   uint64
+	OldestWaitingNS                 int64
+	UploadedSegments, UploadedBytes uint64
+	SentBytes                       uint64
+	PrunedSegments                  uint64
+	Failures                        uint64
+	LastFailureNS                   int64
+	LastUploadNS                    int64
+	ShippedUpTo                     uint64
+	LastFailure                     *Error
+}
+
+func archiveStatus(r *C.blgo_archive_status) (ArchiveStatus, *Error) {
+	if r.err != nil {
+		return ArchiveStatus{}, result(r.err)
+	}
+	c := &r.status
+	return ArchiveStatus{
+		Log:              C.GoString(c.log),
+		Store:            C.GoString(c.store),
+		State:            uint32(c.state),
+		WaitingSegments:  uint64(c.waiting_segments),
+		WaitingBytes:     uint64(c.waiting_bytes),
+		OldestWaitingNS:  int64(c.oldest_waiting_ns),
+		UploadedSegments: uint64(c.uploaded_segments),
+		UploadedBytes:    uint64(c.uploaded_bytes),
+		SentBytes:        uint64(c.sent_bytes),
+		PrunedSegments:   uint64(c.pruned_segments),
+		Failures:         uint64(c.failures),
+		LastFailureNS:    int64(c.last_failure_ns),
+		LastUploadNS:     int64(c.last_upload_ns),
+		ShippedUpTo:      uint64(c.shipped_up_to),
+		LastFailure:      result(r.failure),
+	}, nil
+}
+
+func metrics(r C.blgo_metrics) (string, *Error) {
+	defer free(unsafe.Pointer(r.text))
+	if r.err != nil {
+		return "", result(r.err)
+	}
+	return C.GoStringN(r.text, C.int(r.len)), nil
+}
+
+// ArchiveEvent is binlog_archive_event.
+type ArchiveEvent struct {
+	Kind     uint32
+	Found    bool
+	Path     string
+	Sequence uint64
+	Bytes    uint64
+	Err      *Error
+	WaitNS   int64
+}
+
+// ArchiveReport is binlog_archive_report.
+type ArchiveReport struct {
+	UploadedSegments, UploadedBytes uint64
+	FoundSegments                   uint64
+	PrunedSegments, PrunedBytes     uint64
+	Stopped                         bool
+}
+
+// ArchiveProblem is binlog_archive_problem.
+type ArchiveProblem struct {
+	Kind         uint32
+	IsHere       bool
+	Sequence     uint64
+	LastSequence uint64
+	Object       string
+	Message      string
+}
+
+// ArchiveVerified is binlog_archive_verified without what Problems tell.
+type ArchiveVerified struct {
+	SoundSegments, SoundBytes   uint64
+	WaitingSegments             uint64
+	FirstSequence, LastSequence uint64
+	Stopped                     bool
+	Problems                    []ArchiveProblem
+}
+
+// shipping is one call: whom it tells what happens, and the problems that it has found.
+type shipping struct {
+	events   teller[ArchiveEvent]
+	problems []ArchiveProblem
+}
+
+// Shipper is a binlog_shipper. What Run, Follow and Verify tell of may be nil; a panic of it comes out of them.
+type Shipper struct{ c *C.binlog_shipper }
+
+// OpenShipper opens one.
+func OpenShipper(directory, log string, options *ArchiveOptions) (Shipper, *Error) {
+	var a arena
+	defer a.free()
+	place, name, c := a.text(directory, "the directory"), a.optional(log, "the log's name"), a.archive(options)
+	if a.err != nil {
+		return Shipper{}, a.err
+	}
+	r := C.blgo_shipper_open(place, name, c)
+	return Shipper{(*C.binlog_shipper)(r.handle)}, result(r.err)
+}
+
+// Run ships all segments that are closed.
+func (s Shipper) Run(tell func(ArchiveEvent) bool) (ArchiveReport, *Error) {
+	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
+	handle, drop := call.lend(tell != nil)
+	defer drop()
+	r := C.blgo_shipper_run(s.c, handle)
+	err := result(r.err)
+	call.events.repanic()
+	return ArchiveReport{
+		UploadedSegments: uint64(r.report.uploaded_segments),
+		UploadedBytes:    uint64(r.report.uploaded_bytes),
+		FoundSegments:    uint64(r.report.found_segments),
+		PrunedSegments:   uint64(r.report.pruned_segments),
+		PrunedBytes:      uint64(r.report.pruned_bytes),
+		Stopped:          r.report.stopped != 0,
+	}, err
+}
+
+// Follow ships until it is told to stop.
+func (s Shipper) Follow(tell func(ArchiveEvent) bool) *Error {
+	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
+	handle, drop := call.lend(tell != nil)
+	defer drop()
+	r := C.blgo_shipper_follow(s.c, handle)
+	err := result(r.err)
+	call.events.repanic()
+	return err
+}
+
+// lend registers the call for as long as it lasts; 0 when nobody is to be told of it.
+func (s *shipping) lend(tells bool) (handle C.uintptr_t, drop func()) {
+	if !tells {
+		return 0, func() {}
+	}
+	handle = lend(s)
+	return handle, func() { blgoDrop(handle) }
+}
+
+// Verify compares what the store holds with what is here.
+func (s Shipper) Verify(readBack bool, tell func(ArchiveEvent) bool) (ArchiveVerified, *Error) {
+	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
+	handle, drop := call.lend(true)
+	defer drop()
+	var flags, tells C.uint32_t
+	if readBack {
+		flags = C.BINLOG_ARCHIVE_VERIFY_READ_BACK
+	}
+	if tell != nil {
+		tells = 1
+	}
+	r := C.blgo_shipper_verify(s.c, flags, tells, handle)
+	err := result(r.err)
+	call.events.repanic()
+	return ArchiveVerified{
+		SoundSegments:   uint64(r.sums.sound_segments),
+		SoundBytes:      uint64(r.sums.sound_bytes),
+		WaitingSegments: uint64(r.sums.waiting_segments),
+		FirstSequence:   uint64(r.sums.first_sequence),
+		LastSequence:    uint64(r.sums.last_sequence),
+		Stopped:         r.sums.stopped != 0,
+		Problems:        call.problems,
+	}, err
+}
+
+// Stop ends the calls that ship or compare, soon, and those that come at once.
+func (s Shipper) Stop() { C.binlog_shipper_stop(s.c) }
+
+// Status says how far it is.
+func (s Shipper) Status() (ArchiveStatus, *Error) {
+	r := C.blgo_shipper_status(s.c)
+	return archiveStatus(&r)
+}
+
+// Metrics says so in the text format of Prometheus.
+func (s Shipper) Metrics() (string, *Error) { return metrics(C.blgo_shipper_metrics(s.c)) }
+
+// Close frees the shipper.
+func (s Shipper) Close() { C.binlog_shipper_close(s.c) }
+
+//export blgoEvent
+func blgoEvent(handle C.uintptr_t, event *C.binlog_archive_event, err *C.blgo_error) C.int32_t {
+	told := ArchiveEvent{
+		Kind:     uint32(event.kind),
+		Found:    event.found != 0,
+		Path:     C.GoString(event.path),
+		Sequence: uint64(event.sequence),
+		Bytes:    uint64(event.bytes),
+		WaitNS:   int64(event.wait_ns),
+	}
+	if event.error != nil {
+		told.Err = facts(err)
+	}
+	return stop(value[*shipping](handle).events.goesOn(told))
+}
+
+//export blgoProblem
+func blgoProblem(handle C.uintptr_t, problem *C.binlog_archive_problem) {
+	call := value[*shipping](handle)
+	call.problems = append(call.problems, ArchiveProblem{
+		Kind:         uint32(problem.kind),
+		IsHere:       problem.is_here != 0,
+		Sequence:     uint64(problem.sequence),
+		LastSequence: uint64(problem.last_sequence),
+		Object:       C.GoString(problem.object),
+		Message:      C.GoString(problem.message),
+	})
+}
