@@ -93,6 +93,7 @@ enum Ended {
 }
 
 pub fn run(args: &Append) -> Result<u8, Fail> {
+    crate::remote::refuse(&args.log, "append to")?;
     check(args);
     let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
     let writer = open(args)?;

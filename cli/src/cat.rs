@@ -14,6 +14,7 @@ use crate::damage::{self, Unread};
 use crate::losses::{self, Heard, ADVICE};
 use crate::output::{complain, Fail};
 use crate::printer::{Printer, Stop};
+use crate::remote::Remote;
 use crate::render::Format;
 use crate::rolling::Require;
 use crate::scan::may_have_been_closed_meanwhile;
@@ -27,7 +28,8 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// Print records
 ///
-/// PATH is a directory of segments, a file (also one compressed with gzip or zstd as a whole), or a pattern in quotes.
+/// PATH is a directory of segments, a file (also one compressed with gzip or zstd as a whole), or a pattern in quotes, or the
+/// URL of one of these in an object store (s3://, gs://, az://, swift://, file://).
 /// Where a log is damaged or ends with the torn tail of a crash, everything before is printed, a note goes to standard
 /// error, and the exit status is 3. With --salvage, what follows is printed too.
 #[derive(Args)]
@@ -51,7 +53,7 @@ Examples:
   binlog cat --require-name orders logs/      fail if it is another log
   binlog cat --salvage logs/ > saved          all that can be read of a damaged log")]
 pub struct Cat {
-    /// Logs: directories, files or patterns
+    /// Logs: directories, files, patterns or URLs
     #[arg(required = true)]
     path: Vec<PathBuf>,
     #[arg(short = 'F', long, value_enum, default_value = "lines")]
@@ -84,6 +86,8 @@ pub struct Cat {
     limit: Option<u64>,
     #[command(flatten)]
     require: Require,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Why printing came to an end.
@@ -154,7 +158,7 @@ fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printe
 
 fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
     let options = printer.heard.as_ref().map_or_else(ReaderOptions::default, Heard::options);
-    let options = ReaderOptions { require: args.require.required(), ..options };
+    let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(path, options).map_err(|e| match args.salvage {
         true => e.into(),
         false => Fail::Told(losses::advised(&e)),

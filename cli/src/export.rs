@@ -20,6 +20,7 @@ use crate::damage;
 use crate::held::Held;
 use crate::losses::{self, Heard};
 use crate::output::{complain, Fail};
+use crate::remote::Remote;
 use crate::rolling::Require;
 use crate::scan::{may_have_been_closed_meanwhile, Place};
 use crate::select::Select;
@@ -30,7 +31,7 @@ use target::{Target, Unfinished};
 
 /// Write records to a file that another library's program reads
 ///
-/// LOG is a directory of segments, a file, or a pattern in quotes. OUTPUT comes to be whole or not at all: it is written
+/// LOG is a directory of segments, a file, a pattern in quotes, or a URL. OUTPUT comes to be whole or not at all: it is written
 /// beside its place, made durable and then named. A record that the form cannot hold ends the export, with its id and the
 /// reason, unless --leave-out says that this may be lost.
 #[derive(Args)]
@@ -56,7 +57,7 @@ Examples:
   binlog export --to python-logger --leave-out times,metadata --type Reading logs/ the_logger.log
   binlog export --to shoebox --leave-out times,types --since 2026-03-01 logs/ test_2026_03_01.events")]
 pub struct Export {
-    /// The log: a directory, a file, or a pattern
+    /// The log: a directory, a file, a pattern, or a URL
     log: PathBuf,
     /// The file to write; - is standard output, for jsonl only
     output: PathBuf,
@@ -91,6 +92,8 @@ pub struct Export {
     until: Option<i64>,
     #[command(flatten)]
     require: Require,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -133,7 +136,7 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
     let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
     let heard = Heard::default();
     let options = if args.salvage { heard.options() } else { ReaderOptions::default() };
-    let options = ReaderOptions { require: args.require.required(), ..options };
+    let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(&args.log, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
     let segments = reader.segments();
     let first = one_log(args, &segments)?;

@@ -9,6 +9,7 @@ use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, counted, plain, time};
 use crate::output::{complain, Fail, Out};
+use crate::remote::{self, Remote};
 use crate::{losses, DAMAGED, OK};
 
 /// Show the index, or write a lost one anew
@@ -22,7 +23,7 @@ Examples:
   binlog index --json logs/ | jq '.segments[] | select(.unindexed_bytes > 0).file'
   binlog index --rebuild logs/")]
 pub struct Index {
-    /// A log: directory, file or pattern
+    /// A log: directory, file, pattern or URL
     path: PathBuf,
     /// Write the index of segments that have none, or not all of it; no writer may have the log open
     #[arg(long)]
@@ -30,11 +31,16 @@ pub struct Index {
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 pub fn run(args: &Index) -> Result<u8, Fail> {
     match args.rebuild {
-        true => rebuild(args),
+        true => {
+            remote::refuse(&args.path, "write the index of")?;
+            rebuild(args)
+        }
         false => show(args),
     }
 }
@@ -66,7 +72,7 @@ fn rebuild(args: &Index) -> Result<u8, Fail> {
 
 fn show(args: &Index) -> Result<u8, Fail> {
     let advised = |e: binlog::Error| Fail::Told(losses::advised(&e));
-    let reader = Reader::open(&args.path, ReaderOptions::default()).map_err(advised)?;
+    let reader = Reader::open(&args.path, args.remote.options(ReaderOptions::default())).map_err(advised)?;
     let segments = reader.index()?;
     let (counts, trouble) = match reader.counts() {
         Ok(counts) => (Some(counts), None),

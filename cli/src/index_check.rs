@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use binlog::{Error, IndexBlockFacts, Kind, Loss, Reader, ReaderOptions, SegmentFacts};
+use binlog::{Error, IndexBlockFacts, Kind, Loss, Reader, ReaderMode, SegmentFacts};
 
 use crate::args::Type;
 
@@ -20,9 +20,9 @@ pub struct Read {
 }
 
 impl Read {
-    pub fn new(segment: &SegmentFacts) -> Self {
+    pub fn new(log: &Reader, segment: &SegmentFacts) -> Self {
         // What is not indexed, or cannot be opened by itself, is read without the index too.
-        let index = open(segment).and_then(|reader| reader.index()).unwrap_or_default();
+        let index = open(log, segment).and_then(|reader| reader.index()).unwrap_or_default();
         Read { index: index.into_iter().flat_map(|facts| facts.blocks).collect(), ..Read::default() }
     }
 
@@ -47,9 +47,9 @@ impl Read {
     }
 
     /// What the index of the segment, of which everything was read, says wrong.
-    pub fn compare(&self, segment: &SegmentFacts) -> Result<Option<Loss>, Error> {
+    pub fn compare(&self, log: &Reader, segment: &SegmentFacts) -> Result<Option<Loss>, Error> {
         let Some(bytes) = segment.bytes else { return Ok(None) };
-        let reader = match open(segment) {
+        let reader = match open(log, segment) {
             Ok(reader) => reader,
             // Its beginning is damaged, and that has been told.
             Err(error) if error.kind() == Kind::Corrupt => return Ok(None),
@@ -81,7 +81,7 @@ impl Read {
             }
         };
         // A writer that has come meanwhile has added to the index, and not made it wrong.
-        let is_quiet = || open(segment).is_ok_and(|reader| reader.segments().first() == Some(segment));
+        let is_quiet = || open(log, segment).is_ok_and(|reader| reader.segments().first() == Some(segment));
         Ok(wrong.filter(|_| is_quiet()).map(|(offset, reason)| Loss {
             path: segment.path.clone(),
             offset,
@@ -94,6 +94,6 @@ impl Read {
     }
 }
 
-fn open(segment: &SegmentFacts) -> Result<Reader, Error> {
-    Reader::open(&segment.path, ReaderOptions::default())
+fn open(log: &Reader, segment: &SegmentFacts) -> Result<Reader, Error> {
+    log.only(&segment.path, ReaderMode::Prefix)
 }

@@ -1,8 +1,7 @@
 //! `binlog info`: what is in a log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, Tail, TailState};
@@ -12,6 +11,7 @@ use crate::args::Type;
 use crate::damage::{self, Unread};
 use crate::losses;
 use crate::output::{complain, Fail, Out};
+use crate::remote::Remote;
 use crate::scan::{self, Place};
 use crate::{summary, DAMAGED, OK};
 
@@ -24,11 +24,13 @@ Examples:
   binlog info logs/
   binlog info --json logs/ | jq '.types[] | select(.name == \"order.placed\").records'")]
 pub struct Info {
-    /// A log: directory, file or pattern
+    /// A log: directory, file, pattern or URL
     path: PathBuf,
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Records and bytes of payload.
@@ -76,7 +78,8 @@ impl Summary {
 }
 
 pub fn run(args: &Info) -> Result<u8, Fail> {
-    let reader = Reader::open(&args.path, ReaderOptions::default()).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let options = args.remote.options(ReaderOptions::default());
+    let reader = Reader::open(&args.path, options.clone()).map_err(|e| Fail::Told(losses::advised(&e)))?;
     let mut cursor = reader.cursor(&Filter { headers_only: true, ..Filter::default() })?;
     let segments = reader.segments();
     let mut counting = Counting::new(&segments);
@@ -91,8 +94,14 @@ pub fn run(args: &Info) -> Result<u8, Fail> {
         Ok(()) => damage::at_the_end(&tail),
     };
     // The files as they are now: a writer may have been at work meanwhile.
-    let segments = Reader::open(&args.path, ReaderOptions::default()).map_or(segments, |reader| reader.segments());
-    let summary = counting.finish(args.path.clone(), segments, &tail);
+    let (reader, segments) = match Reader::open(&args.path, options) {
+        Ok(reader) => {
+            let segments = reader.segments();
+            (reader, segments)
+        }
+        Err(_) => (reader, segments),
+    };
+    let summary = counting.finish(args.path.clone(), segments, &tail, &reader);
     let mut out = Out::new();
     match args.json {
         true => writeln!(out, "{}", summary::json(&summary))?,
@@ -142,7 +151,7 @@ impl Counting {
         }
     }
 
-    fn finish(self, path: PathBuf, segments: Vec<SegmentFacts>, tail: &Tail) -> Summary {
+    fn finish(self, path: PathBuf, segments: Vec<SegmentFacts>, tail: &Tail, reader: &Reader) -> Summary {
         let mut types: Vec<_> = self.types.into_iter().collect();
         types.sort_by_key(|(_, count)| std::cmp::Reverse(count.records));
         let file_bytes = segments.iter().map(|segment| segment.bytes).sum();
@@ -150,7 +159,7 @@ impl Counting {
         let segments = segments
             .into_iter()
             .zip(records)
-            .map(|(facts, records)| SegmentSummary { state: state(&facts, tail), facts, records })
+            .map(|(facts, records)| SegmentSummary { state: state(&facts, tail, reader), facts, records })
             .collect();
         let state = word(tail.state).unwrap_or("closed");
         Summary { path, total: self.total, types, ids: self.ids, times: self.times, segments, file_bytes, state }
@@ -199,25 +208,14 @@ fn word(state: TailState) -> Option<&'static str> {
 }
 
 /// The last segment is as the cursor found it; those before are closed when they end with a trailer.
-fn state(facts: &SegmentFacts, tail: &Tail) -> &'static str {
+fn state(facts: &SegmentFacts, tail: &Tail, reader: &Reader) -> &'static str {
     match word(tail.state).filter(|_| facts.path == tail.path) {
         Some(word) => word,
         None if facts.live => "live",
-        None => match ends_with_trailer(facts) {
+        None => match reader.is_closed(&facts.path).ok().flatten() {
             Some(true) => "closed",
             Some(false) => "unclosed",
             None => "-",
         },
     }
-}
-
-/// A trailer ends with the eight bytes that every segment begins with. Unknown for a file compressed as a whole.
-pub fn ends_with_trailer(facts: &SegmentFacts) -> Option<bool> {
-    facts.bytes?;
-    let mut file = File::open(&facts.path).ok()?;
-    let (mut first, mut last) = ([0; 8], [0; 8]);
-    file.read_exact(&mut first).ok()?;
-    file.seek(SeekFrom::End(-8)).ok()?;
-    file.read_exact(&mut last).ok()?;
-    Some(first == last)
 }

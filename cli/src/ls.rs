@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, plain, time};
-use crate::info::ends_with_trailer;
 use crate::output::{complain, Fail, Out};
+use crate::remote::Remote;
 use crate::{damage, losses, scan, DAMAGED, OK};
 
 /// List segments
@@ -25,11 +25,13 @@ Examples:
   binlog ls 'logs/orders*.binlog'
   binlog ls --json logs/ | jq -r '.segments[] | select(.state == \"closed\").file'")]
 pub struct Ls {
-    /// A log: directory, file or pattern
+    /// A log: directory, file, pattern or URL
     path: PathBuf,
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// A segment and what is in it.
@@ -46,11 +48,12 @@ struct Listed {
 pub fn run(args: &Ls) -> Result<u8, Fail> {
     // A segment whose beginning is damaged is one of the log all the same.
     let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+    let options = args.remote.options(options);
     let reader = Reader::open(&args.path, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
     let segments = reader.segments();
     let mut all = vec![];
     for (i, facts) in segments.iter().enumerate() {
-        match list(facts, segments.get(i + 1)) {
+        match list(&reader, facts, segments.get(i + 1)) {
             Ok(listed) => all.push(listed),
             // Removed since the directory was listed.
             Err(e) if e.kind() == Kind::NotFound => (),
@@ -68,7 +71,7 @@ pub fn run(args: &Ls) -> Result<u8, Fail> {
     Ok(if troubles.count() > 0 { DAMAGED } else { OK })
 }
 
-fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Listed> {
+fn list(log: &Reader, facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Listed> {
     let mut listed = Listed { facts: facts.clone(), state: "compressed", records: None, times: None, trouble: None };
     if facts.bytes.is_none() {
         // Only all of it could be read; but the segment behind it tells where it ends.
@@ -76,7 +79,7 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
         listed.records = behind.map(|next| next.first_id - facts.first_id);
         return Ok(listed);
     }
-    let reader = match Reader::open(&facts.path, ReaderOptions::default()) {
+    let reader = match log.only(&facts.path, ReaderMode::Prefix) {
         Err(error) if error.kind() == Kind::Corrupt => {
             (listed.state, listed.trouble) = ("damaged", Some(losses::advised(&error)));
             return Ok(listed);
@@ -98,7 +101,7 @@ fn list(facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Lis
     if unindexed > 0 {
         read_on(&reader, &mut seen, &mut listed)?;
     }
-    if listed.state == "closed" && ends_with_trailer(facts) == Some(false) {
+    if listed.state == "closed" && log.is_closed(&facts.path)? == Some(false) {
         listed.state = "unclosed";
     }
     listed.records = Some(seen.records);

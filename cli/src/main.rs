@@ -3,6 +3,7 @@
 mod append;
 mod args;
 mod cat;
+mod compress;
 mod damage;
 mod export;
 mod held;
@@ -23,11 +24,13 @@ mod progress;
 mod prune;
 mod recover;
 mod recover_report;
+mod remote;
 mod render;
 mod roll;
 mod rolling;
 mod scan;
 mod select;
+mod ship;
 mod signals;
 mod summary;
 mod verdict;
@@ -66,8 +69,11 @@ Examples:
   binlog cat --reverse --last 10 logs/        the newest ten, the newest first
   binlog verify logs/                         is every byte what was written?
   binlog cat --salvage logs/                  all that can be read of a damaged log
+  binlog cat s3://bucket/logs/                a log in an object store
   binlog recover logs/ saved/                 and a clean log of it
+  binlog compress logs/                       finished segments in less space
   binlog prune --keep 30d --dry-run logs/     what is older than 30 days
+  binlog ship --keep 7d logs/ s3://archive    closed segments to object storage
   binlog import old/*.binlog logs/            an older library's files become a log
   binlog export --to jsonl logs/ all.jsonl    and a log the file of another library"
 )]
@@ -88,7 +94,10 @@ enum Command {
     Export(export::Export),
     Ls(ls::Ls),
     Roll(roll::Roll),
+    Compress(compress::Compress),
+    Decompress(compress::Decompress),
     Prune(prune::Prune),
+    Ship(ship::Ship),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -114,7 +123,10 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Roll(args) => roll::run(&args),
+        Command::Compress(args) => compress::run(&args),
+        Command::Decompress(args) => compress::run_back(&args),
         Command::Prune(args) => prune::run(&args),
+        Command::Ship(args) => ship::run(&args),
         Command::Completions { shell } => completions(shell),
         Command::Man(args) => man::run(&args, Cli::command()),
     };

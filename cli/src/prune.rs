@@ -3,19 +3,23 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use binlog::Pruned;
+use binlog::store::remote::RemoteDirectory;
+use binlog::store::StoreOptions;
+use binlog::{Pruned, Retention};
 use clap::Args;
 use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, counted, plain};
 use crate::output::{Fail, Out};
+use crate::remote::{is_url, Remote};
 use crate::rolling::Keep;
 use crate::OK;
 
 /// Remove old segments
 ///
 /// The oldest go first, until all rules are kept; the last segment always stays. A writer may have the log open. Only
-/// files are removed that say of themselves that they are segments of this log, and never through a symbolic link.
+/// files are removed that say of themselves that they are segments of this log, and never through a symbolic link. Of a log
+/// that is shipped to a store, only those go that it holds.
 #[derive(Args)]
 #[command(
     group(clap::ArgGroup::new("rules").args(["keep", "keep_segments", "keep_bytes"]).required(true).multiple(true)),
@@ -24,10 +28,11 @@ Examples:
   binlog prune --keep 30d --dry-run logs/         what would go
   binlog prune --keep 30d logs/
   binlog prune --keep-segments 10 --keep-bytes 10GB logs/
+  binlog prune --keep 365d --dry-run s3://bucket/logs/
   binlog prune --keep 30d --json logs/ | jq '.removed[].file'"
 )]
 pub struct Prune {
-    /// Directory of the log
+    /// The log: a directory, or the URL of one in an object store
     log: PathBuf,
     /// Only the log of this name; without it, each log of the directory by itself
     #[arg(long)]
@@ -38,12 +43,25 @@ pub struct Prune {
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
+    /// Of a log that is shipped to a store, remove what is in none yet, too
+    #[arg(long)]
+    unshipped: bool,
     #[command(flatten)]
     keep: Keep,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 pub fn run(args: &Prune) -> Result<u8, Fail> {
-    let pruned = binlog::prune(&args.log, args.name.as_deref(), &args.keep.rules(), args.dry_run)?;
+    let rules = Retention { unshipped: args.unshipped, ..args.keep.rules() };
+    let name = args.name.as_deref();
+    let pruned = match args.log.to_str().filter(|_| is_url(&args.log)) {
+        Some(url) => {
+            let options = StoreOptions { credentials: args.remote.credentials(), ..StoreOptions::default() };
+            binlog::prune_in(&RemoteDirectory::open(url, &options)?, name, &rules, args.dry_run)?
+        }
+        None => binlog::prune(&args.log, name, &rules, args.dry_run)?,
+    };
     let mut out = Out::new();
     match args.json {
         true => writeln!(out, "{}", to_json(args, &pruned))?,

@@ -13,6 +13,7 @@ use clap::Args;
 use crate::output::Fail;
 use crate::progress::Progress;
 use crate::recover_report::Report;
+use crate::remote::{self, Remote};
 use crate::{verify, DAMAGED, FAILED, OK};
 
 /// Save what can be read of a damaged log
@@ -35,7 +36,7 @@ Examples:
   binlog recover --json logs/ saved/ | jq '.losses[].reason'"
 )]
 pub struct Recover {
-    /// The log: a directory, a file, or a pattern
+    /// The log: a directory, a file, a pattern, or a URL
     source: PathBuf,
     /// Directory of the new log; made when it is not there
     #[arg(required_unless_present_any = ["in_place", "dry_run"], conflicts_with = "in_place")]
@@ -52,12 +53,17 @@ pub struct Recover {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Stands in a target for as long as a recovery into it is at work: a target in which it is left is not whole.
 const AT_WORK: &str = "recovery-at-work";
 
 pub fn run(args: &Recover) -> Result<u8, Fail> {
+    if args.in_place {
+        remote::refuse(&args.source, "recover in place")?;
+    }
     if let Some(target) = args.target.as_deref().filter(|_| !args.dry_run) {
         check_target(target)?;
     }
@@ -96,7 +102,7 @@ fn check_target(target: &Path) -> Result<(), Fail> {
 fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     let told = |e: Error| e.to_string();
     let (source, target) = (args.source.clone(), args.target.clone());
-    let total = bytes_of(&source);
+    let total = bytes_of(&source, &args.remote);
     // Where the new files are. In place they are written beside the old ones, one at a time.
     let place = target.clone().unwrap_or_else(|| match source.is_dir() {
         true => source.clone(),
@@ -104,7 +110,8 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     });
     if target.is_some() {
         // Nothing is made for a source that cannot be read.
-        Reader::open(&source, ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() }).map_err(told)?;
+        let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+        Reader::open(&source, args.remote.options(options)).map_err(told)?;
     }
     let mark = match &target {
         Some(target) => Some(begin(target)?),
@@ -112,15 +119,16 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     };
     let (send, heard) = mpsc::sync_channel::<Loss>(1024);
     let on_loss: OnLoss = Arc::new(move |loss| drop(send.send(loss.clone())));
+    let options = args.remote.options(ReaderOptions { on_loss: Some(on_loss.clone()), ..ReaderOptions::default() });
     let work = thread::spawn(move || match target {
-        Some(target) => binlog::recover(source, target, Some(on_loss)),
+        Some(target) => binlog::recover_with(source, target, options),
         None => binlog::recover_in_place(source, Some(on_loss)),
     });
     let mut progress = Progress::new(Some(total).filter(|_| !args.in_place));
     loop {
         match heard.recv_timeout(Duration::from_millis(100)) {
             Ok(loss) => progress.hide_while(|| report.loss(&loss)),
-            Err(RecvTimeoutError::Timeout) => progress.at(bytes_of(&place)),
+            Err(RecvTimeoutError::Timeout) => progress.at(bytes_of(&place, &Remote::default())),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
@@ -132,7 +140,7 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     })?;
     if !args.no_verify {
         let at = args.target.as_ref().unwrap_or(&args.source);
-        let verdict = verify::verify(at).map_err(told)?;
+        let verdict = verify::verify(at, &Remote::default()).map_err(told)?;
         if let Some(finding) = verdict.findings.first() {
             let line = crate::losses::line(&finding.loss);
             return Err(format!("what was written is not whole: {line}; see `binlog verify {}`", at.display()));
@@ -161,7 +169,7 @@ fn begin(target: &Path) -> Result<PathBuf, String> {
 fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     let told = |e: Error| e.to_string();
     let heard = crate::losses::Heard::default();
-    let reader = Reader::open(&args.source, heard.options()).map_err(told)?;
+    let reader = Reader::open(&args.source, args.remote.options(heard.options())).map_err(told)?;
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).map_err(told)?;
     let mut recovery = Recovery::default();
     loop {
@@ -180,8 +188,8 @@ fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
 }
 
 /// Bytes of the segments there, for the bar.
-fn bytes_of(path: &Path) -> u64 {
-    let options = || ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+fn bytes_of(path: &Path, remote: &Remote) -> u64 {
+    let options = || remote.options(ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() });
     match fs::read_dir(path) {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok())

@@ -42,6 +42,7 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 pub fn run(args: &Roll) -> Result<u8, Fail> {
+    crate::remote::refuse(&args.log, "roll")?;
     let before = last_segment(&args.log, args.name.as_deref())?;
     let writer = Writer::open(&args.log, options_of(&before)).map_err(|e| match e.kind() {
         Kind::Locked => Fail::Told(format!("{e}: a writer that has the log open rolls it itself")),
@@ -62,7 +63,7 @@ pub fn run(args: &Roll) -> Result<u8, Fail> {
 }
 
 /// The log goes on as its last segment says.
-fn options_of(last: &SegmentFacts) -> WriterOptions {
+pub fn options_of(last: &SegmentFacts) -> WriterOptions {
     let mut options = WriterOptions {
         name: last.name.clone(),
         content_type: last.content_type.clone(),

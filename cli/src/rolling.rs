@@ -74,7 +74,7 @@ pub struct Keep {
 
 impl Keep {
     pub fn rules(&self) -> Retention {
-        Retention { age: self.keep, segments: self.keep_segments, bytes: self.keep_bytes }
+        Retention { age: self.keep, segments: self.keep_segments, bytes: self.keep_bytes, unshipped: false }
     }
 }
 

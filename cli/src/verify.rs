@@ -10,6 +10,7 @@ use clap::Args;
 use crate::index_check::Read;
 use crate::losses::Heard;
 use crate::output::{complain, Fail, Out};
+use crate::remote::{is_url, Remote};
 use crate::scan::{self, Place};
 use crate::{human, verdict, DAMAGED, FAILED, OK};
 
@@ -32,12 +33,14 @@ Examples:
   binlog verify --json 'archive/*.binlog' | jq 'select(.verdict != \"whole\")'
   binlog verify --json logs/ | jq '[.findings[].lost_records] | add'   records that are lost")]
 pub struct Verify {
-    /// Logs: directories, files or patterns
+    /// Logs: directories, files, patterns or URLs
     #[arg(required = true)]
     path: Vec<PathBuf>,
     /// One JSON object a path
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What is wrong.
@@ -86,7 +89,7 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
     let mut out = Out::new();
     let mut code = OK;
     for path in &args.path {
-        let verdict = verify(path);
+        let verdict = verify(path, &args.remote);
         match &verdict {
             Ok(verdict) if verdict.findings.is_empty() => (),
             Ok(_) => code = if code == OK { DAMAGED } else { code },
@@ -111,14 +114,14 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
 }
 
 /// Reads everything that can be read.
-pub fn verify(path: &Path) -> Result<Verdict, Error> {
+pub fn verify(path: &Path, remote: &Remote) -> Result<Verdict, Error> {
     let heard = Heard::default();
-    let reader = Reader::open(path, heard.options())?;
+    let reader = Reader::open(path, remote.options(heard.options()))?;
     let before = reader.segments();
     // Events are asked for so that the blocks with nothing else in them are read as well.
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
     let segments = once_each(&before);
-    let mut reading = Reading::new(&segments);
+    let mut reading = Reading::new(&reader, &segments);
     let stopped = match scan::read_all(&mut cursor, &mut reading) {
         Err(error) if error.kind() == Kind::Corrupt => Some(error),
         Err(error) => return Err(error),
@@ -126,7 +129,8 @@ pub fn verify(path: &Path) -> Result<Verdict, Error> {
     };
     let tail = cursor.tail();
     // A writer may have been at work meanwhile: what is told of the files is how they are now.
-    let after = Reader::open(path, Heard::default().options()).map_or_else(|_| before.clone(), |r| r.segments());
+    let after = Reader::open(path, remote.options(Heard::default().options()))
+        .map_or_else(|_| before.clone(), |r| r.segments());
     let mut losses = heard.take();
     losses.extend(stopped.map(|error| unread(&error, &tail)));
     let mut findings: Vec<Finding> =
@@ -151,7 +155,7 @@ pub fn verify(path: &Path) -> Result<Verdict, Error> {
         let is_last = segments.get(at + 1).is_none_or(|next| next.log_id != segment.log_id);
         let quiet = !segment.live && after.contains(segment) && !(is_last && has_grown);
         if quiet && findings.iter().all(|finding| finding.loss.path != segment.path) {
-            findings.extend(read.compare(segment)?.map(|loss| Finding { what: What::Index, loss }));
+            findings.extend(read.compare(&reader, segment)?.map(|loss| Finding { what: What::Index, loss }));
         }
     }
     let unreadable = findings.iter().filter(|finding| before.iter().all(|s| s.path != finding.loss.path));
@@ -220,12 +224,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(segments: &[SegmentFacts]) -> Self {
+    fn new(log: &Reader, segments: &[SegmentFacts]) -> Self {
         Reading {
             place: Place::new(segments),
             records: 0,
             payload_bytes: 0,
-            segments: segments.iter().map(Read::new).collect(),
+            segments: segments.iter().map(|segment| Read::new(log, segment)).collect(),
             goes_on: vec![],
             batch: HashMap::new(),
             batch_at: 0,
@@ -245,6 +249,10 @@ impl Reading {
         // A writer may have begun it meanwhile.
         let is_new = |at: usize, file: &str| {
             let path = segments[at].path.with_file_name(file);
+            // It comes to a store when it is closed.
+            if is_url(&path) {
+                return true;
+            }
             path.exists() && segments.iter().all(|segment| segment.path != path)
         };
         let missing = move |(at, file): &&(usize, String)| is_missing(*at) && !is_new(*at, file);

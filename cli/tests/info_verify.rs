@@ -12,8 +12,13 @@ use tempfile::tempdir;
 
 /// A log of segments of 128 KiB.
 fn make_segments(home: &Path) {
+    make_segments_with(home, &[]);
+}
+
+fn make_segments_with(home: &Path, options: &[&str]) {
     let input: String = (0..40_000).map(|i| format!("line number {i}\n")).collect();
-    binlog_with(home, &["append", "-q", "--segment-size", "128KiB", "log"], input.as_bytes()).ok();
+    let arguments = [&["append", "-q", "--segment-size", "128KiB", "log"], options].concat();
+    binlog_with(home, &arguments, input.as_bytes()).ok();
 }
 
 /// The kinds of the findings, in order.
@@ -105,7 +110,8 @@ fn a_log_that_is_being_written_is_whole() {
 fn a_flipped_bit_is_found_and_the_segments_behind_it_are_verified_too() {
     let home = tempdir().unwrap();
     let home = home.path();
-    make_segments(home);
+    // Syncs while a segment is being written: else only chance decides what its blocks know to be durable.
+    make_segments_with(home, &["--sync-every", "1000"]);
     let path = home.join("log/default.0000000002.binlog");
     let mut bytes = fs::read(&path).unwrap();
     // In a payload: how many bytes stand before it depends on how long the times between the records were.

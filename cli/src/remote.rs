@@ -1,0 +1,60 @@
+//! Logs in object stores: what every command that reads takes for them.
+
+use std::path::{Path, PathBuf};
+
+use binlog::ReaderOptions;
+use clap::Args;
+
+use crate::args;
+use crate::output::Fail;
+
+/// How a URL is read.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Logs in object stores")]
+pub struct Remote {
+    /// Keep what is fetched in this directory, so that it is not fetched again (default: $BINLOG_CACHE, else nothing is
+    /// kept)
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Keep no more than this there (default: 1GiB)
+    #[arg(long, value_name = "SIZE", value_parser = args::size)]
+    cache_size: Option<u64>,
+    /// File with credentials, as lines of KEY=VALUE, which others may not read (default: the environment, or the machine)
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+}
+
+impl Remote {
+    /// The same options, for URLs too.
+    pub fn options(&self, options: ReaderOptions) -> ReaderOptions {
+        let named = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+        ReaderOptions {
+            cache: self.cache.clone().or_else(|| named("BINLOG_CACHE")),
+            cache_bytes: self.cache_size.unwrap_or(0),
+            credentials: self.credentials.clone(),
+            ..options
+        }
+    }
+
+    /// Where the credentials are.
+    pub fn credentials(&self) -> Option<PathBuf> {
+        self.credentials.clone()
+    }
+}
+
+/// Whether it names a log in an object store.
+pub fn is_url(path: &Path) -> bool {
+    let schemes = ["s3://", "gs://", "az://", "swift://", "file://"];
+    path.to_str().is_some_and(|path| schemes.iter().any(|scheme| path.starts_with(scheme)))
+}
+
+/// Refuses a URL where something is written into a log.
+pub fn refuse(path: &Path, doing: &str) -> Result<(), Fail> {
+    match is_url(path) {
+        // What an object store holds is whole and closed; options are of no interest here.
+        true => Err(Fail::Told(format!(
+            "cannot {doing} a log in an object store: what lies there is never changed; name the log's directory"
+        ))),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,206 @@
+//! `binlog ship`, to a directory and to a command: once, following, killed.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use common::{binlog, binlog_with, command, finish, kill, piped, until};
+use tempfile::{tempdir, TempDir};
+
+/// A directory with a log of five closed segments of two lines each, and an archive.
+fn home() -> TempDir {
+    let home = tempdir().unwrap();
+    fs::create_dir(home.path().join("archive")).unwrap();
+    binlog_with(home.path(), &["append", "-q", "log", "--records", "2"], b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n").ok();
+    binlog(home.path(), &["roll", "-q", "log"]).ok();
+    home
+}
+
+fn url(home: &Path) -> String {
+    format!("file://{}", home.join("archive").display())
+}
+
+fn segments(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let segments = entries.filter(|path| path.extension().is_some_and(|it| it == "binlog"));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    segments.filter(|path| !name(path).starts_with('.')).map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+}
+
+#[test]
+fn closed_segments_are_shipped_and_removed_here_as_far_as_was_said() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let before = segments(&home.join("log"));
+    let ran = binlog(home, &["ship", "--dry-run", "--keep-segments", "2", "log", &url]).ok();
+    assert!(ran.text().contains("5 segments would be shipped") && ran.text().contains("4 segments would be removed"));
+    assert_eq!(segments(&home.join("archive")).len(), 0);
+    let ran = binlog(home, &["ship", "--keep-segments", "2", "--metrics", "figures.prom", "log", &url]).ok();
+    assert!(ran.err.contains("5 segments shipped") && ran.err.contains("4 segments removed here"), "{}", ran.err);
+    let there = segments(&home.join("archive"));
+    assert_eq!(there.len(), 5);
+    assert!(there.iter().all(|(name, bytes)| before[name] == *bytes));
+    assert_eq!(segments(&home.join("log")).len(), 2);
+    let figures = fs::read_to_string(home.join("figures.prom")).unwrap();
+    assert!(figures.contains("binlog_archive_uploaded_segments_total{log=\"default\",store=\"file://"), "{figures}");
+    assert!(!home.join("figures.prom.part").exists());
+    assert!(binlog(home, &["ship", "log", &url]).ok().err.contains("nothing to ship"));
+    assert_eq!(binlog(home, &["ship", "--quiet", "log", &url]).ok().err, "");
+    assert_eq!(binlog(home, &["cat", "archive"]).text(), "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+}
+
+#[test]
+fn rolling_and_compressing_first_ships_all_that_there_is() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    binlog_with(home, &["append", "-q", "log"], b"11\n").ok();
+    binlog(home, &["ship", "--roll", "--compress", "zstd:5", "log", &url]).ok();
+    let there = segments(&home.join("archive"));
+    assert!(there.len() == 6 && there.keys().all(|name| name.ends_with(".z.binlog")), "{:?}", there.keys());
+    assert_eq!(binlog(home, &["cat", "archive"]).text().lines().count(), 11);
+    assert_eq!(binlog(home, &["cat", "log"]).ok().text().lines().count(), 11);
+}
+
+#[test]
+fn a_comparison_says_what_is_wrong_and_exits_with_3() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    binlog(home, &["ship", "log", &url]).ok();
+    assert!(binlog(home, &["ship", "--verify", "log", &url]).ok().text().contains("5 segments in the store"));
+    fs::remove_file(home.join("archive/default.0000000002.binlog")).unwrap();
+    fs::write(home.join("archive/default.0000000003.binlog"), b"another").unwrap();
+    fs::write(home.join("archive/default.txt"), b"a letter").unwrap();
+    for read_back in [&[][..], &["--read-back"]] {
+        let ran = binlog(home, &[&["ship", "--verify"], read_back, &["log", &url]].concat()).exits(3);
+        assert!(ran.text().contains("segment 2 is no longer in the store"), "{}", ran.text());
+        assert!(ran.text().contains("segment 3 is another one"), "{}", ran.text());
+        assert!(ran.text().contains("default.txt is none of the log's"), "{}", ran.text());
+    }
+    let ran = binlog(home, &["prune", "--keep-segments", "1", "log"]).ok();
+    assert!(ran.text().contains("5 segments removed"), "they were shipped: {}", ran.text());
+}
+
+#[test]
+fn what_was_not_shipped_is_not_pruned_unless_that_is_said() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    fs::write(home.join("archive/default.0000000003.binlog"), b"in the way").unwrap();
+    let ran = binlog(home, &["ship", "log", &url]).exits(1);
+    assert!(ran.err.contains("another object") && ran.err.contains("3 segments still to be shipped"), "{}", ran.err);
+    assert_eq!(fs::read(home.join("archive/default.0000000003.binlog")).unwrap(), b"in the way");
+    let ran = binlog(home, &["prune", "--keep-segments", "1", "log"]).ok();
+    assert!(ran.text().contains("2 segments removed"), "{}", ran.text());
+    let ran = binlog(home, &["prune", "--keep-segments", "1", "--unshipped", "log"]).ok();
+    assert!(ran.text().contains("3 segments removed"), "{}", ran.text());
+}
+
+#[test]
+fn following_waits_for_a_log_that_is_not_there_yet() {
+    for arguments in [&["ship", "--follow"][..], &["ship", "--follow", "--roll", "--log", "default"]] {
+        let home = home();
+        let (home, url) = (home.path(), url(home.path()));
+        fs::remove_dir_all(home.join("log")).unwrap();
+        let child = piped(&mut command(home, &[arguments, &["log", &url]].concat()));
+        thread::sleep(Duration::from_millis(300));
+        binlog_with(home, &["append", "-q", "log", "--records", "2"], b"a\nb\nc\n").ok();
+        until("the log is shipped", || !segments(&home.join("archive")).is_empty());
+        kill(child.id() as libc::pid_t, libc::SIGTERM);
+        let ran = finish(child).exits(143);
+        assert!(ran.err.contains("log: no log is here yet: waiting for one"), "{}", ran.err);
+    }
+    // What is no directory will not become one.
+    let home = home();
+    fs::write(home.path().join("file"), b"").unwrap();
+    binlog(home.path(), &["ship", "--follow", "file", &url(home.path())]).exits(1);
+}
+
+#[test]
+fn following_ships_what_is_still_to_come_of_each_log_until_it_is_told_to_stop() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    binlog_with(home, &["append", "-q", "log", "--name", "other", "--records", "2"], b"a\nb\nc\n").ok();
+    let child = piped(&mut command(home, &["ship", "--follow", "--metrics", "figures", "log", &url]));
+    until("both are shipped", || segments(&home.join("archive")).len() == 6);
+    // Another shipper has to wait, and says for whom.
+    let ran = binlog(home, &["ship", "--log", "other", "log", &url]).exits(1);
+    assert!(ran.err.contains(&format!("(process {})", child.id())), "{}", ran.err);
+    binlog_with(home, &["append", "-q", "log", "--records", "2"], b"11\n12\n13\n").ok();
+    until("the new one is shipped", || segments(&home.join("archive")).len() == 7);
+    until("the figures are written", || home.join("figures").exists());
+    kill(child.id() as libc::pid_t, libc::SIGTERM);
+    let ran = finish(child).exits(143);
+    assert!(ran.err.contains("default.0000000006.binlog is in the store"), "{}", ran.err);
+    let figures = fs::read_to_string(home.join("figures")).unwrap();
+    assert!(figures.contains("{log=\"default\"") && figures.contains("{log=\"other\""), "{figures}");
+    binlog(home, &["ship", "log", &url]).ok();
+}
+
+#[test]
+fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
+    let home = home();
+    let home = home.path();
+    let failing = "exec:test %f != default.0000000002.binlog && cp %p archive/%f";
+    let mut failed = command(home, &["ship", "--follow", "log", failing]);
+    let child = piped(&mut failed);
+    until("the first is shipped", || segments(&home.join("archive")).len() == 1);
+    kill(child.id() as libc::pid_t, libc::SIGTERM);
+    finish(child).exits(143);
+    assert_eq!(segments(&home.join("archive")).len(), 1, "nothing comes before the one that fails");
+    binlog(home, &["ship", "--keep-segments", "1", "log", "exec:cp %p archive/%f"]).ok();
+    assert_eq!((segments(&home.join("archive")).len(), segments(&home.join("log")).len()), (5, 1));
+    let ran = binlog(home, &["ship", "--verify", "log", "exec:cp %p archive/%f"]).exits(1);
+    assert!(ran.err.contains("cannot be looked at"), "{}", ran.err);
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    fs::create_dir(home.join("archive")).unwrap();
+    let lines: String = (0..40_000).map(|i| format!("this is line {i} of many, and rather long\n")).collect();
+    binlog_with(home, &["append", "-q", "log", "--records", "4000"], lines.as_bytes()).ok();
+    binlog(home, &["roll", "-q", "log"]).ok();
+    let before = segments(&home.join("log"));
+    let url = url(home);
+    let args = ["ship", "--quiet", "--part-size", "50000", "--keep-segments", "2", "log", &url];
+    let mut seed = 12345u64;
+    for round in 0..40 {
+        let child = piped(&mut command(home, &args));
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        // Any moment will do, the one after the end included.
+        thread::sleep(Duration::from_micros((seed >> 33) % 30_000));
+        kill(child.id() as libc::pid_t, libc::SIGKILL);
+        finish(child);
+        let (here, there) = (segments(&home.join("log")), segments(&home.join("archive")));
+        for (name, bytes) in &before {
+            let whole = [here.get(name), there.get(name)];
+            assert!(whole.contains(&Some(bytes)), "{name} is nowhere whole after round {round}");
+            assert!(whole.into_iter().flatten().all(|it| it == bytes), "{name} is another one after round {round}");
+        }
+    }
+    binlog(home, &args).ok();
+    let there = segments(&home.join("archive"));
+    assert_eq!((there.len(), segments(&home.join("log")).len()), (before.len() - 1, 2));
+    let leftover: Vec<_> = fs::read_dir(home.join("archive")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(leftover.len(), there.len(), "{leftover:?}");
+    assert_eq!(binlog(home, &["ship", "--verify", "log", &url]).ok().code, Some(0));
+    assert!(binlog(home, &["cat", "archive"]).text() == lines, "the archive holds all lines");
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let home = home();
+    let (home, good) = (home.path(), url(home.path()));
+    for url in ["", "ftp://a/b", "file:relative", "s3://user:password@bucket/x"] {
+        let ran = binlog(home, &["ship", "log", url]).exits(1);
+        assert!(!ran.err.contains("password@"), "{}", ran.err);
+    }
+    binlog(home, &["ship", "nowhere", &good]).exits(1);
+    binlog(home, &["ship", "--log", "nobody", "log", &good]).exits(1);
+    binlog(home, &["ship", "--follow", "--dry-run", "log", &good]).exits(2);
+    binlog(home, &["ship", "--read-back", "log", &good]).exits(2);
+}
