@@ -11,7 +11,11 @@ need pkg-config pkg-config
 need valgrind valgrind
 need readelf binutils
 need python3 python3
+# Debian keeps what a virtual environment needs in a package of its own.
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 need column bsdextrautils
+# The benchmark holds it against `binlog compress`.
+need zstd zstd
 # Go is often there but not on the PATH.
 [ -x /usr/local/go/bin/go ] || need go golang-go
 need strace strace
