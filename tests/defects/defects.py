@@ -57,6 +57,20 @@ DEFECTS = [
     ),
     # Writing.
     defect(
+        "appends wait for a write that hangs",
+        "src/writer/stage.rs",
+        "if !self.hangs || (self.added + 1)",
+        "if self.added == 0 || (self.added + 1)",
+        "writer::appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory",
+    ),
+    defect(
+        "a write that hangs costs any amount of memory",
+        "src/writer/stage.rs",
+        "* Piece::most(self.block_bytes) > ADDED_BYTES",
+        "* Piece::most(self.block_bytes) > usize::MAX / 2",
+        "writer::appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory",
+    ),
+    defect(
         "half a block stays behind a failed write",
         "src/segment/appender.rs",
         "        if self.untidy {\n            self.cut()?;",
@@ -102,8 +116,8 @@ DEFECTS = [
     defect(
         "damage with good blocks behind it is cut as a torn tail",
         "src/segment/tail.rs",
-        "Ok(offset >= durable_end && next_block(segment, offset + 1)?.is_none())",
-        "Ok(offset >= durable_end)",
+        "    Ok(next_block(segment, offset + 1)?.is_none())\n",
+        "    Ok(true)\n",
         "reopen::corruption_is_refused_with_its_place_and_nothing_is_changed",
     ),
     defect(
@@ -136,6 +150,34 @@ DEFECTS = [
     ),
     # Reading.
     defect(
+        "the pieces of a remote index are waited for one after the other",
+        "src/segment/map.rs",
+        "            if segment.file.is_far() && !totals.earlier.is_empty() {",
+        "            if segment.file.is_far() && totals.earlier.len() > 1 << 30 {",
+        "remote::rare_records_that_are_far_from_each_other_are_waited_for_a_few_times",
+    ),
+    defect(
+        "each part of a remote index is announced alone",
+        "src/reader/ahead.rs",
+        "            if self.is_enough(&stretches) || rows >= ROWS {",
+        "            if self.is_enough(&stretches) || rows > 0 {",
+        "remote::rare_records_that_are_far_from_each_other_are_waited_for_a_few_times",
+    ),
+    defect(
+        "a segment that is opened again forgets where its index blocks are",
+        "src/segment/indexing.rs",
+        "            written: told.earlier.iter().cloned().chain(last).collect(),",
+        "            written: last.into_iter().collect(),",
+        "remote::rare_records_that_are_far_from_each_other_are_waited_for_a_few_times",
+    ),
+    defect(
+        "a segment that grew before the next one began counts as cut short",
+        "src/reader/forward.rs",
+        "            if (left > 0 || broken.is_some()) && !std::mem::replace",
+        "            if left > u64::MAX - 1 && !std::mem::replace",
+        "many_segments::a_segment_that_grew_before_the_next_one_began_is_read_to_its_end",
+    ),
+    defect(
         "checksums of pages are ignored",
         "src/format/checksum.rs",
         "        if crc(page_seed(marker, page), bytes).to_le_bytes() != sum {",
@@ -159,8 +201,8 @@ DEFECTS = [
     defect(
         "missing segments are passed over in silence",
         "src/reader/forward.rs",
-        "            if let Some(reason) = chain_break(&ended, self.scanner.offset(), expected, &next) {",
-        "            if let Some(reason) = chain_break(&ended, u64::MAX, expected, &next).filter(|_| false) {",
+        "            if let Some(reason) = broken {",
+        "            if let Some(reason) = broken.filter(|_| false) {",
         "damage::a_missing_or_shortened_segment_is_an_error_behind_an_exact_beginning",
     ),
     defect(
@@ -390,8 +432,8 @@ DEFECTS = [
     defect(
         "a symbolic link passes for the segment it leads to",
         "src/io/real.rs",
-        "fs::symlink_metadata(",
-        "fs::metadata(",
+        "fs::symlink_metadata(self.path.join(name))",
+        "fs::metadata(self.path.join(name))",
         "lib::log::retention::tests::a_symbolic_link_is_neither_followed_nor_removed",
     ),
     defect(
@@ -503,9 +545,9 @@ DEFECTS = [
     ),
     defect(
         "the payload of an older file's record is taken from where a segment would have it",
-        "src/legacy/file.rs",
-        "*place = (*place - begins + piece)",
-        "*place = (*place - begins + piece.min(begins))",
+        "src/legacy/translate.rs",
+        "payload_at: self.at + item.payload.start,",
+        "payload_at: self.at,",
         "legacy::every_sample_holds_what_its_own_library_wrote",
     ),
     defect(
@@ -514,5 +556,93 @@ DEFECTS = [
         "if known.predecessor != Some(sequence) {",
         "if known.predecessor != Some(sequence) || sequence > 0 {",
         "removal::a_first_segment_of_which_nothing_has_survived_is_told_and_one_that_was_removed_is_not",
+    ),
+    # Compressing.
+    defect(
+        "a compressed segment takes its name before it is durable",
+        "src/archive/compress/make.rs",
+        "    part.sync()?;\n",
+        "",
+        "compress_faults::the_power_goes_at_every_operation_and_no_record_is_lost",
+    ),
+    defect(
+        "the source goes before the name of what was made of it is durable",
+        "src/archive/compress/part.rs",
+        """        self.is_published = true;
+        directory.sync()""",
+        """        self.is_published = true;
+        Ok(())""",
+        "compress_faults::the_power_goes_at_every_operation_and_no_record_is_lost",
+    ),
+    defect(
+        "what a segment was compressed to is not compared with it",
+        "src/archive/compress/compare.rs",
+        "            (true, true) if these.shown() == those.shown() => (),",
+        "            (true, true) => (),\n            (true, true) if these.shown() == those.shown() => (),",
+        "lib::archive::compress::compare::tests::a_record_that_is_another_in_any_respect_is_noticed",
+    ),
+    defect(
+        "both forms of a segment are read",
+        "src/log/finding.rs",
+        "            Some(there) if there.is_same_segment(&slot) => {",
+        "            Some(there) if there.is_same_segment(&slot) && once.is_empty() => {",
+        "compress::a_segment_that_is_there_in_both_forms_is_read_once",
+    ),
+    defect(
+        "a cut end of a compressed segment passes for a torn tail",
+        "src/segment/tail.rs",
+        "    if offset < durable_end || (segment.header.original.is_some() && !is_closed_before(segment, offset)?) {",
+        "    if offset < durable_end {",
+        "compress::the_end_of_a_compressed_segment_that_is_cut_off_is_no_torn_tail",
+    ),
+    # Shipping.
+    defect(
+        "old segments of a log that is shipped are removed before a store holds them",
+        "src/archive/life.rs",
+        "    doomed.truncate(safe);\n",
+        "    doomed.truncate(safe.max(doomed.len()));\n",
+        "ship::nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_that_is_said",
+    ),
+    defect(
+        "a file is removed without asking the store again",
+        "src/archive/ship/prune.rs",
+        "            self.confirm_again(work, &doomed, &entry)?;\n",
+        "            let _ = self.confirm_again(work, &doomed, &entry);\n",
+        "ship::a_file_goes_only_when_the_store_has_said_again_that_it_holds_it",
+    ),
+    defect(
+        "an upload is believed that the store has not confirmed",
+        "src/archive/ship/pass.rs",
+        "            Confirmed::Different => return Err(self.different(&segment.name, &sums)),\n",
+        "            Confirmed::Different => (),\n",
+        "ship::another_object_of_the_name_is_an_error_that_stops_the_order_and_is_never_overwritten",
+    ),
+    defect(
+        "an upload in parts is not gone on with after a restart",
+        "src/archive/ship/pass.rs",
+        "    if known.file == entry.file && known.sha256 == entry.sha256 {",
+        "    if known.file == entry.file && known.sha256 != entry.sha256 {",
+        "ship::an_upload_that_was_stopped_is_gone_on_with_by_the_next_process",
+    ),
+    defect(
+        "checksums that were read ahead are taken for those of another segment",
+        "src/archive/ship/ahead.rs",
+        "let run = self.runs.pop_front().filter(|run| run.name == segment.name)?;",
+        "let run = self.runs.pop_front()?;",
+        "ship::several_threads_ship_the_same_in_the_same_order_whatever_fails_or_changes_meanwhile",
+    ),
+    defect(
+        "what a damaged file of stages says is believed",
+        "src/archive/life.rs",
+        "        !self.is_damaged && self",
+        "        self",
+        "ship::a_damaged_file_of_stages_lets_nobody_remove_anything",
+    ),
+    defect(
+        "a server that cannot be trusted is asked again and again",
+        "src/store/http/refusal.rs",
+        "                    inner = reason.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);",
+        "                    inner = None;",
+        "store_double::a_server_that_speaks_another_protocol_is_no_reason_to_wait",
     ),
 ]
