@@ -20,6 +20,9 @@ fn main() {
         std::process::exit(1);
     };
 
+    // The command is built with the library, and lies beside it.
+    println!("cargo:rustc-env=BENCH_BINLOG={}", library.with_file_name("binlog").display());
+
     // The library's build leaves it under one name only; the loader's name is added on our side.
     let links = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for name in [SONAME, "libbinlog.so"] {

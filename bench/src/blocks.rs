@@ -8,6 +8,9 @@ use crate::Result;
 
 const HEADER: u64 = 80;
 const PAGE: u64 = 4096;
+/// Where a header has them.
+const RECORDS: usize = 16;
+const FIRST_ID: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -22,6 +25,9 @@ pub struct Block {
     pub offset: u64,
     pub payload: u64,
     pub end: u64,
+    /// Of its first record, and how many records it has.
+    pub first_id: u64,
+    pub records: u64,
 }
 
 impl Block {
@@ -53,7 +59,14 @@ pub fn of(segment: &Path) -> Result<Vec<Block>> {
             2 => Kind::Index,
             _ => Kind::Other,
         };
-        let block = Block { kind, offset, payload: payload_at, end: payload_at + payload };
+        let block = Block {
+            kind,
+            offset,
+            payload: payload_at,
+            end: payload_at + payload,
+            first_id: u64::from(number(&header, FIRST_ID)) | u64::from(number(&header, FIRST_ID + 4)) << 32,
+            records: u64::from(number(&header, RECORDS)),
+        };
         if block.end > len {
             break;
         }

@@ -120,6 +120,34 @@ pub trait Contender {
     fn run(&mut self, place: &Path) -> Result<Sample>;
 }
 
+/// A contender that takes part where nothing is missing.
+pub struct Needing {
+    pub contender: Box<dyn Contender>,
+    /// What is missing, if anything is.
+    pub missing: fn() -> Option<String>,
+}
+
+impl Contender for Needing {
+    fn name(&self) -> &str {
+        self.contender.name()
+    }
+
+    fn left_out(&self, place: &Path) -> Result<Option<String>> {
+        match (self.missing)() {
+            None => self.contender.left_out(place),
+            missing => Ok(missing),
+        }
+    }
+
+    fn warm_up(&mut self, place: &Path) -> Result<()> {
+        self.contender.warm_up(place)
+    }
+
+    fn run(&mut self, place: &Path) -> Result<Sample> {
+        self.contender.run(place)
+    }
+}
+
 /// Writes a whole load and closes the log.
 pub fn write_all<W: Append>(mut writer: W, load: &Load) -> Result<()> {
     load.iter().try_for_each(|payload| writer.append(payload))?;

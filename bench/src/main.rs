@@ -25,10 +25,13 @@ mod place;
 mod plot;
 mod raft_engine_peer;
 mod raw;
+mod relay;
+mod remote_size;
 mod report;
 #[cfg(test)]
 mod round_trip;
 mod run;
+mod shipping;
 mod size;
 mod sqlite;
 mod sqlite_index;
@@ -56,6 +59,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const SIZE: &str = "size on disk";
 const INDEX_SIZE: &str = "size of the index";
 const MEMORY: &str = "memory";
+const REMOTE_SIZE: &str = "bytes fetched of a remote log";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -81,7 +85,11 @@ fn measure(arguments: &Arguments) -> Result<bool> {
         return Ok(true);
     }
     if arguments.list {
-        WORKS.iter().map(|work| work.name).chain([SIZE, INDEX_SIZE, MEMORY]).for_each(|name| println!("{name}"));
+        WORKS
+            .iter()
+            .map(|work| work.name)
+            .chain([SIZE, INDEX_SIZE, MEMORY, REMOTE_SIZE])
+            .for_each(|name| println!("{name}"));
         return Ok(true);
     }
     let amount = Amount::scaled(arguments.scale);
@@ -133,6 +141,13 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
     if arguments.wants(MEMORY) {
         eprintln!("{MEMORY}");
         section.figures.extend(memory::measure(place.folder(), amount)?);
+    }
+    if arguments.wants(REMOTE_SIZE) {
+        eprintln!("{REMOTE_SIZE}");
+        match shipping::missing() {
+            None => section.figures.extend(remote_size::measure(place.folder(), amount)?),
+            Some(missing) => section.left_out.push(format!("{REMOTE_SIZE}: {missing}")),
+        }
     }
     Ok(section)
 }

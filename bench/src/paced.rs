@@ -12,7 +12,7 @@ use crate::payload::{Load, Payloads};
 use crate::Result;
 
 /// From one append to the next.
-const PACE: Duration = Duration::from_micros(10);
+pub const PACE: Duration = Duration::from_micros(10);
 
 /// Appends a load by a schedule that waits for nobody: each record is due at its time, and its latency counts from then
 /// on. So a stall is counted for each record that it made late, not only for the one that met it ("coordinated omission").
@@ -73,7 +73,7 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>, R: Read> Contender for Paced<Cre
     }
 }
 
-/// Appends nothing: what the schedule itself and the rest of the machine bring.
+/// Appends nothing.
 pub struct Nothing;
 
 impl Append for Nothing {
@@ -91,14 +91,22 @@ impl Append for Nothing {
     }
 }
 
-/// The schedule without a log.
-pub struct Idle {
-    pub load: Rc<Load>,
+/// The schedule without a log that is looked at: what it and the rest of the machine bring.
+pub struct Idle<Create> {
+    name: &'static str,
+    load: Rc<Load>,
+    create: Create,
 }
 
-impl Contender for Idle {
+impl<W: Append, Create: Fn(&Path) -> Result<W>> Idle<Create> {
+    pub fn new(name: &'static str, load: &Rc<Load>, create: Create) -> Self {
+        Idle { name, load: load.clone(), create }
+    }
+}
+
+impl<W: Append, Create: Fn(&Path) -> Result<W>> Contender for Idle<Create> {
     fn name(&self) -> &str {
-        crate::works::SCHEDULE
+        self.name
     }
 
     fn warm_up(&mut self, _: &Path) -> Result<()> {
@@ -106,13 +114,10 @@ impl Contender for Idle {
     }
 
     fn run(&mut self, place: &Path) -> Result<Sample> {
-        let paced = Paced {
-            name: String::new(),
-            load: self.load.clone(),
-            files: 0,
-            create: |_: &Path| Ok(Nothing),
-            reader: (),
-        };
-        Ok(paced.append_all(&place.join("paced"), &self.load, 0)?.0)
+        let paced = Paced { name: String::new(), load: self.load.clone(), files: 0, create: &self.create, reader: () };
+        let folder = place.join("paced");
+        let (sample, writer) = paced.append_all(&folder, &self.load, 0)?;
+        abandon(&folder, W::CLOSE_SYNCS, || writer.close())?;
+        Ok(sample)
     }
 }

@@ -1,6 +1,9 @@
 //! What binlog is to reach, in one table.
 
-use crate::works::{APPENDED, BASE, C, FULL_READ, RAW, SQLITE, SQLITE_MAPPED};
+use crate::works::compress::{COMPRESS, COMPRESS_2, ZSTD};
+use crate::works::latency::BESIDE;
+use crate::works::remote::{COPIED, RARE};
+use crate::works::{ALL_OF_IT, APPENDED, BASE, C, FULL_READ, RAW, RCLONE, SQLITE, SQLITE_MAPPED};
 
 /// What a target is a multiple of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,6 +64,14 @@ const BOUNDS: &[Bound] = &[
     over("binlog, ticked", Quantile::Most, 1e-3, "binlog, ticked, no rolls"),
     over("binlog, background", Quantile::P999, 1e-3, "binlog, background, no rolls"),
     over("binlog, background", Quantile::Most, 1e-3, "binlog, background, no rolls"),
+    // As near as two runs of the same contender come to each other.
+    Bound {
+        work: "append latency while shipping",
+        contender: "binlog, background, shipped",
+        quantile: Quantile::P999,
+        at_most: 2e-3,
+        over: Some(BESIDE),
+    },
     Bound {
         work: "a tail sees a flushed record",
         contender: "binlog",
@@ -123,9 +134,18 @@ const TARGETS: &[Target] = &[
     within("open a log of 10,000 segments", "binlog", 20e-3),
     // Ten times what its own reader reads.
     within("read older libraries' files, 600 B", "the Java binlog's file", 1.0 / 11.5e6),
+    target("compress a segment of JSON", COMPRESS, 0.8, ZSTD),
+    target("compress a segment of JSON", COMPRESS_2, 1.6, ZSTD),
     target("import 600 B", "the Java binlog's file", 0.5, APPENDED),
     target("import 600 B", "the Python logger's file", 0.5, APPENDED),
     target("import 600 B", "shoebox's archive", 0.5, APPENDED),
+    target("ship 1 GB to S3, 16 segments", "binlog ship", 0.9, RCLONE),
+    target("ship 1 GB to S3, one segment", "binlog ship", 0.9, RCLONE),
+    target("read 1 type in 1,000 from S3", RARE, 10.0, ALL_OF_IT),
+    target("read 1 type in 1,000 from S3", RARE, 10.0, COPIED),
+    target("read 1 type in 1,000 from S3, 1 Gbit/s and 10 ms away", RARE, 10.0, ALL_OF_IT),
+    target("read 1 type in 1,000 from S3, bursts of 1,000", RARE, 10.0, ALL_OF_IT),
+    target("read 1 type in 1,000 from S3, bursts of 1,000", RARE, 10.0, COPIED),
     target("languages append 600 B", "Java", 0.5, C),
     target("languages append 600 B", "Go", 0.6, C),
     target("languages append 100 B", "Java", 0.5, C),
@@ -146,6 +166,9 @@ pub const OVERHEAD_100: f64 = 4.0;
 
 /// Most bytes of index for 1 GB of records of 100 B, in MB.
 pub const INDEX: f64 = 1.0;
+
+/// Most bytes fetched for records of a rare type, of the blocks that hold them.
+pub const FETCHED: f64 = 2.0;
 
 /// Most memory that an open writer or reader may take, in MiB.
 pub const MEMORY: f64 = 4.0;

@@ -57,19 +57,33 @@ pub trait Find {
 pub struct TypedLoad {
     payloads: Payloads,
     pub records: u64,
+    /// Records of the rare type that stand together; 0 = each by itself, somewhere.
+    burst: u64,
 }
 
 impl TypedLoad {
     /// Records of `size` bytes, about `bytes` in all, but at least some of the rare type.
     pub fn of_bytes(size: usize, bytes: u64) -> Self {
-        TypedLoad { payloads: Payloads::fixed(size), records: (bytes / size as u64).max(5 * ONE_IN) }
+        TypedLoad { payloads: Payloads::fixed(size), records: (bytes / size as u64).max(5 * ONE_IN), burst: 0 }
+    }
+
+    /// With so many of the rare type one after the other, and then none for a thousand times as many.
+    pub fn in_bursts(self, burst: u64) -> Self {
+        TypedLoad { burst, ..self }
+    }
+
+    pub fn is_rare(&self, id: u64) -> bool {
+        match self.burst {
+            0 => mix(id).is_multiple_of(ONE_IN),
+            burst => (id - 1) % (burst * ONE_IN) < burst,
+        }
     }
 
     pub fn record(&self, id: u64) -> Typed<'_> {
         let random = mix(id);
-        let type_id = match random % ONE_IN {
-            0 => RARE,
-            _ => 1 + (random >> 32) as u32 % COMMON,
+        let type_id = match self.is_rare(id) {
+            true => RARE,
+            false => 1 + (random >> 32) as u32 % COMMON,
         };
         Typed { id, time: FIRST_TIME + id as i64 * STEP, type_id, payload: self.payloads.at(id - 1) }
     }
@@ -116,6 +130,13 @@ mod tests {
     fn one_record_in_a_thousand_is_of_the_rare_type() {
         let load = TypedLoad::of_bytes(600, 600 * 200_000);
         assert!((150..250).contains(&load.rare().records), "{:?}", load.rare());
+    }
+
+    #[test]
+    fn rare_records_in_bursts_are_as_many_and_stand_together() {
+        let load = TypedLoad::of_bytes(600, 600 * 200_000).in_bursts(100);
+        assert_eq!(load.rare().records, 200);
+        assert!(load.is_rare(1) && load.is_rare(100) && !load.is_rare(101) && load.is_rare(100_001));
     }
 
     #[test]

@@ -90,7 +90,8 @@ pub struct WriterOptions {
     pub on_failure_drop: Option<DropCallback>,
     pub heartbeat_ms: u64,
     pub file_group: *const c_char,
-    pub reserved: [u64; 6],
+    pub archive: *const c_void,
+    pub reserved: [u64; 5],
 }
 
 #[repr(C)]
@@ -120,7 +121,10 @@ pub struct ReaderOptions {
     pub on_loss_userdata: *mut c_void,
     pub on_loss_drop: Option<DropCallback>,
     pub require: *const c_void,
-    pub reserved: [u64; 5],
+    pub cache: *const c_char,
+    pub cache_bytes: u64,
+    pub credentials: *const c_char,
+    pub reserved: [u64; 2],
 }
 
 #[repr(C)]

@@ -3,19 +3,23 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{boxed, Amount, Contenders, BASE};
+use super::{boxed, Amount, Contenders, BASE, SCHEDULE};
 use crate::base_rolling::{RollingBase, RollingBaseReader};
 use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Layout, Mode, TickedWriter};
-use crate::contender::{Append, Contender, Read};
+use crate::contender::{Append, Contender, Needing, Read};
 use crate::crash::ONE_SEGMENT;
-use crate::paced::{Idle, Paced};
+use crate::paced::{Idle, Nothing, Paced, PACE};
 use crate::payload::{Load, Payloads};
+use crate::shipping::{Beside, Shipped};
 use crate::tail::Tailing;
 use crate::Result;
 
 const SIZE: usize = 600;
 /// Bytes of a segment: a roll each quarter of a second.
 const SEGMENT: u64 = 15_000_000;
+
+/// What it is to share the processors with a writer, a shipper and a server, for a thread that touches no log.
+pub const BESIDE: &str = "the schedule alone, another log shipped";
 
 const MODES: [(&str, Mode); 2] = [("binlog", Mode::Caller), ("binlog, background", Mode::Background)];
 
@@ -24,7 +28,8 @@ pub fn rolls(amount: Amount) -> Result<Contenders> {
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
     let files = 1 + amount.rolls as usize;
     let base = |folder: &Path| RollingBase::create(folder, SEGMENT);
-    let mut contenders = vec![boxed(Idle { load: load.clone() }), paced(BASE, &load, files, base, RollingBaseReader)];
+    let mut contenders =
+        vec![boxed(Idle::new(SCHEDULE, &load, |_| Ok(Nothing))), paced(BASE, &load, files, base, RollingBaseReader)];
     let layouts = |name: &str| {
         let rolling = Layout { segment_bytes: SEGMENT, index_bytes: 0 };
         [(name.to_owned(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)]
@@ -53,6 +58,24 @@ fn paced<W: Append + 'static>(
     reader: impl Read + 'static,
 ) -> Box<dyn Contender> {
     boxed(Paced { name: name.into(), load: load.clone(), files, create, reader })
+}
+
+/// The same, with a process beside it that takes each closed segment to an S3 server on this machine.
+pub fn shipping(amount: Amount) -> Result<Contenders> {
+    let bytes = amount.rolls * SEGMENT + SEGMENT / 2;
+    let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
+    let files = 1 + amount.rolls as usize;
+    let layout = Layout { segment_bytes: SEGMENT, index_bytes: 0 };
+    let alone = move |folder: &Path| BinlogWriter::open(folder, Mode::Background, Codec::None, layout);
+    let shipped = move |folder: &Path| Shipped::open(folder, layout);
+    let beside = move |folder: &Path| Beside::start(folder.to_owned(), layout, Payloads::fixed(SIZE), PACE);
+    let needing = |contender| boxed(Needing { contender, missing: crate::shipping::missing });
+    Ok(vec![
+        boxed(Idle::new(SCHEDULE, &load, |_| Ok(Nothing))),
+        paced("binlog, background", &load, files, alone, BatchReader),
+        needing(boxed(Idle::new(BESIDE, &load, beside))),
+        needing(paced("binlog, background, shipped", &load, files, shipped, BatchReader)),
+    ])
 }
 
 pub fn tail(amount: Amount) -> Result<Contenders> {

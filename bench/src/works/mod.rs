@@ -1,15 +1,18 @@
 //! The works: what is measured, and who takes part.
 
 mod append;
+pub mod compress;
 mod elders;
 mod find;
 mod json;
 mod languages;
-mod latency;
+pub mod latency;
 mod read;
+pub mod remote;
 mod repair;
 mod segments;
 mod shared;
+mod shipping;
 
 use std::time::Duration;
 
@@ -27,6 +30,9 @@ pub const SQLITE_MAPPED: &str = "SQLite, mapped";
 pub const SCHEDULE: &str = "the schedule alone";
 /// The program that those of the other languages are compared with.
 pub const C: &str = "C";
+pub const RCLONE: &str = "rclone";
+/// The whole of a remote log, by the reader that is asked for a little of it elsewhere.
+pub const ALL_OF_IT: &str = "binlog, all of it";
 pub const LISTED: &str = "raw, names listed and the last file read";
 
 /// How much each contender does.
@@ -140,7 +146,20 @@ pub const WORKS: &[Work] = &[
     searching("open a log of 10,000 segments", LISTED, segments::open),
     reading("read older libraries' files, 600 B", elders::read),
     Work { name: "import 600 B", needs_disk: false, passes: 1, told: Told::Rates, contenders: elders::import },
+    shipping("ship 1 GB to S3, 16 segments", shipping::segments),
+    shipping("ship 1 GB to S3, one segment", shipping::one_segment),
+    searching("read 1 type in 1,000 from S3", ALL_OF_IT, remote::evenly),
+    searching("read 1 type in 1,000 from S3, bursts of 1,000", ALL_OF_IT, remote::in_bursts),
+    searching("read 1 type in 1,000 from S3, 1 Gbit/s and 10 ms away", ALL_OF_IT, remote::far_away),
+    Work {
+        name: "compress a segment of JSON",
+        needs_disk: false,
+        passes: 3,
+        told: Told::Rates,
+        contenders: compress::segment,
+    },
     waiting("append latency over 50 rolls", latency::rolls),
+    waiting("append latency while shipping", latency::shipping),
     waiting("a tail sees a flushed record", latency::tail),
     in_languages("languages append 600 B", |amount| languages::append(600, amount)),
     in_languages("languages append 100 B", |amount| languages::append(100, amount)),
@@ -168,6 +187,10 @@ const fn searching(name: &'static str, beside: &'static str, contenders: Build) 
 
 const fn waiting(name: &'static str, contenders: Build) -> Work {
     Work { name, needs_disk: false, passes: 1, told: Told::Latencies, contenders }
+}
+
+const fn shipping(name: &'static str, contenders: Build) -> Work {
+    Work { name, needs_disk: false, passes: 1, told: Told::Times { beside: RCLONE }, contenders }
 }
 
 const fn in_languages(name: &'static str, contenders: Build) -> Work {
