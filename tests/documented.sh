@@ -41,7 +41,7 @@ cp -r "$older/java/rolled" "$scratch/clone/java-logs"
 cp "$older/maplogger/closed.log" "$scratch/clone/the_logger.log"
 mkdir "$scratch/clone/archives" && cp "$older"/shoebox/test_*.events "$scratch/clone/archives"
 
-for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/migrating.md; do
+for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/archiving.md docs/migrating.md; do
   blocks "$root/$page" sh
   for block in "$scratch/$(basename "$page")".sh.*; do
     [ -e "$block" ] || continue
@@ -67,6 +67,8 @@ done
 blocks "$root/docs/install.md" sh
 blocks "$root/docs/install.md" cmake
 cp -r "$root/packaging" "$root/docs" "$root"/{Makefile,Cargo.toml,README.md,CHANGELOG.md,LICENSE} "$scratch/clone"
+# A log of another page has this name.
+rm -rf "$scratch/clone/orders"
 mkdir "$scratch/home" "$scratch/clone/orders"
 cp "$root/examples/c/quickstart.c" "$scratch/clone/orders/orders.c"
 cp "$scratch/install.md.cmake.1" "$scratch/clone/orders/CMakeLists.txt"
