@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -12,8 +12,9 @@ help: ## Show this list.
 setup: ## Install what the other commands need and this machine lacks.
 	@packaging/setup.sh
 
-build: setup ## Build the library (shared and static) and the command, optimised.
+build: $(if $(TOGETHER),,setup) ## Build the library (shared and static) and the command, optimised.
 	$(CARGO) build --release --locked --workspace
+	@packaging/link.sh target/release
 	@# Programs look for the library under its SONAME.
 	@ln -sf libbinlog.so target/release/libbinlog.so.0
 
@@ -33,13 +34,29 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-test: setup lint unit c-tests java-test go-test conformance system-tests fuzz-replay defects abi-test install-test docs-test bench-quick ## Run everything that must pass before a change lands.
+SUITES := lint unit c-tests java-test go-test conformance system-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
+
+# Two at a time, what others wait for first: compilers wait for each other's last step, and tests for disks and clocks. What a suite says comes in one piece.
+test: setup ## Run everything that must pass before a change lands.
+	@$(MAKE) --no-print-directory -j2 --output-sync=target TOGETHER=1 build archive-tools $(SUITES)
 	@echo "all suites passed"
+
+# Which of them must wait for others, because they build into one directory.
+ifdef TOGETHER
+# Compilers would look for tokens of this make, which it does not hand on; and suites that call make mean another one.
+unexport TOGETHER MAKEFLAGS MFLAGS MAKEOVERRIDES
+prefix: | build
+unit: | lint
+install-test docs-test: | go-test
+conformance archive-tests: | java-test go-test
+endif
 
 lint: ## Formatting, warnings as errors, documentation without broken links.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --package binlog -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
+	packaging/closure.sh
 	cd fuzz && $(CARGO) fmt --check
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
@@ -64,14 +81,24 @@ conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard 
 system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
 	tests/system/run.sh
 
+# Not part of setup: only these tests need them.
+archive-tools: $(if $(TOGETHER),,setup) ## Install the object stores that archive-tests runs against into target/tools (3 minutes the first time).
+	@tests/archive/setup.sh
+
+archive-tests: build archive-tools prefix ## Shipping to real object stores on loopback, through what networks, servers, disks and kill -9 do to it.
+	python3 tests/archive/test_proxy.py
+	tests/archive/run.py
+	tests/archive/servers.py run -- bash -c 'bindings/go/test.sh stores && bindings/java/test.sh stores'
+
 # 256 MiB of addresses: bytes that make the library ask for more are a finding.
 fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; needs no fuzzer.
 	cd fuzz && $(CARGO) test --locked --no-default-features --quiet
 	cd fuzz && $(CARGO) build --locked --no-default-features --bin replay
 	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-fuzz/target}/debug/replay"
 
+# An eighth, another one with each commit, and all of them in make soak.
 defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
-	python3 tests/defects/run.py
+	python3 tests/defects/run.py --share
 
 go-test: prefix ## The Go module: vet, tests with the race detector, shared and static, cgo's checks of pointers, examples.
 	bindings/go/test.sh
@@ -94,6 +121,7 @@ soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, ra
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
+	python3 tests/defects/run.py
 
 soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.
 	fuzz/soak.sh 90
@@ -109,8 +137,8 @@ soak-sanitized: ## The C tests against the library built with AddressSanitizer, 
 soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and use it; builds cargo-c first (5 minutes).
 	tests/install/cargo-c.sh
 
-bench: build ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
-	cd bench && $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
+bench: build archive-tools ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
+	cd bench && ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.
 	cd bench && $(CARGO) test --release --locked --quiet
