@@ -481,7 +481,7 @@ typedef struct binlog_compress_options {
   uint32_t codec;
   /** zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has none; gzip's end at 9, and 3 is its usual one. */
   int32_t level;
-  /** Threads that compress, the calling one among them: 1 to 64; 0 = 1, and none is started. */
+  /** Threads that compress and compare, the calling one among them: 1 to 64; 0 = 1, and none is started. */
   uint32_t threads;
   /**
    * Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 1 MiB. A block is what is read and decompressed to show

@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
 use binlog::{compress_in, decompress_in, pack_in, CompressOptions, Compressed, Error, Kind, Whole};
 use binlog::{Filter, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use common::interposed::Interposed;
 use common::*;
 
 const SURVIVALS: [Survival; 11] = [
@@ -216,4 +218,41 @@ fn what_is_left_over_is_swept_unless_somebody_is_at_work_on_it_and_foreign_files
     assert!(busy.try_lock().unwrap());
     let error = binlog::compress_segment(&directory, "default.0000000001.binlog", &how()).unwrap_err();
     assert_eq!(error.kind(), Kind::Locked, "{error}");
+}
+
+#[test]
+fn a_bit_that_flips_on_its_way_to_the_file_is_noticed_before_the_source_goes() {
+    let start = MemoryDirectory::new();
+    write(Arc::new(start.clone()));
+    let expected = rows(Arc::new(start.clone()), "before");
+    for threads in [1, 2] {
+        let how = CompressOptions { threads, ..how() };
+        // In the first byte of each write, in the middle and in the last.
+        for place in 0..3 {
+            for wrong in 0.. {
+                let directory = copy(&start);
+                let writes = Arc::new(AtomicUsize::new(0));
+                let mut interposed = Interposed::around(Arc::new(directory.clone()));
+                let seen = writes.clone();
+                interposed.on_bytes = Some(Arc::new(move |name: &str, bytes: &mut [u8]| {
+                    if name.starts_with(".default.0000000002") && seen.fetch_add(1, Ordering::SeqCst) == wrong {
+                        bytes[place * (bytes.len() - 1) / 2] ^= 16;
+                    }
+                }));
+                let done = compress_in(&interposed, &how);
+                let context = format!("byte {place} of write {wrong}, {threads} threads: {done:?}");
+                let is_flipped = writes.load(Ordering::SeqCst) > wrong;
+                assert_eq!(done.is_err(), is_flipped, "{context}");
+                assert_rows(&rows(Arc::new(directory.clone()), &context), &expected, &context);
+                if !is_flipped {
+                    // The header, blocks, and the index with the end.
+                    assert!(wrong > 3, "{wrong}");
+                    break;
+                }
+                let names = directory.list().unwrap();
+                assert!(names.contains(&"default.0000000002.binlog".to_owned()), "{context}: {names:?}");
+                assert!(!names.iter().any(|name| name.ends_with(".part")), "{context}: {names:?}");
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ type CompressOptions struct {
 	Codec Codec
 	// Level is zstd's, 1 to 22, or less than 0 for the fast ones; 0 stands for 3. LZ4 has none; gzip's end at 9.
 	Level int
-	// Threads that compress, the calling one among them: 1 to 64; 0 stands for 1, and none is started.
+	// Threads that compress and compare, the calling one among them: 1 to 64; 0 stands for 1, and none is started.
 	Threads uint32
 	// BlockBytes of payload end a block, which is what is read and decompressed to show one record: 4 KiB to 16 MiB; 0
 	// stands for 1 MiB.

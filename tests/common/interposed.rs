@@ -7,6 +7,7 @@ use std::sync::Arc;
 use binlog::io::{Access, Directory, File, FileFacts, Identity, Watch};
 
 type OnFile = dyn Fn(&str) + Send + Sync;
+type OnBytes = dyn Fn(&str, &mut [u8]) + Send + Sync;
 type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
 
 /// The files of another directory.
@@ -19,6 +20,8 @@ pub struct Interposed {
     pub on_sync: Option<Arc<OnFile>>,
     /// Called with the name of a file before something is written to it.
     pub on_write: Option<Arc<OnFile>>,
+    /// Called with the name of a file and what is about to be written to it, which it may change.
+    pub on_bytes: Option<Arc<OnBytes>>,
     /// What watches the directory.
     pub on_watch: Option<Arc<OnWatch>>,
 }
@@ -28,17 +31,18 @@ struct Wrapped {
     name: String,
     on_sync: Option<Arc<OnFile>>,
     on_write: Option<Arc<OnFile>>,
+    on_bytes: Option<Arc<OnBytes>>,
 }
 
 impl Interposed {
     /// In which nothing happens yet.
     pub fn around(inner: Arc<dyn Directory>) -> Self {
-        Interposed { inner, on_open: None, on_sync: None, on_write: None, on_watch: None }
+        Interposed { inner, on_open: None, on_sync: None, on_write: None, on_bytes: None, on_watch: None }
     }
 
     fn wrap(&self, inner: Arc<dyn File>, name: &str) -> Arc<dyn File> {
-        let (on_sync, on_write) = (self.on_sync.clone(), self.on_write.clone());
-        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync, on_write })
+        let (on_sync, on_write, on_bytes) = (self.on_sync.clone(), self.on_write.clone(), self.on_bytes.clone());
+        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync, on_write, on_bytes })
     }
 }
 
@@ -102,6 +106,11 @@ impl File for Wrapped {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
         if let Some(on_write) = &self.on_write {
             on_write(&self.name);
+        }
+        if let Some(on_bytes) = &self.on_bytes {
+            let mut bytes = parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>();
+            on_bytes(&self.name, &mut bytes);
+            return self.inner.write_at(&[IoSlice::new(&bytes)], offset);
         }
         self.inner.write_at(parts, offset)
     }

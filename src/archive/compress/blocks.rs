@@ -1,4 +1,4 @@
-//! The blocks of a finished segment, each of them verified, and the records in them.
+//! The blocks of a segment, each of them verified, and the records in them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::record::{event, id_after_loss, is_event, Metadata};
 use crate::segment::{Bad, Scanner, Segment};
 
 /// A place between two blocks, from where the rest can be gone through by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     pub offset: u64,
     pub next_id: u64,
@@ -30,23 +30,30 @@ pub(super) struct Blocks {
     closed: bool,
     /// Where to stop.
     until: u64,
+    /// Blocks without records are verified to their last byte as well.
+    checks_all: bool,
 }
 
 impl Blocks {
     pub fn of(segment: &Arc<Segment>) -> Self {
         let scanner = Scanner::new(segment.clone(), segment.start);
-        Blocks { scanner, next_id: segment.header.first_id, acknowledged: None, closed: false, until: u64::MAX }
+        let next_id = segment.header.first_id;
+        Blocks { scanner, next_id, acknowledged: None, closed: false, until: u64::MAX, checks_all: false }
     }
 
-    /// Those behind one mark and before another; without marks, from the beginning and to the end.
-    pub fn between(segment: &Arc<Segment>, from: Option<Mark>, until: Option<Mark>) -> Self {
-        let mut blocks = Self::of(segment);
-        if let Some(Mark { offset, next_id, acknowledged }) = from {
-            blocks.scanner = Scanner::new(segment.clone(), offset);
-            (blocks.next_id, blocks.acknowledged) = (next_id, acknowledged);
-        }
-        blocks.until = until.map_or(u64::MAX, |mark| mark.offset);
-        blocks
+    /// Those of a segment that was just made, of which every byte is verified. Of others, the index does not count, which
+    /// is made anew: damage there loses nothing.
+    pub fn of_made(segment: &Arc<Segment>) -> Self {
+        Blocks { checks_all: true, ..Self::of(segment) }
+    }
+
+    /// Goes to one mark, and will stop at another, or at the end of the segment; what has been written there meanwhile is seen.
+    pub fn go_to(&mut self, from: Mark, until: Option<Mark>) {
+        self.scanner.jump(from.offset);
+        self.scanner.reread();
+        (self.next_id, self.acknowledged) = (from.next_id, from.acknowledged);
+        self.closed = false;
+        self.until = until.map_or(u64::MAX, |mark| mark.offset);
     }
 
     /// Behind the last block so far, whose entries were shown.
@@ -89,7 +96,11 @@ impl Blocks {
                     return Ok(Some(header));
                 }
                 BlockKind::Index | BlockKind::Trailer => {
-                    self.scanner.check_whole(&header).map_err(|bad| self.failed(bad))?;
+                    let checked = match self.checks_all {
+                        true => self.scanner.load(&header),
+                        false => self.scanner.check_whole(&header),
+                    };
+                    checked.map_err(|bad| self.failed(bad))?;
                     self.scanner.skip(&header);
                 }
                 BlockKind::Skippable(kind) => {
@@ -180,9 +191,106 @@ impl Walk {
     }
 }
 
-/// The records and events of a segment, one after the other.
-pub(super) struct Records {
-    blocks: Blocks,
+/// Where records come from, block by block.
+pub(super) trait Feed {
+    /// The next block with records or events; `None` when there is no other.
+    fn next(&mut self) -> Result<Option<BlockHeader>>;
+
+    /// The decoded entries and payload of that block.
+    fn contents(&self) -> (&[u8], &[u8]);
+
+    /// That block is malformed.
+    fn malformed(&self, reason: Malformed) -> Error;
+}
+
+impl Feed for &mut Blocks {
+    fn next(&mut self) -> Result<Option<BlockHeader>> {
+        let header = Blocks::next(self)?;
+        // For what the events tell about ids.
+        if let Some(header) = header.as_ref().filter(|header| header.has_events()) {
+            self.each(header, |_, _| ())?;
+        }
+        Ok(header)
+    }
+
+    fn contents(&self) -> (&[u8], &[u8]) {
+        Blocks::contents(self)
+    }
+
+    fn malformed(&self, reason: Malformed) -> Error {
+        self.failed(Bad::Malformed(reason))
+    }
+}
+
+/// Blocks as they were read, without their payloads, which the caller keeps one after the other.
+#[derive(Default)]
+pub(super) struct Kept {
+    headers: Vec<BlockHeader>,
+    entries: Vec<u8>,
+}
+
+impl Kept {
+    pub fn clear(&mut self) {
+        self.headers.clear();
+        self.entries.clear();
+    }
+
+    pub fn push(&mut self, header: &BlockHeader, entries: &[u8]) {
+        self.headers.push(header.clone());
+        self.entries.extend_from_slice(entries);
+    }
+
+    /// Bytes that they take in the file.
+    pub fn stored_len(&self) -> u64 {
+        self.headers.iter().map(BlockHeader::block_len).sum()
+    }
+
+    /// The blocks, with their payloads.
+    pub fn with<'a>(&'a self, payload: &'a [u8]) -> KeptFeed<'a> {
+        KeptFeed { headers: self.headers.iter(), entries: &self.entries, payload, current: (&[], &[]) }
+    }
+}
+
+/// Kept blocks, one after the other.
+pub(super) struct KeptFeed<'a> {
+    headers: std::slice::Iter<'a, BlockHeader>,
+    /// Of the blocks that come.
+    entries: &'a [u8],
+    payload: &'a [u8],
+    current: (&'a [u8], &'a [u8]),
+}
+
+impl KeptFeed<'_> {
+    /// Whether no bytes are left, as none should be behind the last block.
+    pub fn is_used_up(&self) -> bool {
+        self.entries.is_empty() && self.payload.is_empty()
+    }
+}
+
+impl Feed for KeptFeed<'_> {
+    fn next(&mut self) -> Result<Option<BlockHeader>> {
+        let Some(header) = self.headers.next() else { return Ok(None) };
+        let entries = self.entries.split_at_checked(header.entries_len as usize);
+        let payload = self.payload.split_at_checked(header.payload_len as usize);
+        let (Some((entries, entries_left)), Some((payload, payload_left))) = (entries, payload) else {
+            return Err(self.malformed(Malformed::miscounted()));
+        };
+        (self.entries, self.payload, self.current) = (entries_left, payload_left, (entries, payload));
+        Ok(Some(header.clone()))
+    }
+
+    fn contents(&self) -> (&[u8], &[u8]) {
+        self.current
+    }
+
+    fn malformed(&self, reason: Malformed) -> Error {
+        Error::corrupt(reason)
+    }
+}
+
+/// The records and events of blocks, one after the other.
+pub(super) struct Records<F> {
+    feed: F,
     block: Option<(BlockHeader, Walk)>,
     at: Place,
 }
@@ -207,21 +315,22 @@ pub(super) struct Shown<'a> {
     payload: &'a [u8],
 }
 
-impl Records {
-    pub fn of(blocks: Blocks) -> Self {
-        Records { blocks, block: None, at: Place::default() }
+impl<F: Feed> Records<F> {
+    pub fn of(feed: F) -> Self {
+        Records { feed, block: None, at: Place::default() }
     }
 
-    /// What was read so far.
-    pub fn blocks(&self) -> &Blocks {
-        &self.blocks
+    /// Where they come from.
+    pub fn feed(&self) -> &F {
+        &self.feed
     }
 
     /// Goes to the next one; false at the end.
+    #[inline]
     pub fn advance(&mut self) -> Result<bool> {
         loop {
             if let Some((header, walk)) = &mut self.block {
-                let (entries, payload) = self.blocks.contents();
+                let (entries, payload) = self.feed.contents();
                 let from = walk.payload_at;
                 match walk.next(header, entries, payload) {
                     Ok(Some((id, entry, _))) => {
@@ -237,26 +346,19 @@ impl Records {
                         return Ok(true);
                     }
                     Ok(None) => (),
-                    Err(reason) => return Err(self.blocks.failed(Bad::Malformed(reason))),
+                    Err(reason) => return Err(self.feed.malformed(reason)),
                 }
             }
-            self.block = match self.blocks.next()? {
-                Some(header) => {
-                    // For what the events tell about ids.
-                    if header.has_events() {
-                        self.blocks.each(&header, |_, _| ())?;
-                    }
-                    let walk = Walk::new(&header);
-                    Some((header, walk))
-                }
-                None => return Ok(false),
-            };
+            let Some(header) = self.feed.next()? else { return Ok(false) };
+            let walk = Walk::new(&header);
+            self.block = Some((header, walk));
         }
     }
 
     /// The current one.
+    #[inline]
     pub fn shown(&self) -> Shown<'_> {
-        let (entries, payload) = self.blocks.contents();
+        let (entries, payload) = self.feed.contents();
         let Place { id, time, type_id, metadata, payload: range } = &self.at;
         let (id, time, type_id) = (*id, *time, *type_id);
         Shown { id, time, type_id, metadata: &entries[metadata.clone()], payload: &payload[range.clone()] }

@@ -1,170 +1,112 @@
-//! Whether one segment holds what another does, record by record.
+//! Whether one segment holds what another does, record by record: id, time, type, metadata and payload, in order.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-
-use super::blocks::{Blocks, Mark, Records};
+use super::blocks::{Blocks, Feed, Mark, Records};
+use super::group::Group;
 use super::progress::Told;
-use crate::error::{Error, Kind, Result};
-use crate::io::thread;
+use crate::error::{Error, Result};
 use crate::segment::Segment;
 
-/// Where both segments can be split: what is before the one mark in the source is before the other in what was made of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Split {
-    pub source: Mark,
-    pub made: Mark,
-}
-
-/// Reads both and compares each record and event: id, time, type, metadata and payload, in order. `made` is the one that was
-/// made of the other: it must be closed, and its index must know every block. What is behind each of the splits is compared
-/// on a thread of its own. Returns the records, events not counted.
-pub(super) fn compare(
-    source: &Arc<Segment>,
-    made: &Arc<Segment>,
-    splits: &[Split],
-    told: &mut Told<'_>,
-) -> Result<u64> {
-    let stretch =
-        |from: Option<Split>, until: Option<Split>| Stretch { source: source.clone(), made: made.clone(), from, until };
-    let ends = splits.iter().copied().map(Some).skip(1).chain([None]);
-    let others = splits.iter().zip(ends).map(|(from, until)| stretch(Some(*from), until));
-    let others = Others::start(others)?;
-    let mut next_id = stretch(None, splits.first().copied()).compare(|bytes| {
-        let elsewhere = others.bytes.load(Ordering::Relaxed);
-        told.compared(bytes + elsewhere)
-    })?;
-    // The last one tells where all of it ends.
-    if let Some(last) = others.finish()? {
-        next_id = last;
+/// Reads both and compares each record and event. `made` is the one that was made of the other: it must be closed, and its
+/// index must know every block. Returns the records, events not counted.
+pub(super) fn compare(source: &Arc<Segment>, made: &Arc<Segment>, told: &mut Told<'_>) -> Result<u64> {
+    let (mut these, mut those) = (Blocks::of(source), Blocks::of_made(made));
+    let pair = Pair { source, made };
+    pair.same(&mut Records::of(&mut these), &mut Records::of(&mut those), |these| told.compared(these.end()))?;
+    if these.next_id() != those.next_id() {
+        return Err(pair.differs("it ends with another id"));
     }
-    if !made.is_fully_indexed()? {
-        return Err(incomplete(made, source));
-    }
+    pair.check_end(&those)?;
     told.all_compared()?;
-    Ok(next_id - source.header.first_id)
+    Ok(these.next_id() - source.header.first_id)
 }
 
-/// What one thread compares.
-struct Stretch {
+/// Reads back what is written, group by group.
+pub(super) struct ReadBack {
     source: Arc<Segment>,
     made: Arc<Segment>,
-    from: Option<Split>,
-    until: Option<Split>,
+    blocks: Blocks,
 }
 
-impl Stretch {
-    /// Compares all of it, and tells `each` now and then how many bytes of the source that were so far. Returns the id that
-    /// comes next in both.
-    fn compare(&self, mut each: impl FnMut(u64) -> Result<()>) -> Result<u64> {
-        let differs = |what: &str| differs(&self.made, &self.source, what);
-        let from = (self.from.map(|split| split.source), self.from.map(|split| split.made));
-        let until = (self.until.map(|split| split.source), self.until.map(|split| split.made));
-        let mut these = Records::of(Blocks::between(&self.source, from.0, until.0));
-        let mut those = Records::of(Blocks::between(&self.made, from.1, until.1));
-        let begin = from.0.map_or(0, |mark| mark.offset);
+impl ReadBack {
+    pub fn new(source: &Arc<Segment>, made: &Arc<Segment>) -> Self {
+        ReadBack { source: source.clone(), made: made.clone(), blocks: Blocks::of_made(made) }
+    }
+
+    /// Compares the blocks of the source that are in `group` with what was written between two marks.
+    pub fn compare(&mut self, group: &Group, from: Mark, until: Mark) -> Result<()> {
+        let pair = Pair { source: &self.source, made: &self.made };
+        self.blocks.go_to(from, Some(until));
+        let mut these = Records::of(group.kept.with(&group.payload));
+        pair.same(&mut these, &mut Records::of(&mut self.blocks), |_| Ok(()))?;
+        // Where the next group begins, in every respect: nothing is left out in between.
+        match these.feed().is_used_up() && self.blocks.mark() == until {
+            true => Ok(()),
+            false => Err(pair.differs("its blocks end elsewhere than they were written")),
+        }
+    }
+
+    /// What was written must end with the group behind which `last` stands, be closed, and its index must know every block.
+    pub fn finish(mut self, last: Mark) -> Result<()> {
+        let pair = Pair { source: &self.source, made: &self.made };
+        self.blocks.go_to(last, None);
+        match Records::of(&mut self.blocks).advance()? {
+            true => Err(pair.differs("there are records behind the last")),
+            false => pair.check_end(&self.blocks),
+        }
+    }
+}
+
+/// Two segments, for what is said of them.
+struct Pair<'a> {
+    source: &'a Arc<Segment>,
+    made: &'a Arc<Segment>,
+}
+
+impl Pair<'_> {
+    /// Compares all of both, and calls `each` for each record of the source.
+    #[inline(always)]
+    fn same<A: Feed, B: Feed>(
+        &self,
+        these: &mut Records<A>,
+        those: &mut Records<B>,
+        mut each: impl FnMut(&A) -> Result<()>,
+    ) -> Result<()> {
         loop {
             match (these.advance()?, those.advance()?) {
                 (true, true) if these.shown() == those.shown() => (),
-                (true, true) => return Err(differs(&format!("record {} is another", these.shown().id))),
+                (true, true) => return Err(self.differs(&format!("record {} is another", these.shown().id))),
                 (true, false) => {
-                    return Err(differs(&format!("record {} and those behind are missing", these.shown().id)))
+                    return Err(self.differs(&format!("record {} and those behind are missing", these.shown().id)))
                 }
                 (false, true) => {
-                    return Err(differs(&format!("there is a record {} behind the last", those.shown().id)))
+                    return Err(self.differs(&format!("there is a record {} behind the last", those.shown().id)))
                 }
-                (false, false) => break,
+                (false, false) => return Ok(()),
             }
-            each(these.blocks().end() - begin)?;
+            each(these.feed())?;
         }
-        let (these, those) = (these.blocks(), those.blocks());
-        if these.next_id() != those.next_id() {
-            return Err(differs("it ends with another id"));
-        }
-        match self.until {
-            // Where the next stretch begins, in every respect: nothing is left out in between.
-            Some(split) if (these.mark(), those.mark()) == (split.source, split.made) => (),
-            Some(_) => return Err(differs("its blocks end elsewhere than they were written")),
-            None if those.is_closed() => (),
-            None => return Err(incomplete(&self.made, &self.source)),
-        }
-        Ok(these.next_id())
-    }
-}
-
-fn differs(made: &Segment, source: &Segment, what: &str) -> Error {
-    Error::corrupt(format!("what was written is not what {} holds: {what}", source.path.display())).at(&made.path)
-}
-
-fn incomplete(made: &Segment, source: &Segment) -> Error {
-    differs(made, source, "its index or its end is missing")
-}
-
-/// What a thread has found, once it has ended.
-type Found = Arc<Mutex<Option<Result<u64>>>>;
-
-/// Threads that compare a stretch each. Dropped, they stop.
-struct Others {
-    threads: Vec<(JoinHandle<()>, Found)>,
-    /// Of the source, compared by all of them.
-    bytes: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Others {
-    fn start(stretches: impl Iterator<Item = Stretch>) -> Result<Self> {
-        let mut others = Others { threads: vec![], bytes: Arc::default(), stop: Arc::default() };
-        for stretch in stretches {
-            let (bytes, stop) = (others.bytes.clone(), others.stop.clone());
-            let result = Found::default();
-            let told = result.clone();
-            let body = move || {
-                let mut before = 0;
-                let compared = stretch.compare(|so_far| {
-                    bytes.fetch_add(so_far - before, Ordering::Relaxed);
-                    before = so_far;
-                    match stop.load(Ordering::Relaxed) {
-                        true => Err(Error::new(Kind::Io, "the comparison was stopped")),
-                        false => Ok(()),
-                    }
-                });
-                *told.lock() = Some(compared);
-            };
-            let thread = thread::spawn("binlog-compress", body).map_err(|e| Error::io(&e, "start a thread"))?;
-            others.threads.push((thread, result));
-        }
-        Ok(others)
     }
 
-    /// Waits for all of them; what the last one returned.
-    fn finish(mut self) -> Result<Option<u64>> {
-        let mut last = None;
-        while !self.threads.is_empty() {
-            let (thread, result) = self.threads.remove(0);
-            // One that has panicked has left no result.
-            let _ = thread.join();
-            let ended = || Err(Error::new(Kind::Io, "a thread that compares has ended before its time"));
-            last = Some(result.lock().take().unwrap_or_else(ended)?);
+    /// What was made is read to its end.
+    fn check_end(&self, made: &Blocks) -> Result<()> {
+        match made.is_closed() && self.made.is_fully_indexed()? {
+            true => Ok(()),
+            false => Err(self.differs("its index or its end is missing")),
         }
-        Ok(last)
     }
-}
 
-impl Drop for Others {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for (thread, _) in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+    fn differs(&self, what: &str) -> Error {
+        let reason = format!("what was written is not what {} holds: {what}", self.source.path.display());
+        Error::corrupt(reason).at(&self.made.path)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::compress::group::each_group;
     use crate::io::{Access, MemoryDirectory};
     use crate::{Clock, MetadataBuf, NewRecord, Writer, WriterOptions};
 
@@ -181,14 +123,31 @@ mod tests {
         Arc::new(Segment::open(&directory, "a.0000000001.binlog", Access::Read).unwrap())
     }
 
+    fn whole(source: &Arc<Segment>, made: &Arc<Segment>) -> Result<u64> {
+        compare(source, made, &mut Told::begin(None, &made.path, 1).unwrap())
+    }
+
+    /// All blocks of the source against all of what was made, or against more or less than that.
+    fn in_groups(source: &Arc<Segment>, made: &Arc<Segment>, until: impl Fn(&mut Mark)) -> Result<u64> {
+        let mut read_back = ReadBack::new(source, made);
+        let from = Mark { offset: made.start, next_id: made.header.first_id, acknowledged: None };
+        let mut blocks = Blocks::of(made);
+        let mut end = from;
+        while blocks.next()?.is_some() {
+            end = blocks.mark();
+        }
+        until(&mut end);
+        each_group(&mut Blocks::of(source), 1 << 20, |group| read_back.compare(&group, from, end).map(|()| None))?;
+        read_back.finish(end).map(|()| end.next_id - from.next_id)
+    }
+
     #[test]
     fn a_record_that_is_another_in_any_respect_is_noticed() {
         let right = NewRecord { type_id: 2, time: Some(7), payload: b"second", ..NewRecord::default() };
         let source = segment(&right);
-        let compared = |made: &Arc<Segment>| {
-            compare(&source, made, &[], &mut Told::begin(None, &made.path, 1).unwrap()).map_err(|e| e.to_string())
-        };
-        assert_eq!(compared(&segment(&right)), Ok(3));
+        let in_groups = |source: &Arc<Segment>, made: &Arc<Segment>| in_groups(source, made, |_| ());
+        assert_eq!(whole(&source, &segment(&right)).unwrap(), 3);
+        assert_eq!(in_groups(&source, &segment(&right)).unwrap(), 3);
         let mut pairs = MetadataBuf::new();
         pairs.push("key", "value");
         for wrong in [
@@ -198,7 +157,32 @@ mod tests {
             NewRecord { payload: b"secon", ..right },
             NewRecord { metadata: pairs.as_metadata(), ..right },
         ] {
-            assert!(compared(&segment(&wrong)).unwrap_err().contains("record 2 is another"));
+            let wrong = segment(&wrong);
+            for error in [whole(&source, &wrong).unwrap_err(), in_groups(&source, &wrong).unwrap_err()] {
+                assert!(error.to_string().contains("record 2 is another"), "{error}");
+            }
         }
+    }
+
+    #[test]
+    fn a_block_that_ends_elsewhere_or_with_another_id_than_it_was_written_is_noticed() {
+        let right = NewRecord { type_id: 2, ..NewRecord::default() };
+        let (source, made) = (segment(&right), segment(&right));
+        type Wrong = fn(&mut Mark);
+        let wrong: [Wrong; 4] = [
+            |mark| mark.offset += 1,
+            |mark| mark.next_id += 1,
+            |mark| mark.acknowledged = Some(9),
+            // The TRAILER, too.
+            |mark| mark.offset = u64::MAX,
+        ];
+        for until in wrong {
+            let error = in_groups(&source, &made, until).unwrap_err().to_string();
+            assert!(error.contains("its blocks end elsewhere than they were written"), "{error}");
+        }
+        // None at all.
+        let start = made.start;
+        let error = in_groups(&source, &made, move |mark| mark.offset = start).unwrap_err().to_string();
+        assert!(error.contains("record 1 and those behind are missing"), "{error}");
     }
 }

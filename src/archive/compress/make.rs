@@ -1,11 +1,11 @@
-//! From one form of a segment to the other: written, made durable, compared, named, and only then the source removed.
+//! From one form of a segment to the other: written, compared, made durable, named, and only then the source removed.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Mark};
 use super::closed::{self, Closed, Direction};
-use super::compare::{compare, Split};
+use super::compare::{compare, ReadBack};
 use super::dictionary;
 use super::options::CompressOptions;
 use super::pack;
@@ -19,7 +19,7 @@ use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY};
 use crate::io::{fill_random, Access, Directory};
 use crate::log::names;
 use crate::options::DEFAULT_BLOCK_BYTES;
-use crate::segment::{latest_time, recover, Appender, Segment};
+use crate::segment::{latest_time, recover, Segment};
 
 /// Makes the other form of the segment in the file `name`.
 pub(super) fn make(
@@ -48,7 +48,8 @@ pub(super) fn make(
     let target = match there(directory, &closed, direction)? {
         // A run that was cut short made it.
         Some(there) => {
-            made.records = same(source, &there, &[], &mut told)?;
+            told.all_written()?;
+            made.records = same(source, &there, &mut told)?;
             // It may not have come to the sync.
             directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
             there.name.clone()
@@ -99,7 +100,8 @@ fn write(
 ) -> Result<String> {
     let source = &closed.segment;
     let part = Part::begin(directory, &direction.name(&source.name, None))?;
-    let mut splits = vec![];
+    // Behind what was compared while it was written, if it was.
+    let mut compared = None;
     match direction {
         Direction::Pack(whole) => {
             let packed = pack::pack(&*source.file, closed.found.end, &part, (whole, options.level), told);
@@ -108,20 +110,19 @@ fn write(
         Direction::Decompress if source.is_compressed_whole() => {
             pack::unpack(&*source.file, &part, told).map_err(|e| e.at(&source.path))?;
         }
-        _ => splits = rewrite(directory, closed, options, direction, &part, told)?,
+        _ => compared = Some(rewrite(directory, closed, options, direction, &part, told)?),
     }
     told.all_written()?;
+    part.sync()?;
     let written = Arc::new(Segment::open(directory, &part.name, Access::Read)?);
-    if options.threads == 1 {
-        part.sync()?;
-        made.records = same(source, &written, &splits, told)?;
-    } else {
-        // The disk has its time while the processors compare.
-        let syncing = part.begin_sync()?;
-        let compared = same(source, &written, &splits, told);
-        syncing.finish()?;
-        made.records = compared?;
-    }
+    made.records = match compared {
+        Some(last) => {
+            ReadBack::new(source, &written).finish(last)?;
+            told.all_compared()?;
+            last.next_id - source.header.first_id
+        }
+        None => same(source, &written, told)?,
+    };
     if options.sha256_name && direction == Direction::Compress {
         made.sha256 = Some(sum::sha256(&*written.file).map_err(|e| Error::io(&e, "read").at(&written.path))?);
     }
@@ -131,9 +132,9 @@ fn write(
 }
 
 /// Whether both files hold the same, of which one was made of the other; how many records that are.
-fn same(source: &Arc<Segment>, made: &Arc<Segment>, splits: &[Split], told: &mut Told<'_>) -> Result<u64> {
+fn same(source: &Arc<Segment>, made: &Arc<Segment>, told: &mut Told<'_>) -> Result<u64> {
     let packed = match (source.is_compressed_whole(), made.is_compressed_whole()) {
-        (false, false) => return compare(source, made, splits, told),
+        (false, false) => return compare(source, made, told),
         (true, _) => pack::compare(&*made.file, source.file.clone(), told),
         (_, true) => pack::compare(&*source.file, made.file.clone(), told),
     };
@@ -142,7 +143,7 @@ fn same(source: &Arc<Segment>, made: &Arc<Segment>, splits: &[Split], told: &mut
     Ok(recover(plain)?.next_id - plain.header.first_id)
 }
 
-/// Writes the records of the segment in other blocks; returns where both can be split to be compared.
+/// Writes the records of the segment in other blocks, and compares them; returns the mark behind the last of them.
 fn rewrite(
     directory: &dyn Directory,
     closed: &Closed,
@@ -150,7 +151,7 @@ fn rewrite(
     direction: Direction,
     part: &Part<'_>,
     told: &mut Told<'_>,
-) -> Result<Vec<Split>> {
+) -> Result<Mark> {
     let source = &closed.segment;
     let dictionary = match direction {
         Direction::Compress => dictionary::of(source, options)?,
@@ -165,7 +166,6 @@ fn rewrite(
             dictionary: &dictionary,
             block_bytes: options.block_bytes as usize,
             threads: options.threads as usize,
-            bytes: closed.found.end,
         },
         _ => Form {
             codec: Codec::None,
@@ -173,16 +173,15 @@ fn rewrite(
             dictionary: &[],
             block_bytes: DEFAULT_BLOCK_BYTES as usize,
             threads: 1,
-            bytes: closed.found.end,
         },
     };
     let mut blocks = Blocks::of(source);
-    let splits = regroup(&mut blocks, Appender::new(segment, 0), &form, told)?;
+    let last = regroup(&mut blocks, source, &segment, &form, told)?;
     if (blocks.end(), blocks.next_id()) != (closed.found.end, closed.found.next_id) {
         let reason = "the segment ends elsewhere than its index and its last block say";
         return Err(Error::corrupt(reason).at_offset(&source.path, blocks.end()));
     }
-    Ok(splits)
+    Ok(last)
 }
 
 /// The header of the other form.

@@ -3,14 +3,16 @@
 //! A compressed segment holds the records and events of the one that it was made of, under the same ids, in larger blocks
 //! that are compressed. It is a segment as any other: it can be read from any place, by its index, by headers only.
 //!
-//! The new form is written to a file `.<name>.part` beside the old one, made durable, read back and compared with the old one
-//! record by record, and given its name, durably. Only then the old file goes. So at each moment, also when the power
+//! The new form is written to a file `.<name>.part` beside the old one, read back and compared with the old one record by
+//! record, made durable, and given its name, durably. Only then the old file goes. So at each moment, also when the power
 //! fails, one of the two is there and whole; what a run that was cut short has left is finished or swept by the next.
 
 mod blocks;
 mod closed;
 mod compare;
+mod crew;
 mod dictionary;
+mod group;
 mod make;
 mod options;
 mod pack;

@@ -21,7 +21,7 @@ pub struct CompressOptions {
     /// Payload bytes at which a block ends: 4 KiB to 16 MiB, 1 MiB unless told otherwise. A block is what is read and
     /// decompressed to show one record.
     pub block_bytes: u32,
-    /// Threads that compress, the calling one among them: 1 to 64. With 1, none is started.
+    /// Threads that compress and compare, the calling one among them: 1 to 64. With 1, none is started.
     pub threads: u32,
     /// Whether a segment may get a zstd dictionary.
     pub dictionary: Dictionary,

@@ -1,14 +1,10 @@
 //! The file under a name of its own in which a new form of a segment is written, until it is whole and takes its name.
 
 use std::io::{Error as IoError, ErrorKind};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{thread, Access, Directory, File};
+use crate::io::{Access, Directory, File};
 use crate::log::names;
 
 /// What such a name ends with. It begins with a dot, and in between stands the name that the file is going to have.
@@ -49,16 +45,6 @@ impl<'a> Part<'a> {
         self.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&self.directory.path_of(&self.name)))
     }
 
-    /// Makes the file durable on a thread of its own.
-    pub fn begin_sync(&self) -> Result<Syncing> {
-        let (file, path) = (self.file.clone(), self.directory.path_of(&self.name));
-        let result = Arc::new(Mutex::new(None));
-        let told = result.clone();
-        let body = move || *told.lock() = Some(file.sync_data());
-        let thread = thread::spawn("binlog-compress", body).map_err(|e| Error::io(&e, "start a thread").at(&path))?;
-        Ok(Syncing { thread: Some(thread), result, path })
-    }
-
     /// Gives the file, which is durable, its name, which must be free, with permission bits, owner and time of the file
     /// `like`. The name is durable on return.
     pub fn publish(mut self, name: &str, like: &str) -> Result<()> {
@@ -67,36 +53,6 @@ impl<'a> Part<'a> {
         directory.rename_new(&self.name, name).map_err(|e| Error::io(&e, "rename").at(&path))?;
         self.is_published = true;
         directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))
-    }
-}
-
-/// A file that is made durable meanwhile.
-pub(super) struct Syncing {
-    thread: Option<JoinHandle<()>>,
-    result: Arc<Mutex<Option<std::io::Result<()>>>>,
-    path: PathBuf,
-}
-
-impl Syncing {
-    /// Waits until the file is durable.
-    pub fn finish(mut self) -> Result<()> {
-        self.wait();
-        let ended = || Err(IoError::other("the thread that syncs has ended before its time"));
-        let result = self.result.lock().take().unwrap_or_else(ended);
-        result.map_err(|e| Error::io(&e, "sync").at(&self.path))
-    }
-
-    fn wait(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // One that has panicked has left no result.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Syncing {
-    fn drop(&mut self) {
-        self.wait();
     }
 }
 

@@ -29,52 +29,57 @@ pub(super) struct Told<'a> {
     to: Option<&'a OnProgress>,
     path: &'a Path,
     bytes: u64,
-    done: u64,
+    written: u64,
+    compared: u64,
+    /// Of both together, what was told last.
+    last: u64,
 }
 
 impl<'a> Told<'a> {
     pub fn begin(to: Option<&'a OnProgress>, path: &'a Path, bytes: u64) -> Result<Self> {
-        let told = Told { to, path, bytes, done: 0 };
+        let mut told = Told { to, path, bytes, written: 0, compared: 0, last: 0 };
         told.tell()?;
         Ok(told)
     }
 
-    /// The file was read and written up to this offset.
+    /// So many bytes of the file were read and written.
     #[inline]
-    pub fn written(&mut self, offset: u64) -> Result<()> {
-        self.at(offset)
+    pub fn written(&mut self, bytes: u64) -> Result<()> {
+        self.written = bytes;
+        self.step()
     }
 
     /// All of it was written.
     pub fn all_written(&mut self) -> Result<()> {
-        self.done = self.bytes;
+        self.written = self.bytes;
         self.tell()
     }
 
-    /// The file was compared up to this offset.
+    /// So many bytes of the file were compared.
     #[inline]
-    pub fn compared(&mut self, offset: u64) -> Result<()> {
-        self.at(self.bytes.saturating_add(offset))
+    pub fn compared(&mut self, bytes: u64) -> Result<()> {
+        self.compared = bytes;
+        self.step()
     }
 
     /// All of it was compared.
     pub fn all_compared(&mut self) -> Result<()> {
-        self.done = self.bytes.saturating_mul(2);
+        (self.written, self.compared) = (self.bytes, self.bytes);
         self.tell()
     }
 
     #[inline]
-    fn at(&mut self, done: u64) -> Result<()> {
-        if done < self.done.saturating_add(STEP) {
-            return Ok(());
+    fn step(&mut self) -> Result<()> {
+        match self.written + self.compared < self.last.saturating_add(STEP) {
+            true => Ok(()),
+            false => self.tell(),
         }
-        self.done = done;
-        self.tell()
     }
 
-    fn tell(&self) -> Result<()> {
+    fn tell(&mut self) -> Result<()> {
+        self.last = self.written + self.compared;
         let Some(to) = self.to else { return Ok(()) };
-        let progress = ArchiveProgress { path: self.path.to_owned(), done: self.done, bytes: self.bytes };
+        let progress = ArchiveProgress { path: self.path.to_owned(), done: self.last, bytes: self.bytes };
         match to(&progress) {
             true => Ok(()),
             false => Err(Error::new(Kind::Io, "the work was stopped by the caller").at(self.path)),
