@@ -242,6 +242,10 @@ class Exchange:
             data = next(body, None)
             if data is None:
                 break
+            if passed and select.select([self.server], [], [], 0)[0]:
+                # It has answered before it had all.
+                self.keep = False
+                return None
             if breaks and passed + len(data) > self.fault.bytes:
                 self.server.sendall(data[:self.fault.bytes - passed])
                 self.break_off()
@@ -249,9 +253,6 @@ class Exchange:
             self.server.sendall(data)
             passed += len(data)
             self.entry["sent"] += len(data)
-            if select.select([self.server], [], [], 0)[0]:
-                self.keep = False
-                return None
         if breaks:
             # The body was shorter than that.
             self.break_off()
