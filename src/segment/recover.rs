@@ -72,6 +72,28 @@ pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
     walk(segment, Found { durable_end, ..Found::nothing(segment) })
 }
 
+/// As [`recover`], for one whose blocks are going to be read and verified anyway: where it was closed, its end is believed and
+/// none of them is read for this.
+pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Found> {
+    let Some((_, trailer)) = last_block(segment)?.filter(|(_, last)| last.kind == BlockKind::Trailer) else {
+        return recover(segment);
+    };
+    let at = trailer.last_index;
+    let (header, _, totals) = match load_index(&mut Scanner::new(segment.clone(), at)) {
+        Ok(index) => index,
+        Err(Bad::Io(error)) => return Err(error),
+        Err(_) => return recover(segment),
+    };
+    let end = at + header.block_len();
+    let indexing = Indexing::after(at, end, &totals);
+    let (next_id, types, believed) = (header.first_id, totals.names, u64::MAX);
+    let found = Found { end, next_id, types, indexing, durable_end: believed, ..Found::nothing(segment) };
+    match walk(segment, found) {
+        Ok(found) if found.closed => Ok(Found { durable_end: trailer.durable_end, ..found }),
+        _ => recover(segment),
+    }
+}
+
 /// Walks the whole segment by its headers and entries, whatever its index says, for an index of all of it. A torn tail
 /// is an error here.
 pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {

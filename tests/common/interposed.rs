@@ -7,6 +7,7 @@ use std::sync::Arc;
 use binlog::io::{Access, Directory, File, FileFacts, Identity, Watch};
 
 type OnFile = dyn Fn(&str) + Send + Sync;
+type OnRead = dyn Fn(&str, usize) + Send + Sync;
 type OnBytes = dyn Fn(&str, &mut [u8]) + Send + Sync;
 type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
 
@@ -20,6 +21,8 @@ pub struct Interposed {
     pub on_sync: Option<Arc<OnFile>>,
     /// Called with the name of a file before something is written to it.
     pub on_write: Option<Arc<OnFile>>,
+    /// Called with the name of a file and how many bytes were read of it.
+    pub on_read: Option<Arc<OnRead>>,
     /// Called with the name of a file and what is about to be written to it, which it may change.
     pub on_bytes: Option<Arc<OnBytes>>,
     /// What watches the directory.
@@ -31,18 +34,33 @@ struct Wrapped {
     name: String,
     on_sync: Option<Arc<OnFile>>,
     on_write: Option<Arc<OnFile>>,
+    on_read: Option<Arc<OnRead>>,
     on_bytes: Option<Arc<OnBytes>>,
 }
 
 impl Interposed {
     /// In which nothing happens yet.
     pub fn around(inner: Arc<dyn Directory>) -> Self {
-        Interposed { inner, on_open: None, on_sync: None, on_write: None, on_bytes: None, on_watch: None }
+        Interposed {
+            inner,
+            on_open: None,
+            on_sync: None,
+            on_write: None,
+            on_read: None,
+            on_bytes: None,
+            on_watch: None,
+        }
     }
 
     fn wrap(&self, inner: Arc<dyn File>, name: &str) -> Arc<dyn File> {
-        let (on_sync, on_write, on_bytes) = (self.on_sync.clone(), self.on_write.clone(), self.on_bytes.clone());
-        Arc::new(Wrapped { inner, name: name.to_owned(), on_sync, on_write, on_bytes })
+        Arc::new(Wrapped {
+            inner,
+            name: name.to_owned(),
+            on_sync: self.on_sync.clone(),
+            on_write: self.on_write.clone(),
+            on_read: self.on_read.clone(),
+            on_bytes: self.on_bytes.clone(),
+        })
     }
 }
 
@@ -100,7 +118,11 @@ impl Directory for Interposed {
 
 impl File for Wrapped {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        self.inner.read_at(buffer, offset)
+        let n = self.inner.read_at(buffer, offset)?;
+        if let Some(on_read) = &self.on_read {
+            on_read(&self.name, n);
+        }
+        Ok(n)
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {

@@ -84,6 +84,8 @@ def try_defect(defect):
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)
             except subprocess.TimeoutExpired:
                 return None  # It hangs: noticed.
+            if "no test target named" in run.stderr:
+                return f"there are no tests {target}"
             if "could not compile" in run.stderr:
                 return "it does not compile: " + run.stderr[-600:]
             if run.returncode == 0:

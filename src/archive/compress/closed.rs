@@ -87,7 +87,11 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
         let is_single = names::sequence(&segment.header.name, name).is_none();
         return Ok(Closed { segment, found, is_single, told_by_next: None, _lock: None });
     }
-    let found = segment::recover(&segment)?;
+    let found = match direction {
+        // Byte for byte, so that a byte which is wrong would be kept.
+        Direction::Pack(_) => segment::recover(&segment)?,
+        _ => segment::find_end(&segment)?,
+    };
     if found.torn_bytes > 0 {
         let reason = format!("{}: recover the log first", found.torn_reason);
         return Err(Error::corrupt(reason).at_offset(&path, found.end));
