@@ -6,16 +6,17 @@ mod runtime;
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{stream, StreamExt as _};
+use futures_util::{stream, StreamExt as _, TryStreamExt as _};
 use http::{Request, Response};
 
 use super::limit::Limit;
-use super::StoreOptions;
+use super::{Answer, StoreOptions};
 use crate::error::{Error, Result};
 
 pub(super) use refusal::{unescaped, Refusal};
@@ -27,6 +28,22 @@ pub(super) struct Http {
     limit: Arc<Limit>,
     timeout: Duration,
     start: Instant,
+}
+
+/// What is answered for each range, in their order, with so many requests at a time. One that takes long keeps no other
+/// from being sent.
+pub(super) async fn side_by_side<T, F: Future<Output = Answer<T>>>(
+    ranges: &[Range<u64>],
+    in_flight: usize,
+    fetch: impl Fn(Range<u64>) -> F,
+) -> Answer<Vec<T>> {
+    let requests = ranges.iter().cloned().enumerate().map(|(number, range)| {
+        let answer = fetch(range);
+        async move { answer.await.map(|answer| (number, answer)) }
+    });
+    let mut answers: Vec<_> = stream::iter(requests).buffer_unordered(in_flight).try_collect().await?;
+    answers.sort_unstable_by_key(|(number, _)| *number);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
 /// A body, in as many pieces as it came in.
@@ -196,5 +213,50 @@ fn http_body_stream(body: reqwest::Body) -> impl futures_util::Stream<Item = req
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Http")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Failure;
+
+    #[test]
+    fn a_request_that_takes_long_keeps_no_other_from_being_sent_and_answers_come_in_order() {
+        let answered = AtomicU64::new(0);
+        let ranges: Vec<_> = (0..20).map(|n| n..n + 1).collect();
+        let fetch = |range: Range<u64>| {
+            let answered = &answered;
+            async move {
+                // The first one is answered after all others.
+                while range.start == 0 && answered.load(Ordering::Relaxed) < 19 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                answered.fetch_add(1, Ordering::Relaxed);
+                Ok(range.start)
+            }
+        };
+        let stuck = || Failure::later(Error::new(crate::Kind::Io, "the others wait for the first"));
+        let answers = Runtime::new().unwrap().run(
+            async {
+                let all = tokio::time::timeout(Duration::from_secs(20), side_by_side(&ranges, 2, fetch)).await;
+                all.unwrap_or_else(|_| Err(stuck()))
+            },
+            || Err(stuck()),
+        );
+        assert_eq!(answers.unwrap(), (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_answer_that_is_a_failure_is_the_failure_of_all() {
+        let fetch = |range: Range<u64>| async move {
+            match range.start {
+                3 => Err(Failure::later(Error::new(crate::Kind::Io, "no"))),
+                n => Ok(n),
+            }
+        };
+        let ranges: Vec<_> = (0..9).map(|n| n..n + 1).collect();
+        let answers = Runtime::new().unwrap().run(side_by_side(&ranges, 4, fetch), || Ok(vec![]));
+        assert_eq!(answers.unwrap_err().error.reason(), "no");
     }
 }

@@ -21,7 +21,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
 use object_store::{Attribute, GetOptions, GetRange, ObjectStore};
 
-use super::http::{Refusal, Runtime};
+use super::http::{side_by_side, Refusal, Runtime};
 use super::open::Address;
 use super::sums::unhex;
 use super::{
@@ -300,8 +300,7 @@ impl Store for ObjectsStore {
                 }
             }
         };
-        let fetched: Vec<_> =
-            self.run(async { stream::iter(ranges.to_vec()).map(fetch).buffered(self.in_flight).try_collect().await })?;
+        let fetched = self.run(side_by_side(ranges, self.in_flight, fetch))?;
         of_one_version(fetched).ok_or_else(|| replaced(&url_of(self.url(), name)))
     }
 

@@ -12,13 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{stream, StreamExt as _, TryStreamExt as _};
 use http::header::{HeaderMap, HeaderValue, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
 use http::{Method, Request, Response};
 use percent_encoding::{utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
 use super::credentials::Credentials;
-use super::http::{Body, Http, Refusal, Runtime};
+use super::http::{side_by_side, Body, Http, Refusal, Runtime};
 use super::objects::{read_part, until_stopped};
 use super::open::Address;
 use super::sums::{hex, unhex};
@@ -359,8 +358,7 @@ impl Store for SwiftStore {
                 false => self.fetch(name, Wanted::From(range)).await.map(|(stat, bytes)| (Some(stat.version()), bytes)),
             }
         };
-        let fetched: Vec<_> =
-            self.run(async { stream::iter(ranges.to_vec()).map(fetch).buffered(self.in_flight).try_collect().await })?;
+        let fetched = self.run(side_by_side(ranges, self.in_flight, fetch))?;
         of_one_version(fetched).ok_or_else(|| replaced(&url_of(self.url(), name)))
     }
 
