@@ -216,7 +216,11 @@ fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
             let (one, other) = (scope.spawn(|| append(20)), scope.spawn(|| append(20)));
             let appended = || writer.position().unwrap().appended as usize / KIB;
             wait_until("the eighth MiB", || appended() >= 8);
-            std::thread::sleep(Duration::from_millis(100));
+            // Until they wait, or have appended everything.
+            let mut before = 0;
+            while std::mem::replace(&mut before, writer.position().unwrap().appended) != before {
+                std::thread::sleep(Duration::from_millis(300));
+            }
             assert!(appended() < 20, "it takes {} MiB", appended());
             assert_eq!(writer.position().unwrap().flushed, 0, "a write was to hang");
             assert!(!one.is_finished() && !other.is_finished());
