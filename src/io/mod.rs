@@ -14,6 +14,7 @@ mod memory;
 mod place;
 mod power;
 mod real;
+pub(crate) mod sync;
 pub(crate) mod thread;
 #[cfg(target_os = "linux")]
 mod watch;

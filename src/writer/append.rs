@@ -1,10 +1,5 @@
 //! The append stage: records get their ids and are copied into the piece being filled.
 
-use std::sync::atomic::Ordering;
-use std::time::Instant;
-
-use parking_lot::MutexGuard;
-
 use super::piece::Piece;
 use super::policy::Due;
 use super::stretch::{Rules, Stretch};
@@ -14,6 +9,8 @@ use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::format::limits;
 use crate::format::packed::Run;
 use crate::io::clock::{Clock, Stopwatch};
+use crate::io::sync::atomic::Ordering;
+use crate::io::sync::{Instant, MutexGuard};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
 

@@ -1,9 +1,8 @@
 //! The end of a writer.
 
-use std::sync::atomic::Ordering;
-
 use super::{Shared, Writer};
 use crate::error::{Error, Result};
+use crate::io::sync::atomic::Ordering;
 
 impl Writer {
     /// Writes what is still in memory, closes the last segment with a trailer, makes it durable, and gives the lock

@@ -1,14 +1,13 @@
 //! What is done when the disk is full: fail, wait, or drop and count.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::append::Filling;
 use super::policy::Due;
 use super::Shared;
 use crate::error::{Error, Kind, Result};
+use crate::io::sync::atomic::{AtomicU64, Ordering};
+use crate::io::sync::{self, Instant, Mutex, MutexGuard};
 use crate::options::FullDisk;
 use crate::record::MetadataBuf;
 
@@ -101,7 +100,7 @@ impl Shared {
             if left.is_zero() {
                 return Err(error.because(&format!("no space came within {:?}", most.unwrap_or_default())));
             }
-            std::thread::sleep(AGAIN.min(left));
+            sync::sleep(AGAIN.min(left));
             self.check_usable()?;
             match call() {
                 Err(again) if is_full(&again) => error = again,

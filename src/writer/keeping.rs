@@ -4,16 +4,15 @@
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::rolling::Step;
 use super::Shared;
 use crate::archive::life;
 use crate::error::{Error, Kind, Result};
-use crate::io::thread;
+use crate::io::sync::atomic::Ordering;
+use crate::io::sync::{self, JoinHandle};
 use crate::log::{self, retention};
 use crate::options::{Hook, SegmentFile};
 
@@ -298,5 +297,5 @@ impl Shared {
 }
 
 pub(super) fn start_house(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
-    thread::spawn("binlog-house", move || shared.run_house()).map_err(|e| Error::io(&e, "start a thread"))
+    sync::spawn("binlog-house", move || shared.run_house()).map_err(|e| Error::io(&e, "start a thread"))
 }

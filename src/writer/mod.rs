@@ -24,16 +24,14 @@ mod sync;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 #[cfg(feature = "upload")]
 use std::sync::OnceLock;
-use std::thread::JoinHandle;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
+use crate::io::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use crate::io::sync::{Condvar, JoinHandle, Mutex};
 use crate::io::{Directory, ForkMark, RealDirectory};
 use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{RollCheck, WriterOptions};

@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::ahead::Ahead;
 use super::piece::Piece;
 use super::retired::Retired;
@@ -13,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::codec::Compressor;
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock::Clock;
+use crate::io::sync::Mutex;
 use crate::log::{Prepared, Target};
 use crate::record::{check_metadata, MetadataBuf, NamedType};
 use crate::segment::{Appender, Block};

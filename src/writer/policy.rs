@@ -1,13 +1,12 @@
 //! When a flush or a sync is due.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::MutexGuard;
 
 use super::append::Filling;
 use super::{Shared, Writer};
 use crate::error::Result;
+use crate::io::sync::atomic::{AtomicU64, Ordering};
+use crate::io::sync::MutexGuard;
 use crate::options::Lag;
 use crate::record::{event, Metadata};
 
@@ -227,13 +226,7 @@ impl Shared {
 }
 
 #[inline]
-fn over(
-    lag: &Lag,
-    id: u64,
-    reached: &std::sync::atomic::AtomicU64,
-    bytes: u64,
-    bytes_reached: &std::sync::atomic::AtomicU64,
-) -> bool {
+fn over(lag: &Lag, id: u64, reached: &AtomicU64, bytes: u64, bytes_reached: &AtomicU64) -> bool {
     lag.records.is_some_and(|most| id - reached.load(Ordering::Relaxed).min(id) >= most)
         || lag.bytes.is_some_and(|most| bytes - bytes_reached.load(Ordering::Relaxed).min(bytes) >= most)
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Result};
+use crate::io::sync::Mutex;
 use crate::segment::{Appender, Segment};
 
 /// A closed segment. Giving back the space that was set aside behind its end may have to wait for the file system's

@@ -1,14 +1,12 @@
 //! Rolling, as callers and the append stage ask for it.
 
-use std::sync::atomic::Ordering;
-
-use parking_lot::MutexGuard;
-
 use super::append::Filling;
 use super::rolling::Turn;
 use super::stretch::Rules;
 use super::{Shared, Writer};
 use crate::error::{Error, Result};
+use crate::io::sync::atomic::Ordering;
+use crate::io::sync::MutexGuard;
 use crate::log::Naming;
 use crate::options::RollOptions;
 

@@ -1,9 +1,6 @@
 //! The write stage's part of rolling: one segment ends, the next begins.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use super::ahead::Order;
 use super::output::Output;
@@ -12,6 +9,8 @@ use super::stretch::Rules;
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
+use crate::io::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use crate::io::sync::Mutex;
 use crate::log::{Naming, Opened, Prepared};
 use crate::options::{SegmentFile, SegmentState, WriterOptions};
 use crate::record::{event, MetadataBuf, NamedType};

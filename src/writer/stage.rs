@@ -1,12 +1,8 @@
 //! Handing pieces over to the write stage, and who runs it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use parking_lot::MutexGuard;
+use std::time::Duration;
 
 use super::append::Filling;
 use super::output::Output;
@@ -14,7 +10,8 @@ use super::piece::Piece;
 use super::rolling::Turn;
 use super::Shared;
 use crate::error::{Error, Result};
-use crate::io::thread;
+use crate::io::sync::atomic::Ordering;
+use crate::io::sync::{self, spin_while, Instant, JoinHandle, MutexGuard};
 use crate::options::WriterOptions;
 
 /// One being filled, one being written, and two between them, so that neither side waits for a short delay of the other.
@@ -303,18 +300,6 @@ impl Shared {
     }
 }
 
-/// Waits for the other side without giving the processor away, for about as long as a piece takes. Sleeping and being
-/// woken costs more than that where the other processor has to be roused, as in most virtual machines.
-fn spin_while(waiting: impl Fn() -> bool) {
-    const ROUNDS: usize = 1000;
-    for _ in 0..ROUNDS {
-        if !waiting() {
-            return;
-        }
-        std::hint::spin_loop();
-    }
-}
-
 pub(super) fn start_background(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
-    thread::spawn("binlog-writer", move || shared.run_background()).map_err(|e| Error::io(&e, "start a thread"))
+    sync::spawn("binlog-writer", move || shared.run_background()).map_err(|e| Error::io(&e, "start a thread"))
 }

@@ -1,10 +1,11 @@
 //! Flush, sync and group commit.
 
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::io::sync::atomic::Ordering;
+use crate::io::sync::{yield_now, Instant};
 
 /// Those who wait for the same fdatasync.
 #[derive(Default)]
@@ -71,7 +72,7 @@ impl Shared {
         drop(group);
         let begun = Instant::now();
         while self.appended.load(Ordering::Relaxed) < expected && begun.elapsed() < patience {
-            std::thread::yield_now();
+            yield_now();
         }
         let result = self.sync_everything();
         self.end_round(begun.elapsed());

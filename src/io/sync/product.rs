@@ -1,0 +1,21 @@
+//! The system's own threads.
+
+pub(crate) use std::sync::atomic;
+pub(crate) use std::thread::{current, sleep, yield_now, JoinHandle, ThreadId};
+pub(crate) use std::time::Instant;
+
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+pub(crate) use crate::io::thread::spawn;
+
+/// Waits for another thread without giving the processor away, for about as long as a piece takes to be written. Sleeping
+/// and being woken costs more than that where the other processor has to be roused, as in most virtual machines.
+pub(crate) fn spin_while(waiting: impl Fn() -> bool) {
+    const ROUNDS: usize = 1000;
+    for _ in 0..ROUNDS {
+        if !waiting() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+}

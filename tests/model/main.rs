@@ -1,0 +1,265 @@
+//! The writer's own code under a scheduler that tries many orders of its threads, with writes and syncs that fail: ids and
+//! type numbers are unique and without gaps, everything acknowledged is in the log or was said to be lost, and nobody waits
+//! for ever (shuttle reports threads that all wait, and schedules that do not end).
+//!
+//!     BINLOG_MODEL_SCHEDULES=100000 BINLOG_MODEL_SEED=7 cargo test --features model --test model
+//!
+//! tries more schedules, and others. A failing schedule is printed, and `shuttle::replay` repeats it.
+
+mod disk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use binlog::{
+    event, Clock, Filter, FullDisk, Hooks, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, RollOptions, Writer,
+    WriterOptions,
+};
+use disk::{Disk, Faults};
+use shuttle::rand::{thread_rng, Rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, MaxSteps, Runner};
+
+/// Types that the threads name; all of them use the same names.
+const NAMES: [&str; 4] = ["login", "logout", "order", "payment"];
+/// The smallest there is, so that few records fill what is handed over.
+const BLOCK: usize = 4096;
+
+/// What the threads of a run were told.
+#[derive(Default)]
+struct Told {
+    /// Records by id, with the type and payload that they were given.
+    taken: Mutex<BTreeMap<u64, (u32, Vec<u8>)>>,
+    numbers: Mutex<BTreeMap<&'static str, BTreeSet<u32>>>,
+    /// The greatest id of which a sync has said that it is durable.
+    synced: Mutex<u64>,
+    dropped: Mutex<u64>,
+}
+
+impl Told {
+    fn takes(&self, id: u64, type_id: u32, payload: &[u8]) {
+        let before = self.taken.lock().unwrap().insert(id, (type_id, payload.to_vec()));
+        assert!(before.is_none(), "id {id} was given twice");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Scenario {
+    faults: Faults,
+    full_disk: FullDisk,
+    threads: usize,
+    calls: usize,
+}
+
+fn options(scenario: Scenario) -> WriterOptions {
+    let mut dice = thread_rng();
+    let clock = AtomicI64::new(1_700_000_000_000_000_000);
+    let roll = RollOptions { records: [None, Some(3)][dice.gen_range(0..2)], ..RollOptions::default() };
+    let counted = |records| Lag { records, ..Lag::default() };
+    let hooks = match dice.gen_bool(0.5) {
+        true => Hooks { on_close: vec![Arc::new(|_| Ok(None))], ..Hooks::default() },
+        false => Hooks::default(),
+    };
+    WriterOptions {
+        block_bytes: BLOCK as u32,
+        segment_bytes: [u64::MAX, 1 << 16][dice.gen_range(0..2)],
+        background: dice.gen_bool(0.5),
+        flush: counted([None, Some(1), Some(4)][dice.gen_range(0..3)]),
+        sync: counted([None, None, Some(3)][dice.gen_range(0..3)]),
+        full_disk: scenario.full_disk,
+        heartbeat: [None, Some(Duration::from_nanos(3))][dice.gen_range(0..2)],
+        roll,
+        hooks,
+        clock: Clock::from_fn(move || clock.fetch_add(1, Ordering::Relaxed)),
+        ..WriterOptions::default()
+    }
+}
+
+/// One thread's calls.
+fn work(writer: &Writer, told: &Told, thread: u64, calls: usize) {
+    for call in 0..calls as u64 {
+        let mut dice = thread_rng();
+        let mark = thread << 32 | call;
+        let payload = |len: usize| -> Vec<u8> { mark.to_le_bytes().into_iter().cycle().take(len).collect() };
+        match dice.gen_range(0..12) {
+            0..=3 => {
+                let payload = payload([9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)]);
+                one(told, writer.append(7, &payload), 7, &payload);
+            }
+            4..=5 => {
+                let payloads = [payload(9), payload(BLOCK / 3), payload(10)];
+                let records = payloads.iter().map(|payload| NewRecord { type_id: 7, payload, ..NewRecord::default() });
+                match writer.append_batch(records) {
+                    Ok(0) => *told.dropped.lock().unwrap() += 3,
+                    Ok(first) => (first..).zip(&payloads).for_each(|(id, payload)| told.takes(id, 7, payload)),
+                    Err(error) => {
+                        let first = error.record_id().map(|last| last - 2);
+                        (first.into_iter().flat_map(|id| id..id + 3).zip(&payloads))
+                            .for_each(|(id, payload)| told.takes(id, 7, payload));
+                    }
+                }
+            }
+            6..=7 => {
+                let name = NAMES[dice.gen_range(0..NAMES.len())];
+                if let Ok(number) = writer.type_id(name, "") {
+                    told.numbers.lock().unwrap().entry(name).or_default().insert(number);
+                    let payload = payload(11);
+                    one(told, writer.append(number, &payload), number, &payload);
+                }
+            }
+            8 => {
+                let payload = payload(2 * BLOCK);
+                one(told, writer.append(7, &payload), 7, &payload);
+            }
+            9 => drop(writer.flush()),
+            10 => {
+                let before = writer.position().unwrap().appended;
+                if writer.sync().is_ok() {
+                    let position = writer.position().unwrap();
+                    assert!(position.durable >= before, "a sync came back before {before}, and left {position:?}");
+                    let mut synced = told.synced.lock().unwrap();
+                    *synced = before.max(*synced);
+                }
+            }
+            _ => match dice.gen_range(0..3) {
+                0 => drop(writer.roll()),
+                1 => drop(writer.tick()),
+                _ => drop(writer.heartbeat()),
+            },
+        }
+        let position = writer.position().unwrap();
+        assert!(position.durable <= position.flushed && position.flushed <= position.appended, "{position:?}");
+    }
+}
+
+fn one(told: &Told, appended: binlog::Result<u64>, type_id: u32, payload: &[u8]) {
+    match appended {
+        Ok(0) => *told.dropped.lock().unwrap() += 1,
+        Ok(id) => told.takes(id, type_id, payload),
+        Err(error) => {
+            if let Some(id) = error.record_id() {
+                told.takes(id, type_id, payload);
+            }
+        }
+    }
+}
+
+fn run(scenario: Scenario) {
+    let disk = Disk::new(scenario.faults);
+    let Ok(writer) = Writer::open_in(Arc::new(disk.clone()), options(scenario)) else { return };
+    let (writer, told) = (Arc::new(writer), Arc::new(Told::default()));
+    let threads: Vec<_> = (1..=scenario.threads as u64)
+        .map(|thread| {
+            let (writer, told) = (writer.clone(), told.clone());
+            shuttle::thread::spawn(move || work(&writer, &told, thread, scenario.calls))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(writer.dropped(), *told.dropped.lock().unwrap(), "dropped records are counted");
+    // Space comes before the end, or not.
+    if thread_rng().gen_bool(0.7) {
+        disk.mend();
+    }
+    let writer = Arc::into_inner(writer).expect("the threads have ended");
+    let closed = writer.close();
+    check(&disk, &told, closed.map_err(|error| (error.kind(), error.to_string())));
+}
+
+/// Compares the log with what the threads were told.
+fn check(disk: &Disk, told: &Told, closed: Result<(), (Kind, String)>) {
+    let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+    let reader = Reader::open_in(Arc::new(disk.memory.clone()), options).unwrap();
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
+    let taken = told.taken.lock().unwrap();
+    let (mut last, mut names) = (0, BTreeMap::new());
+    loop {
+        let record = match cursor.next() {
+            Ok(Some(record)) => record,
+            Ok(None) => break,
+            Err(error) => panic!("the log is damaged behind record {last}: {error}"),
+        };
+        if record.type_id == event::TYPE {
+            let number: u32 = record.metadata.get("id").unwrap().parse().unwrap();
+            let name = record.metadata.get("name").unwrap().to_owned();
+            let before = names.insert(number, name.clone());
+            assert!(before.is_none() || before.as_ref() == Some(&name), "{number} stands for {before:?} and {name:?}");
+        } else if !record.is_event() {
+            last += 1;
+            assert_eq!(record.id, last, "ids neither repeat nor skip");
+            let (type_id, payload) = taken.get(&record.id).expect("nobody was told of this record");
+            assert_eq!((record.type_id, record.payload), (*type_id, &payload[..]), "record {last} is another's");
+        }
+    }
+    let most = taken.keys().next_back().copied().unwrap_or(0);
+    assert_eq!(taken.len() as u64, most, "ids are given without gaps: {:?}", taken.keys());
+    match &closed {
+        Ok(()) => assert_eq!(last, most, "close has said that all is well"),
+        Err((kind, text)) => {
+            let lost = format!("records {} to {most} were not written", last + 1);
+            assert!(last == most || *kind == Kind::Failed || text.contains(&lost), "{last} of {most} are there: {text}");
+        }
+    }
+    assert!(last >= *told.synced.lock().unwrap(), "a synced record is not there");
+    let mut given = BTreeMap::new();
+    for (name, numbers) in &*told.numbers.lock().unwrap() {
+        assert_eq!(numbers.len(), 1, "{name} has several numbers");
+        for number in numbers {
+            assert_eq!(given.insert(*number, *name), None, "two names have the number {number}");
+            let is_used = taken.iter().any(|(id, (type_id, _))| *id <= last && type_id == number);
+            assert!(!is_used || names.get(number).map(String::as_str) == Some(*name), "the log does not name {name}");
+        }
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+fn explore(scenario: Scenario) {
+    let (schedules, seed) = (number("BINLOG_MODEL_SCHEDULES", 300) as usize, number("BINLOG_MODEL_SEED", 1));
+    let config = || {
+        let mut config = Config::new();
+        config.stack_size = 1 << 20;
+        config.max_steps = MaxSteps::FailAfter(1_000_000);
+        config.silence_warnings = true;
+        config
+    };
+    let schedulers: [Box<dyn Scheduler + Send>; 2] = [
+        Box::new(RandomScheduler::new_from_seed(seed, schedules)),
+        Box::new(PctScheduler::new_from_seed(seed, 3, schedules)),
+    ];
+    for scheduler in schedulers {
+        Runner::new(scheduler, config()).run(move || run(scenario));
+    }
+}
+
+const NO_FAULTS: Faults = Faults { full: 0, syncs: 0, most: 0 };
+const FULL: Faults = Faults { full: 30, syncs: 0, most: 6 };
+
+#[test]
+fn nothing_is_lost_or_repeated_when_nothing_fails() {
+    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 5 });
+}
+
+#[test]
+fn ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail() {
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Fail, threads: 3, calls: 8 });
+}
+
+#[test]
+fn a_full_disk_that_is_waited_for_holds_nobody_up_for_ever() {
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6 });
+}
+
+#[test]
+fn what_a_full_disk_drops_is_counted_and_takes_no_id() {
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Drop, threads: 3, calls: 8 });
+}
+
+#[test]
+fn nobody_waits_for_ever_after_a_failed_sync_and_what_was_durable_before_is_there() {
+    let faults = Faults { full: 5, syncs: 15, most: 3 };
+    explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6 });
+}
