@@ -28,7 +28,8 @@ pub(crate) struct Block<'a> {
     pub buffers: &'a Buffers,
     /// The payload's bytes, one part after the other.
     pub parts: &'a [&'a [u8]],
-    /// The payload as it was compressed beforehand; `None` = compress it now, if there is a codec.
+    /// The payload as it was compressed beforehand, empty when that made it no shorter; `None` = compress it now, if there is a
+    /// codec.
     pub compressed: Option<&'a [u8]>,
 }
 

@@ -1,128 +1,14 @@
 //! The append stage: records get their ids and are copied into the piece being filled.
 
-use super::piece::Piece;
+use super::filling::Room;
 use super::policy::Due;
-use super::stretch::{Rules, Stretch};
-use super::{next_type_number, Shared, TypeNumbers, Writer};
+use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::format::draft::NewEntry;
 use crate::format::limits;
 use crate::format::packed::Run;
-use crate::io::clock::{Clock, Stopwatch};
 use crate::io::sync::atomic::Ordering;
-use crate::io::sync::{Instant, MutexGuard};
-use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, FIRST_NAMED_TYPE};
-use crate::segment::Block;
-
-/// What the append lock guards.
-pub(super) struct Filling {
-    /// Taken from the free ones when the first record comes.
-    pub piece: Option<Piece>,
-    /// When the last one was taken.
-    pub piece_since: Option<Instant>,
-    /// How many in a row took their time to be filled.
-    pub unhurried: u32,
-    next_id: u64,
-    /// Bytes of payload taken since the writer was opened.
-    bytes: u64,
-    /// Types at and above this number have not been given to anybody.
-    unknown_type: u32,
-    numbers: TypeNumbers,
-    pub clock: Ticker,
-    /// Which records the current segment is for.
-    pub stretch: Stretch,
-    /// The rules that the stretch follows from.
-    pub rules: Rules,
-    /// When the segment that the next record goes to was begun, and its first record; it may still have to be made.
-    pub begun: (i64, u64),
-    /// A roll was handed over, and nobody sees to it yet.
-    pub owes_stage: bool,
-    /// When the last heartbeat was written, by the writer's clock.
-    pub beat: i64,
-}
-
-/// The writer's clock, asked in each append.
-pub(super) enum Ticker {
-    System(Stopwatch),
-    Given(Clock),
-}
-
-impl Ticker {
-    fn new(clock: &Clock) -> Self {
-        match clock.is_system() {
-            true => Ticker::System(Stopwatch::default()),
-            false => Ticker::Given(clock.clone()),
-        }
-    }
-
-    /// Now, in nanoseconds since the Unix epoch.
-    #[inline(always)]
-    pub fn now_ns(&mut self) -> i64 {
-        match self {
-            Ticker::System(watch) => watch.now_ns(),
-            Ticker::Given(clock) => clock.now_ns(),
-        }
-    }
-}
-
-impl Filling {
-    pub fn new(next_id: u64, numbers: TypeNumbers, rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
-        let unknown_type = next_type_number(&numbers).unwrap_or(crate::record::EVENT_BIT);
-        let now = clock.now_ns();
-        Filling {
-            piece: None,
-            piece_since: None,
-            unhurried: 0,
-            next_id,
-            bytes: 0,
-            unknown_type,
-            numbers,
-            clock: Ticker::new(clock),
-            stretch: rules.stretch(begun, now, next_id, 0),
-            rules,
-            begun,
-            owes_stage: false,
-            beat: now,
-        }
-    }
-
-    /// Id of the record that comes next.
-    pub fn next_id(&self) -> u64 {
-        self.next_id
-    }
-
-    /// Id of the record that was appended last, 0 if none.
-    pub fn last_id(&self) -> u64 {
-        self.next_id - 1
-    }
-
-    /// When the oldest record was appended that has not been handed over, 0 if there is none.
-    #[inline]
-    pub fn since(&self) -> i64 {
-        self.piece.as_ref().map_or(0, Piece::since)
-    }
-
-    /// Bytes of payload taken since the writer was opened.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    #[inline]
-    fn check_type(&self, type_id: u32) -> Result<()> {
-        match type_id < FIRST_NAMED_TYPE || type_id < self.unknown_type {
-            true => Ok(()),
-            false => Err(refused_type(type_id)),
-        }
-    }
-}
-
-#[cold]
-fn refused_type(type_id: u32) -> Error {
-    Error::invalid(match is_event(type_id) {
-        true => format!("type {type_id:#x} has the top bit set: such types are the library's own events"),
-        false => format!("type {type_id:#x} is 2^30 or more and was not given by this writer for a name"),
-    })
-}
+use crate::record::{check_metadata, Metadata, MetadataBuf, NewRecord};
 
 impl Writer {
     /// Appends a record of now, and returns its id. The record is in the writer's memory then; flush, sync or a policy
@@ -170,10 +56,10 @@ impl Writer {
         I: IntoIterator<Item = NewRecord<'a>>,
         I::IntoIter: Clone,
     {
-        let records = records.into_iter();
-        let first = self.shared.append_batch(records.clone());
-        let again = || self.shared.append_batch_again(records.clone());
-        self.shared.or_when_full(first, again, || records.clone().count() as u64)
+        // Gone through once, as it may not show the same twice.
+        let records: Vec<NewRecord<'a>> = records.into_iter().collect();
+        let first = self.shared.append_batch(&records);
+        self.shared.or_when_full(first, || self.shared.append_batch(&records), || records.len() as u64)
     }
 
     /// As [`Self::append_batch`], with records of which many are alike, and what they come to.
@@ -200,8 +86,7 @@ impl Writer {
     ) -> Result<()> {
         self.shared.check_usable()?;
         let facts = MetadataBuf::from_iter(metadata.into_iter().chain([mark]));
-        let push = || self.shared.push_event(&mut self.shared.append.lock(), type_id, time, facts.as_metadata());
-        self.shared.patiently(push)
+        self.shared.patiently(|| self.shared.room()?.push_event(type_id, time, facts.as_metadata()))
     }
 }
 
@@ -247,24 +132,18 @@ impl Sums {
     }
 }
 
-/// Where the next record goes.
-pub(super) struct Current<'a> {
-    blocks: &'a mut Piece,
-    next_id: u64,
-}
-
 /// A record that has no id and no place yet.
 #[derive(Clone, Copy)]
-struct Unplaced<'a> {
-    type_id: u32,
-    time: Option<i64>,
-    metadata: (u64, &'a [u8]),
-    payload_len: usize,
+pub(super) struct Unplaced<'a> {
+    pub type_id: u32,
+    pub time: Option<i64>,
+    pub metadata: (u64, &'a [u8]),
+    pub payload_len: usize,
 }
 
 impl Unplaced<'_> {
     #[inline]
-    fn at(&self, now: i64) -> NewEntry<'_> {
+    pub fn at(&self, now: i64) -> NewEntry<'_> {
         NewEntry {
             type_id: self.type_id,
             time: self.time.unwrap_or(now),
@@ -292,101 +171,60 @@ impl Shared {
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
         }
-        let mut filling = self.append.lock();
-        let now = filling.clock.now_ns();
-        filling.check_type(record.type_id)?;
-        if filling.stretch.is_over(now, filling.next_id, 1) {
-            self.turn_if_over(&mut filling, now, 1);
-        }
-        let piece = self.piece(&mut filling)?;
-        let id = piece.next_id;
-        piece.blocks.make_room(id, record.payload_len, now);
-        piece.blocks.push(&record.at(now), parts.iter().copied());
-        self.placed(filling, id, record.payload_len as u64, now)
+        let mut room = self.room_for(1)?;
+        room.check_type(record.type_id)?;
+        room.make_room(record.payload_len);
+        let now = room.now();
+        room.push(&record.at(now), parts.iter().copied());
+        self.placed(room)
     }
 
-    /// Apart from the first try, which is to be inlined where it is called.
+    /// The append lock, with room for the next record. May wait for the write stage.
+    #[inline(always)]
+    pub(super) fn room(&self) -> Result<Room<'_>> {
+        match Room::of(self.append.lock()) {
+            Ok(room) => Ok(room),
+            Err(filling) => self.wait_for_room(filling),
+        }
+    }
+
+    /// The append lock, with room for the next `count` records, in the segment that is the one for them. May wait.
+    #[inline(always)]
+    fn room_for(&self, count: u64) -> Result<Room<'_>> {
+        let room = self.room()?;
+        match room.is_over(count) {
+            true => self.room_in_next_segment(room, count),
+            false => Ok(room),
+        }
+    }
+
     #[cold]
-    fn append_batch_again<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
-        self.append_batch(records)
-    }
-
-    /// A record larger than a block gets a block of its own, written from the caller's memory. The append lock is held
-    /// meanwhile, so that no later record can get an id and be written before it, or be left behind a gap if it fails;
-    /// so everything slow is done before: compressing it, and writing what came earlier.
-    #[cold]
-    fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
-        if self.is_stuck() {
-            self.check_full_just_now()?;
-        }
-        let compressed = self.compress_large(parts);
-        let mut filling = self.append.lock();
-        let now = filling.clock.now_ns();
-        if filling.stretch.is_over(now, filling.next_id, 1) {
-            self.turn_if_over(&mut filling, now, 1);
-        }
-        drop(filling);
-        self.flush()?;
-        let mut filling = self.append.lock();
-        let now = filling.clock.now_ns();
-        filling.check_type(record.type_id)?;
-        self.tell_dropped(&mut filling)?;
-        // Meanwhile time has passed, and others have appended.
-        if filling.stretch.is_over(now, filling.next_id, 1) {
-            self.turn_if_over(&mut filling, now, 1);
-        }
-        self.hand_over(&mut filling);
-        let mut output = self.output.lock();
-        self.drain_into(&mut output)?;
-        let id = filling.next_id;
-        let mut buffers = Buffers::default();
-        let mut draft = Draft::new(id, &mut buffers, 0);
-        draft.push(&record.at(now), &mut buffers);
-        buffers.settle();
-        let compressed = compressed.as_deref();
-        let block = Block { draft: &draft, buffers: &buffers, parts, compressed };
-        output.write_direct(&block).map_err(|e| self.remember_failed(e))?;
-        filling.next_id += 1;
-        filling.bytes += record.payload_len as u64;
-        // In this order, so that no position is ever seen ahead of the one that it follows.
-        self.appended.store(id, Ordering::Release);
-        self.flushed.store(id, Ordering::Release);
-        self.flushed_bytes.store(filling.bytes, Ordering::Release);
-        self.note_unsynced(now);
-        let due = self.due(&filling, id, now);
-        drop(filling);
-        let retired = self.after_write(output);
-        retired.and_then(|()| self.carry_out_taken(due, id)).map_err(|e| e.although_taken(id))?;
-        Ok(id)
-    }
-
-    fn compress_large(&self, parts: &[&[u8]]) -> Option<Vec<u8>> {
-        let mut compressor = self.compressor.lock();
-        if compressor.codec() == crate::format::codec::Codec::None {
-            return None;
-        }
-        let mut shorter = vec![];
-        let joined;
-        let whole = match parts {
-            [whole] => whole,
-            parts => {
-                joined = parts.concat();
-                &joined[..]
+    fn room_in_next_segment<'a>(&'a self, mut room: Room<'a>, count: u64) -> Result<Room<'a>> {
+        loop {
+            let now = room.now();
+            let mut filling = room.into_filling();
+            self.turn_if_over(&mut filling, now, count);
+            room = match Room::of(filling) {
+                Ok(room) => return Ok(room),
+                // The piece went with the segment. Time passes while another one is waited for, and others append.
+                Err(filling) => self.wait_for_room(filling)?,
+            };
+            if !room.is_over(count) {
+                return Ok(room);
             }
-        };
-        compressor.compress(whole, &mut shorter).then_some(shorter)
+        }
     }
 
     #[inline]
-    fn append_batch<'a>(&self, records: impl Iterator<Item = NewRecord<'a>> + Clone) -> Result<u64> {
+    fn append_batch(&self, records: &[NewRecord<'_>]) -> Result<u64> {
         self.check_usable()?;
         let mut sums = Sums::default();
-        for record in records.clone() {
+        for record in records {
             self.check_length(record.payload.len() as u64)?;
             check_metadata(record.metadata.as_bytes())?;
-            sums.add(&NewRun::of_one(record));
+            sums.add(&NewRun::of_one(*record));
         }
-        self.append_checked(records.map(NewRun::of_one), sums)
+        self.append_checked(records.iter().copied().map(NewRun::of_one), sums)
     }
 
     #[inline(never)]
@@ -409,18 +247,13 @@ impl Shared {
         if payload > limits::REGION || metadata.saturating_add(26 * count) > limits::REGION {
             return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
         }
-        let mut filling = self.append.lock();
-        let now = filling.clock.now_ns();
-        filling.check_type(greatest_type)?;
-        let first = filling.next_id;
         if count == 0 {
-            return Ok(first);
+            return Ok(self.append.lock().next_id());
         }
-        if filling.stretch.is_over(now, first, count) {
-            self.turn_if_over(&mut filling, now, count);
-        }
-        let piece = self.piece(&mut filling)?.blocks;
-        piece.make_room(first, payload as usize, now);
+        let mut room = self.room_for(count)?;
+        room.check_type(greatest_type)?;
+        room.make_room(payload as usize);
+        let (first, now) = (room.next_id(), room.now());
         for run in runs {
             let record = run.first;
             let pairs = record.metadata.as_bytes();
@@ -431,24 +264,21 @@ impl Shared {
                 metadata: (check_metadata(pairs)?, pairs),
                 payload_len: record.payload.len(),
             };
-            piece.push(&entry, std::iter::once(record.payload));
+            room.push(&entry, std::iter::once(record.payload));
             if let Some(others) = run.others {
-                piece.push_alike(&entry, others.others(), others.other_payloads());
+                room.push_alike(&entry, others.others(), others.other_payloads());
             }
         }
-        self.placed(filling, first + count - 1, payload, now).map(|_| first)
+        self.placed(room).map(|_| first)
     }
 
-    /// The last steps of an append, from the append lock to the policies.
+    /// The last steps of an append, from the append lock to the policies. Returns the id of the last record.
     #[inline(always)]
-    fn placed(&self, mut filling: MutexGuard<'_, Filling>, last_id: u64, payload: u64, now: i64) -> Result<u64> {
-        filling.next_id = last_id + 1;
-        filling.bytes += payload;
-        let bytes = filling.bytes;
-        let full = filling.piece.as_mut().is_some_and(|piece| {
-            piece.set_bytes_end(bytes);
-            piece.is_full()
-        });
+    fn placed(&self, room: Room<'_>) -> Result<u64> {
+        let now = room.now();
+        let mut filling = room.into_filling();
+        let last_id = filling.last_id();
+        let full = filling.settle();
         self.appended.store(last_id, Ordering::Release);
         self.note_unsynced(now);
         let due = self.due(&filling, last_id, now);
@@ -467,55 +297,8 @@ impl Shared {
         Ok(last_id)
     }
 
-    /// The piece being filled, and the id that comes next.
     #[inline]
-    pub(super) fn piece<'a>(&self, filling: &'a mut MutexGuard<'_, Filling>) -> Result<Current<'a>> {
-        if filling.piece.is_none() {
-            let mut piece = self.free_piece(filling)?;
-            // What it held before was counted up to elsewhere, and it may now get events alone.
-            piece.set_bytes_end(filling.bytes);
-            filling.piece = Some(piece);
-            self.push_dropped(filling);
-        }
-        match &mut **filling {
-            Filling { piece: Some(blocks), next_id, .. } => Ok(Current { blocks, next_id: *next_id }),
-            Filling { piece: None, .. } => Err(Error::new(Kind::Failed, "the writer has no memory to append to")),
-        }
-    }
-
-    /// Puts an event in front of the next record.
-    pub(super) fn push_event(
-        &self,
-        filling: &mut MutexGuard<'_, Filling>,
-        type_id: u32,
-        time: i64,
-        metadata: Metadata<'_>,
-    ) -> Result<()> {
-        let pairs = metadata.as_bytes();
-        let metadata = (check_metadata(pairs)?, pairs);
-        let Current { blocks, next_id } = self.piece(filling)?;
-        blocks.make_room(next_id, 0, time);
-        blocks.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, std::iter::empty());
-        Ok(())
-    }
-
-    /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
-    pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
-        let Filling { piece: Some(piece), next_id, .. } = &mut *filling else { return false };
-        if self.drops.untold() {
-            let facts = self.drops.tell();
-            let pairs = facts.as_metadata().as_bytes();
-            let now = self.options.clock.now_ns();
-            piece.make_room(*next_id, 0, now);
-            // The library's own pairs are well-formed.
-            let metadata = (check_metadata(pairs).unwrap_or(0), pairs);
-            piece.push(&NewEntry { type_id: event::DROPPED, time: now, metadata, payload_len: 0 }, std::iter::empty());
-        }
-        true
-    }
-
-    #[inline]
-    fn check_length(&self, len: u64) -> Result<()> {
+    pub(super) fn check_length(&self, len: u64) -> Result<()> {
         match len <= self.options.record_max_bytes {
             true => Ok(()),
             false => Err(self.too_long(len)),
@@ -532,23 +315,16 @@ impl Shared {
         if name.is_empty() || name.len() + content_type.len() > 4096 {
             return Err(Error::invalid("a type's name is empty or, with its content type, over 4,096 bytes"));
         }
-        let mut filling = self.append.lock();
-        let now = filling.clock.now_ns();
-        if let Some(&number) = filling.numbers.get(name) {
+        if let Some(number) = self.append.lock().number_of(name) {
             return Ok(number);
         }
-        let Some(number) = next_type_number(&filling.numbers) else {
-            return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
-        };
-        let piece = self.piece(&mut filling)?;
-        let named = NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() };
-        let facts = named.to_facts();
-        let pairs = facts.as_metadata().as_bytes();
-        let metadata = (check_metadata(pairs)?, pairs);
-        piece.blocks.make_room(piece.next_id, 0, now);
-        piece.blocks.push(&NewEntry { type_id: event::TYPE, time: now, metadata, payload_len: 0 }, std::iter::empty());
-        filling.numbers.insert(name.to_owned(), number);
-        filling.unknown_type = number + 1;
+        let mut room = self.room()?;
+        // Another thread may have named it since.
+        if let Some(number) = room.number_of(name) {
+            return Ok(number);
+        }
+        let named = room.name(name, content_type)?;
+        let number = named.number;
         self.types.lock().push(named);
         Ok(number)
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::append::Filling;
+use super::filling::Filling;
 use super::policy::Due;
 use super::Shared;
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::atomic::{AtomicU64, Ordering};
-use crate::io::sync::{self, Instant, Mutex, MutexGuard};
+use crate::io::sync::{self, Instant, Mutex};
 use crate::options::FullDisk;
-use crate::record::MetadataBuf;
+use crate::record::{event, MetadataBuf};
 
 /// How often a full disk is tried again: seldom enough to cost nothing, often enough that nobody notices.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
@@ -137,14 +137,17 @@ impl Shared {
         }
     }
 
-    /// Puts the DROPPED event that is due, if any, in front of the next record. May wait for room, and fails when there
-    /// is none.
-    pub(super) fn tell_dropped(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<()> {
-        if self.drops.untold() && !self.push_dropped(filling) {
-            // Taking a piece tells.
-            self.piece(filling)?;
+    /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
+    pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
+        if !filling.has_piece() {
+            return false;
         }
-        Ok(())
+        if self.drops.untold() {
+            let (facts, now) = (self.drops.tell(), self.options.clock.now_ns());
+            // The library's own pairs are well-formed.
+            let _ = filling.push_event(event::DROPPED, now, now, facts.as_metadata());
+        }
+        true
     }
 
     /// As far as the disk allows, writes the DROPPED event of a log that may get no further record.
@@ -152,13 +155,14 @@ impl Shared {
         if !self.drops.untold() {
             return;
         }
-        let mut filling = self.append.lock();
-        if self.tell_dropped(&mut filling).is_ok() {
-            self.hand_over(&mut filling);
-            drop(filling);
-            // What was to be flushed has been; this is in nobody's way, and waits for the next chance.
-            let _ = self.drain();
-        }
+        // Taking a piece tells.
+        let Ok(room) = self.room() else { return };
+        let mut filling = room.into_filling();
+        self.push_dropped(&mut filling);
+        self.hand_over(&mut filling);
+        drop(filling);
+        // What was to be flushed has been; this is in nobody's way, and waits for the next chance.
+        let _ = self.drain();
     }
 
     /// Carries out what a flush or sync policy asks for after the append of record `id`.

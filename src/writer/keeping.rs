@@ -27,6 +27,9 @@ const PATIENT_STEPS: usize = 32;
 #[derive(Default)]
 pub(super) struct House {
     steps: VecDeque<Step>,
+    /// How many were posted, and how many of them are done, since the writer was opened.
+    posted: u64,
+    done: u64,
     /// Since when the first of them waits.
     since: i64,
     /// When the caller's program has ticked last.
@@ -38,6 +41,17 @@ pub(super) struct House {
     stop: bool,
 }
 
+/// Held while a step is taken, and given back also by a panic.
+struct Busy<'a>(&'a Shared);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut house = self.0.house.lock();
+        house.busy = false;
+        house.done += 1;
+    }
+}
+
 impl Shared {
     /// Leaves to whoever keeps house what a write made necessary.
     pub(super) fn post(&self, steps: Vec<Step>) {
@@ -45,6 +59,7 @@ impl Shared {
         if house.steps.is_empty() {
             house.since = self.options.clock.now_ns();
         }
+        house.posted += steps.len() as u64;
         house.steps.extend(steps);
         house.look = true;
         drop(house);
@@ -80,18 +95,25 @@ impl Shared {
         Ok(())
     }
 
-    /// Does what waits to be done, in order, unless another thread is at it.
+    /// Whether something waits to be done that nobody is at.
+    pub(super) fn has_chores(&self) -> bool {
+        self.is_overdue()
+    }
+
+    /// Does what waits to be done, in order, unless another thread is at it. What others post meanwhile waits for the next
+    /// call: a thread that rolls would keep this one busy for ever.
     pub(super) fn keep_house(&self) {
+        let last = self.house.lock().posted;
         loop {
             let mut house = self.house.lock();
-            if house.busy {
+            if house.busy || house.done >= last {
                 return;
             }
             let Some(step) = house.steps.pop_front() else { return };
             house.busy = true;
             drop(house);
+            let _busy = Busy(self);
             self.take(step);
-            self.house.lock().busy = false;
         }
     }
 
@@ -284,7 +306,10 @@ impl Shared {
         let (directory, is_directory) = (output.target.directory().clone(), output.target.can_roll());
         drop(output);
         if let Err(error) = kept {
-            self.house.lock().steps.clear();
+            let mut house = self.house.lock();
+            house.done += house.steps.len() as u64;
+            house.steps.clear();
+            drop(house);
             return self.report(&error.because("no hook was called, as ids could begin again after it"));
         }
         self.keep_house();
@@ -297,5 +322,12 @@ impl Shared {
 }
 
 pub(super) fn start_house(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
-    sync::spawn("binlog-house", move || shared.run_house()).map_err(|e| Error::io(&e, "start a thread"))
+    let body = move || {
+        if catch_unwind(AssertUnwindSafe(|| shared.run_house())).is_err() {
+            // From now on the callers do what has to be done.
+            shared.has_house.store(false, Ordering::Release);
+            shared.report(&Error::new(Kind::Failed, "the library has panicked beside the writing: report this"));
+        }
+    };
+    sync::spawn("binlog-house", body).map_err(|e| Error::io(&e, "start a thread"))
 }

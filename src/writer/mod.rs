@@ -3,15 +3,17 @@
 //! An append takes the *append lock*, gives the record its id, and copies it into the block being filled. Full blocks
 //! are handed over, a few at a time, to the *write stage*, which encodes and writes them in order under a lock of its
 //! own: in the thread whose append filled them, or in one background thread. Syncs share one fdatasync among all who
-//! wait for one. Locks are taken in this order: syncing, append, output, ahead, queue, types.
+//! wait for one. Locks are taken in this order: syncing, append, output, ahead, queue, types, house.
 
 mod ahead;
 mod append;
 #[cfg(feature = "upload")]
 mod archive;
 mod close;
+mod filling;
 mod full_disk;
 mod keeping;
+mod large;
 mod output;
 mod piece;
 mod policy;
@@ -22,7 +24,6 @@ mod stage;
 mod stretch;
 mod sync;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 #[cfg(feature = "upload")]
@@ -35,7 +36,7 @@ use crate::io::sync::{Condvar, JoinHandle, Mutex};
 use crate::io::{Directory, ForkMark, RealDirectory};
 use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{RollCheck, WriterOptions};
-use crate::record::{NamedType, FIRST_NAMED_TYPE};
+use crate::record::NamedType;
 pub(crate) use append::{NewRun, Sums};
 use output::Output;
 
@@ -76,7 +77,7 @@ struct Shared {
     options: WriterOptions,
     rules: policy::Rules,
     fork: ForkMark,
-    append: Mutex<append::Filling>,
+    append: Mutex<filling::Filling>,
     queue: Mutex<stage::Queue>,
     /// How many pieces of the queue are free and full, to be looked at without its lock.
     free: AtomicUsize,
@@ -187,11 +188,11 @@ impl Writer {
         let output = Output::begin(opened, compressor()?, &options, &rules, types.clone())?;
         let (last, mark) = (output.next_id() - 1, output.mark.clone());
         let (begun, lead) = (mark.get(), rules.lead());
-        let numbers = types.lock().iter().map(|named: &NamedType| (named.name.clone(), named.number)).collect();
+        let filling = filling::Filling::new(last + 1, &types.lock(), rules, begun, &options.clock);
         let shared = Arc::new(Shared {
             rules: policy::Rules::new(&options.flush, &options.sync),
             fork: ForkMark::new(),
-            append: Mutex::new(append::Filling::new(last + 1, numbers, rules, begun, &options.clock)),
+            append: Mutex::new(filling),
             queue: Mutex::new(stage::Queue::new(&options)),
             free: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
@@ -236,6 +237,7 @@ impl Writer {
         // What opening made necessary, before anybody can append.
         shared.after_write(shared.output.lock())?;
         shared.tidy()?;
+        shared.ask_check()?;
         shared.has_house.store(house.is_some(), Ordering::Release);
         let background = match shared.options.background {
             true => Some(stage::start_background(shared.clone())?),
@@ -319,13 +321,4 @@ impl Shared {
         let failure = self.failure.lock();
         failure.clone().unwrap_or_else(|| Error::new(Kind::Failed, "the writer has failed and must be reopened"))
     }
-}
-
-/// Numbers of named types that were given so far.
-type TypeNumbers = HashMap<String, u32>;
-
-/// The number that the next named type gets.
-fn next_type_number(numbers: &TypeNumbers) -> Option<u32> {
-    let next = numbers.values().max().map_or(FIRST_NAMED_TYPE, |last| last + 1);
-    (!crate::record::is_event(next)).then_some(next)
 }

@@ -29,8 +29,11 @@ pub(crate) struct Output {
     pub(super) index_bytes: u64,
     /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
     pub(super) types: Arc<Mutex<Vec<NamedType>>>,
-    /// The next segment's file, which the current one tells already, when a roll got no further than that.
+    /// The next segment's file, when a roll got no further than having it.
     pub(super) next: Option<Prepared>,
+    /// The reason for which the current segment tells the next one already, when a roll got no further than that: nothing else
+    /// may be written to it then.
+    pub(super) told: Option<String>,
     /// The next segment's file when it is prepared ahead.
     pub(super) ahead: Arc<Mutex<Ahead>>,
     /// The events that begin the current segment, as long as they could not be written.

@@ -9,6 +9,7 @@ const HAND_OVER: usize = if cfg!(feature = "model") { 0 } else { 256 << 10 };
 const ENTRIES_TARGET: usize = 256 << 10;
 
 /// Blocks being filled. The last may still grow; the others are complete.
+#[derive(Default)]
 pub(crate) struct Piece {
     blocks: Vec<Draft>,
     buffers: Buffers,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::append::Filling;
+use super::filling::{Filling, Room};
 use super::{Shared, Writer};
 use crate::error::Result;
 use crate::io::sync::atomic::{AtomicU64, Ordering};
-use crate::io::sync::MutexGuard;
 use crate::options::Lag;
 use crate::record::{event, Metadata};
 
@@ -65,11 +64,9 @@ impl Writer {
         let shared = &self.shared;
         shared.check_usable()?;
         shared.note_tick();
-        let mut filling = shared.append.lock();
-        let turned = shared.turn_if_time(&mut filling);
-        let beaten = shared.beat_if_time(&mut filling)?;
-        let (due, _) = shared.due_by_time(&filling);
-        drop(filling);
+        let turned = shared.turn_if_time(&mut shared.append.lock());
+        let beaten = shared.beat_if_time()?;
+        let (due, _) = shared.due_by_time(&shared.append.lock());
         let due = if due == Due::Nothing && (turned || beaten) { Due::Flush } else { due };
         let id = shared.appended.load(Ordering::Acquire);
         shared.carry_out(due, id)?;
@@ -83,27 +80,30 @@ impl Writer {
     pub fn heartbeat(&self) -> Result<()> {
         let shared = &self.shared;
         shared.check_usable()?;
-        shared.patiently(|| shared.beat(&mut shared.append.lock()))?;
+        shared.patiently(|| shared.beat(shared.room()?))?;
         shared.patiently(|| shared.flush())
     }
 }
 
 impl Shared {
     /// Puts a heartbeat in front of the next record.
-    fn beat(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<()> {
-        let now = filling.clock.now_ns();
-        self.push_event(filling, event::HEARTBEAT, now, Metadata::default())?;
-        filling.beat = now;
+    fn beat(&self, mut room: Room<'_>) -> Result<()> {
+        let now = room.now();
+        room.push_event(event::HEARTBEAT, now, Metadata::default())?;
+        room.into_filling().beat = now;
         Ok(())
     }
 
-    fn beat_if_time(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<bool> {
-        let Some(interval) = self.options.heartbeat else { return Ok(false) };
-        let passed = filling.clock.now_ns().wrapping_sub(filling.beat).unsigned_abs();
-        if u128::from(passed) < interval.as_nanos() {
+    fn beat_if_time(&self) -> Result<bool> {
+        if !self.is_time_to_beat(&mut self.append.lock()) {
             return Ok(false);
         }
-        self.beat(filling).map(|()| true)
+        self.beat(self.room()?).map(|()| true)
+    }
+
+    fn is_time_to_beat(&self, filling: &mut Filling) -> bool {
+        let passed = filling.clock.now_ns().wrapping_sub(filling.beat).unsigned_abs();
+        self.options.heartbeat.is_some_and(|interval| u128::from(passed) >= interval.as_nanos())
     }
 
     /// What is due now that `filling` ends with record `id`.
@@ -208,9 +208,20 @@ impl Shared {
         }
         let Some(mut filling) = self.append.try_lock() else { return Some(SOON) };
         let turned = self.turn_if_time(&mut filling);
-        // Only into a piece that is there: waiting for one could be waiting for this thread.
-        let beaten = filling.piece.is_some() || !self.is_stuck();
-        let beaten = beaten && self.beat_if_time(&mut filling).unwrap_or(false);
+        let mut beaten = false;
+        if self.is_time_to_beat(&mut filling) {
+            // Only where there is room: waiting for it could be waiting for this thread.
+            filling = match self.room_now(filling) {
+                Ok(mut room) => {
+                    let now = room.now();
+                    beaten = room.push_event(event::HEARTBEAT, now, Metadata::default()).is_ok();
+                    let mut filling = room.into_filling();
+                    filling.beat = now;
+                    filling
+                }
+                Err(filling) => filling,
+            };
+        }
         let (due, next) = self.due_by_time(&filling);
         if due == Due::Nothing && !turned && !beaten {
             return next.map(|time| time.max(SOON));

@@ -1,6 +1,6 @@
 //! Rolling, as callers and the append stage ask for it.
 
-use super::append::Filling;
+use super::filling::Filling;
 use super::rolling::Turn;
 use super::stretch::Rules;
 use super::{Shared, Writer};
@@ -156,6 +156,7 @@ impl Shared {
         self.turn(&mut filling, turn, now, 0);
         filling.owes_stage = false;
         drop(filling);
-        self.drain()
+        // Without asking the check again, which could go on for ever.
+        self.drain_up_to(self.given())
     }
 }

@@ -79,6 +79,7 @@ impl Output {
             index_bytes: options.index_bytes,
             types,
             next: None,
+            told: None,
             ahead: Arc::default(),
             opening: None,
             retired: vec![],
@@ -130,29 +131,37 @@ impl Output {
         self.roll_with(reason, forced, vec![])
     }
 
-    /// A roll got no further than closing the segment.
+    /// A roll got no further than telling the next segment in the current one, or closing that.
     pub fn is_between_segments(&self) -> bool {
-        self.appender.is_closed() && self.next.is_some()
+        self.told.is_some()
     }
 
     fn roll_with(&mut self, reason: &str, forced: bool, events: Vec<(u32, MetadataBuf)>) -> Result<bool> {
         self.target.check_rolls().map_err(|e| e.at(&self.appender.segment.path))?;
-        if !self.appender.has_records() && !self.appender.is_closed() && !forced {
+        if !self.appender.has_records() && !self.appender.is_closed() && !forced && self.told.is_none() {
             return Ok(false);
         }
         let next = self.next_file()?;
         if !self.appender.is_closed() {
-            let facts = MetadataBuf::from_iter([("file", next.name.as_str()), ("reason", reason)]);
-            let told = [(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())];
-            let closed = self.write_events(&told).and_then(|()| self.appender.finish(&self.types.lock()));
-            if let Err(error) = closed {
+            if let Err(error) = self.close_for(&next, reason) {
                 self.next = Some(next);
                 return Err(error);
             }
-            self.steps.push(Step::Closed(self.file(reason)));
         }
         self.begin_segment(next, events)?;
         Ok(true)
+    }
+
+    /// Tells the next segment in the current one, unless an earlier try has, and closes that.
+    fn close_for(&mut self, next: &Prepared, reason: &str) -> Result<()> {
+        if self.told.is_none() {
+            let facts = MetadataBuf::from_iter([("file", next.name.as_str()), ("reason", reason)]);
+            self.write_events(&[(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())])?;
+        }
+        let reason = self.told.get_or_insert_with(|| reason.to_owned()).clone();
+        self.appender.finish(&self.types.lock())?;
+        self.steps.push(Step::Closed(self.file(&reason)));
+        Ok(())
     }
 
     /// Makes `next` the current segment; `events` stand first in it.
@@ -175,6 +184,7 @@ impl Output {
             }
         };
         let closed = std::mem::replace(&mut self.appender, started);
+        self.told = None;
         self.mark.set(&self.appender);
         // Readers of other processes may now know that no more comes in the old one.
         let _ = closed.segment.file.unlock();
@@ -238,11 +248,15 @@ impl Output {
     pub fn close(&mut self) -> Result<()> {
         self.write_opening()?;
         self.discard_ahead();
-        if let (false, Some(told)) = (self.is_between_segments(), self.next.take()) {
-            self.target.maker(0)?.0.discard(told);
+        if self.is_between_segments() {
+            // The log tells that it goes on in another segment.
+            self.roll("close", true)?;
+        }
+        if let Some(next) = self.next.take() {
+            self.target.maker(0)?.0.discard(next);
         }
         if self.appender.is_closed() {
-            // By a roll that got no further.
+            // By an earlier try.
             return self.close_segment();
         }
         self.write_events(&[(event::STOPPED, MetadataBuf::new()), (event::CLOSED, MetadataBuf::new())])?;

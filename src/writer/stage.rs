@@ -1,17 +1,18 @@
 //! Handing pieces over to the write stage, and who runs it.
 
 use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::append::Filling;
+use super::filling::{Filling, Room};
 use super::output::Output;
 use super::piece::Piece;
 use super::rolling::Turn;
 use super::Shared;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::sync::atomic::Ordering;
-use crate::io::sync::{self, spin_while, Instant, JoinHandle, MutexGuard};
+use crate::io::sync::{self, spin_while, JoinHandle, MutexGuard};
 use crate::options::WriterOptions;
 
 /// One being filled, one being written, and two between them, so that neither side waits for a short delay of the other.
@@ -27,6 +28,8 @@ const UNHURRIED: Duration = Duration::from_millis(1);
 const IN_A_ROW: u32 = 3;
 /// A write that takes longer hangs; one of a piece takes a tenth of that.
 const HANGS_AFTER: Duration = Duration::from_micros(500);
+/// How many pieces of others, at the most, a thread writes after its own.
+const SHARE: u64 = PIECES as u64;
 
 /// What the write stage is given.
 enum Work {
@@ -38,6 +41,9 @@ enum Work {
 pub(super) struct Queue {
     /// To be written, in order.
     full: VecDeque<Work>,
+    /// How many were handed over, and how many of them are written, since the writer was opened.
+    given: u64,
+    done: u64,
     /// Ready to be filled again.
     free: Vec<Piece>,
     block_bytes: usize,
@@ -62,6 +68,8 @@ impl Queue {
         let free = (0..PIECES).map(|_| Piece::new(block_bytes)).collect();
         Queue {
             full: VecDeque::new(),
+            given: 0,
+            done: 0,
             free,
             block_bytes,
             added: 0,
@@ -72,6 +80,16 @@ impl Queue {
             idle: false,
             stop: false,
         }
+    }
+
+    fn hand_over(&mut self, work: Work) {
+        self.full.push_back(work);
+        self.given += 1;
+    }
+
+    /// Whether something waits to be written and no thread of a caller is at it.
+    fn is_left(&self) -> bool {
+        !self.full.is_empty() && !self.draining
     }
 
     /// One more piece, while a write hangs and there are not too many yet.
@@ -99,43 +117,76 @@ impl Queue {
 }
 
 impl Shared {
-    /// A piece to fill. Waits for the write stage when all are full; an error of the write stage comes out here, before
-    /// anything has been taken.
+    /// The append lock with a piece to fill. Waits for the write stage when all are full; an error of the write stage comes out
+    /// here, before anything has been taken.
     #[cold]
-    pub(super) fn free_piece(&self, filling: &mut MutexGuard<'_, Filling>) -> Result<Piece> {
-        filling.unhurried = match filling.piece_since {
-            Some(since) if since.elapsed() >= UNHURRIED => filling.unhurried.saturating_add(1),
-            _ => 0,
-        };
-        let piece = self.wait_for_piece(filling, filling.unhurried >= IN_A_ROW)?;
-        filling.piece_since = Some(Instant::now());
-        Ok(piece)
+    pub(super) fn wait_for_room<'a>(&'a self, mut filling: MutexGuard<'a, Filling>) -> Result<Room<'a>> {
+        let unhurried = filling.wants_piece(UNHURRIED) >= IN_A_ROW;
+        loop {
+            filling = match Room::of(filling) {
+                Ok(room) => return Ok(room),
+                Err(filling) => filling,
+            };
+            match self.wait_for_piece(unhurried)? {
+                Some(piece) => self.begin_piece(&mut filling, piece),
+                None => {
+                    drop(filling);
+                    self.check_full_just_now()?;
+                    self.drain()?;
+                    filling = self.append.lock();
+                }
+            }
+        }
     }
 
-    fn wait_for_piece(&self, filling: &mut MutexGuard<'_, Filling>, unhurried: bool) -> Result<Piece> {
+    /// As [`Self::wait_for_room`], unless that would have to wait.
+    pub(super) fn room_now<'a>(
+        &'a self,
+        mut filling: MutexGuard<'a, Filling>,
+    ) -> std::result::Result<Room<'a>, MutexGuard<'a, Filling>> {
+        if !filling.has_piece() {
+            let mut queue = self.queue.lock();
+            let piece = if queue.stuck { None } else { self.take_free(&mut queue) };
+            drop(queue);
+            if let Some(piece) = piece {
+                self.begin_piece(&mut filling, piece);
+            }
+        }
+        Room::of(filling)
+    }
+
+    fn begin_piece(&self, filling: &mut Filling, piece: Piece) {
+        filling.begin_piece(piece);
+        self.push_dropped(filling);
+    }
+
+    fn take_free(&self, queue: &mut Queue) -> Option<Piece> {
+        let piece = queue.free.pop();
+        self.free.store(queue.free.len(), Ordering::Relaxed);
+        piece
+    }
+
+    /// A free piece; `None` when whoever needs one has to write by itself, without the append lock.
+    fn wait_for_piece(&self, unhurried: bool) -> Result<Option<Piece>> {
         loop {
+            self.check_usable()?;
             let mut queue = self.queue.lock();
             if queue.stuck {
-                drop(queue);
-                self.check_full_just_now()?;
-                MutexGuard::unlocked(filling, || self.drain())?;
-                // Another thread may have got a piece meanwhile.
-                if let Some(piece) = filling.piece.take() {
-                    return Ok(piece);
-                }
-                continue;
+                return Ok(None);
             }
-            if let Some(piece) = queue.free.pop() {
-                self.free.store(queue.free.len(), Ordering::Relaxed);
-                return Ok(piece);
+            if let Some(piece) = self.take_free(&mut queue) {
+                return Ok(Some(piece));
+            }
+            if queue.is_left() && !self.options.background {
+                return Ok(None);
             }
             if let Some(piece) = unhurried.then(|| queue.add()).flatten() {
-                return Ok(piece);
+                return Ok(Some(piece));
             }
-            // Whoever handed the last piece over writes it, or the background thread does; this thread keeps the
-            // append lock, as nobody else could append now either.
+            // Another thread writes; this one keeps the append lock, as nobody else could append now either.
             MutexGuard::unlocked(&mut queue, || spin_while(|| self.free.load(Ordering::Relaxed) == 0));
-            if queue.free.is_empty() && !queue.stuck {
+            let waits = queue.free.is_empty() && !queue.stuck && !self.has_failed.load(Ordering::Acquire);
+            if waits && (self.options.background || !queue.is_left()) {
                 match queue.hangs {
                     true => self.room.wait(&mut queue),
                     false => queue.hangs = self.room.wait_for(&mut queue, HANGS_AFTER).timed_out(),
@@ -152,22 +203,28 @@ impl Shared {
     /// Gives the piece being filled, if any, to the write stage. The caller then runs that, or sees to it that
     /// somebody does.
     pub(super) fn hand_over(&self, filling: &mut Filling) {
-        if filling.piece.as_ref().is_none_or(Piece::is_empty) {
-            return;
+        if let Some(piece) = filling.take_piece() {
+            self.give(Work::Write(piece));
         }
-        let mut queue = self.queue.lock();
-        queue.full.extend(filling.piece.take().map(Work::Write));
-        self.full.store(queue.full.len(), Ordering::Relaxed);
     }
 
     /// Gives the piece being filled, if any, to the write stage, and has it roll behind that. As after
     /// [`Self::hand_over`], somebody has to run it.
     pub(super) fn hand_over_turn(&self, filling: &mut Filling, turn: Turn) {
         self.hand_over(filling);
-        let mut queue = self.queue.lock();
-        queue.full.push_back(Work::Roll(turn));
-        self.full.store(queue.full.len(), Ordering::Relaxed);
+        self.give(Work::Roll(turn));
         filling.owes_stage = true;
+    }
+
+    fn give(&self, work: Work) {
+        let mut queue = self.queue.lock();
+        queue.hand_over(work);
+        self.full.store(queue.full.len(), Ordering::Relaxed);
+    }
+
+    /// How much was handed over by now.
+    pub(super) fn given(&self) -> u64 {
+        self.queue.lock().given
     }
 
     /// Has somebody write what was handed over: the background thread, or this one.
@@ -183,36 +240,54 @@ impl Shared {
         }
     }
 
-    /// The next piece to write, for the thread that empties the queue.
-    fn take_full(&self) -> Option<Work> {
+    /// The next piece to write, for the thread that empties the queue up to `last`.
+    fn take_full(&self, last: u64) -> Option<Work> {
         let mut queue = self.queue.lock();
-        let work = queue.full.pop_front();
+        let work = if queue.done < last { queue.full.pop_front() } else { None };
         self.full.store(queue.full.len(), Ordering::Relaxed);
         queue.draining = work.is_some();
-        queue.stuck &= work.is_some();
+        if queue.is_left() {
+            // Whoever waits for a piece goes on with it.
+            self.room.notify_all();
+        }
         work
     }
 
     /// Writes everything that was handed over before the call.
     pub(super) fn drain(&self) -> Result<()> {
+        self.drain_up_to(self.given())?;
+        self.ask_check()
+    }
+
+    /// Writes what was handed over, up to number `last`: others may go on handing over for ever.
+    pub(super) fn drain_up_to(&self, last: u64) -> Result<()> {
         let mut output = self.output.lock();
-        self.drain_into(&mut output)?;
+        self.drain_into(&mut output, last)?;
         // Large records are written without passing here, but whoever writes one flushes first. What was to be written
         // is: an index that finds no room is tried again later.
         let _ = output.index_if_due();
-        self.after_write(output)
+        let tidied = self.after_write(output);
+        self.leave_the_rest();
+        tidied
     }
 
-    /// As [`Self::drain`], under the output lock.
-    pub(super) fn drain_into(&self, output: &mut Output) -> Result<()> {
+    /// As [`Self::drain_up_to`], under the output lock.
+    pub(super) fn drain_into(&self, output: &mut Output, last: u64) -> Result<()> {
         loop {
+            if self.has_failed.load(Ordering::Acquire) {
+                // Nothing is written any more, and nobody waits for it.
+                self.queue.lock().stuck = true;
+                return Err(self.unusable());
+            }
             // In a statement of its own, so that the queue is not locked while the piece is written.
-            let next = self.take_full();
+            let next = self.take_full(last);
             let Some(mut work) = next else { return Ok(()) };
+            let panicking = OnPanic(self);
             let done = match &mut work {
                 Work::Write(piece) => output.write(piece),
                 Work::Roll(turn) => output.turn(turn),
             };
+            drop(panicking);
             self.flushed.store(output.next_id() - 1, Ordering::Release);
             let mut queue = self.queue.lock();
             if let Err(error) = done {
@@ -223,6 +298,8 @@ impl Shared {
                 drop(queue);
                 return Err(self.remember_failed(error));
             }
+            queue.done += 1;
+            queue.stuck = false;
             if let Work::Write(piece) = work {
                 self.flushed_bytes.store(piece.bytes_end(), Ordering::Release);
                 let spent = queue.give_back(piece);
@@ -234,32 +311,67 @@ impl Shared {
         }
     }
 
-    /// Writes what was handed over unless another thread is at it, which then writes this too. An error is kept for
-    /// whoever needs room or flushes next.
+    /// Writes what was handed over unless another thread is at it, and a little more if others hand over meanwhile. An
+    /// error is kept for whoever needs room or flushes next.
     fn pump(&self) {
-        if !self.queue.lock().draining {
-            let _ = self.drain();
+        let queue = self.queue.lock();
+        let (is_being_done, last) = (queue.draining, queue.given + SHARE);
+        drop(queue);
+        if !is_being_done {
+            let _ = self.drain_up_to(last).and_then(|()| self.ask_check());
         }
     }
 
-    /// Leaves what the writing made necessary to whoever keeps house, and asks the caller's check, outside of all locks.
+    /// Has the next append go on with what others have handed over meanwhile, and with what that has made necessary: no call is
+    /// held up for ever because others append. With threads of its own the library needs no help.
+    fn leave_the_rest(&self) {
+        if self.options.background {
+            return;
+        }
+        let queue = self.queue.lock();
+        let is_left = queue.is_left() && !queue.stuck;
+        drop(queue);
+        if is_left || self.has_chores() {
+            self.append.lock().owes_stage = true;
+        }
+    }
+
+    /// Leaves what the writing made necessary to whoever keeps house.
     pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
         let steps = std::mem::take(&mut output.steps);
         let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
-        drop(output);
         let look = self.is_time_to_look();
         let has_house = self.has_house.load(Ordering::Acquire);
         if !steps.is_empty() || (has_house && (retired || ends || look)) {
+            // Under the output lock, so that steps are taken in the order of the segments.
             self.post(steps);
         }
+        drop(output);
         if has_house {
-            return self.ask_check();
+            return Ok(());
         }
         if look {
             self.look_now_and_then();
         }
-        let tidied = if self.is_overdue() { self.tidy() } else { Ok(()) };
-        tidied.and_then(|()| self.ask_check())
+        match self.is_overdue() {
+            true => self.tidy(),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes note that the library has panicked: nobody knows what the write stage has done, so that nothing is written any
+    /// more, and nobody waits for it.
+    pub(super) fn fail_by_panic(&self) {
+        self.fail(Error::new(
+            Kind::Failed,
+            "the library has panicked while it wrote: open the log anew, and report this",
+        ));
+        let mut queue = self.queue.lock();
+        queue.draining = false;
+        queue.stuck = true;
+        drop(queue);
+        self.room.notify_all();
+        self.work.notify_all();
     }
 
     fn run_background(&self) {
@@ -301,5 +413,21 @@ impl Shared {
 }
 
 pub(super) fn start_background(shared: Arc<Shared>) -> Result<JoinHandle<()>> {
-    sync::spawn("binlog-writer", move || shared.run_background()).map_err(|e| Error::io(&e, "start a thread"))
+    let body = move || {
+        if catch_unwind(AssertUnwindSafe(|| shared.run_background())).is_err() {
+            shared.fail_by_panic();
+        }
+    };
+    sync::spawn("binlog-writer", body).map_err(|e| Error::io(&e, "start a thread"))
+}
+
+/// Held while something is done of which others must learn that it has panicked.
+struct OnPanic<'a>(&'a Shared);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail_by_panic();
+        }
+    }
 }

@@ -20,6 +20,18 @@ pub(super) struct Group {
     lasted: Duration,
 }
 
+/// A round that this thread leads.
+struct Round<'a> {
+    shared: &'a Shared,
+    begun: Instant,
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        self.shared.end_round(self.begun.elapsed());
+    }
+}
+
 impl Writer {
     /// Hands everything appended so far to the system: it survives the end of this process, however it ends.
     pub fn flush(&self) -> Result<()> {
@@ -70,13 +82,12 @@ impl Shared {
         group.led = true;
         let (expected, patience) = (group.expected, group.lasted / 4);
         drop(group);
-        let begun = Instant::now();
-        while self.appended.load(Ordering::Relaxed) < expected && begun.elapsed() < patience {
+        // Ends also by a panic, or the others would wait for ever.
+        let round = Round { shared: self, begun: Instant::now() };
+        while self.appended.load(Ordering::Relaxed) < expected && round.begun.elapsed() < patience {
             yield_now();
         }
-        let result = self.sync_everything();
-        self.end_round(begun.elapsed());
-        result
+        self.sync_everything()
     }
 
     /// Lets those go who waited for this round. Threads that sync each record come back at once, so the next round waits
@@ -135,7 +146,7 @@ impl Shared {
     }
 
     /// Remembers a failed fsync for ever.
-    fn fail(&self, cause: Error) -> Error {
+    pub(super) fn fail(&self, cause: Error) -> Error {
         let mut failure = self.failure.lock();
         let error = failure.get_or_insert(cause.with_kind(Kind::Failed)).clone();
         self.has_failed.store(true, Ordering::Release);

@@ -22,14 +22,14 @@ pub struct Faults {
 struct State {
     faults: Faults,
     failed: AtomicUsize,
-    mended: AtomicBool,
+    fails: AtomicBool,
 }
 
 impl State {
     /// Lets another thread go on, and then fails `percent` of 100 operations.
     fn pass(&self, percent: u32, errno: i32) -> Result<()> {
         shuttle::thread::yield_now();
-        if self.mended.load(Ordering::Relaxed) || percent == 0 || !thread_rng().gen_ratio(percent, 100) {
+        if !self.fails.load(Ordering::Relaxed) || percent == 0 || !thread_rng().gen_ratio(percent, 100) {
             return Ok(());
         }
         if self.failed.fetch_add(1, Ordering::Relaxed) >= self.faults.most {
@@ -47,13 +47,13 @@ pub struct Disk {
 
 impl Disk {
     pub fn new(faults: Faults) -> Self {
-        let state = State { faults, failed: AtomicUsize::new(0), mended: AtomicBool::new(false) };
+        let state = State { faults, failed: AtomicUsize::new(0), fails: AtomicBool::new(false) };
         Disk { memory: MemoryDirectory::new(), state: Arc::new(state) }
     }
 
-    /// Nothing fails any more.
-    pub fn mend(&self) {
-        self.state.mended.store(true, Ordering::Relaxed);
+    /// Whether operations fail from now on; none does before the first call.
+    pub fn fails(&self, fails: bool) {
+        self.state.fails.store(fails, Ordering::Relaxed);
     }
 
     fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
