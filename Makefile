@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint unit model c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -34,7 +34,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-SUITES := lint unit c-tests java-test go-test conformance system-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
+SUITES := lint unit model c-tests java-test go-test conformance system-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
 
 # Two at a time, what others wait for first: compilers wait for each other's last step, and tests for disks and clocks. What a suite says comes in one piece.
 test: setup ## Run everything that must pass before a change lands.
@@ -47,6 +47,7 @@ ifdef TOGETHER
 unexport TOGETHER MAKEFLAGS MFLAGS MAKEOVERRIDES
 prefix: | build
 unit: | lint
+model: | unit
 install-test docs-test: | go-test
 conformance archive-tests: | java-test go-test
 endif
@@ -56,6 +57,7 @@ lint: ## Formatting, warnings as errors, documentation without broken links.
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --package binlog -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --package binlog --no-default-features --features model --lib --test model -- -D warnings
 	packaging/closure.sh
 	cd fuzz && $(CARGO) fmt --check
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
@@ -64,6 +66,10 @@ lint: ## Formatting, warnings as errors, documentation without broken links.
 # The same random cases each time, so that a change is judged by what it changes; make soak tries others.
 unit: ## Rust tests of the library and of the command.
 	PROPTEST_RNG_SEED=1 $(CARGO) test --locked --workspace
+
+# BINLOG_MODEL_SCHEDULES says how many schedules each scenario tries, BINLOG_MODEL_SEED which ones.
+model: ## The writer's threads under a scheduler that tries many orders of them, with writes and syncs that fail.
+	$(CARGO) test --locked --package binlog --no-default-features --features model --test model
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
@@ -118,6 +124,7 @@ soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, ra
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
 	    --test index --test salvage --test full_disk --lib || exit 1; \
 	done
+	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done

@@ -101,8 +101,8 @@ pub enum FullDisk {
     /// [`crate::Writer::tick`] and the background thread do not wait.
     Wait(Option<Duration>),
     /// An append that finds no room drops its record, which takes no id: it returns `Ok(0)` and counts in
-    /// [`crate::Writer::dropped`]. A batch is dropped whole. Whether there is space again is tried ten times a second
-    /// at most, so that a full disk does not slow the callers down. Once there is, a [`crate::event::DROPPED`] comes
+    /// [`crate::Writer::dropped`]. A batch is dropped whole. Whether there is space again is tried after twenty times as
+    /// long as the last try took, 100 ms at most, so that a full disk does not slow the callers down. Once there is, a [`crate::event::DROPPED`] comes
     /// before the next record. A type's new name is not dropped: [`crate::Writer::type_id`] fails, as do flush, sync,
     /// roll and close as long as taken records cannot be written.
     Drop,

@@ -171,8 +171,7 @@ impl Shared {
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
         }
-        let mut room = self.room_for(1)?;
-        room.check_type(record.type_id)?;
+        let mut room = self.room_for(record.type_id, 1)?;
         room.make_room(record.payload_len);
         let now = room.now();
         room.push(&record.at(now), parts.iter().copied());
@@ -188,10 +187,16 @@ impl Shared {
         }
     }
 
-    /// The append lock, with room for the next `count` records, in the segment that is the one for them. May wait.
+    /// The append lock, with room for the next `count` records, in the segment that is the one for them. May wait. A type
+    /// that may be appended now always may.
     #[inline(always)]
-    fn room_for(&self, count: u64) -> Result<Room<'_>> {
-        let room = self.room()?;
+    fn room_for(&self, type_id: u32, count: u64) -> Result<Room<'_>> {
+        let filling = self.append.lock();
+        filling.check_type(type_id)?;
+        let room = match Room::of(filling) {
+            Ok(room) => room,
+            Err(filling) => self.wait_for_room(filling)?,
+        };
         match room.is_over(count) {
             true => self.room_in_next_segment(room, count),
             false => Ok(room),
@@ -250,8 +255,7 @@ impl Shared {
         if count == 0 {
             return Ok(self.append.lock().next_id());
         }
-        let mut room = self.room_for(count)?;
-        room.check_type(greatest_type)?;
+        let mut room = self.room_for(greatest_type, count)?;
         room.make_room(payload as usize);
         let (first, now) = (room.next_id(), room.now());
         for run in runs {

@@ -237,11 +237,6 @@ impl<'a> Room<'a> {
         self.filling.number_of(name)
     }
 
-    #[inline(always)]
-    pub fn check_type(&self, type_id: u32) -> Result<()> {
-        self.filling.check_type(type_id)
-    }
-
     /// Whether the next `count` records are not for the current segment.
     #[inline(always)]
     pub fn is_over(&self, count: u64) -> bool {

@@ -13,6 +13,9 @@ use crate::record::{event, MetadataBuf};
 
 /// How often a full disk is tried again: seldom enough to cost nothing, often enough that nobody notices.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
+/// Where records are dropped meanwhile, it is tried again after so many times as long as the last try took, but not later than
+/// that: of a disk that says quickly that it is full, the first record is taken for which there is space.
+const TIMES_AS_LONG: u32 = 20;
 
 /// What was dropped, and when the disk was last found full.
 #[derive(Default)]
@@ -21,7 +24,21 @@ pub(super) struct Drops {
     /// Of these, how many a DROPPED event in the log tells of. Behind `total` = there is something to tell. Changed
     /// under the append lock.
     told: AtomicU64,
-    last: Mutex<Option<(Instant, Error)>>,
+    last: Mutex<Option<Try>>,
+}
+
+/// A try to write to a full disk, which failed.
+struct Try {
+    ended: Instant,
+    lasted: Duration,
+    error: Error,
+}
+
+impl Try {
+    /// Whether it is too early for the next.
+    fn is_recent(&self) -> bool {
+        self.ended.elapsed() < AGAIN.min(self.lasted * TIMES_AS_LONG)
+    }
 }
 
 impl Drops {
@@ -75,7 +92,7 @@ impl Shared {
             _ if !is_full(&error) => Err(error),
             FullDisk::Fail => Err(error),
             FullDisk::Wait(most) => self.wait_for_space(error, most, again),
-            FullDisk::Drop => Ok(self.drop_records(error, records())),
+            FullDisk::Drop => Ok(self.drop_records(records())),
         }
     }
 
@@ -110,31 +127,33 @@ impl Shared {
     }
 
     #[cold]
-    fn drop_records(&self, error: Error, records: u64) -> u64 {
+    fn drop_records(&self, records: u64) -> u64 {
         let mut filling = self.append.lock();
         // Under the lock, so that the event stands before whatever is appended from now on.
         self.drops.total.fetch_add(records, Ordering::AcqRel);
         // Another thread may have found room meanwhile: then the next record is about to go there.
         self.push_dropped(&mut filling);
         drop(filling);
-        let mut last = self.drops.last.lock();
-        // An error that is only being repeated does not put the next try off.
-        if last.as_ref().is_none_or(|(when, _)| when.elapsed() >= AGAIN) {
-            *last = Some((Instant::now(), error));
-        }
         0
     }
 
-    /// Under [`FullDisk::Drop`], the error of the last try when it was made just now: a failed write costs much more
-    /// than a dropped record. The write stage is known to be stuck.
-    pub(super) fn check_full_just_now(&self) -> Result<()> {
+    /// Tries once more to write what a full disk has kept back. Under [`FullDisk::Drop`] only now and then, with the error of
+    /// the last try in between: a failed write costs much more than a dropped record.
+    pub(super) fn write_kept_back(&self) -> Result<()> {
         if self.options.full_disk != FullDisk::Drop {
-            return Ok(());
+            return self.drain();
         }
-        match &*self.drops.last.lock() {
-            Some((when, error)) if when.elapsed() < AGAIN => Err(error.clone()),
-            _ => Ok(()),
+        if let Some(last) = self.drops.last.lock().as_ref().filter(|last| last.is_recent()) {
+            return Err(last.error.clone());
         }
+        let began = Instant::now();
+        self.drain().inspect_err(|error| {
+            if !is_full(error) {
+                return;
+            }
+            let (ended, lasted, error) = (Instant::now(), began.elapsed(), error.clone());
+            *self.drops.last.lock() = Some(Try { ended, lasted, error });
+        })
     }
 
     /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.

@@ -16,8 +16,7 @@ impl Shared {
     pub(super) fn append_large(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
         if self.is_stuck() {
             // Compressing it would be in vain.
-            self.check_full_just_now()?;
-            self.flush()?;
+            self.write_kept_back()?;
         }
         self.append.lock().check_type(record.type_id)?;
         let compressed = self.compress_large(parts);

@@ -131,8 +131,7 @@ impl Shared {
                 Some(piece) => self.begin_piece(&mut filling, piece),
                 None => {
                     drop(filling);
-                    self.check_full_just_now()?;
-                    self.drain()?;
+                    self.write_kept_back()?;
                     filling = self.append.lock();
                 }
             }

@@ -9,6 +9,7 @@ POWER = "power_loss::what_was_acknowledged_durable_survives_a_power_cut_at_every
 POWER_IN_RECOVERY = "power_loss::a_power_cut_during_recovery_loses_nothing_either_and_keeps_what_was_cut"
 POWER_AFTER_KILL = "power_loss::what_the_next_writer_syncs_after_a_kill_survives_a_power_cut_with_all_that_came_before"
 CLOSED_BESIDE_A_SYNC = "hooks::a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called"
+IN_MODEL = "model::ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail"
 BY_TIME = "many_segments::a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it"
 
 DEFECTS = [
@@ -90,6 +91,107 @@ DEFECTS = [
         "    if !is_ours {",
         "    if !is_ours && path.as_os_str().is_empty() {",
         "writer::a_second_writer_is_told_who_has_the_log",
+    ),
+    # Several threads, and writes that fail: what was read under a lock is used after it was given back.
+    defect(
+        "the next id is read before the wait for room",
+        "src/writer/filling.rs",
+        "        self.unhurried\n    }\n\n    /// Goes on in an empty piece.\n    pub fn begin_piece(&mut self, mut piece: Piece) {\n",
+        "        self.unhurried = self.next_id as u32;\n        0\n    }\n\n    /// Goes on in an empty piece.\n"
+        "    pub fn begin_piece(&mut self, mut piece: Piece) {\n        self.next_id = u64::from(self.unhurried);\n",
+        IN_MODEL,
+    ),
+    defect(
+        "the number of a type is read before the wait for room",
+        "src/writer/filling.rs",
+        "        self.unhurried\n    }\n\n    /// Goes on in an empty piece.\n    pub fn begin_piece(&mut self, mut piece: Piece) {\n",
+        "        self.unhurried = self.names.next;\n        0\n    }\n\n    /// Goes on in an empty piece.\n"
+        "    pub fn begin_piece(&mut self, mut piece: Piece) {\n        self.names.next = self.unhurried;\n",
+        IN_MODEL,
+    ),
+    defect(
+        "a name that another thread has given meanwhile gets a second number",
+        "src/writer/append.rs",
+        "        if let Some(number) = room.number_of(name) {\n            return Ok(number);\n        }\n",
+        "",
+        IN_MODEL,
+    ),
+    defect(
+        "the end of the segment is not looked at again after the wait for room",
+        "src/writer/append.rs",
+        "            if !room.is_over(count) {\n                return Ok(room);\n            }\n",
+        "            if count > 0 {\n                return Ok(room);\n            }\n",
+        IN_MODEL,
+    ),
+    defect(
+        "a log tells the next segment, and is closed without it",
+        "src/writer/rolling.rs",
+        "            self.roll(\"close\", true)?;\n",
+        "",
+        IN_MODEL,
+    ),
+    defect(
+        "nobody who waits for a piece learns that it has to write by itself",
+        "src/writer/stage.rs",
+        "            if queue.is_left() && !self.options.background {\n                return Ok(None);\n            }\n",
+        "",
+        "model::nothing_is_lost_or_repeated_when_nothing_fails",
+    ),
+    defect(
+        "a call goes on for as long as others hand over",
+        "src/writer/stage.rs",
+        "        let work = if queue.done < last { queue.full.pop_front() } else { None };",
+        "        let work = if last < u64::MAX { queue.full.pop_front() } else { None };",
+        "chores::a_call_comes_back_while_others_append_and_roll",
+    ),
+    defect(
+        "a call does the chores of all others",
+        "src/writer/keeping.rs",
+        "            if house.busy || house.done >= last {",
+        "            if house.busy || last == u64::MAX {",
+        "chores::a_call_comes_back_while_others_append_and_roll",
+    ),
+    defect(
+        "what others left is nobody's",
+        "src/writer/stage.rs",
+        "            self.append.lock().owes_stage = true;\n",
+        "",
+        "chores::what_others_left_is_done_by_the_next_append",
+    ),
+    defect(
+        "a large record that gets no shorter is compressed again under the lock",
+        "src/writer/large.rs",
+        "compressed: Some(&compressed)",
+        "compressed: Some(&compressed[..]).filter(|shorter| !shorter.is_empty())",
+        "chores::a_large_record_that_does_not_compress_keeps_nobody_waiting_for_the_compressor",
+    ),
+    defect(
+        "each new name looks at all others",
+        "src/writer/filling.rs",
+        "        let number = self.filling.names.next;\n",
+        "        let number = self.filling.names.numbers.values().map(|n| n + 1).max().unwrap_or(self.filling.names.next);\n",
+        "chores::naming_a_type_takes_no_longer_when_there_are_many",
+    ),
+    defect(
+        "a full disk is not tried again for a while, however quickly it answers",
+        "src/writer/full_disk.rs",
+        "AGAIN.min(self.lasted * TIMES_AS_LONG)",
+        "AGAIN.max(self.lasted * TIMES_AS_LONG)",
+        "full_disk::the_first_record_for_which_there_is_space_is_taken_when_the_disk_says_quickly_that_it_is_full",
+    ),
+    defect(
+        "a panic of the write stage leaves the others waiting",
+        "src/writer/stage.rs",
+        "            let panicking = OnPanic(self);\n",
+        "            let panicking = std::mem::ManuallyDrop::new(OnPanic(self));\n",
+        "panics::after_a_panic_of_the_write_stage_every_call_fails_and_none_waits",
+    ),
+    defect(
+        "a panic of the thread that syncs for all leaves the others waiting",
+        "src/writer/sync.rs",
+        "        self.shared.end_round(self.begun.elapsed());\n",
+        "        if !std::thread::panicking() {\n            self.shared.end_round(self.begun.elapsed());\n        }\n",
+        "panics::after_a_panic_of_the_thread_that_syncs_for_all_another_one_syncs",
     ),
     # Recovery.
     defect(
@@ -275,21 +377,14 @@ DEFECTS = [
     defect(
         "a record is placed before its time is looked at",
         "src/writer/append.rs",
-        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
-        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
-        "        piece.blocks.make_room(id, record.payload_len, now);\n"
-        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n",
-        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
-        "        piece.blocks.make_room(id, record.payload_len, now);\n"
-        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n"
-        "        if filling.stretch.is_over(now, id + 1, 1) {\n            filling.next_id = id + 1;\n"
-        "            self.turn_if_over(&mut filling, now, 1);\n        }\n",
+        "            true => self.room_in_next_segment(room, count),",
+        "            true => Ok(room),",
         "rolling::a_record_never_stands_in_the_segment_of_a_period_that_is_over",
     ),
     defect(
         "a large record's time is not looked at again after it has waited",
-        "src/writer/append.rs",
-        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
+        "src/writer/large.rs",
+        "        if filling.stretch.is_over(now, filling.next_id(), 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
         "        self.hand_over(&mut filling);\n",
         "        self.hand_over(&mut filling);\n",
         "rolling::no_record_however_large_is_later_than_the_end_of_its_segments_period",

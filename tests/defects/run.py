@@ -78,6 +78,7 @@ def try_defect(defect):
         for target, test in defect["noticed_by"]:
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", "binlog"]
             command += ["--lib"] if target == "lib" else ["--test", target]
+            command += ["--no-default-features", "--features", "model"] if target == "model" else []
             command += ["--features", "upload"] if target.startswith(("remote", "ship", "store")) else []
             command += ["--", test, "--exact"]
             try:

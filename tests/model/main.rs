@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use binlog::{
-    event, Clock, Filter, FullDisk, Hooks, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, RollOptions,
-    Writer, WriterOptions,
+    event, Clock, Filter, FullDisk, Hook, Hooks, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, RollOptions,
+    SegmentFile, Writer, WriterOptions,
 };
 use disk::{Disk, Faults};
 use shuttle::rand::{thread_rng, Rng};
@@ -24,6 +24,8 @@ use shuttle::{Config, MaxSteps, Runner};
 
 /// Types that the threads name; all of them use the same names.
 const NAMES: [&str; 4] = ["login", "logout", "order", "payment"];
+/// Records of a segment, where there is a rule: as many as a batch has.
+const MOST: u64 = 3;
 /// The smallest there is, so that few records fill what is handed over.
 const BLOCK: usize = 4096;
 
@@ -36,6 +38,8 @@ struct Told {
     /// The greatest id of which a sync has said that it is durable.
     synced: Mutex<u64>,
     dropped: Mutex<u64>,
+    /// Records of each segment that was closed.
+    segments: Mutex<Vec<u64>>,
 }
 
 impl Told {
@@ -53,15 +57,17 @@ struct Scenario {
     calls: usize,
 }
 
-fn options(scenario: Scenario) -> WriterOptions {
+fn options(scenario: Scenario, told: &Arc<Told>) -> WriterOptions {
     let mut dice = thread_rng();
     let clock = AtomicI64::new(1_700_000_000_000_000_000);
-    let roll = RollOptions { records: [None, Some(3)][dice.gen_range(0..2)], ..RollOptions::default() };
+    let rule = [None, Some(MOST)][dice.gen_range(0..2)];
     let counted = |records| Lag { records, ..Lag::default() };
-    let hooks = match dice.gen_bool(0.5) {
-        true => Hooks { on_close: vec![Arc::new(|_| Ok(None))], ..Hooks::default() },
-        false => Hooks::default(),
+    let told = told.clone();
+    let closed = move |file: &SegmentFile| {
+        told.segments.lock().unwrap().push(if rule.is_some() { file.records } else { 0 });
+        Ok(None)
     };
+    let on_close: Hook = Arc::new(closed);
     WriterOptions {
         block_bytes: BLOCK as u32,
         segment_bytes: [u64::MAX, 1 << 16][dice.gen_range(0..2)],
@@ -70,8 +76,8 @@ fn options(scenario: Scenario) -> WriterOptions {
         sync: counted([None, None, Some(3)][dice.gen_range(0..3)]),
         full_disk: scenario.full_disk,
         heartbeat: [None, Some(Duration::from_nanos(3))][dice.gen_range(0..2)],
-        roll,
-        hooks,
+        roll: RollOptions { records: rule, ..RollOptions::default() },
+        hooks: Hooks { on_close: vec![on_close], ..Hooks::default() },
         clock: Clock::from_fn(move || clock.fetch_add(1, Ordering::Relaxed)),
         ..WriterOptions::default()
     }
@@ -148,9 +154,10 @@ fn one(told: &Told, appended: binlog::Result<u64>, type_id: u32, payload: &[u8])
 
 fn run(scenario: Scenario) {
     let disk = Disk::new(scenario.faults);
-    let writer = Writer::open_in(Arc::new(disk.clone()), options(scenario)).expect("nothing fails yet");
+    let told = Arc::new(Told::default());
+    let writer = Writer::open_in(Arc::new(disk.clone()), options(scenario, &told)).expect("nothing fails yet");
+    let writer = Arc::new(writer);
     disk.fails(true);
-    let (writer, told) = (Arc::new(writer), Arc::new(Told::default()));
     let threads: Vec<_> = (1..=scenario.threads as u64)
         .map(|thread| {
             let (writer, told) = (writer.clone(), told.clone());
@@ -207,6 +214,8 @@ fn check(disk: &Disk, told: &Told, closed: Result<(), (Kind, String)>) {
             );
         }
     }
+    let segments = told.segments.lock().unwrap();
+    assert!(segments.iter().all(|records| *records <= MOST), "a segment has more records than it may: {segments:?}");
     assert!(last >= *told.synced.lock().unwrap(), "a synced record is not there");
     let mut given = BTreeMap::new();
     for (name, numbers) in &*told.numbers.lock().unwrap() {
@@ -224,7 +233,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 fn explore(scenario: Scenario) {
-    let (schedules, seed) = (number("BINLOG_MODEL_SCHEDULES", 300) as usize, number("BINLOG_MODEL_SEED", 1));
+    let (schedules, seed) = (number("BINLOG_MODEL_SCHEDULES", 100) as usize, number("BINLOG_MODEL_SEED", 1));
     let config = || {
         let mut config = Config::new();
         config.stack_size = 1 << 20;
