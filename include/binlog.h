@@ -553,8 +553,8 @@ typedef struct binlog_segment_file {
  *
  * Hooks run one after the other, outside of the library's locks: in a thread of the library with
  * BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
- * necessary, or, where a thread calls binlog_writer_tick at least once a second, in that. They must not use the writer,
- * and must not throw or jump out.
+ * necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
+ * once a second, in that. They must not use the writer, and must not throw or jump out.
  */
 typedef binlog_status (*binlog_hook_callback)(void *userdata,
                                               const struct binlog_segment_file *segment,

@@ -61,8 +61,8 @@ pub struct binlog_hook_result {
 ///
 /// Hooks run one after the other, outside of the library's locks: in a thread of the library with
 /// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
-/// necessary, or, where a thread calls binlog_writer_tick at least once a second, in that. They must not use the writer,
-/// and must not throw or jump out.
+/// necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
+/// once a second, in that. They must not use the writer, and must not throw or jump out.
 pub type binlog_hook_callback = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,

@@ -16,8 +16,8 @@ pub type OnFailure = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// What is called when segments begin and end. Hooks of one kind run one after the other, in their order, outside of the
 /// writer's locks: in the thread that keeps house for a writer with a background thread, or in one that opens, rolls by
-/// call or closes; without it in the one whose call made it necessary, or, where a thread calls [`crate::Writer::tick`] at least
-/// once a second, in that. One that fails is reported, and the others still run. They must not call the writer.
+/// call or closes; without it in the one whose call made it necessary, in one that appends next when several append at a time,
+/// or, where a thread calls [`crate::Writer::tick`] at least once a second, in that. One that fails is reported, and the others still run. They must not call the writer.
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// A segment was begun, or an existing one is being written again.
