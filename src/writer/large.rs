@@ -50,7 +50,7 @@ impl Shared {
         self.note_unsynced(now);
         let due = self.due(&filling, id, now);
         drop(filling);
-        let tidied = self.after_write(output);
+        let tidied = self.after_write(output).and_then(|()| self.ask_check());
         tidied.and_then(|()| self.carry_out_taken(due, id)).map_err(|e| e.although_taken(id))?;
         Ok(id)
     }

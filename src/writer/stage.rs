@@ -276,6 +276,7 @@ impl Shared {
             if self.has_failed.load(Ordering::Acquire) {
                 // Nothing is written any more, and nobody waits for it.
                 self.queue.lock().stuck = true;
+                self.room.notify_all();
                 return Err(self.unusable());
             }
             // In a statement of its own, so that the queue is not locked while the piece is written.

@@ -55,6 +55,8 @@ struct Scenario {
     full_disk: FullDisk,
     threads: usize,
     calls: usize,
+    /// Nine of ten calls append, so that memory runs out.
+    busy: bool,
 }
 
 fn options(scenario: Scenario, told: &Arc<Told>) -> WriterOptions {
@@ -84,14 +86,17 @@ fn options(scenario: Scenario, told: &Arc<Told>) -> WriterOptions {
 }
 
 /// One thread's calls.
-fn work(writer: &Writer, told: &Told, thread: u64, calls: usize) {
-    for call in 0..calls as u64 {
+fn work(writer: &Writer, told: &Told, thread: u64, scenario: Scenario) {
+    for call in 0..scenario.calls as u64 {
         let mut dice = thread_rng();
         let mark = thread << 32 | call;
         let payload = |len: usize| -> Vec<u8> { mark.to_le_bytes().into_iter().cycle().take(len).collect() };
-        match dice.gen_range(0..12) {
+        let kind =
+            if scenario.busy { [0, 0, 0, 0, 0, 0, 0, 0, 0, 10][dice.gen_range(0..10)] } else { dice.gen_range(0..12) };
+        match kind {
             0..=3 => {
-                let payload = payload([9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)]);
+                let len = if scenario.busy { BLOCK } else { [9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)] };
+                let payload = payload(len);
                 one(told, writer.append(7, &payload), 7, &payload);
             }
             4..=5 => {
@@ -161,7 +166,7 @@ fn run(scenario: Scenario) {
     let threads: Vec<_> = (1..=scenario.threads as u64)
         .map(|thread| {
             let (writer, told) = (writer.clone(), told.clone());
-            shuttle::thread::spawn(move || work(&writer, &told, thread, scenario.calls))
+            shuttle::thread::spawn(move || work(&writer, &told, thread, scenario))
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
@@ -255,26 +260,34 @@ const FULL: Faults = Faults { full: 30, syncs: 0, most: 6 };
 
 #[test]
 fn nothing_is_lost_or_repeated_when_nothing_fails() {
-    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 5 });
+    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 5, busy: false });
 }
 
 #[test]
 fn ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Fail, threads: 3, calls: 8 });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Fail, threads: 3, calls: 8, busy: false });
 }
 
 #[test]
 fn a_full_disk_that_is_waited_for_holds_nobody_up_for_ever() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6 });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6, busy: false });
 }
 
 #[test]
 fn what_a_full_disk_drops_is_counted_and_takes_no_id() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Drop, threads: 3, calls: 8 });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Drop, threads: 3, calls: 8, busy: false });
 }
 
 #[test]
 fn nobody_waits_for_ever_after_a_failed_sync_and_what_was_durable_before_is_there() {
     let faults = Faults { full: 5, syncs: 15, most: 3 };
-    explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6 });
+    explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6, busy: false });
+}
+
+#[test]
+fn nobody_waits_for_memory_for_ever_whatever_fails() {
+    let failing_syncs = Faults { full: 0, syncs: 50, most: 1 };
+    for faults in [NO_FAULTS, FULL, failing_syncs] {
+        explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 10, busy: true });
+    }
 }
