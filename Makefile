@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint unit model c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -52,13 +52,19 @@ install-test docs-test: | go-test
 conformance archive-tests: | java-test go-test
 endif
 
-lint: ## Formatting, warnings as errors, documentation without broken links.
+# Not part of setup: only lint needs it.
+lint-tools: ## Install cargo-deny into target/tools (2 minutes the first time).
+	@packaging/deny.sh install
+
+lint: lint-tools ## Formatting, warnings as errors, documentation without broken links; dependencies: licences, advisories, other versions.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --package binlog -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features --features model --lib --test model -- -D warnings
 	packaging/closure.sh
+	packaging/deny.sh
+	packaging/versions.sh
 	cd fuzz && $(CARGO) fmt --check
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
@@ -127,6 +133,7 @@ soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, ra
 	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
+	packaging/versions.sh test
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 	python3 tests/defects/run.py
 
@@ -153,6 +160,9 @@ bench-quick: build ## A few seconds of the benchmark, to see that it works.
 
 header: ## Write include/binlog.h anew from src/ffi.
 	BINLOG_WRITE_HEADER=1 $(CARGO) test --locked --test header
+
+lowest: ## Write packaging/lowest.lock anew, after a dependency was added or changed.
+	packaging/versions.sh write
 
 abi: build ## Write the baselines of packaging/abi anew, after something was added to binlog.h.
 	packaging/abi/compare.sh --write

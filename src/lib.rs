@@ -15,6 +15,7 @@ mod archive;
 mod error;
 pub mod ffi;
 mod format;
+mod hex;
 pub mod import;
 pub mod io;
 mod legacy;

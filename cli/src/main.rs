@@ -1,4 +1,5 @@
 //! The `binlog` command: appends to logs, reads them, looks at them, verifies and repairs them.
+#![forbid(unsafe_code)]
 
 mod append;
 mod args;

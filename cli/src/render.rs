@@ -64,15 +64,13 @@ fn about(out: &mut impl Write, record: &Record<'_>, name: Option<&str>) -> io::R
 
 /// As `hexdump -C` does: offset, sixteen bytes, and the printable ones among them.
 fn dump(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (i, row) in bytes.chunks(16).enumerate() {
         let mut hex = [b' '; 49];
         let mut text = [0; 16];
         for (j, &byte) in row.iter().enumerate() {
             // A gap after eight bytes makes them easier to count.
             let at = 3 * j + usize::from(j >= 8);
-            hex[at] = DIGITS[usize::from(byte >> 4)];
-            hex[at + 1] = DIGITS[usize::from(byte & 15)];
+            write!(&mut hex[at..], "{byte:02x}")?;
             text[j] = if byte.is_ascii_graphic() || byte == b' ' { byte } else { b'.' };
         }
         write!(out, "{:08x}  ", i * 16)?;

@@ -3,7 +3,8 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use common::{binlog, binlog_with, command, finish, kill, piped, read_lines, until};
@@ -268,6 +269,34 @@ fn following_shows_records_as_they_come_and_survives_rolls() {
     kill(follower.id() as libc::pid_t, libc::SIGINT);
     let ran = finish(follower).exits(130);
     assert_eq!(ran.err, "");
+}
+
+#[test]
+fn a_second_ctrl_c_kills_what_the_first_cannot_end() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let home = tempdir().unwrap();
+        let home = home.path();
+        binlog_with(home, &["append", "-q", "log"], &[&[b'x'; 1_000_000][..], b"\n"].concat()).ok();
+        let mut follower = piped(&mut command(home, &["cat", "--follow", "log"]));
+        // Signals are caught from here on, and the rest of the record waits for somebody who reads it.
+        let mut output = follower.stdout.take().unwrap();
+        output.read_exact(&mut [0]).unwrap();
+        kill(follower.id() as libc::pid_t, signal);
+        let other = [libc::SIGINT, libc::SIGTERM].into_iter().find(|other| *other != signal).unwrap();
+        kill(follower.id() as libc::pid_t, other);
+        until("both have come", || !signals_pend(follower.id()));
+        assert_eq!(follower.try_wait().unwrap(), None, "the first of each kind does not kill");
+        kill(follower.id() as libc::pid_t, signal);
+        until("the second has killed it", || follower.try_wait().unwrap().is_some());
+        assert_eq!(follower.wait().unwrap().signal(), Some(signal));
+    }
+}
+
+/// Whether signals have been sent to the process that it has not got yet.
+fn signals_pend(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let pending = |line: &str| line.starts_with("ShdPnd:") || line.starts_with("SigPnd:");
+    status.lines().any(|line| pending(line) && line.bytes().any(|c| (b'1'..=b'9').contains(&c)))
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::hex::{hex, unhex};
 use crate::io::{self, Access, Directory, MemoryDirectory};
 use crate::log::retention::{Doomed, Ours};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
@@ -202,7 +203,7 @@ fn entry(stage: Stage, when_ns: i64, facts: Metadata<'_>) -> Option<Entry> {
         stage,
         file: facts.get("file")?.to_owned(),
         bytes: facts.get("bytes")?.parse().ok()?,
-        sha256: facts.get("sha256").and_then(from_hex),
+        sha256: facts.get("sha256").and_then(unhex),
         tag: facts.get("tag").unwrap_or_default().to_owned(),
         token: facts.get("token").map(str::to_owned),
         when_ns,
@@ -263,19 +264,4 @@ pub(crate) fn only_shipped(
     let safe = doomed.iter().take_while(|segment| life.holds(segment)).count();
     doomed.truncate(safe);
     Ok(doomed)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::names;
 use crate::error::{Error, Kind, Result};
+use crate::hex::{hex, unhex};
 use crate::io::{self, Directory, File};
 
 /// Takes the lock of the log `name`, which its one writer holds.
@@ -68,8 +69,7 @@ impl Lock {
     fn write(&self, left: Option<&Left>) -> std::io::Result<()> {
         let mut text = format!("{}\n", std::process::id());
         if let Some(left) = left {
-            let log_id: String = left.log_id.iter().map(|byte| format!("{byte:02x}")).collect();
-            text += &format!("left {log_id} {} {}\n", left.sequence, left.next_id);
+            text += &format!("left {} {} {}\n", hex(&left.log_id), left.sequence, left.next_id);
         }
         io::write_full(&*self.file, &[text.as_bytes()], 0).map_err(|(_, e)| e)?;
         self.file.set_len(text.len() as u64)
@@ -79,13 +79,9 @@ impl Lock {
 impl Left {
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.lines().find_map(|line| line.strip_prefix("left "))?.split(' ');
-        let log_id = words.next()?;
-        if log_id.len() != 32 || !log_id.is_ascii() {
-            return None;
-        }
-        let bytes = (0..16).map(|i| u8::from_str_radix(&log_id[2 * i..2 * i + 2], 16).ok());
+        let log_id = unhex::<16>(words.next()?)?.to_vec();
         let (sequence, next_id) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some(Left { log_id: bytes.collect::<Option<_>>()?, sequence, next_id }).filter(|left| left.next_id > 0)
+        Some(Left { log_id, sequence, next_id }).filter(|left| left.next_id > 0)
     }
 }
 
@@ -101,7 +97,9 @@ mod tests {
         take_lock(&directory, "log", 0o640).unwrap().leave(&left).unwrap();
         assert_eq!(take_lock(&directory, "log", 0o640).unwrap().left, Some(left.clone()));
         assert_eq!(take_lock(&directory, "log", 0o640).unwrap().left, Some(left), "an opening does not forget it");
-        for garbage in ["", "left", "left 00 1 1", "left 000102030405060708090a0b0c0d0e0f 7", "left é 1 1"] {
+        let no_digits = format!("left {} 7 701", "+1".repeat(16));
+        for garbage in ["", "left", "left 00 1 1", "left 000102030405060708090a0b0c0d0e0f 7", "left é 1 1", &no_digits]
+        {
             assert_eq!(Left::parse(garbage), None, "{garbage:?}");
         }
     }

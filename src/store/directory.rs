@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::limit::Limit;
 use super::open::Address;
-use super::sums::hex;
 use super::{check_name, check_ranges, stopped, url_of, Answer, Failure, Listed, Stat, Store, Stored, Upload};
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 use crate::io::{fill_random, read_full, rename_new};
 
 /// Files below one directory. A file gets its name when all of it is on the disk, and never over another; until then it

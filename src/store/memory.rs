@@ -13,11 +13,11 @@ use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
 
 use super::directory::changed;
-use super::sums::hex;
 use super::{
     check_name, check_ranges, replaced, stopped, url_of, Answer, Failure, Listed, Stat, Store, Stored, Upload,
 };
 use crate::error::{Error, Kind};
+use crate::hex::hex;
 use crate::io::read_full;
 
 /// What is asked of a server. An upload in parts is a `Begin`, a `Part` for each and a `Complete`.

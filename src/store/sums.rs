@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-// Two versions of one trait: the crates do not agree on one.
 use md5::{Digest as _, Md5};
 use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 use crate::io::{read_full, thread, File};
 
 /// More parts than this Swift does not take by default (S3 takes ten times as many): a file that would have more gets larger
@@ -239,30 +239,6 @@ fn part_bytes_of(len: u64, asked: u64) -> u64 {
     len.div_ceil(MOST_PARTS).div_ceil(MIB).saturating_mul(MIB)
 }
 
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-/// The bytes that hexadecimal digits stand for; `None` when they are none, or not so many.
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let text = text.as_bytes();
-    if text.len() != N * 2 {
-        return None;
-    }
-    let digit = |c: u8| (c as char).to_digit(16).map(|d| d as u8);
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,13 +305,5 @@ mod tests {
         assert_eq!(part_bytes_of(16_000 * MIB, 16 * MIB), 16 * MIB);
         assert_eq!(part_bytes_of(16_000 * MIB + 1, 16 * MIB), 17 * MIB);
         assert_eq!(part_bytes_of(u64::MAX, 16 * MIB), 16 * MIB);
-    }
-
-    #[test]
-    fn hexadecimal_digits_are_read_back() {
-        assert_eq!(unhex::<2>("0aFf"), Some([10, 255]));
-        for bad in ["0aF", "0aFg", "+1+1", ""] {
-            assert_eq!(unhex::<2>(bad), None, "{bad}");
-        }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn sha256(file: &dyn File) -> std::io::Result<String> {
         sum.update(&buffer[..n]);
         at += n as u64;
     }
-    Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::hex::hex(&sum.finalize()))
 }
 
 /// The options have been refused.

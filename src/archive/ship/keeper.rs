@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::archive::life::{self, Entry, Life, Stage};
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 use crate::io::clock::Clock;
 use crate::io::Directory;
 use crate::log::{take_lock_of, Lock};
@@ -198,7 +199,7 @@ impl Keeper {
         let options = WriterOptions {
             name: self.log.clone(),
             content_type: life::CONTENT_TYPE.to_owned(),
-            parameters: BTreeMap::from([(life::LOG_ID.to_owned(), life::hex(&self.log_id))]),
+            parameters: BTreeMap::from([(life::LOG_ID.to_owned(), hex(&self.log_id))]),
             file_mode: self.file_mode,
             ..WriterOptions::default()
         };

@@ -10,6 +10,7 @@ use super::{here as failed_here, ShipMonitor, ShipReport, ShipState, Shipped, Sh
 use crate::archive::life::{Entry, Stage};
 use crate::archive::{compress_segment, sweep, CompressOptions};
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 use crate::io::Access;
 use crate::log::names;
 use crate::store::{confirm, stopped, Again, Answer, Confirmed, Failure, Monitor, Store, Stored, Sums, Upload};
@@ -317,7 +318,7 @@ impl Shipper {
             "the store holds another object of this name ({length}; the segment here has {} bytes and the SHA-256 {}): it is \
              left as it is",
             sums.bytes,
-            crate::archive::life::hex(&sums.sha256)
+            hex(&sums.sha256)
         );
         Failure { error: self.of_object(Kind::Mismatch, &reason, name), again: Again::WhenMended }
     }

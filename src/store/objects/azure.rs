@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::prelude::{Engine as _, BASE64_STANDARD};
 use bytes::Bytes;
 use http::header::{HeaderValue, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use http::Request;
@@ -13,7 +14,7 @@ use object_store::multipart::PartId;
 use object_store::path::Path as ObjectPath;
 use object_store::ClientOptions;
 
-use super::connector::{base64, no_retries, Connector};
+use super::connector::{no_retries, Connector};
 use super::lists::Unfinished;
 use super::{not_opened, refusal_of, ObjectsStore, Vendor};
 use crate::error::{Error, Result};
@@ -122,7 +123,7 @@ impl Vendor for Azure {
     }
 
     async fn complete(&self, path: &ObjectPath, _id: &str, parts: Vec<PartId>, sha256: &str) -> Result<(), Refusal> {
-        let latest = |part: &PartId| format!("<Latest>{}</Latest>", base64(part.content_id.as_bytes()));
+        let latest = |part: &PartId| format!("<Latest>{}</Latest>", BASE64_STANDARD.encode(&part.content_id));
         let list: String = parts.iter().map(latest).collect();
         let body = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{list}</BlockList>");
         let request = Request::put(self.url_of(path, "?comp=blocklist"))

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::prelude::{Engine as _, BASE64_STANDARD};
 use http::header::{HeaderName, HeaderValue};
 use http::Method;
 use object_store::client::{
@@ -61,7 +62,7 @@ impl HttpService for Connector {
             }
         }
         if self.send_md5 && head.method == Method::PUT {
-            if let Ok(md5) = BODY_MD5.try_with(|md5| base64(md5)) {
+            if let Ok(md5) = BODY_MD5.try_with(|md5| BASE64_STANDARD.encode(md5)) {
                 if let Ok(value) = HeaderValue::from_str(&md5) {
                     head.headers.insert(HeaderName::from_static("content-md5"), value);
                 }
@@ -88,35 +89,8 @@ async fn pieces(mut body: object_store::client::HttpRequestBody) -> Result<Body,
     Ok(pieces)
 }
 
-/// Base 64, with padding (RFC 4648).
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let value = three.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for i in 0..4 {
-            let digit = DIGITS[(value >> (18 - 6 * i)) as usize & 63];
-            text.push(if i <= three.len() { digit as char } else { '=' });
-        }
-    }
-    text
-}
-
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connector")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64(&[0xff, 0xef, 0xfe]), "/+/+");
     }
 }

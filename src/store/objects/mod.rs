@@ -23,12 +23,12 @@ use object_store::{Attribute, GetOptions, GetRange, ObjectStore};
 
 use super::http::{side_by_side, Refusal, Runtime};
 use super::open::Address;
-use super::sums::unhex;
 use super::{
     check_name, check_ranges, of_one_version, replaced, url_of, Answer, Failure, Listed, Stat, Store, StoreOptions,
     Stored, Upload,
 };
 use crate::error::{Error, Kind, Result};
+use crate::hex::unhex;
 
 pub(super) use azure::open as open_azure;
 pub(super) use google::open as open_google;

@@ -2,7 +2,8 @@
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode, NON_ALPHANUMERIC};
 
-use crate::store::sums::{hex, Sums};
+use crate::hex::hex;
+use crate::store::sums::Sums;
 
 /// An upload in parts that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]

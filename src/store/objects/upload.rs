@@ -15,9 +15,9 @@ use super::connector::with_md5;
 use super::token::Token;
 use super::{refusal_of, ObjectsStore};
 use crate::error::Error;
+use crate::hex::hex;
 use crate::store::directory::changed;
 use crate::store::http::Refusal;
-use crate::store::sums::hex;
 use crate::store::{stopped, Answer, Failure, Stored, Upload};
 
 /// How often somebody who wants an upload to stop is asked.

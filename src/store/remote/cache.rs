@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::hex::hex;
 
 /// How much a cache may hold unless told otherwise.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
@@ -254,10 +255,6 @@ fn range_of(path: &Path) -> Option<Range<u64>> {
 fn is_ours(directory: &Path) -> bool {
     let name = directory.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

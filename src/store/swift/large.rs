@@ -11,10 +11,11 @@ use serde_json::{json, Value};
 
 use super::{Ask, SwiftStore, SHA256};
 use crate::error::Error;
+use crate::hex::hex;
 use crate::io::fill_random;
 use crate::store::http::Refusal;
 use crate::store::objects::{read_part, STOP_CHECK};
-use crate::store::sums::{hex, Sums};
+use crate::store::sums::Sums;
 use crate::store::{check_name, stopped, Answer, Failure, Stored, Upload};
 
 /// An upload in parts that was begun. Which parts are there, the server tells.

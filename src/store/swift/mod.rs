@@ -20,12 +20,12 @@ use super::credentials::Credentials;
 use super::http::{side_by_side, Body, Http, Refusal, Runtime};
 use super::objects::{read_part, until_stopped};
 use super::open::Address;
-use super::sums::{hex, unhex};
 use super::{
     check_name, check_ranges, of_one_version, replaced, url_of, Again, Answer, Failure, Listed, Stat, Store,
     StoreOptions, Stored, Upload,
 };
 use crate::error::{Error, Kind, Result};
+use crate::hex::{hex, unhex};
 
 use auth::Sessions;
 

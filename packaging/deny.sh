@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# cargo-deny over what Cargo.lock lists, by deny.toml: licences, sources, duplicates, and the RustSec advisories.
+#
+# The list of advisories is a git repository. Its copy in target/advisories is brought up to date from github.com, or from the clone whose path is in
+# BINLOG_ADVISORIES; without either an older copy will do, and without any the other checks still run, and this says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=0.20.2
+
+# Two minutes on two processors, once.
+deny=(cargo deny)
+if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $version" ]; then
+  deny=(target/tools/cargo-deny/bin/cargo-deny)
+  if [ "$("${deny[0]}" --version 2>/dev/null)" != "cargo-deny $version" ]; then
+    echo "deny: installing cargo-deny $version" >&2
+    cargo install --locked --quiet --version "$version" --root target/tools/cargo-deny cargo-deny >&2
+  fi
+fi
+[ "${1:-}" != install ] || exit 0
+
+"${deny[@]}" --locked --workspace check --hide-inclusion-graph bans licenses sources
+
+export GIT_TERMINAL_PROMPT=0
+if [ -n "${BINLOG_ADVISORIES:-}" ]; then
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$(realpath "$BINLOG_ADVISORIES").insteadOf"
+  export GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db
+fi
+fetched=yes
+mkdir -p target
+timeout 60 "${deny[@]}" --locked fetch db >target/advisories.log 2>&1 || fetched=no
+copy=$(find target/advisories -maxdepth 1 -name 'advisory-db-*' 2>/dev/null | head -n 1) || true
+if [ -z "$copy" ]; then
+  echo "deny: advisories are NOT checked: their list cannot be fetched, and there is no copy of it (BINLOG_ADVISORIES, docs/decisions/0001)" >&2
+  exit 0
+fi
+[ $fetched = yes ] || echo "deny: the list of advisories cannot be fetched now" >&2
+echo "advisories as of $(git -C "$copy" log -1 --format=%cs)"
+"${deny[@]}" --locked --offline --workspace check --hide-inclusion-graph advisories
