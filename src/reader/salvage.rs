@@ -106,6 +106,22 @@ impl Cursor {
         }
     }
 
+    /// The block at the scanner's place takes more memory than may be used for one, as the error says: it is passed over.
+    pub(super) fn salvage_too_large(&mut self, error: &Error) -> Result<Moved> {
+        let header = match self.scanner.header() {
+            Ok(header) => header,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(bad) => return self.salvage_after(bad),
+        };
+        let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
+        let place = (self.scanner.offset(), header.block_len());
+        self.lose(place, ids, &Malformed::inconsistent(error.reason()))?;
+        self.scanner.skip(&header);
+        self.sealed = false;
+        self.expected = Some(header.next_id());
+        Ok(Moved::Again)
+    }
+
     /// The block's header is good; something else is wrong with it.
     fn salvage_block(&mut self, header: &BlockHeader, bad: Bad) -> Result<Moved> {
         let offset = self.scanner.offset();
@@ -322,7 +338,7 @@ impl Cursor {
         let mut runs: Vec<Run> = vec![];
         let (mut id, mut at) = (header.first_id, 0);
         let mut progress = Progress::new(header.min_time);
-        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::Malformed)? {
+        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
             let touched = bad_pages(bad, at, entry.payload_len as usize);
             at += entry.payload_len as usize;
             if is_event(entry.type_id) {

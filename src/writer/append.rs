@@ -10,12 +10,16 @@ use super::policy::Due;
 use super::stretch::{Rules, Stretch};
 use super::{next_type_number, Shared, TypeNumbers, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::format::draft::{Buffers, Draft, NewEntry};
-use crate::format::limits;
+use crate::format::draft::{Buffers, Draft, NewEntry, Room};
 use crate::format::packed::Run;
+use crate::format::{limits, metadata};
 use crate::io::clock::{Clock, Stopwatch};
-use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, FIRST_NAMED_TYPE};
+use crate::memory;
+use crate::record::{check_metadata, event, is_event, Metadata, NamedType, NewRecord, FIRST_NAMED_TYPE};
 use crate::segment::Block;
+
+/// Bytes that the facts of a DROPPED event take at the most: two numbers and their names.
+const DROPPED_FACTS: usize = 64;
 
 /// What the append lock guards.
 pub(super) struct Filling {
@@ -193,17 +197,22 @@ impl Writer {
         self.shared.patiently(|| self.shared.type_id(name, content_type))
     }
 
-    /// Puts an event of another log in front of the next record, with its time, its metadata and the pair `mark`.
+    /// Puts an event of another log in front of the next record, with its time, its payload, its metadata and the pair
+    /// `mark`.
     pub(crate) fn append_event(
         &self,
         type_id: u32,
         time: i64,
         metadata: &Metadata<'_>,
         mark: (&str, &str),
+        payload: &[u8],
     ) -> Result<()> {
         self.shared.check_usable()?;
-        let facts = MetadataBuf::from_iter(metadata.into_iter().chain([mark]));
-        let push = || self.shared.push_event(&mut self.shared.append.lock(), type_id, time, facts.as_metadata());
+        let mut pairs = memory::with_room(metadata.as_bytes().len() + mark.0.len() + mark.1.len() + 20)?;
+        pairs.extend_from_slice(metadata.as_bytes());
+        metadata::put(&mut pairs, mark.0, mark.1);
+        let facts = Metadata::from_bytes(&pairs);
+        let push = || self.shared.push_event_with(&mut self.shared.append.lock(), (type_id, time), facts, payload);
         self.shared.patiently(push)
     }
 }
@@ -303,6 +312,7 @@ impl Shared {
         }
         let piece = self.piece(&mut filling)?;
         let id = piece.next_id;
+        piece.blocks.reserve(1, record.payload_len, record.metadata.1.len())?;
         piece.blocks.make_room(id, record.payload_len, now);
         piece.blocks.push(&record.at(now), parts.iter().copied());
         self.placed(filling, id, record.payload_len as u64, now)
@@ -323,6 +333,8 @@ impl Shared {
             self.check_full_just_now()?;
         }
         let compressed = self.compress_large(parts);
+        let mut buffers = Buffers::default();
+        buffers.reserve(Room::of(1, record.metadata.1.len()))?;
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
         if filling.stretch.is_over(now, filling.next_id, 1) {
@@ -342,7 +354,6 @@ impl Shared {
         let mut output = self.output.lock();
         self.drain_into(&mut output)?;
         let id = filling.next_id;
-        let mut buffers = Buffers::default();
         let mut draft = Draft::new(id, &mut buffers, 0);
         draft.push(&record.at(now), &mut buffers);
         buffers.settle();
@@ -369,11 +380,13 @@ impl Shared {
             return None;
         }
         let mut shorter = vec![];
-        let joined;
+        let mut joined = vec![];
         let whole = match parts {
             [whole] => whole,
             parts => {
-                joined = parts.concat();
+                // Without memory to compress it in, it is written as it is.
+                memory::reserve_exact(&mut joined, parts.iter().map(|part| part.len()).sum()).ok()?;
+                parts.iter().for_each(|part| joined.extend_from_slice(part));
                 &joined[..]
             }
         };
@@ -423,6 +436,7 @@ impl Shared {
             self.turn_if_over(&mut filling, now, count);
         }
         let piece = self.piece(&mut filling)?.blocks;
+        piece.reserve(count as usize, payload as usize, metadata as usize)?;
         piece.make_room(first, payload as usize, now);
         for run in runs {
             let record = run.first;
@@ -494,18 +508,30 @@ impl Shared {
         time: i64,
         metadata: Metadata<'_>,
     ) -> Result<()> {
+        self.push_event_with(filling, (type_id, time), metadata, &[])
+    }
+
+    fn push_event_with(
+        &self,
+        filling: &mut MutexGuard<'_, Filling>,
+        (type_id, time): (u32, i64),
+        metadata: Metadata<'_>,
+        payload: &[u8],
+    ) -> Result<()> {
         let pairs = metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
         let Current { blocks, next_id } = self.piece(filling)?;
-        blocks.make_room(next_id, 0, time);
-        blocks.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, std::iter::empty());
+        blocks.reserve(1, payload.len(), pairs.len())?;
+        blocks.make_room(next_id, payload.len(), time);
+        blocks.push(&NewEntry { type_id, time, metadata, payload_len: payload.len() }, std::iter::once(payload));
         Ok(())
     }
 
     /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
     pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
         let Filling { piece: Some(piece), next_id, .. } = &mut *filling else { return false };
-        if self.drops.untold() {
+        // For want of memory it is told later.
+        if self.drops.untold() && piece.reserve(1, 0, DROPPED_FACTS).is_ok() {
             let facts = self.drops.tell();
             let pairs = facts.as_metadata().as_bytes();
             let now = self.options.clock.now_ns();
@@ -548,6 +574,7 @@ impl Shared {
         let facts = named.to_facts();
         let pairs = facts.as_metadata().as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
+        piece.blocks.reserve(1, 0, pairs.len())?;
         piece.blocks.make_room(piece.next_id, 0, now);
         piece.blocks.push(&NewEntry { type_id: event::TYPE, time: now, metadata, payload_len: 0 }, std::iter::empty());
         filling.numbers.insert(name.to_owned(), number);
