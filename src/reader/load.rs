@@ -100,11 +100,17 @@ impl Cursor {
 
     /// Lists the records of the block with this header, if all of them are shown, for those who show them in another order.
     pub(super) fn list_shown(&mut self, header: &BlockHeader) -> Result<(), Bad> {
-        if let Shown::Walk(walk) = &self.shown {
-            let listed = walk.rest(&self.selection, self.scanner.entries(), self.scanner.most_hits(header))?;
-            self.shown = Shown::Hits(listed.ok_or_else(|| self.scanner.too_many(header))?, 0);
-        }
-        Ok(())
+        let Shown::Walk(walk) = &self.shown else { return Ok(()) };
+        let listed = walk.rest(&self.selection, self.scanner.entries(), self.scanner.most_hits(header));
+        let (shown, done) = match listed {
+            Ok(Some(hits)) => (Shown::Hits(hits, 0), Ok(())),
+            // Nothing of it is shown, so that the next call begins with it again.
+            Ok(None) => (Shown::Nothing, Err(self.scanner.too_many(header))),
+            Err(Bad::Io(error)) => (Shown::Nothing, Err(Bad::Io(error))),
+            Err(damaged) => return Err(damaged),
+        };
+        self.shown = shown;
+        done
     }
 
     /// Shows what is wanted of a block, whose entries are loaded, without a list of it.
