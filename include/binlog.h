@@ -68,6 +68,12 @@
 /** The log is another one than was required, or a store holds another object than was shipped. */
 #define BINLOG_E_MISMATCH (-12)
 
+/**
+ * The system has no memory for what a file, the caller or another machine asked for. Nothing was done; the same call may
+ * be tried again. Small allocations of a fixed size are not looked at: where these fail, the process ends.
+ */
+#define BINLOG_E_NO_MEMORY (-13)
+
 /** A defect of the library. The handle must not be used any more, except to close it. */
 #define BINLOG_E_PANIC (-100)
 
@@ -854,8 +860,15 @@ typedef struct binlog_reader_options {
    * the environment has them, or the machine itself.
    */
   const char *credentials;
+  /**
+   * The most memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
+   * decompressed to; what is not read, such as payloads with BINLOG_FILTER_HEADERS, does not count. A block that takes
+   * more is BINLOG_E_TOO_LARGE, and a loss for a reader that salvages. 0 = 4 GiB: every block that a writer makes without
+   * compression. A log from somebody else is better read with less.
+   */
+  uint64_t block_max_bytes;
   /** Must be 0. */
-  uint64_t reserved[2];
+  uint64_t reserved[1];
 } binlog_reader_options;
 
 /** What a segment says about itself. The strings live as long as the reader. */

@@ -31,6 +31,9 @@ pub enum Kind {
     Missed,
     /// The log is another one than was required.
     Mismatch,
+    /// The system has no memory for what a file, a caller or another machine asked for. Nothing was done, and the same
+    /// call may be tried again.
+    NoMemory,
 }
 
 /// What the whole library returns when it fails.
@@ -75,6 +78,8 @@ impl Error {
         let kind = match code {
             Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Kind::NoSpace,
             Some(libc::ENOENT | libc::ENOTDIR) => Kind::NotFound,
+            Some(libc::ENOMEM) => Kind::NoMemory,
+            None if is_no_memory(error) => Kind::NoMemory,
             _ => Kind::Io,
         };
         let mut made = Self::new(kind, format!("cannot {doing}: {error}"));
@@ -167,6 +172,13 @@ impl Error {
     }
 }
 
+/// Whether it is the standard library, or a codec, that found no memory.
+pub(crate) fn is_no_memory(error: &std::io::Error) -> bool {
+    // What zstd says of it, in all of its versions.
+    const ZSTD: &str = "Allocation error : not enough memory";
+    error.kind() == std::io::ErrorKind::OutOfMemory || error.get_ref().is_some_and(|e| e.to_string() == ZSTD)
+}
+
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.path {
@@ -198,6 +210,15 @@ mod tests {
         let error = Error::corrupt("payload page 3 fails its checksum").at_offset(Path::new("a.binlog"), 4096);
         assert_eq!(error.to_string(), "a.binlog: offset 4096: payload page 3 fails its checksum");
         assert_eq!((error.kind(), error.offset()), (Kind::Corrupt, Some(4096)));
+    }
+
+    #[test]
+    fn memory_that_the_system_or_a_codec_does_not_get_is_no_memory() {
+        let of_zstd = std::io::Error::other("Allocation error : not enough memory");
+        let of_std = std::io::ErrorKind::OutOfMemory.into();
+        for error in [std::io::Error::from_raw_os_error(libc::ENOMEM), of_zstd, of_std] {
+            assert_eq!(Error::io(&error, "read").kind(), Kind::NoMemory);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::format::entries::Entry;
-use crate::format::metadata;
+use crate::format::{limits, metadata};
 
 /// The first number of types that were given by name.
 pub const FIRST_NAMED_TYPE: u32 = 1 << 30;
@@ -237,14 +237,13 @@ pub(crate) struct NamedType {
 }
 
 impl NamedType {
-    /// From the facts of a TYPE event; `None` when they are not all there, or the number is not one of a named type.
+    /// From the facts of a TYPE event; `None` when they are not all there or too long, or the number is not one of a named
+    /// type.
     pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
         let number = facts.get("id")?.parse().ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
-        Some(NamedType {
-            number,
-            name: facts.get("name")?.to_owned(),
-            content_type: facts.get("content_type").unwrap_or_default().to_owned(),
-        })
+        let (name, content_type) = (facts.get("name")?, facts.get("content_type").unwrap_or_default());
+        let fits = name.len() + content_type.len() <= limits::TYPE_NAME;
+        fits.then(|| NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() })
     }
 
     /// The facts of its TYPE event.

@@ -37,6 +37,9 @@ const (
 	ErrMissed Status = -11
 	// ErrMismatch says that the log is another one than was required, or that a store holds another object than was shipped.
 	ErrMismatch Status = -12
+	// ErrNoMemory says that the system has no memory for what a file, the caller or another machine asked for. Nothing was
+	// done, and the same call may be tried again.
+	ErrNoMemory Status = -13
 	// ErrPanic says that the library has a defect. The handle can only be closed.
 	ErrPanic Status = -100
 )
@@ -54,6 +57,7 @@ var statusTexts = map[Status][2]string{
 	ErrForked:      {"E_FORKED", "opened before a fork"},
 	ErrMissed:      {"E_MISSED", "records were removed with old segments"},
 	ErrMismatch:    {"E_MISMATCH", "another log than was required, or another object in the store"},
+	ErrNoMemory:    {"E_NO_MEMORY", "no memory"},
 	ErrPanic:       {"E_PANIC", "a defect of the library"},
 }
 

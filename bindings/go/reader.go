@@ -55,6 +55,13 @@ func WithCredentials(file string) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Credentials = file })
 }
 
+// WithBlockMax bounds the memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
+// decompressed to. A block that takes more is [ErrTooLarge], and a loss for a reader that salvages. Without it, 4 GiB are the
+// most: every block that a writer makes without compression. A log from somebody else is better read with less.
+func WithBlockMax(bytes uint64) ReaderOption {
+	return readerOption(func(c *readerConfig) { c.BlockMaxBytes = bytes })
+}
+
 func listenerOf(onLoss func(Loss)) *cbinlog.LossListener {
 	if onLoss == nil {
 		return nil

@@ -119,10 +119,10 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     };
     let (send, heard) = mpsc::sync_channel::<Loss>(1024);
     let on_loss: OnLoss = Arc::new(move |loss| drop(send.send(loss.clone())));
-    let options = args.remote.options(ReaderOptions { on_loss: Some(on_loss.clone()), ..ReaderOptions::default() });
+    let options = args.remote.options(ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() });
     let work = thread::spawn(move || match target {
         Some(target) => binlog::recover_with(source, target, options),
-        None => binlog::recover_in_place(source, Some(on_loss)),
+        None => binlog::recover_in_place_with(source, options),
     });
     let mut progress = Progress::new(Some(total).filter(|_| !args.in_place));
     loop {
@@ -140,7 +140,7 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     })?;
     if !args.no_verify {
         let at = args.target.as_ref().unwrap_or(&args.source);
-        let verdict = verify::verify(at, &Remote::default()).map_err(told)?;
+        let verdict = verify::verify(at, &args.remote).map_err(told)?;
         if let Some(finding) = verdict.findings.first() {
             let line = crate::losses::line(&finding.loss);
             return Err(format!("what was written is not whole: {line}; see `binlog verify {}`", at.display()));

@@ -1,4 +1,4 @@
-//! Logs in object stores: what every command that reads takes for them.
+//! What every command that reads takes: for logs in object stores, and for the memory that reading takes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use clap::Args;
 use crate::args;
 use crate::output::Fail;
 
-/// How a URL is read.
+/// How a log is read, and where it lies in an object store.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Logs in object stores")]
 pub struct Remote {
@@ -22,6 +22,10 @@ pub struct Remote {
     /// File with credentials, as lines of KEY=VALUE, which others may not read (default: the environment, or the machine)
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// The most memory that reading a block may take (default: 4GiB); one that takes more is an error, and a loss where
+    /// reading goes on behind damage
+    #[arg(long, value_name = "SIZE", value_parser = args::size, help_heading = None)]
+    block_max: Option<u64>,
 }
 
 impl Remote {
@@ -32,6 +36,7 @@ impl Remote {
             cache: self.cache.clone().or_else(|| named("BINLOG_CACHE")),
             cache_bytes: self.cache_size.unwrap_or(0),
             credentials: self.credentials.clone(),
+            block_max_bytes: self.block_max.unwrap_or(0),
             ..options
         }
     }

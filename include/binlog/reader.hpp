@@ -182,6 +182,7 @@ struct reader_options {
   std::string cache{};           /* for a log in a store: a directory here that keeps what was fetched; empty: none */
   std::uint64_t cache_bytes = 0; /* what it may hold; 0: 1 GiB */
   std::string credentials{};     /* for a log in a store: a file of KEY=VALUE lines; empty: the environment */
+  std::uint64_t block_max_bytes = 0; /* the most memory that reading a block may take; 0: 4 GiB */
 };
 
 /* How many records of a type a log holds. */
@@ -205,6 +206,7 @@ class reader {
     c.cache = detail::or_null(options.cache);
     c.cache_bytes = options.cache_bytes;
     c.credentials = detail::or_null(options.credentials);
+    c.block_max_bytes = options.block_max_bytes;
     listener_ptr listener;
     std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
     if (options.on_loss) {

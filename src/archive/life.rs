@@ -10,10 +10,11 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::hex::{hex, unhex};
 use crate::io::{self, Access, Directory, MemoryDirectory};
 use crate::log::retention::{Doomed, Ours};
+use crate::memory;
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::reader::Reader;
 use crate::record::{is_event, Metadata, MetadataBuf};
@@ -144,13 +145,14 @@ pub(crate) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Resul
         return Ok(Some(Life { is_damaged: true, ..Life::default() }));
     }
     // A copy, which stays what it is while the file is written, or exchanged for a shorter one.
-    let mut bytes = vec![0; len as usize];
+    let mut bytes = memory::zeros(len as usize)?;
     let n = io::read_full(&*opened, &mut bytes, 0).map_err(|e| Error::io(&e, "read").at(&path))?;
     bytes.truncate(n);
     let copy = MemoryDirectory::new();
     copy.set_contents(&name, bytes);
     match of_copy(copy, &name, log_id) {
         Ok(life) => Ok(life),
+        Err(e) if e.kind() == Kind::NoMemory => Err(e),
         Err(_) => Ok(Some(Life { is_damaged: true, ..Life::default() })),
     }
 }

@@ -323,18 +323,18 @@ pub unsafe extern "C" fn binlog_cursor_close(cursor: *mut binlog_cursor) {
 #[inline]
 fn shown(record: &Record<'_>, headers_only: bool) -> binlog_record {
     let metadata = record.metadata.as_bytes();
-    let no_payload = headers_only && !record.is_event();
     binlog_record {
         id: record.id,
         time_ns: record.time,
-        data: if no_payload { std::ptr::null() } else { record.payload.as_ptr() },
-        len: record.payload_len as usize,
+        data: if headers_only { std::ptr::null() } else { record.payload.as_ptr() },
+        // With a pointer, as many bytes as are there.
+        len: if headers_only { record.payload_len as usize } else { record.payload.len() },
         metadata: metadata.as_ptr(),
         metadata_len: metadata.len(),
         r#type: record.type_id,
         flags: BINLOG_RECORD_TIME
             | if record.is_event() { BINLOG_RECORD_EVENT } else { 0 }
-            | if no_payload { BINLOG_RECORD_NO_PAYLOAD } else { 0 },
+            | if headers_only { BINLOG_RECORD_NO_PAYLOAD } else { 0 },
         reserved: [0; 2],
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn status_of(kind: Kind) -> binlog_status {
         Kind::Forked => BINLOG_E_FORKED,
         Kind::Missed => BINLOG_E_MISSED,
         Kind::Mismatch => BINLOG_E_MISMATCH,
+        Kind::NoMemory => BINLOG_E_NO_MEMORY,
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn kind_of(status: binlog_status) -> Kind {
         BINLOG_E_TOO_LARGE => Kind::TooLarge,
         BINLOG_E_UNSUPPORTED => Kind::Unsupported,
         BINLOG_E_NO_SPACE => Kind::NoSpace,
+        BINLOG_E_NO_MEMORY => Kind::NoMemory,
         // The rest are states of the library's own handles, which no callback can be in.
         _ => Kind::Io,
     }
@@ -209,6 +211,7 @@ pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
         BINLOG_E_FORKED => c"E_FORKED",
         BINLOG_E_MISSED => c"E_MISSED",
         BINLOG_E_MISMATCH => c"E_MISMATCH",
+        BINLOG_E_NO_MEMORY => c"E_NO_MEMORY",
         BINLOG_E_PANIC => c"E_PANIC",
         _ => c"UNKNOWN",
     }

@@ -6,6 +6,7 @@ use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Result};
 use crate::format::metadata;
+use crate::memory;
 
 /// Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
 /// For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
@@ -29,7 +30,7 @@ pub unsafe extern "C" fn binlog_metadata_put(
         guard(std::ptr::null_mut(), || {
             let len = by_mut(len, "len")?;
             let (key, value) = (utf8(key, key_len, "key")?, utf8(value, value_len, "value")?);
-            let mut pair = Vec::with_capacity(key_len + value_len + 10);
+            let mut pair = memory::with_room(key_len.saturating_add(value_len).saturating_add(20))?;
             metadata::put(&mut pair, key, value);
             if buf.is_null() || *len > cap {
                 return Err(Error::invalid("buf is NULL, or more of it is in use than it has"));

@@ -82,7 +82,7 @@ pub unsafe extern "C" fn binlog_packed_next(
                 id: frame.id,
                 time_ns: frame.time,
                 data: if no_payload { std::ptr::null() } else { frame.payload.as_ptr() },
-                len: frame.payload_len as usize,
+                len: if no_payload { frame.payload_len as usize } else { frame.payload.len() },
                 metadata: frame.metadata.as_ptr(),
                 metadata_len: frame.metadata.len(),
                 r#type: frame.type_id,

@@ -242,5 +242,6 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
             path_if_any(given.credentials, "binlog_reader_options.credentials")?,
         )
     };
-    Ok(ReaderOptions { mode, on_loss, require, cache, cache_bytes: given.cache_bytes, credentials })
+    let binlog_reader_options { cache_bytes, block_max_bytes, .. } = given;
+    Ok(ReaderOptions { mode, on_loss, require, cache, cache_bytes, credentials, block_max_bytes })
 }

@@ -46,6 +46,9 @@ pub const BINLOG_E_FORKED: i32 = -10;
 pub const BINLOG_E_MISSED: i32 = -11;
 /// The log is another one than was required, or a store holds another object than was shipped.
 pub const BINLOG_E_MISMATCH: i32 = -12;
+/// The system has no memory for what a file, the caller or another machine asked for. Nothing was done; the same call may
+/// be tried again. Small allocations of a fixed size are not looked at: where these fail, the process ends.
+pub const BINLOG_E_NO_MEMORY: i32 = -13;
 /// A defect of the library. The handle must not be used any more, except to close it.
 pub const BINLOG_E_PANIC: i32 = -100;
 
@@ -317,8 +320,13 @@ pub struct binlog_reader_options {
     /// For a log in a store: a file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL =
     /// the environment has them, or the machine itself.
     pub credentials: *const c_char,
+    /// The most memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
+    /// decompressed to; what is not read, such as payloads with BINLOG_FILTER_HEADERS, does not count. A block that takes
+    /// more is BINLOG_E_TOO_LARGE, and a loss for a reader that salvages. 0 = 4 GiB: every block that a writer makes without
+    /// compression. A log from somebody else is better read with less.
+    pub block_max_bytes: u64,
     /// Must be 0.
-    pub reserved: [u64; 2],
+    pub reserved: [u64; 1],
 }
 
 /// Which records a cursor shows. Zeros show all.

@@ -1,6 +1,7 @@
 //! Compression of single regions of a block. Every block is compressed by itself, so that any can be read alone.
 
 use super::Malformed;
+use crate::memory::{self, NoMemory};
 
 /// How the payload of a block is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Codec {
 pub struct Compressor {
     codec: Codec,
     #[cfg(feature = "zstd")]
-    zstd: Option<zstd::bulk::Compressor<'static>>,
+    zstd: Option<zstd::zstd_safe::CCtx<'static>>,
     #[cfg(feature = "lz4")]
     lz4: lz4_flex::block::CompressTable,
 }
@@ -66,10 +67,7 @@ impl Compressor {
             codec,
             #[cfg(feature = "zstd")]
             zstd: match codec {
-                Codec::Zstd => {
-                    let level = if level == 0 { 1 } else { level };
-                    Some(zstd::bulk::Compressor::with_dictionary(level, dictionary)?)
-                }
+                Codec::Zstd => Some(zstd_compressor(if level == 0 { 1 } else { level }, dictionary)?),
                 _ => None,
             },
             #[cfg(feature = "lz4")]
@@ -82,46 +80,74 @@ impl Compressor {
         self.codec
     }
 
-    /// Compresses `plain` into `out`, whose old contents go. False when that does not make it shorter: then it is to
-    /// be stored as it is.
+    /// Compresses `plain` into `out`, whose old contents go. False when that does not make it shorter, or there is no
+    /// memory to do it in: then it is to be stored as it is.
     pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> bool {
+        self.try_compress(plain, out).unwrap_or(false)
+    }
+
+    /// As [`Self::compress`], for those who would rather hear that there is no memory.
+    pub fn try_compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, NoMemory> {
+        let len = self.compressed_len(plain, out);
+        match len {
+            Ok(Some(len)) if len < plain.len() => {
+                out.truncate(len);
+                Ok(true)
+            }
+            other => {
+                out.clear();
+                other.map(|_| false)
+            }
+        }
+    }
+
+    fn compressed_len(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>, NoMemory> {
         out.clear();
         if plain.is_empty() {
-            return false;
+            return Ok(None);
         }
-        let len = match self.codec {
+        Ok(match self.codec {
             Codec::None => None,
             #[cfg(feature = "lz4")]
             Codec::Lz4 => {
-                out.resize(lz4_flex::block::get_maximum_output_size(plain.len()), 0);
+                memory::resize(out, lz4_flex::block::get_maximum_output_size(plain.len()))?;
                 lz4_flex::block::compress_into_with_table(plain, out, &mut self.lz4).ok()
             }
             #[cfg(feature = "zstd")]
             Codec::Zstd => {
-                out.reserve(zstd::zstd_safe::compress_bound(plain.len()));
-                self.zstd.as_mut().and_then(|zstd| zstd.compress_to_buffer(plain, out).ok())
+                memory::reserve_exact(out, zstd::zstd_safe::compress_bound(plain.len()))?;
+                match self.zstd.as_mut().map(|zstd| zstd.compress2(out, plain)) {
+                    Some(Err(code)) if is_no_memory(code) => return Err(NoMemory { bytes: plain.len() as u64 }),
+                    done => done.and_then(|done| done.ok()),
+                }
             }
             #[allow(unreachable_patterns)]
             _ => None,
-        };
-        match len {
-            Some(len) if len < plain.len() => {
-                out.truncate(len);
-                true
-            }
-            _ => {
-                out.clear();
-                false
-            }
-        }
+        })
     }
+}
+
+/// A zstd compressor. The crate's own ends in a panic where there is no memory for one.
+#[cfg(feature = "zstd")]
+fn zstd_compressor(level: i32, dictionary: &[u8]) -> std::io::Result<zstd::zstd_safe::CCtx<'static>> {
+    let failed = |code| std::io::Error::other(zstd::zstd_safe::get_error_name(code));
+    let mut made = zstd::zstd_safe::CCtx::try_create().ok_or(std::io::ErrorKind::OutOfMemory)?;
+    made.set_parameter(zstd::zstd_safe::CParameter::CompressionLevel(level)).map_err(failed)?;
+    made.load_dictionary(dictionary).map_err(failed)?;
+    Ok(made)
+}
+
+/// Whether this is zstd's word for memory that it did not get.
+#[cfg(feature = "zstd")]
+fn is_no_memory(code: usize) -> bool {
+    crate::error::is_no_memory(&std::io::Error::other(zstd::zstd_safe::get_error_name(code)))
 }
 
 /// Decompresses regions, keeping the codec's tables from one to the next.
 #[derive(Default)]
 pub struct Decompressor {
     #[cfg(feature = "zstd")]
-    zstd: Option<zstd::bulk::Decompressor<'static>>,
+    zstd: Option<zstd::zstd_safe::DCtx<'static>>,
     #[cfg(feature = "zstd")]
     dictionary: Vec<u8>,
 }
@@ -152,16 +178,16 @@ impl Decompressor {
         }
         let got = match codec {
             Codec::None => {
-                out.extend_from_slice(stored);
+                memory::extend(out, stored)?;
                 Some(stored.len())
             }
             #[cfg(feature = "lz4")]
             Codec::Lz4 => {
-                out.resize(len, 0);
+                memory::resize(out, len)?;
                 lz4_flex::block::decompress_into(stored, out).ok()
             }
             #[cfg(feature = "zstd")]
-            Codec::Zstd => self.zstd(stored, len, out),
+            Codec::Zstd => self.zstd(stored, len, out)?,
             #[allow(unreachable_patterns)]
             codec => return Err(Malformed::inconsistent(format!("this build of the library has no codec {codec:?}"))),
         };
@@ -172,19 +198,27 @@ impl Decompressor {
     }
 
     #[cfg(feature = "zstd")]
-    fn zstd(&mut self, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Option<usize> {
+    fn zstd(&mut self, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<Option<usize>, NoMemory> {
+        let refused = |code| if is_no_memory(code) { Err(NoMemory { bytes: len as u64 }) } else { Ok(None) };
         if self.zstd.is_none() {
-            let mut fresh = zstd::bulk::Decompressor::with_dictionary(&self.dictionary).ok()?;
-            fresh.window_log_max(super::limits::ZSTD_WINDOW_LOG).ok()?;
+            let window = zstd::zstd_safe::DParameter::WindowLogMax(super::limits::ZSTD_WINDOW_LOG);
+            let mut fresh = zstd::zstd_safe::DCtx::try_create().ok_or(NoMemory { bytes: len as u64 })?;
+            let ready = fresh.load_dictionary(&self.dictionary).and_then(|_| fresh.set_parameter(window));
+            if let Err(code) = ready {
+                return refused(code);
+            }
             self.zstd = Some(fresh);
         }
         // The frame's own promise is compared before memory is taken for it, and bounds what may be written to it.
         match zstd::zstd_safe::get_frame_content_size(stored) {
             Ok(Some(promised)) if promised == len as u64 => (),
-            _ => return None,
+            _ => return Ok(None),
         }
-        out.reserve_exact(len);
-        self.zstd.as_mut()?.decompress_to_buffer(stored, out).ok()
+        memory::reserve_exact(out, len)?;
+        match self.zstd.as_mut().map(|zstd| zstd.decompress(out, stored)) {
+            Some(Err(code)) => refused(code),
+            done => Ok(done.and_then(|done| done.ok())),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::block::{BlockHeader, BlockKind, ENTRIES_COMPRESSED, HAS_EVENTS, HEADER};
 use super::tally::{Counted, Standing, Tallies, Tally};
 use super::{checksum, entries, varint};
+use crate::memory::{self, NoMemory};
 use crate::record::is_event;
 
 /// The buffers that drafts write to, one after the other: their entries, and what the index will say of them.
@@ -17,9 +18,27 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// With room for so many bytes of entries.
-    pub fn with_capacity(entries: usize) -> Self {
-        Buffers { entries: Vec::with_capacity(entries), ..Buffers::default() }
+    /// With room for so many bytes of entries, if there is memory for it.
+    pub fn with_room(entries: usize) -> Self {
+        let mut buffers = Buffers::default();
+        let _ = buffers.reserve(Need { entries, pairs: 0 });
+        buffers
+    }
+
+    /// Has room for entries, so that pushing them takes no more memory.
+    #[inline(always)]
+    pub fn reserve(&mut self, room: Need) -> Result<(), NoMemory> {
+        let (entries, pairs) = (&self.entries, &self.pairs);
+        match room.entries <= entries.capacity() - entries.len() && room.pairs <= pairs.capacity() - pairs.len() {
+            true => Ok(()),
+            false => self.grow(room),
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, room: Need) -> Result<(), NoMemory> {
+        memory::reserve(&mut self.entries, room.entries)?;
+        memory::reserve(&mut self.pairs, room.pairs)
     }
 
     /// Bytes of entries in all.
@@ -39,6 +58,34 @@ impl Buffers {
         self.tallies.clear();
         self.pairs.clear();
         self.pairs.shrink_to(entries / 8);
+    }
+}
+
+/// What entries take of [`Buffers`] at the most.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    entries: usize,
+    /// Entries with metadata.
+    pairs: usize,
+}
+
+impl Need {
+    /// Bytes of an entry besides its metadata: at most 20, 3 for the number of its pairs, and what is written behind the
+    /// last varint for a moment.
+    const ENTRY: usize = 32;
+
+    /// Of the entries of another block, which take so many bytes there.
+    pub fn as_in(bytes: usize) -> Self {
+        // The times of the first and of the one behind it may take more bytes here. An entry with metadata takes six.
+        Need { entries: bytes.saturating_add(2 * Self::ENTRY), pairs: bytes / 6 }
+    }
+
+    /// Of so many entries with so many bytes of metadata in all.
+    #[inline(always)]
+    pub fn of(entries: usize, metadata: usize) -> Self {
+        // A pair takes two bytes at least.
+        let pairs = entries.min(metadata / 2);
+        Need { entries: entries.saturating_mul(Self::ENTRY).saturating_add(metadata), pairs }
     }
 }
 
@@ -223,7 +270,7 @@ impl Draft {
 /// Has what stands from `from` on stand there so many times.
 fn repeat(buffer: &mut Vec<u8>, from: usize, times: usize) {
     let end = from + (buffer.len() - from) * times;
-    buffer.reserve(end - buffer.len());
+    // Need was reserved for that.
     while buffer.len() < end {
         let more = (buffer.len() - from).min(end - buffer.len());
         buffer.extend_from_within(from..from + more);
@@ -256,6 +303,8 @@ impl Stored<'_> {
 
 /// Appends everything before the payload to `out`: header, page checksums and entries. `compress` may shorten the
 /// entries: it appends the compressed form to its second argument and says whether it did. Returns the block's length.
+///
+/// For want of memory nothing is appended.
 pub fn seal(
     draft: &Draft,
     buffers: &Buffers,
@@ -263,8 +312,11 @@ pub fn seal(
     place: Place,
     compress: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
     out: &mut Vec<u8>,
-) -> u64 {
+) -> Result<u64, NoMemory> {
     let start = out.len();
+    let checksums = 4 * checksum::pages(stored.len());
+    // The first entry stands elsewhere.
+    memory::reserve(out, HEADER + checksums + draft.entries_len() + Need::ENTRY)?;
     out.resize(start + HEADER, 0);
     checksum::put_pages(out, place.marker, stored.parts.iter().copied());
     let entries_at = out.len();
@@ -294,7 +346,7 @@ pub fn seal(
         meta_crc: checksum::crc(place.marker as u32, &out[start + HEADER..]),
     };
     header.encode(place.marker, place.offset, &mut out[start..]);
-    header.block_len()
+    Ok(header.block_len())
 }
 
 #[cfg(test)]
@@ -307,7 +359,7 @@ mod tests {
         let stored = Stored { codec: 0, parts: &[], decoded_len: draft.payload_len() };
         let place = Place { marker: 1, offset: 2, durable_end: 3, last_index: 4 };
         let mut out = vec![];
-        seal(draft, buffers, stored, place, |_, _| false, &mut out);
+        seal(draft, buffers, stored, place, |_, _| false, &mut out).unwrap();
         (out, format!("{:?}", draft.tallies(buffers)))
     }
 

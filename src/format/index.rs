@@ -8,6 +8,7 @@ use super::block::{BlockHeader, BlockKind, HEADER};
 use super::draft::Place;
 use super::tally::Standing;
 use super::{checksum, varint, Malformed};
+use crate::memory::{self, NoMemory};
 use crate::record::{is_event, NamedType};
 
 /// Pages that a located record may touch at most.
@@ -145,9 +146,17 @@ fn times(rows: &[Row]) -> (i64, i64) {
     (min.unwrap_or(0), max.unwrap_or(0))
 }
 
-/// The whole INDEX block at `place`; `next_id` is the id that the next record will have.
-pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> Vec<u8> {
-    let mut out = vec![0; HEADER];
+/// The whole INDEX block at `place`, with these names besides those in `totals`; `next_id` is the id that the next record
+/// will have.
+pub fn encode(
+    window: &Window,
+    totals: &Totals,
+    names: &[NamedType],
+    next_id: u64,
+    place: Place,
+) -> Result<Vec<u8>, NoMemory> {
+    let mut out = memory::with_room(most_bytes(window, totals, names))?;
+    out.resize(HEADER, 0);
     varint::put(&mut out, window.previous);
     varint::put(&mut out, window.from);
     varint::put(&mut out, window.rows.len() as u64);
@@ -163,7 +172,7 @@ pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> V
         put_contents(&mut out, window, row);
         (end, id, time) = (row.end(), row.next_id(), row.min_time);
     }
-    put_totals(&mut out, totals);
+    put_totals(&mut out, totals, names);
     let (min_time, max_time) = times(&window.rows);
     let entries = (out.len() - HEADER) as u32;
     let header = BlockHeader {
@@ -183,7 +192,16 @@ pub fn encode(window: &Window, totals: &Totals, next_id: u64, place: Place) -> V
         meta_crc: checksum::crc(place.marker as u32, &out[HEADER..]),
     };
     header.encode(place.marker, place.offset, &mut out);
-    out
+    Ok(out)
+}
+
+/// No INDEX block of this takes more.
+fn most_bytes(window: &Window, totals: &Totals, names: &[NamedType]) -> usize {
+    // A varint takes 10 bytes.
+    let texts = |names: &[NamedType]| names.iter().map(|it| it.name.len() + it.content_type.len() + 30).sum::<usize>();
+    let counts = totals.counts.as_ref().map_or(0, Vec::len);
+    let rows = 90 * window.rows.len() + 20 * window.types.len() + 48 * window.located.len() + window.filters.len();
+    HEADER + 70 + rows + 20 * (counts + totals.earlier.len()) + texts(&totals.names) + texts(names)
 }
 
 /// The types and pairs of a row: `types << 3 | any_type << 2 | pairs`, where pairs is 0 none, 1 filter, 2 any.
@@ -215,7 +233,7 @@ fn put_contents(out: &mut Vec<u8>, window: &Window, row: &Row) {
     }
 }
 
-fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
+fn put_totals(out: &mut Vec<u8>, totals: &Totals, names: &[NamedType]) {
     match &totals.counts {
         None => varint::put(out, 0),
         Some(counts) => {
@@ -226,8 +244,8 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals) {
             }
         }
     }
-    varint::put(out, totals.names.len() as u64);
-    for named in &totals.names {
+    varint::put(out, (totals.names.len() + names.len()) as u64);
+    for named in totals.names.iter().chain(names) {
         varint::put(out, u64::from(named.number));
         for text in [&named.name, &named.content_type] {
             varint::put(out, text.len() as u64);
@@ -254,7 +272,7 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
     let mut window = Window::new(from.number()?, from.number()?);
     // A row takes 8 bytes at least, so a number that lies costs no memory.
     let rows = from.count(8)?;
-    window.rows.reserve_exact(rows);
+    memory::reserve_exact(&mut window.rows, rows)?;
     let (mut end, mut id, mut time) = (window.from, 1u64, 0i64);
     if window.from > offset || window.previous >= offset.max(1) {
         return Err(wrong());
@@ -318,7 +336,7 @@ fn row(from: &mut Source<'_>, window: &mut Window, (end, id, time): (u64, u64, i
     for _ in 0..contents >> 3 {
         let counted = counted(from, window, &row)?;
         records += if is_event(counted.type_id) { 0 } else { u64::from(counted.count) };
-        window.types.push(counted);
+        memory::push(&mut window.types, counted)?;
     }
     row.has_events = contents & 4 != 0 || window.types[first_type..].iter().any(|counted| is_event(counted.type_id));
     if contents & 4 == 0 {
@@ -332,7 +350,7 @@ fn row(from: &mut Source<'_>, window: &mut Window, (end, id, time): (u64, u64, i
         1 => {
             let len = from.count(1)?;
             let at = window.filters.len();
-            window.filters.extend_from_slice(from.take(len)?);
+            memory::extend(&mut window.filters, from.take(len)?)?;
             Pairs::Filter(at..at + len)
         }
         _ => Pairs::Any,
@@ -363,7 +381,7 @@ fn counted(from: &mut Source<'_>, window: &mut Window, row: &Row) -> Result<Type
                 let bytes = from.take(4)?;
                 *sum = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             }
-            window.located.push(located);
+            memory::push(&mut window.located, located)?;
         }
     }
     Ok(counted)
@@ -373,7 +391,7 @@ fn counts(from: &mut Source<'_>) -> Result<Option<Vec<(u32, u64)>>, Malformed> {
     match from.count(0)? {
         0 => Ok(None),
         n if (n - 1) > from.left() / 2 => Err(wrong()),
-        n => (1..n).map(|_| Ok((from.small()?, from.number()?))).collect::<Result<_, _>>().map(Some),
+        n => memory::collect((1..n).map(|_| Ok((from.small()?, from.number()?)))).map(Some),
     }
 }
 
@@ -385,14 +403,13 @@ fn earlier(from: &mut Source<'_>, offset: u64) -> Result<Vec<Range<u64>>, Malfor
         end = start.checked_add(from.number()?).filter(|&end| end <= offset).ok_or_else(wrong)?;
         Ok(start..end)
     };
-    (0..count).map(|_| block()).collect()
+    memory::collect((0..count).map(|_| block()))
 }
 
 fn names(from: &mut Source<'_>) -> Result<Vec<NamedType>, Malformed> {
     let count = from.count(3)?;
-    (0..count)
-        .map(|_| Ok(NamedType { number: from.small()?, name: from.text()?, content_type: from.text()? }))
-        .collect()
+    let mut named = || Ok(NamedType { number: from.small()?, name: from.text()?, content_type: from.text()? });
+    memory::collect((0..count).map(|_| named()))
 }
 
 fn wrong() -> Malformed {
@@ -436,7 +453,7 @@ impl<'a> Source<'a> {
     fn text(&mut self) -> Result<String, Malformed> {
         let len = self.count(1)?;
         let bytes = self.take(len)?;
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| wrong())
+        Ok(memory::copied_text(std::str::from_utf8(bytes).map_err(|_| wrong())?)?)
     }
 }
 
@@ -511,7 +528,7 @@ mod tests {
             let (window, totals) = sample(rows);
             let window = tidy(window);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let bytes = encode(&window, &totals, 5107, place);
+            let bytes = encode(&window, &totals, &[], 5107, place).unwrap();
             let header = BlockHeader::decode(&bytes, 5, 1 << 40).unwrap();
             assert_eq!(
                 (header.kind, header.block_len(), header.first_id),
@@ -527,14 +544,14 @@ mod tests {
         let (window, totals) = sample(2);
         let window = tidy(window);
         let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-        let bytes = encode(&window, &totals, 300, place);
+        let bytes = encode(&window, &totals, &[], 300, place).unwrap();
         assert!(decode(&bytes[HEADER..], 18_999).is_err(), "a row ends behind the index");
         let mut miscounted = window.clone();
         miscounted.types[0].count += 1;
-        let bytes = encode(&miscounted, &totals, 300, place);
+        let bytes = encode(&miscounted, &totals, &[], 300, place).unwrap();
         assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "the types are more than the records");
         let misplaced = Totals { earlier: vec![64..300, 300..(1 << 40) + 1], ..totals };
-        let bytes = encode(&window, &misplaced, 300, place);
+        let bytes = encode(&window, &misplaced, &[], 300, place).unwrap();
         assert!(decode(&bytes[HEADER..], 1 << 40).is_err(), "an index before this one ends behind it");
     }
 
@@ -544,7 +561,7 @@ mod tests {
             let _ = decode(&bytes, 1 << 40);
             let (window, totals) = sample(5);
             let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
-            let mut bytes = encode(&tidy(window), &totals, 300, place).split_off(HEADER);
+            let mut bytes = encode(&tidy(window), &totals, &[], 300, place).unwrap().split_off(HEADER);
             let at = change % bytes.len();
             bytes[at] = to;
             let _ = decode(&bytes, 1 << 40);

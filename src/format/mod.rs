@@ -15,6 +15,8 @@ pub mod tally;
 pub mod trailer;
 pub mod varint;
 
+use crate::memory::NoMemory;
+
 /// What is wrong with some bytes. The layers above add the file and the offset.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -38,6 +40,9 @@ pub enum Malformed {
     Marker,
     #[error("{0}")]
     Inconsistent(String),
+    /// Nothing is wrong with the bytes.
+    #[error("{0}")]
+    NoMemory(NoMemory),
 }
 
 impl Malformed {
@@ -58,6 +63,8 @@ pub mod limits {
     /// Metadata of one record, in bytes and in pairs.
     pub const METADATA: usize = 16 << 20;
     pub const METADATA_PAIRS: u64 = 65_535;
+    /// The name of a type and its MIME type, in bytes, that a reader takes note of; a writer gives no longer ones.
+    pub const TYPE_NAME: usize = 64 << 10;
     /// Payload of one record unless the writer's options say otherwise, and what an option may say at most.
     pub const RECORD_DEFAULT: u64 = 1 << 30;
     pub const RECORD: u64 = (1 << 31) - 1;

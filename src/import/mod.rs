@@ -247,7 +247,7 @@ impl Importing<'_> {
             return Ok(());
         }
         match self.writer.filter(|_| behind) {
-            Some(writer) => writer.append_event(record.type_id, record.time, &record.metadata, MARK),
+            Some(writer) => writer.append_event(record.type_id, record.time, &record.metadata, MARK, record.payload),
             None => Ok(()),
         }
     }

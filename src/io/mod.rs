@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Kind};
+use crate::error::{is_no_memory, Error, Kind};
 
 pub use fork::ForkMark;
 pub use group::group_number;
@@ -186,7 +186,9 @@ pub trait Watch: Send {
 
 /// Whether reading failed, rather than what was read being no gzip or zstd stream.
 pub(crate) fn is_of_system(error: &std::io::Error) -> bool {
-    error.raw_os_error().is_some() || Error::within(error).is_some_and(|own| own.kind() != Kind::Corrupt)
+    error.raw_os_error().is_some()
+        || is_no_memory(error)
+        || Error::within(error).is_some_and(|own| own.kind() != Kind::Corrupt)
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes came.

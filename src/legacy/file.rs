@@ -9,6 +9,7 @@ use super::translate::{Built, Row, Translator, Verdict};
 use super::window::Window;
 use super::{invalid, Form, Legacy};
 use crate::io::{is_of_system, File};
+use crate::memory;
 use crate::record::Hit;
 
 /// Where blocks begin in what is shown. There is no beginning of a segment before them: the header was made otherwise.
@@ -97,13 +98,13 @@ impl Translated {
         let mut state = self.state.lock();
         let Ok(index) = state.rows.binary_search_by_key(&offset, |row| row.at) else { return Ok(false) };
         self.make(&mut state, index)?;
-        state.current = None;
-        std::mem::swap(&mut state.built.hits, hits);
         if let Some(buffer) = buffer {
             let next = state.rows.get(index + 1).map_or(state.next.source, |next| next.source);
             let len = next - state.rows[index].source;
-            state.translator.window.give(len as usize, buffer);
+            state.translator.window.give(len as usize, buffer)?;
         }
+        state.current = None;
+        std::mem::swap(&mut state.built.hits, hits);
         Ok(true)
     }
 
@@ -143,6 +144,7 @@ impl Translated {
     fn go_on(&self, state: &mut State) -> Result<()> {
         let row = state.next;
         state.current = None;
+        memory::reserve(&mut state.rows, 1)?;
         let (next, verdict) = state.translator.build(row, &mut state.built)?;
         if state.built.len() > 0 {
             state.rows.push(row);
@@ -151,7 +153,7 @@ impl Translated {
         state.next = next;
         if let Some(verdict) = verdict {
             let records = next.first_id - self.first_id;
-            let bytes = state.translator.ending(next, records, &verdict, self.is_last);
+            let bytes = state.translator.ending(next, records, &verdict, self.is_last)?;
             let left = match &verdict {
                 Verdict::Closed | Verdict::Unclosed => 0,
                 Verdict::Torn(_) if !self.is_last => 0,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::format::{limits, metadata};
+use crate::memory::{self, NoMemory};
 
 /// What its type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Item {
     pub metadata: Vec<u8>,
     pub pairs: u64,
     pub payload: Range<usize>,
+    /// There was no memory for what it says: that the parser went on nevertheless says nothing.
+    pub refused: Option<NoMemory>,
 }
 
 impl Default for Item {
@@ -39,6 +42,7 @@ impl Default for Item {
             metadata: vec![],
             pairs: 0,
             payload: 0..0,
+            refused: None,
         }
     }
 }
@@ -70,27 +74,41 @@ impl Item {
         if self.pairs > limits::METADATA_PAIRS {
             return Err(format!("the record has more than {} pairs of metadata", limits::METADATA_PAIRS));
         }
-        metadata::put(&mut self.metadata, &text(key), &text(value));
+        let too_long = || format!("the metadata of the record takes more than {} bytes", limits::METADATA);
+        // Written as text they are no shorter.
+        if key.len() > limits::METADATA || value.len() > limits::METADATA {
+            return Err(too_long());
+        }
+        if let Err(refused) = self.put_text(key, value) {
+            self.refused = Some(refused);
+        }
         match self.metadata.len() <= limits::METADATA {
             true => Ok(()),
-            false => Err(format!("the metadata of the record takes more than {} bytes", limits::METADATA)),
+            false => Err(too_long()),
         }
+    }
+
+    fn put_text(&mut self, key: &[u8], value: &[u8]) -> Result<(), NoMemory> {
+        let (key, value) = (text(key)?, text(value)?);
+        memory::reserve(&mut self.metadata, key.len() + value.len() + 20)?;
+        metadata::put(&mut self.metadata, &key, &value);
+        Ok(())
     }
 }
 
 /// Bytes as text: what is not UTF-8 among them as `\xff`.
-pub fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => bytes
-            .utf8_chunks()
-            .fold(String::new(), |mut out, chunk| {
-                out.push_str(chunk.valid());
-                chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
-                out
-            })
-            .into(),
+pub fn text(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, NoMemory> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(text.into());
     }
+    let len = bytes.utf8_chunks().map(|chunk| chunk.valid().len() + 4 * chunk.invalid().len()).sum();
+    let mut out = String::new();
+    out.try_reserve_exact(len).map_err(|_| NoMemory { bytes: len as u64 })?;
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+    }
+    Ok(out.into())
 }
 
 /// The payload of the longest record that is read.

@@ -16,6 +16,7 @@ use super::protobuf::{self, Broken, Value};
 use super::{invalid, Form, Legacy};
 use crate::format::limits;
 use crate::io::{self, File};
+use crate::memory;
 use crate::record::{event, FIRST_NAMED_TYPE};
 
 pub const MAGIC: &[u8] = b"MFIZZ.COM-BINLOG";
@@ -43,7 +44,7 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
     if len > limits::FILE_HEADER {
         return Err(invalid(format!("a file of the Java binlog tells a header of {len} bytes")));
     }
-    let mut header = vec![0; len];
+    let mut header = memory::zeros(len)?;
     if io::read_full(&*file, &mut header, PREFIX as u64)? < len {
         return Err(invalid("a file of the Java binlog ends within its header"));
     }
@@ -53,10 +54,10 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
     while let Some(field) = protobuf::next(&mut rest).map_err(broken)? {
         match field {
             (1, Value::Fixed64(ms)) => created = Some(ms as i64),
-            (3, Value::Bytes(bytes)) => content_type = Some(text(bytes).into_owned()),
+            (3, Value::Bytes(bytes)) => content_type = Some(text(bytes)?.into_owned()),
             (4, Value::Bytes(bytes)) => {
                 let (key, value) = protobuf::pair(bytes).map_err(broken)?;
-                parameters.insert(text(key).into_owned(), text(value).into_owned());
+                parameters.insert(text(key)?.into_owned(), text(value)?.into_owned());
             }
             (5, Value::Varint(value)) => width = value,
             _ => (),
@@ -144,9 +145,21 @@ fn set_rare_type(type_of: i32, event_id: Option<i32>, event_name: Option<&[u8]>,
     if item.type_of == Type::Name {
         item.name = match (event_id, event_name) {
             (None, _) => format!("type {type_of}"),
-            (Some(other), Some(name)) => format!("event {other} {}", text(name)),
+            (Some(other), Some(name)) => event_name_of(other, name, item),
             (Some(other), None) => format!("event {other}"),
         };
+    }
+}
+
+/// What an event of a later version is called, which is as long as its writer had it.
+fn event_name_of(event_id: i32, name: &[u8], item: &mut Item) -> String {
+    match text(name) {
+        Ok(name) if name.len() <= limits::TYPE_NAME => format!("event {event_id} {name}"),
+        Ok(_) => format!("event {event_id}"),
+        Err(refused) => {
+            item.refused = Some(refused);
+            String::new()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
 use crate::format::draft::Place;
 use crate::format::{checksum, entries, trailer, varint};
+use crate::memory;
 use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
 
 /// A block holds the records that are whole within so many bytes, or one that is longer. They are read at once, and are
@@ -106,6 +107,9 @@ impl Translator {
                     making.take(bytes, item, parse)
                 }
             };
+            if let Some(refused) = item.refused.take() {
+                return Err(refused.into());
+            }
             match step {
                 Step::Record => break None,
                 Step::Malformed(reason) => break Some(Verdict::Corrupt(reason)),
@@ -123,7 +127,8 @@ impl Translator {
         built.head.clear();
         built.payload_len = 0;
         if !built.hits.is_empty() {
-            built.payload_len = put_block(&mut built.hits, &self.pairs, self.place(row), row.first_id, &mut built.head);
+            built.payload_len =
+                put_block(&mut built.hits, &self.pairs, self.place(row), row.first_id, &mut built.head)?;
         }
         Ok((Row { at: row.at + built.len(), ..next }, verdict))
     }
@@ -133,8 +138,8 @@ impl Translator {
     }
 
     /// What stands behind the last block: a trailer, or an event that tells of a torn end which is not the log's.
-    pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> Vec<u8> {
-        match verdict {
+    pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> Result<Vec<u8>> {
+        Ok(match verdict {
             Verdict::Closed => {
                 let trailer = trailer::Trailer { records, last_index: 0 };
                 trailer::encode(trailer, row.first_id, 0, self.place(row)).to_vec()
@@ -145,10 +150,10 @@ impl Translator {
                 let facts = [("offset", row.source.to_string()), ("reason", reason.clone())];
                 let (mut pairs, mut out) = (vec![], vec![]);
                 let hit = event_hit(row.first_id, event::RECOVERED, 0, &MetadataBuf::from_iter(facts), &mut pairs);
-                put_block(&mut [hit], &pairs, self.place(row), row.first_id, &mut out);
+                put_block(&mut [hit], &pairs, self.place(row), row.first_id, &mut out)?;
                 out
             }
-        }
+        })
     }
 }
 
@@ -183,7 +188,10 @@ impl Making<'_> {
         while self.hits.len() < COUNT && self.pairs.len() < METADATA {
             item.clear();
             match parse(&bytes[self.at..], item) {
-                Step::Record => self.push(item),
+                Step::Record => match item.refused {
+                    None => self.push(item),
+                    Some(_) => return Step::Record,
+                },
                 other => return other,
             }
         }
@@ -191,13 +199,17 @@ impl Making<'_> {
     }
 
     #[inline(always)]
-    fn push(&mut self, item: &Item) {
+    fn push(&mut self, item: &mut Item) {
         let type_id = match item.type_of {
             Type::Number(number) => number,
             Type::Name => self.number_of_name(item),
         };
         let from = self.pairs.len();
         if item.pairs > 0 {
+            if let Err(refused) = memory::reserve(self.pairs, item.metadata.len() + 10) {
+                item.refused = Some(refused);
+                return;
+            }
             varint::put(self.pairs, item.pairs);
             self.pairs.extend_from_slice(&item.metadata);
         }
@@ -248,7 +260,7 @@ fn event_hit(id: u64, type_id: u32, time: i64, facts: &MetadataBuf, pairs: &mut 
 /// Appends everything of a block but its payload, and returns that one's length. Places of metadata in `pairs` become
 /// places in the entries. The checksums of the payload's pages are left out: whoever reads the block knows that nothing
 /// was stored that could have changed since.
-fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &mut Vec<u8>) -> usize {
+fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &mut Vec<u8>) -> Result<usize> {
     let (mut payload_len, mut events) = (0, 0);
     let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
     for hit in hits.iter() {
@@ -257,6 +269,8 @@ fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &
         (min_time, max_time) = (min_time.min(hit.time), max_time.max(hit.time));
     }
     let entries_at = HEADER + 4 * checksum::pages(payload_len);
+    // An entry takes at most 20 bytes, and some that are written behind it for a moment.
+    memory::reserve(out, entries_at + 32 * hits.len() + pairs.len())?;
     out.resize(entries_at, 0);
     let mut last_time = min_time;
     for hit in hits.iter_mut() {
@@ -292,5 +306,5 @@ fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &
         meta_crc: checksum::crc(place.marker as u32, &out[HEADER..]),
     };
     header.encode(place.marker, place.offset, out);
-    payload_len
+    Ok(payload_len)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::translate::PIECE;
 use crate::io::{is_of_system, File};
+use crate::memory;
 
 /// Bytes of a compressed file that are read at a time: where it breaks, those of the same read are lost.
 const INFLATED: usize = 32 << 10;
@@ -62,6 +63,8 @@ impl Window {
             // Step by step, so that a length that lies costs no more than the file holds.
             let room = len.min(self.have + self.step).min(most);
             if self.bytes.len() < room {
+                let more = room - self.bytes.len();
+                memory::reserve(&mut self.bytes, more)?;
                 self.bytes.resize(room, 0);
             }
             match self.file.read_at(&mut self.bytes[self.have..room], self.from + self.have as u64) {
@@ -76,14 +79,15 @@ impl Window {
     }
 
     /// Gives the bytes away, in place of those in `other`, and begins behind the first `len` of them.
-    pub fn give(&mut self, len: usize, other: &mut Vec<u8>) {
+    pub fn give(&mut self, len: usize, other: &mut Vec<u8>) -> Result<()> {
         let rest = self.have - len;
         if other.len() < rest {
-            other.resize(rest, 0);
+            memory::resize(other, rest)?;
         }
         other[..rest].copy_from_slice(&self.bytes[len..self.have]);
         std::mem::swap(&mut self.bytes, other);
         (self.have, self.from) = (rest, self.from + len as u64);
+        Ok(())
     }
 
     /// The first `most` bytes of what is there.

@@ -55,7 +55,7 @@ fn predecessor(
     for (_, name) in earlier.iter().rev().take_while(|(sequence, _)| *sequence >= told.sequence) {
         match Segment::open(directory, name, Access::Read) {
             Ok(segment) if segment.header.is_followed_by(told) => return Ok(Some(Arc::new(segment))),
-            Err(e) if e.kind() == Kind::Io => return Err(e),
+            Err(e) if matches!(e.kind(), Kind::Io | Kind::NoMemory) => return Err(e),
             // Another one, or a file that is none.
             _ => (),
         }

@@ -89,7 +89,7 @@ impl<'a> Finding<'a> {
         let segment = match self.shared.open(&**directory, name) {
             Ok(Found::Segment(segment)) => segment,
             // The error that says why not.
-            Ok(_) => Arc::new(Segment::open(&**directory, name, Access::Read)?),
+            Ok(_) => self.shared.bounded(Segment::open(&**directory, name, Access::Read)?),
             Err(error) if error.kind() == Kind::Corrupt => match elders::look(directory, name)? {
                 Some(found) => {
                     self.elders.push(found);
@@ -261,7 +261,8 @@ impl<'a> Finding<'a> {
                 _ => None,
             };
             if let Some(segment) = rescued {
-                self.take(&directory, &Arc::new(segment));
+                let segment = self.shared.bounded(segment);
+                self.take(&directory, &segment);
                 continue;
             }
             let bytes = directory.open(&name, Access::Read).and_then(|file| file.len()).unwrap_or(0);

@@ -86,15 +86,22 @@ struct Elder {
 }
 
 /// What a reader and all its cursors share.
-#[derive(Default)]
 pub(crate) struct Shared {
     require: Required,
+    /// The most memory that may be used for a block.
+    block_max_bytes: u64,
     recent: Mutex<VecDeque<Arc<Segment>>>,
 }
 
 impl Shared {
-    pub fn new(require: Required) -> Self {
-        Shared { require, recent: Mutex::default() }
+    pub fn new(require: Required, block_max_bytes: u64) -> Self {
+        Shared { require, block_max_bytes, recent: Mutex::default() }
+    }
+
+    /// The segment, which has just been opened, for readers.
+    pub fn bounded(&self, mut segment: Segment) -> Arc<Segment> {
+        segment.block_max_bytes = self.block_max_bytes;
+        Arc::new(segment)
     }
 
     /// Opens the segment in a file, and looks whether it is of the required log. The file is as it is listed: it may be
@@ -110,13 +117,14 @@ impl Shared {
             match Segment::open(directory, name, Access::Read) {
                 Ok(segment) => {
                     self.require.check(&segment.header, &segment.path)?;
-                    return Ok(Found::Segment(Arc::new(segment)));
+                    return Ok(Found::Segment(self.bounded(segment)));
                 }
                 Err(e) if e.kind() == Kind::NotFound => {
                     // A symbolic link to nothing stays.
                     let is_gone = directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound);
                     return Ok(if is_gone { Found::Gone } else { Found::Unborn });
                 }
+                Err(e) if e.kind() == Kind::NoMemory => return Err(e),
                 // That has been tried for long enough.
                 Err(e) if directory.is_far() && e.kind() != Kind::Corrupt => return Err(e),
                 Err(_) if is_unborn(directory, name) => return Ok(Found::Unborn),
@@ -301,7 +309,7 @@ impl Slot {
                 },
             },
             Some(rescued) => match Segment::open_rescued(&*self.directory, &self.name, rescued.0.clone(), rescued.1) {
-                Ok(segment) => Arc::new(segment),
+                Ok(segment) => shared.bounded(segment),
                 Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
                 Err(e) => return Err(e),
             },
@@ -320,7 +328,7 @@ impl Slot {
             None => 1,
         };
         let segment = match Segment::open_legacy(&*self.directory, &self.name, &elder.ancestry, first_id) {
-            Ok(segment) => Arc::new(segment),
+            Ok(segment) => shared.bounded(segment),
             Err(e) if e.kind() == Kind::NotFound && self.is_gone() => return Ok(Found::Gone),
             Err(e) => return Err(e),
         };

@@ -51,9 +51,10 @@ pub(crate) struct Unreadable {
 }
 
 impl Snapshot {
-    /// Of nothing, to begin with; every header that is read must say what is required.
-    pub fn empty(require: Required) -> Self {
-        Snapshot { slots: vec![], unreadable: vec![], one_log: true, shared: Arc::new(Shared::new(require)) }
+    /// Of nothing, to begin with; every header that is read must say what is required, and no block may take more memory.
+    pub fn empty(require: Required, block_max_bytes: u64) -> Self {
+        let shared = Arc::new(Shared::new(require, block_max_bytes));
+        Snapshot { slots: vec![], unreadable: vec![], one_log: true, shared }
     }
 
     /// Whether all segments are of one log, so that ids tell which of them a record is in.

@@ -266,6 +266,24 @@ pub struct ReaderOptions {
     /// For a log in an object store: a file of `KEY=VALUE` lines with the credentials, which others must not be able to
     /// read. `None` = the environment has them, or the machine itself.
     pub credentials: Option<PathBuf>,
+    /// The most memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
+    /// decompressed to, payload and entries. A block that takes more is [`crate::Kind::TooLarge`], and a loss for a reader
+    /// that salvages. What is not read does not count, such as the payload when only headers are read. 0 =
+    /// [`DEFAULT_BLOCK_MAX_BYTES`].
+    pub block_max_bytes: u64,
+}
+
+/// Memory that reading a block may take by default: 4 GiB. That is every block that a writer makes without compression,
+/// and every record with it; a log from somebody else is better read with a lower bound.
+pub const DEFAULT_BLOCK_MAX_BYTES: u64 = 4 << 30;
+
+impl ReaderOptions {
+    pub(crate) fn block_max_bytes(&self) -> u64 {
+        match self.block_max_bytes {
+            0 => DEFAULT_BLOCK_MAX_BYTES,
+            most => most,
+        }
+    }
 }
 
 impl fmt::Debug for ReaderOptions {

@@ -182,10 +182,9 @@ impl Cursor {
         let any = moved?;
         if let Shown::Walk(walk) = &mut self.shown {
             // Only hits can be shown in another order.
-            match walk.rest(&self.selection, self.scanner.entries()) {
-                Ok(hits) => self.shown = Shown::Hits(hits, 0),
-                Err(reason) => return Err(self.corrupt(&reason)),
-            }
+            // Only hits can be shown in another order; that these could not be listed is damage.
+            let wrong = walk.rest(&self.selection, self.scanner.entries(), 0).err().map(Bad::into_malformed);
+            return Err(self.corrupt(&wrong.unwrap_or_else(Malformed::miscounted)));
         }
         if let Shown::Hits(hits, _) = &mut self.shown {
             hits.reverse();
@@ -258,7 +257,12 @@ impl Cursor {
             Ok(false) | Err(_) => (),
         }
         let header = self.header_of(row)?;
-        self.load(&header)
+        let any = self.load(&header)?;
+        match self.list_shown(&header) {
+            Err(Bad::Io(error)) => Err(Bad::Io(error)),
+            // Damage is told behind what was shown before.
+            Ok(()) | Err(_) => Ok(any),
+        }
     }
 
     /// A block was not as the index told: once, the segment is mapped without its index, and reading goes on below what

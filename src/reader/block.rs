@@ -4,7 +4,9 @@ use super::filter::Selection;
 use crate::format::block::BlockHeader;
 use crate::format::entries::{Entry, Progress};
 use crate::format::Malformed;
+use crate::memory;
 use crate::record::{is_event, Hit, Metadata, Record};
+use crate::segment::Bad;
 
 /// How far a block is read.
 #[derive(Clone)]
@@ -160,13 +162,16 @@ impl Walk {
         Some(Hit { id, time, type_id, metadata: 0..0, payload_at: from, payload_len })
     }
 
-    /// Every record that is left.
-    pub fn rest(&mut self, selection: &Selection, entries: &[u8]) -> Result<Vec<Hit>, Malformed> {
-        let mut hits = vec![];
-        while let Some(hit) = self.next_hit(selection, entries)? {
-            hits.push(hit);
+    /// Every record that is left; `None` when these are more than `most`.
+    pub fn rest(&self, selection: &Selection, entries: &[u8], most: usize) -> Result<Option<Vec<Hit>>, Bad> {
+        let (mut walk, mut hits) = (self.clone(), vec![]);
+        while let Some(hit) = walk.next_hit(selection, entries)? {
+            if hits.len() == most {
+                return Ok(None);
+            }
+            memory::push(&mut hits, hit)?;
         }
-        Ok(hits)
+        Ok(Some(hits))
     }
 
     /// As [`Self::next`], as places rather than views.

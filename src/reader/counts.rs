@@ -118,7 +118,7 @@ fn count_block(scanner: &mut Scanner, counts: &mut Counts, names: &mut BTreeMap<
         scanner.load_entries(&header)?;
         let mut progress = Progress::new(header.min_time);
         let (mut last, mut run) = (0, 0);
-        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
             if entry.type_id != last {
                 *counts.entry(last).or_default() += std::mem::take(&mut run);
                 last = entry.type_id;

@@ -17,6 +17,7 @@ use crate::format::packed::Frame;
 use crate::format::Malformed;
 use crate::io::Watch;
 use crate::log::{Found, Snapshot, Source};
+use crate::memory::NoMemory;
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::{Hit, Record};
 use crate::segment::{Scanner, Segment};
@@ -204,15 +205,25 @@ impl Cursor {
         let options = ReaderOptions { on_loss: None, ..options.clone() };
         let mut looking = Cursor::new(self.source.clone(), self.snapshot.clone(), &options, &filter)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut ids = VecDeque::new();
-        while forward || ids.len() < most {
-            let want = if forward { usize::MAX } else { most - ids.len() };
+        // From the newest on, only the last of them counts.
+        let kept = if forward { most } else { 1 };
+        let (mut ids, mut count, mut refused) = (VecDeque::new(), 0, None);
+        while forward || count < most {
+            let want = if forward { usize::MAX } else { most - count };
             let seen = looking.next_batch(want, |record| {
-                ids.push_back(record.id);
-                if ids.len() > most {
+                count += 1;
+                if ids.len() == kept {
                     ids.pop_front();
                 }
+                match ids.try_reserve(1) {
+                    Ok(()) if kept > 0 => ids.push_back(record.id),
+                    Ok(()) => (),
+                    Err(_) => refused = Some(NoMemory { bytes: 8 * (ids.len() as u64 + 1) }),
+                }
             });
+            if let Some(refused) = refused {
+                return Err(refused.into());
+            }
             match seen {
                 Ok(0) => break,
                 Ok(_) => (),
@@ -221,8 +232,7 @@ impl Cursor {
                 Err(error) => return Err(error),
             }
         }
-        let first = if forward { ids.front() } else { ids.back() };
-        Ok(match (first, most) {
+        Ok(match (ids.front(), most) {
             (Some(&id), 1..) => id,
             (None, 1..) => self.selection.first_id(),
             (_, 0) => looking.tail().next_id.max(self.selection.first_id()),
@@ -289,7 +299,7 @@ impl Cursor {
                 flags: flag::TIME | event | no_payload,
                 metadata: record.metadata.as_bytes(),
                 payload: record.payload,
-                payload_len: record.payload_len,
+                payload_len: if no_payload == 0 { record.payload.len() as u32 } else { record.payload_len },
             };
             needed = frame.size();
             let Some(room) = buffer.get_mut(len..).and_then(|left| left.get_mut(..needed)) else { return false };

@@ -26,6 +26,9 @@ pub(super) struct Selection {
     hashes: Vec<u32>,
 }
 
+/// An index that tells more places of one block was not made by a writer: the block itself is read.
+const LOCATED_MOST: usize = 16;
+
 impl Selection {
     pub fn new(filter: &Filter) -> Result<Self> {
         if filter.from_id > filter.to_id && filter.to_id.is_some() {
@@ -49,6 +52,10 @@ impl Selection {
 
     pub fn first_id(&self) -> u64 {
         self.from_id
+    }
+
+    pub fn is_newest_first(&self) -> bool {
+        self.filter.newest_first
     }
 
     pub fn headers_only(&self) -> bool {
@@ -217,7 +224,10 @@ impl Selection {
                     && located.standing.time >= self.from_time
                     && self.to_time.is_none_or(|to| located.standing.time < to)
             });
-            found.extend(wanted.map(|&located| (counted.type_id, located)));
+            found.extend(wanted.take(LOCATED_MOST).map(|&located| (counted.type_id, located)));
+            if found.len() >= LOCATED_MOST {
+                return None;
+            }
         }
         found.sort_by_key(|(_, located)| located.standing.ordinal);
         Some(found)

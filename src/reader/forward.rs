@@ -29,6 +29,10 @@ impl Cursor {
         loop {
             let moved = match self.step() {
                 Ok(moved) => moved,
+                Err(Bad::Io(error)) if error.kind() == Kind::TooLarge && self.salvage.is_some() => {
+                    self.salvage_too_large(&error)?
+                }
+                Err(Bad::Io(error)) if error.kind() == Kind::NoMemory => return Err(self.placed(error)),
                 Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
                 Err(Bad::End { left }) if left > 0 && self.turn_back() => Moved::Again,
                 Err(Bad::Malformed(_)) if self.turn_back() => Moved::Again,
@@ -74,7 +78,7 @@ impl Cursor {
             BlockKind::Trailer => {
                 self.scanner.load_entries(&header)?;
                 let ids = header.first_id.wrapping_sub(self.segment().header.first_id);
-                if trailer::decode(self.scanner.entries()).map_err(Bad::Malformed)?.records != ids {
+                if trailer::decode(self.scanner.entries()).map_err(Bad::from)?.records != ids {
                     return Err(Bad::Malformed(Malformed::inconsistent(
                         "the trailer counts other records than there are",
                     )));
@@ -114,7 +118,7 @@ impl Cursor {
             return Ok(());
         }
         self.scanner.load_entries(header)?;
-        let read = index::decode(self.scanner.entries(), self.scanner.offset()).map_err(Bad::Malformed);
+        let read = index::decode(self.scanner.entries(), self.scanner.offset()).map_err(Bad::from);
         read.map(|_| ())
     }
 
@@ -141,6 +145,12 @@ impl Cursor {
             true => format!("the records {expected} to {} are missing", header.first_id - 1),
             false => format!("the block begins with record {}, where {expected} should come", header.first_id),
         }))
+    }
+
+    /// The error with the place of the block at which the scanner stands.
+    pub(super) fn placed(&self, error: Error) -> Error {
+        let segment = self.scanner.segment();
+        error.at_offset(&segment.path, segment.told_offset(self.scanner.offset()))
     }
 
     /// Bytes of the file from the scanner's offset on.

@@ -6,8 +6,13 @@ use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::entries::Progress;
 use crate::format::index::{Located, Row, Window};
+use crate::memory;
 use crate::record::{event, id_after_loss, Hit, Metadata};
 use crate::segment::Bad;
+
+/// So many records of a block are listed when only some are wanted. Where there are more, they are picked out one by one,
+/// of all of the payload: a list takes several times the memory that the entries of small records do.
+const LISTED: usize = 1 << 18;
 
 impl Cursor {
     /// Reads what is wanted of the block with this header, at which the scanner stands; false when nothing is.
@@ -36,7 +41,13 @@ impl Cursor {
             }
         }
         self.scanner.load_entries(header)?;
-        let mut hits = self.hits(header)?;
+        let shows_singly = self.salvage.is_none() && !self.selection.is_newest_first();
+        let most = if shows_singly { LISTED } else { usize::MAX };
+        let mut hits = match self.list(header, most)? {
+            Some(hits) => hits,
+            None if shows_singly => return self.load_many(header, headers_only),
+            None => return Err(self.scanner.too_many(header)),
+        };
         // What is compressed has to be read as a whole, and only in one log does an id say where to go on.
         let first_only = std::mem::take(&mut self.first_only) && header.codec == 0 && self.snapshot.is_one_log();
         if first_only && hits.len() > 1 && !hits[0].is_event() {
@@ -60,7 +71,7 @@ impl Cursor {
     fn load_translated(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
         self.scanner.load_entries(header)?;
         // For the next block, which is going to have about as many.
-        let mut hits = Vec::with_capacity(header.count as usize + 1);
+        let mut hits = memory::with_room(header.count as usize + 1)?;
         if !self.scanner.borrow(&mut hits, self.selection.headers_only())? {
             return Ok(false);
         }
@@ -78,7 +89,39 @@ impl Cursor {
 
     /// The wanted records of a block whose entries are loaded.
     pub(super) fn hits(&self, header: &BlockHeader) -> Result<Vec<Hit>, Bad> {
-        Walk::new(header, &self.selection).rest(&self.selection, self.scanner.entries()).map_err(Bad::Malformed)
+        self.list(header, usize::MAX)?.ok_or_else(|| self.scanner.too_many(header))
+    }
+
+    /// As [`Self::hits`]; `None` when they are more than `most`, or than there may be memory for.
+    fn list(&self, header: &BlockHeader, most: usize) -> Result<Option<Vec<Hit>>, Bad> {
+        let most = most.min(self.scanner.most_hits(header));
+        Walk::new(header, &self.selection).rest(&self.selection, self.scanner.entries(), most)
+    }
+
+    /// Lists the records of the block with this header, if all of them are shown, for those who show them in another order.
+    pub(super) fn list_shown(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let Shown::Walk(walk) = &self.shown else { return Ok(()) };
+        let listed = walk.rest(&self.selection, self.scanner.entries(), self.scanner.most_hits(header));
+        let (shown, done) = match listed {
+            Ok(Some(hits)) => (Shown::Hits(hits, 0), Ok(())),
+            // Nothing of it is shown, so that the next call begins with it again.
+            Ok(None) => (Shown::Nothing, Err(self.scanner.too_many(header))),
+            Err(Bad::Io(error)) => (Shown::Nothing, Err(Bad::Io(error))),
+            Err(damaged) => return Err(damaged),
+        };
+        self.shown = shown;
+        done
+    }
+
+    /// Shows what is wanted of a block, whose entries are loaded, without a list of it.
+    fn load_many(&mut self, header: &BlockHeader, headers_only: bool) -> Result<bool, Bad> {
+        self.first_only = false;
+        if !headers_only {
+            self.scanner.load_payload(header)?;
+        }
+        self.scanner.check_whole(header)?;
+        self.shown = Shown::Walk(Walk::new(header, &self.selection));
+        Ok(true)
     }
 
     /// Reads the pages from the first of these records to the last, or the whole payload when that is hardly more.
@@ -124,7 +167,7 @@ impl Cursor {
     /// lost and are known to be.
     pub(super) fn learn(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let mut progress = Progress::new(header.min_time);
-        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::Malformed)? {
+        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
             let facts = Metadata::from_bytes(entry.metadata);
             match entry.type_id {
                 event::TYPE => self.selection.learn(facts),

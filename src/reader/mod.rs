@@ -99,7 +99,8 @@ impl Reader {
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
-        let snapshot = source.snapshot(&Snapshot::empty(options.require.clone()), options.mode)?;
+        let nothing = Snapshot::empty(options.require.clone(), options.block_max_bytes());
+        let snapshot = source.snapshot(&nothing, options.mode)?;
         if snapshot.slots.is_empty() {
             let nothing = Error::new(Kind::NotFound, "no segment (*.binlog) is here");
             return Err(match &source {

@@ -12,6 +12,7 @@ use crate::format::declaration::FileHeader;
 use crate::format::entries::Progress;
 use crate::format::Malformed;
 use crate::log::{Snapshot, Unreadable};
+use crate::memory::{self, NoMemory};
 use crate::options::{Loss, OnLoss};
 use crate::record::{is_event, Hit};
 use crate::segment::{block_at, last_block, next_block, Bad, Segment};
@@ -104,6 +105,22 @@ impl Cursor {
             Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => Err(error),
             Err(_) => self.salvage_bytes(offset, bad),
         }
+    }
+
+    /// The block at the scanner's place takes more memory than may be used for one, as the error says: it is passed over.
+    pub(super) fn salvage_too_large(&mut self, error: &Error) -> Result<Moved> {
+        let header = match self.scanner.header() {
+            Ok(header) => header,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(bad) => return self.salvage_after(bad),
+        };
+        let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
+        let place = (self.scanner.offset(), header.block_len());
+        self.lose(place, ids, &Malformed::inconsistent(error.reason()))?;
+        self.scanner.skip(&header);
+        self.sealed = false;
+        self.expected = Some(header.next_id());
+        Ok(Moved::Again)
     }
 
     /// The block's header is good; something else is wrong with it.
@@ -313,8 +330,45 @@ impl Cursor {
             let reason = Malformed::Page { page: run.pages.0 };
             self.lose_in(&segment, (payload + from, to - from), Some(run.ids), pages, &reason).map_err(Bad::Io)?;
         }
+        for (first, count) in self.pages_of_events(header, &bad)? {
+            let (from, to) = ((first * PAGE) as u64, ((first + count) * PAGE) as u64);
+            let place = (payload + from, u64::from(header.payload_stored).min(to) - from);
+            let segment = self.segment().clone();
+            let reason = Malformed::Page { page: first };
+            let pages = Some((first as u64, count as u64));
+            self.lose_in(&segment, place, None, pages, &reason).map_err(Bad::Io)?;
+        }
         let good = |hit: &Hit| bad_pages(&bad, hit.payload_at, hit.payload_len as usize).is_empty();
         Ok(hits.into_iter().filter(good).collect())
+    }
+
+    /// Damaged pages that no record touches, which the payloads of events are on: the first and how many, those that follow
+    /// each other together.
+    fn pages_of_events(&self, header: &BlockHeader, bad: &[usize]) -> Result<Vec<(usize, usize)>, Bad> {
+        let mut alone: Vec<(usize, usize)> = vec![];
+        let (mut next, mut at) = (0, 0);
+        let mut add = |pages: &[usize]| {
+            for &page in pages {
+                match alone.last_mut().filter(|(first, count)| first + count == page) {
+                    Some((_, count)) => *count += 1,
+                    None => memory::push(&mut alone, (page, 1))?,
+                }
+            }
+            Ok::<(), NoMemory>(())
+        };
+        let mut progress = Progress::new(header.min_time);
+        while let Some(entry) = progress.next(self.scanner.entries())? {
+            let len = entry.payload_len as usize;
+            if len > 0 && !is_event(entry.type_id) {
+                let from = bad.partition_point(|&page| page < at / PAGE);
+                let to = bad.partition_point(|&page| page < (at + len).div_ceil(PAGE));
+                add(&bad[next..from.max(next)])?;
+                next = to.max(next);
+            }
+            at += len;
+        }
+        add(&bad[next..])?;
+        Ok(alone)
     }
 
     /// The records that touch damaged pages, those that follow each other together.
@@ -322,7 +376,7 @@ impl Cursor {
         let mut runs: Vec<Run> = vec![];
         let (mut id, mut at) = (header.first_id, 0);
         let mut progress = Progress::new(header.min_time);
-        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::Malformed)? {
+        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
             let touched = bad_pages(bad, at, entry.payload_len as usize);
             at += entry.payload_len as usize;
             if is_event(entry.type_id) {
@@ -335,7 +389,9 @@ impl Cursor {
                         run.pages.1 += touched.iter().filter(|&&page| page > run.last_page).count();
                         run.last_page = last;
                     }
-                    None => runs.push(Run { ids: (id, id), pages: (first, touched.len()), last_page: last }),
+                    None => {
+                        memory::push(&mut runs, Run { ids: (id, id), pages: (first, touched.len()), last_page: last })?
+                    }
                 }
             }
             id += 1;

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::format::block::BlockKind;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
-use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, Need, NewEntry};
 use crate::io::{self, clock, Directory};
+use crate::memory::{self, NoMemory};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, Record};
 use crate::segment::{Appender, Bad, Block, Scanner, Segment};
 
@@ -23,6 +24,8 @@ pub(super) struct Batch {
     records: Vec<Copied>,
     metadata: Vec<u8>,
     payload: Vec<u8>,
+    /// There was no memory for one of them.
+    refused: Option<NoMemory>,
 }
 
 struct Copied {
@@ -35,16 +38,28 @@ struct Copied {
 
 impl Batch {
     pub fn push(&mut self, record: &Record<'_>) {
+        if let Err(refused) = self.copy(record) {
+            self.refused = Some(refused);
+        }
+    }
+
+    fn copy(&mut self, record: &Record<'_>) -> Result<(), NoMemory> {
         let from = self.metadata.len();
-        self.metadata.extend_from_slice(record.metadata.as_bytes());
-        self.payload.extend_from_slice(record.payload);
-        self.records.push(Copied {
+        memory::extend(&mut self.metadata, record.metadata.as_bytes())?;
+        memory::extend(&mut self.payload, record.payload)?;
+        let copied = Copied {
             id: record.id,
             time: record.time,
             type_id: record.type_id,
             metadata: from..self.metadata.len(),
             payload_len: record.payload.len(),
-        });
+        };
+        memory::push(&mut self.records, copied)
+    }
+
+    /// Whether all that was pushed is here.
+    pub fn check(&self) -> Result<()> {
+        self.refused.map_or(Ok(()), |refused| Err(refused.into()))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -139,12 +154,19 @@ impl Output {
 
     fn append(&mut self, records: &[Copied], metadata: &[u8], payload: &[u8]) -> Result<()> {
         let mut buffers = Buffers::default();
+        buffers.reserve(Need::of(records.len(), metadata.len()))?;
         let mut draft = Draft::new(records[0].id, &mut buffers, 0);
+        // The payload, without those of entries that are left out.
+        let (mut parts, mut from, mut to) = (vec![], 0, 0);
         for copied in records {
             let pairs = &metadata[copied.metadata.clone()];
             if copied.type_id == event::ROTATE_NEXT && self.is_last {
+                parts.push(&payload[from..to]);
+                to += copied.payload_len;
+                from = to;
                 continue;
             }
+            to += copied.payload_len;
             if copied.type_id == event::TYPE {
                 self.names.extend(NamedType::from_event(Metadata::from_bytes(pairs)));
             }
@@ -161,11 +183,13 @@ impl Output {
         }
         buffers.settle();
         self.records += u64::from(draft.count);
-        self.put(&draft, &buffers, payload)
+        parts.push(&payload[from..to]);
+        parts.retain(|part| !part.is_empty());
+        self.put(&draft, &buffers, &parts)
     }
 
-    fn put(&mut self, draft: &Draft, buffers: &Buffers, payload: &[u8]) -> Result<()> {
-        let block = Block { draft, buffers, parts: &[payload], compressed: None };
+    fn put(&mut self, draft: &Draft, buffers: &Buffers, parts: &[&[u8]]) -> Result<()> {
+        let block = Block { draft, buffers, parts, compressed: None };
         self.appender.append(&[block], &mut self.compressor).map_err(|(_, error)| error)
     }
 }
@@ -195,7 +219,7 @@ pub(super) fn file(directory: &dyn Directory, from: &str, to: &str) -> Result<()
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(to));
     let source = directory.open(from, io::Access::Read).map_err(|e| failed(e, "open"))?;
     let target = directory.create(to, FILE_MODE).map_err(|e| failed(e, "create"))?;
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = memory::zeros(1 << 20)?;
     let mut at = 0;
     loop {
         let n = io::read_full(&*source, &mut buffer, at).map_err(|e| failed(e, "read"))?;

@@ -7,7 +7,7 @@ use super::{directory_of, lock, open};
 use crate::error::Result;
 use crate::io::{Access, Directory};
 use crate::log::{refuse_url, Source};
-use crate::options::ReaderOptions;
+use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
 use crate::segment::{self, Appender, Segment};
 
 /// Writes an INDEX block that covers all of it, and a TRAILER, at the end of each segment of the log whose index is
@@ -30,7 +30,7 @@ pub fn rebuild_index_in(directory: Arc<dyn Directory>) -> Result<Vec<std::path::
 
 fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let directory = directory_of(source)?;
-    let snapshot = open(source)?;
+    let snapshot = open(source, DEFAULT_BLOCK_MAX_BYTES)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let mut written = vec![];
     for old in snapshot.segments() {

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
 use crate::log::{names, refuse_url, take_lock, Slot, Snapshot, Source};
-use crate::options::{Loss, OnLoss, ReaderMode, ReaderOptions, Required};
+use crate::options::{Loss, OnLoss, ReaderMode, ReaderOptions, Required, DEFAULT_BLOCK_MAX_BYTES};
 
 pub use index::{rebuild_index, rebuild_index_in};
 
@@ -88,23 +88,29 @@ pub fn recover_with(source: impl AsRef<Path>, target: impl AsRef<Path>, options:
     let path = target.as_ref();
     refuse_url(path, "write a log")?;
     let source = Source::of(source.as_ref(), &options)?;
+    let bounds = options.block_max_bytes();
     let on_loss = options.on_loss;
     let target = RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
-    recover_to(&source, Arc::new(target), on_loss)
+    recover_to(&source, Arc::new(target), on_loss, bounds)
 }
 
 /// As [`recover`], over directories of the caller's making.
 pub fn recover_in(source: Arc<dyn Directory>, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_to(&Source::Directory(source), target, on_loss)
+    recover_to(&Source::Directory(source), target, on_loss, DEFAULT_BLOCK_MAX_BYTES)
 }
 
-fn recover_to(source: &Source, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+fn recover_to(
+    source: &Source,
+    target: Arc<dyn Directory>,
+    on_loss: Option<OnLoss>,
+    block_max_bytes: u64,
+) -> Result<Recovery> {
     let listed = target.list().map_err(|e| Error::io(&e, "list").at(target.path()))?;
     if listed.iter().any(|name| names::is_segment(name)) {
         return Err(Error::invalid("the target holds segments already").at(target.path()));
     }
     let losses = Losses::new(on_loss);
-    let snapshot = open(source)?;
+    let snapshot = open(source, block_max_bytes)?;
     let plan = rewrite::Plan::everything(&snapshot);
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &target, &losses)?;
     target.sync().map_err(|e| Error::io(&e, "sync").at(target.path()))?;
@@ -120,19 +126,26 @@ fn recover_to(source: &Source, target: Arc<dyn Directory>, on_loss: Option<OnLos
 /// [`Kind::NotFound`] when nothing is there, [`Kind::Locked`] when a writer has the log open, [`Kind::Invalid`] for a
 /// pattern, and what the system says.
 pub fn recover_in_place(path: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
+    recover_in_place_with(path, ReaderOptions { on_loss, ..ReaderOptions::default() })
+}
+
+/// As [`recover_in_place`], of a log that is opened with these options: their [`ReaderOptions::on_loss`] and
+/// [`ReaderOptions::block_max_bytes`].
+pub fn recover_in_place_with(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Recovery> {
     refuse_url(path.as_ref(), "recover in place")?;
-    let source = Source::of(path.as_ref(), &ReaderOptions::default())?;
-    recover_there(&source, on_loss)
+    let source = Source::of(path.as_ref(), &options)?;
+    let bounds = options.block_max_bytes();
+    recover_there(&source, options.on_loss, bounds)
 }
 
 /// As [`recover_in_place`], over a directory of the caller's making.
 pub fn recover_in_place_in(directory: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_there(&Source::Directory(directory), on_loss)
+    recover_there(&Source::Directory(directory), on_loss, DEFAULT_BLOCK_MAX_BYTES)
 }
 
-fn recover_there(source: &Source, on_loss: Option<OnLoss>) -> Result<Recovery> {
+fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64) -> Result<Recovery> {
     let directory = directory_of(source)?;
-    let snapshot = open(source)?;
+    let snapshot = open(source, block_max_bytes)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let plan = rewrite::Plan::of_the_damaged(source, &snapshot)?;
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &Losses::new(on_loss))?;
@@ -155,8 +168,9 @@ fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
     }
 }
 
-fn open(source: &Source) -> Result<Snapshot> {
-    let snapshot = source.snapshot(&Snapshot::empty(Required::default()), ReaderMode::Salvage)?;
+fn open(source: &Source, block_max_bytes: u64) -> Result<Snapshot> {
+    let nothing = Snapshot::empty(Required::default(), block_max_bytes);
+    let snapshot = source.snapshot(&nothing, ReaderMode::Salvage)?;
     match snapshot.slots.is_empty() {
         true => Err(Error::new(Kind::NotFound, "no segment (*.binlog) is here")),
         false => Ok(snapshot),

@@ -101,6 +101,7 @@ pub(super) fn rewrite(
             if batch.is_empty() && cursor.next_batch(usize::MAX, |record| batch.push(record))? == 0 {
                 break;
             }
+            batch.check()?;
             // The batch may be of a segment to come.
             if cursor.segment().path != segment.path {
                 break;

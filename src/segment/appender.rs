@@ -1,5 +1,6 @@
 //! The end of a segment at which blocks are written.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::format::codec::Compressor;
 use crate::format::draft::{self, Buffers, Draft, Place, Stored};
 use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
+use crate::memory::{self, NoMemory};
 use crate::record::NamedType;
 
 /// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
@@ -32,6 +34,9 @@ pub(crate) struct Block<'a> {
     /// codec.
     pub compressed: Option<&'a [u8]>,
 }
+
+/// Places of the blocks' heads, ends of the blocks, and their parts.
+type Lists<'a> = (Vec<Range<usize>>, Vec<u64>, Vec<&'a [u8]>);
 
 /// Writes blocks at the end of one segment, and knows exactly how far they are good.
 pub(crate) struct Appender {
@@ -105,8 +110,8 @@ impl Appender {
         self.compress(blocks, compressor);
         let base = self.place();
         self.heads.clear();
-        let mut heads = Vec::with_capacity(blocks.len());
-        let mut ends = Vec::with_capacity(blocks.len());
+        let lists = self.room_for(blocks).map_err(|e| (0, Error::from(e).at(&self.segment.path)))?;
+        let (mut heads, mut ends, mut parts) = lists;
         let mut offset = self.end;
         for (block, compressed) in blocks.iter().zip(&self.compressed) {
             let shorter = block.compressed.unwrap_or(compressed);
@@ -121,11 +126,11 @@ impl Appender {
             };
             let (stored, place) = (Stored { codec, parts, decoded_len }, Place { offset, ..base });
             let from = self.heads.len();
-            offset += draft::seal(block.draft, block.buffers, stored, place, shorten, &mut self.heads);
+            let sealed = draft::seal(block.draft, block.buffers, stored, place, shorten, &mut self.heads);
+            offset += sealed.map_err(|e| (0, Error::from(e).at(&self.segment.path)))?;
             heads.push(from..self.heads.len());
             ends.push(offset);
         }
-        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * blocks.len());
         for ((block, compressed), head) in blocks.iter().zip(&self.compressed).zip(&heads) {
             parts.push(&self.heads[head.clone()]);
             match block.compressed.unwrap_or(compressed) {
@@ -166,7 +171,7 @@ impl Appender {
     /// Writes an INDEX block. `names` are the named types known by now.
     pub fn write_index(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
-        let bytes = self.indexing.encode(names, self.next_id, self.place());
+        let bytes = self.index(names, self.place())?;
         self.write_own(&[&bytes])?;
         self.indexing.wrote(self.end - bytes.len() as u64, self.end);
         self.closed = false;
@@ -185,7 +190,7 @@ impl Appender {
         self.tidy()?;
         if !self.closed {
             let place = self.place();
-            let index = self.indexing.encode(names, self.next_id, place);
+            let index = self.index(names, place)?;
             let index_end = place.offset + index.len() as u64;
             let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: place.offset };
             let place = Place { offset: index_end, last_index: place.offset, ..place };
@@ -212,6 +217,20 @@ impl Appender {
         }
         self.end = end;
         Ok(())
+    }
+
+    /// The INDEX block at this place.
+    fn index(&self, names: &[NamedType], place: Place) -> Result<Vec<u8>> {
+        let index = self.indexing.encode(names, self.next_id, place);
+        index.map_err(|e| Error::from(e).because("cannot write the index").at(&self.segment.path))
+    }
+
+    /// Empty lists with room for what there is to note of the blocks: where their heads stand, where they end, and the
+    /// parts of all. The index gets room for their rows, as nothing may fail when they have been written.
+    fn room_for<'a>(&mut self, blocks: &[Block<'_>]) -> Result<Lists<'a>, NoMemory> {
+        self.indexing.reserve(blocks.len())?;
+        let parts = blocks.iter().map(|block| 1 + block.parts.len().max(1)).sum();
+        Ok((memory::with_room(blocks.len())?, memory::with_room(blocks.len())?, memory::with_room(parts)?))
     }
 
     fn place(&self) -> Place {

@@ -9,6 +9,7 @@ use crate::format::draft::Place;
 use crate::format::filter;
 use crate::format::index::{self, Located, Pairs, Row, Totals, TypeCount, Window};
 use crate::format::tally::Tally;
+use crate::memory::{self, NoMemory};
 use crate::record::{is_event, Metadata, NamedType};
 
 /// An INDEX block is written after so many blocks, or the bytes that the writer's options say: what the rows take in memory, and what finding one record has to decode.
@@ -106,20 +107,30 @@ impl Indexing {
         rows >= WINDOW_ROWS || (rows > 0 && end - self.window.from >= every)
     }
 
-    /// Adds the row of a block; `pairs` is the metadata of each of its records that has any.
+    /// Has room for so many rows more. Before a block is written that is going to have one.
+    pub fn reserve(&mut self, rows: usize) -> Result<(), NoMemory> {
+        memory::reserve(&mut self.window.rows, rows)
+    }
+
+    /// Adds the row of a block, for which there is room; `pairs` is the metadata of each of its records that has any.
     pub fn add<'a>(&mut self, block: &Summary<'_>, pairs: impl Iterator<Item = &'a [u8]>) {
         self.latest = self.latest.map(|latest| latest.max(block.latest));
         let window = &mut self.window;
         let from = window.types.len();
         let mut left = if block.entries_len > LOCATED_FROM_ENTRIES { LOCATED_MOST } else { 0 };
-        for tally in block.tallies.unwrap_or_default() {
+        // The block is there: for want of memory the index tells less of it.
+        let tallies = block.tallies.filter(|tallies| {
+            memory::reserve(&mut window.types, tallies.len()).is_ok()
+                && memory::reserve(&mut window.located, LOCATED_MOST).is_ok()
+        });
+        for tally in tallies.unwrap_or_default() {
             let at = window.located.len();
             let located = block.checksums.is_some_and(|sums| locate(tally, sums, &mut left, &mut window.located));
             let located = located.then_some(at as u32);
             window.types.push(TypeCount { type_id: tally.type_id, count: tally.count, located });
             *self.counts.entry(tally.type_id).or_default() += u64::from(tally.count);
         }
-        self.exact &= block.tallies.is_some() && self.counts.len() <= TYPES_MOST;
+        self.exact &= tallies.is_some() && self.counts.len() <= TYPES_MOST;
         if !self.exact {
             self.counts.clear();
         }
@@ -133,16 +144,17 @@ impl Indexing {
             min_time: block.times.0,
             max_time: block.times.1,
             has_events: window.types[from..].iter().any(|counted| is_event(counted.type_id)),
-            types: block.tallies.map(|_| from..window.types.len()),
+            types: tallies.map(|_| from..window.types.len()),
             pairs,
         });
     }
 
     /// The INDEX block at `place`.
-    pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Vec<u8> {
-        let counts = self.exact.then(|| self.counts.iter().map(|(&type_id, &count)| (type_id, count)).collect());
-        let totals = Totals { counts, names: names.to_vec(), latest: self.latest, earlier: self.written.clone() };
-        index::encode(&self.window, &totals, next_id, place)
+    pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Result<Vec<u8>, NoMemory> {
+        let counts = || memory::collect(self.counts.iter().map(|(&type_id, &count)| Ok((type_id, count))));
+        let counts = self.exact.then(counts).transpose()?;
+        let totals = Totals { counts, names: vec![], latest: self.latest, earlier: self.written.clone() };
+        index::encode(&self.window, &totals, names, next_id, place)
     }
 
     /// Takes note that the INDEX block was written, from `offset` to `end`.
@@ -178,7 +190,11 @@ fn filter_of<'a>(all: impl Iterator<Item = &'a [u8]>, hashes: &mut Vec<u32>, fil
     for pairs in all {
         // Records often come with the metadata of the one before.
         if pairs != before {
-            hashes.extend(Metadata::from_bytes(pairs).into_iter().map(|(key, value)| filter::hash(key, value)));
+            for (key, value) in Metadata::from_bytes(pairs) {
+                if memory::push(hashes, filter::hash(key, value)).is_err() {
+                    return Pairs::Any;
+                }
+            }
             before = pairs;
         }
     }
@@ -188,8 +204,10 @@ fn filter_of<'a>(all: impl Iterator<Item = &'a [u8]>, hashes: &mut Vec<u32>, fil
     match filter::build(hashes) {
         Some(filter) => {
             let from = filters.len();
-            filters.extend_from_slice(&filter);
-            Pairs::Filter(from..filters.len())
+            match memory::extend(filters, &filter) {
+                Ok(()) => Pairs::Filter(from..filters.len()),
+                Err(_) => Pairs::Any,
+            }
         }
         None => Pairs::Any,
     }

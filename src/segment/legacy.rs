@@ -66,6 +66,7 @@ impl Segment {
             is_rescued: false,
             translated: Some(translated),
             is_ours: AtomicBool::new(false),
+            block_max_bytes: u64::MAX,
             cache: map::Cache::default(),
         })
     }

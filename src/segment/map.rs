@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::recover::load_index;
+use super::recover::{load_index, unusable};
 use super::tail::last_block;
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
@@ -13,6 +13,7 @@ use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::entries::Progress;
 use crate::format::index::{self, Pairs, Row, Window};
 use crate::format::{trailer, Malformed};
+use crate::memory;
 use crate::record::{event, Metadata, NamedType};
 
 /// Rows that are kept decoded for the next question: about 2 MB.
@@ -235,8 +236,8 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
         }
         Some(_) => {
             let header = scanner.header()?;
-            scanner.load_entries(&header)?;
-            let (begins, previous) = index::decode_reach(scanner.entries()).map_err(Bad::Malformed)?;
+            scanner.load_entries(&header).map_err(unusable)?;
+            let (begins, previous) = index::decode_reach(scanner.entries()).map_err(Bad::from)?;
             (header, begins, previous)
         }
     };
@@ -281,7 +282,7 @@ fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
 fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
     scanner.load_entries(header)?;
     let mut progress = Progress::new(header.min_time);
-    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? {
+    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
         let named = (entry.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(entry.metadata)));
         names.extend(named.flatten().filter(|named| !names.contains(named)));
     }
@@ -313,7 +314,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
         };
         if header.kind == BlockKind::Records {
             if header.has_events() {
-                match learn_names(&mut scanner, &header, &mut map.names) {
+                match learn_names(&mut scanner, &header, &mut map.names).map_err(unusable) {
                     // Damage comes up when the block is read.
                     Ok(()) | Err(Bad::Malformed(_) | Bad::End { .. }) => (),
                     Err(Bad::Io(error)) => return Err(error),
@@ -325,7 +326,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
             part.min_time = part.min_time.min(header.min_time);
             part.max_time = part.max_time.max(header.max_time);
             part.next_id = header.next_id();
-            window.rows.push(Row {
+            let row = Row {
                 offset: scanner.offset(),
                 len: header.block_len(),
                 head_len: header.head_len() as u32,
@@ -336,7 +337,8 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
                 types: None,
                 has_events: header.has_events(),
                 pairs: Pairs::Any,
-            });
+            };
+            memory::push(&mut window.rows, row).map_err(|e| Error::from(e).at(&segment.path))?;
         }
         scanner.skip(&header);
         part.to = scanner.offset() + header.block_len();

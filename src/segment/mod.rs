@@ -21,6 +21,7 @@ use crate::format::declaration::{self, FileHeader};
 use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
 use crate::legacy::Translated;
+use crate::memory;
 
 pub(crate) use appender::{Appender, Block, LAST_STEP};
 pub(crate) use latest::latest_time;
@@ -49,6 +50,8 @@ pub(crate) struct Segment {
     pub translated: Option<Arc<Translated>>,
     /// This process holds the writer's lock itself, through another handle, to recover the segment.
     pub is_ours: AtomicBool,
+    /// The most memory that may be used for one of its blocks. Readers are told how much; who writes the log is not.
+    pub block_max_bytes: u64,
     cache: map::Cache,
 }
 
@@ -71,6 +74,7 @@ impl Segment {
             is_rescued: false,
             translated: None,
             is_ours: AtomicBool::new(false),
+            block_max_bytes: u64::MAX,
             cache: map::Cache::default(),
         })
     }
@@ -90,6 +94,7 @@ impl Segment {
             is_rescued: true,
             translated: None,
             is_ours: AtomicBool::new(false),
+            block_max_bytes: u64::MAX,
             cache: map::Cache::default(),
         })
     }
@@ -112,6 +117,7 @@ impl Segment {
             is_rescued: false,
             translated: None,
             is_ours: AtomicBool::new(false),
+            block_max_bytes: u64::MAX,
             cache: map::Cache::default(),
         })
     }
@@ -162,6 +168,7 @@ fn malformed(reason: &Malformed) -> Error {
         Malformed::Version(..) | Malformed::Transcoder(_) | Malformed::Features(_) | Malformed::Dictionary => {
             Kind::Unsupported
         }
+        Malformed::NoMemory(_) => Kind::NoMemory,
         _ => Kind::Corrupt,
     };
     Error::new(kind, reason.to_string())
@@ -185,7 +192,7 @@ fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
     }
     let need = declaration::segment_start_len(&bytes).map_err(|e| malformed(&e))?;
     if need > bytes.len() && n == 4096 {
-        bytes.resize(need, 0);
+        memory::resize(&mut bytes, need)?;
         let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
         bytes.truncate(n);
     }

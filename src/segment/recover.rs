@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::indexing::{Indexing, Summary};
 use super::tail::{last_block, next_block};
 use super::{is_torn, Bad, Scanner, Segment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::entries::{Entry, Progress};
 use crate::format::index::{self, Totals};
 use crate::format::tally::{Counted, Standing, Tallies};
 use crate::format::Malformed;
+use crate::memory;
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
 /// What a segment was found to hold.
@@ -181,9 +182,17 @@ pub(super) fn load_index(scanner: &mut Scanner) -> Result<(BlockHeader, index::W
     if header.kind != BlockKind::Index {
         return Err(Bad::Malformed(Malformed::inconsistent("no index block is here")));
     }
-    scanner.load_entries(&header)?;
-    let (window, totals) = index::decode(scanner.entries(), scanner.offset()).map_err(Bad::Malformed)?;
+    scanner.load_entries(&header).map_err(unusable)?;
+    let (window, totals) = index::decode(scanner.entries(), scanner.offset()).map_err(Bad::from)?;
     Ok((header, window, totals))
+}
+
+/// An index that takes more memory than may be used for a block is as good as none.
+pub(super) fn unusable(bad: Bad) -> Bad {
+    match bad {
+        Bad::Io(error) if error.kind() == Kind::TooLarge => Bad::Malformed(Malformed::inconsistent(error.reason())),
+        other => other,
+    }
 }
 
 /// The greatest durable end that the blocks from `from` on tell, as far as their headers can be followed.
@@ -244,7 +253,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
 fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
     let (offset, end) = (scanner.offset(), scanner.offset() + header.block_len());
     let read = scanner.load_entries(header);
-    let read = read.and_then(|()| index::decode(scanner.entries(), offset).map_err(Bad::Malformed));
+    let read = read.and_then(|()| index::decode(scanner.entries(), offset).map_err(Bad::from));
     match read {
         Ok((_, totals)) => {
             found.indexing = Indexing::after(offset, end, &totals);
@@ -289,7 +298,7 @@ fn summarize(
     loop {
         let place = (&mut ordinal, &mut payload_at, &mut latest);
         count_short(scanner.entries(), &mut progress, place, (tallies, &mut counted));
-        let Some(entry) = progress.next(scanner.entries()).map_err(Bad::Malformed)? else { break };
+        let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? else { break };
         let standing = || Standing {
             ordinal,
             payload_at: payload_at as u32,
@@ -300,7 +309,7 @@ fn summarize(
         tallies.add(&mut counted, entry.type_id, standing);
         payload_at += u64::from(entry.payload_len);
         if !entry.metadata.is_empty() {
-            pairs.push(entry.metadata);
+            memory::push(&mut pairs, entry.metadata)?;
         }
         if is_event(entry.type_id) {
             event(entry.type_id, Metadata::from_bytes(entry.metadata));
@@ -325,6 +334,7 @@ fn summarize(
         checksums: (header.codec == 0).then(|| scanner.checksums(header)),
         entries_len: header.entries_len as usize,
     };
+    indexing.reserve(1)?;
     indexing.add(&summary, pairs.into_iter());
     Ok(())
 }

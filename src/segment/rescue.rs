@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, HEADER};
 use crate::format::declaration::{FileHeader, Predecessor};
 use crate::io::{self, Access, Directory};
+use crate::memory;
 
 const WINDOW: usize = 1 << 20;
 
@@ -56,13 +57,14 @@ pub(crate) fn rescue(
         is_rescued: true,
         translated: None,
         is_ours: false.into(),
+        block_max_bytes: u64::MAX,
         cache,
     }))
 }
 
 /// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.
 pub(super) fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
-    let mut window = vec![0; WINDOW];
+    let mut window = memory::zeros(WINDOW)?;
     let mut at = 0;
     loop {
         let n = io::read_full(file, &mut window, at)?;

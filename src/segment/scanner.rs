@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{reading, Segment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::block::{self, BlockHeader, BlockKind, ENTRIES_COMPRESSED, HEADER};
 use crate::format::checksum::{self, PAGE};
 use crate::format::codec::Decompressor;
 use crate::format::index::{Located, Row, LOCATED_PAGES};
 use crate::format::Malformed;
 use crate::io;
+use crate::memory::{self, NoMemory};
 use crate::record::Hit;
 
 /// Memory that a scanner keeps for the next block; what a larger block needed goes back.
@@ -25,8 +26,24 @@ pub(crate) enum Bad {
     End { left: u64 },
     /// The bytes are not a block.
     Malformed(Malformed),
-    /// The system failed to read.
+    /// The system failed to read, or has no memory for what is there, or the block takes more than a reader may use.
     Io(Error),
+}
+
+impl From<Malformed> for Bad {
+    fn from(reason: Malformed) -> Self {
+        match reason {
+            // It says nothing about the bytes.
+            Malformed::NoMemory(refused) => Bad::Io(refused.into()),
+            reason => Bad::Malformed(reason),
+        }
+    }
+}
+
+impl From<NoMemory> for Bad {
+    fn from(refused: NoMemory) -> Self {
+        Bad::Io(refused.into())
+    }
 }
 
 impl Bad {
@@ -205,6 +222,7 @@ impl Scanner {
     /// Reads and verifies the entries of the block; [`Self::entries`] shows them until the next header is asked for.
     pub fn load_entries(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let head = header.head_len();
+        self.check_memory(header, self.memory_of_entries(header))?;
         // The next one may be a little longer.
         self.ahead = (head + head / 8).min(64 << 10);
         self.need(head, 0)?;
@@ -214,6 +232,7 @@ impl Scanner {
     /// Reads and verifies the payload too.
     pub fn load_payload(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let (head, total) = (header.head_len(), header.block_len() as usize);
+        self.check_memory(header, self.memory_of(header))?;
         // The next header comes along in the same read.
         self.need(total, HEADER)?;
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
@@ -226,11 +245,73 @@ impl Scanner {
             0 => Some(head..total),
             codec => {
                 let (len, out) = (header.payload_len as usize, &mut self.payload.decoded);
-                self.decompressor.decompress(codec, stored, len, out).map_err(Bad::Malformed)?;
+                self.decompressor.decompress(codec, stored, len, out).map_err(|reason| self.bad(reason))?;
                 None
             }
         };
         Ok(())
+    }
+
+    /// Bytes of memory that it takes to show what the block with this header holds.
+    pub fn memory_of(&self, header: &BlockHeader) -> u64 {
+        let decoded = if header.codec == 0 { 0 } else { u64::from(header.payload_len) };
+        self.memory_of_entries(header) + u64::from(header.payload_stored) + decoded
+    }
+
+    fn memory_of_entries(&self, header: &BlockHeader) -> u64 {
+        let compressed = header.flags & ENTRIES_COMPRESSED != 0;
+        header.head_len() as u64 + if compressed { u64::from(header.entries_len) } else { 0 }
+    }
+
+    /// Refuses the block with this header if it would take more memory than may be used for one.
+    #[inline]
+    fn check_memory(&mut self, header: &BlockHeader, bytes: u64) -> Result<(), Bad> {
+        match bytes <= self.segment.block_max_bytes {
+            true => Ok(()),
+            // What a torn tail claims to take says nothing.
+            false => self.check_whole(header).and_then(|()| Err(self.takes_too_much(bytes))),
+        }
+    }
+
+    /// How many records of the block with this header may be listed, beside all of it.
+    pub fn most_hits(&self, header: &BlockHeader) -> usize {
+        let left = self.segment.block_max_bytes.saturating_sub(self.memory_of(header));
+        usize::try_from(left).unwrap_or(usize::MAX) / size_of::<Hit>()
+    }
+
+    /// A list of the records of the block with this header would take more memory than may be used for a block.
+    pub fn too_many(&self, header: &BlockHeader) -> Bad {
+        self.takes_too_much(self.segment.block_max_bytes.max(self.memory_of(header)).saturating_add(1))
+    }
+
+    #[cold]
+    fn takes_too_much(&self, bytes: u64) -> Bad {
+        let most = self.segment.block_max_bytes;
+        let reason = format!(
+            "the block takes {bytes} bytes of memory to be read, and {most} may be used for one: raise block_max_bytes to \
+             read it"
+        );
+        Bad::Io(self.here(Error::new(Kind::TooLarge, reason)))
+    }
+
+    /// The error with the place of the block.
+    fn here(&self, error: Error) -> Error {
+        error.at_offset(&self.segment.path, self.segment.told_offset(self.offset))
+    }
+
+    fn bad(&self, reason: Malformed) -> Bad {
+        self.placed(Bad::from(reason))
+    }
+
+    fn no_memory(&self, refused: NoMemory) -> Bad {
+        Bad::Io(self.here(refused.into()))
+    }
+
+    fn placed(&self, bad: Bad) -> Bad {
+        match bad {
+            Bad::Io(error) => Bad::Io(self.here(error)),
+            other => other,
+        }
     }
 
     /// Reads as much of the stored payload as is there, and returns the numbers of the pages that are not what they were
@@ -239,9 +320,10 @@ impl Scanner {
         let at = self.offset + header.head_len() as u64;
         let left = self.segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
         let there = u64::from(header.payload_stored).min(left.saturating_sub(at)) as usize;
+        self.check_memory(header, header.head_len() as u64 + there as u64)?;
+        self.payload.decoded.clear();
+        memory::resize(&mut self.payload.decoded, there).map_err(|e| self.no_memory(e))?;
         let out = &mut self.payload.decoded;
-        out.clear();
-        out.resize(there, 0);
         let n = read(&self.segment, out, at)?;
         out.truncate(n);
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
@@ -254,9 +336,10 @@ impl Scanner {
             }
             bytes.is_none_or(|bytes| !checksum::is_page_good(self.segment.header.marker, page, bytes, sum))
         };
-        let bad = (0..checksum::pages(header.payload_stored as usize)).filter(is_bad).collect();
+        let bad =
+            memory::collect((0..checksum::pages(header.payload_stored as usize)).filter(is_bad).map(Ok::<_, Bad>));
         self.payload.stored = None;
-        Ok(bad)
+        bad.map_err(|bad| self.placed(bad))
     }
 
     /// Reads and verifies only the pages of the payload that hold its bytes `wanted`; the payload must be stored as it
@@ -265,8 +348,9 @@ impl Scanner {
         let len = header.payload_stored as usize;
         let pages = wanted.start / PAGE..wanted.end.div_ceil(PAGE);
         let (from, to) = (pages.start * PAGE, len.min(pages.end * PAGE));
+        self.check_memory(header, self.memory_of_entries(header) + (to - from) as u64)?;
+        memory::resize(&mut self.payload.decoded, to - from).map_err(|e| self.no_memory(e))?;
         let out = &mut self.payload.decoded;
-        out.resize(to - from, 0);
         let at = self.offset + (header.head_len() + from) as u64;
         let n = read(&self.segment, out, at)?;
         if n < out.len() {
@@ -308,7 +392,7 @@ impl Scanner {
                 }
             }
             let from = located.standing.payload_at as usize - pages.start * PAGE;
-            out.extend_from_slice(&bytes[from..from + located.standing.payload_len as usize]);
+            memory::extend(out, &bytes[from..from + located.standing.payload_len as usize])?;
         }
         self.payload.stored = None;
         Ok(())
@@ -331,6 +415,7 @@ impl Scanner {
     /// Reads and verifies entries and payload with one read.
     pub fn load(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         self.ahead = 0;
+        self.check_memory(header, self.memory_of(header))?;
         self.need(header.block_len() as usize, HEADER)?;
         self.check_entries(header)?;
         self.load_payload(header)
@@ -353,10 +438,14 @@ impl Scanner {
         let stored = HEADER + header.checksums_len()..head;
         self.entries.stored = if header.flags & ENTRIES_COMPRESSED == 0 {
             Some(stored)
+        } else if header.kind != BlockKind::Records {
+            return Err(Bad::Malformed(Malformed::inconsistent(
+                "the entries are compressed, of a block of another kind",
+            )));
         } else {
             let (len, out) = (header.entries_len as usize, &mut self.entries.decoded);
             let stored = &self.buffer[stored];
-            self.decompressor.decompress(header.codec, stored, len, out).map_err(Bad::Malformed)?;
+            self.decompressor.decompress(header.codec, stored, len, out).map_err(|reason| self.bad(reason))?;
             None
         };
         Ok(())
@@ -402,7 +491,7 @@ impl Scanner {
         while self.have < len {
             let room = (len + extra).min(self.have + STEP.max(self.have));
             if self.buffer.len() < room {
-                self.buffer.resize(room, 0);
+                memory::resize(&mut self.buffer, room).map_err(|e| self.no_memory(e))?;
             }
             let at = self.offset + self.have as u64;
             match self.segment.file.read_at(&mut self.buffer[self.have..room], at) {

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::trailer;
 use crate::io;
+use crate::memory;
 
 const WINDOW: usize = 256 << 10;
 /// Bytes of a marker that may lie before a window while the rest lies in it.
@@ -58,7 +59,7 @@ pub(crate) fn next_block(segment: &Segment, from: u64) -> Result<Option<u64>> {
         }
         // A marker may lie across two windows.
         at += (n - OVERLAP) as u64;
-        window.resize(WINDOW, 0);
+        memory::resize(&mut window, WINDOW)?;
     }
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>
     }
     let marker = segment.header.marker.to_le_bytes();
     let finder = memmem::FinderRev::new(&marker);
-    let mut window = vec![0; WINDOW];
+    let mut window = memory::zeros(WINDOW)?;
     let mut end = len;
     while end > segment.start {
         let at = end.saturating_sub((WINDOW - OVERLAP) as u64).max(segment.start);

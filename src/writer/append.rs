@@ -5,10 +5,11 @@ use super::policy::Due;
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::NewEntry;
-use crate::format::limits;
 use crate::format::packed::Run;
+use crate::format::{limits, metadata};
 use crate::io::sync::atomic::Ordering;
-use crate::record::{check_metadata, Metadata, MetadataBuf, NewRecord};
+use crate::memory;
+use crate::record::{check_metadata, Metadata, NewRecord};
 
 impl Writer {
     /// Appends a record of now, and returns its id. The record is in the writer's memory then; flush, sync or a policy
@@ -57,7 +58,7 @@ impl Writer {
         I::IntoIter: Clone,
     {
         // Gone through once, as it may not show the same twice.
-        let records: Vec<NewRecord<'a>> = records.into_iter().collect();
+        let records = memory::collect(records.into_iter().map(Ok::<NewRecord<'a>, Error>))?;
         let first = self.shared.append_batch(&records);
         self.shared.or_when_full(first, || self.shared.append_batch(&records), || records.len() as u64)
     }
@@ -76,17 +77,22 @@ impl Writer {
         self.shared.patiently(|| self.shared.type_id(name, content_type))
     }
 
-    /// Puts an event of another log in front of the next record, with its time, its metadata and the pair `mark`.
+    /// Puts an event of another log in front of the next record, with its time, its payload, its metadata and the pair
+    /// `mark`.
     pub(crate) fn append_event(
         &self,
         type_id: u32,
         time: i64,
         metadata: &Metadata<'_>,
         mark: (&str, &str),
+        payload: &[u8],
     ) -> Result<()> {
         self.shared.check_usable()?;
-        let facts = MetadataBuf::from_iter(metadata.into_iter().chain([mark]));
-        self.shared.patiently(|| self.shared.room()?.push_event(type_id, time, facts.as_metadata()))
+        let mut pairs = memory::with_room(metadata.as_bytes().len() + mark.0.len() + mark.1.len() + 20)?;
+        pairs.extend_from_slice(metadata.as_bytes());
+        metadata::put(&mut pairs, mark.0, mark.1);
+        let facts = Metadata::from_bytes(&pairs);
+        self.shared.patiently(|| self.shared.room()?.push_event(type_id, time, facts, payload))
     }
 }
 
@@ -172,7 +178,7 @@ impl Shared {
             return self.append_large(record, parts);
         }
         let mut room = self.room_for(record.type_id, 1)?;
-        room.make_room(record.payload_len);
+        room.make_room(1, record.payload_len, record.metadata.1.len())?;
         let now = room.now();
         room.push(&record.at(now), parts.iter().copied());
         self.placed(room)
@@ -256,7 +262,7 @@ impl Shared {
             return Ok(self.append.lock().next_id());
         }
         let mut room = self.room_for(greatest_type, count)?;
-        room.make_room(payload as usize);
+        room.make_room(count as usize, payload as usize, metadata as usize)?;
         let (first, now) = (room.next_id(), room.now());
         for run in runs {
             let record = run.first;

@@ -152,12 +152,19 @@ impl Filling {
     }
 
     /// Puts an event in front of the next record; false when there is no piece.
-    pub fn push_event(&mut self, type_id: u32, time: i64, now: i64, metadata: Metadata<'_>) -> Result<bool> {
+    pub fn push_event(
+        &mut self,
+        type_id: u32,
+        (time, now): (i64, i64),
+        metadata: Metadata<'_>,
+        payload: &[u8],
+    ) -> Result<bool> {
         let pairs = metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
         let Some(piece) = &mut self.piece else { return Ok(false) };
-        piece.make_room(self.next_id, 0, now);
-        piece.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, std::iter::empty());
+        piece.reserve(1, payload.len(), pairs.len())?;
+        piece.make_room(self.next_id, payload.len(), now);
+        piece.push(&NewEntry { type_id, time, metadata, payload_len: payload.len() }, std::iter::once(payload));
         Ok(true)
     }
 
@@ -243,11 +250,15 @@ impl<'a> Room<'a> {
         self.filling.stretch.is_over(self.now, self.filling.next_id, count)
     }
 
-    /// Begins a new block unless so many bytes of payload more belong into the current one. Before anything is pushed.
+    /// Has memory for so many records with so many bytes of payload and of metadata in all, and begins a new block unless
+    /// they belong into the current one. Before anything is pushed, which cannot fail afterwards.
     #[inline(always)]
-    pub fn make_room(&mut self, payload_len: usize) {
+    pub fn make_room(&mut self, records: usize, payload: usize, metadata: usize) -> Result<()> {
         let (next_id, now) = (self.filling.next_id, self.now);
-        self.piece().make_room(next_id, payload_len, now);
+        let piece = self.piece();
+        piece.reserve(records, payload, metadata)?;
+        piece.make_room(next_id, payload, now);
+        Ok(())
     }
 
     /// Adds a record.
@@ -265,8 +276,8 @@ impl<'a> Room<'a> {
     }
 
     /// Puts an event in front of the next record.
-    pub fn push_event(&mut self, type_id: u32, time: i64, metadata: Metadata<'_>) -> Result<()> {
-        self.filling.push_event(type_id, time, self.now, metadata).map(drop)
+    pub fn push_event(&mut self, type_id: u32, time: i64, metadata: Metadata<'_>, payload: &[u8]) -> Result<()> {
+        self.filling.push_event(type_id, (time, self.now), metadata, payload).map(drop)
     }
 
     /// Gives a type that has no number yet the next one, and names it in the log.
@@ -276,7 +287,7 @@ impl<'a> Room<'a> {
             return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
         }
         let named = NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() };
-        self.push_event(event::TYPE, self.now, named.to_facts().as_metadata())?;
+        self.push_event(event::TYPE, self.now, named.to_facts().as_metadata(), &[])?;
         let names = &mut self.filling.names;
         names.numbers.insert(name.to_owned(), number);
         names.next = number + 1;

@@ -52,11 +52,13 @@ impl Drops {
         self.told.load(Ordering::Acquire) != self.total()
     }
 
-    /// The metadata of the next DROPPED event, which the caller then writes. Under the append lock.
-    pub fn tell(&self) -> MetadataBuf {
+    /// How much the next DROPPED event tells of, and its metadata. The caller writes it and notes that. Under the append
+    /// lock.
+    pub fn tell(&self) -> (u64, MetadataBuf) {
         let total = self.total();
-        let told = self.told.swap(total, Ordering::AcqRel);
-        MetadataBuf::from_iter([("count", (total - told).to_string()), ("total", total.to_string())])
+        let told = self.told.load(Ordering::Acquire);
+        let facts = [("count", (total - told).to_string()), ("total", total.to_string())];
+        (total, MetadataBuf::from_iter(facts))
     }
 }
 
@@ -162,9 +164,11 @@ impl Shared {
             return false;
         }
         if self.drops.untold() {
-            let (facts, now) = (self.drops.tell(), self.options.clock.now_ns());
-            // The library's own pairs are well-formed.
-            let _ = filling.push_event(event::DROPPED, now, now, facts.as_metadata());
+            let (told, facts) = self.drops.tell();
+            let now = self.options.clock.now_ns();
+            if filling.push_event(event::DROPPED, (now, now), facts.as_metadata(), &[]).is_ok() {
+                self.drops.told.store(told, Ordering::Release);
+            }
         }
         true
     }

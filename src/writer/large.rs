@@ -4,8 +4,9 @@ use super::append::Unplaced;
 use super::Shared;
 use crate::error::Result;
 use crate::format::codec::Codec;
-use crate::format::draft::{Buffers, Draft};
+use crate::format::draft::{Buffers, Draft, Need};
 use crate::io::sync::atomic::Ordering;
+use crate::memory;
 use crate::segment::Block;
 
 impl Shared {
@@ -20,6 +21,8 @@ impl Shared {
         }
         self.append.lock().check_type(record.type_id)?;
         let compressed = self.compress_large(parts);
+        let mut buffers = Buffers::default();
+        buffers.reserve(Need::of(1, record.metadata.1.len()))?;
         self.turn_if_now_over();
         self.flush()?;
         let mut filling = self.append.lock();
@@ -36,7 +39,6 @@ impl Shared {
         let mut output = self.output.lock();
         self.drain_into(&mut output, self.given())?;
         let id = filling.next_id();
-        let mut buffers = Buffers::default();
         let mut draft = Draft::new(id, &mut buffers, 0);
         draft.push(&record.at(now), &mut buffers);
         buffers.settle();
@@ -71,11 +73,15 @@ impl Shared {
         if compressor.codec() == Codec::None {
             return shorter;
         }
-        let joined;
+        let mut joined = vec![];
         let whole = match parts {
             [whole] => whole,
             parts => {
-                joined = parts.concat();
+                // Without memory to compress it in, it is written as it is.
+                if memory::reserve_exact(&mut joined, parts.iter().map(|part| part.len()).sum()).is_err() {
+                    return shorter;
+                }
+                parts.iter().for_each(|part| joined.extend_from_slice(part));
                 &joined[..]
             }
         };

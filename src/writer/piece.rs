@@ -1,7 +1,9 @@
 //! What the callers fill and the write stage writes: a few blocks at a time, so that handing over costs little beside
 //! the filling (`docs/performance.md` has the figures).
 
-use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::error::Result;
+use crate::format::draft::{Buffers, Draft, Need, NewEntry};
+use crate::memory;
 
 /// Payload bytes at which a piece is handed over. write(2) is fastest in pieces of 128 to 256 KiB.
 const HAND_OVER: usize = if cfg!(feature = "model") { 0 } else { 256 << 10 };
@@ -24,12 +26,13 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// An empty piece whose blocks end at `block_bytes` of payload.
+    /// An empty piece whose blocks end at `block_bytes` of payload. Where there is no memory for them now,
+    /// [`Self::reserve`] asks for it again.
     pub fn new(block_bytes: usize) -> Self {
-        let payload = Vec::with_capacity(Self::most(block_bytes));
+        let payload = memory::with_room(Self::most(block_bytes)).unwrap_or_default();
         Piece {
             blocks: vec![],
-            buffers: Buffers::with_capacity(16 << 10),
+            buffers: Buffers::with_room(16 << 10),
             payload,
             written: 0,
             block_bytes,
@@ -69,6 +72,25 @@ impl Piece {
 
     pub fn set_bytes_end(&mut self, bytes: u64) {
         self.bytes_end = bytes;
+    }
+
+    /// Has room for so many records with so many bytes of payload and of metadata in all. Before anything of them is
+    /// pushed, so that nothing is taken when there is no memory for it; afterwards pushing them cannot fail.
+    #[inline(always)]
+    pub fn reserve(&mut self, records: usize, payload: usize, metadata: usize) -> Result<()> {
+        if payload > self.payload.capacity() - self.payload.len() {
+            self.grow(payload)?;
+        }
+        Ok(self.buffers.reserve(Need::of(records, metadata))?)
+    }
+
+    #[cold]
+    fn grow(&mut self, payload: usize) -> Result<()> {
+        // As a new piece has it, if there is memory; no more than that, if there is none.
+        let usual = Self::most(self.block_bytes).saturating_sub(self.payload.len());
+        memory::reserve_exact(&mut self.payload, payload.max(usual))
+            .or_else(|_| memory::reserve_exact(&mut self.payload, payload))?;
+        Ok(())
     }
 
     /// Begins a new block unless `payload_len` more bytes belong into the current one. A small record may carry a

@@ -89,7 +89,7 @@ impl Shared {
     /// Puts a heartbeat in front of the next record.
     fn beat(&self, mut room: Room<'_>) -> Result<()> {
         let now = room.now();
-        room.push_event(event::HEARTBEAT, now, Metadata::default())?;
+        room.push_event(event::HEARTBEAT, now, Metadata::default(), &[])?;
         room.into_filling().beat = now;
         Ok(())
     }
@@ -214,7 +214,7 @@ impl Shared {
             filling = match self.room_now(filling) {
                 Ok(mut room) => {
                     let now = room.now();
-                    beaten = room.push_event(event::HEARTBEAT, now, Metadata::default()).is_ok();
+                    beaten = room.push_event(event::HEARTBEAT, now, Metadata::default(), &[]).is_ok();
                     let mut filling = room.into_filling();
                     filling.beat = now;
                     filling

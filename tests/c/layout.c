@@ -81,7 +81,8 @@ AT(binlog_reader_options, require, 40);
 AT(binlog_reader_options, cache, 48);
 AT(binlog_reader_options, cache_bytes, 56);
 AT(binlog_reader_options, credentials, 64);
-AT(binlog_reader_options, reserved, 72);
+AT(binlog_reader_options, block_max_bytes, 72);
+AT(binlog_reader_options, reserved, 80);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);
@@ -332,7 +333,7 @@ STATIC_CHECK(BINLOG_OK == 0 && BINLOG_END == 1 && BINLOG_TIMEOUT == 2 && BINLOG_
 STATIC_CHECK(BINLOG_E_INVALID == -1 && BINLOG_E_IO == -2 && BINLOG_E_CORRUPT == -3 && BINLOG_E_NOT_FOUND == -4);
 STATIC_CHECK(BINLOG_E_LOCKED == -5 && BINLOG_E_TOO_LARGE == -6 && BINLOG_E_UNSUPPORTED == -7);
 STATIC_CHECK(BINLOG_E_FAILED == -8 && BINLOG_E_NO_SPACE == -9 && BINLOG_E_FORKED == -10 && BINLOG_E_PANIC == -100);
-STATIC_CHECK(BINLOG_E_MISSED == -11 && BINLOG_E_MISMATCH == -12);
+STATIC_CHECK(BINLOG_E_MISSED == -11 && BINLOG_E_MISMATCH == -12 && BINLOG_E_NO_MEMORY == -13);
 STATIC_CHECK(BINLOG_CODEC_NONE == 0 && BINLOG_CODEC_LZ4 == 1 && BINLOG_CODEC_ZSTD == 2);
 STATIC_CHECK(BINLOG_RECORD_TIME == 1 && BINLOG_RECORD_EVENT == 2 && BINLOG_RECORD_NO_PAYLOAD == 4);
 STATIC_CHECK(BINLOG_TYPE_NAMED == 0x40000000u && BINLOG_TYPE_EVENT == 0x80000000u);
@@ -394,7 +395,8 @@ static void test(const char *scratch) {
   static const binlog_status all[] = {
       BINLOG_OK, BINLOG_END, BINLOG_TIMEOUT, BINLOG_DROPPED, BINLOG_E_INVALID, BINLOG_E_IO, BINLOG_E_CORRUPT,
       BINLOG_E_NOT_FOUND, BINLOG_E_LOCKED, BINLOG_E_TOO_LARGE, BINLOG_E_UNSUPPORTED, BINLOG_E_FAILED,
-      BINLOG_E_NO_SPACE, BINLOG_E_FORKED, BINLOG_E_MISSED, BINLOG_E_MISMATCH, BINLOG_E_PANIC};
+      BINLOG_E_NO_SPACE, BINLOG_E_FORKED, BINLOG_E_MISSED, BINLOG_E_MISMATCH, BINLOG_E_NO_MEMORY,
+      BINLOG_E_PANIC};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     for (size_t j = 0; j < i; j++) CHECK(strcmp(binlog_status_name(all[i]), binlog_status_name(all[j])) != 0);
   CHECK(binlog_status_name(-12345) != NULL && binlog_status_name(12345) != NULL);

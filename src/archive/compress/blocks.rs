@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::entries::{Entry, Progress};
 use crate::format::Malformed;
+use crate::memory::{self, NoMemory};
 use crate::record::{event, id_after_loss, is_event, Metadata};
 use crate::segment::{Bad, Scanner, Segment};
 
@@ -235,9 +236,9 @@ impl Kept {
         self.entries.clear();
     }
 
-    pub fn push(&mut self, header: &BlockHeader, entries: &[u8]) {
-        self.headers.push(header.clone());
-        self.entries.extend_from_slice(entries);
+    pub fn push(&mut self, header: &BlockHeader, entries: &[u8]) -> Result<(), NoMemory> {
+        memory::extend(&mut self.entries, entries)?;
+        memory::push(&mut self.headers, header.clone())
     }
 
     /// Bytes that they take in the file.

@@ -33,8 +33,8 @@ impl Tools {
     fn work(&mut self, (task, group): &mut Job) -> Result<()> {
         match *task {
             Task::Compress(_) => {
-                self.compressor.compress(&group.payload, &mut group.shorter);
-                Ok(())
+                // What is compressed for good is not left as it is because there was no memory for a moment.
+                Ok(self.compressor.try_compress(&group.payload, &mut group.shorter).map(drop)?)
             }
             Task::Compare { from, until } => self.read_back.compare(group, from, until),
         }

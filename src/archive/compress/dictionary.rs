@@ -28,6 +28,7 @@ mod trial {
     use crate::archive::compress::blocks::Blocks;
     use crate::error::Error;
     use crate::format::codec::Compressor;
+    use crate::memory;
 
     /// What a dictionary is made of, and how large it may be: of a larger one little more is gained (`docs/decisions`).
     const LEARNT: usize = 2 << 20;
@@ -111,7 +112,7 @@ mod trial {
                         }
                     };
                     let (now, later) = payload.split_at(room.min(payload.len()));
-                    into.extend_from_slice(now);
+                    memory::extend(into, now)?;
                     payload = later;
                     if samples.learnt.len() == learn_to {
                         if samples.tried.len() == TRIED {

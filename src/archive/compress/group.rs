@@ -2,8 +2,9 @@
 
 use super::blocks::{Blocks, Kept, Mark};
 use crate::error::{Error, Result};
-use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, Need, NewEntry};
 use crate::format::metadata;
+use crate::memory;
 use crate::record::{event, Metadata, NamedType};
 
 /// A block to be: whole blocks of the source, one after the other.
@@ -68,9 +69,10 @@ pub(super) fn each_group(
         }
         let into = group.get_or_insert_with(|| Group::begin(header.first_id, used.take()));
         let (entries, payload) = blocks.contents();
-        into.payload.extend_from_slice(payload);
-        into.kept.push(&header, entries);
+        memory::extend(&mut into.payload, payload)?;
+        into.kept.push(&header, entries)?;
         let Group { buffers, draft, names, .. } = into;
+        buffers.reserve(Need::as_in(entries.len()))?;
         let mut failed = None;
         blocks.each(&header, |entry, _| {
             if entry.type_id == event::TYPE {

@@ -8,6 +8,7 @@ use super::part::Part;
 use super::progress::Told;
 use crate::error::{Error, Result};
 use crate::io::{self, File};
+use crate::memory;
 
 /// Read and compared at once.
 const PIECE: usize = 256 << 10;
@@ -62,7 +63,7 @@ pub(super) fn unpack(source: &dyn File, part: &Part<'_>, told: &mut Told<'_>) ->
 }
 
 fn copy(source: &dyn File, bytes: u64, out: &mut dyn Write, told: &mut Told<'_>) -> Result<()> {
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = memory::zeros(PIECE)?;
     let mut at = 0;
     while at < bytes {
         let want = PIECE.min(usize::try_from(bytes - at).unwrap_or(PIECE));
@@ -84,7 +85,7 @@ fn copy(source: &dyn File, bytes: u64, out: &mut dyn Write, told: &mut Told<'_>)
 /// Compares a file with the bytes inside of one that is compressed as a whole.
 pub(super) fn compare(plain: &dyn File, packed: Arc<dyn File>, told: &mut Told<'_>) -> Result<()> {
     let inside = io::inflated(packed).map_err(|e| reading(&e))?;
-    let (mut these, mut those) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut these, mut those) = (memory::zeros(PIECE)?, memory::zeros(PIECE)?);
     let mut at = 0;
     loop {
         let n = io::read_full(plain, &mut these, at).map_err(|e| reading(&e))?;
@@ -107,9 +108,9 @@ pub(super) fn compare(plain: &dyn File, packed: Arc<dyn File>, told: &mut Told<'
 
 /// Without a system's code it is the compressed stream that is broken.
 fn reading(error: &IoError) -> Error {
-    match error.raw_os_error() {
-        Some(_) => Error::io(error, "read"),
-        None => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+    match io::is_of_system(error) {
+        true => Error::io(error, "read"),
+        false => Error::corrupt(format!("the compressed file does not decompress: {error}")),
     }
 }
 

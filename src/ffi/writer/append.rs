@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
 use crate::format::packed::Run;
+use crate::memory;
 use crate::writer::{NewRun, Sums};
 use crate::{Metadata, NewRecord};
 
@@ -189,7 +190,7 @@ unsafe fn gather(
     unsafe {
         let parts = slice(parts, n, "parts")?;
         let parts: Vec<&[u8]> =
-            parts.iter().map(|part| slice(part.data, part.len, "the data of a part")).collect::<Result<_>>()?;
+            memory::collect(parts.iter().map(|part| slice(part.data, part.len, "the data of a part")))?;
         Ok(put_id(id_out, writer.writer.gather_record(record, &parts)?))
     }
 }

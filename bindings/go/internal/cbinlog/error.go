@@ -11,6 +11,9 @@ import "C"
 // Invalid is BINLOG_E_INVALID.
 const Invalid = int32(C.BINLOG_E_INVALID)
 
+// NoMemory is BINLOG_E_NO_MEMORY.
+const NoMemory = int32(C.BINLOG_E_NO_MEMORY)
+
 // Closed is the status of an append that comes after closing. The library has no such status.
 const Closed = int32(C.BLGO_CLOSED)
 

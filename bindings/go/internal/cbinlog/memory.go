@@ -38,19 +38,22 @@ func zeroed(bytes uintptr) unsafe.Pointer {
 	return block
 }
 
-func (a *arena) zeroed(bytes uintptr) unsafe.Pointer {
-	block := zeroed(bytes)
-	a.blocks = append(a.blocks, block)
-	return block
-}
-
-// make returns n zeroed values of type T in memory of C; nil for none.
+// make returns n zeroed values of type T in memory of C; nil for none. Without memory they are Go's, and the arena has an
+// error, so that C does not meet them.
 func makeC[T any](a *arena, n int) []T {
 	if n == 0 {
 		return nil
 	}
 	var one T
-	return unsafe.Slice((*T)(a.zeroed(unsafe.Sizeof(one)*uintptr(n))), n)
+	block := C.blgo_zeroed(C.size_t(unsafe.Sizeof(one) * uintptr(n)))
+	if block == nil {
+		if a.err == nil {
+			a.err = Fail(NoMemory, "there is no memory for the arguments")
+		}
+		return make([]T, n)
+	}
+	a.blocks = append(a.blocks, block)
+	return unsafe.Slice((*T)(block), n)
 }
 
 // text is the string with a final NUL. `what` names it should it hold a NUL itself.

@@ -15,12 +15,13 @@ import (
 
 // ReaderOptions are binlog_reader_options.
 type ReaderOptions struct {
-	Mode        uint32
-	OnLoss      *LossListener
-	Require     Required
-	Cache       string
-	CacheBytes  uint64
-	Credentials string
+	Mode          uint32
+	OnLoss        *LossListener
+	Require       Required
+	Cache         string
+	CacheBytes    uint64
+	Credentials   string
+	BlockMaxBytes uint64
 }
 
 // Reader is a binlog_reader.
@@ -36,6 +37,7 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	c.require = a.required(&options.Require)
 	c.cache = a.optional(options.Cache, "the directory of the cache")
 	c.cache_bytes = C.uint64_t(options.CacheBytes)
+	c.block_max_bytes = C.uint64_t(options.BlockMaxBytes)
 	c.credentials = a.optional(options.Credentials, "the file of credentials")
 	place := a.text(path, "the path")
 	if a.err != nil {

@@ -17,7 +17,7 @@ static void read_error(const binlog_error *raw, blgo_error *out) {
 }
 
 static blgo_error no_memory = {
-    .message = "there was no memory for what the error says", .path = "", .offset = -1, .status = BINLOG_E_IO};
+    .message = "there was no memory for what the error says", .path = "", .offset = -1, .status = BINLOG_E_NO_MEMORY};
 
 blgo_error blgo_closed = {.message = "use after close", .path = "", .offset = -1, .status = BLGO_CLOSED};
 
@@ -209,7 +209,7 @@ blgo_segments blgo_reader_segments(const binlog_reader *reader) {
   binlog_status status = binlog_reader_segment_count(reader, &count, &raw);
   if (status >= 0 && count > 0) {
     made.segments = calloc(count, sizeof *made.segments);
-    if (made.segments == NULL) status = BINLOG_E_TOO_LARGE;
+    if (made.segments == NULL) status = BINLOG_E_NO_MEMORY;
   }
   while (status >= 0 && made.n < count) {
     status = binlog_reader_segment(reader, made.n, &made.segments[made.n], &raw);

@@ -46,7 +46,4 @@ void raise_error(JNIEnv *env, binlog_status status, binlog_error *err) {
 
 void raise_too_large(JNIEnv *env, const char *what) { raise_plain(env, BINLOG_E_TOO_LARGE, what); }
 
-void raise_no_memory(JNIEnv *env) {
-  jclass class = (*env)->FindClass(env, "java/lang/OutOfMemoryError");
-  if (class != NULL) (*env)->ThrowNew(env, class, "no memory outside of the heap");
-}
+void raise_no_memory(JNIEnv *env) { raise_plain(env, BINLOG_E_NO_MEMORY, "no memory outside of the heap"); }

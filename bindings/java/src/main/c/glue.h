@@ -43,7 +43,7 @@ void raise_error(JNIEnv *env, binlog_status status, binlog_error *err);
 /* Throws a BinlogException of its own about something that is too long for the JVM. */
 void raise_too_large(JNIEnv *env, const char *what);
 
-/* Throws an OutOfMemoryError for memory outside of the heap. */
+/* Throws the exception for memory outside of the heap that is not there. */
 void raise_no_memory(JNIEnv *env);
 
 /* A byte[] of the text, without its NUL; NULL for a NULL, and with an exception pending when there is no memory. */

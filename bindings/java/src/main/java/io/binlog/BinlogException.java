@@ -167,7 +167,19 @@ public class BinlogException extends IOException {
     }
   }
 
-  /** A record or a batch is over its limit. */
+  /**
+   * The system has no memory outside of the heap for what a file, the caller or another machine asked for. Nothing was
+   * done, and the same call may be tried again.
+   */
+  public static final class NoMemory extends BinlogException {
+    private static final long serialVersionUID = 1L;
+
+    NoMemory(Facts facts) {
+      super(facts);
+    }
+  }
+
+  /** A record, a batch or a block is over its limit. */
   public static final class TooLarge extends BinlogException {
     private static final long serialVersionUID = 1L;
 
@@ -242,6 +254,8 @@ public class BinlogException extends IOException {
           return new Missed(this);
         case MISMATCH:
           return new Mismatch(this);
+        case NO_MEMORY:
+          return new NoMemory(this);
         case TOO_LARGE:
           return new TooLarge(this);
         case UNSUPPORTED:

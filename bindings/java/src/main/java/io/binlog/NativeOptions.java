@@ -47,6 +47,7 @@ final class NativeOptions {
     byte[] cache;
     long cacheBytes;
     byte[] credentials;
+    long blockMaxBytes;
   }
 
   static final class Roll {

@@ -12,6 +12,7 @@ public final class ReaderOptions {
   private final String cache;
   private final long cacheBytes;
   private final String credentials;
+  private final long blockMaxBytes;
 
   private ReaderOptions(Builder set) {
     mode = set.mode;
@@ -20,6 +21,7 @@ public final class ReaderOptions {
     cache = set.cache;
     cacheBytes = set.cacheBytes;
     credentials = set.credentials;
+    blockMaxBytes = set.blockMaxBytes;
   }
 
   /**
@@ -44,6 +46,7 @@ public final class ReaderOptions {
     options.cache = Text.terminated(cache);
     options.cacheBytes = cacheBytes;
     options.credentials = Text.terminated(credentials);
+    options.blockMaxBytes = blockMaxBytes;
     return options;
   }
 
@@ -55,6 +58,7 @@ public final class ReaderOptions {
     private String cache;
     private long cacheBytes;
     private String credentials;
+    private long blockMaxBytes;
 
     private Builder() {}
 
@@ -115,6 +119,20 @@ public final class ReaderOptions {
      */
     public Builder cacheBytes(long bytes) {
       cacheBytes = Text.notNegative(bytes, "a number of bytes");
+      return this;
+    }
+
+    /**
+     * The most memory that reading one block may take: its bytes as they are stored, and those they are decompressed
+     * to. A block that takes more is {@link BinlogException.TooLarge}, and a loss for a reader that salvages. A log from
+     * somebody else is better read with less than the default.
+     *
+     * @param bytes 0 = 4 GiB: every block that a writer makes without compression
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder blockMaxBytes(long bytes) {
+      blockMaxBytes = Text.notNegative(bytes, "a number of bytes");
       return this;
     }
 

@@ -37,6 +37,8 @@ public enum Status {
   MISSED(-11),
   /** The log is another one than was required. */
   MISMATCH(-12),
+  /** There is no memory for what a file, the caller or another machine asked for; the call may be tried again. */
+  NO_MEMORY(-13),
   /** A defect of the library. */
   PANIC(-100),
   /** A number that this version does not know. */

@@ -1,0 +1,129 @@
+//! Memory whose size a file, a caller or another machine decides: what the system refuses is an error, and never ends
+//! the process. Small allocations of a fixed size are made as everywhere in Rust, and end it.
+
+use std::fmt;
+
+use crate::error::{Error, Kind};
+use crate::format::Malformed;
+
+/// The system has no memory for so many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoMemory {
+    pub bytes: u64,
+}
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the system has no memory for {} bytes", self.bytes)
+    }
+}
+
+impl From<NoMemory> for Error {
+    #[cold]
+    fn from(refused: NoMemory) -> Self {
+        Error::new(Kind::NoMemory, refused.to_string())
+    }
+}
+
+impl From<NoMemory> for Malformed {
+    #[cold]
+    fn from(refused: NoMemory) -> Self {
+        Malformed::NoMemory(refused)
+    }
+}
+
+impl From<NoMemory> for std::io::Error {
+    #[cold]
+    fn from(refused: NoMemory) -> Self {
+        std::io::Error::other(Error::from(refused))
+    }
+}
+
+#[cold]
+fn refused<T>(len: usize, more: usize) -> NoMemory {
+    let bytes = len.saturating_add(more).saturating_mul(size_of::<T>());
+    NoMemory { bytes: bytes as u64 }
+}
+
+/// Has room for so many more, and for some behind them when memory has to be moved.
+#[inline]
+pub(crate) fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), NoMemory> {
+    vec.try_reserve(more).map_err(|_| refused::<T>(vec.len(), more))
+}
+
+/// Has room for so many more, and for no others.
+pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, more: usize) -> Result<(), NoMemory> {
+    vec.try_reserve_exact(more).map_err(|_| refused::<T>(vec.len(), more))
+}
+
+/// A vector with room for so many.
+pub(crate) fn with_room<T>(len: usize) -> Result<Vec<T>, NoMemory> {
+    let mut made = vec![];
+    reserve_exact(&mut made, len)?;
+    Ok(made)
+}
+
+/// So many zeros.
+pub(crate) fn zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
+    let mut made = with_room(len)?;
+    made.resize(len, 0);
+    Ok(made)
+}
+
+/// Has `vec` be so long, with zeros where nothing was.
+pub(crate) fn resize(vec: &mut Vec<u8>, len: usize) -> Result<(), NoMemory> {
+    reserve_exact(vec, len.saturating_sub(vec.len()))?;
+    vec.resize(len, 0);
+    Ok(())
+}
+
+/// Adds one.
+#[inline]
+pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) -> Result<(), NoMemory> {
+    if vec.len() == vec.capacity() {
+        reserve(vec, 1)?;
+    }
+    vec.push(value);
+    Ok(())
+}
+
+/// Adds bytes.
+#[inline]
+pub(crate) fn extend(vec: &mut Vec<u8>, bytes: &[u8]) -> Result<(), NoMemory> {
+    reserve(vec, bytes.len())?;
+    vec.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// A copy of the text.
+pub(crate) fn copied_text(text: &str) -> Result<String, NoMemory> {
+    let mut made = String::new();
+    made.try_reserve_exact(text.len()).map_err(|_| refused::<u8>(0, text.len()))?;
+    made.push_str(text);
+    Ok(made)
+}
+
+/// All that an iterator gives, or the first error.
+pub(crate) fn collect<T, E: From<NoMemory>>(items: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
+    let mut all = vec![];
+    for item in items {
+        push(&mut all, item?)?;
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_system_has_is_an_error_that_says_how_much_was_asked_for() {
+        const ALL: usize = isize::MAX as usize;
+        assert_eq!(zeros(ALL), Err(NoMemory { bytes: ALL as u64 }));
+        let mut some = vec![1u64, 2];
+        assert!(reserve(&mut some, ALL).is_err() && reserve_exact(&mut some, ALL).is_err());
+        assert_eq!(some, [1, 2]);
+        let error = Error::io(&NoMemory { bytes: 7 }.into(), "read");
+        assert_eq!((error.kind(), error.reason()), (Kind::NoMemory, "the system has no memory for 7 bytes"));
+    }
+}

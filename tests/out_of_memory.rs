@@ -1,0 +1,428 @@
+//! Want of memory: each large piece of memory that the library asks for is refused in turn, alone or with all that follow.
+//! Nothing ends the process, what fails says why, and the same call succeeds when there is memory again: no record is
+//! lost, none is there twice.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use binlog::{
+    compress, decompress, pack, recover, recover_in_place, Codec, CompressOptions, Filter, Kind, MetadataBuf,
+    NewRecord, Reader, ReaderMode, ReaderOptions, Whole, Writer, WriterOptions,
+};
+
+/// Pieces of memory from this size on can be refused. What is smaller is of a fixed size, or belongs to so many records
+/// that there are not here.
+const LARGE: usize = (64 << 10) + 1;
+
+/// Refuses some of the large pieces of memory that are asked for while it is armed.
+struct Refusing;
+
+static IS_ARMED: AtomicBool = AtomicBool::new(false);
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+/// Those from the first on and before the second are refused.
+static FROM: AtomicUsize = AtomicUsize::new(usize::MAX);
+static TO: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+fn refuses(size: usize) -> bool {
+    if size < LARGE || !IS_ARMED.load(Ordering::Relaxed) {
+        return false;
+    }
+    let number = ASKED.fetch_add(1, Ordering::Relaxed);
+    let refused = (FROM.load(Ordering::Relaxed)..TO.load(Ordering::Relaxed)).contains(&number);
+    if refused && std::env::var_os("OOM_TRACE").is_some() {
+        IS_ARMED.store(false, Ordering::Relaxed);
+        eprintln!("refused {size}: {}", std::backtrace::Backtrace::force_capture());
+        IS_ARMED.store(true, Ordering::Relaxed);
+    }
+    refused
+}
+
+// SAFETY: everything is passed on to the system's allocator, or refused.
+unsafe impl GlobalAlloc for Refusing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match refuses(layout.size()) {
+            true => std::ptr::null_mut(),
+            false => unsafe { System.alloc(layout) },
+        }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        match refuses(layout.size()) {
+            true => std::ptr::null_mut(),
+            false => unsafe { System.alloc_zeroed(layout) },
+        }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        match size > layout.size() && refuses(size) {
+            true => std::ptr::null_mut(),
+            false => unsafe { System.realloc(at, layout, size) },
+        }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Refusing = Refusing;
+
+/// Has memory be refused as long as it lives.
+struct Armed;
+
+impl Armed {
+    fn pause<T>(&self, call: impl FnOnce() -> T) -> T {
+        IS_ARMED.store(false, Ordering::Relaxed);
+        let done = call();
+        IS_ARMED.store(true, Ordering::Relaxed);
+        done
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        IS_ARMED.store(false, Ordering::Relaxed);
+    }
+}
+
+fn arm(from: usize, to: usize) -> Armed {
+    ASKED.store(0, Ordering::Relaxed);
+    FROM.store(from, Ordering::Relaxed);
+    TO.store(to, Ordering::Relaxed);
+    IS_ARMED.store(true, Ordering::Relaxed);
+    Armed
+}
+
+/// Runs `scenario` with nothing refused, then with each piece of memory refused that it asked for then, alone or with all
+/// that follow. It is told whether memory comes back, and returns whether it met a refusal.
+fn sweep(what: &str, mut scenario: impl FnMut(&Armed, bool) -> bool) {
+    let met = scenario(&arm(usize::MAX, usize::MAX), true);
+    IS_ARMED.store(false, Ordering::Relaxed);
+    let asked = ASKED.load(Ordering::Relaxed);
+    assert!(!met, "{what}");
+    let mut refusals = 0;
+    for number in 0..asked {
+        refusals += usize::from(scenario(&arm(number, number + 1), true));
+        // Not of each, which would take twice the time.
+        if number % 3 == 0 {
+            refusals += usize::from(scenario(&arm(number, usize::MAX), false));
+        }
+    }
+    eprintln!("{what}: {asked} pieces, {refusals} refusals came out");
+    assert!(refusals > 0 || asked == 0, "{what}: nobody heard that memory was refused");
+}
+
+/// Whether the call met a refusal. Any other error is wrong.
+fn is_refused<T>(result: &Result<T, binlog::Error>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.kind(), Kind::NoMemory, "{error}");
+            assert_eq!(error.record_id(), None, "{error}");
+            true
+        }
+    }
+}
+
+fn noise(len: usize, seed: u32) -> Vec<u8> {
+    let next = |x: &u32| Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    std::iter::successors(Some(seed), next).map(|x| (x >> 24) as u8).take(len).collect()
+}
+
+/// What is appended, call by call.
+struct Calls {
+    large: Vec<u8>,
+    pairs: MetadataBuf,
+    small: Vec<u8>,
+    /// Records of the batch of tiny ones.
+    tiny: usize,
+}
+
+impl Calls {
+    fn new(tiny: usize) -> Self {
+        let mut pairs = MetadataBuf::new();
+        pairs.push("key", &"value ".repeat(15_000));
+        Calls { large: noise(300_000, 7), pairs, small: b"a small one, ".repeat(20), tiny }
+    }
+
+    const COUNT: usize = 6;
+
+    /// Makes call number `call`; returns the id of the first record.
+    fn make(&self, call: usize, writer: &Writer) -> Result<u64, binlog::Error> {
+        let record = NewRecord { type_id: 1, time: Some(5), payload: &self.small, ..NewRecord::default() };
+        match call {
+            0 => writer.append_record(&record),
+            1 => writer.append_record(&NewRecord { payload: &self.large, ..record }),
+            2 => writer.gather_record(&record, &[&self.large[..150_000], &self.small, &self.large[..100_000]]),
+            3 => writer.append_batch(std::iter::repeat_n(NewRecord { payload: b"tiny", ..record }, self.tiny)),
+            4 => {
+                let pairs = self.pairs.as_metadata();
+                writer.append_batch(std::iter::repeat_n(NewRecord { metadata: pairs, ..record }, 3))
+            }
+            _ => {
+                writer.append_record(&NewRecord { metadata: self.pairs.as_metadata(), payload: &self.large, ..record })
+            }
+        }
+    }
+
+    /// Payload lengths of the records of a call.
+    fn payloads(&self, call: usize) -> Vec<usize> {
+        match call {
+            0 => vec![self.small.len()],
+            2 => vec![250_000 + self.small.len()],
+            3 => vec![4; self.tiny],
+            4 => vec![self.small.len(); 3],
+            _ => vec![self.large.len()],
+        }
+    }
+}
+
+/// Payload lengths of the whole log, whose ids must follow each other.
+fn lengths(path: &Path) -> Vec<usize> {
+    let mut cursor = Reader::open(path, ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap();
+    let mut lengths = vec![];
+    while let Some(record) = cursor.next().unwrap() {
+        lengths.push(record.payload.len());
+        assert_eq!(record.id, lengths.len() as u64);
+    }
+    lengths
+}
+
+fn appends_are_refused_before_anything_is_taken(codec: Codec, background: bool) {
+    let calls = Calls::new(24_000);
+    sweep(&format!("appending with {codec:?}, background {background}"), |armed, comes_back| {
+        let home = armed.pause(|| tempfile::tempdir().unwrap());
+        let mut expected = vec![];
+        let mut refused = false;
+        let options = WriterOptions { codec, background, ..WriterOptions::default() };
+        let opened = Writer::open(home.path(), options.clone());
+        refused |= is_refused(&opened);
+        let writer = opened.unwrap_or_else(|_| armed.pause(|| Writer::open(home.path(), options).unwrap()));
+        for call in 0..Calls::COUNT {
+            let mut done = calls.make(call, &writer);
+            refused |= is_refused(&done);
+            if done.is_err() {
+                done = match comes_back {
+                    true => calls.make(call, &writer),
+                    false => armed.pause(|| calls.make(call, &writer)),
+                };
+            }
+            armed.pause(|| {
+                assert_eq!(done.unwrap(), expected.len() as u64 + 1);
+                expected.extend(calls.payloads(call));
+            });
+            if call == 2 {
+                refused |= is_refused(&writer.flush());
+            }
+            if call == 4 {
+                let rolled = writer.roll();
+                refused |= is_refused(&rolled);
+            }
+        }
+        let synced = writer.sync();
+        refused |= is_refused(&synced);
+        armed.pause(|| {
+            writer.sync().unwrap();
+            writer.close().unwrap();
+            assert_eq!(lengths(home.path()), expected);
+        });
+        refused
+    });
+}
+
+/// A log of two closed segments, with large records and batches, named types and metadata.
+fn a_log(path: &Path, codec: Codec) {
+    // A list of them is large, though their entries are not.
+    let calls = Calls::new(4_000);
+    let writer = Writer::open(path, WriterOptions { codec, ..WriterOptions::default() }).unwrap();
+    for round in 0..2 {
+        let named = writer.type_id(&format!("named {round}"), "text/plain").unwrap();
+        for call in 0..Calls::COUNT {
+            calls.make(call, &writer).unwrap();
+        }
+        writer.append(named, &calls.small).unwrap();
+        if round == 0 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.close().unwrap();
+}
+
+/// Ids and lengths of what a cursor shows. Where memory is refused, the same call is made again when there is some.
+fn shown(armed: &Armed, path: &Path, options: &ReaderOptions, filter: &Filter) -> (Vec<(u64, u32)>, bool) {
+    let mut refused = false;
+    let mut seen = armed.pause(|| Vec::with_capacity(1 << 18));
+    let open = || Reader::open(path, options.clone());
+    let opened = open();
+    refused |= is_refused(&opened);
+    let reader = opened.unwrap_or_else(|_| armed.pause(|| open().unwrap()));
+    let cursor = reader.cursor(filter);
+    refused |= is_refused(&cursor);
+    let mut cursor = cursor.unwrap_or_else(|_| armed.pause(|| reader.cursor(filter).unwrap()));
+    loop {
+        let next = cursor.next_batch(usize::MAX, |record| seen.push((record.id, record.payload_len)));
+        refused |= is_refused(&next);
+        let count = match next {
+            Ok(count) => count,
+            Err(_) => armed
+                .pause(|| cursor.next_batch(usize::MAX, |record| seen.push((record.id, record.payload_len))).unwrap()),
+        };
+        if count == 0 {
+            return (seen, refused);
+        }
+    }
+}
+
+fn reading_goes_on_where_it_was_refused(what: &str, path: &Path, mode: ReaderMode, ways: &[&str]) {
+    let options = ReaderOptions { mode, ..ReaderOptions::default() };
+    let filters = [
+        ("all", Filter::default()),
+        ("events too", Filter { events: true, ..Filter::default() }),
+        ("headers", Filter { headers_only: true, ..Filter::default() }),
+        ("by time", Filter { from_time: Some(5), to_time: Some(6), types: vec![1], ..Filter::default() }),
+        ("by name", Filter { type_names: vec!["named 1".into()], ..Filter::default() }),
+        ("newest first", Filter { newest_first: true, ..Filter::default() }),
+        ("the last", Filter { last: Some(6_000), ..Filter::default() }),
+    ];
+    for (name, filter) in filters {
+        if !ways.contains(&name) {
+            continue;
+        }
+        let (expected, _) = shown(&arm(usize::MAX, usize::MAX), path, &options, &filter);
+        IS_ARMED.store(false, Ordering::Relaxed);
+        assert!(!expected.is_empty(), "{what}, {name}");
+        sweep(&format!("{what}, {name}"), |armed, _| {
+            let (seen, refused) = shown(armed, path, &options, &filter);
+            armed.pause(|| assert!(seen == expected, "{what}, {name}: {} and {}", seen.len(), expected.len()));
+            refused
+        });
+    }
+}
+
+/// Two records with much metadata, which is not UTF-8, and large payloads, as shoebox wrote them.
+fn a_shoebox_archive() -> Vec<u8> {
+    let mut bytes = vec![];
+    for _ in 0..2 {
+        let (key, value, data) = (b"key", [0xff; 70_000], noise(150_000, 3));
+        let metadata = 12 + key.len() + value.len();
+        bytes.extend_from_slice(&0x6986_7884u32.to_le_bytes());
+        bytes.extend_from_slice(&1u16.to_le_bytes());
+        for number in [metadata, 4 + data.len(), 0, 4, key.len(), value.len()] {
+            bytes.extend_from_slice(&(number as u32).to_le_bytes());
+        }
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(&(data.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&data);
+    }
+    bytes
+}
+
+fn copy_of(log: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(log).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+fn segments(path: &Path) -> Vec<PathBuf> {
+    Reader::open(path, ReaderOptions::default()).unwrap().paths()
+}
+
+/// `work` on a copy of the log. When it is refused, it is called again with memory; the log must hold `expected` then.
+fn upkeep_is_done_when_there_is_memory(
+    what: &str,
+    log: &Path,
+    expected: &[usize],
+    mut work: impl FnMut(&Path) -> Result<(), binlog::Error>,
+) {
+    sweep(what, |armed, _| {
+        let copy = armed.pause(|| copy_of(log));
+        let done = work(copy.path());
+        let refused = is_refused(&done);
+        armed.pause(|| {
+            if refused {
+                work(copy.path()).unwrap();
+            }
+            assert!(lengths(copy.path()) == expected, "{what}");
+        });
+        refused
+    });
+}
+
+#[test]
+fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
+    for (codec, background) in [(Codec::None, false), (Codec::Lz4, false), (Codec::Zstd, true)] {
+        appends_are_refused_before_anything_is_taken(codec, background);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    for (name, codec) in [("plain", Codec::None), ("lz4", Codec::Lz4), ("zstd", Codec::Zstd)] {
+        a_log(&path(name), codec);
+        let ways: &[&str] = match codec {
+            Codec::None => &["all", "events too", "headers", "by time", "newest first", "the last"],
+            _ => &["all", "by time", "newest first"],
+        };
+        reading_goes_on_where_it_was_refused(name, &path(name), ReaderMode::Prefix, ways);
+    }
+    let ways = &["all", "by time", "by name"];
+    reading_goes_on_where_it_was_refused("salvaging", &path("zstd"), ReaderMode::Salvage, ways);
+    std::fs::write(path("an archive"), a_shoebox_archive()).unwrap();
+    let ways = &["all", "headers", "newest first"];
+    reading_goes_on_where_it_was_refused("an older library's", &path("an archive"), ReaderMode::Prefix, ways);
+    let log = path("plain");
+    let expected = lengths(&log);
+    let options = CompressOptions { codec: Codec::Zstd, block_bytes: 1 << 20, ..CompressOptions::default() };
+    let compressed = copy_of(&log);
+    compress(compressed.path(), &options).unwrap();
+    upkeep_is_done_when_there_is_memory("compressing", &log, &expected, |log| compress(log, &options).map(drop));
+    upkeep_is_done_when_there_is_memory("decompressing", compressed.path(), &expected, |log| {
+        decompress(log, &CompressOptions::default()).map(drop)
+    });
+    let packed = CompressOptions { keep_source: false, ..CompressOptions::default() };
+    upkeep_is_done_when_there_is_memory("packing", &log, &expected, |log| pack(log, Whole::Zstd, &packed).map(drop));
+    let whole = copy_of(&log);
+    pack(whole.path(), Whole::Gzip, &packed).unwrap();
+    let ways = &["all", "by name"];
+    reading_goes_on_where_it_was_refused("a log compressed as a whole", whole.path(), ReaderMode::Prefix, ways);
+
+    // A byte in the large record of the first segment costs that one.
+    let damaged = copy_of(&log);
+    let file = &segments(damaged.path())[0];
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[200_000] ^= 1;
+    std::fs::write(file, &bytes).unwrap();
+    let mut rest = expected;
+    rest.remove(1);
+    let saved = |target: &Path| {
+        let filter = Filter::default();
+        let (seen, _) = shown(&arm(usize::MAX, usize::MAX), target, &ReaderOptions::default(), &filter);
+        IS_ARMED.store(false, Ordering::Relaxed);
+        seen.into_iter().map(|(_, len)| len as usize).collect::<Vec<_>>()
+    };
+    sweep("recovering", |armed, _| {
+        let target = armed.pause(|| tempfile::tempdir().unwrap());
+        let done = recover(damaged.path(), target.path().join("a"), None);
+        let refused = is_refused(&done);
+        armed.pause(|| {
+            if refused {
+                recover(damaged.path(), target.path().join("b"), None).unwrap();
+            }
+            assert!(saved(&target.path().join(if refused { "b" } else { "a" })) == rest);
+        });
+        refused
+    });
+    sweep("recovering in place", |armed, _| {
+        let copy = armed.pause(|| copy_of(damaged.path()));
+        let done = recover_in_place(copy.path(), None);
+        let refused = is_refused(&done);
+        armed.pause(|| {
+            if refused {
+                recover_in_place(copy.path(), None).unwrap();
+            }
+            assert!(saved(copy.path()) == rest);
+        });
+        refused
+    });
+}
