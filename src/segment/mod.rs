@@ -3,6 +3,7 @@
 
 mod appender;
 mod indexing;
+mod inherited;
 mod latest;
 mod legacy;
 mod map;
@@ -23,6 +24,7 @@ use crate::io::{self, Access, Directory, File};
 use crate::legacy::Translated;
 
 pub(crate) use appender::{Appender, Block, LAST_STEP};
+pub(crate) use inherited::Inherited;
 pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Map, Part};

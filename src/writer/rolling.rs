@@ -66,7 +66,7 @@ impl Output {
         rules: &Rules,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, cut, latest } = opened;
+        let Opened { target, appender, types: known, cut, latest, .. } = opened;
         types.lock().extend(known);
         let mark = Arc::new(Mark::default());
         mark.set(&appender);

@@ -1,10 +1,12 @@
 //! Flush, sync and group commit.
 
 use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::segment::Segment;
 
 /// Those who wait for the same fdatasync.
 #[derive(Default)]
@@ -104,7 +106,7 @@ impl Shared {
     pub(super) fn sync_written(&self) -> Result<()> {
         // One at a time: a thread that syncs beside one whose fdatasync fails would be told that all is well, and what
         // this one is going to sync may be durable when the other is done.
-        let _one = self.syncing.lock();
+        let mut inherited = self.syncing.lock();
         self.check_usable()?;
         let bytes = self.flushed_bytes.load(Ordering::Acquire);
         let point = self.output.lock().sync_point();
@@ -113,11 +115,25 @@ impl Shared {
                 self.report(&error);
             }
         }
+        for from_before in &*inherited {
+            if let Err(error) = from_before.renew() {
+                // Nothing was lost for want of space, and nothing was synced: the next sync tries again.
+                return Err(if error.kind() == Kind::NoSpace { error } else { self.fail(error) });
+            }
+        }
+        let before = inherited.iter().map(|from_before| &from_before.segment);
+        let mut files: Vec<Arc<Segment>> = before.cloned().collect();
         for segment in point.retired.iter().map(|retired| &retired.segment).chain([&point.current]) {
+            if !files.iter().any(|file| Arc::ptr_eq(file, segment)) {
+                files.push(segment.clone());
+            }
+        }
+        for segment in &files {
             if let Err(e) = segment.file.sync_data() {
                 return Err(self.fail(Error::io(&e, "sync").at(&segment.path)));
             }
         }
+        inherited.clear();
         self.output.lock().synced(&point);
         self.durable.fetch_max(point.id, Ordering::AcqRel);
         self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);

@@ -37,8 +37,8 @@ DEFECTS = [
     defect(
         "durable is told before the fdatasync",
         "src/writer/sync.rs",
-        "        for segment in point.retired.iter()",
-        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in point.retired.iter()",
+        "        for segment in &files {",
+        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in &files {",
         "power_loss::a_sync_beside_appends_acknowledges_only_what_it_has_written",
     ),
     defect(
@@ -54,6 +54,35 @@ DEFECTS = [
         "            durable_end: self.durable_end.load(Ordering::Acquire),",
         "            durable_end: self.durable_end.load(Ordering::Acquire).max(self.end),",
         POWER,
+    ),
+    defect(
+        "what an earlier writer left is synced as the page cache shows it",
+        "src/writer/sync.rs",
+        "if let Err(error) = from_before.renew() {",
+        "if let Err(error) = Ok::<(), Error>(()) {",
+        "failed_sync::what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed",
+        "failed_sync::so_it_is_in_a_log_that_is_one_file",
+    ),
+    defect(
+        "what an earlier writer left in the segments before is synced as the page cache shows it",
+        "src/log/earlier.rs",
+        "            Ok(Some(Inherited::new(Arc::new(writable), durable_end, end)))",
+        "            Ok(Some(Inherited::new(Arc::new(writable), end, end.max(durable_end))))",
+        "failed_sync::so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close",
+    ),
+    defect(
+        "bytes are written anew without a look at their checksums",
+        "src/segment/inherited.rs",
+        "            if let Some(reason) = self.block(&mut pieces)? {",
+        "            if let Some(reason) = self.block(&mut pieces)?.filter(|_| at == 0) {",
+        "failed_sync::bytes_that_the_system_has_dropped_before_they_were_written_anew_fail_the_sync",
+    ),
+    defect(
+        "an index that is built anew says that all before it is durable",
+        "src/segment/recover.rs",
+        "        0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),",
+        "        0 => Ok(found),",
+        "failed_sync::an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk",
     ),
     # Writing.
     defect(
@@ -137,8 +166,8 @@ DEFECTS = [
     defect(
         "segments before the last are not made durable when a log is opened again",
         "src/log/target.rs",
-        "        if found.durable_end == 0 {\n            make_earlier",
-        "        if found.durable_end == u64::MAX {\n            make_earlier",
+        "        if found.durable_end == 0 {\n            let left",
+        "        if found.durable_end == u64::MAX {\n            let left",
         POWER_AFTER_KILL,
     ),
     defect(
@@ -339,8 +368,8 @@ DEFECTS = [
     defect(
         "the first writer of a log tells no latest time",
         "src/log/target.rs",
-        "latest: (first_id == 1).then_some(i64::MIN) })",
-        "latest: (first_id == 0).then_some(i64::MIN) })",
+        "latest: (first_id == 1).then_some(i64::MIN), inherited })",
+        "latest: (first_id == 0).then_some(i64::MIN), inherited })",
         BY_TIME,
     ),
     defect(
