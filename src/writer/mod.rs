@@ -12,6 +12,7 @@ mod archive;
 mod close;
 mod full_disk;
 mod keeping;
+mod lost;
 mod output;
 mod piece;
 mod policy;
@@ -124,7 +125,8 @@ struct Shared {
     chores: Condvar,
     /// When the file of the current segment was looked for last, by the system's clock.
     looked: AtomicI64,
-    reported_loss: AtomicBool,
+    /// Segments whose files were removed, replaced or moved.
+    losses: Mutex<lost::Losses>,
     failures: AtomicU64,
     /// Whoever ships closed segments, when there is one.
     #[cfg(feature = "upload")]
@@ -226,7 +228,7 @@ impl Writer {
             has_house: AtomicBool::new(false),
             chores: Condvar::new(),
             looked: AtomicI64::new(crate::io::clock::now_ns()),
-            reported_loss: AtomicBool::new(false),
+            losses: Mutex::default(),
             failures: AtomicU64::new(0),
             #[cfg(feature = "upload")]
             archive: OnceLock::new(),
