@@ -127,7 +127,7 @@ fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_kil
     let mut moments = 0;
     fail_each_sync(&options(), |machine, before, what| {
         // Everything that was written is there, and the machine goes on with it.
-        for moment in (0..).step_by(2) {
+        for moment in (0..).step_by(3) {
             let machine = &machine.fork();
             machine.cut_at(moment);
             let mut ledger = before.clone();

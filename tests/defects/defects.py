@@ -120,6 +120,20 @@ DEFECTS = [
         "        let _ = told_then;\n        closed",
         "lost_segment::a_close_says_which_records_went_with_the_file_and_no_id_is_given_twice",
     ),
+    defect(
+        "the real directory is not synced",
+        "src/io/real.rs",
+        "        fs::File::open(&self.path)?.sync_all()",
+        "        fs::File::open(&self.path).map(drop)",
+        "operations::the_shared_library_asks_the_system_for_what_the_double_sees_in_the_same_order",
+    ),
+    defect(
+        "a failed sync of the double loses nothing",
+        "src/io/power/disk.rs",
+        "        inode.new_len = false;",
+        "        inode.new_len = false;\n        inode.lost.clear();",
+        "lib::io::power::tests::a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes",
+    ),
     # Writing.
     defect(
         "appends wait for a write that hangs",

@@ -150,6 +150,11 @@ impl PowerDirectory {
         Ok((state, fails))
     }
 
+    /// The file of this name. What fails for want of one, or because there is one, is no operation that counts.
+    fn finds(&self, name: &str) -> Result<Option<usize>> {
+        Ok(self.pass(Operation::Open, name)?.disk.find(name))
+    }
+
     fn handle(&self, state: &mut State, inode: usize, name: &str) -> Arc<dyn File> {
         state.handles += 1;
         Arc::new(Handle { directory: self.clone(), number: state.handles, inode, name: name.to_owned() })
@@ -180,10 +185,10 @@ impl Directory for PowerDirectory {
     }
 
     fn create(&self, name: &str, _mode: u32) -> Result<Arc<dyn File>> {
-        let mut state = self.pass(Operation::Create, name)?;
-        if state.disk.find(name).is_some() {
+        if self.finds(name)?.is_some() {
             return error(libc::EEXIST);
         }
+        let mut state = self.pass(Operation::Create, name)?;
         let inode = state.disk.create(name);
         Ok(self.handle(&mut state, inode, name))
     }
@@ -200,31 +205,28 @@ impl Directory for PowerDirectory {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Remove, name)?;
-        match state.disk.find(name) {
-            Some(_) => state.disk.remove(name),
-            None => return error(libc::ENOENT),
+        if self.finds(name)?.is_none() {
+            return error(libc::ENOENT);
         }
+        self.pass(Operation::Remove, name)?.disk.remove(name);
         Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Rename, from)?;
-        match (state.disk.find(from), state.disk.find(to)) {
+        match (self.finds(from)?, self.finds(to)?) {
             (None, _) => return error(libc::ENOENT),
             // Two names of one file stay as they are, as rename(2) has it.
-            (from, to) if from == to => (),
-            _ => state.disk.rename(from, to),
+            (one, other) if one == other => drop(self.pass(Operation::Rename, from)?),
+            _ => self.pass(Operation::Rename, from)?.disk.rename(from, to),
         }
         Ok(())
     }
 
     fn link(&self, from: &str, to: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Link, from)?;
-        match (state.disk.find(from), state.disk.find(to)) {
+        match (self.finds(from)?, self.finds(to)?) {
             (None, _) => return error(libc::ENOENT),
             (_, Some(_)) => return error(libc::EEXIST),
-            (Some(_), None) => state.disk.link(from, to),
+            (Some(_), None) => self.pass(Operation::Link, from)?.disk.link(from, to),
         }
         Ok(())
     }
