@@ -1345,8 +1345,10 @@ binlog_status binlog_writer_flush(struct binlog_writer *writer, struct binlog_er
 
 /**
  * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
- * share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
- * later calls of the writer until the log is opened anew: what is on the disk is not known then.
+ * share one fdatasync. Any thread. Returns as binlog_writer_flush; BINLOG_E_NOT_FOUND when the file of a segment was
+ * removed, replaced or moved, with the ids of the records that are lost with it (later ones are in a new segment); when
+ * the fsync fails BINLOG_E_FAILED, as will all later calls of the writer until the log is opened anew: what is on the
+ * disk is not known then.
  */
 binlog_status binlog_writer_sync(struct binlog_writer *writer, struct binlog_error **err);
 

@@ -350,7 +350,8 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
         writer.tick().unwrap();
         writer.tick().unwrap();
         writer.append(1, b"kept").unwrap();
-        writer.close().unwrap();
+        let error = writer.close().unwrap_err();
+        assert!(error.kind() == Kind::NotFound && error.reason().contains("record 1 in it is lost"), "{error}");
         let reports = reports.lock().unwrap();
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert!(reports[0].contains("default.0000000001.binlog"), "{reports:?}");
@@ -381,7 +382,7 @@ fn a_file_that_was_removed_is_noticed_while_records_are_written() {
             std::thread::sleep(Duration::from_millis(10));
         }
         writer.append(1, b"kept").unwrap();
-        writer.close().unwrap();
+        assert_eq!(writer.close().unwrap_err().kind(), Kind::NotFound);
         assert_eq!(rows_at(scratch.path()).last().unwrap().payload, b"kept");
     }
 }

@@ -229,8 +229,9 @@ func (w *Writer) Type(name, contentType string) (Type, error) {
 func (w *Writer) Flush() error { return w.call(cbinlog.Writer.Flush) }
 
 // Sync makes everything appended so far durable: it survives the end of the machine. Goroutines that sync at the same time
-// share one fdatasync. Errors are as of [Writer.Flush]; when the fsync fails [ErrFailed], as will all later calls until
-// the log is opened anew: what is on the disk is not known then.
+// share one fdatasync. Errors are as of [Writer.Flush]; [ErrNotFound] when the file of a segment was removed, replaced or
+// moved, with the ids of the records that are lost with it; when the fsync fails [ErrFailed], as will all later calls
+// until the log is opened anew: what is on the disk is not known then.
 func (w *Writer) Sync() error { return w.call(cbinlog.Writer.Sync) }
 
 // Tick does what time asks for by now: the intervals of [WithFlush], [WithSync] and [WithHeartbeat], rolling by the clock;

@@ -12,6 +12,8 @@ use super::{limit, lock, Access, Directory, File, FileFacts, Identity};
 /// A directory of the file system.
 pub struct RealDirectory {
     path: PathBuf,
+    /// The same path, whatever the working directory becomes.
+    absolute: PathBuf,
     group: Option<u32>,
 }
 
@@ -24,7 +26,8 @@ impl RealDirectory {
         if !fs::metadata(&path)?.is_dir() {
             return Err(std::io::Error::from_raw_os_error(libc::ENOTDIR));
         }
-        Ok(RealDirectory { path, group: None })
+        let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        Ok(RealDirectory { path, absolute, group: None })
     }
 
     /// A directory that is made, with its ancestors, when it is not there; what was made is durable on return.
@@ -108,7 +111,7 @@ impl Directory for RealDirectory {
     }
 
     fn facts(&self, name: &str) -> Result<FileFacts> {
-        let facts = fs::symlink_metadata(self.path.join(name))?;
+        let facts = fs::symlink_metadata(self.absolute.join(name))?;
         Ok(FileFacts { len: facts.len(), is_plain: facts.is_file(), identity: Some((facts.dev(), facts.ino())) })
     }
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::earlier::make_earlier_durable;
+use super::earlier::earlier_not_durable;
 use super::lock::{take_lock, Left, Lock};
 use super::maker::{create, Maker, Prepared};
 use super::names;
@@ -17,7 +17,7 @@ use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_unborn, Appender, Segment};
+use crate::segment::{self, is_unborn, Appender, Inherited, Segment};
 
 /// What the user says of a log; goes into every segment's header.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub(crate) struct Opened {
     pub cut: Option<Cut>,
     /// The largest time of all records so far, `i64::MIN` without any; `None` = it is not known.
     pub latest: Option<i64>,
+    /// What has to be written anew before a sync may count it, in the order of syncing: the last segment is the last one.
+    pub inherited: Vec<Inherited>,
 }
 
 /// A torn tail that was cut off.
@@ -135,7 +137,8 @@ impl Target {
         }
         let mut target = Target { directory, facts, log_id, layout };
         let appender = target.start(prepared, first_id, None)?;
-        Ok(Opened { target, appender, types: vec![], cut: None, latest: (first_id == 1).then_some(i64::MIN) })
+        let (types, inherited) = (vec![], vec![]);
+        Ok(Opened { target, appender, types, cut: None, latest: (first_id == 1).then_some(i64::MIN), inherited })
     }
 
     fn resume(
@@ -160,9 +163,16 @@ impl Target {
         }
         let found = segment::recover(&segment)?;
         let latest = segment::latest_time(&segment, &found);
+        let mut inherited = vec![];
         if found.durable_end == 0 {
-            make_earlier_durable(&*directory, &segment, earlier)?;
+            let left = match &layout {
+                Layout::Directory { lock, .. } => lock.left.as_ref(),
+                Layout::SingleFile => None,
+            };
+            inherited = earlier_not_durable(&*directory, &segment, earlier, left)?;
+            inherited.reverse();
         }
+        inherited.push(Inherited::new(segment.clone(), found.durable_end, found.end));
         let cut = match found.torn_bytes {
             0 => None,
             bytes => {
@@ -174,7 +184,7 @@ impl Target {
         let log_id = segment.header.log_id.clone();
         let types = found.types.clone();
         let appender = Appender::resume(segment, found);
-        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut, latest })
+        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut, latest, inherited })
     }
 
     /// Whether there can be a next segment.

@@ -3,6 +3,7 @@
 
 mod appender;
 mod indexing;
+mod inherited;
 mod latest;
 mod legacy;
 mod map;
@@ -24,6 +25,7 @@ use crate::legacy::Translated;
 use crate::memory;
 
 pub(crate) use appender::{Appender, Block, LAST_STEP};
+pub(crate) use inherited::Inherited;
 pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Map, Part};

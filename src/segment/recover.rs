@@ -63,7 +63,7 @@ impl Found {
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
-        let durable_end = durable_end(segment, near.end)?;
+        let durable_end = durable_end(segment, near.end)?.max(near.durable_end);
         // What the last block of the file told has to be what the blocks on the way to it tell.
         if is_verified || durable_end >= near.end {
             return walk(segment, Found { durable_end, ..near });
@@ -101,7 +101,8 @@ pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     let found = walk(segment, Found { durable_end: len, is_survey: true, ..Found::nothing(segment) })?;
     match found.torn_bytes {
-        0 => Ok(found),
+        // What was read for this need not be on the disk.
+        0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),
         _ => {
             let reason =
                 format!("{}: open the log for writing, which cuts a torn tail, or recover it", found.torn_reason);
@@ -136,7 +137,8 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
         if is_durable || is_whole(segment, &window, at, last.durable_end)? {
             let indexing = Indexing::after(at, end, &totals);
             let next_id = header.first_id;
-            let found = Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) };
+            let (types, durable_end) = (totals.names, header.durable_end);
+            let found = Found { end, durable_end, next_id, types, indexing, ..Found::nothing(segment) };
             return Ok(Some((found, !is_durable)));
         }
         at = window.previous;

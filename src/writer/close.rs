@@ -6,7 +6,8 @@ use crate::io::sync::atomic::Ordering;
 
 impl Writer {
     /// Writes what is still in memory, closes the last segment with a trailer, makes it durable, and gives the lock
-    /// back. The writer is gone afterwards, whatever the result; an error says which records could not be written.
+    /// back. The writer is gone afterwards, whatever the result; an error says which records could not be written,
+    /// or were lost with their file ([`crate::Kind::NotFound`], as for [`Self::sync`]).
     pub fn close(mut self) -> Result<()> {
         self.finish()
     }
@@ -64,11 +65,14 @@ impl Drop for Writer {
 
 impl Shared {
     fn close(&self) -> Result<()> {
+        let told_then = self.losses_told();
         // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.
         let closed =
             self.check_usable().and_then(|()| self.patiently(|| self.flush())).map_err(|e| self.name_the_lost(e));
         // Durable before the trailer is written, which then says so: the next opening need not verify anything before it.
         let closed = closed.and_then(|()| self.sync_written());
+        // Ids go on in a new segment behind one whose file was taken away.
+        let closed = closed.and_then(|()| self.look_for_segment());
         let closed =
             closed.and_then(|()| self.patiently(|| self.output.lock().close())).and_then(|()| self.sync_written());
         if closed.is_ok() {
@@ -77,7 +81,7 @@ impl Shared {
             self.leave();
         }
         self.output.lock().unlock();
-        closed
+        closed.and_then(|()| self.tell_lost(told_then, self.appended.load(Ordering::Acquire)))
     }
 
     fn name_the_lost(&self, error: Error) -> Error {

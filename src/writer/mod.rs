@@ -14,6 +14,7 @@ mod filling;
 mod full_disk;
 mod keeping;
 mod large;
+mod lost;
 mod output;
 mod piece;
 mod policy;
@@ -37,6 +38,7 @@ use crate::io::{Directory, ForkMark, RealDirectory};
 use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{RollCheck, WriterOptions};
 use crate::record::NamedType;
+use crate::segment::Inherited;
 pub(crate) use append::{NewRun, Sums};
 use output::Output;
 
@@ -92,8 +94,8 @@ struct Shared {
     types: Arc<Mutex<Vec<NamedType>>>,
     sync: Mutex<sync::Group>,
     synced: Condvar,
-    /// Held while files are being synced.
-    syncing: Mutex<()>,
+    /// Held while files are being synced, and what the first sync has to write anew before.
+    syncing: Mutex<Vec<Inherited>>,
     appended: AtomicU64,
     flushed: AtomicU64,
     durable: AtomicU64,
@@ -122,7 +124,8 @@ struct Shared {
     chores: Condvar,
     /// When the file of the current segment was looked for last, by the system's clock.
     looked: AtomicI64,
-    reported_loss: AtomicBool,
+    /// Segments whose files were removed, replaced or moved.
+    losses: Mutex<lost::Losses>,
     failures: AtomicU64,
     /// Whoever ships closed segments, when there is one.
     #[cfg(feature = "upload")]
@@ -180,11 +183,12 @@ impl Writer {
         Self::start(opened, stretch::Rules::default(), options)
     }
 
-    fn start(opened: Opened, rules: stretch::Rules, options: WriterOptions) -> Result<Self> {
+    fn start(mut opened: Opened, rules: stretch::Rules, options: WriterOptions) -> Result<Self> {
         let rolls = opened.target.can_roll();
         let compressor =
             || Compressor::new(options.codec, options.codec_level).map_err(|e| Error::io(&e, "set up the compressor"));
         let types = Arc::new(Mutex::new(vec![]));
+        let inherited = std::mem::take(&mut opened.inherited);
         let output = Output::begin(opened, compressor()?, &options, &rules, types.clone())?;
         let (last, mark) = (output.next_id() - 1, output.mark.clone());
         let (begun, lead) = (mark.get(), rules.lead());
@@ -203,7 +207,7 @@ impl Writer {
             types,
             sync: Mutex::default(),
             synced: Condvar::new(),
-            syncing: Mutex::new(()),
+            syncing: Mutex::new(inherited),
             appended: AtomicU64::new(last),
             flushed: AtomicU64::new(last),
             durable: AtomicU64::new(0),
@@ -223,7 +227,7 @@ impl Writer {
             has_house: AtomicBool::new(false),
             chores: Condvar::new(),
             looked: AtomicI64::new(crate::io::clock::now_ns()),
-            reported_loss: AtomicBool::new(false),
+            losses: Mutex::default(),
             failures: AtomicU64::new(0),
             #[cfg(feature = "upload")]
             archive: OnceLock::new(),

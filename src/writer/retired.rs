@@ -10,6 +10,7 @@ use crate::segment::{Appender, Segment};
 /// journal, for longer than the free pieces last: so that is left to whoever makes it durable.
 pub(crate) struct Retired {
     pub segment: Arc<Segment>,
+    pub last_id: u64,
     end: u64,
     is_cut: Mutex<bool>,
 }
@@ -17,7 +18,7 @@ pub(crate) struct Retired {
 impl Retired {
     /// Of the appender that has closed it.
     pub fn new(closed: Appender) -> Self {
-        Retired { end: closed.end(), segment: closed.segment, is_cut: Mutex::new(false) }
+        Retired { end: closed.end(), last_id: closed.next_id() - 1, segment: closed.segment, is_cut: Mutex::new(false) }
     }
 
     /// Gives the space back, once. When this returns nobody else is at it either: hooks may do to the file what they

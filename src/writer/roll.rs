@@ -63,12 +63,13 @@ impl Shared {
 
     /// Carries out what was asked for, and does now what a thread that keeps house would do soon.
     fn finish_roll(&self) -> Result<()> {
+        let told_then = self.losses_told();
         self.flush()?;
         if self.output.lock().has_retired() {
             self.sync_written()?;
         }
         self.keep_house();
-        Ok(())
+        self.tell_lost(told_then, 0)
     }
 
     /// Has the records from the next on stand in another segment: what was appended is handed over, and the write stage
@@ -137,16 +138,13 @@ impl Shared {
 
     /// Begins a new segment when the file of the current one has been removed or replaced, and reports that.
     pub(super) fn look_for_segment(&self) -> Result<()> {
-        let lost = self.output.lock().look_for_segment();
+        let lost = self.output.lock().lost();
         let Some(lost) = lost else { return Ok(()) };
-        if !self.rolls {
-            if !self.reported_loss.swap(true, Ordering::Relaxed) {
-                self.report(&lost);
-            }
-            return Ok(());
+        self.note_lost([lost]);
+        match self.rolls {
+            true => self.turn_now("deleted"),
+            false => Ok(()),
         }
-        self.report(&lost);
-        self.turn_now("deleted")
     }
 
     fn turn_now(&self, reason: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use super::ahead::Order;
 use super::output::Output;
 use super::retired::Retired;
 use super::stretch::Rules;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
 use crate::io::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -65,7 +65,7 @@ impl Output {
         rules: &Rules,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, cut, latest } = opened;
+        let Opened { target, appender, types: known, cut, latest, .. } = opened;
         types.lock().extend(known);
         let mark = Arc::new(Mark::default());
         mark.set(&appender);
@@ -303,20 +303,6 @@ impl Output {
         let SegmentFile { path, sequence, created, first_id, records, bytes, .. } = self.file("");
         let now = self.clock.now_ns();
         (records > 0).then_some(SegmentState { path, sequence, created, now, bytes, first_id, records })
-    }
-
-    /// An error when somebody has removed or replaced the file of the current segment.
-    pub fn look_for_segment(&self) -> Option<Error> {
-        let segment = &self.appender.segment;
-        let identity = segment.file.identity().ok().flatten()?;
-        let gone = match self.target.directory().facts(&segment.name) {
-            Ok(facts) if facts.identity == Some(identity) => return None,
-            Ok(_) => "another file has taken the place of the segment that is being written",
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => "the segment that is being written was removed",
-            // Nobody knows.
-            Err(_) => return None,
-        };
-        Some(Error::new(Kind::NotFound, format!("{gone}: what stood in it is lost")).at(&segment.path))
     }
 }
 

@@ -1,11 +1,14 @@
 //! Flush, sync and group commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::lost::Lost;
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::atomic::Ordering;
 use crate::io::sync::{yield_now, Instant};
+use crate::segment::Segment;
 
 /// Those who wait for the same fdatasync.
 #[derive(Default)]
@@ -43,7 +46,9 @@ impl Writer {
     /// share one fdatasync.
     ///
     /// # Errors
-    /// When an fsync fails, it is not known what of the file is on the disk, and the system will not tell it again:
+    /// [`Kind::NotFound`] when the file of a segment was removed, replaced or moved before the sync could answer for the
+    /// records in it, which the error names; later records are in a new segment, if the log is a directory. When an fsync
+    /// fails, it is not known what of the file is on the disk, and the system will not tell it again:
     /// this call and all later ones of the writer fail with [`Kind::Failed`] until the log is opened anew.
     pub fn sync(&self) -> Result<()> {
         self.shared.check_usable()?;
@@ -65,6 +70,21 @@ impl Shared {
     /// while it is at it wait, and the first of them to wake leads the next round (the leader-based group commit of
     /// write-ahead logs, as in DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984).
     pub(super) fn sync_to(&self, id: u64) -> Result<()> {
+        let told_then = self.losses_told();
+        match self.durable.load(Ordering::Acquire) >= id && id > 0 {
+            // Nothing is to be synced, but it may be gone.
+            true => self.look_for_segment()?,
+            false => self.sync_group_to(id)?,
+        }
+        if self.losses.lock().is_untold() {
+            // Later records go to a new segment, and are made durable there.
+            self.look_for_segment()?;
+            self.sync_everything()?;
+        }
+        self.tell_lost(told_then, id)
+    }
+
+    fn sync_group_to(&self, id: u64) -> Result<()> {
         let mut group = self.sync.lock();
         loop {
             // The id 0 asks for what is there besides records: a new segment and its events.
@@ -116,7 +136,7 @@ impl Shared {
     pub(super) fn sync_written(&self) -> Result<()> {
         // One at a time: a thread that syncs beside one whose fdatasync fails would be told that all is well, and what
         // this one is going to sync may be durable when the other is done.
-        let _one = self.syncing.lock();
+        let mut inherited = self.syncing.lock();
         self.check_usable()?;
         let bytes = self.flushed_bytes.load(Ordering::Acquire);
         let point = self.output.lock().sync_point();
@@ -125,12 +145,42 @@ impl Shared {
                 self.report(&error);
             }
         }
+        for from_before in &*inherited {
+            if let Err(error) = from_before.renew() {
+                // Nothing was lost for want of space, and nothing was synced: the next sync tries again.
+                return Err(if error.kind() == Kind::NoSpace { error } else { self.fail(error) });
+            }
+        }
+        let before = inherited.iter().map(|from_before| &from_before.segment);
+        let mut files: Vec<Arc<Segment>> = before.cloned().collect();
         for segment in point.retired.iter().map(|retired| &retired.segment).chain([&point.current]) {
+            if !files.iter().any(|file| Arc::ptr_eq(file, segment)) {
+                files.push(segment.clone());
+            }
+        }
+        for segment in &files {
             if let Err(e) = segment.file.sync_data() {
                 return Err(self.fail(Error::io(&e, "sync").at(&segment.path)));
             }
         }
-        self.output.lock().synced(&point);
+        inherited.clear();
+        let mut output = self.output.lock();
+        let directory = output.target.directory().clone();
+        output.synced(&point);
+        drop(output);
+        // Whoever keeps a name is asked last: what was synced to a file without one is not in the log.
+        let of = |segment: &Arc<Segment>, last_id| Lost::look(&*directory, segment, last_id);
+        let mut lost: Vec<Lost> = point.retired.iter().filter_map(|old| of(&old.segment, old.last_id)).collect();
+        if let Some(current) = of(&point.current, point.id) {
+            lost.push(current);
+            // Whoever looks for it begins a new segment.
+            self.looked.store(0, Ordering::Relaxed);
+        }
+        drop(inherited);
+        self.note_lost(lost);
+        if self.losses.lock().is_untold() {
+            return Ok(());
+        }
         self.durable.fetch_max(point.id, Ordering::AcqRel);
         self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);
         Ok(())

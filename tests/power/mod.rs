@@ -1,6 +1,8 @@
 //! What a program knows of a log that it writes over a machine which may lose power, and what must hold of whatever is
 //! left afterwards.
 
+#![allow(dead_code)] // each test program uses a part of it
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -45,8 +45,10 @@ pub unsafe extern "C" fn binlog_writer_flush(writer: *mut binlog_writer, err: *m
 }
 
 /// Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
-/// share one fdatasync. Any thread. Returns as binlog_writer_flush; when the fsync fails BINLOG_E_FAILED, as will all
-/// later calls of the writer until the log is opened anew: what is on the disk is not known then.
+/// share one fdatasync. Any thread. Returns as binlog_writer_flush; BINLOG_E_NOT_FOUND when the file of a segment was
+/// removed, replaced or moved, with the ids of the records that are lost with it (later ones are in a new segment); when
+/// the fsync fails BINLOG_E_FAILED, as will all later calls of the writer until the log is opened anew: what is on the
+/// disk is not known then.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.

@@ -1,10 +1,10 @@
 //! The files of a machine: as the running system sees them, as they are durable, and what was done in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const PAGE: usize = 4096;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Disk {
     inodes: Vec<Inode>,
     pub names: BTreeMap<String, usize>,
@@ -15,24 +15,31 @@ pub struct Disk {
 }
 
 /// A change of names that was not synced.
+#[derive(Clone)]
 pub enum NameChange {
     Add(String, usize),
     Remove(String),
     Rename { from: String, to: String },
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Inode {
     /// Contents as the running system sees them.
     pub now: Vec<u8>,
     pub durable: Vec<u8>,
-    /// Everything since the last sync, in order.
+    /// Everything since the last sync that is not on the disk for sure, in order.
     pub changes: Vec<Change>,
+    /// Pages that a failed sync has marked clean: the running system shows them, and no later sync writes them unless
+    /// they are written again.
+    lost: BTreeSet<usize>,
+    /// The length is not what is durable, and the next sync makes it so.
+    new_len: bool,
     /// Number of the handle that holds the lock.
     pub holder: Option<usize>,
 }
 
 /// What one operation left in the system's page cache, any part of which may have been written back.
+#[derive(Clone)]
 pub struct Change {
     pub time: usize,
     /// Length of the file afterwards.
@@ -115,6 +122,7 @@ impl Disk {
             inode.now.resize(end, 0);
         }
         inode.now[offset..end].copy_from_slice(bytes);
+        inode.new_len |= end == inode.now.len();
         inode.note(time, offset, end);
     }
 
@@ -122,14 +130,32 @@ impl Disk {
         let (time, inode) = (self.time, &mut self.inodes[inode]);
         let before = inode.now.len();
         inode.now.resize(len, 0);
+        inode.new_len = true;
         // What is cut off reads as zeros if the file grows over it again.
         inode.note(time, len, before.max(len));
     }
 
+    /// Makes durable what is dirty. What an earlier sync has failed to write stays as uncertain as it was.
     pub fn sync(&mut self, inode: usize) {
+        let Inode { now, durable, changes, lost, new_len, .. } = &mut self.inodes[inode];
+        let mut synced = now.clone();
+        for &page in lost.iter() {
+            put(&mut synced, page, &page_of(durable, page));
+        }
+        let len = if std::mem::take(new_len) { now.len() } else { durable.len().min(now.len()) };
+        let written = (0..now.len().div_ceil(PAGE)).rev().find(|page| !lost.contains(page));
+        synced.resize(len.max(written.map_or(0, |page| now.len().min((page + 1) * PAGE))), 0);
+        *durable = synced;
+        changes.iter_mut().for_each(|change| change.pages.retain(|(page, _)| lost.contains(page)));
+        changes.retain(|change| !change.pages.is_empty());
+    }
+
+    /// A sync that fails: the system takes its pages for clean and goes on showing them, and what of them has reached the
+    /// disk nobody knows.
+    pub fn fail_sync(&mut self, inode: usize) {
         let inode = &mut self.inodes[inode];
-        inode.durable.clone_from(&inode.now);
-        inode.changes.clear();
+        inode.lost.extend(inode.changes.iter().flat_map(|change| change.pages.iter().map(|(page, _)| *page)));
+        inode.new_len = false;
     }
 }
 
@@ -154,9 +180,20 @@ impl NameChange {
 
 impl Inode {
     fn note(&mut self, time: usize, from: usize, to: usize) {
-        let pages = (from / PAGE..to.div_ceil(PAGE)).map(|page| (page, page_of(&self.now, page))).collect();
+        let pages = from / PAGE..to.div_ceil(PAGE);
+        self.lost.retain(|page| !pages.contains(page));
+        let pages = pages.map(|page| (page, page_of(&self.now, page))).collect();
         self.changes.push(Change { time, len: self.now.len(), pages });
     }
+}
+
+/// Puts a page of a file in its place.
+pub fn put(out: &mut Vec<u8>, page: usize, bytes: &[u8]) {
+    let (from, to) = (page * PAGE, (page + 1) * PAGE);
+    if out.len() < to {
+        out.resize(to, 0);
+    }
+    out[from..to].copy_from_slice(bytes);
 }
 
 /// A page of a file; zeros behind its end.

@@ -3,7 +3,8 @@
 //!
 //! The rules are those that POSIX gives, and no file system's kinder ones: contents and length of a file are durable
 //! when its `sync_data` has returned, names when the directory's `sync` has. Everything else may be there or not, page by
-//! page and name by name.
+//! page and name by name. A sync that fails leaves the pages as the running system shows them, and clean: no later sync
+//! writes them, unless they are written again.
 
 mod disk;
 mod survive;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Access, Directory, File, Operation};
+use super::{Access, Directory, File, Identity, Operation};
 use disk::Disk;
 pub use survive::{Fate, Image, Survival};
 
@@ -39,6 +40,8 @@ struct State {
     /// The operations that changed something or made it durable.
     done: Vec<(Operation, String)>,
     cut_at: usize,
+    /// The operation that fails, and nothing else does.
+    fail_at: usize,
     /// What was to be done when the power went.
     refused: Option<(Operation, String)>,
 }
@@ -58,7 +61,7 @@ impl PowerDirectory {
 
     fn with(disk: Disk) -> Self {
         let (done, refused) = (vec![], None);
-        let state = State { disk, process: 0, handles: 0, done, cut_at: usize::MAX, refused };
+        let state = State { disk, process: 0, handles: 0, done, cut_at: usize::MAX, fail_at: usize::MAX, refused };
         PowerDirectory { machine: Arc::new(Machine { path: "power:".into(), state: Mutex::new(state) }), process: 0 }
     }
 
@@ -66,6 +69,12 @@ impl PowerDirectory {
     /// operations that change something or make it durable count: a cut at any other leaves the same behind.
     pub fn cut_at(&self, n: usize) {
         self.machine.state.lock().cut_at = n;
+    }
+
+    /// Fails operation number `n`, counted from 0 as [`Self::cut_at`] counts, with EIO, and no other: the disk has
+    /// failed for a moment. A sync that fails so has lost what it was to make durable.
+    pub fn fail_at(&self, n: usize) {
+        self.machine.state.lock().fail_at = n;
     }
 
     /// The operations that count for [`Self::cut_at`], with the names of their files, in the order in which they were
@@ -86,9 +95,18 @@ impl PowerDirectory {
         state.process += 1;
         state.disk.forget_locks();
         state.cut_at = usize::MAX;
+        state.fail_at = usize::MAX;
         state.refused = None;
         state.done.clear();
         PowerDirectory { machine: self.machine.clone(), process: state.process }
+    }
+
+    /// A machine of its own that has done and lost the same by now, for another course of events. No process has a file
+    /// open there.
+    pub fn fork(&self) -> Self {
+        let mut disk = self.machine.state.lock().disk.clone();
+        disk.forget_locks();
+        Self::with(disk)
     }
 
     /// What is left after a power cut now. The image is a machine of its own, in which everything is durable.
@@ -105,6 +123,14 @@ impl PowerDirectory {
 
     /// The state, if the operation may go on. One that changes nothing is let through until one that does was refused.
     fn pass(&self, operation: Operation, name: &str) -> Result<MutexGuard<'_, State>> {
+        match self.pass_or_fail(operation, name)? {
+            (state, false) => Ok(state),
+            (_, true) => error(libc::EIO),
+        }
+    }
+
+    /// As [`Self::pass`]; true when it is the operation that is to fail.
+    fn pass_or_fail(&self, operation: Operation, name: &str) -> Result<(MutexGuard<'_, State>, bool)> {
         let mut state = self.machine.state.lock();
         let counts = !matches!(
             operation,
@@ -116,11 +142,17 @@ impl PowerDirectory {
         if self.process != state.process || state.refused.is_some() {
             return Err(Error::from_raw_os_error(libc::EIO));
         }
+        let fails = counts && state.done.len() == state.fail_at;
         if counts {
             state.done.push((operation, name.to_owned()));
             state.disk.tick();
         }
-        Ok(state)
+        Ok((state, fails))
+    }
+
+    /// The file of this name. What fails for want of one, or because there is one, is no operation that counts.
+    fn finds(&self, name: &str) -> Result<Option<usize>> {
+        Ok(self.pass(Operation::Open, name)?.disk.find(name))
     }
 
     fn handle(&self, state: &mut State, inode: usize, name: &str) -> Arc<dyn File> {
@@ -153,10 +185,10 @@ impl Directory for PowerDirectory {
     }
 
     fn create(&self, name: &str, _mode: u32) -> Result<Arc<dyn File>> {
-        let mut state = self.pass(Operation::Create, name)?;
-        if state.disk.find(name).is_some() {
+        if self.finds(name)?.is_some() {
             return error(libc::EEXIST);
         }
+        let mut state = self.pass(Operation::Create, name)?;
         let inode = state.disk.create(name);
         Ok(self.handle(&mut state, inode, name))
     }
@@ -173,31 +205,28 @@ impl Directory for PowerDirectory {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Remove, name)?;
-        match state.disk.find(name) {
-            Some(_) => state.disk.remove(name),
-            None => return error(libc::ENOENT),
+        if self.finds(name)?.is_none() {
+            return error(libc::ENOENT);
         }
+        self.pass(Operation::Remove, name)?.disk.remove(name);
         Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Rename, from)?;
-        match (state.disk.find(from), state.disk.find(to)) {
+        match (self.finds(from)?, self.finds(to)?) {
             (None, _) => return error(libc::ENOENT),
             // Two names of one file stay as they are, as rename(2) has it.
-            (from, to) if from == to => (),
-            _ => state.disk.rename(from, to),
+            (one, other) if one == other => drop(self.pass(Operation::Rename, from)?),
+            _ => self.pass(Operation::Rename, from)?.disk.rename(from, to),
         }
         Ok(())
     }
 
     fn link(&self, from: &str, to: &str) -> Result<()> {
-        let mut state = self.pass(Operation::Link, from)?;
-        match (state.disk.find(from), state.disk.find(to)) {
+        match (self.finds(from)?, self.finds(to)?) {
             (None, _) => return error(libc::ENOENT),
             (_, Some(_)) => return error(libc::EEXIST),
-            (Some(_), None) => state.disk.link(from, to),
+            (Some(_), None) => self.pass(Operation::Link, from)?.disk.link(from, to),
         }
         Ok(())
     }
@@ -244,7 +273,13 @@ impl File for Handle {
     }
 
     fn sync_data(&self) -> Result<()> {
-        self.pass(Operation::Sync)?.disk.sync(self.inode);
+        match self.directory.pass_or_fail(Operation::Sync, &self.name)? {
+            (mut state, false) => state.disk.sync(self.inode),
+            (mut state, true) => {
+                state.disk.fail_sync(self.inode);
+                return error(libc::EIO);
+            }
+        }
         Ok(())
     }
 
@@ -264,6 +299,10 @@ impl File for Handle {
     fn is_locked(&self) -> Result<bool> {
         let holder = self.pass(Operation::Open)?.disk.inode(self.inode).holder;
         Ok(holder.is_some_and(|holder| holder != self.number))
+    }
+
+    fn identity(&self) -> Result<Option<Identity>> {
+        Ok(Some((0, self.inode as u64)))
     }
 }
 

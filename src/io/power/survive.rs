@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::{page_of, Change, Disk, Inode, NameChange, PAGE};
+use super::disk::{page_of, put, Change, Disk, Inode, NameChange, PAGE};
 use super::PowerDirectory;
 
 /// The disk writes sectors whole.
@@ -223,12 +223,4 @@ impl Chance {
         }
         out
     }
-}
-
-fn put(out: &mut Vec<u8>, page: usize, bytes: &[u8]) {
-    let (from, to) = (page * PAGE, (page + 1) * PAGE);
-    if out.len() < to {
-        out.resize(to, 0);
-    }
-    out[from..to].copy_from_slice(bytes);
 }

@@ -160,3 +160,32 @@ fn after_the_cut_nothing_works_and_after_a_kill_everything_is_there_but_not_dura
     assert_eq!(read_full(&*again, &mut bytes, 0).unwrap(), 3);
     assert_eq!(left(&next, Survival::Nothing, "f"), None);
 }
+
+#[test]
+fn a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes() {
+    let directory = PowerDirectory::new();
+    let file = put(&directory, "f", &[1; 3 * 4096], 0);
+    file.sync_data().unwrap();
+    directory.sync().unwrap();
+    let shown = || directory.contents("f").unwrap();
+    put(&directory, "f", &[2; 3 * 4096], 4096);
+    directory.fail_at(directory.done().len());
+    assert_eq!(file.sync_data().unwrap_err().raw_os_error(), Some(libc::EIO));
+    file.sync_data().unwrap();
+    assert_eq!(shown()[4096..], [2; 3 * 4096], "the running system shows what it has lost");
+    assert_eq!(left(&directory, Survival::Nothing, "f").unwrap(), [1; 3 * 4096], "and calls it durable");
+    assert_eq!(left(&directory, Survival::Everything, "f").unwrap(), shown(), "some of it may have been written");
+    // Another page, behind them.
+    put(&directory, "f", &[3; 4096], 4 * 4096);
+    file.sync_data().unwrap();
+    let pages =
+        |survival| left(&directory, survival, "f").unwrap().chunks(4096).map(|page| page[0]).collect::<Vec<_>>();
+    assert_eq!(pages(Survival::Nothing), [1, 1, 1, 0, 3]);
+    // The same bytes at the same place.
+    put(&directory, "f", &[2; 4096 + 1], 4096);
+    file.sync_data().unwrap();
+    assert_eq!(pages(Survival::Nothing), [1, 2, 2, 0, 3]);
+    put(&directory, "f", &[2; 4096], 3 * 4096);
+    file.sync_data().unwrap();
+    assert_eq!(left(&directory, Survival::Nothing, "f").unwrap(), shown());
+}

@@ -1,0 +1,259 @@
+//! An fdatasync fails: the system goes on showing what it has not brought to the disk, and takes it for clean. The writer
+//! has failed then; the next one finds everything there, and what it calls durable has to be on the disk nevertheless.
+
+mod common;
+mod power;
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use binlog::io::{Access, Directory, Operation, PowerDirectory, Survival};
+use binlog::{Kind, Lag, Reader, ReaderMode, Writer, WriterOptions};
+use common::*;
+use power::*;
+
+const SURVIVALS: [Survival; 5] =
+    [Survival::Nothing, Survival::Lengths, Survival::AllButLastPage, Survival::Any(7), Survival::Everything];
+
+fn options() -> WriterOptions {
+    WriterOptions { block_bytes: 4096, segment_bytes: 30_000, index_bytes: 16_000, ..WriterOptions::default() }
+}
+
+fn each_record_synced() -> WriterOptions {
+    WriterOptions { sync: Lag { records: Some(1), ..Lag::default() }, ..options() }
+}
+
+fn open(directory: &PowerDirectory, options: &WriterOptions) -> binlog::Result<Writer> {
+    Writer::open_in(Arc::new(directory.clone()), options.clone())
+}
+
+fn next(ledger: &Ledger) -> Given {
+    let seed = ledger.taken.len() as u64 + 1;
+    Given::of(1, payload(if seed.is_multiple_of(5) { 9000 } else { 700 * (seed as usize % 4) }, seed))
+}
+
+/// Appends and syncs over several segments until something fails.
+fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Ledger) -> Option<()> {
+    let writer = open(directory, options).ok()?;
+    for round in 0..6 {
+        for _ in 0..4 {
+            ledger.append(&writer, vec![next(ledger)])?;
+        }
+        ledger.flushed(&writer, writer.flush())?;
+        ledger.append(&writer, vec![next(ledger)])?;
+        match round % 3 {
+            2 => ledger.acknowledged(&writer, writer.roll())?,
+            _ => ledger.acknowledged(&writer, writer.sync())?,
+        }
+    }
+    ledger.closed(writer.close())
+}
+
+/// Runs a session for each of its fdatasyncs, which fails, and shows the log as the next process finds it.
+fn fail_each_sync(options: &WriterOptions, mut each: impl FnMut(&PowerDirectory, &Ledger, &str)) {
+    let mut failed = 0;
+    for n in 0.. {
+        let directory = PowerDirectory::new();
+        directory.fail_at(n);
+        let mut ledger = Ledger::default();
+        let whole = session(&directory, options, &mut ledger).is_some();
+        match directory.done().get(n) {
+            Some((Operation::Sync, name)) => {
+                assert!(!whole);
+                failed += 1;
+                each(&directory.after_kill(), &ledger, &format!("fdatasync of {name}, operation {n}, has failed"));
+            }
+            Some(_) => (),
+            None => break,
+        }
+    }
+    assert!(failed > 8, "{failed} fdatasyncs");
+}
+
+/// What the writer promises has to be on the disk, whatever else is.
+fn check_all(directory: &PowerDirectory, ledger: &Ledger, what: &str) {
+    for survival in SURVIVALS {
+        check(&directory.image(survival), ledger, &options(), &format!("{what}, power cut, {survival:?}"));
+    }
+}
+
+#[test]
+fn what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed() {
+    fail_each_sync(&options(), |machine, ledger, what| {
+        let writer = open(machine, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let mut ledger = ledger.clone();
+        ledger.goes_on_behind(writer.position().unwrap().appended);
+        assert_eq!(writer.position().unwrap().durable, 0, "{what}: nothing is promised before the first sync");
+        ledger.append(&writer, vec![next(&ledger)]).unwrap();
+        ledger.acknowledged(&writer, writer.sync()).unwrap();
+        ledger.note(&writer);
+        assert_eq!(ledger.durable, ledger.taken.len() as u64);
+        check_all(machine, &ledger, what);
+    });
+}
+
+#[test]
+fn so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close() {
+    type End = fn(Writer, &mut Ledger) -> Option<()>;
+    let ends: [(&str, WriterOptions, End); 3] = [
+        ("policy", each_record_synced(), |writer, ledger| {
+            ledger.append(&writer, vec![next(ledger)])?;
+            ledger.durable = ledger.taken.len() as u64;
+            std::mem::forget(writer);
+            Some(())
+        }),
+        ("roll", options(), |writer, ledger| {
+            ledger.append(&writer, vec![next(ledger)])?;
+            let rolled = ledger.acknowledged(&writer, writer.roll());
+            std::mem::forget(writer);
+            rolled
+        }),
+        ("close", options(), |writer, ledger| ledger.closed(writer.close())),
+    ];
+    for (name, options, end) in ends {
+        fail_each_sync(&options, |machine, ledger, what| {
+            let what = format!("{name}, {what}");
+            let writer = open(machine, &options).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+            let mut ledger = ledger.clone();
+            ledger.goes_on_behind(writer.position().unwrap().appended);
+            end(writer, &mut ledger).unwrap_or_else(|| panic!("{what}: it fails"));
+            check_all(&machine.after_kill(), &ledger, &what);
+        });
+    }
+}
+
+#[test]
+fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there() {
+    let mut moments = 0;
+    fail_each_sync(&options(), |machine, before, what| {
+        // Everything that was written is there, and the machine goes on with it.
+        for moment in (0..).step_by(3) {
+            let machine = &machine.fork();
+            machine.cut_at(moment);
+            let mut ledger = before.clone();
+            if let Ok(writer) = open(machine, &options()) {
+                ledger.goes_on_behind(writer.position().unwrap().appended);
+                let done = ledger.append(&writer, vec![next(&ledger)]);
+                let done = done.and_then(|()| ledger.acknowledged(&writer, writer.sync()));
+                let done = done.and_then(|()| ledger.append(&writer, vec![next(&ledger)]));
+                done.and_then(|()| ledger.acknowledged(&writer, writer.roll()));
+            }
+            let what = format!("{what}, and the next writer at operation {moment} {:?}", machine.refused());
+            for survival in [Survival::Nothing, Survival::Any(moment as u64)] {
+                check(&machine.image(survival), &ledger, &options(), &format!("{what}, power cut, {survival:?}"));
+            }
+            if machine.refused().is_none() {
+                break;
+            }
+            moments += 1;
+            // Killed there, and one more goes on.
+            let third = machine.after_kill();
+            let writer = open(&third, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+            ledger.goes_on_behind(writer.position().unwrap().appended);
+            ledger.append(&writer, vec![next(&ledger)]).unwrap();
+            ledger.acknowledged(&writer, writer.sync()).unwrap();
+            let what = format!("{what}, killed");
+            check(&third.image(Survival::Nothing), &ledger, &options(), &what);
+        }
+    });
+    assert!(moments > 100, "{moments} moments");
+}
+
+#[test]
+fn so_it_is_behind_a_torn_tail_that_was_cut() {
+    fail_each_sync(&options(), |machine, ledger, what| {
+        let names = machine.list().unwrap();
+        let last = names.iter().filter(|name| name.ends_with(".binlog")).max().unwrap();
+        let file = machine.open(last, Access::ReadWrite).unwrap();
+        let end = file.len().unwrap();
+        if end == 0 {
+            return;
+        }
+        file.write_at(&[IoSlice::new(&[0xAA; 5000])], end).unwrap();
+        drop(file);
+        let writer = open(machine, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let mut ledger = ledger.clone();
+        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.append(&writer, vec![next(&ledger)]).unwrap();
+        ledger.acknowledged(&writer, writer.sync()).unwrap();
+        check_all(machine, &ledger, what);
+    });
+}
+
+#[test]
+fn so_it_is_in_a_log_that_is_one_file() {
+    let open =
+        |machine: &PowerDirectory| Writer::open_file_in(Arc::new(machine.clone()), "log.binlog", options()).unwrap();
+    for n in 0.. {
+        let machine = PowerDirectory::new();
+        let writer = open(&machine);
+        machine.fail_at(n);
+        let mut ledger = Ledger::default();
+        for round in 0..6 {
+            for _ in 0..3 {
+                let _ = ledger.append(&writer, vec![next(&ledger)]);
+            }
+            let _ = if round % 2 == 0 { ledger.acknowledged(&writer, writer.sync()) } else { Some(()) };
+        }
+        let failed = matches!(machine.done().get(n), Some((Operation::Sync, _)));
+        drop(writer);
+        if machine.done().len() <= n {
+            break;
+        }
+        if !failed {
+            continue;
+        }
+        let machine = machine.after_kill();
+        let writer = open(&machine);
+        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.append(&writer, vec![next(&ledger)]).unwrap();
+        ledger.acknowledged(&writer, writer.sync()).unwrap();
+        for survival in SURVIVALS {
+            let image = machine.image(survival).directory;
+            let shown = rows(&reader(&image, ReaderMode::Prefix).unwrap()).len() as u64;
+            assert!(shown >= ledger.durable, "operation {n}, {survival:?}: {shown} of {} records", ledger.durable);
+        }
+    }
+}
+
+fn rows(reader: &Reader) -> Vec<u64> {
+    let mut cursor = reader.cursor(&binlog::Filter::default()).unwrap();
+    std::iter::from_fn(|| cursor.next().ok().flatten().map(|record| record.id)).collect()
+}
+
+#[test]
+fn an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk() {
+    fail_each_sync(&options(), |machine, ledger, what| {
+        let built = binlog::rebuild_index_in(Arc::new(machine.clone()));
+        if let Err(e) = &built {
+            assert!(e.kind() == Kind::Corrupt || e.kind() == Kind::NotFound, "{what}: {e:?}");
+            return;
+        }
+        // A writer believes what the new blocks say.
+        let writer = open(machine, &options()).unwrap();
+        let mut ledger = ledger.clone();
+        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.append(&writer, vec![next(&ledger)]).unwrap();
+        ledger.acknowledged(&writer, writer.sync()).unwrap();
+        check_all(machine, &ledger, what);
+    });
+}
+
+#[test]
+fn bytes_that_the_system_has_dropped_before_they_were_written_anew_fail_the_sync() {
+    let machine = PowerDirectory::new();
+    let writer = open(&machine, &options()).unwrap();
+    let mut ledger = Ledger::default();
+    (0..20).for_each(|_| ledger.append(&writer, vec![next(&ledger)]).unwrap());
+    ledger.flushed(&writer, writer.flush()).unwrap();
+    let machine = machine.after_kill();
+    let writer = open(&machine, &options()).unwrap();
+    writer.append(1, b"behind").unwrap();
+    // As if the page had been read again from a disk that has never got it.
+    let last = machine.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).max().unwrap();
+    machine.open(&last, Access::ReadWrite).unwrap().write_at(&[IoSlice::new(&[0; 4096])], 4096).unwrap();
+    let error = writer.sync().unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed, "{error:?}");
+    assert_eq!(writer.position().unwrap().durable, 0);
+    assert_eq!(writer.append(1, b"more").unwrap_err().kind(), Kind::Failed);
+}
