@@ -214,7 +214,7 @@ DEFECTS = [
         "src/writer/stage.rs",
         "            if queue.is_left() && !self.options.background {\n                return Ok(None);\n            }\n",
         "",
-        "model::nothing_is_lost_or_repeated_when_nothing_fails",
+        "model::nobody_waits_for_memory_for_ever_whatever_fails",
     ),
     defect(
         "a call goes on for as long as others hand over",
