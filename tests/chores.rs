@@ -3,73 +3,81 @@
 
 mod common;
 
+use std::io::{IoSlice, Result};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use binlog::io::MemoryDirectory;
-use binlog::{Codec, Hooks, Lag, RollOptions, Writer, WriterOptions};
+use binlog::io::{Access, Directory, File, MemoryDirectory};
+use binlog::{Codec, Hooks, Lag, RollOptions, SegmentFile, Writer, WriterOptions};
 use common::*;
 
-/// No call may take this long because others keep the writer busy.
-const LONG: Duration = Duration::from_secs(10);
+/// What none of the calls takes, however long the others go on.
+const LONG: Duration = Duration::from_secs(2);
+/// So long they go on.
+const LONGER: Duration = Duration::from_secs(5);
 
-/// Rolls at each record, and calls a hook that takes its time. No thread of the library.
-fn rolls_at_each_record(hook: Duration, calls: Arc<AtomicU64>) -> WriterOptions {
-    let call = move |_: &_| {
-        std::thread::sleep(hook);
-        calls.fetch_add(1, Ordering::Relaxed);
-        Ok(None)
-    };
-    WriterOptions {
-        roll: RollOptions { records: Some(1), ..RollOptions::default() },
-        hooks: Hooks { on_close: vec![Arc::new(call)], ..Hooks::default() },
-        flush: Lag::default(),
-        ..WriterOptions::default()
-    }
-}
-
-/// Makes `call` while two other threads append, and returns how long it took; they stop when it is done, or after a while.
-fn beside_appends(writer: &Writer, call: impl FnOnce()) -> Duration {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let began = Instant::now();
-                while !done.load(Ordering::Relaxed) && began.elapsed() < 2 * LONG {
-                    writer.append(1, b"another").unwrap();
-                }
-            });
-        }
-        std::thread::sleep(Duration::from_millis(50));
-        let began = Instant::now();
-        call();
-        done.store(true, Ordering::Relaxed);
-        began.elapsed()
-    })
-}
-
-#[test]
-fn a_call_comes_back_while_others_append_and_roll() {
+/// Has several threads append, and one each flush, sync and tick; the slowest call of each kind. No thread of the library.
+fn slowest_calls(directory: Arc<dyn Directory>, options: WriterOptions) -> Vec<(&'static str, Duration)> {
     type Call = fn(&Writer);
-    let calls: [(&str, Call); 6] = [
+    let append: Call = |writer| drop(writer.append(1, b"a record").unwrap());
+    let calls: [(&str, Call); 5] = [
+        ("append", append),
+        ("append", append),
         ("flush", |writer| writer.flush().unwrap()),
         ("sync", |writer| writer.sync().unwrap()),
         ("tick", |writer| writer.tick().unwrap()),
-        ("roll", |writer| writer.roll().unwrap()),
-        ("heartbeat", |writer| writer.heartbeat().unwrap()),
-        ("append", |writer| drop(writer.append(1, b"mine").unwrap())),
     ];
-    for (name, call) in calls {
-        let hooked = Arc::new(AtomicU64::new(0));
-        let options = rolls_at_each_record(Duration::from_millis(2), hooked.clone());
-        let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
-        let took = beside_appends(&writer, || call(&writer));
-        assert!(took < LONG, "{name} took {took:?}");
-        let appended = writer.position().unwrap().appended;
-        writer.close().unwrap();
-        assert!(hooked.load(Ordering::Relaxed) >= appended, "each segment had its hook, at the latest at the end");
-    }
+    let writer = Writer::open_in(directory, options).unwrap();
+    let began = Instant::now();
+    let slowest = std::thread::scope(|scope| {
+        let one = |(name, call): (&'static str, Call)| {
+            let mut slowest = Duration::ZERO;
+            while began.elapsed() < LONGER {
+                let begun = Instant::now();
+                call(&writer);
+                slowest = slowest.max(begun.elapsed());
+                // Two threads append as fast as they can; the others only now and then.
+                if name != "append" {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            (name, slowest)
+        };
+        let threads = calls.map(|call| scope.spawn(move || one(call)));
+        threads.map(|thread| thread.join().unwrap()).to_vec()
+    });
+    writer.close().unwrap();
+    slowest
+}
+
+fn rolls_at_each_record() -> WriterOptions {
+    let roll = RollOptions { records: Some(1), ..RollOptions::default() };
+    WriterOptions { roll, flush: Lag::default(), ..WriterOptions::default() }
+}
+
+#[test]
+fn no_call_is_held_up_by_the_hooks_of_what_others_roll() {
+    let (called, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let counts = called.clone();
+    let hook = move |file: &SegmentFile| {
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(file.sequence, counts.fetch_add(1, Ordering::Relaxed) + 1, "in the order of the segments");
+        Ok(None)
+    };
+    let failures = counted.clone();
+    let failed = move |_: &binlog::Error| drop(failures.fetch_add(1, Ordering::Relaxed));
+    let hooks = Hooks { on_close: vec![Arc::new(hook)], on_failure: Some(Arc::new(failed)), ..Hooks::default() };
+    let slowest = slowest_calls(Arc::new(MemoryDirectory::new()), WriterOptions { hooks, ..rolls_at_each_record() });
+    assert!(slowest.iter().all(|(_, slowest)| *slowest < LONG), "{slowest:?}");
+    assert!(called.load(Ordering::Relaxed) > 100 && counted.load(Ordering::Relaxed) == 0);
+}
+
+#[test]
+fn no_call_is_held_up_by_what_others_hand_over() {
+    let slowest = slowest_calls(Arc::new(Slow(MemoryDirectory::new())), rolls_at_each_record());
+    assert!(slowest.iter().all(|(_, slowest)| *slowest < LONG), "{slowest:?}");
 }
 
 #[test]
@@ -86,26 +94,27 @@ fn what_others_left_is_done_by_the_next_append() {
         Ok(None)
     };
     let options = WriterOptions {
-        roll: RollOptions { records: Some(1), ..RollOptions::default() },
+        roll: RollOptions { records: Some(2), ..RollOptions::default() },
         hooks: Hooks { on_close: vec![Arc::new(hook)], ..Hooks::default() },
         ..WriterOptions::default()
     };
     let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
-    writer.append(1, b"1").unwrap();
+    let append = |id: u64| assert_eq!(writer.append(1, b"a record").unwrap(), id);
+    (1..=2).for_each(append);
     std::thread::scope(|scope| {
-        let caught = scope.spawn(|| writer.append(1, b"2").unwrap());
+        let caught = scope.spawn(|| append(3));
         while !entered.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        // The first one is in a hook: the others neither wait for it nor do it again.
-        (3..=5).for_each(|_| drop(writer.append(1, b"more").unwrap()));
+        // The first one is in a hook: the others, which roll twice, neither wait for it nor do it again.
+        (4..=7).for_each(append);
         assert_eq!(*closed.lock().unwrap(), [0; 0]);
         leave.store(true, Ordering::Release);
         caught.join().unwrap();
     });
     assert_eq!(*closed.lock().unwrap(), [1], "the first one did its own");
-    writer.append(1, b"6").unwrap();
-    assert_eq!(*closed.lock().unwrap(), [1, 2, 3, 4, 5], "in the order of the segments");
+    append(8);
+    assert_eq!(*closed.lock().unwrap(), [1, 2, 3], "in the order of the segments");
     writer.close().unwrap();
 }
 
@@ -143,6 +152,88 @@ fn naming_a_type_takes_no_longer_when_there_are_many() {
     let numbers: Vec<u32> = (0..100_000).map(|n| writer.type_id(&format!("type {n}"), "").unwrap()).collect();
     assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1));
     assert_eq!(writer.type_id("type 5", "").unwrap(), numbers[5]);
-    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     writer.close().unwrap();
+}
+
+/// A directory in memory whose writes take a millisecond.
+struct Slow(MemoryDirectory);
+
+struct SlowFile(Arc<dyn File>);
+
+impl Directory for Slow {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
+        Ok(Arc::new(SlowFile(self.0.open(name, access)?)))
+    }
+
+    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        Ok(Arc::new(SlowFile(self.0.create(name, mode)?)))
+    }
+
+    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        Ok(Arc::new(SlowFile(self.0.open_or_create(name, mode)?)))
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.0.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        self.0.link(from, to)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
+}
+
+impl File for SlowFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        std::thread::sleep(Duration::from_millis(1));
+        self.0.write_at(parts, offset)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.0.len()
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        self.0.allocate(offset, len)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        self.0.try_lock()
+    }
+
+    fn unlock(&self) -> Result<()> {
+        self.0.unlock()
+    }
+
+    fn is_locked(&self) -> Result<bool> {
+        self.0.is_locked()
+    }
 }

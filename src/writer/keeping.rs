@@ -12,7 +12,7 @@ use super::Shared;
 use crate::archive::life;
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::atomic::Ordering;
-use crate::io::sync::{self, JoinHandle};
+use crate::io::sync::{self, JoinHandle, ThreadId};
 use crate::log::{self, retention};
 use crate::options::{Hook, SegmentFile};
 
@@ -22,6 +22,9 @@ const LOOK_EVERY: u64 = 1_000_000_000;
 const PATIENCE: u64 = 1_000_000_000;
 /// Steps that may wait for it, two for each roll: closed files stay open as long.
 const PATIENT_STEPS: usize = 32;
+/// Steps of others that may wait before those of a thread that rolls while another one keeps house. Behind more it waits: who
+/// rolls faster than hooks come back would leave ever more to the others.
+const STEPS_BEFORE: u64 = 8;
 
 /// What waits to be done.
 #[derive(Default)]
@@ -34,8 +37,8 @@ pub(super) struct House {
     since: i64,
     /// When the caller's program has ticked last.
     ticked: Option<i64>,
-    /// A thread is at it, and will look once more before it stops.
-    busy: bool,
+    /// The thread that is at it.
+    busy: Option<ThreadId>,
     /// There is something else to look after: the next file, the current one.
     look: bool,
     stop: bool,
@@ -47,8 +50,10 @@ struct Busy<'a>(&'a Shared);
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         let mut house = self.0.house.lock();
-        house.busy = false;
+        house.busy = None;
         house.done += 1;
+        drop(house);
+        self.0.kept.notify_all();
     }
 }
 
@@ -70,7 +75,7 @@ impl Shared {
     /// than one segment that is not durable otherwise, and only those who tick gain by that.
     pub(super) fn is_overdue(&self) -> bool {
         let house = self.house.lock();
-        if house.steps.is_empty() || house.busy {
+        if house.steps.is_empty() || house.busy.is_some() {
             return false;
         }
         let now = self.options.clock.now_ns();
@@ -95,22 +100,36 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether somebody keeps house, and is so far behind that a thread which has rolled has to wait.
+    pub(super) fn is_far_behind(&self) -> bool {
+        let house = self.house.lock();
+        house.busy.is_some() && house.posted - house.done > STEPS_BEFORE
+    }
+
     /// Whether something waits to be done that nobody is at.
     pub(super) fn has_chores(&self) -> bool {
         self.is_overdue()
     }
 
-    /// Does what waits to be done, in order, unless another thread is at it. What others post meanwhile waits for the next
-    /// call: a thread that rolls would keep this one busy for ever.
+    /// Does what waits to be done, in order, unless another thread is at it and not far behind. What others post meanwhile waits
+    /// for the next call: a thread that rolls would keep this one busy for ever.
     pub(super) fn keep_house(&self) {
         let last = self.house.lock().posted;
         loop {
             let mut house = self.house.lock();
-            if house.busy || house.done >= last {
+            if let Some(busy) = house.busy {
+                // A hook that calls the writer, which it must not, would wait for itself.
+                if last.saturating_sub(house.done) <= STEPS_BEFORE || busy == sync::current().id() {
+                    return;
+                }
+                self.kept.wait(&mut house);
+                continue;
+            }
+            if house.done >= last {
                 return;
             }
             let Some(step) = house.steps.pop_front() else { return };
-            house.busy = true;
+            house.busy = Some(sync::current().id());
             drop(house);
             let _busy = Busy(self);
             self.take(step);
@@ -258,7 +277,7 @@ impl Shared {
                 self.look_now_and_then();
             }
             let mut house = self.house.lock();
-            if !house.steps.is_empty() && !house.busy {
+            if !house.steps.is_empty() && house.busy.is_none() {
                 continue;
             }
             if house.stop {

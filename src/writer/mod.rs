@@ -122,6 +122,8 @@ struct Shared {
     house: Mutex<keeping::House>,
     has_house: AtomicBool,
     chores: Condvar,
+    /// A step was done.
+    kept: Condvar,
     /// When the file of the current segment was looked for last, by the system's clock.
     looked: AtomicI64,
     /// Segments whose files were removed, replaced or moved.
@@ -226,6 +228,7 @@ impl Writer {
             house: Mutex::default(),
             has_house: AtomicBool::new(false),
             chores: Condvar::new(),
+            kept: Condvar::new(),
             looked: AtomicI64::new(crate::io::clock::now_ns()),
             losses: Mutex::default(),
             failures: AtomicU64::new(0),

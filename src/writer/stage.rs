@@ -339,6 +339,7 @@ impl Shared {
     /// Leaves what the writing made necessary to whoever keeps house.
     pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
         let steps = std::mem::take(&mut output.steps);
+        let rolled = !steps.is_empty();
         let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
         let look = self.is_time_to_look();
         let has_house = self.has_house.load(Ordering::Acquire);
@@ -353,7 +354,7 @@ impl Shared {
         if look {
             self.look_now_and_then();
         }
-        match self.is_overdue() {
+        match self.is_overdue() || (rolled && self.is_far_behind()) {
             true => self.tidy(),
             false => Ok(()),
         }

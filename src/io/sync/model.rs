@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shuttle::rand::{thread_rng, Rng};
 pub(crate) use shuttle::sync::atomic;
-pub(crate) use shuttle::thread::{sleep, yield_now, JoinHandle};
+pub(crate) use shuttle::thread::{current, sleep, yield_now, JoinHandle, ThreadId};
 
 /// As `parking_lot::Mutex`.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The system's own threads.
 
 pub(crate) use std::sync::atomic;
-pub(crate) use std::thread::{sleep, yield_now, JoinHandle};
+pub(crate) use std::thread::{current, sleep, yield_now, JoinHandle, ThreadId};
 pub(crate) use std::time::Instant;
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
