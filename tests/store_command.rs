@@ -205,7 +205,9 @@ fn a_command_cannot_be_asked_and_a_wrong_one_is_refused_at_once() {
         assert_eq!(error.kind(), Kind::Invalid, "{bad}");
         assert!(error.to_string().contains(instead), "{bad}: {error}");
     }
-    for good in ["exec:date +%F%%", "exec:echo ${BINLOG_NAME%%foo*} ${BINLOG_NAME%.*}", "exec:date +%\\p", "exec:echo %"] {
+    for good in
+        ["exec:date +%F%%", "exec:echo ${BINLOG_NAME%%foo*} ${BINLOG_NAME%.*}", "exec:date +%\\p", "exec:echo %"]
+    {
         assert!(opened(good).is_ok(), "{good}");
     }
 }

@@ -143,7 +143,8 @@ fn following_ships_what_is_still_to_come_of_each_log_until_it_is_told_to_stop() 
 fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
     let home = home();
     let home = home.path();
-    let failing = r#"exec:test "$BINLOG_NAME" != default.0000000002.binlog && cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
+    let failing =
+        r#"exec:test "$BINLOG_NAME" != default.0000000002.binlog && cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
     let mut failed = command(home, &["ship", "--follow", "log", failing]);
     let child = piped(&mut failed);
     until("the first is shipped", || segments(&home.join("archive")).len() == 1);

@@ -110,7 +110,8 @@ fn end(child: &mut Child) {
 const VARIABLES: [&str; 4] = ["BINLOG_PATH", "BINLOG_NAME", "BINLOG_BYTES", "BINLOG_SHA256"];
 
 /// The shell around the command: $1 is the command, and what follows are the values of [`VARIABLES`].
-const SHELL: &str = "BINLOG_PATH=$2 BINLOG_NAME=$3 BINLOG_BYTES=$4 BINLOG_SHA256=$5 /bin/sh -c \"$1\" >/dev/null; echo $?";
+const SHELL: &str =
+    "BINLOG_PATH=$2 BINLOG_NAME=$3 BINLOG_BYTES=$4 BINLOG_SHA256=$5 /bin/sh -c \"$1\" >/dev/null; echo $?";
 
 /// The values of [`VARIABLES`], in their order.
 fn values(upload: &Upload<'_>) -> [OsString; VARIABLES.len()] {
