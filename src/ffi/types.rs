@@ -434,7 +434,10 @@ pub struct binlog_error {
 
 /// A log being written. Threads may share it, closing excepted.
 pub struct binlog_writer {
-    pub(super) writer: crate::Writer,
+    /// What the writer is known by to those who ask within whose callback they are.
+    pub(super) caller: usize,
+    /// Taken out by the one who closes, while callbacks may still come with the handle.
+    pub(super) writer: std::mem::ManuallyDrop<crate::Writer>,
     /// What a status points to, once somebody has asked for it.
     #[cfg_attr(not(feature = "upload"), allow(dead_code))]
     pub(super) archive: std::sync::OnceLock<super::archive::ArchiveStrings>,
