@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::options::writer_options;
 use crate::calling::is_calling;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
 use crate::Writer;
@@ -71,8 +71,8 @@ fn handle_of(writer: Writer) -> binlog_writer {
 /// the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
 /// binlog_writer_sync; the message of an error says which records could not be written.
 ///
-/// A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, and the writer stays
-/// as it is.
+/// A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, which says nothing
+/// else here, and the writer stays open.
 ///
 /// # Safety
 /// `writer` is NULL or open and used by nobody else, `err` NULL or writable.
@@ -93,6 +93,8 @@ pub unsafe extern "C" fn binlog_writer_close(writer: *mut binlog_writer, err: *m
             // The handle is freed last: hooks are called meanwhile, and may come with it.
             let closed = ManuallyDrop::into_inner((&raw const (*writer).writer).read()).close();
             drop(Box::from_raw(writer));
+            // Invalid is what is said above, and nothing else.
+            let closed = closed.map_err(|e| if e.kind() == Kind::Invalid { e.with_kind(Kind::Io) } else { e });
             closed.map(|()| BINLOG_OK)
         })
     }
