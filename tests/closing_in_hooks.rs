@@ -31,6 +31,8 @@ fn panics() -> &'static AtomicUsize {
 struct Closing {
     writer: AtomicPtr<binlog_writer>,
     told: Mutex<Vec<(binlog_status, String)>>,
+    /// What on_failure was told.
+    failures: Mutex<Vec<String>>,
 }
 
 impl Closing {
@@ -71,12 +73,16 @@ unsafe extern "C" fn closes_in_check(userdata: *mut c_void, _state: *const binlo
     0
 }
 
-unsafe extern "C" fn closes_when_told(userdata: *mut c_void, _error: *const binlog_error) {
-    // SAFETY: see `Closing`.
-    unsafe { Closing::close(userdata) };
+unsafe extern "C" fn closes_when_told(userdata: *mut c_void, error: *const binlog_error) {
+    // SAFETY: see `Closing`, and the library gives a valid error.
+    unsafe {
+        let message = CStr::from_ptr(binlog_error_message(error)).to_str().unwrap();
+        (*userdata.cast::<Closing>()).failures.lock().unwrap().push(message.to_owned());
+        Closing::close(userdata);
+    }
 }
 
-fn write_and_close(directory: &std::path::Path, background: bool) -> Vec<(binlog_status, String)> {
+fn write_and_close(directory: &std::path::Path, background: bool) -> Closing {
     let closing = Closing::default();
     let userdata: *mut c_void = (&raw const closing).cast_mut().cast();
     let path = CString::new(directory.to_str().unwrap()).unwrap();
@@ -109,7 +115,7 @@ fn write_and_close(directory: &std::path::Path, background: bool) -> Vec<(binlog
         }
         assert_eq!(binlog_writer_close(writer, std::ptr::null_mut()), BINLOG_OK);
     }
-    closing.told.into_inner().unwrap()
+    closing
 }
 
 #[test]
@@ -119,7 +125,7 @@ fn a_function_that_the_writer_has_called_cannot_close_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_owned();
         let (done, wait) = mpsc::channel();
-        std::thread::spawn(move || done.send(write_and_close(&path, background)));
+        std::thread::spawn(move || done.send(write_and_close(&path, background).told.into_inner().unwrap()));
         let told = wait.recv_timeout(PATIENCE).expect("closing a writer in its hook hangs");
         // Hook and on_failure of each of three closings, and the check.
         assert!(told.len() >= 6, "{told:?}");
@@ -180,6 +186,10 @@ fn a_hook_that_drops_the_last_handle_of_its_writer_waits_for_nobody() {
 
 #[test]
 fn what_failed_is_said_once() {
+    let directory = tempfile::tempdir().unwrap();
+    for message in write_and_close(directory.path(), false).failures.into_inner().unwrap() {
+        assert_eq!(message.matches("a hook failed").count(), 1, "{message}");
+    }
     let told = Arc::new(Mutex::new(vec![]));
     let listener = told.clone();
     let directory = tempfile::tempdir().unwrap();

@@ -29,7 +29,9 @@ impl Panicking {
     }
 
     fn pass(&self, call: &str) {
-        if call == self.at && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)) == Ok(1) {
+        if call == self.at
+            && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)) == Ok(1)
+        {
             panic!("a defect that the test has made in {call}");
         }
     }

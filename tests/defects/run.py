@@ -78,7 +78,7 @@ def try_defect(defect):
         for target, test in defect["noticed_by"]:
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", "binlog"]
             command += ["--lib"] if target == "lib" else ["--test", target]
-            command += ["--features", "upload"] if target.startswith(("remote", "ship", "store")) else []
+            command += ["--features", "upload"] if target.startswith(("remote", "ship", "store")) or test.startswith("store::") else []
             command += ["--", test, "--exact"]
             try:
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)
