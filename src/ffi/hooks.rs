@@ -160,7 +160,7 @@ impl binlog_hook_result {
             ..0 => format!("it returned the status {status}"),
             _ => format!("it returned {status}, which is not BINLOG_OK"),
         });
-        // Whoever called the hook says that one failed.
+        // That a hook failed is said by the caller.
         Err(Error::new(kind_of(status), reason.replace(char::is_control, " ")).at(&segment.path))
     }
 }

@@ -297,7 +297,7 @@ impl Shipper {
             .fold((0, 0), |(segments, bytes), (segment, _)| (segments + 1, bytes + segment.bytes));
     }
 
-    /// Takes note of a failure, for whoever asks how far it is.
+    /// Takes note of a failure for [`Self::status`].
     pub(crate) fn note_error(&self, error: &Error) {
         let mut status = self.status.lock();
         status.told.failures += 1;

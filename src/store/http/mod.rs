@@ -184,7 +184,7 @@ impl Http {
     async fn collect(&self, head: &http::response::Parts, body: reqwest::Body, most: usize) -> Result<Bytes, Refusal> {
         let told = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
         let too_long = || Refusal::broken(format!("the answer is longer than the {most} bytes that were asked for"));
-        // Whoever says so need not be listened to. The connection is closed with the body.
+        // The rest need not come: the connection is closed with the body.
         if told.is_some_and(|told| told > most) {
             return Err(too_long());
         }

@@ -103,7 +103,7 @@ impl RemoteDirectory {
     ///
     /// # Errors
     /// [`Kind::Io`] when there is no such directory and it cannot be made; [`Kind::Invalid`] when others may write in it or put
-    /// another one in its place: whoever can, could put records into the log.
+    /// another one in its place: they could put records into the log.
     pub fn with_cache(self, directory: impl AsRef<Path>, bytes: u64) -> crate::Result<Self> {
         let bytes = if bytes == 0 { cache::DEFAULT_BYTES } else { bytes };
         let cache = Cache::open(directory.as_ref(), bytes)?;
