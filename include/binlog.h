@@ -553,14 +553,15 @@ typedef struct binlog_segment_file {
 } binlog_segment_file;
 
 /**
- * Does something with a segment: returns BINLOG_OK, or a status less than 0 for a failure, which is reported to
- * on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook that has moved the file
- * says so with binlog_hook_result_set_path, so that the next one finds it.
+ * Does something with a segment: returns BINLOG_OK, or any other number for a failure (best a status of the library's, less
+ * than 0), which is reported to on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook
+ * that has moved the file says so with binlog_hook_result_set_path, so that the next one finds it.
  *
  * Hooks run one after the other, outside of the library's locks: in a thread of the library with
  * BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
  * necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
- * once a second, in that. They must not use the writer, and must not throw or jump out.
+ * once a second, in that. They must not use the writer (binlog_writer_close refuses: BINLOG_E_INVALID, and the writer stays
+ * open), and must not throw or jump out.
  */
 typedef binlog_status (*binlog_hook_callback)(void *userdata,
                                               const struct binlog_segment_file *segment,
@@ -605,8 +606,9 @@ typedef struct binlog_archive_options {
   uint32_t in_flight;
   /**
    * The store: `s3://BUCKET/PREFIX?region=...`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX?account=...`,
-   * `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND` with %p for the file's path and %f for its
-   * name; docs/stores.md tells all of their options. A URL with something secret in it is refused.
+   * `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND`, which finds the file's path in the
+   * environment variable BINLOG_PATH and its name in BINLOG_NAME; docs/stores.md tells all of their options. A URL with
+   * something secret in it is refused.
    */
   const char *url;
   /**
@@ -849,8 +851,8 @@ typedef struct binlog_reader_options {
   const struct binlog_required *require;
   /**
    * For a log in a store: a directory of this machine that keeps what was fetched, so that it is not fetched again. It is
-   * made when it is not there, any number of processes may share it, and what is in it is verified when it is used. NULL =
-   * nothing is kept.
+   * made when it is not there, and any number of processes of one user may share it. One that others may write is refused
+   * (BINLOG_E_INVALID): they could put records into the log. NULL = nothing is kept.
    */
   const char *cache;
   /** How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB. */
@@ -1124,7 +1126,8 @@ binlog_status binlog_hook_result_set_path(struct binlog_hook_result *result,
                                           struct binlog_error **err);
 
 /**
- * For a hook that fails: why, in one line of UTF-8, which is copied. The hook counts as failed then whatever it returns.
+ * For a hook that fails: why, in one line of UTF-8, which is copied; what is not UTF-8 in it is replaced by U+FFFD. The hook
+ * counts as failed then whatever it returns, and whatever this returns.
  * Only within the callback that `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_hook_result_set_error(struct binlog_hook_result *result,
@@ -1257,8 +1260,12 @@ binlog_status binlog_writer_open_file(const char *path,
  * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
  * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
  * binlog_writer_sync; the message of an error says which records could not be written.
+ *
+ * A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, which says nothing
+ * else here, and the writer stays open.
  */
-binlog_status binlog_writer_close(struct binlog_writer *writer, struct binlog_error **err);
+binlog_status binlog_writer_close(struct binlog_writer *writer,
+                                  struct binlog_error **err);
 
 /**
  * Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to

@@ -55,6 +55,12 @@ struct Facts {
     missed: Option<(u64, u64)>,
 }
 
+/// What has panicked, or a thread that did, as an error: the rest of the library goes on.
+#[cfg(feature = "upload")]
+pub(crate) fn a_defect(consequence: &str) -> Error {
+    Error::new(Kind::Failed, "a defect of the library (a panic)").because(consequence)
+}
+
 impl Error {
     pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Self {
         let reason = reason.into();

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod archive;
+mod calling;
 mod error;
 pub mod ffi;
 mod format;

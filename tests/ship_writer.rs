@@ -126,7 +126,7 @@ fn a_writer_opens_beside_another_shipper_and_takes_over_when_that_ends() {
 fn closing_does_not_wait_for_a_store_that_does_not_answer() {
     let log = tempdir().unwrap();
     let archive = ShipOptions {
-        url: "exec:sleep 600; test -n %p%f".to_owned(),
+        url: "exec:sleep 600; test -n \"$BINLOG_PATH\"".to_owned(),
         close_wait: Duration::from_millis(50),
         ..options()
     };

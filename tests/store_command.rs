@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use binlog::io::{Access, Directory as _, MemoryDirectory};
 use binlog::store::{self, Again, Answer, Monitor, StoreOptions, Stored, Sums, Upload};
-use binlog::Kind;
+use binlog::{Kind, ShipOptions, Shipper, Writer, WriterOptions};
 
 fn run_with(command: &str, path: &Path, monitor: &dyn Monitor) -> Answer<Stored> {
+    run_named(command, "log.binlog", path, monitor)
+}
+
+fn run_named(command: &str, name: &str, path: &Path, monitor: &dyn Monitor) -> Answer<Stored> {
     let directory = MemoryDirectory::new();
     directory.set_contents("f", b"contents".to_vec());
     let source = directory.open("f", Access::Read).unwrap();
     let sums = Sums::of(&source, 100).unwrap();
     let store = store::open(&format!("exec:{command}"), &StoreOptions::default()).unwrap();
-    store.upload(&Upload { name: "log.binlog", source: &*source, path, sums: &sums, resume: None, monitor })
+    store.upload(&Upload { name, source: &*source, path, sums: &sums, resume: None, monitor })
 }
 
 fn run(command: &str) -> Answer<Stored> {
@@ -27,11 +31,91 @@ fn a_command_gets_path_and_name_and_says_by_its_status_what_became_of_the_file()
     let (from, to) = (scratch.path().join("a b.binlog"), scratch.path().join("to"));
     std::fs::write(&from, "contents").unwrap();
     std::fs::create_dir(&to).unwrap();
-    let copy = format!("test ! -f '{0}/%f' && cp '%p' '{0}/%f' && echo 100%% > /dev/null", to.display());
+    let target = format!("{}/$BINLOG_NAME", to.display());
+    let copy = format!(r#"test ! -f "{target}" && cp "$BINLOG_PATH" "{target}" && test "${{BINLOG_NAME%%.*}}" = log"#);
     assert_eq!(run_with(&copy, &from, &()).unwrap(), Stored::New);
     assert_eq!(std::fs::read_to_string(to.join("log.binlog")).unwrap(), "contents");
     let again = run_with(&copy, &from, &()).unwrap_err();
     assert_eq!(again.again, Again::Later(None), "{again}");
+}
+
+/// Names of logs, directories and files that a shell would run, take for options, expand or take apart.
+const HOSTILE: [&str; 12] = [
+    "a;touch X;b",
+    "a';touch X;'b",
+    "a\";touch X;\"b",
+    "$(touch X)",
+    "`touch X`",
+    "${IFS}touch${IFS}X",
+    "-rf",
+    "--help",
+    "a b\tc",
+    "*",
+    "a\\",
+    "& touch X &",
+];
+
+#[test]
+fn no_name_of_a_log_is_ever_run() {
+    let scratch = tempfile::tempdir().unwrap();
+    // A real shell is the judge: whatever it ran would make this file, in the directory that it works in.
+    let made = scratch.path().join("X");
+    let seen = scratch.path().join("seen");
+    let see = format!(
+        "cd '{0}'; printf '%s|%s' \"$BINLOG_NAME\" \"$BINLOG_PATH\" > seen; test -f \"$BINLOG_PATH\"; exit $?",
+        scratch.path().display()
+    );
+    for name in HOSTILE.iter().filter(|name| !name.contains(['\t', '\\'])) {
+        let file = format!("{name}.0000000001.binlog");
+        let directory = scratch.path().join(format!("{name} of\n'logs'"));
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.join(&file);
+        std::fs::write(&path, "contents").unwrap();
+        assert_eq!(run_named(&see, &file, &path, &()).unwrap(), Stored::New, "{name:?}");
+        assert_eq!(std::fs::read_to_string(&seen).unwrap(), format!("{file}|{}", path.display()));
+        assert!(!made.exists(), "{name:?} was run");
+    }
+    // What can be no name of an object is refused before anything runs.
+    std::fs::remove_file(&seen).unwrap();
+    for name in ["a\ntouch X\n", "a\0b", "a\\b", "../a", "a/b", ""] {
+        let failure = run_named(&see, name, Path::new("p"), &()).unwrap_err();
+        assert_eq!((failure.error.kind(), failure.again), (Kind::Invalid, Again::WhenMended), "{name:?}");
+    }
+    assert!(!made.exists() && !seen.exists());
+}
+
+#[test]
+fn a_log_that_is_called_like_a_command_is_shipped_by_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (store, made) = (scratch.path().join("store"), scratch.path().join("X"));
+    std::fs::create_dir(&store).unwrap();
+    let url = format!("exec:cd '{}'; cp \"$BINLOG_PATH\" \"store/$BINLOG_NAME\"", scratch.path().display());
+    for name in HOSTILE.iter().filter(|name| !name.contains(['\t', '\\', '/'])) {
+        let log = tempfile::tempdir().unwrap();
+        let options = WriterOptions { name: (*name).to_owned(), ..WriterOptions::default() };
+        let writer = Writer::open(log.path(), options).unwrap();
+        writer.append(1, b"x").unwrap();
+        writer.roll().unwrap();
+        writer.close().unwrap();
+        let ship = ShipOptions { url: url.clone(), patience: std::time::Duration::ZERO, ..ShipOptions::default() };
+        let shipped = Shipper::open(log.path(), Some(name), ship).unwrap().run_once(&()).unwrap();
+        assert_eq!(shipped.uploaded.len(), 1, "{name:?}");
+        assert!(store.join(format!("{name}.0000000001.binlog")).exists(), "{name:?}");
+        assert!(!made.exists() && !store.join("X").exists(), "{name:?} was run");
+    }
+}
+
+#[test]
+fn a_command_knows_length_and_checksum_and_a_path_from_anywhere_and_of_any_bytes() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let sum = "d1b2a59fbea7e20077af9f91b27e95e865061b270be03ff539ab3b73587882e8";
+    assert_eq!(run(&format!("test \"$BINLOG_BYTES $BINLOG_SHA256\" = '8 {sum}'")).unwrap(), Stored::New);
+    let here = std::env::current_dir().unwrap();
+    let whole = format!("test \"$BINLOG_PATH\" = '{}/-x/y'", here.display());
+    assert_eq!(run_with(&whole, Path::new("-x/y"), &()).unwrap(), Stored::New);
+    let odd = Path::new(std::ffi::OsStr::from_bytes(b"/a\xff/b"));
+    let octal = "test \"$(printf %s \"$BINLOG_PATH\" | od -An -to1 | tr -d ' \\n')\" = 057141377057142";
+    assert_eq!(run_with(octal, odd, &()).unwrap(), Stored::New);
 }
 
 #[test]
@@ -100,14 +184,31 @@ fn a_command_is_ended_when_the_upload_is_to_stop() {
 
 #[test]
 fn a_command_cannot_be_asked_and_a_wrong_one_is_refused_at_once() {
-    let store = store::open("exec:scp --secret=sesame %p host:", &StoreOptions::default()).unwrap();
+    let store = store::open("exec:scp --secret=sesame \"$BINLOG_PATH\" host:", &StoreOptions::default()).unwrap();
     assert!(!store.can_read());
     assert_eq!(store.url(), "exec:scp");
     let failure = store.stat("x").unwrap_err();
     assert_eq!((failure.error.kind(), failure.again), (Kind::Unsupported, Again::WhenMended));
     assert!(!format!("{failure} {failure:?} {store:?}").contains("sesame"));
-    for bad in ["exec:", "exec:  ", "exec:cp %x", "exec:cp %"] {
-        assert_eq!(store::open(bad, &StoreOptions::default()).unwrap_err().kind(), Kind::Invalid, "{bad}");
+    let opened = |url: &str| store::open(url, &StoreOptions::default());
+    for bad in ["exec:", "exec:  ", "exec:a\0b"] {
+        assert_eq!(opened(bad).unwrap_err().kind(), Kind::Invalid, "{bad}");
+    }
+    // A placeholder that is no longer one: what to write instead is said, whatever quotes are around it.
+    for (bad, instead) in [
+        ("exec:cp %p /to", "\"$BINLOG_PATH\""),
+        ("exec:cp '%p' '/to/%f'", "\"$BINLOG_PATH\""),
+        ("exec:store %f", "\"$BINLOG_NAME\""),
+        ("exec:date +%%%p", "\"$BINLOG_PATH\""),
+    ] {
+        let error = opened(bad).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{bad}");
+        assert!(error.to_string().contains(instead), "{bad}: {error}");
+    }
+    for good in
+        ["exec:date +%F%%", "exec:echo ${BINLOG_NAME%%foo*} ${BINLOG_NAME%.*}", "exec:date +%\\p", "exec:echo %"]
+    {
+        assert!(opened(good).is_ok(), "{good}");
     }
 }
 

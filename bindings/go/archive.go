@@ -13,8 +13,9 @@ import (
 // Nothing secret is in it: credentials are in a file, in the environment, or known to the machine itself.
 type ArchiveOptions struct {
 	// URL names the store: "s3://BUCKET/PREFIX?region=...", "gs://BUCKET/PREFIX", "az://CONTAINER/PREFIX?account=...",
-	// "swift://CONTAINER/PREFIX?auth=...", "file:///DIRECTORY", or "exec:COMMAND" with %p for the file's path and %f for its
-	// name. docs/stores.md tells all of their options. A URL with something secret in it is refused.
+	// "swift://CONTAINER/PREFIX?auth=...", "file:///DIRECTORY", or "exec:COMMAND", which finds the file's path in the
+	// environment variable BINLOG_PATH and its name in BINLOG_NAME. docs/stores.md tells all of their options. A URL with
+	// something secret in it is refused.
 	URL string
 	// Credentials is a file of KEY=VALUE lines, which others must not be able to read. "" is for those of the environment,
 	// or of the machine itself.

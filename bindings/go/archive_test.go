@@ -123,7 +123,7 @@ func TestAWriterThatDoesNotRollAtItsEndKeepsTheNewestSegment(t *testing.T) {
 func TestClosingAWriterGoesOnShippingForAsLongAsItMay(t *testing.T) {
 	directory, done := newLog(t), filepath.Join(t.TempDir(), "done")
 	w := open(t, directory, WithArchive(ArchiveOptions{
-		URL: "exec:sleep 1; test -e '%p' && echo '%f' >> " + done, CloseWait: patience,
+		URL: `exec:sleep 1; test -e "$BINLOG_PATH" && echo "$BINLOG_NAME" >> ` + done, CloseWait: patience,
 	}))
 	appendN(t, w, 1)
 	must(t, w.Close())
@@ -286,7 +286,7 @@ func TestAnObjectOfAnotherKindIsAMismatchAndStays(t *testing.T) {
 func endless(t *testing.T, patience time.Duration) *Shipper {
 	t.Helper()
 	return openShipper(t, writeLog(t, 25, 10), ArchiveOptions{
-		URL: "exec:test ! -e '%p' && echo '%f'", FirstDelay: time.Millisecond, LongestDelay: time.Millisecond, Patience: patience,
+		URL: `exec:test ! -e "$BINLOG_PATH" && echo "$BINLOG_NAME"`, FirstDelay: time.Millisecond, LongestDelay: time.Millisecond, Patience: patience,
 	})
 }
 

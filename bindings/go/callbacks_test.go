@@ -338,3 +338,46 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 		}
 	}
 }
+
+func TestAFunctionThatTheWriterHasCalledCannotCloseIt(t *testing.T) {
+	for _, background := range []bool{false, true} {
+		directory := newLog(t)
+		var w *Writer
+		var mutex sync.Mutex
+		var told []error
+		closes := func() {
+			err := w.Close()
+			mutex.Lock()
+			defer mutex.Unlock()
+			told = append(told, err)
+		}
+		options := []WriterOption{
+			WithOnClose(HookCall(func(SegmentFile) (string, error) {
+				closes()
+				return "", errors.New("so that the other function is told")
+			})),
+			WithOnFailure(func(*Error) { closes() }),
+			WithRoll(RollOptions{Check: func(SegmentState) bool {
+				closes()
+				return false
+			}}),
+		}
+		if background {
+			options = append(options, WithBackground())
+		}
+		w = open(t, directory, options...)
+		appendN(t, w, 1)
+		must(t, w.Flush())
+		must(t, w.Roll())
+		must(t, w.Tick())
+		appendN(t, w, 1)
+		must(t, w.Close())
+		// Hook and failure of both segments, and the check.
+		if len(told) < 5 {
+			t.Errorf("%d functions have closed", len(told))
+		}
+		for _, err := range told {
+			wantIs(t, err, ErrInvalid)
+		}
+	}
+}

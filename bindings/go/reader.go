@@ -43,8 +43,9 @@ func WithSalvage(onLoss func(Loss)) ReaderOption {
 }
 
 // WithCache keeps what is fetched of a log in a store in a directory of this machine, so that it is not fetched again. The
-// directory is made when it is not there, any number of processes may share it, and what is in it is verified when it is
-// used. It may hold so many bytes, and what was not used for longest goes first; 0 stands for 1 GiB.
+// directory is made when it is not there, and any number of processes of one user may share it; one that others may write is
+// refused, as they could put records into the log. It may hold so many bytes, and what was not used for longest goes first; 0
+// stands for 1 GiB.
 func WithCache(directory string, bytes uint64) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Cache, c.CacheBytes = directory, bytes })
 }

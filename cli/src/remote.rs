@@ -12,8 +12,8 @@ use crate::output::Fail;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Logs in object stores")]
 pub struct Remote {
-    /// Keep what is fetched in this directory, so that it is not fetched again (default: $BINLOG_CACHE, else nothing is
-    /// kept)
+    /// Keep what is fetched in this directory, which others may not write, so that it is not fetched again (default:
+    /// $BINLOG_CACHE, else nothing is kept)
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Keep no more than this there (default: 1GiB)

@@ -38,8 +38,9 @@ const FIRST_LOG_EVERY: Duration = Duration::from_secs(1);
 /// compared with what it holds then. Nothing is ever overwritten there. A writer may have the log open. What has become of
 /// each segment is kept in <name>.archive beside the log, so that a run that was stopped is gone on with by the next.
 ///
-/// URL: s3://BUCKET/PREFIX, gs://..., az://..., swift://CONTAINER/PREFIX, file:///DIRECTORY, or exec:COMMAND with %p for the
-/// file's path and %f for its name. Credentials come from the environment or from a file, never from the URL.
+/// URL: s3://BUCKET/PREFIX, gs://..., az://..., swift://CONTAINER/PREFIX, file:///DIRECTORY, or exec:COMMAND, which finds the
+/// file's path in $BINLOG_PATH and its name in $BINLOG_NAME. Credentials come from the environment or from a file, never from
+/// the URL.
 #[derive(Args)]
 #[command(after_help = "\
 Exit status: 0 all closed segments are in the store, 1 something failed, 3 --verify has found something wrong, \
@@ -51,7 +52,7 @@ Examples:
   binlog ship --follow --bandwidth 10MB --metrics /run/binlog.prom logs/ 'swift://archive/orders?auth=https://.../v3'
   binlog ship --dry-run --keep 7d logs/ file:///mnt/archive         what would be shipped and removed
   binlog ship --verify logs/ file:///mnt/archive                    is all of it still there?
-  binlog ship logs/ 'exec:scp %p backup:/archive/%f'")]
+  binlog ship logs/ 'exec:rclone copyto --immutable \"$BINLOG_PATH\" \"backup:archive/$BINLOG_NAME\"'")]
 pub struct Ship {
     /// Directory of the log
     directory: PathBuf,

@@ -143,16 +143,18 @@ fn following_ships_what_is_still_to_come_of_each_log_until_it_is_told_to_stop() 
 fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
     let home = home();
     let home = home.path();
-    let failing = "exec:test %f != default.0000000002.binlog && cp %p archive/%f";
+    let failing =
+        r#"exec:test "$BINLOG_NAME" != default.0000000002.binlog && cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
     let mut failed = command(home, &["ship", "--follow", "log", failing]);
     let child = piped(&mut failed);
     until("the first is shipped", || segments(&home.join("archive")).len() == 1);
     kill(child.id() as libc::pid_t, libc::SIGTERM);
     finish(child).exits(143);
     assert_eq!(segments(&home.join("archive")).len(), 1, "nothing comes before the one that fails");
-    binlog(home, &["ship", "--keep-segments", "1", "log", "exec:cp %p archive/%f"]).ok();
+    let copies = r#"exec:cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
+    binlog(home, &["ship", "--keep-segments", "1", "log", copies]).ok();
     assert_eq!((segments(&home.join("archive")).len(), segments(&home.join("log")).len()), (5, 1));
-    let ran = binlog(home, &["ship", "--verify", "log", "exec:cp %p archive/%f"]).exits(1);
+    let ran = binlog(home, &["ship", "--verify", "log", copies]).exits(1);
     assert!(ran.err.contains("cannot be looked at"), "{}", ran.err);
 }
 

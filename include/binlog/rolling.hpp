@@ -63,7 +63,7 @@ struct required {
 /* A step to be taken with a segment: one of the library's own, or a function of a segment_file that returns nothing, or
    where it has moved the file (std::nullopt: nowhere). An exception is a failure: on_failure is told its what(), and the
    other hooks still run. Called outside of the library's locks, in a thread of the library with writer_options::background,
-   else in the one that opens, rolls or closes; it must not use the writer. It lives until the writer is closed. */
+   else in the one that opens, rolls or closes; it must not use, close or destroy the writer. It lives until that is closed. */
 class hook {
  public:
   using function = std::function<std::optional<std::string>(const segment_file&)>;

@@ -227,10 +227,12 @@ class writer {
   std::string archive_metrics() const { return try_archive_metrics().value(); }
   std::optional<failure> archive_failure() const { return detail::failure_of(binlog_writer_archive_failure(raw())); }
 
-  /* Writes what is left and closes; the writer is empty afterwards whatever happened. Closing twice is fine. */
+  /* Writes what is left and closes; the writer is empty afterwards whatever happened. Closing twice is fine. A function that
+     the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, and the writer stays open. */
   result<void> try_close() {
     binlog_error* err = nullptr;
-    const auto status = binlog_writer_close(raw_.release(), &err);
+    const auto status = binlog_writer_close(raw_.get(), &err);
+    if (status != BINLOG_E_INVALID) raw_.release();
     return detail::answer(status, err);
   }
   void close() { try_close().value(); }

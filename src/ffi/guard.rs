@@ -98,6 +98,18 @@ pub(super) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str
     unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| Error::invalid(format!("{what} is not UTF-8")))
 }
 
+/// A text, with U+FFFD for what is not UTF-8 in it.
+///
+/// # Safety
+/// As for [`text`].
+pub(super) unsafe fn lossy_text(text: *const c_char, what: &str) -> Result<String> {
+    if text.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: not NULL, and the caller promises the rest.
+    Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
 /// A path: any bytes.
 ///
 /// # Safety

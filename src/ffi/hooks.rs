@@ -55,14 +55,15 @@ pub struct binlog_hook_result {
     error: Option<String>,
 }
 
-/// Does something with a segment: returns BINLOG_OK, or a status less than 0 for a failure, which is reported to
-/// on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook that has moved the file
-/// says so with binlog_hook_result_set_path, so that the next one finds it.
+/// Does something with a segment: returns BINLOG_OK, or any other number for a failure (best a status of the library's, less
+/// than 0), which is reported to on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook
+/// that has moved the file says so with binlog_hook_result_set_path, so that the next one finds it.
 ///
 /// Hooks run one after the other, outside of the library's locks: in a thread of the library with
 /// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
 /// necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
-/// once a second, in that. They must not use the writer, and must not throw or jump out.
+/// once a second, in that. They must not use the writer (binlog_writer_close refuses: BINLOG_E_INVALID, and the writer stays
+/// open), and must not throw or jump out.
 pub type binlog_hook_callback = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,
@@ -126,7 +127,8 @@ pub unsafe extern "C" fn binlog_hook_result_set_path(
     }
 }
 
-/// For a hook that fails: why, in one line of UTF-8, which is copied. The hook counts as failed then whatever it returns.
+/// For a hook that fails: why, in one line of UTF-8, which is copied; what is not UTF-8 in it is replaced by U+FFFD. The hook
+/// counts as failed then whatever it returns, and whatever this returns.
 /// Only within the callback that `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
 ///
 /// # Safety
@@ -140,7 +142,10 @@ pub unsafe extern "C" fn binlog_hook_result_set_error(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_mut(result, "result")?.error = Some(text(message, "message")?.to_owned());
+            let result = by_mut(result, "result")?;
+            // A reason that cannot be had is no success.
+            result.error = Some("it did not say why".to_owned());
+            result.error = Some(lossy_text(message, "message")?);
             Ok(BINLOG_OK)
         })
     }
@@ -148,12 +153,16 @@ pub unsafe extern "C" fn binlog_hook_result_set_error(
 
 impl binlog_hook_result {
     fn come_to(self, status: binlog_status, segment: &SegmentFile) -> Result<Option<PathBuf>> {
-        if status >= 0 && self.error.is_none() {
+        // Nothing but BINLOG_OK: a program that returns an errno, or what a read returned, has not looked at it.
+        if status == BINLOG_OK && self.error.is_none() {
             return Ok(self.path);
         }
-        let reason = self.error.unwrap_or_else(|| format!("it returned the status {status}"));
-        let one_line = reason.replace(char::is_control, " ");
-        Err(Error::new(kind_of(status), format!("a hook failed: {one_line}")).at(&segment.path))
+        let reason = self.error.unwrap_or_else(|| match status {
+            ..0 => format!("it returned the status {status}"),
+            _ => format!("it returned {status}, which is not BINLOG_OK"),
+        });
+        // That a hook failed is said by the caller.
+        Err(Error::new(kind_of(status), reason.replace(char::is_control, " ")).at(&segment.path))
     }
 }
 
@@ -341,15 +350,37 @@ mod tests {
         let hooks = unsafe { hooks_of(given.as_ptr(), given.len(), "on_close") }.unwrap();
         assert_eq!(hooks[0](&segment()).unwrap().as_deref(), Some(Path::new("elsewhere/a.done")));
         let error = hooks[1](&segment()).unwrap_err();
-        assert_eq!((error.kind(), error.to_string()), (Kind::Locked, "a.binlog: a hook failed: nobody answers".into()));
+        assert_eq!((error.kind(), error.to_string()), (Kind::Locked, "a.binlog: nobody answers".into()));
 
         let userdata = Userdata { pointer: (&raw mut notes).cast(), drop: Some(count_drop) };
         let listener = failure_listener(Some(hears), userdata).unwrap();
         listener(&error);
-        assert_eq!(notes.told, ["a.binlog period 7", "a.binlog: a hook failed: nobody answers"]);
+        assert_eq!(notes.told, ["a.binlog period 7", "a.binlog: nobody answers"]);
         assert_eq!(notes.drops, 0);
         drop((hooks, listener));
         assert_eq!(notes.drops, 3);
+    }
+
+    #[test]
+    fn only_binlog_ok_without_a_reason_is_a_success() {
+        let come_to = |status, message: Option<*const c_char>| {
+            let mut result = binlog_hook_result { path: None, error: None };
+            // SAFETY: `result` lives, and the messages are NULL or strings.
+            let set = message.map(|it| unsafe { binlog_hook_result_set_error(&mut result, it, std::ptr::null_mut()) });
+            (result.come_to(status, &segment()).map_err(|error| (error.kind(), error.reason().to_owned())), set)
+        };
+        assert_eq!(come_to(BINLOG_OK, None).0, Ok(None));
+        for status in [1, 2, 7, i32::MAX] {
+            let told = format!("it returned {status}, which is not BINLOG_OK");
+            assert_eq!(come_to(status, None).0, Err((Kind::Io, told)));
+        }
+        assert_eq!(come_to(BINLOG_E_NO_SPACE, None).0, Err((Kind::NoSpace, "it returned the status -9".into())));
+        for status in [BINLOG_OK, 1] {
+            let (failed, set) = come_to(status, Some(c"no\xffspace".as_ptr()));
+            assert_eq!((failed, set), (Err((Kind::Io, "no\u{fffd}space".into())), Some(BINLOG_OK)));
+            let (failed, set) = come_to(status, Some(std::ptr::null()));
+            assert_eq!((failed, set), (Err((Kind::Io, "it did not say why".into())), Some(BINLOG_E_INVALID)));
+        }
     }
 
     #[test]

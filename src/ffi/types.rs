@@ -312,8 +312,8 @@ pub struct binlog_reader_options {
     /// What the log must be; NULL = any.
     pub require: *const binlog_required,
     /// For a log in a store: a directory of this machine that keeps what was fetched, so that it is not fetched again. It is
-    /// made when it is not there, any number of processes may share it, and what is in it is verified when it is used. NULL =
-    /// nothing is kept.
+    /// made when it is not there, and any number of processes of one user may share it. One that others may write is refused
+    /// (BINLOG_E_INVALID): they could put records into the log. NULL = nothing is kept.
     pub cache: *const c_char,
     /// How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB.
     pub cache_bytes: u64,
@@ -442,7 +442,10 @@ pub struct binlog_error {
 
 /// A log being written. Threads may share it, closing excepted.
 pub struct binlog_writer {
-    pub(super) writer: crate::Writer,
+    /// What the writer is known by to those who ask within whose callback they are.
+    pub(super) caller: usize,
+    /// Taken out by the one who closes, while callbacks may still come with the handle.
+    pub(super) writer: std::mem::ManuallyDrop<crate::Writer>,
     /// What a status points to, once somebody has asked for it.
     #[cfg_attr(not(feature = "upload"), allow(dead_code))]
     pub(super) archive: std::sync::OnceLock<super::archive::ArchiveStrings>,

@@ -34,3 +34,10 @@ pub(crate) fn host_name() -> String {
         _ => String::new(),
     }
 }
+
+/// The user whose rights this process has.
+#[cfg(feature = "upload")]
+pub(crate) fn user() -> u32 {
+    // SAFETY: a plain system call that never fails.
+    unsafe { libc::geteuid() }
+}

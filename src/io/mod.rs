@@ -30,6 +30,8 @@ use crate::error::{is_no_memory, Error, Kind};
 pub use fork::ForkMark;
 pub use group::group_number;
 pub(crate) use inflate::inflated;
+#[cfg(feature = "upload")]
+pub(crate) use machine::user;
 pub(crate) use machine::{fill_random, host_name};
 pub use memory::{Fault, MemoryDirectory, Operation};
 pub(crate) use place::rename_new;

@@ -258,8 +258,8 @@ pub struct ReaderOptions {
     /// What the log must be: [`crate::Kind::Mismatch`] otherwise.
     pub require: Required,
     /// For a log in an object store: a directory of this machine that keeps what was fetched, so that it is not fetched
-    /// again. It is made unless it is there, any number of processes may share it, and what is in it is verified when it is
-    /// used. `None` = nothing is kept.
+    /// again. It is made unless it is there, and any number of processes of one user may share it. One that others may write is
+    /// refused: they could put records into the log. `None` = nothing is kept.
     pub cache: Option<PathBuf>,
     /// How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB.
     pub cache_bytes: u64,

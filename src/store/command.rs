@@ -1,16 +1,22 @@
 //! A command as a store: it is given each file, and its exit status says what became of it, as PostgreSQL's archive_command
 //! has it.
+//!
+//! What the command is about reaches it as environment variables alone. Nothing of it is ever put into the text that a shell
+//! reads: a log may be called `a;reboot;b`, and no quoting around a placeholder is safe from a name that has the quote in it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::{brief, check_name, stopped, url_of, Again, Answer, Failure, Listed, Stat, Store, Stored, Upload};
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 
 /// Runs `/bin/sh -c COMMAND` for each file. It cannot be asked afterwards what it has done.
 pub(super) struct CommandStore {
@@ -19,7 +25,7 @@ pub(super) struct CommandStore {
 }
 
 impl CommandStore {
-    /// `%p` in the command stands for the file's path, `%f` for the object's name, `%%` for a percent sign.
+    /// The command finds what it is about in [`VARIABLES`].
     pub(super) fn new(command: &str) -> Result<Self> {
         if command.trim().is_empty() {
             return Err(Error::invalid("exec: must be followed by a command"));
@@ -27,8 +33,7 @@ impl CommandStore {
         if command.contains('\0') {
             return Err(Error::invalid("a command cannot have a NUL in it"));
         }
-        // Refused now, not when the first file is there.
-        expand(command, "", "")?;
+        check_placeholders(command)?;
         // The rest of the command may have a secret in it.
         let program = command.split_whitespace().next().unwrap_or_default();
         Ok(CommandStore { url: format!("exec:{program}"), command: command.to_owned() })
@@ -39,12 +44,15 @@ impl CommandStore {
         Err(Failure::when_mended(Error::new(Kind::Unsupported, reason)).at(&url_of(&self.url, name)))
     }
 
-    /// Runs a command until it ends; returns its exit status (128 and more: a signal), and the last line of its errors.
-    fn run(&self, command: &str, upload: &Upload<'_>) -> Answer<(Option<i32>, String)> {
+    /// Runs the command until it ends; returns its exit status (128 and more: a signal), and the last line of its errors.
+    fn run(&self, upload: &Upload<'_>) -> Answer<(Option<i32>, String)> {
         // The host may ignore SIGCHLD, or wait for any child: then nobody could tell us the status. A shell around the
-        // command says it on its own standard output instead, which nothing else has, and which ends with it.
+        // command says it on its own standard output instead, which nothing else has, and which ends with it. It sets the
+        // variables, too: its arguments are never read as commands, and the host's environment is not looked at, which
+        // another thread may be changing.
         let mut child = Command::new("/bin/sh")
-            .args(["-c", "/bin/sh -c \"$1\" >/dev/null; echo $?", "sh", command])
+            .args(["-c", SHELL, "sh", &self.command])
+            .args(values(upload))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -98,26 +106,41 @@ fn end(child: &mut Child) {
     unsafe { libc::kill(group, libc::SIGKILL) };
 }
 
-/// Puts path and name into a command, quoted by nobody: whoever wrote the command quotes, as with PostgreSQL.
-fn expand(command: &str, path: &str, name: &str) -> Result<String> {
-    let mut expanded = String::with_capacity(command.len() + path.len());
+/// What the command knows of the file.
+const VARIABLES: [&str; 4] = ["BINLOG_PATH", "BINLOG_NAME", "BINLOG_BYTES", "BINLOG_SHA256"];
+
+/// The shell around the command: $1 is the command, and what follows are the values of [`VARIABLES`].
+const SHELL: &str =
+    "BINLOG_PATH=$2 BINLOG_NAME=$3 BINLOG_BYTES=$4 BINLOG_SHA256=$5 /bin/sh -c \"$1\" >/dev/null; echo $?";
+
+/// The values of [`VARIABLES`], in their order.
+fn values(upload: &Upload<'_>) -> [OsString; VARIABLES.len()] {
+    // An absolute path is never taken for an option, and is right after a `cd`, too.
+    let path = std::path::absolute(upload.path).unwrap_or_else(|_| Path::new(".").join(upload.path));
+    let sums = upload.sums;
+    [path.into(), upload.name.into(), sums.bytes.to_string().into(), hex(&sums.sha256).into()]
+}
+
+/// Earlier versions replaced `%p` and `%f`. A command that still has them would work on files of those names: it is refused,
+/// and the one who wrote it learns what to write. `%%` is left to the shell, which has a use of its own for it.
+fn check_placeholders(command: &str) -> Result<()> {
     let mut chars = command.chars();
     while let Some(c) = chars.next() {
         if c != '%' {
-            expanded.push(c);
             continue;
         }
-        match chars.next() {
-            Some('p') => expanded.push_str(path),
-            Some('f') => expanded.push_str(name),
-            Some('%') => expanded.push('%'),
-            other => {
-                let seen = other.map(String::from).unwrap_or_default();
-                return Err(Error::invalid(format!("a command has %p, %f and %%, but no %{seen}")));
-            }
-        }
+        let (placeholder, variable) = match chars.next() {
+            Some('p') => ("%p", VARIABLES[0]),
+            Some('f') => ("%f", VARIABLES[1]),
+            _ => continue,
+        };
+        return Err(Error::invalid(format!(
+            "{placeholder} is not replaced in a command: write \"${variable}\" instead, in double quotes (and %\\{} where \
+             the command itself needs {placeholder})",
+            &placeholder[1..]
+        )));
     }
-    Ok(expanded)
+    Ok(())
 }
 
 /// The end of what a command says.
@@ -202,12 +225,7 @@ impl Store for CommandStore {
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
         check_name(&self.url, upload.name)?;
         let at = |failure: Failure| failure.at(&url_of(&self.url, upload.name));
-        let path = upload.path.to_str().ok_or_else(|| {
-            let reason = "the path of the file is not UTF-8, and cannot be put into a command";
-            Failure::when_mended(Error::invalid(reason).at(upload.path))
-        })?;
-        let command = expand(&self.command, path, upload.name).map_err(|e| at(Failure::when_mended(e)))?;
-        let (status, complaint) = self.run(&command, upload).map_err(at)?;
+        let (status, complaint) = self.run(upload).map_err(at)?;
         let says = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
         let failed = |how: String, again| {
             Err(at(Failure { error: Error::new(Kind::Io, format!("the command {how}{says}")), again }))

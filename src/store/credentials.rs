@@ -57,6 +57,23 @@ impl Credentials {
         value.filter(|value| !value.0.is_empty())
     }
 
+    /// Everything that no message may show.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
+        const SECRETS: [&str; 10] = [
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "AZURE_STORAGE_SAS_TOKEN",
+            "AZURE_STORAGE_TOKEN",
+            "AZURE_CLIENT_SECRET",
+            "GOOGLE_ACCESS_TOKEN",
+            "ST_KEY",
+            "OS_PASSWORD",
+            "OS_APPLICATION_CREDENTIAL_SECRET",
+        ];
+        SECRETS.iter().filter_map(|key| self.get(key))
+    }
+
     /// The value of a key without which it does not work.
     pub(super) fn need(&self, key: &str, what: &str) -> Result<Secret> {
         self.get(key).ok_or_else(|| {

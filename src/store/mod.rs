@@ -13,6 +13,7 @@ mod limit;
 mod memory;
 mod objects;
 mod open;
+mod pages;
 pub mod remote;
 mod sums;
 mod swift;

@@ -55,7 +55,7 @@ const LARGEST_PART: u64 = 1 << 30;
 /// | `az://CONTAINER/PREFIX` | Azure Blob Storage | `account`, `endpoint`, `anonymous` |
 /// | `swift://CONTAINER/PREFIX` | OpenStack Swift | `auth`, `region`, `interface`, `storage` |
 /// | `file:///DIRECTORY` | a local or mounted directory | `create`, `mode` |
-/// | `exec:COMMAND` | a command, with `%p` for the file's path and `%f` for its name | none |
+/// | `exec:COMMAND` | a command, which finds the file's path in `$BINLOG_PATH` and its name in `$BINLOG_NAME` | none |
 ///
 /// Options are in the query (`?region=eu-central-1&path_style=true`); credentials are in the environment or in
 /// [`StoreOptions::credentials`], never in the URL.

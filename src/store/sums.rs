@@ -201,7 +201,8 @@ impl Helpers {
     fn start(threads: u32, parts: &Arc<Parts>) -> Self {
         let mut helpers = Helpers { threads: vec![], stop: parts.stop.clone() };
         for _ in 1..threads {
-            let found = Arc::new(Mutex::new(Ok(())));
+            // What counts if the thread ends before its time.
+            let found = Arc::new(Mutex::new(Err(Error::new(Kind::Io, "a thread that computes checksums has ended"))));
             let (told, parts) = (found.clone(), parts.clone());
             let Ok(thread) = thread::spawn("binlog-sums", move || *told.lock() = parts.help()) else { break };
             helpers.threads.push((thread, found));

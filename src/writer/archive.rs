@@ -74,6 +74,19 @@ impl Ship {
         }
     }
 
+    /// Nothing is shipped any more.
+    fn failed_for_good(&self, error: &Error) {
+        let mut before = self.before.lock();
+        before.state = ShipState::Waiting;
+        before.failures += 1;
+        before.last_failure = Some((error.clone(), clock::now_ns()));
+        drop(before);
+        if let Some(shipper) = self.shipper.get() {
+            shipper.note_error(error);
+        }
+        self.failed(error, None);
+    }
+
     fn run(&self, directory: Arc<dyn Directory>, store: Arc<dyn Store>, log: &str, options: &ShipOptions) {
         let mut backoff = Backoff::new(options.first_delay, options.longest_delay);
         loop {
@@ -100,6 +113,16 @@ impl Ship {
                 }
             }
         }
+    }
+}
+
+/// Says that the thread is at its end.
+struct Ended<'a>(&'a Ship);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().ended = true;
+        self.0.changed.notify_all();
     }
 }
 
@@ -154,10 +177,12 @@ impl Archive {
         let (ours, log, options) = (shared.clone(), log.to_owned(), options.clone());
         let close_wait = options.close_wait;
         let body = move || {
-            // A panic must not leave the one who closes waiting.
-            let _ = catch_unwind(AssertUnwindSafe(|| ours.run(directory, store, &log, &options)));
-            ours.state.lock().ended = true;
-            ours.changed.notify_all();
+            // However it ends, the one who closes does not wait for it.
+            let ended = Ended(&ours);
+            if catch_unwind(AssertUnwindSafe(|| ours.run(directory, store, &log, &options))).is_err() {
+                ours.failed_for_good(&crate::error::a_defect("shipping has ended"));
+            }
+            drop(ended);
         };
         let thread = thread::spawn("binlog-archive", body).map_err(|e| Error::io(&e, "start a thread"))?;
         Ok(Archive { shared, thread, close_wait })
@@ -170,6 +195,11 @@ impl Archive {
     /// Ships what is there for as long as it may, and ends the thread. One that waits for a server that does not answer is
     /// left behind: it ends by itself when its request does, and tells nobody.
     pub fn end(self) {
+        if self.thread.thread().id() == std::thread::current().id() {
+            // Within what is told of a failure: nobody waits for himself. It ends when that has returned.
+            self.shared.state.lock().until = Some(Instant::now());
+            return;
+        }
         let until = Instant::now() + self.close_wait;
         let mut state = self.shared.state.lock();
         state.until = Some(until);
@@ -189,7 +219,11 @@ impl Shared {
     pub(super) fn start_archive(&self) -> Result<Option<Archive>> {
         let Some(options) = &self.options.archive else { return Ok(None) };
         let directory = self.output.lock().target.directory().clone();
-        let archive = Archive::start(directory, &self.options.name, options, self.options.hooks.on_failure.clone())?;
+        let caller = self.caller();
+        let on_failure = self.options.hooks.on_failure.clone().map(|tell| -> OnFailure {
+            Arc::new(move |error: &Error| crate::calling::calling(caller, || tell(error)))
+        });
+        let archive = Archive::start(directory, &self.options.name, options, on_failure)?;
         let _ = self.archive.set(archive.shared());
         Ok(Some(archive))
     }

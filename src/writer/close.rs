@@ -3,11 +3,15 @@
 use super::{Shared, Writer};
 use crate::error::{Error, Result};
 use crate::io::sync::atomic::Ordering;
+use crate::io::sync::{current, JoinHandle};
 
 impl Writer {
     /// Writes what is still in memory, closes the last segment with a trailer, makes it durable, and gives the lock
     /// back. The writer is gone afterwards, whatever the result; an error says which records could not be written,
     /// or were lost with their file ([`crate::Kind::NotFound`], as for [`Self::sync`]).
+    ///
+    /// A hook that closes or drops its own writer does not wait for the thread that it runs in: hooks of segments that are still
+    /// to come run after the writer has given the lock back.
     pub fn close(mut self) -> Result<()> {
         self.finish()
     }
@@ -56,6 +60,14 @@ impl Writer {
     }
 }
 
+/// Waits for the end of a thread of the library's, unless it is this one: a hook that drops the last handle of its writer must
+/// not wait for itself. Such a thread ends when the hook has returned.
+pub(super) fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != current().id() {
+        let _ = thread.join();
+    }
+}
+
 impl Drop for Writer {
     /// As [`Writer::close`], but nobody learns of an error.
     fn drop(&mut self) {
@@ -63,7 +75,23 @@ impl Drop for Writer {
     }
 }
 
+impl Writer {
+    /// What this writer is known by to [`is_calling`](crate::calling::is_calling).
+    pub(crate) fn caller(&self) -> usize {
+        self.shared.caller()
+    }
+}
+
 impl Shared {
+    pub(super) fn caller(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Runs a function of the user's.
+    pub(super) fn calling<T>(&self, function: impl FnOnce() -> T) -> T {
+        crate::calling::calling(self.caller(), function)
+    }
+
     fn close(&self) -> Result<()> {
         let told_then = self.losses_told();
         // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.

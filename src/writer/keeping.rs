@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::close::join;
 use super::rolling::Step;
 use super::Shared;
 use crate::archive::life;
@@ -161,7 +162,7 @@ impl Shared {
     /// Calls hooks one after the other; each gets the file where the one before has left it.
     fn call(&self, hooks: &[Hook], mut file: SegmentFile) {
         for hook in hooks {
-            match catch_unwind(AssertUnwindSafe(|| hook(&file))) {
+            match catch_unwind(AssertUnwindSafe(|| self.calling(|| hook(&file)))) {
                 Ok(Ok(Some(place))) => file.path = place,
                 Ok(Ok(None)) => (),
                 Ok(Err(error)) => self.report(&error.at(&file.path).because("a hook failed")),
@@ -174,7 +175,7 @@ impl Shared {
     pub(super) fn report(&self, error: &Error) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         if let Some(tell) = &self.options.hooks.on_failure {
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(error)));
+            let _ = catch_unwind(AssertUnwindSafe(|| self.calling(|| tell(error))));
         }
     }
 
@@ -272,7 +273,8 @@ impl Shared {
     fn run_house(&self) {
         loop {
             self.keep_house();
-            if !self.has_failed.load(Ordering::Acquire) {
+            // A writer that is closed has no next file. It may have been closed by a hook in this thread.
+            if !self.has_failed.load(Ordering::Acquire) && !self.closed.load(Ordering::Acquire) {
                 self.prepare_next();
                 self.look_now_and_then();
             }
@@ -310,7 +312,7 @@ impl Shared {
     pub(super) fn stop_house(&self, thread: JoinHandle<()>) {
         self.house.lock().stop = true;
         self.chores.notify_all();
-        let _ = thread.join();
+        join(thread);
     }
 
     /// What is left to do when the last segment is closed and durable.

@@ -130,7 +130,7 @@ impl Shared {
     pub(super) fn ask_check(&self) -> Result<()> {
         let Some(check) = self.check.lock().clone() else { return Ok(()) };
         let Some(state) = self.output.lock().state() else { return Ok(()) };
-        match check(&state) {
+        match self.calling(|| check(&state)) {
             true => self.turn_now("check"),
             false => Ok(()),
         }

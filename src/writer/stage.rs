@@ -409,7 +409,7 @@ impl Shared {
     pub(super) fn stop_background(&self, thread: JoinHandle<()>) {
         self.queue.lock().stop = true;
         self.work.notify_all();
-        let _ = thread.join();
+        super::close::join(thread);
     }
 }
 

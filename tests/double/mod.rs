@@ -8,7 +8,7 @@ pub mod bucket;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Debug)]
@@ -39,6 +39,14 @@ pub enum Reply {
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     },
+    /// As `Answer`, with so many bytes of no meaning behind `body`, and without their number if `is_chunked`.
+    Long {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+        bytes: u64,
+        is_chunked: bool,
+    },
     /// Says nothing, and keeps the connection open.
     Stall,
     /// Sends the head and half of a body, and then nothing.
@@ -56,6 +64,7 @@ pub struct Double {
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     stop: Arc<AtomicBool>,
+    taken: Arc<AtomicU64>,
 }
 
 impl Double {
@@ -64,21 +73,27 @@ impl Double {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (asked, stop) = (Arc::new(Mutex::new(vec![])), Arc::new(AtomicBool::new(false)));
         let reply = Arc::new(reply);
-        let (list, end) = (asked.clone(), stop.clone());
+        let taken = Arc::new(AtomicU64::new(0));
+        let (list, end, count) = (asked.clone(), stop.clone(), taken.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if end.load(Ordering::Relaxed) {
                     return;
                 }
-                let (list, reply) = (list.clone(), reply.clone());
-                std::thread::spawn(move || serve(stream.unwrap(), &list, &*reply));
+                let (list, reply, count) = (list.clone(), reply.clone(), count.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), &list, &count, &*reply));
             }
         });
-        Double { url, asked, stop }
+        Double { url, asked, stop, taken }
     }
 
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Bytes of long answers that somebody has taken, or that are on their way.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 }
 
@@ -90,7 +105,12 @@ impl Drop for Double {
 }
 
 /// Answers the requests of a connection until it ends.
-fn serve(stream: TcpStream, list: &Mutex<Vec<Asked>>, reply: &dyn Fn(&Asked) -> Reply) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    list: &Mutex<Vec<Asked>>,
+    taken: &AtomicU64,
+    reply: &dyn Fn(&Asked) -> Reply,
+) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut stream = stream;
     loop {
@@ -108,6 +128,38 @@ fn serve(stream: TcpStream, list: &Mutex<Vec<Asked>>, reply: &dyn Fn(&Asked) -> 
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\netag: \"x\"\r\n\r\n0123456789").ok()?;
                 let _ = reader.read_to_end(&mut vec![]);
                 return None;
+            }
+            Reply::Long { status, headers, body, bytes, is_chunked } => {
+                let mut text = format!("HTTP/1.1 {status} Reason\r\n");
+                for (name, value) in &headers {
+                    text += &format!("{name}: {value}\r\n");
+                }
+                text += &match is_chunked {
+                    true => "transfer-encoding: chunked\r\n\r\n".to_owned(),
+                    false => format!("content-length: {}\r\n\r\n", body.len() as u64 + bytes),
+                };
+                stream.write_all(text.as_bytes()).ok()?;
+                let piece = vec![b' '; 64 << 10];
+                let mut send = |piece: &[u8]| -> Option<()> {
+                    if is_chunked {
+                        stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).ok()?;
+                    }
+                    stream.write_all(piece).ok()?;
+                    taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    match is_chunked {
+                        true => stream.write_all(b"\r\n").ok(),
+                        false => Some(()),
+                    }
+                };
+                if !body.is_empty() {
+                    send(&body)?;
+                }
+                for _ in 0..bytes / piece.len() as u64 {
+                    send(&piece)?;
+                }
+                if is_chunked {
+                    stream.write_all(b"0\r\n\r\n").ok()?;
+                }
             }
             Reply::Answer { status, headers, body } => {
                 let mut text = format!("HTTP/1.1 {status} Reason\r\n");

@@ -127,11 +127,10 @@ impl Run {
             shared: shared.clone(),
         };
         let body = move || {
-            let shared = job.shared.clone();
+            // Also after a panic: the one who ships waits for it, and then does it all by itself.
+            let _ended = Ended(job.shared.clone());
             // What has failed in sending is tried once more by the one who ships, and told.
             let _ = job.run();
-            shared.state.lock().has_ended = true;
-            shared.changed.notify_all();
         };
         let thread = thread::spawn("binlog-ahead", body).ok()?;
         Some(Run { sequence: segment.sequence, name: segment.name.clone(), thread: Some(thread), shared })
@@ -139,6 +138,16 @@ impl Run {
 
     fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Says that a thread is done, however it was.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.state.lock().has_ended = true;
+        self.0.changed.notify_all();
     }
 }
 

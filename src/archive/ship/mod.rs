@@ -297,12 +297,16 @@ impl Shipper {
             .fold((0, 0), |(segments, bytes), (segment, _)| (segments + 1, bytes + segment.bytes));
     }
 
-    fn note_failure(&self, failure: &Failure, monitor: &dyn ShipMonitor, wait: Option<Duration>) {
+    /// Takes note of a failure for [`Self::status`].
+    pub(crate) fn note_error(&self, error: &Error) {
         let mut status = self.status.lock();
         status.told.failures += 1;
-        status.told.last_failure = Some((failure.error.clone(), self.options.clock.now_ns()));
+        status.told.last_failure = Some((error.clone(), self.options.clock.now_ns()));
         status.told.state = ShipState::Waiting;
-        drop(status);
+    }
+
+    fn note_failure(&self, failure: &Failure, monitor: &dyn ShipMonitor, wait: Option<Duration>) {
+        self.note_error(&failure.error);
         monitor.failed(&failure.error, wait);
     }
 }

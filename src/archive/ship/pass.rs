@@ -1,5 +1,6 @@
 //! Goes once through all that there is to do, from the oldest segment to the newest.
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use super::local::{Here, Local};
 use super::{here as failed_here, ShipMonitor, ShipReport, ShipState, Shipped, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
 use crate::archive::{compress_segment, sweep, CompressOptions};
-use crate::error::{Error, Kind, Result};
+use crate::error::{a_defect, Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::Access;
 use crate::log::names;
@@ -44,9 +45,10 @@ pub(super) fn token_for(store: &dyn Store, known: Option<Entry>, entry: &Entry) 
 impl Shipper {
     /// Ships what waits, and removes what need not stay. Ends early, without a failure, when it is told to stop.
     pub(super) fn pass(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
-        let passed = self.go_through(work, monitor, report);
+        // A panic is a failure as others are: nobody waits for ever, and the next pass begins anew with what is there.
+        let passed = catch_unwind(AssertUnwindSafe(|| self.go_through(work, monitor, report)));
         work.ahead = Ahead::default();
-        passed
+        passed.unwrap_or_else(|_| Err(failed_here(a_defect("the segment was not shipped"))))
     }
 
     fn go_through(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {

@@ -55,8 +55,9 @@ pub struct binlog_archive_options {
     /// Requests at a time, for the parts of one segment: 1 to 64; 0 = 4.
     pub in_flight: u32,
     /// The store: `s3://BUCKET/PREFIX?region=...`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX?account=...`,
-    /// `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND` with %p for the file's path and %f for its
-    /// name; docs/stores.md tells all of their options. A URL with something secret in it is refused.
+    /// `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND`, which finds the file's path in the
+    /// environment variable BINLOG_PATH and its name in BINLOG_NAME; docs/stores.md tells all of their options. A URL with
+    /// something secret in it is refused.
     pub url: *const c_char,
     /// A file of KEY=VALUE lines with the credentials, which others must not be able to read; NULL = the environment has
     /// them, or the machine itself.

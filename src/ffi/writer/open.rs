@@ -1,9 +1,12 @@
 //! Opening and closing.
 
 use std::ffi::c_char;
+use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
 use super::options::writer_options;
+use crate::calling::is_calling;
+use crate::error::{Error, Kind};
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
 use crate::Writer;
@@ -32,7 +35,7 @@ pub unsafe extern "C" fn binlog_writer_open(
             let options = writer_options(options)?;
             let out = by_mut(out, "out")?;
             let writer = Writer::open(path(directory, "directory")?, options)?;
-            Ok(give(out, binlog_writer { writer, archive: OnceLock::new() }))
+            Ok(give(out, handle_of(writer)))
         })
     }
 }
@@ -55,14 +58,21 @@ pub unsafe extern "C" fn binlog_writer_open_file(
             let options = writer_options(options)?;
             let out = by_mut(out, "out")?;
             let writer = Writer::open_file(crate::ffi::guard::path(path, "path")?, options)?;
-            Ok(give(out, binlog_writer { writer, archive: OnceLock::new() }))
+            Ok(give(out, handle_of(writer)))
         })
     }
+}
+
+fn handle_of(writer: Writer) -> binlog_writer {
+    binlog_writer { caller: writer.caller(), writer: ManuallyDrop::new(writer), archive: OnceLock::new() }
 }
 
 /// Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
 /// the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
 /// binlog_writer_sync; the message of an error says which records could not be written.
+///
+/// A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, which says nothing
+/// else here, and the writer stays open.
 ///
 /// # Safety
 /// `writer` is NULL or open and used by nobody else, `err` NULL or writable.
@@ -70,9 +80,22 @@ pub unsafe extern "C" fn binlog_writer_open_file(
 pub unsafe extern "C" fn binlog_writer_close(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
     // SAFETY: the caller's promises; every handle was made by Box::into_raw and is given back once.
     unsafe {
-        guard(err, || match writer.is_null() {
-            true => Ok(BINLOG_OK),
-            false => Box::from_raw(writer).writer.close().map(|()| BINLOG_OK),
+        guard(err, || {
+            if writer.is_null() {
+                return Ok(BINLOG_OK);
+            }
+            // By its address alone: another thread, or a call below this one, may be closing it, which then waits for us.
+            if is_calling((&raw const (*writer).caller).read()) {
+                return Err(Error::invalid(
+                    "a writer cannot be closed by a function that it has called: it stays open",
+                ));
+            }
+            // The handle is freed last: hooks are called meanwhile, and may come with it.
+            let closed = ManuallyDrop::into_inner((&raw const (*writer).writer).read()).close();
+            drop(Box::from_raw(writer));
+            // Invalid is what is said above, and nothing else.
+            let closed = closed.map_err(|e| if e.kind() == Kind::Invalid { e.with_kind(Kind::Io) } else { e });
+            closed.map(|()| BINLOG_OK)
         })
     }
 }

@@ -1,8 +1,10 @@
 //! HTTP for the stores: one client for all of them, with time limits, a limit on what is sent, and failures that tell what
 //! the server said.
 
+mod bounds;
 mod refusal;
 mod runtime;
+mod secrets;
 
 use std::fmt;
 use std::future::Future;
@@ -15,12 +17,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{stream, StreamExt as _, TryStreamExt as _};
 use http::{Request, Response};
 
+use super::credentials::Credentials;
 use super::limit::Limit;
 use super::{Answer, StoreOptions};
 use crate::error::{Error, Result};
 
 pub(super) use refusal::{unescaped, Refusal};
 pub(super) use runtime::Runtime;
+use secrets::Secrets;
 
 /// Sends requests and collects their answers.
 pub(super) struct Http {
@@ -28,6 +32,7 @@ pub(super) struct Http {
     limit: Arc<Limit>,
     timeout: Duration,
     start: Instant,
+    secrets: Secrets,
 }
 
 /// What is answered for each range, in their order, with so many requests at a time. One that takes long keeps no other
@@ -50,7 +55,7 @@ pub(super) async fn side_by_side<T, F: Future<Output = Answer<T>>>(
 pub(super) type Body = Vec<Bytes>;
 
 impl Http {
-    pub(super) fn new(options: &StoreOptions) -> Result<Self> {
+    pub(super) fn new(options: &StoreOptions, credentials: &Credentials) -> Result<Self> {
         let failed = |e: &dyn fmt::Display| Error::invalid(format!("TLS cannot be set up: {e}"));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|e| failed(&e))?;
@@ -73,10 +78,12 @@ impl Http {
             .build()
             .map_err(|e| failed(&e.without_url()))?;
         let limit = Arc::new(Limit::new(options.bandwidth));
-        Ok(Http { client, limit, timeout: options.timeout, start: Instant::now() })
+        let secrets = Secrets::of(credentials);
+        Ok(Http { client, limit, timeout: options.timeout, start: Instant::now(), secrets })
     }
 
-    /// Sends a request. Whatever is not a success (2xx) is a refusal, and so is no progress for too long.
+    /// Sends a request. Whatever is not a success (2xx) is a refusal, and so is no progress for too long, and more than was
+    /// asked for.
     ///
     /// A connection that breaks before an answer is there is tried once more at once, on a new one: it may have been idle,
     /// and closed by the server in that moment. Every request of a store may be repeated.
@@ -88,12 +95,22 @@ impl Http {
         }
     }
 
+    /// The refusal as a message may have it. What comes from a server and was understood elsewhere goes through this, too.
+    pub(super) fn scrubbed(&self, refusal: &Refusal) -> Refusal {
+        refusal.clone().scrubbed(&self.secrets)
+    }
+
+    /// A text without what is secret.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        self.secrets.scrub(text)
+    }
+
     async fn send(&self, parts: http::request::Parts, body: Body) -> Result<Response<Bytes>, Refusal> {
-        let method = parts.method.clone();
+        self.secrets.note(&parts, &body);
+        let (method, most) = (parts.method.clone(), bounds::most_of(&parts));
         let url = parts.uri.to_string().parse().map_err(|_| Refusal::broken("the URL of the request is not valid"))?;
         let mut request = reqwest::Request::new(parts.method, url);
         let length: usize = body.iter().map(Bytes::len).sum();
-        let secrets = refusal::secrets_of(&parts.headers);
         *request.headers_mut() = parts.headers;
         let progress = Arc::new(Progress { at_ms: AtomicU64::new(self.now_ms()) });
         if length > 0 {
@@ -107,11 +124,11 @@ impl Http {
         let response: Response<reqwest::Body> = response.map_err(Refusal::transport)?.into();
         let (parts, body) = response.into_parts();
         let good = parts.status.is_success();
-        let body = self.collect(&parts, body, if good { MOST_ANSWER } else { MOST_REASON }).await;
+        let body = self.collect(&parts, body, if good { most } else { bounds::REASON }).await;
         match good {
             true => Ok(Response::from_parts(parts, body?)),
             // The status counts, whether the reason came through or not.
-            false => Err(Refusal::answer(&parts, &body.unwrap_or_default(), &secrets)),
+            false => Err(Refusal::answer(&parts, &body.unwrap_or_default(), &self.secrets)),
         }
     }
 
@@ -166,6 +183,11 @@ impl Http {
 
     async fn collect(&self, head: &http::response::Parts, body: reqwest::Body, most: usize) -> Result<Bytes, Refusal> {
         let told = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        let too_long = || Refusal::broken(format!("the answer is longer than the {most} bytes that were asked for"));
+        // The rest need not come: the connection is closed with the body.
+        if told.is_some_and(|told| told > most) {
+            return Err(too_long());
+        }
         let mut pieces = http_body_stream(body);
         let mut all = BytesMut::new();
         loop {
@@ -173,7 +195,7 @@ impl Http {
             let Some(piece) = next.map_err(|_| Refusal::timeout(self.timeout))? else { break };
             let piece = piece.map_err(Refusal::transport)?;
             if all.len() + piece.len() > most {
-                return Err(Refusal::broken("the answer is longer than any that was asked for"));
+                return Err(too_long());
             }
             if all.is_empty() {
                 all.reserve(told.unwrap_or(0).clamp(piece.len(), most.max(piece.len())));
@@ -183,11 +205,6 @@ impl Http {
         Ok(all.freeze())
     }
 }
-
-/// More than is ever asked for at once.
-const MOST_ANSWER: usize = 2 << 30;
-/// What of a refusal's text is looked at.
-const MOST_REASON: usize = 256 << 10;
 
 /// When a request last got on, in milliseconds since the client was made.
 struct Progress {

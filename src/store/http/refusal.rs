@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use http::header::{HeaderMap, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 
+use super::secrets::Secrets;
 use crate::error::{Error, Kind};
 use crate::store::{brief, Again, Failure};
 
-/// A request that failed. Nothing in it is secret.
+/// A request that failed. What a server said in it was scrubbed of secrets.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Refusal {
     /// What the server answered with; `None` when no answer came.
@@ -48,14 +49,6 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What must not come back in a message: a server may repeat what it was sent.
-pub(super) fn secrets_of(headers: &HeaderMap) -> Vec<String> {
-    const HOLD_SECRETS: [&str; 4] = ["authorization", "x-auth-token", "x-auth-key", "x-amz-security-token"];
-    let values = HOLD_SECRETS.iter().flat_map(|name| headers.get_all(*name));
-    let words = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split_whitespace());
-    words.filter(|word| word.len() > 5).map(str::to_owned).collect()
-}
-
 impl Refusal {
     fn of(message: impl Into<String>) -> Self {
         let (code, message) = (String::new(), message.into());
@@ -88,11 +81,9 @@ impl Refusal {
         self
     }
 
-    /// Without a word that the server may have repeated.
-    pub(in crate::store) fn without(mut self, secret: &str) -> Self {
-        self.code = self.code.replace(secret, "(secret)");
-        self.message = self.message.replace(secret, "(secret)");
-        self
+    /// Without the secrets that a server may have put into it.
+    pub(super) fn scrubbed(self, secrets: &Secrets) -> Self {
+        Refusal { code: secrets.scrub(&self.code), message: secrets.scrub(&self.message), ..self }
     }
 
     pub(super) fn timeout(after: Duration) -> Self {
@@ -137,14 +128,11 @@ impl Refusal {
     }
 
     /// An answer that is no success.
-    pub(super) fn answer(head: &http::response::Parts, body: &[u8], secrets: &[String]) -> Self {
+    pub(super) fn answer(head: &http::response::Parts, body: &[u8], secrets: &Secrets) -> Self {
         let text = String::from_utf8_lossy(body);
         let json = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
         let (code, message) = if json { of_json(&text) } else { of_xml(&text) };
-        let clean = |words: String| {
-            let words = secrets.iter().fold(words, |words, secret| words.replace(secret, "(secret)"));
-            brief(&words)
-        };
+        let clean = |words: String| brief(&secrets.scrub(&words));
         let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| wait_of(value.to_str().ok()?));
         let status = Some(head.status.as_u16());
         Refusal { status, code: clean(code), retry_after, ..Self::of(clean(message)) }
@@ -260,11 +248,12 @@ pub(in crate::store) fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::credentials::Credentials;
 
     fn refusal(status: u16, kind: &str, body: &str) -> Refusal {
         let response = http::Response::builder().status(status).header("content-type", kind).header("retry-after", "7");
         let (head, ()) = response.body(()).unwrap().into_parts();
-        Refusal::answer(&head, body.as_bytes(), &["sesame".to_owned()])
+        Refusal::answer(&head, body.as_bytes(), &Secrets::of(&Credentials::of(&[("ST_KEY", "sesame")])))
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::store::credentials::Credentials;
 use crate::store::http::{Http, Refusal};
 use crate::store::open::Address;
+use crate::store::pages::Pages;
 use crate::store::{Listed, StoreOptions};
 
 /// What is looked for in the environment or in the file of credentials.
@@ -65,7 +66,7 @@ pub(in crate::store) fn open(
     let endpoint = endpoint.unwrap_or_else(|| format!("https://{account}.blob.core.windows.net"));
     let server = super::check_endpoint(&endpoint)?;
     let server = server.trim_end_matches('/');
-    let http = Arc::new(Http::new(options)?);
+    let http = Arc::new(Http::new(options, credentials)?);
     // Everything in a request is signed, so nothing is added to one: the condition is in a request of our own.
     let connector = Connector { http: http.clone(), condition: Arc::new(|| None), send_md5: false };
     let anonymous = address.flag("anonymous", false)?;
@@ -82,10 +83,10 @@ pub(in crate::store) fn open(
             builder = builder.with_config(*place, value.reveal());
         }
     }
-    let store = builder.build().map_err(|e| not_opened(address, &e))?;
+    let store = builder.build().map_err(|e| not_opened(address, &http, &e))?;
     let container = format!("{server}/{}", super::encoded(&address.bucket));
-    let vendor = Azure { store: store.clone(), http, account, container, anonymous };
-    ObjectsStore::new(address, options, Arc::new(store), Box::new(vendor))
+    let vendor = Azure { store: store.clone(), http: http.clone(), account, container, anonymous };
+    ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
 }
 
 impl Azure {
@@ -145,18 +146,27 @@ impl Vendor for Azure {
         if !shorter.ends_with('/') {
             shorter.pop();
         }
-        let mut found = vec![];
+        let mut found: Vec<Listed> = vec![];
+        let mut pages = Pages::default();
         let mut page_token = None;
         loop {
-            let options =
-                PaginatedListOptions { delimiter: Some("/".into()), page_token, ..PaginatedListOptions::default() };
+            let options = PaginatedListOptions {
+                delimiter: Some("/".into()),
+                max_keys: Some(1000),
+                page_token,
+                ..PaginatedListOptions::default()
+            };
             let asked = Some(&*shorter).filter(|prefix| !prefix.is_empty());
             let page = self.store.list_paginated(asked, options).await.map_err(|e| refusal_of(&e))?;
+            let before = found.len();
             found.extend(page.result.objects.into_iter().map(|object| Listed {
                 modified_ns: object.last_modified.timestamp_nanos_opt().unwrap_or(0),
                 bytes: object.size,
                 name: object.location.into(),
             }));
+            let names = found[before..].iter().map(|object| &*object.name);
+            let prefixes = page.result.common_prefixes.iter().map(|prefix| prefix.as_ref());
+            pages.take(names.chain(prefixes), page.page_token.as_deref())?;
             page_token = page.page_token;
             if page_token.is_none() {
                 return Ok(found);

@@ -38,7 +38,7 @@ pub(in crate::store) fn open(
     super::check_part_bytes(options, SMALLEST_PART)?;
     let endpoint = address.option("endpoint").unwrap_or("https://storage.googleapis.com");
     let server = super::check_endpoint(endpoint)?;
-    let http = Arc::new(Http::new(options)?);
+    let http = Arc::new(Http::new(options, credentials)?);
     let condition = || Some((HeaderName::from_static("x-goog-if-generation-match"), HeaderValue::from_static("0")));
     let connector = Connector { http: http.clone(), condition: Arc::new(condition), send_md5: true };
     let anonymous = address.flag("anonymous", false)?;
@@ -54,10 +54,10 @@ pub(in crate::store) fn open(
     } else if let Some(path) = credentials.get("GOOGLE_APPLICATION_CREDENTIALS").filter(|_| !anonymous) {
         builder = builder.with_application_credentials(path.reveal());
     }
-    let store = builder.build().map_err(|e| not_opened(address, &e))?;
+    let store = builder.build().map_err(|e| not_opened(address, &http, &e))?;
     let bucket = format!("{}/{}", server.trim_end_matches('/'), super::encoded(&address.bucket));
-    let vendor = Google { store: store.clone(), http, bucket, anonymous };
-    ObjectsStore::new(address, options, Arc::new(store), Box::new(vendor))
+    let vendor = Google { store: store.clone(), http: http.clone(), bucket, anonymous };
+    ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
 }
 
 impl Google {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use crate::store::http::{unescaped, Refusal};
+use crate::store::pages::Pages;
 use crate::store::Listed;
 
 /// All objects whose whole names begin with `prefix`, without those behind a further slash; their names are whole, too.
@@ -16,7 +17,8 @@ where
     F: Fn(Vec<(&'static str, String)>) -> A,
     A: Future<Output = Result<String, Refusal>>,
 {
-    let mut found = vec![];
+    let mut found: Vec<Listed> = vec![];
+    let mut pages = Pages::default();
     let mut token: Option<String> = None;
     loop {
         let mut query = vec![];
@@ -28,6 +30,7 @@ where
         if !text.contains("<ListBucketResult") {
             return Err(Refusal::broken("the list of the bucket cannot be understood"));
         }
+        let before = found.len();
         found.extend(elements(&text, "Contents").filter_map(|object| {
             let modified = element(object, "LastModified").and_then(|at| at.parse::<jiff::Timestamp>().ok());
             Some(Listed {
@@ -36,11 +39,15 @@ where
                 modified_ns: modified.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(0)),
             })
         }));
-        let next = element(&text, "NextContinuationToken").filter(|next| !next.is_empty());
-        match (element(&text, "IsTruncated").as_deref(), next) {
-            (Some("true"), Some(next)) if Some(&next) != token.as_ref() => token = Some(next),
-            (Some("true"), _) => return Err(Refusal::broken("the list of the bucket does not get on")),
-            _ => return Ok(found),
+        let is_truncated = element(&text, "IsTruncated").is_some_and(|is| is == "true");
+        let next = is_truncated.then(|| element(&text, "NextContinuationToken").unwrap_or_default());
+        let prefixes: Vec<String> =
+            elements(&text, "CommonPrefixes").filter_map(|prefix| element(prefix, "Prefix")).collect();
+        let names = found[before..].iter().map(|object| &*object.name).chain(prefixes.iter().map(|prefix| &**prefix));
+        pages.take(names, next.as_deref())?;
+        match next {
+            Some(next) => token = Some(next),
+            None => return Ok(found),
         }
     }
 }
@@ -68,7 +75,8 @@ where
     F: Fn(Vec<(&'static str, String)>) -> A,
     A: Future<Output = Result<String, Refusal>>,
 {
-    let mut found = vec![];
+    let mut found: Vec<Unfinished> = vec![];
+    let mut pages = Pages::default();
     let mut marker: Option<(String, String)> = None;
     loop {
         let mut query = vec![];
@@ -77,17 +85,18 @@ where
         }
         query.extend([("prefix", prefix.to_owned()), ("uploads", String::new())]);
         let text = page(query).await?;
+        let before = found.len();
         found.extend(parse(&text));
-        let next = (element(&text, "NextKeyMarker"), element(&text, "NextUploadIdMarker"));
-        match (element(&text, "IsTruncated").as_deref(), next) {
-            (Some("true"), (Some(key), id)) => {
-                let next = Some((key, id.unwrap_or_default()));
-                if next == marker {
-                    return Err(Refusal::broken("the list of unfinished uploads does not get on"));
-                }
-                marker = next;
-            }
-            _ => return Ok(found),
+        let is_truncated = element(&text, "IsTruncated").is_some_and(|is| is == "true");
+        let next = element(&text, "NextKeyMarker").filter(|_| is_truncated);
+        let next = next.map(|key| (key, element(&text, "NextUploadIdMarker").unwrap_or_default()));
+        // An upload's key and its number: a file may have been begun many times.
+        let names: Vec<String> = found[before..].iter().map(|one| format!("{}\n{}", one.key, one.id)).collect();
+        let token = next.as_ref().map(|(key, id)| format!("{key}\n{id}"));
+        pages.take(names.iter().map(|name| &**name), token.as_deref())?;
+        match next {
+            Some(next) => marker = Some(next),
+            None => return Ok(found),
         }
     }
 }
@@ -144,6 +153,16 @@ mod tests {
             |_| async { Ok("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>".to_owned()) };
         assert!(runtime.block_on(objects("", endless)).is_err());
         assert!(runtime.block_on(objects("", |_| async { Ok("<html>".to_owned()) })).is_err());
+        // The second page asks for the first one again.
+        let circle = |query: Vec<(&'static str, String)>| async move {
+            let token = query.iter().find(|(key, _)| *key == "continuation-token").map_or("", |(_, token)| token);
+            let next = if token == "1" { "2" } else { "1" };
+            Ok(format!(
+                "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>{token}</Key><Size>7</Size></Contents>\
+                 <NextContinuationToken>{next}</NextContinuationToken></ListBucketResult>"
+            ))
+        };
+        assert!(runtime.block_on(objects("", circle)).unwrap_err().to_string().contains("does not get on"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
 use object_store::{Attribute, GetOptions, GetRange, ObjectStore};
 
-use super::http::{side_by_side, Refusal, Runtime};
+use super::http::{side_by_side, Http, Refusal, Runtime};
 use super::open::Address;
 use super::{
     check_name, check_ranges, of_one_version, replaced, url_of, Answer, Failure, Listed, Stat, Store, StoreOptions,
@@ -93,6 +93,7 @@ pub(super) struct ObjectsStore {
     in_flight: usize,
     /// For the parts of all uploads that are under way: each holds its part in memory.
     slots: tokio::sync::Semaphore,
+    http: Arc<Http>,
     objects: Arc<dyn Objects>,
     vendor: Box<dyn Vendor>,
     runtime: Runtime,
@@ -102,6 +103,7 @@ impl ObjectsStore {
     fn new(
         address: &Address,
         options: &StoreOptions,
+        http: Arc<Http>,
         objects: Arc<dyn Objects>,
         vendor: Box<dyn Vendor>,
     ) -> Result<Self> {
@@ -110,6 +112,7 @@ impl ObjectsStore {
             prefix: address.prefix.clone(),
             in_flight: options.in_flight as usize,
             slots: tokio::sync::Semaphore::new(options.in_flight as usize),
+            http,
             objects,
             vendor,
             runtime: Runtime::new()?,
@@ -137,7 +140,7 @@ impl ObjectsStore {
     }
 
     fn failure(&self, refusal: &Refusal, doing: &str, name: &str) -> Failure {
-        refusal.failure(doing, &self.url_of(name))
+        self.http.scrubbed(refusal).failure(doing, &self.url_of(name))
     }
 
     /// What the object is; `None` when there is none of this name.
@@ -249,7 +252,11 @@ fn refusal_of(error: &object_store::Error) -> Refusal {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             return refusal.clone();
         }
-        deepest = cause.to_string();
+        // It quotes what it does not understand, which may be a token.
+        deepest = match cause.is::<serde_json::Error>() {
+            true => "the answer cannot be understood".to_owned(),
+            false => cause.to_string(),
+        };
         source = cause.source();
     }
     // Only the innermost reason: those around it may show the URL of the request, and a signature in it.
@@ -257,9 +264,9 @@ fn refusal_of(error: &object_store::Error) -> Refusal {
 }
 
 /// Why a store cannot be opened with these options.
-fn not_opened(address: &Address, error: &object_store::Error) -> Error {
+fn not_opened(address: &Address, http: &Http, error: &object_store::Error) -> Error {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    Error::invalid(format!("the store cannot be set up: {}", super::brief(&reason)))
+    Error::invalid(format!("the store cannot be set up: {}", super::brief(&http.scrub(&reason))))
         .at(std::path::Path::new(&address.url))
 }
 
@@ -354,6 +361,9 @@ impl Store for ObjectsStore {
 /// The URL of a server, as an option gives it.
 fn check_endpoint(text: &str) -> Result<String> {
     match url::Url::parse(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(Error::invalid("the URL of a server has no user and no password: credentials have their own places"))
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
         _ => Err(Error::invalid(format!("a server is named by a URL such as https://host:port, not by {text:?}"))),
     }

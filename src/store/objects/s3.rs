@@ -73,7 +73,7 @@ pub(in crate::store) fn open(
         },
     };
     let conditional = Arc::new(AtomicBool::new(address.flag("conditional", true)?));
-    let http = Arc::new(Http::new(options)?);
+    let http = Arc::new(Http::new(options, credentials)?);
     let asked = conditional.clone();
     let condition = move || asked.load(Ordering::Relaxed).then_some((IF_NONE_MATCH, HeaderValue::from_static("*")));
     let anonymous = address.flag("anonymous", false)?;
@@ -120,9 +120,9 @@ pub(in crate::store) fn open(
             }
         }
     }
-    let store = builder.build().map_err(|e| not_opened(address, &e))?;
-    let vendor = S3 { store: store.clone(), http, region, bucket, anonymous, conditional };
-    ObjectsStore::new(address, options, Arc::new(store), Box::new(vendor))
+    let store = builder.build().map_err(|e| not_opened(address, &http, &e))?;
+    let vendor = S3 { store: store.clone(), http: http.clone(), region, bucket, anonymous, conditional };
+    ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
 }
 
 impl S3 {

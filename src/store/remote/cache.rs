@@ -5,12 +5,15 @@
 //! written under another name first, so that a piece is whole or not there, whoever else uses the directory. What is
 //! not as it was written is removed and fetched again. The cache is a convenience: where it cannot be written, nothing
 //! fails.
+//!
+//! A checksum that lies beside the bytes proves that they are whole, not where they come from: who may write in the directory
+//! may put records into a log as it is read. So only a directory is used that nobody else may write.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::hex::hex;
+use crate::io::user;
 
 /// How much a cache may hold unless told otherwise.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
@@ -30,6 +34,8 @@ const EXTENSION: &str = "piece";
 /// What is being written, and was left by a process that was killed.
 const UNFINISHED: &str = "part";
 const STALE: Duration = Duration::from_secs(3600);
+/// What the system says of an owner that has no number in a container, such as the root of the machine around it.
+const OUTSIDE: u32 = 65534;
 /// By which backup programs know that a directory can be made again.
 const CACHEDIR_TAG: &str =
     "Signature: 8a477f597d28d172789f06886806bc55\n# Pieces of binlog segments in object stores.\n";
@@ -51,10 +57,14 @@ pub(super) struct CachedObject {
 }
 
 impl Cache {
-    /// Opens a directory for pieces of up to `most` bytes in all, and makes it unless it is there.
+    /// Opens a directory for pieces of up to `most` bytes in all, and makes it unless it is there. One that others may write
+    /// is refused.
     pub fn open(root: &Path, most: u64) -> Result<Arc<Self>> {
         let failed = |e: std::io::Error| Error::io(&e, "use the directory as a cache").at(root);
-        fs::create_dir_all(root).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed)?;
+        // Symbolic links are followed now and never again: somebody else may turn one that is his.
+        let root = &*root.canonicalize().map_err(failed)?;
+        check_owner(root)?;
         let tag = root.join("CACHEDIR.TAG");
         match OpenOptions::new().write(true).create_new(true).open(tag) {
             Ok(mut file) => file.write_all(CACHEDIR_TAG.as_bytes()).map_err(failed)?,
@@ -138,6 +148,39 @@ impl Cache {
         let take = |room: u64| room.checked_sub(bytes).map(|room| room.min(step));
         self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
+}
+
+/// Refuses a directory in which others may write, or which others may replace.
+fn check_owner(root: &Path) -> Result<()> {
+    let facts =
+        |path: &Path| fs::metadata(path).map_err(|e| Error::io(&e, "look at the directory of the cache").at(path));
+    let refused = |path: &Path, what: String| {
+        let reason = format!(
+            "{what}, who could put records into what is read from it: a cache is a directory that nobody else writes"
+        );
+        Err(Error::invalid(reason).at(path))
+    };
+    let own = facts(root)?;
+    if own.uid() != 0 && own.uid() != user() {
+        return refused(root, format!("the directory of the cache belongs to another user ({})", own.uid()));
+    }
+    if own.mode() & 0o022 != 0 {
+        return refused(
+            root,
+            format!("the directory of the cache may be written by others (mode {:04o})", own.mode() & 0o7777),
+        );
+    }
+    for above in root.ancestors().skip(1) {
+        let facts = facts(above)?;
+        if facts.uid() != 0 && facts.uid() != user() && facts.uid() != OUTSIDE {
+            return refused(above, format!("the directory above the cache belongs to another user ({})", facts.uid()));
+        }
+        // In one like /tmp only the owner of a directory renames or removes it.
+        if facts.mode() & 0o1002 == 0o002 {
+            return refused(above, "the directory above the cache may be changed by everybody".to_owned());
+        }
+    }
+    Ok(())
 }
 
 impl CachedObject {
@@ -288,6 +331,45 @@ mod tests {
             other.object("s3://bucket/logs", "a", 1000, 2_500_000_000),
         ] {
             assert_eq!(another.find(100), None);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_is_no_cache() {
+        use std::os::unix::fs::{chown, symlink, PermissionsExt};
+        let home = tempfile::tempdir().unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let open = |path: &Path| Cache::open(path, 1 << 20).map(drop).map_err(|e| (e.kind(), e.to_string()));
+        // What is made is nobody else's, whatever the umask is.
+        let made = home.path().join("a/cache");
+        open(&made).unwrap();
+        assert_eq!(fs::metadata(&made).unwrap().mode() & 0o777, 0o700);
+        for (mode, good) in [(0o755, true), (0o750, true), (0o770, false), (0o702, false), (0o1777, false)] {
+            set(&made, mode);
+            assert_eq!(open(&made).is_ok(), good, "{mode:o}");
+        }
+        let (kind, told) = open(&made).unwrap_err();
+        assert!(kind == crate::Kind::Invalid && told.contains("mode 1777") && told.contains("a/cache"), "{told}");
+        set(&made, 0o700);
+        // Through a symbolic link it is the directory that counts.
+        let link = home.path().join("link");
+        symlink(&made, &link).unwrap();
+        open(&link).unwrap();
+        set(&made, 0o777);
+        assert!(open(&link).is_err());
+        set(&made, 0o700);
+        // Others could put a directory of their own in its place; not in one like /tmp.
+        set(&home.path().join("a"), 0o777);
+        let (_, told) = open(&made).unwrap_err();
+        assert!(told.contains("above the cache"), "{told}");
+        set(&home.path().join("a"), 0o1777);
+        open(&made).unwrap();
+        // Only root can give a directory away.
+        for given in [home.path().join("a"), made.clone()] {
+            if chown(&given, Some(4242), None).is_ok() {
+                let (_, told) = open(&made).unwrap_err();
+                assert!(told.contains("another user (4242)"), "{told}");
+            }
         }
     }
 

@@ -102,7 +102,8 @@ impl RemoteDirectory {
     /// `bytes` (0 = 1 GiB), those used last; any number of processes may share it. What is in it is verified when it is used.
     ///
     /// # Errors
-    /// [`Kind::Io`] when there is no such directory and it cannot be made.
+    /// [`Kind::Io`] when there is no such directory and it cannot be made; [`Kind::Invalid`] when others may write in it or put
+    /// another one in its place: they could put records into the log.
     pub fn with_cache(self, directory: impl AsRef<Path>, bytes: u64) -> crate::Result<Self> {
         let bytes = if bytes == 0 { cache::DEFAULT_BYTES } else { bytes };
         let cache = Cache::open(directory.as_ref(), bytes)?;

@@ -71,7 +71,7 @@ impl Sessions {
     async fn log_in(&self, http: &Http) -> Result<Arc<Session>, Refusal> {
         let session = match &self.login.way {
             Way::V1 { url, user, key } => self.v1(http, url, user, key).await,
-            Way::V3 { url, identity, secret } => self.v3(http, url, identity, secret).await,
+            Way::V3 { url, identity } => self.v3(http, url, identity).await,
         };
         let session = Arc::new(session.map_err(|refusal| refusal.because("the login failed"))?);
         *self.session.lock() = Some(session.clone());
@@ -96,12 +96,12 @@ impl Sessions {
         self.session(text(headers, "x-storage-url").to_owned(), text(headers, "x-auth-token"), ends)
     }
 
-    async fn v3(&self, http: &Http, url: &str, identity: &Secret, secret: &Secret) -> Result<Session, Refusal> {
+    async fn v3(&self, http: &Http, url: &str, identity: &Secret) -> Result<Session, Refusal> {
         let request = Request::post(format!("{url}/auth/tokens"))
             .header(CONTENT_TYPE, "application/json")
             .body(vec![identity.reveal().to_owned().into()]);
         let request = request.map_err(|e| Refusal::broken(e.to_string()))?;
-        let response = http.call(request).await.map_err(|refusal| refusal.without(secret.reveal()))?;
+        let response = http.call(request).await?;
         let body: Value = serde_json::from_slice(response.body())
             .map_err(|_| Refusal::broken("what Keystone answers cannot be understood"))?;
         let token = &body["token"];

@@ -21,7 +21,7 @@ pub(super) enum Way {
     /// TempAuth, and what speaks like it: two headers.
     V1 { url: String, user: String, key: Secret },
     /// Keystone: who one is, and which project is asked for, as JSON.
-    V3 { url: String, identity: Secret, secret: Secret },
+    V3 { url: String, identity: Secret },
 }
 
 impl Login {
@@ -94,7 +94,7 @@ fn keystone(url: String, credentials: &Credentials) -> Result<Way> {
         let identity = json!({ "methods": ["application_credential"], "application_credential": credential });
         // An application credential belongs to one project: no scope is asked for.
         let identity = Secret::new(json!({ "auth": { "identity": identity } }).to_string());
-        return Ok(Way::V3 { url, identity, secret });
+        return Ok(Way::V3 { url, identity });
     }
     let secret = credentials.need("OS_PASSWORD", "the password of OpenStack")?;
     let mut user = user()?;
@@ -112,7 +112,7 @@ fn keystone(url: String, credentials: &Credentials) -> Result<Way> {
         }
     };
     let body = json!({ "auth": { "identity": identity, "scope": { "project": project } } });
-    Ok(Way::V3 { url, identity: Secret::new(body.to_string()), secret })
+    Ok(Way::V3 { url, identity: Secret::new(body.to_string()) })
 }
 
 #[cfg(test)]

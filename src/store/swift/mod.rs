@@ -20,6 +20,7 @@ use super::credentials::Credentials;
 use super::http::{side_by_side, Body, Http, Refusal, Runtime};
 use super::objects::{read_part, until_stopped};
 use super::open::Address;
+use super::pages::Pages;
 use super::{
     check_name, check_ranges, of_one_version, replaced, url_of, Again, Answer, Failure, Listed, Stat, Store,
     StoreOptions, Stored, Upload,
@@ -81,7 +82,7 @@ impl SwiftStore {
         if address.bucket.contains('/') {
             return Err(Error::invalid("the name of a container has no slash"));
         }
-        let http = Arc::new(Http::new(options)?);
+        let http = Arc::new(Http::new(options, credentials)?);
         let login = login::Login::of(address, credentials).map_err(|e| e.at(Path::new(&address.url)))?;
         Ok(SwiftStore {
             url: address.url.clone(),
@@ -108,7 +109,7 @@ impl SwiftStore {
     }
 
     fn failure(&self, refusal: &Refusal, doing: &str, name: &str) -> Failure {
-        refusal.failure(doing, &self.url_of(name))
+        self.http.scrubbed(refusal).failure(doing, &self.url_of(name))
     }
 
     fn object(&self, name: &str) -> Answer<String> {
@@ -195,9 +196,13 @@ impl SwiftStore {
     /// All objects of a container below a prefix, without those behind a further slash when `flat`.
     async fn list_all(&self, container: &str, prefix: &str, flat: bool) -> Result<Vec<Entry>, Refusal> {
         let mut found: Vec<Entry> = vec![];
+        let mut pages = Pages::default();
         let mut marker = String::new();
         loop {
-            let mut ask = Ask::new(Method::GET, container, "").query("format", "json").query("prefix", prefix);
+            let mut ask = Ask::new(Method::GET, container, "")
+                .query("format", "json")
+                .query("limit", "1000")
+                .query("prefix", prefix);
             if flat {
                 ask = ask.query("delimiter", "/");
             }
@@ -214,8 +219,11 @@ impl SwiftStore {
             let Some(last) = page.last() else { return Ok(found) };
             let name = |entry: &serde_json::Value, key| entry.get(key).and_then(|v| v.as_str()).map(str::to_owned);
             let next = name(last, "name").or_else(|| name(last, "subdir")).unwrap_or_default();
-            if next <= marker {
-                return Err(Refusal::broken("the list of the container does not get on"));
+            let names = page.iter().filter_map(|entry| entry.get("name").or(entry.get("subdir"))?.as_str());
+            // The next page begins behind the last name of this one: in the order of the names, lists that go back are none.
+            match next > marker {
+                true => pages.take(names, Some(&next))?,
+                false => return Err(Refusal::broken("the list of the container does not get on")),
             }
             marker = next;
             for entry in page {

@@ -25,8 +25,9 @@ public final class ArchiveOptions {
    *
    * @param url the store: {@code s3://BUCKET/PREFIX?region=...}, {@code gs://BUCKET/PREFIX},
    *     {@code az://CONTAINER/PREFIX?account=...}, {@code swift://CONTAINER/PREFIX?auth=...}, {@code
-   *     file:///DIRECTORY}, or {@code exec:COMMAND} with %p for the file's path and %f for its name; docs/stores.md
-   *     tells all of their options. One with something secret in it is refused when it is used
+   *     file:///DIRECTORY}, or {@code exec:COMMAND}, which finds the file's path in the environment variable
+   *     {@code BINLOG_PATH} and its name in {@code BINLOG_NAME}; docs/stores.md tells all of their options. One with
+   *     something secret in it is refused when it is used
    * @return a new builder
    */
   public static Builder builder(String url) {

@@ -99,8 +99,8 @@ public final class ReaderOptions {
     }
 
     /**
-     * For a log in a store: keeps what was fetched, so that it is not fetched again. Any number of processes may share
-     * the directory, and what is in it is verified when it is used.
+     * For a log in a store: keeps what was fetched, so that it is not fetched again. Any number of processes of one user
+     * may share the directory. One that others may write is refused: they could put records into the log.
      *
      * @param directory of this machine, made when it is not there; nothing is kept when this is not called
      * @return this
