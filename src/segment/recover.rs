@@ -36,6 +36,25 @@ pub(crate) struct Found {
     pub torn_bytes: u64,
     /// Why the torn bytes are not a block.
     pub torn_reason: String,
+    pub written: Written,
+}
+
+/// When a segment was written last, as far as its last blocks tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    /// What the writer's clock showed: the time of the last block of events alone, as each opening and each close leaves one.
+    pub clock: Option<i64>,
+    /// The largest time in the last block with records. They may have times of their own.
+    pub records: Option<i64>,
+}
+
+impl Written {
+    fn note(&mut self, has_records: bool, max_time: i64) {
+        match has_records {
+            true => self.records = Some(max_time),
+            false => self.clock = Some(max_time),
+        }
+    }
 }
 
 impl Found {
@@ -53,6 +72,7 @@ impl Found {
             tallies: Tallies::default(),
             torn_bytes: 0,
             torn_reason: String::new(),
+            written: Written::default(),
         }
     }
 }
@@ -135,7 +155,9 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
         if is_durable || is_whole(segment, &window, at, last.durable_end)? {
             let indexing = Indexing::after(at, end, &totals);
             let next_id = header.first_id;
-            let found = Found { end, next_id, types: totals.names, indexing, ..Found::nothing(segment) };
+            let mut written = Written::default();
+            window.rows.iter().for_each(|row| written.note(row.count > 0, row.max_time));
+            let found = Found { end, next_id, types: totals.names, indexing, written, ..Found::nothing(segment) };
             return Ok(Some((found, !is_durable)));
         }
         at = window.previous;
@@ -224,6 +246,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
                 false => scanner.load_entries(&header)?,
             }
             remember(scanner, &header, found)?;
+            found.written.note(header.count > 0, header.max_time);
         }
         BlockKind::Index if found.is_survey => (),
         BlockKind::Index => remember_index(scanner, &header, found)?,
@@ -355,6 +378,8 @@ fn count_short(
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {
     let segment = scanner.segment();
+    // Ids that are told to be lost are not given again, also when nothing stands behind that yet.
+    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     found.torn_bytes = len.saturating_sub(found.end);
     if found.torn_bytes == 0 {

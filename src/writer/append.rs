@@ -72,6 +72,8 @@ impl Filling {
     pub fn new(next_id: u64, numbers: TypeNumbers, rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
         let unknown_type = next_type_number(&numbers).unwrap_or(crate::record::EVENT_BIT);
         let now = clock.now_ns();
+        // The clock may have been put right since the segment was begun.
+        let begun = (rules.begun(begun.0, now), begun.1);
         Filling {
             piece: None,
             piece_since: None,
@@ -348,7 +350,7 @@ impl Shared {
         buffers.settle();
         let compressed = compressed.as_deref();
         let block = Block { draft: &draft, buffers: &buffers, parts, compressed };
-        output.write_direct(&block).map_err(|e| self.remember_failed(e))?;
+        output.write_direct(&block, now).map_err(|e| self.remember_failed(e))?;
         filling.next_id += 1;
         filling.bytes += record.payload_len as u64;
         // In this order, so that no position is ever seen ahead of the one that it follows.
@@ -496,8 +498,10 @@ impl Shared {
     ) -> Result<()> {
         let pairs = metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
+        // The event may be of another log, and of another time.
+        let now = filling.clock.now_ns();
         let Current { blocks, next_id } = self.piece(filling)?;
-        blocks.make_room(next_id, 0, time);
+        blocks.make_room(next_id, 0, now);
         blocks.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, std::iter::empty());
         Ok(())
     }

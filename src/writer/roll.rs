@@ -48,7 +48,12 @@ impl Writer {
         shared.lead.store(filling.rules.lead(), Ordering::Relaxed);
         *shared.check.lock() = roll.check;
         let now = filling.clock.now_ns();
-        shared.turn(&mut filling, Turn { reason: "options".to_owned(), forced: true, naming: Some(naming) }, now, 0);
+        shared.turn(
+            &mut filling,
+            Turn { reason: "options".to_owned(), forced: true, naming: Some(naming), at: now },
+            now,
+            0,
+        );
         drop(filling);
         shared.patiently(|| shared.finish_roll())
     }
@@ -58,7 +63,7 @@ impl Shared {
     fn roll(&self, reason: &str) -> Result<()> {
         self.flush()?;
         let mut output = self.output.lock();
-        output.roll(reason, false).map_err(|e| self.remember_failed(e))?;
+        output.roll(reason, false, self.options.clock.now_ns()).map_err(|e| self.remember_failed(e))?;
         self.after_write(output)?;
         self.finish_roll()
     }
@@ -92,7 +97,7 @@ impl Shared {
         let (begun, id) = (filling.begun, filling.next_id());
         match filling.rules.why_over(begun, now, id, count) {
             Some(reason) if self.rolls => {
-                let turn = Turn { reason: reason.to_owned(), forced: reason != "records", naming: None };
+                let turn = Turn { reason: reason.to_owned(), forced: reason != "records", naming: None, at: now };
                 self.turn(filling, turn, now, count);
             }
             _ => self.set_stretch(filling, now, count),
@@ -113,11 +118,8 @@ impl Shared {
         if !self.rolls {
             return;
         }
-        let mut begun = filling.begun;
-        // A clock that was put right since the segment was begun: age is counted from now on.
-        begun.0 = begun.0.min(now);
-        filling.begun = begun;
-        filling.stretch = filling.rules.stretch(begun, now, filling.next_id(), count);
+        filling.begun.0 = filling.rules.begun(filling.begun.0, now);
+        filling.stretch = filling.rules.stretch(filling.begun, now, filling.next_id(), count);
         self.deadline.store(filling.stretch.end().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
@@ -147,14 +149,17 @@ impl Shared {
             }
             return Ok(());
         }
-        self.report(&lost);
-        self.turn_now("deleted")
+        // What cannot be written now will be, behind a roll that finds and reports the loss by itself.
+        match self.is_stuck() {
+            true => Ok(()),
+            false => self.turn_now("deleted"),
+        }
     }
 
     fn turn_now(&self, reason: &str) -> Result<()> {
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
-        let turn = Turn { reason: reason.to_owned(), forced: reason == "deleted", naming: None };
+        let turn = Turn { reason: reason.to_owned(), forced: reason == "deleted", naming: None, at: now };
         self.turn(&mut filling, turn, now, 0);
         filling.owes_stage = false;
         drop(filling);

@@ -247,13 +247,16 @@ impl Shared {
 
     /// Leaves what the writing made necessary to whoever keeps house, and asks the caller's check, outside of all locks.
     pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
-        let steps = std::mem::take(&mut output.steps);
         let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
-        drop(output);
         let look = self.is_time_to_look();
         let has_house = self.has_house.load(Ordering::Acquire);
-        if !steps.is_empty() || (has_house && (retired || ends || look)) {
-            self.post(steps);
+        let posts = !output.steps.is_empty() || (has_house && (retired || ends || look));
+        if posts {
+            self.post(&mut output);
+        }
+        drop(output);
+        if posts {
+            self.chores.notify_one();
         }
         if has_house {
             return self.ask_check();
