@@ -185,22 +185,18 @@ mod tests {
 
     #[test]
     fn a_line_that_was_torn_anywhere_leaves_the_one_before_it() {
-        let directory = MemoryDirectory::new();
-        for (next_id, place) in [(10, 0), (100, 1), (1000, 0)] {
-            let before = directory.contents("log.lock").unwrap_or_default();
-            let kept = take(&directory).left();
-            take(&directory).leave(&directory, &left(next_id)).unwrap();
+        let (directory, crashed) = (MemoryDirectory::new(), MemoryDirectory::new());
+        let lock = take(&directory);
+        for next_id in [10, 100, 1000, 10_000] {
+            let before = directory.contents("log.lock").unwrap();
+            let kept = lock.left();
+            lock.leave(&directory, &left(next_id)).unwrap();
             let after = directory.contents("log.lock").unwrap();
-            let at = PART * (1 + place);
-            for torn in 0..PART {
-                let mut bytes = after.clone();
-                let part = before.get(at..at + PART).map_or_else(|| vec![b' '; PART], <[u8]>::to_vec);
-                bytes[at + torn..at + PART].copy_from_slice(&part[torn..]);
-                directory.set_contents("log.lock", bytes);
-                let found = take(&directory).left();
+            for torn in 0..after.len() {
+                crashed.set_contents("log.lock", [&after[..torn], &before[torn..]].concat());
+                let found = take(&crashed).left();
                 assert!(found == kept || found == Some(left(next_id)), "{torn}: {found:?}");
             }
-            directory.set_contents("log.lock", after);
         }
     }
 

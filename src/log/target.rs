@@ -312,7 +312,8 @@ impl Layout {
         let Layout::Directory { lock, greatest, .. } = self else { return None };
         let left = lock.left().filter(|left| left.log_id == header.log_id)?;
         *greatest = left.sequence.max(*greatest);
-        if left.next_id <= next_id {
+        // Also a segment without a record that was moved away names the one before it as that ended.
+        if (left.next_id, left.sequence) <= (next_id, header.sequence) || left.next_id < next_id {
             return None;
         }
         let ended_in = left.last.map_or(left.sequence, |last| last.sequence);

@@ -60,7 +60,7 @@ impl Appender {
     /// Goes on where a segment was found to end.
     pub fn resume(segment: Arc<Segment>, found: Found) -> Self {
         Appender {
-            first_id: segment.header.first_id,
+            first_id: found.first_id,
             segment,
             end: found.end,
             untidy: false,

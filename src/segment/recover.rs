@@ -21,6 +21,8 @@ pub(crate) struct Found {
     pub end: u64,
     /// Up to where the segment says that it was durable.
     pub durable_end: u64,
+    /// The first id that a record can have.
+    pub first_id: u64,
     pub next_id: u64,
     pub types: Vec<NamedType>,
     /// Whether the last block is a TRAILER: the segment was closed.
@@ -63,6 +65,7 @@ impl Found {
         Found {
             end: segment.start,
             durable_end: 0,
+            first_id: segment.header.first_id,
             next_id: segment.header.first_id,
             types: vec![],
             closed: false,
@@ -77,10 +80,30 @@ impl Found {
     }
 }
 
+/// The first id that a record in the segment can have: it may begin by saying which ids are lost.
+fn first_id(segment: &Arc<Segment>) -> u64 {
+    let mut scanner = Scanner::new(segment.clone(), segment.start);
+    let mut found = Found::nothing(segment);
+    let first = scanner.header().and_then(|header| {
+        if header.kind == BlockKind::Records && header.count == 0 && header.has_events() {
+            scanner.load_entries(&header)?;
+            remember(&scanner, &header, &mut found)?;
+        }
+        Ok(found.acknowledged.unwrap_or(segment.header.first_id))
+    });
+    // What is wrong there is found by whoever reads it.
+    first.unwrap_or(segment.header.first_id).max(segment.header.first_id)
+}
+
 /// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
 /// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
+    let found = recover_end(segment)?;
+    Ok(Found { first_id: first_id(segment).min(found.next_id), ..found })
+}
+
+fn recover_end(segment: &Arc<Segment>) -> Result<Found> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
         let durable_end = durable_end(segment, near.end)?;
         // What the last block of the file told has to be what the blocks on the way to it tell.
