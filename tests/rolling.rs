@@ -202,6 +202,21 @@ fn a_log_that_is_opened_after_the_clock_was_set_back_rolls_at_the_next_boundary_
 }
 
 #[test]
+fn a_clock_that_is_set_back_behind_a_roll_by_hand_rolls_at_the_next_boundary_of_the_right_time() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + MINUTE));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"10:01").unwrap();
+    time.set(TEN + HOUR + 5 * SECOND);
+    writer.roll().unwrap();
+    time.set(TEN + 10 * MINUTE);
+    writer.append(1, b"10:10").unwrap();
+    time.set(TEN + HOUR);
+    writer.append(1, b"11:00").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [["10:01"], ["10:10"], ["11:00"]]);
+}
+
+#[test]
 fn opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two_years_ahead() {
     for (crashes, own_times) in [(false, false), (false, true), (true, false), (true, true)] {
         let (mut directory, time) = (MemoryDirectory::new(), Time::at(TEN + 2 * 365 * DAY));

@@ -199,7 +199,7 @@ fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used(
         let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
         writer.append_batch([NewRecord { payload: &[7; 40 << 10], ..NewRecord::default() }]).unwrap();
         writer.flush().unwrap();
-        writer.append_batch([NewRecord { payload: &[7; 20 << 10], ..NewRecord::default() }]).unwrap();
+        writer.append_batch([NewRecord { payload: &[7; 33 << 9], ..NewRecord::default() }]).unwrap();
         writer.flush().unwrap();
         // An eighth of it is left, so that the next one is prepared.
         writer.tick().unwrap();
@@ -214,6 +214,7 @@ fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used(
         let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + HOUR - SECOND / 2));
         let writer = open(&directory, rule(Some(Period::HOUR), "{name}.{seq}.T%H"), &time);
         writer.append(1, b"a").unwrap();
+        writer.flush().unwrap();
         writer.tick().unwrap();
         assert!(directory.list().unwrap().contains(&"log.0000000002.T11.binlog".to_owned()), "{:?}", directory.list());
         time.set(TEN + jump);

@@ -61,10 +61,17 @@ impl Writer {
 
 impl Shared {
     fn roll(&self, reason: &str) -> Result<()> {
-        self.flush()?;
-        let mut output = self.output.lock();
-        output.roll(reason, false, self.options.clock.now_ns()).map_err(|e| self.remember_failed(e))?;
-        self.after_write(output)?;
+        let output = self.output.lock();
+        output.target.check_rolls().map_err(|e| e.at(&output.file("").path))?;
+        drop(output);
+        let mut filling = self.append.lock();
+        // Handed over as any other roll, so that the append stage goes by the time of the new segment.
+        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {
+            let now = filling.clock.now_ns();
+            self.turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now }, now, 0);
+            filling.owes_stage = false;
+        }
+        drop(filling);
         self.finish_roll()
     }
 

@@ -508,6 +508,15 @@ DEFECTS = [
         "",
         "rolling::ids_that_were_lost_with_a_removed_segment_are_not_given_again",
     ),
+    defect(
+        "appends go by the time of the segment before a roll by hand",
+        "src/writer/roll.rs",
+        "        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {\n            let now = filling.clock.now_ns();\n"
+        "            self.turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now }, now, 0);\n",
+        "        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {\n            let now = filling.clock.now_ns();\n"
+        "            self.hand_over_turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now });\n",
+        "rolling::a_clock_that_is_set_back_behind_a_roll_by_hand_rolls_at_the_next_boundary_of_the_right_time",
+    ),
     # Hooks, `.active`, old segments.
     defect(
         "hooks are called before the segment is durable",
