@@ -49,9 +49,9 @@ def next_boundary(zone, period, now):
         if change is None:
             return candidate
         new = offset(zone, change)
-        before, shown = change + here, change + new
-        jumped_over = new > here and any(before <= multiple <= shown for multiple in [floor(period, shown)])
-        if jumped_over or (new <= here and floor(period, shown) == shown):
+        shown = change + new
+        is_put_over_one = new > here and floor(period, shown) >= change + here
+        if is_put_over_one or floor(period, shown) == shown:
             return change
         at = change
 

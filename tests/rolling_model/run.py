@@ -44,7 +44,7 @@ def build(work):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sequences", type=int, default=150)
+    parser.add_argument("--sequences", type=int, default=120)
     parser.add_argument("--first", type=int, default=1, help="the seed of the first sequence")
     parser.add_argument("--seed", type=int, help="only this one, and show what is done")
     options = parser.parse_args()

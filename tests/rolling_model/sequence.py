@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 
-from calendar_model import DAY, NS, next_boundary, wall
+from calendar_model import DAY, NS, next_boundary
 from check import Wrong, check_hooks, check_log
 from model import Model, Rules
 
