@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -34,7 +34,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-SUITES := lint unit model c-tests java-test go-test conformance system-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
+SUITES := lint unit model c-tests java-test go-test conformance system-tests rolling-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
 
 # Two at a time, what others wait for first: compilers wait for each other's last step, and tests for disks and clocks. What a suite says comes in one piece.
 test: setup ## Run everything that must pass before a change lands.
@@ -93,6 +93,9 @@ conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard 
 system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
 	tests/system/run.sh
 
+rolling-tests: build ## Random sequences with false clocks, DST nights, failing hooks and kills under the built library, against a model.
+	tests/rolling_model/run.py
+
 # Not part of setup: only these tests need them.
 archive-tools: $(if $(TOGETHER),,setup) ## Install the object stores that archive-tests runs against into target/tools (3 minutes the first time).
 	@tests/archive/setup.sh
@@ -135,6 +138,7 @@ soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, ra
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
 	packaging/versions.sh test
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
+	tests/rolling_model/run.py --sequences 20000 --first 1000
 	python3 tests/defects/run.py
 
 soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.

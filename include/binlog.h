@@ -535,7 +535,7 @@ typedef struct binlog_segment_file {
   /** The log's name. */
   const char *log;
   /**
-   * Why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what was given to
+   * Why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what was given to
    * binlog_writer_roll_because; "" when it is being opened.
    */
   const char *reason;

@@ -24,6 +24,12 @@ fn hook(told: &Told, name: &'static str, place: Option<&'static str>) -> Hook {
     })
 }
 
+fn append_many(writer: &Writer, count: u64) {
+    for _ in 0..count {
+        writer.append(1, b"x").unwrap();
+    }
+}
+
 /// An error of the library's own, for a hook to fail with.
 fn an_error() -> binlog::Error {
     Reader::open("/nowhere at all", ReaderOptions::default()).err().unwrap()
@@ -68,6 +74,47 @@ fn hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_pl
             "third /moved 2 3+1 close".to_owned(),
         ];
         assert_eq!(*told.lock().unwrap(), expected, "background: {background}");
+    }
+}
+
+#[test]
+fn hooks_are_called_in_the_order_of_segments_when_several_threads_roll() {
+    for round in 0..8 {
+        let told: Arc<Mutex<Vec<(u64, &str)>>> = Arc::default();
+        let note = |what: &'static str| -> Hook {
+            let told = told.clone();
+            Arc::new(move |file: &SegmentFile| {
+                told.lock().unwrap().push((file.sequence, what));
+                Ok(None)
+            })
+        };
+        let options = WriterOptions {
+            roll: RollOptions { records: Some(1), ..RollOptions::default() },
+            hooks: Hooks { on_open: vec![note("open")], on_close: vec![note("close")], on_failure: None },
+            ..WriterOptions::default()
+        };
+        let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..6 {
+                let writer = &writer;
+                scope.spawn(move || {
+                    for i in 0..60 {
+                        writer.append(1, b"x").unwrap();
+                        match (i + thread) % 3 {
+                            0 => writer.flush().unwrap(),
+                            1 => writer.roll().unwrap(),
+                            _ => writer.tick().unwrap(),
+                        }
+                    }
+                });
+            }
+        });
+        writer.close().unwrap();
+        let told = told.lock().unwrap();
+        let last = told.last().unwrap().0;
+        assert!(last > 100);
+        let expected: Vec<_> = (1..=last).flat_map(|sequence| [(sequence, "open"), (sequence, "close")]).collect();
+        assert!(*told == expected, "round {round}");
     }
 }
 
@@ -217,6 +264,138 @@ fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
     let rows = rows_of(&reader);
     assert_eq!((rows.len(), rows[0].id), (1, 10));
     assert_eq!(reader.segments()[0].sequence, 10);
+}
+
+/// One segment stays behind, because a file of its name is where it should be moved to.
+#[test]
+fn ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are_gone() {
+    for (stays, template) in [(3, "{name}.{seq}"), (1, "{name}.{seq}"), (4, "{name}.{seq}"), (2, "{name}.%Y.{seq}")] {
+        let scratch = tempfile::tempdir().unwrap();
+        let (home, moved) = (scratch.path().join("log"), scratch.path().join("moved"));
+        std::fs::create_dir(&moved).unwrap();
+        let time = Time::at(TEN);
+        let name = |sequence: u64| match template {
+            "{name}.{seq}" => format!("default.{sequence:010}.binlog"),
+            _ => format!("default.2026.{sequence:010}.binlog"),
+        };
+        std::fs::write(moved.join(name(stays)), "somebody else's").unwrap();
+        let options = || WriterOptions {
+            hooks: Hooks { on_close: vec![binlog::hooks::move_to(&moved)], ..Hooks::default() },
+            roll: RollOptions { template: template.into(), ..RollOptions::default() },
+            clock: time.clock(),
+            ..WriterOptions::default()
+        };
+        let mut expected = 1;
+        for session in 0..3 {
+            let writer = Writer::open(&home, options()).unwrap();
+            for segment in 0..4 {
+                for _ in 0..7 {
+                    assert_eq!(writer.append(1, b"x").unwrap(), expected, "session {session}, {stays} stays");
+                    expected += 1;
+                }
+                if segment < 3 {
+                    writer.roll().unwrap();
+                }
+            }
+            writer.close().unwrap();
+        }
+        std::fs::remove_file(moved.join(name(stays))).unwrap();
+        std::fs::rename(home.join(name(stays)), moved.join(name(stays))).unwrap();
+        // All of it is one log where it was moved to.
+        let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+        let reader = Reader::open(&moved, strict).unwrap();
+        assert_eq!(rows_of(&reader).len(), 84);
+        let numbers: Vec<u64> = reader.segments().iter().map(|segment| segment.sequence).collect();
+        // The one that was the last of its session, and is still there, was gone on in.
+        assert_eq!(numbers, (1..=if stays == 4 { 11 } else { 12 }).collect::<Vec<_>>());
+    }
+}
+
+/// It noted less of where the log goes on.
+#[test]
+fn a_log_goes_on_behind_what_an_older_writer_has_noted_in_its_lock_file() {
+    let (directory, together) = (MemoryDirectory::new(), MemoryDirectory::new());
+    let session = || {
+        let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+        append_many(&writer, 3);
+        writer.roll().unwrap();
+        append_many(&writer, 2);
+        writer.close().unwrap();
+        for name in directory.list().unwrap().iter().filter(|name| name.ends_with(".binlog")) {
+            together.set_contents(name, directory.contents(name).unwrap());
+            directory.remove(name).unwrap();
+        }
+    };
+    session();
+    let reader = Reader::open_in(Arc::new(together.clone()), ReaderOptions::default()).unwrap();
+    let log_id: String = reader.segments()[0].log_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    directory.set_contents("default.lock", format!("4711\nleft {log_id} 2 6\n").into_bytes());
+    session();
+    let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+    let rows = rows_of(&Reader::open_in(Arc::new(together), strict).unwrap());
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+}
+
+/// A hook takes every segment away for good, and then the power goes.
+#[test]
+fn what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away() {
+    use binlog::io::{PowerDirectory, Survival};
+    let power = PowerDirectory::new();
+    let (inside, checked) = (power.clone(), Arc::new(Mutex::new(0)));
+    let counted = checked.clone();
+    let take_away: Hook = Arc::new(move |file: &SegmentFile| {
+        // Also the one that is being written.
+        for name in inside.list().unwrap().iter().filter(|name| name.ends_with(".binlog")) {
+            inside.remove(name).unwrap();
+        }
+        inside.sync().unwrap();
+        let image = inside.image(Survival::Nothing).directory;
+        let options = WriterOptions::default();
+        let writer = Writer::open_in(Arc::new(image.clone()), options).unwrap();
+        let id = writer.append(1, b"next").unwrap();
+        assert_eq!(id, file.first_id + file.records);
+        writer.close().unwrap();
+        let reader = Reader::open_in(Arc::new(image), ReaderOptions::default()).unwrap();
+        assert!(reader.segments()[0].sequence > file.sequence + 1);
+        *counted.lock().unwrap() += 1;
+        Ok(None)
+    });
+    let hooks = Hooks { on_close: vec![take_away], ..Hooks::default() };
+    let writer = Writer::open_in(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
+    append_many(&writer, 10);
+    writer.roll().unwrap();
+    assert_eq!((*checked.lock().unwrap(), writer.failures()), (1, 0));
+}
+
+/// The segment that stays may be all that tells which ids were given, and its beginning may not be durable yet.
+#[test]
+fn ids_go_on_when_old_segments_were_removed_and_the_power_goes() {
+    use binlog::io::{PowerDirectory, Survival};
+    for by_writer in [false, true] {
+        let power = PowerDirectory::new();
+        let keep = Retention { segments: Some(1), ..Retention::default() };
+        let options = |keep| WriterOptions { keep, ..WriterOptions::default() };
+        let roll = RollOptions { records: Some(10), ..RollOptions::default() };
+        let writer = Writer::open_in(Arc::new(power.clone()), WriterOptions { roll, ..options(Retention::default()) });
+        let writer = writer.unwrap();
+        append_many(&writer, 10);
+        writer.sync().unwrap();
+        // Somebody ticks, so that what follows a roll waits; and then the process is killed.
+        writer.tick().unwrap();
+        append_many(&writer, 1);
+        writer.flush().unwrap();
+        std::mem::forget(writer);
+        let power = power.after_kill();
+        match by_writer {
+            true => std::mem::forget(Writer::open_in(Arc::new(power.clone()), options(keep)).unwrap()),
+            false => drop(binlog::prune_in(&power, None, &keep, false).unwrap()),
+        }
+        let image = power.image(Survival::Nothing).directory;
+        let names = image.list().unwrap();
+        assert!(!names.contains(&"default.0000000001.binlog".to_owned()), "{names:?}");
+        let writer = Writer::open_in(Arc::new(image), WriterOptions::default()).unwrap();
+        assert_eq!(writer.append(1, b"x").unwrap(), 12, "by the writer: {by_writer}");
+    }
 }
 
 /// What was moved away over several openings of the log is one log where it was moved to.

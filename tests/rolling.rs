@@ -50,6 +50,12 @@ fn segments(directory: &MemoryDirectory) -> Vec<Vec<String>> {
     found
 }
 
+fn append_many(writer: &Writer, count: u64) {
+    for _ in 0..count {
+        writer.append(1, b"x").unwrap();
+    }
+}
+
 /// The reasons that the log tells for its rolls.
 fn reasons(directory: &MemoryDirectory) -> Vec<String> {
     let rows = read(&strict(directory), true);
@@ -143,6 +149,115 @@ fn a_clock_that_is_set_back_neither_rolls_at_once_nor_keeps_the_log_from_rolling
     assert_eq!(found[1][..2], ["11:00", "10:59:59"]);
     assert_eq!(found.concat().last().unwrap(), "11:00:01");
     assert!(found.len() <= 3, "{found:?}");
+}
+
+#[test]
+fn a_clock_that_jitters_around_a_boundary_rolls_once() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 59 * MINUTE));
+    let mut writer = open(&directory, with(hourly(), &time));
+    for i in 0..60 {
+        time.set(TEN + HOUR + if i % 2 == 0 { i * SECOND / 10 } else { -SECOND });
+        writer.append(1, format!("{i}").as_bytes()).unwrap();
+        if i % 20 == 19 {
+            writer.close().unwrap();
+            writer = open(&directory, with(hourly(), &time));
+        }
+    }
+    // It is no jitter any more.
+    time.set(TEN + HOUR - 10 * MINUTE);
+    writer.append(1, b"set back").unwrap();
+    time.set(TEN + HOUR);
+    writer.append(1, b"the next boundary").unwrap();
+    writer.close().unwrap();
+    let counts: Vec<usize> = segments(&directory).iter().map(Vec::len).collect();
+    assert_eq!(counts, [0, 61, 1], "the first record came at the boundary");
+}
+
+#[test]
+fn a_log_that_is_opened_after_the_clock_was_set_back_rolls_at_the_next_boundary_of_the_right_time() {
+    for crashes in [false, true] {
+        let (mut directory, time) = (MemoryDirectory::new(), Time::at(TEN + 3 * HOUR));
+        let writer = open(&directory, with(hourly(), &time));
+        writer.append(1, b"ahead").unwrap();
+        writer.close().unwrap();
+        time.set(TEN + 20 * MINUTE);
+        let writer = open(&directory, with(hourly(), &time));
+        writer.append(1, b"10:20").unwrap();
+        writer.flush().unwrap();
+        if crashes {
+            directory = crashed_copy(&directory);
+            std::mem::forget(writer);
+            time.set(TEN + 40 * MINUTE);
+            let writer = open(&directory, with(hourly(), &time));
+            time.set(TEN + HOUR + 10 * MINUTE);
+            writer.append(1, b"11:10").unwrap();
+            writer.close().unwrap();
+        } else {
+            time.set(TEN + HOUR + 10 * MINUTE);
+            writer.append(1, b"11:10").unwrap();
+            writer.close().unwrap();
+        }
+        assert_eq!(segments(&directory), [vec!["ahead", "10:20"], vec!["11:10"]], "crashes: {crashes}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_behind_a_roll_by_hand_rolls_at_the_next_boundary_of_the_right_time() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + MINUTE));
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"10:01").unwrap();
+    time.set(TEN + HOUR + 5 * SECOND);
+    writer.roll().unwrap();
+    time.set(TEN + 10 * MINUTE);
+    writer.append(1, b"10:10").unwrap();
+    time.set(TEN + HOUR);
+    writer.append(1, b"11:00").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [["10:01"], ["10:10"], ["11:00"]]);
+}
+
+#[test]
+fn opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two_years_ahead() {
+    for (crashes, own_times) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (mut directory, time) = (MemoryDirectory::new(), Time::at(TEN + 2 * 365 * DAY));
+        let mut session = |at: i64| {
+            time.set(at);
+            let writer = open(&directory, with(hourly(), &time));
+            // Times of the records' own tell nothing.
+            let time = own_times.then_some(TEN + 100 * 365 * DAY);
+            writer.append_record(&NewRecord { time, payload: b"x", ..NewRecord::default() }).unwrap();
+            writer.flush().unwrap();
+            match crashes {
+                true => {
+                    directory = crashed_copy(&directory);
+                    std::mem::forget(writer);
+                }
+                false => writer.close().unwrap(),
+            }
+        };
+        session(TEN + 2 * 365 * DAY);
+        (0..12).for_each(|i| session(TEN + i * 20 * MINUTE));
+        open(&directory, with(hourly(), &time)).close().unwrap();
+        let counts: Vec<usize> = segments(&directory).iter().map(Vec::len).collect();
+        assert_eq!(counts, [4, 3, 3, 3], "crashes: {crashes}, own times: {own_times}");
+    }
+}
+
+/// The clock was put right while the log was written, and a crash left nothing of the time but the records' own.
+#[test]
+fn opening_goes_by_the_last_records_where_nothing_else_tells_when_the_log_was_written() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 2 * 365 * DAY));
+    let writer = open(&directory, with(hourly(), &time));
+    time.set(TEN + 20 * MINUTE);
+    writer.append(1, b"10:20").unwrap();
+    writer.flush().unwrap();
+    let directory = crashed_copy(&directory);
+    std::mem::forget(writer);
+    time.set(TEN + HOUR);
+    let writer = open(&directory, with(hourly(), &time));
+    writer.append(1, b"11:00").unwrap();
+    writer.close().unwrap();
+    assert_eq!(segments(&directory), [["10:20"], ["11:00"]]);
 }
 
 #[test]
@@ -362,6 +477,103 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
         let rows = read(&strict(&directory), false);
         assert_eq!((rows.len(), rows[0].id, &rows[0].payload[..]), (1, 2, &b"kept"[..]));
     }
+}
+
+/// A rule is quicker than whoever looks for the file.
+#[test]
+fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_behind_the_gap() {
+    for (hooked, replaced) in [(false, false), (true, true)] {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+        let reports = Arc::new(Mutex::new(vec![]));
+        let (told, closed) = (reports.clone(), Arc::new(Mutex::new(vec![])));
+        let mut hooks = Hooks {
+            on_failure: Some(Arc::new(move |error| told.lock().unwrap().push(error.to_string()))),
+            ..Hooks::default()
+        };
+        if hooked {
+            let closed = closed.clone();
+            let hook: Hook = Arc::new(move |file: &SegmentFile| {
+                closed.lock().unwrap().push((file.sequence, file.first_id, file.records));
+                Ok(None)
+            });
+            hooks.on_close.push(hook);
+        }
+        let roll = RollOptions { records: Some(5), ..RollOptions::default() };
+        let writer = open(&directory, WriterOptions { hooks, ..with(roll, &time) });
+        append_many(&writer, 7);
+        writer.flush().unwrap();
+        // One reader is in the segment that goes, another is before it.
+        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        let mut inside = reader.cursor(&Filter::default()).unwrap();
+        let mut before = reader.cursor(&Filter::default()).unwrap();
+        let shown = |cursor: &mut binlog::Cursor| {
+            let mut ids = vec![];
+            while let Some(record) = cursor.next().unwrap() {
+                ids.push(record.id);
+            }
+            ids
+        };
+        assert_eq!(shown(&mut inside), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!((0..5).map(|_| before.next().unwrap().unwrap().id).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        binlog::io::Directory::remove(&directory, "default.0000000002.binlog").unwrap();
+        if replaced {
+            directory.set_contents("default.0000000002.binlog", b"somebody else's".to_vec());
+        }
+        append_many(&writer, 5);
+        writer.flush().unwrap();
+        {
+            let reports = reports.lock().unwrap();
+            assert_eq!(reports.len(), 1, "{reports:?}");
+            assert!(reports[0].contains("default.0000000002.binlog"), "{reports:?}");
+        }
+        if replaced {
+            binlog::io::Directory::remove(&directory, "default.0000000002.binlog").unwrap();
+        }
+        // Whoever has the file open reads it to its end, although it has no name any more.
+        assert_eq!(shown(&mut inside), [8, 9, 10, 11, 12]);
+        assert_eq!(shown(&mut before).into_iter().filter(|id| *id > 10).collect::<Vec<_>>(), [11, 12]);
+        // The third segment takes three more: what was lost does not count.
+        assert_eq!((1..=4).map(|_| writer.append(1, b"x").unwrap()).collect::<Vec<_>>(), [13, 14, 15, 16]);
+        writer.close().unwrap();
+        let expected = [1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16];
+        let rows = read(&strict(&directory), true);
+        assert_eq!(rows.iter().filter(|row| !row.is_event()).map(|row| row.id).collect::<Vec<_>>(), expected);
+        let lost = rows.iter().find(|row| row.type_id == event::RECOVERED).unwrap();
+        assert_eq!((lost.fact("first_lost_id"), lost.fact("last_lost_id")), (Some("6"), Some("10")));
+        let salvage = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+        let salvaging = Reader::open_in(Arc::new(directory.clone()), salvage).unwrap();
+        assert_eq!(read(&salvaging, false).iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+        let newest = Filter { newest_first: true, ..Filter::default() };
+        let ids: Vec<u64> = rows_of_cursor(strict(&directory).cursor(&newest).unwrap());
+        assert_eq!(ids, expected.iter().rev().copied().collect::<Vec<_>>());
+        let closed = closed.lock().unwrap().clone();
+        assert_eq!(closed, if hooked { vec![(1, 1, 5), (3, 11, 5), (4, 16, 1)] } else { vec![] });
+    }
+}
+
+fn rows_of_cursor(mut cursor: binlog::Cursor) -> Vec<u64> {
+    let mut ids = vec![];
+    while let Some(record) = cursor.next().unwrap() {
+        ids.push(record.id);
+    }
+    ids
+}
+
+/// A crash right behind the opening of the segment that says what is lost: nothing else says it.
+#[test]
+fn ids_that_were_lost_with_a_removed_segment_are_not_given_again() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
+    let writer = open(&directory, with(RollOptions::default(), &time));
+    append_many(&writer, 3);
+    writer.flush().unwrap();
+    binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
+    writer.tick().unwrap();
+    let directory = crashed_copy(&directory);
+    std::mem::forget(writer);
+    let writer = open(&directory, with(RollOptions::default(), &time));
+    assert_eq!(writer.append(1, b"x").unwrap(), 4);
+    writer.close().unwrap();
+    assert_eq!(read(&strict(&directory), false).len(), 1);
 }
 
 /// Nobody calls `tick`: the writing itself notices.

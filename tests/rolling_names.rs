@@ -6,13 +6,16 @@ mod common;
 use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Kind, Period, Reader, RollOptions, Writer, WriterOptions};
+use binlog::{Kind, Lag, NewRecord, Period, Reader, ReaderOptions, RollOptions, Writer, WriterOptions};
 use common::time::*;
 use common::*;
 
+fn options(roll: RollOptions, time: &Time) -> WriterOptions {
+    WriterOptions { roll, clock: time.clock(), name: "log".into(), ..WriterOptions::default() }
+}
+
 fn open(directory: &MemoryDirectory, roll: RollOptions, time: &Time) -> Writer {
-    let options = WriterOptions { roll, clock: time.clock(), name: "log".into(), ..WriterOptions::default() };
-    Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+    Writer::open_in(Arc::new(directory.clone()), options(roll, time)).unwrap()
 }
 
 fn rule(period: Option<Period>, template: &str) -> RollOptions {
@@ -178,6 +181,71 @@ fn a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one() {
     assert_eq!(times, expected);
     let left: Vec<String> = directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).collect();
     assert_eq!(left.len(), by_header(&directory).len(), "no prepared file is left behind: {left:?}");
+}
+
+/// Prepared because the segment is nearly full, or for a boundary that the clock then jumps over, either way.
+#[test]
+fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used() {
+    let hours = |directory: &MemoryDirectory| -> Vec<String> {
+        let names: Vec<String> =
+            directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).collect();
+        assert_eq!(names.len(), by_header(directory).len(), "no prepared file is left behind: {names:?}");
+        by_header(directory).iter().map(|name| name[15..18].to_owned()).collect()
+    };
+    for period in [Some(Period::HOUR), None] {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 50 * MINUTE));
+        let roll = rule(period, "{name}.{seq}.T%H");
+        let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..options(roll, &time) };
+        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        writer.append_batch([NewRecord { payload: &[7; 40 << 10], ..NewRecord::default() }]).unwrap();
+        writer.flush().unwrap();
+        writer.append_batch([NewRecord { payload: &[7; 33 << 9], ..NewRecord::default() }]).unwrap();
+        writer.flush().unwrap();
+        // An eighth of it is left, so that the next one is prepared.
+        writer.tick().unwrap();
+        let prepared = directory.list().unwrap().iter().filter(|name| name.contains("0000000002.T10")).count();
+        assert_eq!(prepared, 1, "{:?}", directory.list());
+        time.set(TEN + HOUR + SECOND);
+        writer.append(1, &[7; 20 << 10]).unwrap();
+        writer.close().unwrap();
+        assert_eq!(hours(&directory), ["T10", "T11"], "{period:?}");
+    }
+    for (jump, expected) in [(5 * HOUR, "T15"), (-2 * HOUR, "T08")] {
+        let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + HOUR - SECOND / 2));
+        let writer = open(&directory, rule(Some(Period::HOUR), "{name}.{seq}.T%H"), &time);
+        writer.append(1, b"a").unwrap();
+        writer.flush().unwrap();
+        writer.tick().unwrap();
+        assert!(directory.list().unwrap().contains(&"log.0000000002.T11.binlog".to_owned()), "{:?}", directory.list());
+        time.set(TEN + jump);
+        writer.roll().unwrap();
+        writer.append(1, b"b").unwrap();
+        writer.close().unwrap();
+        assert_eq!(hours(&directory), ["T10", expected]);
+    }
+}
+
+/// What was appended before the boundary and is written behind it, because it waited in memory, is of the time at which it
+/// was appended.
+#[test]
+fn a_segment_that_is_made_late_is_named_for_the_time_of_its_records() {
+    let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 59 * MINUTE));
+    let roll = rule(Some(Period::HOUR), "{name}.{seq}.T%H");
+    let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..options(roll, &time) };
+    let writer =
+        Writer::open_in(Arc::new(directory.clone()), WriterOptions { flush: Lag::default(), ..options }).unwrap();
+    for _ in 0..2 {
+        // Together they are no more than waits in memory, and more than one segment takes.
+        writer.append_batch([NewRecord { payload: &[7; 50 << 10], ..NewRecord::default() }]).unwrap();
+    }
+    time.set(TEN + HOUR);
+    writer.append(1, b"of the next hour").unwrap();
+    writer.close().unwrap();
+    let hours: Vec<String> = by_header(&directory).iter().map(|name| name[15..18].to_owned()).collect();
+    assert_eq!(hours, ["T10", "T10", "T11"]);
+    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let created: Vec<i64> = reader.segments().iter().map(|segment| segment.created).collect();
+    assert_eq!(created, [TEN + 59 * MINUTE, TEN + 59 * MINUTE, TEN + HOUR]);
 }
 
 #[test]

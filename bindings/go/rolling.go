@@ -94,7 +94,7 @@ type SegmentFile struct {
 	Path string
 	// Log is the log's name.
 	Log string
-	// Reason is why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what
+	// Reason is why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what
 	// was given to [Writer.RollBecause]; "" when it is being opened.
 	Reason string
 	// Sequence is its number in the log, from 1.

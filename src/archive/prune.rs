@@ -150,6 +150,26 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_somebody_made_under_another_name_stays_and_counts_for_nothing() {
+        let directory = MemoryDirectory::new();
+        three_segments(&directory, "a").close().unwrap();
+        let copies = [(1, "a.0000000001-copy.binlog"), (3, "a.0000000003.copy.binlog"), (2, "a.0000000009x.binlog")];
+        for (number, copy) in copies {
+            directory.set_contents(copy, directory.contents(&format!("a.{number:010}.binlog")).unwrap());
+        }
+        assert_eq!(prune_in(&directory, None, &keep(3), false).unwrap(), []);
+        let gone = prune_in(&directory, None, &keep(1), false).unwrap();
+        assert_eq!(told(&gone), [("a.0000000001.binlog", 1, 1, 2), ("a.0000000002.binlog", 2, 3, 4)]);
+        let mut left = directory.list().unwrap();
+        left.retain(|name| name.ends_with(".binlog"));
+        left.sort();
+        assert_eq!(
+            left,
+            ["a.0000000001-copy.binlog", "a.0000000003.binlog", "a.0000000003.copy.binlog", "a.0000000009x.binlog"]
+        );
+    }
+
+    #[test]
     fn a_live_writer_goes_on_and_its_segment_stays() {
         let directory = MemoryDirectory::new();
         let writer = three_segments(&directory, "a");

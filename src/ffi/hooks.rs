@@ -33,7 +33,7 @@ pub struct binlog_segment_file {
     pub path: *const c_char,
     /// The log's name.
     pub log: *const c_char,
-    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what was given to
+    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what was given to
     /// binlog_writer_roll_because; "" when it is being opened.
     pub reason: *const c_char,
     /// Its number in the log, from 1.

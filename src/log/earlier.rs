@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lock::Left;
+use super::left::Left;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::Predecessor;
 use crate::io::{Access, Directory};

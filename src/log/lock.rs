@@ -1,12 +1,23 @@
-//! The writer's lock: a file beside the segments, which also keeps what the log must not forget when its last segment has
-//! been taken away.
+//! The writer's lock: a file beside the segments, which also keeps what the log must not forget when segments have been
+//! taken away.
+//!
+//! The file has three parts of 512 bytes: the process number of the holder, and two places for the line of [`Left`]. The
+//! line is written to them by turns, each time durably, so that one of them is whole whenever the power fails. The other
+//! place is not touched before that, and a disk writes no less than such a part.
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::left::Left;
 use super::names;
 use crate::error::{Error, Kind, Result};
-use crate::hex::{hex, unhex};
 use crate::io::{self, Directory, File};
+
+/// Bytes of each part.
+const PART: usize = 512;
+/// Places for the line, behind the holder.
+const PLACES: usize = 2;
 
 /// Takes the lock of the log `name`, which its one writer holds.
 pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -> Result<Lock> {
@@ -20,33 +31,58 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
     let file = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
     let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
-    let mut text = [0; 256];
-    let n = io::read_full(&*file, &mut text, 0).unwrap_or(0);
-    let text = String::from_utf8_lossy(&text[..n]);
+    let mut bytes = [0; PART * (1 + PLACES)];
+    let read = io::read_full(&*file, &mut bytes, 0);
     if !is_ours {
-        let holder = text.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
+        let text = String::from_utf8_lossy(&bytes);
+        let holder = text.lines().next().map(|pid| pid.trim_matches(['\0', ' '])).unwrap_or_default();
+        let holder = if holder.is_empty() { "unknown" } else { holder };
         return Err(Error::new(Kind::Locked, format!("{taken} (process {holder})")).at(&path));
     }
-    let lock = Lock { file, left: Left::parse(&text) };
+    let n = read.map_err(|e| failed(&e, "read"))?;
+    let lock = Lock { file, kept: Mutex::new(Kept::parse(&bytes[..n])) };
     // Only a help for the message above: a disk that is full does not keep a log from being opened.
-    let _ = lock.write(lock.left.as_ref());
+    let _ = lock.tell_holder(n);
     Ok(lock)
 }
 
 /// The lock of a log. It goes with the file handle.
 pub(crate) struct Lock {
     file: Arc<dyn File>,
-    /// Where the log went on when it was closed last.
-    pub left: Option<Left>,
+    kept: Mutex<Kept>,
 }
 
-/// Where a closed log goes on when none of its segments is there any more, because a hook has moved them away: without it,
-/// ids would begin again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub log_id: Vec<u8>,
-    pub sequence: u64,
-    pub next_id: u64,
+/// What the file keeps.
+#[derive(Default)]
+struct Kept {
+    left: Option<Left>,
+    /// Of the last line.
+    count: u64,
+    /// Where the next line goes.
+    place: usize,
+    /// The line is where an older writer put it: beside the holder.
+    is_old: bool,
+    /// The file's name is durable too.
+    is_named: bool,
+}
+
+impl Kept {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = |part: usize| {
+            let end = bytes.len().min(PART * (part + 1));
+            String::from_utf8_lossy(bytes.get(PART * part..end).unwrap_or_default()).into_owned()
+        };
+        let of_place = |place: usize| {
+            let (left, count) = text(1 + place).lines().next().and_then(Left::parse)?;
+            // An older writer's would have been torn from a line.
+            (count > 0).then_some((count, place, left))
+        };
+        if let Some((count, place, left)) = (0..PLACES).filter_map(of_place).max_by_key(|(count, ..)| *count) {
+            return Kept { left: Some(left), count, place: (place + 1) % PLACES, ..Kept::default() };
+        }
+        let old = text(0).lines().find_map(Left::parse).filter(|(_, count)| *count == 0);
+        Kept { is_old: old.is_some(), left: old.map(|(left, _)| left), ..Kept::default() }
+    }
 }
 
 impl Lock {
@@ -60,47 +96,126 @@ impl Lock {
         let _ = self.file.unlock();
     }
 
-    /// Remembers where the log goes on, durably.
-    pub fn leave(&self, left: &Left) -> std::io::Result<()> {
-        self.write(Some(left))?;
+    /// What the log has given, as far as it was noted.
+    pub fn left(&self) -> Option<Left> {
+        self.kept.lock().left.clone()
+    }
+
+    /// Notes what the log has given, durably, unless it is noted already. The directory is the one that the lock is in.
+    pub fn leave(&self, directory: &dyn Directory, left: &Left) -> std::io::Result<()> {
+        let mut kept = self.kept.lock();
+        if kept.left.as_ref().is_some_and(|kept| left.is_within(kept)) {
+            return Ok(());
+        }
+        let left = kept.left.as_ref().map_or_else(|| left.clone(), |kept| left.and(kept));
+        self.write_line(&left, kept.count + 1, kept.place)?;
+        if !kept.is_named {
+            directory.sync()?;
+        }
+        // After a failure the next line goes to the same place: the other one is whole.
+        *kept = Kept {
+            left: Some(left),
+            count: kept.count + 1,
+            place: (kept.place + 1) % PLACES,
+            is_old: kept.is_old,
+            is_named: true,
+        };
+        Ok(())
+    }
+
+    fn write_line(&self, left: &Left, count: u64, place: usize) -> std::io::Result<()> {
+        self.write_part(1 + place, &left.to_line(count))?;
         self.file.sync_data()
     }
 
-    fn write(&self, left: Option<&Left>) -> std::io::Result<()> {
-        let mut text = format!("{}\n", std::process::id());
-        if let Some(left) = left {
-            text += &format!("left {} {} {}\n", hex(&left.log_id), left.sequence, left.next_id);
+    /// Writes who holds the lock of a file of `len` bytes. What an older writer left beside that is durable elsewhere
+    /// before it goes.
+    fn tell_holder(&self, len: usize) -> std::io::Result<()> {
+        let mut kept = self.kept.lock();
+        if len < PART * (1 + PLACES) {
+            (1..=PLACES).try_for_each(|part| self.write_part(part, ""))?;
         }
-        io::write_full(&*self.file, &[text.as_bytes()], 0).map_err(|(_, e)| e)?;
-        self.file.set_len(text.len() as u64)
+        if let (true, Some(left)) = (kept.is_old, &kept.left) {
+            self.write_line(left, kept.count + 1, kept.place)?;
+            (kept.count, kept.place, kept.is_old) = (kept.count + 1, (kept.place + 1) % PLACES, false);
+        }
+        self.write_part(0, &format!("{}\n", std::process::id()))
     }
-}
 
-impl Left {
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.lines().find_map(|line| line.strip_prefix("left "))?.split(' ');
-        let log_id = unhex::<16>(words.next()?)?.to_vec();
-        let (sequence, next_id) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some(Left { log_id, sequence, next_id }).filter(|left| left.next_id > 0)
+    fn write_part(&self, part: usize, text: &str) -> std::io::Result<()> {
+        let mut bytes = [b' '; PART];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes[PART - 1] = b'\n';
+        io::write_full(&*self.file, &[&bytes], (PART * part) as u64).map_err(|(_, e)| e)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::left::Last;
     use super::*;
-    use crate::io::MemoryDirectory;
+    use crate::io::{Fault, MemoryDirectory, Operation};
+
+    fn left(next_id: u64) -> Left {
+        let last = Some(Last { sequence: 7, bytes: 1, marker: 2 });
+        Left { log_id: (0..16).collect(), sequence: 8, next_id, last }
+    }
+
+    fn take(directory: &MemoryDirectory) -> Lock {
+        take_lock(directory, "log", 0o640).unwrap()
+    }
 
     #[test]
-    fn what_a_log_leaves_behind_is_there_for_the_next_writer_and_garbage_is_not_believed() {
+    fn what_a_log_leaves_behind_is_there_for_the_next_writer_also_where_an_older_one_has_noted_it() {
         let directory = MemoryDirectory::new();
-        let left = Left { log_id: (0..16).collect(), sequence: 7, next_id: 701 };
-        take_lock(&directory, "log", 0o640).unwrap().leave(&left).unwrap();
-        assert_eq!(take_lock(&directory, "log", 0o640).unwrap().left, Some(left.clone()));
-        assert_eq!(take_lock(&directory, "log", 0o640).unwrap().left, Some(left), "an opening does not forget it");
-        let no_digits = format!("left {} 7 701", "+1".repeat(16));
-        for garbage in ["", "left", "left 00 1 1", "left 000102030405060708090a0b0c0d0e0f 7", "left é 1 1", &no_digits]
-        {
-            assert_eq!(Left::parse(garbage), None, "{garbage:?}");
+        take(&directory).leave(&directory, &left(701)).unwrap();
+        for _ in 0..3 {
+            assert_eq!(take(&directory).left(), Some(left(701)), "an opening does not forget it");
         }
+        take(&directory).leave(&directory, &left(600)).unwrap();
+        assert_eq!(take(&directory).left(), Some(left(701)), "nor does it decrease");
+        let older = "4711\nleft 000102030405060708090a0b0c0d0e0f 8 701\n";
+        directory.set_contents("log.lock", older.into());
+        for _ in 0..2 {
+            assert_eq!(take(&directory).left(), Some(Left { last: None, ..left(701) }));
+        }
+        let text = String::from_utf8(directory.contents("log.lock").unwrap()).unwrap();
+        assert_eq!(text.lines().next().unwrap(), std::process::id().to_string(), "{text}");
+    }
+
+    #[test]
+    fn a_line_that_was_torn_anywhere_leaves_the_one_before_it() {
+        let (directory, crashed) = (MemoryDirectory::new(), MemoryDirectory::new());
+        let lock = take(&directory);
+        for next_id in [10, 100, 1000, 10_000] {
+            let before = directory.contents("log.lock").unwrap();
+            let kept = lock.left();
+            lock.leave(&directory, &left(next_id)).unwrap();
+            let after = directory.contents("log.lock").unwrap();
+            for torn in 0..after.len() {
+                crashed.set_contents("log.lock", [&after[..torn], &before[torn..]].concat());
+                let found = take(&crashed).left();
+                assert!(found == kept || found == Some(left(next_id)), "{torn}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_written_harms_none_and_one_that_is_noted_costs_nothing() {
+        let directory = MemoryDirectory::new();
+        let lock = take(&directory);
+        lock.leave(&directory, &left(10)).unwrap();
+        for only in [Operation::Write, Operation::Sync, Operation::Write] {
+            directory.set_fault(Some(Fault { from: 0, times: 1, errno: libc::EIO, only: Some(only) }));
+            lock.leave(&directory, &left(20)).unwrap_err();
+            directory.set_fault(None);
+            assert_eq!(lock.left(), Some(left(10)));
+        }
+        lock.leave(&directory, &left(20)).unwrap();
+        directory.set_fault(Some(Fault { from: 0, times: 9, errno: libc::EIO, only: None }));
+        lock.leave(&directory, &left(20)).unwrap();
+        directory.set_fault(None);
+        drop(lock);
+        assert_eq!(take(&directory).left(), Some(left(20)));
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Prepared {
     pub sequence: u64,
     pub file: Arc<dyn File>,
     /// The moment whose time its name tells, if it tells one.
-    pub named_for: Option<i64>,
+    pub named_for: i64,
     /// Bytes of disk space that it has already.
     pub set_aside: u64,
 }
@@ -34,6 +34,11 @@ impl Prepared {
         if bytes > 0 && self.file.allocate(0, bytes).is_ok() {
             self.set_aside = bytes;
         }
+    }
+
+    /// What it is called, and for which time.
+    pub fn told(&self) -> (u64, &str, i64) {
+        (self.sequence, &self.name, self.named_for)
     }
 
     /// Whether nothing stands in it, so that it can still become a segment.
@@ -53,10 +58,7 @@ impl Maker {
             match create(&*self.directory, &name, self.file_mode) {
                 // A file of that name that is none of ours stays, and its number is passed over.
                 Err(e) if e.os_code() == Some(libc::EEXIST) => (),
-                other => {
-                    let named_for = self.naming.tells_time().then_some(time);
-                    return other.map(|file| Prepared { name, sequence, file, named_for, set_aside: 0 });
-                }
+                other => return other.map(|file| Prepared { name, sequence, file, named_for: time, set_aside: 0 }),
             }
         }
     }

@@ -32,6 +32,14 @@ impl Naming {
         self.template.render(sequence, time, &self.calendar)
     }
 
+    /// Whether a segment that is begun at `time` may have the file that was created as number `sequence` and named `name`
+    /// for the time `named_for`: its name tells no other period, and without a period no other time.
+    pub fn fits(&self, (sequence, name, named_for): (u64, &str, i64), time: i64) -> bool {
+        let is_same_period = |period| named_for <= time && time < self.calendar.next_boundary(period, named_for);
+        self.file(sequence, named_for) == name
+            && (self.period.is_some_and(is_same_period) || self.file(sequence, time) == name)
+    }
+
     /// Whether a name depends on when the file is created.
     pub fn tells_time(&self) -> bool {
         self.template.has_time()

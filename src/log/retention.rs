@@ -5,11 +5,12 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::names;
+use super::template::Template;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory, FileFacts, Identity};
 use crate::options::Retention;
-use crate::segment::Segment;
+use crate::segment::{Segment, EXTENSION};
 
 /// The log whose segments are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Doomed {
     pub known_as: [u64; 3],
     identity: Option<Identity>,
     markers: [u64; 2],
+    /// The file of the segment behind it.
+    behind: String,
 }
 
 /// The segments that `keep` has removed, oldest first, when it is `now_ns`; see [`Retention`].
@@ -76,8 +79,13 @@ pub(crate) fn plan(directory: &dyn Directory, log: &Ours, keep: &Retention, now_
 
 /// Removes the segments, oldest first, and makes that durable. One that is gone already is no error. Behind one that
 /// cannot be removed, nothing is, so that no hole comes about. Returns what failed.
+///
+/// The segment behind them is made durable before: its beginning may be all that tells which ids the log has given.
 pub(crate) fn remove(directory: &dyn Directory, doomed: &[Doomed]) -> Vec<Error> {
     let mut failed = vec![];
+    if let Some(error) = doomed.last().and_then(|last| keep_durable(directory, &last.behind).err()) {
+        return vec![error];
+    }
     for segment in doomed {
         if let Err(error) = remove_one(directory, segment) {
             failed.push(error);
@@ -88,6 +96,17 @@ pub(crate) fn remove(directory: &dyn Directory, doomed: &[Doomed]) -> Vec<Error>
         failed.extend(directory.sync().err().map(|e| Error::io(&e, "sync").at(directory.path())));
     }
     failed
+}
+
+fn keep_durable(directory: &dyn Directory, name: &str) -> Result<()> {
+    if directory.is_far() {
+        return Ok(());
+    }
+    match directory.open(name, Access::Read).and_then(|file| file.sync_data()) {
+        // A writer's hook has moved it away, or another process has compressed it: both leave something durable.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        synced => synced.map_err(|e| Error::io(&e, "sync").at(&directory.path_of(name))),
+    }
 }
 
 fn remove_one(directory: &dyn Directory, segment: &Doomed) -> Result<()> {
@@ -135,7 +154,11 @@ pub(crate) fn logs_of(directory: &dyn Directory, only: Option<&str>) -> Result<V
         }
         let Some((_, header)) = look(directory, &name)? else { continue };
         match names::sequence(&header.name, &name) {
-            Some(sequence) if only.is_none_or(|log| header.name == log) && is_numbered(&header, sequence) => {
+            Some(sequence)
+                if only.is_none_or(|log| header.name == log)
+                    && is_numbered(&header, sequence)
+                    && is_named(&header, &name) =>
+            {
                 let newest = logs.entry((header.name, header.log_id)).or_default();
                 *newest = sequence.max(*newest);
             }
@@ -185,6 +208,14 @@ pub(crate) fn look(directory: &dyn Directory, name: &str) -> Result<Option<(File
 /// counts on.
 pub(crate) fn is_numbered(header: &FileHeader, named: u64) -> bool {
     header.sequence == named || (header.sequence == 1 && header.predecessor.is_none())
+}
+
+/// Whether the segment with this header may be called so: what somebody has copied it to, under a name of his own, is no
+/// part of the log.
+fn is_named(header: &FileHeader, name: &str) -> bool {
+    let template = header.template.strip_suffix(EXTENSION).unwrap_or(&header.template);
+    // Where the header tells no template that is one, as a later version's may be, anything goes.
+    Template::parse(template, &header.name).map_or(true, |template| template.may_render(&names::plain(name)))
 }
 
 /// The files named like segments of the log, from the oldest on, and how much is left of it.
@@ -299,7 +330,10 @@ impl<'a> Walk<'a> {
 
     fn look(&self, file: &File) -> Result<Option<(FileFacts, FileHeader)>> {
         let found = look(self.directory, &file.name)?;
-        Ok(found.filter(|(_, header)| header.log_id == self.log.log_id && is_numbered(header, file.named)))
+        let is_ours = |header: &FileHeader| {
+            header.log_id == self.log.log_id && is_numbered(header, file.named) && is_named(header, &file.name)
+        };
+        Ok(found.filter(|(_, header)| is_ours(header)))
     }
 
     fn without(&mut self, bytes: u64, named: u64) {
@@ -335,6 +369,7 @@ impl Found {
             known_as: self.header.known_as(),
             identity: self.facts.identity,
             markers: self.header.markers(),
+            behind: next.name.clone(),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::earlier::earlier_not_durable;
-use super::lock::{take_lock, Left, Lock};
+use super::left::{Last, Left};
+use super::lock::{take_lock, Lock};
 use super::maker::{create, Maker, Prepared};
 use super::names;
 use super::naming::Naming;
@@ -17,7 +18,7 @@ use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_unborn, Appender, Inherited, Segment};
+use crate::segment::{self, is_unborn, Appender, Inherited, Segment, Written};
 
 /// What the user says of a log; goes into every segment's header.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub(crate) struct Target {
 
 enum Layout {
     /// Segments in a directory. `greatest` is the greatest sequence number of the log seen in a name.
-    Directory { lock: Lock, greatest: u64, naming: Naming },
+    Directory { lock: Arc<Lock>, greatest: u64, naming: Naming },
     /// One file for ever.
     SingleFile,
 }
@@ -57,6 +58,18 @@ pub(crate) struct Opened {
     pub latest: Option<i64>,
     /// What has to be written anew before a sync may count it, in the order of syncing: the last segment is the last one.
     pub inherited: Vec<Inherited>,
+    /// When the segment was written last.
+    pub written: Written,
+    /// The log goes on behind more than its segments show.
+    pub behind: Option<Behind>,
+}
+
+/// Where a log goes on that has given more ids than the segments tell which are there.
+pub(crate) enum Behind {
+    /// Later segments were moved away: with this id, after this segment if it is known.
+    Moved(u64, Option<Predecessor>),
+    /// The records up to this id were in the segment that is there, and are lost.
+    Lost(u64),
 }
 
 /// A torn tail that was cut off.
@@ -73,7 +86,7 @@ impl Target {
     /// Opens a directory log and creates it when it is not there. A torn tail of the last segment is cut after its
     /// bytes have been kept in a file beside it.
     pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts, naming: Naming) -> Result<Opened> {
-        let lock = take_lock(&*directory, &facts.name, facts.file_mode)?;
+        let lock = Arc::new(take_lock(&*directory, &facts.name, facts.file_mode)?);
         let mut named: Vec<(u64, String)> = directory
             .list()
             .map_err(|e| Error::io(&e, "list").at(directory.path()))?
@@ -96,10 +109,12 @@ impl Target {
                 return Self::resume(directory, facts, Layout::Directory { lock, greatest, naming }, &file, &named);
             }
         }
-        let (sequence, first_id) = lock.left.as_ref().map_or((0, 1), |left| (left.sequence, left.next_id));
+        let left = lock.left();
+        let sequence = left.as_ref().map_or(0, |left| left.sequence);
         let maker = Maker { directory: directory.clone(), file_mode: facts.file_mode, naming: naming.clone() };
-        let prepared = maker.next(sequence.max(greatest), facts.clock.now_ns()).map_err(not_failed)?;
-        Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, first_id)
+        let at = facts.clock.now_ns();
+        let prepared = maker.next(sequence.max(greatest), at).map_err(not_failed)?;
+        Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, left, at)
     }
 
     /// Opens a log that is one file, and creates it when it is not there.
@@ -115,9 +130,10 @@ impl Target {
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let there = create(&*directory, file, facts.file_mode).map_err(not_failed)?;
+                let at = facts.clock.now_ns();
                 let prepared =
-                    Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: None, set_aside: 0 };
-                Self::begin(directory, facts, Layout::SingleFile, &prepared, 1)
+                    Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: at, set_aside: 0 };
+                Self::begin(directory, facts, Layout::SingleFile, &prepared, None, at)
             }
             Err(e) => Err(Error::io(&e, "open").at(&directory.path_of(file))),
         }
@@ -128,23 +144,27 @@ impl Target {
         facts: Facts,
         layout: Layout,
         prepared: &Prepared,
-        first_id: u64,
+        left: Option<Left>,
+        at: i64,
     ) -> Result<Opened> {
         let mut log_id = vec![0; 16];
         fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
-        if let Layout::Directory { lock: Lock { left: Some(left), .. }, .. } = &layout {
+        if let Some(left) = &left {
             log_id.clone_from(&left.log_id);
         }
         let mut target = Target { directory, facts, log_id, layout };
-        let appender = target.start(prepared, first_id, None)?;
+        let first_id = left.as_ref().map_or(1, |left| left.next_id);
+        let appender = target.start(prepared, first_id, left.and_then(|left| left.predecessor()), at)?;
+        let latest = (first_id == 1).then_some(i64::MIN);
+        let written = Written::default();
         let (types, inherited) = (vec![], vec![]);
-        Ok(Opened { target, appender, types, cut: None, latest: (first_id == 1).then_some(i64::MIN), inherited })
+        Ok(Opened { target, appender, types, cut: None, latest, inherited, written, behind: None })
     }
 
     fn resume(
         directory: Arc<dyn Directory>,
         facts: Facts,
-        layout: Layout,
+        mut layout: Layout,
         file: &str,
         earlier: &[(u64, String)],
     ) -> Result<Opened> {
@@ -166,10 +186,10 @@ impl Target {
         let mut inherited = vec![];
         if found.durable_end == 0 {
             let left = match &layout {
-                Layout::Directory { lock, .. } => lock.left.as_ref(),
+                Layout::Directory { lock, .. } => lock.left(),
                 Layout::SingleFile => None,
             };
-            inherited = earlier_not_durable(&*directory, &segment, earlier, left)?;
+            inherited = earlier_not_durable(&*directory, &segment, earlier, left.as_ref())?;
             inherited.reverse();
         }
         inherited.push(Inherited::new(segment.clone(), found.durable_end, found.end));
@@ -182,9 +202,11 @@ impl Target {
             }
         };
         let log_id = segment.header.log_id.clone();
-        let types = found.types.clone();
+        let behind = layout.look_behind(&segment.header, found.next_id);
+        let (types, written) = (found.types.clone(), found.written);
         let appender = Appender::resume(segment, found);
-        Ok(Opened { target: Target { directory, facts, log_id, layout }, appender, types, cut, latest, inherited })
+        let target = Target { directory, facts, log_id, layout };
+        Ok(Opened { target, appender, types, cut, latest, inherited, written, behind })
     }
 
     /// Whether there can be a next segment.
@@ -199,22 +221,22 @@ impl Target {
         }
     }
 
-    /// Remembers where the log goes on, for the case that none of its segments is there then.
-    pub fn leave(&self, sequence: u64, next_id: u64) -> Result<()> {
-        let Layout::Directory { lock, .. } = &self.layout else { return Ok(()) };
-        let left = Left { log_id: self.log_id.clone(), sequence, next_id };
-        lock.leave(&left)
-            .map_err(|e| Error::io(&e, "write").at(&self.directory.path_of(&names::lock(&self.facts.name))))
+    /// What notes what the log has given, for the case that its segments are taken away: it may be called without any lock.
+    pub fn noting(&self) -> impl Fn(&Left) -> Result<()> + use<> {
+        let lock = match &self.layout {
+            Layout::Directory { lock, .. } => Some(lock.clone()),
+            Layout::SingleFile => None,
+        };
+        let (directory, name) = (self.directory.clone(), names::lock(&self.facts.name));
+        move |left| {
+            let noted = lock.as_ref().map_or(Ok(()), |lock| lock.leave(&*directory, left));
+            noted.map_err(|e| Error::io(&e, "write").at(&directory.path_of(&name)))
+        }
     }
 
     /// The directory that the log is in.
     pub fn directory(&self) -> &Arc<dyn Directory> {
         &self.directory
-    }
-
-    /// What tells the log from others.
-    pub fn log_id(&self) -> &[u8] {
-        &self.log_id
     }
 
     /// What segments are called; `None` for a log that is one file.
@@ -252,15 +274,21 @@ impl Target {
         }
     }
 
-    /// Makes a prepared file the segment in which the record `first_id` comes first.
-    pub fn start(&mut self, prepared: &Prepared, first_id: u64, predecessor: Option<Predecessor>) -> Result<Appender> {
+    /// Makes a prepared file the segment in which the record `first_id` comes first, begun at `at`.
+    pub fn start(
+        &mut self,
+        prepared: &Prepared,
+        first_id: u64,
+        predecessor: Option<Predecessor>,
+        at: i64,
+    ) -> Result<Appender> {
         let mut marker = [0; 8];
         fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
         let one_file = || (0, prepared.name.clone(), String::new());
         let (period_s, template, zone) = self.naming().map_or_else(one_file, Naming::told);
         let sequence = prepared.sequence;
         let header = FileHeader {
-            created_ns: self.facts.clock.now_ns(),
+            created_ns: at,
             name: self.facts.name.clone(),
             content_type: self.facts.content_type.clone(),
             parameters: self.facts.parameters.clone(),
@@ -284,6 +312,33 @@ impl Target {
             *greatest = (*greatest).max(sequence);
         }
         Ok(Appender::new(segment, prepared.set_aside))
+    }
+}
+
+impl Layout {
+    /// What the lock file says of the log that ends, as far as its segments are there, with the segment of this header and
+    /// before record `next_id`.
+    fn look_behind(&mut self, header: &FileHeader, next_id: u64) -> Option<Behind> {
+        let Layout::Directory { lock, greatest, .. } = self else { return None };
+        let left = lock.left().filter(|left| left.log_id == header.log_id)?;
+        *greatest = left.sequence.max(*greatest);
+        // Also a segment without a record that was moved away names the one before it as that ended.
+        if (left.next_id, left.sequence) <= (next_id, header.sequence) || left.next_id < next_id {
+            return None;
+        }
+        let ended_in = left.last.map_or(left.sequence, |last| last.sequence);
+        Some(match header.sequence >= ended_in {
+            true => Behind::Lost(left.next_id),
+            false => Behind::Moved(left.next_id, left.predecessor()),
+        })
+    }
+}
+
+impl Left {
+    /// The segment that ended the log, as the next one names it.
+    fn predecessor(&self) -> Option<Predecessor> {
+        let Last { sequence, bytes, marker } = self.last?;
+        Some(Predecessor { sequence, last_id: self.next_id - 1, bytes, marker, latest_ns: None })
     }
 }
 

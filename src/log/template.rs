@@ -116,6 +116,12 @@ impl Template {
         name + EXTENSION
     }
 
+    /// Whether a file may be called so: whatever its number and its time are.
+    pub fn may_render(&self, file: &str) -> bool {
+        let rest = file.strip_prefix(self.log.as_str()).and_then(|rest| rest.strip_suffix(EXTENSION));
+        rest.is_some_and(|rest| fits(&self.pieces, rest))
+    }
+
     /// As it was given.
     pub fn text(&self) -> &str {
         &self.text
@@ -137,6 +143,24 @@ impl Piece {
             Piece::Time(_, Shape::Led(most)) => 1 + most,
         }
     }
+}
+
+/// Whether the pieces may yield the text.
+fn fits(pieces: &[Piece], text: &str) -> bool {
+    let Some((piece, others)) = pieces.split_first() else { return text.is_empty() };
+    // Each of these is one byte long.
+    let run = |most: usize, is_one: fn(char) -> bool| text.chars().take(most).take_while(|&c| is_one(c)).count();
+    let (least, most) = match piece {
+        Piece::Character(c) => return text.strip_prefix(harmless(*c)).is_some_and(|rest| fits(others, rest)),
+        Piece::Sequence => (SEQUENCE_DIGITS, run(MOST_DIGITS, |c| c.is_ascii_digit())),
+        // A blank or a sign may stand before the digits.
+        Piece::Time(_, Shape::Digits(most)) => (1, run(*most, |c| c.is_ascii_digit() || matches!(c, '_' | '-'))),
+        Piece::Time(_, Shape::Letters(most)) => (0, run(*most, |c| c.is_ascii_alphabetic())),
+        Piece::Time(_, Shape::Led(most)) => {
+            (0, run(1 + *most, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-')))
+        }
+    };
+    (least..=most).any(|len| fits(others, &text[len..]))
 }
 
 /// Whether a text begins with a conversion that yields something else than one percent sign.
@@ -370,6 +394,11 @@ mod tests {
                 prop_assert_eq!(names::sequence(&log, &name), Some(sequences.0), "{}", name);
                 prop_assert!(!name.contains(['/', '\\']) && !name.starts_with('.') && name.len() <= LONGEST - ROOM);
                 prop_assert_eq!(template.text(), text);
+                prop_assert!(template.may_render(&name), "{}", name);
+                let copy = name.replace(EXTENSION, "-copy.binlog");
+                // What ends with a zone's abbreviation may end so.
+                let ends_open = template.pieces.iter().any(|piece| matches!(piece, Piece::Time('Z' | 'z', _)));
+                prop_assert!(ends_open || !template.may_render(&copy), "{}", copy);
                 let before = template.pieces.iter().take_while(|piece| **piece != Piece::Sequence);
                 if !before.into_iter().any(|piece| matches!(piece, Piece::Time(..))) {
                     let (a, b) = (sequences.0 % 10_000_000_000, sequences.1);

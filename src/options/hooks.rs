@@ -55,7 +55,7 @@ pub struct SegmentFile {
     pub records: u64,
     /// Length of the file in bytes.
     pub bytes: u64,
-    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what the call
+    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what the call
     /// of [`crate::Writer::roll_because`] said; "" when it is being opened.
     pub reason: String,
 }

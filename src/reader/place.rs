@@ -182,6 +182,11 @@ impl Cursor {
     /// they were old, goes on behind them, and says once what was missed; `None` when it is damage.
     pub(super) fn pass_removed(&mut self, at: usize, expected: u64, next: &Arc<Segment>) -> Result<Option<Moved>> {
         let ended = &self.segment().header;
+        if is_in_its_place(ended, &next.header) {
+            self.begin_segment(at, next)?;
+            self.expected = Some(next.header.first_id);
+            return Ok(Some(Moved::Again));
+        }
         let told = next.header.predecessor.as_ref().map_or(next.header.sequence - 1, |told| told.sequence);
         if told <= ended.sequence || next.header.first_id < expected {
             return Ok(None);
@@ -210,6 +215,16 @@ impl Cursor {
         let last = first_id.saturating_sub(1).min(self.selection.last_id());
         (first <= last).then(|| Error::of_missed(first, last).at(&self.segment().path))
     }
+}
+
+/// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same
+/// segment, accounts for the same ids, and says that those which `ended` had are lost.
+fn is_in_its_place(ended: &FileHeader, next: &FileHeader) -> bool {
+    let marker_before = |header: &FileHeader| header.predecessor.as_ref().map(|before| before.marker);
+    next.sequence > ended.sequence
+        && next.first_id == ended.first_id
+        && marker_before(next) == marker_before(ended)
+        && next.log_id == ended.log_id
 }
 
 #[cfg(test)]

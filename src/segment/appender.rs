@@ -46,6 +46,7 @@ pub(crate) struct Appender {
     untidy: bool,
     durable_end: Arc<AtomicU64>,
     set_aside: u64,
+    first_id: u64,
     next_id: u64,
     closed: bool,
     indexing: Indexing,
@@ -65,6 +66,7 @@ impl Appender {
     /// Goes on where a segment was found to end.
     pub fn resume(segment: Arc<Segment>, found: Found) -> Self {
         Appender {
+            first_id: found.first_id,
             segment,
             end: found.end,
             untidy: false,
@@ -88,9 +90,22 @@ impl Appender {
         self.next_id
     }
 
+    /// The first id that a record in the segment can have.
+    pub fn first_id(&self) -> u64 {
+        self.first_id
+    }
+
+    /// Goes on with the id `next_id`, if that is greater than the next one: the segment says that those between are lost,
+    /// and holds no record yet.
+    pub fn skip_to(&mut self, next_id: u64) {
+        if next_id > self.next_id {
+            (self.first_id, self.next_id) = (next_id, next_id);
+        }
+    }
+
     /// Whether the segment holds a user's record.
     pub fn has_records(&self) -> bool {
-        self.next_id > self.segment.header.first_id
+        self.next_id > self.first_id
     }
 
     /// Whether a TRAILER is the last block.

@@ -29,7 +29,7 @@ pub(crate) use inherited::Inherited;
 pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Map, Part};
-pub(crate) use recover::{find_end, recover, survey, Found};
+pub(crate) use recover::{find_end, recover, survey, Found, Written};
 pub(crate) use rescue::rescue;
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use tail::{block_at, is_torn, last_block, next_block};

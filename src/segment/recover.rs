@@ -22,6 +22,8 @@ pub(crate) struct Found {
     pub end: u64,
     /// Up to where the segment says that it was durable.
     pub durable_end: u64,
+    /// The first id that a record can have.
+    pub first_id: u64,
     pub next_id: u64,
     pub types: Vec<NamedType>,
     /// Whether the last block is a TRAILER: the segment was closed.
@@ -37,6 +39,25 @@ pub(crate) struct Found {
     pub torn_bytes: u64,
     /// Why the torn bytes are not a block.
     pub torn_reason: String,
+    pub written: Written,
+}
+
+/// When a segment was written last, as far as its last blocks tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    /// What the writer's clock showed: the time of the last block of events alone, as each opening and each close leaves one.
+    pub clock: Option<i64>,
+    /// The largest time in the last block with records. They may have times of their own.
+    pub records: Option<i64>,
+}
+
+impl Written {
+    fn note(&mut self, has_records: bool, max_time: i64) {
+        match has_records {
+            true => self.records = Some(max_time),
+            false => self.clock = Some(max_time),
+        }
+    }
 }
 
 impl Found {
@@ -45,6 +66,7 @@ impl Found {
         Found {
             end: segment.start,
             durable_end: 0,
+            first_id: segment.header.first_id,
             next_id: segment.header.first_id,
             types: vec![],
             closed: false,
@@ -54,14 +76,35 @@ impl Found {
             tallies: Tallies::default(),
             torn_bytes: 0,
             torn_reason: String::new(),
+            written: Written::default(),
         }
     }
+}
+
+/// The first id that a record in the segment can have: it may begin by saying which ids are lost.
+fn first_id(segment: &Arc<Segment>) -> u64 {
+    let mut scanner = Scanner::new(segment.clone(), segment.start);
+    let mut found = Found::nothing(segment);
+    let first = scanner.header().and_then(|header| {
+        if header.kind == BlockKind::Records && header.count == 0 && header.has_events() {
+            scanner.load_entries(&header)?;
+            remember(&scanner, &header, &mut found)?;
+        }
+        Ok(found.acknowledged.unwrap_or(segment.header.first_id))
+    });
+    // What is wrong there is found by whoever reads it.
+    first.unwrap_or(segment.header.first_id).max(segment.header.first_id)
 }
 
 /// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
 /// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
+    let found = recover_end(segment)?;
+    Ok(Found { first_id: first_id(segment).min(found.next_id), ..found })
+}
+
+fn recover_end(segment: &Arc<Segment>) -> Result<Found> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
         let durable_end = durable_end(segment, near.end)?.max(near.durable_end);
         // What the last block of the file told has to be what the blocks on the way to it tell.
@@ -138,7 +181,9 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
             let indexing = Indexing::after(at, end, &totals);
             let next_id = header.first_id;
             let (types, durable_end) = (totals.names, header.durable_end);
-            let found = Found { end, durable_end, next_id, types, indexing, ..Found::nothing(segment) };
+            let mut written = Written::default();
+            window.rows.iter().for_each(|row| written.note(row.count > 0, row.max_time));
+            let found = Found { end, durable_end, next_id, types, indexing, written, ..Found::nothing(segment) };
             return Ok(Some((found, !is_durable)));
         }
         at = window.previous;
@@ -235,6 +280,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
                 false => scanner.load_entries(&header)?,
             }
             remember(scanner, &header, found)?;
+            found.written.note(header.count > 0, header.max_time);
         }
         BlockKind::Index if found.is_survey => (),
         BlockKind::Index => remember_index(scanner, &header, found)?,
@@ -367,6 +413,8 @@ fn count_short(
 
 fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {
     let segment = scanner.segment();
+    // Ids that are told to be lost are not given again, also when nothing stands behind that yet.
+    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     found.torn_bytes = len.saturating_sub(found.end);
     if found.torn_bytes == 0 {

@@ -104,8 +104,7 @@ impl Shared {
         let closed =
             closed.and_then(|()| self.patiently(|| self.output.lock().close())).and_then(|()| self.sync_written());
         if closed.is_ok() {
-            let steps = std::mem::take(&mut self.output.lock().steps);
-            self.post(steps);
+            self.post(&mut self.output.lock());
             self.leave();
         }
         self.output.lock().unlock();

@@ -82,6 +82,8 @@ impl Ticker {
 impl Filling {
     pub fn new(next_id: u64, known: &[NamedType], rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
         let now = clock.now_ns();
+        // The clock may have been put right since the segment was begun.
+        let begun = (rules.begun(begun.0, now), begun.1);
         Filling {
             piece: None,
             piece_since: None,

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::close::join;
+use super::output::Output;
 use super::rolling::Step;
 use super::Shared;
 use crate::archive::life;
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::atomic::Ordering;
 use crate::io::sync::{self, JoinHandle, ThreadId};
-use crate::log::{self, retention};
+use crate::log::{self, retention, Left};
 use crate::options::{Hook, SegmentFile};
 
 /// Nanoseconds after which the file of the current segment is looked for again while something is being written.
@@ -59,17 +60,16 @@ impl Drop for Busy<'_> {
 }
 
 impl Shared {
-    /// Leaves to whoever keeps house what a write made necessary.
-    pub(super) fn post(&self, steps: Vec<Step>) {
+    /// Leaves to whoever keeps house what a write made necessary. Under the output lock, so that what two threads post
+    /// stays in the order of segments; the thread that keeps house is to be woken when that lock is given back.
+    pub(super) fn post(&self, output: &mut Output) {
         let mut house = self.house.lock();
         if house.steps.is_empty() {
             house.since = self.options.clock.now_ns();
         }
-        house.posted += steps.len() as u64;
-        house.steps.extend(steps);
+        house.posted += output.steps.len() as u64;
+        house.steps.extend(output.steps.drain(..));
         house.look = true;
-        drop(house);
-        self.chores.notify_one();
     }
 
     /// Whether whoever has posted something has to see to it: nobody ticks, or not often enough. A power cut may find more
@@ -139,18 +139,19 @@ impl Shared {
 
     fn take(&self, step: Step) {
         match step {
-            Step::Opened(file) => {
+            Step::Opened(file, left) => {
                 self.tell_active(&file);
-                self.call(&self.options.hooks.on_open, file);
-                self.remove_old();
+                self.call(&self.options.hooks.on_open, file, &left);
+                self.remove_old(&left);
             }
-            Step::Closed(file) => {
+            Step::Lost(lost) => self.note_lost([lost]),
+            Step::Closed(file, left) => {
                 if self.output.lock().has_retired() {
                     if let Err(error) = self.sync_written() {
                         return self.report(&error.because("the closed segment is not durable, so no hook was called"));
                     }
                 }
-                self.call(&self.options.hooks.on_close, file);
+                self.call(&self.options.hooks.on_close, file, &left);
                 #[cfg(feature = "upload")]
                 if let Some(archive) = self.archive.get() {
                     archive.wake();
@@ -159,8 +160,15 @@ impl Shared {
         }
     }
 
-    /// Calls hooks one after the other; each gets the file where the one before has left it.
-    fn call(&self, hooks: &[Hook], mut file: SegmentFile) {
+    /// Calls hooks one after the other; each gets the file where the one before has left it. They may take segments away:
+    /// so what the log has given is noted before.
+    fn call(&self, hooks: &[Hook], mut file: SegmentFile, left: &Left) {
+        if hooks.is_empty() {
+            return;
+        }
+        if let Err(error) = self.note_left(left) {
+            return self.report(&error.because("no hook was called, as ids could be given again after it"));
+        }
         for hook in hooks {
             match catch_unwind(AssertUnwindSafe(|| self.calling(|| hook(&file)))) {
                 Ok(Ok(Some(place))) => file.path = place,
@@ -200,18 +208,22 @@ impl Shared {
         }
     }
 
-    fn remove_old(&self) {
-        if !self.options.keep.is_some() || !self.rolls {
+    /// Notes durably what the log has given: before segments may go, which tell it too.
+    fn note_left(&self, left: &Left) -> Result<()> {
+        let note = self.output.lock().target.noting();
+        note(left)
+    }
+
+    fn remove_old(&self, left: &Left) {
+        // What is not known to be durable is no reason to remove what is.
+        if !self.options.keep.is_some() || !self.rolls || self.has_failed.load(Ordering::Acquire) {
             return;
         }
         let output = self.output.lock();
-        let (directory, current) = (output.target.directory().clone(), output.file(""));
-        let ours = retention::Ours {
-            name: current.log,
-            log_id: output.target.log_id().to_vec(),
-            active_sequence: current.sequence,
-        };
+        let (directory, name) = (output.target.directory().clone(), output.file("").log);
         drop(output);
+        // Later segments may have been begun meanwhile, and those before them be closed and not durable: their turn comes.
+        let ours = retention::Ours { name, log_id: left.log_id.clone(), active_sequence: left.sequence };
         let plan = || {
             let doomed = retention::plan(&*directory, &ours, &self.options.keep, self.options.clock.now_ns())?;
             match self.options.keep.unshipped {
@@ -219,7 +231,13 @@ impl Shared {
                 false => life::only_shipped(&*directory, &ours, doomed, self.is_shipped()),
             }
         };
-        match plan() {
+        let planned = plan().and_then(|doomed| {
+            if !doomed.is_empty() {
+                self.note_left(left)?;
+            }
+            Ok(doomed)
+        });
+        match planned {
             Ok(doomed) => retention::remove(&*directory, &doomed).iter().for_each(|error| self.report(error)),
             Err(error) => self.report(&error.because("old segments were not removed")),
         }
@@ -318,21 +336,9 @@ impl Shared {
     /// What is left to do when the last segment is closed and durable.
     pub(super) fn leave(&self) {
         let output = self.output.lock();
-        let (last, next_id) = (output.file(""), output.next_id());
-        let kept = match self.options.hooks.on_close.is_empty() {
-            true => Ok(()),
-            // Hooks may take the last segment away, and ids must go on nevertheless.
-            false => output.target.leave(last.sequence, next_id),
-        };
+        let last = output.file("");
         let (directory, is_directory) = (output.target.directory().clone(), output.target.can_roll());
         drop(output);
-        if let Err(error) = kept {
-            let mut house = self.house.lock();
-            house.done += house.steps.len() as u64;
-            house.steps.clear();
-            drop(house);
-            return self.report(&error.because("no hook was called, as ids could begin again after it"));
-        }
         self.keep_house();
         if is_directory {
             if let Err(error) = log::active::remove(&*directory, &last.log) {

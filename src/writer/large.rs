@@ -43,7 +43,7 @@ impl Shared {
         draft.push(&record.at(now), &mut buffers);
         buffers.settle();
         let block = Block { draft: &draft, buffers: &buffers, parts, compressed: Some(&compressed) };
-        output.write_direct(&block).map_err(|e| self.remember_failed(e))?;
+        output.write_direct(&block, now).map_err(|e| self.remember_failed(e))?;
         filling.wrote_one(record.payload_len as u64);
         // In this order, so that no position is ever seen ahead of the one that it follows.
         self.appended.store(id, Ordering::Release);

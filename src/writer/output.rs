@@ -12,7 +12,7 @@ use crate::format::codec::Compressor;
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock::Clock;
 use crate::io::sync::Mutex;
-use crate::log::{Prepared, Target};
+use crate::log::{Behind, Prepared, Target};
 use crate::record::{check_metadata, MetadataBuf, NamedType};
 use crate::segment::{Appender, Block};
 
@@ -31,9 +31,9 @@ pub(crate) struct Output {
     pub(super) types: Arc<Mutex<Vec<NamedType>>>,
     /// The next segment's file, when a roll got no further than having it.
     pub(super) next: Option<Prepared>,
-    /// The reason for which the current segment tells the next one already, when a roll got no further than that: nothing else
-    /// may be written to it then.
-    pub(super) told: Option<String>,
+    /// The next segment's file as the current one tells it already, and the reason, when a roll got no further than that:
+    /// nothing else may be written to it then.
+    pub(super) told: Option<(String, String)>,
     /// The next segment's file when it is prepared ahead.
     pub(super) ahead: Arc<Mutex<Ahead>>,
     /// The events that begin the current segment, as long as they could not be written.
@@ -46,6 +46,12 @@ pub(crate) struct Output {
     pub(super) latest: Option<i64>,
     /// Tells the append stage where the current segment begins.
     pub(super) mark: Arc<Mark>,
+    /// The current segment is closed, and somebody has removed its file.
+    pub(super) is_lost: bool,
+    /// The log has given more ids than the current segment shows, which is then the next one's to follow.
+    pub(super) behind: Option<Behind>,
+    /// The id that comes next in the current segment once it says which ids before that are lost.
+    pub(super) skip_to: u64,
 }
 
 /// What has to be synced so that everything written by now is durable.
@@ -62,7 +68,16 @@ pub(crate) struct SyncPoint {
 impl Output {
     /// Id of the record that will be written next.
     pub fn next_id(&self) -> u64 {
-        self.appender.next_id()
+        self.appender.next_id().max(self.skip_to)
+    }
+
+    /// The first id that a record in the current segment can have.
+    pub fn first_id(&self) -> u64 {
+        match self.opening {
+            // It is still to be said which ids are lost.
+            Some(_) => self.next_id(),
+            None => self.appender.first_id(),
+        }
     }
 
     /// Writes the next INDEX block if it is time.
@@ -78,7 +93,7 @@ impl Output {
         piece.settle();
         while let Some(first) = piece.blocks().first() {
             self.index_if_due()?;
-            self.make_room(first.payload_len() as u64)?;
+            self.make_room(first.payload_len() as u64, piece.since())?;
             let room = self.segment_bytes.saturating_sub(self.appender.end());
             let mut used = 0;
             let fitting = piece.blocks().iter().take_while(|draft| {
@@ -106,9 +121,9 @@ impl Output {
         Ok(())
     }
 
-    /// Writes one block straight from the caller's memory: all of it, or nothing and an error.
-    pub fn write_direct(&mut self, block: &Block<'_>) -> Result<()> {
-        self.make_room(block.draft.payload_len() as u64)?;
+    /// Writes one block that was appended at `at` straight from the caller's memory: all of it, or nothing and an error.
+    pub fn write_direct(&mut self, block: &Block<'_>, at: i64) -> Result<()> {
+        self.make_room(block.draft.payload_len() as u64, at)?;
         self.append_one(block)
     }
 
@@ -117,7 +132,7 @@ impl Output {
         SyncPoint {
             retired: self.retired.clone(),
             current: self.appender.segment.clone(),
-            id: self.appender.next_id() - 1,
+            id: self.next_id() - 1,
             durable_end: self.appender.durable_end(),
             end: self.appender.end(),
         }
@@ -136,12 +151,13 @@ impl Output {
     }
 
     /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and
-    /// only a roll that failed half-way left it current.
-    fn make_room(&mut self, payload_len: u64) -> Result<()> {
+    /// only a roll that failed half-way left it current. Its first records were appended at `at`, perhaps long before they
+    /// are written.
+    fn make_room(&mut self, payload_len: u64, at: i64) -> Result<()> {
         self.write_opening()?;
         let over = self.appender.end() + payload_len + BLOCK_OVERHEAD > self.segment_bytes;
         if self.is_between_segments() || (over && self.target.can_roll() && self.appender.has_records()) {
-            self.roll("bytes", false)?;
+            self.roll("bytes", false, at)?;
         }
         Ok(())
     }

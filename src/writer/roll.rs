@@ -46,7 +46,12 @@ impl Writer {
         shared.lead.store(filling.rules.lead(), Ordering::Relaxed);
         *shared.check.lock() = roll.check;
         let now = filling.clock.now_ns();
-        shared.turn(&mut filling, Turn { reason: "options".to_owned(), forced: true, naming: Some(naming) }, now, 0);
+        shared.turn(
+            &mut filling,
+            Turn { reason: "options".to_owned(), forced: true, naming: Some(naming), at: now },
+            now,
+            0,
+        );
         drop(filling);
         shared.patiently(|| shared.finish_roll())
     }
@@ -54,10 +59,17 @@ impl Writer {
 
 impl Shared {
     fn roll(&self, reason: &str) -> Result<()> {
-        self.flush()?;
-        let mut output = self.output.lock();
-        output.roll(reason, false).map_err(|e| self.remember_failed(e))?;
-        self.after_write(output)?;
+        let output = self.output.lock();
+        output.target.check_rolls().map_err(|e| e.at(&output.file("").path))?;
+        drop(output);
+        let mut filling = self.append.lock();
+        // Handed over as any other roll, so that the append stage goes by the time of the new segment.
+        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {
+            let now = filling.clock.now_ns();
+            self.turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now }, now, 0);
+            filling.owes_stage = false;
+        }
+        drop(filling);
         self.finish_roll()
     }
 
@@ -91,7 +103,7 @@ impl Shared {
         let (begun, id) = (filling.begun, filling.next_id());
         match filling.rules.why_over(begun, now, id, count) {
             Some(reason) if self.rolls => {
-                let turn = Turn { reason: reason.to_owned(), forced: reason != "records", naming: None };
+                let turn = Turn { reason: reason.to_owned(), forced: reason != "records", naming: None, at: now };
                 self.turn(filling, turn, now, count);
             }
             _ => self.set_stretch(filling, now, count),
@@ -112,11 +124,8 @@ impl Shared {
         if !self.rolls {
             return;
         }
-        let mut begun = filling.begun;
-        // A clock that was put right since the segment was begun: age is counted from now on.
-        begun.0 = begun.0.min(now);
-        filling.begun = begun;
-        filling.stretch = filling.rules.stretch(begun, now, filling.next_id(), count);
+        filling.begun.0 = filling.rules.begun(filling.begun.0, now);
+        filling.stretch = filling.rules.stretch(filling.begun, now, filling.next_id(), count);
         self.deadline.store(filling.stretch.end().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
@@ -141,7 +150,8 @@ impl Shared {
         let lost = self.output.lock().lost();
         let Some(lost) = lost else { return Ok(()) };
         self.note_lost([lost]);
-        match self.rolls {
+        // What cannot be written now will be, behind a roll that finds the loss by itself.
+        match self.rolls && !self.is_stuck() {
             true => self.turn_now("deleted"),
             false => Ok(()),
         }
@@ -150,7 +160,7 @@ impl Shared {
     fn turn_now(&self, reason: &str) -> Result<()> {
         let mut filling = self.append.lock();
         let now = filling.clock.now_ns();
-        let turn = Turn { reason: reason.to_owned(), forced: reason == "deleted", naming: None };
+        let turn = Turn { reason: reason.to_owned(), forced: reason == "deleted", naming: None, at: now };
         self.turn(&mut filling, turn, now, 0);
         filling.owes_stage = false;
         drop(filling);

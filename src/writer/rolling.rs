@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ahead::Order;
+use super::lost::Lost;
 use super::output::Output;
 use super::retired::Retired;
 use super::stretch::Rules;
@@ -11,10 +12,10 @@ use crate::format::codec::Compressor;
 use crate::format::declaration::Predecessor;
 use crate::io::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::io::sync::Mutex;
-use crate::log::{Naming, Opened, Prepared};
+use crate::log::{Behind, Last, Left, Naming, Opened, Prepared};
 use crate::options::{SegmentFile, SegmentState, WriterOptions};
 use crate::record::{event, MetadataBuf, NamedType};
-use crate::segment::{Appender, LAST_STEP};
+use crate::segment::{Appender, Written, LAST_STEP};
 
 /// The thread that keeps house prepares the next file when an eighth of the segment is left, or so many bytes.
 const NEARLY_FULL: u64 = 16 << 20;
@@ -27,6 +28,8 @@ pub(super) struct Turn {
     pub forced: bool,
     /// What segments are called from the next one on.
     pub naming: Option<Naming>,
+    /// When it was asked for: the time that the next segment is begun for, however late it is made.
+    pub at: i64,
 }
 
 /// Where the current segment begins, for the append stage.
@@ -37,9 +40,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    fn set(&self, appender: &Appender) {
-        self.created.store(appender.segment.header.created_ns, Ordering::Relaxed);
-        self.first_id.store(appender.segment.header.first_id, Ordering::Release);
+    fn set(&self, begun: i64, first_id: u64) {
+        self.created.store(begun, Ordering::Relaxed);
+        self.first_id.store(first_id, Ordering::Release);
     }
 
     /// When it was created, and the id of its first record.
@@ -51,8 +54,11 @@ impl Mark {
 
 /// What has to be done about a segment beside the writing of it.
 pub(super) enum Step {
-    Opened(SegmentFile),
-    Closed(SegmentFile),
+    Opened(SegmentFile, Left),
+    /// With what the log has given by then.
+    Closed(SegmentFile, Left),
+    /// Somebody has removed or replaced its file while it was written: no hook may touch what is called so now.
+    Lost(Lost),
 }
 
 impl Output {
@@ -65,11 +71,16 @@ impl Output {
         rules: &Rules,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, cut, latest, .. } = opened;
+        let Opened { target, appender, types: known, cut, latest, written, behind, .. } = opened;
         types.lock().extend(known);
+        let now = options.clock.now_ns();
+        let begun = begun_by_now(&appender, rules, written, now);
         let mark = Arc::new(Mark::default());
-        mark.set(&appender);
-        let why_new = why_new_segment(&target, &appender, rules, options.clock.now_ns());
+        mark.set(begun, appender.first_id());
+        let why_new = match behind {
+            Some(_) => Some("moved"),
+            None => why_new_segment(&target, &appender, rules, begun, now),
+        };
         let mut output = Output {
             target,
             appender,
@@ -86,6 +97,9 @@ impl Output {
             steps: vec![],
             latest,
             mark,
+            is_lost: false,
+            behind,
+            skip_to: 0,
         };
         let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
         if let Some(cut) = cut {
@@ -101,14 +115,14 @@ impl Output {
         match why_new {
             // What was closed stays as it is.
             Some(reason) if output.appender.is_closed() => {
-                output.roll_with(reason, true, events)?;
+                output.roll_with(reason, true, events, now)?;
             }
             _ => {
                 events.push((event::OPENED, MetadataBuf::new()));
                 output.write_events(&events)?;
                 match why_new {
-                    Some(reason) => drop(output.roll(reason, true)?),
-                    None => output.steps.push(Step::Opened(output.file(""))),
+                    Some(reason) => drop(output.roll(reason, true, now)?),
+                    None => output.push_opened(),
                 }
             }
         }
@@ -122,60 +136,62 @@ impl Output {
             self.target.set_naming(naming.clone());
             self.discard_ahead();
         }
-        self.roll(&turn.reason, turn.forced).map(drop)
+        self.roll(&turn.reason, turn.forced, turn.at).map(drop)
     }
 
-    /// Closes the current segment and begins the next, unless the current one holds no record and nothing forces it.
-    /// False when there was nothing to do.
-    pub fn roll(&mut self, reason: &str, forced: bool) -> Result<bool> {
-        self.roll_with(reason, forced, vec![])
+    /// Closes the current segment and begins the next, for the time `at`, unless the current one holds no record and
+    /// nothing forces it. False when there was nothing to do.
+    pub fn roll(&mut self, reason: &str, forced: bool, at: i64) -> Result<bool> {
+        self.roll_with(reason, forced, vec![], at)
     }
 
     /// A roll got no further than telling the next segment in the current one, or closing that.
     pub fn is_between_segments(&self) -> bool {
-        self.told.is_some()
+        self.told.is_some() || (self.appender.is_closed() && self.next.is_some())
     }
 
-    fn roll_with(&mut self, reason: &str, forced: bool, events: Vec<(u32, MetadataBuf)>) -> Result<bool> {
+    fn roll_with(&mut self, reason: &str, forced: bool, events: Vec<(u32, MetadataBuf)>, at: i64) -> Result<bool> {
         self.target.check_rolls().map_err(|e| e.at(&self.appender.segment.path))?;
         if !self.appender.has_records() && !self.appender.is_closed() && !forced && self.told.is_none() {
             return Ok(false);
         }
-        let next = self.next_file()?;
+        let next = self.next_file(at)?;
         if !self.appender.is_closed() {
             if let Err(error) = self.close_for(&next, reason) {
                 self.next = Some(next);
                 return Err(error);
             }
         }
-        self.begin_segment(next, events)?;
+        self.begin_segment(next, events, at)?;
         Ok(true)
     }
 
     /// Tells the next segment in the current one, unless an earlier try has, and closes that.
     fn close_for(&mut self, next: &Prepared, reason: &str) -> Result<()> {
-        if self.told.is_none() {
-            let facts = MetadataBuf::from_iter([("file", next.name.as_str()), ("reason", reason)]);
+        // Whatever rolls: nobody looks for the file any more once it is closed.
+        let lost = self.lost();
+        let reason = match &self.told {
+            _ if lost.is_some() => "deleted".to_owned(),
+            Some((_, reason)) => reason.clone(),
+            None => reason.to_owned(),
+        };
+        if self.told.as_ref().is_none_or(|(name, _)| *name != next.name) {
+            let facts = MetadataBuf::from_iter([("file", &next.name), ("reason", &reason)]);
             self.write_events(&[(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())])?;
+            self.told = Some((next.name.clone(), reason.clone()));
         }
-        let reason = self.told.get_or_insert_with(|| reason.to_owned()).clone();
         self.appender.finish(&self.types.lock())?;
-        self.steps.push(Step::Closed(self.file(&reason)));
+        self.is_lost = lost.is_some();
+        let step = lost.map_or_else(|| Step::Closed(self.file(&reason), self.left(next.sequence)), Step::Lost);
+        self.steps.push(step);
         Ok(())
     }
 
-    /// Makes `next` the current segment; `events` stand first in it.
-    fn begin_segment(&mut self, next: Prepared, mut events: Vec<(u32, MetadataBuf)>) -> Result<()> {
-        let last = &self.appender.segment;
-        let predecessor = Predecessor {
-            sequence: last.header.sequence,
-            last_id: self.appender.next_id() - 1,
-            bytes: self.appender.end(),
-            marker: last.header.marker,
-            latest_ns: self.latest,
-        };
-        let previous = MetadataBuf::from_iter([("file", &last.name)]);
-        let started = match self.target.start(&next, self.appender.next_id(), Some(predecessor)) {
+    /// Makes `next` the current segment, begun at `at`; `events` stand first in it.
+    fn begin_segment(&mut self, next: Prepared, mut events: Vec<(u32, MetadataBuf)>, at: i64) -> Result<()> {
+        let previous = MetadataBuf::from_iter([("file", &self.appender.segment.name)]);
+        let (first_id, next_id, predecessor) = self.succession();
+        let started = match self.target.start(&next, first_id, predecessor, at) {
             Ok(started) => started,
             Err(error) => {
                 // The next try takes the same file, whose name the log has told, rather than leave one more behind.
@@ -185,14 +201,58 @@ impl Output {
         };
         let closed = std::mem::replace(&mut self.appender, started);
         self.told = None;
-        self.mark.set(&self.appender);
+        self.mark.set(at, next_id);
+        (self.is_lost, self.behind) = (false, None);
+        if next_id > first_id {
+            let lost = [("first_lost_id", first_id.to_string()), ("last_lost_id", (next_id - 1).to_string())];
+            events.insert(0, (event::RECOVERED, MetadataBuf::from_iter(lost)));
+            self.skip_to = next_id;
+        }
         // Readers of other processes may now know that no more comes in the old one.
         let _ = closed.segment.file.unlock();
         self.retired.push(Arc::new(Retired::new(closed)));
         events.extend([(event::OPENED, MetadataBuf::new()), (event::ROTATE_PREV, previous)]);
         self.opening = Some(events);
-        self.steps.push(Step::Opened(self.file("")));
+        self.push_opened();
         self.write_opening()
+    }
+
+    fn push_opened(&mut self) {
+        let header = &self.appender.segment.header;
+        let before = header.predecessor.as_ref().filter(|before| before.last_id + 1 == self.first_id());
+        let last = before.map(|before| Last { sequence: before.sequence, bytes: before.bytes, marker: before.marker });
+        let log_id = header.log_id.clone();
+        let left = Left { log_id, sequence: header.sequence, next_id: self.first_id(), last };
+        self.steps.push(Step::Opened(self.file(""), left));
+    }
+
+    /// What the log has given with the current segment, which is closed, when a segment numbered `sequence` is there.
+    fn left(&self, sequence: u64) -> Left {
+        let header = &self.appender.segment.header;
+        let last = Last { sequence: header.sequence, bytes: self.appender.end(), marker: header.marker };
+        let log_id = header.log_id.clone();
+        Left { log_id, sequence: sequence.max(header.sequence), next_id: self.next_id(), last: Some(last) }
+    }
+
+    /// How the next segment follows the current one: the first id that it accounts for, the one of its first record, and
+    /// the segment that it names as the one before. It says that the ids between are lost.
+    fn succession(&self) -> (u64, u64, Option<Predecessor>) {
+        let last = &self.appender.segment.header;
+        let next_id = self.next_id();
+        let this = Predecessor {
+            sequence: last.sequence,
+            last_id: next_id - 1,
+            bytes: self.appender.end(),
+            marker: last.marker,
+            latest_ns: self.latest,
+        };
+        match &self.behind {
+            Some(Behind::Moved(moved, predecessor)) => (*moved, *moved, predecessor.clone()),
+            Some(Behind::Lost(lost)) => (next_id, *lost, Some(this)),
+            // It takes the place of the one that was removed: nobody is to look for that.
+            None if self.is_lost => (last.first_id, next_id, last.predecessor.clone()),
+            None => (next_id, next_id, Some(this)),
+        }
     }
 
     /// Writes the events that begin a segment. The types among them are what the next writer learns of them, so that no
@@ -202,28 +262,40 @@ impl Output {
             events.extend(self.types.lock().iter().map(|named| (event::TYPE, named.to_facts())));
             self.write_events(&events)?;
             self.opening = None;
+            self.appender.skip_to(self.skip_to);
         }
         Ok(())
     }
 
-    /// The file of the next segment: the one that the current one tells already, the one that was prepared, if its name is
-    /// right, or a new one.
-    fn next_file(&mut self) -> Result<Prepared> {
-        if let Some(told) = self.next.take() {
-            return Ok(told);
-        }
-        let now = self.clock.now_ns();
+    /// The file of the next segment, which is begun for the time `at`: the one that the current one tells already, the one
+    /// that was prepared, or a new one where their names tell another time.
+    fn next_file(&mut self, at: i64) -> Result<Prepared> {
         let (maker, after) = self.target.maker(self.appender.segment.header.sequence)?;
+        let fits = |file: &Prepared| file.sequence > after && maker.naming.fits(file.told(), at);
         // Whoever is preparing one is waited for: making another would take as long.
         let mut ahead = self.ahead.lock();
+        let told = match self.next.take() {
+            Some(told) if fits(&told) => return Ok(told),
+            told => told,
+        };
         if let Some((prepared, rules)) = ahead.prepared.take() {
-            let is_next = prepared.sequence > after && rules == maker.naming.told();
-            if is_next && prepared.named_for.is_none_or(|time| time <= now) {
+            if rules == maker.naming.told() && fits(&prepared) {
+                told.into_iter().for_each(|told| maker.discard(told));
                 return Ok(prepared);
             }
             maker.discard(prepared);
         }
-        ahead.make(&maker, after, now)
+        match ahead.make(&maker, after, at) {
+            Ok(made) => {
+                told.into_iter().for_each(|told| maker.discard(told));
+                Ok(made)
+            }
+            Err(error) => {
+                // A roll that got half-way is known by it.
+                self.next = told;
+                Err(error)
+            }
+        }
     }
 
     /// What it takes to prepare the file of the next segment, when none is prepared and the current one is nearly full
@@ -250,7 +322,7 @@ impl Output {
         self.discard_ahead();
         if self.is_between_segments() {
             // The log tells that it goes on in another segment.
-            self.roll("close", true)?;
+            self.roll("close", true, self.clock.now_ns())?;
         }
         if let Some(next) = self.next.take() {
             self.target.maker(0)?.0.discard(next);
@@ -261,7 +333,7 @@ impl Output {
         }
         self.write_events(&[(event::STOPPED, MetadataBuf::new()), (event::CLOSED, MetadataBuf::new())])?;
         self.close_segment()?;
-        self.steps.push(Step::Closed(self.file("close")));
+        self.steps.push(Step::Closed(self.file("close"), self.left(0)));
         Ok(())
     }
 
@@ -291,8 +363,8 @@ impl Output {
             log: header.name.clone(),
             sequence: header.sequence,
             created: header.created_ns,
-            first_id: header.first_id,
-            records: self.appender.next_id() - header.first_id,
+            first_id: self.first_id(),
+            records: self.next_id() - self.first_id(),
             bytes: self.appender.end(),
             reason: reason.to_owned(),
         }
@@ -306,14 +378,30 @@ impl Output {
     }
 }
 
-/// Why the segment that a log ends with is not the one to go on in.
-fn why_new_segment(target: &crate::log::Target, last: &Appender, rules: &Rules, now: i64) -> Option<&'static str> {
-    let header = &last.segment.header;
-    let naming = target.naming()?;
-    if !naming.is_told_by(header) {
+/// When the segment that a log ends with counts as begun, for whoever opens it `now`. The clock may have been put right since
+/// it was created, by this writer's time or an earlier one's: what was written last tells.
+fn begun_by_now(last: &Appender, rules: &Rules, written: Written, now: i64) -> i64 {
+    let begun = rules.begun(last.segment.header.created_ns, written.clock.unwrap_or(i64::MAX));
+    let has_been_set_back = rules.begun(begun, now) != begun;
+    // Records may have times of their own, so that they are asked only where nothing else tells.
+    match written.records.filter(|&time| has_been_set_back && time <= now) {
+        Some(time) => rules.begun(begun, time),
+        None => begun,
+    }
+}
+
+/// Why the segment that a log ends with, which counts as begun at `begun`, is not the one to go on in.
+fn why_new_segment(
+    target: &crate::log::Target,
+    last: &Appender,
+    rules: &Rules,
+    begun: i64,
+    now: i64,
+) -> Option<&'static str> {
+    if !target.naming()?.is_told_by(&last.segment.header) {
         return Some("options");
     }
-    rules.why_over((header.created_ns, header.first_id), now, last.next_id(), 0)
+    rules.why_over((begun, last.first_id()), now, last.next_id(), 0)
 }
 
 fn started_facts() -> [(&'static str, String); 3] {

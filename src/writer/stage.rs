@@ -338,16 +338,18 @@ impl Shared {
 
     /// Leaves what the writing made necessary to whoever keeps house.
     pub(super) fn after_write(&self, mut output: MutexGuard<'_, Output>) -> Result<()> {
-        let steps = std::mem::take(&mut output.steps);
-        let rolled = !steps.is_empty();
+        let rolled = !output.steps.is_empty();
         let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
         let look = self.is_time_to_look();
         let has_house = self.has_house.load(Ordering::Acquire);
-        if !steps.is_empty() || (has_house && (retired || ends || look)) {
-            // Under the output lock, so that steps are taken in the order of the segments.
-            self.post(steps);
+        let posts = rolled || (has_house && (retired || ends || look));
+        if posts {
+            self.post(&mut output);
         }
         drop(output);
+        if posts {
+            self.chores.notify_one();
+        }
         if has_house {
             return Ok(());
         }

@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::log::{Calendar, Naming};
 use crate::options::{Period, RollOptions};
 
+/// A clock that is set back by no more than this, or a quarter of the period, only jitters: it is not followed, or each time
+/// that it passed the same boundary would roll.
+const JITTER: i64 = 10_000_000_000;
+
 /// When a log rolls, made ready to be asked.
 #[derive(Clone, Default)]
 pub(super) struct Rules {
@@ -12,6 +16,7 @@ pub(super) struct Rules {
     period: Option<(Period, Calendar)>,
     age: Option<i64>,
     records: Option<u64>,
+    jitter: i64,
 }
 
 /// The time and the ids that the current segment is for.
@@ -25,8 +30,8 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// Whether `count` records that begin with id `id` are not for it, at the time `now`. A clock that stands before the
-    /// stretch counts too: then it has to be computed anew.
+    /// Whether `count` records that begin with id `id` are not for it, at the time `now`. A clock that shows a time before
+    /// the stretch counts too: then it has to be computed anew.
     #[inline(always)]
     pub fn is_over(&self, now: i64, id: u64, count: u64) -> bool {
         (now.wrapping_sub(self.from) as u64 >= self.len && self.len != u64::MAX) || count > self.end_id.wrapping_sub(id)
@@ -46,15 +51,26 @@ impl Rules {
             period: naming.period.map(|period| (period, naming.calendar.clone())),
             age: roll.age.map(nanos),
             records: roll.records,
+            jitter: naming.period.map_or(0, |period| nanos(Duration::from_secs(period.seconds())) / 4).min(JITTER),
+        }
+    }
+
+    /// When a segment that was begun at `begun` counts as begun once the clock has shown `now`: a clock that was put right
+    /// since is followed.
+    pub fn begun(&self, begun: i64, now: i64) -> i64 {
+        if now < begun.saturating_sub(self.jitter) {
+            now
+        } else {
+            begun
         }
     }
 
     /// What a segment is for that was begun at `created` with the record `first_id`, as it looks `now`. `count` records
     /// with the id `id` are going to be appended: what a batch larger than a segment needs is granted to an empty one.
     pub fn stretch(&self, (created, first_id): (i64, u64), now: i64, id: u64, count: u64) -> Stretch {
-        // A segment of the future was begun by a clock that has been put right since.
-        let from = created.min(now);
-        let end = [self.boundary(from), self.age.map(|age| from.saturating_add(age))].into_iter().flatten().min();
+        let begun = self.begun(created, now);
+        let end = [self.boundary(begun), self.age.map(|age| begun.saturating_add(age))].into_iter().flatten().min();
+        let from = begun.saturating_sub(self.jitter);
         let most = match self.records {
             Some(records) if id == first_id => records.max(count),
             Some(records) => records,
@@ -70,7 +86,7 @@ impl Rules {
     /// The rule by which a segment that was begun so is not for `count` records that begin with `id`, at the time `now`.
     pub fn why_over(&self, begun: (i64, u64), now: i64, id: u64, count: u64) -> Option<&'static str> {
         let (created, first_id) = begun;
-        let from = created.min(now);
+        let from = self.begun(created, now);
         if self.boundary(from).is_some_and(|boundary| now >= boundary) {
             return Some("period");
         }

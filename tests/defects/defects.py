@@ -205,7 +205,7 @@ DEFECTS = [
     defect(
         "a log tells the next segment, and is closed without it",
         "src/writer/rolling.rs",
-        "            self.roll(\"close\", true)?;\n",
+        "            self.roll(\"close\", true, self.clock.now_ns())?;\n",
         "",
         IN_MODEL,
     ),
@@ -499,8 +499,8 @@ DEFECTS = [
     defect(
         "a log goes on in the segment of a period that is over",
         "src/writer/rolling.rs",
-        "    rules.why_over((header.created_ns, header.first_id), now, last.next_id(), 0)\n",
-        "    rules.why_over((header.created_ns, header.first_id), now.min(header.created_ns), last.next_id(), 0)\n",
+        "    rules.why_over((begun, last.first_id()), now, last.next_id(), 0)\n",
+        "    rules.why_over((begun, last.first_id()), now.min(begun), last.next_id(), 0)\n",
         "rolling::opening_rolls_when_the_period_has_passed_and_leaves_a_closed_segment_as_it_is",
     ),
     defect(
@@ -513,8 +513,8 @@ DEFECTS = [
     defect(
         "the first writer of a log tells no latest time",
         "src/log/target.rs",
-        "latest: (first_id == 1).then_some(i64::MIN), inherited })",
-        "latest: (first_id == 0).then_some(i64::MIN), inherited })",
+        "let latest = (first_id == 1).then_some(i64::MIN);",
+        "let latest = (first_id == 0).then_some(i64::MIN);",
         BY_TIME,
     ),
     defect(
@@ -555,10 +555,141 @@ DEFECTS = [
     ),
     defect(
         "a file that was prepared for later is taken before",
-        "src/writer/rolling.rs",
-        "            if is_next && prepared.named_for.is_none_or(|time| time <= now) {",
-        "            if is_next && prepared.named_for.is_none_or(|time| time <= now.max(time)) {",
+        "src/log/naming.rs",
+        "named_for <= time && time < self",
+        "time < self",
         "rolling_names::a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one",
+    ),
+    # Rolling, as a false clock found it.
+    defect(
+        "ids are given twice when segments are gone around one that stays",
+        "src/log/target.rs",
+        "        if (left.next_id, left.sequence) <= (next_id, header.sequence) || left.next_id < next_id {",
+        "        if header.sequence > 0 {",
+        "hooks::ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are_gone",
+    ),
+    defect(
+        "numbers are given twice when segments are gone around one that stays",
+        "src/log/target.rs",
+        "        *greatest = left.sequence.max(*greatest);",
+        "",
+        "hooks::ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are_gone",
+    ),
+    defect(
+        "what a log has given is not made durable",
+        "src/log/lock.rs",
+        "        self.write_part(1 + place, &left.to_line(count))?;\n        self.file.sync_data()",
+        "        self.write_part(1 + place, &left.to_line(count))",
+        "hooks::what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away",
+    ),
+    defect(
+        "the next line of the lock file is written over the last",
+        "src/log/lock.rs",
+        "            place: (kept.place + 1) % PLACES,\n            is_old: kept.is_old,",
+        "            place: kept.place,\n            is_old: kept.is_old,",
+        "lib::log::lock::tests::a_line_that_was_torn_anywhere_leaves_the_one_before_it",
+    ),
+    defect(
+        "a torn line of the lock file is believed",
+        "src/log/left.rs",
+        "                if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(told.as_bytes()) {",
+        "                if sum.len() > 8 || told.is_empty() {",
+        "lib::log::left::tests::a_line_comes_back_and_a_torn_one_is_not_believed",
+    ),
+    defect(
+        "old segments go before the one behind them is durable",
+        "src/log/retention.rs",
+        "    match directory.open(name, Access::Read).and_then(|file| file.sync_data()) {",
+        "    match directory.open(name, Access::Read).map(drop) {",
+        "hooks::ids_go_on_when_old_segments_were_removed_and_the_power_goes",
+    ),
+    defect(
+        "a copy under a name of somebody's own is removed",
+        "src/log/retention.rs",
+        "is_numbered(header, file.named) && is_named(header, &file.name)",
+        "is_numbered(header, file.named)",
+        "lib::archive::prune::tests::a_copy_that_somebody_made_under_another_name_stays_and_counts_for_nothing",
+    ),
+    defect(
+        "a prepared file is used although its period is over",
+        "src/log/naming.rs",
+        "time < self.calendar.next_boundary(period, named_for)",
+        "(named_for < time || time < self.calendar.next_boundary(period, named_for))",
+        "rolling_names::a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used",
+    ),
+    defect(
+        "a segment that is made late is named for the time of its making",
+        "src/writer/output.rs",
+        "            self.roll(\"bytes\", false, at)?;",
+        "            self.roll(\"bytes\", false, at.max(self.clock.now_ns()))?;",
+        "rolling_names::a_segment_that_is_made_late_is_named_for_the_time_of_its_records",
+    ),
+    defect(
+        "a log that is opened after the clock was set back goes by the time before",
+        "src/writer/filling.rs",
+        "        let begun = (rules.begun(begun.0, now), begun.1);",
+        "        let begun = (begun.0, begun.1);",
+        "rolling::a_log_that_is_opened_after_the_clock_was_set_back_rolls_at_the_next_boundary_of_the_right_time",
+    ),
+    defect(
+        "opening goes by when the segment was begun alone",
+        "src/writer/rolling.rs",
+        "written.clock.unwrap_or(i64::MAX)",
+        "written.clock.map_or(i64::MAX, |_| i64::MAX)",
+        "rolling::opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two_years_ahead",
+    ),
+    defect(
+        "opening does not ask the last records when nothing else tells the time",
+        "src/writer/rolling.rs",
+        "has_been_set_back && time <= now",
+        "has_been_set_back && time < i64::MIN",
+        "rolling::opening_goes_by_the_last_records_where_nothing_else_tells_when_the_log_was_written",
+    ),
+    defect(
+        "what threads that roll leave to do gets out of order",
+        "src/writer/stage.rs",
+        "        if posts {\n            self.post(&mut output);\n        }\n",
+        "        let taken = std::mem::take(&mut output.steps);\n        drop(output);\n        let mut output = self.output.lock();\n"
+        "        let later = std::mem::replace(&mut output.steps, taken);\n        if posts {\n            self.post(&mut output);\n        }\n"
+        "        output.steps = later;\n",
+        "hooks::hooks_are_called_in_the_order_of_segments_when_several_threads_roll",
+    ),
+    defect(
+        "a clock that jitters is followed",
+        "src/writer/stretch.rs",
+        "/ 4).min(JITTER)",
+        "/ 4).min(JITTER - JITTER)",
+        "rolling::a_clock_that_jitters_around_a_boundary_rolls_once",
+    ),
+    defect(
+        "a segment that was removed is closed by a rule as if it were there",
+        "src/writer/rolling.rs",
+        "        let lost = self.lost();",
+        "            let lost = self.look_for_segment().filter(|_| reason == \"deleted\");",
+        "rolling::a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_behind_the_gap",
+    ),
+    defect(
+        "a reader in a segment that was removed finds no way to the next",
+        "src/reader/place.rs",
+        "        if is_in_its_place(ended, &next.header) {",
+        "        if is_in_its_place(ended, &next.header) && at == 0 {",
+        "rolling::a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_behind_the_gap",
+    ),
+    defect(
+        "ids that a segment tells to be lost are given again",
+        "src/segment/recover.rs",
+        "    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));\n",
+        "",
+        "rolling::ids_that_were_lost_with_a_removed_segment_are_not_given_again",
+    ),
+    defect(
+        "appends go by the time of the segment before a roll by hand",
+        "src/writer/roll.rs",
+        "        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {\n            let now = filling.clock.now_ns();\n"
+        "            self.turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now }, now, 0);\n",
+        "        if filling.next_id() > filling.begun.1.max(self.mark.get().1) {\n            let now = filling.clock.now_ns();\n"
+        "            self.hand_over_turn(&mut filling, Turn { reason: reason.to_owned(), forced: false, naming: None, at: now });\n",
+        "rolling::a_clock_that_is_set_back_behind_a_roll_by_hand_rolls_at_the_next_boundary_of_the_right_time",
     ),
     # Hooks, `.active`, old segments.
     defect(
@@ -592,16 +723,16 @@ DEFECTS = [
     defect(
         "ids begin again when hooks have moved all segments away",
         "src/writer/keeping.rs",
-        "            false => output.target.leave(last.sequence, next_id),",
-        "            false => output.target.leave(0, next_id.min(1)),",
-        "hooks::ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away",
+        "        if let Err(error) = self.note_left(left) {",
+        "        if let Err(error) = Ok::<(), Error>(()) {",
+        "hooks::what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away",
     ),
     defect(
         "a segment that knows no predecessor is taken for one behind a gap",
         "src/reader/forward.rs",
         "        None if next.header.predecessor.is_none() && next.header.sequence == ended.sequence + 1 => None,\n",
         "",
-        "hooks::segments_that_hooks_moved_away_over_several_openings_are_read_as_one_log",
+        "hooks::a_log_goes_on_behind_what_an_older_writer_has_noted_in_its_lock_file",
     ),
     defect(
         "a symbolic link passes for the segment it leads to",

@@ -49,7 +49,7 @@ public final class SegmentFile {
   /**
    * Why it was closed.
    *
-   * @return "bytes", "period", "age", "records", "check", "options", "deleted", "close", or what was given to
+   * @return "bytes", "period", "age", "records", "check", "options", "moved", "close", or what was given to
    *     {@link BinlogWriter#rollBecause}; "" when it is being opened
    */
   public String reason() {
