@@ -665,7 +665,7 @@ DEFECTS = [
         "a segment that was removed is closed by a rule as if it were there",
         "src/writer/rolling.rs",
         "        let lost = self.lost();",
-        "            let lost = self.look_for_segment().filter(|_| reason == \"deleted\");",
+        "        let lost = self.lost().filter(|_| reason == \"deleted\");",
         "rolling::a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_behind_the_gap",
     ),
     defect(
