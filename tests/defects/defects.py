@@ -91,6 +91,20 @@ DEFECTS = [
         "    if !is_ours && path.as_os_str().is_empty() {",
         "writer::a_second_writer_is_told_who_has_the_log",
     ),
+    defect(
+        "an open that fails keeps its thread and the lock",
+        "src/writer/mod.rs",
+        "                writer.give_up();\n",
+        "                std::mem::forget(writer);\n",
+        "failed_open::an_open_that_gets_no_thread_leaves_no_thread_and_no_lock_behind",
+    ),
+    defect(
+        "a segment that a failed open has closed is never shown to its hooks",
+        "src/writer/close.rs",
+        "        let steps = std::mem::take(&mut self.shared.output.lock().steps);\n",
+        "        let steps = vec![];\n",
+        "failed_open::a_segment_that_a_failed_open_closed_is_seen_by_its_hooks",
+    ),
     # Recovery.
     defect(
         "torn bytes are cut without being kept",
