@@ -91,7 +91,9 @@ impl Heard {
             })
         };
         let lent = Lent(self.given_back.clone());
-        let on_failure: binlog::OnFailure = Arc::new(move |_| drop(&lent));
+        let on_failure: binlog::OnFailure = Arc::new(move |_| {
+            let _ = &lent;
+        });
         Hooks { on_open: vec![count(&self.opened)], on_close: vec![count(&self.closed)], on_failure: Some(on_failure) }
     }
 }

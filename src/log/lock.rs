@@ -1,6 +1,7 @@
 //! The writer's lock: a file beside the segments, which also keeps what the log must not forget when its last segment has
 //! been taken away.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::names;
@@ -20,16 +21,33 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let file = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
     let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
     let mut text = [0; 256];
-    let n = io::read_full(&*file, &mut text, 0).unwrap_or(0);
+    let n = io::read_full(&*file, &mut text, 0).map_err(|e| failed(&e, "read"))?;
     let text = String::from_utf8_lossy(&text[..n]);
+    let holder = text.lines().next().unwrap_or("").trim_end_matches('\0');
+    if !holder.bytes().all(|byte| byte.is_ascii_digit()) {
+        let reason = "this is no lock file of a log, and is not written to: the log needs the name";
+        return Err(Error::invalid(reason).at(&path));
+    }
     if !is_ours {
-        let holder = text.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
-        return Err(Error::new(Kind::Locked, format!("{taken} (process {holder})")).at(&path));
+        return Err(Error::new(Kind::Locked, format!("{taken} ({})", told(holder, &path))).at(&path));
     }
     let lock = Lock { file, left: Left::parse(&text) };
     // Only a help for the message above: a disk that is full does not keep a log from being opened.
     let _ = lock.write(lock.left.as_ref());
     Ok(lock)
+}
+
+/// Who holds the lock, as far as can be said. A child that the holder has forked holds it too, unless it was made in a way
+/// that the library does not hear of.
+fn told(holder: &str, path: &Path) -> String {
+    match holder.parse() {
+        Err(_) => "process unknown".to_owned(),
+        Ok(pid) if io::is_gone(pid) => format!(
+            "process {pid} has ended: a child that it forked may still hold the lock, and `fuser {}` names it",
+            path.display()
+        ),
+        Ok(pid) => format!("process {pid}"),
+    }
 }
 
 /// The lock of a log. It goes with the file handle.

@@ -8,6 +8,7 @@ mod elders;
 mod finding;
 mod lock;
 mod maker;
+pub(crate) mod mark;
 pub(crate) mod names;
 mod naming;
 mod required;

@@ -146,8 +146,9 @@ impl Writer {
         Self::open_in(Arc::new(directory.with_group(options.file_group)), options)
     }
 
-    /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
-    /// never rolls. Errors are those of [`Self::open`].
+    /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. A file that is
+    /// empty, or holds no more than a part of a log's beginning, as a crash in the first moment leaves it, is taken for the
+    /// log and begun. Such a log never rolls. Errors are those of [`Self::open`].
     pub fn open_file(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         options.check()?;
         let path = path.as_ref();

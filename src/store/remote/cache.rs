@@ -7,7 +7,7 @@
 //! fails.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, FileTimes, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::io::open;
 
 /// How much a cache may hold unless told otherwise.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
@@ -219,8 +220,7 @@ fn head(tag: &str, range: &Range<u64>) -> Vec<u8> {
 fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     const FIXED: usize = 28;
     const SUM: usize = 32;
-    let mut file = File::open(path).ok()?;
-    let facts = file.metadata().ok()?;
+    let (mut file, facts) = open::to_read_itself(path).ok()?;
     // A length that lies costs no memory.
     let len = range.end.checked_sub(range.start)?;
     if facts.len() < len + (FIXED + SUM) as u64 || facts.len() > len + (FIXED + SUM + 4096) as u64 {
@@ -263,6 +263,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn object(cache: &Arc<Cache>, name: &str) -> CachedObject {
         cache.object("s3://bucket/logs", name, 1000, 1_500_000_000)
