@@ -1248,8 +1248,10 @@ binlog_status binlog_writer_open(const char *directory,
                                  struct binlog_error **err);
 
 /**
- * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
- * a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as binlog_writer_open.
+ * Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. A file
+ * that is empty, or holds no more than a part of a log's beginning, as a crash in the first moment leaves it, is
+ * taken for the log and begun. Such a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as
+ * binlog_writer_open.
  */
 binlog_status binlog_writer_open_file(const char *path,
                                       const struct binlog_writer_options *options,
@@ -1638,8 +1640,9 @@ binlog_status binlog_packed_next(const uint8_t **frames, size_t *len, struct bin
  *
  * Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there, or
  * the target is no directory; BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it
- * is of a newer version, BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After
- * an error the target keeps what was written by then.
+ * is of a newer version, BINLOG_E_INVALID when the target holds segments already, or what a recovery has left there that
+ * was stopped, BINLOG_E_IO, BINLOG_E_NO_SPACE. After an error, and after a crash, the target keeps what was written by
+ * then, and the file `recovery-at-work`, by which neither a writer nor a recovery takes it for a log.
  */
 binlog_status binlog_recover(const char *source,
                              const char *target,

@@ -57,5 +57,5 @@ pub use repair::{
     rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in, recover_in_place_with,
     recover_with,
 };
-pub use repair::{RecoveredSegment, Recovery};
+pub use repair::{RecoveredSegment, Recovery, RECOVERY_AT_WORK};
 pub use writer::{Position, Writer};

@@ -256,3 +256,36 @@ fn a_bit_that_flips_on_its_way_to_the_file_is_noticed_before_the_source_goes() {
         }
     }
 }
+
+#[test]
+fn a_compressed_form_that_is_there_already_is_made_durable_before_its_source_goes() {
+    for (call, ending) in [(compress_in as Call, ".z.binlog"), (pack, ".binlog.zst")] {
+        let plain = MemoryDirectory::new();
+        write(Arc::new(plain.clone()));
+        let expected = rows(Arc::new(plain.clone()), "before");
+        let made = copy(&plain);
+        call(&made, &how()).unwrap();
+        let machine = PowerDirectory::new();
+        let put = |name: &str, bytes: &[u8], durable: bool| {
+            let file = machine.create(name, 0o640).unwrap();
+            binlog::io::write_full(&*file, &[bytes], 0).unwrap();
+            if durable {
+                file.sync_data().unwrap();
+            }
+        };
+        for name in plain.list().unwrap() {
+            put(&name, &plain.contents(&name).unwrap(), true);
+        }
+        // As another program puts them there, which does not wait for the disk.
+        for name in made.list().unwrap().iter().filter(|name| name.ends_with(ending)) {
+            put(name, &made.contents(name).unwrap(), false);
+        }
+        machine.sync().unwrap();
+        call(&machine, &how()).unwrap();
+        assert_finished(&machine, ending, ending);
+        for survival in SURVIVALS {
+            let left = machine.image(survival).directory;
+            assert_rows(&rows(Arc::new(left), ending), &expected, &format!("{ending}, {survival:?}"));
+        }
+    }
+}

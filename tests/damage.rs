@@ -318,12 +318,12 @@ fn a_segment_twice_under_two_names_is_told_or_read_once() {
 }
 
 #[test]
-fn empty_foreign_and_unreadable_files_are_refused_with_their_path_and_reason() {
+fn foreign_and_unreadable_files_are_refused_with_their_path_and_reason() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("x.binlog");
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     for foreign in
-        [&b""[..], b"B", b"BINLOG", b"a plain text, long enough to be taken for something else\n", &program[..8192]]
+        [&b"b"[..], b"BINLOG\n", b"a plain text, long enough to be taken for something else\n", &program[..8192]]
     {
         std::fs::write(&path, foreign).unwrap();
         for mode in [ReaderMode::Prefix, ReaderMode::Strict] {

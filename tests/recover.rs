@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use binlog::io::{Directory, Fault, MemoryDirectory};
+use binlog::io::{Directory, Fault, MemoryDirectory, PowerDirectory, Survival};
 use binlog::{
     Codec, Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, TailState, Writer,
     WriterOptions,
@@ -335,4 +335,46 @@ fn a_broken_gzip_file_gives_what_stands_before_the_break_and_the_segments_behind
     let target = MemoryDirectory::new();
     binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
     assert_clean(&target, &salvaged, "recovered from gzip");
+}
+
+#[test]
+fn a_recovery_that_was_stopped_has_left_a_mark_and_what_it_wrote_is_taken_for_no_log() {
+    let (source, expected) = log(Codec::None);
+    let recover = |target: &PowerDirectory| {
+        let (source, target) = (Arc::new(source.clone()), Arc::new(target.clone()));
+        binlog::recover_in(source, target, None)
+    };
+    let all = PowerDirectory::new();
+    recover(&all).unwrap();
+    assert!(!all.list().unwrap().contains(&binlog::RECOVERY_AT_WORK.to_owned()), "the mark goes");
+    let (mut marked, mut whole) = (0, 0);
+    // Each moment at the beginning and at the end, and some between.
+    let last = all.done().len();
+    for cut in (0..=last).filter(|cut| *cut < 10 || cut + 10 > last || cut % 10 == 0) {
+        let target = PowerDirectory::new();
+        target.cut_at(cut);
+        let is_done = recover(&target).is_ok();
+        let survivals = [Survival::Nothing, Survival::Names, Survival::Lengths, Survival::Everything];
+        for survival in survivals.into_iter().chain([Survival::Any(cut as u64), Survival::Until(cut as u64)]) {
+            let left = target.image(survival).directory;
+            let names = left.list().unwrap();
+            let context = format!("cut at {cut}, {survival:?}: {names:?}");
+            if names.iter().any(|name| name == binlog::RECOVERY_AT_WORK) {
+                marked += 1;
+                assert!(!is_done || survival != Survival::Everything, "{context}");
+                let writer = Writer::open_in(Arc::new(left.clone()), options(Codec::None)).err().expect(&context);
+                let again = recover(&left).expect_err(&context);
+                assert!([&writer, &again].iter().all(|it| it.kind() == Kind::Invalid), "{context}: {writer} {again}");
+                assert!(again.to_string().contains("was stopped"), "{again}");
+            } else if names.iter().any(|name| name.ends_with(".binlog")) {
+                whole += 1;
+                let reader = Reader::open_in(Arc::new(left.clone()), ReaderOptions::default()).expect(&context);
+                assert!(rows_of(&reader) == expected, "{context}");
+            } else {
+                assert!(!is_done, "{context}");
+                recover(&left).expect(&context);
+            }
+        }
+    }
+    assert!(marked > 20 && whole > 3, "{marked} {whole}");
 }

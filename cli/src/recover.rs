@@ -1,13 +1,13 @@
 //! `binlog recover`: a clean log of what can be read of a damaged one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use binlog::{Error, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions, Recovery};
+use binlog::{Error, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions, Recovery, RECOVERY_AT_WORK};
 use clap::Args;
 
 use crate::output::Fail;
@@ -57,9 +57,6 @@ pub struct Recover {
     remote: Remote,
 }
 
-/// Stands in a target for as long as a recovery into it is at work: a target in which it is left is not whole.
-const AT_WORK: &str = "recovery-at-work";
-
 pub fn run(args: &Recover) -> Result<u8, Fail> {
     if args.in_place {
         remote::refuse(&args.source, "recover in place")?;
@@ -85,7 +82,7 @@ pub fn run(args: &Recover) -> Result<u8, Fail> {
 /// What an earlier recovery left there is told apart from a log.
 fn check_target(target: &Path) -> Result<(), Fail> {
     let shown = target.display();
-    if target.join(AT_WORK).exists() {
+    if target.join(RECOVERY_AT_WORK).exists() {
         return Err(Fail::Told(format!(
             "{shown}: a recovery into it was stopped, so that it holds a part only: remove it (rm -r {shown}), and call \
              again"
@@ -113,10 +110,6 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
         let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
         Reader::open(&source, args.remote.options(options)).map_err(told)?;
     }
-    let mark = match &target {
-        Some(target) => Some(begin(target)?),
-        None => None,
-    };
     let (send, heard) = mpsc::sync_channel::<Loss>(1024);
     let on_loss: OnLoss = Arc::new(move |loss| drop(send.send(loss.clone())));
     let options = args.remote.options(ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() });
@@ -151,18 +144,7 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
         }
         report.verified = Some(verdict.records);
     }
-    if let Some(mark) = mark {
-        fs::remove_file(&mark).map_err(|e| format!("{}: cannot remove: {e}", mark.display()))?;
-    }
     Ok(recovery)
-}
-
-/// Makes the target, with the file that tells of the work in it.
-fn begin(target: &Path) -> Result<PathBuf, String> {
-    let mark = target.join(AT_WORK);
-    fs::create_dir_all(target).map_err(|e| format!("{}: cannot create: {e}", target.display()))?;
-    File::create(&mark).map_err(|e| format!("{}: cannot create: {e}", mark.display()))?;
-    Ok(mark)
 }
 
 /// Reads as a recovery does.

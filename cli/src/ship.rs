@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -416,7 +417,10 @@ fn metrics_of(shippers: &BTreeMap<String, Arc<Shipper>>) -> String {
 fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
-    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, file));
+    // What an earlier one left is removed rather than written to: it may be a link to anything.
+    let _ = fs::remove_file(&part);
+    let written = fs::File::create_new(&part).and_then(|mut part| part.write_all(text.as_bytes()));
+    let written = written.and_then(|()| fs::rename(&part, file));
     written.map_err(|e| {
         let _ = fs::remove_file(&part);
         Fail::Told(format!("{}: the figures cannot be written: {e}", file.display()))

@@ -13,6 +13,7 @@ pub fn tell(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<
     let note = match (verdict.word(), verdict.end) {
         ("whole", "live") => ", still being written",
         ("whole", "unclosed") => ", not closed",
+        ("whole", "unborn") => ", nothing was ever written",
         ("torn", _) => " by a crash, otherwise whole",
         _ => "",
     };

@@ -69,7 +69,7 @@ pub struct Verdict {
     pub payload_bytes: u64,
     pub file_bytes: u64,
     pub files: u64,
-    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`.
+    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `unborn` for one file that nobody has begun.
     pub end: &'static str,
     pub findings: Vec<Finding>,
 }
@@ -142,6 +142,7 @@ pub fn verify(path: &Path, remote: &Remote) -> Result<Verdict, Error> {
             Some(What::TornTail) => "torn",
             Some(What::Damage) => "damaged",
             _ if tail.state == TailState::Corrupt => "damaged",
+            _ if tail.reason.starts_with("the log was not begun") => "unborn",
             _ if tail.state == TailState::Unclosed => "unclosed",
             _ => "closed",
         },

@@ -196,8 +196,7 @@ fn what_cannot_be_verified_is_told_apart_from_damage() {
     let home = home.path();
     make_segments(home);
     fs::write(home.join("text"), "no log at all").unwrap();
-    fs::write(home.join("empty"), "").unwrap();
-    for path in ["missing", "text", "empty", ".", "*.nothing"] {
+    for path in ["missing", "text", ".", "*.nothing"] {
         let ran = binlog(home, &["verify", path]).exits(1);
         assert!(ran.out.is_empty() && ran.err.starts_with("binlog: not verified: "), "{path}: {}", ran.err);
         assert_eq!(ran.err.lines().count(), 1);
@@ -206,6 +205,33 @@ fn what_cannot_be_verified_is_told_apart_from_damage() {
     assert!(ran.text().starts_with("log: whole"), "{}", ran.text());
     let verdict = binlog(home, &["verify", "--json", "text"]).exits(1).json();
     assert_eq!((&verdict["verdict"], &verdict["path"]), (&json!("unverified"), &json!("text")));
+}
+
+#[test]
+fn a_log_of_one_file_that_was_never_begun_is_whole_without_a_record() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for left in [&b""[..], b"BINLOG", &[0; 300]] {
+        fs::write(home.join("a.binlog"), left).unwrap();
+        assert_eq!(
+            binlog(home, &["verify", "a.binlog"]).ok().text(),
+            "a.binlog: whole, nothing was ever written: 0 records verified, 0 bytes in 1 file\n"
+        );
+        let verdict = binlog(home, &["verify", "--json", "a.binlog"]).ok().json();
+        assert_eq!((&verdict["verdict"], &verdict["end"]), (&json!("whole"), &json!("unborn")));
+        for command in
+            [&["cat", "a.binlog"][..], &["cat", "--salvage", "a.binlog"], &["cat", "--last", "3", "a.binlog"]]
+        {
+            assert_eq!(binlog(home, command).ok().text(), "", "{command:?}");
+        }
+        binlog(home, &["info", "a.binlog"]).ok();
+        binlog(home, &["ls", "a.binlog"]).ok();
+        binlog(home, &["recover", "a.binlog", "saved"]).ok();
+        assert!(binlog(home, &["verify", "saved"]).ok().text().starts_with("saved: whole"));
+        fs::remove_dir_all(home.join("saved")).unwrap();
+        binlog_with(home, &["append", "-q", "--single-file", "a.binlog"], b"one\n").ok();
+        assert_eq!(binlog(home, &["cat", "a.binlog"]).ok().text(), "one\n");
+    }
 }
 
 #[test]

@@ -14,14 +14,14 @@
 //! it was. A name that they give or take is durable when they return. A segment that they have taken out of the log's
 //! directory, or given another extension, is no longer a part of the log for readers and for the removal of old segments.
 
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, FileTimes};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::io::rename_new;
+use crate::io::{open, rename_new, Rights};
 use crate::options::Hook;
 
 /// Gives the segment's file another extension: with ".done", `orders.0000000001.binlog` becomes
@@ -48,7 +48,7 @@ pub fn change_extension(extension: &str) -> Hook {
 /// the working directory at the time of this call.
 ///
 /// To another file system the file is copied: under a name that begins with a dot until all of it is durable, with its
-/// permission bits and times; then the original is removed. A crash in between leaves the original, and the copy too.
+/// permission bits, owner, group (as far as they may be given, and never wider rights) and times; then the original is removed. A crash in between leaves the original, and the copy too.
 pub fn move_to(directory: impl Into<PathBuf>) -> Hook {
     let directory = directory.into();
     let directory = std::path::absolute(&directory).unwrap_or(directory);
@@ -120,22 +120,19 @@ fn copy_over(from: &Path, to: &Path) -> Result<()> {
     fs::remove_file(from).map_err(|e| Error::io(&e, "remove").at(from))
 }
 
-/// A durable copy with the same permission bits and times.
+/// A durable copy with the same rights and times.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = File::open(from)?;
-    let facts = source.metadata()?;
-    let mode = facts.permissions().mode() & 0o777;
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+    let (mut source, facts) = open::to_read_itself(from)?;
+    let mut target = open::new(to, 0o600)?;
+    Rights::of(&facts).give_to(&target)?;
     io::copy(&mut source, &mut target)?;
-    // Whatever the umask is.
-    target.set_permissions(fs::Permissions::from_mode(mode))?;
     target.set_times(FileTimes::new().set_accessed(facts.accessed()?).set_modified(facts.modified()?))?;
     target.sync_all()
 }
 
 fn sync_directory_of(path: &Path) -> Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    let synced = open::directory(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|e| Error::io(&e, "sync").at(directory))
 }
 
@@ -154,6 +151,7 @@ fn taken(to: &Path) -> Error {
 mod tests {
     use super::*;
     use crate::{Kind, SegmentFile};
+    use std::os::unix::fs::PermissionsExt;
 
     fn segment(path: &Path) -> SegmentFile {
         SegmentFile {
@@ -233,15 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_to_another_file_system_keeps_mode_and_time_and_leaves_no_part() {
+    fn a_copy_to_another_file_system_keeps_rights_and_time_and_leaves_no_part() {
         let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let from = make(home.path(), "a.0000000001.binlog", "bytes");
+        // Only root may.
+        let _ = std::os::unix::fs::chown(&from, Some(61_234), Some(61_235));
         fs::set_permissions(&from, fs::Permissions::from_mode(0o604)).unwrap();
         let before = fs::metadata(&from).unwrap();
         let to = other.path().join("a.0000000001.binlog");
         copy_over(&from, &to).unwrap();
         let after = fs::metadata(&to).unwrap();
         assert_eq!((after.mode() & 0o777, after.modified().unwrap()), (0o604, before.modified().unwrap()));
+        assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
         assert_eq!((names(home.path()), names(other.path())), (vec![], vec!["a.0000000001.binlog".to_owned()]));
     }
 

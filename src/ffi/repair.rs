@@ -56,8 +56,9 @@ fn listener(on_loss: binlog_loss_callback, userdata: *mut c_void) -> Option<OnLo
 ///
 /// Returns BINLOG_OK, also when something was lost: out->losses tells; BINLOG_E_NOT_FOUND when nothing is there, or
 /// the target is no directory; BINLOG_E_CORRUPT when there is no block in any of its files, BINLOG_E_UNSUPPORTED when it
-/// is of a newer version, BINLOG_E_INVALID when the target holds segments already, BINLOG_E_IO, BINLOG_E_NO_SPACE. After
-/// an error the target keeps what was written by then.
+/// is of a newer version, BINLOG_E_INVALID when the target holds segments already, or what a recovery has left there that
+/// was stopped, BINLOG_E_IO, BINLOG_E_NO_SPACE. After an error, and after a crash, the target keeps what was written by
+/// then, and the file `recovery-at-work`, by which neither a writer nor a recovery takes it for a log.
 ///
 /// # Safety
 /// `source` and `target` are NUL-terminated strings, `on_loss` NULL or a function, `out` and `err` NULL or writable.

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A byte that the kernel sets to zero in the child of a fork (`MADV_WIPEONFORK`). Asking getpid(2) before each append
-/// would cost as much as the append; `pthread_atfork` would leave a handler behind in the host.
+/// would cost as much as the append, and the handlers of `pthread_atfork` do not run in every child.
 pub struct ForkMark {
     page: Option<NonNull<AtomicU8>>,
     pid: u32,

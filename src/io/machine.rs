@@ -1,4 +1,4 @@
-//! What the machine knows: random bytes for markers and log ids, and its name.
+//! What the machine knows: random bytes for markers and log ids, its name, and its processes.
 
 /// Fills `out` with random bytes from the system.
 pub(crate) fn fill_random(out: &mut [u8]) -> std::io::Result<()> {
@@ -40,4 +40,10 @@ pub(crate) fn host_name() -> String {
 pub(crate) fn user() -> u32 {
     // SAFETY: a plain system call that never fails.
     unsafe { libc::geteuid() }
+}
+
+/// Whether no process of this number is there, as far as can be seen from here: not from one container into another.
+pub(crate) fn is_gone(pid: libc::pid_t) -> bool {
+    // SAFETY: signal 0 is none; only whether it could be sent is looked at.
+    pid > 0 && unsafe { libc::kill(pid, 0) } != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }

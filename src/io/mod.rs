@@ -6,14 +6,17 @@
 pub mod clock;
 mod fork;
 mod group;
+mod held;
 mod inflate;
 mod limit;
 mod lock;
 mod machine;
 mod memory;
+pub(crate) mod open;
 mod place;
 mod power;
 mod real;
+mod rights;
 pub(crate) mod sync;
 pub(crate) mod thread;
 #[cfg(target_os = "linux")]
@@ -32,11 +35,13 @@ pub use group::group_number;
 pub(crate) use inflate::inflated;
 #[cfg(feature = "upload")]
 pub(crate) use machine::user;
-pub(crate) use machine::{fill_random, host_name};
+pub(crate) use machine::{fill_random, host_name, is_gone};
 pub use memory::{Fault, MemoryDirectory, Operation};
+pub(crate) use open::is_no_file;
 pub(crate) use place::rename_new;
 pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
+pub use rights::Rights;
 
 /// An open file. Every method may be called from any thread.
 #[allow(clippy::len_without_is_empty)] // asking costs a system call, and nobody asks whether it is 0
@@ -117,7 +122,8 @@ pub trait Directory: Send + Sync {
     /// Where it is, for messages.
     fn path(&self) -> &Path;
 
-    /// Opens a file that is there.
+    /// Opens a file that is there. What is no regular file fails and is not waited for; a symbolic link is followed to read,
+    /// and fails to be written through.
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>>;
 
     /// Creates a file that must not be there yet (`O_EXCL`), with these permission bits whatever the umask says.
@@ -148,10 +154,22 @@ pub trait Directory: Send + Sync {
         self.remove(from)
     }
 
-    /// Gives the file `name` the permission bits, the owner and the time of the last change that the file `like` has, as far
-    /// as the user may, and makes that durable. Nothing where files have none.
+    /// Gives the file `name` the permission bits, the owner, the group and the time of the last change that the file `like`
+    /// has, as far as the user may and never wider rights, and makes that durable. Nothing where files have none.
     fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
         let _ = (like, name);
+        Ok(())
+    }
+
+    /// Who may read and write a file; `None` where files have no rights. A symbolic link is followed.
+    fn rights(&self, name: &str) -> Result<Option<Rights>> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Gives a file these rights, as far as the user may and never wider ones, and makes that durable.
+    fn set_rights(&self, name: &str, rights: &Rights) -> Result<()> {
+        let _ = (name, rights);
         Ok(())
     }
 
@@ -184,6 +202,31 @@ pub trait Watch: Send {
     /// time has passed, or for no reason at all: whoever waited has to look. What other machines do on a network file
     /// system may go unnoticed.
     fn wait(&mut self, timeout: Duration) -> Result<()>;
+}
+
+/// Removes a file; one that is not there is no error.
+pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> std::result::Result<(), Error> {
+    match directory.remove(name) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
+        _ => Ok(()),
+    }
+}
+
+/// Creates the file `name`, which gets the rights of the one that it will be made of, `like` in its directory, before
+/// anything stands in it; `mode` where that one has none. See [`Directory::set_rights`].
+pub(crate) fn create_like(
+    directory: &dyn Directory,
+    name: &str,
+    like: (&dyn Directory, &str),
+    mode: u32,
+) -> std::result::Result<Arc<dyn File>, Error> {
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(name));
+    let rights = like.0.rights(like.1).map_err(|e| Error::io(&e, "stat").at(&like.0.path_of(like.1)))?;
+    let file = directory.create(name, rights.map_or(mode, |_| 0o600)).map_err(|e| failed(e, "create"))?;
+    if let Some(rights) = rights {
+        directory.set_rights(name, &rights).map_err(|e| failed(e, "set the permissions"))?;
+    }
+    Ok(file)
 }
 
 /// Whether reading failed, rather than what was read being no gzip or zstd stream.

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{fchown, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{fchown, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{limit, lock, Access, Directory, File, FileFacts, Identity};
+use super::held::Held;
+use super::{limit, lock, open, Access, Directory, File, FileFacts, Identity, Rights};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -61,7 +62,7 @@ impl RealDirectory {
 /// Makes the name of a directory durable.
 fn sync_parent(directory: &Path) -> Result<()> {
     let parent = directory.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(parent)?.sync_all()
+    open::directory(parent)?.sync_all()
 }
 
 impl Directory for RealDirectory {
@@ -70,26 +71,32 @@ impl Directory for RealDirectory {
     }
 
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
-        let file = fs::OpenOptions::new().read(true).write(access == Access::ReadWrite).open(self.path.join(name))?;
-        if file.metadata()?.is_dir() {
-            return Err(std::io::Error::from_raw_os_error(libc::EISDIR));
+        let path = self.path.join(name);
+        match access {
+            Access::Read => Ok(Arc::new(RealFile { held: None, file: open::to_read(&path)?.0 })),
+            Access::ReadWrite => {
+                let (file, facts) = open::to_write(&path)?;
+                Ok(Arc::new(RealFile::written(file, &facts)))
+            }
         }
-        Ok(Arc::new(RealFile { file }))
     }
 
     fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
         let path = self.path.join(name);
-        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
+        let file = open::new(&path, mode)?;
         let rights = match self.group {
             Some(_) => fchown(&file, None, self.group),
             None => Ok(()),
         };
         // Behind the change of group, which may take bits away.
-        if let Err(e) = rights.and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode))) {
-            let _ = fs::remove_file(self.path.join(name));
-            return Err(e);
+        let rights = rights.and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)));
+        match rights.and_then(|()| file.metadata()) {
+            Ok(facts) => Ok(Arc::new(RealFile::written(file, &facts))),
+            Err(e) => {
+                let _ = fs::remove_file(path);
+                Err(e)
+            }
         }
-        Ok(Arc::new(RealFile { file }))
     }
 
     fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
@@ -129,13 +136,19 @@ impl Directory for RealDirectory {
 
     fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
         let facts = fs::symlink_metadata(self.path.join(like))?;
-        let file = fs::OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(self.path.join(name))?;
-        // Only root may give a file away; whoever is in the group may give it that.
-        if fchown(&file, Some(facts.uid()), Some(facts.gid())).is_err() {
-            let _ = fchown(&file, None, Some(facts.gid()));
-        }
-        file.set_permissions(fs::Permissions::from_mode(facts.mode() & 0o7777))?;
+        let (file, _) = open::to_write(&self.path.join(name))?;
+        Rights::of(&facts).give_to(&file)?;
         file.set_times(fs::FileTimes::new().set_modified(facts.modified()?))?;
+        file.sync_all()
+    }
+
+    fn rights(&self, name: &str) -> Result<Option<Rights>> {
+        Ok(Some(Rights::of(&fs::metadata(self.path.join(name))?)))
+    }
+
+    fn set_rights(&self, name: &str, rights: &Rights) -> Result<()> {
+        let (file, _) = open::to_write(&self.path.join(name))?;
+        rights.give_to(&file)?;
         file.sync_all()
     }
 
@@ -144,7 +157,7 @@ impl Directory for RealDirectory {
     }
 
     fn sync(&self) -> Result<()> {
-        fs::File::open(&self.path)?.sync_all()
+        open::directory(&self.path)?.sync_all()
     }
 
     #[cfg(target_os = "linux")]
@@ -154,7 +167,15 @@ impl Directory for RealDirectory {
 }
 
 struct RealFile {
+    /// For one that is written to, and so may hold a lock. Goes before the descriptor does.
+    held: Option<Held>,
     file: fs::File,
+}
+
+impl RealFile {
+    fn written(file: fs::File, facts: &fs::Metadata) -> Self {
+        RealFile { held: Some(Held::new(file.as_raw_fd(), facts)), file }
+    }
 }
 
 impl File for RealFile {
@@ -212,6 +233,7 @@ impl File for RealFile {
     }
 
     fn try_lock(&self) -> Result<bool> {
+        debug_assert!(self.held.is_some(), "a child of a fork would keep the lock");
         lock::try_lock(&self.file)
     }
 

@@ -66,7 +66,11 @@ impl Legacy {
     /// The file, if its contents are those of an older library's. What begins as one and cannot be read further is an
     /// error of the kind [`std::io::ErrorKind::InvalidData`] that says why.
     pub fn find(directory: &dyn Directory, name: &str) -> Result<Option<Self>> {
-        let raw = directory.open(name, Access::Read)?;
+        let raw = match directory.open(name, Access::Read) {
+            // As below.
+            Err(e) if io::is_no_file(&e) => return Ok(None),
+            opened => opened?,
+        };
         let file = io::inflated(raw.clone())?;
         let is_compressed = file.len()? == u64::MAX;
         let mut first = [0; 64];

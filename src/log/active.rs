@@ -1,13 +1,11 @@
 //! The file `<log>.active`: which segment is being written, for people and scripts. A hint only: nothing reads it back,
 //! and it may be lost or stale.
 
-use std::io::ErrorKind;
-
 use jiff::Timestamp;
 
 use super::names;
 use crate::error::{Error, Result};
-use crate::io::{self, Directory};
+use crate::io::{self, remove_if_there, Directory};
 use crate::options::Period;
 
 /// What the file says.
@@ -65,13 +63,6 @@ fn text(facts: &Active<'_>) -> String {
         facts.period.map_or(0, Period::seconds),
         facts.template,
     )
-}
-
-fn remove_if_there(directory: &dyn Directory, name: &str) -> Result<()> {
-    match directory.remove(name) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::snapshot::{Snapshot, Unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory};
 use crate::options::ReaderMode;
-use crate::segment::{rescue, Segment};
+use crate::segment::{is_left_over, rescue, unborn, Segment};
 
 /// So many new files are opened to ask for their place.
 const FEW: usize = 64;
@@ -84,10 +84,11 @@ impl<'a> Finding<'a> {
         self.others.extend(others.map(|name| (directory.clone(), name)));
     }
 
-    /// Takes one file, which must be a segment.
+    /// Takes one file, which must be a segment, or what is left of the beginning of one.
     pub fn add_alone(&mut self, directory: &Arc<dyn Directory>, name: &str) -> Result<()> {
         let segment = match self.shared.open(&**directory, name) {
             Ok(Found::Segment(segment)) => segment,
+            Ok(Found::Unborn) if is_left_over(&**directory, name) => Arc::new(unborn(&**directory, name)?),
             // The error that says why not.
             Ok(_) => self.shared.bounded(Segment::open(&**directory, name, Access::Read)?),
             Err(error) if error.kind() == Kind::Corrupt => match elders::look(directory, name)? {

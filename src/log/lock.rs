@@ -5,6 +5,7 @@
 //! line is written to them by turns, each time durably, so that one of them is whole whenever the power fails. The other
 //! place is not touched before that, and a disk writes no less than such a part.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -32,18 +33,33 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let file = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
     let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
     let mut bytes = [0; PART * (1 + PLACES)];
-    let read = io::read_full(&*file, &mut bytes, 0);
-    if !is_ours {
-        let text = String::from_utf8_lossy(&bytes);
-        let holder = text.lines().next().map(|pid| pid.trim_matches(['\0', ' '])).unwrap_or_default();
-        let holder = if holder.is_empty() { "unknown" } else { holder };
-        return Err(Error::new(Kind::Locked, format!("{taken} (process {holder})")).at(&path));
+    let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(&e, "read"))?;
+    let text = String::from_utf8_lossy(&bytes[..n.min(PART)]);
+    let holder = text.lines().next().unwrap_or_default().trim_matches(['\0', ' ']);
+    if !holder.bytes().all(|byte| byte.is_ascii_digit()) {
+        let reason = "this is no lock file of a log, and is not written to: the log needs the name";
+        return Err(Error::invalid(reason).at(&path));
     }
-    let n = read.map_err(|e| failed(&e, "read"))?;
+    if !is_ours {
+        return Err(Error::new(Kind::Locked, format!("{taken} ({})", told(holder, &path))).at(&path));
+    }
     let lock = Lock { file, kept: Mutex::new(Kept::parse(&bytes[..n])) };
     // Only a help for the message above: a disk that is full does not keep a log from being opened.
     let _ = lock.tell_holder(n);
     Ok(lock)
+}
+
+/// Who holds the lock, as far as can be said. A child that the holder has forked holds it too, unless it was made in a way
+/// that the library does not hear of.
+fn told(holder: &str, path: &Path) -> String {
+    match holder.parse() {
+        Err(_) => "process unknown".to_owned(),
+        Ok(pid) if io::is_gone(pid) => format!(
+            "process {pid} has ended: a child that it forked may still hold the lock, and `fuser {}` names it",
+            path.display()
+        ),
+        Ok(pid) => format!("process {pid}"),
+    }
 }
 
 /// The lock of a log. It goes with the file handle.

@@ -9,6 +9,7 @@ mod finding;
 mod left;
 mod lock;
 mod maker;
+pub(crate) mod mark;
 pub(crate) mod names;
 mod naming;
 mod required;

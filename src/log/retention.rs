@@ -1,6 +1,6 @@
 //! Which old segments of a log are removed, and their removal.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory, FileFacts, Identity};
 use crate::options::Retention;
-use crate::segment::{Segment, EXTENSION};
+use crate::segment::{is_unborn, Segment, EXTENSION};
 
 /// The log whose segments are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub(crate) struct Doomed {
 /// The segments that `keep` has removed, oldest first, when it is `now_ns`; see [`Retention`].
 ///
 /// A file that is no segment of the log, whatever it is called, is left alone, and so is one that may not be opened. With
-/// ten thousand segments this lists the directory once, asks for each file's length if there is a rule for bytes, and
-/// reads the headers only of those to be removed, of the one behind, and of one for each way in which names look.
+/// ten thousand segments this lists the directory once, asks for each file's length if there is a rule for bytes, or one for
+/// their number under which some have to go, and reads the headers only of those to be removed, of the one behind, and of one
+/// for each way in which names look.
 pub(crate) fn plan(directory: &dyn Directory, log: &Ours, keep: &Retention, now_ns: i64) -> Result<Vec<Doomed>> {
     let mut doomed = vec![];
     if !keep.is_some() {
@@ -66,9 +67,9 @@ pub(crate) fn plan(directory: &dyn Directory, log: &Ours, keep: &Retention, now_
         let is_old = keep.age.is_some_and(|age| is_longer_ago(next.header.created_ns, age, now_ns));
         let rule = if is_old { Some("age") } else { walk.excess(keep) };
         let Some(why) = rule else { break };
-        walk.without(this.facts.len, this.named);
+        walk.without(&this.name, this.named, this.facts.len);
         for copy in copies {
-            walk.bytes = walk.bytes.saturating_sub(copy.facts.len);
+            walk.without(&copy.name, copy.named, copy.facts.len);
             doomed.push(copy.doomed(&next, why));
         }
         doomed.push(this.doomed(&next, why));
@@ -223,7 +224,8 @@ struct Walk<'a> {
     directory: &'a dyn Directory,
     log: &'a Ours,
     files: std::vec::IntoIter<File>,
-    segments: u64,
+    /// How many files there are of each old segment, by its name as an ordinary one.
+    left: HashMap<String, u64>,
     bytes: u64,
 }
 
@@ -253,10 +255,14 @@ impl<'a> Walk<'a> {
             files = with_lengths(directory, files)?;
         }
         files.sort_unstable_by(|a, b| (a.named, &a.name).cmp(&(b.named, &b.name)));
-        let mut walk = Walk { directory, log, files: files.into_iter(), segments: 0, bytes: 0 };
+        let mut walk = Walk { directory, log, files: files.into_iter(), left: HashMap::new(), bytes: 0 };
         walk.count();
         if walk.excess(keep).is_some() {
             walk.leave_out_others()?;
+            walk.count();
+        }
+        if walk.excess(keep).is_some() {
+            walk.leave_out_unborn(keep.bytes.is_some())?;
             walk.count();
         }
         Ok(walk)
@@ -264,11 +270,11 @@ impl<'a> Walk<'a> {
 
     fn count(&mut self) {
         let files = self.files.as_slice();
-        let old = files.iter().filter(|file| file.named < self.log.active_sequence);
-        // One that is here compressed and as it was is one segment.
-        let segments: HashSet<_> = old.map(|file| names::plain(&file.name)).collect();
-        // The one being written counts, also when somebody has removed its file.
-        self.segments = 1 + segments.len() as u64;
+        self.left.clear();
+        for old in files.iter().filter(|file| file.named < self.log.active_sequence) {
+            // One that is here compressed and as it was is one segment.
+            *self.left.entry(names::plain(&old.name).into_owned()).or_default() += 1;
+        }
         self.bytes = files.iter().fold(0, |sum, file| file.len.saturating_add(sum));
     }
 
@@ -295,10 +301,36 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Leaves out the files that nobody has begun to write: they are no segments. A look at the length tells most of them
+    /// from others, and as a rule they are empty.
+    fn leave_out_unborn(&mut self, has_lengths: bool) -> Result<()> {
+        const SMALL: u64 = 4096;
+        let mut files = vec![];
+        for file in std::mem::take(&mut self.files) {
+            let len = match has_lengths {
+                true => file.len,
+                false => facts_of(self.directory, &file.name)?.map_or(u64::MAX, |facts| facts.len),
+            };
+            let is_old = file.named < self.log.active_sequence;
+            // A failing system is an error, lest one that was never begun count.
+            let is_none = is_old && len < SMALL && self.look(&file)?.is_none();
+            if !(is_none && is_unborn(self.directory, &file.name)) {
+                files.push(file);
+            }
+        }
+        self.files = files.into_iter();
+        Ok(())
+    }
+
+    /// How many segments there are. The one being written counts, also when somebody has removed its file.
+    fn segments(&self) -> u64 {
+        1 + self.left.len() as u64
+    }
+
     /// The rule that more is there than it has.
     fn excess(&self, keep: &Retention) -> Option<&'static str> {
         match keep {
-            Retention { segments: Some(most), .. } if self.segments > *most => Some("segments"),
+            Retention { segments: Some(most), .. } if self.segments() > *most => Some("segments"),
             Retention { bytes: Some(most), .. } if self.bytes > *most => Some("bytes"),
             _ => None,
         }
@@ -322,7 +354,7 @@ impl<'a> Walk<'a> {
                 Some((facts, header)) => {
                     return Ok(Some(Found { named: file.named, name: file.name, facts, header }));
                 }
-                None => self.without(file.len, file.named),
+                None => self.without(&file.name, file.named, file.len),
             }
         }
         Ok(None)
@@ -336,8 +368,15 @@ impl<'a> Walk<'a> {
         Ok(found.filter(|(_, header)| is_ours(header)))
     }
 
-    fn without(&mut self, bytes: u64, named: u64) {
-        self.segments -= u64::from(named < self.log.active_sequence);
+    /// Counts a file no longer; its segment counts as long as another file of it is there.
+    fn without(&mut self, name: &str, named: u64, bytes: u64) {
+        let plain = names::plain(name);
+        if named < self.log.active_sequence {
+            match self.left.get_mut(plain.as_ref()) {
+                Some(files) if *files > 1 => *files -= 1,
+                _ => drop(self.left.remove(plain.as_ref())),
+            }
+        }
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
@@ -515,6 +554,41 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_nobody_has_begun_to_write_makes_no_segment_go() {
+        for left in [vec![], vec![0; 300], b"BINLOG".to_vec()] {
+            let (directory, mut ours) = memory(3);
+            for (from, to) in [(3, 6), (2, 4)] {
+                directory
+                    .set_contents(&names::segment("a", to), directory.contents(&names::segment("a", from)).unwrap());
+                let mut bytes = directory.contents(&names::segment("a", to)).unwrap();
+                let (mut header, start) = FileHeader::decode_segment_start(&bytes).unwrap();
+                header.sequence = to;
+                bytes.splice(..start, header.encode_segment_start().unwrap());
+                directory.set_contents(&names::segment("a", to), bytes);
+                directory.remove(&names::segment("a", from)).unwrap();
+            }
+            for n in [2, 3, 5] {
+                directory.set_contents(&names::segment("a", n), left.clone());
+            }
+            ours.active_sequence = 6;
+            assert_eq!(planned(&directory, &ours, segments(3), NOW), [], "there are three");
+            assert_eq!(planned(&directory, &ours, segments(2), NOW), [(1, "segments")]);
+            assert_eq!(planned(&directory, &ours, segments(1), NOW).len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_no_segment_in_any_of_its_forms_counts_once() {
+        let (directory, ours) = memory(3);
+        // Two files of one name as an ordinary segment, neither of which is one: counted as one, and left out twice.
+        for name in ["a.0000000000.binlog", "a.0000000000.z.binlog", "a.0000000000.binlog.gz"] {
+            directory.set_contents(name, vec![b'x'; 5000]);
+        }
+        assert_eq!(planned(&directory, &ours, segments(1), NOW), [(1, "segments"), (2, "segments")]);
+        assert_eq!(planned(&directory, &ours, Retention { segments: Some(3), ..age(1) }, NOW).len(), 2);
+    }
+
+    #[test]
     fn a_segment_stays_as_long_as_none_behind_it_is_there() {
         let (directory, ours) = memory(3);
         directory.remove("a.0000000003.binlog").unwrap();
@@ -531,7 +605,7 @@ mod tests {
             bytes.splice(..start, header.encode_segment_start().unwrap());
             directory.set_contents(&names::segment("a", to), bytes);
         }
-        (3..9_999).for_each(|n| directory.set_contents(&names::segment("a", n), vec![0]));
+        (3..9_999).for_each(|n| directory.set_contents(&names::segment("a", n), vec![b'x'; 4096]));
         ours.active_sequence = 10_000;
         let cost = |keep: Retention, now_ns| {
             directory.set_fault(None);
@@ -540,7 +614,7 @@ mod tests {
         };
         assert_eq!(cost(segments(10_000), NOW), (0, 1));
         let (gone, operations) = cost(segments(9_999), NOW);
-        assert!(gone == 1 && operations < 20, "{gone} {operations}");
+        assert!(gone == 1 && operations < 10_100, "{gone} {operations}");
         let (gone, operations) = cost(age(1_000), 0);
         assert!(gone == 0 && operations < 20, "{gone} {operations}");
         assert_eq!(cost(bytes(1 << 40), NOW), (0, 10_001));
@@ -556,7 +630,7 @@ mod tests {
             assert_eq!(plan(&directory, &ours, &segments(1), NOW).unwrap_err().os_code(), Some(libc::EIO));
         }
         // Nobody's fault but its owner's.
-        directory.set_fault(Some(Fault { from: 1, times: 1, errno: libc::EACCES, only: Some(Operation::Open) }));
+        directory.set_fault(Some(Fault { from: 4, times: 1, errno: libc::EACCES, only: Some(Operation::Open) }));
         assert_eq!(planned(&directory, &ours, segments(2), NOW), [(2, "segments")]);
     }
 

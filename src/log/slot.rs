@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory};
 use crate::options::Required;
-use crate::segment::{is_unborn, Ancestry, Segment};
+use crate::segment::{is_unborn, unborn, Ancestry, Segment};
 
 /// Segments that a reader and its cursors keep open for the next question, besides those that they are reading.
 const KEPT_OPEN: usize = 16;
@@ -39,6 +39,8 @@ pub(crate) struct Slot {
     known: OnceLock<Known>,
     /// What was put together for a segment whose beginning is damaged: its header, and the offset of its first block.
     rescued: Option<Box<(FileHeader, u64)>>,
+    /// It is a log of one file that was never begun.
+    pub is_unborn: bool,
     /// It is a file of an older library.
     legacy: Option<Elder>,
     open: Mutex<Weak<Segment>>,
@@ -164,6 +166,7 @@ impl Slot {
             by_name: false,
             known: OnceLock::new(),
             rescued: segment.is_rescued.then(|| Box::new((header.clone(), segment.start))),
+            is_unborn: segment.is_unborn,
             legacy: None,
             open: Mutex::new(Arc::downgrade(segment)),
             is_ours: AtomicBool::new(false),
@@ -183,6 +186,7 @@ impl Slot {
             by_name: true,
             known: OnceLock::new(),
             rescued: None,
+            is_unborn: false,
             legacy: None,
             open: Mutex::default(),
             is_ours: AtomicBool::new(false),
@@ -204,6 +208,11 @@ impl Slot {
 
     pub fn path(&self) -> PathBuf {
         self.directory.path_of(&self.name)
+    }
+
+    /// The directory that the file is in.
+    pub fn directory(&self) -> &dyn Directory {
+        &*self.directory
     }
 
     /// The file alone.
@@ -300,6 +309,11 @@ impl Slot {
             return self.open_legacy(elder, shared);
         }
         let segment = match &self.rescued {
+            None if self.is_unborn => match unborn(&*self.directory, &self.name) {
+                Ok(segment) => Arc::new(segment),
+                Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
+                Err(e) => return Err(e),
+            },
             None => match shared.open(&*self.directory, &self.name)? {
                 Found::Segment(segment) => segment,
                 Found::Unborn => return Ok(Found::Unborn),

@@ -10,7 +10,7 @@ use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, RealDirectory};
 use crate::options::{ReaderMode, ReaderOptions, Required};
-use crate::segment::{Segment, EXTENSION};
+use crate::segment::{is_left_over, Segment, EXTENSION};
 
 /// Where a reader reads from.
 #[derive(Clone)]
@@ -220,9 +220,11 @@ impl Source {
         }
         let mut found = Finding::new(known, mode);
         match self {
-            Source::File(directory, name) => match (known.slots.first(), mode) {
+            Source::File(directory, name) => match (known.slots.first().filter(|slot| !slot.is_unborn), mode) {
                 (Some(_), _) => return Ok((known.clone(), true)),
-                (None, ReaderMode::Salvage) => found.add(directory, vec![name.clone()]),
+                (None, ReaderMode::Salvage) if !is_left_over(&**directory, name) => {
+                    found.add(directory, vec![name.clone()]);
+                }
                 (None, _) => found.add_alone(directory, name)?,
             },
             Source::Directory(directory) => {

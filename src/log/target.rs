@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::earlier::earlier_not_durable;
 use super::left::{Last, Left};
 use super::lock::{take_lock, Lock};
 use super::maker::{create, Maker, Prepared};
+use super::mark;
 use super::names;
 use super::naming::Naming;
 use super::torn::cut_torn_tail;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
 use crate::io::clock::Clock;
-use crate::io::{self, fill_random, Access, Directory};
+use crate::io::{self, fill_random, Access, Directory, File};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_unborn, Appender, Inherited, Segment, Written};
+use crate::segment::{self, is_left_over, is_unborn, Appender, Inherited, Segment, Written};
 
 /// What the user says of a log; goes into every segment's header.
 #[derive(Clone, Debug)]
@@ -87,12 +88,10 @@ impl Target {
     /// bytes have been kept in a file beside it.
     pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts, naming: Naming) -> Result<Opened> {
         let lock = Arc::new(take_lock(&*directory, &facts.name, facts.file_mode)?);
-        let mut named: Vec<(u64, String)> = directory
-            .list()
-            .map_err(|e| Error::io(&e, "list").at(directory.path()))?
-            .into_iter()
-            .filter_map(|file| Some((names::sequence(&facts.name, &file)?, file)))
-            .collect();
+        let listed = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+        mark::check(&*directory, &listed)?;
+        let mut named: Vec<(u64, String)> =
+            listed.into_iter().filter_map(|file| Some((names::sequence(&facts.name, &file)?, file))).collect();
         named.sort_unstable();
         let mut greatest = 0;
         while let Some((sequence, file)) = named.pop() {
@@ -117,26 +116,25 @@ impl Target {
         Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, left, at)
     }
 
-    /// Opens a log that is one file, and creates it when it is not there.
+    /// Opens a log that is one file, and creates it when it is not there. What a writer has left there that was killed while
+    /// it created the file is taken over.
     pub fn open_file(directory: Arc<dyn Directory>, file: &str, facts: Facts) -> Result<Opened> {
-        match directory.open(file, Access::Read) {
-            Ok(there) if there.len().is_ok_and(|len| len > 0) => {
-                drop(there);
-                Self::resume(directory, facts, Layout::SingleFile, file, &[])
-            }
-            Ok(_) => {
-                Err(Error::invalid("the file is there, is empty, and so is no log: remove it or take another name")
-                    .at(&directory.path_of(file)))
-            }
+        let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(file));
+        let taken_over = match directory.open(file, Access::Read) {
+            Ok(_) if is_left_over(&*directory, file) => take_over(&*directory, file)?,
+            Ok(_) => None,
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let there = create(&*directory, file, facts.file_mode).map_err(not_failed)?;
-                let at = facts.clock.now_ns();
-                let prepared =
-                    Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: at, set_aside: 0 };
-                Self::begin(directory, facts, Layout::SingleFile, &prepared, None, at)
+                Some(create(&*directory, file, facts.file_mode).map_err(not_failed)?)
             }
-            Err(e) => Err(Error::io(&e, "open").at(&directory.path_of(file))),
-        }
+            Err(e) => return Err(failed(&e, "open")),
+        };
+        let Some(there) = taken_over else { return Self::resume(directory, facts, Layout::SingleFile, file, &[]) };
+        let at = facts.clock.now_ns();
+        let prepared = Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: at, set_aside: 0 };
+        let opened = Self::begin(directory.clone(), facts, Layout::SingleFile, &prepared, None, at)?;
+        // Before anything is written behind it, so that what a crash leaves of it is known to be no more than that.
+        prepared.file.sync_data().map_err(|e| failed(&e, "sync"))?;
+        Ok(opened)
     }
 
     fn begin(
@@ -197,7 +195,7 @@ impl Target {
             0 => None,
             bytes => {
                 let (offset, reason) = (found.end, found.torn_reason.clone());
-                let kept = cut_torn_tail(&*directory, &segment, offset, bytes, facts.file_mode)?;
+                let kept = cut_torn_tail(&*directory, &segment, offset, bytes)?;
                 Some(Cut { offset, bytes, kept, reason })
             }
         };
@@ -357,6 +355,29 @@ fn not_failed(error: Error) -> Error {
     }
 }
 
+/// Empties a file that another writer has left in the first moment of a log, for this one to begin it; `None` when that
+/// one, or a third, has begun it meanwhile.
+fn take_over(directory: &dyn Directory, name: &str) -> Result<Option<Arc<dyn File>>> {
+    let path = directory.path_of(name);
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&path);
+    let file = directory.open(name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
+    if !file.try_lock().map_err(|e| failed(e, "lock"))? {
+        return Err(locked(&path));
+    }
+    let named = directory.facts(name).map_err(|e| failed(e, "stat"))?;
+    let is_this = named.identity.is_none() || named.identity == file.identity().map_err(|e| failed(e, "stat"))?;
+    if !is_this || !is_left_over(directory, name) {
+        return Ok(None);
+    }
+    file.set_len(0).map_err(|e| failed(e, "truncate"))?;
+    directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    Ok(Some(file))
+}
+
+fn locked(path: &Path) -> Error {
+    Error::new(Kind::Locked, "another writer has the log open").at(path)
+}
+
 fn one_file() -> Error {
     Error::new(Kind::Unsupported, "a log that is one file does not roll")
 }
@@ -364,7 +385,7 @@ fn one_file() -> Error {
 fn lock_segment(segment: &Segment) -> Result<()> {
     match segment.file.try_lock() {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Locked, "another writer has the log open").at(&segment.path)),
+        Ok(false) => Err(locked(&segment.path)),
         Err(e) => Err(Error::io(&e, "lock").at(&segment.path)),
     }
 }

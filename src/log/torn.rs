@@ -4,19 +4,13 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::io::{self, Access, Directory, File};
+use crate::io::{self, create_like, remove_if_there, Access, Directory, File};
 use crate::segment::Segment;
 
 /// Keeps the torn bytes in `<segment>.torn-<offset>`, durable, before they are cut away. What an earlier recovery kept
-/// from the same offset stays; then a number is added to the name.
-pub(crate) fn cut_torn_tail(
-    directory: &dyn Directory,
-    segment: &Segment,
-    offset: u64,
-    bytes: u64,
-    mode: u32,
-) -> Result<PathBuf> {
-    let name = keep_torn_tail(directory, segment, offset, bytes, mode)?;
+/// from the same offset stays; then a number is added to the name. The file has the rights of the segment.
+pub(crate) fn cut_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64) -> Result<PathBuf> {
+    let name = keep_torn_tail(directory, segment, offset, bytes)?;
     directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
     let cut = segment.file.set_len(offset).and_then(|()| segment.file.sync_data());
     cut.map_err(|e| Error::io(&e, "truncate").at_offset(&segment.path, offset))?;
@@ -24,13 +18,15 @@ pub(crate) fn cut_torn_tail(
 }
 
 /// The name of the file that keeps the torn bytes; it is durable, its name not yet.
-fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64, mode: u32) -> Result<String> {
+fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64) -> Result<String> {
     let first = format!("{}.torn-{offset}", segment.name);
     let mut name = first.clone();
     for number in 2.. {
         let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&name));
         match directory.open(&name, Access::Read) {
             Err(e) if e.kind() == ErrorKind::NotFound => break,
+            // It is not ours, and stays.
+            Err(e) if io::is_no_file(&e) => name = format!("{first}.{number}"),
             Err(e) => return Err(failed(&e, "open")),
             // Another recovery got this far and no further.
             Ok(there) if is_copy(segment, offset, bytes, &*there)? => {
@@ -43,8 +39,9 @@ fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, byt
     // Under a name of its own until it is whole, so that one that is half written is never taken for what was kept.
     let part = format!("{first}.part");
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&part));
-    let kept = directory.open_or_create(&part, mode).map_err(|e| failed(&e, "create"))?;
-    kept.set_len(0).map_err(|e| failed(&e, "truncate"))?;
+    // What an interrupted recovery left is removed rather than written to: it may be anything, and have any mode.
+    remove_if_there(directory, &part)?;
+    let kept = create_like(directory, &part, (directory, &segment.name), 0o600)?;
     each_piece(segment, offset, bytes, |done, piece| {
         io::write_full(&*kept, &[piece], done).map_err(|(_, e)| failed(&e, "write")).map(|()| true)
     })?;

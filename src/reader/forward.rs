@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::declaration::FileHeader;
 use crate::format::{index, trailer, Malformed};
-use crate::log::Source;
+use crate::log::{Found, Source};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, Bad, Scanner, Segment};
 
@@ -238,10 +238,15 @@ impl Cursor {
             }
             (0, _, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
             (0, _, None) if self.sealed => (TailState::Closed, String::new()),
+            (0, _, None) if self.segment().is_unborn => {
+                (TailState::Unclosed, "the log was not begun: nothing was ever written to its file".to_owned())
+            }
             (0, _, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
             (_, _, _) => (TailState::Torn, reason),
         };
-        let strict = self.mode == ReaderMode::Strict && matches!(state, TailState::Unclosed | TailState::Torn);
+        let strict = self.mode == ReaderMode::Strict
+            && matches!(state, TailState::Unclosed | TailState::Torn)
+            && !self.segment().is_unborn;
         if strict {
             let torn = if state == TailState::Torn { "torn tail: " } else { "" };
             return Err(self.corrupt(&Malformed::Inconsistent(format!("{torn}{reason}"))));
@@ -257,6 +262,9 @@ impl Cursor {
 
     /// Whether a segment has come up behind the last known one. `clean` says that this ends with a whole block.
     fn finds_another_segment(&mut self, clean: bool) -> Result<bool> {
+        if self.segment().is_unborn {
+            return self.finds_birth();
+        }
         // A writer that is in the middle of a segment does not begin another.
         if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
             return Ok(false);
@@ -272,6 +280,23 @@ impl Cursor {
             self.found_another();
         }
         Ok(found)
+    }
+
+    /// Whether a writer has begun the log in the file since it was read: then that is read from its first block on.
+    fn finds_birth(&mut self) -> Result<bool> {
+        let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+        if fresh.slots.is_empty() {
+            return Ok(false);
+        }
+        match fresh.open(0)? {
+            Found::Segment(segment) if !segment.is_unborn => {
+                self.snapshot = fresh;
+                self.expected = None;
+                self.begin_segment(0, &segment)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     fn enter_next(&mut self, at: usize, left: u64, reason: &str) -> Result<Moved> {

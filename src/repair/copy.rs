@@ -8,7 +8,7 @@ use crate::format::block::BlockKind;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
 use crate::format::draft::{Buffers, Draft, Need, NewEntry};
-use crate::io::{self, clock, Directory};
+use crate::io::{self, clock, create_like, Directory};
 use crate::memory::{self, NoMemory};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, Record};
 use crate::segment::{Appender, Bad, Block, Scanner, Segment};
@@ -84,16 +84,15 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Creates the file; blocks are compressed as those of `from` are.
+    /// Creates the file, with the rights of `from` in its directory; blocks are compressed as those are.
     pub fn create(
         target: &dyn Directory,
         name: &str,
         header: FileHeader,
-        from: &Arc<Segment>,
+        (directory, from): (&dyn Directory, &Arc<Segment>),
         is_last: bool,
     ) -> Result<Self> {
-        let path = target.path_of(name);
-        let file = target.create(name, FILE_MODE).map_err(|e| Error::io(&e, "create").at(&path))?;
+        let file = create_like(target, name, (directory, &from.name), FILE_MODE)?;
         let segment = Arc::new(Segment::create(target, name, file, header)?);
         let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
         Ok(Output { appender: Appender::new(segment, 0), compressor, names: vec![], records: 0, is_last })
@@ -218,7 +217,7 @@ fn codec_of(segment: &Arc<Segment>) -> Result<Codec> {
 pub(super) fn file(directory: &dyn Directory, from: &str, to: &str) -> Result<()> {
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(to));
     let source = directory.open(from, io::Access::Read).map_err(|e| failed(e, "open"))?;
-    let target = directory.create(to, FILE_MODE).map_err(|e| failed(e, "create"))?;
+    let target = create_like(directory, to, (directory, from), FILE_MODE)?;
     let mut buffer = memory::zeros(1 << 20)?;
     let mut at = 0;
     loop {

@@ -35,8 +35,8 @@ fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let mut written = vec![];
     for old in snapshot.segments() {
         let old = old?;
-        // One that is compressed as a whole is not written to.
-        if old.is_compressed_whole() || old.is_fully_indexed()? {
+        // One that is compressed as a whole is not written to, and in one that was never begun there is nothing.
+        if old.is_unborn || old.is_compressed_whole() || old.is_fully_indexed()? {
             continue;
         }
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);

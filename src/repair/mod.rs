@@ -16,10 +16,11 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
-use crate::log::{names, refuse_url, take_lock, Slot, Snapshot, Source};
+use crate::log::{mark, names, refuse_url, take_lock, Slot, Snapshot, Source};
 use crate::options::{Loss, OnLoss, ReaderMode, ReaderOptions, Required, DEFAULT_BLOCK_MAX_BYTES};
 
 pub use index::{rebuild_index, rebuild_index_in};
+pub use mark::RECOVERY_AT_WORK;
 
 /// What a recovery saved and what it could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,8 +77,11 @@ impl Losses {
 /// is only read. Each loss is told to `on_loss` as it is met.
 ///
 /// # Errors
-/// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target holds segments already, and what the
-/// system says. What was written by then is left as it is.
+/// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target holds segments already, or what a recovery
+/// has left there that was stopped, and what the
+/// system says. What was written by then is left as it is, with the file [`RECOVERY_AT_WORK`] beside it, which stands in the
+/// target from before the first segment until all of them are durable: it is left by a crash too, and neither a writer nor
+/// another recovery takes such a directory for a log.
 pub fn recover(source: impl AsRef<Path>, target: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
     recover_with(source, target, ReaderOptions { on_loss, ..ReaderOptions::default() })
 }
@@ -106,14 +110,17 @@ fn recover_to(
     block_max_bytes: u64,
 ) -> Result<Recovery> {
     let listed = target.list().map_err(|e| Error::io(&e, "list").at(target.path()))?;
+    mark::check(&*target, &listed)?;
     if listed.iter().any(|name| names::is_segment(name)) {
         return Err(Error::invalid("the target holds segments already").at(target.path()));
     }
     let losses = Losses::new(on_loss);
     let snapshot = open(source, block_max_bytes)?;
     let plan = rewrite::Plan::everything(&snapshot);
+    mark::set(&*target)?;
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &target, &losses)?;
     target.sync().map_err(|e| Error::io(&e, "sync").at(target.path()))?;
+    mark::remove(&*target)?;
     Ok(recovery)
 }
 
@@ -186,7 +193,7 @@ fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<V
     let mut names: Vec<&str> = slots.iter().map(|slot| slot.log.name.as_str()).collect();
     names.dedup();
     for name in names.into_iter().filter(|name| whole && crate::log::check_name(name).is_ok()) {
-        locks.push(take_lock(directory, name, rewrite::FILE_MODE)?.into_file());
+        locks.push(lock_log(directory, name, slots)?);
     }
     for (at, slot) in slots.iter().enumerate() {
         let locked = lock_segment(directory, slot)?;
@@ -196,6 +203,20 @@ fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<V
         }
     }
     Ok(locks)
+}
+
+/// Takes the lock of a log. Its file, if there is none yet, gets the rights of the log's segments: whoever writes the log has to
+/// open it, and another may be the one who repairs it.
+fn lock_log(directory: &dyn Directory, name: &str, slots: &[Arc<Slot>]) -> Result<Arc<dyn io::File>> {
+    let file = names::lock(name);
+    let is_new = directory.facts(&file).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    let lock = take_lock(directory, name, rewrite::FILE_MODE)?.into_file();
+    if let Some(last) = slots.iter().rfind(|slot| is_new && slot.log.name == name) {
+        let rights = directory.rights(&last.name).map_err(|e| Error::io(&e, "stat").at(&last.path()))?;
+        let set = rights.map_or(Ok(()), |rights| directory.set_rights(&file, &rights));
+        set.map_err(|e| Error::io(&e, "set the permissions").at(&directory.path_of(&file)))?;
+    }
+    Ok(lock)
 }
 
 fn lock_segment(directory: &dyn Directory, slot: &Slot) -> Result<Arc<dyn io::File>> {
@@ -240,12 +261,4 @@ fn exchange(directory: &dyn Directory, segment: &str, made: &str) -> Result<Stri
     directory.rename(made, segment).map_err(|e| Error::io(&e, "rename").at(&path))?;
     sync()?;
     Ok(kept)
-}
-
-/// Removes what an interrupted recovery left.
-fn remove_left_over(directory: &dyn Directory, name: &str) -> Result<()> {
-    match directory.remove(name) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
-        _ => Ok(()),
-    }
 }

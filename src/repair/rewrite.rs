@@ -7,16 +7,16 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::copy::{Batch, Output};
-use super::{exchange, remove_left_over, Losses, RecoveredSegment, Recovery};
+use super::{exchange, Losses, RecoveredSegment, Recovery};
 use crate::error::{Error, Result};
 use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY};
-use crate::io::{self, Directory};
+use crate::io::{self, remove_if_there, Directory};
 use crate::log::{Snapshot, Source};
 use crate::options::{Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
 use crate::reader::Cursor;
 use crate::segment::Segment;
 
-/// Permission bits of new files, as a writer's by default.
+/// Permission bits of new files, as a writer's by default, where those of the file that they are made of are not known.
 pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Which segments of a snapshot are written anew, by their places in it.
@@ -92,10 +92,11 @@ pub(super) fn rewrite(
         let name = if plan.in_place { format!("{}.recovering", segment.name) } else { segment.name.clone() };
         if plan.rewritten.contains(&at) {
             if plan.in_place {
-                remove_left_over(&**target, &name)?;
+                remove_if_there(&**target, &name)?;
             }
             let header = header(segment, before.as_ref(), next)?;
-            output = Some(Output::create(&**target, &name, header, segment, next.is_none())?);
+            let like = snapshot.slots[at].directory();
+            output = Some(Output::create(&**target, &name, header, (like, segment), next.is_none())?);
         }
         loop {
             if batch.is_empty() && cursor.next_batch(usize::MAX, |record| batch.push(record))? == 0 {
@@ -136,6 +137,12 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
     let old = &segment.header;
     let mut marker = [0; 8];
     io::fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
+    if segment.is_unborn {
+        // Nothing was there to be saved, and this log is a new one.
+        let mut log_id = vec![0; 16];
+        io::fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
+        return Ok(FileHeader { marker: u64::from_le_bytes(marker).max(1), log_id, ..old.clone() });
+    }
     // A segment that was recovered before is still known to the next one by the marker that it had at first.
     let told = next.and_then(|next| next.header.predecessor.as_ref()).filter(|told| old.is_followed_by(told));
     let recovered = Predecessor {

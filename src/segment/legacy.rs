@@ -64,6 +64,7 @@ impl Segment {
             header,
             start: START,
             is_rescued: false,
+            is_unborn: false,
             translated: Some(translated),
             is_ours: AtomicBool::new(false),
             block_max_bytes: u64::MAX,

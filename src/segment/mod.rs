@@ -33,7 +33,7 @@ pub(crate) use recover::{find_end, recover, survey, Found, Written};
 pub(crate) use rescue::rescue;
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use tail::{block_at, is_torn, last_block, next_block};
-pub(crate) use unborn::is_unborn;
+pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.
 pub(crate) const EXTENSION: &str = ".binlog";
@@ -48,6 +48,8 @@ pub(crate) struct Segment {
     pub start: u64,
     /// Its beginning is damaged: the header is put together from what is known otherwise.
     pub is_rescued: bool,
+    /// It is a log of one file that was never begun; see [`unborn`].
+    pub is_unborn: bool,
     /// It shows a file of an older library.
     pub translated: Option<Arc<Translated>>,
     /// This process holds the writer's lock itself, through another handle, to recover the segment.
@@ -61,7 +63,11 @@ impl Segment {
     /// Opens a segment; gzip and zstd files are read as the bytes inside.
     pub fn open(directory: &dyn Directory, name: &str, access: Access) -> Result<Self> {
         let path = directory.path_of(name);
-        let file = directory.open(name, access).map_err(|e| Error::io(&e, "open").at(&path))?;
+        let file = directory.open(name, access).map_err(|e| match access {
+            // As any other file that is no segment: what readers show before it, they show.
+            Access::Read if io::is_no_file(&e) => Error::io(&e, "open").with_kind(Kind::Corrupt).at(&path),
+            _ => Error::io(&e, "open").at(&path),
+        })?;
         let file = match access {
             Access::Read => io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?,
             Access::ReadWrite => file,
@@ -74,6 +80,7 @@ impl Segment {
             header,
             start,
             is_rescued: false,
+            is_unborn: false,
             translated: None,
             is_ours: AtomicBool::new(false),
             block_max_bytes: u64::MAX,
@@ -94,6 +101,7 @@ impl Segment {
             header,
             start,
             is_rescued: true,
+            is_unborn: false,
             translated: None,
             is_ours: AtomicBool::new(false),
             block_max_bytes: u64::MAX,
@@ -117,6 +125,7 @@ impl Segment {
             header,
             start: bytes.len() as u64,
             is_rescued: false,
+            is_unborn: false,
             translated: None,
             is_ours: AtomicBool::new(false),
             block_max_bytes: u64::MAX,

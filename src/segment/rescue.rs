@@ -21,7 +21,10 @@ pub(crate) fn rescue(
     beside: Option<&Arc<Segment>>,
 ) -> Result<Option<Segment>> {
     let path = directory.path_of(name);
-    let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
+    let file = match directory.open(name, Access::Read) {
+        Err(e) if io::is_no_file(&e) => return Ok(None),
+        opened => opened.map_err(|e| Error::io(&e, "open").at(&path))?,
+    };
     let file = io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?;
     let Some((start, marker, block)) = first_block(&*file).map_err(|e| Error::io(&e, "read").at(&path))? else {
         return Ok(None);
@@ -55,6 +58,7 @@ pub(crate) fn rescue(
         header,
         start,
         is_rescued: true,
+        is_unborn: false,
         translated: None,
         is_ours: false.into(),
         block_max_bytes: u64::MAX,

@@ -1,11 +1,14 @@
 //! Files that were going to be a segment, and of which nothing but the name was ever durable.
 
-use super::read_start;
+use std::io::{IoSlice, Result as IoResult};
+use std::sync::Arc;
+
 use super::rescue::first_block;
-use crate::error::Kind;
-use crate::format::declaration;
+use super::{map, read_start, Segment, EXTENSION};
+use crate::error::{Error, Kind, Result};
+use crate::format::declaration::{self, FileHeader};
 use crate::format::limits;
-use crate::io::{self, Access, Directory, File};
+use crate::io::{self, Access, Directory, File, Identity};
 
 /// Whether nothing of a file was ever durable but its name: it is empty, or holds zeros, or a part of a segment's
 /// beginning with zeros where the rest should be, as the loss of power leaves it. It cannot hold a record then. Anything
@@ -20,7 +23,9 @@ pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
         Ok(_) => (),
         Err(_) => return false,
     }
-    let is_broken = read_start(&*file).is_err_and(|error| error.kind() == Kind::Corrupt);
+    // Where a part of the declaration is missing, what follows is no version of it.
+    let is_broken = !first.starts_with(&declaration::DECLARATION)
+        || read_start(&*file).is_err_and(|error| error.kind() == Kind::Corrupt);
     is_broken
         && match end_of_bytes(&*file) {
             Some(0) => true,
@@ -56,5 +61,145 @@ fn end_of_bytes(file: &dyn File) -> Option<u64> {
             return Some(end);
         }
         at += n as u64;
+    }
+}
+
+/// Whether a file is what a writer leaves that fails, or is killed, while it begins a log of one file: it is empty, or holds
+/// nothing but zeros, or the first bytes of a segment's beginning and nothing behind that. A writer makes the beginning
+/// durable before it writes anything else, so that no such file can have held a record; one that may have is damaged. The
+/// writer that comes next begins the log in this file.
+pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
+    if !is_unborn(directory, name) {
+        return false;
+    }
+    let Ok(file) = directory.open(name, Access::Read) else { return false };
+    let mut first = [0; declaration::PREFIX];
+    let Ok(n) = io::read_full(&*file, &mut first, 0) else { return false };
+    let Some(end) = end_of_bytes(&*file) else { return false };
+    // Where the first bytes are missing, what follows may have been anything.
+    let most = match declaration::segment_start_len(&first[..n]) {
+        Ok(whole) => whole as u64,
+        Err(_) if n < declaration::PREFIX => n as u64,
+        Err(_) => first.iter().position(|&byte| byte == 0).unwrap_or(0) as u64,
+    };
+    end <= most && file.len().is_ok_and(|len| len <= (declaration::PREFIX + limits::FILE_HEADER + 4) as u64)
+}
+
+/// What is read of a log of one file that was never begun: a segment without a block.
+pub(crate) fn unborn(directory: &dyn Directory, name: &str) -> Result<Segment> {
+    let path = directory.path_of(name);
+    let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
+    let log = name.strip_suffix(EXTENSION).unwrap_or(name).to_owned();
+    Ok(Segment {
+        file: Arc::new(Nothing(file)),
+        name: name.to_owned(),
+        path,
+        header: FileHeader {
+            name: log,
+            log_id: vec![0; 16],
+            marker: 1,
+            sequence: 1,
+            first_id: 1,
+            ..FileHeader::default()
+        },
+        start: 0,
+        is_rescued: false,
+        is_unborn: true,
+        block_max_bytes: u64::MAX,
+        translated: None,
+        is_ours: false.into(),
+        cache: map::Cache::default(),
+    })
+}
+
+/// A file in which there is nothing to be read, whatever comes into it meanwhile.
+struct Nothing(Arc<dyn File>);
+
+impl File for Nothing {
+    fn read_at(&self, _buffer: &mut [u8], _offset: u64) -> IoResult<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> IoResult<usize> {
+        self.0.write_at(parts, offset)
+    }
+
+    fn len(&self) -> IoResult<u64> {
+        Ok(0)
+    }
+
+    fn set_len(&self, len: u64) -> IoResult<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> IoResult<()> {
+        self.0.allocate(offset, len)
+    }
+
+    fn sync_data(&self) -> IoResult<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> IoResult<bool> {
+        self.0.try_lock()
+    }
+
+    fn unlock(&self) -> IoResult<()> {
+        self.0.unlock()
+    }
+
+    fn is_locked(&self) -> IoResult<bool> {
+        self.0.is_locked()
+    }
+
+    fn identity(&self) -> IoResult<Option<Identity>> {
+        self.0.identity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::MemoryDirectory;
+    use crate::{Writer, WriterOptions};
+
+    fn is(bytes: Vec<u8>) -> bool {
+        let directory = MemoryDirectory::new();
+        directory.set_contents("a.binlog", bytes);
+        is_left_over(&directory, "a.binlog")
+    }
+
+    #[test]
+    fn only_what_a_beginning_leaves_passes_for_a_log_that_was_never_begun() {
+        let directory = MemoryDirectory::new();
+        let log = Arc::new(directory.clone());
+        let parameters = [("a parameter".to_owned(), "x".repeat(2000))].into();
+        let options = WriterOptions { parameters, ..WriterOptions::default() };
+        Writer::open_file_in(log, "a.binlog", options).unwrap().close().unwrap();
+        let whole = directory.contents("a.binlog").unwrap();
+        let start = declaration::segment_start_len(&whole).unwrap();
+        for end in 0..start {
+            assert!(is(whole[..end].to_vec()), "{end} bytes");
+            let with_zeros: Vec<u8> = whole[..end].iter().copied().chain(std::iter::repeat_n(0, start - end)).collect();
+            assert!(with_zeros == whole[..start] || is(with_zeros), "{end} bytes and zeros");
+        }
+        assert!(is(vec![0; 100_000]));
+        assert!(!is(whole[..start].to_vec()), "a beginning that is whole");
+        let with = |at: usize, bytes: &[u8]| {
+            let mut damaged = whole.clone();
+            damaged[at..at + bytes.len()].copy_from_slice(bytes);
+            damaged
+        };
+        let (first_bytes_lost, header_damaged) = (with(0, &[0; 512]), with(20, b"?"));
+        assert!(!is(first_bytes_lost[..start].to_vec()) && !is(first_bytes_lost), "nobody knows what the file was");
+        assert!(!is(header_damaged.clone()), "there are blocks behind it");
+        let mut with_another_byte = header_damaged[..start].to_vec();
+        assert!(is(with_another_byte.clone()));
+        with_another_byte.push(7);
+        assert!(!is(with_another_byte), "there is something behind it");
+        for other in [&b"BINLOG\n"[..], b"a text", b"\0\0\0text", &[0x1f, 0x8b], b"{}"] {
+            assert!(!is(other.to_vec()), "{other:?}");
+        }
+        assert!(!is(vec![0; 2 << 20]), "more zeros than a beginning has bytes");
     }
 }

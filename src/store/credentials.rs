@@ -91,11 +91,10 @@ impl Credentials {
 fn read(path: &Path) -> Result<BTreeMap<String, Secret>> {
     /// Far more than credentials need: whatever is longer is another file.
     const MOST: u64 = 64 << 10;
-    let file = std::fs::File::open(path).map_err(|e| Error::io(&e, "open it"))?;
-    let facts = file.metadata().map_err(|e| Error::io(&e, "look at it"))?;
-    if !facts.is_file() {
-        return Err(Error::invalid("it is no plain file"));
-    }
+    let (file, facts) = crate::io::open::to_read(path).map_err(|e| match crate::io::is_no_file(&e) {
+        true => Error::invalid("it is no plain file"),
+        false => Error::io(&e, "open it"),
+    })?;
     if facts.mode() & 0o026 != 0 {
         let mode = facts.mode() & 0o7777;
         return Err(Error::invalid(format!("others can read or write it (mode {mode:04o}): make it 0600 or 0640")));

@@ -14,7 +14,7 @@ use super::open::Address;
 use super::{check_name, check_ranges, stopped, url_of, Answer, Failure, Listed, Stat, Store, Stored, Upload};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
-use crate::io::{fill_random, read_full, rename_new};
+use crate::io::{fill_random, open, read_full, rename_new};
 
 /// Files below one directory. A file gets its name when all of it is on the disk, and never over another; until then it
 /// has a name with a dot before it.
@@ -77,14 +77,13 @@ impl DirectoryStore {
     fn open_object(&self, name: &str) -> Answer<(File, Stat)> {
         let gone = || std::io::Error::from_raw_os_error(libc::ENOENT);
         self.facts(name)?.ok_or_else(|| self.failure(name, &gone(), "open the file"))?;
-        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(self.path.join(name));
-        let file = opened.map_err(|e| self.failure(name, &e, "open the file"))?;
-        let facts = file.metadata().map_err(|e| self.failure(name, &e, "look at the file"))?;
+        let opened = open::to_read_itself(&self.path.join(name));
+        let (file, facts) = opened.map_err(|e| self.failure(name, &e, "open the file"))?;
         Ok((file, stat_of(&facts)))
     }
 
     fn sync(&self, name: &str) -> Answer<()> {
-        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
+        let synced = open::directory(&self.path).and_then(|directory| directory.sync_all());
         synced.map_err(|e| self.failure(name, &e, "make the name durable"))
     }
 
@@ -164,6 +163,10 @@ impl Store for DirectoryStore {
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
         let name = upload.name;
         if self.facts(name)?.is_some() {
+            // Whoever put it there may have been stopped before it was durable.
+            let (file, _) = self.open_object(name)?;
+            file.sync_all().map_err(|e| self.failure(name, &e, "make the file durable"))?;
+            self.sync(name)?;
             return Ok(Stored::Exists);
         }
         if let Some(token) = upload.resume {

@@ -49,6 +49,22 @@ impl Writer {
         closed
     }
 
+    /// Ends a writer that could not be opened: its threads, and its locks. The segment is left unclosed, as after a kill: no
+    /// record of this writer's is in it, and the next one goes on there.
+    pub(super) fn give_up(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        if let Some(thread) = self.background.take() {
+            self.shared.stop_background(thread);
+        }
+        // Opening may have closed a segment, whose hooks are called now or never.
+        self.shared.post(&mut self.shared.output.lock());
+        match self.house.take() {
+            Some(thread) => self.shared.stop_house(thread),
+            None => self.shared.keep_house(),
+        }
+        self.shared.output.lock().unlock();
+    }
+
     /// Leaves nothing in the last segment, which is not shipped.
     #[cfg(feature = "upload")]
     fn roll_for_the_archive(&self) -> Result<()> {

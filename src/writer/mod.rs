@@ -150,8 +150,9 @@ impl Writer {
         Self::open_in(Arc::new(directory.with_group(options.file_group)), options)
     }
 
-    /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
-    /// never rolls. Errors are those of [`Self::open`].
+    /// Opens a log that is a single file; it is created, in a directory that is there, when it is not there. A file that is
+    /// empty, or holds no more than a part of a log's beginning, as a crash in the first moment leaves it, is taken for the
+    /// log and begun. Such a log never rolls. Errors are those of [`Self::open`].
     pub fn open_file(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         options.check()?;
         let path = path.as_ref();
@@ -237,29 +238,42 @@ impl Writer {
             options,
         });
         shared.set_deadline();
-        let house = match shared.options.background && rolls {
-            true => Some(keeping::start_house(shared.clone())?),
-            false => None,
+        // From here on it is the writer's end that stops threads and gives the locks back, also when opening fails below.
+        let mut writer = Writer {
+            shared,
+            background: None,
+            house: None,
+            #[cfg(feature = "upload")]
+            archive: None,
         };
-        // What opening made necessary, before anybody can append.
+        match writer.set_to_work() {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                writer.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the threads, and does what opening made necessary, before anybody can append.
+    fn set_to_work(&mut self) -> Result<()> {
+        let shared = &self.shared;
+        if shared.options.background && shared.rolls {
+            self.house = Some(keeping::start_house(shared.clone())?);
+        }
         shared.after_write(shared.output.lock())?;
         shared.tidy()?;
         shared.ask_check()?;
-        shared.has_house.store(house.is_some(), Ordering::Release);
-        let background = match shared.options.background {
-            true => Some(stage::start_background(shared.clone())?),
-            false => None,
-        };
+        shared.has_house.store(self.house.is_some(), Ordering::Release);
+        if shared.options.background {
+            self.background = Some(stage::start_background(shared.clone())?);
+        }
         #[cfg(feature = "upload")]
-        let archive = shared.start_archive()?;
+        {
+            self.archive = shared.start_archive()?;
+        }
         // What the log held before is made durable with the first sync; until then nothing is promised.
-        Ok(Writer {
-            shared,
-            background,
-            house,
-            #[cfg(feature = "upload")]
-            archive,
-        })
+        Ok(())
     }
 
     /// How far the log is appended, flushed and durable. Never waits; fails only in the child of a fork.

@@ -238,6 +238,17 @@ declares_as_committed() { declared | diff "$here/symbols.txt" -; }
 has_soname() { readelf -d "$lib/libbinlog.so" | grep -F '(SONAME)' | grep -F '[libbinlog.so.0]'; }
 has_nodelete() { readelf -d "$lib/libbinlog.so" | grep -F '(FLAGS_1)' | grep -w NODELETE; }
 check "only binlog_* is exported" only_our_names
+
+# A plugin with the static library within it may be unloaded, which the shared one never is.
+forks_after_unloading() {
+  # shellcheck disable=SC2086
+  $CC -std=c99 -shared -fPIC $warnings -I"$include" -o "$work/plugin.so" "$here/unload/plugin.c" "$lib/libbinlog.a" \
+    $system_libs || return 1
+  # -Wpedantic has no cast from what dlsym returns to a function.
+  $CC -std=gnu99 -Wall -Wextra -Werror -o "$work/host" "$here/unload/host.c" -ldl || return 1
+  in_new_directory "$work/host" "$work/plugin.so" log
+}
+check "a program forks after it has unloaded the library" forks_after_unloading
 check "exported symbols are those of symbols.txt" exports_as_committed
 check "binlog.h declares those of symbols.txt, once each" declares_as_committed
 check "SONAME is libbinlog.so.0" has_soname

@@ -4,7 +4,7 @@ use std::io::{IoSlice, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-use binlog::io::{Access, Directory, File, FileFacts, Identity, Watch};
+use binlog::io::{Access, Directory, File, FileFacts, Identity, Rights, Watch};
 
 type OnFile = dyn Fn(&str) + Send + Sync;
 type OnRead = dyn Fn(&str, usize) + Send + Sync;
@@ -102,6 +102,18 @@ impl Directory for Interposed {
 
     fn link(&self, from: &str, to: &str) -> Result<()> {
         self.inner.link(from, to)
+    }
+
+    fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
+        self.inner.copy_facts(like, name)
+    }
+
+    fn rights(&self, name: &str) -> Result<Option<Rights>> {
+        self.inner.rights(name)
+    }
+
+    fn set_rights(&self, name: &str, rights: &Rights) -> Result<()> {
+        self.inner.set_rights(name, rights)
     }
 
     fn sync(&self) -> Result<()> {

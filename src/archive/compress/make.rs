@@ -50,7 +50,9 @@ pub(super) fn make(
         Some(there) => {
             told.all_written()?;
             made.records = same(source, &there, &mut told)?;
-            // It may not have come to the sync.
+            // It may not have come to the sync, or another has put the file there, who did not care.
+            let file = directory.open(&there.name, Access::Read);
+            file.and_then(|file| file.sync_data()).map_err(|e| Error::io(&e, "sync").at(&there.path))?;
             directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
             there.name.clone()
         }

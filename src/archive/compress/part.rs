@@ -4,7 +4,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{Access, Directory, File};
+use crate::io::{is_no_file, remove_if_there, Access, Directory, File};
 use crate::log::names;
 
 /// What such a name ends with. It begins with a dot, and in between stands the name that the file is going to have.
@@ -25,18 +25,33 @@ impl<'a> Part<'a> {
         const TRIES: usize = 20;
         let name = format!(".{name}{ENDING}");
         let path = directory.path_of(&name);
+        let failed = |e: IoError, doing: &str| Error::io(&e, doing).at(&path);
+        // Held until the new file is locked.
+        let mut left = None;
         for _ in 0..TRIES {
-            let failed = |e: IoError, doing: &str| Error::io(&e, doing).at(&path);
-            let file = directory.open_or_create(&name, 0o600).map_err(|e| failed(e, "create"))?;
+            let (file, is_new) = match directory.create(&name, 0o600) {
+                Ok(file) => (file, true),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => match directory.open(&name, Access::ReadWrite) {
+                    Ok(file) => (file, false),
+                    Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                    Err(e) => return Err(failed(e, "open")),
+                },
+                Err(e) => return Err(failed(e, "create")),
+            };
             if !file.try_lock().map_err(|e| failed(e, "lock"))? {
                 break;
             }
-            if is_this(directory, &name, &*file).map_err(|e| failed(e, "stat"))? {
-                let part = Part { directory, name, file, is_published: false };
-                part.file.set_len(0).map_err(|e| failed(e, "truncate"))?;
-                return Ok(part);
+            if !is_this(directory, &name, &*file).map_err(|e| failed(e, "stat"))? {
+                continue;
             }
+            if is_new {
+                return Ok(Part { directory, name, file, is_published: false });
+            }
+            // Removed rather than written to: it may have other names, and any mode.
+            remove_if_there(directory, &name)?;
+            left = Some(file);
         }
+        drop(left);
         Err(Error::new(Kind::Locked, "another process is at work on the segment").at(&path))
     }
 
@@ -87,7 +102,7 @@ pub(super) fn sweep(directory: &dyn Directory, log: Option<&str>) -> Result<usiz
         }
         let failed = |e: IoError, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
         let file = match directory.open(&name, Access::ReadWrite) {
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            Err(e) if e.kind() == ErrorKind::NotFound || is_no_file(&e) => continue,
             // Somebody else's.
             Err(e) if e.kind() == ErrorKind::PermissionDenied => continue,
             opened => opened.map_err(|e| failed(e, "open"))?,

@@ -11,7 +11,7 @@ use crate::archive::life::{self, Entry, Life, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::clock::Clock;
-use crate::io::Directory;
+use crate::io::{remove_if_there, Directory};
 use crate::log::{take_lock_of, Lock};
 use crate::record::NewRecord;
 use crate::{Writer, WriterOptions};
@@ -216,11 +216,4 @@ fn append(writer: &Writer, entry: &Entry) -> Result<()> {
         payload: &[],
     };
     writer.append_record(&record).map(drop)
-}
-
-fn remove_if_there(directory: &dyn Directory, name: &str) -> Result<()> {
-    match directory.remove(name) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
-        _ => Ok(()),
-    }
 }

@@ -40,8 +40,10 @@ pub unsafe extern "C" fn binlog_writer_open(
     }
 }
 
-/// Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. Such
-/// a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as binlog_writer_open.
+/// Opens a log that is the single file `path`; it is created, in a directory that is there, when it is not there. A file
+/// that is empty, or holds no more than a part of a log's beginning, as a crash in the first moment leaves it, is
+/// taken for the log and begun. Such a log never rolls: rules for rolling, names and keeping do nothing. Otherwise as
+/// binlog_writer_open.
 ///
 /// # Safety
 /// As for binlog_writer_open.

@@ -10,7 +10,7 @@
 //! may put records into a log as it is read. So only a directory is used that nobody else may write.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
+use std::fs::{self, DirBuilder, FileTimes, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::hex::hex;
-use crate::io::user;
+use crate::io::{open, user};
 
 /// How much a cache may hold unless told otherwise.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
@@ -263,8 +263,7 @@ fn head(tag: &str, range: &Range<u64>) -> Vec<u8> {
 fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     const FIXED: usize = 28;
     const SUM: usize = 32;
-    let mut file = File::open(path).ok()?;
-    let facts = file.metadata().ok()?;
+    let (mut file, facts) = open::to_read_itself(path).ok()?;
     // A length that lies costs no memory.
     let len = range.end.checked_sub(range.start)?;
     if facts.len() < len + (FIXED + SUM) as u64 || facts.len() > len + (FIXED + SUM + 4096) as u64 {

@@ -1,0 +1,252 @@
+//! What others may put where a log's files are: links, FIFOs, sockets, files of their own. Nothing is written through a
+//! link or over a file that is not the log's, nobody waits for a FIFO, and the message says what is there.
+#![cfg(unix)]
+
+mod common;
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use binlog::{
+    compress, recover, recover_in_place, CompressOptions, Error, Filter, Kind, Reader, ReaderMode, ReaderOptions,
+    Writer, WriterOptions,
+};
+
+/// Does it in a thread of its own, and fails when that waits for something.
+fn without_waiting<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (send, done) = mpsc::channel();
+    std::thread::spawn(move || send.send(work()));
+    done.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("{what} waits"))
+}
+
+fn fifo(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: a NUL-terminated path.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o666) }, 0);
+}
+
+fn segment(sequence: u64) -> String {
+    format!("default.{sequence:010}.binlog")
+}
+
+/// A log of three segments with one record each.
+fn three(log: &Path) {
+    let writer = Writer::open(log, WriterOptions::default()).unwrap();
+    for id in 1..=3 {
+        writer.append(1, &[id; 100]).unwrap();
+        if id < 3 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.close().unwrap();
+}
+
+fn open(path: &Path) -> Result<(), Error> {
+    let path = path.to_owned();
+    without_waiting("opening a writer", move || {
+        let writer = match path.is_dir() {
+            true => Writer::open(&path, WriterOptions::default()),
+            false => Writer::open_file(&path, WriterOptions::default()),
+        }?;
+        writer.append(1, b"x")?;
+        writer.close()
+    })
+}
+
+/// The ids that are shown, and the error at which that ended.
+fn read(path: &Path, mode: ReaderMode) -> (Vec<u64>, Option<Error>) {
+    let path = path.to_owned();
+    without_waiting("reading", move || {
+        let mut ids = vec![];
+        let options = ReaderOptions { mode, ..ReaderOptions::default() };
+        let read = Reader::open(&path, options).and_then(|reader| {
+            let mut cursor = reader.cursor(&Filter::default())?;
+            while let Some(record) = cursor.next()? {
+                ids.push(record.id);
+            }
+            Ok(())
+        });
+        (ids, read.err())
+    })
+}
+
+fn assert_told(error: Option<Error>, path: &Path, what: &str) {
+    let error = error.unwrap_or_else(|| panic!("{what} at {} is refused", path.display()));
+    assert!(error.to_string().contains(what), "{what}: {error}");
+    assert_eq!(error.path(), Some(path), "{error}");
+}
+
+type Put = fn(&Path);
+
+/// Puts something that is no file at a path.
+fn no_files() -> [(&'static str, Put); 3] {
+    let socket: Put = |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    [("FIFO", fifo), ("socket", socket), ("directory", |path| std::fs::create_dir(path).unwrap())]
+}
+
+#[test]
+fn a_fifo_in_the_place_of_a_segment_stops_nobody_longer_than_a_message() {
+    for (what, put) in no_files() {
+        let scratch = tempfile::tempdir().unwrap();
+        let log = scratch.path();
+        three(log);
+        let path = log.join(segment(2));
+        std::fs::remove_file(&path).unwrap();
+        put(&path);
+        let (ids, error) = read(log, ReaderMode::Prefix);
+        assert_eq!(ids, [1], "{what}: what is before it");
+        assert_told(error, &path, what);
+        assert_eq!(read(log, ReaderMode::Salvage).0, [1, 3], "{what}");
+        open(log).expect("the last segment is as it was");
+        std::fs::remove_file(log.join(segment(3))).unwrap();
+        put(&log.join(segment(3)));
+        assert_told(open(log).err(), &log.join(segment(3)), what);
+    }
+}
+
+#[test]
+fn a_fifo_is_no_log_of_one_file() {
+    for (what, put) in no_files().into_iter().take(2) {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("log.binlog");
+        put(&path);
+        assert_told(open(&path).err(), &path, what);
+        for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
+            assert_told(read(&path, mode).1, &path, what);
+        }
+        let at = path.clone();
+        let error = without_waiting("recover", move || recover_in_place(&at, None)).err();
+        assert_told(error, &path, what);
+    }
+}
+
+#[test]
+fn a_lock_file_is_a_file_of_ours_or_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let precious = scratch.path().join("precious");
+    let log = scratch.path().join("log");
+    std::fs::create_dir(&log).unwrap();
+    let lock = log.join("default.lock");
+    let link: Put = |path| symlink(path.parent().unwrap().with_file_name("precious"), path).unwrap();
+    let hard: Put = |path| std::fs::hard_link(path.parent().unwrap().with_file_name("precious"), path).unwrap();
+    for (what, put) in no_files().into_iter().chain([("symbolic link", link), ("no lock file", hard)]) {
+        std::fs::write(&precious, "of somebody else\n").unwrap();
+        put(&lock);
+        match what {
+            "directory" => assert_eq!(open(&log).unwrap_err().path(), Some(lock.as_path())),
+            _ => assert_told(open(&log).err(), &lock, what),
+        }
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of somebody else\n", "{what}");
+        if std::fs::remove_file(&lock).is_err() {
+            std::fs::remove_dir(&lock).unwrap();
+        }
+    }
+    for ours in ["", "4711\n", "4711\nleft 000102030405060708090a0b0c0d0e0f 7 701\n", "\0\0\0"] {
+        std::fs::write(&lock, ours).unwrap();
+        open(&log).unwrap_or_else(|e| panic!("{ours:?}: {e}"));
+        std::fs::remove_dir_all(&log).unwrap();
+        std::fs::create_dir(&log).unwrap();
+    }
+}
+
+/// Puts a link to a file of somebody else's where a file is about to be made.
+fn tempt(precious: &Path, at: &Path) {
+    std::fs::write(precious, "of somebody else\n").unwrap();
+    symlink(precious, at).unwrap();
+}
+
+fn assert_kept(precious: &Path) {
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "of somebody else\n");
+}
+
+#[test]
+fn what_a_crash_has_torn_is_never_kept_through_a_link() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (log, precious) = (scratch.path().join("log"), scratch.path().join("precious"));
+    let writer = Writer::open(&log, WriterOptions::default()).unwrap();
+    writer.append(1, b"x").unwrap();
+    writer.flush().unwrap();
+    let path = log.join(segment(1));
+    let mut torn = std::fs::read(&path).unwrap();
+    let end = torn.len();
+    writer.close().unwrap();
+    torn.extend([7; 100]);
+    std::fs::write(&path, &torn).unwrap();
+    let named = |ending: &str| PathBuf::from(format!("{}.torn-{end}{ending}", path.display()));
+    tempt(&precious, &named(".part"));
+    // What has the name already, and is no file, stays.
+    fifo(&named(""));
+    open(&log).unwrap();
+    assert_kept(&precious);
+    assert_eq!(std::fs::read(named(".2")).unwrap(), [7; 100]);
+    assert!(!named(".part").exists());
+}
+
+#[test]
+fn a_compressed_segment_is_never_written_through_a_link_or_over_another_s_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (log, precious) = (scratch.path().join("log"), scratch.path().join("precious"));
+    three(&log);
+    let part = log.join(format!(".{}.part", "default.0000000001.z.binlog"));
+    std::fs::write(&precious, "of somebody else\n").unwrap();
+    std::fs::hard_link(&precious, &part).unwrap();
+    // One that is named: all of a directory are swept first.
+    let options = CompressOptions { keep_source: true, ..CompressOptions::default() };
+    compress(log.join(segment(1)), &options).unwrap();
+    assert_kept(&precious);
+    std::fs::hard_link(&precious, &part).unwrap();
+    let other = log.join(format!(".{}.part", "default.0000000002.z.binlog"));
+    fifo(&other);
+    let at = log.clone();
+    let made = without_waiting("compressing", move || compress(&at, &CompressOptions::default()));
+    assert_kept(&precious);
+    assert!(made.is_err_and(|e| e.to_string().contains("FIFO")), "what is in the way is named");
+    std::fs::remove_file(&other).unwrap();
+    tempt(&precious, &other);
+    let error = compress(&log, &CompressOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert_kept(&precious);
+    std::fs::remove_file(&other).unwrap();
+    compress(&log, &CompressOptions::default()).unwrap();
+    assert_eq!(read(&log, ReaderMode::Strict).0, [1, 2, 3]);
+}
+
+#[test]
+fn a_recovery_writes_to_files_that_it_has_made_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (log, precious) = (scratch.path().join("log"), scratch.path().join("precious"));
+    three(&log);
+    let path = log.join(segment(2));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    tempt(&precious, &log.join(format!("{}.recovering", segment(2))));
+    symlink("nothing", log.join(format!("{}.damaged", segment(2)))).unwrap();
+    recover_in_place(&log, None).unwrap();
+    assert_kept(&precious);
+    let target = scratch.path().join("target");
+    std::fs::create_dir(&target).unwrap();
+    symlink(&precious, target.join(binlog::RECOVERY_AT_WORK)).unwrap();
+    assert_eq!(recover(&log, &target, None).unwrap_err().kind(), Kind::Invalid);
+    assert_kept(&precious);
+}
+
+#[test]
+fn a_segment_behind_a_link_is_read_and_never_written() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (log, moved) = (scratch.path().join("log"), scratch.path().join("moved"));
+    three(&log);
+    std::fs::rename(log.join(segment(3)), &moved).unwrap();
+    symlink(&moved, log.join(segment(3))).unwrap();
+    let before = std::fs::read(&moved).unwrap();
+    assert_eq!(read(&log, ReaderMode::Strict).0, [1, 2, 3]);
+    assert_told(open(&log).err(), &log.join(segment(3)), "symbolic link");
+    assert_told(binlog::rebuild_index(&log).err(), &log.join(segment(3)), "symbolic link");
+    assert_told(recover_in_place(&log, None).err(), &log.join(segment(3)), "symbolic link");
+    assert_eq!(std::fs::read(&moved).unwrap(), before);
+}
