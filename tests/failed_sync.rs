@@ -5,10 +5,11 @@ mod common;
 mod power;
 
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use binlog::io::{Access, Directory, Operation, PowerDirectory, Survival};
+use binlog::io::{Access, Directory, MemoryDirectory, Operation, PowerDirectory, Survival};
 use binlog::{Kind, Lag, Reader, ReaderMode, Writer, WriterOptions};
+use common::interposed::Interposed;
 use common::*;
 use power::*;
 
@@ -237,6 +238,37 @@ fn an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk()
         ledger.acknowledged(&writer, writer.sync()).unwrap();
         check_all(machine, &ledger, what);
     });
+}
+
+#[test]
+fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+    (0..20).for_each(|id| assert!(writer.append(1, &payload(900, id)).is_ok()));
+    writer.flush().unwrap();
+    let name = "default.0000000001.binlog";
+    let left = directory.contents(name).unwrap();
+    std::mem::forget(writer);
+    // The next process does not know the locks of the first one.
+    let next = MemoryDirectory::new();
+    next.set_contents(name, left.clone());
+    let (mut interposed, writes) = (Interposed::around(Arc::new(next)), Arc::new(Mutex::new(vec![])));
+    let seen = writes.clone();
+    interposed.on_bytes = Some(Arc::new(move |file: &str, bytes: &mut [u8]| {
+        if file == name {
+            seen.lock().unwrap().push(bytes.to_vec());
+        }
+    }));
+    let writer = Writer::open_in(Arc::new(interposed), options()).unwrap();
+    let anew = || std::mem::take(&mut *writes.lock().unwrap()).iter().any(|bytes| bytes[..] == left[..]);
+    writer.append(1, b"behind").unwrap();
+    writer.flush().unwrap();
+    assert!(!anew(), "opening and flushing are as quick as they were");
+    writer.sync().unwrap();
+    assert!(anew());
+    writer.append(1, b"more").unwrap();
+    writer.sync().unwrap();
+    assert!(!anew());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::{fchown, FileExt, MetadataExt, OpenOptionsExt, Permission
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{limit, lock, Access, Directory, File, FileFacts, Identity};
+use super::{direct, limit, lock, Access, Directory, File, FileFacts, Identity};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -221,6 +221,14 @@ impl File for RealFile {
 
     fn is_locked(&self) -> Result<bool> {
         lock::is_locked(&self.file)
+    }
+
+    fn read_disk(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>> {
+        direct::read(&self.file, buffer, offset)
+    }
+
+    fn forget(&self, range: std::ops::Range<u64>) {
+        direct::forget(&self.file, range);
     }
 
     fn identity(&self) -> Result<Option<Identity>> {

@@ -61,6 +61,7 @@ pub(crate) fn make_earlier_durable(
         inherited.renew()?;
         let segment = &inherited.segment;
         segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
+        inherited.prove(|| ())?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ DEFECTS = [
     defect(
         "sync without fdatasync",
         "src/writer/sync.rs",
-        "if let Err(e) = segment.file.sync_data() {",
-        "if let Err(e) = Ok::<(), std::io::Error>(()) {",
+        "        segment.file.sync_data().map_err(|e| self.fail",
+        "        Ok(()).map_err(|e: std::io::Error| self.fail",
         POWER,
     ),
     defect(
@@ -37,8 +37,8 @@ DEFECTS = [
     defect(
         "durable is told before the fdatasync",
         "src/writer/sync.rs",
-        "        for segment in &files {",
-        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in &files {",
+        "        for segment in files.filter(",
+        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in files.filter(",
         "power_loss::a_sync_beside_appends_acknowledges_only_what_it_has_written",
     ),
     defect(
@@ -58,8 +58,8 @@ DEFECTS = [
     defect(
         "what an earlier writer left is synced as the page cache shows it",
         "src/writer/sync.rs",
-        "if let Err(error) = from_before.renew() {",
-        "if let Err(error) = Ok::<(), Error>(()) {",
+        "            from_before.prove(|| self.output.lock()).map_err(|error| self.fail(error))?;",
+        "",
         "failed_sync::what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed",
         "failed_sync::so_it_is_in_a_log_that_is_one_file",
     ),
@@ -71,10 +71,31 @@ DEFECTS = [
         "failed_sync::so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close",
     ),
     defect(
+        "a page whose write has failed is written again without being given up",
+        "src/segment/inherited.rs",
+        "            file.forget(at..next);\n",
+        "",
+        "failed_sync::what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed",
+    ),
+    defect(
+        "the tail that an earlier writer left is not written anew",
+        "src/writer/sync.rs",
+        "            from_before.renew().or_else(",
+        "            Ok(()).or_else(",
+        "failed_sync::the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not",
+    ),
+    defect(
+        "a later segment is on the disk before what was left in those before it",
+        "src/log/target.rs",
+        "            inherited.reverse();\n",
+        "",
+        "failed_sync::so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there",
+    ),
+    defect(
         "bytes are written anew without a look at their checksums",
         "src/segment/inherited.rs",
-        "            if let Some(reason) = self.block(&mut pieces)? {",
-        "            if let Some(reason) = self.block(&mut pieces)?.filter(|_| at == 0) {",
+        "            if let Some(reason) = self.block(&mut pieces, &mut damaged)? {",
+        "            if let Some(reason) = self.block(&mut pieces, &mut damaged)?.filter(|_| at == 0) {",
         "failed_sync::bytes_that_the_system_has_dropped_before_they_were_written_anew_fail_the_sync",
     ),
     defect(
