@@ -7,7 +7,7 @@ mod power;
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
 
-use binlog::io::{Access, Directory, MemoryDirectory, Operation, PowerDirectory, Survival};
+use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
 use binlog::{Kind, Lag, Reader, ReaderMode, Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::*;
@@ -269,6 +269,45 @@ fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_doe
     writer.append(1, b"more").unwrap();
     writer.sync().unwrap();
     assert!(!anew());
+}
+
+#[test]
+fn a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable()
+{
+    let first = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(first.clone()), options()).unwrap();
+    writer.append(1, b"one").unwrap();
+    // Nothing is written behind the roll that could say that the first segment is durable.
+    writer.roll().unwrap();
+    std::mem::forget(writer);
+    let reader = Reader::open_in(Arc::new(first.clone()), binlog::ReaderOptions::default()).unwrap();
+    let log_id: String = reader.segments()[0].log_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lefts = [
+        (String::new(), true),
+        (format!("left {log_id} 1 2\n"), false),
+        (format!("left {log_id} 1 1\n"), true),
+        (format!("left {} 1 2\n", "0".repeat(32)), true),
+    ];
+    for (left, refused) in lefts {
+        let mut messages = vec![];
+        for n in 0.. {
+            let directory = MemoryDirectory::new();
+            for name in ["default.0000000001.binlog", "default.0000000002.binlog"] {
+                directory.set_contents(name, first.contents(name).unwrap());
+            }
+            directory.set_contents("default.lock", format!("1\n{left}").into_bytes());
+            let fault = Fault { from: n, times: 1, errno: 13, only: Some(Operation::Open) };
+            directory.set_fault(Some(fault));
+            let opened = Writer::open_in(Arc::new(directory.clone()), options());
+            if directory.operations() <= n {
+                assert!(opened.is_ok());
+                break;
+            }
+            messages.extend(opened.err().map(|e| e.to_string()));
+        }
+        let told = messages.iter().any(|message| message.contains("written anew"));
+        assert_eq!(told, refused, "{left:?}: {messages:?}");
+    }
 }
 
 #[test]

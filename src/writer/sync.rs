@@ -135,10 +135,10 @@ impl Shared {
         }
         // One after the other, so that no later segment is on the disk before them.
         for from_before in &*inherited {
-            from_before.renew().or_else(|error| match error.kind() {
+            from_before.renew().map_err(|error| match error.kind() {
                 // Nothing was lost for want of space, and nothing was synced: the next sync tries again.
-                Kind::NoSpace => Err(error),
-                _ => Err(self.fail(error)),
+                Kind::NoSpace => error,
+                _ => self.fail(error),
             })?;
             self.sync_file(&from_before.segment)?;
             from_before.prove(|| self.output.lock()).map_err(|error| self.fail(error))?;

@@ -80,8 +80,8 @@ DEFECTS = [
     defect(
         "the tail that an earlier writer left is not written anew",
         "src/writer/sync.rs",
-        "            from_before.renew().or_else(",
-        "            Ok(()).or_else(",
+        "            from_before.renew().map_err(",
+        "            Ok(()).map_err(",
         "failed_sync::the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not",
     ),
     defect(
@@ -154,6 +154,13 @@ DEFECTS = [
         "        inode.new_len = false;",
         "        inode.new_len = false;\n        inode.lost.clear();",
         "lib::io::power::tests::a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes",
+    ),
+    defect(
+        "a closed segment that cannot be written anew is believed to be durable",
+        "src/log/earlier.rs",
+        "            if left.filter(is_ours).is_some_and(|left| left.sequence >= told.sequence && left.next_id > told.last_id) {",
+        "            if left.is_none_or(|left| is_ours(&left) || left.next_id > told.last_id) {",
+        "failed_sync::a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable",
     ),
     # Writing.
     defect(

@@ -88,7 +88,7 @@ class Place:
         run("sync", "-f", self.where)
         for line in run("filefrag", "-v", "-b4096", filler).stdout.splitlines():
             words = line.replace(":", " ").replace("..", " ").split()
-            if words and words[0].isdigit() and self.kind != "btrfs":
+            if words and words[0].isdigit():
                 first, last = int(words[3]), int(words[4])
                 run("fallocate", "--punch-hole", "-o", first * 4096, "-l", (last - first + 1) * 4096, self.image)
         filler.unlink()
@@ -128,10 +128,10 @@ class Tests:
         include = os.environ.get("BINLOG_INCLUDE_DIR", ROOT / "include")
         for name in ["libbinlog.so", "libbinlog.so.0"]:
             (work / name).symlink_to(library.resolve(strict=True))
-        for name, source in [("workload", HERE / "workload.c"), ("session", ROOT / "tests/system/session.c")]:
-            strict = ["-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-            library = [f"-L{work}", f"-Wl,-rpath,{work}", "-lbinlog", "-lpthread"]
-            subprocess.run([os.environ.get("CC", "cc"), *strict, f"-I{include}", "-o", work / name, source, *library], check=True)
+        strict = ["-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{include}"]
+        library = [f"-L{work}", f"-Wl,-rpath,{work}", "-lbinlog", "-lpthread"]
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, *strict, "-o", work / "workload", HERE / "workload.c", *library], check=True)
         self.ledger = work / "ledger"
 
     def place(self, kind, store=None):
@@ -158,7 +158,7 @@ class Tests:
         if checked.returncode == 0:
             return checked.stdout.strip()
         there = sorted(f"{path.name} {path.stat().st_size}" for path in place.where.rglob("*") if path.is_file())
-        fail(name, checked.stderr, *self.ledger.read_text().splitlines()[-6:], *there)
+        fail(name, checked.stderr, *self.ledger.read_text().splitlines()[-6:], *there[-8:])
         return None
 
     def one_cut(self, place, policy, cut, after):
@@ -254,8 +254,10 @@ class Tests:
         below = Place("tmpfs", None, store)
         below.is_mounted = True
         self.mounted.append(below)
-        place = self.place(kind, store).make(whole=True).mount()
-        place.hollow()
+        # On btrfs, which writes nothing in its place, its own tables fail too.
+        place = self.place(kind, store).make(whole=kind != "btrfs").mount()
+        if kind != "btrfs":
+            place.hollow()
         lines = self.session(place, policy, 2)
         run("sync", "-f", place.where)
         fill(store / "ballast")
@@ -289,35 +291,24 @@ class Tests:
             raise AssertionError(f"{place.kind}, {policy}: ended with {writer.returncode}, not {ends}: {text[-300:]!r}")
         return text
 
-    def full_disk(self, kind):
-        """The disk is full, and has space again, under each policy."""
+    def full_disk(self, kind, policy):
+        """The disk is full, and has space again: the next writer goes on."""
+        name = f"{kind}: full, policy {policy}"
         place = self.place(kind).make().mount()
-        for policy in ["fail", "drop", "wait"]:
-            for thread in ["own", "background"]:
-                name = f"full {kind}: {policy}, {thread} thread"
-                log, ballast = place.where / "log", place.where / "ballast"
-                remove(log)
-                if not leave(place.where, ballast, 2):
-                    return skip(f"{name}: it cannot be filled")
-                with open(self.ledger, "wb") as ledger:
-                    command = [self.work / "session", "fill", log, policy, thread]
-                    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=ledger, stderr=subprocess.PIPE)
-                    until = time.monotonic() + (1.5 if policy == "wait" else 30)
-                    while time.monotonic() < until and writer.poll() is None and b"full" not in self.ledger.read_bytes():
-                        time.sleep(0.05)
-                    ballast.unlink()
-                    run("sync", "-f", place.where)
-                    try:
-                        _, told = writer.communicate(b"\n", timeout=60)
-                    except subprocess.TimeoutExpired:
-                        writer.kill()
-                        _, told = writer.communicate()
-                checked = subprocess.run([self.work / "session", "check", log, self.ledger], capture_output=True, text=True)
-                if writer.returncode != 0 or checked.returncode != 0:
-                    why = [f"ended with {writer.returncode}", told.decode(), checked.stderr]
-                    fail(name, *why, *self.ledger.read_text().splitlines()[-5:])
-                else:
-                    ok(f"{name}: {checked.stdout.strip()}")
+        ballast = place.where / "ballast"
+        if not leave(place.where, ballast, 4):
+            skip(f"{name}: it cannot be filled")
+        else:
+            lines = self.session(place, policy, 0, ends=3)
+            ballast.unlink()
+            run("sync", "-f", place.where)
+            lines += self.session(place, policy, 2)
+            self.ledger.write_bytes(lines)
+            place.umount()
+            place.mount()
+            told = self.check(place, policy, name)
+            if told is not None:
+                ok(f"{name}: {told}")
         place.umount()
 
 
@@ -405,8 +396,8 @@ def main(words):
         else:
             seconds = int(os.environ.get("BINLOG_FILESYSTEM_SECONDS", "600"))
             for kind in kinds:
-                tests.full_disk(kind)
                 for policy in POLICIES:
+                    tests.full_disk(kind, policy)
                     for late in [False, True]:
                         tests.failing_store(kind, policy, late)
             for kind in kinds:

@@ -5,7 +5,7 @@
      workload check LOG LEDGER          durable <= readable <= taken, ids 1, 2, 3 ..., before and after a writer went on
 
    Ledger: "taken ID" before an append that is going to give ids up to this one; "durable ID" when all up to this id were
-   acknowledged; "found ID" when a writer goes on behind this record; "full", "error STATUS". Each line is a write(2) of its
+   acknowledged; "found ID" when a writer goes on behind this record; "error STATUS". Each line is a write(2) of its
    own. The first ends with 0, or with 3 when a call failed; the second with 0 unless a promise was broken. */
 #include "../c/check.h"
 
@@ -41,9 +41,9 @@ static uint64_t taken = 0;
 static uint8_t room[5][LONGEST];
 
 /* Goes on, or ends the program. */
-static void must(binlog_status status, binlog_error *err) {
+static void must(binlog_status status, binlog_error **err) {
   if (status == BINLOG_OK) return;
-  ledger("error %s: %s\n", binlog_status_name(status), err == NULL ? "" : binlog_error_message(err));
+  ledger("error %s: %.300s\n", binlog_status_name(status), *err == NULL ? "" : binlog_error_message(*err));
   exit(3);
 }
 
@@ -52,7 +52,7 @@ static void note(void) {
   static uint64_t told = 0;
   binlog_error *err = NULL;
   binlog_position position;
-  must(binlog_writer_position(writer, &position, &err), err);
+  must(binlog_writer_position(writer, &position, &err), &err);
   CHECK(position.durable_id <= position.flushed_id && position.flushed_id <= position.appended_id);
   if (position.durable_id > told) ledger("durable %llu\n", (unsigned long long)position.durable_id);
   if (position.durable_id > told) told = position.durable_id;
@@ -70,8 +70,8 @@ static void append(size_t n, uint32_t type) {
     records[i].data = room[i];
     records[i].len = payload_of(taken + 1 + i, room[i]);
   }
-  if (n == 1) must(binlog_writer_append(writer, type, room[0], records[0].len, &id, &err), err);
-  else must(binlog_writer_append_batch(writer, records, n, &id, &err), err);
+  if (n == 1) must(binlog_writer_append(writer, type, room[0], records[0].len, &id, &err), &err);
+  else must(binlog_writer_append_batch(writer, records, n, &id, &err), &err);
   CHECK(id == taken + 1);
   taken += n;
   note();
@@ -79,7 +79,7 @@ static void append(size_t n, uint32_t type) {
 
 static void call(binlog_status (*function)(binlog_writer *, binlog_error **), int makes_durable) {
   binlog_error *err = NULL;
-  must(function(writer, &err), err);
+  must(function(writer, &err), &err);
   note();
   if (makes_durable) ledger("durable %llu\n", (unsigned long long)taken);
 }
@@ -116,8 +116,8 @@ static void open_log(const char *log, const char *policy) {
     options.flags = BINLOG_WRITER_BACKGROUND;
   }
   is_file = strcmp(policy, "file") == 0;
-  must((is_file ? binlog_writer_open_file : binlog_writer_open)(log, &options, &writer, &err), err);
-  must(binlog_writer_position(writer, &position, &err), err);
+  must((is_file ? binlog_writer_open_file : binlog_writer_open)(log, &options, &writer, &err), &err);
+  must(binlog_writer_position(writer, &position, &err), &err);
   taken = position.appended_id;
   ledger("found %llu\n", (unsigned long long)taken);
 }
@@ -130,7 +130,7 @@ static void session(const char *log, const char *policy) {
   for (int i = 0; i < 3; i++) append(1, 1);
   call(binlog_writer_flush, 0);
   append(1, 3);
-  must(binlog_writer_type(writer, "an order", "text/plain", &type, &err), err);
+  must(binlog_writer_type(writer, "an order", "text/plain", &type, &err), &err);
   append(1, type);
   append(3, 1);
   call(binlog_writer_sync, 1);
@@ -143,7 +143,7 @@ static void session(const char *log, const char *policy) {
   append(1, 1);
   if (taken % 3 == 0) call(binlog_writer_sync, 1);
   for (int i = 0; i < 20; i++) append(1, 1);
-  must(binlog_writer_close(writer, &err), err);
+  must(binlog_writer_close(writer, &err), &err);
   ledger("durable %llu\n", (unsigned long long)taken);
 }
 
