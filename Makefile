@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -90,8 +90,9 @@ java-test: build ## Tests and examples of the Java binding on each JDK of the ma
 conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) ## Every language reads the golden files, and writes, reads and follows what the others do.
 	tests/conformance/run.py
 
-system-tests: build ## Failing system calls and full disks under the built library; mounting small file systems needs root.
+system-tests: build ## Failing system calls, full disks and failing devices under the built library; mounting small file systems needs root.
 	tests/system/run.sh
+	tests/filesystems/run.py --quick
 
 rolling-tests: build ## Random sequences with false clocks, DST nights, failing hooks and kills under the built library, against a model.
 	tests/rolling_model/run.py
@@ -128,7 +129,7 @@ abi-test: build ## Functions, structs and constants against packaging/abi, and t
 	packaging/abi/compare.sh
 	tests/install/abi.sh
 
-soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
+soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
 	    --test index --test salvage --test full_disk --lib || exit 1; \
@@ -140,6 +141,10 @@ soak: build soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, ra
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 	tests/rolling_model/run.py --sequences 20000 --first 1000
 	python3 tests/defects/run.py
+
+# BINLOG_FILESYSTEM_SECONDS says for how long.
+soak-filesystems: build ## Power cuts, full disks and failing devices on real ext4, XFS and btrfs (10 minutes); needs root, installs their tools.
+	tests/filesystems/run.py
 
 soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.
 	fuzz/soak.sh 90

@@ -5,10 +5,11 @@ mod common;
 mod power;
 
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use binlog::io::{Access, Directory, Operation, PowerDirectory, Survival};
+use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
 use binlog::{Kind, Lag, Reader, ReaderMode, Writer, WriterOptions};
+use common::interposed::Interposed;
 use common::*;
 use power::*;
 
@@ -237,6 +238,76 @@ fn an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk()
         ledger.acknowledged(&writer, writer.sync()).unwrap();
         check_all(machine, &ledger, what);
     });
+}
+
+#[test]
+fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+    (0..20).for_each(|id| assert!(writer.append(1, &payload(900, id)).is_ok()));
+    writer.flush().unwrap();
+    let name = "default.0000000001.binlog";
+    let left = directory.contents(name).unwrap();
+    std::mem::forget(writer);
+    // The next process does not know the locks of the first one.
+    let next = MemoryDirectory::new();
+    next.set_contents(name, left.clone());
+    let (mut interposed, writes) = (Interposed::around(Arc::new(next)), Arc::new(Mutex::new(vec![])));
+    let seen = writes.clone();
+    interposed.on_bytes = Some(Arc::new(move |file: &str, bytes: &mut [u8]| {
+        if file == name {
+            seen.lock().unwrap().push(bytes.to_vec());
+        }
+    }));
+    let writer = Writer::open_in(Arc::new(interposed), options()).unwrap();
+    let anew = || std::mem::take(&mut *writes.lock().unwrap()).iter().any(|bytes| bytes[..] == left[..]);
+    writer.append(1, b"behind").unwrap();
+    writer.flush().unwrap();
+    assert!(!anew(), "opening and flushing are as quick as they were");
+    writer.sync().unwrap();
+    assert!(anew());
+    writer.append(1, b"more").unwrap();
+    writer.sync().unwrap();
+    assert!(!anew());
+}
+
+#[test]
+fn a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable()
+{
+    let first = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(first.clone()), options()).unwrap();
+    writer.append(1, b"one").unwrap();
+    // Nothing is written behind the roll that could say that the first segment is durable.
+    writer.roll().unwrap();
+    std::mem::forget(writer);
+    let reader = Reader::open_in(Arc::new(first.clone()), binlog::ReaderOptions::default()).unwrap();
+    let log_id: String = reader.segments()[0].log_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let lefts = [
+        (String::new(), true),
+        (format!("left {log_id} 1 2\n"), false),
+        (format!("left {log_id} 1 1\n"), true),
+        (format!("left {} 1 2\n", "0".repeat(32)), true),
+    ];
+    for (left, refused) in lefts {
+        let mut messages = vec![];
+        for n in 0.. {
+            let directory = MemoryDirectory::new();
+            for name in ["default.0000000001.binlog", "default.0000000002.binlog"] {
+                directory.set_contents(name, first.contents(name).unwrap());
+            }
+            directory.set_contents("default.lock", format!("1\n{left}").into_bytes());
+            let fault = Fault { from: n, times: 1, errno: 13, only: Some(Operation::Open) };
+            directory.set_fault(Some(fault));
+            let opened = Writer::open_in(Arc::new(directory.clone()), options());
+            if directory.operations() <= n {
+                assert!(opened.is_ok());
+                break;
+            }
+            messages.extend(opened.err().map(|e| e.to_string()));
+        }
+        let told = messages.iter().any(|message| message.contains("written anew"));
+        assert_eq!(told, refused, "{left:?}: {messages:?}");
+    }
 }
 
 #[test]

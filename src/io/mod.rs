@@ -4,6 +4,7 @@
 //! which fails at the n-th operation, or loses power there.
 
 pub mod clock;
+mod direct;
 mod fork;
 mod group;
 mod held;
@@ -78,6 +79,15 @@ pub trait File: Send + Sync {
     fn identity(&self) -> Result<Option<Identity>> {
         Ok(None)
     }
+
+    /// As [`Self::read_at`], but what the disk has, whatever the system's page cache shows; `None` where nobody can tell.
+    fn read_disk(&self, _buffer: &mut [u8], _offset: u64) -> Result<Option<usize>> {
+        Ok(None)
+    }
+
+    /// Has the page cache give up the whole pages between two offsets that are not waiting to be written, so that the next
+    /// write there begins with what the disk has. Only a hint.
+    fn forget(&self, _range: Range<u64>) {}
 
     /// Whether each read is a request to another machine, so that [`Self::will_need`] is worth a thought.
     fn is_far(&self) -> bool {

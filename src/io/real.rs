@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::held::Held;
-use super::{limit, lock, open, Access, Directory, File, FileFacts, Identity, Rights};
+use super::{direct, limit, lock, open, Access, Directory, File, FileFacts, Identity, Rights};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -243,6 +243,14 @@ impl File for RealFile {
 
     fn is_locked(&self) -> Result<bool> {
         lock::is_locked(&self.file)
+    }
+
+    fn read_disk(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>> {
+        direct::read(&self.file, buffer, offset)
+    }
+
+    fn forget(&self, range: std::ops::Range<u64>) {
+        direct::forget(&self.file, range);
     }
 
     fn identity(&self) -> Result<Option<Identity>> {

@@ -61,6 +61,7 @@ pub(crate) fn make_earlier_durable(
         inherited.renew()?;
         let segment = &inherited.segment;
         segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
+        inherited.prove(|| ())?;
     }
     Ok(())
 }
@@ -88,7 +89,8 @@ fn to_renew(
         Err(e) if e.kind() == Kind::NotFound => Ok(None),
         Err(e) if matches!(e.os_code(), Some(libc::EACCES | libc::EPERM | libc::EROFS)) => {
             // A log says where it goes on when its segments are durable, before a hook may do anything to them.
-            if left.is_some_and(|left| left.sequence >= told.sequence && left.next_id > told.last_id) {
+            let is_ours = |left: &&Left| left.log_id == segment.header.log_id;
+            if left.filter(is_ours).is_some_and(|left| left.sequence >= told.sequence && left.next_id > told.last_id) {
                 return Ok(Some(Inherited::to_be_synced(segment.clone())));
             }
             Err(e.because("the end of the segment may not be on the disk, and has to be written anew"))

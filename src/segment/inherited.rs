@@ -2,7 +2,8 @@
 //!
 //! The page cache shows it, but after a failed fsync that says nothing about the disk: the system has taken the pages for
 //! clean, and no later fsync writes them. Whether there was one nobody can ask. So the bytes are written anew where they
-//! are, before a sync may count them.
+//! are, before a sync may count them, and then read past the page cache: on ext4 a page whose write has failed once reaches
+//! the disk only when it is given up and read anew.
 
 use std::sync::Arc;
 
@@ -16,6 +17,10 @@ use crate::io;
 
 /// Bytes that are read and written at a time.
 const PIECE: usize = 1 << 20;
+/// Bytes that are given up at a time: the system does so with what lies between two multiples of this, in pages of any size.
+const GIVEN_UP: u64 = 4 << 20;
+/// How often that is tried: somebody else may be using a page.
+const TRIES: usize = 3;
 
 /// Bytes of a segment that no writer has seen durable.
 pub(crate) struct Inherited {
@@ -36,15 +41,82 @@ impl Inherited {
         Inherited { segment, from: 0, end: 0 }
     }
 
-    /// Writes the bytes anew, the same ones at the same place, so that the next sync of the file makes them durable.
+    /// Writes the bytes anew, the same ones at the same place, for the next sync of the file.
     ///
     /// # Errors
     /// What the system says, and [`crate::Kind::Corrupt`] when the bytes are no longer those that were written: the
     /// system has dropped what it had not brought to the disk. They are as they were then, whatever was written.
     pub fn renew(&self) -> Result<()> {
-        let mut pieces =
-            Pieces { segment: &self.segment, next: self.from, end: self.end, buffer: vec![], used: 0, have: 0 };
-        let start = self.segment.start;
+        self.go_through(Way::Anew).map(drop)
+    }
+
+    /// Sees that the disk has the bytes, which were written anew and synced. What it has not is written once more in pages
+    /// that the system has given up before; nobody else may write to the last of them while what `hold_writes` returns
+    /// lives.
+    ///
+    /// # Errors
+    /// As [`Self::renew`], and [`crate::Kind::Io`] when the disk does not take the bytes.
+    pub fn prove<G>(&self, hold_writes: impl Fn() -> G) -> Result<()> {
+        if self.from >= self.end {
+            return Ok(());
+        }
+        let failed = |e: std::io::Error| Error::io(&e, "read").at(&self.segment.path);
+        let can_tell = self.segment.file.read_disk(&mut [0], self.from).map_err(failed)?.is_some();
+        for _ in 0..TRIES {
+            if can_tell && self.is_on_disk()? {
+                return Ok(());
+            }
+            self.mend(&hold_writes)?;
+            if !can_tell {
+                return Ok(());
+            }
+        }
+        match self.is_on_disk()? {
+            true => Ok(()),
+            false => {
+                let reason = "what an earlier writer left here was written anew and synced, and is not on the disk";
+                Err(Error::new(crate::Kind::Io, reason).at_offset(&self.segment.path, self.from))
+            }
+        }
+    }
+
+    fn is_on_disk(&self) -> Result<bool> {
+        // A damaged index is damaged there too.
+        let damaged = self.go_through(Way::Cached)?;
+        Ok(self.go_through(Way::Disk).is_ok_and(|there| there == damaged))
+    }
+
+    /// Writes the bytes in pages that were given up before. If the process is killed between the two, which is a few
+    /// microseconds, bytes are gone that were never durable, and of which the disk has refused a write.
+    fn mend<G>(&self, hold_writes: impl Fn() -> G) -> Result<()> {
+        let file = &self.segment.file;
+        let failed = |e: &std::io::Error, doing: &str, at| Error::io(e, doing).at_offset(&self.segment.path, at);
+        let sync = || file.sync_data().map_err(|e| failed(&e, "sync", self.from));
+        let mut buffer = vec![];
+        let mut at = self.from / GIVEN_UP * GIVEN_UP;
+        while at < self.end {
+            let (from, next) = (at.max(self.from), at + GIVEN_UP);
+            let held = (next >= self.end).then(&hold_writes);
+            // What waits to be written is not given up.
+            if held.is_some() {
+                sync()?;
+            }
+            let len = file.len().map_err(|e| failed(&e, "stat", at))?;
+            buffer.resize((next.min(len).saturating_sub(from)) as usize, 0);
+            let n = io::read_full(&**file, &mut buffer, from).map_err(|e| failed(&e, "read", from))?;
+            file.forget(at..next);
+            io::write_full(&**file, &[&buffer[..n]], from)
+                .map_err(|(done, e)| failed(&e, "write anew", from + done))?;
+            at = next;
+        }
+        sync()
+    }
+
+    /// Verifies all of it; returns how many damaged INDEX blocks are there, which everybody passes over.
+    fn go_through(&self, way: Way) -> Result<usize> {
+        let (next, end) = (self.from, self.end);
+        let mut pieces = Pieces { segment: &self.segment, way, next, end, buffer: vec![], used: 0, have: 0 };
+        let (start, mut damaged) = (self.segment.start, 0);
         if self.from < start.min(self.end) {
             let mut bytes = vec![];
             pieces.each(start - self.from, |piece| bytes.extend_from_slice(piece))?;
@@ -55,15 +127,15 @@ impl Inherited {
         }
         while pieces.offset() < self.end {
             let at = pieces.offset();
-            if let Some(reason) = self.block(&mut pieces)? {
+            if let Some(reason) = self.block(&mut pieces, &mut damaged)? {
                 return Err(self.changed(at, &reason));
             }
         }
-        Ok(())
+        Ok(damaged)
     }
 
     /// Passes over a block; says what is wrong with it.
-    fn block(&self, pieces: &mut Pieces<'_>) -> Result<Option<Malformed>> {
+    fn block(&self, pieces: &mut Pieces<'_>, damaged: &mut usize) -> Result<Option<Malformed>> {
         let (marker, at) = (self.segment.header.marker, pieces.offset());
         let short = || Ok(Some(Malformed::Short("block")));
         if self.end - at < HEADER as u64 {
@@ -92,9 +164,11 @@ impl Inherited {
             sum.update(bytes);
             sums.extend_from_slice(&bytes[..bytes.len().min(sums_len - sums.len())]);
         })?;
-        // An index that is damaged is passed over by everybody.
-        if sum.finalize() != header.meta_crc && header.kind != BlockKind::Index {
-            return Ok(Some(Malformed::Checksum("list of entries of the block")));
+        if sum.finalize() != header.meta_crc {
+            match header.kind {
+                BlockKind::Index => *damaged += 1,
+                _ => return Ok(Some(Malformed::Checksum("list of entries of the block"))),
+            }
         }
         let (mut page, mut number, mut bad) = (Vec::with_capacity(PAGE), 0, None);
         let mut left = header.payload_stored as usize;
@@ -124,9 +198,21 @@ impl Inherited {
     }
 }
 
-/// The bytes of a part of a file, which are written back as they are read.
+/// Where bytes come from, and what is done with them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// As the system shows them.
+    Cached,
+    /// So, and they are written back.
+    Anew,
+    /// As the disk has them.
+    Disk,
+}
+
+/// The bytes of a part of a file.
 struct Pieces<'a> {
     segment: &'a Segment,
+    way: Way,
     /// Offset behind what was read.
     next: u64,
     end: u64,
@@ -145,7 +231,7 @@ impl Pieces<'_> {
     fn each(&mut self, mut len: u64, mut show: impl FnMut(&[u8])) -> Result<()> {
         while len > 0 {
             if self.used == self.have {
-                self.renew_next()?;
+                self.read_next()?;
             }
             let n = len.min((self.have - self.used) as u64) as usize;
             show(&self.buffer[self.used..self.used + n]);
@@ -155,18 +241,24 @@ impl Pieces<'_> {
         Ok(())
     }
 
-    fn renew_next(&mut self) -> Result<()> {
+    fn read_next(&mut self) -> Result<()> {
         let failed = |e: &std::io::Error, doing: &str, at| Error::io(e, doing).at_offset(&self.segment.path, at);
         let want = (self.end - self.next).min(PIECE as u64) as usize;
         self.buffer.resize(want, 0);
-        let n = io::read_full(&*self.segment.file, &mut self.buffer, self.next)
-            .map_err(|e| failed(&e, "read", self.next))?;
+        let file = &self.segment.file;
+        let n = match self.way {
+            Way::Disk => file.read_disk(&mut self.buffer, self.next).map(Option::unwrap_or_default),
+            _ => io::read_full(&**file, &mut self.buffer, self.next),
+        };
+        let n = n.map_err(|e| failed(&e, "read", self.next))?;
         if n < want || n == 0 {
             let reason = "the file has become shorter than it was when the log was opened";
             return Err(Error::corrupt(reason).at_offset(&self.segment.path, self.next + n as u64));
         }
-        io::write_full(&*self.segment.file, &[&self.buffer], self.next)
-            .map_err(|(done, e)| failed(&e, "write anew", self.next + done))?;
+        if self.way == Way::Anew {
+            io::write_full(&**file, &[&self.buffer], self.next)
+                .map_err(|(done, e)| failed(&e, "write anew", self.next + done))?;
+        }
         self.next += n as u64;
         (self.used, self.have) = (0, n);
         Ok(())

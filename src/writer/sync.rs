@@ -145,23 +145,20 @@ impl Shared {
                 self.report(&error);
             }
         }
+        // One after the other, so that no later segment is on the disk before them.
         for from_before in &*inherited {
-            if let Err(error) = from_before.renew() {
+            from_before.renew().map_err(|error| match error.kind() {
                 // Nothing was lost for want of space, and nothing was synced: the next sync tries again.
-                return Err(if error.kind() == Kind::NoSpace { error } else { self.fail(error) });
-            }
+                Kind::NoSpace => error,
+                _ => self.fail(error),
+            })?;
+            self.sync_file(&from_before.segment)?;
+            from_before.prove(|| self.output.lock()).map_err(|error| self.fail(error))?;
         }
-        let before = inherited.iter().map(|from_before| &from_before.segment);
-        let mut files: Vec<Arc<Segment>> = before.cloned().collect();
-        for segment in point.retired.iter().map(|retired| &retired.segment).chain([&point.current]) {
-            if !files.iter().any(|file| Arc::ptr_eq(file, segment)) {
-                files.push(segment.clone());
-            }
-        }
-        for segment in &files {
-            if let Err(e) = segment.file.sync_data() {
-                return Err(self.fail(Error::io(&e, "sync").at(&segment.path)));
-            }
+        let is_synced = |segment: &&Arc<Segment>| inherited.iter().any(|before| Arc::ptr_eq(&before.segment, segment));
+        let files = point.retired.iter().map(|retired| &retired.segment).chain([&point.current]);
+        for segment in files.filter(|segment| !is_synced(segment)) {
+            self.sync_file(segment)?;
         }
         inherited.clear();
         let mut output = self.output.lock();
@@ -184,6 +181,10 @@ impl Shared {
         self.durable.fetch_max(point.id, Ordering::AcqRel);
         self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);
         Ok(())
+    }
+
+    fn sync_file(&self, segment: &Segment) -> Result<()> {
+        segment.file.sync_data().map_err(|e| self.fail(Error::io(&e, "sync").at(&segment.path)))
     }
 
     /// The error of a write, which may come from the fsync of the directory in which the next segment was created: then

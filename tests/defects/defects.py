@@ -17,8 +17,8 @@ DEFECTS = [
     defect(
         "sync without fdatasync",
         "src/writer/sync.rs",
-        "if let Err(e) = segment.file.sync_data() {",
-        "if let Err(e) = Ok::<(), std::io::Error>(()) {",
+        "        segment.file.sync_data().map_err(|e| self.fail",
+        "        Ok(()).map_err(|e: std::io::Error| self.fail",
         POWER,
     ),
     defect(
@@ -38,8 +38,8 @@ DEFECTS = [
     defect(
         "durable is told before the fdatasync",
         "src/writer/sync.rs",
-        "        for segment in &files {",
-        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in &files {",
+        "        for segment in files.filter(",
+        "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in files.filter(",
         "power_loss::a_sync_beside_appends_acknowledges_only_what_it_has_written",
     ),
     defect(
@@ -59,8 +59,8 @@ DEFECTS = [
     defect(
         "what an earlier writer left is synced as the page cache shows it",
         "src/writer/sync.rs",
-        "if let Err(error) = from_before.renew() {",
-        "if let Err(error) = Ok::<(), Error>(()) {",
+        "            from_before.prove(|| self.output.lock()).map_err(|error| self.fail(error))?;",
+        "",
         "failed_sync::what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed",
         "failed_sync::so_it_is_in_a_log_that_is_one_file",
     ),
@@ -72,10 +72,31 @@ DEFECTS = [
         "failed_sync::so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close",
     ),
     defect(
+        "a page whose write has failed is written again without being given up",
+        "src/segment/inherited.rs",
+        "            file.forget(at..next);\n",
+        "",
+        "failed_sync::what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_failed",
+    ),
+    defect(
+        "the tail that an earlier writer left is not written anew",
+        "src/writer/sync.rs",
+        "            from_before.renew().map_err(",
+        "            Ok(()).map_err(",
+        "failed_sync::the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not",
+    ),
+    defect(
+        "a later segment is on the disk before what was left in those before it",
+        "src/log/target.rs",
+        "            inherited.reverse();\n",
+        "",
+        "failed_sync::so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there",
+    ),
+    defect(
         "bytes are written anew without a look at their checksums",
         "src/segment/inherited.rs",
-        "            if let Some(reason) = self.block(&mut pieces)? {",
-        "            if let Some(reason) = self.block(&mut pieces)?.filter(|_| at == 0) {",
+        "            if let Some(reason) = self.block(&mut pieces, &mut damaged)? {",
+        "            if let Some(reason) = self.block(&mut pieces, &mut damaged)?.filter(|_| at == 0) {",
         "failed_sync::bytes_that_the_system_has_dropped_before_they_were_written_anew_fail_the_sync",
     ),
     defect(
@@ -134,6 +155,13 @@ DEFECTS = [
         "        inode.new_len = false;",
         "        inode.new_len = false;\n        inode.lost.clear();",
         "lib::io::power::tests::a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes",
+    ),
+    defect(
+        "a closed segment that cannot be written anew is believed to be durable",
+        "src/log/earlier.rs",
+        "            if left.filter(is_ours).is_some_and(|left| left.sequence >= told.sequence && left.next_id > told.last_id) {",
+        "            if left.is_none_or(|left| is_ours(&left) || left.next_id > told.last_id) {",
+        "failed_sync::a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable",
     ),
     # Writing.
     defect(
@@ -289,8 +317,8 @@ DEFECTS = [
     defect(
         "a segment that a failed open has closed is never shown to its hooks",
         "src/writer/close.rs",
-        "        let steps = std::mem::take(&mut self.shared.output.lock().steps);\n",
-        "        let steps = vec![];\n",
+        "        self.shared.post(&mut self.shared.output.lock());\n",
+        "        self.shared.output.lock().steps.clear();\n",
         "failed_open::a_segment_that_a_failed_open_closed_is_seen_by_its_hooks",
     ),
     # Files of others, forks, rights.

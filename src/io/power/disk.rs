@@ -1,6 +1,7 @@
 //! The files of a machine: as the running system sees them, as they are durable, and what was done in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 pub const PAGE: usize = 4096;
 
@@ -29,8 +30,10 @@ pub struct Inode {
     pub durable: Vec<u8>,
     /// Everything since the last sync that is not on the disk for sure, in order.
     pub changes: Vec<Change>,
-    /// Pages that a failed sync has marked clean: the running system shows them, and no later sync writes them unless
-    /// they are written again.
+    /// Pages that were written since the last sync, whether it failed or not.
+    dirty: BTreeSet<usize>,
+    /// Pages that a failed sync has marked clean: the running system shows them, and no later sync brings them to the
+    /// disk, until they are given up and written again.
     lost: BTreeSet<usize>,
     /// The length is not what is durable, and the next sync makes it so.
     new_len: bool,
@@ -137,11 +140,9 @@ impl Disk {
 
     /// Makes durable what is dirty. What an earlier sync has failed to write stays as uncertain as it was.
     pub fn sync(&mut self, inode: usize) {
-        let Inode { now, durable, changes, lost, new_len, .. } = &mut self.inodes[inode];
-        let mut synced = now.clone();
-        for &page in lost.iter() {
-            put(&mut synced, page, &page_of(durable, page));
-        }
+        let mut synced = self.inodes[inode].on_disk();
+        let Inode { now, durable, changes, lost, new_len, dirty, .. } = &mut self.inodes[inode];
+        dirty.clear();
         let len = if std::mem::take(new_len) { now.len() } else { durable.len().min(now.len()) };
         let written = (0..now.len().div_ceil(PAGE)).rev().find(|page| !lost.contains(page));
         synced.resize(len.max(written.map_or(0, |page| now.len().min((page + 1) * PAGE))), 0);
@@ -154,7 +155,7 @@ impl Disk {
     /// disk nobody knows.
     pub fn fail_sync(&mut self, inode: usize) {
         let inode = &mut self.inodes[inode];
-        inode.lost.extend(inode.changes.iter().flat_map(|change| change.pages.iter().map(|(page, _)| *page)));
+        inode.lost.append(&mut inode.dirty);
         inode.new_len = false;
     }
 }
@@ -179,9 +180,31 @@ impl NameChange {
 }
 
 impl Inode {
+    /// What a read past the page cache shows: it waits for what is being written.
+    pub fn on_disk(&self) -> Vec<u8> {
+        let mut bytes = self.now.clone();
+        for &page in &self.lost {
+            put(&mut bytes, page, &page_of(&self.durable, page));
+        }
+        bytes.truncate(self.now.len());
+        bytes
+    }
+
+    /// The system gives up the pages in a part of the file that it takes for written.
+    pub fn forget(&mut self, part: Range<usize>) {
+        let disk = self.on_disk();
+        let pages = part.start.div_ceil(PAGE)..part.end / PAGE;
+        for page in pages.filter(|page| !self.dirty.contains(page)) {
+            if self.lost.remove(&page) {
+                put(&mut self.now, page, &page_of(&disk, page));
+            }
+        }
+        self.now.truncate(disk.len());
+    }
+
     fn note(&mut self, time: usize, from: usize, to: usize) {
         let pages = from / PAGE..to.div_ceil(PAGE);
-        self.lost.retain(|page| !pages.contains(page));
+        self.dirty.extend(pages.clone());
         let pages = pages.map(|page| (page, page_of(&self.now, page))).collect();
         self.changes.push(Change { time, len: self.now.len(), pages });
     }

@@ -4,7 +4,7 @@
 //! The rules are those that POSIX gives, and no file system's kinder ones: contents and length of a file are durable
 //! when its `sync_data` has returned, names when the directory's `sync` has. Everything else may be there or not, page by
 //! page and name by name. A sync that fails leaves the pages as the running system shows them, and clean: no later sync
-//! writes them, unless they are written again.
+//! writes them, not even when they are written again, as on ext4, until the system has given them up.
 
 mod disk;
 mod survive;
@@ -299,6 +299,20 @@ impl File for Handle {
     fn is_locked(&self) -> Result<bool> {
         let holder = self.pass(Operation::Open)?.disk.inode(self.inode).holder;
         Ok(holder.is_some_and(|holder| holder != self.number))
+    }
+
+    fn read_disk(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>> {
+        let bytes = self.pass(Operation::Read)?.disk.inode(self.inode).on_disk();
+        let from = bytes.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+        let n = buffer.len().min(bytes.len() - from);
+        buffer[..n].copy_from_slice(&bytes[from..from + n]);
+        Ok(Some(n))
+    }
+
+    fn forget(&self, range: std::ops::Range<u64>) {
+        if let Ok(mut state) = self.pass(Operation::Read) {
+            state.disk.inode_mut(self.inode).forget(range.start as usize..range.end as usize);
+        }
     }
 
     fn identity(&self) -> Result<Option<Identity>> {

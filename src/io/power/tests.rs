@@ -182,9 +182,20 @@ fn a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes() {
         |survival| left(&directory, survival, "f").unwrap().chunks(4096).map(|page| page[0]).collect::<Vec<_>>();
     assert_eq!(pages(Survival::Nothing), [1, 1, 1, 0, 3]);
     // The same bytes at the same place.
-    put(&directory, "f", &[2; 4096 + 1], 4096);
+    put(&directory, "f", &[2; 2 * 4096], 4096);
+    file.sync_data().unwrap();
+    assert_eq!(pages(Survival::Nothing), [1, 1, 1, 0, 3]);
+    let mut there = [0; 5 * 4096];
+    assert_eq!(file.read_disk(&mut there, 0).unwrap(), Some(5 * 4096), "a read past the cache tells");
+    assert_eq!([there[4096], there[3 * 4096], there[4 * 4096]], [1, 0, 3]);
+    // Given up before: whole pages, which nothing waits to be written to.
+    put(&directory, "f", &[2; 1], 3 * 4096);
+    file.forget(4095..4 * 4096);
+    assert_eq!(shown()[4096..4 * 4096], [[1; 4096], [1; 4096], [2; 4096]].concat());
+    put(&directory, "f", &[2; 2 * 4096], 4096);
     file.sync_data().unwrap();
     assert_eq!(pages(Survival::Nothing), [1, 2, 2, 0, 3]);
+    file.forget(0..5 * 4096);
     put(&directory, "f", &[2; 4096], 3 * 4096);
     file.sync_data().unwrap();
     assert_eq!(left(&directory, Survival::Nothing, "f").unwrap(), shown());
