@@ -44,7 +44,7 @@
 /** Another writer has the log open, or somebody else ships it. */
 #define BINLOG_E_LOCKED (-5)
 
-/** A record, a batch or a buffer is over its limit. */
+/** A record, a batch, a buffer or a block is over its limit. */
 #define BINLOG_E_TOO_LARGE (-6)
 
 /** This build, this format version or this kind of log cannot do it. */
@@ -92,7 +92,10 @@
 /** binlog_record.flags: one of the library's own events. */
 #define BINLOG_RECORD_EVENT 2
 
-/** binlog_record.flags: only headers are read; data is NULL and len is the payload's length nevertheless. */
+/**
+ * binlog_record.flags: only headers are read, of records and of events; data is NULL and len is the payload's length
+ * nevertheless.
+ */
 #define BINLOG_RECORD_NO_PAYLOAD 4
 
 /** Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own. */
@@ -1275,7 +1278,7 @@ binlog_status binlog_writer_close(struct binlog_writer *writer,
  * policy carries it further. Any thread.
  *
  * Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
- * BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
+ * BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written, before the record is taken, so that appending it
  * again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
  * asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
  * BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
@@ -1500,7 +1503,8 @@ binlog_status binlog_cursor_open(struct binlog_reader *reader,
  * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
  * binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
  * segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
- * and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
+ * and again in every later call; BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
+ * may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
  */
 binlog_status binlog_cursor_next(struct binlog_cursor *cursor,
                                  struct binlog_record *out,
@@ -1555,8 +1559,8 @@ binlog_status binlog_cursor_next_batch(struct binlog_cursor *cursor,
 
 /**
  * Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
- * bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
- * record fits: the message says how many bytes it takes, and it is not lost.
+ * bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE also when not even the next
+ * record fits: the message says how many bytes it takes, and it is not lost. binlog_cursor_next tells which of the two it is.
  */
 binlog_status binlog_cursor_read_packed(struct binlog_cursor *cursor,
                                         void *buf,

@@ -16,7 +16,7 @@ pub enum Kind {
     NotFound,
     /// Another writer has the log open.
     Locked,
-    /// A record, a batch or a buffer is over its limit.
+    /// A record, a batch, a buffer or a block is over its limit.
     TooLarge,
     /// This build, this format version or this kind of log cannot do it.
     Unsupported,

@@ -63,7 +63,8 @@ pub unsafe extern "C" fn binlog_cursor_open(
 /// Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
 /// binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
 /// segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
-/// and again in every later call; BINLOG_E_IO when reading fails, and may be tried again.
+/// and again in every later call; BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
+/// may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
 ///
 /// # Safety
 /// `cursor` is NULL or open and used by this thread alone, `out` is writable, `err` NULL or writable.
@@ -216,8 +217,8 @@ pub unsafe extern "C" fn binlog_cursor_next_batch(
 }
 
 /// Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
-/// bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE when not even the next
-/// record fits: the message says how many bytes it takes, and it is not lost.
+/// bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE also when not even the next
+/// record fits: the message says how many bytes it takes, and it is not lost. binlog_cursor_next tells which of the two it is.
 ///
 /// # Safety
 /// As for binlog_cursor_next; `buf` has `cap` writable bytes, `len_out` and `n_out` are writable.

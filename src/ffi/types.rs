@@ -31,7 +31,7 @@ pub const BINLOG_E_CORRUPT: i32 = -3;
 pub const BINLOG_E_NOT_FOUND: i32 = -4;
 /// Another writer has the log open, or somebody else ships it.
 pub const BINLOG_E_LOCKED: i32 = -5;
-/// A record, a batch or a buffer is over its limit.
+/// A record, a batch, a buffer or a block is over its limit.
 pub const BINLOG_E_TOO_LARGE: i32 = -6;
 /// This build, this format version or this kind of log cannot do it.
 pub const BINLOG_E_UNSUPPORTED: i32 = -7;
@@ -63,7 +63,8 @@ pub const BINLOG_CODEC_ZSTD: u32 = 2;
 pub const BINLOG_RECORD_TIME: u32 = 1;
 /// binlog_record.flags: one of the library's own events.
 pub const BINLOG_RECORD_EVENT: u32 = 2;
-/// binlog_record.flags: only headers are read; data is NULL and len is the payload's length nevertheless.
+/// binlog_record.flags: only headers are read, of records and of events; data is NULL and len is the payload's length
+/// nevertheless.
 pub const BINLOG_RECORD_NO_PAYLOAD: u32 = 4;
 
 /// Types from here on were given for a name by binlog_writer_type. Numbers below are the user's own.

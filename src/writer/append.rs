@@ -17,7 +17,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a type number that is not the user's, [`Kind::TooLarge`] for a payload over
-    /// `record_max_bytes`: nothing was taken. When the log cannot be written ([`Kind::NoSpace`], [`Kind::Io`]) an append
+    /// `record_max_bytes`, [`Kind::NoMemory`]: nothing was taken. When the log cannot be written ([`Kind::NoSpace`], [`Kind::Io`]) an append
     /// fails before it takes the record, so trying again repeats nothing; only when a flush or sync that a policy asked
     /// for fails, the record has been taken, and [`Error::record_id`] tells its id. [`Kind::Failed`] after an fsync has
     /// failed. What a full disk leads to is [`crate::FullDisk`]'s to say: the id 0 tells of a record that was dropped.

@@ -10,6 +10,8 @@ POWER_IN_RECOVERY = "power_loss::a_power_cut_during_recovery_loses_nothing_eithe
 POWER_AFTER_KILL = "power_loss::what_the_next_writer_syncs_after_a_kill_survives_a_power_cut_with_all_that_came_before"
 CLOSED_BESIDE_A_SYNC = "hooks::a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called"
 IN_MODEL = "model::ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail"
+    ),
+OUT_OF_MEMORY = "out_of_memory::no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record"
 BY_TIME = "many_segments::a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it"
 
 DEFECTS = [
@@ -162,6 +164,64 @@ DEFECTS = [
         "            if left.filter(is_ours).is_some_and(|left| left.sequence >= told.sequence && left.next_id > told.last_id) {",
         "            if left.is_none_or(|left| is_ours(&left) || left.next_id > told.last_id) {",
         "failed_sync::a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable",
+    ),
+    # Memory.
+    defect(
+        "a batch is appended without having memory for it first",
+        "src/writer/piece.rs",
+        "            self.grow(payload)?;\n",
+        "",
+        OUT_OF_MEMORY,
+    ),
+    defect(
+        "a block for which there was no memory passes for damaged",
+        "src/segment/scanner.rs",
+        "            Malformed::NoMemory(refused) => Bad::Io(refused.into()),",
+        "            Malformed::NoMemory(refused) => Bad::Malformed(Malformed::inconsistent(refused.to_string())),",
+        OUT_OF_MEMORY,
+    ),
+    defect(
+        "a block that could not be listed for want of memory is shown, and once more when it is listed",
+        "src/reader/load.rs",
+        "            Err(Bad::Io(error)) => (Shown::Nothing, Err(Bad::Io(error))),",
+        "            Err(Bad::Io(error)) => return Err(Bad::Io(error)),",
+        OUT_OF_MEMORY,
+    ),
+    defect(
+        "a block takes more memory than the reader's bound",
+        "src/segment/scanner.rs",
+        "        match bytes <= self.segment.block_max_bytes {",
+        "        match bytes <= u64::MAX {",
+        "block_memory::a_block_over_the_bound_is_an_error_with_its_place_and_size_and_the_others_can_be_read",
+    ),
+    defect(
+        "salvage ends at a block over the bound",
+        "src/reader/forward.rs",
+        "                Err(Bad::Io(error)) if error.kind() == Kind::TooLarge && self.salvage.is_some() => {",
+        "                Err(Bad::Io(error)) if error.kind() == Kind::TooLarge && self.past => {",
+        "block_memory::salvage_goes_on_behind_a_block_over_the_bound_and_counts_its_records_as_lost",
+    ),
+    # Events with payloads.
+    defect(
+        "the view of an event with a payload that was not read has its length and no bytes",
+        "src/ffi/cursor.rs",
+        "        data: if headers_only { std::ptr::null() } else { record.payload.as_ptr() },",
+        "        data: if headers_only && !record.is_event() { std::ptr::null() } else { record.payload.as_ptr() },",
+        "event_payloads::a_view_of_the_c_interface_is_never_longer_than_what_is_held",
+    ),
+    defect(
+        "an import leaves the payloads of events behind",
+        "src/import/mod.rs",
+        "&record.metadata, MARK, record.payload)",
+        "&record.metadata, MARK, &[])",
+        "event_payloads::payloads_of_events_are_shown_with_them_and_kept_by_what_writes_a_log_anew",
+    ),
+    defect(
+        "a damaged page that only an event is on is passed over without a word",
+        "src/reader/salvage.rs",
+        "        add(&bad[next..])?;\n",
+        "",
+        "event_payloads::a_damaged_page_that_only_an_event_is_on_is_a_loss_without_records",
     ),
     # Writing.
     defect(
@@ -624,6 +684,16 @@ DEFECTS = [
         "src/writer/append.rs",
         "            true => self.room_in_next_segment(room, count),",
         "            true => Ok(room),",
+    ),
+        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
+        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
+        "        piece.blocks.reserve(1, record.payload_len, record.metadata.1.len())?;\n        piece.blocks.make_room(id, record.payload_len, now);\n"
+        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n",
+        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
+        "        piece.blocks.reserve(1, record.payload_len, record.metadata.1.len())?;\n        piece.blocks.make_room(id, record.payload_len, now);\n"
+        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n"
+        "        if filling.stretch.is_over(now, id + 1, 1) {\n            filling.next_id = id + 1;\n"
+        "            self.turn_if_over(&mut filling, now, 1);\n        }\n",
         "rolling::a_record_never_stands_in_the_segment_of_a_period_that_is_over",
     ),
     defect(

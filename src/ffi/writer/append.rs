@@ -15,7 +15,7 @@ use crate::{Metadata, NewRecord};
 /// policy carries it further. Any thread.
 ///
 /// Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
-/// BINLOG_E_NO_SPACE or BINLOG_E_IO when the log cannot be written, before the record is taken, so that appending it
+/// BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written, before the record is taken, so that appending it
 /// again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
 /// asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
 /// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
