@@ -683,16 +683,6 @@ DEFECTS = [
         "src/writer/append.rs",
         "            true => self.room_in_next_segment(room, count),",
         "            true => Ok(room),",
-    ),
-        "        if filling.stretch.is_over(now, filling.next_id, 1) {\n            self.turn_if_over(&mut filling, now, 1);\n        }\n"
-        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
-        "        piece.blocks.reserve(1, record.payload_len, record.metadata.1.len())?;\n        piece.blocks.make_room(id, record.payload_len, now);\n"
-        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n",
-        "        let piece = self.piece(&mut filling)?;\n        let id = piece.next_id;\n"
-        "        piece.blocks.reserve(1, record.payload_len, record.metadata.1.len())?;\n        piece.blocks.make_room(id, record.payload_len, now);\n"
-        "        piece.blocks.push(&record.at(now), parts.iter().copied());\n"
-        "        if filling.stretch.is_over(now, id + 1, 1) {\n            filling.next_id = id + 1;\n"
-        "            self.turn_if_over(&mut filling, now, 1);\n        }\n",
         "rolling::a_record_never_stands_in_the_segment_of_a_period_that_is_over",
     ),
     defect(
