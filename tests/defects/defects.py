@@ -41,7 +41,7 @@ DEFECTS = [
         "src/writer/sync.rs",
         "        for segment in files.filter(",
         "        self.durable.fetch_max(point.id, Ordering::AcqRel);\n        for segment in files.filter(",
-        "power_loss::a_sync_beside_appends_acknowledges_only_what_it_has_written",
+        "failed_sync::so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there",
     ),
     defect(
         "a failed fsync is tried again",
@@ -83,14 +83,14 @@ DEFECTS = [
         "the tail that an earlier writer left is not written anew",
         "src/writer/sync.rs",
         "            from_before.renew().map_err(",
-        "            Ok(()).map_err(",
+        "            Ok::<(), Error>(()).map_err(",
         "failed_sync::the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not",
     ),
     defect(
         "a later segment is on the disk before what was left in those before it",
         "src/log/target.rs",
-        "            inherited.reverse();\n",
-        "",
+        "        inherited.push(Inherited::new(",
+        "        inherited.insert(0, Inherited::new(",
         "failed_sync::so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there",
     ),
     defect(
