@@ -409,7 +409,7 @@ mod tests {
         for i in 0..50u64 {
             object.put("tag", i * 5000, &[i as u8; 5000]);
             let path = object.path_of(&(i * 5000..(i + 1) * 5000));
-            if let Ok(file) = File::options().write(true).open(path) {
+            if let Ok(file) = fs::File::options().write(true).open(path) {
                 let _ = file.set_times(FileTimes::new().set_modified(old + Duration::from_secs(i)));
             }
         }
@@ -432,7 +432,7 @@ mod tests {
             fs::write(path, b"half").unwrap();
         }
         let old = SystemTime::now() - 2 * STALE;
-        File::options().write(true).open(&left).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
+        fs::File::options().write(true).open(&left).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
         drop(Cache::open(home.path(), 100_000).unwrap());
         assert!(!left.exists() && fresh.exists());
     }
