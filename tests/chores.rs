@@ -21,7 +21,9 @@ const LONGER: Duration = Duration::from_secs(5);
 /// Has several threads append, and one each flush, sync and tick; the slowest call of each kind. No thread of the library.
 fn slowest_calls(directory: Arc<dyn Directory>, options: WriterOptions) -> Vec<(&'static str, Duration)> {
     type Call = fn(&Writer);
-    let append: Call = |writer| drop(writer.append(1, b"a record").unwrap());
+    let append: Call = |writer| {
+        writer.append(1, b"a record").unwrap();
+    };
     let calls: [(&str, Call); 5] = [
         ("append", append),
         ("append", append),
@@ -67,7 +69,9 @@ fn no_call_is_held_up_by_the_hooks_of_what_others_roll() {
         Ok(None)
     };
     let failures = counted.clone();
-    let failed = move |_: &binlog::Error| drop(failures.fetch_add(1, Ordering::Relaxed));
+    let failed = move |_: &binlog::Error| {
+        failures.fetch_add(1, Ordering::Relaxed);
+    };
     let hooks = Hooks { on_close: vec![Arc::new(hook)], on_failure: Some(Arc::new(failed)), ..Hooks::default() };
     let slowest = slowest_calls(Arc::new(MemoryDirectory::new()), WriterOptions { hooks, ..rolls_at_each_record() });
     assert!(slowest.iter().all(|(_, slowest)| *slowest < LONG), "{slowest:?}");
