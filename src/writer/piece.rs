@@ -6,7 +6,7 @@ use crate::format::draft::{Buffers, Draft, Need, NewEntry};
 use crate::memory;
 
 /// Payload bytes at which a piece is handed over. write(2) is fastest in pieces of 128 to 256 KiB.
-const HAND_OVER: usize = if cfg!(feature = "model") { 0 } else { 256 << 10 };
+const HAND_OVER: usize = if cfg!(feature = "model") { 1 } else { 256 << 10 };
 /// A block of tiny records ends by its entries.
 const ENTRIES_TARGET: usize = 256 << 10;
 
