@@ -1,11 +1,15 @@
 //! Which functions of the user's this thread is within, so that one of them that closes what has called it is refused rather
 //! than left to wait for itself.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+
+/// Calls within each other that are remembered; a hook of a hook of a hook calls nothing of the library's.
+const MOST: usize = 8;
 
 thread_local! {
-    /// Who calls, the innermost at the end.
-    static CALLERS: RefCell<Vec<usize>> = const { RefCell::new(vec![]) };
+    /// Who calls, the innermost last, and how many they are. Nothing has to be dropped when the thread ends: that would keep a
+    /// plugin with the library in it from being unloaded.
+    static CALLERS: Cell<([usize; MOST], usize)> = const { Cell::new(([0; MOST], 0)) };
 }
 
 /// Runs a function of the user's for the object with this number, which no other object has as long as it lives.
@@ -15,19 +19,24 @@ pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
 
     impl Drop for Returned {
         fn drop(&mut self) {
-            let _ = CALLERS.try_with(|callers| callers.borrow_mut().pop());
+            let (callers, count) = CALLERS.get();
+            CALLERS.set((callers, count - 1));
         }
     }
 
-    // A thread that is at its end has no such memory any more, and nothing that it calls is refused.
-    let noted = CALLERS.try_with(|callers| callers.borrow_mut().push(caller));
-    let _returned = noted.is_ok().then_some(Returned);
+    let (mut callers, count) = CALLERS.get();
+    if let Some(place) = callers.get_mut(count) {
+        *place = caller;
+    }
+    CALLERS.set((callers, count + 1));
+    let _returned = Returned;
     function()
 }
 
 /// Whether this thread is within a function that the object has called.
 pub(crate) fn is_calling(caller: usize) -> bool {
-    CALLERS.try_with(|callers| callers.borrow().contains(&caller)).unwrap_or(false)
+    let (callers, count) = CALLERS.get();
+    callers[..count.min(MOST)].contains(&caller)
 }
 
 #[cfg(test)]
@@ -44,5 +53,14 @@ mod tests {
         });
         let _ = std::panic::catch_unwind(|| calling(3, || panic!("in a test")));
         assert!(!is_calling(1) && !is_calling(3));
+    }
+
+    #[test]
+    fn calls_in_more_calls_than_are_remembered_do_no_harm() {
+        fn deeper(left: usize) {
+            calling(left, || if left > 0 { deeper(left - 1) });
+        }
+        deeper(3 * MOST);
+        assert!(!is_calling(3 * MOST));
     }
 }

@@ -27,6 +27,8 @@ impl Parent {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
         let mut parent = Parent { process, _input: input, output, log: log.to_owned() };
+        // Both say so: the child, that the handlers have run.
+        parent.wait_for("forked");
         parent.wait_for("forked");
         parent
     }
@@ -88,8 +90,9 @@ fn be_parent(log: &Path, how: &str) -> ! {
     };
     if child == 0 {
         let mut byte = [0u8; 1];
-        // SAFETY: waits for the end of the input, and ends without running anything of the parent's.
+        // SAFETY: says that it runs, waits for the end of the input, and ends without running anything of the parent's.
         unsafe {
+            libc::write(1, b"forked: runs\n".as_ptr().cast(), 13);
             while libc::read(0, byte.as_mut_ptr().cast(), 1) > 0 {}
             libc::_exit(0);
         }

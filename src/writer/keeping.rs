@@ -94,11 +94,19 @@ impl Shared {
         if self.has_house.load(Ordering::Acquire) {
             return Ok(());
         }
-        if self.output.lock().has_retired() {
-            self.sync_written()?;
-        }
+        self.sync_closed()?;
         self.keep_house();
         Ok(())
+    }
+
+    /// Makes closed segments durable. Before that nobody may take one away: the sync would find its file gone, and say that its
+    /// records are lost.
+    pub(super) fn sync_closed(&self) -> Result<()> {
+        let has_retired = self.output.lock().has_retired();
+        match has_retired {
+            true => self.sync_written(),
+            false => Ok(()),
+        }
     }
 
     /// Whether somebody keeps house, and is so far behind that a thread which has rolled has to wait.
@@ -146,10 +154,8 @@ impl Shared {
             }
             Step::Lost(lost) => self.note_lost([lost]),
             Step::Closed(file, left) => {
-                if self.output.lock().has_retired() {
-                    if let Err(error) = self.sync_written() {
-                        return self.report(&error.because("the closed segment is not durable, so no hook was called"));
-                    }
+                if let Err(error) = self.sync_closed() {
+                    return self.report(&error.because("the closed segment is not durable, so no hook was called"));
                 }
                 self.call(&self.options.hooks.on_close, file, &left);
                 #[cfg(feature = "upload")]
@@ -233,6 +239,7 @@ impl Shared {
         };
         let planned = plan().and_then(|doomed| {
             if !doomed.is_empty() {
+                self.sync_closed()?;
                 self.note_left(left)?;
             }
             Ok(doomed)

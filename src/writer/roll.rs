@@ -77,9 +77,7 @@ impl Shared {
     fn finish_roll(&self) -> Result<()> {
         let told_then = self.losses_told();
         self.flush()?;
-        if self.output.lock().has_retired() {
-            self.sync_written()?;
-        }
+        self.sync_closed()?;
         self.keep_house();
         self.tell_lost(told_then, 0)
     }

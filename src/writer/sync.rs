@@ -161,11 +161,9 @@ impl Shared {
             self.sync_file(segment)?;
         }
         inherited.clear();
-        let mut output = self.output.lock();
-        let directory = output.target.directory().clone();
-        output.synced(&point);
-        drop(output);
-        // Whoever keeps a name is asked last: what was synced to a file without one is not in the log.
+        // What was synced to a file without a name is not in the log. Closed segments are looked for before they count as durable:
+        // from then on hooks and the removal of old segments may take them away.
+        let directory = self.output.lock().target.directory().clone();
         let of = |segment: &Arc<Segment>, last_id| Lost::look(&*directory, segment, last_id);
         let mut lost: Vec<Lost> = point.retired.iter().filter_map(|old| of(&old.segment, old.last_id)).collect();
         if let Some(current) = of(&point.current, point.id) {
@@ -173,6 +171,7 @@ impl Shared {
             // Whoever looks for it begins a new segment.
             self.looked.store(0, Ordering::Relaxed);
         }
+        self.output.lock().synced(&point);
         drop(inherited);
         self.note_lost(lost);
         if self.losses.lock().is_untold() {

@@ -163,7 +163,7 @@ static void ships_and_reads_back(const char *scratch) {
   cached.cache_bytes = 1 << 20;
   CHECK(count_records(p.url, &cached) == 3 * PER_SEGMENT && count_records(p.url, &cached) == 3 * PER_SEGMENT);
   CHECK(file_size(cache) >= 0 && count_records(pattern, NULL) == 3 * PER_SEGMENT);
-  cached.reserved[1] = 1;
+  cached.reserved[0] = 1;
   binlog_reader *reader = NULL;
   CHECK_FAILS(binlog_reader_open(p.url, &cached, &reader, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_open("s3://me:sesame@bucket/logs", NULL, &reader, &err), BINLOG_E_INVALID, err);

@@ -179,7 +179,7 @@ static void reader_options_and_filters(const char *log) {
   OPEN_REFUSED(o.flags = 0x100);
   OPEN_REFUSED(o.mode = 99);
   OPEN_REFUSED(o.mode = 3);
-  OPEN_REFUSED(o.reserved[1] = 1);
+  OPEN_REFUSED(o.reserved[0] = 1);
   CHECK(reader == NULL);
   CHECK_OK(binlog_reader_open(log, NULL, &reader, &err), err);
 

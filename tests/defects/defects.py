@@ -913,8 +913,8 @@ DEFECTS = [
     defect(
         "hooks are called before the segment is durable",
         "src/writer/keeping.rs",
-        "                if self.output.lock().has_retired() {",
-        "                if self.output.lock().has_retired() && file.path.as_os_str().is_empty() {",
+        "                if let Err(error) = self.sync_closed() {",
+        "                if let Err(error) = Ok::<(), Error>(()) {",
         CLOSED_BESIDE_A_SYNC,
     ),
     defect(

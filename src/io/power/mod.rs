@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Access, Directory, File, Identity, Operation};
+use super::{Access, Directory, File, Identity, Operation, Rights};
 use disk::Disk;
 pub use survive::{Fate, Image, Survival};
 
@@ -229,6 +229,14 @@ impl Directory for PowerDirectory {
             (Some(_), None) => self.pass(Operation::Link, from)?.disk.link(from, to),
         }
         Ok(())
+    }
+
+    fn rights(&self, _name: &str) -> Result<Option<Rights>> {
+        Ok(Some(Rights { mode: 0o640, owner: 0, group: 0 }))
+    }
+
+    fn set_rights(&self, name: &str, _rights: &Rights) -> Result<()> {
+        self.open(name, Access::ReadWrite)?.sync_data()
     }
 
     fn sync(&self) -> Result<()> {
