@@ -58,7 +58,11 @@ mod tests {
     #[test]
     fn calls_in_more_calls_than_are_remembered_do_no_harm() {
         fn deeper(left: usize) {
-            calling(left, || if left > 0 { deeper(left - 1) });
+            calling(left, || {
+                if left > 0 {
+                    deeper(left - 1)
+                }
+            });
         }
         deeper(3 * MOST);
         assert!(!is_calling(3 * MOST));

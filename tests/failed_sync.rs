@@ -125,7 +125,7 @@ fn so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close() {
 
 #[test]
 fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there() {
-    let mut moments = 0;
+    let (mut moments, mut given_up) = (0, 0);
     fail_each_sync(&options(), |machine, before, what| {
         // Everything that was written is there, and the machine goes on with it.
         for moment in (0..).step_by(3) {
@@ -148,8 +148,18 @@ fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_kil
             }
             moments += 1;
             // Killed there, and one more goes on.
+            let refused = machine.refused();
             let third = machine.after_kill();
-            let writer = open(&third, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+            let writer = match open(&third, &options()) {
+                Ok(writer) => writer,
+                // Killed between giving up what the cache shows and writing it again, as docs/durability.md has it: what was
+                // never durable may be gone then, and a segment behind it keeps the log from being opened.
+                Err(e) if e.kind() == Kind::Corrupt && matches!(refused, Some((Operation::Write, _))) => {
+                    given_up += 1;
+                    continue;
+                }
+                Err(e) => panic!("{what}: {e:?}"),
+            };
             ledger.goes_on_behind(writer.position().unwrap().appended);
             ledger.append(&writer, vec![next(&ledger)]).unwrap();
             ledger.acknowledged(&writer, writer.sync()).unwrap();
@@ -157,7 +167,7 @@ fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_kil
             check(&third.image(Survival::Nothing), &ledger, &options(), &what);
         }
     });
-    assert!(moments > 100, "{moments} moments");
+    assert!(moments > 100 && given_up * 20 < moments, "{moments} moments, {given_up} of them between the two");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `binlog man`: the manual pages, made of what `--help` says.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
@@ -29,9 +29,18 @@ pub fn run(args: &Man, program: Command) -> Result<u8, Fail> {
     fs::create_dir_all(&args.directory).map_err(|e| refused(&args.directory, &e))?;
     for command in [&program].into_iter().chain(program.get_subcommands()) {
         let path = args.directory.join(format!("{}.1", title(command)));
-        fs::write(&path, page(&program, command)).map_err(|e| refused(&path, &e))?;
+        write(&path, page(&program, command).as_bytes()).map_err(|e| refused(&path, &e))?;
     }
     Ok(OK)
+}
+
+/// Replaces a page, and never writes through a link that somebody has put there.
+fn write(path: &Path, page: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => (),
+    }
+    fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(page)
 }
 
 fn refused(path: &Path, error: &io::Error) -> Fail {

@@ -3,6 +3,10 @@
 use super::Malformed;
 use crate::memory::{self, NoMemory};
 
+/// Bytes that zstd takes at the most to make a dictionary ready, besides its length.
+#[cfg(feature = "zstd")]
+const FOR_A_DICTIONARY: usize = 1 << 20;
+
 /// How the payload of a block is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
@@ -204,8 +208,10 @@ impl Decompressor {
             let window = zstd::zstd_safe::DParameter::WindowLogMax(super::limits::ZSTD_WINDOW_LOG);
             let mut fresh = zstd::zstd_safe::DCtx::try_create().ok_or(NoMemory { bytes: len as u64 })?;
             let ready = fresh.load_dictionary(&self.dictionary).and_then(|_| fresh.set_parameter(window));
-            if let Err(code) = ready {
-                return refused(code);
+            if ready.is_err() {
+                // It says the same of a dictionary that is none as of memory that is not there.
+                memory::with_room::<u8>(self.dictionary.len() + FOR_A_DICTIONARY)?;
+                return Ok(None);
             }
             self.zstd = Some(fresh);
         }

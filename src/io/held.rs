@@ -12,7 +12,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const FREE: RawFd = -1;
 const TAKEN: RawFd = -2;
@@ -107,14 +108,63 @@ fn watch_forks() {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: the handler does only what is allowed in the child of a process with threads.
-        let done = unsafe { libc::pthread_atfork(None, None, Some(let_go)) };
+        let done = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
         // For want of memory: the next one tries again.
         WATCHED.store(done == 0, Ordering::Release);
     }
 }
 
-/// Runs in the child, which has one thread.
-extern "C" fn let_go() {
+/// Files that are being opened: they have descriptors that are in no slot yet.
+static OPENING: AtomicU32 = AtomicU32::new(0);
+/// Threads that are about to fork.
+static FORKING: AtomicU32 = AtomicU32::new(0);
+/// Opening takes microseconds. Where it hangs, as on a network, a fork goes on without it.
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// Held from before a file is opened until it is [`Held`]: no child is forked in between.
+pub(super) struct Opening;
+
+impl Opening {
+    pub fn begin() -> Self {
+        watch_forks();
+        let begun = Instant::now();
+        loop {
+            OPENING.fetch_add(1, Ordering::SeqCst);
+            if FORKING.load(Ordering::SeqCst) == 0 || begun.elapsed() > LONGEST {
+                return Opening;
+            }
+            OPENING.fetch_sub(1, Ordering::SeqCst);
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        OPENING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+extern "C" fn before_fork() {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    let begun = Instant::now();
+    while OPENING.load(Ordering::SeqCst) > 0 && begun.elapsed() < LONGEST {
+        std::thread::yield_now();
+    }
+}
+
+extern "C" fn after_fork() {
+    FORKING.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Runs in the child, which has one thread: nobody else opens or forks here.
+extern "C" fn in_child() {
+    OPENING.store(0, Ordering::SeqCst);
+    FORKING.store(0, Ordering::SeqCst);
+    let_go();
+}
+
+fn let_go() {
     // What takes their place, once it is there.
     let mut null = FREE;
     let mut chunk = Some(&FIRST);
@@ -181,7 +231,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     /// The exit code of a child that runs `body`, which may only do what a signal handler may.
-    fn in_child(body: impl FnOnce() -> i32) -> i32 {
+    fn run_in_child(body: impl FnOnce() -> i32) -> i32 {
         // SAFETY: the child runs `body` and ends.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -224,7 +274,7 @@ mod tests {
             .collect();
         assert_eq!(descriptors.len(), 100);
         let left =
-            in_child(|| descriptors.iter().filter(|&&it| identity(it) != (null.dev(), null.ino())).count() as i32);
+            run_in_child(|| descriptors.iter().filter(|&&it| identity(it) != (null.dev(), null.ino())).count() as i32);
         assert_eq!(left, 0, "descriptors of the child that are not /dev/null");
         assert!(descriptors.iter().all(|&it| identity(it).0 == ours), "the parent's are as they were");
         for n in 0..100 {
@@ -241,6 +291,6 @@ mod tests {
         // SAFETY: both are open.
         unsafe { libc::dup2(other.as_raw_fd(), file.as_raw_fd()) };
         let (descriptor, expected) = (file.as_raw_fd(), identity(other.as_raw_fd()));
-        assert_eq!(in_child(|| i32::from(identity(descriptor) != expected)), 0);
+        assert_eq!(run_in_child(|| i32::from(identity(descriptor) != expected)), 0);
     }
 }

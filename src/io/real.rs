@@ -7,7 +7,7 @@ use std::os::unix::fs::{fchown, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::held::Held;
+use super::held::{Held, Opening};
 use super::{direct, limit, lock, open, Access, Directory, File, FileFacts, Identity, Rights};
 
 /// A directory of the file system.
@@ -75,6 +75,7 @@ impl Directory for RealDirectory {
         match access {
             Access::Read => Ok(Arc::new(RealFile { held: None, file: open::to_read(&path)?.0 })),
             Access::ReadWrite => {
+                let _opening = Opening::begin();
                 let (file, facts) = open::to_write(&path)?;
                 Ok(Arc::new(RealFile::written(file, &facts)))
             }
@@ -83,6 +84,7 @@ impl Directory for RealDirectory {
 
     fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
         let path = self.path.join(name);
+        let _opening = Opening::begin();
         let file = open::new(&path, mode)?;
         let rights = match self.group {
             Some(_) => fchown(&file, None, self.group),

@@ -375,7 +375,11 @@ fn take_over(directory: &dyn Directory, name: &str) -> Result<Option<Arc<dyn Fil
 }
 
 fn locked(path: &Path) -> Error {
-    Error::new(Kind::Locked, "another writer has the log open").at(path)
+    Error::new(
+        Kind::Locked,
+        "another writer has the log open, or a child that one has forked: fuser on this file names it",
+    )
+    .at(path)
 }
 
 fn one_file() -> Error {

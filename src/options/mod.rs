@@ -155,10 +155,25 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
+    /// Refuses what does not fit into the header of each segment, beside what the library writes there.
+    fn check_header(&self) -> Result<()> {
+        const OTHERS: usize = 16 << 10;
+        let pairs = self.parameters.iter().map(|(key, value)| key.len() + value.len() + 16);
+        let bytes = pairs.sum::<usize>() + self.content_type.len();
+        match bytes <= limits::FILE_HEADER - OTHERS {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "parameters and content type take {bytes} bytes; the header of a segment has room for {}",
+                limits::FILE_HEADER - OTHERS
+            ))),
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         #[cfg(feature = "upload")]
         self.archive.as_ref().map_or(Ok(()), ShipOptions::check)?;
         crate::log::check_name(&self.name)?;
+        self.check_header()?;
         self.roll.check()?;
         self.keep.check()?;
         if self.heartbeat == Some(Duration::ZERO) {
@@ -328,8 +343,9 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_each_bound_is_kept() {
         WriterOptions::default().check().unwrap();
-        let wrong: [fn(&mut WriterOptions); 11] = [
+        let wrong: [fn(&mut WriterOptions); 12] = [
             |o| o.name = "a/b".into(),
+            |o| drop(o.parameters.insert("a parameter".into(), "x".repeat(1 << 20))),
             |o| o.block_bytes = 100,
             |o| o.block_bytes = 17 << 20,
             |o| o.record_max_bytes = 1 << 31,

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{brief, check_name, stopped, url_of, Again, Answer, Failure, Listed, Stat, Store, Stored, Upload};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
@@ -34,9 +36,10 @@ impl CommandStore {
             return Err(Error::invalid("a command cannot have a NUL in it"));
         }
         check_placeholders(command)?;
-        // The rest of the command may have a secret in it.
+        // The rest of the command may have a secret in it, and still tells one store from another.
         let program = command.split_whitespace().next().unwrap_or_default();
-        Ok(CommandStore { url: format!("exec:{program}"), command: command.to_owned() })
+        let sum = Sha256::digest(command.as_bytes());
+        Ok(CommandStore { url: format!("exec:{program}#{}", hex(&sum[..4])), command: command.to_owned() })
     }
 
     fn unsupported<T>(&self, name: &str) -> Answer<T> {

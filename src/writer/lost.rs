@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::output::Output;
 use super::Shared;
 use crate::error::{Error, Kind, Result};
-use crate::io::{Access, Directory};
+use crate::io::{is_no_file, Access, Directory};
 use crate::log::names;
 use crate::segment::Segment;
 
@@ -124,17 +124,20 @@ impl Shared {
 /// Why what was written to a segment is not where everybody looks for it, if it is not.
 fn why_lost(directory: &dyn Directory, segment: &Segment) -> Option<&'static str> {
     const GONE: &str = "the segment that was being written was removed or moved away";
+    const REPLACED: &str = "another file has taken the place of the segment that was being written";
     let ours = segment.file.identity().ok().flatten()?;
     let there = match directory.facts(&segment.name) {
         Ok(facts) if facts.is_plain => Ok(facts.identity),
-        // What a link leads to counts.
-        Ok(_) => directory.open(&segment.name, Access::Read).and_then(|file| file.identity()),
+        // What a link leads to counts. Anything else is no segment.
+        Ok(_) => match directory.open(&segment.name, Access::Read) {
+            Ok(file) => file.identity(),
+            Err(e) if is_no_file(&e) => return Some(REPLACED),
+            Err(e) => Err(e),
+        },
         Err(e) => Err(e),
     };
     match there {
-        Ok(Some(there)) if there != ours => {
-            Some("another file has taken the place of the segment that was being written")
-        }
+        Ok(Some(there)) if there != ours => Some(REPLACED),
         Err(e) if e.kind() == ErrorKind::NotFound && !is_in_other_form(directory, &segment.name) => Some(GONE),
         // It is there, or nobody knows.
         _ => None,

@@ -19,6 +19,9 @@ use crate::segment::{Appender, Block};
 /// Bytes of a block beside its payload, at the most that matters for the size of a segment: header, a checksum a page.
 const BLOCK_OVERHEAD: u64 = 4 << 10;
 
+/// Closed segments that stay open until they are durable, at the most but for one write.
+const MANY_RETIRED: usize = 32;
+
 /// The current segment and what it takes to go on.
 pub(crate) struct Output {
     pub(super) target: Target,
@@ -148,6 +151,11 @@ impl Output {
     /// Whether segments were closed that nobody has synced yet.
     pub fn has_retired(&self) -> bool {
         !self.retired.is_empty()
+    }
+
+    /// Whether so many closed segments wait to be synced that their open files are a burden for the host.
+    pub fn has_many_retired(&self) -> bool {
+        self.retired.len() >= MANY_RETIRED
     }
 
     /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and

@@ -342,6 +342,7 @@ impl Shared {
         let (retired, ends) = (output.has_retired(), output.wants_next(false, false).is_some());
         let look = self.is_time_to_look();
         let has_house = self.has_house.load(Ordering::Acquire);
+        let many = output.has_many_retired();
         let posts = rolled || (has_house && (retired || ends || look));
         if posts {
             self.post(&mut output);
@@ -351,7 +352,8 @@ impl Shared {
             self.chores.notify_one();
         }
         if has_house {
-            return Ok(());
+            // Slow hooks keep the thread that would do that.
+            return if many { self.sync_closed() } else { Ok(()) };
         }
         if look {
             self.look_now_and_then();
