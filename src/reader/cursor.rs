@@ -244,7 +244,7 @@ impl Cursor {
     /// # Errors
     /// [`Kind::Corrupt`] at damage, once everything before it has been shown, and again in every later call;
     /// [`Kind::Io`] when the system fails to read, [`Kind::NoMemory`] when it has no memory for the block: the same call may be
-    /// tried again; [`Kind::TooLarge`] for a block that takes more than [`ReaderOptions::block_max_bytes`]. A cursor that salvages goes on
+    /// tried again; [`Kind::TooLarge`] for a block that takes more than [`field@ReaderOptions::block_max_bytes`]. A cursor that salvages goes on
     /// behind damage instead. [`Kind::Missed`], once, when old segments that the cursor had yet to read were removed, or
     /// the log does not go back to the filter's `from_id`: [`Error::missed`] says which records are not there any more,
     /// and the next call goes on behind them.

@@ -137,7 +137,7 @@ pub fn recover_in_place(path: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Resu
 }
 
 /// As [`recover_in_place`], of a log that is opened with these options: their [`ReaderOptions::on_loss`] and
-/// [`ReaderOptions::block_max_bytes`].
+/// [`field@ReaderOptions::block_max_bytes`].
 pub fn recover_in_place_with(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Recovery> {
     refuse_url(path.as_ref(), "recover in place")?;
     let source = Source::of(path.as_ref(), &options)?;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::Segment;
+use super::{block_at, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::{self, PAGE};
@@ -33,7 +33,10 @@ pub(crate) struct Inherited {
 impl Inherited {
     /// Of a segment that is known to be durable up to `durable_end`, and ends at `end`.
     pub fn new(segment: Arc<Segment>, durable_end: u64, end: u64) -> Self {
-        Inherited { segment, from: durable_end, end }
+        // What a block says of the durable end is only believed where a block begins: it may be damaged.
+        let is_boundary = durable_end >= end || block_at(&segment, durable_end).is_ok_and(|block| block.is_some());
+        let from = if durable_end >= segment.start && is_boundary { durable_end } else { 0 };
+        Inherited { segment, from, end }
     }
 
     /// Of a segment that is not to be written to.
