@@ -3,14 +3,13 @@
 
 mod common;
 
-use std::io::{IoSlice, Result};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use binlog::io::{Access, Directory, File, MemoryDirectory};
+use binlog::io::{Directory, MemoryDirectory};
 use binlog::{Codec, Hooks, Lag, RollOptions, SegmentFile, Writer, WriterOptions};
+use common::interposed::Interposed;
 use common::*;
 
 /// What none of the calls takes, however long the others go on.
@@ -80,7 +79,9 @@ fn no_call_is_held_up_by_the_hooks_of_what_others_roll() {
 
 #[test]
 fn no_call_is_held_up_by_what_others_hand_over() {
-    let slowest = slowest_calls(Arc::new(Slow(MemoryDirectory::new())), rolls_at_each_record());
+    let mut directory = Interposed::around(Arc::new(MemoryDirectory::new()));
+    directory.on_write = Some(Arc::new(|_| std::thread::sleep(Duration::from_millis(1))));
+    let slowest = slowest_calls(Arc::new(directory), rolls_at_each_record());
     assert!(slowest.iter().all(|(_, slowest)| *slowest < LONG), "{slowest:?}");
 }
 
@@ -126,7 +127,7 @@ fn what_others_left_is_done_by_the_next_append() {
 fn a_large_record_that_does_not_compress_keeps_nobody_waiting_for_the_compressor() {
     let options = WriterOptions { codec: Codec::Zstd, codec_level: 19, ..WriterOptions::default() };
     let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
-    let large = noise(12 << 20, 1);
+    let large = noise(3 << 20, 1);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let slowest = scope.spawn(|| {
@@ -158,86 +159,4 @@ fn naming_a_type_takes_no_longer_when_there_are_many() {
     assert_eq!(writer.type_id("type 5", "").unwrap(), numbers[5]);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     writer.close().unwrap();
-}
-
-/// A directory in memory whose writes take a millisecond.
-struct Slow(MemoryDirectory);
-
-struct SlowFile(Arc<dyn File>);
-
-impl Directory for Slow {
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
-        Ok(Arc::new(SlowFile(self.0.open(name, access)?)))
-    }
-
-    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
-        Ok(Arc::new(SlowFile(self.0.create(name, mode)?)))
-    }
-
-    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
-        Ok(Arc::new(SlowFile(self.0.open_or_create(name, mode)?)))
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.0.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.0.remove(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn link(&self, from: &str, to: &str) -> Result<()> {
-        self.0.link(from, to)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.0.sync()
-    }
-}
-
-impl File for SlowFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
-        std::thread::sleep(Duration::from_millis(1));
-        self.0.write_at(parts, offset)
-    }
-
-    fn len(&self) -> Result<u64> {
-        self.0.len()
-    }
-
-    fn set_len(&self, len: u64) -> Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
-        self.0.allocate(offset, len)
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        self.0.sync_data()
-    }
-
-    fn try_lock(&self) -> Result<bool> {
-        self.0.try_lock()
-    }
-
-    fn unlock(&self) -> Result<()> {
-        self.0.unlock()
-    }
-
-    fn is_locked(&self) -> Result<bool> {
-        self.0.is_locked()
-    }
 }

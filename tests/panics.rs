@@ -1,123 +1,38 @@
 //! A panic of the library, or of what it calls, while it writes: every call says so afterwards, and none waits for ever.
 
-use std::io::{IoSlice, Result};
+mod common;
+
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc};
 use std::time::Duration;
 
-use binlog::io::{Access, Directory, File, MemoryDirectory, Operation};
+use binlog::io::MemoryDirectory;
 use binlog::{Kind, Reader, ReaderOptions, Writer, WriterOptions};
+use common::interposed::Interposed;
 
-/// A directory in memory, one of whose operations can be made to panic.
-#[derive(Clone)]
+/// A directory in memory in which writes or syncs can be made to panic.
 struct Panicking {
     memory: MemoryDirectory,
-    operation: Operation,
+    directory: Interposed,
     armed: Arc<AtomicBool>,
 }
 
 impl Panicking {
-    fn new(operation: Operation) -> Self {
-        Panicking { memory: MemoryDirectory::new(), operation, armed: Arc::default() }
-    }
-
-    fn pass(&self, operation: Operation) {
-        assert!(operation != self.operation || !self.armed.load(Ordering::Relaxed), "made to panic");
-    }
-
-    fn wrap(&self, file: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(Handle { file, directory: self.clone() })
-    }
-}
-
-impl Directory for Panicking {
-    fn path(&self) -> &Path {
-        self.memory.path()
-    }
-
-    fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
-        Ok(self.wrap(self.memory.open(name, access)?))
-    }
-
-    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
-        Ok(self.wrap(self.memory.create(name, mode)?))
-    }
-
-    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
-        Ok(self.wrap(self.memory.open_or_create(name, mode)?))
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.memory.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.memory.remove(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.memory.rename(from, to)
-    }
-
-    fn link(&self, from: &str, to: &str) -> Result<()> {
-        self.memory.link(from, to)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.memory.sync()
-    }
-}
-
-struct Handle {
-    file: Arc<dyn File>,
-    directory: Panicking,
-}
-
-impl File for Handle {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        self.file.read_at(buffer, offset)
-    }
-
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
-        self.directory.pass(Operation::Write);
-        self.file.write_at(parts, offset)
-    }
-
-    fn len(&self) -> Result<u64> {
-        self.file.len()
-    }
-
-    fn set_len(&self, len: u64) -> Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
-        self.file.allocate(offset, len)
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        self.directory.pass(Operation::Sync);
-        self.file.sync_data()
-    }
-
-    fn try_lock(&self) -> Result<bool> {
-        self.file.try_lock()
-    }
-
-    fn unlock(&self) -> Result<()> {
-        self.file.unlock()
-    }
-
-    fn is_locked(&self) -> Result<bool> {
-        self.file.is_locked()
+    fn new(at_write: bool) -> Self {
+        let (memory, armed) = (MemoryDirectory::new(), Arc::new(AtomicBool::new(false)));
+        let is_armed = armed.clone();
+        let panic: Arc<dyn Fn(&str) + Send + Sync> =
+            Arc::new(move |_| assert!(!is_armed.load(Ordering::Relaxed), "made to panic"));
+        let mut directory = Interposed::around(Arc::new(memory.clone()));
+        *(if at_write { &mut directory.on_write } else { &mut directory.on_sync }) = Some(panic);
+        Panicking { memory, directory, armed }
     }
 }
 
 fn open(directory: &Panicking, background: bool) -> Writer {
     let options = WriterOptions { block_bytes: 4096, background, ..WriterOptions::default() };
-    Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+    Writer::open_in(Arc::new(directory.directory.clone()), options).unwrap()
 }
 
 /// Does something that must not wait for ever.
@@ -153,7 +68,7 @@ fn until_failed(writer: &Writer) -> u64 {
 fn after_a_panic_of_the_write_stage_every_call_fails_and_none_waits() {
     for background in [false, true] {
         promptly(move || {
-            let directory = Panicking::new(Operation::Write);
+            let directory = Panicking::new(true);
             let writer = open(&directory, background);
             writer.append(1, b"before").unwrap();
             writer.flush().unwrap();
@@ -187,7 +102,7 @@ fn after_a_panic_of_the_write_stage_every_call_fails_and_none_waits() {
 #[test]
 fn after_a_panic_of_the_thread_that_syncs_for_all_another_one_syncs() {
     promptly(|| {
-        let directory = Panicking::new(Operation::Sync);
+        let directory = Panicking::new(false);
         let writer = open(&directory, false);
         writer.append(1, b"1").unwrap();
         directory.armed.store(true, Ordering::Relaxed);
