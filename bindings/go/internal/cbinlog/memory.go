@@ -30,8 +30,11 @@ func (a *arena) free() {
 
 func free(block unsafe.Pointer) { C.blgo_free(block) }
 
+// tryZeroed returns memory of C, or nil when there is none.
+func tryZeroed(bytes uintptr) unsafe.Pointer { return C.blgo_zeroed(C.size_t(max(bytes, 1))) }
+
 func zeroed(bytes uintptr) unsafe.Pointer {
-	block := C.blgo_zeroed(C.size_t(max(bytes, 1)))
+	block := tryZeroed(bytes)
 	if block == nil {
 		panic("binlog: out of memory")
 	}
@@ -45,7 +48,7 @@ func makeC[T any](a *arena, n int) []T {
 		return nil
 	}
 	var one T
-	block := C.blgo_zeroed(C.size_t(unsafe.Sizeof(one) * uintptr(n)))
+	block := tryZeroed(unsafe.Sizeof(one) * uintptr(n))
 	if block == nil {
 		if a.err == nil {
 			a.err = Fail(NoMemory, "there is no memory for the arguments")
