@@ -252,12 +252,12 @@ impl Shared {
 
     /// Whether this writer ships the log, whatever stands in the directory.
     #[cfg(feature = "upload")]
-    fn is_shipped(&self) -> bool {
+    pub(super) fn is_shipped(&self) -> bool {
         self.options.archive.is_some()
     }
 
     #[cfg(not(feature = "upload"))]
-    fn is_shipped(&self) -> bool {
+    pub(super) fn is_shipped(&self) -> bool {
         false
     }
 

@@ -166,6 +166,14 @@ impl Shared {
         let directory = self.output.lock().target.directory().clone();
         let of = |segment: &Arc<Segment>, last_id| Lost::look(&*directory, segment, last_id);
         let mut lost: Vec<Lost> = point.retired.iter().filter_map(|old| of(&old.segment, old.last_id)).collect();
+        // Of a log that is shipped, closed segments go when a store holds them.
+        let is_shipped = || {
+            let noted = crate::archive::life::file(&point.current.header.name);
+            self.is_shipped() || directory.facts(&noted).is_ok()
+        };
+        if !lost.is_empty() && is_shipped() {
+            lost.clear();
+        }
         if let Some(current) = of(&point.current, point.id) {
             lost.push(current);
             // Whoever looks for it begins a new segment.
