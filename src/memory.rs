@@ -105,7 +105,8 @@ pub(crate) fn copied_text(text: &str) -> Result<String, NoMemory> {
 
 /// All that an iterator gives, or the first error.
 pub(crate) fn collect<T, E: From<NoMemory>>(items: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
-    let mut all = vec![];
+    // What an iterator says of its length is only a hint, and may be anything.
+    let mut all = with_room(items.size_hint().0.min(1 << 10))?;
     for item in items {
         push(&mut all, item?)?;
     }
