@@ -34,8 +34,11 @@ pub mod event {
     /// `count` records were dropped by the policy for a full disk since the last such event, `total` since the writer
     /// was opened.
     pub const DROPPED: u32 = EVENT_BIT | 9;
-    /// The type number `id` stands for `name`, with payloads of `content_type`.
+    /// The type number `id` stands for `name`, with payloads of `content_type`. Where these have a schema, also `schema` (the
+    /// `sha256` of a SCHEMA event), `message` (which of the schema's) and `encoding`.
     pub const TYPE: u32 = EVENT_BIT | 10;
+    /// A schema of types: `sha256`, `encoding`; the payload is the schema.
+    pub const SCHEMA: u32 = EVENT_BIT | 11;
 
     /// The event's name, as above.
     pub fn name(type_id: u32) -> Option<&'static str> {
@@ -50,6 +53,7 @@ pub mod event {
             RECOVERED => "RECOVERED",
             DROPPED => "DROPPED",
             TYPE => "TYPE",
+            SCHEMA => "SCHEMA",
             _ => return None,
         })
     }
@@ -240,7 +244,8 @@ impl NamedType {
     /// From the facts of a TYPE event; `None` when they are not all there or too long, or the number is not one of a named
     /// type.
     pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
-        let number = facts.get("id")?.parse().ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
+        let number = facts.get("id").and_then(decimal)?;
+        let number = u32::try_from(number).ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
         let (name, content_type) = (facts.get("name")?, facts.get("content_type").unwrap_or_default());
         let fits = name.len() + content_type.len() <= limits::TYPE_NAME;
         fits.then(|| NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() })
@@ -258,7 +263,12 @@ impl NamedType {
 
 /// The id that comes behind records that were lost, as the facts of a RECOVERED event tell.
 pub(crate) fn id_after_loss(facts: Metadata<'_>) -> Option<u64> {
-    facts.get("last_lost_id")?.parse::<u64>().ok()?.checked_add(1)
+    facts.get("last_lost_id").and_then(decimal)?.checked_add(1)
+}
+
+/// A number as events' facts have it: in decimal digits, without a sign.
+fn decimal(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Counts the pairs of a record that is about to be appended, or says what is wrong with them.
@@ -268,4 +278,32 @@ pub(crate) fn check_metadata(pairs: &[u8]) -> Result<u64> {
         return Ok(0);
     }
     metadata::check(pairs).map_err(|reason| Error::invalid(reason.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_facts_are_digits_and_a_name_needs_all_of_its_facts() {
+        let facts = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<MetadataBuf>();
+        let id = |text| id_after_loss(facts(&[("last_lost_id", text)]).as_metadata());
+        assert_eq!((id("41"), id("0041"), id("18446744073709551614")), (Some(42), Some(42), Some(u64::MAX)));
+        for wrong in ["", "+41", "-1", " 41", "0x29", "18446744073709551615", "18446744073709551616"] {
+            assert_eq!(id(wrong), None, "{wrong:?}");
+        }
+        let named = |pairs: &[(&str, &str)]| NamedType::from_event(facts(pairs).as_metadata()).map(|named| named.name);
+        assert_eq!(named(&[("id", "1073741824"), ("name", "")]), Some(String::new()));
+        assert_eq!(
+            named(&[("id", "1073741824"), ("name", "a"), ("name", "b")]),
+            Some("a".to_owned()),
+            "the first counts"
+        );
+        for wrong in [&[("id", "1073741824")][..], &[("name", "a")], &[("id", "+1073741824"), ("name", "a")]] {
+            assert_eq!(named(wrong), None);
+        }
+        for wrong in ["1073741823", "2147483648", "4294967296"] {
+            assert_eq!(named(&[("id", wrong), ("name", "a")]), None, "{wrong}");
+        }
+    }
 }

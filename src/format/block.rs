@@ -36,7 +36,7 @@ impl BlockKind {
             2 => Ok(BlockKind::Index),
             3 => Ok(BlockKind::Trailer),
             kind if kind & 0x40 != 0 => Ok(BlockKind::Skippable(kind)),
-            kind => Err(Malformed::inconsistent(format!("block kind {kind} is unknown and may not be skipped"))),
+            kind => Err(Malformed::Newer(format!("kind {kind}"))),
         }
     }
 }
@@ -154,6 +154,21 @@ impl BlockHeader {
         Ok(header)
     }
 
+    /// Reads the header of a block that begins at `here` of the file, wherever it was written, and the offset at which it
+    /// was: its checksum tells the low 32 bits of that. The rest is taken so that it is as near as possible. Nothing but
+    /// that offset says that the header is good, so that something else has to bear it out.
+    pub fn decode_moved(bytes: &[u8], marker: u64, here: u64) -> Result<(Self, u64), Malformed> {
+        let Some(bytes) = bytes.get(..HEADER) else { return Err(Malformed::Short("block header")) };
+        let mut copy = [0; HEADER];
+        copy.copy_from_slice(bytes);
+        LE::write_u32(&mut copy[8..], 0);
+        let low = checksum::seed_of(LE::read_u32(&bytes[8..]), &copy);
+        let Some(written_at) = here.checked_add_signed(i64::from(low.wrapping_sub(here as u32) as i32)) else {
+            return Err(Malformed::Checksum("block header"));
+        };
+        Ok((Self::decode(bytes, marker, written_at)?, written_at))
+    }
+
     fn check(&self, offset: u64) -> Result<(), Malformed> {
         let refuse = |what: &str| Err(Malformed::inconsistent(format!("the block header is inconsistent: {what}")));
         let regions = [self.entries_stored, self.entries_len, self.payload_stored, self.payload_len];
@@ -167,7 +182,7 @@ impl BlockHeader {
             return refuse("stored and decoded lengths differ without a codec");
         }
         if self.flags & !KNOWN_FLAGS != 0 {
-            return refuse("unknown flags");
+            return Err(Malformed::Newer(format!("flags {:#x}", self.flags & !KNOWN_FLAGS)));
         }
         if self.flags & ENTRIES_COMPRESSED == 0 && self.entries_stored != self.entries_len {
             return refuse("stored and decoded lengths of the entries differ");
@@ -236,11 +251,31 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_was_moved_tells_where_it_was() {
+        let mut bytes = [0; HEADER];
+        let far = (3u64 << 32) + 77;
+        for (written_at, here) in [(4096, 4096), (4096, 4095), (5000, 4_000_000), (far, far + 9), (far, far - 100)] {
+            header().encode(5, written_at, &mut bytes);
+            assert_eq!(BlockHeader::decode_moved(&bytes, 5, here), Ok((header(), written_at)));
+        }
+        assert_eq!(BlockHeader::decode_moved(&bytes, 6, far), Err(Malformed::Marker));
+    }
+
+    #[test]
     fn a_kind_with_bit_6_may_be_skipped_and_others_may_not() {
         let mut bytes = [0; HEADER];
         BlockHeader { kind: BlockKind::Skippable(0x47), flags: 0x80, codec: 9, ..header() }.encode(5, 0, &mut bytes);
         assert_eq!(BlockHeader::decode(&bytes, 5, 0).unwrap().kind, BlockKind::Skippable(0x47));
         BlockHeader { kind: BlockKind::Skippable(0x07), ..header() }.encode(5, 0, &mut bytes);
-        assert!(BlockHeader::decode(&bytes, 5, 0).is_err());
+        assert!(matches!(BlockHeader::decode(&bytes, 5, 0), Err(Malformed::Newer(_))));
+        bytes[12] = 1;
+        assert_eq!(BlockHeader::decode(&bytes, 5, 0), Err(Malformed::Checksum("block header")), "the sum comes first");
+    }
+
+    #[test]
+    fn unknown_flags_are_those_of_a_newer_version() {
+        let mut bytes = [0; HEADER];
+        BlockHeader { flags: 4, ..header() }.encode(5, 0, &mut bytes);
+        assert!(matches!(BlockHeader::decode(&bytes, 5, 0), Err(Malformed::Newer(_))));
     }
 }

@@ -19,6 +19,44 @@ pub fn crc(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// The seed from which `bytes` have the checksum `sum`: there is exactly one, as each step of the checksum can be undone.
+pub fn seed_of(sum: u32, bytes: &[u8]) -> u32 {
+    let mut register = !sum;
+    for &byte in bytes.iter().rev() {
+        let entry = usize::from(BY_TOP[(register >> 24) as usize]);
+        register = ((register ^ STEPS[entry]) << 8) | (entry as u32 ^ u32::from(byte));
+    }
+    !register
+}
+
+/// What a byte that leaves the register adds to it; the topmost byte of each entry is another one.
+const STEPS: [u32; 256] = {
+    let mut steps = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let mut step = i as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            step = if step & 1 == 1 { (step >> 1) ^ 0xEDB8_8320 } else { step >> 1 };
+            bit += 1;
+        }
+        steps[i] = step;
+        i += 1;
+    }
+    steps
+};
+
+/// The number of the entry of [`STEPS`] that has this topmost byte.
+const BY_TOP: [u8; 256] = {
+    let mut by_top = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        by_top[(STEPS[i] >> 24) as usize] = i as u8;
+        i += 1;
+    }
+    by_top
+};
+
 /// How many pages, and so checksums, a stored payload of `len` bytes has.
 #[inline]
 pub fn pages(len: usize) -> usize {
@@ -100,6 +138,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_seed_is_found_again(seed: u32, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(seed_of(crc(seed, &bytes), &bytes), seed);
+        }
+
         #[test]
         fn parts_and_the_whole_have_the_same_checksums(lengths in proptest::collection::vec(0usize..9000, 0..6), marker: u64) {
             let whole: Vec<u8> = (0..lengths.iter().sum::<usize>()).map(|i| (i * 31 + i / 97) as u8).collect();

@@ -10,6 +10,14 @@ use super::{checksum::crc, codec::Codec, limits, Malformed};
 pub const DECLARATION: [u8; 8] = *b"BINLOG\x20\x01";
 /// Bytes before the protobuf message: the declaration and the message's length.
 pub const PREFIX: usize = 12;
+/// Bytes of the magic, with which a segment of any version begins.
+pub const MAGIC: usize = 6;
+
+/// Whether a segment that begins with these bytes is of a later minor version than this library writes. It can be read, and
+/// is not written to: what its writer meant by fields and bits that are new, only that version knows.
+pub fn is_newer_minor(declaration: &[u8; 8]) -> bool {
+    declaration[MAGIC] & 0xf > DECLARATION[MAGIC] & 0xf
+}
 
 /// What a segment says about itself, as `docs/binlog.proto` declares it.
 #[derive(Clone, PartialEq, Message)]
@@ -68,10 +76,70 @@ pub struct FileHeader {
     /// The zstd dictionary of the segment's blocks; empty in most.
     #[prost(bytes = "vec", tag = "18")]
     pub dictionary: Vec<u8>,
+    /// Bytes of earlier segments of the log that are no blocks, and that readers pass over.
+    #[prost(message, repeated, tag = "19")]
+    pub holes: Vec<Hole>,
 }
 
 /// The bit of [`FileHeader::incompatible`] of segments with a dictionary.
 pub const HAS_DICTIONARY: u64 = 1;
+/// The bit of [`FileHeader::incompatible`] of segments whose space is filled ahead: zeros from the end of the last whole block
+/// to the end of the file are space.
+pub const SPACE: u64 = 2;
+const KNOWN_FEATURES: u64 = HAS_DICTIONARY | SPACE;
+
+/// Bytes of an earlier segment that are no blocks. The writer that found them left them there, began a segment of its own
+/// and named them in its header.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Hole {
+    /// Number of the segment that they are in.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    /// The records that are lost with them; 0 and 0 = none that anybody knows of.
+    #[prost(uint64, tag = "4")]
+    pub first_lost_id: u64,
+    #[prost(uint64, tag = "5")]
+    pub last_lost_id: u64,
+}
+
+impl Hole {
+    /// In the segment of this number, between two offsets, where the first of two ids would come and the other comes.
+    pub fn new(sequence: u64, (offset, end): (u64, u64), (expected, next_id): (u64, u64)) -> Self {
+        let (first_lost_id, last_lost_id) = if next_id > expected { (expected, next_id - 1) } else { (0, 0) };
+        Hole { sequence, offset, bytes: end - offset, first_lost_id, last_lost_id }
+    }
+
+    /// Offset behind the bytes.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes)
+    }
+
+    /// The first and the last record that are lost with them, if any are known to be.
+    pub fn lost(&self) -> Option<(u64, u64)> {
+        (self.first_lost_id > 0).then_some((self.first_lost_id, self.last_lost_id))
+    }
+
+    /// The id that comes behind the hole, where `next_id` would come without it.
+    pub fn next_id(&self, next_id: u64) -> u64 {
+        self.lost().map_or(next_id, |(_, last)| next_id.max(last.saturating_add(1)))
+    }
+
+    /// Whether it is all of a segment whose beginning is lost.
+    pub fn is_whole(&self) -> bool {
+        self.offset == 0
+    }
+
+    fn is_sound(&self, sequence: u64) -> bool {
+        (1..sequence).contains(&self.sequence)
+            && self.bytes > 0
+            && self.end() - self.offset == self.bytes
+            && self.lost().map_or(self.last_lost_id == 0, |(first, last)| first <= last)
+    }
+}
 
 /// Where the segment before ended, so that a missing, foreign or shortened one is noticed.
 #[derive(Clone, PartialEq, Message)]
@@ -137,6 +205,10 @@ impl FileHeader {
 
     /// The bytes with which a segment begins. Fails when parameters make it longer than the limit.
     pub fn encode_segment_start(&self) -> Result<Vec<u8>, Malformed> {
+        if self.holes.len() > limits::HOLES {
+            let (holes, most) = (self.holes.len(), limits::HOLES);
+            return Err(Malformed::inconsistent(format!("{holes} holes: a file header may name {most}")));
+        }
         let len = self.encoded_len();
         if len > limits::FILE_HEADER {
             return Err(Malformed::inconsistent(format!(
@@ -161,10 +233,17 @@ impl FileHeader {
         if crc(0, covered) != LE::read_u32(sum) {
             return Err(Malformed::Checksum("file header"));
         }
+        // Only now: a flipped bit must not pass for a newer version.
+        if bytes[MAGIC] >> 4 != DECLARATION[MAGIC] >> 4 {
+            return Err(Malformed::Version(bytes[MAGIC] >> 4, bytes[MAGIC] & 0xf));
+        }
+        if bytes[MAGIC + 1] != DECLARATION[MAGIC + 1] {
+            return Err(Malformed::Transcoder(bytes[MAGIC + 1]));
+        }
         let header = Self::decode(&covered[PREFIX..])
             .map_err(|e| Malformed::inconsistent(format!("the file header is no valid protobuf: {e}")))?;
-        if header.incompatible & !HAS_DICTIONARY != 0 {
-            return Err(Malformed::Features(header.incompatible & !HAS_DICTIONARY));
+        if header.incompatible & !KNOWN_FEATURES != 0 {
+            return Err(Malformed::Features(header.incompatible & !KNOWN_FEATURES));
         }
         let has_dictionary = header.incompatible & HAS_DICTIONARY != 0;
         if has_dictionary == header.dictionary.is_empty() || header.dictionary.len() > limits::DICTIONARY {
@@ -176,24 +255,21 @@ impl FileHeader {
         if header.marker == 0 || header.log_id.len() != 16 || header.sequence == 0 || header.first_id == 0 {
             return Err(Malformed::inconsistent("the file header lacks its marker, log id, sequence or first id"));
         }
+        if header.holes.len() > limits::HOLES || !header.holes.iter().all(|hole| hole.is_sound(header.sequence)) {
+            return Err(Malformed::inconsistent("the file header names holes that cannot be"));
+        }
         Ok((header, end))
     }
 }
 
-/// How many bytes declaration, file header and their checksum take, from the first [`PREFIX`] bytes of a file.
+/// How many bytes declaration, file header and their checksum take, from the first [`PREFIX`] bytes of a file of any version.
 pub fn segment_start_len(bytes: &[u8]) -> Result<usize, Malformed> {
-    let known = bytes.len().min(6);
+    let known = bytes.len().min(MAGIC);
     if bytes[..known] != DECLARATION[..known] {
         return Err(Malformed::Magic);
     }
     if bytes.len() < PREFIX {
         return Err(Malformed::Short("declaration"));
-    }
-    if bytes[6] >> 4 != 2 {
-        return Err(Malformed::Version(bytes[6] >> 4, bytes[6] & 0xf));
-    }
-    if bytes[7] != DECLARATION[7] {
-        return Err(Malformed::Transcoder(bytes[7]));
     }
     let len = LE::read_u32(&bytes[8..]) as usize;
     if len > limits::FILE_HEADER {
@@ -237,24 +313,71 @@ mod tests {
         for i in 0..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[i / 8] ^= 1 << (i % 8);
-            // A higher minor version is read, but the checksum covers the version too.
-            assert!(FileHeader::decode_segment_start(&bad).is_err(), "bit {i}");
+            // What the checksum does not confirm is damage, also where it claims to be another version or transcoder.
+            let refused = FileHeader::decode_segment_start(&bad).unwrap_err();
+            let claims_a_version = matches!(refused, Malformed::Version(..) | Malformed::Transcoder(_));
+            assert!(!claims_a_version, "bit {i}: {refused}");
         }
         for len in 0..bytes.len() {
             assert!(FileHeader::decode_segment_start(&bytes[..len]).is_err(), "cut to {len}");
+            // As a disk leaves it that wrote only some bytes of a sector.
+            let torn: Vec<u8> = bytes[..len].iter().copied().chain(std::iter::repeat_n(0, bytes.len() - len)).collect();
+            let refused = FileHeader::decode_segment_start(&torn).err();
+            let claims_a_version = matches!(refused, Some(Malformed::Version(..) | Malformed::Transcoder(_)));
+            assert!(!claims_a_version && (torn == bytes || refused.is_some()), "torn at {len}: {refused:?}");
         }
     }
 
-    #[test]
-    fn a_newer_minor_version_is_read_and_a_newer_major_refused() {
-        let mut bytes = header().encode_segment_start().unwrap();
+    /// With the checksum that belongs to it.
+    fn with_byte(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
         let end = bytes.len() - 4;
-        for (version, readable) in [(0x21, true), (0x30, false), (0x10, false)] {
-            bytes[6] = version;
-            let sum = crc(0, &bytes[..end]);
-            bytes[end..].copy_from_slice(&sum.to_le_bytes());
-            assert_eq!(FileHeader::decode_segment_start(&bytes).is_ok(), readable, "{version:#x}");
+        bytes[at] = value;
+        let sum = crc(0, &bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_newer_minor_version_is_read_and_another_major_or_transcoder_refused() {
+        let bytes = header().encode_segment_start().unwrap();
+        let read = |at, value| FileHeader::decode_segment_start(&with_byte(bytes.clone(), at, value)).map(|_| ());
+        assert_eq!((read(6, 0x21), read(6, 0x2f)), (Ok(()), Ok(())));
+        assert_eq!(read(6, 0x30), Err(Malformed::Version(3, 0)));
+        assert_eq!(read(6, 0x1f), Err(Malformed::Version(1, 15)));
+        assert_eq!(read(7, 2), Err(Malformed::Transcoder(2)));
+        let declared = |version| {
+            let mut declaration = DECLARATION;
+            declaration[6] = version;
+            is_newer_minor(&declaration)
+        };
+        assert_eq!((declared(0x20), declared(0x21), declared(0x2f)), (false, true, true));
+    }
+
+    #[test]
+    fn holes_come_back_and_those_that_cannot_be_are_refused() {
+        let hole = Hole { sequence: 2, offset: 4096, bytes: 100, first_lost_id: 7, last_lost_id: 9 };
+        let with = |holes: Vec<Hole>| FileHeader { holes, ..header() };
+        let decode = |header: FileHeader| FileHeader::decode_segment_start(&header.encode_segment_start().unwrap());
+        let none_lost = Hole { sequence: 1, first_lost_id: 0, last_lost_id: 0, ..hole.clone() };
+        let (back, _) = decode(with(vec![hole.clone(), none_lost.clone()])).unwrap();
+        assert_eq!(back.holes, [hole.clone(), none_lost]);
+        assert_eq!((back.holes[0].lost(), back.holes[1].lost()), (Some((7, 9)), None));
+        assert_eq!(back.holes[0].end(), 4196);
+        for wrong in [
+            Hole { sequence: 0, ..hole.clone() },
+            // They are told by a later segment than the one that has them.
+            Hole { sequence: 3, ..hole.clone() },
+            Hole { bytes: 0, ..hole.clone() },
+            Hole { offset: u64::MAX, ..hole.clone() },
+            Hole { first_lost_id: 0, ..hole.clone() },
+            Hole { last_lost_id: 6, ..hole.clone() },
+        ] {
+            assert!(matches!(decode(with(vec![wrong.clone()])), Err(Malformed::Inconsistent(_))), "{wrong:?}");
         }
+        let most =
+            Hole { sequence: 2, offset: u64::MAX >> 1, bytes: 1 << 62, first_lost_id: 1, last_lost_id: u64::MAX };
+        assert_eq!(decode(with(vec![most.clone(); limits::HOLES])).unwrap().0.holes.len(), limits::HOLES);
+        assert!(with(vec![most; limits::HOLES + 1]).encode_segment_start().is_err(), "more than a header may name");
     }
 
     #[test]
@@ -269,6 +392,7 @@ mod tests {
             assert!(matches!(decode(with(incompatible, len)), Err(Malformed::Inconsistent(_))), "{incompatible} {len}");
         }
         assert_eq!(decode(with(HAS_DICTIONARY | 4, 100)), Err(Malformed::Features(4)));
+        assert_eq!(decode(with(SPACE, 0)).unwrap().0.incompatible, SPACE);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::block::{BlockHeader, BlockKind, ENTRIES_COMPRESSED, HAS_EVENTS, HEADE
 use super::tally::{Counted, Standing, Tallies, Tally};
 use super::{checksum, entries, varint};
 use crate::memory::{self, NoMemory};
-use crate::record::is_event;
+use crate::record::{event, is_event, Metadata, NamedType};
 
 /// The buffers that drafts write to, one after the other: their entries, and what the index will say of them.
 #[derive(Default)]
@@ -101,6 +101,8 @@ pub struct Draft {
     last_time: i64,
     /// The largest time of its records, without events.
     latest: i64,
+    /// The greatest number of a named type that its TYPE events bind, 0 if none.
+    named_to: u32,
     /// The first entry up to its time: the time is coded against the smallest of the block, known only at the end.
     first_head: [u8; 16],
     first_head_len: u8,
@@ -133,6 +135,7 @@ impl Draft {
             max_time: 0,
             last_time: 0,
             latest: i64::MIN,
+            named_to: 0,
             first_head: [0; 16],
             first_head_len: 0,
             first_time: 0,
@@ -196,7 +199,7 @@ impl Draft {
             self.pairs.end = buffers.pairs.len();
         }
         if is_event(entry.type_id) {
-            self.has_events = true;
+            self.note_event(entry.type_id, metadata);
         } else {
             self.count += 1;
             self.latest = self.latest.max(entry.time);
@@ -225,6 +228,15 @@ impl Draft {
         self.count += many;
         self.entries.end = buffer.len();
         self.payload.end += many as usize * last.payload_len;
+    }
+
+    #[cold]
+    fn note_event(&mut self, type_id: u32, facts: &[u8]) {
+        self.has_events = true;
+        if type_id == event::TYPE {
+            let named = NamedType::from_event(Metadata::from_bytes(facts));
+            self.named_to = self.named_to.max(named.map_or(0, |named| named.number));
+        }
     }
 
     #[cold]
@@ -257,6 +269,11 @@ impl Draft {
     /// The largest time of its records; events, which have times of their own, do not count. `i64::MIN` = there are none.
     pub fn latest(&self) -> i64 {
         self.latest
+    }
+
+    /// The greatest number of a named type that its TYPE events bind, 0 if none.
+    pub fn named_to(&self) -> u32 {
+        self.named_to
     }
 
     /// Appends the block's entries, complete, to `out`; `buffer` is the one that `push` was given.

@@ -141,6 +141,23 @@ mod tests {
         (0u32..64, any::<u64>()).prop_map(|(shift, raw)| raw >> shift)
     }
 
+    #[test]
+    fn no_pairs_are_no_metadata_times_are_modulo_2_64_and_long_forms_are_read() {
+        let entry = |payload_len, type_id, time| Entry { payload_len, type_id, time, metadata: &[] };
+        fn read(bytes: &[u8], start: i64) -> Result<Option<Entry<'_>>, Malformed> {
+            Progress::new(start).next(bytes)
+        }
+        // Has metadata, of no pairs.
+        assert_eq!(read(&[7, 3, 2, 0], 10), Ok(Some(entry(7, 1, 11))));
+        assert_eq!(read(&[7, 2, 2, 0, 0, 0, 0, 0], i64::MAX), Ok(Some(entry(7, 1, i64::MIN))));
+        let (long, longer) = ([0x87, 0, 0x82, 0, 0x82, 0, 9, 9], [0x87, 0x80, 0, 0x82, 0x80, 0, 0x82, 0x80, 0, 9]);
+        assert_eq!((read(&long, 10), read(&longer, 10)), (Ok(Some(entry(7, 1, 11))), Ok(Some(entry(7, 1, 11)))));
+        // A type of more than 32 bits, and a payload length of more.
+        assert!(read(&[1, 0x80, 0x80, 0x80, 0x80, 0x20, 0], 0).is_err());
+        assert!(read(&[0x80, 0x80, 0x80, 0x80, 0x10, 2, 0], 0).is_err());
+        assert!(read(&[0x80; 12], 0).is_err());
+    }
+
     proptest! {
         #[test]
         fn entries_of_any_width_come_back(

@@ -289,11 +289,8 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
     // An index that does not tell it ends here.
     let latest = if from.at < entries.len() { Some(varint::unzigzag(from.number()?)) } else { None };
     let earlier = if from.at < entries.len() { earlier(&mut from, offset)? } else { vec![] };
-    let totals = Totals { counts, names, latest, earlier };
-    match from.at == entries.len() {
-        true => Ok((window, totals)),
-        false => Err(wrong()),
-    }
+    // A later minor version may have fields behind these.
+    Ok((window, Totals { counts, names, latest, earlier }))
 }
 
 /// The stretch of the file that the INDEX block with these entries tells of begins here, and the INDEX block of the
@@ -537,6 +534,16 @@ mod tests {
             super::super::block::verify_meta(&header, 5, &bytes[HEADER..]).unwrap();
             assert_eq!(decode(&bytes[HEADER..], 1 << 40), Ok((window, totals)));
         }
+    }
+
+    #[test]
+    fn what_a_later_version_says_behind_the_last_field_is_passed_over() {
+        let (window, totals) = sample(2);
+        let (window, place) = (tidy(window), Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 });
+        let mut bytes = encode(&window, &totals, &[], 300, place).unwrap();
+        bytes.extend_from_slice(b"\x03more");
+        assert!(!totals.earlier.is_empty(), "the last field is there");
+        assert_eq!(decode(&bytes[HEADER..], 1 << 40), Ok((window, totals)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The bytes of a segment, version 2.0, and nothing else: pure functions over slices that know no files.
-//! `docs/format.md` tells the same in prose.
+//! `docs/format.md` and `docs/judging.md` say the same in prose.
 
 pub mod block;
 pub mod checksum;
@@ -28,6 +28,10 @@ pub enum Malformed {
     Transcoder(u8),
     #[error("the file uses features (bits {0:#x}) that this library does not know")]
     Features(u64),
+    #[error("the block has {0}, which this library does not know: a newer version reads it")]
+    Newer(String),
+    #[error("the block is compressed with {0:?}, which this build of the library does not have")]
+    NoCodec(codec::Codec),
     #[error("the segment is compressed with a zstd dictionary, and this build of the library has no zstd")]
     Dictionary,
     #[error("the {0} is cut short")]
@@ -40,6 +44,25 @@ pub enum Malformed {
     Marker,
     #[error("{0}")]
     Inconsistent(String),
+    /// Bytes, records or segments that should be here.
+    #[error("{0}")]
+    Missing(String),
+    /// A segment whose records were there before.
+    #[error("{0}")]
+    Repeated(String),
+    /// Bytes that were removed from the file or put into it.
+    #[error("{0}")]
+    Shifted(String),
+    #[error("the beginning of the segment is damaged")]
+    Beginning,
+    #[error("the name of the type {0} is lost")]
+    TypeName(u32),
+    /// What is wrong with an INDEX block, which costs no record.
+    #[error("{0}")]
+    Index(String),
+    /// A block that takes more memory than may be used.
+    #[error("{0}")]
+    TooLarge(String),
     /// Nothing is wrong with the bytes.
     #[error("{0}")]
     NoMemory(NoMemory),
@@ -70,6 +93,8 @@ pub mod limits {
     pub const RECORD: u64 = (1 << 31) - 1;
     /// A stored or decoded region of one block.
     pub const REGION: u64 = (1 << 31) - 1;
+    /// Holes that a file header names.
+    pub const HOLES: usize = 4096;
     /// The zstd dictionary in a file header.
     pub const DICTIONARY: usize = 112 << 10;
     /// Payload bytes at which a block ends: the range that an option may choose from.

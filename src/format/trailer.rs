@@ -6,7 +6,7 @@ use super::block::{BlockHeader, BlockKind, HEADER};
 use super::draft::Place;
 use super::{checksum, declaration::DECLARATION, Malformed};
 
-/// Bytes of a TRAILER's entries: record count, offset of the last INDEX block, the declaration once more.
+/// Bytes of a TRAILER's entries: record count, offset of the last INDEX block, the file's first eight bytes once more.
 const ENTRIES: usize = 24;
 /// Bytes of a whole TRAILER block.
 pub const LEN: usize = HEADER + ENTRIES;
@@ -14,7 +14,7 @@ pub const LEN: usize = HEADER + ENTRIES;
 /// What a TRAILER says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
-    /// User records in the segment.
+    /// Ids that the segment accounts for: its next id less its first, those of records included that it says are lost.
     pub records: u64,
     /// Offset of the last INDEX block, 0 if none.
     pub last_index: u64,
@@ -46,9 +46,10 @@ pub fn encode(trailer: Trailer, next_id: u64, time: i64, place: Place) -> [u8; L
     out
 }
 
-/// Reads the verified entries of a TRAILER block.
-pub fn decode(entries: &[u8]) -> Result<Trailer, Malformed> {
-    if entries.len() != ENTRIES || entries[16..] != DECLARATION {
+/// Reads the verified entries of a TRAILER block of a file that begins with these bytes; `None` = they are damaged.
+pub fn decode(entries: &[u8], declaration: Option<&[u8; 8]>) -> Result<Trailer, Malformed> {
+    let is_end = |end: &[u8]| declaration.map_or(end.starts_with(b"BINLOG"), |declaration| end == declaration);
+    if entries.len() != ENTRIES || !is_end(&entries[16..]) {
         return Err(Malformed::inconsistent("the trailer does not end as the file begins"));
     }
     Ok(Trailer { records: LE::read_u64(entries), last_index: LE::read_u64(&entries[8..]) })
@@ -66,6 +67,15 @@ mod tests {
         let header = BlockHeader::decode(&bytes, 5, 100).unwrap();
         assert_eq!((header.kind, header.block_len(), header.next_id()), (BlockKind::Trailer, LEN as u64, 8));
         super::super::block::verify_meta(&header, 5, &bytes[HEADER..]).unwrap();
-        assert_eq!(decode(&bytes[HEADER..]), Ok(Trailer { records: 7, last_index: 0 }));
+        let (read, newer) = (Ok(Trailer { records: 7, last_index: 0 }), *b"BINLOG\x2f\x01");
+        assert_eq!(decode(&bytes[HEADER..], Some(&DECLARATION)), read);
+        assert_eq!(decode(&bytes[HEADER..], None), read);
+        assert!(decode(&bytes[HEADER..], Some(&newer)).is_err());
+        let mut of_newer = bytes[HEADER..].to_vec();
+        of_newer[16..].copy_from_slice(&newer);
+        assert_eq!((decode(&of_newer, Some(&newer)), decode(&of_newer, None)), (read.clone(), read));
+        assert!(decode(&of_newer, Some(&DECLARATION)).is_err());
+        of_newer[16] = b'X';
+        assert!(decode(&of_newer, None).is_err());
     }
 }

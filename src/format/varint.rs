@@ -102,6 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_form_than_necessary_is_read_up_to_ten_bytes() {
+        for len in 1..=MAX_LEN {
+            let mut bytes = vec![0x80; len - 1];
+            bytes.push(0);
+            let mut at = 0;
+            assert_eq!((get(&bytes, &mut at), at), (Some(0), len));
+        }
+        assert_eq!(get(&[0x85, 0x80, 0], &mut 0), Some(5));
+        assert_eq!(get(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0], &mut 0), None);
+    }
+
+    #[test]
     fn more_than_64_bits_are_refused() {
         let mut at = 0;
         assert_eq!(get(&[0xff; 11], &mut at), None);
