@@ -5,19 +5,26 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{read_full, File};
+use super::{is_of_system, read_full, File, InflatedEnd};
+use crate::error::Error;
+use crate::memory;
 
 /// `file` itself, or the bytes inside when it is a gzip or zstd file.
 pub(crate) fn inflated(file: Arc<dyn File>) -> Result<Arc<dyn File>> {
     let mut magic = [0; 4];
     let n = read_full(&*file, &mut magic, 0)?;
-    let form = match magic[..n] {
+    Ok(inflated_from(&file, &magic[..n])?.unwrap_or(file))
+}
+
+/// The bytes inside of a file that begins like this; `None` when it is no gzip or zstd file.
+pub(crate) fn inflated_from(file: &Arc<dyn File>, first: &[u8]) -> Result<Option<Arc<dyn File>>> {
+    let form = match *first {
         [0x1f, 0x8b, ..] if cfg!(feature = "gzip") => Form::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] if cfg!(feature = "zstd") => Form::Zstd,
-        _ => return Ok(file),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] if cfg!(feature = "zstd") => Form::Zstd,
+        _ => return Ok(None),
     };
-    let stream = Stream::start(form, &file)?;
-    Ok(Arc::new(Inflated { file, form, stream: Mutex::new(stream) }))
+    let stream = Mutex::new(Stream::start(form, file)?);
+    Ok(Some(Arc::new(Inflated { file: file.clone(), form, stream, end: Mutex::default() })))
 }
 
 #[derive(Clone, Copy)]
@@ -26,15 +33,23 @@ enum Form {
     Zstd,
 }
 
-/// Reading forward costs the inflating; reading backward starts from the beginning again.
+/// Bytes that are decompressed at once. What is read does not depend on how much is asked for, so that a stream that is broken
+/// ends at the same place for everybody.
+const STEP: usize = 16 << 10;
+
+/// Reading forward costs the inflating; reading backward starts from the beginning again. Where the stream is broken, the
+/// bytes end.
 struct Inflated {
     file: Arc<dyn File>,
     form: Form,
     stream: Mutex<Stream>,
+    end: Mutex<Option<InflatedEnd>>,
 }
 
 struct Stream {
     reader: Box<dyn Read + Send>,
+    /// What was decompressed last, and where it begins.
+    step: Vec<u8>,
     at: u64,
 }
 
@@ -53,7 +68,36 @@ impl Stream {
             #[allow(unreachable_patterns)]
             _ => Box::new(source),
         };
-        Ok(Stream { reader, at: 0 })
+        Ok(Stream { reader, step: vec![], at: 0 })
+    }
+
+    fn end(&self) -> u64 {
+        self.at + self.step.len() as u64
+    }
+
+    /// Goes on behind the step; what it is shorter than [`STEP`] says that the stream ends there, and why.
+    fn next(&mut self) -> Result<Option<InflatedEnd>> {
+        self.at = self.end();
+        memory::resize(&mut self.step, STEP)?;
+        let mut done = 0;
+        let mut broken = None;
+        while done < STEP {
+            match self.reader.read(&mut self.step[done..]) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(e) if is_of_system(&e) || Error::within(&e).is_some() => {
+                    self.step.truncate(done);
+                    return Err(e);
+                }
+                Err(e) => {
+                    broken = Some(e.to_string());
+                    break;
+                }
+            }
+        }
+        self.step.truncate(done);
+        Ok((done < STEP).then(|| InflatedEnd { at: self.end(), broken }))
     }
 }
 
@@ -76,17 +120,23 @@ impl File for Inflated {
         if offset < stream.at {
             *stream = Stream::start(self.form, &self.file)?;
         }
-        let mut skipped = [0; 16 << 10];
-        while stream.at < offset {
-            let want = skipped.len().min(usize::try_from(offset - stream.at).unwrap_or(usize::MAX));
-            match stream.reader.read(&mut skipped[..want])? {
-                0 => return Ok(0),
-                n => stream.at += n as u64,
+        let mut end = self.end.lock();
+        while stream.end() <= offset && !buffer.is_empty() {
+            if end.as_ref().is_some_and(|end| end.at <= offset) {
+                return Ok(0);
+            }
+            if let Some(found) = stream.next()? {
+                *end = Some(found);
             }
         }
-        let n = stream.reader.read(buffer)?;
-        stream.at += n as u64;
+        let there = &stream.step[(offset - stream.at) as usize..];
+        let n = there.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&there[..n]);
         Ok(n)
+    }
+
+    fn inflated_end(&self) -> Option<InflatedEnd> {
+        self.end.lock().clone()
     }
 
     fn write_at(&self, _parts: &[std::io::IoSlice<'_>], _offset: u64) -> Result<usize> {

@@ -33,7 +33,7 @@ use crate::error::{is_no_memory, Error, Kind};
 
 pub use fork::ForkMark;
 pub use group::group_number;
-pub(crate) use inflate::inflated;
+pub(crate) use inflate::{inflated, inflated_from};
 #[cfg(feature = "upload")]
 pub(crate) use machine::user;
 pub(crate) use machine::{fill_random, host_name, is_gone};
@@ -102,6 +102,20 @@ pub trait File: Send + Sync {
     /// Says that bytes were found to be wrong: what was fetched is forgotten, and fetched again when it is wanted. On the
     /// way from another machine, a byte may have been changed that is right there.
     fn doubt(&self) {}
+
+    /// Where the bytes end of a file that is compressed as a whole, once they were read to there.
+    fn inflated_end(&self) -> Option<InflatedEnd> {
+        None
+    }
+}
+
+/// The end of what a file holds that is compressed as a whole.
+#[derive(Clone, Debug)]
+pub struct InflatedEnd {
+    /// Offset behind the last byte.
+    pub at: u64,
+    /// Why it does not decompress any further; `None` = it is whole.
+    pub broken: Option<String>,
 }
 
 /// Device and inode, or what stands for them.
@@ -250,14 +264,22 @@ pub(crate) fn is_of_system(error: &std::io::Error) -> bool {
 pub fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(n) => done += n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
-            Err(e) => return Err(e),
+        match read_some(file, &mut buffer[done..], offset + done as u64)? {
+            0 => break,
+            n => done += n,
         }
     }
     Ok(done)
+}
+
+/// Reads once at `offset`, as much as there is or less.
+pub(crate) fn read_some(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => (),
+            read => return read,
+        }
+    }
 }
 
 /// Writes all parts at `offset`. On failure also says how many bytes had been written by then.

@@ -1,5 +1,6 @@
 //! The real file system.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::os::fd::AsRawFd;
@@ -73,7 +74,7 @@ impl Directory for RealDirectory {
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
         let path = self.path.join(name);
         match access {
-            Access::Read => Ok(Arc::new(RealFile { held: None, file: open::to_read(&path)?.0 })),
+            Access::Read => Ok(Arc::new(RealFile { held: None, file: open::to_read(&path)?.0, identity: None })),
             Access::ReadWrite => {
                 let _opening = Opening::begin();
                 let (file, facts) = open::to_write(&path)?;
@@ -120,7 +121,12 @@ impl Directory for RealDirectory {
     }
 
     fn facts(&self, name: &str) -> Result<FileFacts> {
-        let facts = fs::symlink_metadata(self.absolute.join(name))?;
+        // In one piece: each sync asks where its file is, and joining paths takes as long as the system's answer.
+        let mut path = OsString::with_capacity(self.absolute.as_os_str().len() + 1 + name.len());
+        path.push(&self.absolute);
+        path.push("/");
+        path.push(name);
+        let facts = fs::symlink_metadata(path)?;
         Ok(FileFacts { len: facts.len(), is_plain: facts.is_file(), identity: Some((facts.dev(), facts.ino())) })
     }
 
@@ -172,11 +178,13 @@ struct RealFile {
     /// For one that is written to, and so may hold a lock. Goes before the descriptor does.
     held: Option<Held>,
     file: fs::File,
+    /// As it was opened: asked for with each sync, and never another one.
+    identity: Option<Identity>,
 }
 
 impl RealFile {
     fn written(file: fs::File, facts: &fs::Metadata) -> Self {
-        RealFile { held: Some(Held::new(file.as_raw_fd(), facts)), file }
+        RealFile { held: Some(Held::new(file.as_raw_fd(), facts)), file, identity: Some((facts.dev(), facts.ino())) }
     }
 }
 
@@ -256,6 +264,9 @@ impl File for RealFile {
     }
 
     fn identity(&self) -> Result<Option<Identity>> {
+        if self.identity.is_some() {
+            return Ok(self.identity);
+        }
         let facts = self.file.metadata()?;
         Ok(Some((facts.dev(), facts.ino())))
     }

@@ -133,6 +133,22 @@ impl Translated {
         self.state.lock().ended.as_ref().is_some_and(|ended| matches!(ended.verdict, Verdict::Torn(_)))
     }
 
+    /// Where and why the file ends within a record although others of its log come behind it, once that was read.
+    pub fn torn_within(&self) -> Option<(u64, String)> {
+        let state = self.state.lock();
+        let ended = state.ended.as_ref().filter(|_| !self.is_last)?;
+        match &ended.verdict {
+            Verdict::Torn(reason) => Some((state.next.source, reason.clone())),
+            Verdict::Closed | Verdict::Unclosed | Verdict::Corrupt(_) => None,
+        }
+    }
+
+    /// Whether it says that it was closed, or is of a kind that need not say so. Reads to the end, unless somebody has.
+    pub fn is_closed(&self) -> Result<bool> {
+        let mut state = self.state.lock();
+        self.finish(&mut state).map(|ended| ended.verdict == Verdict::Closed)
+    }
+
     fn finish<'a>(&self, state: &'a mut State) -> Result<&'a Ended> {
         while state.ended.is_none() {
             self.go_on(state)?;

@@ -49,6 +49,8 @@ pub(crate) struct Appender {
     first_id: u64,
     next_id: u64,
     closed: bool,
+    /// The greatest number of a named type that the file binds.
+    named_to: u32,
     indexing: Indexing,
     heads: Vec<u8>,
     compressed: Vec<Vec<u8>>,
@@ -74,6 +76,7 @@ impl Appender {
             set_aside: found.end,
             next_id: found.next_id,
             closed: found.closed,
+            named_to: found.types.iter().map(|named| named.number).max().unwrap_or(0),
             indexing: found.indexing,
             heads: vec![],
             compressed: vec![],
@@ -101,6 +104,11 @@ impl Appender {
         if next_id > self.next_id {
             (self.first_id, self.next_id) = (next_id, next_id);
         }
+    }
+
+    /// Goes on with the id `next_id`, if that is greater than the next one: the last event says that those between are lost.
+    pub fn pass_over(&mut self, next_id: u64) {
+        self.next_id = next_id.max(self.next_id);
     }
 
     /// Whether the segment holds a user's record.
@@ -168,6 +176,7 @@ impl Appender {
         if good > 0 {
             self.end = ends[good - 1];
             self.next_id = blocks[good - 1].draft.last_id() + 1;
+            self.named_to = blocks[..good].iter().map(|block| block.draft.named_to()).fold(self.named_to, u32::max);
             self.closed = false;
         }
         wrote.map_err(|(_, error)| {
@@ -183,7 +192,8 @@ impl Appender {
         self.indexing.is_due(self.end, every)
     }
 
-    /// Writes an INDEX block. `names` are the named types known by now.
+    /// Writes an INDEX block. `names` are the named types known by now, in the order in which they were named: it tells those
+    /// whose TYPE events stand before it. The others are on their way, and may never come.
     pub fn write_index(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
         let bytes = self.index(names, self.place())?;
@@ -236,7 +246,8 @@ impl Appender {
 
     /// The INDEX block at this place.
     fn index(&self, names: &[NamedType], place: Place) -> Result<Vec<u8>> {
-        let index = self.indexing.encode(names, self.next_id, place);
+        let bound = names.iter().rposition(|named| named.number <= self.named_to).map_or(0, |last| last + 1);
+        let index = self.indexing.encode(&names[..bound], self.next_id, place);
         index.map_err(|e| Error::from(e).because("cannot write the index").at(&self.segment.path))
     }
 

@@ -11,7 +11,7 @@ use super::{block_at, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::{self, PAGE};
-use crate::format::declaration::FileHeader;
+use crate::format::declaration::{FileHeader, Hole};
 use crate::format::Malformed;
 use crate::io;
 
@@ -28,6 +28,8 @@ pub(crate) struct Inherited {
     /// A block begins here, or the file.
     from: u64,
     end: u64,
+    /// Runs of bytes in between that are no blocks.
+    holes: Vec<Hole>,
 }
 
 impl Inherited {
@@ -36,12 +38,17 @@ impl Inherited {
         // What a block says of the durable end is only believed where a block begins: it may be damaged.
         let is_boundary = durable_end >= end || block_at(&segment, durable_end).is_ok_and(|block| block.is_some());
         let from = if durable_end >= segment.start && is_boundary { durable_end } else { 0 };
-        Inherited { segment, from, end }
+        Inherited { segment, from, end, holes: vec![] }
+    }
+
+    /// The same, of one in which these bytes are no blocks.
+    pub fn with_holes(self, holes: Vec<Hole>) -> Self {
+        Inherited { holes, ..self }
     }
 
     /// Of a segment that is not to be written to.
     pub fn to_be_synced(segment: Arc<Segment>) -> Self {
-        Inherited { segment, from: 0, end: 0 }
+        Inherited { segment, from: 0, end: 0, holes: vec![] }
     }
 
     /// Writes the bytes anew, the same ones at the same place, for the next sync of the file.
@@ -130,6 +137,10 @@ impl Inherited {
         }
         while pieces.offset() < self.end {
             let at = pieces.offset();
+            if let Some(hole) = self.holes.iter().find(|hole| hole.offset == at) {
+                pieces.each(hole.end().min(self.end) - at, |_| ())?;
+                continue;
+            }
             if let Some(reason) = self.block(&mut pieces, &mut damaged)? {
                 return Err(self.changed(at, &reason));
             }

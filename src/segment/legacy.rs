@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{map, reading, Segment};
 use crate::error::{Error, Result};
-use crate::format::declaration::{FileHeader, Predecessor};
+use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
 use crate::io::Directory;
 use crate::legacy::{Legacy, Translated, START};
 
@@ -62,6 +62,7 @@ impl Segment {
             name: name.to_owned(),
             path,
             header,
+            declaration: DECLARATION,
             start: START,
             is_rescued: false,
             is_unborn: false,

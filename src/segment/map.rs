@@ -1,12 +1,12 @@
 //! Where the blocks of a segment are: from its index as far as that reaches, and by hopping over headers elsewhere.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::holes::Learned;
 use super::recover::{load_index, unusable};
-use super::tail::last_block;
+use super::tail::{block_at, is_space, last_block, next_block};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -39,22 +39,36 @@ enum Rows {
     Held(Arc<Window>),
 }
 
+/// Bytes between two blocks that are no block.
+#[derive(Clone)]
+pub(crate) struct Hole {
+    pub from: u64,
+    /// Where the next block begins.
+    pub to: u64,
+    pub bad: Arc<Bad>,
+}
+
 /// The parts of a segment, in order; they may leave stretches out that nothing is known of.
 #[derive(Clone, Default)]
 pub(crate) struct Map {
     pub parts: Vec<Part>,
+    /// The holes that were found between them, in order.
+    pub holes: Vec<Hole>,
     /// Named types, as far as the parts tell them.
     pub names: Vec<NamedType>,
     /// Records and events of each type up to the end of the last INDEX block, when it knows.
     pub counts: Option<Vec<(u32, u64)>>,
-    /// Why the hopping over headers came to an end, and where.
-    pub stopped: Option<Arc<(u64, Bad)>>,
+    /// Where the TRAILER begins with which the file ends, when it does.
+    pub trailer: Option<u64>,
+    /// Why the hopping over headers came to an end, and where: no block is behind it.
+    pub stopped: Option<(u64, Arc<Bad>)>,
 }
 
-/// What a segment keeps of its index between questions.
+/// What a segment keeps of its index between questions, and what it has learned besides.
 #[derive(Default)]
 pub(crate) struct Cache {
     kept: Mutex<Kept>,
+    pub(super) learned: Learned,
 }
 
 #[derive(Default)]
@@ -84,6 +98,30 @@ impl Map {
     pub fn end(&self) -> Option<u64> {
         self.parts.last().map(|part| part.to)
     }
+
+    /// The hole between the blocks before this offset and a part that begins there.
+    pub fn hole_before(&self, offset: u64) -> Option<&Hole> {
+        self.holes.iter().find(|hole| hole.to == offset)
+    }
+
+    /// The hole behind the blocks before this offset.
+    pub fn hole_behind(&self, offset: u64) -> Option<&Hole> {
+        self.holes.iter().find(|hole| hole.from == offset)
+    }
+
+    /// The map up to the last hole, if there is no record behind that: the damage is at the end then.
+    pub fn up_to_damaged_end(&self) -> Option<Map> {
+        let hole = self.holes.last()?;
+        let parts = self.parts.partition_point(|part| part.from < hole.from);
+        let is_empty = |part: &Part| matches!(&part.rows, Rows::Held(window) if window.rows.is_empty());
+        let stopped = Some((hole.from, hole.bad.clone()));
+        self.parts[parts..].iter().all(is_empty).then(|| Map {
+            parts: self.parts[..parts].to_vec(),
+            holes: self.holes[..self.holes.len() - 1].to_vec(),
+            stopped,
+            ..self.clone()
+        })
+    }
 }
 
 impl Segment {
@@ -99,20 +137,19 @@ impl Segment {
         if let Some((_, map)) = self.cache.kept.lock().indexed.as_ref().filter(|(known, _)| *known == len) {
             return Ok(map.clone());
         }
-        let map = Arc::new(by_index(self)?);
+        let map = Arc::new(by_index(self, len)?);
         self.cache.kept.lock().indexed = Some((len, map.clone()));
         Ok(map)
     }
 
-    /// Where all blocks of the segment are, up to the first that is none. Stretches that the index does not cover are
-    /// walked by their headers, once.
+    /// Where all blocks of the segment are. Stretches that the index does not cover are walked by their headers, once.
     pub fn mapped(self: &Arc<Self>) -> Result<Arc<Map>> {
         let len = self.len()?;
         let known = self.cache.kept.lock().whole.clone();
         let map = match known {
-            Some((known, map)) if known == len && len != u64::MAX => return Ok(map),
+            Some((known, map)) if known == len && !has_gone_on(self, &map)? => return Ok(map),
             // The segment has grown: what was known stays.
-            Some((known, map)) if known < len => Map { stopped: None, ..(*map).clone() },
+            Some((known, map)) if known <= len && len != u64::MAX => Map { stopped: None, ..(*map).clone() },
             _ => (*self.indexed()?).clone(),
         };
         let map = Arc::new(hop_the_rest(self, map)?);
@@ -120,14 +157,10 @@ impl Segment {
         Ok(map)
     }
 
-    /// The same without the index, because that was found to be wrong.
+    /// The same without the index, which was found to be wrong or to lead to damage. It is not kept: what others are
+    /// answered by the index does not change because one met damage.
     pub fn hopped(self: &Arc<Self>) -> Result<Arc<Map>> {
-        let map = Arc::new(hop_the_rest(self, Map::default())?);
-        let len = self.len()?;
-        let mut kept = self.cache.kept.lock();
-        kept.indexed = Some((len, Arc::default()));
-        kept.whole = Some((len, map.clone()));
-        Ok(map)
+        Ok(Arc::new(hop_the_rest(self, Map::default())?))
     }
 
     /// Whether the index knows every block, and each INDEX block can be read.
@@ -142,6 +175,21 @@ impl Segment {
         }
         let end = self.len()?.saturating_sub(trailer::LEN as u64);
         Ok(map.is_contiguous(self.start) && map.end() == Some(end))
+    }
+
+    /// Whether the index tells of every block, and of none in these bytes, so that what is there costs nothing: an INDEX block
+    /// that was damaged before the index was written anew.
+    pub fn is_in_a_gap(self: &Arc<Self>, from: u64, to: u64) -> Result<bool> {
+        let map = self.indexed()?;
+        let around = map.parts.iter().find(|part| part.from <= from && to < part.to);
+        let Some(part) = around.filter(|_| map.is_contiguous(self.start)) else { return Ok(false) };
+        let window = match self.rows(part) {
+            Ok(window) => window,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let behind = window.rows.partition_point(|row| row.end() <= from);
+        Ok(window.rows.get(behind).is_none_or(|row| to <= row.offset))
     }
 
     /// The rows of a part.
@@ -162,9 +210,19 @@ impl Segment {
     /// Gives the memory for rows back, and for what was fetched ahead, when the segment is left for another.
     pub fn forget_rows(&self) {
         self.file.will_need(&[]);
+        self.forget_windows();
+    }
+
+    /// Gives the memory for rows back while others may still be reading the segment.
+    pub fn forget_windows(&self) {
         let mut kept = self.cache.kept.lock();
         kept.windows = vec![];
         kept.whole = None;
+    }
+
+    /// Forgets where the blocks are, because more was learned of the segment.
+    pub(super) fn forget_map(&self) {
+        *self.cache.kept.lock() = Kept::default();
     }
 
     fn keep(&self, at: u64, window: &Arc<Window>) {
@@ -181,11 +239,14 @@ impl Segment {
     }
 }
 
-/// Follows the chain of INDEX blocks from the last one back. Where it breaks, the rest is simply not known.
-fn by_index(segment: &Arc<Segment>) -> Result<Map> {
+/// Follows the chain of INDEX blocks of a file of this length from the last one back. Where it breaks, the rest is simply not
+/// known.
+fn by_index(segment: &Arc<Segment>, len: u64) -> Result<Map> {
     let Some((offset, last)) = last_block(segment)? else { return Ok(Map::default()) };
     let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
-    let mut map = Map::default();
+    let is_at_the_end = last.kind == BlockKind::Trailer && offset + trailer::LEN as u64 == len;
+    let trailer = is_at_the_end.then_some(offset);
+    let mut map = Map { trailer, ..Map::default() };
     let mut scanner = Scanner::new(segment.clone(), at);
     while at != 0 {
         scanner.jump(at);
@@ -264,22 +325,25 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
 
 /// Fills what the parts leave out, and goes on behind the last.
 fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
-    let mut map = Map { parts: vec![], ..known };
+    let mut map = Map { parts: vec![], holes: vec![], ..known };
     let mut at = segment.start;
     let mut next_id = segment.header.first_id;
     for part in known.parts {
-        if at < part.from && hop(segment, &mut map, (at, next_id), part.from)?.is_break() {
-            return Ok(map);
+        if at < part.from {
+            hop(segment, &mut map, (at, next_id), part.from)?;
+            if map.stopped.is_some() {
+                return Ok(map);
+            }
         }
         (at, next_id) = (part.to, part.next_id);
         map.parts.push(part);
     }
-    let _ = hop(segment, &mut map, (at, next_id), u64::MAX)?;
+    hop(segment, &mut map, (at, next_id), u64::MAX)?;
     Ok(map)
 }
 
 /// Takes note of the types that the block with this header names, at which the scanner stands.
-fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
+pub(super) fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
     scanner.load_entries(header)?;
     let mut progress = Progress::new(header.min_time);
     while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
@@ -289,40 +353,47 @@ fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<Name
     Ok(())
 }
 
-/// Walks the headers from an offset and id to the offset `to` and adds them as a part. Breaks where there is no block.
-fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: u64) -> Result<ControlFlow<()>> {
-    let mut window = Window::new(0, from);
-    let mut scanner = Scanner::new(segment.clone(), from);
-    let mut part = Part {
-        from,
-        to: from,
-        first_id,
-        next_id: first_id,
-        min_time: i64::MAX,
-        max_time: i64::MIN,
-        rows: Rows::Index(0),
-    };
-    let stopped = loop {
-        if part.to >= to {
-            break None;
-        }
-        let header = match scanner.header().and_then(|header| scanner.check_whole(&header).map(|()| header)) {
-            Ok(header) => header,
-            Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
-            Err(Bad::End { left: 0 }) => break None,
-            Err(bad) => break Some(bad),
+/// A part while its headers are walked.
+struct Hopped {
+    part: Part,
+    window: Window,
+}
+
+impl Hopped {
+    fn new(from: u64, first_id: u64) -> Self {
+        let part = Part {
+            from,
+            to: from,
+            first_id,
+            next_id: first_id,
+            min_time: i64::MAX,
+            max_time: i64::MIN,
+            rows: Rows::Index(0),
         };
+        Hopped { part, window: Window::new(0, from) }
+    }
+
+    fn add_to(mut self, map: &mut Map) {
+        self.part.rows = Rows::Held(Arc::new(self.window));
+        if self.part.to > self.part.from {
+            map.parts.push(self.part);
+        }
+    }
+
+    /// Adds the block with this header, at which the scanner stands.
+    fn add(&mut self, scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
         if header.kind == BlockKind::Records {
             if header.has_events() {
-                match learn_names(&mut scanner, &header, &mut map.names).map_err(unusable) {
+                match learn_names(scanner, header, names).map_err(unusable) {
                     // Damage comes up when the block is read.
                     Ok(()) | Err(Bad::Malformed(_) | Bad::End { .. }) => (),
-                    Err(Bad::Io(error)) => return Err(error),
+                    Err(bad) => return Err(bad),
                 }
             }
-            if header.first_id < part.next_id {
-                break Some(Bad::Malformed(Malformed::inconsistent("the block's ids were there before")));
+            if header.first_id < self.part.next_id {
+                return Err(out_of_order());
             }
+            let part = &mut self.part;
             part.min_time = part.min_time.min(header.min_time);
             part.max_time = part.max_time.max(header.max_time);
             part.next_id = header.next_id();
@@ -338,16 +409,86 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
                 has_events: header.has_events(),
                 pairs: Pairs::Any,
             };
-            memory::push(&mut window.rows, row).map_err(|e| Error::from(e).at(&segment.path))?;
+            memory::push(&mut self.window.rows, row)?;
         }
-        scanner.skip(&header);
-        part.to = scanner.offset() + header.block_len();
-    };
-    part.rows = Rows::Held(Arc::new(window));
-    let stopped = stopped.map(|bad| Arc::new((part.to, bad)));
-    if part.to > part.from {
-        map.parts.push(part);
+        scanner.skip(header);
+        self.part.to = scanner.offset() + header.block_len();
+        Ok(())
     }
-    map.stopped = stopped;
-    Ok(if map.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+}
+
+/// Walks the headers from an offset and id to the offset `to` and adds what they tell as parts, with holes between them
+/// where there is no block. Stops where no block is any more.
+fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: u64) -> Result<()> {
+    let mut scanner = Scanner::new(segment.clone(), from);
+    let mut hopped = Hopped::new(from, first_id);
+    while hopped.part.to < to {
+        let header = scanner.header().and_then(|header| scanner.check_whole(&header).map(|()| header));
+        if let Some(hole) = scanner.take_passed() {
+            // One that a later segment names.
+            let part = &mut hopped.part;
+            (part.to, part.next_id) = (hole.end(), hole.next_id(part.next_id));
+            if part.to >= to {
+                break;
+            }
+        }
+        let bad = match header {
+            Ok(header) => match hopped.add(&mut scanner, &header, &mut map.names) {
+                Ok(()) => continue,
+                Err(Bad::Io(error)) => return Err(error.at(&segment.path)),
+                // What comes behind a block that is out of order is no better.
+                Err(bad) => {
+                    map.stopped = Some((hopped.part.to, Arc::new(bad)));
+                    break;
+                }
+            },
+            Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
+            Err(Bad::End { left: 0 }) => break,
+            Err(_) if is_space(segment, hopped.part.to)? => break,
+            Err(bad) => bad,
+        };
+        let at = hopped.part.to;
+        let Some(next) = behind_hole(segment, at)? else {
+            map.stopped = Some((at, Arc::new(bad)));
+            break;
+        };
+        segment.file.doubt();
+        scanner.reread();
+        if scanner.header().is_ok_and(|header| scanner.check_whole(&header).is_ok()) {
+            // A writer at work has completed it meanwhile.
+            continue;
+        }
+        let next = next.min(to);
+        let first_id = block_at(segment, next)?.map_or(hopped.part.next_id, |header| header.first_id);
+        if first_id < hopped.part.next_id {
+            map.stopped = Some((at, Arc::new(out_of_order())));
+            break;
+        }
+        map.holes.push(Hole { from: at, to: next, bad: Arc::new(bad) });
+        std::mem::replace(&mut hopped, Hopped::new(next, first_id)).add_to(map);
+        scanner.jump(next);
+    }
+    hopped.add_to(map);
+    Ok(())
+}
+
+/// Whether there is a block where the map came to an end: a writer may fill space that the file has already.
+fn has_gone_on(segment: &Segment, map: &Map) -> Result<bool> {
+    match &map.stopped {
+        Some((offset, _)) => Ok(block_at(segment, *offset)?.is_some()),
+        None => Ok(segment.is_compressed_whole()),
+    }
+}
+
+fn out_of_order() -> Bad {
+    Bad::Malformed(Malformed::inconsistent("the block's ids were there before"))
+}
+
+/// The first block behind bytes that are none.
+fn behind_hole(segment: &Segment, at: u64) -> Result<Option<u64>> {
+    // What can only be read from its beginning, or was made of another file, has no markers to look for.
+    if segment.translated.is_some() || segment.is_compressed_whole() {
+        return Ok(None);
+    }
+    next_block(segment, at + 1)
 }

@@ -2,14 +2,20 @@
 //! crash.
 
 mod appender;
+mod durable;
+mod holes;
 mod indexing;
 mod inherited;
 mod latest;
 mod legacy;
 mod map;
+mod moved;
+mod naming;
 mod recover;
+mod remains;
 mod rescue;
 mod scanner;
+mod successor;
 mod tail;
 mod unborn;
 
@@ -18,21 +24,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::format::declaration::{self, FileHeader};
+use crate::format::block::BlockHeader;
+use crate::format::declaration::{self, FileHeader, DECLARATION};
+use crate::format::trailer;
 use crate::format::Malformed;
 use crate::io::{self, Access, Directory, File};
 use crate::legacy::Translated;
 use crate::memory;
 
 pub(crate) use appender::{Appender, Block, LAST_STEP};
+pub(crate) use durable::durable_end;
+pub(crate) use holes::{first_lost, HOLE, LOST_BEGINNING};
 pub(crate) use inherited::Inherited;
 pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
-pub(crate) use map::{Map, Part};
-pub(crate) use recover::{find_end, recover, survey, Found, Written};
-pub(crate) use rescue::rescue;
+pub(crate) use map::{Hole, Map, Part};
+pub(crate) use moved::{moved_at, next_moved, Moved};
+pub(crate) use recover::{
+    check_last_records, find_end, recover, recover_past_holes, survey, Found, Written, NO_TRAILER,
+};
+pub(crate) use remains::{remains, Remains};
+pub(crate) use rescue::{has_block, is_headed_by_another, rescue, ANOTHERS_HEADER};
 pub(crate) use scanner::{Bad, Scanner};
-pub(crate) use tail::{block_at, is_torn, last_block, next_block};
+pub(crate) use successor::successor;
+pub(crate) use tail::{block_at, is_space, is_torn, lacks_trailer, last_block, next_block};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.
@@ -44,6 +59,8 @@ pub(crate) struct Segment {
     pub name: String,
     pub path: PathBuf,
     pub header: FileHeader,
+    /// Its first eight bytes; this library's where they are damaged.
+    pub declaration: [u8; 8],
     /// Offset of the first block.
     pub start: u64,
     /// Its beginning is damaged: the header is put together from what is known otherwise.
@@ -68,16 +85,23 @@ impl Segment {
             Access::Read if io::is_no_file(&e) => Error::io(&e, "open").with_kind(Kind::Corrupt).at(&path),
             _ => Error::io(&e, "open").at(&path),
         })?;
-        let file = match access {
-            Access::Read => io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?,
-            Access::ReadWrite => file,
+        let failed = |e: std::io::Error| reading(&e).at(&path);
+        let first = first_bytes(&*file).map_err(failed)?;
+        let inside = match access {
+            Access::Read => io::inflated_from(&file, &first).map_err(failed)?,
+            Access::ReadWrite => None,
         };
-        let (header, start) = read_start(&*file).inspect_err(|_| file.doubt()).map_err(|e| e.at_offset(&path, 0))?;
+        let (read, file) = match inside {
+            Some(inside) => (read_start(&*inside), inside),
+            None => (read_start_behind(&*file, first), file),
+        };
+        let (declaration, header, start) = read.inspect_err(|_| file.doubt()).map_err(|e| e.at_offset(&path, 0))?;
         Ok(Segment {
             file,
             name: name.to_owned(),
             path,
             header,
+            declaration,
             start,
             is_rescued: false,
             is_unborn: false,
@@ -93,12 +117,13 @@ impl Segment {
     pub fn open_rescued(directory: &dyn Directory, name: &str, header: FileHeader, start: u64) -> Result<Self> {
         let path = directory.path_of(name);
         let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
-        let file = io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?;
+        let file = io::inflated(file).map_err(|e| reading(&e).at(&path))?;
         Ok(Segment {
             file,
             name: name.to_owned(),
             path,
             header,
+            declaration: DECLARATION,
             start,
             is_rescued: true,
             is_unborn: false,
@@ -123,6 +148,7 @@ impl Segment {
             name: name.to_owned(),
             path,
             header,
+            declaration: DECLARATION,
             start: bytes.len() as u64,
             is_rescued: false,
             is_unborn: false,
@@ -157,15 +183,39 @@ impl Segment {
         self.file.len().is_ok_and(|len| len == u64::MAX)
     }
 
-    /// Whether it ends with a trailer, which ends with the eight bytes that every segment begins with. `None` when the file
+    /// Whether it ends with a trailer, which ends with the eight bytes that the segment begins with. `None` when the file
     /// is compressed as a whole.
     pub fn ends_with_trailer(&self) -> Result<Option<bool>> {
-        let Some(len) = self.file_len() else { return Ok(None) };
         let failed = |e: std::io::Error| reading(&e).at(&self.path);
-        let mut end = [0; declaration::DECLARATION.len()];
+        if let Some(translated) = &self.translated {
+            return translated.is_closed().map(Some).map_err(failed);
+        }
+        let Some(len) = self.file_len() else { return Ok(None) };
+        let mut end = [0; DECLARATION.len()];
         let at = len.saturating_sub(end.len() as u64);
         let n = io::read_full(&*self.file, &mut end, at).map_err(failed)?;
-        Ok(Some(n == end.len() && end == declaration::DECLARATION))
+        Ok(Some(n == end.len() && end == self.declaration))
+    }
+
+    /// Whether the verified entries of a TRAILER block with this header say what the segment is. Where its own header is lost,
+    /// neither its first id nor how it began is known.
+    pub fn check_trailer(&self, header: &BlockHeader, entries: &[u8]) -> Result<(), Malformed> {
+        let trailer = trailer::decode(entries, (!self.is_rescued).then_some(&self.declaration))?;
+        match self.is_rescued || header.first_id.checked_sub(self.header.first_id) == Some(trailer.records) {
+            true => Ok(()),
+            false => Err(Malformed::inconsistent("the trailer counts other records than there are")),
+        }
+    }
+
+    /// Whether it is of a later minor version than this library writes: it is read, and nothing is appended to it or cut off.
+    pub fn is_newer_minor(&self) -> bool {
+        declaration::is_newer_minor(&self.declaration)
+    }
+
+    /// Whether a writer may go on in it, as far as its header says. Behind one of a later minor version, or a compressed one,
+    /// it begins the next.
+    pub fn takes_more(&self) -> bool {
+        !self.is_newer_minor() && self.header.original.is_none()
     }
 
     /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
@@ -176,9 +226,12 @@ impl Segment {
 
 fn malformed(reason: &Malformed) -> Error {
     let kind = match reason {
-        Malformed::Version(..) | Malformed::Transcoder(_) | Malformed::Features(_) | Malformed::Dictionary => {
-            Kind::Unsupported
-        }
+        Malformed::Version(..)
+        | Malformed::Transcoder(_)
+        | Malformed::Features(_)
+        | Malformed::Newer(_)
+        | Malformed::NoCodec(_)
+        | Malformed::Dictionary => Kind::Unsupported,
         Malformed::NoMemory(_) => Kind::NoMemory,
         _ => Kind::Corrupt,
     };
@@ -193,20 +246,37 @@ fn reading(error: &std::io::Error) -> Error {
     }
 }
 
-fn read_start(file: &dyn File) -> Result<(FileHeader, u64)> {
-    let failed = |e: std::io::Error| reading(&e);
+/// The first eight bytes, the file header, and the offset behind it.
+fn read_start(file: &dyn File) -> Result<([u8; 8], FileHeader, u64)> {
+    let first = first_bytes(file).map_err(|e| reading(&e))?;
+    read_start_behind(file, first)
+}
+
+/// The first bytes of a file, most often all of its beginning: at least the declaration, as far as the file has it.
+fn first_bytes(file: &dyn File) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4096];
-    let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
+    // A second read would only say that a short file ends.
+    let mut n = io::read_some(file, &mut bytes, 0)?;
+    if n < declaration::PREFIX {
+        n = io::read_full(file, &mut bytes, 0)?;
+    }
     bytes.truncate(n);
-    if n == 0 {
+    Ok(bytes)
+}
+
+/// As [`read_start`], of a file that begins with these bytes.
+fn read_start_behind(file: &dyn File, mut bytes: Vec<u8>) -> Result<([u8; 8], FileHeader, u64)> {
+    if bytes.is_empty() {
         return Err(Error::corrupt("the file is empty"));
     }
     let need = declaration::segment_start_len(&bytes).map_err(|e| malformed(&e))?;
-    if need > bytes.len() && n == 4096 {
+    if need > bytes.len() {
         memory::resize(&mut bytes, need)?;
-        let n = io::read_full(file, &mut bytes, 0).map_err(failed)?;
+        let n = io::read_full(file, &mut bytes, 0).map_err(|e| reading(&e))?;
         bytes.truncate(n);
     }
     let (header, len) = FileHeader::decode_segment_start(&bytes).map_err(|e| malformed(&e))?;
-    Ok((header, len as u64))
+    let mut declaration = DECLARATION;
+    declaration.copy_from_slice(&bytes[..DECLARATION.len()]);
+    Ok((declaration, header, len as u64))
 }

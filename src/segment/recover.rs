@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::indexing::{Indexing, Summary};
-use super::tail::{last_block, next_block};
-use super::{is_torn, Bad, Scanner, Segment};
+use super::tail::{behind, block_at, is_space, lacks_trailer, last_block, may_be_lost, next_block, Behind};
+use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::declaration::Hole;
 use crate::format::entries::{Entry, Progress};
 use crate::format::index::{self, Totals};
 use crate::format::tally::{Counted, Standing, Tallies};
@@ -22,6 +23,8 @@ pub(crate) struct Found {
     pub end: u64,
     /// Up to where the segment says that it was durable.
     pub durable_end: u64,
+    /// The segment's number.
+    sequence: u64,
     /// The first id that a record can have.
     pub first_id: u64,
     pub next_id: u64,
@@ -37,9 +40,23 @@ pub(crate) struct Found {
     tallies: Tallies,
     /// Bytes behind `end`: a torn tail.
     pub torn_bytes: u64,
-    /// Why the torn bytes are not a block.
+    /// Why the torn bytes, or those of the first hole, are not a block.
     pub torn_reason: String,
+    /// Runs of bytes that are no block, although blocks follow, and that were never durable as far as is recorded: a power
+    /// cut left them. The bytes behind the last block are one of them then, and `end` is behind them.
+    pub holes: Vec<Hole>,
     pub written: Written,
+    /// The last block of records or events, and the last one with records.
+    last: Option<Last>,
+    last_with_records: Option<Last>,
+}
+
+/// A block with records or events.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    pub offset: u64,
+    len: u64,
+    pub has_events: bool,
 }
 
 /// When a segment was written last, as far as its last blocks tell.
@@ -66,6 +83,7 @@ impl Found {
         Found {
             end: segment.start,
             durable_end: 0,
+            sequence: segment.header.sequence,
             first_id: segment.header.first_id,
             next_id: segment.header.first_id,
             types: vec![],
@@ -76,7 +94,22 @@ impl Found {
             tallies: Tallies::default(),
             torn_bytes: 0,
             torn_reason: String::new(),
+            holes: vec![],
             written: Written::default(),
+            last: None,
+            last_with_records: None,
+        }
+    }
+
+    /// The last block of records or events, if the segment has any.
+    pub(super) fn last(&self) -> Option<Last> {
+        self.last
+    }
+
+    fn note_last(&mut self, last: Last, has_records: bool) {
+        self.last = Some(last);
+        if has_records {
+            self.last_with_records = Some(last);
         }
     }
 }
@@ -100,19 +133,29 @@ fn first_id(segment: &Arc<Segment>) -> u64 {
 /// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
-    let found = recover_end(segment)?;
+    let found = recover_past_holes(segment, 0)?;
+    match found.holes.first() {
+        Some(hole) => Err(damaged(segment, hole.offset, &found.torn_reason)),
+        None => Ok(found),
+    }
+}
+
+/// As [`recover`], and goes on behind bytes that are no block where nothing says that they were durable: not the segment's
+/// blocks, and not `durable_end`, which is known from elsewhere.
+pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Result<Found> {
+    let found = recover_end(segment, durable_end)?;
     Ok(Found { first_id: first_id(segment).min(found.next_id), ..found })
 }
 
-fn recover_end(segment: &Arc<Segment>) -> Result<Found> {
+fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Found> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
-        let durable_end = durable_end(segment, near.end)?.max(near.durable_end);
+        let durable_end = durable_end(segment, near.end)?.max(near.durable_end).max(known);
         // What the last block of the file told has to be what the blocks on the way to it tell.
         if is_verified || durable_end >= near.end {
             return walk(segment, Found { durable_end, ..near });
         }
     }
-    let durable_end = durable_end(segment, segment.start)?;
+    let durable_end = durable_end(segment, segment.start)?.max(known);
     walk(segment, Found { durable_end, ..Found::nothing(segment) })
 }
 
@@ -183,12 +226,56 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
             let (types, durable_end) = (totals.names, header.durable_end);
             let mut written = Written::default();
             window.rows.iter().for_each(|row| written.note(row.count > 0, row.max_time));
-            let found = Found { end, durable_end, next_id, types, indexing, written, ..Found::nothing(segment) };
+            let mut found = Found { end, durable_end, next_id, types, indexing, written, ..Found::nothing(segment) };
+            find_last(&mut scanner, window, &mut found)?;
             return Ok(Some((found, !is_durable)));
         }
         at = window.previous;
     }
     Ok(None)
+}
+
+/// Takes note of the last blocks that this window of the index tells of, or one before it.
+fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Found) -> Result<()> {
+    // Each opening without an append leaves one that has no row with records.
+    const WINDOWS: usize = 8;
+    for _ in 0..WINDOWS {
+        let of = |row: &index::Row| Last { offset: row.offset, len: row.len, has_events: row.has_events };
+        found.last = found.last.or(window.rows.last().map(of));
+        found.last_with_records = window.rows.iter().rfind(|row| row.count > 0).map(of);
+        if found.last_with_records.is_some() || window.previous == 0 {
+            break;
+        }
+        scanner.jump(window.previous);
+        window = match load_index(scanner) {
+            Ok((_, before, _)) => before,
+            Err(Bad::Io(error)) => return Err(error),
+            // It is only a hint.
+            Err(_) => break,
+        };
+    }
+    Ok(())
+}
+
+/// Sees that the last records are whole, also where they are known to have been durable: nothing is appended behind damage
+/// that a look at the last block shows.
+///
+/// # Errors
+/// [`Kind::Corrupt`] when they are not, and what the system says.
+pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Found) -> Result<()> {
+    // Opening does not cost what a record costs that is larger than this.
+    const MOST: u64 = 1 << 20;
+    let Some(last) = found.last_with_records.filter(|last| last.len <= MOST) else { return Ok(()) };
+    if last.offset >= found.durable_end {
+        // The walk has read all of it.
+        return Ok(());
+    }
+    let mut scanner = Scanner::new(segment.clone(), last.offset);
+    match scanner.header().and_then(|header| scanner.load(&header)) {
+        Ok(()) => Ok(()),
+        Err(Bad::Io(error)) => Err(error),
+        Err(bad) => Err(damaged(segment, last.offset, &bad.tell().1)),
+    }
 }
 
 /// Whether the blocks of the window are those that its INDEX block at `to` tells of, by their headers, and those that
@@ -230,7 +317,7 @@ pub(super) fn load_index(scanner: &mut Scanner) -> Result<(BlockHeader, index::W
         return Err(Bad::Malformed(Malformed::inconsistent("no index block is here")));
     }
     scanner.load_entries(&header).map_err(unusable)?;
-    let (window, totals) = index::decode(scanner.entries(), scanner.offset()).map_err(Bad::from)?;
+    let (window, totals) = index::decode(scanner.entries(), scanner.written_offset()).map_err(Bad::from)?;
     Ok((header, window, totals))
 }
 
@@ -242,14 +329,25 @@ pub(super) fn unusable(bad: Bad) -> Bad {
     }
 }
 
-/// The greatest durable end that the blocks from `from` on tell, as far as their headers can be followed.
+/// The greatest durable end that the blocks from `from` on tell, those behind bytes that are none included.
 fn durable_end(segment: &Arc<Segment>, from: u64) -> Result<u64> {
     let mut scanner = Scanner::new(segment.clone(), from);
     loop {
-        match scanner.header() {
-            Ok(header) => scanner.skip(&header),
+        let bad = match scanner.header() {
+            Ok(header) => {
+                scanner.skip(&header);
+                continue;
+            }
             Err(Bad::Io(error)) => return Err(error),
-            Err(_) => return Ok(scanner.durable_end()),
+            Err(bad) => bad,
+        };
+        let offset = scanner.offset();
+        if matches!(bad, Bad::End { left: 0 }) || segment.translated.is_some() || is_space(segment, offset)? {
+            return Ok(scanner.durable_end());
+        }
+        match next_block(segment, offset + 1)? {
+            Some(next) => scanner.jump(next),
+            None => return Ok(scanner.durable_end()),
         }
     }
 }
@@ -260,13 +358,23 @@ fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
         match step(&mut scanner, &mut found) {
             Ok(()) => (),
             Err(Bad::Io(error)) => return Err(error),
-            Err(bad) => return end(&scanner, found, bad),
+            Err(bad) => match no_block(&mut scanner, &mut found, &bad)? {
+                true => (),
+                false => break,
+            },
         }
     }
+    // Ids that are told to be lost are not given again, also when nothing stands behind that yet.
+    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));
+    Ok(found)
 }
 
 fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
-    let header = scanner.header()?;
+    let header = scanner.header();
+    if let Some(hole) = scanner.take_passed() {
+        (found.end, found.next_id, found.closed) = (hole.end(), hole.next_id(found.next_id), false);
+    }
+    let header = header?;
     let in_order = header.first_id == found.next_id || found.acknowledged == Some(header.first_id);
     if !in_order && !matches!(header.kind, BlockKind::Skippable(_)) {
         let (first_id, expected) = (header.first_id, found.next_id);
@@ -281,6 +389,9 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
             }
             remember(scanner, &header, found)?;
             found.written.note(header.count > 0, header.max_time);
+            let (offset, len) = (scanner.offset(), header.block_len());
+            let last = Last { offset, len, has_events: header.has_events() };
+            found.note_last(last, header.count > 0);
         }
         BlockKind::Index if found.is_survey => (),
         BlockKind::Index => remember_index(scanner, &header, found)?,
@@ -294,6 +405,9 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
         found.next_id = header.next_id();
     }
     found.closed = header.kind == BlockKind::Trailer;
+    if found.closed {
+        scanner.segment().saw_trailer();
+    }
     Ok(())
 }
 
@@ -411,27 +525,97 @@ fn count_short(
     (*progress, *ordinal, *payload_at, *latest) = (at, number, place, last);
 }
 
-fn end(scanner: &Scanner, mut found: Found, bad: Bad) -> Result<Found> {
-    let segment = scanner.segment();
-    // Ids that are told to be lost are not given again, also when nothing stands behind that yet.
-    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));
+/// What the bytes are behind the last block, where none is. Stands before the next block, behind a hole, if there is one;
+/// false when this is the end of the segment.
+fn no_block(scanner: &mut Scanner, found: &mut Found, bad: &Bad) -> Result<bool> {
+    let segment = scanner.segment().clone();
+    let offset = found.end;
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
-    found.torn_bytes = len.saturating_sub(found.end);
-    if found.torn_bytes == 0 {
-        return Ok(found);
+    let bytes = len.saturating_sub(offset);
+    // Zeros in front of a durable end are damage.
+    if bytes == 0 || (offset >= found.durable_end && is_space(&segment, offset)?) {
+        return match lacks_trailer(&segment, offset)? {
+            true => Err(damaged(&segment, offset, NO_TRAILER)),
+            false => Ok(false),
+        };
     }
     found.closed = false;
-    found.torn_reason = match &bad {
+    let reason = match bad {
         Bad::Malformed(reason) => reason.to_string(),
         _ => "the file ends within a block".to_owned(),
     };
-    if is_torn(segment, found.end, found.durable_end)? {
-        return Ok(found);
+    if !may_be_lost(&segment, offset, found.durable_end)? {
+        return Err(damaged(&segment, offset, &reason));
     }
-    Err(Error::corrupt(format!(
-        "{}; this is damage, not a torn tail, so nothing is cut: `binlog recover --in-place` keeps a copy and saves what \
-         can be saved",
-        found.torn_reason
-    ))
-    .at_offset(&segment.path, found.end))
+    if found.holes.is_empty() {
+        found.torn_reason.clone_from(&reason);
+    }
+    match behind(&segment, offset)? {
+        Behind::Nothing if found.holes.is_empty() => {
+            found.torn_bytes = bytes;
+            Ok(false)
+        }
+        Behind::Nothing => {
+            found.add_hole(len, found.next_id);
+            Ok(false)
+        }
+        Behind::Block(next) => match block_at(&segment, next)?.filter(|header| header.first_id >= found.next_id) {
+            Some(header) => {
+                found.add_hole(next, header.first_id);
+                scanner.jump(next);
+                Ok(true)
+            }
+            None => Err(damaged(&segment, offset, &reason)),
+        },
+        Behind::Moved(place) => {
+            let reason =
+                format!("{reason}, and what was written behind it is not where it was written (offset {place})");
+            Err(damaged(&segment, offset, &reason))
+        }
+    }
+}
+
+impl Found {
+    /// Takes the torn tail for one more run of bytes that are no blocks, up to the end of the file, which stay there.
+    pub fn leave_torn_tail(&mut self, len: u64) {
+        self.add_hole(len, self.next_id);
+        self.torn_bytes = 0;
+    }
+
+    /// Takes all up to the offset `end` for such a run: the next segment begins with the record `next_id`. False when there is
+    /// none, or less than is here already.
+    pub fn lose_the_rest(&mut self, end: u64, next_id: u64) -> bool {
+        let is_behind = end > self.end || (end == self.end && self.ends_with_hole());
+        if !is_behind || next_id < self.next_id {
+            return false;
+        }
+        self.add_hole(end, next_id);
+        self.torn_bytes = 0;
+        true
+    }
+
+    /// Whether the last bytes are no block: what they held only the next segment can say.
+    pub fn ends_with_hole(&self) -> bool {
+        self.holes.last().is_some_and(|hole| hole.end() == self.end)
+    }
+
+    /// Goes on behind a hole, at the offset `end` and with the record `next_id`.
+    fn add_hole(&mut self, end: u64, next_id: u64) {
+        let extended = self.holes.pop_if(|hole| hole.end() == self.end);
+        let before = extended.as_ref().and_then(|hole| hole.lost()).map_or(self.next_id, |(first, _)| first);
+        let offset = extended.map_or(self.end, |hole| hole.offset);
+        self.holes.push(Hole::new(self.sequence, (offset, end), (before, next_id)));
+        (self.end, self.next_id) = (end, next_id);
+    }
+}
+
+/// What is said of a segment that was made at once and ends without its TRAILER.
+pub(crate) const NO_TRAILER: &str =
+    "a recovered or compressed segment ends with a trailer, and this one has none: its end is missing";
+
+fn damaged(segment: &Segment, offset: u64, reason: &str) -> Error {
+    let reason = format!(
+        "{reason}; this is damage, not a torn tail, so nothing is cut: recovery in place keeps a copy and saves what can be saved"
+    );
+    Error::corrupt(reason).at_offset(&segment.path, offset)
 }

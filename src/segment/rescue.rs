@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{map, Segment};
+use super::moved::first_moved;
+use super::tail::{block_at, next_block};
+use super::{map, reading, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, HEADER};
-use crate::format::declaration::{FileHeader, Predecessor};
+use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
 use crate::io::{self, Access, Directory};
 use crate::memory;
 
@@ -25,9 +27,15 @@ pub(crate) fn rescue(
         Err(e) if io::is_no_file(&e) => return Ok(None),
         opened => opened.map_err(|e| Error::io(&e, "open").at(&path))?,
     };
-    let file = io::inflated(file).map_err(|e| Error::io(&e, "read").at(&path))?;
-    let Some((start, marker, block)) = first_block(&*file).map_err(|e| Error::io(&e, "read").at(&path))? else {
-        return Ok(None);
+    let failed = |e: std::io::Error| reading(&e).at(&path);
+    let file = io::inflated(file).map_err(failed)?;
+    let (start, marker, block) = match first_block(&*file).map_err(failed)? {
+        Some(found) => found,
+        // All that is left is moved, by bytes that are missing at the beginning or that were put there.
+        None => match first_moved(&*file).map_err(failed)? {
+            Some((offset, written_at, marker, block)) => (offset.min(written_at), marker, block),
+            None => return Ok(None),
+        },
     };
     let known = beside
         .map_or_else(|| FileHeader { name: log.to_owned(), ..FileHeader::default() }, |other| other.header.clone());
@@ -56,6 +64,7 @@ pub(crate) fn rescue(
         name: name.to_owned(),
         path,
         header,
+        declaration: DECLARATION,
         start,
         is_rescued: true,
         is_unborn: false,
@@ -66,8 +75,49 @@ pub(crate) fn rescue(
     }))
 }
 
+/// What is said of a file that begins with the header of another segment.
+pub(crate) const ANOTHERS_HEADER: &str = "the file header is another segment's than the blocks behind it";
+
+/// Whether the segment's header is another one's: no block has its marker, and some in the file have another.
+pub(crate) fn is_headed_by_another(segment: &Segment) -> Result<bool> {
+    let is_own = segment.translated.is_some()
+        || segment.is_unborn
+        || block_at(segment, segment.start)?.is_some()
+        || next_block(segment, segment.start)?.is_some();
+    if is_own {
+        return Ok(false);
+    }
+    let failed = |e: std::io::Error| reading(&e).at(&segment.path);
+    let marker = match first_block(&*segment.file).map_err(failed)? {
+        Some((_, marker, _)) => Some(marker),
+        None => first_moved(&*segment.file).map_err(failed)?.map(|(_, _, marker, _)| marker),
+    };
+    Ok(marker.is_some_and(|marker| marker != segment.header.marker))
+}
+
+/// Whether anything in the file verifies as a block's header, where it was written or elsewhere. A file that cannot be read may hold some.
+pub(crate) fn has_block(directory: &dyn Directory, name: &str) -> bool {
+    match directory.open(name, Access::Read) {
+        Err(e) => !io::is_no_file(&e),
+        Ok(file) => io::inflated(file)
+            .and_then(|file| Ok(first_block(&*file)?.is_some() || first_moved(&*file)?.is_some()))
+            .unwrap_or(true),
+    }
+}
+
 /// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.
 pub(super) fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
+    each_header(file, |offset, marker, bytes| {
+        let header = BlockHeader::decode(bytes, marker, offset).ok();
+        Ok(header.map(|header| (offset, marker, header)))
+    })
+}
+
+/// Shows what may be the header of a block, with its offset and its marker, until `each` takes it for one.
+pub(super) fn each_header<T>(
+    file: &dyn io::File,
+    mut each: impl FnMut(u64, u64, &[u8]) -> std::io::Result<Option<T>>,
+) -> std::io::Result<Option<T>> {
     let mut window = memory::zeros(WINDOW)?;
     let mut at = 0;
     loop {
@@ -77,9 +127,10 @@ pub(super) fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u
             if matches!(bytes[12..16], [1..=3, 0..=2, 0..=3, 0]) {
                 let mut marker = [0; 8];
                 marker.copy_from_slice(&bytes[..8]);
-                let (marker, offset) = (u64::from_le_bytes(marker), at + i as u64);
-                if let Some(header) = BlockHeader::decode(bytes, marker, offset).ok().filter(|_| marker != 0) {
-                    return Ok(Some((offset, marker, header)));
+                let marker = u64::from_le_bytes(marker);
+                let found = if marker == 0 { None } else { each(at + i as u64, marker, bytes)? };
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
         }

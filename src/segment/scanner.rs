@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{reading, Segment};
+use super::{reading, Moved, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{self, BlockHeader, BlockKind, ENTRIES_COMPRESSED, HEADER};
 use crate::format::checksum::{self, PAGE};
 use crate::format::codec::Decompressor;
+use crate::format::declaration::Hole;
 use crate::format::index::{Located, Row, LOCATED_PAGES};
 use crate::format::Malformed;
 use crate::io;
@@ -83,6 +84,15 @@ pub(crate) struct Scanner {
     durable_end: u64,
     /// Length that the file had when it was last asked for.
     known_len: u64,
+    /// By how much the blocks here stand elsewhere than they were written, because bytes before them were removed or
+    /// inserted.
+    shift: i64,
+    /// The block that comes behind the one at the offset, when it is not where that one ends.
+    moved: Option<Moved>,
+    /// Where the payload of the block begins that was passed last.
+    head_end: u64,
+    /// The hole that was passed over last, until somebody asks.
+    passed: Option<Hole>,
 }
 
 /// Where a decoded region of the current block is.
@@ -121,6 +131,10 @@ impl Scanner {
             decompressor,
             durable_end: 0,
             known_len: 0,
+            shift: 0,
+            moved: None,
+            head_end: offset,
+            passed: None,
         }
     }
 
@@ -132,6 +146,37 @@ impl Scanner {
     /// Offset of the block that [`Self::header`] shows next, or has shown.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Offset at which that block was written. It is another one where bytes before it were removed or inserted.
+    pub fn written_offset(&self) -> u64 {
+        self.offset.wrapping_add_signed(-self.shift)
+    }
+
+    /// By how much the blocks here stand elsewhere than they were written.
+    pub fn shift(&self) -> i64 {
+        self.shift
+    }
+
+    /// Where the payload of the block begins that was passed last: what comes behind that may be missing.
+    pub fn head_end(&self) -> u64 {
+        self.head_end.min(self.offset)
+    }
+
+    /// Goes on at this block behind the one that is being shown.
+    pub fn go_on_at(&mut self, moved: Moved) {
+        self.moved = Some(moved);
+    }
+
+    /// Goes to a block that was found elsewhere than it was written.
+    pub fn jump_moved(&mut self, moved: &Moved) {
+        self.jump_by(moved.offset, moved.shift);
+    }
+
+    /// Goes to the block at `offset`, which is moved by `shift`.
+    pub fn jump_by(&mut self, offset: u64, shift: i64) {
+        self.jump(offset);
+        self.shift = shift;
     }
 
     /// Offset of the block that comes next.
@@ -161,7 +206,7 @@ impl Scanner {
 
     /// Stands before the block at `offset`, and goes on showing what is loaded.
     pub fn stand_at(&mut self, offset: u64) {
-        self.shown = 0;
+        (self.shown, self.moved) = (0, None);
         self.offset = offset;
         self.have = 0;
     }
@@ -177,9 +222,18 @@ impl Scanner {
         self.known_len = 0;
     }
 
-    /// The header at the current offset.
+    /// The hole that was passed over on the way to the last header, or to the end, once.
+    pub fn take_passed(&mut self) -> Option<Hole> {
+        self.passed.take()
+    }
+
+    /// The header at the current offset, or behind the hole that begins there.
     pub fn header(&mut self) -> Result<BlockHeader, Bad> {
         self.pass();
+        if let Some(hole) = self.segment.hole_at(self.offset).cloned() {
+            self.stand_at(hole.end());
+            self.passed = Some(hole);
+        }
         let have = self.fill(HEADER, self.ahead)?;
         if let (Some(translated), 1..) = (&self.segment.translated, have) {
             // Who made the blocks knows why there is none here.
@@ -188,9 +242,10 @@ impl Scanner {
             }
         }
         if have < HEADER {
-            return Err(Bad::End { left: have as u64 });
+            return Err(self.ended(have as u64));
         }
-        BlockHeader::decode(&self.buffer[..HEADER], self.segment.header.marker, self.offset).map_err(Bad::Malformed)
+        let (marker, written) = (self.segment.header.marker, self.written_offset());
+        BlockHeader::decode(&self.buffer[..HEADER], marker, written).map_err(Bad::Malformed)
     }
 
     /// A block that is not read to its end must lie within the file nevertheless.
@@ -203,6 +258,9 @@ impl Scanner {
             }
             let len = self.segment.file.len();
             self.known_len = len.map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
+            if let (u64::MAX, Some(end)) = (self.known_len, self.segment.file.inflated_end()) {
+                self.known_len = end.at;
+            }
         }
         match end <= self.known_len {
             true => Ok(()),
@@ -212,10 +270,14 @@ impl Scanner {
 
     /// Accepts the block with this header, which was just shown, without reading more of it.
     pub fn skip(&mut self, header: &BlockHeader) {
-        self.shown = header.block_len();
+        self.shown = match &self.moved {
+            Some(moved) => moved.offset - self.offset,
+            None => header.block_len(),
+        };
+        self.head_end = self.offset + header.head_len() as u64;
         // What a later version's block means by its fields, only that version knows.
         if !matches!(header.kind, BlockKind::Skippable(_)) {
-            self.durable_end = self.durable_end.max(header.durable_end);
+            self.durable_end = self.durable_end.max(header.durable_end.saturating_add_signed(self.shift));
         }
     }
 
@@ -315,31 +377,59 @@ impl Scanner {
     }
 
     /// Reads as much of the stored payload as is there, and returns the numbers of the pages that are not what they were
-    /// or not there. [`Self::payload`] shows everything that was read.
+    /// or not there. [`Self::payload`] shows everything that was read. Where what follows the block is moved against it, its
+    /// last pages are as well.
     pub fn load_damaged(&mut self, header: &BlockHeader) -> Result<Vec<usize>, Bad> {
         let at = self.offset + header.head_len() as u64;
         let left = self.segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
         let there = u64::from(header.payload_stored).min(left.saturating_sub(at)) as usize;
-        self.check_memory(header, header.head_len() as u64 + there as u64)?;
+        let most = if self.moved.is_some() { header.payload_stored as usize } else { there };
+        self.check_memory(header, (header.head_len() + most) as u64)?;
         self.payload.decoded.clear();
         memory::resize(&mut self.payload.decoded, there).map_err(|e| self.no_memory(e))?;
         let out = &mut self.payload.decoded;
         let n = read(&self.segment, out, at)?;
         out.truncate(n);
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
-        let is_bad = |&page: &usize| {
-            let end = (header.payload_stored as usize).min((page + 1) * PAGE);
-            let sum = checksum::of_page(checksums, page);
-            let bytes = out.get(page * PAGE..end);
-            if self.segment.translated.is_some() {
-                return bytes.is_none();
+        let end_of = |page: usize| (header.payload_stored as usize).min((page + 1) * PAGE);
+        let is_good = |page: usize, bytes: Option<&[u8]>| match bytes {
+            Some(_) if self.segment.translated.is_some() => true,
+            Some(bytes) => {
+                let sum = checksum::of_page(checksums, page);
+                checksum::is_page_good(self.segment.header.marker, page, bytes, sum)
             }
-            bytes.is_none_or(|bytes| !checksum::is_page_good(self.segment.header.marker, page, bytes, sum))
+            None => false,
         };
-        let bad =
-            memory::collect((0..checksum::pages(header.payload_stored as usize)).filter(is_bad).map(Ok::<_, Bad>));
+        let pages = 0..checksum::pages(header.payload_stored as usize);
+        let is_bad = |&page: &usize| !is_good(page, out.get(page * PAGE..end_of(page)));
+        let mut bad = memory::collect(pages.filter(is_bad).map(Ok::<_, Bad>))?;
+        if let (Some(moved), false) = (&self.moved, bad.is_empty()) {
+            let by = moved.shift - self.shift;
+            memory::resize(out, header.payload_stored as usize).map_err(|e| Bad::Io(e.into()))?;
+            let mut buffer = [0; PAGE];
+            let mut still_bad = vec![];
+            for page in bad {
+                let bytes = &mut buffer[..end_of(page) - page * PAGE];
+                let there = (at + (page * PAGE) as u64).checked_add_signed(by);
+                let n = there.map_or(Ok(0), |there| read(&self.segment, bytes, there))?;
+                match n == bytes.len() && is_good(page, Some(bytes)) {
+                    true => out[page * PAGE..end_of(page)].copy_from_slice(bytes),
+                    false => memory::push(&mut still_bad, page).map_err(|e| Bad::Io(e.into()))?,
+                }
+            }
+            bad = still_bad;
+        }
         self.payload.stored = None;
-        bad.map_err(|bad| self.placed(bad))
+        Ok(bad)
+    }
+
+    /// Decompresses what [`Self::load_damaged`] has read, when none of its pages is bad.
+    pub fn decompress_loaded(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        self.check_memory(header, self.memory_of(header))?;
+        let stored = std::mem::take(&mut self.payload.decoded);
+        let (len, out) = (header.payload_len as usize, &mut self.payload.decoded);
+        let done = self.decompressor.decompress(header.codec, &stored, len, out);
+        done.map_err(|reason| self.bad(reason))
     }
 
     /// Reads and verifies only the pages of the payload that hold its bytes `wanted`; the payload must be stored as it
@@ -453,9 +543,12 @@ impl Scanner {
 
     /// Moves behind the block that was shown.
     fn pass(&mut self) {
-        let shown = std::mem::take(&mut self.shown);
+        let (shown, moved) = (std::mem::take(&mut self.shown), self.moved.take());
         if shown == 0 {
             return;
+        }
+        if let Some(moved) = moved {
+            self.shift = moved.shift;
         }
         self.offset += shown;
         match usize::try_from(shown) {
@@ -481,8 +574,18 @@ impl Scanner {
     /// Has `len` bytes in the buffer, or tells that the file ends before.
     fn need(&mut self, len: usize, extra: usize) -> Result<(), Bad> {
         match self.fill(len, extra)? {
-            have if have < len => Err(Bad::End { left: have as u64 }),
+            have if have < len => Err(self.ended(have as u64)),
             _ => Ok(()),
+        }
+    }
+
+    /// The file ends where so many bytes are left: it was read to there.
+    fn ended(&self, left: u64) -> Bad {
+        match self.segment.file.inflated_end().and_then(|end| end.broken) {
+            Some(why) => {
+                Bad::Malformed(Malformed::Inconsistent(format!("the compressed file does not decompress: {why}")))
+            }
+            None => Bad::End { left },
         }
     }
 

@@ -3,8 +3,9 @@
 use std::io::{IoSlice, Result as IoResult};
 use std::sync::Arc;
 
+use super::moved::first_moved;
 use super::rescue::first_block;
-use super::{map, read_start, Segment, EXTENSION};
+use super::{map, read_start, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{self, FileHeader};
 use crate::format::limits;
@@ -23,24 +24,29 @@ pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
         Ok(_) => (),
         Err(_) => return false,
     }
-    // Where a part of the declaration is missing, what follows is no version of it.
-    let is_broken = !first.starts_with(&declaration::DECLARATION)
-        || read_start(&*file).is_err_and(|error| error.kind() == Kind::Corrupt);
-    is_broken
+    // A version that is not this one's is believed under a right checksum, as everywhere.
+    read_start(&*file).is_err_and(|error| error.kind() == Kind::Corrupt)
         && match end_of_bytes(&*file) {
             Some(0) => true,
-            // Without the beginning nobody knows the marker, but a block's header carries its own checksum.
-            Some(_) => first_block(&*file).is_ok_and(|block| block.is_none()),
+            // Without the beginning nobody knows the marker, but a block's header carries its own checksum, also where
+            // bytes before it were removed.
+            Some(_) => {
+                first_block(&*file).is_ok_and(|block| block.is_none())
+                    && first_moved(&*file).is_ok_and(|block| block.is_none())
+            }
             None => false,
         }
 }
 
-/// Whether a file that begins so can be a segment of which a part is missing.
+/// Whether a file that begins so can be a segment, of whatever minor version, of which a part is missing.
 fn is_ours(first: &[u8]) -> bool {
     let known = first.len().min(declaration::DECLARATION.len());
-    let part = first[..known].iter().zip(declaration::DECLARATION).all(|(&byte, ours)| byte == ours || byte == 0);
     let missing_from = first[..known].iter().position(|&byte| byte == 0).unwrap_or(known);
-    part && first[missing_from..known].iter().all(|&byte| byte == 0)
+    let mut declared = declaration::DECLARATION;
+    if let Some(&version) = first.get(declaration::MAGIC) {
+        declared[declaration::MAGIC] |= version & 0xf;
+    }
+    declared.starts_with(&first[..missing_from]) && first[missing_from..known].iter().all(|&byte| byte == 0)
 }
 
 /// Offset behind the last byte that is not 0; `None` when that is too far from the beginning for one that was torn, or
@@ -85,23 +91,23 @@ pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
     end <= most && file.len().is_ok_and(|len| len <= (declaration::PREFIX + limits::FILE_HEADER + 4) as u64)
 }
 
-/// What is read of a log of one file that was never begun: a segment without a block.
-pub(crate) fn unborn(directory: &dyn Directory, name: &str) -> Result<Segment> {
+/// What is read of a log that was never begun, or of which nothing is left: a segment without a block.
+pub(crate) fn unborn(directory: &dyn Directory, name: &str, (log, sequence): (&str, u64)) -> Result<Segment> {
     let path = directory.path_of(name);
     let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
-    let log = name.strip_suffix(EXTENSION).unwrap_or(name).to_owned();
     Ok(Segment {
         file: Arc::new(Nothing(file)),
         name: name.to_owned(),
         path,
         header: FileHeader {
-            name: log,
+            name: log.to_owned(),
             log_id: vec![0; 16],
             marker: 1,
-            sequence: 1,
+            sequence,
             first_id: 1,
             ..FileHeader::default()
         },
+        declaration: declaration::DECLARATION,
         start: 0,
         is_rescued: false,
         is_unborn: true,
@@ -201,5 +207,13 @@ mod tests {
             assert!(!is(other.to_vec()), "{other:?}");
         }
         assert!(!is(vec![0; 2 << 20]), "more zeros than a beginning has bytes");
+        let mut newer = whole[..start].to_vec();
+        newer[6] = 0x21;
+        assert!(is(newer.clone()), "the sum is another version's: a header that was torn");
+        assert!(!is(with(6, &[0x21])), "there are blocks behind it");
+        let sum = crc32fast::hash(&newer[..start - 4]);
+        newer[start - 4..].copy_from_slice(&sum.to_le_bytes());
+        assert!(!is(newer.clone()), "a segment of a newer minor version without a block");
+        assert!(is(newer[..start - 9].to_vec()), "and what is left of one that was being begun");
     }
 }
