@@ -48,10 +48,13 @@ pub use format::codec::Codec;
 pub use io::clock::Clock;
 #[cfg(feature = "upload")]
 pub use options::ShipOptions;
-pub use options::{Filter, FullDisk, Lag, Loss, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
+pub use options::{Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
 pub use options::{Hook, Hooks, OnFailure, SegmentFile, DEFAULT_BLOCK_BYTES, DEFAULT_BLOCK_MAX_BYTES};
 pub use options::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
-pub use reader::{Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentFacts, Tail, TailState, TypeCount};
+pub use reader::{Contents, SegmentContents, TypeContents};
+pub use reader::{
+    Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentExtent, SegmentFacts, Tail, TailState, TypeCount,
+};
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
 pub use repair::{
     rebuild_index, rebuild_index_in, recover, recover_in, recover_in_place, recover_in_place_in, recover_in_place_with,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::left::Left;
+use super::survey::never_durable;
 use crate::error::{Error, Kind, Result};
-use crate::format::declaration::Predecessor;
+use crate::format::declaration::{FileHeader, Hole, Predecessor};
 use crate::io::{Access, Directory};
-use crate::segment::{self, Inherited, Segment};
+use crate::segment::{self, is_unborn, Inherited, Segment};
 
 /// What stands in the segments before `last` and was never known to be durable, the newest first, back to one whose
-/// beginning was known to be. Sees that they are whole.
+/// beginning was known to be. Sees that they are whole, but for bytes that a power cut may have left there: those come with
+/// it.
 ///
 /// The writer that rolled makes them durable right after the roll, before its next sync of the current segment. It may
 /// have been killed before, or its fsync may have failed, and then no segment that says nothing about durability speaks
@@ -19,36 +21,130 @@ pub(crate) fn earlier_not_durable(
     last: &Arc<Segment>,
     earlier: &[(u64, String)],
     left: Option<&Left>,
-) -> Result<Vec<Inherited>> {
-    let mut inherited = vec![];
+) -> Result<(Vec<Inherited>, Vec<Hole>)> {
+    let (mut inherited, mut holes) = (vec![], vec![]);
     let mut next = last.clone();
-    while let Some(told) = next.header.predecessor.clone() {
-        let Some(segment) = predecessor(directory, &told, earlier)? else {
+    let mut later = vec![last.clone()];
+    while let Some(mut told) = next.header.predecessor.clone() {
+        let (mut lost, mut segment) = (vec![], predecessor(directory, &told, earlier)?);
+        if segment.is_none() {
             // It may have been removed because of its age: then it was durable.
-            match earlier.iter().find(|(sequence, _)| *sequence == told.sequence) {
-                None => break,
-                Some((_, name)) => return Err(cut_short(&told, &next).at_offset(&directory.path_of(name), 0)),
+            if !earlier.iter().any(|(sequence, _)| *sequence == told.sequence) {
+                break;
             }
+            (lost, segment) = without_beginning((directory, left), &told, &next, earlier)?;
+        }
+        let first_lost = lost.last().map(|(sequence, ..)| *sequence);
+        let Some(segment) = segment else {
+            let first_id = if first_lost == Some(1) { 1 } else { left.map_or(u64::MAX, |left| left.next_id) };
+            holes.extend(whole_holes(&lost, first_id, &later));
+            break;
         };
         if segment.file.len().is_ok_and(|len| len == u64::MAX) {
             // Nobody compresses what is not durable.
             break;
         }
-        if segment.header.recovered.is_some() || segment.header.original.is_some() {
+        let is_as_told = told.marker == segment.header.marker;
+        if segment.header.original.is_some() || (segment.header.recovered.is_some() && !is_as_told) {
             // It took its place when it was durable, and those before it; and knows what is lost at its end.
             break;
         }
-        let found = segment::recover(&segment)?;
-        if found.end < told.bytes || found.next_id != told.last_id + 1 {
+        for later in &later {
+            segment.learn_holes(&next.header, &later.header);
+        }
+        let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
+        let proven = left.map_or(0, |left| left.durable_end(&segment.header, len));
+        let mut found = segment::recover_past_holes(&segment, proven)?;
+        if let Some((.., next_id)) = lost.last().copied() {
+            // What this one held at its end only the header said that is lost.
+            if found.torn_bytes > 0 {
+                found.leave_torn_tail(len);
+            }
+            if found.next_id > next_id {
+                return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
+            }
+            told = ended_at(&segment.header, found.end, found.next_id);
+            holes.extend(whole_holes(&lost, found.next_id, &later));
+        }
+        let lacks_ids = found.ends_with_hole() && found.next_id <= told.last_id;
+        if found.torn_bytes > 0 || found.end < told.bytes || lacks_ids {
+            let is_durable = found.durable_end > found.end;
+            if is_durable || !found.lose_the_rest(told.bytes.max(len), told.last_id + 1) {
+                return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
+            }
+        }
+        if found.next_id != told.last_id + 1 {
             return Err(cut_short(&told, &next).at_offset(&segment.path, found.end));
         }
-        inherited.extend(to_renew(directory, &segment, (found.durable_end, found.end), &told, left)?);
+        let known = segment.holes().iter().chain(&found.holes).cloned().collect();
+        let to_renew = to_renew(directory, &segment, (found.durable_end, found.end.min(len)), &told, left)?;
+        inherited.extend(to_renew.map(|inherited| inherited.with_holes(known)));
+        holes.append(&mut found.holes);
         if found.durable_end > 0 {
             break;
         }
+        later.push(segment.clone());
         next = segment;
     }
-    Ok(inherited)
+    Ok((inherited, holes))
+}
+
+/// A segment that is lost with its beginning: its number, its bytes, and the id behind its records.
+type Lost = (u64, u64, u64);
+
+/// The segments that are lost with their beginning from the one that `told` describes back to one that can be read, which comes
+/// with them.
+///
+/// # Errors
+/// [`Kind::Corrupt`] when something of one of them was durable.
+fn without_beginning(
+    (directory, left): (&dyn Directory, Option<&Left>),
+    told: &Predecessor,
+    next: &Segment,
+    earlier: &[(u64, String)],
+) -> Result<(Vec<Lost>, Option<Arc<Segment>>)> {
+    let (mut lost, mut next_id): (Vec<Lost>, u64) = (vec![], told.last_id + 1);
+    for (number, name) in earlier.iter().rev().filter(|(number, _)| *number <= told.sequence) {
+        let refused = || cut_short(told, next).at_offset(&directory.path_of(name), 0);
+        match Segment::open(directory, name, Access::Read) {
+            Ok(segment) if segment.header.log_id != next.header.log_id => continue,
+            // Another one is in the place of the one that should be here.
+            Ok(_) if *number == told.sequence => return Err(refused()),
+            Ok(segment) => return Ok((lost, Some(Arc::new(segment)))),
+            // It was never begun, and another one came in its place.
+            Err(_) if *number < told.sequence && is_unborn(directory, name) => continue,
+            Err(e) if e.kind() != Kind::Corrupt => return Err(e),
+            Err(_) => (),
+        }
+        let remains = never_durable(directory, left, name, *number)?.ok_or_else(refused)?;
+        let told_bytes = if *number == told.sequence { told.bytes } else { 1 };
+        if remains.next_id > next_id {
+            return Err(refused());
+        }
+        lost.push((*number, remains.bytes.max(told_bytes), next_id));
+        next_id = if remains.next_id > 0 { remains.next_id } else { next_id };
+    }
+    Ok((lost, None))
+}
+
+/// The holes that these segments are, behind a segment after which the record `first_id` should come, but for those that a later
+/// segment names already.
+fn whole_holes(lost: &[Lost], mut first_id: u64, later: &[Arc<Segment>]) -> Vec<Hole> {
+    let mut holes = vec![];
+    for &(sequence, bytes, next_id) in lost.iter().rev() {
+        let is_named = |hole: &Hole| hole.is_whole() && hole.sequence == sequence;
+        if !later.iter().any(|later| later.header.holes.iter().any(is_named)) {
+            holes.push(Hole::new(sequence, (0, bytes), (first_id, next_id)));
+        }
+        first_id = first_id.max(next_id);
+    }
+    holes
+}
+
+/// How the segment with this header ended, as the one behind it would tell.
+fn ended_at(header: &FileHeader, end: u64, next_id: u64) -> Predecessor {
+    let (sequence, marker) = (header.sequence, header.marker);
+    Predecessor { sequence, last_id: next_id - 1, bytes: end, marker, latest_ns: None }
 }
 
 /// Makes the segments before `last` durable, for somebody else than a writer.
@@ -57,7 +153,13 @@ pub(crate) fn make_earlier_durable(
     last: &Arc<Segment>,
     earlier: &[(u64, String)],
 ) -> Result<()> {
-    for inherited in earlier_not_durable(directory, last, earlier, None)? {
+    let (inherited, holes) = earlier_not_durable(directory, last, earlier, None)?;
+    if let Some(hole) = holes.first() {
+        let reason =
+            format!("segment {} ends with bytes that a power cut left: open the log for writing first", hole.sequence);
+        return Err(Error::corrupt(reason).at(&last.path));
+    }
+    for inherited in inherited {
         inherited.renew()?;
         let segment = &inherited.segment;
         segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
@@ -119,8 +221,8 @@ fn predecessor(
 
 fn cut_short(told: &Predecessor, next: &Segment) -> Error {
     Error::corrupt(format!(
-        "the segment is shorter than {} says: {} bytes, up to record {}; nothing is appended behind such a gap: read what \
-         is there with `binlog cat`, and append to a new log",
+        "the segment is shorter than {} says: {} bytes, up to record {}; nothing is appended behind such a gap: recovery \
+         in place notes what is lost",
         next.name, told.bytes, told.last_id
     ))
 }

@@ -1,5 +1,6 @@
 //! Where a log goes on, whatever has become of its segments.
 
+use crate::format::declaration::FileHeader;
 use crate::hex::{hex, unhex};
 
 /// What a log has given, as the lock file keeps it.
@@ -10,8 +11,10 @@ pub(crate) struct Left {
     pub sequence: u64,
     /// The id behind the last record of all that were in closed segments.
     pub next_id: u64,
-    /// The segment that this record was in; `None` = an older writer noted it, or there is none.
+    /// The segment that this record was in; `None` = there is none.
     pub last: Option<Last>,
+    /// The greatest number of a segment in which anything was made durable; 0 = none.
+    pub synced: u64,
 }
 
 /// A closed segment, as the one behind it names it.
@@ -23,9 +26,29 @@ pub(crate) struct Last {
 }
 
 impl Left {
+    /// What a log has given when the segment with this header is begun, whose first record has the id `first_id`.
+    pub fn at_the_beginning_of(header: &FileHeader, first_id: u64) -> Self {
+        let before = header.predecessor.as_ref().filter(|before| before.last_id < first_id);
+        let last = before.map(|before| Last { sequence: before.sequence, bytes: before.bytes, marker: before.marker });
+        Left { log_id: header.log_id.clone(), sequence: header.sequence, next_id: first_id, last, synced: 0 }
+    }
+
     /// Whether it says no more than `other`.
     pub fn is_within(&self, other: &Left) -> bool {
-        self.log_id == other.log_id && self.sequence <= other.sequence && self.next_id <= other.next_id
+        self.log_id == other.log_id
+            && self.sequence <= other.sequence
+            && self.closed() <= other.closed()
+            && self.synced <= other.synced
+    }
+
+    /// Whether the segment of this number was noted as closed: then it may have been taken away.
+    pub fn is_closed(&self, sequence: u64) -> bool {
+        self.last.is_some_and(|last| sequence <= last.sequence)
+    }
+
+    /// How far closed segments reach: the id behind them, and the number of the last one, which may have no record.
+    fn closed(&self) -> (u64, u64) {
+        (self.next_id, self.last.map_or(0, |last| last.sequence))
     }
 
     /// What both say together; of two logs, what this says.
@@ -33,8 +56,20 @@ impl Left {
         if self.log_id != other.log_id {
             return self.clone();
         }
-        let later = if other.next_id > self.next_id { other } else { self };
-        Left { sequence: self.sequence.max(other.sequence), ..later.clone() }
+        let later = if other.closed() > self.closed() { other } else { self };
+        let (sequence, synced) = (self.sequence.max(other.sequence), self.synced.max(other.synced));
+        Left { sequence, synced, ..later.clone() }
+    }
+
+    /// Up to where the segment with this header, which has `len` bytes, is durable, as far as it is noted here: it was closed
+    /// then, or something of a later one was durable, before which it was synced.
+    pub fn durable_end(&self, header: &FileHeader, len: u64) -> u64 {
+        let last = self.last.as_ref();
+        if self.synced > header.sequence || last.is_some_and(|last| last.sequence > header.sequence) {
+            return len;
+        }
+        let is_it = |last: &&Last| last.sequence == header.sequence && last.marker == header.marker;
+        last.filter(is_it).map_or(0, |last| last.bytes.min(len))
     }
 
     /// The line that says so. `count` is greater than in the line before; the last word is the checksum of the others, so
@@ -42,34 +77,32 @@ impl Left {
     pub fn to_line(&self, count: u64) -> String {
         let log_id = hex(&self.log_id);
         let Last { sequence, bytes, marker } = self.last.unwrap_or(Last { sequence: 0, bytes: 0, marker: 0 });
-        let line = format!("left {log_id} {} {} {sequence} {bytes} {marker:016x} {count}", self.sequence, self.next_id);
+        let (greatest, next_id, synced) = (self.sequence, self.next_id, self.synced);
+        let line = format!("left {log_id} {greatest} {next_id} {sequence} {bytes} {marker:016x} {synced} {count}");
         let sum = crc32fast::hash(line.as_bytes());
         format!("{line} {sum:08x}\n")
     }
 
-    /// What a line says, and its count: 0 for one of an older writer, which ends with the next id.
+    /// What a line says, and its count.
     pub fn parse(line: &str) -> Option<(Self, u64)> {
         let line = line.trim_end();
-        let words: Vec<&str> = line.strip_prefix("left ")?.split(' ').collect();
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
-        let log_id = unhex::<16>(words.first()?)?.to_vec();
-        let (sequence, next_id) = (number(1)?, number(2)?);
-        let mut left = Left { log_id, sequence, next_id, last: None };
-        let count = match words.len() {
-            3 => 0,
-            8 => {
-                let (told, sum) = line.rsplit_once(' ')?;
-                if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(told.as_bytes()) {
-                    return None;
-                }
-                let last =
-                    Last { sequence: number(3)?, bytes: number(4)?, marker: u64::from_str_radix(words[5], 16).ok()? };
-                left.last = Some(last).filter(|last| last.marker != 0);
-                number(6)?
-            }
-            _ => return None,
+        let (told, sum) = line.rsplit_once(' ')?;
+        if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(told.as_bytes()) {
+            return None;
+        }
+        let words: Vec<&str> = told.strip_prefix("left ")?.split(' ').collect();
+        let [log_id, greatest, next_id, sequence, bytes, marker, synced, count] = words[..] else { return None };
+        let number = |word: &str| word.parse::<u64>().ok();
+        let last =
+            Last { sequence: number(sequence)?, bytes: number(bytes)?, marker: u64::from_str_radix(marker, 16).ok()? };
+        let left = Left {
+            log_id: unhex::<16>(log_id)?.to_vec(),
+            sequence: number(greatest)?,
+            next_id: number(next_id)?,
+            last: Some(last).filter(|last| last.marker != 0),
+            synced: number(synced)?,
         };
-        Some((left, count)).filter(|(left, _)| left.next_id > 0)
+        Some((left, number(count)?)).filter(|(left, _)| left.next_id > 0)
     }
 }
 
@@ -79,35 +112,43 @@ mod tests {
 
     fn left(sequence: u64, next_id: u64) -> Left {
         let last = Some(Last { sequence, bytes: 4711, marker: u64::MAX });
-        Left { log_id: (0..16).collect(), sequence, next_id, last }
+        Left { log_id: (0..16).collect(), sequence, next_id, last, synced: 5 }
     }
 
     #[test]
     fn a_line_comes_back_and_a_torn_one_is_not_believed() {
         let (whole, before) = (left(100, 1_000_001).to_line(8), left(99, 999_999).to_line(7));
         assert_eq!(Left::parse(&whole), Some((left(100, 1_000_001), 8)));
-        let older = "left 000102030405060708090a0b0c0d0e0f 7 701";
-        assert_eq!(Left::parse(older), Some((Left { last: None, ..left(7, 701) }, 0)));
         for torn in 0..whole.len() - 1 {
             let mixed = format!("{}{}", &whole[..torn], before.get(torn..).unwrap_or_default());
             for torn in [mixed.as_str(), &whole[..torn]] {
                 let believed = Left::parse(torn);
                 let is_whole = believed == Some((left(99, 999_999), 7));
-                // The beginning of a line looks like an older writer's: those are looked for elsewhere.
-                assert!(believed.as_ref().is_none_or(|(_, count)| is_whole || *count == 0), "{torn:?}: {believed:?}");
+                assert!(believed.is_none() || is_whole, "{torn:?}: {believed:?}");
             }
         }
-        let no_digits = format!("left {} 7 701", "+1".repeat(16));
-        for garbage in ["", "left", "left 00 1 1", "left 000102030405060708090a0b0c0d0e0f 7", "left é 1 1", &no_digits]
-        {
+        let summed = |line: String| format!("{line} {:08x}", crc32fast::hash(line.as_bytes()));
+        let no_digits = summed(format!("left {} 7 701 6 4711 1 5 8", "+1".repeat(16)));
+        let older = summed(format!("left {} 7 701 6 4711 1 8", "00".repeat(16)));
+        let shorter = format!("left {} 7 701", "00".repeat(16));
+        for garbage in ["", "left", "left 00 1 1", "left é 1 1", &no_digits, &older, &shorter] {
             assert_eq!(Left::parse(garbage), None, "{garbage:?}");
         }
     }
 
     #[test]
+    fn a_segment_without_a_record_is_noted_as_closed() {
+        let closed = |sequence| Some(Last { sequence, bytes: 4711, marker: 1 });
+        let (before, after) = (Left { last: closed(6), ..left(7, 70) }, Left { last: closed(7), ..left(8, 70) });
+        assert!(!after.is_within(&before) && before.is_within(&after));
+        assert!(before.and(&after).is_closed(7) && after.and(&before).is_closed(7));
+    }
+
+    #[test]
     fn what_two_say_together_is_the_greater_of_each() {
         let (more_segments, more_records) = (Left { next_id: 50, ..left(9, 0) }, left(7, 70));
-        let both = Left { sequence: 9, ..left(7, 70) };
+        let more_segments = Left { synced: 8, ..more_segments };
+        let both = Left { sequence: 9, synced: 8, ..left(7, 70) };
         assert_eq!((more_segments.and(&more_records), more_records.and(&more_segments)), (both.clone(), both.clone()));
         assert!(more_segments.is_within(&both) && more_records.is_within(&both) && !both.is_within(&more_records));
         let other = Left { log_id: vec![1; 16], ..left(1, 1) };

@@ -8,12 +8,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::io::sync::Mutex;
 
-use super::left::Left;
+use super::left::{Last, Left};
 use super::names;
 use crate::error::{Error, Kind, Result};
-use crate::io::{self, Directory, File};
+use crate::io::{self, Access, Directory, File};
+use crate::segment::Segment;
 
 /// Bytes of each part.
 const PART: usize = 512;
@@ -49,6 +50,36 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     Ok(lock)
 }
 
+/// What the lock file of the log `name` says that the log has given, for those who do not hold the lock; `None` when there
+/// is no such file or it cannot be read.
+pub(crate) fn read_left(directory: &dyn Directory, name: &str) -> Option<Left> {
+    let file = directory.open(&names::lock(name), Access::Read).ok()?;
+    let mut bytes = [0; PART * (1 + PLACES)];
+    let n = io::read_full(&*file, &mut bytes, 0).ok()?;
+    Kept::parse(&bytes[..n]).left
+}
+
+/// Notes, durably, that the log ends with this segment, whatever was noted of later ones that were lost: the ids of their
+/// records are not given again. Only who holds the lock may call it.
+pub(crate) fn accept_end(directory: &dyn Directory, last: &Segment) -> Result<()> {
+    let (name, header) = (names::lock(&last.header.name), &last.header);
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
+    let Some(left) = read_left(directory, &header.name) else { return Ok(()) };
+    let is_told = left.last.is_some_and(|told| told.sequence > header.sequence) || left.synced > header.sequence;
+    if left.log_id != header.log_id || !is_told {
+        return Ok(());
+    }
+    let file = directory.open(&name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
+    let mut bytes = [0; PART * (1 + PLACES)];
+    let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(e, "read"))?;
+    let lock = Lock { file, kept: Mutex::new(Kept::parse(&bytes[..n])) };
+    let kept = lock.kept.lock();
+    let bytes = last.file.len().map_err(|e| failed(e, "stat"))?;
+    let end = Last { sequence: header.sequence, bytes, marker: header.marker };
+    let left = Left { synced: header.sequence, last: Some(end), ..left };
+    lock.write_line(&left, kept.count + 1, kept.place).map_err(|e| failed(e, "write"))
+}
+
 /// Who holds the lock, as far as can be said. A child that the holder has forked holds it too, unless it was made in a way
 /// that the library does not hear of.
 fn told(holder: &str, path: &Path) -> String {
@@ -76,8 +107,6 @@ struct Kept {
     count: u64,
     /// Where the next line goes.
     place: usize,
-    /// The line is where an older writer put it: beside the holder.
-    is_old: bool,
     /// The file's name is durable too.
     is_named: bool,
 }
@@ -90,14 +119,14 @@ impl Kept {
         };
         let of_place = |place: usize| {
             let (left, count) = text(1 + place).lines().next().and_then(Left::parse)?;
-            // An older writer's would have been torn from a line.
-            (count > 0).then_some((count, place, left))
+            Some((count, place, left))
         };
-        if let Some((count, place, left)) = (0..PLACES).filter_map(of_place).max_by_key(|(count, ..)| *count) {
-            return Kept { left: Some(left), count, place: (place + 1) % PLACES, ..Kept::default() };
+        match (0..PLACES).filter_map(of_place).max_by_key(|(count, ..)| *count) {
+            Some((count, place, left)) => {
+                Kept { left: Some(left), count, place: (place + 1) % PLACES, is_named: false }
+            }
+            None => Kept::default(),
         }
-        let old = text(0).lines().find_map(Left::parse).filter(|(_, count)| *count == 0);
-        Kept { is_old: old.is_some(), left: old.map(|(left, _)| left), ..Kept::default() }
     }
 }
 
@@ -129,13 +158,8 @@ impl Lock {
             directory.sync()?;
         }
         // After a failure the next line goes to the same place: the other one is whole.
-        *kept = Kept {
-            left: Some(left),
-            count: kept.count + 1,
-            place: (kept.place + 1) % PLACES,
-            is_old: kept.is_old,
-            is_named: true,
-        };
+        let place = (kept.place + 1) % PLACES;
+        *kept = Kept { left: Some(left), count: kept.count + 1, place, is_named: true };
         Ok(())
     }
 
@@ -144,16 +168,10 @@ impl Lock {
         self.file.sync_data()
     }
 
-    /// Writes who holds the lock of a file of `len` bytes. What an older writer left beside that is durable elsewhere
-    /// before it goes.
+    /// Writes who holds the lock of a file of `len` bytes.
     fn tell_holder(&self, len: usize) -> std::io::Result<()> {
-        let mut kept = self.kept.lock();
         if len < PART * (1 + PLACES) {
             (1..=PLACES).try_for_each(|part| self.write_part(part, ""))?;
-        }
-        if let (true, Some(left)) = (kept.is_old, &kept.left) {
-            self.write_line(left, kept.count + 1, kept.place)?;
-            (kept.count, kept.place, kept.is_old) = (kept.count + 1, (kept.place + 1) % PLACES, false);
         }
         self.write_part(0, &format!("{}\n", std::process::id()))
     }
@@ -168,13 +186,12 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
-    use super::super::left::Last;
     use super::*;
     use crate::io::{Fault, MemoryDirectory, Operation};
 
     fn left(next_id: u64) -> Left {
         let last = Some(Last { sequence: 7, bytes: 1, marker: 2 });
-        Left { log_id: (0..16).collect(), sequence: 8, next_id, last }
+        Left { log_id: (0..16).collect(), sequence: 8, next_id, last, synced: 8 }
     }
 
     fn take(directory: &MemoryDirectory) -> Lock {
@@ -182,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_log_leaves_behind_is_there_for_the_next_writer_also_where_an_older_one_has_noted_it() {
+    fn what_a_log_leaves_behind_is_there_for_the_next_writer_and_for_readers() {
         let directory = MemoryDirectory::new();
         take(&directory).leave(&directory, &left(701)).unwrap();
         for _ in 0..3 {
@@ -190,11 +207,8 @@ mod tests {
         }
         take(&directory).leave(&directory, &left(600)).unwrap();
         assert_eq!(take(&directory).left(), Some(left(701)), "nor does it decrease");
-        let older = "4711\nleft 000102030405060708090a0b0c0d0e0f 8 701\n";
-        directory.set_contents("log.lock", older.into());
-        for _ in 0..2 {
-            assert_eq!(take(&directory).left(), Some(Left { last: None, ..left(701) }));
-        }
+        assert_eq!(read_left(&directory, "log"), Some(left(701)));
+        assert_eq!(read_left(&directory, "another"), None);
         let text = String::from_utf8(directory.contents("log.lock").unwrap()).unwrap();
         assert_eq!(text.lines().next().unwrap(), std::process::id().to_string(), "{text}");
     }

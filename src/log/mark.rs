@@ -9,6 +9,11 @@ pub const RECOVERY_AT_WORK: &str = "recovery-at-work";
 
 const TEXT: &str = "A recovery writes to this directory, or was stopped: a part of the log is missing here.\n";
 
+/// As [`check`], of a directory as it is now.
+pub(crate) fn check_in(directory: &dyn Directory) -> Result<()> {
+    check(directory, &directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?)
+}
+
 /// Refuses a directory in which the mark is; `listed` are the names in it.
 pub(crate) fn check(directory: &dyn Directory, listed: &[String]) -> Result<()> {
     match listed.iter().any(|name| name == RECOVERY_AT_WORK) {

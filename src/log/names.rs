@@ -74,13 +74,24 @@ pub(crate) fn plain(file: &str) -> Cow<'_, str> {
     }
 }
 
+/// What a segment's file may have been called before it was compressed: its own name, and the shorter ones down to
+/// [`plain`]'s. A template may end as the names of compressed segments do.
+pub(crate) fn forms(file: &str) -> impl Iterator<Item = String> + '_ {
+    std::iter::successors(stem(file), |stem| shorter(stem)).map(|stem| format!("{stem}{EXTENSION}"))
+}
+
 /// That name without its ending; `None` when the file is not named like a segment.
 fn plain_stem(file: &str) -> Option<&str> {
     let mut stem = stem(file)?;
-    while let Some(shorter) = stem.strip_suffix(COMPRESSED).or_else(|| without_sum(stem)) {
+    while let Some(shorter) = shorter(stem) {
         stem = shorter;
     }
     Some(stem)
+}
+
+/// What a compressed segment's name was made of, without the endings.
+fn shorter(stem: &str) -> Option<&str> {
+    stem.strip_suffix(COMPRESSED).or_else(|| without_sum(stem))
 }
 
 /// What stands before `.z.<SHA-256>`.

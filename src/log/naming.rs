@@ -1,6 +1,7 @@
 //! What the segments of a log are called, and what their headers say of it.
 
 use super::calendar::Calendar;
+use super::names;
 use super::template::Template;
 use crate::error::Result;
 use crate::format::declaration::FileHeader;
@@ -55,5 +56,59 @@ impl Naming {
     /// Whether the segment with this header was begun under the same rules.
     pub fn is_told_by(&self, header: &FileHeader) -> bool {
         self.told() == (header.period_s, header.template.clone(), header.zone.clone())
+    }
+}
+
+/// What the file of the segment with this header, which is called `file`, has to be called in its log: the same, unless a
+/// writer would not call it so, or its name tells another number. A log of one file is called as its user likes.
+pub(crate) fn rightful_name(header: &FileHeader, file: &str) -> String {
+    let text = header.template.strip_suffix(EXTENSION).unwrap_or(&header.template);
+    let Ok(template) = Template::parse(text, &header.name) else { return file.to_owned() };
+    let is_right = |file: &String| {
+        let is_rendered = names::forms(file).any(|form| template.may_render(&form));
+        is_rendered && !names::is_whole(file) && names::sequence(&header.name, file) == Some(header.sequence)
+    };
+    let renumbered = || {
+        let told = names::sequence(&header.name, file)?;
+        Some(file.replacen(&format!("{told:010}"), &format!("{:010}", header.sequence), 1))
+    };
+    let as_it_is = [Some(file.to_owned()), renumbered(), Some(names::plain(file).into_owned())];
+    as_it_is.into_iter().flatten().find(is_right).unwrap_or_else(|| {
+        let zone = if header.zone.is_empty() { "UTC" } else { &header.zone };
+        match Calendar::of_zone(zone) {
+            Ok(calendar) => template.render(header.sequence, header.created_ns, &calendar),
+            Err(_) => names::segment(&header.name, header.sequence),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gets_the_name_that_its_header_tells() {
+        let header = |template: &str| FileHeader {
+            name: "log".to_owned(),
+            sequence: 2,
+            created_ns: 1_784_035_020_000_000_000,
+            template: template.to_owned(),
+            ..FileHeader::default()
+        };
+        for (template, file, right) in [
+            ("{name}.{seq}.binlog", "log.0000000002.binlog", "log.0000000002.binlog"),
+            ("{name}.{seq}.binlog", "log.0000000002.z.binlog", "log.0000000002.z.binlog"),
+            ("{name}.{seq}.binlog", "log.0000000002.binlog.gz", "log.0000000002.binlog"),
+            ("{name}.{seq}.binlog", "log.0000000009.binlog", "log.0000000002.binlog"),
+            ("{name}.{seq}.binlog", "log.0000000009.z.binlog", "log.0000000002.z.binlog"),
+            ("{name}.{seq}.binlog", "log.0000000002-copy.binlog", "log.0000000002.binlog"),
+            ("{name}.{seq}.binlog", "a copy.binlog", "log.0000000002.binlog"),
+            ("{name}.%Y.{seq}.binlog", "log.2025.0000000009.binlog", "log.2025.0000000002.binlog"),
+            ("{name}.%Y.{seq}.binlog", "kept.binlog.damaged", "log.2026.0000000002.binlog"),
+            ("app.binlog", "whatever.binlog", "whatever.binlog"),
+            ("", "log.0000000009.binlog", "log.0000000009.binlog"),
+        ] {
+            assert_eq!(rightful_name(&header(template), file), right, "{template} {file}");
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Which old segments of a log are removed, and their removal.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::names;
+use super::survey::{self, Found, Oldest, Slot, Snapshot};
 use super::template::Template;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
@@ -17,7 +20,7 @@ use crate::segment::{is_unborn, Segment, EXTENSION};
 pub(crate) struct Ours {
     pub name: String,
     pub log_id: Vec<u8>,
-    /// Number of the segment that is being written, as its name tells it. It and what is behind it stays.
+    /// Number of the segment that is being written. It and what is behind it stays.
     pub active_sequence: u64,
 }
 
@@ -41,41 +44,63 @@ pub(crate) struct Doomed {
     behind: String,
 }
 
-/// The segments that `keep` has removed, oldest first, when it is `now_ns`; see [`Retention`].
-///
-/// A file that is no segment of the log, whatever it is called, is left alone, and so is one that may not be opened. With
-/// ten thousand segments this lists the directory once, asks for each file's length if there is a rule for bytes, or one for
-/// their number under which some have to go, and reads the headers only of those to be removed, of the one behind, and of one
-/// for each way in which names look.
-pub(crate) fn plan(directory: &dyn Directory, log: &Ours, keep: &Retention, now_ns: i64) -> Result<Vec<Doomed>> {
-    let mut doomed = vec![];
-    if !keep.is_some() {
-        return Ok(doomed);
-    }
-    let mut walk = Walk::begin(directory, log, keep)?;
-    let mut oldest = None;
-    // No header is read as long as no rule asks for one.
-    while keep.age.is_some() || walk.excess(keep).is_some() {
-        let this = match oldest.take() {
-            Some(this) => Some(this),
-            None => walk.next()?,
-        };
-        let Some(this) = this.filter(|this: &Found| this.named < log.active_sequence) else { break };
-        // One behind it must be there: it alone tells the age, and that the log went on.
-        let (copies, next) = walk.behind(&this)?;
-        let Some(next) = next else { break };
-        let is_old = keep.age.is_some_and(|age| is_longer_ago(next.header.created_ns, age, now_ns));
-        let rule = if is_old { Some("age") } else { walk.excess(keep) };
-        let Some(why) = rule else { break };
-        walk.without(&this.name, this.named, this.facts.len);
-        for copy in copies {
-            walk.without(&copy.name, copy.named, copy.facts.len);
-            doomed.push(copy.doomed(&next, why));
+/// What is to be removed, and why no more is.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The oldest first.
+    pub doomed: Vec<Doomed>,
+    /// The rules have more removed, and this keeps it here.
+    pub obstacle: Option<Error>,
+}
+
+impl Plan {
+    /// Leaves out the first segment that is not to go, and what is newer.
+    pub fn keep_only(&mut self, may_go: impl FnMut(&&Doomed) -> bool) {
+        let count = self.doomed.iter().take_while(may_go).count();
+        if count < self.doomed.len() {
+            self.doomed.truncate(count);
+            self.obstacle = None;
         }
-        doomed.push(this.doomed(&next, why));
-        oldest = Some(next);
     }
-    Ok(doomed)
+}
+
+/// What `keep` has removed of a log, when it is `now_ns`; see [`Retention`].
+///
+/// With ten thousand segments this lists the directory once, asks for each file's length if there is a rule for bytes, or one
+/// for their number under which some have to go, and reads the headers only of those to be removed, of the one behind, and
+/// of one for each way in which names look. Once anything contradicts the names, it goes by all headers.
+pub(crate) fn plan(directory: &Arc<dyn Directory>, log: &Ours, keep: &Retention, now_ns: i64) -> Result<Plan> {
+    let mut lengths = Lengths { directory: &**directory, known: HashMap::new() };
+    if !keep.is_some() {
+        return Ok(Plan::default());
+    }
+    let listed = list(&**directory)?;
+    if keep.age.is_none() && !lengths.exceed(log, keep, &listed)? {
+        return Ok(Plan::default());
+    }
+    let there = survey::look(directory, listed, false)?;
+    match walk((&there, false), log, (keep, now_ns), &mut lengths)?.filter(|plan| plan.obstacle.is_none()) {
+        Some(plan) => Ok(plan),
+        None => plan_by_headers(directory, &look_at_all(directory)?, log, keep, now_ns),
+    }
+}
+
+/// As [`plan`], for what [`look_at_all`] has found.
+pub(crate) fn plan_by_headers(
+    directory: &Arc<dyn Directory>,
+    there: &Snapshot,
+    log: &Ours,
+    keep: &Retention,
+    now_ns: i64,
+) -> Result<Plan> {
+    let mut lengths = Lengths { directory: &**directory, known: HashMap::new() };
+    // Nothing goes as long as somebody else is exchanging files.
+    Ok(walk((there, true), log, (keep, now_ns), &mut lengths)?.unwrap_or_default())
+}
+
+/// All headers in the directory, and what is left of damaged files.
+pub(crate) fn look_at_all(directory: &Arc<dyn Directory>) -> Result<Snapshot> {
+    survey::look(directory, list(&**directory)?, true)
 }
 
 /// Removes the segments, oldest first, and makes that durable. One that is gone already is no error. Behind one that
@@ -147,27 +172,25 @@ fn remove_other_form(directory: &dyn Directory, segment: &Doomed) -> Result<()> 
 
 /// The logs of a directory, by the headers of the files in it; the newest segment of each passes for the one that is
 /// being written. Those of `only`, if it names a log.
-pub(crate) fn logs_of(directory: &dyn Directory, only: Option<&str>) -> Result<Vec<Ours>> {
-    let mut logs: BTreeMap<(String, Vec<u8>), u64> = BTreeMap::new();
-    for name in list(directory)?.into_iter().filter(|name| names::is_segment(name)) {
-        if only.is_some_and(|log| names::sequence(log, &name).is_none()) {
-            continue;
-        }
-        let Some((_, header)) = look(directory, &name)? else { continue };
-        match names::sequence(&header.name, &name) {
-            Some(sequence)
-                if only.is_none_or(|log| header.name == log)
-                    && is_numbered(&header, sequence)
-                    && is_named(&header, &name) =>
-            {
-                let newest = logs.entry((header.name, header.log_id)).or_default();
-                *newest = sequence.max(*newest);
-            }
-            _ => (),
-        }
+pub(crate) fn logs_of(there: &Snapshot, only: Option<&str>) -> Vec<Ours> {
+    let mut logs: BTreeMap<(&str, &[u8]), u64> = BTreeMap::new();
+    let is_segment = |slot: &&Arc<Slot>| !slot.is_legacy() && !slot.is_unborn && !slot.is_rescued();
+    for slot in there.slots.iter().filter(is_segment).filter(|slot| only.is_none_or(|log| slot.log.name == log)) {
+        let newest = logs.entry((&slot.log.name, &slot.log.id)).or_default();
+        *newest = slot.sequence.max(*newest);
     }
-    let ours = |((name, log_id), active_sequence)| Ours { name, log_id, active_sequence };
-    Ok(logs.into_iter().map(ours).collect())
+    let ours = |((name, log_id), active_sequence): ((&str, &[u8]), u64)| Ours {
+        name: name.to_owned(),
+        log_id: log_id.to_owned(),
+        active_sequence,
+    };
+    logs.into_iter().map(ours).collect()
+}
+
+/// As [`logs_of`], by names where they are many.
+#[cfg(feature = "upload")]
+pub(crate) fn logs_in(directory: &Arc<dyn Directory>, only: Option<&str>) -> Result<Vec<Ours>> {
+    Ok(logs_of(&survey::look(directory, list(&**directory)?, false)?, only))
 }
 
 /// Whether a time is longer ago than `age`; one in the future, as a clock that was set back leaves it, is not.
@@ -200,494 +223,213 @@ pub(crate) fn look(directory: &dyn Directory, name: &str) -> Result<Option<(File
             Ok(is_same.then_some((facts, segment.header)))
         }
         Err(e) if matches!(e.kind(), Kind::Corrupt | Kind::Unsupported | Kind::NotFound) => Ok(None),
-        Err(e) if matches!(e.os_code(), Some(libc::EACCES | libc::EPERM)) => Ok(None),
+        Err(e) if is_denied(&e) => Ok(None),
         Err(e) => Err(e),
     }
 }
 
+/// Whether the system keeps the file from this user.
+fn is_denied(error: &Error) -> bool {
+    matches!(error.os_code(), Some(libc::EACCES | libc::EPERM))
+}
+
 /// Whether the header bears out the number in the name. Where a log begins behind a name that was taken, only the name
 /// counts on.
+#[cfg(feature = "upload")] // only shipping goes by names alone
 pub(crate) fn is_numbered(header: &FileHeader, named: u64) -> bool {
     header.sequence == named || (header.sequence == 1 && header.predecessor.is_none())
 }
 
 /// Whether the segment with this header may be called so: what somebody has copied it to, under a name of his own, is no
 /// part of the log.
-fn is_named(header: &FileHeader, name: &str) -> bool {
+pub(super) fn is_named(header: &FileHeader, name: &str) -> bool {
     let template = header.template.strip_suffix(EXTENSION).unwrap_or(&header.template);
     // Where the header tells no template that is one, as a later version's may be, anything goes.
-    Template::parse(template, &header.name).map_or(true, |template| template.may_render(&names::plain(name)))
+    Template::parse(template, &header.name)
+        .map_or(true, |template| names::forms(name).any(|form| template.may_render(&form)))
 }
 
-/// The files named like segments of the log, from the oldest on, and how much is left of it.
-struct Walk<'a> {
+/// How long files are, each asked for once.
+struct Lengths<'a> {
     directory: &'a dyn Directory,
-    log: &'a Ours,
-    files: std::vec::IntoIter<File>,
-    /// How many files there are of each old segment, by its name as an ordinary one.
-    left: HashMap<String, u64>,
-    bytes: u64,
+    known: HashMap<String, Option<u64>>,
 }
 
-struct File {
-    named: u64,
-    name: String,
-    /// 0 when there is no rule for bytes.
-    len: u64,
-}
-
-/// A segment of the log.
-struct Found {
-    named: u64,
-    name: String,
-    facts: FileFacts,
-    header: FileHeader,
-}
-
-impl<'a> Walk<'a> {
-    fn begin(directory: &'a dyn Directory, log: &'a Ours, keep: &Retention) -> Result<Self> {
-        let mut files = vec![];
-        for name in list(directory)? {
-            let named = names::sequence(&log.name, &name).filter(|named| *named <= log.active_sequence);
-            files.extend(named.map(|named| File { named, name, len: 0 }));
+impl Lengths<'_> {
+    /// Of a plain file.
+    fn of(&mut self, name: &str) -> Result<Option<u64>> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(*known);
         }
-        if keep.bytes.is_some() {
-            files = with_lengths(directory, files)?;
-        }
-        files.sort_unstable_by(|a, b| (a.named, &a.name).cmp(&(b.named, &b.name)));
-        let mut walk = Walk { directory, log, files: files.into_iter(), left: HashMap::new(), bytes: 0 };
-        walk.count();
-        if walk.excess(keep).is_some() {
-            walk.leave_out_others()?;
-            walk.count();
-        }
-        if walk.excess(keep).is_some() {
-            walk.leave_out_unborn(keep.bytes.is_some())?;
-            walk.count();
-        }
-        Ok(walk)
+        let len = facts_of(self.directory, name)?.map(|facts| facts.len);
+        self.known.insert(name.to_owned(), len);
+        Ok(len)
     }
 
-    fn count(&mut self) {
-        let files = self.files.as_slice();
-        self.left.clear();
-        for old in files.iter().filter(|file| file.named < self.log.active_sequence) {
-            // One that is here compressed and as it was is one segment.
-            *self.left.entry(names::plain(&old.name).into_owned()).or_default() += 1;
+    /// Whether there is more than a rule has, if all files are segments of the log that are called so.
+    fn exceed(&mut self, log: &Ours, keep: &Retention, listed: &[String]) -> Result<bool> {
+        let (mut old, mut bytes) = (HashSet::new(), 0u64);
+        for name in listed {
+            let Some(named) = names::sequence(&log.name, name).filter(|named| *named <= log.active_sequence) else {
+                continue;
+            };
+            if named < log.active_sequence {
+                // One that is here compressed and as it was is one segment.
+                old.insert(names::plain(name));
+            }
+            if keep.bytes.is_some() {
+                bytes = bytes.saturating_add(self.of(name)?.unwrap_or(0));
+            }
         }
-        self.bytes = files.iter().fold(0, |sum, file| file.len.saturating_add(sum));
+        Ok(excess(keep, 1 + old.len() as u64, bytes).is_some())
     }
+}
 
-    /// Leaves out the files of logs whose names begin like this one's: the headers of all that are named alike are read
-    /// only if the newest of them is not ours.
-    fn leave_out_others(&mut self) -> Result<()> {
-        let (mut alike, mut others) = (BTreeMap::new(), BTreeSet::new());
-        for file in self.files.as_slice().iter().rev() {
-            let shape = names::shape(&self.log.name, &file.name);
-            let is_known = match alike.get(&shape) {
-                Some(is_ours) => *is_ours,
+/// The rule that so many segments and bytes are more than it has.
+fn excess(keep: &Retention, segments: u64, bytes: u64) -> Option<&'static str> {
+    match keep {
+        Retention { segments: Some(most), .. } if segments > *most => Some("segments"),
+        Retention { bytes: Some(most), .. } if bytes > *most => Some("bytes"),
+        _ => None,
+    }
+}
+
+/// What is to be removed of the log, as `there` shows it, which was looked at `thoroughly` or not; `None` when its files are
+/// not what they were taken for, or are being exchanged.
+fn walk(
+    (there, thoroughly): (&Snapshot, bool),
+    log: &Ours,
+    (keep, now_ns): (&Retention, i64),
+    lengths: &mut Lengths<'_>,
+) -> Result<Option<Plan>> {
+    let directory = lengths.directory;
+    let oldest = Oldest::of(directory, there, (&log.name, &log.log_id))?;
+    if !thoroughly && (oldest.is_doubtful() || !is_borne_out(there, &oldest, log, lengths, keep)?) {
+        return Ok(None);
+    }
+    let is_old = |slot: &&&Arc<Slot>| slot.sequence < log.active_sequence;
+    let mut segments = 1 + oldest.segments.iter().filter(is_old).count() as u64;
+    let mut bytes = 0;
+    for slot in oldest.segments.iter().filter(|slot| keep.bytes.is_some() && slot.sequence <= log.active_sequence) {
+        bytes += length(slot, &oldest, lengths)?;
+    }
+    let mut plan = Plan::default();
+    for (this, next) in oldest.segments.iter().zip(oldest.segments.iter().skip(1)) {
+        // No header is read as long as no rule asks for one, and one behind it must be there: it alone tells the age, and
+        // that the log went on.
+        if !is_old(&this) || (keep.age.is_none() && excess(keep, segments, bytes).is_none()) {
+            break;
+        }
+        let Some(behind) = open(there, next)? else { return Ok(None) };
+        let is_aged = keep.age.is_some_and(|age| is_longer_ago(behind.header.created_ns, age, now_ns));
+        let rule = if is_aged { Some("age") } else { excess(keep, segments, bytes) };
+        let Some(why) = rule else { break };
+        let Some(segment) = open(there, this)? else { return Ok(None) };
+        if let Some(obstacle) = oldest.obstacle(this, segment.header.first_id) {
+            plan.obstacle = Some(obstacle.clone());
+            break;
+        }
+        // The one that is read goes last.
+        let mut doomed = vec![];
+        for file in oldest.others(this).iter().chain([this]) {
+            let Some(segment) = open(there, file)? else { return Ok(None) };
+            match doom(directory, &segment, &behind, why)? {
+                Some(file) => doomed.push(file),
                 None => {
-                    let is_ours = self.look(file)?.is_some();
-                    alike.insert(shape, is_ours);
-                    is_ours
+                    plan.obstacle = Some(exchanged(&segment));
+                    return Ok(Some(plan));
                 }
-            };
-            if !is_known && self.look(file)?.is_none() {
-                others.insert(file.name.clone());
             }
         }
-        let files = std::mem::take(&mut self.files);
-        self.files = files.filter(|file| !others.contains(&file.name)).collect::<Vec<_>>().into_iter();
-        Ok(())
-    }
-
-    /// Leaves out the files that nobody has begun to write: they are no segments. A look at the length tells most of them
-    /// from others, and as a rule they are empty.
-    fn leave_out_unborn(&mut self, has_lengths: bool) -> Result<()> {
-        const SMALL: u64 = 4096;
-        let mut files = vec![];
-        for file in std::mem::take(&mut self.files) {
-            let len = match has_lengths {
-                true => file.len,
-                false => facts_of(self.directory, &file.name)?.map_or(u64::MAX, |facts| facts.len),
-            };
-            let is_old = file.named < self.log.active_sequence;
-            // A failing system is an error, lest one that was never begun count.
-            let is_none = is_old && len < SMALL && self.look(&file)?.is_none();
-            if !(is_none && is_unborn(self.directory, &file.name)) {
-                files.push(file);
-            }
+        segments -= 1;
+        if keep.bytes.is_some() {
+            bytes -= length(this, &oldest, lengths)?;
         }
-        self.files = files.into_iter();
-        Ok(())
+        plan.doomed.extend(doomed);
     }
+    Ok(Some(plan))
+}
 
-    /// How many segments there are. The one being written counts, also when somebody has removed its file.
-    fn segments(&self) -> u64 {
-        1 + self.left.len() as u64
-    }
-
-    /// The rule that more is there than it has.
-    fn excess(&self, keep: &Retention) -> Option<&'static str> {
-        match keep {
-            Retention { segments: Some(most), .. } if self.segments() > *most => Some("segments"),
-            Retention { bytes: Some(most), .. } if self.bytes > *most => Some("bytes"),
-            _ => None,
-        }
-    }
-
-    /// Other files of the segment `this`, compressed or not, and the segment behind it.
-    fn behind(&mut self, this: &Found) -> Result<(Vec<Found>, Option<Found>)> {
-        let mut copies = vec![];
-        loop {
-            match self.next()? {
-                Some(next) if next.is_same_segment(this) => copies.push(next),
-                next => return Ok((copies, next)),
-            }
-        }
-    }
-
-    /// The next segment of the log. What is none counts for nothing.
-    fn next(&mut self) -> Result<Option<Found>> {
-        while let Some(file) = self.files.next() {
-            match self.look(&file)? {
-                Some((facts, header)) => {
-                    return Ok(Some(Found { named: file.named, name: file.name, facts, header }));
-                }
-                None => self.without(&file.name, file.named, file.len),
-            }
-        }
-        Ok(None)
-    }
-
-    fn look(&self, file: &File) -> Result<Option<(FileFacts, FileHeader)>> {
-        let found = look(self.directory, &file.name)?;
-        let is_ours = |header: &FileHeader| {
-            header.log_id == self.log.log_id && is_numbered(header, file.named) && is_named(header, &file.name)
+/// Whether what only names have told is so as far as the rules depend on it: no file that was never begun counts, and none is
+/// named as if it came behind the one that is being written.
+fn is_borne_out(
+    there: &Snapshot,
+    oldest: &Oldest<'_>,
+    log: &Ours,
+    lengths: &mut Lengths<'_>,
+    keep: &Retention,
+) -> Result<bool> {
+    const SMALL: u64 = 4096;
+    for slot in oldest.segments.iter().filter(|slot| slot.known().is_none()) {
+        let is_borne_out = match slot.sequence.cmp(&log.active_sequence) {
+            Ordering::Less if keep.segments.is_none() => true,
+            // A look at the length tells most of them, and as a rule they are empty.
+            Ordering::Less => match lengths.of(&slot.name)? {
+                Some(len) => len >= SMALL || !is_unborn(lengths.directory, &slot.name),
+                None => false,
+            },
+            Ordering::Equal => true,
+            Ordering::Greater => open(there, slot)?.is_some(),
         };
-        Ok(found.filter(|(_, header)| is_ours(header)))
-    }
-
-    /// Counts a file no longer; its segment counts as long as another file of it is there.
-    fn without(&mut self, name: &str, named: u64, bytes: u64) {
-        let plain = names::plain(name);
-        if named < self.log.active_sequence {
-            match self.left.get_mut(plain.as_ref()) {
-                Some(files) if *files > 1 => *files -= 1,
-                _ => drop(self.left.remove(plain.as_ref())),
-            }
+        if !is_borne_out {
+            return Ok(false);
         }
-        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+    Ok(true)
+}
+
+/// The segment; `None` when the file is gone, or another one than it was taken for.
+fn open(there: &Snapshot, slot: &Slot) -> Result<Option<Arc<Segment>>> {
+    match there.open_slot(slot) {
+        Ok(Found::Segment(segment)) => Ok(Some(segment)),
+        Ok(Found::Unborn | Found::Gone) => Ok(None),
+        Err(e) if matches!(e.kind(), Kind::Corrupt | Kind::Unsupported | Kind::NotFound) || is_denied(&e) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
-fn with_lengths(directory: &dyn Directory, files: Vec<File>) -> Result<Vec<File>> {
-    let mut plain = vec![];
-    for file in files {
-        let facts = facts_of(directory, &file.name)?;
-        plain.extend(facts.map(|facts| File { len: facts.len, ..file }));
+/// Length of all files of a segment.
+fn length(slot: &Arc<Slot>, oldest: &Oldest<'_>, lengths: &mut Lengths<'_>) -> Result<u64> {
+    let mut sum = 0;
+    for file in oldest.others(slot).iter().chain([&slot]).filter(|file| file.is_same_segment(slot)) {
+        sum += lengths.of(&file.name)?.unwrap_or(0);
     }
-    Ok(plain)
+    Ok(sum)
 }
 
-impl Found {
-    fn is_same_segment(&self, other: &Found) -> bool {
-        let (this, other) = (&self.header, &other.header);
-        this.sequence == other.sequence && this.markers().iter().any(|marker| other.markers().contains(marker))
-    }
+fn last_id(segment: &Segment, behind: &Segment) -> u64 {
+    let told = behind.header.predecessor.as_ref().filter(|told| segment.header.is_followed_by(told));
+    told.map_or(behind.header.first_id - 1, |told| told.last_id)
+}
 
-    fn doomed(self, next: &Found, why: &'static str) -> Doomed {
-        let told = next.header.predecessor.as_ref().filter(|told| self.header.is_followed_by(told));
-        Doomed {
-            name: self.name,
-            sequence: self.header.sequence,
-            bytes: self.facts.len,
-            why,
-            first_id: self.header.first_id,
-            last_id: told.map_or(next.header.first_id - 1, |told| told.last_id),
-            known_as: self.header.known_as(),
-            identity: self.facts.identity,
-            markers: self.header.markers(),
-            behind: next.name.clone(),
-        }
-    }
+/// `None` when what is called so is not the file that was opened, but a link to it, or another one.
+fn doom(directory: &dyn Directory, segment: &Segment, behind: &Segment, why: &'static str) -> Result<Option<Doomed>> {
+    let Some(facts) = facts_of(directory, &segment.name)? else { return Ok(None) };
+    let opened = segment.file.identity().ok().flatten();
+    let is_same = opened.is_none() || opened == facts.identity;
+    let header = &segment.header;
+    Ok(is_same.then(|| Doomed {
+        name: segment.name.clone(),
+        sequence: header.sequence,
+        bytes: facts.len,
+        why,
+        first_id: header.first_id,
+        last_id: last_id(segment, behind),
+        known_as: header.known_as(),
+        identity: facts.identity,
+        markers: header.markers(),
+        behind: behind.name.clone(),
+    }))
+}
+
+fn exchanged(segment: &Segment) -> Error {
+    let sequence = segment.header.sequence;
+    let reason = format!(
+        "the file is a symbolic link, or is being exchanged, so that segments from number {sequence} on are not removed: put \
+         the file itself into its place"
+    );
+    Error::new(Kind::Io, reason).at(&segment.path)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::{Fault, MemoryDirectory, Operation, RealDirectory};
-    use crate::{Writer, WriterOptions};
-    use std::sync::Arc;
-
-    const NOW: i64 = i64::MAX;
-
-    /// A log of `count` segments, each with 10 records; the last is closed, too.
-    fn write(directory: Arc<dyn Directory>, name: &str, count: u64) {
-        let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
-        let writer = Writer::open_in(directory, options).unwrap();
-        for segment in 1..=count {
-            for _ in 0..10 {
-                writer.append(1, &[7; 100]).unwrap();
-            }
-            if segment < count {
-                writer.roll().unwrap();
-            }
-        }
-        writer.close().unwrap();
-    }
-
-    fn memory(count: u64) -> (MemoryDirectory, Ours) {
-        let directory = MemoryDirectory::new();
-        write(Arc::new(directory.clone()), "a", count);
-        let ours = ours(&directory, "a");
-        assert_eq!(ours.active_sequence, count);
-        (directory, ours)
-    }
-
-    fn ours(directory: &dyn Directory, name: &str) -> Ours {
-        logs_of(directory, Some(name)).unwrap().remove(0)
-    }
-
-    fn created(directory: &dyn Directory, sequence: u64) -> i64 {
-        look(directory, &names::segment("a", sequence)).unwrap().unwrap().1.created_ns
-    }
-
-    fn planned(directory: &dyn Directory, ours: &Ours, keep: Retention, now_ns: i64) -> Vec<(u64, &'static str)> {
-        let doomed = plan(directory, ours, &keep, now_ns).unwrap();
-        doomed.iter().map(|segment| (segment.sequence, segment.why)).collect()
-    }
-
-    fn segments(most: u64) -> Retention {
-        Retention { segments: Some(most), ..Retention::default() }
-    }
-
-    fn bytes(most: u64) -> Retention {
-        Retention { bytes: Some(most), ..Retention::default() }
-    }
-
-    fn age(ns: u64) -> Retention {
-        Retention { age: Some(Duration::from_nanos(ns)), ..Retention::default() }
-    }
-
-    #[test]
-    fn without_a_rule_nothing_goes_and_nobody_looks() {
-        let (directory, ours) = memory(3);
-        directory.set_fault(None);
-        assert_eq!(planned(&directory, &ours, Retention::default(), NOW), []);
-        assert_eq!(directory.operations(), 0);
-    }
-
-    #[test]
-    fn the_oldest_go_until_no_more_than_so_many_are_left_and_the_active_one_stays() {
-        let (directory, ours) = memory(5);
-        assert_eq!(planned(&directory, &ours, segments(5), NOW), []);
-        assert_eq!(planned(&directory, &ours, segments(3), NOW), [(1, "segments"), (2, "segments")]);
-        assert_eq!(planned(&directory, &ours, segments(1), NOW).len(), 4);
-        let earlier = Ours { active_sequence: 3, ..ours };
-        assert_eq!(planned(&directory, &earlier, segments(1), NOW).len(), 2, "what is behind the active one stays");
-        let copy = directory.contents("a.0000000003.binlog").unwrap();
-        directory.set_contents("a.copy-0000000003.binlog", copy);
-        for keep in [segments(1), bytes(1), age(1)] {
-            assert_eq!(planned(&directory, &earlier, keep, NOW).len(), 2, "a copy of the active one is none behind it");
-        }
-    }
-
-    #[test]
-    fn the_oldest_go_until_they_take_no_more_than_so_many_bytes() {
-        let (directory, ours) = memory(4);
-        let len = |sequence| directory.contents(&names::segment("a", sequence)).unwrap().len() as u64;
-        let all: u64 = (1..=4).map(len).sum();
-        assert_eq!(planned(&directory, &ours, bytes(all), NOW), []);
-        assert_eq!(planned(&directory, &ours, bytes(all - 1), NOW), [(1, "bytes")]);
-        assert_eq!(planned(&directory, &ours, bytes(all - len(1) - 1), NOW), [(1, "bytes"), (2, "bytes")]);
-        assert_eq!(planned(&directory, &ours, bytes(1), NOW).len(), 3);
-    }
-
-    #[test]
-    fn a_segment_goes_when_the_one_after_it_is_older_than_the_age() {
-        let (directory, ours) = memory(4);
-        let third = created(&directory, 3);
-        assert_eq!(planned(&directory, &ours, age(1_000), third + 1_000).last(), Some(&(1, "age")));
-        assert_eq!(planned(&directory, &ours, age(1_000), third + 1_001).last(), Some(&(2, "age")));
-        assert_eq!(planned(&directory, &ours, age(1_000), NOW).len(), 3, "the active one stays");
-        for set_back in [third - 10_000_000_000, 0, i64::MIN] {
-            assert_eq!(planned(&directory, &ours, age(1_000), set_back), [], "a clock that was set back");
-        }
-    }
-
-    #[test]
-    fn rules_combine_and_the_ids_that_go_are_told() {
-        let (directory, ours) = memory(5);
-        let keep = Retention { segments: Some(2), ..age(1_000) };
-        let doomed = plan(&directory, &ours, &keep, created(&directory, 2) + 1_001).unwrap();
-        let told: Vec<_> = doomed.iter().map(|it| (it.sequence, it.why, it.first_id, it.last_id)).collect();
-        assert_eq!(told, [(1, "age", 1, 10), (2, "segments", 11, 20), (3, "segments", 21, 30)]);
-        let len = directory.contents("a.0000000001.binlog").unwrap().len() as u64;
-        assert_eq!((doomed[0].name.as_str(), doomed[0].bytes), ("a.0000000001.binlog", len));
-    }
-
-    #[test]
-    fn only_segments_of_the_log_go_and_others_count_for_nothing() {
-        let (directory, ours) = memory(4);
-        write(Arc::new(directory.clone()), "a.b", 9);
-        let other = MemoryDirectory::new();
-        write(Arc::new(other.clone()), "a", 3);
-        let copy = |from: &MemoryDirectory, name: &str, to: &str| {
-            directory.set_contents(to, from.contents(name).unwrap());
-        };
-        copy(&other, "a.0000000002.binlog", "a.restored.0000000002.binlog");
-        copy(&directory, "a.0000000003.binlog", "a.0000000001-copy.binlog");
-        copy(&directory, "a.0000000001.binlog", "a.1.binlog");
-        directory.set_contents("a.0000000000.binlog", vec![]);
-        directory.set_contents("a.x-0000000001.binlog", b"BINLOG is not all that it takes".to_vec());
-        let before = directory.list().unwrap();
-        for keep in [segments(2), Retention { segments: Some(2), ..bytes(u64::MAX) }] {
-            assert_eq!(planned(&directory, &ours, keep, NOW), [(1, "segments"), (2, "segments")]);
-        }
-        let of_ours = (1..=4).map(|n| directory.contents(&names::segment("a", n)).unwrap().len() as u64).sum::<u64>();
-        assert_eq!(planned(&directory, &ours, bytes(of_ours), NOW), []);
-        let doomed = plan(&directory, &ours, &segments(1), NOW).unwrap();
-        assert!(remove(&directory, &doomed).is_empty());
-        let gone: Vec<_> = before.iter().filter(|name| directory.contents(name).is_none()).collect();
-        assert_eq!(gone, ["a.0000000001.binlog", "a.0000000002.binlog", "a.0000000003.binlog"]);
-    }
-
-    #[test]
-    fn a_file_that_nobody_has_begun_to_write_makes_no_segment_go() {
-        for left in [vec![], vec![0; 300], b"BINLOG".to_vec()] {
-            let (directory, mut ours) = memory(3);
-            for (from, to) in [(3, 6), (2, 4)] {
-                directory
-                    .set_contents(&names::segment("a", to), directory.contents(&names::segment("a", from)).unwrap());
-                let mut bytes = directory.contents(&names::segment("a", to)).unwrap();
-                let (mut header, start) = FileHeader::decode_segment_start(&bytes).unwrap();
-                header.sequence = to;
-                bytes.splice(..start, header.encode_segment_start().unwrap());
-                directory.set_contents(&names::segment("a", to), bytes);
-                directory.remove(&names::segment("a", from)).unwrap();
-            }
-            for n in [2, 3, 5] {
-                directory.set_contents(&names::segment("a", n), left.clone());
-            }
-            ours.active_sequence = 6;
-            assert_eq!(planned(&directory, &ours, segments(3), NOW), [], "there are three");
-            assert_eq!(planned(&directory, &ours, segments(2), NOW), [(1, "segments")]);
-            assert_eq!(planned(&directory, &ours, segments(1), NOW).len(), 2);
-        }
-    }
-
-    #[test]
-    fn what_is_no_segment_in_any_of_its_forms_counts_once() {
-        let (directory, ours) = memory(3);
-        // Two files of one name as an ordinary segment, neither of which is one: counted as one, and left out twice.
-        for name in ["a.0000000000.binlog", "a.0000000000.z.binlog", "a.0000000000.binlog.gz"] {
-            directory.set_contents(name, vec![b'x'; 5000]);
-        }
-        assert_eq!(planned(&directory, &ours, segments(1), NOW), [(1, "segments"), (2, "segments")]);
-        assert_eq!(planned(&directory, &ours, Retention { segments: Some(3), ..age(1) }, NOW).len(), 2);
-    }
-
-    #[test]
-    fn a_segment_stays_as_long_as_none_behind_it_is_there() {
-        let (directory, ours) = memory(3);
-        directory.remove("a.0000000003.binlog").unwrap();
-        assert_eq!(planned(&directory, &ours, segments(1), NOW), [(1, "segments")]);
-    }
-
-    #[test]
-    fn ten_thousand_segments_cost_a_listing_and_the_headers_of_what_goes() {
-        let (directory, mut ours) = memory(3);
-        for (from, to) in [(3, 10_000), (2, 9_999)] {
-            let mut bytes = directory.contents(&names::segment("a", from)).unwrap();
-            let (mut header, start) = FileHeader::decode_segment_start(&bytes).unwrap();
-            header.sequence = to;
-            bytes.splice(..start, header.encode_segment_start().unwrap());
-            directory.set_contents(&names::segment("a", to), bytes);
-        }
-        (3..9_999).for_each(|n| directory.set_contents(&names::segment("a", n), vec![b'x'; 4096]));
-        ours.active_sequence = 10_000;
-        let cost = |keep: Retention, now_ns| {
-            directory.set_fault(None);
-            let planned = planned(&directory, &ours, keep, now_ns);
-            (planned.len(), directory.operations())
-        };
-        assert_eq!(cost(segments(10_000), NOW), (0, 1));
-        let (gone, operations) = cost(segments(9_999), NOW);
-        assert!(gone == 1 && operations < 10_100, "{gone} {operations}");
-        let (gone, operations) = cost(age(1_000), 0);
-        assert!(gone == 0 && operations < 20, "{gone} {operations}");
-        assert_eq!(cost(bytes(1 << 40), NOW), (0, 10_001));
-    }
-
-    #[test]
-    fn a_failing_system_is_no_reason_to_pass_over_a_segment() {
-        let (directory, ours) = memory(4);
-        for (operation, from) in
-            [(Operation::List, 0), (Operation::Stat, 1), (Operation::Open, 1), (Operation::Read, 1)]
-        {
-            directory.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: Some(operation) }));
-            assert_eq!(plan(&directory, &ours, &segments(1), NOW).unwrap_err().os_code(), Some(libc::EIO));
-        }
-        // Nobody's fault but its owner's.
-        directory.set_fault(Some(Fault { from: 4, times: 1, errno: libc::EACCES, only: Some(Operation::Open) }));
-        assert_eq!(planned(&directory, &ours, segments(2), NOW), [(2, "segments")]);
-    }
-
-    #[test]
-    fn behind_a_segment_that_cannot_be_removed_nothing_is() {
-        let (directory, ours) = memory(5);
-        let doomed = plan(&directory, &ours, &segments(1), NOW).unwrap();
-        directory.remove("a.0000000001.binlog").unwrap();
-        directory.set_fault(Some(Fault { from: 1, times: 1, errno: libc::EPERM, only: Some(Operation::Remove) }));
-        let failed = remove(&directory, &doomed);
-        assert_eq!(failed.len(), 1);
-        assert_eq!(failed[0].path().unwrap(), directory.path_of("a.0000000003.binlog"), "one that is gone is no error");
-        let left = directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).collect::<Vec<_>>();
-        assert_eq!(left, [3, 4, 5].map(|sequence| names::segment("a", sequence)));
-    }
-
-    #[test]
-    fn removals_are_made_durable_once() {
-        let (directory, ours) = memory(5);
-        let doomed = plan(&directory, &ours, &segments(1), NOW).unwrap();
-        directory.set_fault(Some(Fault { from: 1, times: 9, errno: libc::EIO, only: Some(Operation::SyncDirectory) }));
-        assert!(remove(&directory, &doomed).is_empty());
-        assert_eq!(directory.operations(), 1);
-        assert_eq!(remove(&directory, &doomed)[0].os_code(), Some(libc::EIO));
-        assert!(remove(&directory, &[]).is_empty());
-    }
-
-    #[test]
-    fn a_file_that_took_the_place_of_a_segment_stays() {
-        let (directory, ours) = memory(3);
-        let doomed = plan(&directory, &ours, &segments(1), NOW).unwrap();
-        directory.set_contents("a.0000000001.binlog", b"another".to_vec());
-        assert_eq!(remove(&directory, &doomed).len(), 1);
-        assert!(directory.contents("a.0000000001.binlog").is_some());
-    }
-
-    #[test]
-    fn a_symbolic_link_is_neither_followed_nor_removed() {
-        let (scratch, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let directory = RealDirectory::open(scratch.path()).unwrap();
-        write(Arc::new(RealDirectory::open(scratch.path()).unwrap()), "a", 4);
-        let path = |name: &str| scratch.path().join(name);
-        let moved = elsewhere.path().join("moved");
-        std::fs::rename(path("a.0000000001.binlog"), &moved).unwrap();
-        std::os::unix::fs::symlink(&moved, path("a.0000000001.binlog")).unwrap();
-        std::fs::create_dir(path("a.0000000000.binlog")).unwrap();
-        let ours = ours(&directory, "a");
-        let doomed = plan(&directory, &ours, &Retention { segments: Some(2), ..age(1) }, NOW).unwrap();
-        assert_eq!(doomed.iter().map(|it| it.sequence).collect::<Vec<_>>(), [2, 3]);
-        // Between the plan and its execution.
-        std::fs::rename(path("a.0000000002.binlog"), elsewhere.path().join("second")).unwrap();
-        std::os::unix::fs::symlink(elsewhere.path().join("second"), path("a.0000000002.binlog")).unwrap();
-        assert_eq!(remove(&directory, &doomed).len(), 1);
-        assert!(moved.exists() && elsewhere.path().join("second").exists());
-        for name in ["a.0000000001.binlog", "a.0000000002.binlog"] {
-            assert!(std::fs::symlink_metadata(path(name)).unwrap().is_symlink());
-        }
-        assert!(path("a.0000000003.binlog").exists());
-    }
-}
+mod tests;

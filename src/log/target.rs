@@ -12,14 +12,15 @@ use super::maker::{create, Maker, Prepared};
 use super::mark;
 use super::names;
 use super::naming::Naming;
+use super::survey::{End, Opening};
 use super::torn::cut_torn_tail;
 use crate::error::{Error, Kind, Result};
-use crate::format::declaration::{FileHeader, Predecessor, WriterFacts};
+use crate::format::declaration::{FileHeader, Hole, Predecessor, WriterFacts};
 use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory, File};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_left_over, is_unborn, Appender, Inherited, Segment, Written};
+use crate::segment::{self, is_left_over, Appender, Inherited, Remains, Segment, Written};
 
 /// What the user says of a log; goes into every segment's header.
 #[derive(Clone, Debug)]
@@ -63,7 +64,16 @@ pub(crate) struct Opened {
     pub written: Written,
     /// The log goes on behind more than its segments show.
     pub behind: Option<Behind>,
+    /// Nothing may be appended to the last segment or cut off it, for this reason: the log goes on in a segment of its own.
+    pub left_as_is: Option<&'static str>,
+    /// Bytes of the segments that are there which are no blocks: the next segment names them.
+    pub holes: Vec<Hole>,
+    /// The id behind the records of segments that are lost with their beginning, when the next segment is to name such.
+    pub lost_to: u64,
 }
+
+/// Something of segments, with their numbers.
+type Numbered<T> = [(u64, T)];
 
 /// Where a log goes on that has given more ids than the segments tell which are there.
 pub(crate) enum Behind {
@@ -90,30 +100,20 @@ impl Target {
         let lock = Arc::new(take_lock(&*directory, &facts.name, facts.file_mode)?);
         let listed = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
         mark::check(&*directory, &listed)?;
-        let mut named: Vec<(u64, String)> =
-            listed.into_iter().filter_map(|file| Some((names::sequence(&facts.name, &file)?, file))).collect();
-        named.sort_unstable();
-        let mut greatest = 0;
-        while let Some((sequence, file)) = named.pop() {
-            if is_unborn(&*directory, &file) {
-                greatest = sequence.max(greatest);
-            } else if !is_of_another_log(&*directory, &file, sequence, &facts.name) {
-                if names::is_whole(&file) {
-                    let reason =
-                        "the newest segment of the log is compressed as a whole, and nothing can be appended to it: \
-                                  `binlog decompress` unpacks it";
-                    return Err(Error::new(Kind::Unsupported, reason).at(&directory.path_of(&file)));
-                }
-                let greatest = sequence.max(greatest);
-                return Self::resume(directory, facts, Layout::Directory { lock, greatest, naming }, &file, &named);
-            }
-        }
         let left = lock.left();
+        let opening = Opening { directory: &*directory, log: &facts.name, naming: &naming, left: left.as_ref() };
+        let End { last, earlier, greatest, lost } = opening.end(&listed)?;
+        if let Some(file) = last {
+            let check = |last: &Arc<Segment>, found: &segment::Found| opening.check_closed(last, found, &listed);
+            let layout = Layout::Directory { lock, greatest, naming: naming.clone() };
+            return Self::resume(directory.clone(), facts.clone(), layout, &file, (&earlier, &lost), &check);
+        }
         let sequence = left.as_ref().map_or(0, |left| left.sequence);
         let maker = Maker { directory: directory.clone(), file_mode: facts.file_mode, naming: naming.clone() };
         let at = facts.clock.now_ns();
         let prepared = maker.next(sequence.max(greatest), at).map_err(not_failed)?;
-        Self::begin(directory, facts, Layout::Directory { lock, greatest, naming }, &prepared, left, at)
+        let layout = Layout::Directory { lock, greatest, naming };
+        Self::begin(directory, facts, layout, &prepared, (left, &lost), at)
     }
 
     /// Opens a log that is one file, and creates it when it is not there. What a writer has left there that was killed while
@@ -128,10 +128,12 @@ impl Target {
             }
             Err(e) => return Err(failed(&e, "open")),
         };
-        let Some(there) = taken_over else { return Self::resume(directory, facts, Layout::SingleFile, file, &[]) };
+        let Some(there) = taken_over else {
+            return Self::resume(directory, facts, Layout::SingleFile, file, (&[], &[]), &|_, _| Ok(()));
+        };
         let at = facts.clock.now_ns();
         let prepared = Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: at, set_aside: 0 };
-        let opened = Self::begin(directory.clone(), facts, Layout::SingleFile, &prepared, None, at)?;
+        let opened = Self::begin(directory.clone(), facts, Layout::SingleFile, &prepared, (None, &[]), at)?;
         // Before anything is written behind it, so that what a crash leaves of it is known to be no more than that.
         prepared.file.sync_data().map_err(|e| failed(&e, "sync"))?;
         Ok(opened)
@@ -142,7 +144,7 @@ impl Target {
         facts: Facts,
         layout: Layout,
         prepared: &Prepared,
-        left: Option<Left>,
+        (left, lost): (Option<Left>, &[(u64, Remains)]),
         at: i64,
     ) -> Result<Opened> {
         let mut log_id = vec![0; 16];
@@ -151,12 +153,24 @@ impl Target {
             log_id.clone_from(&left.log_id);
         }
         let mut target = Target { directory, facts, log_id, layout };
-        let first_id = left.as_ref().map_or(1, |left| left.next_id);
-        let appender = target.start(prepared, first_id, left.and_then(|left| left.predecessor()), at)?;
+        let (holes, first_id) = lost_segments(lost, left.as_ref().map_or(1, |left| left.next_id));
+        let appender = target.start(prepared, first_id, (left.and_then(|left| left.predecessor()), &holes), at)?;
         let latest = (first_id == 1).then_some(i64::MIN);
         let written = Written::default();
         let (types, inherited) = (vec![], vec![]);
-        Ok(Opened { target, appender, types, cut: None, latest, inherited, written, behind: None })
+        Ok(Opened {
+            target,
+            appender,
+            types,
+            cut: None,
+            latest,
+            inherited,
+            written,
+            behind: None,
+            left_as_is: None,
+            holes,
+            lost_to: 0,
+        })
     }
 
     fn resume(
@@ -164,47 +178,70 @@ impl Target {
         facts: Facts,
         mut layout: Layout,
         file: &str,
-        earlier: &[(u64, String)],
+        (earlier, lost): (&Numbered<String>, &Numbered<Remains>),
+        check_closed: &dyn Fn(&Arc<Segment>, &segment::Found) -> Result<()>,
     ) -> Result<Opened> {
         let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite).map_err(|e| match e.kind() {
             Kind::Corrupt => e.because(
-                "the segment's beginning is damaged, so nothing is appended: read the others with `binlog cat`, and append \
-                 to a new log",
+                "the segment's beginning is damaged, so nothing is appended: recovery in place keeps a copy and saves what can be \
+                 saved",
             ),
             _ => e,
         })?);
         lock_segment(&segment)?;
         facts.require.check(&segment.header, &segment.path)?;
-        if matches!(layout, Layout::Directory { .. }) && segment.header.name != facts.name {
-            let reason = format!("the segment belongs to the log {:?}, not {:?}", segment.header.name, facts.name);
-            return Err(Error::corrupt(reason).at(&segment.path));
+        let left = layout.left(&segment.header);
+        let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
+        let proven = left.as_ref().map_or(0, |left| left.durable_end(&segment.header, len));
+        let mut found = segment::recover_past_holes(&segment, proven)?;
+        segment::check_last_records(&segment, &found)?;
+        if found.closed {
+            check_closed(&segment, &found)?;
         }
-        let found = segment::recover(&segment)?;
         let latest = segment::latest_time(&segment, &found);
-        let mut inherited = vec![];
+        let (mut inherited, mut holes) = (vec![], vec![]);
         if found.durable_end == 0 {
-            let left = match &layout {
-                Layout::Directory { lock, .. } => lock.left(),
-                Layout::SingleFile => None,
-            };
-            inherited = earlier_not_durable(&*directory, &segment, earlier, left.as_ref())?;
+            (inherited, holes) = earlier_not_durable(&*directory, &segment, earlier, left.as_ref())?;
             inherited.reverse();
         }
-        inherited.push(Inherited::new(segment.clone(), found.durable_end, found.end));
-        let cut = match found.torn_bytes {
-            0 => None,
-            bytes => {
+        let has_none = holes.is_empty() && found.holes.is_empty() && lost.is_empty();
+        let left_as_is = match (has_none, segment.takes_more()) {
+            (false, _) => Some("holes"),
+            (true, false) => Some("version"),
+            (true, true) => None,
+        };
+        if let (Some(_), Layout::SingleFile) = (left_as_is, &layout) {
+            return Err(not_one_file(&segment, &found));
+        }
+        // A compressed segment was durable before it took its name, and nothing is written to one of a later version.
+        if segment.takes_more() {
+            let to_renew = Inherited::new(segment.clone(), found.durable_end, found.end.min(len));
+            inherited.push(to_renew.with_holes(found.holes.clone()));
+        }
+        let mut cut = None;
+        match (found.torn_bytes, left_as_is) {
+            (0, _) => (),
+            (_, Some(_)) => found.leave_torn_tail(len),
+            (bytes, None) => {
                 let (offset, reason) = (found.end, found.torn_reason.clone());
                 let kept = cut_torn_tail(&*directory, &segment, offset, bytes)?;
-                Some(Cut { offset, bytes, kept, reason })
+                cut = Some(Cut { offset, bytes, kept, reason });
             }
-        };
+        }
+        if left_as_is.is_some() {
+            // Nothing comes behind it, whatever it ends with.
+            (found.closed, found.end) = (true, len);
+            holes.append(&mut found.holes);
+            holes.sort_unstable_by_key(|hole| (hole.sequence, hole.offset));
+        }
+        let (behind_it, lost_to) = lost_segments(lost, found.next_id);
+        holes.extend(behind_it);
         let log_id = segment.header.log_id.clone();
         let behind = layout.look_behind(&segment.header, found.next_id);
         let (types, written) = (found.types.clone(), found.written);
         let appender = Appender::resume(segment, found);
         let target = Target { directory, facts, log_id, layout };
-        Ok(Opened { target, appender, types, cut, latest, inherited, written, behind })
+        Ok(Opened { target, appender, types, cut, latest, inherited, written, behind, left_as_is, holes, lost_to })
     }
 
     /// Whether there can be a next segment.
@@ -277,7 +314,7 @@ impl Target {
         &mut self,
         prepared: &Prepared,
         first_id: u64,
-        predecessor: Option<Predecessor>,
+        (predecessor, holes): (Option<Predecessor>, &[Hole]),
         at: i64,
     ) -> Result<Appender> {
         let mut marker = [0; 8];
@@ -303,6 +340,7 @@ impl Target {
                 host: io::host_name(),
             }),
             zone,
+            holes: holes.to_vec(),
             ..FileHeader::default()
         };
         let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file.clone(), header)?);
@@ -314,11 +352,19 @@ impl Target {
 }
 
 impl Layout {
+    /// What the lock file says of the log of this segment.
+    fn left(&self, header: &FileHeader) -> Option<Left> {
+        match self {
+            Layout::Directory { lock, .. } => lock.left().filter(|left| left.log_id == header.log_id),
+            Layout::SingleFile => None,
+        }
+    }
+
     /// What the lock file says of the log that ends, as far as its segments are there, with the segment of this header and
     /// before record `next_id`.
     fn look_behind(&mut self, header: &FileHeader, next_id: u64) -> Option<Behind> {
-        let Layout::Directory { lock, greatest, .. } = self else { return None };
-        let left = lock.left().filter(|left| left.log_id == header.log_id)?;
+        let left = self.left(header)?;
+        let Layout::Directory { greatest, .. } = self else { return None };
         *greatest = left.sequence.max(*greatest);
         // Also a segment without a record that was moved away names the one before it as that ended.
         if (left.next_id, left.sequence) <= (next_id, header.sequence) || left.next_id < next_id {
@@ -340,11 +386,16 @@ impl Left {
     }
 }
 
-/// Whether the header of a file, which the log's other files have to make room for, gives it to another log. A file that
-/// has just the name that this log's segment would have is not let pass.
-fn is_of_another_log(directory: &dyn Directory, file: &str, sequence: u64, log: &str) -> bool {
-    let is_named_like_ours = names::segment(log, sequence) == file;
-    !is_named_like_ours && Segment::open(directory, file, Access::Read).is_ok_and(|segment| segment.header.name != log)
+/// The holes that segments are which are lost with their beginning, behind record `next_id` - 1, and the id that comes behind
+/// their records.
+fn lost_segments(lost: &[(u64, Remains)], mut next_id: u64) -> (Vec<Hole>, u64) {
+    let mut holes = vec![];
+    for (sequence, remains) in lost {
+        let behind = remains.next_id.max(next_id);
+        holes.push(Hole::new(*sequence, (0, remains.bytes), (next_id, behind)));
+        next_id = behind;
+    }
+    (holes, next_id)
 }
 
 /// There is no writer yet that could have failed.
@@ -384,6 +435,29 @@ fn locked(path: &Path) -> Error {
 
 fn one_file() -> Error {
     Error::new(Kind::Unsupported, "a log that is one file does not roll")
+}
+
+/// The end of a log that is one file is left as it is, and there can be no other segment to go on in.
+fn not_one_file(segment: &Segment, found: &segment::Found) -> Error {
+    let path = segment.path.display();
+    match (segment.header.original.is_some(), found.holes.first()) {
+        (true, _) => Error::new(
+            Kind::Unsupported,
+            format!("the log is compressed, and nothing can be appended to it: `binlog decompress {path}` unpacks it"),
+        )
+        .at(&segment.path),
+        (_, Some(hole)) => Error::corrupt(format!(
+            "{}, and blocks follow: nothing is appended behind that; `binlog recover --in-place {path}` keeps a copy and saves \
+             what can be saved",
+            found.torn_reason
+        ))
+        .at_offset(&segment.path, hole.offset),
+        _ => Error::new(
+            Kind::Unsupported,
+            "a newer version of the library has written the log, and nothing is appended to it by this one",
+        )
+        .at(&segment.path),
+    }
 }
 
 fn lock_segment(segment: &Segment) -> Result<()> {

@@ -152,6 +152,8 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
     let run = |most: usize, is_one: fn(char) -> bool| text.chars().take(most).take_while(|&c| is_one(c)).count();
     let (least, most) = match piece {
         Piece::Character(c) => return text.strip_prefix(harmless(*c)).is_some_and(|rest| fits(others, rest)),
+        // Only as many zeros stand in front of a number as it takes to have the least digits.
+        Piece::Sequence if text.starts_with('0') => (SEQUENCE_DIGITS, run(SEQUENCE_DIGITS, |c| c.is_ascii_digit())),
         Piece::Sequence => (SEQUENCE_DIGITS, run(MOST_DIGITS, |c| c.is_ascii_digit())),
         // A blank or a sign may stand before the digits.
         Piece::Time(_, Shape::Digits(most)) => (1, run(*most, |c| c.is_ascii_digit() || matches!(c, '_' | '-'))),

@@ -3,12 +3,12 @@
 #[cfg(feature = "upload")]
 mod archive;
 mod hooks;
+mod loss;
 mod roll;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use crate::io::clock::Clock;
 #[cfg(feature = "upload")]
 pub use archive::ShipOptions;
 pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
+pub use loss::{Loss, LossKind, OnLoss};
 pub use roll::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 
 /// How a log is written. `WriterOptions::default()` with the fields of interest changed is the usual way to make one.
@@ -226,41 +227,12 @@ pub enum ReaderMode {
     /// crash leaves behind, is an end that [`crate::Cursor::tail`] tells of.
     #[default]
     Prefix,
-    /// A torn tail, an end without a clean close and a damaged index are errors too.
+    /// A torn tail, an end without a clean close and a damaged index are errors too; [`crate::Cursor::tail`] tells the first two
+    /// from damage.
     Strict,
     /// Goes on behind damage, and reports each [`Loss`] to [`ReaderOptions::on_loss`].
     Salvage,
 }
-
-/// Something that a salvaging reader could not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The file it was in, or that shows that it is missing.
-    pub path: PathBuf,
-    /// The bytes that were passed over: where they begin, and how many.
-    pub offset: u64,
-    /// 0 when bytes that should follow are not there at all.
-    pub bytes: u64,
-    /// First and last id of the records that are lost, where it can be told; `None` when none are, or nobody knows.
-    pub ids: Option<(u64, u64)>,
-    /// Number of the first page of 4 KiB of the block's payload that is damaged, and of how many; `None` when it is not
-    /// pages that are.
-    pub pages: Option<(u64, u64)>,
-    /// What is wrong with the bytes.
-    pub reason: String,
-    /// Whether they had been made durable: then a disk or a person damaged them, and not a crash.
-    pub durable: bool,
-}
-
-impl Loss {
-    /// How many records are known to be lost.
-    pub fn records(&self) -> u64 {
-        self.ids.map_or(0, |(first, last)| last - first + 1)
-    }
-}
-
-/// Takes note of a loss.
-pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
 /// How a log is read.
 #[derive(Clone, Default)]
@@ -326,9 +298,11 @@ pub struct Filter {
     /// With each of these metadata pairs.
     pub metadata: Vec<(String, String)>,
     /// Only the last so many of those that the rest of the filter lets through, in the same order; more that are
-    /// appended later follow. Events do not count.
+    /// appended later follow. Events do not count. Where damage hides some of them, those behind it are shown, and then
+    /// the error; a reader that salvages shows the last that can be saved.
     pub last: Option<u64>,
-    /// From the newest record to the oldest. What is appended after the cursor was opened is not shown.
+    /// From the newest record to the oldest. What is appended after the cursor was opened is not shown. What was removed
+    /// is told at the end ([`crate::Kind::Missed`]).
     pub newest_first: bool,
     /// Never touch the bytes of payloads: [`crate::Record::payload`] is empty.
     pub headers_only: bool,

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
-use super::names;
 use super::snapshot::Source;
 use crate::error::{Error, Kind, Result};
-use crate::format::declaration::FileHeader;
+use crate::format::declaration::{FileHeader, Hole};
 use crate::io::{Access, Directory};
+use crate::log::{names, retention};
 use crate::options::Required;
 use crate::segment::{is_unborn, unborn, Ancestry, Segment};
 
@@ -37,9 +37,13 @@ pub(crate) struct Slot {
     pub sequence: u64,
     by_name: bool,
     known: OnceLock<Known>,
+    /// Earlier segments that its header names as lost with their beginning.
+    lost_segments: OnceLock<Vec<Hole>>,
+    /// See [`Segment::lost_from`].
+    lost_from: OnceLock<u64>,
     /// What was put together for a segment whose beginning is damaged: its header, and the offset of its first block.
     rescued: Option<Box<(FileHeader, u64)>>,
-    /// It is a log of one file that was never begun.
+    /// It stands for a log of which no segment is here: it was never begun, or nothing of it can be read.
     pub is_unborn: bool,
     /// It is a file of an older library.
     legacy: Option<Elder>,
@@ -60,6 +64,8 @@ pub(crate) struct Known {
     /// As [`FileHeader::markers`], and how many bytes the segment had before it was compressed, if it was.
     markers: [u64; 2],
     original_bytes: Option<u64>,
+    /// Its file is called as its writer may have called it.
+    is_named: bool,
 }
 
 /// Which file of a segment is the better one to read.
@@ -75,7 +81,7 @@ pub(crate) enum Found {
     Segment(Arc<Segment>),
     /// Nothing was ever written to it: a writer has just created it, or was about to begin it when it was killed.
     Unborn,
-    /// It was removed.
+    /// It was removed, or is another one than its name says: the files are to be listed again.
     Gone,
 }
 
@@ -93,11 +99,18 @@ pub(crate) struct Shared {
     /// The most memory that may be used for a block.
     block_max_bytes: u64,
     recent: Mutex<VecDeque<Arc<Segment>>>,
+    /// The header of a file said something else than its name: names are not believed any more.
+    names_lie: AtomicBool,
 }
 
 impl Shared {
     pub fn new(require: Required, block_max_bytes: u64) -> Self {
-        Shared { require, block_max_bytes, recent: Mutex::default() }
+        Shared { require, block_max_bytes, recent: Mutex::default(), names_lie: AtomicBool::new(false) }
+    }
+
+    /// Whether a file's name was found to lie.
+    pub fn names_lie(&self) -> bool {
+        self.names_lie.load(Ordering::Relaxed)
     }
 
     /// The segment, which has just been opened, for readers.
@@ -165,6 +178,8 @@ impl Slot {
             sequence: header.sequence,
             by_name: false,
             known: OnceLock::new(),
+            lost_segments: OnceLock::new(),
+            lost_from: OnceLock::new(),
             rescued: segment.is_rescued.then(|| Box::new((header.clone(), segment.start))),
             is_unborn: segment.is_unborn,
             legacy: None,
@@ -185,6 +200,8 @@ impl Slot {
             sequence,
             by_name: true,
             known: OnceLock::new(),
+            lost_segments: OnceLock::new(),
+            lost_from: OnceLock::new(),
             rescued: None,
             is_unborn: false,
             legacy: None,
@@ -201,6 +218,12 @@ impl Slot {
         Slot { legacy, ..Slot::by_name(directory, name, log, sequence) }
     }
 
+    /// Of a file that holds no segment, where there is none: who reads it comes to the end of a log of this name at once.
+    pub fn void(directory: Arc<dyn Directory>, name: String, (log, sequence): (String, u64)) -> Self {
+        let log = Arc::new(Log { name: log, id: vec![0; 16] });
+        Slot { by_name: false, is_unborn: true, ..Slot::by_name(directory, name, log, sequence) }
+    }
+
     /// Whether it is a file of an older library.
     pub fn is_legacy(&self) -> bool {
         self.legacy.is_some()
@@ -213,6 +236,66 @@ impl Slot {
     /// The directory that the file is in.
     pub fn directory(&self) -> &dyn Directory {
         &*self.directory
+    }
+
+    /// Whether the file is in this directory.
+    pub fn is_in(&self, directory: &dyn Directory) -> bool {
+        self.directory.path() == directory.path()
+    }
+
+    /// The directory and the name of the file.
+    pub fn file(&self) -> (Arc<dyn Directory>, String) {
+        (self.directory.clone(), self.name.clone())
+    }
+
+    /// Length of the file, 0 when it cannot be told.
+    pub fn len(&self) -> u64 {
+        self.directory.facts(&self.name).map_or(0, |facts| facts.len)
+    }
+
+    /// Whether its header was read, or its name is believed.
+    pub fn is_believed(&self, shared: &Shared) -> bool {
+        !self.by_name || self.known.get().is_some() || !shared.names_lie()
+    }
+
+    /// Whether its name tells the number that its header does.
+    pub fn is_rightly_named(&self) -> bool {
+        names::sequence(&self.log.name, &self.name) == Some(self.sequence)
+    }
+
+    /// Whether it was put together of the blocks behind a damaged beginning.
+    pub fn is_rescued(&self) -> bool {
+        self.rescued.is_some()
+    }
+
+    /// Whether its name is one that the template in its header gives, whatever the number.
+    pub fn is_named(&self) -> bool {
+        self.known().is_none_or(|known| known.is_named)
+    }
+
+    /// Whether it may have that name from its writer.
+    pub fn is_as_written(&self) -> bool {
+        self.is_rightly_named() && self.is_named()
+    }
+
+    /// Whether its header says that no segment was before it.
+    pub fn is_first(&self) -> bool {
+        self.sequence == 1 && self.known().is_some_and(|known| known.predecessor.is_none())
+    }
+
+    /// Whether it is the compressed form of a segment.
+    pub fn is_compressed(&self) -> bool {
+        names::is_whole(&self.name) || self.known().is_some_and(|known| known.original_bytes.is_some())
+    }
+
+    /// Whether both files hold the same segment, whatever they are called; headers that were not read tell nothing.
+    pub fn is_copy_of(&self, other: &Slot) -> bool {
+        let has_same_marker = || match (self.known(), other.known()) {
+            (Some(a), Some(b)) => a.markers.iter().any(|marker| b.markers.contains(marker)),
+            _ => false,
+        };
+        self.is_same_segment(other)
+            || (self.sequence == other.sequence && self.log.id == other.log.id && has_same_marker())
     }
 
     /// The file alone.
@@ -281,6 +364,19 @@ impl Slot {
         Ok(None)
     }
 
+    /// Earlier segments that its header names as lost with their beginning, as far as it was read.
+    pub fn lost_segments(&self) -> &[Hole] {
+        self.lost_segments.get().map_or(&[], |holes| holes)
+    }
+
+    /// Takes note that the segment before it is lost so, with the records from this id on, if any are known to be.
+    pub fn set_lost_from(&self, id: Option<u64>) {
+        let _ = self.lost_from.set(id.unwrap_or(0));
+        if let Some(segment) = self.open.lock().upgrade() {
+            segment.set_lost_from(id.unwrap_or(0));
+        }
+    }
+
     /// What its header says, as far as it was read.
     pub fn known(&self) -> Option<Known> {
         self.known.get().copied()
@@ -309,7 +405,7 @@ impl Slot {
             return self.open_legacy(elder, shared);
         }
         let segment = match &self.rescued {
-            None if self.is_unborn => match unborn(&*self.directory, &self.name) {
+            None if self.is_unborn => match unborn(&*self.directory, &self.name, (&self.log.name, self.sequence)) {
                 Ok(segment) => Arc::new(segment),
                 Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
                 Err(e) => return Err(e),
@@ -328,12 +424,27 @@ impl Slot {
                 Err(e) => return Err(e),
             },
         };
-        self.verify(&segment)?;
+        if let Err(error) = self.verify(&segment) {
+            if self.by_name && self.known.get().is_none() {
+                // Its name lied: the segments are to be listed again, by their headers.
+                shared.names_lie.store(true, Ordering::Relaxed);
+                return Ok(Found::Gone);
+            }
+            return Err(error);
+        }
         segment.is_ours.store(self.is_ours.load(Ordering::Relaxed), Ordering::Relaxed);
         self.learn(&segment);
         *self.open.lock() = Arc::downgrade(&segment);
         shared.keep(&segment);
         Ok(Found::Segment(segment))
+    }
+
+    /// The segment in the file, whatever its name says of it, when that was found to lie.
+    pub fn open_misnamed(&self, shared: &Shared) -> Option<Arc<Segment>> {
+        match shared.open(&*self.directory, &self.name) {
+            Ok(Found::Segment(segment)) if !self.is_believed(shared) => Some(segment),
+            _ => None,
+        }
     }
 
     fn open_legacy(&self, elder: &Elder, shared: &Shared) -> Result<Found> {
@@ -380,9 +491,7 @@ impl Slot {
             let (log, there) = (&self.log.name, &header.name);
             return corrupt(format!("the segment belongs to {other} {there:?}; {told} one of the log {log:?}"));
         }
-        // A log's first segment has the number 1 also when its name had to take a greater one.
-        let is_first = self.by_name && header.sequence == 1 && header.predecessor.is_none();
-        if header.sequence != self.sequence && !is_first {
+        if header.sequence != self.sequence {
             let told = if self.by_name { "by its name it is" } else { "it was" };
             return corrupt(format!("the segment has the number {}; {told} number {}", header.sequence, self.sequence));
         }
@@ -391,6 +500,11 @@ impl Slot {
 
     fn learn(&self, segment: &Segment) {
         let header = &segment.header;
+        if let Some(id) = self.lost_from.get() {
+            segment.set_lost_from(*id);
+        }
+        let lost = header.holes.iter().filter(|hole| hole.is_whole()).cloned();
+        let _ = self.lost_segments.set(lost.collect());
         let latest_ns = match &header.predecessor {
             Some(told) => told.latest_ns,
             // Nothing is before the first one.
@@ -401,7 +515,8 @@ impl Slot {
         let (first_id, created_ns) = (header.first_id, header.created_ns);
         let original_bytes = header.original.as_ref().map(|original| original.bytes);
         let markers = header.markers();
-        let known = Known { first_id, created_ns, latest_ns, predecessor, markers, original_bytes };
+        let is_named = retention::is_named(header, &self.name);
+        let known = Known { is_named, first_id, created_ns, latest_ns, predecessor, markers, original_bytes };
         let _ = self.known.set(known);
     }
 }

@@ -1,0 +1,211 @@
+//! Files that do not begin as a segment does: what they are, and where in a log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::alike::are_alike;
+use super::heads::{File, Heads};
+use super::lost;
+use super::proof::Proof;
+use super::remark::Remark;
+use super::slot::{Found, Slot};
+use super::snapshot::Unreadable;
+use crate::error::{Error, Kind, Result};
+use crate::io::Access;
+use crate::log::names;
+use crate::options::ReaderMode;
+use crate::segment::{has_block, rescue, Segment, EXTENSION};
+
+/// What became of them.
+#[derive(Default)]
+pub(super) struct Broken {
+    /// Segments of a log whose beginning is lost, or which are of a newer format.
+    pub unreadable: Vec<Unreadable>,
+    /// Files that are no segments of any log, and why not.
+    pub strays: Vec<(PathBuf, Error)>,
+    /// About damaged files of segments that are read from another one.
+    pub damaged: Vec<Remark>,
+    /// Files that were going to be a segment, and never held anything.
+    pub leftovers: Vec<File>,
+    /// Where no segment is here: a file that should be one, and its place in a log. One that held records comes first.
+    pub place_of_void: Option<(File, (String, u64))>,
+}
+
+impl Broken {
+    /// Judges the files that were found broken or unborn. Those of which blocks can be read, for a salvaging reader, become
+    /// slots.
+    pub fn judge(heads: &mut Heads<'_>) -> Result<Self> {
+        let mut judged = Broken::default();
+        let files = || heads.broken.iter().map(|(file, _)| file).chain(&heads.unborn).cloned();
+        let files: Vec<File> = if heads.slots.is_empty() { files().collect() } else { vec![] };
+        let broken = std::mem::take(&mut heads.broken).into_iter();
+        let mut broken: Vec<_> = broken.map(|(file, error)| (place_of(&heads.slots, &file.1), file, error)).collect();
+        // In order, so that each finds the one before it.
+        broken.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        for (place, file, error) in broken {
+            judged.place(heads, place, file, error)?;
+        }
+        for file in std::mem::take(&mut heads.unborn) {
+            judged.place_unborn(heads, file);
+        }
+        judged.tell_first_ids(&heads.slots);
+        judged.place_of_void = judged.find_void(files);
+        Ok(judged)
+    }
+
+    fn place(&mut self, heads: &mut Heads<'_>, place: Option<(String, u64)>, file: File, error: Error) -> Result<()> {
+        let (directory, name) = &file;
+        if self.is_other_form(heads, &file, error.reason()) {
+            return Ok(());
+        }
+        let path = directory.path_of(name);
+        let bytes = len(&file);
+        if error.kind() == Kind::Corrupt && self.is_named_lost(heads, &file, place.as_ref())? {
+            return Ok(());
+        }
+        let (log, sequence) = place.unwrap_or_else(|| (name.clone(), 1));
+        let is_known = heads.slots.iter().any(|slot| slot.log.name == log) || Proof::is_kept(&**directory, &log);
+        if error.kind() == Kind::Corrupt && !is_known && !has_block(&**directory, name) {
+            self.strays.push((path, error));
+            return Ok(());
+        }
+        if heads.mode == ReaderMode::Salvage && error.kind() == Kind::Corrupt {
+            if let Some(segment) = rescued(heads, &file, (&log, sequence))? {
+                let segment = heads.shared.bounded(segment);
+                heads.take(directory, &segment);
+                return Ok(());
+            }
+        }
+        self.unreadable.push(Unreadable { path, bytes, ids: None, error, log, sequence });
+        Ok(())
+    }
+
+    fn find_void(&self, files: Vec<File>) -> Option<(File, (String, u64))> {
+        let is_lost = |(directory, name): &File| {
+            let path = directory.path_of(name);
+            self.unreadable.iter().any(|file| file.path == path)
+        };
+        let file = files.iter().find(|file| is_lost(file)).or(self.leftovers.first())?.clone();
+        let stem = || file.1.strip_suffix(EXTENSION).unwrap_or(&file.1).to_owned();
+        let place = place_of(&[], &file.1).unwrap_or_else(|| (stem(), 1));
+        Some((file, place))
+    }
+
+    /// Whether the segment in the file, which is damaged like this, is read from another form of it, compressed or not.
+    fn is_other_form(&mut self, heads: &Heads<'_>, file: &File, damage: &str) -> bool {
+        let (directory, name) = file;
+        let is_other = |slot: &&Arc<Slot>| names::plain(&slot.name) == names::plain(name) && slot.is_in(&**directory);
+        let other = heads.slots.iter().find(is_other);
+        self.damaged.extend(other.map(|slot| Remark::damaged(directory.path_of(name), len(file), slot, damage)));
+        other.is_some()
+    }
+
+    /// Whether the segment in the file is one that a later segment of its log names as lost with its beginning: it is passed
+    /// over, but for the blocks that a salvaging reader finds in it.
+    fn is_named_lost(&mut self, heads: &mut Heads<'_>, file: &File, place: Option<&(String, u64)>) -> Result<bool> {
+        let Some((log, sequence)) = place.filter(|_| heads.mode != ReaderMode::Strict) else { return Ok(false) };
+        let Some((hole, next)) = lost::named(&heads.slots, log, *sequence) else { return Ok(false) };
+        if heads.mode == ReaderMode::Salvage {
+            if let Some(segment) = rescued(heads, file, (log, *sequence))? {
+                let segment = heads.shared.bounded(segment);
+                heads.take(&file.0, &segment);
+                return Ok(true);
+            }
+        }
+        self.damaged.push(Remark::lost(file.0.path_of(&file.1), &hole, &next));
+        Ok(true)
+    }
+
+    /// A file without anything in it was never begun, unless something proves that it held records: they were written, and
+    /// are lost.
+    fn place_unborn(&mut self, heads: &mut Heads<'_>, file: File) {
+        if self.is_other_form(heads, &file, "nothing of the file has survived") {
+            return;
+        }
+        let (directory, name) = &file;
+        let place = place_of(&heads.slots, name);
+        // There is no block in it.
+        if self.is_named_lost(heads, &file, place.as_ref()).unwrap_or_default() {
+            return;
+        }
+        let Some((log, sequence)) = place else { return self.leftovers.push(file) };
+        let behind = heads.slots.iter().filter(|slot| slot.log.name == log && slot.sequence > sequence);
+        let known = behind.min_by_key(|slot| slot.sequence).map(|next| next.known());
+        let reason = match known {
+            Some(Some(known)) if known.predecessor == Some(sequence) => format!(
+                "nothing of the segment has survived, and the log goes on behind it with record {}",
+                known.first_id
+            ),
+            // It was begun behind another one.
+            Some(_) => return self.leftovers.push(file),
+            None if !Proof::of(&**directory, &log, &heads.slots).is_some_and(|proof| proof.held(sequence)) => {
+                return self.leftovers.push(file);
+            }
+            None => match heads.shared.open(&**directory, name) {
+                // Its writer has begun it since it was looked at.
+                Ok(Found::Segment(segment)) => return heads.take(directory, &segment),
+                _ => {
+                    format!("nothing of the segment has survived, which held records: {} notes that", names::lock(&log))
+                }
+            },
+        };
+        let path = directory.path_of(name);
+        let bytes = len(&file);
+        let error = Error::corrupt(reason).at_offset(&path, 0);
+        self.unreadable.push(Unreadable { error, path, bytes, ids: None, log, sequence });
+    }
+
+    /// What is known to be lost with the first segments of a log: nothing else tells it where no segment is before them.
+    fn tell_first_ids(&mut self, slots: &[Arc<Slot>]) {
+        self.unreadable.sort_by(|a, b| (&a.log, a.sequence).cmp(&(&b.log, b.sequence)));
+        let mut from = 0;
+        while from < self.unreadable.len() {
+            let log = self.unreadable[from].log.clone();
+            let files = self.unreadable[from..].iter().take_while(|file| file.log == log).count();
+            let first = slots.iter().filter(|slot| slot.log.name == log).min_by_key(|slot| slot.sequence);
+            if let Some((first, known)) = first.and_then(|first| Some((first, first.known()?))) {
+                let lost = &mut self.unreadable[from..from + files];
+                let lost = lost.iter_mut().zip(1..).take_while(|(file, number)| file.sequence == *number);
+                let last = lost.map(|(file, _)| file).take_while(|file| file.sequence < first.sequence).last();
+                let is_next = |file: &&mut Unreadable| known.predecessor.unwrap_or(first.sequence - 1) == file.sequence;
+                if let Some(file) = last.filter(is_next) {
+                    file.ids = (known.first_id > 1).then(|| (1, known.first_id - 1));
+                }
+            }
+            from += files;
+        }
+    }
+}
+
+fn len((directory, name): &File) -> u64 {
+    directory.open(name, Access::Read).and_then(|file| file.len()).unwrap_or(0)
+}
+
+/// The segment that is put together of the blocks in the file.
+fn rescued(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
+    let others = || heads.slots.iter().filter(|slot| slot.log.name == log);
+    let before = others().filter(|slot| slot.sequence < sequence).max_by_key(|slot| slot.sequence);
+    let beside = before.or_else(|| others().next());
+    let beside = beside.map(|slot| slot.open(&heads.shared)).transpose()?;
+    let beside = beside.and_then(|found| match found {
+        Found::Segment(segment) => Some(segment),
+        Found::Unborn | Found::Gone => None,
+    });
+    let mut rescued = rescue(&**directory, name, (log, sequence), beside.as_ref())?;
+    if let (Some(segment), None) = (&mut rescued, &beside) {
+        if let Some(proof) = Proof::of(&**directory, log, &heads.slots) {
+            segment.header.log_id = proof.log_id().to_vec();
+        }
+    }
+    Ok(rescued)
+}
+
+/// The log and the number that the name of a damaged file tells: those of the log that has a file named alike, or else
+/// of one whose name it begins with, or as segments are named by default.
+fn place_of(slots: &[Arc<Slot>], file: &str) -> Option<(String, u64)> {
+    let of_log = |slot: &'_ Arc<Slot>| Some((slot.log.name.clone(), names::sequence(&slot.log.name, file)?));
+    let alike = slots.iter().filter(|slot| are_alike(&slot.name, file)).find_map(of_log);
+    let begun = || slots.iter().filter_map(of_log).max_by_key(|(log, _)| log.len());
+    let default = || names::parse(file).map(|(log, sequence)| (log.to_owned(), sequence));
+    alike.or_else(begun).or_else(default)
+}

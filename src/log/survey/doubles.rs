@@ -1,0 +1,139 @@
+//! Files of which each holds the same segment: one is read, the others are there for when it is damaged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::remark::Remark;
+use super::slot::Slot;
+use crate::log::names;
+
+/// The other files of the segments that are read, by the address of what is read, which is kept for that.
+#[derive(Clone, Default)]
+pub(super) struct Alternatives(HashMap<usize, (Arc<Slot>, Vec<Arc<Slot>>)>);
+
+impl Alternatives {
+    /// Another file of the segment that is read from this one.
+    pub fn of(&self, read: &Arc<Slot>) -> Option<&Arc<Slot>> {
+        self.0.get(&key(read))?.1.first()
+    }
+
+    /// All other files of the segment that is read from this one.
+    pub fn all_of(&self, read: &Arc<Slot>) -> &[Arc<Slot>] {
+        self.0.get(&key(read)).map_or(&[], |(_, others)| others)
+    }
+
+    /// Forgets the other files of this segment, and returns them.
+    pub fn forget(&mut self, read: &Arc<Slot>) -> Vec<Arc<Slot>> {
+        self.0.remove(&key(read)).map_or(vec![], |(_, others)| others)
+    }
+
+    /// What is read, and another file of the same segment.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Arc<Slot>, &Arc<Slot>)> {
+        self.0.values().flat_map(|(read, others)| others.iter().map(move |other| (read, other)))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        self.0.values().flat_map(|(_, others)| others)
+    }
+
+    /// The segment of `other` is read from `read`, and so are those of which `other` was read.
+    fn add(&mut self, other: Arc<Slot>, read: &Arc<Slot>) {
+        let mut others = self.forget(&other);
+        others.push(other);
+        let of_read = self.0.entry(key(read)).or_insert_with(|| (read.clone(), vec![]));
+        of_read.1.extend(others);
+    }
+}
+
+fn key(slot: &Arc<Slot>) -> usize {
+    Arc::as_ptr(slot) as usize
+}
+
+/// Each segment once.
+#[derive(Default)]
+pub(super) struct Once {
+    pub slots: Vec<Arc<Slot>>,
+    pub alternatives: Alternatives,
+    /// About the files that are passed over and are no other form of the one that is read.
+    pub remarks: Vec<Remark>,
+}
+
+/// The segments without those that are there a second time: compressed or not, or copied to another name. Two that have one
+/// place and are not the same both stay, and are damage for whoever comes there.
+pub(super) fn once_each(slots: Vec<Arc<Slot>>) -> Once {
+    let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(slots.len());
+    let mut once = Once::default();
+    for slot in slots {
+        let here = places.entry((slot.log.id.clone(), slot.sequence)).or_default();
+        let Some(&at) = here.iter().find(|&&at| once.slots[at].is_copy_of(&slot)) else {
+            here.push(once.slots.len());
+            once.slots.push(slot);
+            continue;
+        };
+        let there = once.slots[at].clone();
+        let (read, other) = match is_better(&slot, &there) {
+            true => (slot, there),
+            false => (there, slot),
+        };
+        once.slots[at] = read.clone();
+        once.pass_over(other, read);
+    }
+    once
+}
+
+impl Once {
+    fn pass_over(&mut self, other: Arc<Slot>, read: Arc<Slot>) {
+        if !other.is_same_segment(&read) {
+            let (sequence, name) = (read.sequence, &read.name);
+            let reason = format!(
+                "the file is a copy of segment {sequence} of the log, which {name} holds too, and is passed over: move it \
+                 out of the directory"
+            );
+            self.remarks.push(Remark::passed_over(&other, &read, reason));
+        }
+        self.alternatives.add(other, &read);
+    }
+}
+
+/// The slots without other forms of the same segment, by names alone where no header was read.
+pub(super) fn without_other_forms(slots: Vec<Arc<Slot>>) -> Vec<Arc<Slot>> {
+    once_each(slots).slots
+}
+
+/// Which of two files of a segment is read: of two forms as [`Slot::is_better_than`] says, else the one that holds more,
+/// which is rightly named.
+fn is_better(this: &Slot, other: &Slot) -> bool {
+    if this.is_same_segment(other) {
+        return this.is_better_than(other);
+    }
+    let rank = |slot: &Slot| (slot.is_compressed(), slot.len(), slot.is_as_written(), std::cmp::Reverse(slot.path()));
+    let (a, b) = (rank(this), rank(other));
+    // Lengths of different forms say nothing.
+    if a.0 == b.0 {
+        a > b
+    } else {
+        (a.2, a.0) > (b.2, b.0)
+    }
+}
+
+/// About the segments whose names tell another number than their headers do.
+pub(super) fn misnamed(slots: &[Arc<Slot>]) -> Vec<Remark> {
+    let mut remarks = vec![];
+    for (at, slot) in slots.iter().enumerate() {
+        let Some(told) = names::sequence(&slot.log.name, &slot.name) else { continue };
+        // The first segment of a log has the number 1 also when its name had to take a greater one.
+        let is_alone = at == 0 || slots[at - 1].log.id != slot.log.id;
+        let next = slots.get(at + 1).filter(|next| next.log.id == slot.log.id);
+        let may_differ = is_alone && slot.is_first() && told > 1 && next.is_none_or(|next| next.sequence > told);
+        if slot.is_rightly_named() || slot.known().is_none() || slot.is_legacy() || slot.is_unborn || may_differ {
+            continue;
+        }
+        let sequence = slot.sequence;
+        let reason = format!(
+            "the file is named as number {told} of its log, and its header says that it is number {sequence}: it is read as \
+             that; give it its name back"
+        );
+        remarks.push(Remark::of(slot, reason));
+    }
+    remarks
+}
