@@ -215,7 +215,7 @@ impl Shared {
     }
 
     /// Notes durably what the log has given: before segments may go, which tell it too.
-    fn note_left(&self, left: &Left) -> Result<()> {
+    pub(super) fn note_left(&self, left: &Left) -> Result<()> {
         let note = self.output.lock().target.noting();
         note(left)
     }
@@ -231,21 +231,24 @@ impl Shared {
         // Later segments may have been begun meanwhile, and those before them be closed and not durable: their turn comes.
         let ours = retention::Ours { name, log_id: left.log_id.clone(), active_sequence: left.sequence };
         let plan = || {
-            let doomed = retention::plan(&*directory, &ours, &self.options.keep, self.options.clock.now_ns())?;
+            let plan = retention::plan(&directory, &ours, &self.options.keep, self.options.clock.now_ns())?;
             match self.options.keep.unshipped {
-                true => Ok(doomed),
-                false => life::only_shipped(&*directory, &ours, doomed, self.is_shipped()),
+                true => Ok(plan),
+                false => life::only_shipped(&*directory, &ours, plan, self.is_shipped()),
             }
         };
-        let planned = plan().and_then(|doomed| {
-            if !doomed.is_empty() {
+        let planned = plan().and_then(|plan| {
+            if !plan.doomed.is_empty() {
                 self.sync_closed()?;
                 self.note_left(left)?;
             }
-            Ok(doomed)
+            Ok(plan)
         });
         match planned {
-            Ok(doomed) => retention::remove(&*directory, &doomed).iter().for_each(|error| self.report(error)),
+            Ok(plan) => {
+                let failed = retention::remove(&*directory, &plan.doomed);
+                failed.iter().chain(&plan.obstacle).for_each(|error| self.report(error));
+            }
             Err(error) => self.report(&error.because("old segments were not removed")),
         }
     }

@@ -102,6 +102,8 @@ struct Shared {
     /// The same positions in bytes of payload since the writer was opened; the appended one is under the append lock.
     flushed_bytes: AtomicU64,
     durable_bytes: AtomicU64,
+    /// The greatest number of a segment that is noted to hold something durable. Only who holds `syncing` changes it.
+    noted: AtomicU64,
     /// When the oldest record that is not durable was appended, for the sync interval; 0 = everything is.
     unsynced_since: AtomicI64,
     has_failed: AtomicBool,
@@ -216,6 +218,7 @@ impl Writer {
             durable: AtomicU64::new(0),
             flushed_bytes: AtomicU64::new(0),
             durable_bytes: AtomicU64::new(0),
+            noted: AtomicU64::new(0),
             unsynced_since: AtomicI64::new(0),
             has_failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),

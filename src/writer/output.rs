@@ -9,6 +9,7 @@ use super::retired::Retired;
 use super::rolling::{Mark, Step};
 use crate::error::{Error, Result};
 use crate::format::codec::Compressor;
+use crate::format::declaration::Hole;
 use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock::Clock;
 use crate::io::sync::Mutex;
@@ -53,8 +54,14 @@ pub(crate) struct Output {
     pub(super) is_lost: bool,
     /// The log has given more ids than the current segment shows, which is then the next one's to follow.
     pub(super) behind: Option<Behind>,
+    /// Bytes of the segments so far that are no blocks, which the next segment names.
+    pub(super) holes: Vec<Hole>,
+    /// The id behind the records of segments that are lost with their beginning, until the next segment names them.
+    pub(super) lost_to: u64,
     /// The id that comes next in the current segment once it says which ids before that are lost.
     pub(super) skip_to: u64,
+    /// The file that the current segment said it goes on in, before it said another one.
+    pub(super) outdated: Option<Prepared>,
 }
 
 /// What has to be synced so that everything written by now is durable.

@@ -18,7 +18,9 @@ pub(crate) struct Retired {
 impl Retired {
     /// Of the appender that has closed it.
     pub fn new(closed: Appender) -> Self {
-        Retired { end: closed.end(), last_id: closed.next_id() - 1, segment: closed.segment, is_cut: Mutex::new(false) }
+        // One that takes no more was not written to, and ends where it did.
+        let is_cut = Mutex::new(!closed.segment.takes_more());
+        Retired { end: closed.end(), last_id: closed.next_id() - 1, segment: closed.segment, is_cut }
     }
 
     /// Gives the space back, once. When this returns nobody else is at it either: hooks may do to the file what they

@@ -9,7 +9,7 @@ use super::retired::Retired;
 use super::stretch::Rules;
 use crate::error::Result;
 use crate::format::codec::Compressor;
-use crate::format::declaration::Predecessor;
+use crate::format::declaration::{Hole, Predecessor};
 use crate::io::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::io::sync::Mutex;
 use crate::log::{Behind, Last, Left, Naming, Opened, Prepared};
@@ -71,7 +71,8 @@ impl Output {
         rules: &Rules,
         types: Arc<Mutex<Vec<NamedType>>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, cut, latest, written, behind, .. } = opened;
+        let Opened { target, appender, types: known, cut, latest, written, behind, left_as_is, holes, lost_to, .. } =
+            opened;
         types.lock().extend(known);
         let now = options.clock.now_ns();
         let begun = begun_by_now(&appender, rules, written, now);
@@ -79,7 +80,7 @@ impl Output {
         mark.set(begun, appender.first_id());
         let why_new = match behind {
             Some(_) => Some("moved"),
-            None => why_new_segment(&target, &appender, rules, begun, now),
+            None => left_as_is.or_else(|| why_new_segment(&target, &appender, rules, begun, now)),
         };
         let mut output = Output {
             target,
@@ -99,7 +100,10 @@ impl Output {
             mark,
             is_lost: false,
             behind,
+            holes,
+            lost_to,
             skip_to: 0,
+            outdated: None,
         };
         let mut events = vec![(event::STARTED, MetadataBuf::from_iter(started_facts()))];
         if let Some(cut) = cut {
@@ -112,14 +116,19 @@ impl Output {
             ];
             events.push((event::RECOVERED, MetadataBuf::from_iter(facts)));
         }
+        events.extend(output.holes.iter().map(|hole| (event::RECOVERED, facts_of(hole))));
         match why_new {
-            // What was closed stays as it is.
-            Some(reason) if output.appender.is_closed() => {
+            // What was closed stays as it is, and so does what is not this writer's to write to.
+            Some(reason) if output.appender.is_closed() || !output.appender.segment.takes_more() => {
                 output.roll_with(reason, true, events, now)?;
             }
             _ => {
                 events.push((event::OPENED, MetadataBuf::new()));
                 output.write_events(&events)?;
+                if left_as_is.is_none() {
+                    // The segment has been begun with them.
+                    output.holes.clear();
+                }
                 match why_new {
                     Some(reason) => drop(output.roll(reason, true, now)?),
                     None => output.push_opened(),
@@ -156,7 +165,8 @@ impl Output {
             return Ok(false);
         }
         let next = self.next_file(at)?;
-        if !self.appender.is_closed() {
+        // Not even the name of the next segment is written to one that takes no more.
+        if !self.appender.is_closed() && self.appender.segment.takes_more() {
             if let Err(error) = self.close_for(&next, reason) {
                 self.next = Some(next);
                 return Err(error);
@@ -191,7 +201,7 @@ impl Output {
     fn begin_segment(&mut self, next: Prepared, mut events: Vec<(u32, MetadataBuf)>, at: i64) -> Result<()> {
         let previous = MetadataBuf::from_iter([("file", &self.appender.segment.name)]);
         let (first_id, next_id, predecessor) = self.succession();
-        let started = match self.target.start(&next, first_id, predecessor, at) {
+        let started = match self.target.start(&next, first_id, (predecessor, &self.holes), at) {
             Ok(started) => started,
             Err(error) => {
                 // The next try takes the same file, whose name the log has told, rather than leave one more behind.
@@ -201,11 +211,17 @@ impl Output {
         };
         let closed = std::mem::replace(&mut self.appender, started);
         self.told = None;
+        // Only now: who opened the log would look for the file that it says it goes on in.
+        if let (Some(outdated), Ok((maker, _))) = (self.outdated.take(), self.target.maker(0)) {
+            maker.discard(outdated);
+        }
         self.mark.set(at, next_id);
-        (self.is_lost, self.behind) = (false, None);
+        (self.is_lost, self.behind, self.lost_to) = (false, None, 0);
+        self.holes.clear();
         if next_id > first_id {
             let lost = [("first_lost_id", first_id.to_string()), ("last_lost_id", (next_id - 1).to_string())];
-            events.insert(0, (event::RECOVERED, MetadataBuf::from_iter(lost)));
+            // Behind what is told of earlier losses: the last one says which record comes.
+            events.push((event::RECOVERED, MetadataBuf::from_iter(lost)));
             self.skip_to = next_id;
         }
         // Readers of other processes may now know that no more comes in the old one.
@@ -218,11 +234,7 @@ impl Output {
     }
 
     fn push_opened(&mut self) {
-        let header = &self.appender.segment.header;
-        let before = header.predecessor.as_ref().filter(|before| before.last_id + 1 == self.first_id());
-        let last = before.map(|before| Last { sequence: before.sequence, bytes: before.bytes, marker: before.marker });
-        let log_id = header.log_id.clone();
-        let left = Left { log_id, sequence: header.sequence, next_id: self.first_id(), last };
+        let left = Left::at_the_beginning_of(&self.appender.segment.header, self.first_id());
         self.steps.push(Step::Opened(self.file(""), left));
     }
 
@@ -231,7 +243,8 @@ impl Output {
         let header = &self.appender.segment.header;
         let last = Last { sequence: header.sequence, bytes: self.appender.end(), marker: header.marker };
         let log_id = header.log_id.clone();
-        Left { log_id, sequence: sequence.max(header.sequence), next_id: self.next_id(), last: Some(last) }
+        let sequence = sequence.max(header.sequence);
+        Left { log_id, sequence, next_id: self.next_id(), last: Some(last), synced: header.sequence }
     }
 
     /// How the next segment follows the current one: the first id that it accounts for, the one of its first record, and
@@ -242,16 +255,22 @@ impl Output {
         let this = Predecessor {
             sequence: last.sequence,
             last_id: next_id - 1,
-            bytes: self.appender.end(),
-            marker: last.marker,
+            // Which of its forms will be there nobody knows: both are known by the marker of the first.
+            bytes: last.original.as_ref().map_or(self.appender.end(), |original| original.bytes),
+            marker: last.first_marker(),
             latest_ns: self.latest,
         };
+        // The header tells which ids are lost with segments that it names.
+        let first_id = next_id.max(self.lost_to);
         match &self.behind {
-            Some(Behind::Moved(moved, predecessor)) => (*moved, *moved, predecessor.clone()),
-            Some(Behind::Lost(lost)) => (next_id, *lost, Some(this)),
+            Some(Behind::Moved(moved, predecessor)) => {
+                let first_id = first_id.max(*moved);
+                (first_id, first_id, predecessor.clone())
+            }
+            Some(Behind::Lost(lost)) => (first_id, first_id.max(*lost), Some(this)),
             // It takes the place of the one that was removed: nobody is to look for that.
             None if self.is_lost => (last.first_id, next_id, last.predecessor.clone()),
-            None => (next_id, next_id, Some(this)),
+            None => (first_id, first_id, Some(this)),
         }
     }
 
@@ -280,14 +299,14 @@ impl Output {
         };
         if let Some((prepared, rules)) = ahead.prepared.take() {
             if rules == maker.naming.told() && fits(&prepared) {
-                told.into_iter().for_each(|told| maker.discard(told));
+                self.outdated = told;
                 return Ok(prepared);
             }
             maker.discard(prepared);
         }
         match ahead.make(&maker, after, at) {
             Ok(made) => {
-                told.into_iter().for_each(|told| maker.discard(told));
+                self.outdated = told;
                 Ok(made)
             }
             Err(error) => {
@@ -398,10 +417,21 @@ fn why_new_segment(
     begun: i64,
     now: i64,
 ) -> Option<&'static str> {
+    if !last.segment.takes_more() {
+        return Some("form");
+    }
     if !target.naming()?.is_told_by(&last.segment.header) {
         return Some("options");
     }
     rules.why_over((begun, last.first_id()), now, last.next_id(), 0)
+}
+
+/// What a RECOVERED event says of bytes that are no blocks.
+fn facts_of(hole: &Hole) -> MetadataBuf {
+    let place = [("sequence", hole.sequence), ("offset", hole.offset), ("bytes", hole.bytes)];
+    let lost = hole.lost().map(|(first, last)| [("first_lost_id", first), ("last_lost_id", last)]);
+    let facts = place.into_iter().chain(lost.into_iter().flatten());
+    MetadataBuf::from_iter(facts.map(|(key, number)| (key, number.to_string())))
 }
 
 fn started_facts() -> [(&'static str, String); 3] {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::lost::Lost;
 use super::{Shared, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::format::declaration::FileHeader;
 use crate::io::sync::atomic::Ordering;
 use crate::io::sync::{yield_now, Instant};
+use crate::log::Left;
 use crate::segment::Segment;
 
 /// Those who wait for the same fdatasync.
@@ -174,10 +176,13 @@ impl Shared {
         if !lost.is_empty() && is_shipped() {
             lost.clear();
         }
-        if let Some(current) = of(&point.current, point.id) {
-            lost.push(current);
-            // Whoever looks for it begins a new segment.
-            self.looked.store(0, Ordering::Relaxed);
+        match of(&point.current, point.id) {
+            Some(current) => {
+                lost.push(current);
+                // Whoever looks for it begins a new segment.
+                self.looked.store(0, Ordering::Relaxed);
+            }
+            None => self.note_synced(&point.current.header),
         }
         self.output.lock().synced(&point);
         drop(inherited);
@@ -188,6 +193,20 @@ impl Shared {
         self.durable.fetch_max(point.id, Ordering::AcqRel);
         self.durable_bytes.fetch_max(bytes, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// Notes durably, once for each segment, that something of it is durable: should its file be lost or its beginning
+    /// damaged, nobody takes it for one that never held a record. It is no part of what a sync promises, so that a failure
+    /// is only reported, and the next sync tries again.
+    fn note_synced(&self, header: &FileHeader) {
+        if !self.rolls || self.noted.load(Ordering::Relaxed) >= header.sequence {
+            return;
+        }
+        let left = Left { synced: header.sequence, ..Left::at_the_beginning_of(header, header.first_id) };
+        match self.note_left(&left) {
+            Ok(()) => self.noted.store(header.sequence, Ordering::Relaxed),
+            Err(error) => self.report(&error.because("it is not noted that the segment holds something")),
+        }
     }
 
     fn sync_file(&self, segment: &Segment) -> Result<()> {
