@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cursor::Shown;
-use super::forward::chain_break;
+use super::cursor::{Failure, Shown};
+use super::place::Standing;
 use super::route::must_be_seen;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
-use crate::log::names;
-use crate::segment::{is_torn, last_block, Bad, Map, Scanner};
+use crate::log::{chain_break, names};
+use crate::segment::{block_at, is_torn, lacks_trailer, last_block, Bad, Hole, Map, Scanner, NO_TRAILER};
 
 /// How far the log has been shown.
 pub(super) struct Backward {
@@ -22,11 +22,16 @@ pub(super) struct Backward {
     rows: Option<(Arc<Window>, usize)>,
     /// The file was told of the rows from this row of this part on.
     told: (usize, usize),
-    /// Everything in the segment from this offset on has been shown.
+    /// Everything in the segment from this offset on has been shown, and every record from this id on.
     below: u64,
+    shown_from: u64,
+    /// What is before the segment is not wanted, whether it is there or not.
+    is_enough: bool,
     /// What is found at the end of the log, to be told once everything before it has been shown.
     verdict: Tail,
     damage: Option<Error>,
+    /// A strict reader fails at that end.
+    is_refused: bool,
 }
 
 /// The file was told of nothing.
@@ -40,10 +45,25 @@ impl Cursor {
                 break map;
             }
         };
+        // What is damaged at the very end is told behind what is there.
+        let map = map.up_to_damaged_end().map_or(map, Arc::new);
         let below = map.end().unwrap_or(0);
         let (parts, verdict) = (map.parts.len(), Tail::default());
-        let mut place = Backward { parts, map, rows: None, told: NOTHING, below, verdict, damage: None };
-        self.expected = place.map.parts.last().map(|part| part.next_id);
+        let shown_from = map.parts.last().map_or(self.segment().header.first_id, |part| part.next_id);
+        self.expected = Some(shown_from);
+        let is_enough = false;
+        let mut place = Backward {
+            parts,
+            map,
+            rows: None,
+            told: NOTHING,
+            below,
+            shown_from,
+            is_enough,
+            verdict,
+            damage: None,
+            is_refused: false,
+        };
         self.look_at_the_end(&mut place)?;
         Ok(place)
     }
@@ -54,7 +74,11 @@ impl Cursor {
         let end = place.map.end().unwrap_or(segment.start);
         let live = segment.is_live();
         let (left, reason) = place.map.stopped.as_ref().map_or((0, String::new()), |stopped| stopped.1.tell());
-        if left > 0 && !live && !is_torn(&segment, end, 0)? {
+        let last = last_block(&segment)?;
+        let durable_end = last.as_ref().map_or(0, |(_, header)| header.durable_end);
+        // A writer at work may have completed a block since it was looked at.
+        let is_there_now = live && block_at(&segment, end)?.is_some();
+        if left > 0 && !is_there_now && !is_torn(&segment, end, durable_end)? {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(end)));
             return Ok(());
         }
@@ -62,10 +86,14 @@ impl Cursor {
             place.damage = Some(file.error.clone());
             return Ok(());
         }
-        let closed = last_block(&segment)?
-            .is_some_and(|(at, header)| header.kind == BlockKind::Trailer && at + header.block_len() == end);
+        let closed =
+            last.is_some_and(|(at, header)| header.kind == BlockKind::Trailer && at + header.block_len() == end);
         if !live && closed && !matches!(self.source, crate::log::Source::File(..)) {
             self.learn_from_the_last_row(&place.map)?;
+        }
+        if left == 0 && !live && !closed && lacks_trailer(&segment, end)? {
+            place.damage = Some(Error::corrupt(NO_TRAILER).at_offset(&segment.path, end));
+            return Ok(());
         }
         let successor = self.successor.take();
         // The log may have rolled since the reader was opened.
@@ -76,13 +104,13 @@ impl Cursor {
             }
             _ => false,
         };
-        let (state, reason) = match (live || rolled, left, successor) {
+        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, successor.as_deref());
+        let gone = if live || rolled { None } else { goes_on() };
+        let (state, reason) = match (live || rolled, left, gone) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
-            (false, 0, Some(file)) if self.source.is_far() => {
-                (TailState::Live, format!("the log goes on in {file}, which is not here yet"))
-            }
-            (false, 0, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
+            (false, 0, Some(gone)) if self.source.is_far() => (TailState::Live, gone),
+            (false, 0, Some(gone)) => (TailState::Unclosed, gone),
             (false, 0, None) if closed => (TailState::Closed, reason),
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
         };
@@ -95,9 +123,11 @@ impl Cursor {
             unread_bytes,
             reason,
         };
-        if self.mode == crate::options::ReaderMode::Strict && matches!(state, TailState::Torn | TailState::Unclosed) {
-            place.damage =
-                Some(Error::corrupt(&place.verdict.reason).at_offset(&segment.path, segment.told_offset(end)));
+        if self.mode == crate::options::ReaderMode::Strict
+            && matches!(state, TailState::Torn | TailState::Unclosed)
+            && !segment.is_unborn
+        {
+            place.is_refused = true;
         }
         Ok(())
     }
@@ -155,8 +185,9 @@ impl Cursor {
             return Err(Error::new(Kind::Unsupported, reason).at(&segment.path));
         }
         // While this fails, the place stays where it is, for the next call to try again.
-        let map = segment.mapped()?;
+        let map = self.map_past_holes(at, &segment)?;
         self.at = at;
+        self.remarks.begin_segment();
         self.successor = None;
         if !Arc::ptr_eq(self.scanner.segment(), &segment) {
             self.scanner.segment().forget_rows();
@@ -164,7 +195,11 @@ impl Cursor {
         self.scanner = Scanner::new(segment.clone(), segment.start);
         self.selection.begin_segment();
         self.learn_map(&map);
-        Ok(Some(map))
+        match self.pass_torn_elder() {
+            Err(Bad::Malformed(reason)) => Err(self.corrupt(&reason)),
+            Err(Bad::Io(error)) => Err(error),
+            Ok(()) | Err(Bad::End { .. }) => Ok(Some(map)),
+        }
     }
 
     /// Learns the named types of a segment.
@@ -177,11 +212,15 @@ impl Cursor {
     /// Loads the block before the last one shown that may hold something wanted; false at the beginning.
     pub(super) fn advance_backward(&mut self) -> Result<bool> {
         let Some(mut place) = self.backward.take() else { return Ok(false) };
-        let moved = self.step_back(&mut place);
+        let moved = match self.step_back(&mut place) {
+            Err(error) if error.kind() == Kind::NotFound && self.source.is_far() => {
+                self.end_where_removed(&mut place, error)
+            }
+            moved => moved,
+        };
         self.backward = Some(place);
         let any = moved?;
         if let Shown::Walk(walk) = &mut self.shown {
-            // Only hits can be shown in another order.
             // Only hits can be shown in another order; that these could not be listed is damage.
             let wrong = walk.rest(&self.selection, self.scanner.entries(), 0).err().map(Bad::into_malformed);
             return Err(self.corrupt(&wrong.unwrap_or_else(Malformed::miscounted)));
@@ -192,8 +231,34 @@ impl Cursor {
         Ok(any)
     }
 
+    /// What lies in a store is gone at once when it is removed: the cursor has come to its end then, and says once what it
+    /// has not shown.
+    fn end_where_removed(&mut self, place: &mut Backward, error: Error) -> Result<bool> {
+        if !self.snapshot.is_one_log() {
+            return Err(error);
+        }
+        self.look_anew()?;
+        if self.standing != Standing::Removed {
+            return Err(error);
+        }
+        (place.parts, place.rows, place.is_enough) = (0, None, true);
+        let missed = self.wanted_from.take().and_then(|from| self.missed_between(from, place.shown_from));
+        self.at = 0;
+        match missed {
+            Some(missed) => Err(missed),
+            None => self.step_back(place),
+        }
+    }
+
+    /// Stops at bytes that are no block.
+    fn stop_at_hole(&mut self, hole: &Hole) -> Error {
+        self.scanner.jump(hole.from);
+        self.corrupt(&Malformed::inconsistent(hole.bad.tell().1))
+    }
+
     fn step_back(&mut self, place: &mut Backward) -> Result<bool> {
         loop {
+            self.tell_remarks()?;
             if let Some((window, left)) = &mut place.rows {
                 while *left > 0 {
                     *left -= 1;
@@ -201,12 +266,13 @@ impl Cursor {
                     if !self.selection.wants_row(window, row) {
                         continue;
                     }
+                    self.tell_holes_from(row.end(), &place.map)?;
                     if place.told > (place.parts, *left) && self.scanner.segment().file.is_far() {
                         place.told = self.announce(&place.map, (place.parts, *left), true);
                     }
                     match self.show_row(&window.clone(), row) {
                         Ok(any) => {
-                            place.below = row.offset;
+                            (place.below, place.shown_from) = (row.offset, row.first_id);
                             if any {
                                 return Ok(true);
                             }
@@ -216,16 +282,36 @@ impl Cursor {
                             *left += 1;
                             return Err(error);
                         }
-                        Err(bad) => {
-                            self.without_index(place, &bad)?;
+                        Err(bad) if self.turns_to_alternative(self.at, &bad.tell().1)? => {
+                            self.go_back_again(place)?;
                             break;
                         }
+                        Err(bad) => match self.without_index(place, &bad) {
+                            Ok(()) => break,
+                            Err(_) if self.failure.is_some() && self.show_intact() => return Ok(true),
+                            Err(error) => return Err(error),
+                        },
                     }
                 }
                 if place.rows.as_ref().is_some_and(|(_, left)| *left > 0) {
                     continue;
                 }
                 place.rows = None;
+            }
+            let hole = place.map.parts.get(place.parts).and_then(|part| {
+                let before = place.parts.checked_sub(1).map(|before| place.map.parts[before].next_id);
+                let is_past = before.is_some_and(|next_id| next_id > self.selection.last_id());
+                let is_wanted = !is_past && !self.selection.begins_at(part.first_id);
+                place.map.hole_before(part.from).filter(|_| is_wanted)
+            });
+            if let Some(reason) = hole.map(|hole| hole.bad.tell().1) {
+                if self.turns_to_alternative(self.at, &reason)? {
+                    self.go_back_again(place)?;
+                    continue;
+                }
+            }
+            if let Some(hole) = hole {
+                return Err(self.stop_at_hole(hole));
             }
             if place.parts > 0 {
                 place.parts -= 1;
@@ -247,6 +333,17 @@ impl Cursor {
                 return Ok(false);
             }
         }
+    }
+
+    /// Enters the current segment again, from its end, whose file is another one now, and shows what was not shown yet.
+    fn go_back_again(&mut self, place: &mut Backward) -> Result<()> {
+        let last_id = self.selection.last_id().min(place.shown_from.saturating_sub(1));
+        self.selection.set_last_id(last_id);
+        let map = self.enter_backward(self.at)?.unwrap_or_default();
+        (place.told, place.rows) = (NOTHING, None);
+        (place.parts, place.below) = (map.parts.len(), map.end().unwrap_or(0));
+        place.map = map;
+        Ok(())
     }
 
     fn show_row(&mut self, window: &Window, row: &Row) -> Result<bool, Bad> {
@@ -279,7 +376,7 @@ impl Cursor {
         self.learn_map(&whole);
         place.parts = 0;
         place.rows = None;
-        for (i, part) in whole.parts.iter().enumerate().take_while(|(_, part)| part.from < end) {
+        for (i, part) in whole.parts.iter().enumerate().take_while(|(_, part)| part.from <= end) {
             let Ok(window) = segment.rows(part) else { continue };
             place.parts = i;
             place.rows = Some((window.clone(), window.rows.partition_point(|row| row.end() <= end)));
@@ -287,9 +384,9 @@ impl Cursor {
         let stopped = whole.stopped.clone().filter(|stopped| stopped.0 < end);
         place.map = whole;
         match stopped {
-            Some(stopped) => {
-                self.scanner.jump(stopped.0);
-                Err(self.corrupt(&Malformed::inconsistent(stopped.1.tell().1)))
+            Some((offset, bad)) => {
+                self.scanner.jump(offset);
+                Err(self.corrupt(&Malformed::inconsistent(bad.tell().1)))
             }
             None => Ok(()),
         }
@@ -298,27 +395,40 @@ impl Cursor {
     /// Goes to the end of the segment before; false when there is none.
     fn enter_previous(&mut self, place: &mut Backward) -> Result<bool> {
         let next = self.segment().clone();
-        self.check_readable(self.at)?;
+        self.tell_holes_from(next.start, &place.map)?;
+        if !place.is_enough && self.begins_with(&next.header) && self.snapshot.is_one_log() {
+            // Nothing before this segment is wanted.
+            (place.parts, place.is_enough, self.at) = (0, true, 0);
+        }
+        if !place.is_enough {
+            self.check_readable(self.at)?;
+        }
         let Some(at) = self.at.checked_sub(1) else {
+            let first_id = next.header.first_id;
+            if let Some(from) = self.wanted_from.take().filter(|_| !place.is_enough && self.snapshot.is_one_log()) {
+                let may_be_wanted = self.may_be_wanted_before_the_first();
+                if let Some(missed) = self.missed_between(from, first_id).filter(|_| may_be_wanted) {
+                    return Err(missed);
+                }
+            }
             return match place.damage.take() {
                 Some(error) => {
-                    self.fail(error.clone());
-                    self.tail.path = error.path().map_or_else(PathBuf::new, |path| path.to_owned());
-                    self.tail.offset = error.offset().unwrap_or(0);
-                    Err(error)
+                    let tail = Tail {
+                        state: TailState::Corrupt,
+                        path: error.path().map_or_else(PathBuf::new, |path| path.to_owned()),
+                        offset: error.offset().unwrap_or(0),
+                        reason: error.reason().to_owned(),
+                        ..Tail::default()
+                    };
+                    Err(self.fail_with(Failure { error, tail }))
                 }
+                None if place.is_refused => Err(self.refuse_end(place.verdict.clone())),
                 None => {
                     self.tail = place.verdict.clone();
                     Ok(false)
                 }
             };
         };
-        // Nothing before this segment is wanted.
-        if self.begins_with(&next.header) && self.snapshot.is_one_log() {
-            place.parts = 0;
-            self.at = 0;
-            return Ok(true);
-        }
         let slot = self.snapshot.slots[self.at].clone();
         let Some(map) = self.enter_backward(at)? else {
             // What was removed had come to its end: there is another before this one now, or none.
@@ -330,8 +440,8 @@ impl Cursor {
         if ended.header.log_id == next.header.log_id {
             let expected = map.parts.last().map_or(ended.header.first_id, |part| part.next_id);
             let reason = match &map.stopped {
-                Some(stopped) => Some(Malformed::inconsistent(stopped.1.tell().1)),
-                None => chain_break(&ended.header, end, expected, &next),
+                Some((_, bad)) => Some(Malformed::inconsistent(bad.tell().1)),
+                None => chain_break(&ended, end, expected, &next)?,
             };
             if reason.is_some() && !std::mem::replace(&mut self.listed_again, true) {
                 // A list that was made while a segment was begun may lack it.
@@ -347,8 +457,20 @@ impl Cursor {
                 return Ok(true);
             }
             if let Some(reason) = reason {
+                if self.turns_to_alternative(at, &reason.to_string())? {
+                    // From the segment behind, to come here again.
+                    place.map = self.enter_backward(at + 1)?.unwrap_or_default();
+                    place.parts = 0;
+                    return Ok(true);
+                }
                 self.scanner.jump(end);
                 return Err(self.corrupt(&reason));
+            }
+        } else if map.stopped.is_none() && !place.is_enough {
+            self.learn_from_the_last_row(&map)?;
+            let successor = self.successor.take();
+            if let Some(error) = self.end_of_log_behind(end, successor.as_deref())? {
+                place.damage.get_or_insert(error);
             }
         }
         self.listed_again = false;

@@ -162,6 +162,11 @@ impl Walk {
         Some(Hit { id, time, type_id, metadata: 0..0, payload_at: from, payload_len })
     }
 
+    /// Goes through all that is left, and says what is wrong with it.
+    pub fn check(&self, selection: &Selection, entries: &[u8]) -> Result<(), Malformed> {
+        self.clone().for_each(selection, entries, &[], |_| true).1.map(|_| ())
+    }
+
     /// Every record that is left; `None` when these are more than `most`.
     pub fn rest(&self, selection: &Selection, entries: &[u8], most: usize) -> Result<Option<Vec<Hit>>, Bad> {
         let (mut walk, mut hits) = (self.clone(), vec![]);

@@ -1,15 +1,17 @@
 //! What the index tells of a log as a whole: records of each type, and how far the index itself reaches.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::holes::look_for_holes;
 use super::Reader;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::entries::Progress;
+use crate::log::{Found, Snapshot};
 use crate::record::{event, is_event, Metadata, NamedType};
-use crate::segment::{is_torn, Bad, Scanner, Segment};
+use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
 
 /// How many records of a type a log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +56,40 @@ pub struct IndexBlockFacts {
 }
 
 impl Reader {
-    /// How many records of each type there are, the most frequent first. Reads the index, and the headers of the blocks
+    /// How many records of each type there are now, the most frequent first. Reads the index, and the headers of the blocks
     /// that it does not know; never a payload. Events are not counted.
     ///
     /// # Errors
     /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
     pub fn counts(&self) -> Result<Vec<TypeCount>> {
-        if let Some(file) = self.snapshot.unreadable.first() {
+        self.counts_told(&mut |_, _| ())
+    }
+
+    /// As [`Self::counts`]; `told` hears how many segments are done, of how many.
+    ///
+    /// # Errors
+    /// As [`Self::counts`].
+    pub fn counts_told(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
+        let snapshot = self.present(true)?;
+        let counts = self.counts_in(&snapshot, told)?;
+        self.by_headers(&snapshot)?.map_or(Ok(counts), |snapshot| self.counts_in(&snapshot, told))
+    }
+
+    fn counts_in(&self, snapshot: &Snapshot, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
+        if let Some(file) = snapshot.unreadable.first() {
             return Err(file.error.clone());
         }
         // A name is the same type in every log, a number without a name too.
         let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
-        for segment in self.snapshot.segments() {
-            let (counts, names) = count(&segment?)?;
+        for at in 0..snapshot.slots.len() {
+            told(at as u64, snapshot.slots.len() as u64);
+            let Found::Segment(segment) = snapshot.open(at)? else { continue };
+            let (counts, names) = match count(&segment) {
+                Err(error) if error.kind() == Kind::Corrupt && look_for_holes(snapshot, at, &segment)? => {
+                    count(&segment)?
+                }
+                counted => counted?,
+            };
             for (type_id, records) in counts.into_iter().filter(|&(type_id, _)| !is_event(type_id)) {
                 let name = names.get(&type_id).cloned();
                 let key = (name.clone(), if name.is_some() { 0 } else { type_id });
@@ -78,10 +101,47 @@ impl Reader {
         Ok(counts)
     }
 
+    /// As [`Self::counts`], of one segment alone, which [`Self::paths`] tells of.
+    ///
+    /// # Errors
+    /// As [`Self::counts`] and [`Self::only`].
+    pub fn counts_of(&self, path: impl AsRef<Path>) -> Result<Vec<TypeCount>> {
+        let (counts, names) = count(&self.snapshot.segment(self.place_of(path.as_ref())?)?)?;
+        let records = counts.into_iter().filter(|&(type_id, records)| !is_event(type_id) && records > 0);
+        let named = |(type_id, records)| TypeCount { type_id, name: names.get(&type_id).cloned(), records };
+        Ok(records.map(named).collect())
+    }
+
+    /// The index of one segment, which [`Self::paths`] tells of.
+    ///
+    /// # Errors
+    /// As [`Self::only`].
+    pub fn index_of(&self, path: impl AsRef<Path>) -> Result<IndexFacts> {
+        let segment = self.snapshot.segment(self.place_of(path.as_ref())?)?;
+        facts(&segment).inspect(|_| segment.forget_windows())
+    }
+
     /// The index of each segment, in the order of writing.
     pub fn index(&self) -> Result<Vec<IndexFacts>> {
-        let each = |segment: Arc<Segment>| facts(&segment).inspect(|_| segment.forget_rows());
-        self.snapshot.segments().map(|segment| segment.and_then(each)).collect()
+        self.index_told(&mut |_, _| ())
+    }
+
+    /// As [`Self::index`]; `told` hears how many segments are done, of how many.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn index_told(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<IndexFacts>> {
+        let mut list = |snapshot: &Snapshot| {
+            let of = snapshot.slots.len() as u64;
+            let segments = (0..).zip(snapshot.segments()).inspect(|(done, _)| told(*done, of));
+            let each = |segment: Arc<Segment>| facts(&segment).inspect(|_| segment.forget_rows());
+            segments.map(|(_, segment)| segment.and_then(each)).collect()
+        };
+        let listed: Result<Vec<_>> = list(&self.snapshot);
+        match self.by_headers(&self.snapshot)? {
+            Some(snapshot) => list(&snapshot),
+            None => listed,
+        }
     }
 }
 
@@ -94,6 +154,9 @@ fn count(segment: &Arc<Segment>) -> Result<(Counts, BTreeMap<u32, String>)> {
         (Some(counts), Some(end)) if map.is_contiguous(segment.start) => (counts.iter().copied().collect(), end),
         _ => (Counts::new(), segment.start),
     };
+    if map.trailer == Some(from) {
+        return Ok((counts, names));
+    }
     let mut scanner = Scanner::new(segment.clone(), from);
     loop {
         match count_block(&mut scanner, &mut counts, &mut names) {
@@ -102,7 +165,7 @@ fn count(segment: &Arc<Segment>) -> Result<(Counts, BTreeMap<u32, String>)> {
             Err(Bad::Io(error)) => return Err(error),
             Err(bad) => {
                 let offset = scanner.offset();
-                if is_torn(segment, offset, scanner.durable_end())? {
+                if is_torn(segment, offset, scanner.durable_end())? || is_space(segment, offset)? {
                     return Ok((counts, names));
                 }
                 return Err(segment.corrupt(offset, &bad.into_malformed()));

@@ -1,23 +1,25 @@
 //! Shows the records of a log, block by block. Which block comes next is decided in `forward` and `backward`, what is
 //! read of it in `load`.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backward::Backward;
 use super::block::Walk;
+use super::elders::TornEnds;
 use super::filter::Selection;
 use super::gone::Looks;
+use super::holes::Holes;
 use super::place::Standing;
+use super::remarks::Remarks;
 use super::route::Route;
 use super::salvage::Salvage;
+use super::seek::Resume;
 use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
 use crate::format::Malformed;
 use crate::io::Watch;
 use crate::log::{Found, Snapshot, Source};
-use crate::memory::NoMemory;
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::{Hit, Record};
 use crate::segment::{Scanner, Segment};
@@ -53,6 +55,7 @@ pub struct Cursor {
     /// The place of a cursor that shows the newest first.
     pub(super) backward: Option<Backward>,
     pub(super) salvage: Option<Salvage>,
+    pub(super) torn_ends: TornEnds,
     /// The id that must come next in this log; `None` before the first block.
     pub(super) expected: Option<u64>,
     /// The last block read was a TRAILER.
@@ -69,11 +72,15 @@ pub struct Cursor {
     /// The records from here on are past the filter's range, in this log.
     pub(super) past: bool,
     /// Where reading goes on after a record was asked for by its id.
-    resume: Option<Resume>,
+    pub(super) resume: Option<Resume>,
     /// Only the first wanted record of the next block is to be read: whoever seeks may want no other.
     pub(super) first_only: bool,
     pub(super) tail: Tail,
-    failure: Option<Error>,
+    pub(super) failure: Option<Failure>,
+    /// Damage because of which fewer of the last records are shown than were asked for, told behind those.
+    hidden: Option<Failure>,
+    /// The least id that was asked for, as far as the log had it or was known to have had it.
+    pub(super) wanted_from: Option<u64>,
     /// Says which records are not there any more: for the next call.
     pub(super) missed: Option<Error>,
     /// Wakes a cursor that waits.
@@ -82,13 +89,19 @@ pub struct Cursor {
     pub(super) announced: bool,
     /// When a store is to be listed again.
     pub(super) looks: Looks,
+    /// What it tells although it costs no record.
+    pub(super) remarks: Remarks,
+    /// What it knows of bytes that are passed over.
+    pub(super) holes: Holes,
+    /// So many events before the next record were shown from another file of the segment.
+    pub(super) repeated_events: usize,
 }
 
-/// Where reading goes on.
-struct Resume {
-    id: u64,
-    /// The cursor has shown the record before: what it misses from there on is to be told.
-    was_here: bool,
+/// Why a cursor shows nothing more, and what its tail says from then on.
+#[derive(Clone)]
+pub(super) struct Failure {
+    pub error: Error,
+    pub tail: Tail,
 }
 
 /// What is shown of the block that is loaded.
@@ -111,11 +124,18 @@ pub(super) enum Moved {
 }
 
 impl Cursor {
-    pub(crate) fn new(
+    /// Over the segments of the snapshot.
+    pub(crate) fn new(source: Source, snapshot: Snapshot, options: &ReaderOptions, filter: &Filter) -> Result<Self> {
+        Self::of_former(source, snapshot, options, filter, None)
+    }
+
+    /// As [`Self::new`], of a log that began with the record `begins`, of which the first segments may have been removed.
+    pub(super) fn of_former(
         source: Source,
         mut snapshot: Snapshot,
         options: &ReaderOptions,
         filter: &Filter,
+        begins: Option<u64>,
     ) -> Result<Self> {
         let selection = Selection::new(filter)?;
         let first = loop {
@@ -144,6 +164,7 @@ impl Cursor {
             route: None,
             backward: None,
             salvage: salvaging.then(|| Salvage::new(options.on_loss.clone())),
+            torn_ends: TornEnds::new(options.on_loss.clone()),
             expected: None,
             sealed: false,
             suspect: None,
@@ -155,99 +176,59 @@ impl Cursor {
             first_only: false,
             tail: Tail::default(),
             failure: None,
+            hidden: None,
+            wanted_from: None,
             missed: None,
             watch: None,
             announced: false,
             looks: Looks::default(),
+            remarks: Remarks::new(options.on_loss.clone()),
+            holes: Holes::new(options.on_loss.clone()),
+            repeated_events: 0,
             snapshot,
         };
         if let Some(salvage) = &cursor.salvage {
-            salvage.tell_unreadable(&cursor.snapshot.unreadable);
+            salvage.tell_unreadable(&cursor.snapshot, &cursor.source)?;
         }
+        cursor.wanted_from = match (filter.from_id, filter.from_time) {
+            (Some(id), _) => Some(id),
+            // Of that time, everything.
+            (None, Some(_)) => Some(0),
+            (None, None) => begins.or(Some(first.header.first_id)),
+        };
         if let Some(most) = filter.last {
-            let first_id = cursor.first_of_the_last(most, options, filter)?;
-            cursor.selection.limit_to_ids_from(first_id);
+            let last = cursor.find_the_last(most, options, filter)?;
+            cursor.selection.limit_to_ids_from(last.first_id);
+            cursor.hidden = last.hidden;
+            cursor.wanted_from = Some(last.first_id.max(first.header.first_id));
+            if let Some(salvage) = &mut cursor.salvage {
+                salvage.tell_from(last.first_id);
+            }
         }
         if filter.newest_first {
             cursor.backward = Some(cursor.behind_the_last()?);
-        } else {
-            let (start, segment) = cursor.find_start()?;
-            cursor.begin_segment(start, &segment)?;
-            // Whoever begins with the first segment would want those before it.
-            if start == 0 && cursor.check_readable(0).is_ok() && filter.last.is_none() {
-                cursor.missed = filter.from_id.and_then(|id| cursor.missed_before(&segment, id));
-            }
+            return Ok(cursor);
+        }
+        let (start, segment) = cursor.find_start()?;
+        cursor.begin_segment(start, &segment)?;
+        if filter.last.is_some() {
+            cursor.go_to_the_last()?;
+        } else if let Some(from) = cursor.wanted_from {
+            cursor.missed = cursor.missed_at_the_beginning(from);
         }
         Ok(cursor)
-    }
-
-    /// Id of the first of the last `most` records that the filter lets through.
-    fn first_of_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter) -> Result<u64> {
-        if !self.snapshot.is_one_log() {
-            return Err(Error::new(
-                Kind::Unsupported,
-                "there are several logs here: name the one whose last records are meant",
-            ));
-        }
-        match self.salvage.is_some() {
-            true => self.look_for_the_last(most, options, filter, true),
-            false => match self.look_for_the_last(most, options, filter, false) {
-                // A file that is compressed as a whole.
-                Err(error) if error.kind() == Kind::Unsupported => self.look_for_the_last(most, options, filter, true),
-                found => found,
-            },
-        }
-    }
-
-    fn look_for_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter, forward: bool) -> Result<u64> {
-        let filter = Filter { last: None, newest_first: !forward, headers_only: true, events: false, ..filter.clone() };
-        // What is lost is told once, by the cursor that shows the records.
-        let options = ReaderOptions { on_loss: None, ..options.clone() };
-        let mut looking = Cursor::new(self.source.clone(), self.snapshot.clone(), &options, &filter)?;
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        // From the newest on, only the last of them counts.
-        let kept = if forward { most } else { 1 };
-        let (mut ids, mut count, mut refused) = (VecDeque::new(), 0, None);
-        while forward || count < most {
-            let want = if forward { usize::MAX } else { most - count };
-            let seen = looking.next_batch(want, |record| {
-                count += 1;
-                if ids.len() == kept {
-                    ids.pop_front();
-                }
-                match ids.try_reserve(1) {
-                    Ok(()) if kept > 0 => ids.push_back(record.id),
-                    Ok(()) => (),
-                    Err(_) => refused = Some(NoMemory { bytes: 8 * (ids.len() as u64 + 1) }),
-                }
-            });
-            if let Some(refused) = refused {
-                return Err(refused.into());
-            }
-            match seen {
-                Ok(0) => break,
-                Ok(_) => (),
-                // The cursor that shows the records will meet it.
-                Err(error) if error.kind() == Kind::Corrupt => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(match (ids.front(), most) {
-            (Some(&id), 1..) => id,
-            (None, 1..) => self.selection.first_id(),
-            (_, 0) => looking.tail().next_id.max(self.selection.first_id()),
-        })
     }
 
     /// The next record, or `None` at the end. Its views live until the next call.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] at damage, once everything before it has been shown, and again in every later call;
+    /// [`Kind::Corrupt`] at damage, once everything before it has been shown, whole records of a damaged block among that,
+    /// and again in every later call;
     /// [`Kind::Io`] when the system fails to read, [`Kind::NoMemory`] when it has no memory for the block: the same call may be
     /// tried again; [`Kind::TooLarge`] for a block that takes more than [`field@ReaderOptions::block_max_bytes`]. A cursor that salvages goes on
     /// behind damage instead. [`Kind::Missed`], once, when old segments that the cursor had yet to read were removed, or
-    /// the log does not go back to the filter's `from_id`: [`Error::missed`] says which records are not there any more,
-    /// and the next call goes on behind them.
+    /// the log does not go back to the filter's `from_id` or `from_time`: [`Error::missed`] says which records are not there
+    /// any more, and the next call goes on behind them.
     #[allow(clippy::should_implement_trait)] // the record borrows from the cursor, which an iterator's item cannot
     #[inline]
     pub fn next(&mut self) -> Result<Option<Record<'_>>> {
@@ -317,68 +298,9 @@ impl Cursor {
         }
     }
 
-    /// Goes to the record with this id, or to the first behind it that the filter lets through, wherever the cursor is:
-    /// the next record shown is that one. Costs the reading of one block.
-    ///
-    /// # Errors
-    /// [`Kind::Unsupported`] for a cursor that shows the newest first or salvages, and as [`Self::next`].
-    pub fn seek(&mut self, id: u64) -> Result<()> {
-        self.check_seeks()?;
-        self.selection.set_first_id(id);
-        self.restart()?;
-        self.first_only = true;
-        Ok(())
-    }
-
-    /// Goes to the first record, in the order of writing, of this time or later, in nanoseconds since the Unix epoch;
-    /// records of an earlier time are not shown from there on. Otherwise as [`Self::seek`].
-    pub fn seek_time(&mut self, time: i64) -> Result<()> {
-        self.check_seeks()?;
-        self.selection.set_first_time(time);
-        self.restart()?;
-        self.first_only = true;
-        Ok(())
-    }
-
-    /// Goes on with the record `id`, or the first behind it that is wanted.
-    fn go_on(&mut self, from: Resume) -> Result<()> {
-        self.selection.go_on_from(from.id);
-        self.restart()?;
-        if from.was_here && self.at == 0 {
-            self.missed = self.missed_before(&self.segment().clone(), from.id);
-        }
-        Ok(())
-    }
-
-    /// What is to be said to one who wants the record `id` of a log that begins with this segment now.
-    fn missed_before(&self, first: &Segment, id: u64) -> Option<Error> {
-        let can_tell = self.salvage.is_none() && self.snapshot.is_one_log();
-        can_tell.then(|| self.missed_between(id, first.header.first_id)).flatten()
-    }
-
-    /// The record with this id, `None` when the log has none or the filter does not let it through. Reading goes on
-    /// behind it. An event is no record. Reads the entries of its block and the pages it stands on, and nothing else.
-    pub fn get(&mut self, id: u64) -> Result<Option<Record<'_>>> {
-        let last_id = self.selection.last_id();
-        self.seek(id)?;
-        self.selection.set_last_id(id.min(last_id));
-        let events = self.selection.set_events(false);
-        let hit = self.next_hit();
-        self.selection.set_last_id(last_id);
-        self.selection.set_events(events);
-        self.resume_behind(id, matches!(hit, Ok(Some(_))));
-        match hit? {
-            Some(hit) => Ok(Some(hit.record(self.scanner.entries(), self.scanner.payload()))),
-            None => Ok(None),
-        }
-    }
-
-    /// Has reading go on behind the record `id`.
-    pub(super) fn resume_behind(&mut self, id: u64, was_here: bool) {
-        self.resume = Some(Resume { id: id.saturating_add(1), was_here });
-    }
-
-    /// Where the cursor came to an end and why; [`TailState::More`] while it has not.
+    /// Where the cursor came to an end and why; [`TailState::More`] while it has not. A reader in the mode
+    /// [`ReaderMode::Strict`] fails at a torn tail and at an end that is not closed: then the state says that it is
+    /// [`TailState::Torn`] or [`TailState::Unclosed`], and not damage.
     pub fn tail(&self) -> Tail {
         Tail { next_id: self.expected.unwrap_or(self.selection.first_id()).max(1), ..self.tail.clone() }
     }
@@ -396,30 +318,6 @@ impl Cursor {
     /// The segment being read.
     pub(crate) fn segment(&self) -> &Arc<Segment> {
         self.scanner.segment()
-    }
-
-    fn check_seeks(&self) -> Result<()> {
-        match self.backward.is_some() || self.salvage.is_some() {
-            true => Err(Error::new(Kind::Unsupported, "a cursor that shows the newest first or salvages cannot seek")),
-            false => Ok(()),
-        }
-    }
-
-    /// Begins anew, with what the selection says now.
-    fn restart(&mut self) -> Result<()> {
-        self.shown = Shown::Nothing;
-        self.failure = None;
-        self.missed = None;
-        self.resume = None;
-        self.first_only = false;
-        self.expected = None;
-        self.past = false;
-        self.tail = Tail::default();
-        let (start, segment) = self.find_start()?;
-        self.begin_segment(start, &segment)?;
-        self.route = Some(Route::whole(&segment)?);
-        self.learn_names();
-        Ok(())
     }
 
     /// Shows records of one block for as long as `each` takes them, and returns how many it took.
@@ -450,7 +348,7 @@ impl Cursor {
         }
     }
 
-    fn next_hit(&mut self) -> Result<Option<Hit>> {
+    pub(super) fn next_hit(&mut self) -> Result<Option<Hit>> {
         loop {
             if let Shown::Walk(walk) = &mut self.shown {
                 match walk.next_hit(&self.selection, self.scanner.entries()) {
@@ -480,13 +378,18 @@ impl Cursor {
             return Err(missed);
         }
         if let Some(failure) = &self.failure {
-            return Err(failure.clone());
+            self.tail = failure.tail.clone();
+            return Err(failure.error.clone());
         }
         self.tail = Tail::default();
         self.looked_again = false;
-        match self.backward.is_some() {
-            true => self.advance_backward(),
-            false => self.advance_forward(),
+        let any = match self.backward.is_some() {
+            true => self.advance_backward()?,
+            false => self.advance_forward()?,
+        };
+        match self.hidden.clone().filter(|_| !any) {
+            Some(hidden) => Err(self.fail_with(hidden)),
+            None => Ok(any),
         }
     }
 
@@ -500,13 +403,30 @@ impl Cursor {
         self.fail(error)
     }
 
-    /// Stops at damage for good.
+    /// Stops at damage for good. What was found first is what is told.
     pub(super) fn fail(&mut self, error: Error) -> Error {
-        self.shown = Shown::Nothing;
-        self.tail.state = TailState::Corrupt;
+        if let Some(failure) = self.failure.clone() {
+            return self.fail_with(failure);
+        }
         self.tail.path = self.segment().path.clone();
-        self.tail.reason = error.reason().to_owned();
-        self.failure = Some(error.clone());
+        let (state, reason) = (TailState::Corrupt, error.reason().to_owned());
+        let tail = Tail { state, reason, ..self.tail.clone() };
+        self.fail_with(Failure { error, tail })
+    }
+
+    /// Fails a strict reader at an end that is not clean. What the tail says of it stays, to be told from damage.
+    pub(super) fn refuse_end(&mut self, tail: Tail) -> Error {
+        let torn = if tail.state == TailState::Torn { "torn tail: " } else { "" };
+        let error = Error::corrupt(format!("{torn}{}", tail.reason)).at_offset(&tail.path, tail.offset);
+        self.fail_with(Failure { error, tail })
+    }
+
+    /// As [`Self::fail`], where it is known what the tail says of it.
+    pub(super) fn fail_with(&mut self, failure: Failure) -> Error {
+        self.shown = Shown::Nothing;
+        self.tail = failure.tail.clone();
+        let error = failure.error.clone();
+        self.failure = Some(failure);
         error
     }
 }

@@ -193,6 +193,11 @@ impl Selection {
         self.from_time != i64::MIN
     }
 
+    /// Whether records may be wanted of which the latest has this time, if that is known.
+    pub fn may_want_up_to(&self, latest: Option<i64>) -> bool {
+        latest.is_none_or(|latest| latest >= self.from_time)
+    }
+
     /// Whether nothing is wanted of records of this time or earlier. Events may have a later one than the records that
     /// they stand between.
     pub fn begins_behind(&self, time: i64) -> bool {
@@ -245,13 +250,6 @@ impl Selection {
         self.names.clear();
         self.wanted.clear();
         self.wanted.extend_from_slice(&self.filter.types);
-    }
-
-    /// Takes note of a TYPE event.
-    pub fn learn(&mut self, facts: Metadata<'_>) {
-        if let Some(named) = NamedType::from_event(facts) {
-            self.learn_name(named);
-        }
     }
 
     /// Takes note of a named type.

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use super::cursor::Moved;
+use super::cursor::{Failure, Moved};
 use super::place::Standing;
 use super::route::Route;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
-use crate::format::declaration::FileHeader;
-use crate::format::{index, trailer, Malformed};
-use crate::log::{Found, Source};
+use crate::format::{index, Malformed};
+use crate::log::{chain_break, Found, Source};
 use crate::options::ReaderMode;
-use crate::segment::{is_torn, Bad, Scanner, Segment};
+use crate::segment::{is_torn, lacks_trailer, Bad, Scanner, Segment, NO_TRAILER};
 
 impl Cursor {
     /// Loads the next block that may hold something wanted; false at the end.
@@ -27,6 +26,7 @@ impl Cursor {
 
     fn advance_among_those_there(&mut self) -> Result<bool> {
         loop {
+            self.tell_remarks()?;
             let moved = match self.step() {
                 Ok(moved) => moved,
                 Err(Bad::Io(error)) if error.kind() == Kind::TooLarge && self.salvage.is_some() => {
@@ -36,6 +36,12 @@ impl Cursor {
                 Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
                 Err(Bad::End { left }) if left > 0 && self.turn_back() => Moved::Again,
                 Err(Bad::Malformed(_)) if self.turn_back() => Moved::Again,
+                Err(Bad::End { left: 1.. } | Bad::Malformed(_)) if self.is_at_space()? => {
+                    self.scanner.reread();
+                    self.leave_segment(0, String::new())?
+                }
+                Err(Bad::End { left: 1.. } | Bad::Malformed(_)) if self.looks_for_holes()? => Moved::Again,
+                Err(bad) if self.takes_alternative(&bad)? => Moved::Again,
                 Err(bad) if self.salvage.is_some() => self.salvage_after(bad)?,
                 Err(Bad::Io(error)) => return Err(self.fail(error)),
                 Err(bad) => match self.end_of_segment(bad) {
@@ -63,7 +69,11 @@ impl Cursor {
         if !self.announced {
             self.announce_all();
         }
-        let header = self.scanner.header()?;
+        let header = self.scanner.header();
+        if let Some(hole) = self.scanner.take_passed() {
+            self.pass_hole(&hole)?;
+        }
+        let header = header?;
         if let Some(reason) = self.out_of_order(&header) {
             return Err(Bad::Malformed(reason));
         }
@@ -77,12 +87,7 @@ impl Cursor {
             BlockKind::Records => (),
             BlockKind::Trailer => {
                 self.scanner.load_entries(&header)?;
-                let ids = header.first_id.wrapping_sub(self.segment().header.first_id);
-                if trailer::decode(self.scanner.entries()).map_err(Bad::from)?.records != ids {
-                    return Err(Bad::Malformed(Malformed::inconsistent(
-                        "the trailer counts other records than there are",
-                    )));
-                }
+                self.segment().check_trailer(&header, self.scanner.entries())?;
                 return self.pass_over(&header, true);
             }
             BlockKind::Index => {
@@ -104,7 +109,7 @@ impl Cursor {
             self.scanner.load_entries(&header)?;
             self.learn(&header)?;
         }
-        if !wanted || !self.load(&header)? {
+        if !wanted || !self.load(&header)? || !self.drop_repeated(&header)? {
             self.scanner.check_whole(&header)?;
             return self.pass_over(&header, false);
         }
@@ -117,14 +122,27 @@ impl Cursor {
         if self.mode == ReaderMode::Prefix {
             return Ok(());
         }
-        self.scanner.load_entries(header)?;
-        let read = index::decode(self.scanner.entries(), self.scanner.offset()).map_err(Bad::from);
-        read.map(|_| ())
+        let written = self.scanner.written_offset();
+        let loaded = self.scanner.load_entries(header);
+        match loaded.and_then(|()| index::decode(self.scanner.entries(), written).map_err(Bad::from)) {
+            Err(Bad::Malformed(_)) if self.is_superseded(header)? => Ok(()),
+            read => read.map(|_| ()),
+        }
+    }
+
+    /// Whether an index that was written anew tells of all that is around the INDEX block with this header.
+    fn is_superseded(&self, header: &BlockHeader) -> Result<bool, Bad> {
+        let from = self.scanner.offset();
+        let is_told = || self.segment().is_in_a_gap(from, from + header.block_len());
+        Ok(self.scanner.shift() == 0 && is_told().map_err(Bad::Io)?)
     }
 
     fn pass_over(&mut self, header: &BlockHeader, sealed: bool) -> Result<Moved, Bad> {
         self.scanner.skip(header);
         self.sealed = sealed;
+        if sealed {
+            self.segment().saw_trailer();
+        }
         if !matches!(header.kind, BlockKind::Skippable(_)) {
             self.expected = Some(header.next_id());
         }
@@ -141,10 +159,13 @@ impl Cursor {
         {
             return None;
         }
-        Some(Malformed::inconsistent(match header.first_id > expected {
-            true => format!("the records {expected} to {} are missing", header.first_id - 1),
-            false => format!("the block begins with record {}, where {expected} should come", header.first_id),
-        }))
+        Some(match header.first_id > expected {
+            true => Malformed::Missing(format!("the records {expected} to {} are missing", header.first_id - 1)),
+            false => Malformed::Inconsistent(format!(
+                "the block begins with record {}, where {expected} should come",
+                header.first_id
+            )),
+        })
     }
 
     /// The error with the place of the block at which the scanner stands.
@@ -153,11 +174,20 @@ impl Cursor {
         error.at_offset(&segment.path, segment.told_offset(self.scanner.offset()))
     }
 
-    /// Bytes of the file from the scanner's offset on.
+    /// Bytes of the file from the scanner's offset on, as far as that is known.
     pub(super) fn left(&self) -> Result<u64, Bad> {
         let segment = self.scanner.segment();
         let len = segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&segment.path)))?;
+        let len = if len == u64::MAX { segment.file.inflated_end().map_or(0, |end| end.at) } else { len };
         Ok(len.saturating_sub(self.scanner.offset()))
+    }
+
+    /// Up to where the current segment was durable as others prove, if that is asked.
+    fn durable_end_by_others(&self, is_asked: bool) -> Result<u64> {
+        match is_asked {
+            true => self.snapshot.durable_end_by_others(&self.source, self.at),
+            false => Ok(0),
+        }
     }
 
     /// The current segment shows no further block: because it ends, because its writer is in the middle of one, or
@@ -172,7 +202,8 @@ impl Cursor {
             segment.file.doubt();
             return Ok(Moved::Again);
         }
-        if left > 0 && !is_torn(&segment, offset, self.scanner.durable_end())? {
+        let durable_end = self.scanner.durable_end().max(self.durable_end_by_others(left > 0)?);
+        if left > 0 && !is_torn(&segment, offset, durable_end)? {
             // A writer at work may have completed this block, and others behind it, since it was read.
             if self.suspect.replace(offset) != Some(offset) {
                 return Ok(Moved::Again);
@@ -181,7 +212,8 @@ impl Cursor {
                 Bad::Malformed(reason) => reason,
                 _ => Malformed::inconsistent(format!("{reason}, of which more was durable once")),
             };
-            return Err(self.corrupt(&reason));
+            let error = self.corrupt(&reason);
+            return if self.show_intact() { Ok(Moved::Block) } else { Err(error) };
         }
         self.leave_segment(left, reason)
     }
@@ -207,11 +239,9 @@ impl Cursor {
         }
         match self.snapshot.unreadable_before(at).cloned() {
             Some(file) => {
-                self.tail.unread_bytes = file.bytes;
-                self.tail.offset = 0;
-                let error = self.fail(file.error);
-                self.tail.path = file.path;
-                Err(error)
+                let (state, reason) = (TailState::Corrupt, file.error.reason().to_owned());
+                let tail = Tail { state, path: file.path, unread_bytes: file.bytes, reason, ..Tail::default() };
+                Err(self.fail_with(Failure { error: file.error, tail }))
             }
             None => Ok(()),
         }
@@ -225,19 +255,27 @@ impl Cursor {
             self.looked_again = true;
             return Ok(Moved::Again);
         }
-        let alone = matches!(self.source, Source::File(..));
-        let gone = self.successor.clone().filter(|_| !alone && !live);
+        if left == 0 && !live && !self.past && lacks_trailer(self.segment(), self.scanner.offset())? {
+            match self.salvage.is_some() {
+                true => self.salvage_end(NO_TRAILER)?,
+                false => return Err(self.corrupt(&Malformed::inconsistent(NO_TRAILER))),
+            }
+        }
+        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, self.successor.as_deref());
+        let gone = if live || self.past { None } else { goes_on() };
+        let is_gone = gone.is_some();
         // It comes to the store when it is closed.
         let is_far = self.source.is_far();
         let (state, reason) = match (left, live, gone) {
             (0, true, _) => (TailState::Live, String::new()),
             (_, true, _) => (TailState::Live, reason),
             (0, _, _) if self.past => (TailState::Closed, String::new()),
-            (0, _, Some(file)) if is_far => {
-                (TailState::Live, format!("the log goes on in {file}, which is not here yet"))
-            }
-            (0, _, Some(file)) => (TailState::Unclosed, format!("the log goes on in {file}, which is not here")),
+            (0, _, Some(gone)) if is_far => (TailState::Live, gone),
+            (0, _, Some(gone)) => (TailState::Unclosed, gone),
             (0, _, None) if self.sealed => (TailState::Closed, String::new()),
+            (0, _, None) if self.segment().is_unborn && !self.snapshot.unreadable.is_empty() => {
+                (TailState::Unclosed, "nothing of the log can be read".to_owned())
+            }
             (0, _, None) if self.segment().is_unborn => {
                 (TailState::Unclosed, "the log was not begun: nothing was ever written to its file".to_owned())
             }
@@ -247,16 +285,16 @@ impl Cursor {
         let strict = self.mode == ReaderMode::Strict
             && matches!(state, TailState::Unclosed | TailState::Torn)
             && !self.segment().is_unborn;
-        if strict {
-            let torn = if state == TailState::Torn { "torn tail: " } else { "" };
-            return Err(self.corrupt(&Malformed::Inconsistent(format!("{torn}{reason}"))));
-        }
-        if state == TailState::Unclosed && self.successor.is_some() {
-            self.salvage_end(&reason)?;
-        }
         let unread_bytes = if left > 0 { self.left().unwrap_or(left) } else { 0 };
         let (path, offset) = (self.segment().path.clone(), self.segment().told_offset(self.scanner.offset()));
-        self.tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
+        let tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
+        if strict {
+            return Err(self.refuse_end(tail));
+        }
+        if state == TailState::Unclosed && is_gone {
+            self.salvage_end(&tail.reason)?;
+        }
+        self.tail = tail;
         Ok(Moved::End)
     }
 
@@ -265,8 +303,10 @@ impl Cursor {
         if self.segment().is_unborn {
             return self.finds_birth();
         }
-        // A writer that is in the middle of a segment does not begin another.
-        if matches!(self.source, Source::File(..)) || !clean || (!self.sealed && self.segment().is_live()) {
+        // A writer that is in the middle of a segment does not begin another. One that comes after it may leave what that has
+        // torn, and begin its own.
+        let is_at_work = (!clean || !self.sealed) && self.segment().is_live();
+        if matches!(self.source, Source::File(..)) || is_at_work {
             return Ok(false);
         }
         if !self.may_look() {
@@ -278,12 +318,16 @@ impl Cursor {
         let found = self.at + 1 < self.snapshot.slots.len();
         if found {
             self.found_another();
+            self.look_for_holes_again();
         }
         Ok(found)
     }
 
     /// Whether a writer has begun the log in the file since it was read: then that is read from its first block on.
     fn finds_birth(&mut self) -> Result<bool> {
+        if !self.may_look() {
+            return Ok(false);
+        }
         let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
         if fresh.slots.is_empty() {
             return Ok(false);
@@ -300,25 +344,33 @@ impl Cursor {
     }
 
     fn enter_next(&mut self, at: usize, left: u64, reason: &str) -> Result<Moved> {
-        let ended = self.segment().header.clone();
+        let ended = self.segment().clone();
         let Some(next) = self.open_at(at)? else { return Ok(Moved::Again) };
-        if next.header.log_id != ended.log_id {
+        if next.header.log_id != ended.header.log_id {
             // The other log's writer may be at work.
             if left > 0 && self.salvage.is_none() && !self.segment().is_live() {
                 if !std::mem::replace(&mut self.looked_again, true) {
                     return Ok(Moved::Again);
                 }
-                return Err(self.corrupt(&Malformed::inconsistent(reason)));
+                if !self.passes_torn_log(left, reason) {
+                    return Err(self.corrupt(&Malformed::inconsistent(reason)));
+                }
+            }
+            if !self.past && !self.passes_end_of_log()? {
+                return Ok(Moved::Again);
             }
             self.expected = None;
             self.past = false;
         } else if !self.past {
-            let expected = self.expected.unwrap_or(ended.first_id);
+            let expected = self.expected.unwrap_or(ended.header.first_id);
             // The end that the next segment tells of was written before that one existed.
-            let broken = chain_break(&ended, self.scanner.offset(), expected, &next);
+            let broken = chain_break(&ended, self.scanner.written_offset(), expected, &next)?;
             // The name of a file may have been listed before anything stood in it: then what was read of the current
             // segment was not all of it.
             if (left > 0 || broken.is_some()) && !std::mem::replace(&mut self.looked_again, true) {
+                return Ok(Moved::Again);
+            }
+            if broken.is_some() && self.looks_for_holes()? {
                 return Ok(Moved::Again);
             }
             if let Some(reason) = broken {
@@ -326,7 +378,7 @@ impl Cursor {
                     return Ok(moved);
                 }
                 match self.salvage.is_some() {
-                    true => return self.salvage_chain(&ended, expected, &next, reason),
+                    true => return self.salvage_chain(&ended.header, expected, &next, reason),
                     false => return Err(self.corrupt(&reason)),
                 }
             }
@@ -342,6 +394,8 @@ impl Cursor {
     /// Goes to the beginning of a segment, which is number `at`.
     pub(super) fn begin_segment(&mut self, at: usize, segment: &Arc<Segment>) -> Result<()> {
         self.at = at;
+        self.remarks.begin_segment();
+        self.repeated_events = 0;
         self.standing = Standing::Listed;
         self.listed_again = false;
         self.sealed = false;
@@ -367,6 +421,7 @@ impl Cursor {
         self.route = if by_index { Route::by_index(segment)? } else { None };
         self.announced = false;
         self.selection.begin_segment();
+        self.begin_holes();
         self.learn_names();
         match self.salvage.is_some() {
             true => self.begin_salvaging(),
@@ -382,43 +437,4 @@ impl Cursor {
             }
         }
     }
-}
-
-/// What is wrong between a segment that ends at the offset `end`, where the record `expected` should come next, and the
-/// one that follows it.
-pub(crate) fn chain_break(ended: &FileHeader, end: u64, expected: u64, next: &Segment) -> Option<Malformed> {
-    let first_id = next.header.first_id;
-    let told = next.header.predecessor.as_ref().filter(|told| told.sequence == ended.sequence);
-    let missing = match told {
-        Some(told) if !ended.is_followed_by(told) => {
-            let (this, that) = (ended.sequence, next.header.sequence);
-            let reason = format!("segment {that} was written after another segment {this} than the one that is here");
-            return Some(Malformed::Inconsistent(reason));
-        }
-        Some(told) => {
-            let length = ended.told_length(told, end).filter(|&length| told.bytes > length);
-            length.map(|length| format!("{} bytes of the file", told.bytes - length))
-        }
-        // It was begun when hooks had moved all segments before it away: only its number tells which one it follows.
-        None if next.header.predecessor.is_none() && next.header.sequence == ended.sequence + 1 => None,
-        None if next.header.sequence <= ended.sequence => {
-            let twice = next.path.display();
-            let reason = format!("segment {} of the log is here twice, also as {twice}", next.header.sequence);
-            return Some(Malformed::Inconsistent(reason));
-        }
-        None => Some(format!("the segments {} to {}", ended.sequence + 1, next.header.sequence - 1)),
-    };
-    if let Some(missing) = missing {
-        let records = match first_id > expected {
-            true => format!(", with the records {expected} to {}", first_id - 1),
-            false => String::new(),
-        };
-        return Some(Malformed::inconsistent(format!("{missing} are missing{records}")));
-    }
-    // The records that a recovered segment lost at its end are told in its header.
-    if first_id != expected && ended.recovered.as_ref().is_none_or(|recovered| recovered.last_id + 1 != first_id) {
-        let reason = format!("the next segment begins with record {first_id}, where {expected} should come");
-        return Some(Malformed::Inconsistent(reason));
-    }
-    None
 }

@@ -19,8 +19,13 @@ pub(super) struct Looks {
 }
 
 impl Looks {
+    /// Behind a look that has shown something new.
+    pub fn just_now() -> Self {
+        Looks { next: Some(Instant::now() + PAUSES.0), pause: PAUSES.0 }
+    }
+
     /// Whether it is time to; counts as a look if it is.
-    fn is_time(&mut self) -> bool {
+    pub fn is_time(&mut self) -> bool {
         let now = Instant::now();
         if self.next.is_some_and(|next| now < next) {
             return false;

@@ -6,8 +6,9 @@ use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::entries::Progress;
 use crate::format::index::{Located, Row, Window};
+use crate::format::Malformed;
 use crate::memory;
-use crate::record::{event, id_after_loss, Hit, Metadata};
+use crate::record::{event, id_after_loss, Hit, Metadata, NamedType};
 use crate::segment::Bad;
 
 /// So many records of a block are listed when only some are wanted. Where there are more, they are picked out one by one,
@@ -33,10 +34,16 @@ impl Cursor {
             match read {
                 Ok(()) => {
                     self.scanner.check_whole(header)?;
-                    self.shown = Shown::Walk(Walk::new(header, &self.selection));
+                    let walk = Walk::new(header, &self.selection);
+                    if self.salvage.is_some() {
+                        // What contradicts itself under good checksums is damage of the whole block: none of it is shown.
+                        walk.check(&self.selection, self.scanner.entries())?;
+                        self.tell_nameless(header)?;
+                    }
+                    self.shown = Shown::Walk(walk);
                     return Ok(true);
                 }
-                Err(Bad::Malformed(_)) if self.salvage.is_some() => (),
+                Err(Bad::Malformed(_)) if self.saves_pages() => (),
                 Err(bad) => return Err(bad),
             }
         }
@@ -48,14 +55,15 @@ impl Cursor {
             None if shows_singly => return self.load_many(header, headers_only),
             None => return Err(self.scanner.too_many(header)),
         };
+        self.tell_nameless(header)?;
         // What is compressed has to be read as a whole, and only in one log does an id say where to go on.
         let first_only = std::mem::take(&mut self.first_only) && header.codec == 0 && self.snapshot.is_one_log();
         if first_only && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);
-            self.resume_behind(hits[0].id, true);
+            self.resume_behind(hits[0].id);
         }
         if !headers_only {
-            hits = match self.salvage.is_some() {
+            hits = match self.saves_pages() {
                 true => self.load_what_is_good(header, hits)?,
                 false => self.load_payload_of(header, hits)?,
             };
@@ -81,7 +89,7 @@ impl Cursor {
         }
         if std::mem::take(&mut self.first_only) && self.snapshot.is_one_log() && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);
-            self.resume_behind(hits[0].id, true);
+            self.resume_behind(hits[0].id);
         }
         self.shown = Shown::Hits(hits, 0);
         Ok(true)
@@ -129,8 +137,12 @@ impl Cursor {
         let (Some(first), Some(last)) = (hits.first(), hits.last()) else { return Ok(hits) };
         let wanted = first.payload().start..last.payload().end;
         if header.codec != 0 || wanted.len() > header.payload_len as usize / 4 * 3 {
-            self.scanner.load_payload(header)?;
-            return Ok(hits);
+            match self.scanner.load_payload(header) {
+                Ok(()) => return Ok(hits),
+                // The pages that are wanted may be good.
+                Err(Bad::Malformed(Malformed::Page { .. })) if header.codec == 0 => (),
+                Err(bad) => return Err(bad),
+            }
         }
         let from = self.scanner.load_pages(header, wanted)?;
         hits.iter_mut().for_each(|hit| hit.payload_at -= from);
@@ -166,17 +178,31 @@ impl Cursor {
     /// Takes note of what the block's events say about types, about where the log goes on, and about records that were
     /// lost and are known to be.
     pub(super) fn learn(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let mut names = vec![];
         let mut progress = Progress::new(header.min_time);
+        let mut recovered = false;
         while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
             let facts = Metadata::from_bytes(entry.metadata);
             match entry.type_id {
-                event::TYPE => self.selection.learn(facts),
+                event::TYPE => {
+                    if let Some(named) = NamedType::from_event(facts) {
+                        names.push(named);
+                    }
+                }
                 event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
                 event::OPENED => self.successor = None,
-                event::RECOVERED => self.acknowledged = id_after_loss(facts),
+                event::RECOVERED => (self.acknowledged, recovered) = (id_after_loss(facts), true),
                 _ => (),
             }
         }
-        Ok(())
+        for named in names {
+            self.note_name(&named);
+            self.selection.learn_name(named);
+        }
+        // A file of an older library shows nothing else than its torn end so.
+        match recovered {
+            true => self.pass_torn_elder(),
+            false => Ok(()),
+        }
     }
 }

@@ -3,38 +3,59 @@
 mod ahead;
 mod backward;
 mod block;
+mod contents;
 mod counts;
 mod cursor;
+mod elders;
+mod extent;
 mod filter;
 mod forward;
 mod gone;
+mod holes;
+mod intact;
+mod last;
 mod load;
+mod log_ends;
+mod lost_names;
 mod place;
+mod present;
+mod remarks;
 mod route;
 mod salvage;
+mod seek;
 mod tail;
 mod wait;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
-use crate::log::{Snapshot, Source};
+use crate::log::{Found, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
 
+pub use contents::{Contents, SegmentContents, TypeContents};
 pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
-pub(crate) use forward::chain_break;
+pub use extent::SegmentExtent;
+use present::Present;
 pub use tail::{Tail, TailState};
 
 /// What there is to read behind a path. May be shared by threads; each takes a [`Cursor`] of its own.
 pub struct Reader {
     source: Source,
+    /// The segments when it was opened.
     snapshot: Snapshot,
+    present: Mutex<Present>,
+    /// Id of the first record that the log had then, unless there were several logs.
+    begins: Option<u64>,
     options: ReaderOptions,
+    /// Numbers of the segments by their files, once one was asked for by its file.
+    places: OnceLock<HashMap<PathBuf, usize>>,
 }
 
 /// What a segment says about itself.
@@ -80,10 +101,11 @@ impl Reader {
     /// a pattern (`*`, `[…]`) in its last part; `docs/remote.md` tells more.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when a file does not begin as a segment does,
-    /// [`Kind::Unsupported`] when it is of a newer version, [`Kind::Mismatch`] when it is of another log than
+    /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when no file there is a segment or was one,
+    /// [`Kind::Unsupported`] when all segments are of a newer version, [`Kind::Mismatch`] when it is of another log than
     /// [`ReaderOptions::require`] says. In a directory of more than 64 files their names tell which segments there are;
-    /// then all but the first is found out when a cursor comes there.
+    /// then all but the first is found out when a cursor comes there. Of a log that was never begun, no record is shown; a
+    /// segment whose beginning is damaged is an error of the cursor that comes to its place.
     pub fn open(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Self> {
         Self::of(Source::of(path.as_ref(), &options)?, options)
     }
@@ -108,18 +130,59 @@ impl Reader {
                 _ => nothing,
             });
         }
-        Ok(Reader { source, snapshot, options })
+        let first = if snapshot.is_one_log() { snapshot.open(0).ok() } else { None };
+        let begins = match first {
+            Some(Found::Segment(first)) => Some(first.header.first_id),
+            _ => None,
+        };
+        let present = Mutex::new(Present::new(snapshot.clone()));
+        Ok(Reader { source, snapshot, present, begins, options, places: OnceLock::new() })
     }
 
     /// The segments that were there when the reader was opened, in the order in which they were written, without those
     /// that were removed or damaged since. Opens each of them, one after the other.
     pub fn segments(&self) -> Vec<SegmentFacts> {
-        self.snapshot.segments().filter_map(|segment| segment.ok()).map(|segment| facts(&segment)).collect()
+        let list = |snapshot: &Snapshot| -> Vec<SegmentFacts> {
+            let segments = snapshot.segments().filter_map(|segment| segment.ok());
+            // What stands for a log of which nothing can be read is no segment.
+            let segments = segments.filter(|segment| !segment.is_unborn || snapshot.unreadable.is_empty());
+            segments.map(|segment| facts(&segment)).collect()
+        };
+        let listed = list(&self.snapshot);
+        match self.by_headers(&self.snapshot) {
+            Ok(Some(snapshot)) => list(&snapshot),
+            _ => listed,
+        }
+    }
+
+    /// The segments by their headers, when these were found to say something else than the names of this snapshot do.
+    fn by_headers(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>> {
+        match snapshot.is_misled() {
+            true => self.source.snapshot(snapshot, self.options.mode).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The files of these segments, in this order. Opens none.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.snapshot.slots.iter().map(|slot| slot.path()).collect()
+    }
+
+    /// Files that are called as segments are and are none, nor what is left of one, when the reader was opened: nobody is
+    /// concerned by them. Where there are more than 64 files, some may not be known yet.
+    pub fn strays(&self) -> &[PathBuf] {
+        &self.snapshot.strays
+    }
+
+    /// Files that were created to be a segment and never held a record, as a kill or a power cut leaves them, when the
+    /// reader was opened: readers pass over them. Where there are more than 64 files, some may not be known yet.
+    pub fn leftovers(&self) -> &[PathBuf] {
+        &self.snapshot.leftovers
+    }
+
+    /// Files of the log's segments of which nothing could be read when the reader was opened, and why not.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&Path, &Error)> {
+        self.snapshot.unreadable.iter().map(|file| (file.path.as_path(), &file.error))
     }
 
     /// A reader of one segment alone, which [`Self::paths`] tells of, in this mode; the other options stay. A segment in
@@ -141,8 +204,18 @@ impl Reader {
         self.snapshot.segment(self.place_of(path.as_ref())?)?.ends_with_trailer()
     }
 
+    /// What one segment, which [`Self::paths`] tells of, says about itself.
+    ///
+    /// # Errors
+    /// As [`Self::only`].
+    pub fn facts_of(&self, path: impl AsRef<Path>) -> Result<SegmentFacts> {
+        Ok(facts(&*self.snapshot.segment(self.place_of(path.as_ref())?)?))
+    }
+
     fn place_of(&self, path: &Path) -> Result<usize> {
-        let at = self.snapshot.slots.iter().position(|slot| slot.path() == path);
+        let all = || self.snapshot.slots.iter().enumerate().map(|(at, slot)| (slot.path(), at)).collect();
+        let places = self.places.get_or_init(all);
+        let at = places.get(path).copied();
         at.ok_or_else(|| Error::new(Kind::NotFound, "the log has no such segment").at(path))
     }
 
@@ -151,9 +224,12 @@ impl Reader {
         Ok(facts(&*self.snapshot.segment(0)?))
     }
 
-    /// A cursor before the first record that the filter lets through.
+    /// A cursor before the first record that the filter lets through, of the log as it is now. What was removed of it
+    /// since the reader was opened is told once by each cursor that would have come to it ([`Kind::Missed`]); the last so
+    /// many records are those of the log that is there.
     pub fn cursor(&self, filter: &Filter) -> Result<Cursor> {
-        Cursor::new(self.source.clone(), self.snapshot.clone(), &self.options, filter)
+        let snapshot = self.present(filter.newest_first || filter.last.is_some())?;
+        Cursor::of_former(self.source.clone(), snapshot, &self.options, filter, self.begins)
     }
 }
 

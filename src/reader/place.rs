@@ -39,10 +39,12 @@ type Holds<'a> = &'a dyn Fn(&Cursor, Known) -> bool;
 impl Cursor {
     /// The segment number `at`; `None` when there is none any more, and the places have changed.
     pub(super) fn open_at(&mut self, at: usize) -> Result<Option<Arc<Segment>>> {
-        match self.snapshot.open(at)? {
-            Found::Segment(segment) => return Ok(Some(segment)),
-            Found::Unborn => self.forget(at),
-            Found::Gone => self.look_anew()?,
+        match self.snapshot.open(at) {
+            Ok(Found::Segment(segment)) => return Ok(Some(segment)),
+            Ok(Found::Unborn) => self.forget(at),
+            Ok(Found::Gone) => self.look_anew()?,
+            Err(error) if self.opens_alternative(at, &error)? => (),
+            Err(error) => return Err(error),
         }
         Ok(None)
     }

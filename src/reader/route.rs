@@ -83,14 +83,15 @@ impl Cursor {
             match next {
                 Next::Read => return Ok(None),
                 Next::Past => {
+                    self.tell_holes_up_to(u64::MAX)?;
                     self.past = true;
                     return Ok(Some(Moved::Again));
                 }
-                Next::Jump(offset, first_id) => self.jump(offset, first_id),
+                Next::Jump(offset, first_id) => self.jump(offset, first_id)?,
                 Next::Row(window, at) => {
                     let row = &window.rows[at];
                     self.announce_rows(at);
-                    self.jump(row.offset, row.first_id);
+                    self.jump(row.offset, row.first_id)?;
                     return match self.load_located(&window, row) {
                         Ok(true) => {
                             if let Some(route) = &mut self.route {
@@ -156,7 +157,16 @@ impl Cursor {
         true
     }
 
-    fn jump(&mut self, offset: u64, first_id: u64) {
+    /// Tells of the holes before this offset, which the index leads over.
+    fn tell_holes_up_to(&mut self, offset: u64) -> Result<(), Bad> {
+        match self.route.as_ref().map(|route| route.map.clone()) {
+            Some(map) if !self.segment().holes().is_empty() => self.tell_holes_before(offset, &map),
+            _ => Ok(()),
+        }
+    }
+
+    fn jump(&mut self, offset: u64, first_id: u64) -> Result<(), Bad> {
+        self.tell_holes_up_to(offset)?;
         let from = (self.scanner.next_offset(), self.expected);
         if let Some(route) = self.route.as_mut().filter(|_| offset != from.0) {
             route.origin.get_or_insert(from);
@@ -164,6 +174,7 @@ impl Cursor {
             self.expected = Some(first_id);
             self.sealed = false;
         }
+        Ok(())
     }
 
     fn next_by_index(&mut self) -> Result<Next, Bad> {
@@ -181,7 +192,12 @@ impl Cursor {
             return Ok(Next::Read);
         };
         if here < part.from {
-            return Ok(Next::Read);
+            // What is lost there is not wanted.
+            let hole = route.map.hole_behind(here).filter(|hole| hole.to == part.from);
+            return Ok(match hole.filter(|_| self.selection.begins_at(part.first_id)) {
+                Some(_) => Next::Jump(part.from, part.first_id),
+                None => Next::Read,
+            });
         }
         if part.first_id > self.selection.last_id() {
             return Ok(Next::Past);
@@ -196,7 +212,12 @@ impl Cursor {
             None => route.rows.insert(segment.rows(part)?).clone(),
         };
         let first_id = self.selection.first_id();
-        let from = rows.rows.partition_point(|row| row.end() <= here || row.next_id() < first_id);
+        let mut from = rows.rows.partition_point(|row| row.end() <= here || row.next_id() < first_id);
+        // Behind everything that is there, the last block still tells whether the log goes on.
+        let tells = |row: &Row| row.end() > here && must_be_seen(&rows, row, &segment);
+        if is_last && from == rows.rows.len() && rows.rows.last().is_some_and(tells) {
+            from -= 1;
+        }
         let skipped = rows.rows[from..]
             .iter()
             .position(|row| self.selection.wants_row(&rows, row) || must_be_seen(&rows, row, &segment));

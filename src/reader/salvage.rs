@@ -4,35 +4,52 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cursor::{Moved, Shown};
+use super::lost_names::LostNames;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
-use crate::format::block::BlockHeader;
+use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
 use crate::format::entries::Progress;
 use crate::format::Malformed;
-use crate::log::{Snapshot, Unreadable};
+use crate::log::{Snapshot, Source};
 use crate::memory::{self, NoMemory};
-use crate::options::{Loss, OnLoss};
+use crate::options::{Loss, LossKind, OnLoss};
 use crate::record::{is_event, Hit};
-use crate::segment::{block_at, last_block, next_block, Bad, Segment};
+use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
 
 /// Whom a salvaging cursor tells of losses.
 pub(super) struct Salvage {
     on_loss: Option<OnLoss>,
+    /// What is lost before this id was not asked for.
+    from_id: u64,
     /// Up to where the current segment says that it was durable, once that was asked.
     durable_end: Option<u64>,
-    /// It was told already that segments are missing at the end.
+    /// It was told already that segments are missing at the end of the current log.
     told_end: bool,
     /// Nothing more can be had of the current segment.
     gave_up: bool,
     /// Segments that were passed over because their records had been there before.
     repeated: Vec<PathBuf>,
+    pub(super) names: LostNames,
 }
 
 impl Salvage {
     pub fn new(on_loss: Option<OnLoss>) -> Self {
-        Salvage { on_loss, durable_end: None, told_end: false, gave_up: false, repeated: vec![] }
+        Salvage {
+            on_loss,
+            from_id: 0,
+            durable_end: None,
+            told_end: false,
+            gave_up: false,
+            repeated: vec![],
+            names: LostNames::default(),
+        }
+    }
+
+    /// Tells nothing of what is lost before this id.
+    pub fn tell_from(&mut self, from_id: u64) {
+        self.from_id = from_id;
     }
 
     /// Takes the segments out that are to be passed over.
@@ -43,20 +60,22 @@ impl Salvage {
     }
 
     /// Tells of files in which there is nothing to salvage.
-    pub fn tell_unreadable(&self, unreadable: &[Unreadable]) {
-        for file in unreadable {
+    pub fn tell_unreadable(&self, snapshot: &Snapshot, source: &Source) -> Result<()> {
+        for file in &snapshot.unreadable {
             if let Some(on_loss) = &self.on_loss {
                 on_loss(&Loss {
+                    kind: LossKind::of_file(file.error.kind()),
                     path: file.path.clone(),
                     offset: 0,
                     bytes: file.bytes,
-                    ids: None,
+                    ids: file.ids,
                     pages: None,
                     reason: file.error.reason().to_owned(),
-                    durable: true,
+                    durable: snapshot.was_durable(source, file)?,
                 });
             }
         }
+        Ok(())
     }
 }
 
@@ -75,14 +94,9 @@ impl Cursor {
             salvage.gave_up = false;
         }
         let segment = self.segment().clone();
-        // Types that were named in a block that is lost may stand in the index still.
-        if !segment.is_compressed_whole() {
-            for named in &segment.indexed()?.names {
-                self.selection.learn_name(named.clone());
-            }
-        }
+        self.begin_naming()?;
         if segment.is_rescued {
-            self.lose((0, segment.start), None, &Malformed::inconsistent("the beginning of the segment is damaged"))?;
+            self.lose((0, segment.start), None, &Malformed::Beginning)?;
         }
         Ok(())
     }
@@ -103,7 +117,7 @@ impl Cursor {
         match self.scanner.header() {
             Ok(header) => self.salvage_block(&header, bad),
             Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => Err(error),
-            Err(_) => self.salvage_bytes(offset, bad),
+            Err(_) => self.salvage_bytes(offset, None, bad),
         }
     }
 
@@ -116,7 +130,7 @@ impl Cursor {
         };
         let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
         let place = (self.scanner.offset(), header.block_len());
-        self.lose(place, ids, &Malformed::inconsistent(error.reason()))?;
+        self.lose(place, ids, &Malformed::TooLarge(error.reason().to_owned()))?;
         self.scanner.skip(&header);
         self.sealed = false;
         self.expected = Some(header.next_id());
@@ -137,9 +151,6 @@ impl Cursor {
             }
             return Ok(Moved::Again);
         }
-        if self.segment().is_compressed_whole() && !matches!(bad, Bad::Malformed(_)) {
-            return self.give_up(offset, bad);
-        }
         match self.scanner.check_whole(header) {
             Err(Bad::Io(error)) => return Err(error),
             Err(_) => return self.salvage_cut(header, bad),
@@ -148,29 +159,86 @@ impl Cursor {
         if self.is_being_written(header.block_len())? {
             return self.leave_segment(1, bad.tell().1);
         }
-        let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
-        self.lose((offset, header.block_len()), ids, &bad.into_malformed())?;
+        // What is behind may be the block itself, whose header was put there twice.
+        if let Some(moved) = self.moved_behind(header, self.scanner.written_offset())? {
+            let next_id = moved.header.first_id.max(header.first_id);
+            let ids = (next_id > header.first_id).then(|| (header.first_id, next_id - 1));
+            let reason = self.tell_moved(&moved);
+            self.lose((offset, moved.offset - offset), ids, &reason)?;
+            self.scanner.jump_moved(&moved);
+            self.expected = Some(next_id);
+            return Ok(Moved::Again);
+        }
+        let next_id = self.next_id_behind(header)?;
+        let ids = (next_id > header.first_id).then(|| (header.first_id, next_id - 1));
+        let reason = match header.kind {
+            BlockKind::Index => Malformed::Index(bad.tell().1),
+            _ => bad.into_malformed(),
+        };
+        self.lose((offset, header.block_len()), ids, &reason)?;
         self.scanner.skip(header);
-        self.expected = Some(header.next_id());
+        self.expected = Some(next_id);
         Ok(Moved::Again)
+    }
+
+    /// The id of the record behind the block with this header, which is lost: as the next block says, where the two disagree.
+    fn next_id_behind(&self, header: &BlockHeader) -> Result<u64> {
+        let behind = moved_at(self.segment(), self.scanner.offset() + header.block_len(), self.scanner.shift())?;
+        let behind = behind.filter(|next| !matches!(next.kind, BlockKind::Skippable(_)));
+        Ok(behind.map_or(header.next_id(), |next| next.first_id.max(header.first_id)))
+    }
+
+    /// The next block, when none is where the damaged block with this header ends, because bytes are missing or too many before
+    /// it; it was written at `written` or behind.
+    fn moved_behind(&self, header: &BlockHeader, written: u64) -> Result<Option<MovedBlock>> {
+        let (offset, shift) = (self.scanner.offset(), self.scanner.shift());
+        let end = offset + header.block_len();
+        if self.segment().translated.is_some() || moved_at(self.segment(), end, shift)?.is_some() {
+            return Ok(None);
+        }
+        let moved = next_moved(self.segment(), offset + HEADER as u64, shift, written)?;
+        Ok(moved.filter(|moved| moved.shift != shift))
+    }
+
+    /// As [`Self::moved_behind`], when the bytes are missing from this block, or were put into it.
+    fn moved_within(&self, header: &BlockHeader) -> Result<Option<MovedBlock>> {
+        let end = self.scanner.offset() + header.block_len();
+        let written_end = end.wrapping_add_signed(-self.scanner.shift());
+        let moved = self.moved_behind(header, written_end)?;
+        Ok(moved.filter(|moved| moved.written_at() == written_end || moved.offset < end))
+    }
+
+    /// What has become of the bytes between the scanner's place and this block.
+    fn tell_moved(&self, moved: &MovedBlock) -> Malformed {
+        let by = moved.shift - self.scanner.shift();
+        Malformed::Shifted(match (by, by.unsigned_abs()) {
+            (-1, _) => "1 byte of the file is missing here".to_owned(),
+            (1, _) => "1 byte too many of the file is here".to_owned(),
+            (1.., bytes) => format!("{bytes} bytes too many of the file are here"),
+            (_, bytes) => format!("{bytes} bytes of the file are missing here"),
+        })
     }
 
     /// The file ends within the block, or is said to: records whose pages are all there can be saved.
     fn salvage_cut(&mut self, header: &BlockHeader, bad: Bad) -> Result<Moved> {
         let offset = self.scanner.offset();
-        let followed = next_block(self.segment(), offset + 1)?.is_some();
+        let moved = self.moved_within(header)?;
+        let followed = moved.is_none() && next_block(self.segment(), offset + 1)?.is_some();
         if followed || self.scanner.load_entries(header).is_err() {
-            return self.salvage_bytes(offset, bad);
+            return self.salvage_bytes(offset, Some(header), bad);
         }
-        if self.is_being_written(0)? || self.look_again() {
+        if moved.is_none() && (self.is_being_written(0)? || self.look_again()) {
             return self.leave_segment(1, bad.tell().1);
         }
         let (hits, len) = match self.salvage_hits(header) {
             Ok(saved) => saved,
             Err(Bad::Io(error)) => return Err(error),
-            Err(_) => return self.salvage_bytes(offset, bad),
+            Err(_) => return self.salvage_bytes(offset, Some(header), bad),
         };
-        self.scanner.stand_at(len);
+        match moved {
+            Some(_) => self.scanner.skip(header),
+            None => self.scanner.stand_at(len),
+        }
         self.expected = Some(header.next_id());
         self.sealed = false;
         if hits.is_empty() {
@@ -187,17 +255,20 @@ impl Cursor {
         Ok((hits, len))
     }
 
-    /// There is no block at `offset`: goes on at the next one.
-    fn salvage_bytes(&mut self, offset: u64, bad: Bad) -> Result<Moved> {
-        if self.segment().is_compressed_whole() {
-            return self.give_up(offset, bad);
-        }
+    /// There is no block at `offset`, or one that cannot be read and has this header: goes on at the next one.
+    fn salvage_bytes(&mut self, offset: u64, header: Option<&BlockHeader>, bad: Bad) -> Result<Moved> {
         let expected = self.expected.unwrap_or(self.segment().header.first_id);
         let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
-        if let Some(next) = next_block(self.segment(), offset + 1)? {
-            let first_id = block_at(self.segment(), next)?.map_or(expected, |header| header.first_id);
-            self.lose((offset, next - offset), lost(first_id), &bad.into_malformed())?;
-            self.scanner.jump(next);
+        let (from, shift) = (self.scanner.head_end(), self.scanner.shift());
+        if let Some(next) = next_moved(self.segment(), from, shift, self.scanner.written_offset())? {
+            let first_id = next.header.first_id;
+            let reason = match next.shift == shift {
+                true => bad.into_malformed(),
+                false => self.tell_moved(&next),
+            };
+            let place = (offset.min(next.offset), next.offset.saturating_sub(offset));
+            self.lose(place, lost(first_id), &reason)?;
+            self.scanner.jump_moved(&next);
             self.expected = Some(first_id.max(expected));
             return Ok(Moved::Again);
         }
@@ -208,29 +279,17 @@ impl Cursor {
             Ok(left) => left,
             Err(bad) => return Err(Error::corrupt(bad.tell().1)),
         };
-        let first_id = self.next_first_id().unwrap_or(expected);
+        let told = header.filter(|header| !matches!(header.kind, BlockKind::Skippable(_))).map(BlockHeader::next_id);
+        let first_id = self.next_first_id().or(told).unwrap_or(expected);
         self.lose((offset, left), lost(first_id), &bad.into_malformed())?;
         self.scanner.stand_at(offset + left);
+        if let (true, Some(salvage)) = (self.scanner.segment().is_compressed_whole(), &mut self.salvage) {
+            // That it is broken is told once.
+            salvage.gave_up = true;
+        }
         self.expected = Some(first_id.max(expected));
         self.sealed = false;
         Ok(Moved::Again)
-    }
-
-    /// A gzip or zstd file cannot be read behind the place where it is broken.
-    fn give_up(&mut self, offset: u64, bad: Bad) -> Result<Moved> {
-        let expected = self.expected.unwrap_or(self.segment().header.first_id);
-        let first_id = self.next_first_id().unwrap_or(expected);
-        let reason = match bad {
-            Bad::Io(error) => Malformed::inconsistent(error.reason()),
-            other => other.into_malformed(),
-        };
-        self.lose((offset, 0), (first_id > expected).then(|| (expected, first_id - 1)), &reason)?;
-        self.expected = Some(first_id.max(expected));
-        self.sealed = false;
-        if let Some(salvage) = &mut self.salvage {
-            salvage.gave_up = true;
-        }
-        self.leave_segment(0, String::new())
     }
 
     /// Id of the first record of the segment behind this one in its log.
@@ -283,41 +342,94 @@ impl Cursor {
         Ok(Moved::Again)
     }
 
+    /// Another log begins, whose end is judged by itself.
+    pub(super) fn salvage_another_log(&mut self) {
+        if let Some(salvage) = &mut self.salvage {
+            salvage.told_end = false;
+        }
+    }
+
     /// The log went on in a segment that is not there.
     pub(super) fn salvage_end(&mut self, reason: &str) -> Result<()> {
         let Some(salvage) = &mut self.salvage else { return Ok(()) };
         if std::mem::replace(&mut salvage.told_end, true) {
             return Ok(());
         }
-        self.lose((self.scanner.next_offset(), 0), None, &Malformed::inconsistent(reason))
+        // One that was compressed knows which its last record was, and the lock file what closed segments held.
+        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        let original =
+            self.segment().header.original.as_ref().filter(|_| !self.sealed).map(|original| original.last_id);
+        let original = original.filter(|&last_id| self.acknowledged.is_none_or(|id| id <= last_id));
+        let proven = self.snapshot.last_id_proven(&self.source, self.at);
+        let ids = original.max(proven).filter(|&last_id| expected <= last_id).map(|last_id| (expected, last_id));
+        let place = (self.scanner.next_offset(), 0);
+        self.lose(place, ids, &Malformed::Missing(reason.to_owned()))?;
+        match self.snapshot.unclosed_behind(&self.source, self.at).filter(|_| ids.is_some()) {
+            Some(number) => {
+                let more =
+                    format!("segment number {number}, which is not here, held records too: nobody knows how many");
+                self.lose(place, None, &Malformed::Missing(more))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Reads the payload of a block whose entries are loaded, keeps the hits that touch no damaged page, and tells of
     /// all records that touch one.
     pub(super) fn load_what_is_good(&mut self, header: &BlockHeader, hits: Vec<Hit>) -> Result<Vec<Hit>, Bad> {
-        let bad = self.scanner.load_damaged(header)?;
+        let mut bad = self.scanner.load_damaged(header)?;
         let is_doubted = self.suspect == Some(self.scanner.offset());
         if let Some(&page) = bad.first().filter(|_| self.segment().file.is_far() && !is_doubted) {
             // It may be good there: once, it is fetched again.
             return Err(Bad::Malformed(Malformed::Page { page }));
         }
+        let is_new_hole = !bad.is_empty() && self.looks_for_holes().map_err(Bad::Io)?;
+        if let Some(&page) = bad.first().filter(|_| is_new_hole) {
+            // The block may be within a hole, which is passed over as a whole: it is looked at once more.
+            self.suspect = None;
+            return Err(Bad::Malformed(Malformed::Page { page }));
+        }
+        let moved = if bad.is_empty() { None } else { self.moved_within(header).map_err(Bad::Io)? };
+        if let Some(moved) = &moved {
+            self.scanner.go_on_at(moved.clone());
+            bad = self.scanner.load_damaged(header)?;
+        }
+        if let (Some(&page), None) = (bad.first(), &moved) {
+            // All of it may be behind, and only its header is here twice.
+            let written = self.scanner.written_offset();
+            let behind = self.moved_behind(header, written).map_err(Bad::Io)?;
+            if behind.is_some_and(|moved| moved.written_at() == written) {
+                return Err(Bad::Malformed(Malformed::Page { page }));
+            }
+        }
+        let by = moved.as_ref().map_or(0, |moved| moved.shift - self.scanner.shift());
+        let because = moved.as_ref().map(|moved| self.tell_moved(moved));
         let all = (header.first_id, header.next_id().saturating_sub(1));
         let payload = self.scanner.offset() + header.head_len() as u64;
-        if header.codec != 0 {
+        if header.codec != 0 && (because.is_none() || !bad.is_empty()) {
             let reason = match bad.first() {
                 Some(&page) => Malformed::Page { page },
-                None => match self.scanner.load_payload(header) {
+                None => match self.scanner.decompress_loaded(header) {
                     Ok(()) => return Ok(hits),
                     Err(Bad::Malformed(reason)) => reason,
                     Err(other) => return Err(other),
                 },
             };
+            let reason = because.unwrap_or(reason);
             let pages = bad.first().map(|&page| (page as u64, bad.len() as u64));
             let ids = (header.count > 0).then_some(all);
-            let place = (payload, u64::from(header.payload_stored));
+            let place = (payload, u64::from(header.payload_stored).saturating_add_signed(by));
             let segment = self.segment().clone();
             self.lose_in(&segment, place, ids, pages, &reason).map_err(Bad::Io)?;
             return Ok(vec![]);
+        }
+        if let (Some(reason), true) = (&because, bad.is_empty()) {
+            let place = (payload + u64::from(header.payload_stored), by.max(0) as u64);
+            let segment = self.segment().clone();
+            self.lose_in(&segment, place, None, None, reason).map_err(Bad::Io)?;
+            if header.codec != 0 {
+                self.scanner.decompress_loaded(header)?;
+            }
         }
         if bad.is_empty() {
             return Ok(hits);
@@ -327,14 +439,16 @@ impl Cursor {
             let to = u64::from(header.payload_stored).min(((run.last_page + 1) * PAGE) as u64);
             let pages = Some((run.pages.0 as u64, run.pages.1 as u64));
             let segment = self.segment().clone();
-            let reason = Malformed::Page { page: run.pages.0 };
-            self.lose_in(&segment, (payload + from, to - from), Some(run.ids), pages, &reason).map_err(Bad::Io)?;
+            let reason = because.clone().unwrap_or(Malformed::Page { page: run.pages.0 });
+            let place = (payload + from, (to - from).saturating_add_signed(by));
+            self.lose_in(&segment, place, Some(run.ids), pages, &reason).map_err(Bad::Io)?;
         }
         for (first, count) in self.pages_of_events(header, &bad)? {
             let (from, to) = ((first * PAGE) as u64, ((first + count) * PAGE) as u64);
-            let place = (payload + from, u64::from(header.payload_stored).min(to) - from);
+            let len = u64::from(header.payload_stored).min(to) - from;
+            let place = (payload + from, len.saturating_add_signed(by));
             let segment = self.segment().clone();
-            let reason = Malformed::Page { page: first };
+            let reason = because.clone().unwrap_or(Malformed::Page { page: first });
             let pages = Some((first as u64, count as u64));
             self.lose_in(&segment, place, None, pages, &reason).map_err(Bad::Io)?;
         }
@@ -399,9 +513,21 @@ impl Cursor {
         Ok(runs)
     }
 
-    fn lose(&mut self, place: (u64, u64), ids: Option<(u64, u64)>, reason: &Malformed) -> Result<()> {
+    pub(super) fn lose(&mut self, place: (u64, u64), ids: Option<(u64, u64)>, reason: &Malformed) -> Result<()> {
         let segment = self.segment().clone();
         self.lose_in(&segment, place, ids, None, reason)
+    }
+
+    /// Up to where the segment was durable, as it says itself or others prove, as an offset of the file as it was written.
+    fn durable_end(&self, segment: &Segment) -> Result<u64> {
+        if let Some(known) = self.salvage.as_ref().and_then(|salvage| salvage.durable_end) {
+            return Ok(known);
+        }
+        let by_others = match segment.path == self.segment().path {
+            true => self.snapshot.durable_end_by_others(&self.source, self.at)?,
+            false => 0,
+        };
+        Ok(durable_end(segment)?.max(by_others))
     }
 
     fn lose_in(
@@ -412,23 +538,43 @@ impl Cursor {
         pages: Option<(u64, u64)>,
         reason: &Malformed,
     ) -> Result<()> {
+        if segment.path == self.segment().path {
+            self.look_for_names()?;
+        }
+        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        if self.salvage.as_ref().is_none_or(|salvage| ids.map_or(expected, |(_, last)| last) < salvage.from_id) {
+            return Ok(());
+        }
+        let durable_end = self.durable_end(segment)?;
         let Some(salvage) = &mut self.salvage else { return Ok(()) };
-        let durable_end = match salvage.durable_end {
-            Some(durable_end) => durable_end,
-            None => last_block(segment)?.map_or(0, |(_, header)| header.durable_end),
-        };
         salvage.durable_end = Some(durable_end);
         let Some(on_loss) = salvage.on_loss.clone() else { return Ok(()) };
+        let written = offset.saturating_add_signed(-self.scanner.shift());
+        let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.told_offset(offset), bytes);
+        let kind = match LossKind::of(reason) {
+            LossKind::Damage if is_torn => LossKind::TornTail,
+            kind => kind,
+        };
         on_loss(&Loss {
+            kind,
             path: segment.path.clone(),
             offset: segment.told_offset(offset),
             bytes,
             ids,
             pages,
             reason: reason.to_string(),
-            durable: offset < durable_end,
+            durable: written < durable_end,
         });
         Ok(())
+    }
+
+    /// Whether these are the last bytes of the log that is read.
+    fn is_at_the_end(&self, segment: &Segment, offset: u64, bytes: u64) -> bool {
+        let next = self.snapshot.slots.get(self.at + 1);
+        bytes > 0
+            && segment.path == self.segment().path
+            && next.is_none_or(|next| next.log.id != segment.header.log_id)
+            && segment.file_len().is_some_and(|len| offset + bytes >= len)
     }
 }
 

@@ -13,9 +13,10 @@ pub enum TailState {
     /// A writer has the log open: more may come.
     Live,
     /// No writer has it open and it was never closed. It ends with a whole block; whether more was appended once
-    /// cannot be told.
+    /// cannot be told. A strict reader fails there, and its tail says this.
     Unclosed,
-    /// No writer has it open, and what follows the last whole block is the torn tail that a crash left.
+    /// No writer has it open, and what follows the last whole block is the torn tail that a crash left. A strict reader
+    /// fails there, and its tail says this.
     Torn,
     /// The cursor stopped at damage.
     Corrupt,

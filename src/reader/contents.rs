@@ -1,0 +1,598 @@
+//! What a log holds: records, types, bytes, times and ids.
+//!
+//! Where the index of a segment is whole, its rows tell what each block holds: the block's header is compared with the
+//! row, and its entries are read only where the row does not tell how many bytes each type has. What no row covers is
+//! walked by its headers and entries. A log in which anything is not as it should be is read by a cursor, which says
+//! what is wrong as it says it to everybody else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{facts, Cursor, Reader, SegmentFacts, Tail, TailState};
+use crate::error::{Error, Kind, Result};
+use crate::format::block::{BlockHeader, BlockKind, HEADER};
+use crate::format::codec::Codec;
+use crate::format::entries::{Entry, Progress};
+use crate::format::index::{Row, Window};
+use crate::format::Malformed;
+use crate::log::chain_break;
+use crate::options::{Filter, ReaderMode};
+use crate::record::{event, id_after_loss, is_event, Metadata, NamedType, Record};
+use crate::segment::{lacks_trailer, Bad, Scanner, Segment};
+
+/// What a log holds, events left out.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Each segment, in the order of writing.
+    pub segments: Vec<SegmentContents>,
+    /// The most frequent type first.
+    pub types: Vec<TypeContents>,
+    /// Records that can be read.
+    pub records: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+    /// Ids of the first and the last of them.
+    pub ids: Option<(u64, u64)>,
+    /// Smallest and greatest time of a record, in nanoseconds since the Unix epoch.
+    pub times: Option<(i64, i64)>,
+    /// Where the log ends, or where reading stopped.
+    pub tail: Tail,
+    /// The damage at which reading stopped; what is behind it is not counted.
+    pub damage: Option<Error>,
+}
+
+/// What a segment holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentContents {
+    /// What it says about itself.
+    pub facts: SegmentFacts,
+    /// Records in it, events left out.
+    pub records: u64,
+    /// Whether its writer closed it; `None` when that cannot be told, as of a file that is compressed as a whole.
+    pub closed: Option<bool>,
+}
+
+/// What a log holds of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeContents {
+    /// The type's number; of a named type, the one it has in the first segment that holds it.
+    pub type_id: u32,
+    /// The name it was given for, if it was.
+    pub name: Option<String>,
+    /// Records of this type.
+    pub records: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+}
+
+impl Reader {
+    /// What the log holds, as a cursor with [`Filter::headers_only`] shows it, but from the index where that is whole.
+    /// `told` hears how much is done, of how much.
+    ///
+    /// # Errors
+    /// What opening and reading fail with. Damage is no error: [`Contents::damage`] has it.
+    pub fn contents(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
+        match self.contents_by_index(told)? {
+            Some(contents) => Ok(contents),
+            None => self.contents_by_reading(told),
+        }
+    }
+
+    /// `None` when something is not as it should be.
+    fn contents_by_index(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Option<Contents>> {
+        let slots = &self.snapshot.slots;
+        // A cursor reports what there is to report of files.
+        let is_clean = self.snapshot.unreadable.is_empty() && self.snapshot.remarks.is_empty();
+        if self.options.mode != ReaderMode::Prefix || !is_clean || slots.is_empty() {
+            return Ok(None);
+        }
+        let mut counting = Counting::default();
+        let mut before: Option<Passed> = None;
+        for at in 0..slots.len() {
+            let segment = match self.snapshot.segment(at) {
+                Ok(segment) if segment.translated.is_none() && !segment.is_unborn => segment,
+                Ok(_) => return Ok(None),
+                Err(error) if matches!(error.kind(), Kind::Io | Kind::NoMemory | Kind::Mismatch) => return Err(error),
+                Err(_) => return Ok(None),
+            };
+            if let Some(before) = &before {
+                if before.is_broken_off(&segment)? || self.ends_early(at - 1, before, &segment)? {
+                    return Ok(None);
+                }
+            }
+            let is_last = at + 1 == slots.len();
+            let done = match counting
+                .pass(&segment, is_last, &mut |share| told(per_mille(at, share), per_mille(slots.len(), 0.0)))
+            {
+                Ok(passed) => passed,
+                Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
+                Err(_) => return Ok(None),
+            };
+            segment.forget_rows();
+            if is_last {
+                let mut cursor = self.cursor(&headers())?;
+                cursor.go_behind(at, &segment, &done)?;
+                counting.read_on(&mut cursor, Some(segment), &mut |_| ())?;
+                return Ok(Some(counting.finish(&cursor)));
+            }
+            counting.end_segment(&segment, Some(done.sealed));
+            before = Some(done);
+        }
+        Ok(None)
+    }
+
+    /// Whether something is missing behind segment number `at`, of which all was passed, where `next` is of another log.
+    fn ends_early(&self, at: usize, passed: &Passed, next: &Segment) -> Result<bool> {
+        let segment = &passed.segment;
+        if segment.header.log_id == next.header.log_id || segment.is_live() {
+            return Ok(false);
+        }
+        let gone = || self.snapshot.missing_behind(&self.source, at, passed.successor.as_deref());
+        Ok(lacks_trailer(segment, passed.end)? || gone().is_some())
+    }
+
+    fn contents_by_reading(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
+        let mut cursor = self.cursor(&headers())?;
+        let mut counting = Counting::default();
+        let of = per_mille(self.snapshot.slots.len(), 0.0);
+        counting.read_on(&mut cursor, None, &mut |cursor| {
+            let len = cursor.segment().file_len().unwrap_or(0).max(1);
+            let share = cursor.offset() as f64 / len as f64;
+            told(per_mille(cursor.at, share).min(of), of);
+        })?;
+        let mut contents = counting.finish(&cursor);
+        contents.segments = self.all_segments(contents.segments);
+        Ok(contents)
+    }
+
+    /// Those of which something was read, and the others that are here, in the order of writing.
+    fn all_segments(&self, read: Vec<SegmentContents>) -> Vec<SegmentContents> {
+        let mut read: HashMap<_, _> = read.into_iter().map(|one| (one.facts.path.clone(), one)).collect();
+        let here: Vec<_> = self.snapshot.segments().filter_map(|segment| segment.ok()).collect::<Vec<_>>();
+        let mut all = Vec::with_capacity(here.len());
+        for segment in here {
+            let closed = || segment.ends_with_trailer().ok().flatten();
+            all.push(read.remove(&segment.path).unwrap_or_else(|| SegmentContents {
+                facts: facts(&segment),
+                records: 0,
+                closed: closed(),
+            }));
+        }
+        // Those that were begun meanwhile.
+        let mut later: Vec<_> = read.into_values().collect();
+        later.sort_by(|a, b| (&a.facts.log_id, a.facts.sequence).cmp(&(&b.facts.log_id, b.facts.sequence)));
+        all.extend(later);
+        all
+    }
+}
+
+/// So much of the segment number `at`, and all of those before it.
+fn per_mille(at: usize, share: f64) -> u64 {
+    1000 * at as u64 + (1000.0 * share.clamp(0.0, 1.0)) as u64
+}
+
+/// Events are asked for, so that segments without a record are seen too.
+fn headers() -> Filter {
+    Filter { headers_only: true, events: true, ..Filter::default() }
+}
+
+impl Cursor {
+    /// The file that is being read.
+    pub fn path(&self) -> &Path {
+        &self.segment().path
+    }
+
+    /// Offset in it behind the block that was shown last.
+    pub fn offset(&self) -> u64 {
+        self.segment().told_offset(self.scanner.next_offset())
+    }
+
+    /// What the segment that is being read says about itself.
+    pub fn segment_facts(&self) -> SegmentFacts {
+        facts(self.segment())
+    }
+
+    /// Goes behind what was passed of the segment number `at`, as if all of it had been shown.
+    fn go_behind(&mut self, at: usize, segment: &Arc<Segment>, passed: &Passed) -> Result<()> {
+        self.begin_segment(at, segment)?;
+        self.scanner.jump(passed.end);
+        self.expected = Some(passed.next_id);
+        self.acknowledged = passed.acknowledged;
+        self.successor.clone_from(&passed.successor);
+        Ok(())
+    }
+}
+
+/// How far a segment was passed.
+struct Passed {
+    segment: Arc<Segment>,
+    /// Offset behind the last block, and the id that comes next.
+    end: u64,
+    next_id: u64,
+    /// As in a cursor.
+    acknowledged: Option<u64>,
+    successor: Option<String>,
+    /// The last block was a TRAILER.
+    sealed: bool,
+}
+
+impl Passed {
+    /// Whether something is missing between this segment, of which all was passed, and the next.
+    fn is_broken_off(&self, next: &Segment) -> Result<bool> {
+        let is_of_this = self.segment.header.log_id == next.header.log_id;
+        Ok(is_of_this && chain_break(&self.segment, self.end, self.next_id, next)?.is_some())
+    }
+
+    /// Compares the ids of the next block with those that should come.
+    fn go_on(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let told = header.first_id > self.next_id && self.acknowledged == Some(header.first_id);
+        if header.first_id != self.next_id && !told {
+            return Err(wrong("a block's ids are not those that should come"));
+        }
+        self.next_id = header.next_id();
+        Ok(())
+    }
+
+    fn learn(&mut self, type_id: u32, facts: Metadata<'_>) {
+        match type_id {
+            event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
+            event::OPENED => self.successor = None,
+            event::RECOVERED => self.acknowledged = id_after_loss(facts),
+            _ => (),
+        }
+    }
+}
+
+fn wrong(reason: &'static str) -> Bad {
+    Bad::Malformed(Malformed::inconsistent(reason))
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    records: u64,
+    bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, other: Sum) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Counts of types by number. Few types take turns in a block: most are found in the slot that their number points to.
+struct ByNumber {
+    slots: Vec<(u32, Sum)>,
+    rest: HashMap<u32, Sum>,
+}
+
+const SLOTS: usize = 64;
+
+impl Default for ByNumber {
+    fn default() -> Self {
+        ByNumber { slots: vec![(0, Sum::default()); SLOTS], rest: HashMap::new() }
+    }
+}
+
+impl ByNumber {
+    #[inline]
+    fn add(&mut self, type_id: u32, sum: Sum) {
+        let slot = &mut self.slots[(type_id.wrapping_mul(0x9E37_79B9) >> 26) as usize];
+        if slot.0 != type_id {
+            let (before, counted) = std::mem::replace(slot, (type_id, Sum::default()));
+            if counted.records > 0 {
+                self.rest.entry(before).or_default().add(counted);
+            }
+        }
+        slot.1.add(sum);
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = (u32, Sum)> {
+        for (type_id, sum) in &mut self.slots {
+            let sum = std::mem::take(sum);
+            if sum.records > 0 {
+                self.rest.entry(*type_id).or_default().add(sum);
+            }
+        }
+        std::mem::take(&mut self.rest).into_iter()
+    }
+}
+
+/// What was counted so far.
+#[derive(Default)]
+struct Counting {
+    contents: Contents,
+    /// Of the segment that is being passed.
+    types_here: ByNumber,
+    names_here: HashMap<u32, String>,
+    records_here: u64,
+    /// A name is the same type in every segment, a number without a name too.
+    types: BTreeMap<(Option<String>, u32), (u32, Sum)>,
+}
+
+impl Counting {
+    /// Counts what the segment holds; of the last one only what its index covers.
+    fn pass(&mut self, segment: &Arc<Segment>, is_last: bool, told: &mut dyn FnMut(f64)) -> Result<Passed, Bad> {
+        let map = segment.indexed().map_err(Bad::Io)?;
+        self.names_here.extend(map.names.iter().map(|named| (named.number, named.name.clone())));
+        let (start, first_id) = (segment.start, segment.header.first_id);
+        let mut passed = Passed {
+            segment: segment.clone(),
+            end: start,
+            next_id: first_id,
+            acknowledged: None,
+            successor: None,
+            sealed: false,
+        };
+        let mut scanner = Scanner::new(segment.clone(), start);
+        if map.is_contiguous(start) {
+            let end = map.end().unwrap_or(start).max(1);
+            for part in &map.parts {
+                let window = segment.rows(part)?;
+                announce(segment, &window);
+                for row in &window.rows {
+                    scanner.jump(row.offset);
+                    let header = scanner.header()?;
+                    if (header.kind, header.block_len(), header.first_id, header.count)
+                        != (BlockKind::Records, row.len, row.first_id, row.count)
+                    {
+                        return Err(wrong("the index tells of other blocks than there are"));
+                    }
+                    passed.go_on(&header)?;
+                    if !self.add_row(&window, row, &header) {
+                        self.add_block(&mut scanner, &header, &mut passed)?;
+                    }
+                    scanner.skip(&header);
+                }
+                if passed.next_id != part.next_id {
+                    return Err(wrong("the index tells of other records than there are"));
+                }
+                passed.end = part.to;
+                told(part.to as f64 / end as f64);
+            }
+        }
+        match is_last {
+            true => Ok(passed),
+            false => self.pass_the_rest(scanner, passed),
+        }
+    }
+
+    /// Counts what is behind the index, to the end of the file.
+    fn pass_the_rest(&mut self, mut scanner: Scanner, mut passed: Passed) -> Result<Passed, Bad> {
+        scanner.jump(passed.end);
+        loop {
+            let header = match scanner.header() {
+                Err(Bad::End { left: 0 }) => return Ok(passed),
+                header => header?,
+            };
+            passed.sealed = header.kind == BlockKind::Trailer;
+            match header.kind {
+                BlockKind::Skippable(_) => (),
+                _ => passed.go_on(&header)?,
+            }
+            match header.kind {
+                BlockKind::Records => self.add_block(&mut scanner, &header, &mut passed)?,
+                BlockKind::Trailer => {
+                    scanner.load_entries(&header)?;
+                    passed.segment.check_trailer(&header, scanner.entries())?;
+                }
+                BlockKind::Index | BlockKind::Skippable(_) => (),
+            }
+            scanner.check_whole(&header)?;
+            scanner.skip(&header);
+            passed.end = scanner.next_offset();
+        }
+    }
+
+    /// Counts a block by its row; false when that does not tell everything.
+    fn add_row(&mut self, window: &Window, row: &Row, header: &BlockHeader) -> bool {
+        let Some(types) = window.types_of(row).filter(|_| !tells_more(row, header)) else { return false };
+        let mut left = Sum { records: u64::from(header.count), bytes: u64::from(header.payload_len) };
+        let mut rest = None;
+        for counted in types {
+            let records = u64::from(counted.count);
+            let located = window.located_of(counted);
+            let bytes = located.map(|all| all.iter().map(|one| u64::from(one.standing.payload_len)).sum::<u64>());
+            match bytes {
+                Some(bytes) if bytes <= left.bytes && records <= left.records => {
+                    left = Sum { records: left.records - records, bytes: left.bytes - bytes };
+                }
+                // What is left of the bytes is that of the only type whose bytes are not known.
+                None if rest.is_none() => rest = Some(counted),
+                _ => return false,
+            }
+        }
+        if rest.map_or(left.records + left.bytes > 0, |rest| u64::from(rest.count) != left.records) {
+            return false;
+        }
+        for counted in types {
+            let located = window.located_of(counted);
+            let bytes = located.map(|all| all.iter().map(|one| u64::from(one.standing.payload_len)).sum::<u64>());
+            let sum = Sum { records: u64::from(counted.count), bytes: bytes.unwrap_or(left.bytes) };
+            self.types_here.add(counted.type_id, sum);
+        }
+        self.add_records(
+            (header.first_id, header.next_id()),
+            (header.min_time, header.max_time),
+            Sum { records: u64::from(header.count), bytes: u64::from(header.payload_len) },
+        );
+        true
+    }
+
+    /// Counts a block by its entries.
+    fn add_block(&mut self, scanner: &mut Scanner, header: &BlockHeader, passed: &mut Passed) -> Result<(), Bad> {
+        scanner.load_entries(header)?;
+        let mut progress = Progress::new(header.min_time);
+        let (mut all, mut events, mut run) = (Sum::default(), Sum::default(), (0, Sum::default()));
+        let mut times = NO_TIMES;
+        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
+            let one = Sum { records: 1, bytes: u64::from(entry.payload_len) };
+            if is_event(entry.type_id) {
+                events.add(one);
+                self.learn(&entry, passed);
+                continue;
+            }
+            times = (times.0.min(entry.time), times.1.max(entry.time));
+            all.add(one);
+            if entry.type_id != run.0 {
+                let (type_id, sum) = std::mem::replace(&mut run, (entry.type_id, Sum::default()));
+                self.types_here.add(type_id, sum);
+            }
+            run.1.add(one);
+        }
+        self.types_here.add(run.0, run.1);
+        if (all.records, all.bytes + events.bytes) != (u64::from(header.count), u64::from(header.payload_len)) {
+            return Err(wrong("a block's entries are others than its header says"));
+        }
+        if all.records > 0 {
+            self.add_records((header.first_id, header.next_id()), times, all);
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, entry: &Entry<'_>, passed: &mut Passed) {
+        let facts = Metadata::from_bytes(entry.metadata);
+        if entry.type_id == event::TYPE {
+            let named = NamedType::from_event(facts);
+            self.names_here.extend(named.map(|named| (named.number, named.name)));
+        }
+        passed.learn(entry.type_id, facts);
+    }
+
+    /// Adds records with these ids (the second is the one behind), of these times.
+    fn add_records(&mut self, ids: (u64, u64), times: (i64, i64), sum: Sum) {
+        let all = &mut self.contents;
+        all.records += sum.records;
+        all.payload_bytes += sum.bytes;
+        self.records_here += sum.records;
+        all.ids = Some((all.ids.map_or(ids.0, |(first, _)| first), ids.1 - 1));
+        all.times = Some(all.times.map_or(times, |(from, to)| (from.min(times.0), to.max(times.1))));
+    }
+
+    /// Counts what the cursor shows from where it is; `here` is the segment that was begun to be counted, if one was.
+    fn read_on(
+        &mut self,
+        cursor: &mut Cursor,
+        mut here: Option<Arc<Segment>>,
+        told: &mut dyn FnMut(&Cursor),
+    ) -> Result<()> {
+        let mut batch = Batch::default();
+        let mut looked_again = false;
+        loop {
+            match cursor.next_batch(usize::MAX, |record| batch.add(record)) {
+                Ok(0) => {
+                    // A writer may have closed the log between a look at the bytes and one at the lock.
+                    let is_open = matches!(cursor.tail.state, TailState::Torn | TailState::Unclosed);
+                    if !is_open || std::mem::replace(&mut looked_again, true) {
+                        break;
+                    }
+                    continue;
+                }
+                Ok(_) => looked_again = false,
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => {
+                    self.contents.damage = Some(error);
+                    break;
+                }
+                // What was removed meanwhile is not there.
+                Err(error) if error.kind() == Kind::Missed => continue,
+                Err(error) => return Err(error),
+            }
+            let segment = cursor.segment();
+            if let Some(ended) = here.replace(segment.clone()).filter(|ended| ended.path != segment.path) {
+                self.end_segment(&ended, ended.ends_with_trailer().ok().flatten());
+            }
+            self.add_batch(&mut batch, cursor);
+            told(cursor);
+        }
+        let last = here.unwrap_or_else(|| cursor.segment().clone());
+        self.end_segment(&last, last.ends_with_trailer().ok().flatten());
+        Ok(())
+    }
+
+    fn add_batch(&mut self, batch: &mut Batch, cursor: &Cursor) {
+        for (type_id, sum) in batch.types.drain() {
+            if !self.names_here.contains_key(&type_id) {
+                self.names_here.extend(cursor.type_name(type_id).map(|name| (type_id, name.to_owned())));
+            }
+            self.types_here.add(type_id, sum);
+        }
+        if let Some((first, last)) = batch.ids.take() {
+            self.add_records((first, last + 1), batch.times, batch.sum);
+        }
+        (batch.times, batch.sum) = (NO_TIMES, Sum::default());
+    }
+
+    fn end_segment(&mut self, segment: &Segment, closed: Option<bool>) {
+        for (type_id, sum) in self.types_here.drain() {
+            let name = self.names_here.get(&type_id).cloned();
+            let key = (name.clone(), if name.is_some() { 0 } else { type_id });
+            self.types.entry(key).or_insert((type_id, Sum::default())).1.add(sum);
+        }
+        self.names_here.clear();
+        let records = std::mem::take(&mut self.records_here);
+        self.contents.segments.push(SegmentContents { facts: facts(segment), records, closed });
+    }
+
+    fn finish(self, cursor: &Cursor) -> Contents {
+        let of_type = |((name, _), (type_id, sum)): ((Option<String>, u32), (u32, Sum))| TypeContents {
+            type_id,
+            name,
+            records: sum.records,
+            payload_bytes: sum.bytes,
+        };
+        let mut types: Vec<_> = self.types.into_iter().map(of_type).collect();
+        types.sort_by_key(|counted| std::cmp::Reverse(counted.records));
+        Contents { types, tail: cursor.tail(), ..self.contents }
+    }
+}
+
+/// The smallest and the greatest of no times.
+const NO_TIMES: (i64, i64) = (i64::MAX, i64::MIN);
+
+/// Records that a cursor has shown, all of one block.
+struct Batch {
+    types: ByNumber,
+    ids: Option<(u64, u64)>,
+    times: (i64, i64),
+    sum: Sum,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { types: ByNumber::default(), ids: None, times: NO_TIMES, sum: Sum::default() }
+    }
+}
+
+impl Batch {
+    #[inline]
+    fn add(&mut self, record: &Record<'_>) {
+        if record.is_event() {
+            return;
+        }
+        let one = Sum { records: 1, bytes: u64::from(record.payload_len) };
+        self.types.add(record.type_id, one);
+        self.sum.add(one);
+        self.ids = Some((self.ids.map_or(record.id, |(first, _)| first), record.id));
+        self.times = (self.times.0.min(record.time), self.times.1.max(record.time));
+    }
+}
+
+/// Whether the row's block has to be looked into: its events are to be learnt from, and its times are also theirs; or its
+/// entries may be ones that this version cannot read.
+fn tells_more(row: &Row, header: &BlockHeader) -> bool {
+    let is_known = Codec::from_byte(header.codec).is_some();
+    row.has_events || header.has_events() || header.count == 0 || !is_known
+}
+
+/// Tells a file on another machine which beginnings of blocks are going to be read.
+fn announce(segment: &Segment, window: &Window) {
+    if segment.file.is_far() {
+        let head = |row: &Row| {
+            let is_short = window.types_of(row).is_some_and(|types| types.len() == 1) && !row.has_events;
+            row.offset..row.offset + if is_short { HEADER as u64 } else { u64::from(row.head_len) }
+        };
+        let heads: Vec<_> = window.rows.iter().map(head).collect();
+        segment.file.will_need(&heads);
+    }
+}
