@@ -140,6 +140,9 @@
 /** A type was named: metadata "id", "name", "content_type". */
 #define BINLOG_EVENT_TYPE 0x8000000Au
 
+/** A schema of types: metadata "sha256", "encoding"; the payload is the schema. */
+#define BINLOG_EVENT_SCHEMA 0x8000000Bu
+
 /** In an option in milliseconds: never. */
 #define BINLOG_NEVER 0xFFFFFFFFu
 
@@ -186,6 +189,48 @@
 /** binlog_filter.flags: from the newest record to the oldest; what is appended later is not shown. */
 #define BINLOG_FILTER_NEWEST_FIRST 4
 
+/** binlog_loss.kind: bytes that are not what was written. */
+#define BINLOG_LOSS_DAMAGE 1
+
+/** binlog_loss.kind: the end of a log that a crash tore: its bytes had never been durable. */
+#define BINLOG_LOSS_TORN_TAIL 2
+
+/** binlog_loss.kind: bytes, records or segments that should be there are not. */
+#define BINLOG_LOSS_MISSING 3
+
+/** binlog_loss.kind: the beginning of a segment is damaged, or nothing is left of it. */
+#define BINLOG_LOSS_HEADER_LOST 4
+
+/** binlog_loss.kind: bytes were removed from the file, or put into it. What follows is read where it is now. */
+#define BINLOG_LOSS_SHIFTED 5
+
+/** binlog_loss.kind: bytes that a power cut left, which are no blocks, as a later segment of the log says. */
+#define BINLOG_LOSS_HOLE 6
+
+/** binlog_loss.kind: a file that holds a segment which is read from another one. No record is lost. */
+#define BINLOG_LOSS_DOUBLE 7
+
+/** binlog_loss.kind: a file that has the name of another segment. It is read in its place; no record is lost. */
+#define BINLOG_LOSS_MISNAMED 8
+
+/**
+ * binlog_loss.kind: a damaged file whose segment is read from another one, compressed or not, or a copy. No record is
+ * lost.
+ */
+#define BINLOG_LOSS_OTHER_FORM 9
+
+/** binlog_loss.kind: something that only a newer version of the library can read. */
+#define BINLOG_LOSS_NEWER 10
+
+/** binlog_loss.kind: the name of a type. */
+#define BINLOG_LOSS_TYPE_NAME 11
+
+/** binlog_loss.kind: a damaged INDEX block. No record is lost. */
+#define BINLOG_LOSS_INDEX 12
+
+/** binlog_loss.kind: a block that takes more memory than binlog_reader_options.block_max_bytes. */
+#define BINLOG_LOSS_TOO_LARGE 13
+
 /** binlog_tail.state: the cursor has not come to an end. */
 #define BINLOG_TAIL_MORE 0
 
@@ -195,10 +240,16 @@
 /** binlog_tail.state: a writer has the log open; more may come. */
 #define BINLOG_TAIL_LIVE 2
 
-/** binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block. */
+/**
+ * binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block. A strict reader fails
+ * there with BINLOG_E_CORRUPT; this state tells that from damage.
+ */
 #define BINLOG_TAIL_UNCLOSED 3
 
-/** binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left. */
+/**
+ * binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left. A strict
+ * reader fails there with BINLOG_E_CORRUPT; this state tells that from damage.
+ */
 #define BINLOG_TAIL_TORN 4
 
 /** binlog_tail.state: the cursor stopped at damage. */
@@ -798,7 +849,7 @@ typedef struct binlog_position {
   uint64_t durable_id;
 } binlog_position;
 
-/** Something that a salvaging cursor or a recovery could not read. Everything in it lives until the callback returns. */
+/** Something that a cursor or a recovery could not read, or passes over. Everything in it lives until the callback returns. */
 typedef struct binlog_loss {
   /** The file it was in, or that shows that it is missing. */
   const char *path;
@@ -818,7 +869,8 @@ typedef struct binlog_loss {
   uint64_t page_count;
   /** 1 when the bytes had been made durable, so that a disk or a person damaged them and not a crash; else 0. */
   uint32_t durable;
-  uint32_t reserved32;
+  /** BINLOG_LOSS_*: what it is. Later versions may add kinds. */
+  uint32_t kind;
   uint64_t reserved[2];
 } binlog_loss;
 
@@ -837,7 +889,8 @@ typedef struct binlog_reader_options {
   /** BINLOG_READER_*. */
   uint32_t mode;
   /**
-   * With BINLOG_READER_SALVAGE, is told of each loss by each cursor that meets it; may be NULL. Cursors in several
+   * Is called by each cursor for each loss that it meets and goes on behind: with BINLOG_READER_SALVAGE all of them,
+   * without it those that cost no error (binlog_loss.kind); not with BINLOG_READER_STRICT. May be NULL. Cursors in several
    * threads call it at the same time. Other modes never call it.
    */
   binlog_loss_callback on_loss;
@@ -1109,7 +1162,8 @@ binlog_status binlog_retention_init(struct binlog_retention *retention, size_t s
  * thread. Of a log that is shipped to a store, what is in none yet stays, unless BINLOG_RETENTION_UNSHIPPED is set.
  *
  * Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
- * when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
+ * when there is no such directory or log; BINLOG_E_CORRUPT when a copy, a renamed or a damaged segment keeps what is newer
+ * here; BINLOG_E_IO: some may have gone then, in both cases, and the message says how many.
  */
 binlog_status binlog_prune(const char *path,
                            const char *log,
@@ -1502,8 +1556,10 @@ binlog_status binlog_cursor_open(struct binlog_reader *reader,
  *
  * Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
  * binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
- * segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
- * and again in every later call; BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
+ * segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once
+ * everything before it has been shown, whole records of a damaged block among that, and again in every later call (to a
+ * strict reader a torn tail and an end without a close are that too: the state of binlog_cursor_tail tells them from
+ * damage); BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
  * may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
  */
 binlog_status binlog_cursor_next(struct binlog_cursor *cursor,
@@ -1526,7 +1582,7 @@ binlog_status binlog_cursor_wait(struct binlog_cursor *cursor,
  * on behind it, whether it is there or not. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
  *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
- * BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
+ * BINLOG_E_MISSED when it was removed with old segments; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
  * binlog_cursor_next.
  */
 binlog_status binlog_cursor_get(struct binlog_cursor *cursor,
@@ -1537,13 +1593,17 @@ binlog_status binlog_cursor_get(struct binlog_cursor *cursor,
 /**
  * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
  * that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
- * salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads.
+ * salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads, and when records from this id on
+ * were removed with old segments, that call is BINLOG_E_MISSED, once.
  */
-binlog_status binlog_cursor_seek(struct binlog_cursor *cursor, uint64_t id, struct binlog_error **err);
+binlog_status binlog_cursor_seek(struct binlog_cursor *cursor,
+                                 uint64_t id,
+                                 struct binlog_error **err);
 
 /**
  * Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
- * of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek.
+ * of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek: BINLOG_E_MISSED comes when the log
+ * still says that records of this time or later were removed, with the ids among which they were.
  */
 binlog_status binlog_cursor_seek_time(struct binlog_cursor *cursor, int64_t time_ns, struct binlog_error **err);
 

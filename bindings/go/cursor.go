@@ -127,8 +127,9 @@ func (c *Cursor) hold(v *cbinlog.View) {
 
 // Next is the next record. io.EOF says that there is no more: the same call goes on when more has been appended
 // meanwhile, and [Cursor.Tail] tells why there is no more. A [*MissedError] tells once that records were removed, and the
-// next call goes on behind them. [ErrCorrupt] comes at damage, once everything before it has been shown, and again in
-// every later call; [ErrIO] may be tried again.
+// next call goes on behind them. [ErrCorrupt] comes at damage, once everything before it has been shown, whole records of
+// a damaged block among that, and again in every later call; to a strict reader a torn tail and an end without a close are
+// that too, and the state of [Cursor.Tail] tells them from damage. [ErrIO] may be tried again.
 func (c *Cursor) Next() (Record, error) {
 	if c.closed.Load() {
 		return Record{}, ErrClosed
@@ -219,8 +220,8 @@ func (c *Cursor) Wait(ctx context.Context) error {
 
 // Get is the record with this id, wherever the cursor is. Reading goes on behind it, whether it is there or not. It costs
 // the reading of the headers of its block and of the pages it stands on. Errors are [ErrNotFound] when the log has no such
-// record or the filter does not let it through, [ErrUnsupported] for a cursor that shows the newest first or salvages, and
-// those of [Cursor.Next].
+// record or the filter does not let it through, a [*MissedError] when it was removed with old segments, [ErrUnsupported]
+// for a cursor that shows the newest first or salvages, and those of [Cursor.Next].
 func (c *Cursor) Get(id uint64) (Record, error) {
 	c.frames, c.at = nil, 0
 	clear(c.names)
@@ -238,13 +239,15 @@ func (c *Cursor) Get(id uint64) (Record, error) {
 
 // Seek goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
 // that one. Errors are [ErrUnsupported] for a cursor that shows the newest first or salvages, and [ErrIO]; damage is found
-// by the next call that reads.
+// by the next call that reads. When records from this id on were removed with old segments, that call is a [*MissedError],
+// once.
 func (c *Cursor) Seek(id uint64) error {
 	return c.move(func() *cbinlog.Error { return c.c.Seek(id) })
 }
 
 // SeekTime goes to the first record, in the order of writing, of this time or later; records of an earlier time are not
-// shown from there on. Otherwise it is as [Cursor.Seek]. The zero Time stands for the earliest time there is.
+// shown from there on. Otherwise it is as [Cursor.Seek]: a [*MissedError] follows when the log still says that records of
+// this time or later were removed, with the ids among which they were. The zero Time stands for the earliest time there is.
 func (c *Cursor) SeekTime(t time.Time) error {
 	ns, given, err := unixNano(t)
 	if err != nil {
@@ -275,9 +278,11 @@ const (
 	TailClosed
 	// TailLive: a writer has the log open; more may come.
 	TailLive
-	// TailUnclosed: no writer has it open and it was never closed; it ends with a whole block.
+	// TailUnclosed: no writer has it open and it was never closed; it ends with a whole block. A strict reader fails there
+	// with ErrCorrupt; this state tells that from damage.
 	TailUnclosed
-	// TailTorn: no writer has it open, and behind the last whole block is the torn tail that a crash left.
+	// TailTorn: no writer has it open, and behind the last whole block is the torn tail that a crash left. A strict reader
+	// fails there with ErrCorrupt; this state tells that from damage.
 	TailTorn
 	// TailCorrupt: the cursor stopped at damage.
 	TailCorrupt

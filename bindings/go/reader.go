@@ -67,11 +67,57 @@ func listenerOf(onLoss func(Loss)) *cbinlog.LossListener {
 	if onLoss == nil {
 		return nil
 	}
-	return cbinlog.NewLossListener(func(loss cbinlog.Loss) { onLoss(Loss(loss)) })
+	return cbinlog.NewLossListener(func(loss cbinlog.Loss) { onLoss(lossOf(loss)) })
 }
 
-// Loss is something that a salvaging cursor or a recovery could not read.
+// LossKind says what a [Loss] is. Later versions may add kinds.
+type LossKind uint32
+
+const (
+	// LossDamage: bytes that are not what was written.
+	LossDamage LossKind = iota + 1
+	// LossTornTail: the end of a log that a crash tore: its bytes had never been durable.
+	LossTornTail
+	// LossMissing: bytes, records or segments that should be there are not.
+	LossMissing
+	// LossHeaderLost: the beginning of a segment is damaged, or nothing is left of it.
+	LossHeaderLost
+	// LossShifted: bytes were removed from the file, or put into it; what follows is read where it is now.
+	LossShifted
+	// LossHole: bytes that a power cut left, which are no blocks, as a later segment of the log says.
+	LossHole
+	// LossDouble: a file that holds a segment which is read from another one; no record is lost.
+	LossDouble
+	// LossMisnamed: a file that has the name of another segment; it is read in its place, and no record is lost.
+	LossMisnamed
+	// LossOtherForm: a damaged file whose segment is read from another one; no record is lost.
+	LossOtherForm
+	// LossNewer: something that only a newer version of the library can read.
+	LossNewer
+	// LossTypeName: the name of a type.
+	LossTypeName
+	// LossIndex: a damaged INDEX block; no record is lost.
+	LossIndex
+	// LossTooLarge: a block that takes more memory than the reader's options allow.
+	LossTooLarge
+)
+
+var lossKinds = [...]string{
+	"unknown", "damage", "torn_tail", "missing", "header_lost", "shifted", "hole",
+	"double", "misnamed", "other_form", "newer", "type_name", "index", "too_large",
+}
+
+func (k LossKind) String() string {
+	if int(k) < len(lossKinds) {
+		return lossKinds[k]
+	}
+	return lossKinds[0]
+}
+
+// Loss is something that a cursor or a recovery could not read, or passes over.
 type Loss struct {
+	// Kind says what it is.
+	Kind LossKind
 	// Path is the file it was in, or that shows that it is missing.
 	Path string
 	// Reason is what is wrong with the bytes, in one line.
@@ -85,6 +131,13 @@ type Loss struct {
 	FirstPage, PageCount uint64
 	// Durable says that the bytes had been made durable, so that a disk or a person damaged them and not a crash.
 	Durable bool
+}
+
+func lossOf(l cbinlog.Loss) Loss {
+	return Loss{
+		Kind: LossKind(l.Kind), Path: l.Path, Reason: l.Reason, Offset: l.Offset, Bytes: l.Bytes, FirstID: l.FirstID,
+		LastID: l.LastID, FirstPage: l.FirstPage, PageCount: l.PageCount, Durable: l.Durable,
+	}
 }
 
 // Reader is a log to be read. Goroutines may share it.

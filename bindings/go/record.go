@@ -43,10 +43,13 @@ const (
 	EventDropped
 	// EventType: a type was named: metadata "id", "name", "content_type".
 	EventType
+	// EventSchema: a schema of types: metadata "sha256", "encoding"; the payload is the schema.
+	EventSchema
 )
 
 var eventNames = [...]string{
 	"STARTED", "STOPPED", "HEARTBEAT", "ROTATE_NEXT", "ROTATE_PREV", "OPENED", "CLOSED", "RECOVERED", "DROPPED", "TYPE",
+	"SCHEMA",
 }
 
 // IsEvent says whether it is one of the library's own events.

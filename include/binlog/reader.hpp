@@ -82,7 +82,8 @@ class cursor {
   void wait() { wait_ns(-1).value(); } /* for ever */
 
   /* The record with this id, wherever the cursor is; reading goes on behind it. Nothing when the log has no such record
-     or the filter does not let it pass. BINLOG_E_UNSUPPORTED with newest_first and when salvaging, as the two below. */
+     or the filter does not let it pass; BINLOG_E_MISSED when it was removed with old segments. BINLOG_E_UNSUPPORTED with
+     newest_first and when salvaging, as the two below. */
   result<std::optional<record_view>> try_get(std::uint64_t id) {
     record_view r;
     binlog_error* err = nullptr;
@@ -92,7 +93,8 @@ class cursor {
   }
   std::optional<record_view> get(std::uint64_t id) { return try_get(id).value(); }
 
-  /* Goes to the record with this id, or to the first behind it that the filter lets pass. */
+  /* Goes to the record with this id, or to the first behind it that the filter lets pass. The next call that reads fails
+     once with BINLOG_E_MISSED when records from this id on were removed with old segments. */
   result<void> try_seek(std::uint64_t id) {
     binlog_error* err = nullptr;
     const auto status = binlog_cursor_seek(raw(), id, &err);
@@ -100,7 +102,8 @@ class cursor {
   }
   void seek(std::uint64_t id) { try_seek(id).value(); }
 
-  /* Goes to the first record of this time or later; earlier ones are not shown from there on. */
+  /* Goes to the first record of this time or later; earlier ones are not shown from there on. BINLOG_E_MISSED follows, as
+     behind seek, when the log still says that records of this time or later were removed. */
   result<void> try_seek_time(std::int64_t time_ns) {
     binlog_error* err = nullptr;
     const auto status = binlog_cursor_seek_time(raw(), time_ns, &err);

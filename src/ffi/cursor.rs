@@ -62,8 +62,10 @@ pub unsafe extern "C" fn binlog_cursor_open(
 ///
 /// Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
 /// binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
-/// segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once everything before it has been shown,
-/// and again in every later call; BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
+/// segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once
+/// everything before it has been shown, whole records of a damaged block among that, and again in every later call (to a
+/// strict reader a torn tail and an end without a close are that too: the state of binlog_cursor_tail tells them from
+/// damage); BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
 /// may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
 ///
 /// # Safety
@@ -126,7 +128,7 @@ pub unsafe extern "C" fn binlog_cursor_wait(
 /// on behind it, whether it is there or not. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
 ///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
-/// BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
+/// BINLOG_E_MISSED when it was removed with old segments; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
 /// binlog_cursor_next.
 ///
 /// # Safety
@@ -154,7 +156,8 @@ pub unsafe extern "C" fn binlog_cursor_get(
 
 /// Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
 /// that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
-/// salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads.
+/// salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads, and when records from this id on
+/// were removed with old segments, that call is BINLOG_E_MISSED, once.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -169,7 +172,8 @@ pub unsafe extern "C" fn binlog_cursor_seek(
 }
 
 /// Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
-/// of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek.
+/// of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek: BINLOG_E_MISSED comes when the log
+/// still says that records of this time or later were removed, with the ids among which they were.
 ///
 /// # Safety
 /// As for binlog_cursor_next.

@@ -36,7 +36,7 @@ impl LossCallback {
             first_page,
             page_count,
             durable: u32::from(loss.durable),
-            reserved32: 0,
+            kind: loss.kind as u32,
             reserved: [0; 2],
         };
         // SAFETY: what `told` points to outlives the call, and the userdata is the caller's own.

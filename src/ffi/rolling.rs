@@ -164,7 +164,8 @@ pub unsafe extern "C" fn binlog_retention_init(retention: *mut binlog_retention,
 /// thread. Of a log that is shipped to a store, what is in none yet stays, unless BINLOG_RETENTION_UNSHIPPED is set.
 ///
 /// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
-/// when there is no such directory or log; BINLOG_E_IO: some may have gone then, the message says how many.
+/// when there is no such directory or log; BINLOG_E_CORRUPT when a copy, a renamed or a damaged segment keeps what is newer
+/// here; BINLOG_E_IO: some may have gone then, in both cases, and the message says how many.
 ///
 /// # Safety
 /// `path` is a NUL-terminated string, `log` NULL or one, `keep` NULL or valid, `each` NULL or a function, `count_out` and

@@ -93,6 +93,8 @@ pub const BINLOG_EVENT_RECOVERED: u32 = 0x8000_0008;
 pub const BINLOG_EVENT_DROPPED: u32 = 0x8000_0009;
 /// A type was named: metadata "id", "name", "content_type".
 pub const BINLOG_EVENT_TYPE: u32 = 0x8000_000A;
+/// A schema of types: metadata "sha256", "encoding"; the payload is the schema.
+pub const BINLOG_EVENT_SCHEMA: u32 = 0x8000_000B;
 
 /// In an option in milliseconds: never.
 pub const BINLOG_NEVER: u32 = 0xFFFF_FFFF;
@@ -122,15 +124,45 @@ pub const BINLOG_FILTER_EVENTS: u32 = 2;
 /// binlog_filter.flags: from the newest record to the oldest; what is appended later is not shown.
 pub const BINLOG_FILTER_NEWEST_FIRST: u32 = 4;
 
+/// binlog_loss.kind: bytes that are not what was written.
+pub const BINLOG_LOSS_DAMAGE: u32 = 1;
+/// binlog_loss.kind: the end of a log that a crash tore: its bytes had never been durable.
+pub const BINLOG_LOSS_TORN_TAIL: u32 = 2;
+/// binlog_loss.kind: bytes, records or segments that should be there are not.
+pub const BINLOG_LOSS_MISSING: u32 = 3;
+/// binlog_loss.kind: the beginning of a segment is damaged, or nothing is left of it.
+pub const BINLOG_LOSS_HEADER_LOST: u32 = 4;
+/// binlog_loss.kind: bytes were removed from the file, or put into it. What follows is read where it is now.
+pub const BINLOG_LOSS_SHIFTED: u32 = 5;
+/// binlog_loss.kind: bytes that a power cut left, which are no blocks, as a later segment of the log says.
+pub const BINLOG_LOSS_HOLE: u32 = 6;
+/// binlog_loss.kind: a file that holds a segment which is read from another one. No record is lost.
+pub const BINLOG_LOSS_DOUBLE: u32 = 7;
+/// binlog_loss.kind: a file that has the name of another segment. It is read in its place; no record is lost.
+pub const BINLOG_LOSS_MISNAMED: u32 = 8;
+/// binlog_loss.kind: a damaged file whose segment is read from another one, compressed or not, or a copy. No record is
+/// lost.
+pub const BINLOG_LOSS_OTHER_FORM: u32 = 9;
+/// binlog_loss.kind: something that only a newer version of the library can read.
+pub const BINLOG_LOSS_NEWER: u32 = 10;
+/// binlog_loss.kind: the name of a type.
+pub const BINLOG_LOSS_TYPE_NAME: u32 = 11;
+/// binlog_loss.kind: a damaged INDEX block. No record is lost.
+pub const BINLOG_LOSS_INDEX: u32 = 12;
+/// binlog_loss.kind: a block that takes more memory than binlog_reader_options.block_max_bytes.
+pub const BINLOG_LOSS_TOO_LARGE: u32 = 13;
+
 /// binlog_tail.state: the cursor has not come to an end.
 pub const BINLOG_TAIL_MORE: u32 = 0;
 /// binlog_tail.state: the log was closed cleanly, or the filter's range is passed: everything was read.
 pub const BINLOG_TAIL_CLOSED: u32 = 1;
 /// binlog_tail.state: a writer has the log open; more may come.
 pub const BINLOG_TAIL_LIVE: u32 = 2;
-/// binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block.
+/// binlog_tail.state: no writer has it open and it was never closed; it ends with a whole block. A strict reader fails
+/// there with BINLOG_E_CORRUPT; this state tells that from damage.
 pub const BINLOG_TAIL_UNCLOSED: u32 = 3;
-/// binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left.
+/// binlog_tail.state: no writer has it open, and behind the last whole block is the torn tail that a crash left. A strict
+/// reader fails there with BINLOG_E_CORRUPT; this state tells that from damage.
 pub const BINLOG_TAIL_TORN: u32 = 4;
 /// binlog_tail.state: the cursor stopped at damage.
 pub const BINLOG_TAIL_CORRUPT: u32 = 5;
@@ -259,7 +291,7 @@ pub struct binlog_writer_options {
     pub reserved: [u64; 5],
 }
 
-/// Something that a salvaging cursor or a recovery could not read. Everything in it lives until the callback returns.
+/// Something that a cursor or a recovery could not read, or passes over. Everything in it lives until the callback returns.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_loss {
@@ -279,7 +311,8 @@ pub struct binlog_loss {
     pub page_count: u64,
     /// 1 when the bytes had been made durable, so that a disk or a person damaged them and not a crash; else 0.
     pub durable: u32,
-    pub reserved32: u32,
+    /// BINLOG_LOSS_*: what it is. Later versions may add kinds.
+    pub kind: u32,
     pub reserved: [u64; 2],
 }
 
@@ -300,7 +333,8 @@ pub struct binlog_reader_options {
     pub flags: u32,
     /// BINLOG_READER_*.
     pub mode: u32,
-    /// With BINLOG_READER_SALVAGE, is told of each loss by each cursor that meets it; may be NULL. Cursors in several
+    /// Is called by each cursor for each loss that it meets and goes on behind: with BINLOG_READER_SALVAGE all of them,
+    /// without it those that cost no error (binlog_loss.kind); not with BINLOG_READER_STRICT. May be NULL. Cursors in several
     /// threads call it at the same time. Other modes never call it.
     pub on_loss: binlog_loss_callback,
     /// Given to on_loss.

@@ -44,6 +44,7 @@ type SegmentState struct {
 
 // Loss is something that could not be read.
 type Loss struct {
+	Kind      uint32
 	Path      string
 	Reason    string
 	Offset    uint64
@@ -248,6 +249,7 @@ func blgoFailure(handle C.uintptr_t, err *C.blgo_error) {
 //export blgoLoss
 func blgoLoss(handle C.uintptr_t, loss *C.binlog_loss) {
 	told := Loss{
+		Kind:      uint32(loss.kind),
 		Path:      C.GoString(loss.path),
 		Reason:    C.GoString(loss.reason),
 		Offset:    uint64(loss.offset),

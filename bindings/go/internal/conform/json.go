@@ -82,8 +82,8 @@ func segment(s binlog.Segment) string {
 }
 
 func loss(l binlog.Loss) string {
-	return fmt.Sprintf(`{"bytes":%d,"durable":%t,"file":%s,"first_id":%d,"first_page":%d,"last_id":%d,"offset":%d,"page_count":%d}`,
-		l.Bytes, l.Durable, quoted(filepath.Base(l.Path)), l.FirstID, l.FirstPage, l.LastID, l.Offset, l.PageCount)
+	return fmt.Sprintf(`{"bytes":%d,"durable":%t,"file":%s,"first_id":%d,"first_page":%d,"kind":%d,"last_id":%d,"offset":%d,"page_count":%d}`,
+		l.Bytes, l.Durable, quoted(filepath.Base(l.Path)), l.FirstID, l.FirstPage, l.Kind, l.LastID, l.Offset, l.PageCount)
 }
 
 func endOf(tail binlog.Tail) string {

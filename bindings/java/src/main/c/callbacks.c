@@ -149,7 +149,7 @@ static void tell_loss(JNIEnv *env, jobject target, const binlog_loss *loss) {
     (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.loss, target, path, reason, (jlong)loss->offset,
                                  (jlong)loss->bytes, (jlong)loss->first_id, (jlong)loss->last_id,
                                  (jlong)loss->first_page, (jlong)loss->page_count,
-                                 (jboolean)(loss->durable != 0 ? JNI_TRUE : JNI_FALSE));
+                                 (jboolean)(loss->durable != 0 ? JNI_TRUE : JNI_FALSE), (jint)loss->kind);
   }
   end(env);
 }

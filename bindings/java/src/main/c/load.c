@@ -46,7 +46,7 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.hook = method(env, "hook", "(Ljava/lang/Object;[B[B[BJJJJJ)[[B");
   upcalls.check = method(env, "check", "(Ljava/lang/Object;[BJJJJJJ)Z");
   upcalls.failure = method(env, "failure", "(Ljava/lang/Object;I[B[BJI)V");
-  upcalls.loss = method(env, "loss", "(Ljava/lang/Object;[B[BJJJJJJZ)V");
+  upcalls.loss = method(env, "loss", "(Ljava/lang/Object;[B[BJJJJJJZI)V");
   upcalls.pruned = method(env, "pruned", "(Ljava/lang/Object;[B[BJJJJ)V");
   upcalls.type_count = method(env, "typeCount", "(Ljava/lang/Object;IJ[B)V");
   upcalls.segment = method(env, "segment", "(Ljava/lang/Object;JJJJ[B[B[B[[B)V");

@@ -127,8 +127,9 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *     {@link #tail} tells why there is no more
    * @throws BinlogException {@link BinlogException.Missed} when the records that come next were removed with old
    *     segments: once, and the next call goes on behind them; {@link BinlogException.Corrupt} at damage, once
-   *     everything before it has been shown, and again in every later call; {@link Status#IO} when reading fails, which
-   *     may be tried again; {@link BinlogException.TooLarge} for a record that is longer than an array of the JVM can
+   *     everything before it has been shown, whole records of a damaged block among that, and again in every later call
+   *     (to a strict reader a torn tail and an end without a close are that too: the state of {@link #tail} tells them
+   *     from damage); {@link Status#IO} when reading fails, which may be tried again; {@link BinlogException.TooLarge} for a record that is longer than an array of the JVM can
    *     be
    * @throws IllegalStateException when the cursor is closed
    */
@@ -213,7 +214,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *
    * @param id its id
    * @return null when the log has no such record, or the filter does not let it through
-   * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
+   * @throws BinlogException {@link BinlogException.Missed} when it was removed with old segments;
+   *     {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
    *     which stays where it is; otherwise as {@link #next}
    * @throws IllegalStateException when the cursor is closed
    */
@@ -235,7 +237,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
 
   /**
    * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
-   * that one.
+   * that one. When records from this id on were removed with old segments, the next call that reads says once which, by
+   * {@link BinlogException.Missed}.
    *
    * @param id its id
    * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
@@ -254,7 +257,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
 
   /**
    * Goes to the first record, in the order of writing, of this time or later; records of an earlier time are not shown
-   * from there on.
+   * from there on. {@link BinlogException.Missed} follows, as behind {@link #seek}, when the log still says that records
+   * of this time or later were removed, with the ids among which they were.
    *
    * @param time the earliest time that is shown
    * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold

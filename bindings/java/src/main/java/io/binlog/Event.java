@@ -28,10 +28,12 @@ public final class Event {
   public static final int DROPPED = 0x80000009;
   /** A type was named: metadata "id", "name", "content_type". */
   public static final int TYPE = 0x8000000A;
+  /** A schema of types: metadata "sha256", "encoding"; the payload is the schema. */
+  public static final int SCHEMA = 0x8000000B;
 
   private static final String[] NAMES = {
     null, "STARTED", "STOPPED", "HEARTBEAT", "ROTATE_NEXT", "ROTATE_PREV", "OPENED", "CLOSED", "RECOVERED", "DROPPED",
-    "TYPE"
+    "TYPE", "SCHEMA"
   };
 
   private Event() {}

@@ -2,8 +2,45 @@ package io.binlog;
 
 import java.nio.file.Path;
 
-/** Something that a salvaging cursor or a recovery could not read. */
+/** Something that a cursor or a recovery could not read, or passes over. */
 public final class Loss {
+  /** What it is. Later versions may add kinds. */
+  public enum Kind {
+    /** A kind that this version of the wrapper does not know. */
+    OTHER,
+    /** Bytes that are not what was written. */
+    DAMAGE,
+    /** The end of a log that a crash tore: its bytes had never been durable. */
+    TORN_TAIL,
+    /** Bytes, records or segments that should be there are not. */
+    MISSING,
+    /** The beginning of a segment is damaged, or nothing is left of it. */
+    HEADER_LOST,
+    /** Bytes were removed from the file, or put into it; what follows is read where it is now. */
+    SHIFTED,
+    /** Bytes that a power cut left, which are no blocks, as a later segment of the log says. */
+    HOLE,
+    /** A file that holds a segment which is read from another one; no record is lost. */
+    DOUBLE,
+    /** A file that has the name of another segment; it is read in its place, and no record is lost. */
+    MISNAMED,
+    /** A damaged file whose segment is read from another one; no record is lost. */
+    OTHER_FORM,
+    /** Something that only a newer version of the library can read. */
+    NEWER,
+    /** The name of a type. */
+    TYPE_NAME,
+    /** A damaged INDEX block; no record is lost. */
+    INDEX,
+    /** A block that takes more memory than the reader's options allow. */
+    TOO_LARGE;
+
+    static Kind of(int number) {
+      return number > 0 && number < values().length ? values()[number] : OTHER;
+    }
+  }
+
+  private final Kind kind;
   private final String path;
   private final String reason;
   private final long offset;
@@ -15,8 +52,9 @@ public final class Loss {
   private final boolean durable;
 
   Loss(
-      String path, String reason, long offset, long bytes, long firstId, long lastId, long firstPage, long pageCount,
-      boolean durable) {
+      Kind kind, String path, String reason, long offset, long bytes, long firstId, long lastId, long firstPage,
+      long pageCount, boolean durable) {
+    this.kind = kind;
     this.path = path;
     this.reason = reason;
     this.offset = offset;
@@ -26,6 +64,15 @@ public final class Loss {
     this.firstPage = firstPage;
     this.pageCount = pageCount;
     this.durable = durable;
+  }
+
+  /**
+   * What it is.
+   *
+   * @return the kind; new ones may come with later versions
+   */
+  public Kind kind() {
+    return kind;
   }
 
   /**

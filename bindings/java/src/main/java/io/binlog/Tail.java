@@ -10,9 +10,15 @@ public final class Tail {
     CLOSED,
     /** A writer has the log open; more may come. */
     LIVE,
-    /** No writer has it open and it was never closed; it ends with a whole block. */
+    /**
+     * No writer has it open and it was never closed; it ends with a whole block. A strict reader fails there with {@link
+     * BinlogException.Corrupt}; this state tells that from damage.
+     */
     UNCLOSED,
-    /** No writer has it open, and behind the last whole block is the torn tail that a crash left. */
+    /**
+     * No writer has it open, and behind the last whole block is the torn tail that a crash left. A strict reader fails
+     * there with {@link BinlogException.Corrupt}; this state tells that from damage.
+     */
     TORN,
     /** The cursor stopped at damage. */
     CORRUPT

@@ -263,11 +263,11 @@ final class Upcalls {
 
   static void loss(
       Object losses, byte[] path, byte[] reason, long offset, long bytes, long firstId, long lastId, long firstPage,
-      long pageCount, boolean durable) {
+      long pageCount, boolean durable, int kind) {
     ((Losses) losses)
         .tell(
             new Loss(
-                Text.text(path), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
+                Loss.Kind.of(kind), Text.text(path), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
                 durable));
   }
 

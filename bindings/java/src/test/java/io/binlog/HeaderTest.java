@@ -80,7 +80,7 @@ class HeaderTest {
     }
     assertEquals(header, here);
     for (Map.Entry<String, Integer> event : here.entrySet()) assertEquals(event.getKey(), Event.name(event.getValue()));
-    for (int type : new int[] {0, 1, Record.FIRST_NAMED_TYPE, 0x80000000, 0x8000000B, -1}) assertNull(Event.name(type));
+    for (int type : new int[] {0, 1, Record.FIRST_NAMED_TYPE, 0x80000000, 0x8000000C, -1}) assertNull(Event.name(type));
   }
 
   /** The constants of an enum, whose numbers are their places. */
@@ -103,6 +103,9 @@ class HeaderTest {
     assertEquals(new TreeMap<>(defines("FULL_DISK_")), places(FullDisk.values()));
     assertEquals(new TreeMap<>(defines("READER_")), places(ReaderMode.values()));
     assertEquals(new TreeMap<>(defines("TAIL_")), places(Tail.State.values()));
+    Map<String, Integer> kinds = places(Loss.Kind.values());
+    assertEquals(0, kinds.remove("OTHER")); // what this version does not know
+    assertEquals(new TreeMap<>(defines("LOSS_")), new TreeMap<>(kinds));
     assertEquals(Map.of("TIME", 1, "EVENT", 2, "NO_PAYLOAD", 4), defines("RECORD_"));
     assertEquals(Map.of("HEADERS", 1, "EVENTS", 2, "NEWEST_FIRST", 4), defines("FILTER_"));
     assertEquals(Map.of("CALL", 1, "CHANGE_EXTENSION", 2, "MOVE_TO", 3, "DELETE", 4), defines("HOOK_"));
@@ -143,7 +146,7 @@ class HeaderTest {
     List<String> others = new ArrayList<>(defines("").keySet());
     others.removeIf(
         name ->
-            name.matches("(E|EVENT|CODEC|FULL_DISK|READER|TAIL|RECORD|FILTER|HOOK|WRITER|PRUNE|RETENTION|COMPRESS|WHOLE"
+            name.matches("(E|EVENT|CODEC|FULL_DISK|READER|TAIL|RECORD|FILTER|HOOK|WRITER|PRUNE|RETENTION|COMPRESS|WHOLE|LOSS"
                 + "|ARCHIVE|TYPE)_.*|OK|END|TIMEOUT|DROPPED|NEVER|VERSION_(MAJOR|MINOR|PATCH|NUMBER)"));
     assertEquals(List.of(), others);
   }
