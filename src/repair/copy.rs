@@ -66,6 +66,12 @@ impl Batch {
         self.records.is_empty()
     }
 
+    /// The named types that events among them tell.
+    fn names(&self) -> impl Iterator<Item = NamedType> + '_ {
+        let events = self.records.iter().filter(|copied| copied.type_id == event::TYPE);
+        events.filter_map(|copied| NamedType::from_event(Metadata::from_bytes(&self.metadata[copied.metadata.clone()])))
+    }
+
     pub fn clear(&mut self) {
         self.records.clear();
         self.metadata.clear();
@@ -121,11 +127,29 @@ impl Output {
         Ok(())
     }
 
+    /// Names the types among these that the segment has not named yet, before the next record that is written.
+    pub fn name(&mut self, types: &[NamedType], batch: &Batch) -> Result<()> {
+        let told: Vec<u32> = batch.names().map(|named| named.number).collect();
+        let is_new = |named: &&NamedType| {
+            !told.contains(&named.number) && self.names.iter().all(|known| known.number != named.number)
+        };
+        let new: Vec<NamedType> = types.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let facts: Vec<_> = new.iter().map(|named| (event::TYPE, named.to_facts())).collect();
+        self.write_events(&facts)?;
+        self.names.extend(new);
+        Ok(())
+    }
+
     /// Closes the segment and makes it durable; returns it and how many records it holds. `end` is the id that the next
     /// segment begins with, if there is one.
     pub fn finish(mut self, end: Option<u64>) -> Result<(Arc<Segment>, u64)> {
         if let Some(end) = end {
             self.tell_lost(end)?;
+            // What comes behind, in this segment or in another, has ids behind those that are lost.
+            self.appender.pass_over(end);
         }
         self.appender.close(&self.names)?;
         let segment = self.appender.segment.clone();
@@ -140,13 +164,21 @@ impl Output {
             return Ok(());
         }
         let facts = [("first_lost_id", expected.to_string()), ("last_lost_id", (next_id - 1).to_string())];
-        let facts = MetadataBuf::from_iter(facts);
-        let pairs = facts.as_metadata().as_bytes();
+        self.write_events(&[(event::RECOVERED, MetadataBuf::from_iter(facts))])
+    }
+
+    /// Writes events of its own as one block.
+    fn write_events(&mut self, events: &[(u32, MetadataBuf)]) -> Result<()> {
         let mut buffers = Buffers::default();
-        let mut draft = Draft::new(expected, &mut buffers, 0);
-        let metadata = (check_metadata(pairs)?, pairs);
-        let entry = NewEntry { type_id: event::RECOVERED, time: clock::now_ns(), metadata, payload_len: 0 };
-        draft.push(&entry, &mut buffers);
+        let len = events.iter().map(|(_, facts)| facts.as_metadata().as_bytes().len()).sum();
+        buffers.reserve(Need::of(events.len(), len))?;
+        let mut draft = Draft::new(self.appender.next_id(), &mut buffers, 0);
+        for (type_id, facts) in events {
+            let pairs = facts.as_metadata().as_bytes();
+            let metadata = (check_metadata(pairs)?, pairs);
+            let entry = NewEntry { type_id: *type_id, time: clock::now_ns(), metadata, payload_len: 0 };
+            draft.push(&entry, &mut buffers);
+        }
         buffers.settle();
         self.put(&draft, &buffers, &[])
     }
@@ -159,16 +191,17 @@ impl Output {
         let (mut parts, mut from, mut to) = (vec![], 0, 0);
         for copied in records {
             let pairs = &metadata[copied.metadata.clone()];
-            if copied.type_id == event::ROTATE_NEXT && self.is_last {
+            let named = (copied.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(pairs)));
+            let named = named.flatten();
+            let is_known = named.as_ref().is_some_and(|named| self.names.contains(named));
+            if is_known || (copied.type_id == event::ROTATE_NEXT && self.is_last) {
                 parts.push(&payload[from..to]);
                 to += copied.payload_len;
                 from = to;
                 continue;
             }
             to += copied.payload_len;
-            if copied.type_id == event::TYPE {
-                self.names.extend(NamedType::from_event(Metadata::from_bytes(pairs)));
-            }
+            self.names.extend(named);
             let entry = NewEntry {
                 type_id: copied.type_id,
                 time: copied.time,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{directory_of, lock, open};
+use super::{check_whole, directory_of, lock, open};
 use crate::error::Result;
 use crate::io::{Access, Directory};
 use crate::log::{refuse_url, Source};
@@ -30,6 +30,7 @@ pub fn rebuild_index_in(directory: Arc<dyn Directory>) -> Result<Vec<std::path::
 
 fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let directory = directory_of(source)?;
+    check_whole(source)?;
     let snapshot = open(source, DEFAULT_BLOCK_MAX_BYTES)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let mut written = vec![];

@@ -6,8 +6,10 @@
 
 mod copy;
 mod index;
+mod places;
 mod rewrite;
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +18,8 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
-use crate::log::{mark, names, refuse_url, take_lock, Slot, Snapshot, Source};
-use crate::options::{Loss, OnLoss, ReaderMode, ReaderOptions, Required, DEFAULT_BLOCK_MAX_BYTES};
+use crate::log::{accept_end, mark, names, refuse_url, take_lock, Slot, Snapshot, Source};
+use crate::options::{Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, DEFAULT_BLOCK_MAX_BYTES};
 
 pub use index::{rebuild_index, rebuild_index_in};
 pub use mark::RECOVERY_AT_WORK;
@@ -58,7 +60,12 @@ impl Losses {
     fn new(on_loss: Option<OnLoss>) -> Self {
         let sum = Arc::new(Mutex::new((0, 0)));
         let counted = sum.clone();
+        let doubles: Mutex<HashSet<PathBuf>> = Mutex::default();
         let told: OnLoss = Arc::new(move |loss: &Loss| {
+            // Whoever reads the end of the log looks at its files once more, and sees copies again.
+            if loss.kind == LossKind::Double && loss.ids.is_none() && !doubles.lock().insert(loss.path.clone()) {
+                return;
+            }
             {
                 let mut sum = counted.lock();
                 sum.0 += 1;
@@ -115,8 +122,10 @@ fn recover_to(
         return Err(Error::invalid("the target holds segments already").at(target.path()));
     }
     let losses = Losses::new(on_loss);
-    let snapshot = open(source, block_max_bytes)?;
+    check_whole(source)?;
+    let mut snapshot = open(source, block_max_bytes)?;
     let plan = rewrite::Plan::everything(&snapshot);
+    places::tell_renamed(&mut snapshot, &losses);
     mark::set(&*target)?;
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &target, &losses)?;
     target.sync().map_err(|e| Error::io(&e, "sync").at(target.path()))?;
@@ -152,18 +161,54 @@ pub fn recover_in_place_in(directory: Arc<dyn Directory>, on_loss: Option<OnLoss
 
 fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64) -> Result<Recovery> {
     let directory = directory_of(source)?;
-    let snapshot = open(source, block_max_bytes)?;
+    check_whole(source)?;
+    let mut snapshot = open(source, block_max_bytes)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
-    let plan = rewrite::Plan::of_the_damaged(source, &snapshot)?;
-    let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &Losses::new(on_loss))?;
-    for file in &snapshot.unreadable {
-        set_aside(&*directory, &file.path)?;
+    let losses = Losses::new(on_loss);
+    places::tell_renamed(&mut snapshot, &losses);
+    for remark in &snapshot.remarks {
+        (losses.told)(&remark.to_loss());
     }
-    for &at in &plan.repeated {
-        set_aside(&*directory, &snapshot.slots[at].path())?;
+    let (plan, now) = rewrite::Plan::of_the_damaged(source, &snapshot, &losses)?;
+    let passed_over = places::passed_over(&snapshot, &now);
+    // First, so that a crash leaves what is made beside no other form of it.
+    let other_forms = places::other_forms(&snapshot, &now, &plan, &passed_over);
+    other_forms.iter().try_for_each(|name| set_aside(&*directory, name))?;
+    let snapshot = now.without_remarks();
+    let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &losses)?;
+    let is_written_anew = |path: &PathBuf| recovery.segments.iter().any(|segment| segment.target == *path);
+    for file in snapshot.unreadable.iter().filter(|file| !is_written_anew(&file.path)) {
+        set_aside(&*directory, name_of(&file.path))?;
+    }
+    let repeated = plan.repeated.iter().map(|&at| &snapshot.slots[at]);
+    for slot in repeated.filter(|slot| !is_written_anew(&slot.path())) {
+        set_aside(&*directory, &slot.name)?;
+    }
+    if matches!(source, Source::Directory(_)) {
+        places::put_right(&*directory, &passed_over, &now, &plan)?;
     }
     directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    if matches!(source, Source::Directory(_)) {
+        accept_ends(&*directory, source)?;
+    }
     Ok(recovery)
+}
+
+/// Refuses what another recovery has not finished.
+fn check_whole(source: &Source) -> Result<()> {
+    match source {
+        Source::Directory(directory) | Source::File(directory, _) => mark::check_in(&**directory),
+        Source::Glob(_) | Source::Matching(..) => Ok(()),
+    }
+}
+
+/// Notes of each log that it ends with the last segment that is here: what came behind it is known to be lost.
+fn accept_ends(directory: &dyn Directory, source: &Source) -> Result<()> {
+    let now = source.snapshot(&nothing(DEFAULT_BLOCK_MAX_BYTES), ReaderMode::Salvage)?;
+    let slots = &now.slots;
+    let is_last = |at: &usize| slots.get(at + 1).is_none_or(|next| next.log.id != slots[*at].log.id);
+    let mut ends = (0..slots.len()).filter(|at| is_last(at) && !slots[*at].is_legacy());
+    ends.try_for_each(|at| accept_end(directory, &*now.segment(at)?))
 }
 
 fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
@@ -175,9 +220,12 @@ fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
     }
 }
 
+fn nothing(block_max_bytes: u64) -> Snapshot {
+    Snapshot::empty(Required::default(), block_max_bytes)
+}
+
 fn open(source: &Source, block_max_bytes: u64) -> Result<Snapshot> {
-    let nothing = Snapshot::empty(Required::default(), block_max_bytes);
-    let snapshot = source.snapshot(&nothing, ReaderMode::Salvage)?;
+    let snapshot = source.snapshot(&nothing(block_max_bytes), ReaderMode::Salvage)?;
     match snapshot.slots.is_empty() {
         true => Err(Error::new(Kind::NotFound, "no segment (*.binlog) is here")),
         false => Ok(snapshot),
@@ -237,10 +285,14 @@ fn free_name(directory: &dyn Directory, name: &str) -> Result<String> {
 }
 
 /// Takes a file out of the log, under a name that is no segment's.
-fn set_aside(directory: &dyn Directory, path: &Path) -> Result<()> {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+fn set_aside(directory: &dyn Directory, name: &str) -> Result<()> {
     let kept = free_name(directory, name)?;
-    directory.rename(name, &kept).map_err(|e| Error::io(&e, "rename").at(path))
+    directory.rename(name, &kept).map_err(|e| Error::io(&e, "rename").at(&directory.path_of(name)))
+}
+
+/// The name of a file of the log's directory.
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// Puts the file `made` in the place of a segment, and keeps that under another name, which is returned.
@@ -261,4 +313,23 @@ fn exchange(directory: &dyn Directory, segment: &str, made: &str) -> Result<Stri
     directory.rename(made, segment).map_err(|e| Error::io(&e, "rename").at(&path))?;
     sync()?;
     Ok(kept)
+}
+
+/// Gives files their names, and takes the ones that they were made of, which are called otherwise, out of the log: the last
+/// first, so that those that are left after a crash are the beginning of a log.
+fn take_places_of(directory: &dyn Directory, made: &[Renamed]) -> Result<()> {
+    for Renamed { made, name, .. } in made {
+        directory.rename(made, name).map_err(|e| Error::io(&e, "rename").at(&directory.path_of(name)))?;
+    }
+    if !made.is_empty() {
+        directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
+    }
+    made.iter().rev().try_for_each(|renamed| set_aside(directory, &renamed.source))
+}
+
+/// A segment that was written anew under another name than that of its source.
+struct Renamed {
+    source: String,
+    made: String,
+    name: String,
 }

@@ -1,17 +1,17 @@
 //! From what can be read of a log, segment by segment, to clean segments.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::copy::{Batch, Output};
-use super::{exchange, Losses, RecoveredSegment, Recovery};
+use super::{exchange, free_name, take_places_of, Losses, RecoveredSegment, Recovery, Renamed};
 use crate::error::{Error, Result};
-use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY};
-use crate::io::{self, remove_if_there, Directory};
-use crate::log::{Snapshot, Source};
+use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
+use crate::io::{self, clock, remove_if_there, Directory};
+use crate::log::{check_name, read_left, rightful_name, Snapshot, Source};
 use crate::options::{Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
 use crate::reader::Cursor;
 use crate::segment::Segment;
@@ -19,34 +19,53 @@ use crate::segment::Segment;
 /// Permission bits of new files, as a writer's by default, where those of the file that they are made of are not known.
 pub(super) const FILE_MODE: u32 = 0o640;
 
+/// What stands behind the name of a segment that is being written in place.
+const RECOVERING: &str = ".recovering";
+
 /// Which segments of a snapshot are written anew, by their places in it.
 pub(super) struct Plan {
     rewritten: HashSet<usize>,
     /// Segments that are there for the second time.
     pub repeated: Vec<usize>,
+    /// The names that logs get, by their ids, where another one here has the same name.
+    pub renamed: HashMap<Vec<u8>, String>,
     in_place: bool,
 }
 
 impl Plan {
     /// All of them, somewhere else.
     pub fn everything(snapshot: &Snapshot) -> Self {
-        Plan { rewritten: (0..snapshot.slots.len()).collect(), repeated: repeated(snapshot), in_place: false }
+        Plan {
+            rewritten: (0..snapshot.slots.len()).collect(),
+            repeated: repeated(snapshot),
+            renamed: snapshot.of_the_same_name(),
+            in_place: false,
+        }
     }
 
     /// Those in which something is lost, and those between which something is.
-    pub fn of_the_damaged(source: &Source, snapshot: &Snapshot) -> Result<Self> {
-        let damaged: Arc<Mutex<HashSet<PathBuf>>> = Arc::default();
+    /// Returns also the snapshot with the files that the segments are read from: others may be damaged, which is told.
+    pub fn of_the_damaged(source: &Source, snapshot: &Snapshot, losses: &Losses) -> Result<(Self, Snapshot)> {
+        let damaged: Arc<Mutex<HashMap<PathBuf, Loss>>> = Arc::default();
         let noted = damaged.clone();
         let note: OnLoss = Arc::new(move |loss: &Loss| {
-            noted.lock().insert(loss.path.clone());
+            noted.lock().entry(loss.path.clone()).or_insert_with(|| loss.clone());
         });
-        let mut cursor = salvaging(source, snapshot, note)?;
+        // What is to be told of files that cost no record is no damage of theirs.
+        let bare = snapshot.without_remarks();
+        let mut cursor = salvaging(source, &bare, note)?;
         while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
+        let read_from = cursor.read_from(snapshot);
         let damaged = damaged.lock();
+        let others = snapshot.slots.iter().zip(&read_from.slots).filter(|(before, now)| !Arc::ptr_eq(before, now));
+        others.filter_map(|(before, _)| damaged.get(&before.path())).for_each(|loss| (losses.told)(loss));
+        let snapshot = &read_from;
         let slots = &snapshot.slots;
         let repeated = repeated(snapshot);
         let mut rewritten: HashSet<usize> =
-            (0..slots.len()).filter(|&at| damaged.contains(&slots[at].path())).collect();
+            (0..slots.len()).filter(|&at| damaged.contains_key(&slots[at].path())).collect();
+        let renamed = snapshot.of_the_same_name();
+        rewritten.extend((0..slots.len()).filter(|&at| renamed.contains_key(&slots[at].log.id)));
         let kept: Vec<usize> = (0..slots.len()).filter(|at| !repeated.contains(at)).collect();
         for pair in kept.windows(2) {
             let (this, next) = (snapshot.segment(pair[0])?, snapshot.segment(pair[1])?);
@@ -55,7 +74,12 @@ impl Plan {
                 rewritten.extend(pair);
             }
         }
-        Ok(Plan { rewritten, repeated, in_place: true })
+        Ok((Plan { rewritten, repeated, renamed, in_place: true }, snapshot.clone()))
+    }
+
+    /// Whether the segment at this place of the snapshot does not stay as it is.
+    pub fn replaces(&self, at: usize) -> bool {
+        self.rewritten.contains(&at) || self.repeated.contains(&at)
     }
 }
 
@@ -78,58 +102,137 @@ pub(super) fn rewrite(
     target: &Arc<dyn Directory>,
     losses: &Losses,
 ) -> Result<Recovery> {
-    let mut cursor = salvaging(source, snapshot, losses.told.clone())?;
+    // The files in which something was lost, and the id behind the last record that is known to be.
+    let lost: Arc<Mutex<HashMap<PathBuf, u64>>> = Arc::default();
+    let (noted, told) = (lost.clone(), losses.told.clone());
+    let note: OnLoss = Arc::new(move |loss: &Loss| {
+        let next_id = loss.ids.map_or(0, |(_, last)| last.saturating_add(1));
+        let mut noted = noted.lock();
+        let known = noted.entry(loss.path.clone()).or_default();
+        *known = next_id.max(*known);
+        drop(noted);
+        told(loss);
+    });
+    let mut cursor = salvaging(source, snapshot, note)?;
     let mut recovery = Recovery::default();
     let mut batch = Batch::default();
-    let mut before: Option<FileHeader> = None;
+    let mut ids = NewIds::default();
+    // The new names come when all is read: the cursor looks for segments that have come up.
+    let mut later = vec![];
+    // The header of the segment before, and the log's id as it was.
+    let mut before: Option<(Vec<u8>, FileHeader)> = None;
     let places: Vec<usize> = (0..snapshot.slots.len()).filter(|at| !plan.repeated.contains(at)).collect();
     for (i, &at) in places.iter().enumerate() {
         let segment = &snapshot.segment(at)?;
         let next = places.get(i + 1).map(|&next| snapshot.segment(next)).transpose()?;
         let next = next.as_ref().filter(|next| next.header.log_id == segment.header.log_id);
-        before = before.filter(|before| before.log_id == segment.header.log_id);
+        before = before.filter(|(log_id, _)| *log_id == segment.header.log_id);
         let mut output = None;
-        let name = if plan.in_place { format!("{}.recovering", segment.name) } else { segment.name.clone() };
+        let mut name = segment.name.clone();
         if plan.rewritten.contains(&at) {
-            if plan.in_place {
-                remove_if_there(&**target, &name)?;
-            }
-            let header = header(segment, before.as_ref(), next)?;
             let like = snapshot.slots[at].directory();
-            output = Some(Output::create(&**target, &name, header, (like, segment), next.is_none())?);
+            let mut header = header(segment, before.as_ref().map(|(_, before)| before), next)?;
+            ids.give(&mut header, like, segment.is_unborn)?;
+            // A segment that is written anew has none of the holes that were found in it.
+            let is_anew = |sequence: u64| {
+                let mut anew = plan.rewritten.iter().map(|&at| &snapshot.slots[at]);
+                anew.any(|slot| slot.sequence == sequence && slot.log.id == segment.header.log_id)
+            };
+            header.holes.retain(|hole| !is_anew(hole.sequence));
+            let new_log = plan.renamed.get(&segment.header.log_id);
+            header.name = new_log.unwrap_or(&header.name).clone();
+            if new_log.is_some() || !plan.in_place {
+                name = rightful_name(&header, &name);
+            }
+            let made = if plan.in_place { format!("{name}{RECOVERING}") } else { name.clone() };
+            if plan.in_place {
+                remove_if_there(&**target, &made)?;
+            }
+            output = Some(Output::create(&**target, &made, header, (like, segment), next.is_none())?);
         }
         loop {
             if batch.is_empty() && cursor.next_batch(usize::MAX, |record| batch.push(record))? == 0 {
                 break;
             }
             batch.check()?;
-            // The batch may be of a segment to come.
-            if cursor.segment().path != segment.path {
+            // The batch may be of a segment to come. It may be read from another file than the one that is damaged.
+            if !is_same(cursor.segment(), segment) {
                 break;
             }
             if let Some(output) = &mut output {
+                if cursor.has_lost() {
+                    output.name(&cursor.names_known(), &batch)?;
+                }
                 output.write(&batch)?;
             }
             batch.clear();
         }
-        let Some(output) = output else {
-            before = Some(segment.header.clone());
+        let Some(mut output) = output else {
+            before = Some((segment.header.log_id.clone(), segment.header.clone()));
             continue;
         };
-        let (written, records) = output.finish(next.map(|next| next.header.first_id))?;
-        before = Some(written.header.clone());
-        let (from, to) = match plan.in_place {
-            true => {
-                let kept = exchange(&**target, &segment.name, &name)?;
-                (target.path_of(&kept), target.path_of(&segment.name))
+        // An index may tell names that no event does, as a crash can leave them.
+        output.name(&segment.names_by_index()?, &Batch::default())?;
+        let lost_to = lost.lock().get(&segment.path).copied();
+        if lost_to.is_some() {
+            output.name(&cursor.names_known(), &Batch::default())?;
+        }
+        let (written, records) = output.finish(next.map(|next| next.header.first_id).or(lost_to))?;
+        before = Some((segment.header.log_id.clone(), written.header.clone()));
+        let from = match (plan.in_place, name == segment.name) {
+            (true, true) => target.path_of(&exchange(&**target, &name, &written.name)?),
+            (true, false) => {
+                let kept = free_name(&**target, &segment.name)?;
+                let (source, made) = (segment.name.clone(), written.name.clone());
+                later.push(Renamed { source, made, name: name.clone() });
+                target.path_of(&kept)
             }
-            false => (segment.path.clone(), written.path.clone()),
+            (false, _) => segment.path.clone(),
         };
+        let to = target.path_of(&name);
         recovery.records += records;
         recovery.segments.push(RecoveredSegment { source: from, target: to, records });
     }
+    take_places_of(&**target, &later)?;
     (recovery.losses, recovery.lost_records) = *losses.sum.lock();
     Ok(recovery)
+}
+
+/// The ids of logs of which no segment tells it.
+#[derive(Default)]
+struct NewIds(HashMap<String, Vec<u8>>);
+
+impl NewIds {
+    /// Puts an id into a header that has none: that of the lock file, or else a new one, which all segments of the log share. A
+    /// log of which nothing is left goes on behind the records that the lock file notes.
+    fn give(&mut self, header: &mut FileHeader, directory: &dyn Directory, is_unborn: bool) -> Result<()> {
+        if header.log_id.iter().any(|&byte| byte != 0) {
+            return Ok(());
+        }
+        let is_log = check_name(&header.name).is_ok() && !directory.is_far();
+        let told = Some(()).filter(|()| is_log).and_then(|()| read_left(directory, &header.name));
+        if let Some(left) = told.as_ref().filter(|_| is_unborn) {
+            header.first_id = left.next_id;
+        }
+        if !self.0.contains_key(&header.name) {
+            let id = match told {
+                Some(left) => left.log_id,
+                None => {
+                    let mut id = vec![0; 16];
+                    io::fill_random(&mut id).map_err(|e| Error::io(&e, "get random bytes"))?;
+                    id
+                }
+            };
+            self.0.insert(header.name.clone(), id);
+        }
+        header.log_id.clone_from(&self.0[&header.name]);
+        Ok(())
+    }
+}
+
+fn is_same(read: &Segment, segment: &Segment) -> bool {
+    read.path == segment.path
+        || (&read.header.log_id, read.header.sequence) == (&segment.header.log_id, segment.header.sequence)
 }
 
 /// The header of a segment that is written anew, after the one with the header `before`.
@@ -138,10 +241,9 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
     let mut marker = [0; 8];
     io::fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
     if segment.is_unborn {
-        // Nothing was there to be saved, and this log is a new one.
-        let mut log_id = vec![0; 16];
-        io::fill_random(&mut log_id).map_err(|e| Error::io(&e, "get random bytes"))?;
-        return Ok(FileHeader { marker: u64::from_le_bytes(marker).max(1), log_id, ..old.clone() });
+        // Nothing was there to be saved.
+        let created_ns = clock::now_ns();
+        return Ok(FileHeader { marker: u64::from_le_bytes(marker).max(1), created_ns, ..old.clone() });
     }
     // A segment that was recovered before is still known to the next one by the marker that it had at first.
     let told = next.and_then(|next| next.header.predecessor.as_ref()).filter(|told| old.is_followed_by(told));
@@ -167,7 +269,7 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
         // It tells of the file as it was; blocks are written anew without a dictionary.
         original: None,
         dictionary: vec![],
-        incompatible: old.incompatible & !HAS_DICTIONARY,
+        incompatible: old.incompatible & !(HAS_DICTIONARY | SPACE),
         ..old.clone()
     })
 }
