@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::hex::{hex, unhex};
 use crate::io::{self, Access, Directory, MemoryDirectory};
-use crate::log::retention::{Doomed, Ours};
+use crate::log::retention::{Doomed, Ours, Plan};
 use crate::memory;
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::reader::Reader;
@@ -256,14 +256,13 @@ impl Life {
 pub(crate) fn only_shipped(
     directory: &dyn Directory,
     log: &Ours,
-    mut doomed: Vec<Doomed>,
+    mut plan: Plan,
     is_shipped_anyway: bool,
-) -> Result<Vec<Doomed>> {
-    if doomed.is_empty() || !(is_shipped_anyway || is_shipped(directory, &log.name)?) {
-        return Ok(doomed);
+) -> Result<Plan> {
+    if plan.doomed.is_empty() || !(is_shipped_anyway || is_shipped(directory, &log.name)?) {
+        return Ok(plan);
     }
     let life = read(directory, &log.name, &log.log_id)?.unwrap_or_default();
-    let safe = doomed.iter().take_while(|segment| life.holds(segment)).count();
-    doomed.truncate(safe);
-    Ok(doomed)
+    plan.keep_only(|segment| life.holds(segment));
+    Ok(plan)
 }

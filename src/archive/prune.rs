@@ -38,15 +38,17 @@ pub struct Pruned {
 /// log, the oldest first; once it returns, their removal is durable.
 ///
 /// Fails with [`Kind::Invalid`] for a rule of zero, with [`Kind::NotFound`] when there is no such directory or log, with
-/// [`Kind::Io`] when the system does. When a segment cannot be removed, those of its log that are newer stay, the other
+/// [`Kind::Io`] when the system does, and with [`Kind::Corrupt`] where a file keeps segments from being removed: it holds
+/// records of the log, or may, and is not what its name says (a copy, a renamed segment, a damaged one), so that what is newer
+/// would leave a hole behind it. When a segment cannot be removed, those of its log that are newer stay, the other
 /// logs are gone through nevertheless, and the error says how many were removed.
 pub fn prune(path: impl AsRef<Path>, log: Option<&str>, keep: &Retention, dry_run: bool) -> Result<Vec<Pruned>> {
     let path = path.as_ref();
-    if let Some(directory) = remote_directory(path)? {
-        return prune_in(&*directory, log, keep, dry_run);
-    }
-    let directory = RealDirectory::open(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
-    prune_in(&directory, log, keep, dry_run)
+    let directory = match remote_directory(path)? {
+        Some(directory) => directory,
+        None => Arc::new(RealDirectory::open(path).map_err(|e| Error::io(&e, "open the directory").at(path))?),
+    };
+    prune_in(directory, log, keep, dry_run)
 }
 
 /// The log of a URL.
@@ -64,10 +66,16 @@ fn remote_directory(path: &Path) -> Result<Option<Arc<dyn Directory>>> {
 }
 
 /// As [`prune`], over a directory of the caller's making.
-pub fn prune_in(directory: &dyn Directory, log: Option<&str>, keep: &Retention, dry_run: bool) -> Result<Vec<Pruned>> {
+pub fn prune_in(
+    directory: Arc<dyn Directory>,
+    log: Option<&str>,
+    keep: &Retention,
+    dry_run: bool,
+) -> Result<Vec<Pruned>> {
     keep.check()?;
     log.map_or(Ok(()), check_name)?;
-    let logs = retention::logs_of(directory, log)?;
+    let there = retention::look_at_all(&directory)?;
+    let logs = retention::logs_of(&there, log);
     if let (Some(log), true) = (log, logs.is_empty()) {
         let reason = format!("the directory holds no segment of a log {log:?}");
         return Err(Error::new(Kind::NotFound, reason).at(directory.path()));
@@ -75,22 +83,29 @@ pub fn prune_in(directory: &dyn Directory, log: Option<&str>, keep: &Retention, 
     let now_ns = clock::now_ns();
     // All of it first: what cannot be planned removes nothing.
     let plan = |log| {
-        let doomed = retention::plan(directory, log, keep, now_ns)?;
+        let plan = retention::plan_by_headers(&directory, &there, log, keep, now_ns)?;
         match keep.unshipped {
-            true => Ok(doomed),
-            false => life::only_shipped(directory, log, doomed, false),
+            true => Ok(plan),
+            false => life::only_shipped(&*directory, log, plan, false),
         }
     };
     let plans = logs.iter().map(plan).collect::<Result<Vec<_>>>()?;
+    let all = || plans.iter().flat_map(|plan| &plan.doomed);
     if !dry_run {
-        let failed: Vec<Error> = plans.iter().flat_map(|doomed| retention::remove(directory, doomed)).collect();
+        let failed: Vec<Error> = plans.iter().flat_map(|plan| retention::remove(&*directory, &plan.doomed)).collect();
         if let Some(first) = failed.into_iter().next() {
-            let left = plans.iter().flatten().filter(|doomed| directory.facts(&doomed.name).is_ok()).count();
-            let removed = plans.iter().map(Vec::len).sum::<usize>() - left;
+            let left = all().filter(|doomed| directory.facts(&doomed.name).is_ok()).count();
+            let removed = all().count() - left;
             return Err(first.because(&format!("{removed} old segments were removed, {left} were not")));
         }
     }
-    let pruned = plans.into_iter().flatten().map(|doomed| Pruned {
+    if let Some(obstacle) = plans.iter().find_map(|plan| plan.obstacle.clone()) {
+        let (removed, could) = if dry_run { ("would be", "could") } else { ("were", "can") };
+        return Err(
+            obstacle.because(&format!("{} old segments {removed} removed, and no more {could} be", all().count()))
+        );
+    }
+    let pruned = plans.iter().flat_map(|plan| &plan.doomed).map(|doomed| Pruned {
         path: directory.path_of(&doomed.name),
         sequence: doomed.sequence,
         bytes: doomed.bytes,
@@ -140,33 +155,43 @@ mod tests {
         }
         let of_a = [("a.0000000001.binlog", 1, 1, 2), ("a.0000000002.binlog", 2, 3, 4)];
         let before = directory.list().unwrap();
-        assert_eq!(told(&prune_in(&directory, Some("a"), &keep(1), true).unwrap()), of_a);
+        assert_eq!(told(&prune_in(Arc::new(directory.clone()), Some("a"), &keep(1), true).unwrap()), of_a);
         assert_eq!(directory.list().unwrap(), before, "nothing is removed by a dry run");
-        assert_eq!(told(&prune_in(&directory, Some("a"), &keep(1), false).unwrap()), of_a);
-        assert_eq!(prune_in(&directory, Some("a"), &keep(1), false).unwrap(), []);
-        let rest = prune_in(&directory, None, &keep(2), false).unwrap();
+        assert_eq!(told(&prune_in(Arc::new(directory.clone()), Some("a"), &keep(1), false).unwrap()), of_a);
+        assert_eq!(prune_in(Arc::new(directory.clone()), Some("a"), &keep(1), false).unwrap(), []);
+        let rest = prune_in(Arc::new(directory.clone()), None, &keep(2), false).unwrap();
         assert_eq!(told(&rest), [("a.b.0000000001.binlog", 1, 1, 2)]);
         assert_eq!((rest[0].why, rest[0].bytes > 0), ("segments", true));
     }
 
+    /// What is newer than a copy that stays would leave a hole between the records that stay.
     #[test]
-    fn a_copy_that_somebody_made_under_another_name_stays_and_counts_for_nothing() {
-        let directory = MemoryDirectory::new();
-        three_segments(&directory, "a").close().unwrap();
-        let copies = [(1, "a.0000000001-copy.binlog"), (3, "a.0000000003.copy.binlog"), (2, "a.0000000009x.binlog")];
-        for (number, copy) in copies {
+    fn a_copy_under_another_name_counts_for_nothing_and_keeps_what_is_newer_here() {
+        for (number, copy, gone) in [
+            (1, "a.0000000001-copy.binlog", 0),
+            (2, "a.0000000009x.binlog", 1),
+            (2, "a.0000000009.binlog", 1),
+            (3, "a.0000000003.copy.binlog", 2),
+        ] {
+            let directory = MemoryDirectory::new();
+            three_segments(&directory, "a").close().unwrap();
             directory.set_contents(copy, directory.contents(&format!("a.{number:010}.binlog")).unwrap());
+            assert_eq!(prune_in(Arc::new(directory.clone()), None, &keep(3), false).unwrap(), [], "{copy}");
+            let pruned = prune_in(Arc::new(directory.clone()), None, &keep(1), false);
+            match pruned {
+                Ok(pruned) => assert_eq!((pruned.len(), gone), (2, 2), "{copy}"),
+                Err(error) => {
+                    assert_eq!(error.path().unwrap(), directory.path_of(copy));
+                    let said = format!("{gone} old segments were removed, and no more can be");
+                    assert!(gone < 2 && error.reason().starts_with(&said), "{copy}: {error}");
+                    assert!(error.reason().contains("`mv -n "), "{copy}: {error}");
+                }
+            }
+            let mut left = directory.list().unwrap();
+            left.retain(|name| name.ends_with(".binlog"));
+            assert_eq!(left.len(), 4 - gone, "{copy}: {left:?}");
+            assert!(left.contains(&copy.to_owned()), "{copy}: {left:?}");
         }
-        assert_eq!(prune_in(&directory, None, &keep(3), false).unwrap(), []);
-        let gone = prune_in(&directory, None, &keep(1), false).unwrap();
-        assert_eq!(told(&gone), [("a.0000000001.binlog", 1, 1, 2), ("a.0000000002.binlog", 2, 3, 4)]);
-        let mut left = directory.list().unwrap();
-        left.retain(|name| name.ends_with(".binlog"));
-        left.sort();
-        assert_eq!(
-            left,
-            ["a.0000000001-copy.binlog", "a.0000000003.binlog", "a.0000000003.copy.binlog", "a.0000000009x.binlog"]
-        );
     }
 
     #[test]
@@ -175,7 +200,7 @@ mod tests {
         let writer = three_segments(&directory, "a");
         // As one that was created ahead.
         directory.set_contents("a.0000000004.binlog", vec![]);
-        assert_eq!(prune_in(&directory, None, &keep(1), false).unwrap().len(), 2);
+        assert_eq!(prune_in(Arc::new(directory.clone()), None, &keep(1), false).unwrap().len(), 2);
         assert_eq!(writer.append(1, b"more").unwrap(), 6);
         writer.close().unwrap();
         let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
@@ -188,7 +213,7 @@ mod tests {
         let directory = MemoryDirectory::new();
         three_segments(&directory, "a").close().unwrap();
         directory.set_fault(Some(Fault { from: 1, times: 1, errno: libc::EPERM, only: Some(Operation::Remove) }));
-        let error = prune_in(&directory, None, &keep(1), false).unwrap_err();
+        let error = prune_in(Arc::new(directory.clone()), None, &keep(1), false).unwrap_err();
         assert!(error.to_string().contains("1 old segments were removed, 1 were not"), "{error}");
         assert_eq!(error.path().unwrap(), directory.path_of("a.0000000002.binlog"));
     }
@@ -196,10 +221,16 @@ mod tests {
     #[test]
     fn what_is_not_there_and_rules_of_zero_are_refused() {
         let directory = MemoryDirectory::new();
-        assert_eq!(prune_in(&directory, None, &keep(1), false).unwrap(), []);
-        assert_eq!(prune_in(&directory, Some("a"), &keep(1), false).unwrap_err().kind(), Kind::NotFound);
-        assert_eq!(prune_in(&directory, Some("../a"), &keep(1), false).unwrap_err().kind(), Kind::Invalid);
-        assert_eq!(prune_in(&directory, None, &keep(0), false).unwrap_err().kind(), Kind::Invalid);
+        assert_eq!(prune_in(Arc::new(directory.clone()), None, &keep(1), false).unwrap(), []);
+        assert_eq!(
+            prune_in(Arc::new(directory.clone()), Some("a"), &keep(1), false).unwrap_err().kind(),
+            Kind::NotFound
+        );
+        assert_eq!(
+            prune_in(Arc::new(directory.clone()), Some("../a"), &keep(1), false).unwrap_err().kind(),
+            Kind::Invalid
+        );
+        assert_eq!(prune_in(Arc::new(directory.clone()), None, &keep(0), false).unwrap_err().kind(), Kind::Invalid);
         let nowhere = tempfile::tempdir().unwrap().path().join("nowhere");
         assert_eq!(prune(nowhere, None, &keep(1), false).unwrap_err().kind(), Kind::NotFound);
     }

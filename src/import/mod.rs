@@ -4,11 +4,13 @@ mod sum;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use sum::Sum;
 
 use crate::error::{Error, Kind, Result};
-use crate::options::{Filter, ReaderOptions, Required, WriterOptions};
+use crate::options::{Filter, Loss, OnLoss, ReaderOptions, Required, WriterOptions};
 use crate::reader::{Reader, Tail, TailState};
 use crate::record::{event, NamedType, NewRecord, Record};
 use crate::writer::Writer;
@@ -65,14 +67,15 @@ pub enum Stage {
 /// source, after everything before it was imported, and when the log is not what the sources are; and what opening,
 /// reading and writing fail with.
 pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> {
-    let readers = open(&import.sources)?;
+    let passed = Passed::default();
+    let readers = open(&import.sources, &passed)?;
     let options = options(import, &readers)?;
     let (found, events) = match is_there(&import.target)? {
         true => held(&import.target, &options)?,
         false => (0, 0),
     };
     let writer = Writer::open(&import.target, options)?;
-    let mut importing = Importing { writer: Some(&writer), found, events, ..Importing::default() };
+    let mut importing = Importing { writer: Some(&writer), passed, found, events, ..Importing::default() };
     let result = importing.all(&readers, told);
     let Importing { sum, done, .. } = importing;
     // What was read is kept, whatever stopped the reading.
@@ -86,15 +89,22 @@ pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> 
 /// Reads all sources and writes nothing.
 pub fn look(sources: &[PathBuf], told: &mut dyn FnMut(Stage)) -> Result<Imported> {
     let mut looking = Importing::default();
-    looking.all(&open(sources)?, told)?;
+    let readers = open(sources, &looking.passed)?;
+    looking.all(&readers, told)?;
     Ok(Imported { checksum: looking.sum.checksum(), ..looking.done })
 }
 
-fn open(sources: &[PathBuf]) -> Result<Vec<Reader>> {
+/// Torn ends that were passed over because other files or logs come behind them.
+type Passed = Arc<Mutex<Vec<Loss>>>;
+
+fn open(sources: &[PathBuf], passed: &Passed) -> Result<Vec<Reader>> {
     if sources.is_empty() {
         return Err(Error::invalid("there is nothing to import"));
     }
-    sources.iter().map(|source| Reader::open(source, ReaderOptions::default())).collect()
+    let heard = passed.clone();
+    let on_loss: OnLoss = Arc::new(move |loss| heard.lock().push(loss.clone()));
+    let options = || ReaderOptions { on_loss: Some(on_loss.clone()), ..ReaderOptions::default() };
+    sources.iter().map(|source| Reader::open(source, options())).collect()
 }
 
 /// The options with what the sources say, and the mark of this import.
@@ -165,6 +175,7 @@ fn is_imported(record: &Record<'_>) -> bool {
 struct Importing<'a> {
     /// `None` only looks.
     writer: Option<&'a Writer>,
+    passed: Passed,
     /// Records that are there already, and events behind the last of them.
     found: u64,
     events: u64,
@@ -200,6 +211,15 @@ impl Importing<'_> {
                 told(Stage::Reading(next - EACH));
             }
         }
+        let torn = |loss: Loss| Tail {
+            state: TailState::Torn,
+            path: loss.path,
+            offset: loss.offset,
+            unread_bytes: loss.bytes,
+            reason: loss.reason,
+            ..Tail::default()
+        };
+        self.done.torn.extend(self.passed.lock().drain(..).map(torn));
         let tail = cursor.tail();
         if tail.state == TailState::Torn {
             self.done.torn.push(tail);

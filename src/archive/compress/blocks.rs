@@ -27,6 +27,8 @@ pub(super) struct Blocks {
     next_id: u64,
     /// The id that may come next as well: the log tells that those between are lost.
     acknowledged: Option<u64>,
+    /// Records so far.
+    records: u64,
     /// The last block was a TRAILER.
     closed: bool,
     /// Where to stop.
@@ -39,7 +41,7 @@ impl Blocks {
     pub fn of(segment: &Arc<Segment>) -> Self {
         let scanner = Scanner::new(segment.clone(), segment.start);
         let next_id = segment.header.first_id;
-        Blocks { scanner, next_id, acknowledged: None, closed: false, until: u64::MAX, checks_all: false }
+        Blocks { scanner, next_id, acknowledged: None, records: 0, closed: false, until: u64::MAX, checks_all: false }
     }
 
     /// Those of a segment that was just made, of which every byte is verified. Of others, the index does not count, which
@@ -62,9 +64,14 @@ impl Blocks {
         Mark { offset: self.end(), next_id: self.next_id, acknowledged: self.acknowledged }
     }
 
-    /// Id behind the last record so far.
+    /// Id behind the last record so far, and behind those that the segment ends by telling to be lost.
     pub fn next_id(&self) -> u64 {
         self.next_id
+    }
+
+    /// Records in the blocks so far, wherever it began.
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
     /// Behind the last block so far.
@@ -94,6 +101,7 @@ impl Blocks {
                     self.scanner.load(&header).map_err(|bad| self.failed(bad))?;
                     self.check_id(&header)?;
                     self.scanner.skip(&header);
+                    self.records += u64::from(header.count);
                     return Ok(Some(header));
                 }
                 BlockKind::Index | BlockKind::Trailer => {
@@ -102,6 +110,7 @@ impl Blocks {
                         false => self.scanner.check_whole(&header),
                     };
                     checked.map_err(|bad| self.failed(bad))?;
+                    self.check_id(&header)?;
                     self.scanner.skip(&header);
                 }
                 BlockKind::Skippable(kind) => {
@@ -150,6 +159,22 @@ impl Blocks {
         match bad {
             Bad::Io(error) => error,
             bad => self.scanner.segment().corrupt(self.scanner.offset(), &bad.into_malformed()),
+        }
+    }
+}
+
+/// Records in a segment that was verified, by the headers of its blocks: ids that it tells to be lost are none.
+pub(super) fn records(segment: &Arc<Segment>) -> Result<u64> {
+    let mut blocks = Blocks::of(segment);
+    let mut records = 0;
+    loop {
+        match blocks.scanner.header() {
+            Ok(header) => {
+                records += u64::from(header.count);
+                blocks.scanner.skip(&header);
+            }
+            Err(Bad::End { left: 0 }) => return Ok(records),
+            Err(bad) => return Err(blocks.failed(bad)),
         }
     }
 }

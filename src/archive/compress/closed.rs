@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::options::{CompressOptions, Whole};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory, File};
-use crate::log::{make_earlier_durable, names};
-use crate::reader::chain_break;
+use crate::log::{chain_break, make_earlier_durable, names};
 use crate::segment::{self, Found, Segment};
 
 /// Whether segments are compressed, or made ordinary ones again.
@@ -102,7 +101,10 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
     match next(directory, &segment, &numbered)? {
         Some(next) => {
             let told = next.header.predecessor.as_ref().filter(|told| told.sequence == segment.header.sequence);
-            let broken = told.and_then(|_| chain_break(&segment.header, found.end, found.next_id, &next));
+            let broken = match told {
+                Some(_) => chain_break(&segment, found.end, found.next_id, &next)?,
+                None => None,
+            };
             if let Some(reason) = broken {
                 return Err(segment.corrupt(found.end, &reason));
             }

@@ -19,7 +19,7 @@ pub(super) fn compare(source: &Arc<Segment>, made: &Arc<Segment>, told: &mut Tol
     }
     pair.check_end(&those)?;
     told.all_compared()?;
-    Ok(these.next_id() - source.header.first_id)
+    Ok(these.records())
 }
 
 /// Reads back what is written, group by group.
@@ -47,12 +47,14 @@ impl ReadBack {
         }
     }
 
-    /// What was written must end with the group behind which `last` stands, be closed, and its index must know every block.
-    pub fn finish(mut self, last: Mark) -> Result<()> {
+    /// What was written must end with the group behind which `last` stands and with this id, be closed, and its index must know
+    /// every block.
+    pub fn finish(mut self, last: Mark, next_id: u64) -> Result<()> {
         let pair = Pair { source: &self.source, made: &self.made };
         self.blocks.go_to(last, None);
         match Records::of(&mut self.blocks).advance()? {
             true => Err(pair.differs("there are records behind the last")),
+            false if self.blocks.next_id() != next_id => Err(pair.differs("it ends with another id")),
             false => pair.check_end(&self.blocks),
         }
     }
@@ -138,7 +140,7 @@ mod tests {
         }
         until(&mut end);
         each_group(&mut Blocks::of(source), 1 << 20, |group| read_back.compare(&group, from, end).map(|()| None))?;
-        read_back.finish(end).map(|()| end.next_id - from.next_id)
+        read_back.finish(end, end.next_id).map(|()| end.next_id - from.next_id)
     }
 
     #[test]

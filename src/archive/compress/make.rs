@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use super::blocks::{Blocks, Mark};
+use super::blocks::{records, Blocks, Mark};
 use super::closed::{self, Closed, Direction};
 use super::compare::{compare, ReadBack};
 use super::dictionary;
+use super::forms;
 use super::options::CompressOptions;
 use super::pack;
 use super::part::Part;
@@ -15,9 +16,9 @@ use super::regroup::{regroup, Form};
 use super::{sum, Compressed};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Codec;
-use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY};
+use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
 use crate::io::{fill_random, Access, Directory};
-use crate::log::names;
+use crate::log::{mark, names};
 use crate::options::DEFAULT_BLOCK_BYTES;
 use crate::segment::{latest_time, recover, Segment};
 
@@ -44,6 +45,7 @@ pub(super) fn make(
     if options.dry_run {
         return Ok(made);
     }
+    forms::check(directory, source, direction)?;
     let mut told = Told::begin(options.progress.as_ref(), &source.path, facts.len)?;
     let target = match there(directory, &closed, direction)? {
         // A run that was cut short made it.
@@ -68,6 +70,7 @@ pub(super) fn make(
 fn there(directory: &dyn Directory, closed: &Closed, direction: Direction) -> Result<Option<Arc<Segment>>> {
     let source = &closed.segment;
     let listed = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+    mark::check(directory, &listed)?;
     let plain = names::plain(&source.name);
     for name in listed.into_iter().filter(|name| *name != source.name && names::plain(name) == plain) {
         let wanted = match direction {
@@ -118,10 +121,10 @@ fn write(
     part.sync()?;
     let written = Arc::new(Segment::open(directory, &part.name, Access::Read)?);
     made.records = match compared {
-        Some(last) => {
-            ReadBack::new(source, &written).finish(last)?;
+        Some((last, records)) => {
+            ReadBack::new(source, &written).finish(last, closed.found.next_id)?;
             told.all_compared()?;
-            last.next_id - source.header.first_id
+            records
         }
         None => same(source, &written, told)?,
     };
@@ -142,10 +145,12 @@ fn same(source: &Arc<Segment>, made: &Arc<Segment>, told: &mut Told<'_>) -> Resu
     };
     packed.map_err(|e| e.at(&made.path))?;
     let plain = if source.is_compressed_whole() { made } else { source };
-    Ok(recover(plain)?.next_id - plain.header.first_id)
+    recover(plain)?;
+    records(plain)
 }
 
-/// Writes the records of the segment in other blocks, and compares them; returns the mark behind the last of them.
+/// Writes the records of the segment in other blocks, and compares them; returns the mark behind the last of them, and how many
+/// they are.
 fn rewrite(
     directory: &dyn Directory,
     closed: &Closed,
@@ -153,7 +158,7 @@ fn rewrite(
     direction: Direction,
     part: &Part<'_>,
     told: &mut Told<'_>,
-) -> Result<Mark> {
+) -> Result<(Mark, u64)> {
     let source = &closed.segment;
     let dictionary = match direction {
         Direction::Compress => dictionary::of(source, options)?,
@@ -183,7 +188,7 @@ fn rewrite(
         let reason = "the segment ends elsewhere than its index and its last block say";
         return Err(Error::corrupt(reason).at_offset(&source.path, blocks.end()));
     }
-    Ok(last)
+    Ok((last, blocks.records()))
 }
 
 /// The header of the other form.
@@ -200,7 +205,7 @@ fn header(closed: &Closed, dictionary: Vec<u8>) -> Result<FileHeader> {
         marker: old.marker,
         latest_ns: latest_time(&closed.segment, &closed.found),
     });
-    let others = old.incompatible & !HAS_DICTIONARY;
+    let others = old.incompatible & !(HAS_DICTIONARY | SPACE);
     Ok(FileHeader {
         marker: u64::from_le_bytes(marker).max(1),
         original: Some(original),

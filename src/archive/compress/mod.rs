@@ -12,6 +12,7 @@ mod closed;
 mod compare;
 mod crew;
 mod dictionary;
+mod forms;
 mod group;
 mod make;
 mod options;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, RealDirectory};
-use crate::log::{names, Source};
+use crate::log::{mark, names, Source};
 use crate::options::ReaderOptions;
 use closed::Direction;
 
@@ -156,6 +157,7 @@ fn each_of(path: &Path, options: &CompressOptions, direction: Direction) -> Resu
 }
 
 fn all_in(directory: &dyn Directory, options: &CompressOptions, direction: Direction) -> Result<Vec<Compressed>> {
+    mark::check_in(directory)?;
     if !options.dry_run {
         part::sweep(directory, options.log.as_deref())?;
     }

@@ -60,6 +60,8 @@ pub(super) fn regroup(
         Ok(output.used.pop())
     })?;
     output.settle(0)?;
+    // The last event may say that records behind it are lost.
+    output.appender.pass_over(blocks.next_id());
     output.appender.close(&output.names)?;
     Ok(output.last)
 }

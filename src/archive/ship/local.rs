@@ -1,6 +1,7 @@
 //! The segments of a log that are here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
@@ -11,9 +12,8 @@ use crate::log::retention::{self, Ours};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Local {
     pub name: String,
-    /// Number in the header, and in the file's name.
+    /// Number in the header.
     pub sequence: u64,
-    pub named: u64,
     /// Number of the segment before it.
     pub after: Option<u64>,
     pub marker: u64,
@@ -46,14 +46,14 @@ impl Here {
     /// The log, as those who remove old segments want it.
     pub fn ours(&self, files: &Files) -> Option<Ours> {
         let active = self.segments.last()?;
-        Some(Ours { name: files.log.clone(), log_id: files.log_id.clone(), active_sequence: active.named })
+        Some(Ours { name: files.log.clone(), log_id: files.log_id.clone(), active_sequence: active.sequence })
     }
 }
 
 impl Files {
     /// Of the log `log`; without a name, of the only one that is there.
-    pub fn find(directory: &dyn Directory, log: Option<&str>) -> Result<Self> {
-        let logs = retention::logs_of(directory, log)?;
+    pub fn find(directory: &Arc<dyn Directory>, log: Option<&str>) -> Result<Self> {
+        let logs = retention::logs_in(directory, log)?;
         let mut names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
         names.dedup();
         let not_found = |reason: String| Err(Error::new(Kind::NotFound, reason).at(directory.path()));
@@ -70,7 +70,7 @@ impl Files {
         let mut newest = None;
         for ours in logs {
             let mut files = Files { log: ours.name, log_id: ours.log_id, known: HashMap::new() };
-            let begun = files.look(directory)?.segments.last().map(|last| last.created_ns);
+            let begun = files.look(&**directory)?.segments.last().map(|last| last.created_ns);
             if newest.as_ref().is_none_or(|(time, _)| begun > *time) {
                 newest = Some((begun, files));
             }
@@ -131,7 +131,6 @@ impl Files {
         Ok((header.name == self.log && retention::is_numbered(&header, named)).then(|| Local {
             name: name.to_owned(),
             sequence: header.sequence,
-            named,
             after: header.predecessor.as_ref().map(|told| told.sequence),
             marker: header.marker,
             known_as: header.known_as(),

@@ -168,7 +168,7 @@ impl Shipper {
     ) -> Result<Self> {
         options.check()?;
         log.map_or(Ok(()), crate::log::check_name)?;
-        let files = Files::find(&*directory, log)?;
+        let files = Files::find(&directory, log)?;
         let keeper = match options.dry_run {
             true => Keeper::look(directory.clone(), files.log(), files.log_id())?,
             false => Keeper::open(directory.clone(), files.log(), files.log_id(), options.file_mode)?,

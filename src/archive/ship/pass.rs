@@ -97,10 +97,13 @@ impl Shipper {
             }
             self.count_waiting(work, &here);
         }
-        self.prune(work, &here, monitor, report)?;
+        let obstacle = self.prune(work, &here, monitor, report)?;
         self.sweep(work, monitor);
         self.status.lock().told.state = ShipState::Idle;
-        Ok(())
+        match obstacle {
+            Some(obstacle) => Err(failed_here(obstacle)),
+            None => Ok(()),
+        }
     }
 
     /// What a pass would do.
@@ -109,7 +112,7 @@ impl Shipper {
         let waiting = here.closed().filter(|(segment, _)| !is_shipped(&keeper, self.store.url(), segment));
         report.uploaded.extend(waiting.map(|(segment, _)| self.shipped(segment, segment.bytes, false)));
         drop(keeper);
-        report.pruned.extend(self.plan(work, here, true)?.iter().map(|doomed| self.pruned(doomed)));
+        report.pruned.extend(self.plan(work, here, true)?.doomed.iter().map(|doomed| self.pruned(doomed)));
         Ok(())
     }
 

@@ -6,25 +6,25 @@ use crate::archive::life::{Entry, Stage};
 use crate::archive::Pruned;
 use crate::error::{Error, Kind};
 use crate::io::Access;
-use crate::log::retention::{self, Doomed};
+use crate::log::retention::{self, Doomed, Plan};
 use crate::store::{confirm, Again, Answer, Confirmed, Failure};
 
 impl Shipper {
     /// The segments that need not stay, and that the store was found to hold; with `would`, also those that it would hold by
     /// then.
-    pub(super) fn plan(&self, work: &Work, here: &Here, would: bool) -> Answer<Vec<Doomed>> {
-        let Some(ours) = here.ours(&work.files) else { return Ok(vec![]) };
-        let doomed = retention::plan(&*self.directory, &ours, &self.options.keep, self.now()).map_err(failed_here)?;
+    pub(super) fn plan(&self, work: &Work, here: &Here, would: bool) -> Answer<Plan> {
+        let Some(ours) = here.ours(&work.files) else { return Ok(Plan::default()) };
+        let mut plan = retention::plan(&self.directory, &ours, &self.options.keep, self.now()).map_err(failed_here)?;
         let keeper = work.keeper.lock();
-        let is_safe = |doomed: &Doomed| {
+        plan.keep_only(|doomed| {
             let entry = keeper.get(self.store.url(), doomed.sequence);
             let is_about = |entry: &&Entry| entry.is_about(doomed.sequence, &doomed.known_as);
             would || entry.filter(is_about).is_some_and(|entry| entry.stage.is_shipped())
-        };
-        Ok(doomed.into_iter().take_while(is_safe).collect())
+        });
+        Ok(plan)
     }
 
-    /// Removes what need not stay. The file goes before that is noted: a note alone would be a lie after a crash, a file alone
+    /// Removes what need not stay; returns what keeps more here than the rules have. The file goes before that is noted: a note alone would be a lie after a crash, a file alone
     /// is only noticed later.
     pub(super) fn prune(
         &self,
@@ -32,16 +32,17 @@ impl Shipper {
         here: &Here,
         monitor: &dyn ShipMonitor,
         report: &mut ShipReport,
-    ) -> Answer<()> {
+    ) -> Answer<Option<Error>> {
         if !self.options.keep.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        for doomed in self.plan(work, here, false)? {
+        let plan = self.plan(work, here, false)?;
+        for doomed in plan.doomed {
             if monitor.stop() {
-                return Ok(());
+                return Ok(None);
             }
             let known = work.keeper.lock().get(self.store.url(), doomed.sequence).cloned();
-            let Some(entry) = known else { return Ok(()) };
+            let Some(entry) = known else { return Ok(None) };
             self.confirm_again(work, &doomed, &entry)?;
             if let Some(error) = retention::remove(&*self.directory, std::slice::from_ref(&doomed)).into_iter().next() {
                 return Err(failed_here(error));
@@ -54,7 +55,7 @@ impl Shipper {
             monitor.pruned(&pruned);
             report.pruned.push(pruned);
         }
-        Ok(())
+        Ok(plan.obstacle)
     }
 
     /// Asks the store whether it holds the segment still, and all of it.
