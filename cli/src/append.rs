@@ -17,7 +17,7 @@ use crate::output::{complain, Fail};
 use crate::progress::Progress;
 use crate::rolling::{Keep, Require, Rolling};
 use crate::signals::{exit_code, Signals};
-use crate::{human, OK};
+use crate::{advice, human, OK};
 
 /// Append records from standard input
 ///
@@ -172,14 +172,7 @@ fn open(args: &Append) -> Result<Writer, Fail> {
     };
     opened.map_err(|e| match hint {
         Some(hint) if e.kind() != Kind::Invalid => Fail::Told(format!("{} {hint}", log.display())),
-        _ if e.kind() == Kind::Corrupt => {
-            let log = log.display();
-            Fail::Told(format!(
-                "{e}; `binlog verify {log}` tells what is damaged, and `binlog recover --in-place {log}` makes a log of the \
-                 rest that can be appended to"
-            ))
-        }
-        _ => e.into(),
+        _ => advice::fail(log)(e),
     })
 }
 

@@ -11,16 +11,15 @@ use clap::Args;
 
 use crate::args;
 use crate::damage::{self, Unread};
-use crate::losses::{self, Heard, ADVICE};
 use crate::output::{complain, Fail};
 use crate::printer::{Printer, Stop};
 use crate::remote::Remote;
 use crate::render::Format;
 use crate::rolling::Require;
-use crate::scan::may_have_been_closed_meanwhile;
+use crate::scan::{may_have_been_closed_meanwhile, Going};
 use crate::select::Select;
 use crate::signals::{exit_code, Signals, Woken};
-use crate::{DAMAGED, FAILED, OK};
+use crate::{advice, human, DAMAGED, FAILED, OK};
 
 /// How long the library waits for more before the command looks for a signal and for somebody who reads its output. What
 /// is appended is shown at once.
@@ -105,7 +104,7 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         true => Some(Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?),
         false => None,
     };
-    let mut printer = Printer::new(args.format, args.headers, args.limit, args.salvage);
+    let mut printer = Printer::new(args.format, args.headers, args.limit);
     let mut code = OK;
     for path in &args.path {
         match show(args, path, signals.as_ref(), &mut printer) {
@@ -147,33 +146,51 @@ fn filter(args: &Cat) -> Filter {
 }
 
 fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
-    let lost_before = printer.losses;
+    let (lost_before, removed_before) = (printer.losses, printer.removed);
     let ended = show_records(args, path, signals, printer)?;
     printer.tell_losses()?;
-    Ok(match ended {
-        Ended::Well if printer.losses > lost_before => Ended::Damaged,
-        ended => ended,
-    })
+    let (findings, removed) = (printer.losses - lost_before, printer.removed - removed_before);
+    if !matches!(ended, Ended::Well) || findings + removed == 0 {
+        return Ok(ended);
+    }
+    if findings > 0 && !args.salvage {
+        printer.out.flush()?;
+        complain(&format!("{}: {}; {}", path.display(), human::counted(findings, "finding"), advice::advice(path)));
+    }
+    Ok(Ended::Damaged)
 }
 
 fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
-    let options = printer.heard.as_ref().map_or_else(ReaderOptions::default, Heard::options);
+    let options = if args.salvage { printer.heard.options() } else { printer.heard.up_to_damage() };
     let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(path, options).map_err(|e| match args.salvage {
         true => e.into(),
-        false => Fail::Told(losses::advised(&e)),
+        false => advice::fail(path)(e),
     })?;
     let filter = filter(args);
-    let mut cursor = reader.cursor(&filter)?;
+    let mut cursor = reader.cursor(&filter).map_err(|e| match e.path() {
+        None if e.kind() == Kind::Unsupported => Fail::Told(format!("{}: {e}", path.display())),
+        _ => e.into(),
+    })?;
+    // Nobody knows how much is still to come of a log that is followed.
+    let mut going = (!args.follow).then(|| Going::beside_output(&reader, args.reverse));
     let mut second_look = false;
     loop {
+        if let Some(going) = &mut going {
+            going.show(&cursor);
+        }
         if let Some(signal) = signals.and_then(Signals::caught) {
             return Ok(Ended::Signal(signal));
         }
         if printer.left == 0 {
             return Ok(Ended::Well);
         }
-        match printer.next(&mut cursor) {
+        let next = printer.next(&mut cursor, going.as_ref());
+        if next.is_err() {
+            // Whatever is said now stands on a line of its own.
+            going = None;
+        }
+        match next {
             Ok(true) => second_look = false,
             Ok(false) => match signals {
                 Some(signals) => {
@@ -191,14 +208,14 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
             Err(Stop::Log(error)) if error.kind() == Kind::Missed => {
                 printer.out.flush()?;
                 complain(&error.to_string());
-                printer.losses += 1;
+                printer.removed += 1;
             }
             Err(Stop::Log(error)) => {
                 printer.out.flush()?;
-                let unread = Unread::behind(&cursor.tail(), &reader.segments());
+                let unread = Unread::behind(&cursor.tail(), reader.segments().iter());
                 return match error.kind() {
                     Kind::Corrupt => {
-                        complain(&format!("{error}; {unread}; {ADVICE}"));
+                        complain(&format!("{error}; {unread}; {}", advice::advice(path)));
                         Ok(Ended::Damaged)
                     }
                     Kind::Unsupported => {
@@ -210,7 +227,8 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
             }
         }
     }
-    match damage::at_the_end(&cursor.tail()) {
+    drop(going);
+    match damage::at_the_end(&cursor.tail(), path) {
         // A cursor that salvages has told of it as a loss.
         Some(trouble) if !args.salvage => {
             printer.out.flush()?;

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use binlog::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, Error, Kind, Whole};
+use binlog::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, Error, Whole};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 
-use crate::args;
 use crate::human::{self, bytes, count, counted, plain, share};
 use crate::output::{Fail, Out};
 use crate::progress::Progress;
-use crate::OK;
+use crate::{advice, args, OK};
 
 /// Compress finished segments
 ///
@@ -167,7 +166,7 @@ fn work(
         match with_progress(log.clone(), options.clone(), call)? {
             Ok(more) => made.extend(more),
             Err(error) => {
-                failed = Some(error);
+                failed = Some((log, error));
                 break;
             }
         }
@@ -180,10 +179,7 @@ fn work(
     out.flush()?;
     match failed {
         None => Ok(OK),
-        Some(error) => Err(Fail::Told(match error.kind() {
-            Kind::Corrupt => format!("{error}; see `binlog verify`"),
-            _ => error.to_string(),
-        })),
+        Some((log, error)) => Err(advice::fail(log)(error)),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Telling what was left unread.
 
 use std::fmt;
+use std::path::Path;
 
 use binlog::{SegmentFacts, Tail, TailState};
 
-use crate::human;
+use crate::{advice, human};
 
 /// What lies behind the place where a cursor stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,13 +18,14 @@ pub struct Unread {
 }
 
 impl Unread {
-    pub fn behind(tail: &Tail, segments: &[SegmentFacts]) -> Self {
-        let later = segments.iter().skip_while(|segment| segment.path != tail.path).skip(1);
-        Unread {
-            bytes: tail.unread_bytes,
-            later_files: later.clone().count() as u64,
-            later_bytes: later.map(|segment| segment.bytes.unwrap_or(0)).sum(),
+    pub fn behind<'a>(tail: &Tail, segments: impl Iterator<Item = &'a SegmentFacts>) -> Self {
+        let later = segments.skip_while(|segment| segment.path != tail.path).skip(1);
+        let mut unread = Unread { bytes: tail.unread_bytes, ..Unread::default() };
+        for segment in later {
+            unread.later_files += 1;
+            unread.later_bytes += segment.bytes.unwrap_or(0);
         }
+        unread
     }
 }
 
@@ -39,13 +41,17 @@ impl fmt::Display for Unread {
 }
 
 /// What is wrong with the end of a log, where a cursor came without an error: a torn tail, or missing segments. A log
-/// that is being written, or was not closed, is whole as far as can be told.
-pub fn at_the_end(tail: &Tail) -> Option<String> {
+/// that is being written, or was not closed, is whole as far as can be told. `log` is where it was read from.
+pub fn at_the_end(tail: &Tail, log: &Path) -> Option<String> {
     let (path, offset) = (tail.path.display(), tail.offset);
     match tail.state {
         TailState::Torn => {
             let bytes = human::counted(tail.unread_bytes, "byte");
-            Some(format!("{path}: offset {offset}: torn tail of {bytes} left unread: {}", tail.reason))
+            let (reason, shown) = (&tail.reason, advice::quoted(log));
+            Some(format!(
+                "{path}: offset {offset}: torn tail of {bytes} left unread: {reason}; `binlog cat --salvage {shown}` prints \
+                 what is whole in it"
+            ))
         }
         // That the last segment names another one, which is not there, the library tells in words only.
         TailState::Unclosed => {
@@ -53,7 +59,8 @@ pub fn at_the_end(tail: &Tail) -> Option<String> {
             // A writer may have begun it since the cursor looked.
             let file = rest.strip_suffix(", which is not here").unwrap_or(rest);
             let is_there = tail.path.with_file_name(file).exists();
-            (!is_there).then(|| format!("{path}: offset {offset}: {}", tail.reason))
+            let advice = || advice::advice(log);
+            (!is_there).then(|| format!("{path}: offset {offset}: {}; {}", tail.reason, advice()))
         }
         _ => None,
     }

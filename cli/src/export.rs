@@ -22,10 +22,10 @@ use crate::losses::{self, Heard};
 use crate::output::{complain, Fail};
 use crate::remote::Remote;
 use crate::rolling::Require;
-use crate::scan::{may_have_been_closed_meanwhile, Place};
+use crate::scan::{may_have_been_closed_meanwhile, Going};
 use crate::select::Select;
 use crate::signals::{exit_code, Signals};
-use crate::{human, json, DAMAGED, OK};
+use crate::{advice, human, json, DAMAGED, OK};
 use form::{Form, Loss, Losses, Stop};
 use target::{Target, Unfinished};
 
@@ -135,9 +135,9 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
     check(args);
     let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
     let heard = Heard::default();
-    let options = if args.salvage { heard.options() } else { ReaderOptions::default() };
+    let options = if args.salvage { heard.options() } else { heard.up_to_damage() };
     let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
-    let reader = Reader::open(&args.log, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let reader = Reader::open(&args.log, options).map_err(advice::fail(&args.log))?;
     let segments = reader.segments();
     let first = one_log(args, &segments)?;
     let mut target = open_target(args, &segments)?;
@@ -151,7 +151,11 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
     };
     form.begin(target.out(), first).map_err(|e| target.failed(e))?;
     let mut work = Work { args, signals, heard, target: &mut target, form: &mut *form, records: 0, bytes: 0 };
-    let ended = work.copy(&reader, Place::new(&segments))?;
+    let going = match work.target {
+        Target::Standard(_) => Going::beside_output(&reader, false),
+        Target::File(_) => Going::new(&reader, false),
+    };
+    let ended = work.copy(&reader, going)?;
     let (records, bytes) = (work.records, work.bytes);
     let damaged = match ended {
         Ended::Signal(signal) => return Ok(exit_code(signal)),
@@ -246,7 +250,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn copy(&mut self, reader: &Reader, mut place: Place) -> Result<Ended, Fail> {
+    fn copy(&mut self, reader: &Reader, mut going: Going) -> Result<Ended, Fail> {
         let filter = Filter { events: self.args.events, ..self.args.select.filter(self.args.since, self.args.until) };
         let mut cursor = reader.cursor(&filter)?;
         let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
@@ -254,21 +258,22 @@ impl Work<'_> {
             if let Some(signal) = self.signals.caught() {
                 return Ok(Ended::Signal(signal));
             }
-            let copied = self.next(&mut cursor, &mut held, &mut place);
+            let copied = self.next(&mut cursor, &mut held);
             for loss in self.heard.take() {
-                place.hide_while(|| complain(&losses::line(&loss)));
+                going.hide_while(|| complain(&losses::line(&loss)));
                 losses += 1;
             }
+            going.show(&cursor);
             match copied? {
                 true => second_look = false,
                 false if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
                 false => break,
             }
         }
-        match damage::at_the_end(&cursor.tail()) {
+        match damage::at_the_end(&cursor.tail(), &self.args.log) {
             // A cursor that salvages has told of it as a loss.
             Some(trouble) if !self.args.salvage => {
-                place.hide_while(|| complain(&trouble));
+                going.hide_while(|| complain(&trouble));
                 Ok(Ended::Damaged)
             }
             _ if losses > 0 => Ok(Ended::Damaged),
@@ -285,17 +290,16 @@ impl Work<'_> {
     }
 
     /// Writes the next record; false when there is none.
-    fn next(&mut self, cursor: &mut Cursor, held: &mut Held, place: &mut Place) -> Result<bool, Fail> {
+    fn next(&mut self, cursor: &mut Cursor, held: &mut Held) -> Result<bool, Fail> {
         let next = cursor.next().map_err(|e| match e.kind() {
             Kind::Corrupt => Fail::Told(format!(
-                "{e}; {}; `--salvage` exports what lies behind damage too, and `binlog verify` tells all of it",
-                self.exported()
+                "{e}; {}; --salvage exports what is behind damage too; {}",
+                self.exported(),
+                advice::advice(&self.args.log)
             )),
             _ => Fail::Told(format!("{e}; {}", self.exported())),
         })?;
         let Some(record) = next else { return Ok(false) };
-        place.of(&record);
-        place.show();
         let id = record.id;
         if !record.is_event() {
             self.records += 1;

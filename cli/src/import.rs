@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use binlog::import::{Imported, Stage};
-use binlog::{Codec, Kind, Reader, ReaderOptions, WriterOptions};
+use binlog::{Codec, Error, Kind, Reader, ReaderOptions, WriterOptions};
 use clap::Args;
 
 use crate::output::{self, Fail, Out};
 use crate::progress::Progress;
-use crate::{args, human, losses, DAMAGED, OK};
+use crate::{advice, args, human, DAMAGED, OK};
 
 /// Bring the files of older libraries over into a log
 ///
@@ -54,7 +54,6 @@ pub struct Import {
 }
 
 pub fn run(args: &Import) -> Result<u8, Fail> {
-    let told = |e: binlog::Error| Fail::Told(losses::advised(&e));
     let (sources, target) = match args.dry_run {
         true => (args.paths.clone(), None),
         false => match args.paths.split_last() {
@@ -87,14 +86,14 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
                 background: true,
                 ..WriterOptions::default()
             };
-            let import = binlog::import::Import { sources, target: target.clone(), options };
+            let import = binlog::import::Import { sources: sources.clone(), target: target.clone(), options };
             binlog::import::import(&import, &mut tell)
         }
     };
     drop(progress);
     let imported = imported.map_err(|e| match e.kind() {
         Kind::Mismatch => Fail::Told(e.to_string()),
-        _ => told(e),
+        _ => advised(e, &sources),
     })?;
     let mut out = Out::new();
     out.put(report(&imported, target.is_some()).as_bytes())?;
@@ -104,6 +103,15 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
         output::complain(&format!("{path}: offset {offset}: torn tail of {bytes} bytes: {}", tail.reason));
     }
     Ok(if imported.torn.is_empty() { OK } else { DAMAGED })
+}
+
+/// An error of one of the sources: which of them is damaged tells what can be done about it.
+fn advised(error: Error, sources: &[PathBuf]) -> Fail {
+    let is_of = |source: &&PathBuf| error.path().is_some_and(|path| path.starts_with(source));
+    match sources.iter().find(is_of).or(sources.first()) {
+        Some(source) => advice::fail(source)(error),
+        None => error.into(),
+    }
 }
 
 /// Bytes of the files behind a path, for the progress bar.

@@ -9,8 +9,9 @@ use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, counted, plain, time};
 use crate::output::{complain, Fail, Out};
+use crate::progress::Progress;
 use crate::remote::{self, Remote};
-use crate::{losses, DAMAGED, OK};
+use crate::{advice, DAMAGED, OK};
 
 /// Show the index, or write a lost one anew
 ///
@@ -46,11 +47,11 @@ pub fn run(args: &Index) -> Result<u8, Fail> {
 }
 
 fn rebuild(args: &Index) -> Result<u8, Fail> {
-    let path = args.path.display();
+    let (path, shown) = (args.path.display(), advice::quoted(&args.path));
     let written = binlog::rebuild_index(&args.path).map_err(|e| match e.kind() {
         Kind::Corrupt => Fail::Told(format!(
-            "{e}; the index of a damaged log is not written anew: `binlog verify {path}` tells what is damaged, and \
-             `binlog recover` makes a clean log with an index"
+            "{e}; the index of a damaged log is not written anew: `binlog verify {shown}` reports all that is wrong, and \
+             `binlog recover --in-place {shown}` makes a whole log of the rest, with an index"
         )),
         Kind::Locked => Fail::Told(format!("{e}: a writer writes the index itself")),
         _ => e.into(),
@@ -71,10 +72,14 @@ fn rebuild(args: &Index) -> Result<u8, Fail> {
 }
 
 fn show(args: &Index) -> Result<u8, Fail> {
-    let advised = |e: binlog::Error| Fail::Told(losses::advised(&e));
-    let reader = Reader::open(&args.path, args.remote.options(ReaderOptions::default())).map_err(advised)?;
-    let segments = reader.index()?;
-    let (counts, trouble) = match reader.counts() {
+    let options = args.remote.options(ReaderOptions::default());
+    let reader = Reader::open(&args.path, options).map_err(advice::fail(&args.path))?;
+    let mut progress = Progress::of_files(reader.paths().len());
+    // The index is shown, and then counted.
+    let segments = reader.index_told(&mut |done, of| progress.part(done, 2 * of))?;
+    let counted = reader.counts_told(&mut |done, of| progress.part(of + done, 2 * of));
+    drop(progress);
+    let (counts, trouble) = match counted {
         Ok(counts) => (Some(counts), None),
         Err(e) if e.kind() == Kind::Corrupt => (None, Some(e)),
         Err(e) => return Err(e.into()),
@@ -87,7 +92,7 @@ fn show(args: &Index) -> Result<u8, Fail> {
     out.flush()?;
     Ok(match trouble {
         Some(error) => {
-            complain(&format!("types not counted: {error}; {}", losses::ADVICE));
+            complain(&format!("types not counted: {}", advice::advised(&error, &args.path)));
             DAMAGED
         }
         None => OK,

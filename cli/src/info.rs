@@ -1,23 +1,23 @@
 //! `binlog info`: what is in a log.
 
-use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 
-use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, Tail, TailState};
+use binlog::{Contents, Kind, Reader, SegmentContents, SegmentFacts, Tail, TailState, TypeContents};
 use clap::Args;
 
 use crate::args::Type;
 use crate::damage::{self, Unread};
-use crate::losses;
+use crate::losses::{self, Heard};
 use crate::output::{complain, Fail, Out};
+use crate::progress::Progress;
 use crate::remote::Remote;
-use crate::scan::{self, Place};
-use crate::{summary, DAMAGED, OK};
+use crate::{advice, summary, DAMAGED, OK};
 
 /// Show records, types, times, sizes and segments
 ///
-/// Reads headers only, so it is fast and says nothing about payloads: `binlog verify` does.
+/// Answers from the index, and reads the headers of what that does not cover: it is fast, and says nothing about payloads.
+/// `binlog verify` does.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,13 +38,6 @@ pub struct Info {
 pub struct Count {
     pub records: u64,
     pub bytes: u64,
-}
-
-impl Count {
-    fn add(&mut self, other: Count) {
-        self.records += other.records;
-        self.bytes += other.bytes;
-    }
 }
 
 /// What was counted in a log.
@@ -70,6 +63,30 @@ pub struct SegmentSummary {
 }
 
 impl Summary {
+    fn of(path: PathBuf, contents: Contents) -> Self {
+        let known = |counted: TypeContents| {
+            let kind = counted.name.map_or(Type::Number(counted.type_id), Type::Name);
+            (kind, Count { records: counted.records, bytes: counted.payload_bytes })
+        };
+        let tail = contents.tail;
+        let file_bytes = contents.segments.iter().map(|segment| segment.facts.bytes).sum();
+        let summary = |segment: SegmentContents| SegmentSummary {
+            state: state(&segment, &tail),
+            records: segment.records,
+            facts: segment.facts,
+        };
+        Summary {
+            path,
+            total: Count { records: contents.records, bytes: contents.payload_bytes },
+            types: contents.types.into_iter().map(known).collect(),
+            ids: contents.ids,
+            times: contents.times,
+            segments: contents.segments.into_iter().map(summary).collect(),
+            file_bytes,
+            state: word(tail.state).unwrap_or("closed"),
+        }
+    }
+
     /// Bytes of the files beside the payload for each record; negative for a log that is compressed.
     pub fn overhead(&self) -> Option<f64> {
         let files = self.file_bytes? as f64;
@@ -78,122 +95,33 @@ impl Summary {
 }
 
 pub fn run(args: &Info) -> Result<u8, Fail> {
-    let options = args.remote.options(ReaderOptions::default());
-    let reader = Reader::open(&args.path, options.clone()).map_err(|e| Fail::Told(losses::advised(&e)))?;
-    let mut cursor = reader.cursor(&Filter { headers_only: true, ..Filter::default() })?;
-    let segments = reader.segments();
-    let mut counting = Counting::new(&segments);
-    let read = scan::read_all(&mut cursor, &mut counting);
-    let tail = cursor.tail();
-    let trouble = match read {
-        Err(error) if !matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => return Err(error.into()),
-        Err(error) => {
-            let advice = if error.kind() == Kind::Corrupt { losses::ADVICE } else { "a newer version reads on" };
-            Some(format!("{error}; {}; {advice}", Unread::behind(&tail, &segments)))
+    let heard = Heard::default();
+    let options = args.remote.options(heard.up_to_damage());
+    let reader = Reader::open(&args.path, options).map_err(advice::fail(&args.path))?;
+    let mut progress = Progress::of_files(reader.paths().len());
+    let contents = reader.contents(&mut |done, of| progress.part(done, of))?;
+    drop(progress);
+    let trouble = match &contents.damage {
+        Some(error) => {
+            let advice = match error.kind() {
+                Kind::Corrupt => advice::advice(&args.path),
+                _ => "a newer version reads on".to_owned(),
+            };
+            let unread = Unread::behind(&contents.tail, contents.segments.iter().map(|segment| &segment.facts));
+            Some(format!("{error}; {unread}; {advice}"))
         }
-        Ok(()) => damage::at_the_end(&tail),
+        None => damage::at_the_end(&contents.tail, &args.path),
     };
-    // The files as they are now: a writer may have been at work meanwhile.
-    let (reader, segments) = match Reader::open(&args.path, options) {
-        Ok(reader) => {
-            let segments = reader.segments();
-            (reader, segments)
-        }
-        Err(_) => (reader, segments),
-    };
-    let summary = counting.finish(args.path.clone(), segments, &tail, &reader);
+    let summary = Summary::of(args.path.clone(), contents);
     let mut out = Out::new();
     match args.json {
         true => writeln!(out, "{}", summary::json(&summary))?,
         false => out.put(summary::text(&summary).as_bytes())?,
     }
     out.flush()?;
-    Ok(match trouble {
-        Some(message) => {
-            complain(&message);
-            DAMAGED
-        }
-        None => OK,
-    })
-}
-
-struct Counting {
-    place: Place,
-    per_segment: Vec<u64>,
-    total: Count,
-    types: BTreeMap<Type, Count>,
-    /// The types of the batch by number: what they are called, the cursor tells at its end.
-    batch: HashMap<u32, Count>,
-    /// Records of one type often stand together; these are not in `batch` yet.
-    run: (u32, Count),
-    ids: Option<(u64, u64)>,
-    times: Option<(i64, i64)>,
-}
-
-impl Counting {
-    fn new(segments: &[SegmentFacts]) -> Self {
-        Counting {
-            place: Place::new(segments),
-            per_segment: vec![0; segments.len()],
-            total: Count::default(),
-            types: BTreeMap::new(),
-            batch: HashMap::new(),
-            run: (0, Count::default()),
-            ids: None,
-            times: None,
-        }
-    }
-
-    fn end_run(&mut self) {
-        let (type_id, count) = std::mem::take(&mut self.run);
-        if count.records > 0 {
-            self.batch.entry(type_id).or_default().add(count);
-        }
-    }
-
-    fn finish(self, path: PathBuf, segments: Vec<SegmentFacts>, tail: &Tail, reader: &Reader) -> Summary {
-        let mut types: Vec<_> = self.types.into_iter().collect();
-        types.sort_by_key(|(_, count)| std::cmp::Reverse(count.records));
-        let file_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        let records = self.per_segment.into_iter().chain(std::iter::repeat(0));
-        let segments = segments
-            .into_iter()
-            .zip(records)
-            .map(|(facts, records)| SegmentSummary { state: state(&facts, tail, reader), facts, records })
-            .collect();
-        let state = word(tail.state).unwrap_or("closed");
-        Summary { path, total: self.total, types, ids: self.ids, times: self.times, segments, file_bytes, state }
-    }
-}
-
-impl scan::Visit for Counting {
-    #[inline]
-    fn record(&mut self, record: &Record<'_>) {
-        let count = Count { records: 1, bytes: u64::from(record.payload_len) };
-        if record.type_id != self.run.0 {
-            self.end_run();
-            self.run.0 = record.type_id;
-        }
-        self.run.1.add(count);
-        self.total.add(count);
-        let at = self.place.of(record);
-        self.per_segment[at] += 1;
-        let (id, time) = (record.id, record.time);
-        self.ids = Some(self.ids.map_or((id, id), |(first, _)| (first, id)));
-        self.times = Some(self.times.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
-    }
-
-    fn batch(&mut self, cursor: &Cursor) {
-        self.end_run();
-        for (type_id, count) in self.batch.drain() {
-            let known = match cursor.type_name(type_id) {
-                Some(name) => Type::Name(name.to_owned()),
-                None => Type::Number(type_id),
-            };
-            self.types.entry(known).or_default().add(count);
-        }
-        self.place.show();
-    }
+    let passed = heard.take();
+    passed.iter().map(losses::line).chain(trouble.clone()).for_each(|line| complain(&line));
+    Ok(if passed.is_empty() && trouble.is_none() { OK } else { DAMAGED })
 }
 
 fn word(state: TailState) -> Option<&'static str> {
@@ -207,12 +135,12 @@ fn word(state: TailState) -> Option<&'static str> {
     })
 }
 
-/// The last segment is as the cursor found it; those before are closed when they end with a trailer.
-fn state(facts: &SegmentFacts, tail: &Tail, reader: &Reader) -> &'static str {
-    match word(tail.state).filter(|_| facts.path == tail.path) {
+/// The last segment is as the reading of it ended; those before are closed when they end with a trailer.
+fn state(segment: &SegmentContents, tail: &Tail) -> &'static str {
+    match word(tail.state).filter(|_| segment.facts.path == tail.path) {
         Some(word) => word,
-        None if facts.live => "live",
-        None => match reader.is_closed(&facts.path).ok().flatten() {
+        None if segment.facts.live => "live",
+        None => match segment.closed {
             Some(true) => "closed",
             Some(false) => "unclosed",
             None => "-",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use binlog::{Reader, ReaderOptions, SegmentFacts};
 
-use crate::losses;
+use crate::advice;
 use crate::output::Fail;
 
 /// The last segment of the log in a directory; of the one called `name` when there are several.
@@ -16,7 +16,7 @@ pub fn last_segment(directory: &Path, name: Option<&str>) -> Result<SegmentFacts
             false => format!("{path}: there is no such directory"),
         }));
     }
-    let reader = Reader::open(directory, ReaderOptions::default()).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let reader = Reader::open(directory, ReaderOptions::default()).map_err(advice::fail(directory))?;
     let mut segments = reader.segments();
     segments.retain(|segment| name.is_none_or(|name| segment.name == name));
     let mut names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();

@@ -1,40 +1,47 @@
 //! What a salvaging cursor tells of, for people and for programs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use binlog::{Error, Kind, Loss, OnLoss, ReaderMode, ReaderOptions};
+use binlog::{Loss, OnLoss, ReaderMode, ReaderOptions};
 use serde_json::{json, Value};
 
 use crate::human::{self, count, counted};
 
-/// What to do about a log in which something is damaged, for the end of a message.
-pub const ADVICE: &str = "`binlog cat --salvage` goes on behind damage, `binlog verify` tells all of it, and `binlog \
-                          recover` makes a clean log of what can be read";
-
-/// An error, with what to do about it when a segment is damaged.
-pub fn advised(error: &Error) -> String {
-    let segment = error.path().is_some_and(|path| path.extension().is_some_and(|ending| ending == "binlog"));
-    match error.kind() == Kind::Corrupt && segment {
-        true => format!("{error}; {ADVICE}"),
-        false => error.to_string(),
-    }
-}
-
 /// Losses that were told and not yet taken.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Mutex<Vec<Loss>>>);
+pub struct Heard(Arc<Untaken>);
+
+#[derive(Default)]
+struct Untaken {
+    losses: Mutex<Vec<Loss>>,
+    /// Whether there are any: asked for each record.
+    any: AtomicBool,
+}
 
 impl Heard {
     /// A reader that goes on behind damage, and tells of it here.
     pub fn options(&self) -> ReaderOptions {
+        ReaderOptions { mode: ReaderMode::Salvage, ..self.up_to_damage() }
+    }
+
+    /// A reader that stops at damage, and tells here of what it passes over before.
+    pub fn up_to_damage(&self) -> ReaderOptions {
         let heard = self.0.clone();
-        let on_loss: OnLoss =
-            Arc::new(move |loss| heard.lock().unwrap_or_else(PoisonError::into_inner).push(loss.clone()));
-        ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() }
+        let on_loss: OnLoss = Arc::new(move |loss| {
+            heard.losses.lock().unwrap_or_else(PoisonError::into_inner).push(loss.clone());
+            heard.any.store(true, Ordering::Release);
+        });
+        ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() }
     }
 
     pub fn take(&self) -> Vec<Loss> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        if !self.0.any.load(Ordering::Acquire) {
+            return vec![];
+        }
+        let mut losses = self.0.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.any.store(false, Ordering::Release);
+        std::mem::take(&mut *losses)
     }
 }
 
@@ -70,6 +77,7 @@ pub fn line(loss: &Loss) -> String {
 /// The same as an object.
 pub fn json(loss: &Loss) -> Value {
     json!({
+        "kind": loss.kind.name(),
         "file": loss.path.to_string_lossy(),
         "offset": loss.offset,
         "unread_bytes": loss.bytes,
@@ -86,9 +94,11 @@ pub fn json(loss: &Loss) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use binlog::LossKind;
 
     fn loss() -> Loss {
         Loss {
+            kind: LossKind::Damage,
             path: "a.binlog".into(),
             offset: 4096,
             bytes: 8192,

@@ -8,9 +8,11 @@ use clap::Args;
 use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, plain, time};
+use crate::notes::Notes;
 use crate::output::{complain, Fail, Out};
+use crate::progress::Progress;
 use crate::remote::Remote;
-use crate::{damage, losses, scan, DAMAGED, OK};
+use crate::{advice, damage, scan, DAMAGED, OK};
 
 /// List segments
 ///
@@ -34,6 +36,9 @@ pub struct Ls {
     remote: Remote,
 }
 
+/// The state of a file that gzip or zstd has compressed as a whole.
+const COMPRESSED: &str = "compressed";
+
 /// A segment and what is in it.
 struct Listed {
     facts: SegmentFacts,
@@ -49,46 +54,79 @@ pub fn run(args: &Ls) -> Result<u8, Fail> {
     // A segment whose beginning is damaged is one of the log all the same.
     let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
     let options = args.remote.options(options);
-    let reader = Reader::open(&args.path, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
-    let segments = reader.segments();
-    let mut all = vec![];
-    for (i, facts) in segments.iter().enumerate() {
-        match list(&reader, facts, segments.get(i + 1)) {
+    let reader = Reader::open(&args.path, options).map_err(advice::fail(&args.path))?;
+    let mut all = list_all(&reader, &args.path)?;
+    tell_compressed(&mut all);
+    let notes = Notes::of(&reader, all.iter().map(|listed| &listed.facts));
+    let mut out = Out::new();
+    match args.json {
+        true => writeln!(out, "{}", to_json(&args.path, &all, &notes))?,
+        false => out.put((text(&all) + &notes.text()).as_bytes())?,
+    }
+    out.flush()?;
+    let unreadable = reader.unreadable().map(|(_, error)| advice::advised(error, &args.path));
+    let troubles: Vec<String> = all.into_iter().filter_map(|listed| listed.trouble).chain(unreadable).collect();
+    troubles.iter().for_each(|trouble| complain(trouble));
+    Ok(if troubles.is_empty() { OK } else { DAMAGED })
+}
+
+fn list_all(reader: &Reader, path: &Path) -> Result<Vec<Listed>, Fail> {
+    let files = reader.paths();
+    let mut all = Vec::with_capacity(files.len());
+    let mut progress = Progress::of_files(files.len());
+    for (done, file) in (1..).zip(&files) {
+        match reader.facts_of(file).and_then(|facts| list(reader, facts, path)) {
             Ok(listed) => all.push(listed),
             // Removed since the directory was listed.
             Err(e) if e.kind() == Kind::NotFound => (),
-            Err(e) => return Err(e.into()),
+            Err(e) => return Err(advice::fail(path)(e)),
         }
+        progress.at(done);
     }
-    let mut out = Out::new();
-    match args.json {
-        true => writeln!(out, "{}", to_json(&args.path, &all))?,
-        false => out.put(text(&all).as_bytes())?,
-    }
-    out.flush()?;
-    let troubles = all.iter().filter_map(|listed| listed.trouble.as_deref());
-    troubles.clone().for_each(complain);
-    Ok(if troubles.count() > 0 { DAMAGED } else { OK })
+    Ok(all)
 }
 
-fn list(log: &Reader, facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binlog::Result<Listed> {
-    let mut listed = Listed { facts: facts.clone(), state: "compressed", records: None, times: None, trouble: None };
+/// What a file that is compressed as a whole holds could only be told by reading all of it; but the segment behind it tells
+/// where it ends.
+fn tell_compressed(all: &mut [Listed]) {
+    for at in 1..all.len() {
+        let next = all[at].facts.clone();
+        let listed = &mut all[at - 1];
+        let is_next = next.log_id == listed.facts.log_id && next.sequence == listed.facts.sequence + 1;
+        if listed.state == COMPRESSED && is_next {
+            listed.records = Some(next.first_id - listed.facts.first_id);
+        }
+    }
+}
+
+fn list(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<Listed> {
+    let mut listed = Listed { facts, state: COMPRESSED, records: None, times: None, trouble: None };
+    let facts = &listed.facts;
     if facts.bytes.is_none() {
-        // Only all of it could be read; but the segment behind it tells where it ends.
-        let behind = next.filter(|next| next.log_id == facts.log_id && next.sequence == facts.sequence + 1);
-        listed.records = behind.map(|next| next.first_id - facts.first_id);
         return Ok(listed);
+    }
+    if !facts.live {
+        if let Some(extent) = log.extent_of(&facts.path)? {
+            (listed.state, listed.records, listed.times) = ("closed", Some(extent.records), extent.times);
+            return Ok(listed);
+        }
     }
     let reader = match log.only(&facts.path, ReaderMode::Prefix) {
         Err(error) if error.kind() == Kind::Corrupt => {
-            (listed.state, listed.trouble) = ("damaged", Some(losses::advised(&error)));
+            (listed.state, listed.trouble) = ("damaged", Some(advice::advised(&error, path)));
             return Ok(listed);
         }
         opened => opened?,
     };
+    if let Some(error) = lost_beginning(&reader) {
+        (listed.state, listed.trouble) = ("damaged", Some(advice::advised(&error, path)));
+        return Ok(listed);
+    }
     let index = reader.index()?.pop();
     let (blocks, unindexed) = index.map_or((vec![], u64::MAX), |index| (index.blocks, index.unindexed_bytes));
-    let mut seen = Seen { next_id: facts.first_id, records: 0, last_time: None };
+    // Ids of a file of an older library begin with 1 where it is read alone.
+    let first_id = reader.facts_of(&facts.path)?.first_id;
+    let mut seen = Seen { next_id: first_id, records: 0, last_time: None };
     for block in &blocks {
         // A gap in the index: what is missing there and behind it is read.
         if block.first_id != seen.next_id {
@@ -99,9 +137,9 @@ fn list(log: &Reader, facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binl
     }
     listed.state = if facts.live { "active" } else { "closed" };
     if unindexed > 0 {
-        read_on(&reader, &mut seen, &mut listed)?;
+        read_on(&reader, &mut seen, &mut listed, path)?;
     }
-    if listed.state == "closed" && log.is_closed(&facts.path)? == Some(false) {
+    if listed.state == "closed" && log.is_closed(&listed.facts.path)? == Some(false) {
         listed.state = "unclosed";
     }
     listed.records = Some(seen.records);
@@ -113,8 +151,15 @@ fn list(log: &Reader, facts: &SegmentFacts, next: Option<&SegmentFacts>) -> binl
     Ok(listed)
 }
 
+/// The error of a segment whose beginning is damaged: its blocks can be found without one, and its index be whole.
+fn lost_beginning(reader: &Reader) -> Option<binlog::Error> {
+    let filter = Filter { headers_only: true, ..Filter::default() };
+    let error = reader.cursor(&filter).ok()?.next().err()?;
+    (error.kind() == Kind::Corrupt && error.offset() == Some(0)).then_some(error)
+}
+
 /// Counts what the index does not know.
-fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed) -> binlog::Result<()> {
+fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed, path: &Path) -> binlog::Result<()> {
     let filter = Filter { from_id: Some(seen.next_id), headers_only: true, ..Filter::default() };
     let mut cursor = reader.cursor(&filter)?;
     let read = scan::read_all(&mut cursor, seen);
@@ -122,12 +167,12 @@ fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed) -> binlog::Res
     match (read, tail.state) {
         (Err(error), _) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => {
             listed.state = "damaged";
-            listed.trouble = Some(losses::advised(&error));
+            listed.trouble = Some(advice::advised(&error, path));
         }
         (Err(error), _) => return Err(error),
         (Ok(()), TailState::Torn) => {
             listed.state = "torn";
-            listed.trouble = damage::at_the_end(&tail);
+            listed.trouble = damage::at_the_end(&tail, path);
         }
         (Ok(()), TailState::Live) => listed.state = "active",
         (Ok(()), _) => (),
@@ -176,7 +221,7 @@ fn text(all: &[Listed]) -> String {
     out
 }
 
-fn to_json(path: &Path, all: &[Listed]) -> Value {
+fn to_json(path: &Path, all: &[Listed], notes: &Notes) -> Value {
     let each = |listed: &Listed| {
         let facts = &listed.facts;
         let last_id = listed.records.filter(|&records| records > 0).map(|records| facts.first_id + records - 1);
@@ -197,5 +242,10 @@ fn to_json(path: &Path, all: &[Listed]) -> Value {
         })
     };
     let segments: Vec<Value> = all.iter().map(each).collect();
-    json!({ "path": path.to_string_lossy(), "segments": segments })
+    json!({
+        "path": path.to_string_lossy(),
+        "segments": segments,
+        "strays": notes.strays(),
+        "leftovers": notes.leftovers(),
+    })
 }

@@ -1,6 +1,7 @@
 //! The `binlog` command: appends to logs, reads them, looks at them, verifies and repairs them.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod append;
 mod args;
 mod cat;
@@ -19,10 +20,12 @@ mod log;
 mod losses;
 mod ls;
 mod man;
+mod notes;
 mod output;
 mod printer;
 mod progress;
 mod prune;
+mod reading;
 mod recover;
 mod recover_report;
 mod remote;

@@ -6,6 +6,7 @@ use crate::held::Held;
 use crate::losses::{self, Heard};
 use crate::output::{complain, Fail, Out};
 use crate::render::{render, Format};
+use crate::scan::Going;
 
 /// Why no record was printed.
 pub enum Stop {
@@ -20,30 +21,33 @@ pub struct Printer {
     headers: bool,
     /// Records that may still be printed.
     pub left: u64,
-    /// What a salvaging cursor tells of, if the cursors do salvage.
-    pub heard: Option<Heard>,
+    /// What the cursors tell of.
+    pub heard: Heard,
     /// Losses told so far.
     pub losses: u64,
+    /// Runs of records that were told to be removed: nothing is damaged there.
+    pub removed: u64,
     held: Held,
 }
 
 impl Printer {
-    pub fn new(format: Format, headers: bool, limit: Option<u64>, salvage: bool) -> Self {
+    pub fn new(format: Format, headers: bool, limit: Option<u64>) -> Self {
         Printer {
             out: Out::new(),
             format,
             headers,
             left: limit.unwrap_or(u64::MAX),
-            heard: salvage.then(Heard::default),
+            heard: Heard::default(),
             losses: 0,
+            removed: 0,
             held: Held::default(),
         }
     }
 
     /// Prints the next record; false when there is none for now.
-    pub fn next(&mut self, cursor: &mut Cursor) -> Result<bool, Stop> {
+    pub fn next(&mut self, cursor: &mut Cursor, going: Option<&Going>) -> Result<bool, Stop> {
         let next = cursor.next();
-        tell(&self.heard, &mut self.losses, &mut self.out).map_err(Stop::Output)?;
+        tell(&self.heard, &mut self.losses, &mut self.out, going).map_err(Stop::Output)?;
         let Some(record) = next.map_err(Stop::Log)? else { return Ok(false) };
         let shows_type = self.headers || matches!(self.format, Format::Hex | Format::Json);
         let rendered = if shows_type && record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
@@ -61,17 +65,20 @@ impl Printer {
 
     /// Tells of what was lost before the record that comes next.
     pub fn tell_losses(&mut self) -> Result<(), Fail> {
-        tell(&self.heard, &mut self.losses, &mut self.out)
+        tell(&self.heard, &mut self.losses, &mut self.out, None)
     }
 }
 
 #[inline]
-fn tell(heard: &Option<Heard>, losses: &mut u64, out: &mut Out) -> Result<(), Fail> {
-    let Some(heard) = heard else { return Ok(()) };
+fn tell(heard: &Heard, losses: &mut u64, out: &mut Out, going: Option<&Going>) -> Result<(), Fail> {
     for loss in heard.take() {
         // On a terminal both come in the order of the log.
         out.flush()?;
-        complain(&losses::line(&loss));
+        let line = losses::line(&loss);
+        match going {
+            Some(going) => going.hide_while(|| complain(&line)),
+            None => complain(&line),
+        }
         *losses += 1;
     }
     Ok(())

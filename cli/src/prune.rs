@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::StoreOptions;
@@ -13,7 +14,7 @@ use crate::human::{self, bytes, count, counted, plain};
 use crate::output::{Fail, Out};
 use crate::remote::{is_url, Remote};
 use crate::rolling::Keep;
-use crate::OK;
+use crate::{advice, OK};
 
 /// Remove old segments
 ///
@@ -58,9 +59,9 @@ pub fn run(args: &Prune) -> Result<u8, Fail> {
     let pruned = match args.log.to_str().filter(|_| is_url(&args.log)) {
         Some(url) => {
             let options = StoreOptions { credentials: args.remote.credentials(), ..StoreOptions::default() };
-            binlog::prune_in(&RemoteDirectory::open(url, &options)?, name, &rules, args.dry_run)?
+            binlog::prune_in(Arc::new(RemoteDirectory::open(url, &options)?), name, &rules, args.dry_run)?
         }
-        None => binlog::prune(&args.log, name, &rules, args.dry_run)?,
+        None => binlog::prune(&args.log, name, &rules, args.dry_run).map_err(advice::fail(&args.log))?,
     };
     let mut out = Out::new();
     match args.json {

@@ -14,7 +14,8 @@ use crate::output::Fail;
 use crate::progress::Progress;
 use crate::recover_report::Report;
 use crate::remote::{self, Remote};
-use crate::{verify, DAMAGED, FAILED, OK};
+use crate::scan::Going;
+use crate::{advice, verify, DAMAGED, FAILED, OK};
 
 /// Save what can be read of a damaged log
 ///
@@ -84,8 +85,8 @@ fn check_target(target: &Path) -> Result<(), Fail> {
     let shown = target.display();
     if target.join(RECOVERY_AT_WORK).exists() {
         return Err(Fail::Told(format!(
-            "{shown}: a recovery into it was stopped, so that it holds a part only: remove it (rm -r {shown}), and call \
-             again"
+            "{shown}: a recovery into it was stopped, so that it holds a part only: remove it with `rm -r {}`, and call again",
+            advice::quoted(target)
         )));
     }
     let Ok(mut there) = fs::read_dir(target) else { return Ok(()) };
@@ -133,16 +134,20 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     })?;
     if !args.no_verify {
         let at = args.target.as_ref().unwrap_or(&args.source);
-        let verdict = verify::verify(at, &args.remote).map_err(told)?;
-        if let Some(finding) = verdict.findings.first() {
-            let line = crate::losses::line(&finding.loss);
-            return Err(format!("what was written is not whole: {line}; see `binlog verify {}`", at.display()));
+        let verdicts = verify::verify(at, &args.remote).map_err(told)?;
+        let records = verdicts.iter().map(|verdict| verdict.records).sum();
+        if let Some(finding) = verdicts.iter().find_map(|verdict| verdict.findings.first()) {
+            let line = crate::losses::line(finding);
+            let at = advice::quoted(at);
+            return Err(format!(
+                "what was written is not whole: {line}; `binlog verify {at}` reports all that is wrong"
+            ));
         }
-        if !args.in_place && verdict.records != recovery.records {
-            let (there, saved) = (verdict.records, recovery.records);
+        if !args.in_place && records != recovery.records {
+            let (there, saved) = (records, recovery.records);
             return Err(format!("what was written holds {there} records, and not the {saved} that were saved"));
         }
-        report.verified = Some(verdict.records);
+        report.verified = Some(records);
     }
     Ok(recovery)
 }
@@ -154,6 +159,7 @@ fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     let reader = Reader::open(&args.source, args.remote.options(heard.options())).map_err(told)?;
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).map_err(told)?;
     let mut recovery = Recovery::default();
+    let mut going = Going::new(&reader, false);
     loop {
         let mut records = 0;
         let n = cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())).map_err(told)?;
@@ -161,11 +167,12 @@ fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
         for loss in heard.take() {
             recovery.losses += 1;
             recovery.lost_records += loss.records();
-            report.loss(&loss);
+            going.hide_while(|| report.loss(&loss));
         }
         if n == 0 {
             return Ok(recovery);
         }
+        going.show(&cursor);
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::log::last_segment;
 use crate::output::{complain, Fail};
-use crate::OK;
+use crate::{advice, OK};
 
 /// Close the last segment of a log and begin the next one
 ///
@@ -46,7 +46,7 @@ pub fn run(args: &Roll) -> Result<u8, Fail> {
     let before = last_segment(&args.log, args.name.as_deref())?;
     let writer = Writer::open(&args.log, options_of(&before)).map_err(|e| match e.kind() {
         Kind::Locked => Fail::Told(format!("{e}: a writer that has the log open rolls it itself")),
-        _ => e.into(),
+        _ => advice::fail(&args.log)(e),
     })?;
     let rolled = writer.roll_because(&args.reason);
     writer.close()?;

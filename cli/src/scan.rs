@@ -1,8 +1,12 @@
 //! Going through a whole log, for those who count.
 
-use binlog::{Cursor, Record, SegmentFacts, TailState};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use binlog::{Cursor, Reader, Record, TailState};
 
 use crate::progress::Progress;
+use crate::remote::is_url;
 
 /// What is done with each record and at the end of each batch, where the cursor can be asked for the names of types.
 pub trait Visit {
@@ -33,57 +37,78 @@ pub fn may_have_been_closed_meanwhile(cursor: &Cursor) -> bool {
     matches!(cursor.tail().state, TailState::Torn | TailState::Unclosed)
 }
 
-/// Tells by the ids of records which segment they are in, and so how much of the files has been read.
-pub struct Place {
-    /// Log, first id and bytes of each.
-    segments: Vec<(Vec<u8>, u64, u64)>,
-    at: usize,
-    last_id: u64,
-    /// Bytes of the segments before this one.
-    bytes_before: u64,
-    /// Bytes of payload seen in this segment.
-    bytes_here: u64,
+/// How much of the files of a log a cursor has read, as a bar.
+pub struct Going {
+    /// Where each file begins among all, in the bar's units.
+    begins: HashMap<PathBuf, u64>,
+    total: u64,
+    /// The file that was read last, where it begins, how many units it is, and how many bytes.
+    path: PathBuf,
+    here: (u64, u64, u64),
+    newest_first: bool,
+    calls: u32,
     progress: Progress,
 }
 
-impl Place {
-    pub fn new(segments: &[SegmentFacts]) -> Self {
-        let total = segments.iter().map(|segment| segment.bytes).sum::<Option<u64>>();
-        let segments = segments.iter().map(|s| (s.log_id.clone(), s.first_id, s.bytes.unwrap_or(0))).collect();
-        Place { segments, at: 0, last_id: 0, bytes_before: 0, bytes_here: 0, progress: Progress::new(total) }
+impl Going {
+    /// Of all segments of the reader. Asks for the lengths of the files, if somebody sees the bar.
+    pub fn new(reader: &Reader, newest_first: bool) -> Self {
+        Self::seen(reader, newest_first, Progress::is_seen())
     }
 
-    /// The index of the segment that the record is in; records come in reading order.
-    #[inline]
-    pub fn of(&mut self, record: &Record<'_>) -> usize {
-        while self.is_beyond(record.id) {
-            self.bytes_before += self.segments[self.at].2;
-            self.bytes_here = 0;
-            self.at += 1;
-            // A log that begins has no last id.
-            if self.segments[self.at].0 != self.segments[self.at - 1].0 {
-                self.last_id = 0;
+    /// The same while records are printed.
+    pub fn beside_output(reader: &Reader, newest_first: bool) -> Self {
+        Self::seen(reader, newest_first, Progress::is_seen_beside_output())
+    }
+
+    fn seen(reader: &Reader, newest_first: bool, is_seen: bool) -> Self {
+        let mut going = Going {
+            begins: HashMap::new(),
+            total: 0,
+            path: PathBuf::new(),
+            here: (0, 0, 1),
+            newest_first,
+            calls: 0,
+            progress: Progress::new(None),
+        };
+        if is_seen {
+            let paths = reader.paths();
+            // To ask a store for the length of each object would be a request each.
+            let is_far = paths.first().is_some_and(|path| is_url(path));
+            let count = paths.len();
+            for path in paths {
+                let units = if is_far { PER_FILE } else { path.metadata().map_or(0, |facts| facts.len()) };
+                going.begins.insert(path, going.total);
+                going.total += units;
             }
+            going.progress = if is_far { Progress::of_files(count) } else { Progress::new(Some(going.total)) };
         }
-        self.last_id = record.id;
-        self.bytes_here += u64::from(record.payload_len);
-        self.at
+        going
     }
 
+    /// Draws the bar. To be called for each record, or each block of them.
     #[inline]
-    fn is_beyond(&self, id: u64) -> bool {
-        let Some((log, first_id, _)) = self.segments.get(self.at + 1) else { return false };
-        match *log == self.segments[self.at].0 {
-            // Ids of one log only grow: a smaller one is of another log, behind segments without a record.
-            true => id >= *first_id || id <= self.last_id,
-            false => id <= self.last_id || id == *first_id,
+    pub fn show(&mut self, cursor: &Cursor) {
+        self.calls = self.calls.wrapping_add(1);
+        if self.total > 0 && self.calls % 64 == 1 {
+            self.draw(cursor);
         }
     }
 
-    /// Draws the bar. Compressed payload is more than its file's bytes; then the bar waits for the next segment.
-    pub fn show(&mut self) {
-        let here = self.segments.get(self.at).map_or(0, |segment| segment.2);
-        self.progress.at(self.bytes_before + self.bytes_here.min(here));
+    fn draw(&mut self, cursor: &Cursor) {
+        if cursor.path() != self.path {
+            self.path = cursor.path().to_owned();
+            let begins = self.begins.get(&self.path).copied().unwrap_or(self.total);
+            let bytes = cursor.segment_facts().bytes;
+            let is_far = is_url(&self.path);
+            let units = if is_far { PER_FILE } else { bytes.unwrap_or(0) };
+            self.here = (begins, units, bytes.unwrap_or(u64::MAX).max(1));
+        }
+        let (begins, units, bytes) = self.here;
+        let share = cursor.offset().min(bytes) as f64 / bytes as f64;
+        let done = (begins + (units as f64 * share) as u64).min(self.total);
+        let done = if self.newest_first { self.total - done } else { done };
+        self.progress.part(done, self.total);
     }
 
     /// For lines that go to the same terminal as the bar.
@@ -91,3 +116,6 @@ impl Place {
         self.progress.hide_while(tell);
     }
 }
+
+/// Units of a bar that a file is whose length is not asked for.
+const PER_FILE: u64 = 1000;

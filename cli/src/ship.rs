@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::roll;
 use crate::rolling::Keep;
 use crate::signals::{exit_code, Signals};
-use crate::{losses, DAMAGED, FAILED, OK};
+use crate::{advice, DAMAGED, FAILED, OK};
 
 /// How often the file with the figures is written anew.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ fn logs_of(directory: &Path) -> Result<Vec<String>, Fail> {
         }));
     }
     let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-    let reader = Reader::open(directory, options).map_err(|e| Fail::Told(losses::advised(&e)))?;
+    let reader = Reader::open(directory, options).map_err(advice::fail(directory))?;
     let mut names: Vec<String> = reader.segments().into_iter().map(|segment| segment.name).collect();
     names.sort();
     names.dedup();

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use binlog::Error;
+use binlog::{Error, Loss, LossKind};
 use serde_json::{json, Value};
 
-use crate::verify::{Finding, Verdict, What};
+use crate::verify::Verdict;
 use crate::{human, losses};
 
 pub fn tell(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<()> {
@@ -19,22 +19,24 @@ pub fn tell(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<
     };
     let records = human::counted(verdict.records, "record");
     let (bytes, files) = (human::counted(verdict.file_bytes, "byte"), human::counted(verdict.files, "file"));
-    writeln!(out, "{}: {}{note}: {records} verified, {bytes} in {files}", path.display(), verdict.word())?;
+    let log = verdict.log.as_ref().map_or_else(String::new, |log| format!(": log {}", human::plain(log)));
+    writeln!(out, "{}{log}: {}{note}: {records} verified, {bytes} in {files}", path.display(), verdict.word())?;
     for finding in &verdict.findings {
-        let kind = match finding.what {
-            What::TornTail => " (torn tail)",
-            What::Index => " (no record is lost)",
-            What::Damage | What::Missing | What::Repeated => "",
+        let kind = match finding.kind {
+            LossKind::TornTail => " (torn tail)",
+            LossKind::Index => " (no record is lost)",
+            _ => "",
         };
-        writeln!(out, "  {}{kind}", losses::line(&finding.loss))?;
+        writeln!(out, "  {}{kind}", losses::line(finding))?;
     }
-    Ok(())
+    verdict.notes.text().lines().try_for_each(|note| writeln!(out, "  {note}"))
 }
 
 pub fn json(path: &Path, verdict: &Verdict) -> Value {
-    let lost: u64 = verdict.findings.iter().map(|finding| finding.loss.records()).sum();
+    let lost: u64 = verdict.findings.iter().map(Loss::records).sum();
     json!({
         "path": path.to_string_lossy(),
+        "log": verdict.log,
         "verdict": verdict.word(),
         "end": verdict.end,
         "records": verdict.records,
@@ -42,22 +44,12 @@ pub fn json(path: &Path, verdict: &Verdict) -> Value {
         "payload_bytes": verdict.payload_bytes,
         "file_bytes": verdict.file_bytes,
         "files": verdict.files,
-        "findings": verdict.findings.iter().map(finding).collect::<Vec<Value>>(),
+        "findings": verdict.findings.iter().map(losses::json).collect::<Vec<Value>>(),
+        "strays": verdict.notes.strays(),
+        "leftovers": verdict.notes.leftovers(),
     })
 }
 
 pub fn unverified(path: &Path, error: &Error) -> Value {
     json!({ "path": path.to_string_lossy(), "verdict": "unverified", "reason": error.to_string() })
-}
-
-fn finding(finding: &Finding) -> Value {
-    let mut object = losses::json(&finding.loss);
-    object["kind"] = json!(match finding.what {
-        What::Damage => "damage",
-        What::TornTail => "torn_tail",
-        What::Missing => "missing",
-        What::Repeated => "repeated",
-        What::Index => "index",
-    });
-    object
 }

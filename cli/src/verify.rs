@@ -4,20 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{event, Cursor, Error, Filter, Kind, Loss, Reader, Record, SegmentFacts, TailState};
+use binlog::{Error, Kind, Loss, LossKind, Reader, SegmentFacts, Tail, TailState};
 use clap::Args;
 
-use crate::index_check::Read;
 use crate::losses::Heard;
+use crate::notes::Notes;
 use crate::output::{complain, Fail, Out};
+use crate::reading::{OfLog, Reading};
 use crate::remote::{is_url, Remote};
-use crate::scan::{self, Place};
-use crate::{human, verdict, DAMAGED, FAILED, OK};
+use crate::{verdict, DAMAGED, FAILED, OK};
 
 /// Read everything and check it against its checksums
 ///
 /// Verification goes on behind damage, and tells for each what is lost. A log that a writer has open gives no false
-/// alarm.
+/// alarm. Several logs in one directory are judged each by itself.
 #[derive(Args)]
 #[command(after_help = "\
 Findings: damage; a torn tail, which a crash leaves behind and the next writer cuts off; missing \
@@ -36,52 +36,45 @@ pub struct Verify {
     /// Logs: directories, files, patterns or URLs
     #[arg(required = true)]
     path: Vec<PathBuf>,
-    /// One JSON object a path
+    /// One JSON object for each log of a path
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     remote: Remote,
 }
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Bytes that are not what was written.
-    Damage,
-    /// The last bytes of a log, never durable: a crash left them.
-    TornTail,
-    /// Bytes, records or segments that should be there.
-    Missing,
-    /// A segment whose records were there before.
-    Repeated,
-    /// An index that says something else than the records.
-    Index,
-}
-
-pub struct Finding {
-    pub what: What,
-    pub loss: Loss,
-}
-
+/// What is to be said of one log.
 #[derive(Default)]
 pub struct Verdict {
+    /// The log's name, where the path holds several.
+    pub log: Option<String>,
     pub records: u64,
     pub payload_bytes: u64,
     pub file_bytes: u64,
     pub files: u64,
     /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `unborn` for one file that nobody has begun.
     pub end: &'static str,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Loss>,
+    /// What is noted of the path: with its first log.
+    pub notes: Notes,
 }
 
 impl Verdict {
-    /// `whole`, `torn` when a torn tail is all there is, or `damaged`.
+    /// `whole`, `torn` when a torn tail is all there is, `unverified` when a newer version is needed to read it all, or
+    /// `damaged`.
     pub fn word(&self) -> &'static str {
-        match (self.findings.is_empty(), self.findings.iter().all(|finding| finding.what == What::TornTail)) {
-            (true, _) => "whole",
-            (false, true) => "torn",
-            (false, false) => "damaged",
+        let all = |kind| self.findings.iter().all(|finding| finding.kind == kind);
+        match self.findings.is_empty() {
+            true => "whole",
+            false if self.is_newer() => "unverified",
+            false if all(LossKind::TornTail) => "torn",
+            false => "damaged",
         }
+    }
+
+    /// Whether a newer version is needed to read it all.
+    fn is_newer(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == LossKind::Newer)
     }
 }
 
@@ -89,16 +82,19 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
     let mut out = Out::new();
     let mut code = OK;
     for path in &args.path {
-        let verdict = verify(path, &args.remote);
-        match &verdict {
-            Ok(verdict) if verdict.findings.is_empty() => (),
+        let verdicts = verify(path, &args.remote);
+        match &verdicts {
+            Ok(verdicts) if verdicts.iter().all(|verdict| verdict.findings.is_empty()) => (),
+            Ok(verdicts) if verdicts.iter().any(Verdict::is_newer) => code = FAILED,
             Ok(_) => code = if code == OK { DAMAGED } else { code },
             Err(_) => code = FAILED,
         }
         // Whoever reads the output may stop; the exit status is worth the whole work nevertheless.
-        let told = match (&verdict, args.json) {
-            (Ok(verdict), false) => verdict::tell(&mut out, path, verdict),
-            (Ok(verdict), true) => writeln!(out, "{}", verdict::json(path, verdict)),
+        let told = match (&verdicts, args.json) {
+            (Ok(verdicts), false) => verdicts.iter().try_for_each(|verdict| verdict::tell(&mut out, path, verdict)),
+            (Ok(verdicts), true) => {
+                verdicts.iter().try_for_each(|verdict| writeln!(out, "{}", verdict::json(path, verdict)))
+            }
             (Err(error), true) => writeln!(out, "{}", verdict::unverified(path, error)),
             (Err(_), false) => Ok(()),
         };
@@ -106,79 +102,43 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
             Ok(()) | Err(Fail::Closed) => (),
             Err(other) => return Err(other),
         }
-        if let Err(error) = &verdict {
+        if let Err(error) = &verdicts {
             complain(&format!("not verified: {error}"));
         }
     }
     Ok(code)
 }
 
-/// Reads everything that can be read.
-pub fn verify(path: &Path, remote: &Remote) -> Result<Verdict, Error> {
+/// Reads everything that can be read, and judges each log that is there.
+pub fn verify(path: &Path, remote: &Remote) -> Result<Vec<Verdict>, Error> {
     let heard = Heard::default();
     let reader = Reader::open(path, remote.options(heard.options()))?;
-    let before = reader.segments();
-    // Events are asked for so that the blocks with nothing else in them are read as well.
-    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
-    let segments = once_each(&before);
-    let mut reading = Reading::new(&reader, &segments);
-    let stopped = match scan::read_all(&mut cursor, &mut reading) {
-        Err(error) if error.kind() == Kind::Corrupt => Some(error),
-        Err(error) => return Err(error),
-        Ok(()) => None,
+    let mut reading = Reading::new(&reader);
+    let (stopped, tail) = match reading.read_all() {
+        Ok(tail) => (None, tail),
+        Err((error, tail)) if error.kind() == Kind::Corrupt => (Some(error), tail),
+        Err((error, _)) => return Err(error),
     };
-    let tail = cursor.tail();
     // A writer may have been at work meanwhile: what is told of the files is how they are now.
-    let after = Reader::open(path, remote.options(Heard::default().options()))
-        .map_or_else(|_| before.clone(), |r| r.segments());
     let mut losses = heard.take();
     losses.extend(stopped.map(|error| unread(&error, &tail)));
-    let mut findings: Vec<Finding> =
-        losses.into_iter().map(|loss| Finding { what: what(&loss, &before, tail.state), loss }).collect();
-    findings.extend(reading.without_an_end(&segments).map(|loss| Finding { what: What::Missing, loss }));
-    let end = match tail.state {
-        TailState::Live => "live",
-        _ => match findings.last().filter(|finding| reaches_the_end(&finding.loss, &before)).map(|last| last.what) {
-            Some(What::TornTail) => "torn",
-            Some(What::Damage) => "damaged",
-            _ if tail.state == TailState::Corrupt => "damaged",
-            _ if tail.reason.starts_with("the log was not begun") => "unborn",
-            _ if tail.state == TailState::Unclosed => "unclosed",
-            _ => "closed",
-        },
+    let options = match losses.is_empty() {
+        // Where all is well, the names of the files tell which there are.
+        true => Heard::default().up_to_damage(),
+        false => Heard::default().options(),
     };
-    // Which segment a record is in is told by its id; where logs of several kinds have gaps, it cannot be told for sure.
-    let placed = findings.is_empty() || segments.iter().all(|segment| segment.log_id == segments[0].log_id);
-    let has_grown = after.len() != before.len();
-    for (at, (segment, read)) in segments.iter().zip(&reading.segments).enumerate().filter(|_| placed) {
-        // Only of files that nobody changes can the index be compared with what was read a moment ago. The records of
-        // segments that were begun meanwhile were taken for the last one's.
-        let is_last = segments.get(at + 1).is_none_or(|next| next.log_id != segment.log_id);
-        let quiet = !segment.live && after.contains(segment) && !(is_last && has_grown);
-        if quiet && findings.iter().all(|finding| finding.loss.path != segment.path) {
-            findings.extend(read.compare(&reader, segment)?.map(|loss| Finding { what: What::Index, loss }));
-        }
+    let after = Reader::open(path, remote.options(options)).ok();
+    let mut logs = reading.finish();
+    let mut judging = Judging::new(&reader, after.as_ref(), &mut logs);
+    for loss in losses {
+        judging.add(loss);
     }
-    let unreadable = findings.iter().filter(|finding| before.iter().all(|s| s.path != finding.loss.path));
-    let unreadable: Vec<u64> = unreadable.map(|finding| finding.loss.bytes).collect();
-    Ok(Verdict {
-        records: reading.records,
-        payload_bytes: reading.payload_bytes,
-        file_bytes: after.iter().map(|s| s.bytes.unwrap_or(0)).chain(unreadable.iter().copied()).sum(),
-        files: (after.len() + unreadable.len()) as u64,
-        end,
-        findings,
-    })
+    judging.finish(&tail)
 }
 
-/// Without the segments that are there for the second time.
-fn once_each(segments: &[SegmentFacts]) -> Vec<SegmentFacts> {
-    let mut seen = HashSet::new();
-    segments.iter().filter(|segment| seen.insert((&segment.log_id, segment.sequence))).cloned().collect()
-}
-
-fn unread(error: &Error, tail: &binlog::Tail) -> Loss {
+fn unread(error: &Error, tail: &Tail) -> Loss {
     Loss {
+        kind: LossKind::Damage,
         path: error.path().unwrap_or(&tail.path).to_owned(),
         offset: error.offset().unwrap_or(tail.offset),
         bytes: tail.unread_bytes,
@@ -189,115 +149,160 @@ fn unread(error: &Error, tail: &binlog::Tail) -> Loss {
     }
 }
 
-fn what(loss: &Loss, segments: &[SegmentFacts], end: TailState) -> What {
-    if loss.bytes == 0 {
-        What::Missing
-    } else if loss.offset == 0 && loss.reason.contains(" of the log is here twice") {
-        What::Repeated
-    } else if !loss.durable && end != TailState::Corrupt && reaches_the_end(loss, segments) {
-        What::TornTail
-    } else {
-        What::Damage
-    }
+/// Sorts what was found by logs.
+struct Judging<'a> {
+    reader: &'a Reader,
+    after: Option<&'a Reader>,
+    logs: &'a mut Vec<OfLog>,
+    /// Which log each file is of, and its length when it was read.
+    files: HashMap<PathBuf, (usize, Option<u64>)>,
+    verdicts: Vec<Verdict>,
 }
 
-/// Whether what is lost are the last bytes of a log.
-fn reaches_the_end(loss: &Loss, segments: &[SegmentFacts]) -> bool {
-    let Some(at) = segments.iter().position(|segment| segment.path == loss.path) else { return false };
-    let is_last = segments.get(at + 1).is_none_or(|next| next.log_id != segments[at].log_id);
-    is_last && segments[at].bytes.is_some_and(|bytes| loss.offset + loss.bytes >= bytes)
-}
-
-/// Counts records, events left out.
-struct Reading {
-    place: Place,
-    records: u64,
-    payload_bytes: u64,
-    /// What was read of each segment.
-    segments: Vec<Read>,
-    /// Where segments say that their log goes on, and which.
-    goes_on: Vec<(usize, String)>,
-    /// Records of each type, read since names were last asked for, of this segment.
-    batch: HashMap<u32, u64>,
-    batch_at: usize,
-    /// Records of one type often stand together; these are not in `batch` yet.
-    run: (u32, u64),
-}
-
-impl Reading {
-    fn new(log: &Reader, segments: &[SegmentFacts]) -> Self {
-        Reading {
-            place: Place::new(segments),
-            records: 0,
-            payload_bytes: 0,
-            segments: segments.iter().map(|segment| Read::new(log, segment)).collect(),
-            goes_on: vec![],
-            batch: HashMap::new(),
-            batch_at: 0,
-            run: (0, 0),
+impl<'a> Judging<'a> {
+    fn new(reader: &'a Reader, after: Option<&'a Reader>, logs: &'a mut Vec<OfLog>) -> Self {
+        let mut files = HashMap::new();
+        for (at, log) in logs.iter_mut().enumerate() {
+            files.extend(log.files.drain(..).map(|(path, bytes)| (path, (at, bytes))));
         }
-    }
-}
-
-impl Reading {
-    /// Logs before the last one that go on in a segment which is not here. Of the last, the cursor tells.
-    fn without_an_end<'a>(&'a self, segments: &'a [SegmentFacts]) -> impl Iterator<Item = Loss> + 'a {
-        let is_missing = |at: usize| {
-            let (here, last) = (&segments[at], &segments[segments.len() - 1]);
-            let later = |other: &SegmentFacts| other.log_id == here.log_id && other.sequence > here.sequence;
-            here.log_id != last.log_id && !segments.iter().any(later)
-        };
-        // A writer may have begun it meanwhile.
-        let is_new = |at: usize, file: &str| {
-            let path = segments[at].path.with_file_name(file);
-            // It comes to a store when it is closed.
-            if is_url(&path) {
-                return true;
+        let mut judging = Judging { reader, after, logs, files, verdicts: vec![] };
+        // Of some no block was shown.
+        for path in reader.paths() {
+            if !judging.files.contains_key(&path) {
+                if let Ok(facts) = reader.facts_of(&path) {
+                    judging.add_file(facts);
+                }
             }
-            path.exists() && segments.iter().all(|segment| segment.path != path)
-        };
-        let missing = move |(at, file): &&(usize, String)| is_missing(*at) && !is_new(*at, file);
-        self.goes_on.iter().filter(missing).map(|(at, file)| Loss {
-            path: segments[*at].path.clone(),
-            offset: segments[*at].bytes.unwrap_or(0),
-            bytes: 0,
-            ids: None,
-            pages: None,
-            reason: format!("the log goes on in {}, which is not here", human::plain(file)),
-            durable: false,
-        })
+        }
+        judging.verdicts.resize_with(judging.logs.len(), Verdict::default);
+        judging
+    }
+
+    fn add_file(&mut self, facts: SegmentFacts) {
+        let log = self.logs.iter().position(|log| log.last.log_id == facts.log_id);
+        let at = log.unwrap_or_else(|| {
+            self.logs.push(OfLog::begin(facts.clone()));
+            self.logs.len() - 1
+        });
+        if facts.sequence > self.logs[at].last.sequence {
+            self.logs[at].last = facts.clone();
+        }
+        self.files.insert(facts.path, (at, facts.bytes));
+    }
+
+    /// The log of a file: by what was read of it, or else by its name.
+    fn log_of(&self, path: &Path) -> usize {
+        if let Some((at, _)) = self.files.get(path) {
+            return *at;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let begun = |log: &&(usize, &OfLog)| name.starts_with(&log.1.last.name);
+        let of_name = self.logs.iter().enumerate().filter(|log| begun(&log));
+        of_name.max_by_key(|(_, log)| log.last.name.len()).map_or(0, |(at, _)| at)
+    }
+
+    fn add(&mut self, loss: Loss) {
+        let at = self.log_of(&loss.path);
+        // Of a file in which nothing can be read, the loss alone tells the length.
+        let known = self.files.get(&loss.path).map(|(_, bytes)| *bytes);
+        self.verdicts[at].files += u64::from(known.is_none());
+        if known.is_none_or(|bytes| bytes == Some(0)) {
+            self.verdicts[at].file_bytes += loss.bytes;
+        }
+        self.verdicts[at].findings.push(loss);
+    }
+
+    fn finish(mut self, tail: &Tail) -> Result<Vec<Verdict>, Error> {
+        let several = self.logs.len() > 1;
+        let last = self.log_of(&tail.path);
+        for (at, log) in self.logs.iter_mut().enumerate() {
+            let verdict = &mut self.verdicts[at];
+            verdict.log = several.then(|| log.last.name.clone());
+            (verdict.records, verdict.payload_bytes) = (log.records, log.payload_bytes);
+            verdict.end = match at == last {
+                true => end_of_last(verdict, log, tail),
+                false => end_of(verdict, log, self.reader),
+            };
+            // Of a file that is damaged it is told already that it is.
+            let told: HashSet<PathBuf> = verdict.findings.iter().map(|finding| finding.path.clone()).collect();
+            for loss in std::mem::take(&mut log.index).into_iter().filter(|loss| !told.contains(&loss.path)) {
+                if self.after.is_some_and(|after| is_quiet(self.reader, after, &loss.path)) {
+                    verdict.findings.push(loss);
+                }
+            }
+        }
+        self.count_files();
+        if let Some(first) = self.verdicts.first_mut() {
+            first.notes = Notes::of_files(self.reader);
+        }
+        Ok(self.verdicts)
+    }
+
+    fn count_files(&mut self) {
+        let Judging { after, reader, files, verdicts, logs, .. } = self;
+        let now = after.unwrap_or(reader);
+        for path in now.paths() {
+            let (at, bytes) = match files.get(&path) {
+                Some(known) => *known,
+                None => match now.facts_of(&path) {
+                    Ok(facts) => {
+                        let log = logs.iter().position(|log| log.last.log_id == facts.log_id);
+                        (log.unwrap_or(0), facts.bytes)
+                    }
+                    Err(_) => continue,
+                },
+            };
+            let Some(verdict) = verdicts.get_mut(at) else { continue };
+            // Only to the last one of a log something is added.
+            let may_grow = logs.get(at).is_some_and(|log| log.last.path == path) && !is_url(&path);
+            let now = may_grow.then(|| path.metadata().ok().map(|facts| facts.len())).flatten();
+            verdict.files += 1;
+            // A file that nobody has begun has no bytes of a log.
+            verdict.file_bytes += bytes.filter(|&bytes| bytes > 0).map_or(0, |bytes| now.unwrap_or(bytes));
+        }
     }
 }
 
-impl scan::Visit for Reading {
-    #[inline]
-    fn record(&mut self, record: &Record<'_>) {
-        if record.is_event() {
-            if record.type_id == event::ROTATE_NEXT {
-                let named = record.metadata.into_iter().find(|(key, _)| *key == "file");
-                self.goes_on.extend(named.map(|(_, file)| (self.batch_at, file.to_owned())));
-            }
-            return;
-        }
-        // A batch is of one block, and so of one segment.
-        self.batch_at = self.place.of(record);
-        self.records += 1;
-        self.payload_bytes += u64::from(record.payload_len);
-        if record.type_id != self.run.0 {
-            let (type_id, records) = std::mem::replace(&mut self.run, (record.type_id, 0));
-            *self.batch.entry(type_id).or_default() += records;
-        }
-        self.run.1 += 1;
-        self.segments[self.batch_at].see(record.id, record.time);
-    }
+/// Whether nobody changed the file since it was read: only then can its index be compared with what was read a moment ago.
+fn is_quiet(before: &Reader, after: &Reader, path: &Path) -> bool {
+    let facts = |reader: &Reader| reader.facts_of(path).ok().filter(|facts| !facts.live);
+    facts(before).is_some_and(|then| facts(after).is_some_and(|now| now == then))
+}
 
-    fn batch(&mut self, cursor: &Cursor) {
-        let (type_id, records) = std::mem::take(&mut self.run);
-        *self.batch.entry(type_id).or_default() += records;
-        let read = &mut self.segments[self.batch_at];
-        for (type_id, records) in self.batch.drain().filter(|&(_, records)| records > 0) {
-            read.count(type_id, cursor.type_name(type_id), records);
-        }
-        self.place.show();
+/// How the log ends in which reading ended.
+fn end_of_last(verdict: &Verdict, log: &OfLog, tail: &Tail) -> &'static str {
+    match tail.state {
+        TailState::Live => "live",
+        _ => match at_the_end(verdict, log) {
+            Some(word) => word,
+            None if tail.state == TailState::Corrupt => "damaged",
+            None if tail.reason.starts_with("the log was not begun") => "unborn",
+            None if tail.state == TailState::Unclosed => "unclosed",
+            None => "closed",
+        },
     }
+}
+
+/// How another log ends.
+fn end_of(verdict: &Verdict, log: &OfLog, reader: &Reader) -> &'static str {
+    match at_the_end(verdict, log) {
+        Some(word) => word,
+        None if log.last.live => "live",
+        None if reader.is_closed(&log.last.path).ok().flatten() == Some(false) => "unclosed",
+        None => "closed",
+    }
+}
+
+fn at_the_end(verdict: &Verdict, log: &OfLog) -> Option<&'static str> {
+    let last = verdict.findings.last().filter(|finding| reaches_the_end(finding, log))?;
+    match last.kind {
+        LossKind::TornTail => Some("torn"),
+        LossKind::Missing | LossKind::Double | LossKind::Misnamed | LossKind::OtherForm | LossKind::Index => None,
+        _ => Some("damaged"),
+    }
+}
+
+/// Whether what is lost are the last bytes of the log.
+fn reaches_the_end(loss: &Loss, log: &OfLog) -> bool {
+    loss.path == log.last.path && log.last.bytes.is_some_and(|bytes| loss.offset + loss.bytes >= bytes)
 }

@@ -128,6 +128,28 @@ fn metadata_the_last_and_the_newest_first_choose_records() {
 }
 
 #[test]
+fn the_last_records_end_with_status_3_when_damage_hides_some_of_them() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let file = home.join("log/default.0000000001.binlog");
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(5).position(|window| window == b"three").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    for order in [&[][..], &["--reverse"]] {
+        let cat = |last| binlog(home, &[&["cat", "log", "--format", "json", "--last", last], order].concat());
+        for last in ["2", "3", "100"] {
+            let ran = cat(last).exits(3);
+            let ids: Vec<u64> = json_lines(ran.text()).iter().map(|record| record["id"].as_u64().unwrap()).collect();
+            assert_eq!(ids, [4], "--last {last} {order:?}");
+            assert!(ran.err.contains("default.0000000001.binlog: offset "), "{}", ran.err);
+        }
+        assert_eq!(json_lines(cat("1").ok().text())[0]["id"], 4);
+    }
+}
+
+#[test]
 fn following_begins_with_the_last_records_and_goes_on() {
     let home = tempdir().unwrap();
     let home = home.path();
@@ -158,7 +180,11 @@ fn salvage_prints_what_is_behind_damage_and_tells_each_loss_in_its_place() {
         fs::write(&path, &bytes).unwrap();
     }
     let plain = binlog(home, &["cat", "log"]).exits(3);
-    assert!(plain.err.contains("`binlog cat --salvage`") && plain.err.contains("`binlog recover`"), "{}", plain.err);
+    assert!(
+        plain.err.contains("`binlog cat --salvage log`") && plain.err.contains("`binlog recover --in-place log`"),
+        "{}",
+        plain.err
+    );
     let ran = binlog(home, &["cat", "--salvage", "log"]).exits(3);
     assert_eq!(ran.err.lines().count(), 3, "{}", ran.err);
     let lost: usize = ran
@@ -372,4 +398,17 @@ fn a_torn_tail_is_told_of_with_file_and_bytes() {
     assert!(ran.err.contains("a.binlog: offset ") && ran.err.contains("torn tail of "), "{}", ran.err);
     binlog(home, &["info", "a.binlog"]).exits(3);
     binlog(home, &["verify", "a.binlog"]).exits(3);
+}
+
+#[test]
+fn an_id_that_was_in_a_last_segment_which_is_missing_is_told_to_be_there() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    binlog_with(home, &["append", "-q", "--records", "2", "log"], b"1\n2\n3\n4\n5\n").ok();
+    fs::remove_file(home.join("log/default.0000000003.binlog")).unwrap();
+    for ids in ["5", "5..9", "7.."] {
+        let ran = binlog(home, &["cat", "--id", ids, "log"]).exits(3);
+        assert!(ran.out.is_empty() && ran.err.contains("the log goes on in default.0000000003.binlog"), "{}", ran.err);
+    }
+    assert_eq!(binlog(home, &["cat", "--id", "2", "log"]).ok().text(), "2\n");
 }

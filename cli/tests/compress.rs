@@ -81,3 +81,34 @@ fn the_newest_segment_by_name_and_wrong_options_are_refused() {
     binlog(home, &["compress", "nowhere"]).exits(1);
     binlog(home, &["compress", "--log", "other", "log"]).exits(1);
 }
+
+#[test]
+fn a_segment_of_which_one_form_is_damaged_is_left_alone() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let lines = make(home);
+    binlog(home, &["compress", "--keep-source", "log"]).ok();
+    let pairs = files(home);
+    for damaged in ["log/default.0000000002.z.binlog", "log/default.0000000002.binlog"] {
+        let whole = fs::read(home.join(damaged)).unwrap();
+        // At the beginning, of which nothing can be opened, and within the only block with records.
+        for at in [20, whole.len() / 3] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            fs::write(home.join(damaged), &bytes).unwrap();
+            let shown = |seen: &str| assert_eq!(binlog(home, &["cat", "--salvage", "log"]).text(), lines, "{seen}");
+            shown("before");
+            for form in ["gzip", "zstd"] {
+                for name in ["default.0000000002.binlog", "default.0000000002.z.binlog"] {
+                    let ran = binlog(home, &["compress", "--whole", form, &format!("log/{name}")]).exits(1);
+                    assert!(ran.err.contains(damaged), "{damaged} at {at}: {}", ran.err);
+                }
+            }
+            assert_eq!(files(home), pairs, "{damaged} at {at}");
+            shown("behind");
+        }
+        fs::write(home.join(damaged), whole).unwrap();
+    }
+    binlog(home, &["compress", "--whole", "zstd", "log"]).ok();
+    assert_eq!(binlog(home, &["cat", "log"]).ok().text(), lines);
+}

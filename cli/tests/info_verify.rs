@@ -183,7 +183,7 @@ fn a_segment_that_does_not_begin_as_one_does_not_hide_the_others() {
     make_segments(home);
     fs::write(home.join("log/default.0000000003.binlog"), vec![b'x'; 5000]).unwrap();
     let verdict = binlog(home, &["verify", "--json", "log"]).exits(3).json();
-    assert_eq!(kinds(&verdict), ["damage", "missing"], "{verdict}");
+    assert_eq!(kinds(&verdict), ["header_lost", "missing"], "{verdict}");
     assert_eq!(verdict["findings"][0]["unread_bytes"], 5000);
     assert_all_told(&verdict, 40_000);
     let ran = binlog(home, &["cat", "log"]).exits(3);
@@ -215,7 +215,8 @@ fn a_log_of_one_file_that_was_never_begun_is_whole_without_a_record() {
         fs::write(home.join("a.binlog"), left).unwrap();
         assert_eq!(
             binlog(home, &["verify", "a.binlog"]).ok().text(),
-            "a.binlog: whole, nothing was ever written: 0 records verified, 0 bytes in 1 file\n"
+            "a.binlog: whole, nothing was ever written: 0 records verified, 0 bytes in 1 file\n  \
+             note: a.binlog: a segment that was never begun, without a record\n"
         );
         let verdict = binlog(home, &["verify", "--json", "a.binlog"]).ok().json();
         assert_eq!((&verdict["verdict"], &verdict["end"]), (&json!("whole"), &json!("unborn")));

@@ -314,11 +314,19 @@ fn the_index_is_shown_and_a_lost_one_written_anew() {
         bytes[500] ^= 1;
     });
     let ran = binlog(home, &["index", "--rebuild", "log"]).exits(1);
-    assert!(ran.err.contains("`binlog verify log`") && ran.err.contains("`binlog recover`"), "{}", ran.err);
+    assert!(
+        ran.err.contains("`binlog verify log`") && ran.err.contains("`binlog recover --in-place log`"),
+        "{}",
+        ran.err
+    );
     change(&segment(home, 3), |bytes| bytes[3] ^= 1);
     for command in ["index", "info"] {
         let ran = binlog(home, &[command, "log"]).exits(3);
-        assert!(ran.err.contains("`binlog verify`") && ran.err.contains("`binlog recover`"), "{command}: {}", ran.err);
+        assert!(
+            ran.err.contains("`binlog verify log`") && ran.err.contains("`binlog recover --in-place log`"),
+            "{command}: {}",
+            ran.err
+        );
     }
     binlog(home, &["index", "missing"]).exits(1);
 }

@@ -182,3 +182,38 @@ fn what_is_no_log_of_segments_is_not_rolled() {
     assert!(binlog(home, &["prune", "log"]).exits(2).err.contains("--keep"));
     assert!(!home.join("log").exists());
 }
+
+#[test]
+fn files_that_concern_nobody_are_noted_and_are_nothing_wrong() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let whole = binlog(home, &["ls", "log"]).ok();
+    assert!(!whole.text().contains("note: "), "{}", whole.text());
+    fs::write(home.join("log/README.binlog"), "about this log\n").unwrap();
+    fs::write(home.join("log/default.0000000003.binlog"), "").unwrap();
+    binlog_with(home, &["append", "-q", "--name", "orders", "log"], b"one\n").ok();
+    let (stray, leftover) = ("log/README.binlog", "log/default.0000000003.binlog");
+    for asked in ["ls", "verify"] {
+        let told = binlog(home, &[asked, "log"]).ok();
+        for path in [stray, leftover] {
+            assert_eq!(told.text().matches(&format!("note: {path}: ")).count(), 1, "{asked}: {}", told.text());
+        }
+        assert!(told.err.is_empty(), "{asked}: {}", told.err);
+        let json = binlog(home, &[asked, "--json", "log"]).ok();
+        let first: Value = serde_json::from_str(json.text().lines().next().unwrap()).unwrap();
+        assert_eq!((&first["strays"][0], &first["leftovers"][0]), (&stray.into(), &leftover.into()), "{first}");
+    }
+    assert!(binlog(home, &["ls", "log"]).ok().text().contains("note: 2 logs are here: default, orders\n"));
+}
+
+#[test]
+fn a_segment_of_which_nothing_is_left_is_told_of() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let first = home.join("log/default.0000000001.binlog");
+    fs::write(&first, vec![7; fs::metadata(&first).unwrap().len() as usize]).unwrap();
+    let ran = binlog(home, &["ls", "log"]).exits(3);
+    assert!(ran.err.contains("default.0000000001.binlog") && ran.text().contains("0000000002"), "{}", ran.err);
+}

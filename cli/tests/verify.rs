@@ -37,6 +37,14 @@ fn verdict(home: &Path, code: i32) -> Value {
     binlog(home, &["verify", "--json", "log"]).exits(code).json()
 }
 
+/// Of each log in the directory, by name.
+fn verdicts(home: &Path, code: i32) -> Vec<Value> {
+    let ran = binlog(home, &["verify", "--json", "log"]).exits(code);
+    let mut verdicts: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    verdicts.sort_by_key(|verdict| verdict["log"].as_str().unwrap().to_owned());
+    verdicts
+}
+
 fn kinds(verdict: &Value) -> Vec<&str> {
     verdict["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].as_str().unwrap()).collect()
 }
@@ -81,7 +89,7 @@ fn a_damaged_beginning_costs_no_record() {
         change(&segment(home, sequence), |bytes| bytes[3] ^= 1);
     }
     let verdict = verdict(home, 3);
-    assert_eq!((kinds(&verdict), &verdict["records"]), (vec!["damage"; 2], &json!(RECORDS)), "{verdict}");
+    assert_eq!((kinds(&verdict), &verdict["records"]), (vec!["header_lost"; 2], &json!(RECORDS)), "{verdict}");
     assert_eq!(verdict["findings"][0]["offset"], 0);
 }
 
@@ -98,7 +106,7 @@ fn a_damaged_index_and_trailer_cost_no_record() {
         bytes[trailer + 40] ^= 1;
     });
     let verdict = verdict(home, 3);
-    assert_eq!((kinds(&verdict), &verdict["records"]), (vec!["damage"; 2], &json!(RECORDS)), "{verdict}");
+    assert_eq!((kinds(&verdict), &verdict["records"]), (vec!["index", "damage"], &json!(RECORDS)), "{verdict}");
     assert_eq!(verdict["lost_records"], 0);
 }
 
@@ -163,7 +171,7 @@ fn missing_doubled_and_foreign_segments_are_told() {
     make(other.path());
     fs::copy(segment(home, 2), home.join("log/a copy.binlog")).unwrap();
     let seen = verdict(home, 3);
-    assert_eq!((kinds(&seen), &seen["records"]), (vec!["repeated"], &json!(RECORDS)), "{seen}");
+    assert_eq!((kinds(&seen), &seen["records"]), (vec!["double"], &json!(RECORDS)), "{seen}");
     assert!(seen["findings"][0]["file"].as_str().unwrap().ends_with("a copy.binlog"));
     fs::remove_file(home.join("log/a copy.binlog")).unwrap();
 
@@ -174,9 +182,10 @@ fn missing_doubled_and_foreign_segments_are_told() {
 
     // A segment of another log in its place is a log of its own, and does not fill the gap.
     fs::copy(segment(other.path(), 2), segment(home, 2)).unwrap();
-    let seen = verdict(home, 3);
-    assert!(kinds(&seen).contains(&"missing"), "{seen}");
-    assert!(seen["lost_records"].as_u64().unwrap() > 5_000, "{seen}");
+    let seen = verdicts(home, 3);
+    let with_losses = seen.iter().filter(|one| one["lost_records"].as_u64().unwrap() > 5_000);
+    assert_eq!((seen.len(), with_losses.count()), (2, 1), "{seen:?}");
+    assert!(seen.iter().all(|one| kinds(one).contains(&"missing")), "{seen:?}");
     fs::rename(home.join("kept"), segment(home, 2)).unwrap();
     verdict(home, 0);
 }
@@ -186,11 +195,21 @@ fn each_log_of_a_directory_must_have_its_end() {
     let home = home();
     let home = home.path();
     binlog_with(home, &["append", "-q", "--name", "other", "log"], b"one\n").ok();
-    verdict(home, 0);
+    let seen = verdicts(home, 0);
+    let told: Vec<_> =
+        seen.iter().map(|one| (one["log"].clone(), one["records"].clone(), one["files"].clone())).collect();
+    assert_eq!(told, [(json!("default"), json!(RECORDS), json!(4)), (json!("other"), json!(1), json!(1))]);
     fs::remove_file(segment(home, 4)).unwrap();
-    let seen = verdict(home, 3);
-    assert_eq!((kinds(&seen), &seen["end"]), (vec!["missing"], &json!("closed")), "{seen}");
-    assert_eq!(seen["findings"][0]["reason"], "the log goes on in default.0000000004.binlog, which is not here");
+    let seen = verdicts(home, 3);
+    assert_eq!((kinds(&seen[0]), &seen[0]["end"]), (vec!["missing"], &json!("closed")), "{seen:?}");
+    assert_eq!(seen[0]["findings"][0]["reason"], "the log goes on in default.0000000004.binlog, which is not here");
+    assert_eq!((kinds(&seen[1]), &seen[1]["verdict"], &seen[1]["end"]), (vec![], &json!("whole"), &json!("closed")));
+    let ran = binlog(home, &["verify", "log"]).exits(3);
+    assert!(
+        ran.text().contains("log: log default: damaged") && ran.text().contains("log: log other: whole"),
+        "{}",
+        ran.text()
+    );
 }
 
 #[test]
@@ -222,6 +241,33 @@ fn a_torn_tail_is_told_apart_from_damage() {
     let seen = verdict(home, 3);
     assert_eq!((kinds(&seen), &seen["records"], &seen["verdict"]), (vec!["damage"], &json!(2), &json!("damaged")));
     assert_eq!((&seen["findings"][0]["first_lost_id"], &seen["findings"][0]["last_lost_id"]), (&json!(2), &json!(2)));
+}
+
+#[test]
+fn a_hole_that_an_opening_alone_names_is_the_only_finding_and_is_recovered() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let lines: String = (1..=6).map(|i| format!("record {i} of six\n")).collect();
+    let mut writer = piped(&mut command(home, &["append", "-q", "--flush-every", "1", "log"]));
+    writer.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+    until("the records can be read", || binlog(home, &["cat", "log"]).out == lines.as_bytes());
+    kill(writer.id() as libc::pid_t, libc::SIGKILL);
+    finish(writer);
+    change(&segment(home, 1), |bytes| {
+        let third = bytes.windows(8).position(|at| at == b"record 3").unwrap();
+        bytes[third] ^= 1;
+    });
+    binlog(home, &["append", "-q", "log"]).ok();
+    let found = verdict(home, 3);
+    assert_eq!(
+        (kinds(&found), &found["records"], &found["lost_records"]),
+        (vec!["hole"], &json!(5), &json!(1)),
+        "{found}"
+    );
+    binlog(home, &["recover", "log", "saved"]).exits(3);
+    binlog(home, &["verify", "saved"]).ok();
+    binlog(home, &["recover", "--in-place", "log"]).exits(3);
+    assert_eq!(verdict(home, 0)["records"], json!(5));
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What to do about a log in which something is wrong, for the end of a message: commands that can be run as they are.
+
+use std::path::Path;
+
+use binlog::{Error, Kind};
+
+use crate::output::Fail;
+use crate::remote::is_url;
+
+/// The commands for the log at this path, in which something is damaged or missing.
+pub fn advice(log: &Path) -> String {
+    let shown = quoted(log);
+    let mends = match is_url(log) {
+        // Nothing in a store is changed.
+        true => format!("`binlog recover {shown} recovered` writes a whole log of the rest to the directory recovered"),
+        false => format!("`binlog recover --in-place {shown}` makes a whole log of the rest"),
+    };
+    format!(
+        "`binlog verify {shown}` reports all that is wrong, `binlog cat --salvage {shown}` prints what can be read, and {mends}"
+    )
+}
+
+/// An error of the log at this path, with what to do about it when something of the log is damaged.
+pub fn advised(error: &Error, log: &Path) -> String {
+    // A file that never was a segment is none of a log's.
+    let is_of_log = |path: &Path| path.is_dir() || path.to_string_lossy().contains(".binlog");
+    if error.kind() != Kind::Corrupt || !error.path().is_some_and(is_of_log) {
+        return error.to_string();
+    }
+    match error.reason().contains('`') {
+        // It says what mends this.
+        true => format!("{error}; `binlog verify {}` reports all that is wrong", quoted(log)),
+        false => format!("{error}; {}", advice(log)),
+    }
+}
+
+/// The same, as the end of a command.
+pub fn fail(log: &Path) -> impl Fn(Error) -> Fail + '_ {
+    move |error| Fail::Told(advised(&error, log))
+}
+
+/// A path as a shell takes it, and never as an option.
+pub fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let dashed = if path.starts_with('-') { "./" } else { "" };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    match !path.is_empty() && path.chars().all(is_plain) {
+        true => format!("{dashed}{path}"),
+        false => format!("'{dashed}{}'", path.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_for_something_else() {
+        for (path, shown) in [
+            ("logs/", "logs/"),
+            ("logs/*.binlog", "'logs/*.binlog'"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("-logs", "./-logs"),
+            ("-a b", "'./-a b'"),
+            ("s3://bucket/logs?region=eu", "'s3://bucket/logs?region=eu'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), shown);
+        }
+    }
+
+    #[test]
+    fn a_store_is_never_changed() {
+        assert!(advice(Path::new("logs")).contains("`binlog recover --in-place logs`"));
+        assert!(advice(Path::new("s3://bucket/logs")).contains("`binlog recover s3://bucket/logs recovered`"));
+    }
+}

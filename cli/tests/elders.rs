@@ -1,0 +1,174 @@
+//! Directories of older libraries' files, in which writers were killed: every command says the same of them.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{binlog, Ran};
+use serde_json::{json, Value};
+use tempfile::tempdir;
+
+/// A record of the Java binlog in a file whose lengths have two bytes.
+fn record(header: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut out = vec![];
+    for len in [2 + header.len() + data.len(), header.len()] {
+        out.extend_from_slice(&(len as u16).to_be_bytes());
+    }
+    [&out, header, data].concat()
+}
+
+fn text(field: u8, text: &str) -> Vec<u8> {
+    [&[field << 3 | 2, text.len() as u8], text.as_bytes()].concat()
+}
+
+/// An event, which may name a file.
+fn event(id: u8, file: Option<&str>) -> Vec<u8> {
+    let mut header = vec![5 << 3, id];
+    if let Some(file) = file {
+        let pair = [text(1, "file"), text(2, file)].concat();
+        header.extend_from_slice(&[4 << 3 | 2, pair.len() as u8]);
+        header.extend_from_slice(&pair);
+    }
+    record(&header, b"")
+}
+
+const ROTATE_NEXT: u8 = 4;
+const CLOSED: u8 = 7;
+
+/// A file of the Java binlog that was created in this millisecond, with so many records and these events behind them.
+fn file(created: u64, records: usize, behind: &[Vec<u8>]) -> Vec<u8> {
+    let mut header = vec![1 << 3 | 1];
+    header.extend_from_slice(&created.to_le_bytes());
+    header.extend([text(2, "name"), text(3, "text/plain"), vec![5 << 3, 2]].concat());
+    let mut out = [b"MFIZZ.COM-BINLOG".as_slice(), &[0x10, 1], &(header.len() as u32).to_be_bytes(), &header].concat();
+    (0..records).for_each(|i| out.extend(record(&[3 << 3, 1], format!("record {i}").as_bytes())));
+    behind.iter().for_each(|event| out.extend_from_slice(event));
+    out
+}
+
+fn torn(created: u64, records: usize) -> Vec<u8> {
+    let mut file = file(created, records + 1, &[]);
+    file.truncate(file.len() - 3);
+    file
+}
+
+fn put(home: &Path, files: &[(&str, Vec<u8>)]) {
+    fs::create_dir(home.join("old")).unwrap();
+    files.iter().for_each(|(name, bytes)| fs::write(home.join("old").join(name), bytes).unwrap());
+}
+
+fn verdicts(ran: &Ran) -> Vec<Value> {
+    ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The records of each file and its state, as `ls` has them.
+fn listed(home: &Path, code: i32) -> Vec<(u64, String)> {
+    let segments = binlog(home, &["ls", "--json", "old"]).exits(code).json()["segments"].clone();
+    let told = |one: &Value| (one["records"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned());
+    segments.as_array().unwrap().iter().map(told).collect()
+}
+
+#[test]
+fn a_file_that_was_torn_in_the_middle_of_a_log_is_passed_over_and_told_by_every_command() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let last = file(3, 4, &[event(CLOSED, None)]);
+    put(
+        home,
+        &[
+            ("a.20140101-0001.binlog", torn(1, 5)),
+            ("a.20140101-0002.binlog", torn(2, 6)),
+            ("a.20140101-0003.binlog", last),
+        ],
+    );
+    for command in [&["cat", "old"][..], &["cat", "--salvage", "old"], &["cat", "--reverse", "old"], &["info", "old"]] {
+        let ran = binlog(home, command).exits(3);
+        let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("the file ends within a record")).collect();
+        assert_eq!(told.len(), 2, "{command:?}: {}", ran.err);
+        for file in ["0001", "0002"] {
+            let named = told.iter().filter(|line| line.contains(&format!("a.20140101-{file}.binlog: offset ")));
+            assert_eq!(named.count(), 1, "{command:?}: {}", ran.err);
+        }
+        if command[0] == "cat" {
+            assert_eq!(ran.text().lines().count(), 15, "{command:?}");
+        }
+    }
+    assert_eq!(binlog(home, &["info", "--json", "old"]).exits(3).json()["records"], 15);
+    let ran = binlog(home, &["verify", "--json", "old"]).exits(3);
+    let verdict = &verdicts(&ran)[0];
+    let kinds: Vec<_> = verdict["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].clone()).collect();
+    assert_eq!(
+        (&verdict["verdict"], &verdict["records"], kinds),
+        (&json!("torn"), &json!(15), vec![json!("torn_tail"); 2])
+    );
+    assert_eq!(listed(home, 3), [(5, "torn".to_owned()), (6, "torn".to_owned()), (4, "closed".to_owned())]);
+    let ran = binlog(home, &["import", "old", "log"]).exits(3);
+    assert!(ran.text().contains("records   15"), "{}", ran.text());
+    assert_eq!(ran.err.lines().filter(|line| line.contains("torn tail of ")).count(), 2, "{}", ran.err);
+    assert_eq!(binlog(home, &["cat", "log"]).ok().text().lines().count(), 15);
+    binlog(home, &["verify", "log"]).ok();
+    // Again, it takes over nothing, and tells the same.
+    assert!(binlog(home, &["import", "old", "log"]).exits(3).text().contains("15 were there before"));
+}
+
+#[test]
+fn several_logs_in_one_directory_are_each_judged_and_imported() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let closed = |created, records| file(created, records, &[event(CLOSED, None)]);
+    put(home, &[("a.binlog", torn(1, 5)), ("b.binlog", closed(2, 7)), ("c.binlog", torn(3, 9))]);
+    let seen = verdicts(&binlog(home, &["verify", "--json", "old"]).exits(3));
+    let told: Vec<_> =
+        seen.iter().map(|one| (one["log"].clone(), one["verdict"].clone(), one["records"].clone())).collect();
+    let expected = [("a", "torn", 5), ("b", "whole", 7), ("c", "torn", 9)];
+    assert_eq!(told, expected.map(|(log, verdict, records)| (json!(log), json!(verdict), json!(records))));
+    let ran = binlog(home, &["cat", "old"]).exits(3);
+    assert_eq!((ran.text().lines().count(), ran.err.lines().count()), (21, 2), "{}", ran.err);
+    let ran = binlog(home, &["import", "old", "log"]).exits(3);
+    assert!(ran.text().contains("records   21"), "{}", ran.text());
+    assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
+    assert_eq!(listed(home, 3), [(5, "torn".to_owned()), (7, "closed".to_owned()), (9, "torn".to_owned())]);
+    assert_eq!(binlog(home, &["info", "--json", "old"]).exits(3).json()["records"], 21);
+}
+
+#[test]
+fn a_torn_log_does_not_hide_the_others_of_its_directory() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for log in ["first", "second"] {
+        common::binlog_with(home, &["append", "-q", "--name", log, "log"], b"one\ntwo\n").ok();
+    }
+    let path = home.join("log/first.0000000001.binlog");
+    let mut bytes = fs::read(&path).unwrap();
+    // Behind the close, as a writer leaves them that was killed while it went on.
+    bytes.extend_from_slice(&[7; 99]);
+    fs::write(&path, bytes).unwrap();
+    let ran = binlog(home, &["cat", "log"]).exits(3);
+    assert_eq!((ran.text(), ran.err.lines().count()), ("one\ntwo\none\ntwo\n", 2), "{}", ran.err);
+    assert!(ran.err.contains("first.0000000001.binlog: offset ") && ran.err.contains("99 bytes unread"), "{}", ran.err);
+    assert!(ran.err.contains("`binlog verify log` reports"), "{}", ran.err);
+    let seen = verdicts(&binlog(home, &["verify", "--json", "log"]).exits(3));
+    assert_eq!((&seen[0]["verdict"], &seen[1]["verdict"]), (&json!("torn"), &json!("whole")), "{seen:?}");
+}
+
+#[test]
+fn a_file_that_names_the_next_and_was_not_closed_is_whole_where_the_next_is() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let (one, two) = ("a.20140101-0001.binlog", "a.20140101-0002.binlog");
+    put(home, &[(one, file(1, 5, &[event(ROTATE_NEXT, Some(two))])), (two, file(2, 4, &[event(CLOSED, None)]))]);
+    for path in ["old", "old/a.20140101-0001.binlog", "old/a.20140101-0002.binlog"] {
+        let seen = verdicts(&binlog(home, &["verify", "--json", path]).ok());
+        assert_eq!((seen.len(), &seen[0]["verdict"]), (1, &json!("whole")), "{path}");
+        binlog(home, &["cat", path]).ok();
+        binlog(home, &["info", path]).ok();
+    }
+    assert_eq!(listed(home, 0), [(5, "unclosed".to_owned()), (4, "closed".to_owned())]);
+    binlog(home, &["import", "old", "log"]).ok();
+    fs::remove_file(home.join("old").join(two)).unwrap();
+    for command in ["cat", "info", "verify"] {
+        let ran = binlog(home, &[command, "old"]).exits(3);
+        assert!(format!("{}{}", ran.text(), ran.err).contains("which is not here"), "{command}: {}", ran.err);
+    }
+}
