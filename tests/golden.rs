@@ -51,13 +51,15 @@ fn goldens() -> Vec<PathBuf> {
 }
 
 /// The golden files that a salvaging reader makes more of, or tells more about.
-const SALVAGED: [&str; 9] = [
+const SALVAGED: [&str; 11] = [
     "corrupt_header.binlog",
     "corrupt_page.binlog",
     "damaged",
     "first_removed",
+    "flipped_version.binlog",
     "foreign.binlog",
     "major_version.binlog",
+    "newer_block.binlog",
     "second_removed",
     "torn.binlog",
     "zeros_behind.binlog",
@@ -105,6 +107,21 @@ fn the_golden_files_hold_every_event_codec_and_end() {
     assert_eq!(events, known.map(str::to_owned).collect());
     let expected = ["closed", "corrupt", "torn", "unclosed", "unsupported"];
     assert_eq!(ends, expected.map(str::to_owned).into());
+}
+
+/// Lines of offset, bytes and what they are.
+#[test]
+fn the_example_of_the_page_is_a_golden_file_byte_for_byte() {
+    let page = include_str!("../docs/format.md");
+    let example = page.split("## An example").nth(1).unwrap();
+    let mut bytes = vec![];
+    for line in example.lines().filter_map(|line| line.strip_prefix("    ")) {
+        let (offset, rest) = line.split_once("  ").unwrap();
+        assert_eq!(usize::from_str_radix(offset, 16).unwrap(), bytes.len(), "{line}");
+        let hex = rest.split("  ").next().unwrap();
+        bytes.extend(hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()));
+    }
+    assert!(bytes == fs::read(golden().join("example.binlog")).unwrap());
 }
 
 #[test]

@@ -73,6 +73,7 @@ std::string event_name(const binlog::record_view& record) {
       {BINLOG_EVENT_ROTATE_PREV, "ROTATE_PREV"}, {BINLOG_EVENT_OPENED, "OPENED"},
       {BINLOG_EVENT_CLOSED, "CLOSED"},           {BINLOG_EVENT_RECOVERED, "RECOVERED"},
       {BINLOG_EVENT_DROPPED, "DROPPED"},         {BINLOG_EVENT_TYPE, "TYPE"},
+      {BINLOG_EVENT_SCHEMA, "SCHEMA"},
   };
   const auto found = names.find(record.type());
   return record.is_event() && found != names.end() ? found->second : "";
@@ -119,7 +120,7 @@ std::string loss_line(const binlog::loss& loss) {
   const std::string path = loss.path;
   return "{\"bytes\":" + std::to_string(loss.bytes) + ",\"durable\":" + (loss.durable != 0 ? "true" : "false") +
          ",\"file\":" + quoted(path.substr(path.rfind('/') + 1)) + ",\"first_id\":" + std::to_string(loss.first_id) +
-         ",\"first_page\":" + std::to_string(loss.first_page) + ",\"last_id\":" + std::to_string(loss.last_id) +
+         ",\"first_page\":" + std::to_string(loss.first_page) + ",\"kind\":" + std::to_string(loss.kind) + ",\"last_id\":" + std::to_string(loss.last_id) +
          ",\"offset\":" + std::to_string(loss.offset) + ",\"page_count\":" + std::to_string(loss.page_count) + '}';
 }
 

@@ -123,6 +123,7 @@ static const char *event_name(uint32_t type) {
     case BINLOG_EVENT_RECOVERED: return "RECOVERED";
     case BINLOG_EVENT_DROPPED: return "DROPPED";
     case BINLOG_EVENT_TYPE: return "TYPE";
+    case BINLOG_EVENT_SCHEMA: return "SCHEMA";
     default: return NULL;
   }
 }
@@ -208,6 +209,8 @@ static void put_loss(struct text *text, const binlog_loss *loss) {
   put_unsigned(text, loss->first_id);
   put_text(text, ",\"first_page\":");
   put_unsigned(text, loss->first_page);
+  put_text(text, ",\"kind\":");
+  put_unsigned(text, loss->kind);
   put_text(text, ",\"last_id\":");
   put_unsigned(text, loss->last_id);
   put_text(text, ",\"offset\":");

@@ -131,7 +131,7 @@ fn describe_loss(loss: &Loss) -> Value {
     json!({
         "file": loss.path.file_name().map(|name| name.to_string_lossy()),
         "offset": loss.offset, "bytes": loss.bytes, "first_id": first_id, "last_id": last_id,
-        "first_page": first_page, "page_count": page_count, "durable": loss.durable,
+        "first_page": first_page, "kind": loss.kind as u32, "page_count": page_count, "durable": loss.durable,
     })
 }
 

@@ -176,6 +176,215 @@ fn with_version(bytes: &mut [u8], version: u8) {
     bytes[end..end + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
+/// A segment that is put together by hand: what no writer of this version writes.
+struct Forged {
+    bytes: Vec<u8>,
+    marker: u64,
+    first_id: u64,
+    next_id: u64,
+}
+
+impl Forged {
+    /// The beginning of the segment `like`, of another version, with more fields of the file header.
+    fn new(like: &[u8], version: u8, more: &[u8]) -> Self {
+        let segment = layout::Segment::parse(like);
+        let mut bytes = like[..segment.start - 4].to_vec();
+        bytes.extend_from_slice(more);
+        let len = (bytes.len() - 12) as u32;
+        bytes[8..12].copy_from_slice(&len.to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        with_version(&mut bytes, version);
+        let first_id = segment.blocks[0].first_id;
+        Forged { bytes, marker: segment.marker, first_id, next_id: first_id }
+    }
+
+    /// A block: what comes behind the header's first twelve bytes that the other arguments do not say, and what is in it.
+    fn block(&mut self, kind: u8, flags: u8, count: u32, times: (i64, i64), entries: &[u8], payload: &[u8]) {
+        let (offset, low) = (self.bytes.len(), self.marker as u32);
+        let mut head = vec![0; layout::HEADER];
+        head[..8].copy_from_slice(&self.marker.to_le_bytes());
+        (head[12], head[14]) = (kind, flags);
+        let (entries_len, payload_len) = (entries.len() as u32, payload.len() as u32);
+        for (at, field) in [(16, count), (20, entries_len), (24, payload_len), (28, payload_len), (76, entries_len)] {
+            head[at..at + 4].copy_from_slice(&field.to_le_bytes());
+        }
+        for (at, field) in [(32, self.next_id), (40, times.0 as u64), (48, times.1 as u64)] {
+            head[at..at + 8].copy_from_slice(&field.to_le_bytes());
+        }
+        let mut meta: Vec<u8> = vec![];
+        for (page, bytes) in payload.chunks(layout::PAGE).enumerate() {
+            meta.extend_from_slice(&sum(low.wrapping_add(page as u32), bytes).to_le_bytes());
+        }
+        meta.extend_from_slice(entries);
+        head[72..76].copy_from_slice(&sum(low, &meta).to_le_bytes());
+        let head_sum = sum(offset as u32, &head);
+        head[8..12].copy_from_slice(&head_sum.to_le_bytes());
+        for part in [&head[..], &meta, payload] {
+            self.bytes.extend_from_slice(part);
+        }
+        self.next_id += u64::from(count);
+    }
+
+    /// The records and events of another segment, whose blocks are not compressed.
+    fn blocks_of(&mut self, other: &[u8]) {
+        for block in layout::Segment::parse(other).of_kind(layout::RECORDS) {
+            let time = |at: usize| layout::u64_at(other, block.offset + at) as i64;
+            let (entries, payload) = (&other[block.entries.clone()], &other[block.payload.clone()]);
+            self.block(layout::RECORDS, other[block.offset + 14], block.count, (time(40), time(48)), entries, payload);
+        }
+    }
+
+    fn trailer(&mut self, time: i64) {
+        let mut entries = (self.next_id - self.first_id).to_le_bytes().to_vec();
+        entries.extend_from_slice(&[0; 8]);
+        entries.extend_from_slice(&self.bytes[..8]);
+        self.block(layout::TRAILER, 0, 0, (time, time), &entries, &[]);
+    }
+}
+
+fn sum(seed: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(seed);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// A number as protobuf and the entries have it.
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = vec![];
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The entry of an event with these facts, at the smallest time of its block.
+fn event_entry(type_id: u32, facts: &[(&str, &str)], payload_len: usize) -> Vec<u8> {
+    let mut entry = varint(payload_len as u64);
+    entry.extend(varint(u64::from(type_id) << 1 | 1));
+    entry.push(0);
+    entry.extend(varint(facts.len() as u64));
+    for text in facts.iter().flat_map(|&(key, value)| [key, value]) {
+        entry.extend(varint(text.len() as u64));
+        entry.extend_from_slice(text.as_bytes());
+    }
+    entry
+}
+
+/// A field of the file header: a number, and one with bytes.
+fn number_field(tag: u64, value: u64) -> Vec<u8> {
+    [varint(tag << 3), varint(value)].concat()
+}
+
+fn bytes_field(tag: u64, bytes: &[u8]) -> Vec<u8> {
+    [varint(tag << 3 | 2), varint(bytes.len() as u64), bytes.to_vec()].concat()
+}
+
+/// What a later minor version may write: a field of the file header, a feature that may be ignored, and a block that may be
+/// skipped, none of which this version knows; and its own TRAILER.
+fn write_newer(at: &Path, plain: &Path) {
+    let bytes = fs::read(plain).unwrap();
+    let more = [number_field(14, 1 << 40), bytes_field(100, b"a later version's")].concat();
+    let newer = |unknown: u8| {
+        let mut forged = Forged::new(&bytes, 0x2f, &more);
+        forged.block(0x47, 0x80, 7, (5, -5), b"entries of a kind that may be skipped", b"and a payload");
+        forged.next_id = forged.first_id;
+        forged.blocks_of(&bytes);
+        forged.block(unknown, 0, 0, (0, 0), b"entries of a kind that is not known", &[]);
+        forged.trailer(1_700_000_000_000_000_000);
+        forged.bytes
+    };
+    fs::write(at.join("minor_version.binlog"), newer(0x40)).unwrap();
+    fs::write(at.join("newer_block.binlog"), newer(0x07)).unwrap();
+}
+
+/// A log with schemas of types, as a later writer of this version writes it.
+fn write_schema(at: &Path, plain: &Path) {
+    let mut forged = Forged::new(&fs::read(plain).unwrap(), 0x20, &[]);
+    let time = 1_700_000_000_000_000_000;
+    let schema = br#"{"type":"object"}"#;
+    let sha256 = "a2c799262a3ce3c19ef5cdd983bf3d12b43ab3c426227091b909dcb7054738c0";
+    let facts = [("sha256", sha256), ("encoding", "jsonschema")];
+    let mut entries = event_entry((1 << 31) + 11, &facts, schema.len());
+    let id = FIRST_NAMED_TYPE.to_string();
+    let facts = [
+        ("id", &id[..]),
+        ("name", "order"),
+        ("content_type", "application/json"),
+        ("schema", sha256),
+        ("message", "Order"),
+        ("encoding", "json"),
+    ];
+    entries.extend(event_entry((1 << 31) + 10, &facts, 0));
+    forged.block(layout::RECORDS, 2, 0, (time, time), &entries, schema);
+    let record = [varint(2), varint(u64::from(FIRST_NAMED_TYPE) << 1), vec![0]].concat();
+    forged.block(layout::RECORDS, 0, 1, (time, time), &record, b"{}");
+    forged.trailer(time);
+    fs::write(at.join("schema.binlog"), forged.bytes).unwrap();
+}
+
+/// A log that a power cut left with a hole: a block that was never durable is lost, those behind it are not. The next writer
+/// has named the hole and gone on.
+fn write_holes(at: &Path) {
+    let (memory, after) = (MemoryDirectory::new(), MemoryDirectory::new());
+    let open =
+        |memory: &MemoryDirectory| Writer::open_in(Arc::new(memory.clone()), named("holes", Codec::None)).unwrap();
+    let writer = open(&memory);
+    for i in 0..6i64 {
+        put(&writer, 1, i, &[], &payload(5000, i as u64));
+    }
+    writer.flush().unwrap();
+    let first = "holes.0000000001.binlog";
+    let mut bytes = memory.contents(first).unwrap();
+    drop(writer);
+    let segment = layout::Segment::parse(&bytes);
+    let lost = records_of(&segment)[3];
+    let lost = lost.offset..lost.end();
+    bytes[lost].fill(0);
+    after.set_contents(first, bytes);
+    let writer = open(&after);
+    put(&writer, 1, 7, &[], b"behind the hole");
+    writer.close().unwrap();
+    export(&after, &at.join("holes"));
+}
+
+/// The segment that docs/format.md shows byte for byte.
+fn write_example(at: &Path) {
+    let marker: u64 = 0x8877_6655_4433_2211;
+    let header = [
+        bytes_field(2, b"example"),
+        bytes_field(5, &(1..=16).collect::<Vec<u8>>()),
+        varint(6 << 3 | 1),
+        marker.to_le_bytes().to_vec(),
+        number_field(7, 1),
+        number_field(8, 1),
+    ];
+    let header = header.concat();
+    let mut bytes = b"BINLOG\x20\x01".to_vec();
+    bytes.extend_from_slice(&(header.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&header);
+    let header_sum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&header_sum.to_le_bytes());
+    let mut forged = Forged { bytes, marker, first_id: 1, next_id: 1 };
+    let time = 1_000_000_000;
+    // Five bytes of type 7 at the smallest time with a pair, and two of type 1 a microsecond later.
+    let entries = [5, 7 << 1 | 1, 0, 1, 3, b'k', b'e', b'y', 5, b'v', b'a', b'l', b'u', b'e', 2, 1 << 1, 0xd0, 0x0f];
+    forged.block(layout::RECORDS, 0, 2, (time, time + 1000), &entries, b"hellohi");
+    forged.trailer(2 * time);
+    fs::write(at.join("example.binlog"), forged.bytes).unwrap();
+}
+
+/// Space that is filled ahead behind the last block of a segment that was not closed.
+fn write_space(at: &Path, plain: &Path) {
+    let bytes = fs::read(plain).unwrap();
+    let mut forged = Forged::new(&bytes, 0x20, &number_field(13, 2));
+    forged.blocks_of(&bytes);
+    let end = forged.bytes.len();
+    forged.bytes.resize(end + 5000, 0);
+    fs::write(at.join("space.binlog"), forged.bytes).unwrap();
+}
+
 /// The same file in other clothes, torn, damaged, of other versions, and one that is no log.
 fn write_changed(at: &Path, plain: &Path) {
     let bytes = fs::read(plain).unwrap();
@@ -193,8 +402,13 @@ fn write_changed(at: &Path, plain: &Path) {
         bytes[at] = b'X';
     });
     changed(plain, at.join("corrupt_header.binlog"), |bytes| bytes[20] ^= 0x10);
-    changed(plain, at.join("minor_version.binlog"), |bytes| with_version(bytes, 0x2f));
+    changed(plain, at.join("flipped_version.binlog"), |bytes| bytes[6] ^= 0x10);
     changed(plain, at.join("major_version.binlog"), |bytes| with_version(bytes, 0x30));
+    write_newer(at, plain);
+    write_schema(at, plain);
+    write_space(at, plain);
+    write_example(at);
+    write_holes(at);
     fs::write(at.join("foreign.binlog"), "no log, but a text\n").unwrap();
 }
 

@@ -133,6 +133,27 @@ def older_files(programs):
         yield f"all agree on {log.parent.name}/{log.name}", lambda log=log: agree(log)
 
 
+def situations(programs, work):
+    """One case of each row of the table in docs/recovery.md: what a reader shows of it, and says of its end."""
+    sys.path.insert(0, str(HERE.parent / "verdicts"))
+    import examples
+    import logs
+
+    def agree(how, log, those):
+        wanted = those[0].run(how, log)
+        for program in those[1:]:
+            same(program.run(how, log), wanted, f"{program.name} and {those[0].name}, {how} {log.name}")
+
+    for row, case in sorted(examples.one_a_row().items()):
+        log = work / "situations" / row
+        logs.store(case.files, log)
+        if case.log.single:
+            log = log / "default.binlog"
+        yield f"all read alike what is {row!r}", lambda log=log: agree("read", log, programs)
+        extras = [program for program in programs if program.has_extras]
+        yield f"all salvage alike what is {row!r}", lambda log=log: agree("salvage", log, extras)
+
+
 def check_log(programs, log, count, segments):
     """All programs read the same, which is what the contract says; `segments` may be None."""
     texts = {program.name: program.run("read", log) for program in programs}
@@ -224,7 +245,8 @@ def main():
         originals = [program for program in programs if not program.is_variant]
         checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
                   *golden_files(programs), *salvaged_files(programs), *selected_records(programs),
-                  *other_paths(originals, work), *cut_files(programs, work), *older_files(programs)]
+                  *other_paths(originals, work), *cut_files(programs, work), *older_files(programs),
+                  *situations(originals, work)]
         failed = 0
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
             for told in pool.map(lambda one: check(*one), checks):
