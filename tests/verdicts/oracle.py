@@ -1,0 +1,501 @@
+"""Holds every command and the library against a case: what its row of the table says, and what holds for every row.
+
+What is shown, lost and given is compared with what was written, never with what another part of the library says."""
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+
+import library
+import logs
+import segment
+import table
+
+NEW = [b"new record 1", b"new record 2"]
+# Kept with the holder's number in it, which changes with each opening.
+LOCK_HEAD = 512
+MAY = table.Cell("may refuse", None)
+
+
+class Findings(list):
+    def __init__(self, case):
+        super().__init__()
+        self.case = case
+
+    def expect(self, condition, column, check, text):
+        if not condition:
+            self.append((column, check, text() if callable(text) else text))
+        return condition
+
+
+def content(directory):
+    """Name -> bytes, with a lock file's first part left out: an opening that is refused writes its number there."""
+    found = {}
+    for path in sorted(pathlib.Path(directory).rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            found[str(path.relative_to(directory))] = data[LOCK_HEAD:] if path.name.endswith(".lock") else data
+    return found
+
+
+def difference(before, after):
+    names = sorted(set(before) | set(after))
+    odd = [name for name in names if before.get(name) != after.get(name)]
+    # A lock file that was not there says nothing of the log.
+    return [name for name in odd if not (name.endswith(".lock") and name not in before and not after[name].strip(b"\n "))]
+
+
+def last_line(done):
+    text = done.stderr.decode(errors="replace").strip().splitlines()
+    return text[-1][:300] if text else "(nothing on standard error)"
+
+
+def ids(numbers):
+    """1-3 5 9-11"""
+    runs = []
+    for number in sorted(numbers):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    text = " ".join(f"{a}-{b}" if a != b else str(a) for a, b in runs[:6])
+    return text + (" ..." if len(runs) > 6 else "") if runs else "none"
+
+
+def of_json(done):
+    """The records that `cat --format json` has printed."""
+    shown = []
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        payload = one["text"].encode() if "text" in one else None
+        shown.append((one["id"], one.get("type_name", one["type"]), payload))
+    return shown
+
+
+class Judge:
+    def __init__(self, case, work, row, extras):
+        self.case, self.work, self.row, self.extras = case, pathlib.Path(work), row, extras
+        self.found = Findings(case)
+        self.at = self.work / "log"
+        # A log of one file is asked for by its name.
+        self.path = self.at / "default.binlog" if case.log.single else self.at
+        written = case.log.written
+        self.known = {number: record for number, record in written.items() if number not in case.hidden}
+        self.there = written
+        self.others = case.others
+
+    def judge(self):
+        case = self.case
+        if self.at.exists():
+            shutil.rmtree(self.at)
+        logs.store(case.files, self.at)
+        before = content(self.at)
+        self.salvage()
+        self.cat()
+        self.strict()
+        self.verify()
+        self.found.expect(content(self.at) == before, "cat", "reading changes nothing", "a reader has changed the directory")
+        self.append()
+        self.recover()
+        self.recover_in_place()
+        if self.extras:
+            self.compress()
+            self.ship()
+            self.prune()
+        return self.found
+
+    def copy(self, name):
+        target = self.work / name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.at, target)
+        return target, target / "default.binlog" if self.case.log.single else target
+
+    # --- what every reader keeps to --------------------------------------------------------------------------------
+
+    def genuine(self, shown, column):
+        """Nothing appears that was not written, each record once, in order."""
+        expect = self.found.expect
+        wrong = [record[0] for record in shown
+                 if self.there.get(record[0]) != record and record not in self.others]
+        if wrong:
+            number = wrong[0]
+            got = next(record for record in shown if record[0] == number)
+            expect(False, column, "only what was written", lambda: f"record {number} is shown as {str(got)[:90]}, and was written as "
+                   f"{str(self.there.get(number))[:90]}; {len(wrong)} such")
+        mine = [record[0] for record in shown if self.there.get(record[0]) == record]
+        expect(mine == sorted(set(mine)), column, "each once, in order", "records are repeated or out of order")
+        return set(mine)
+
+    def shown_as(self, word, shown, column):
+        """What the table's first word of a cell says of the records that are shown."""
+        expect, case = self.found.expect, self.case
+        if word == "all":
+            expect(shown >= self.known.keys(), column, "shows all", lambda: f"not shown: {ids(self.known.keys() - shown)}")
+        elif word == "nothing":
+            expect(not shown, column, "shows nothing", lambda: f"shown: {ids(shown)}")
+        elif word == "before":
+            expect(shown >= case.before, column, "shows what is before",
+                   lambda: f"not shown: {ids(case.before - shown)}")
+            order = sorted(self.known.keys() | shown)
+            expect(order[:len(shown)] == sorted(shown), column, "shows only what is before",
+                   lambda: f"shown, with others missing before: {ids(shown)}")
+        elif word == "rest":
+            expect(shown >= case.intact, column, "shows what is intact", lambda: f"not shown: {ids(case.intact - shown)}")
+        else:
+            raise ValueError(f"{column}: what is {word!r}?")
+
+    def never_silent(self, shown, status, column, told):
+        """A durable record that is not shown is told: by the exit status, and by words."""
+        expected = {number for number in self.known if number <= self.case.log.durable}
+        hidden = expected - shown
+        if hidden:
+            self.found.expect(status != 0 and told, column, "nothing durable is hidden without a word",
+                              lambda: f"status {status}, and not shown: {ids(hidden)}")
+
+    def cell(self, column):
+        if self.row is None:
+            return None
+        if column == "salvage" and column not in self.row.cells:
+            raise ValueError(f"{self.row.name}: no cell for {column}")
+        cell = self.row.get(column, self.case.further)
+        return MAY if column == "append" and self.case.neighbour and cell.word == "refuses" else cell
+
+    # --- the columns ------------------------------------------------------------------------------------------------
+
+    def cat(self):
+        done = logs.command("cat", "--format", "json", self.path)
+        shown = self.genuine(of_json(done), "cat")
+        self.never_silent(shown, done.returncode, "cat", done.stderr.strip())
+        cell, expect = self.cell("cat"), self.found.expect
+        expect(done.returncode in (0, 1, 3), "cat", "exit status", f"{done.returncode}: {last_line(done)}")
+        if cell:
+            expect(done.returncode == cell.status, "cat", "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+            self.shown_as(cell.word, shown, "cat")
+            self.words(done, cell.status, "cat")
+        self.cat_shown, self.cat_status = shown, done.returncode
+
+    def words(self, done, status, column):
+        """What fails is told with a file's name; what is well needs no words."""
+        text = done.stderr.decode(errors="replace")
+        names = [name for name in set(self.case.files) | set(self.case.log.files)]
+        if status:
+            self.found.expect(any(name in text for name in names) or str(self.at) in text, column, "names the file",
+                              lambda: f"{last_line(done)}")
+
+    def strict(self):
+        read = library.Read(self.path, library.STRICT)
+        shown = self.genuine(read.shown, "strict")
+        status = read.error.status if read.error else 0
+        self.never_silent(shown, status, "strict", read.error)
+        cell, expect = self.cell("strict"), self.found.expect
+        if not cell:
+            return
+        if cell.word == "all":
+            self.shown_as("all", shown, "strict")
+            live_end = self.case.log.state in ("open", "unsynced")
+            if live_end:
+                # An end without a clean close is an error of this mode; the tail says that it is no damage.
+                expect(read.error is None or read.tail == "unclosed", "strict", "tells unclosed from corrupt",
+                       lambda: f"tail {read.tail}: {read.error}")
+            else:
+                expect(read.error is None, "strict", "no error", lambda: f"{read.error}")
+        elif cell.word == "nothing":
+            expect(not shown and read.error is None, "strict", "nothing, no error", lambda: f"{read.error}")
+        else:
+            wanted = library.UNSUPPORTED if cell.word == "newer" else library.CORRUPT
+            expect(read.error is not None and read.error.status == wanted, "strict", "error",
+                   lambda: f"{read.error} instead of status {wanted}")
+            if cell.word != "at once":
+                self.shown_as("before", shown, "strict")
+            if cell.word == "torn":
+                expect(read.tail == "torn", "strict", "tells torn from corrupt", lambda: f"tail {read.tail}: {read.error}")
+
+    def salvage(self):
+        read = library.Read(self.path, library.SALVAGE)
+        expect, column = self.found.expect, "salvage"
+        shown = self.genuine(read.shown, column)
+        self.salvaged = read
+        self.saved = shown
+        lost = set()
+        for told in read.told:
+            if told.ids:
+                lost |= set(range(told.ids[0], told.ids[1] + 1))
+        expect(not lost & shown, column, "a loss is exact",
+               lambda: f"told as lost and shown: {ids(lost & shown)}; {read.told[:4]}")
+        never = {number for number in lost if number > self.case.log.given}
+        expect(not never, column, "a loss is exact", lambda: f"told as lost and never given: {ids(never)}; {read.told[:4]}")
+        durable = {number for number in self.known if number <= self.case.log.durable}
+        hidden = durable - shown - lost
+        vague = [told for told in read.told if not told.ids]
+        if hidden:
+            expect(read.error or vague, column, "nothing durable is hidden without a word",
+                   lambda: f"neither shown nor told: {ids(hidden)}; told {read.told[:4]}")
+        expect(shown >= self.case.intact or (self.row and self.cell("salvage").word == "nothing" or self.case.row == "newer"), column, "shows what is intact",
+               lambda: f"not shown: {ids(self.case.intact - shown)}; told {read.told[:4]} {read.error or ''}")
+        done = logs.command("cat", "--salvage", "--format", "json", self.path)
+        again = self.genuine(of_json(done), column)
+        expect(again == shown, column, "the command shows what the library shows",
+               lambda: f"the command {ids(again)}, the library {ids(shown)}")
+        self.never_silent(shown, done.returncode, column, done.stderr.strip())
+        cell = self.cell("salvage")
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+            self.shown_as(cell.word, shown, column)
+            self.words(done, cell.status, column)
+        self.lost = lost
+
+    def verify(self):
+        done = logs.command("verify", "--json", self.path)
+        cell, expect = self.cell("verify"), self.found.expect
+        self.verified = done.returncode
+        if cell:
+            expect(done.returncode == cell.status, "verify", "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status}: {done.stdout.decode()[:300]} {last_line(done)}")
+        durable = {number for number in self.known if number <= self.case.log.durable}
+        expect(done.returncode != 0 or self.saved >= durable, "verify", "whole only if nothing durable is missing",
+               lambda: f"status 0, and missing: {ids(durable - self.saved)}")
+        if done.returncode in (0, 3) and done.stdout.startswith(b"{"):
+            try:
+                told = json.loads(done.stdout)
+            except ValueError:
+                return
+            if "records" in told and not self.others:
+                expect(told["records"] == len(self.saved), "verify", "counts what salvage shows",
+                       lambda: f"{told['records']} records, and salvage shows {len(self.saved)}")
+                expect(told.get("lost_records", 0) == len(self.lost), "verify", "tells the losses that salvage tells",
+                       lambda: f"{told.get('lost_records')} lost, and salvage tells {len(self.lost)}")
+
+    def limit(self):
+        return self.case.limit if self.case.limit is not None else self.case.log.given if self.case.log.state != "open" \
+            and self.case.log.state != "unsynced" else max(self.case.log.durable, max(self.saved, default=0))
+
+    def append(self):
+        at, path = self.copy("append")
+        before = content(at)
+        arguments = ["--single-file"] if self.case.log.single else []
+        done = logs.command("append", "--type", "orders", *arguments, path, stdin=b"\n".join(NEW) + b"\n")
+        after = content(at)
+        cell, expect, column = self.cell("append"), self.found.expect, "append"
+        expect(done.returncode in (0, 1), column, "exit status", f"{done.returncode}: {last_line(done)}")
+        if cell and cell.status is not None:
+            expect(done.returncode == cell.status, column, "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status} ({cell.word}): {last_line(done)}")
+        if done.returncode:
+            odd = difference(before, after)
+            expect(not odd, column, "a refusal changes nothing", lambda: f"changed: {odd}; {last_line(done)}")
+            # Nothing but a newer library mends what is newer.
+            if cell and cell.word == "refuses" and self.case.row != "newer":
+                expect("binlog " in done.stderr.decode(errors="replace"), column, "a refusal names the command that mends it",
+                       lambda: last_line(done))
+            return
+        self.appended(before, after, path, cell, done)
+        again = logs.command("verify", "--json", path)
+        if self.row and self.cell("verify").status == 0 or cell and cell.word == "cuts":
+            expect(again.returncode == 0, column, "verify afterwards", lambda: f"{again.returncode}: {again.stdout.decode()[:300]}")
+        if self.case.row == "hole":
+            self.named(path)
+
+    def appended(self, before, after, path, cell, done):
+        """What an append that was not refused leaves: all that was there, and the new records behind it."""
+        expect, column = self.found.expect, "append"
+        read = library.Read(path, library.SALVAGE)
+        new = [record for record in read.shown if record[2] in NEW]
+        expect(self.case.row == "newer" or [record[2] for record in new] == NEW, column, "the new records are read",
+               lambda: f"{[record[0] for record in new]}; {last_line(done)}; {read.told[:3]} {read.error or ''}")
+        expect(all(record[1] == "orders" for record in new), column, "type names hold", lambda: f"{[record[1] for record in new]}")
+        given = [record[0] for record in new]
+        if self.case.row == "newer":
+            # Behind a segment that cannot be read, only the words say which ids they got.
+            given = [int(one.replace(",", "")) for one in re.findall(r"ids ([\d,]+)", last_line(done))]
+        limit = self.limit()
+        expect(all(number > limit for number in given), column, "ids never repeat",
+               lambda: f"new ids {given}, and ids up to {limit} were given; {last_line(done)}")
+        everything = [record[0] for record in read.shown if record not in self.others]
+        expect(len(everything) == len(set(everything)), column, "ids never repeat", lambda: "an id is there twice")
+        old = {record[0] for record in read.shown if self.there.get(record[0]) == record}
+        gone = (self.saved - old) if not given else {number for number in self.saved - old}
+        if cell and cell.word == "cuts":
+            gone &= self.case.before
+        expect(not gone, column, "an append hides nothing", lambda: f"shown before and no longer: {ids(gone)}; {read.told[:3]}")
+        kept = False
+        for name, data in before.items():
+            now = after.get(name)
+            if name.endswith((".lock", ".active")):
+                continue
+            cut = [(other, int(found[1])) for other in after if (found := re.match(re.escape(name) + r"\.torn-(\d+)", other))]
+            tails = [offset for other, offset in cut if data[offset:] == after[other] and now is not None and now.startswith(data[:offset])]
+            kept = kept or bool(tails)
+            was = self.case.log.files.get(name, b"")
+            begun = was and len(data) <= segment.parse(was).header[1] if name.endswith(".binlog") else False
+            unborn = begun or self.case.row and self.case.row.startswith("unborn") and not was or not self.case.log.written
+            expect(now is not None and (now.startswith(data) or tails or unborn), column, "no byte is lost",
+                   lambda: f"{name}: {len(data)} bytes before, {len(now) if now is not None else 'none'} now")
+            if cell and cell.word == "next segment" and name.endswith(".binlog"):
+                expect(now == data, column, "the file with the hole stays as it is", name)
+        if cell and cell.word == "cuts":
+            expect(kept, column, "a torn tail is kept aside", lambda: f"{sorted(set(after) - set(before))}")
+
+    def named(self, path):
+        """The row of a hole that a later segment names."""
+        row = self.table_row("hole, named")
+        if row is None:
+            return
+        expect, column = self.found.expect, "hole, named"
+        cat = logs.command("cat", "--format", "json", path)
+        expect(cat.returncode == row.get("cat").status, column, "cat: exit status",
+               lambda: f"{cat.returncode} instead of {row.get('cat').status}: {last_line(cat)}")
+        shown = {record[0] for record in of_json(cat)}
+        expect(shown >= self.case.intact, column, "cat: shows what is intact", lambda: f"not shown: {ids(self.case.intact - shown)}")
+        expect(len(shown - self.there.keys()) == len(NEW), column, "cat: shows the new records", lambda: f"{ids(shown - self.there.keys())}")
+        verify = logs.command("verify", path)
+        expect(verify.returncode == row.get("verify").status, column, "verify: exit status", lambda: f"{verify.returncode}: {verify.stdout.decode()[:300]}")
+        more = logs.command("append", path, stdin=b"another\n")
+        expect(more.returncode == 0, column, "append: exit status", lambda: last_line(more))
+        accepted = logs.command("recover", "--in-place", path)
+        expect(accepted.returncode in (0, 3), column, "recover: exit status", lambda: last_line(accepted))
+        verify = logs.command("verify", path)
+        expect(verify.returncode == 0, column, "verify after recover", lambda: f"{verify.returncode}: {verify.stdout.decode()[:300]}")
+        again = logs.command("cat", "--format", "json", path)
+        expect({record[0] for record in of_json(again)} >= shown, column, "recover hides nothing", lambda: last_line(again))
+
+    table_row = staticmethod(lambda name: None)
+
+    # --- recovery ---------------------------------------------------------------------------------------------------
+
+    def recover(self):
+        target = self.work / "recovered"
+        shutil.rmtree(target, ignore_errors=True)
+        before = content(self.at)
+        done = logs.command("recover", "--json", self.path, target)
+        cell, expect, column = self.cell("recover"), self.found.expect, "recover"
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+        else:
+            expect(done.returncode in (0, 3) or not self.saved, column, "exit status", lambda: f"{done.returncode}: {last_line(done)}")
+        expect(content(self.at) == before, column, "the source stays as it is", "the source was changed")
+        if done.returncode in (0, 3):
+            if self.case.log.single:
+                target = target / "default.binlog"
+            self.clean(target, column)
+            second = self.work / "again"
+            shutil.rmtree(second, ignore_errors=True)
+            again = logs.command("recover", target, second)
+            if self.case.log.single:
+                second = second / "default.binlog"
+            expect(again.returncode == 0, column, "a second recovery finds nothing",
+                   lambda: f"{again.returncode}: {last_line(again)} {again.stdout.decode()[:200]}")
+            if again.returncode == 0:
+                expect(library.Read(second).shown == library.Read(target).shown, column, "a second recovery changes nothing", "other records")
+
+    def clean(self, path, column):
+        """A log that a recovery has made: whole, with what salvage showed, and to be appended to."""
+        expect = self.found.expect
+        verify = logs.command("verify", "--json", path)
+        expect(verify.returncode == 0 or not self.saved and verify.returncode in (1, 3), column, "verify afterwards",
+               lambda: f"{verify.returncode}: {verify.stdout.decode()[:300]}{last_line(verify)}")
+        if not self.saved:
+            return
+        read = library.Read(path)
+        shown = self.genuine(read.shown, column)
+        expect(read.error is None, column, "reads without an error", lambda: f"{read.error}")
+        expect(shown == self.saved or self.case.row == "newer" and shown >= self.saved, column, "saves what salvage shows",
+               lambda: f"not saved: {ids(self.saved - shown)}; saved besides: {ids(shown - self.saved)}")
+        strict = library.Read(path, library.STRICT)
+        expect(strict.error is None or strict.tail == "unclosed", column, "strict reads it", lambda: f"{strict.error}")
+        at = pathlib.Path(path)
+        copy = self.work / "behind"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(at if at.is_dir() else at.parent, copy)
+        where = copy if at.is_dir() else copy / at.name
+        done = logs.command("append", "--type", "orders", *([] if at.is_dir() else ["--single-file"]), where, stdin=NEW[0] + b"\n")
+        if expect(done.returncode == 0, column, "append goes on", lambda: last_line(done)):
+            # A new directory has no lock file: what only that one knew is forgotten.
+            # What a torn tail held was promised to nobody.
+            known = max(max(self.saved), max(self.lost, default=0) if "torn" not in str(self.case.row) else 0)
+            given = [record[0] for record in library.Read(where).shown if record[2] == NEW[0]]
+            expect(given and given[0] > known, column, "ids never repeat", lambda: f"new {given}, and {known} was given")
+
+    def recover_in_place(self):
+        at, path = self.copy("in-place")
+        before = content(at)
+        done = logs.command("recover", "--in-place", path)
+        cell, expect, column = self.cell("recover"), self.found.expect, "recover --in-place"
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status",
+                   lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+        else:
+            expect(done.returncode in (0, 1, 3), column, "exit status", lambda: f"{done.returncode}: {last_line(done)}")
+        after = content(at)
+        if done.returncode == 1:
+            lost = [name for name, data in before.items() if data not in after.values()]
+            expect(not lost, column, "no byte is lost", lambda: f"{lost}")
+            return
+        digests = {hashlib.sha256(data).digest() for data in after.values()}
+        lost = [name for name, data in before.items() if name.endswith(".binlog") and hashlib.sha256(data).digest() not in digests]
+        expect(not lost, column, "the damaged file is kept", lambda: f"{lost}")
+        self.clean(path, column)
+        first = content(at)
+        again = logs.command("recover", "--in-place", path)
+        expect(again.returncode == 0, column, "a second recovery finds nothing",
+               lambda: f"{again.returncode}: {last_line(again)} {again.stdout.decode()[:200]}")
+        odd = difference(first, content(at))
+        expect(not odd, column, "a second recovery changes nothing", lambda: f"{odd}")
+
+    # --- what moves closed segments --------------------------------------------------------------------------------
+
+    def compress(self):
+        at, path = self.copy("compressed")
+        done = logs.command("compress", "--block-bytes", "16KiB", path)
+        expect, column = self.found.expect, "compress"
+        cell = self.cell("compress")
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status", lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+        expect(done.returncode in (0, 1, 3), column, "exit status", lambda: last_line(done))
+        read = library.Read(path if path.exists() else at, library.SALVAGE)
+        shown = {record[0] for record in read.shown}
+        expect(shown >= self.saved, column, "hides nothing", lambda: f"no longer shown: {ids(self.saved - shown)}")
+        verify = logs.command("verify", path if path.exists() else at)
+        expect((verify.returncode == 0) <= (self.verified == 0) or self.case.row in ("index", ".z damaged"), column,
+               "damage is not hidden", lambda: f"verify said {self.verified} before and says {verify.returncode} now")
+
+    def ship(self):
+        if self.case.log.single:
+            return
+        at, path = self.copy("shipped")
+        store = self.work / "store"
+        shutil.rmtree(store, ignore_errors=True)
+        store.mkdir()
+        before = content(at)
+        done = logs.command("ship", "--patience", "1s", path, f"file://{store}")
+        expect, column, cell = self.found.expect, "ship", self.cell("ship")
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status", lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+        expect(done.returncode in (0, 1, 3), column, "exit status", lambda: last_line(done))
+        after = content(at)
+        odd = [name for name in before if name.endswith(".binlog") and before[name] != after.get(name)]
+        expect(not odd, column, "the log stays as it is", lambda: f"{odd}")
+        for name, data in content(store).items():
+            expect(data in before.values(), column, "the store holds what is here", name)
+        shipped = [name for name in content(store) if name.endswith(".binlog")]
+        if shipped and not self.others:
+            read = library.Read(store, library.SALVAGE)
+            self.genuine(read.shown, column)
+
+    def prune(self):
+        if self.case.log.single:
+            return
+        at, path = self.copy("pruned")
+        done = logs.command("prune", "--keep-segments", "2", path)
+        expect, column, cell = self.found.expect, "prune", self.cell("prune")
+        if cell:
+            expect(done.returncode == cell.status, column, "exit status", lambda: f"{done.returncode} instead of {cell.status}: {last_line(done)}")
+        expect(done.returncode in (0, 1, 3), column, "exit status", lambda: last_line(done))
+        read = library.Read(path, library.SALVAGE)
+        shown = {record[0] for record in read.shown}
+        order = sorted(self.saved)
+        expect(sorted(shown & self.saved) == order[len(order) - len(shown & self.saved):], column, "only the oldest go",
+               lambda: f"left: {ids(shown)} of {ids(self.saved)}")
