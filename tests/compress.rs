@@ -278,13 +278,12 @@ fn a_log_of_one_file_is_compressed_once_it_is_closed_and_its_file_stays_unless_a
     let remove = CompressOptions { remove_single: true, ..CompressOptions::default() };
     assert!(binlog::compress(&path, &remove).unwrap()[0].source_removed && !path.exists());
     assert_eq!(rows_at(scratch.path()).len(), 2);
-    // A writer goes on behind what is compressed, and what it leaves torn is told from damage.
+    // Nothing is appended to what is compressed.
     let z = scratch.path().join("single.z.binlog");
-    let writer = Writer::open_file(&z, WriterOptions::default()).unwrap();
-    assert_eq!(writer.append(1, b"and more").unwrap(), 3);
-    writer.flush().unwrap();
-    drop(writer);
-    assert_eq!(rows_at(&z).len(), 3);
+    let before = std::fs::read(&z).unwrap();
+    let refused = Writer::open_file(&z, WriterOptions::default()).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Unsupported, "{refused}");
+    assert_eq!(std::fs::read(&z).unwrap(), before);
 }
 
 #[test]
@@ -470,12 +469,16 @@ fn old_segments_are_removed_in_whichever_form_they_are() {
     let count = segments(&directory).len() as u64;
     compress_in(&directory, &CompressOptions { keep_source: true, ..CompressOptions::default() }).unwrap();
     let keep = |segments| binlog::Retention { segments: Some(segments), ..binlog::Retention::default() };
-    assert_eq!(binlog::prune_in(&directory, None, &keep(count), false).unwrap(), [], "each counts once");
-    let pruned = binlog::prune_in(&directory, None, &keep(count - 2), false).unwrap();
+    assert_eq!(
+        binlog::prune_in(Arc::new(directory.clone()), None, &keep(count), false).unwrap(),
+        [],
+        "each counts once"
+    );
+    let pruned = binlog::prune_in(Arc::new(directory.clone()), None, &keep(count - 2), false).unwrap();
     assert_eq!(pruned.iter().map(|pruned| pruned.sequence).collect::<Vec<_>>(), [1, 1, 2, 2]);
     assert_eq!(reader(&directory, ReaderMode::Prefix).segments()[0].sequence, 3);
     compress_in(&directory, &CompressOptions::default()).unwrap();
-    assert_eq!(binlog::prune_in(&directory, None, &keep(1), false).unwrap().len() as u64, count - 3);
+    assert_eq!(binlog::prune_in(Arc::new(directory.clone()), None, &keep(1), false).unwrap().len() as u64, count - 3);
 }
 
 #[test]
@@ -595,6 +598,37 @@ fn a_damaged_segment_is_not_compressed_and_the_others_are() {
 }
 
 #[test]
+fn a_recovered_segment_that_ends_with_lost_records_is_compressed_and_says_so_still() {
+    let (before, _) = log(&written_as(Codec::None));
+    let names = segments(&before);
+    before.remove(&names[1]).unwrap();
+    binlog::recover_in_place_in(Arc::new(before.clone()), None).unwrap();
+    let rows = all_of(&before);
+    let records_of = |directory: &MemoryDirectory, name: &str| {
+        let reader = reader(directory, ReaderMode::Strict);
+        reader.counts_of(directory.path_of(name)).unwrap().iter().map(|counted| counted.records).sum::<u64>()
+    };
+    let there = records_of(&before, &names[0]);
+    for whole in [None, Some(Whole::Gzip)] {
+        let directory = copy(&before);
+        let made = match whole {
+            None => compress_in(&directory, &CompressOptions::default()).unwrap(),
+            Some(whole) => pack_in(&directory, whole, &CompressOptions::default()).unwrap(),
+        };
+        assert_eq!((made.len(), made[0].records), (names.len() - 2, there), "{whole:?}");
+        let strict = all_of(&directory);
+        assert_rows(&strict, &rows, &format!("{whole:?}"));
+        if whole.is_none() {
+            assert_reads(&directory, &rows, "recovered and compressed");
+            assert_goes_on(&directory, &written_as(Codec::None), &rows);
+        }
+        let back = decompress_in(&directory, &CompressOptions::default()).unwrap();
+        assert_eq!(back[0].records, there, "{whole:?}");
+        assert_rows(&all_of(&directory), &rows, "and back");
+    }
+}
+
+#[test]
 fn a_cut_or_damaged_compressed_segment_is_corruption_with_its_place_and_salvage_loses_one_block() {
     let (directory, rows) = log(&written_as(Codec::None));
     let records: Vec<u64> = rows.iter().filter(|row| !row.is_event()).map(|row| row.id).collect();
@@ -644,13 +678,14 @@ fn the_end_of_a_compressed_segment_that_is_cut_off_is_no_torn_tail() {
     assert_eq!(seen.end.unwrap_err().kind(), Kind::Corrupt);
     let refused = Writer::open_file_in(Arc::new(alone.clone()), "cut.binlog", WriterOptions::default());
     assert_eq!(refused.err().map(|error| error.kind()), Some(Kind::Corrupt), "nothing is cut away");
-    // What a later writer leaves torn behind the end is one.
+    // What a writer of an earlier version of the library left torn behind the end is one.
     let mut torn = whole.clone();
     torn.extend_from_slice(&whole[whole.len() - 104..][..50]);
     alone.set_contents("cut.binlog", torn);
     let seen = read(&reader(&alone, ReaderMode::Prefix), &Filter::default(), Way::Next);
     assert_eq!(seen.tail().state, TailState::Torn);
-    Writer::open_file_in(Arc::new(alone), "cut.binlog", WriterOptions::default()).unwrap().close().unwrap();
+    let refused = Writer::open_file_in(Arc::new(alone), "cut.binlog", WriterOptions::default());
+    assert_eq!(refused.err().map(|error| error.kind()), Some(Kind::Unsupported), "a compressed segment takes no more");
 }
 
 proptest! {

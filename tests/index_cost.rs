@@ -70,6 +70,8 @@ impl Counted {
     fn assert_touches(&self, filter: &Filter, wanted: impl Fn(&Row) -> bool) {
         let blocks = self.blocks_with(wanted);
         let reads = self.reads_of(filter);
+        // Where the last records begin is found by reading them, as damaged ones do not count.
+        let most = if filter.last.is_some() { 6 } else { 3 };
         let mut others = 0;
         for read in &reads {
             match blocks.iter().find(|block| (block.offset..block.end()).contains(&read.start)) {
@@ -81,7 +83,7 @@ impl Counted {
         // A pair may seem to be in a block in which it is not, once in a hundred times.
         assert!(others <= 2 * filter.metadata.len(), "{others} reads of other blocks: {filter:?}");
         assert!(
-            reads.len() - others <= 3 * blocks.len(),
+            reads.len() - others <= most * blocks.len(),
             "{} reads of {} blocks: {filter:?}",
             reads.len(),
             blocks.len()
@@ -168,7 +170,8 @@ fn a_get_costs_two_reads_once_the_index_is_known() {
     }
     counted.directory.reads();
     assert!(cursor.get(5001).unwrap().is_none() && cursor.get(u64::MAX).unwrap().is_none());
-    assert!(counted.directory.bytes_read() < 1000, "what is not there costs nothing");
+    // One look at the directory and at the lock file for each: the log may have rolled since the reader was opened.
+    assert!(counted.directory.bytes_read() < 2 * 2000, "what is not there costs a look, and no block");
 }
 
 #[test]
@@ -205,10 +208,10 @@ fn a_get_in_one_of_many_segments_touches_no_other() {
     let mut cursor = reader.cursor(&Filter { types: vec![1], ..Filter::default() }).unwrap();
     for id in [31, 32, 300, 299] {
         directory.reads();
-        // 31 is of the other type: to know that takes no look at the segments behind.
+        // 31 is of the other type: to know that takes no look at the segments behind, but one at what is there now.
         let got = cursor.get(id).unwrap().is_some();
         let reads = directory.reads();
         assert_eq!(got, id % 2 == 0);
-        assert!(reads.len() <= 8, "{id}: {} reads", reads.len());
+        assert!(reads.len() <= 10, "{id}: {} reads", reads.len());
     }
 }

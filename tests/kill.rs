@@ -174,7 +174,9 @@ impl Known {
         assert!(last <= self.attempted, "{what}: {last} records of {}", self.attempted);
         let (first, end) = self.last_batch;
         assert!(last < first || last >= end, "{what}: {last} is in the middle of the batch {first} to {end}");
-        (last, Some(cursor.tail()))
+        // Killed before it had begun its file: there is no end that could be torn.
+        let tail = cursor.tail();
+        (last, (last > 0 || tail.offset > 0).then_some(tail))
     }
 
     /// Remembers the torn tail, after making one in some rounds: a kill seldom hits the middle of a write.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use binlog::io::MemoryDirectory;
+use binlog::io::{Directory, MemoryDirectory};
 use binlog::{event, Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::*;
 use serde_json::Value;
@@ -585,4 +585,30 @@ fn a_writer_leaves_an_older_librarys_file_alone() {
     let error = Writer::open_file(&path, WriterOptions::default()).map(drop).unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt, "{error}");
     assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn a_torn_end_that_others_follow_is_passed_over_and_told_once() {
+    let directory = MemoryDirectory::new();
+    let torn = fs::read(data("java/torn.binlog")).unwrap();
+    for name in ["a.20140101-0001.binlog", "a.20140101-0002.binlog", "b.binlog"] {
+        directory.set_contents(name, torn.clone());
+    }
+    let alone = rows_of(&open(data("java/torn.binlog"))).len();
+    let heard = Arc::new(std::sync::Mutex::new(vec![]));
+    let told = heard.clone();
+    let on_loss: binlog::OnLoss = Arc::new(move |loss| told.lock().unwrap().push(loss.clone()));
+    let options = ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() };
+    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let seen = read(&reader, &Filter::default(), Way::Next);
+    assert_eq!((seen.tail().state, seen.rows.len()), (TailState::Torn, 3 * alone));
+    let places: Vec<_> =
+        heard.lock().unwrap().iter().map(|loss| (loss.path.clone(), loss.offset, loss.bytes, loss.ids)).collect();
+    let place = |name: &str| (directory.path().join(name), 73_093, 2_695, None);
+    assert_eq!(places, ["a.20140101-0001.binlog", "a.20140101-0002.binlog"].map(place));
+    // Who has nobody to tell stops at the end of the first log; the strict at the first file's.
+    let error = read(&history::open(&directory), &Filter::default(), Way::Next);
+    assert_eq!((error.rows.len(), error.end.unwrap_err().kind()), (2 * alone, Kind::Corrupt));
+    let error = read(&history::open_mode(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);
+    assert_eq!((error.rows.len(), error.end.unwrap_err().kind()), (alone, Kind::Corrupt));
 }

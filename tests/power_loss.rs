@@ -159,13 +159,14 @@ fn a_power_cut_during_recovery_loses_nothing_either_and_keeps_what_was_cut() {
         let survival = survival[moment % 3];
         let image = directory.image(survival);
         let first = Case { ledger, orderly: is_orderly(&image.fates), before: vec![], what: what.to_owned() };
-        let shown = first.shown(&image.directory).len() as u64;
+        let shown = first.shown(&image.directory).last().map_or(0, |row| row.id);
         for operation in 0.. {
             let machine = copy(&image.directory);
             machine.cut_at(operation);
             let mut ledger = ledger.clone();
-            ledger.found(shown);
+            ledger.durable = ledger.durable.max(shown);
             if let Some(writer) = open(&machine, &options) {
+                ledger.goes_on_behind_holes(shown, writer.position().unwrap().appended);
                 let _ = ledger.append(&writer, vec![Given::of(7, noise(3000, 7))]);
                 let flushed = writer.flush();
                 ledger.flushed(&writer, flushed);

@@ -3,14 +3,14 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use binlog::io::{Directory, Fault, MemoryDirectory, PowerDirectory, Survival};
 use binlog::{
     Codec, Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, TailState, Writer,
     WriterOptions,
 };
-use common::{if_available, noise, payload, rows_of, Row};
+use common::{if_available, listening, noise, payload, rows_of, Row};
 
 fn options(codec: Codec) -> WriterOptions {
     WriterOptions { codec, block_bytes: 8 << 10, segment_bytes: 60 << 10, index_bytes: 16 << 10, ..Default::default() }
@@ -48,12 +48,6 @@ fn segments(directory: &MemoryDirectory) -> Vec<String> {
 
 fn reader(directory: &MemoryDirectory, mode: ReaderMode, on_loss: Option<OnLoss>) -> Reader {
     Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
-}
-
-fn listening() -> (OnLoss, Arc<Mutex<Vec<Loss>>>) {
-    let heard: Arc<Mutex<Vec<Loss>>> = Arc::default();
-    let into = heard.clone();
-    (Arc::new(move |loss: &Loss| into.lock().unwrap().push(loss.clone())), heard)
 }
 
 fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
@@ -200,6 +194,36 @@ fn a_cut_end_missing_repeated_and_unreadable_segments_are_told_and_passed_over()
 }
 
 #[test]
+fn other_forms_of_a_segment_that_is_written_anew_are_taken_out_of_the_log() {
+    let (directory, _) = log(Codec::None);
+    let names = segments(&directory);
+    directory.remove(&names[1]).unwrap();
+    let keep = binlog::CompressOptions { keep_source: true, ..Default::default() };
+    binlog::compress_in(&directory, &keep).unwrap();
+    let both = segments(&directory);
+    assert_eq!(both.iter().filter(|name| name.contains(".z.")).count(), names.len() - 2);
+    let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, None));
+    let first = |name: &&String| name.contains("0000000001");
+    let sources: Vec<_> = both.iter().filter(first).map(|name| directory.contents(name)).collect();
+    let stopped = copy(&directory);
+    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+    assert_eq!((recovery.segments.len(), recovery.losses), (2, 1));
+    assert_clean(&directory, &salvaged, "written anew");
+    assert_eq!(segments(&directory).iter().filter(first).count(), 1);
+    // Both are kept.
+    for source in sources {
+        let files = directory.list().unwrap();
+        assert!(files.iter().any(|name| name.contains(".damaged") && directory.contents(name) == source));
+    }
+    let again = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+    assert_eq!((again.segments.len(), again.losses), (0, 0));
+    // As a crash leaves it that came first.
+    stopped.rename(both.iter().find(first).unwrap(), "aside.damaged").unwrap();
+    binlog::recover_in_place_in(Arc::new(stopped.clone()), None).unwrap();
+    assert_clean(&stopped, &salvaged, "stopped before");
+}
+
+#[test]
 fn a_segment_that_is_damaged_again_after_a_recovery_is_recovered_again() {
     let (directory, _) = log(Codec::None);
     let names = segments(&directory);
@@ -335,6 +359,51 @@ fn a_broken_gzip_file_gives_what_stands_before_the_break_and_the_segments_behind
     let target = MemoryDirectory::new();
     binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
     assert_clean(&target, &salvaged, "recovered from gzip");
+}
+
+#[test]
+fn a_copy_of_the_last_segment_is_told_once_also_where_that_is_written_anew() {
+    let (directory, _) = log(Codec::None);
+    let names = segments(&directory);
+    directory.set_contents("copy.binlog", directory.contents(names.last().unwrap()).unwrap());
+    directory.remove(&names[names.len() - 2]).unwrap();
+    let (on_loss, heard) = listening();
+    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), Some(on_loss)).unwrap();
+    let told = heard.lock().unwrap();
+    let copies = told.iter().filter(|loss| loss.path.ends_with("copy.binlog")).count();
+    assert_eq!((copies, told.len(), recovery.losses), (1, 2, 2), "{told:?}");
+}
+
+/// What a file holds is as long as nobody knows before it was decompressed to its end.
+#[test]
+fn what_is_left_unread_of_a_gzip_file_is_told_as_far_as_it_was_decompressed() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), options(Codec::None)).unwrap();
+    for i in 0..20u64 {
+        writer.append(1, &payload(50, i)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+    let name = &segments(&directory)[0];
+    change(&directory, name, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let tail_of = |directory: &MemoryDirectory| {
+        let mut cursor = reader(directory, ReaderMode::Prefix, None).cursor(&Filter::default()).unwrap();
+        while let Ok(Some(_)) = cursor.next() {}
+        cursor.tail().clone()
+    };
+    let plain = tail_of(&directory);
+    assert!(plain.unread_bytes > 0, "{plain:?}");
+    let packed = copy(&directory);
+    change(&packed, name, |bytes| {
+        let mut packed = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, bytes).unwrap();
+        *bytes = packed.finish().unwrap();
+    });
+    let tail = tail_of(&packed);
+    assert_eq!((tail.state, tail.offset, tail.unread_bytes), (plain.state, plain.offset, plain.unread_bytes));
 }
 
 #[test]

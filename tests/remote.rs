@@ -334,12 +334,30 @@ fn what_is_pruned_is_ours_old_and_nothing_else() {
     };
     let before = there();
     let keep = Retention { segments: Some(2), ..Retention::default() };
-    let planned = prune_in(&store.directory(), None, &keep, true).unwrap();
+    let planned = prune_in(Arc::new(store.directory()), None, &keep, true).unwrap();
     assert_eq!((planned.len(), there()), (3, before.clone()), "a dry run removes nothing");
     assert_eq!(planned[0].path.to_str(), Some("memory://store/log.0000000001.binlog"));
-    assert_eq!(prune_in(&store.directory(), None, &keep, false).unwrap(), planned);
+    assert_eq!(prune_in(Arc::new(store.directory()), None, &keep, false).unwrap(), planned);
     let left: Vec<_> = before.into_iter().filter(|name| !planned.iter().any(|it| it.path.ends_with(name))).collect();
     assert_eq!(there(), left);
     let keep = Retention { age: Some(Duration::from_secs(3600)), ..Retention::default() };
-    assert_eq!(prune_in(&store.directory(), None, &keep, false).unwrap(), []);
+    assert_eq!(prune_in(Arc::new(store.directory()), None, &keep, false).unwrap(), []);
+}
+
+#[test]
+fn nothing_is_pruned_in_a_store_that_is_newer_than_a_copy_or_a_damaged_segment() {
+    let directory = a_log(5, 20, small(Codec::None));
+    let second = directory.contents("log.0000000002.binlog").unwrap();
+    let damaged = [vec![0; 100], second[100..].to_vec()].concat();
+    for (file, bytes) in [("log.0000000002.binlog", damaged), ("log.0000000009.binlog", second)] {
+        let store = Metered::of(&directory);
+        store.store.set_contents(file, bytes);
+        let keep = Retention { segments: Some(1), ..Retention::default() };
+        let error = prune_in(Arc::new(store.directory()), None, &keep, false).unwrap_err();
+        assert!(error.path().unwrap().ends_with(file), "{error}");
+        assert!(error.reason().contains("take it out of the store"), "{error}");
+        let left = store.directory().list().unwrap();
+        assert!(!left.contains(&"log.0000000001.binlog".to_owned()), "{left:?}");
+        assert!((2..=5).all(|number| left.contains(&format!("log.{number:010}.binlog"))), "{left:?}");
+    }
 }

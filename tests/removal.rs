@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use binlog::io::{Access, Directory, File, MemoryDirectory, RealDirectory};
+use binlog::io::{Access, Directory, Fault, File, MemoryDirectory, Operation, RealDirectory};
 use binlog::{Cursor, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::*;
 
@@ -85,33 +85,40 @@ fn a_cursor_that_goes_on_from_an_id_is_told_once_what_the_log_no_longer_has() {
     assert_eq!(told(&mut reader.cursor(&to_30).unwrap(), Way::Next), [Told::Missed(20, 20), Told::Ids(21, 30)]);
     let before = Filter { to_id: Some(7), ..from(5) };
     assert_eq!(told(&mut reader.cursor(&before).unwrap(), Way::Next), [Told::Missed(5, 7)]);
+    // Newest first it is told at the end, where the removed ones would have come.
+    let backward = told(&mut reader.cursor(&Filter { newest_first: true, ..from(15) }).unwrap(), Way::Next);
+    assert_eq!(backward.last(), Some(&Told::Missed(15, 20)));
     // Whoever asks for no id, or for one that is there, misses nothing.
     for filter in [
         Filter::default(),
         from(21),
         from(60),
-        Filter { newest_first: true, ..from(15) },
+        Filter { newest_first: true, ..Filter::default() },
+        Filter { newest_first: true, ..from(21) },
         Filter { last: Some(100), ..from(15) },
     ] {
         assert!(!told(&mut reader.cursor(&filter).unwrap(), Way::Next).iter().any(|t| matches!(t, Told::Missed(..))));
     }
     let mut cursor = reader.cursor(&from(15)).unwrap();
     cursor.seek(18).unwrap();
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(21, 50)]);
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(18, 20), Told::Ids(21, 50)]);
     assert!(cursor.get(3).unwrap().is_none());
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(21, 50)]);
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(15, 20), Told::Ids(21, 50)]);
+    assert_eq!(cursor.get(16).map(drop).unwrap_err().missed(), Some((16, 16)));
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(17, 20), Told::Ids(21, 50)]);
     assert!(cursor.get(22).unwrap().is_some());
 }
 
 #[test]
 fn a_cursor_whose_place_is_removed_reads_what_is_open_and_is_told_of_the_rest() {
-    // More segments than a reader keeps open for itself.
+    // More segments than a reader keeps open for itself. The one behind the cursor's is open: it tells of holes.
     for (removed, expected) in [
         (1..=1, vec![Told::Ids(6, 300)]),
-        (1..=2, vec![Told::Ids(6, 10), Told::Missed(11, 20), Told::Ids(21, 300)]),
-        (1..=29, vec![Told::Ids(6, 10), Told::Missed(11, 290), Told::Ids(291, 300)]),
+        (1..=2, vec![Told::Ids(6, 300)]),
+        (1..=3, vec![Told::Ids(6, 20), Told::Missed(21, 30), Told::Ids(31, 300)]),
+        (1..=29, vec![Told::Ids(6, 20), Told::Missed(21, 290), Told::Ids(291, 300)]),
         // All that are closed.
-        (1..=30, vec![Told::Ids(6, 10), Told::Missed(11, 300)]),
+        (1..=30, vec![Told::Ids(6, 20), Told::Missed(21, 300)]),
     ] {
         for way in WAYS {
             let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
@@ -195,13 +202,7 @@ fn segments_missing_behind_one_that_is_there_are_damage() {
 fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let writer = a_log(&directory, 40, 1);
-    let losses: Arc<Mutex<Vec<Loss>>> = Arc::default();
-    let noted = losses.clone();
-    let options = ReaderOptions {
-        mode: ReaderMode::Salvage,
-        on_loss: Some(Arc::new(move |loss: &Loss| noted.lock().unwrap().push(loss.clone()))),
-        ..ReaderOptions::default()
-    };
+    let (options, losses) = hearing(ReaderMode::Salvage);
     let mut cursor = Reader::open_in(directory.clone(), options).unwrap().cursor(&from(1)).unwrap();
     assert_eq!(cursor.next().unwrap().unwrap().id, 1);
     remove(&directory, 1..=30);
@@ -212,15 +213,18 @@ fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
 }
 
 #[test]
-fn a_cursor_that_reads_backward_ends_where_the_log_now_begins() {
+fn a_cursor_that_reads_backward_ends_where_the_log_now_begins_and_is_told_of_the_rest() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let _writer = a_log(&directory, 100, 1);
     let newest = Filter { newest_first: true, ..Filter::default() };
     let mut cursor = open(&directory).cursor(&newest).unwrap();
     assert_eq!(cursor.next().unwrap().unwrap().id, 100);
     remove(&directory, 1..=50);
-    let ids: Vec<u64> = drain(&mut cursor, Way::Next).whole().iter().map(|row| row.id).collect();
+    let seen = drain(&mut cursor, Way::Next);
+    let ids: Vec<u64> = seen.rows.iter().map(|row| row.id).collect();
     assert_eq!(ids, (51..100).rev().collect::<Vec<_>>());
+    assert_eq!(seen.end.unwrap_err().missed(), Some((1, 50)));
+    assert!(cursor.next().unwrap().is_none() && cursor.tail().state == TailState::Live);
 }
 
 /// How often each id was shown or told to be missed.
@@ -251,8 +255,10 @@ fn follow(open: &dyn Fn() -> Reader, way: Way, (again, pause): (usize, Duration)
                         }
                         if rows.len() % 50 == 49 {
                             let id = rows[rows.len() - 1].id;
-                            if cursor.get(id).unwrap().is_none() {
-                                cursor = open().cursor(&from(id + 1)).unwrap();
+                            // It may be gone by now; then reading goes on behind it.
+                            match cursor.get(id) {
+                                Ok(record) => assert_eq!(record.map(|record| record.id), Some(id)),
+                                Err(e) => assert_eq!(e.missed(), Some((id, id)), "{e}"),
                             }
                         }
                     };
@@ -448,21 +454,21 @@ fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_dama
             let ids: Vec<u64> = seen.iter().map(|row| row.id).collect();
             assert_eq!(ids, (missed + 1..=last).rev().collect::<Vec<_>>(), "{what}");
         }
-        // The same under a cursor that reads the second segment, and finds the third one gone.
-        let gap = [Told::Ids(12, 20), Told::Missed(21, 40), Told::Ids(41, last)];
+        // The same under a cursor that reads the second segment, has the third one open, and finds the fourth one gone.
+        let gap = [Told::Ids(12, 30), Told::Missed(31, 50), Told::Ids(51, last)];
         for changes in [
-            vec![(vec![1, 2, 4], vec![])],
-            vec![(vec![1, 2, 4], vec![4])],
-            vec![(vec![1, 2, 4], vec![2, 4])],
-            vec![(vec![1, 2, 4], vec![5, 6])],
-            vec![(vec![], vec![]), (vec![1, 2, 4], vec![4])],
-            vec![(vec![1], vec![]), (vec![2, 4], vec![4, 5])],
+            vec![(vec![1, 2, 3, 5], vec![])],
+            vec![(vec![1, 2, 3, 5], vec![5])],
+            vec![(vec![1, 2, 3, 5], vec![2, 3, 5])],
+            vec![(vec![1, 2, 3, 5], vec![6, 7])],
+            vec![(vec![], vec![]), (vec![1, 2, 3, 5], vec![5])],
+            vec![(vec![1, 2], vec![]), (vec![3, 5], vec![5, 6])],
         ] {
             let (_writer, plain, changing) = a_log();
             let directory: Arc<dyn Directory> = changing.clone();
             let mut cursor = open(&directory).cursor(&Filter::default()).unwrap();
             (1..=11).for_each(|id| assert_eq!(cursor.next().unwrap().unwrap().id, id));
-            remove(&plain, 3..=3);
+            remove(&plain, 4..=4);
             for (removed, left_out) in &changes {
                 changing.then(removed.iter().copied(), left_out);
             }
@@ -482,7 +488,27 @@ fn a_segment_that_is_removed_under_a_cursor_with_those_behind_it_is_damage_while
     (1..=11).for_each(|id| assert_eq!(cursor.next().unwrap().unwrap().id, id));
     remove(&directory, 2..=4);
     let seen = drain(&mut cursor, Way::Next);
-    assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().kind()), (20, Kind::Corrupt));
+    // The third one was open.
+    assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().kind()), (30, Kind::Corrupt));
+}
+
+/// The next segment is asked for what it tells of the one that is read; records wait for no answer.
+#[test]
+fn a_next_segment_that_cannot_be_opened_keeps_back_nothing_that_is_before_it() {
+    let memory = MemoryDirectory::new();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let _writer = a_log(&directory, 90, 10);
+    let reader = open(&directory);
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    assert_eq!(cursor.next().unwrap().unwrap().id, 1);
+    let refused = Fault { from: 0, times: usize::MAX, errno: libc::EACCES, only: Some(Operation::Open) };
+    memory.set_fault(Some(refused));
+    let seen = drain(&mut cursor, Way::Next);
+    assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().os_code()), (20, Some(libc::EACCES)));
+    // Then the files that the cursor has not come to are gone.
+    memory.set_fault(None);
+    remove(&directory, 1..=4);
+    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(21, 40), Told::Ids(41, 900)]);
 }
 
 /// A power cut may leave the names of two segments, and of their contents only the second one's.

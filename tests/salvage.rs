@@ -5,10 +5,10 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use binlog::io::MemoryDirectory;
-use binlog::{Codec, Filter, Loss, Reader, ReaderMode, ReaderOptions, TailState, WriterOptions};
+use binlog::{Codec, Filter, Loss, Reader, ReaderMode, TailState, WriterOptions};
 use common::history::*;
 use common::layout::{self, Block, Segment};
 use common::*;
@@ -25,13 +25,7 @@ struct Saved {
 }
 
 fn salvage(directory: &MemoryDirectory, filter: &Filter, way: Way) -> Saved {
-    let losses = Arc::new(Mutex::new(vec![]));
-    let told = losses.clone();
-    let options = ReaderOptions {
-        mode: ReaderMode::Salvage,
-        on_loss: Some(Arc::new(move |loss: &Loss| told.lock().unwrap().push(loss.clone()))),
-        ..ReaderOptions::default()
-    };
+    let (options, losses) = hearing(ReaderMode::Salvage);
     let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, filter, way);
     let state = seen.tail().state;
@@ -147,7 +141,7 @@ fn assert_saved(log: &Log, damage: &[Range<usize>], bytes: Vec<u8>, what: &str) 
         assert_rows(&saved.rows, &left, what);
         let known: BTreeSet<u64> = expected.lost.difference(&expected.nobody_knows).copied().collect();
         assert_lost(&saved.losses, &known, what);
-        assert_places(&segment, &saved.losses, &expected, what);
+        assert_places(&segment, &damage, &saved.losses, &expected, what);
         let trailer_is_good = expected.whole.iter().all(|lost| lost.end != segment.blocks.last().unwrap().end());
         assert_eq!(saved.state == TailState::Closed, trailer_is_good, "{what}");
     }
@@ -185,7 +179,7 @@ fn matches(row: &Row, filter: &Filter) -> bool {
 
 /// Asserts that the losses tell all damaged bytes, and nothing far from them; that pages are told right, and what was
 /// durable.
-fn assert_places(segment: &Segment, losses: &[Loss], expected: &Expected, what: &str) {
+fn assert_places(segment: &Segment, damage: &[Range<usize>], losses: &[Loss], expected: &Expected, what: &str) {
     let told: Vec<Range<usize>> =
         losses.iter().map(|loss| loss.offset as usize..(loss.offset + loss.bytes) as usize).collect();
     for touched in &expected.touched {
@@ -194,9 +188,12 @@ fn assert_places(segment: &Segment, losses: &[Loss], expected: &Expected, what: 
             told.iter().any(is_empty_page) || (touched.clone()).all(|at| told.iter().any(|told| told.contains(&at)));
         assert!(covered, "{what}: {touched:?} is not told of: {losses:?}");
     }
-    // Only bytes of blocks that cannot be read are told as durable or not by the last block that is left.
-    let is_left = |block: &&Block| !expected.whole.contains(&(block.offset..block.end()));
-    let durable_end = segment.blocks.iter().filter(is_left).map(|block| block.durable_end).max().unwrap_or(0);
+    // Of a block whose entries are damaged, the header tells it nevertheless.
+    let has_header = |block: &&Block| {
+        let header = block.offset..block.offset + layout::HEADER;
+        !damage.iter().any(|damage| overlap(damage, &header))
+    };
+    let durable_end = segment.blocks.iter().filter(has_header).map(|block| block.durable_end).max().unwrap_or(0);
     for (loss, told) in losses.iter().zip(&told) {
         assert_eq!(loss.durable, loss.offset < durable_end, "{what}: {loss:?} {durable_end}");
         assert!(expected.touched.iter().any(|touched| overlap(touched, told)), "{what}: {loss:?} is no loss");
@@ -269,6 +266,91 @@ fn records_between_two_damaged_pages_are_saved_and_each_loss_is_told_apart() {
     let saved = salvage(&log.directory, &Filter::default(), Way::Next);
     let pages: Vec<_> = saved.losses.iter().map(|loss| loss.pages).collect();
     assert_eq!(pages, [Some((2, 1)), Some((5, 2)), Some((11, 1))]);
+}
+
+/// The bytes with some of them removed, or with others put in.
+#[derive(Clone, Debug)]
+enum Moved {
+    Removed(Range<usize>),
+    Inserted(usize, usize),
+}
+
+impl Moved {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Moved::Removed(range) => drop(bytes.drain(range.clone())),
+            Moved::Inserted(at, len) => drop(bytes.splice(at..at, noise(*len, *at as u64))),
+        }
+    }
+
+    /// Whether it tears these bytes apart, or some of them are gone.
+    fn hits(&self, place: &Range<usize>) -> bool {
+        match self {
+            Moved::Removed(range) => overlap(range, place),
+            Moved::Inserted(at, _) => place.start < *at && *at < place.end,
+        }
+    }
+
+    /// The ids of the records of this segment that are gone.
+    fn lost(&self, segment: &Segment) -> BTreeSet<u64> {
+        let mut lost = BTreeSet::new();
+        for block in &segment.blocks {
+            let bad: Vec<usize> = (0..block.pages()).filter(|&page| self.hits(&block.page(page))).collect();
+            match self.hits(&(block.offset..block.entries.end)) {
+                true => lost.extend(block.ids()),
+                false => lost.extend(lost_of(block, &bad)),
+            }
+        }
+        lost
+    }
+}
+
+#[test]
+fn bytes_that_are_missing_or_too_many_cost_what_they_touch_and_nothing_behind_them() {
+    for codec in codecs() {
+        let log = a_log(codec);
+        let whole = log.directory.contents(FILE).unwrap();
+        let segment = Segment::parse(&whole);
+        let mut moved = vec![];
+        for (i, block) in segment.blocks.iter().enumerate() {
+            let places =
+                [block.offset, block.offset + 20, block.entries.start, block.entries.end, block.payload.end - 1];
+            let at = places[i % places.len()].min(block.end() - 1);
+            for len in [1, 2 + i, 4096, 9000] {
+                moved.push(Moved::Removed(at..whole.len().min(at + len)));
+                moved.push(Moved::Inserted(at, len));
+            }
+            moved.push(Moved::Removed(block.offset..block.end()));
+        }
+        for moved in moved {
+            let what = format!("{codec:?}, {moved:?}");
+            let mut bytes = whole.clone();
+            moved.apply(&mut bytes);
+            log.directory.set_contents(FILE, bytes);
+            let saved = salvage(&log.directory, &Filter::default(), Way::Next);
+            let lost = moved.lost(&segment);
+            let left: Vec<Row> = log.rows.iter().filter(|row| !lost.contains(&row.id)).cloned().collect();
+            assert_rows(&saved.rows, &left, &what);
+            let told = saved.losses.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last).collect();
+            match moved {
+                // Nobody tells what was behind the last block that is left.
+                Moved::Removed(range) if range.end == whole.len() => assert!(lost.is_superset(&told), "{what}"),
+                _ => {
+                    assert_lost(&saved.losses, &lost, &what);
+                    assert!(!saved.losses.is_empty(), "{what}");
+                }
+            }
+            // An empty record touches no page, and may stand between others that are lost with one.
+            let places: BTreeSet<u64> = saved.losses.iter().map(|loss| loss.offset).collect();
+            let told: Vec<&Loss> = saved.losses.iter().filter(|loss| loss.reason.contains("of the file")).collect();
+            assert!(places.len() <= 2 || told.is_empty(), "{what}: {:?}", saved.losses);
+            // Without payloads, no page is looked at.
+            let headers = salvage(&log.directory, &Filter { headers_only: true, ..Filter::default() }, Way::Batch(9));
+            let shown: BTreeSet<u64> = headers.rows.iter().map(|row| row.id).collect();
+            assert!(left.iter().all(|row| shown.contains(&row.id)), "{what}");
+        }
+        log.directory.set_contents(FILE, whole);
+    }
 }
 
 proptest! {

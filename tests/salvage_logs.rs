@@ -4,11 +4,11 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Codec, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, WriterOptions};
+use binlog::{Codec, Filter, Kind, Loss, Reader, ReaderMode, TailState, WriterOptions};
 use common::history::*;
 use common::layout::{self, Segment};
 use common::*;
@@ -25,13 +25,7 @@ struct Saved {
 }
 
 fn salvage(directory: &MemoryDirectory, way: Way) -> Saved {
-    let losses = Arc::new(Mutex::new(vec![]));
-    let told = losses.clone();
-    let options = ReaderOptions {
-        mode: ReaderMode::Salvage,
-        on_loss: Some(Arc::new(move |loss: &Loss| told.lock().unwrap().push(loss.clone()))),
-        ..ReaderOptions::default()
-    };
+    let (options, losses) = hearing(ReaderMode::Salvage);
     let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, &Filter::default(), way);
     let state = seen.tail().state;
@@ -108,7 +102,7 @@ fn a_file_cut_anywhere_shows_the_records_of_its_whole_pages() {
             assert_rows(&saved.rows, &left, &what);
             assert_ne!(saved.state, TailState::Closed);
             let told = ids(&saved.losses);
-            match cut.filter(|block| block.entries.end <= len) {
+            match cut.filter(|block| block.offset + layout::HEADER <= len) {
                 Some(block) => {
                     let lost: BTreeSet<u64> = block.ids().filter(|id| !kept.contains(id)).collect();
                     assert_eq!(told, lost, "{what}: {:?}", saved.losses);
@@ -252,6 +246,172 @@ fn what_was_never_durable_is_told_so() {
         assert_eq!(losses.len(), 1, "{losses:?}");
         assert_eq!(losses[0].durable, block.offset < durable_end, "{losses:?}");
         assert_eq!(losses[0].ids.is_none(), is_last, "{losses:?}");
+    }
+}
+
+/// A log of three segments, the last of them synced.
+fn a_synced_log() -> Log {
+    let mut log = Log::new(WriterOptions { block_bytes: 8 << 10, ..small_blocks(Codec::None) });
+    for i in 1..=90 {
+        log.put_plain(1, i, 300);
+        match i {
+            30 | 60 => log.writer().roll().unwrap(),
+            75 => log.writer().sync().unwrap(),
+            _ => (),
+        }
+    }
+    log.close();
+    log
+}
+
+#[test]
+fn what_a_later_segment_was_synced_behind_was_durable_and_what_came_into_the_file_since_was_not() {
+    let log = a_synced_log();
+    let whole = log.directory.contents(&name(1)).unwrap();
+    for has_lock in [true, false] {
+        let directory = copy_of(&log.directory);
+        if !has_lock {
+            directory.remove("default.lock").unwrap();
+        }
+        directory.set_contents(&name(1), whole[..whole.len() - 50].to_vec());
+        let losses = salvage(&directory, Way::Next).losses;
+        assert!(losses[0].bytes > 0 && losses[0].durable, "lock file: {has_lock}, {losses:?}");
+        directory.set_contents(&name(1), [&whole[..], &[0; 300]].concat());
+        let losses = salvage(&directory, Way::Next).losses;
+        assert!(losses[0].bytes == 300 && !losses[0].durable, "lock file: {has_lock}, {losses:?}");
+    }
+    // One of which nothing is left.
+    let directory = copy_of(&log.directory);
+    directory.set_contents(&name(3), vec![0; 100]);
+    let lost = |losses: Vec<Loss>| losses.into_iter().find(|loss| loss.path.ends_with(name(3))).unwrap();
+    assert!(lost(salvage(&directory, Way::Next).losses).durable);
+}
+
+#[test]
+fn a_recovered_segment_was_durable_up_to_its_trailer() {
+    let log = a_log(2, Codec::None);
+    let damaged = copy_of(&log.directory);
+    let mut bytes = damaged.contents(&name(2)).unwrap();
+    let block = Segment::parse(&bytes).of_kind(layout::RECORDS)[2].clone();
+    bytes[block.payload.start] ^= 1;
+    damaged.set_contents(&name(2), bytes);
+    let recovered = MemoryDirectory::new();
+    binlog::recover_in(Arc::new(damaged), Arc::new(recovered.clone()), None).unwrap();
+    let mut bytes = recovered.contents(&name(2)).unwrap();
+    let end = bytes.len() - 104;
+    bytes[end..].fill(0);
+    recovered.set_contents(&name(2), bytes);
+    let losses = salvage(&recovered, Way::Next).losses;
+    assert!(losses[0].offset == end as u64 && losses[0].durable, "{losses:?}");
+}
+
+#[test]
+fn events_are_shown_once_where_another_file_of_a_segment_is_read_on() {
+    let log = a_log(3, Codec::None);
+    binlog::compress_in(&log.directory, &binlog::CompressOptions { keep_source: true, ..Default::default() }).unwrap();
+    let compressed = "default.0000000001.z.binlog";
+    let mut bytes = log.directory.contents(compressed).unwrap();
+    let end = bytes.len() - 104;
+    bytes[end + 4] ^= 1;
+    let events = Filter { events: true, ..Filter::default() };
+    let whole = read(&open(&log.directory), &events, Way::Next).whole();
+    log.directory.set_contents(compressed, bytes);
+    for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
+        for way in [Way::Next, Way::Batch(7)] {
+            let (options, losses) = hearing(mode);
+            let reader = Reader::open_in(Arc::new(log.directory.clone()), options).unwrap();
+            assert_rows(&read(&reader, &events, way).rows, &whole, "with events");
+            assert_eq!(losses.lock().unwrap().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_trailer_is_not_compared_with_a_first_id_that_is_guessed() {
+    let log = a_log(3, Codec::None);
+    let mut bytes = log.directory.contents(&name(3)).unwrap();
+    let second =
+        Segment::parse(&bytes).of_kind(layout::RECORDS).into_iter().filter(|block| block.count > 0).nth(1).cloned();
+    let second = second.unwrap();
+    bytes[32..second.offset].fill(0);
+    log.directory.set_contents(&name(3), bytes);
+    let losses =
+        assert_all_but(&log, &log.directory, |id| (61..second.first_id).contains(&id), "the beginning is lost");
+    assert!(losses.iter().all(|loss| !loss.reason.contains("trailer")), "{losses:?}");
+}
+
+#[test]
+fn behind_the_header_of_another_segment_the_blocks_are_found_and_nothing_is_appended() {
+    for sequence in 1..=3 {
+        let log = a_log(3, Codec::None);
+        let another = a_log(1, Codec::None).directory.contents(&name(1)).unwrap();
+        let bytes = log.directory.contents(&name(sequence)).unwrap();
+        let (to, from) = (Segment::parse(&bytes).start, Segment::parse(&another).start);
+        log.directory.set_contents(&name(sequence), [&another[..from], &bytes[to..]].concat());
+        let losses = assert_all_but(&log, &log.directory, |_| false, &format!("header of segment {sequence}"));
+        assert!(!losses.is_empty());
+        if sequence == 3 {
+            let opened = binlog::Writer::open_in(Arc::new(log.directory.clone()), WriterOptions::default());
+            assert_eq!(opened.err().map(|e| e.kind()), Some(Kind::Corrupt));
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_there_twice_in_part_is_read_where_it_is_whole() {
+    let mut log = a_log(1, Codec::None);
+    log.directory = copy_of(&log.directory);
+    let whole = log.directory.contents(&name(1)).unwrap();
+    for block in Segment::parse(&whole).of_kind(layout::RECORDS).into_iter().filter(|block| block.count > 0) {
+        let mut bytes = whole.clone();
+        bytes.splice(block.offset..block.offset, whole[block.offset..block.entries.end].to_vec());
+        log.directory.set_contents(&name(1), bytes);
+        let losses = assert_all_but(&log, &log.directory, |_| false, &format!("twice {block:?}"));
+        assert_eq!(losses.len(), 1, "{losses:?}");
+    }
+}
+
+#[test]
+fn a_moved_block_is_found_where_the_next_one_is_damaged() {
+    let log = a_log(1, Codec::None);
+    let directory = copy_of(&log.directory);
+    let mut bytes = directory.contents(&name(1)).unwrap();
+    let segment = Segment::parse(&bytes);
+    let blocks: Vec<_> = segment.of_kind(layout::RECORDS).into_iter().filter(|block| block.count > 0).collect();
+    bytes[blocks[2].offset..][..layout::HEADER].fill(0);
+    bytes.splice(blocks[0].offset + 30..blocks[0].offset + 30, noise(80, 3));
+    directory.set_contents(&name(1), bytes);
+    let lost = |id| blocks[0].ids().contains(&id) || blocks[2].ids().contains(&id);
+    assert_all_but(&log, &directory, lost, "80 bytes too many in the first block, the third damaged");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_file_whose_compression_breaks_off_is_read_up_to_there_and_those_behind_it_as_well() {
+    use std::io::Write;
+    let log = a_log(3, Codec::None);
+    let bytes = log.directory.contents(&name(2)).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::none());
+    gzip.write_all(&bytes).unwrap();
+    let gzip = gzip.finish().unwrap();
+    log.directory.remove(&name(2)).unwrap();
+    let segment = Segment::parse(&bytes);
+    for len in [200, gzip.len() / 3, gzip.len() / 2, gzip.len() - 300, gzip.len() - 4] {
+        log.directory.set_contents(&format!("{}.gz", name(2)), gzip[..len].to_vec());
+        // Nothing is compressed: what is there is there but for 23 bytes of framing.
+        let there = segment.blocks.iter().filter(|block| block.end() + 23 <= len);
+        let kept: BTreeSet<u64> = there.flat_map(|block| block.ids()).collect();
+        let saved = salvage(&log.directory, Way::Next);
+        let shown: BTreeSet<u64> = saved.rows.iter().map(|row| row.id).collect();
+        assert!(shown.is_superset(&kept) && shown.is_superset(&(1..=30).chain(61..=90).collect()), "{len}");
+        assert_eq!(
+            ids(&saved.losses),
+            (31..=60).filter(|id| !shown.contains(id)).collect(),
+            "{len}: {:?}",
+            saved.losses
+        );
+        let told = saved.losses.iter().any(|loss| loss.reason.contains("does not decompress"));
+        assert!(told, "{len}: {:?}", saved.losses);
     }
 }
 

@@ -69,12 +69,15 @@ fn open(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
 }
 
 /// How reading ends that shows the rows it should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+#[derive(Clone, Copy, Debug)]
+enum End<'a> {
     /// At a whole block, without a trailer.
     Unclosed,
     /// The rest is the torn tail of a crash, and a writer cuts it.
     Torn,
+    /// Bytes that are no block and were never durable, with whole blocks behind them that hold these rows: a writer goes on in
+    /// the next segment, which names them. In a log of one file it refuses.
+    Hole(&'a [Row]),
     /// The rest is damage, and a writer refuses the log.
     Corrupt,
 }
@@ -87,7 +90,9 @@ fn assert_ends(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
         let seen = read(&open(&directory, ReaderMode::Prefix), &Filter::default(), way);
         assert_rows(&seen.rows, rows, &what);
         match (seen.end, end) {
-            (Err(e), End::Corrupt) => assert_eq!((e.kind(), e.offset()), (Kind::Corrupt, Some(at as u64)), "{what}"),
+            (Err(e), End::Corrupt | End::Hole(_)) => {
+                assert_eq!((e.kind(), e.offset()), (Kind::Corrupt, Some(at as u64)), "{what}")
+            }
             (Ok(tail), End::Torn) => {
                 let left = (bytes.len() - at) as u64;
                 let expected = (TailState::Torn, at as u64, left);
@@ -103,25 +108,78 @@ fn assert_ends(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
     let strict = read(&open(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);
     assert_rows(&strict.rows, rows, what);
     assert!(strict.end.is_err_and(|e| e.kind() == Kind::Corrupt), "{what}: strict reading is content");
+    if let End::Hole(behind) = end {
+        assert_one_loss(&directory, ReaderMode::Salvage, (rows, behind, &[]), at, what);
+        assert_hole_of_one_file(bytes, at, what);
+    }
     assert_goes_on(bytes, rows, end, at, what);
 }
 
-/// A writer appends behind the rows, or refuses the log and leaves it as it is.
+/// The reader shows the rows before the hole at `at`, those behind it and those after them, and tells exactly once that the
+/// records between the first two are lost.
+fn assert_one_loss(
+    directory: &MemoryDirectory,
+    mode: ReaderMode,
+    (before, behind, after): (&[Row], &[Row], &[Row]),
+    at: usize,
+    what: &str,
+) {
+    let (options, losses) = hearing(mode);
+    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let seen = read(&reader, &Filter::default(), Way::Next);
+    assert_rows(&seen.rows, &[before, behind, after].concat(), &format!("{what}, {mode:?}"));
+    assert!(seen.end.is_ok(), "{what}, {mode:?}: {:?}", seen.end);
+    let losses = losses.lock().unwrap();
+    let told: Vec<_> = losses.iter().map(|loss| (loss.ids, loss.durable)).collect();
+    let lost = (before.len() as u64 + 1, behind[0].id - 1);
+    assert_eq!(told, [(Some(lost), false)], "{what}, {mode:?}: {losses:?}");
+    // Salvage tells of damaged pages where they are.
+    let place = losses[0].offset as usize;
+    assert!(place == at || mode == ReaderMode::Salvage && place > at, "{what}, {mode:?}: {losses:?}");
+}
+
+/// A log that is one file has no next segment: there, the writer refuses a hole and changes nothing.
+fn assert_hole_of_one_file(bytes: &[u8], at: usize, what: &str) {
+    let directory = holding(bytes);
+    let refused = Writer::open_file_in(Arc::new(directory.clone()), FILE, WriterOptions::default()).err();
+    let told = refused.map(|e| (e.kind(), e.offset()));
+    assert_eq!(told, Some((Kind::Corrupt, Some(at as u64))), "{what}, as one file");
+    assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}, as one file: refused, but changed");
+}
+
+/// A writer appends behind the rows, in the next segment behind a hole, or refuses the log and leaves it as it is.
 fn assert_goes_on(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
     let directory = holding(bytes);
     let writer = match open_writer(&directory) {
         Ok(writer) => writer,
         Err(e) => {
-            assert_eq!((e.kind(), end), (Kind::Corrupt, End::Corrupt), "{what}: {e}");
+            assert!(e.kind() == Kind::Corrupt && matches!(end, End::Corrupt), "{what}: {e}");
             assert_eq!(e.offset(), Some(at as u64), "{what}");
             return assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}: refused, but changed");
         }
     };
-    assert_ne!(end, End::Corrupt, "{what}: opened for writing");
+    assert!(!matches!(end, End::Corrupt), "{what}: opened for writing");
     put(&writer, b"after");
     writer.close().unwrap();
     let kept = directory.contents(&format!("{FILE}.torn-{at}"));
-    assert_eq!(kept.as_deref(), (end == End::Torn).then_some(&bytes[at..]), "{what}: the cut bytes are kept");
+    assert_eq!(kept.as_deref(), matches!(end, End::Torn).then_some(&bytes[at..]), "{what}: the cut bytes are kept");
+    if let End::Hole(behind) = end {
+        assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}: the segment with the hole stays as it is");
+        let after = [Row::new(behind[behind.len() - 1].id + 1, 7, 1, *b"after")];
+        for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
+            assert_one_loss(&directory, mode, (rows, behind, &after), at, &format!("{what}, gone on behind"));
+        }
+        let all = [rows, behind, &after].concat();
+        for way in WAYS {
+            let seen = read(&open(&directory, ReaderMode::Prefix), &Filter::default(), way);
+            assert_rows(&seen.rows, &all, &format!("{what}, {way:?}, gone on behind"));
+            assert!(seen.end.is_ok(), "{what}, {way:?}, gone on behind: {:?}", seen.end);
+        }
+        let strict = read(&open(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);
+        assert_rows(&strict.rows, rows, what);
+        assert_eq!(strict.end.unwrap_err().offset(), Some(at as u64), "{what}: strict, gone on behind");
+        return;
+    }
     let after = [rows, &[Row::new(rows.len() as u64 + 1, 7, 1, *b"after")]].concat();
     assert_every_way(&open(&directory, ReaderMode::Strict), &Filter::default(), &after);
 }

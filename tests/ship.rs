@@ -126,6 +126,21 @@ fn a_file_goes_only_when_the_store_has_said_again_that_it_holds_it() {
     assert_eq!(here(&directory)[0], name(4));
 }
 
+#[test]
+fn a_copy_that_keeps_old_segments_here_is_reported_and_all_is_shipped_nevertheless() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    let copy = bytes_of(&directory, &name(2)).unwrap();
+    let file = directory.create("orders.0000000002-copy.binlog", 0o640).unwrap();
+    file.write_at(&[std::io::IoSlice::new(&copy)], 0).unwrap();
+    let error = shipper_keeping(&directory, &store, 1).run_once(&()).unwrap_err();
+    assert_eq!(error.path().unwrap(), directory.path_of("orders.0000000002-copy.binlog"), "{error}");
+    assert_eq!(objects(&store).len(), 4);
+    assert_eq!(here(&directory).iter().filter(|file| **file == name(1)).count(), 0);
+    assert_eq!(here(&directory).iter().filter(|file| **file == name(2)).count(), 1);
+}
+
 fn shipper_keeping(directory: &Arc<dyn Directory>, store: &MemoryStore, segments: u64) -> Shipper {
     open_with(directory, store, ShipOptions { keep: keep(segments), ..options() }).unwrap()
 }
@@ -137,7 +152,7 @@ fn nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_th
     write(&directory, 4);
     store.set_contents(&name(3), b"in the way".to_vec());
     open(&directory, &store).run_once(&()).unwrap_err();
-    let pruned = prune_in(&*directory, Some(LOG), &keep(1), true).unwrap();
+    let pruned = prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap();
     assert_eq!(pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2]);
     let options = binlog::WriterOptions { keep: keep(1), ..writer_options() };
     Writer::open_in(directory.clone(), options).unwrap().close().unwrap();
@@ -145,11 +160,11 @@ fn nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_th
     // Damaged, the file of states says nothing; lost, its lock says that there was one.
     let states = bytes_of(&directory, "orders.archive").unwrap();
     directory.remove("orders.archive").unwrap();
-    assert_eq!(prune_in(&*directory, Some(LOG), &keep(1), true).unwrap(), []);
+    assert_eq!(prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
     directory.create("orders.archive", 0o640).unwrap().write_at(&[std::io::IoSlice::new(&states[..100])], 0).unwrap();
-    assert_eq!(prune_in(&*directory, Some(LOG), &keep(1), true).unwrap(), []);
+    assert_eq!(prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
     let unshipped = Retention { unshipped: true, ..keep(1) };
-    assert_eq!(prune_in(&*directory, Some(LOG), &unshipped, false).unwrap().len(), 2);
+    assert_eq!(prune_in(directory.clone(), Some(LOG), &unshipped, false).unwrap().len(), 2);
     assert_eq!(here(&directory), [name(5)]);
 }
 
@@ -157,7 +172,7 @@ fn nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_th
 fn a_log_that_nobody_ships_is_pruned_as_ever() {
     let (_, directory) = memory();
     write(&directory, 4);
-    assert_eq!(prune_in(&*directory, None, &keep(1), false).unwrap().len(), 4);
+    assert_eq!(prune_in(directory.clone(), None, &keep(1), false).unwrap().len(), 4);
 }
 
 #[test]
@@ -205,13 +220,13 @@ fn a_damaged_file_of_stages_lets_nobody_remove_anything() {
     write(&directory, 6);
     ship(&directory, &MemoryStore::new());
     let sound = memory.contents("orders.archive").unwrap();
-    assert_eq!(prune_in(&*directory, None, &keep(1), true).unwrap().len(), 6);
+    assert_eq!(prune_in(directory.clone(), None, &keep(1), true).unwrap().len(), 6);
     let mut noticed = 0;
     for at in (0..sound.len()).step_by(13) {
         let mut damaged = sound.clone();
         damaged[at] ^= 0x10;
         memory.set_contents("orders.archive", damaged);
-        let would_go = prune_in(&*directory, None, &keep(1), true).unwrap().len();
+        let would_go = prune_in(directory.clone(), None, &keep(1), true).unwrap().len();
         noticed += usize::from(would_go == 0);
         // Where only the file's end is damaged, what stands before it holds.
         assert!(would_go == 0 || at > sound.len() / 2, "byte {at}: {would_go}");
@@ -480,11 +495,14 @@ fn a_log_that_was_begun_anew_under_the_same_name_does_not_inherit_what_the_old_o
     let store = MemoryStore::new();
     write(&directory, 2);
     ship(&directory, &store);
-    for file in directory.list().unwrap().into_iter().filter(|file| file.ends_with(".binlog")) {
+    // The lock file proves what the log has held: who begins it anew removes that too.
+    for file in
+        directory.list().unwrap().into_iter().filter(|file| file.ends_with(".binlog") || file.ends_with(".lock"))
+    {
         directory.remove(&file).unwrap();
     }
     write(&directory, 2);
-    assert_eq!(prune_in(&*directory, None, &keep(1), true).unwrap(), [], "the new ones are in no store");
+    assert_eq!(prune_in(directory.clone(), None, &keep(1), true).unwrap(), [], "the new ones are in no store");
     let error = open(&directory, &store).run_once(&()).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
     assert_eq!(here(&directory).len(), 3);

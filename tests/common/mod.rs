@@ -10,10 +10,27 @@ pub mod remote;
 pub mod time;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use binlog::{is_event, Codec, Cursor, Error, Filter, Kind, Metadata, MetadataBuf, Reader, Record, Tail};
+use binlog::{
+    is_event, Codec, Cursor, Error, Filter, Kind, Loss, Metadata, MetadataBuf, OnLoss, Reader, ReaderMode,
+    ReaderOptions, Record, Tail,
+};
 
 pub const CODECS: [Codec; 3] = [Codec::None, Codec::Lz4, Codec::Zstd];
+
+/// A callback for losses, and those that it was told.
+pub fn listening() -> (OnLoss, Arc<Mutex<Vec<Loss>>>) {
+    let heard: Arc<Mutex<Vec<Loss>>> = Arc::default();
+    let into = heard.clone();
+    (Arc::new(move |loss: &Loss| into.lock().unwrap().push(loss.clone())), heard)
+}
+
+/// Options of a reader in this mode, and the losses that it reports.
+pub fn hearing(mode: ReaderMode) -> (ReaderOptions, Arc<Mutex<Vec<Loss>>>) {
+    let (on_loss, heard) = listening();
+    (ReaderOptions { mode, on_loss: Some(on_loss), ..ReaderOptions::default() }, heard)
+}
 
 /// A record by itself, with nothing borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use binlog::io::{Directory, Fate, Image, PowerDirectory};
-use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use binlog::{
+    Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions,
+};
 
 use crate::common::*;
 
@@ -47,6 +49,8 @@ pub struct Ledger {
     pub flushed: u64,
     pub durable: u64,
     batches: Vec<RangeInclusive<u64>>,
+    /// Records that a writer has found to be lost or not when it went on behind holes, whatever its positions say since.
+    found_behind: Option<RangeInclusive<u64>>,
 }
 
 impl Ledger {
@@ -98,6 +102,14 @@ impl Ledger {
         Some(())
     }
 
+    /// As [`Self::acknowledged`], where a writer may go on behind records that are lost: only those are known to be durable
+    /// that were before.
+    fn acknowledged_behind(&mut self, writer: &Writer, result: binlog::Result<()>, durable: u64) -> Option<()> {
+        self.acknowledged(writer, result)?;
+        self.durable = durable;
+        Some(())
+    }
+
     pub fn flushed(&mut self, writer: &Writer, result: binlog::Result<()>) -> Option<()> {
         self.note(writer);
         result.ok()?;
@@ -118,22 +130,51 @@ impl Ledger {
         self.flushed = self.flushed.min(last);
     }
 
+    /// A writer goes on behind record `last`, although a reader showed no more than the records up to `shown` before.
+    pub fn goes_on_behind_holes(&mut self, shown: u64, last: u64) {
+        self.goes_on_behind(last);
+        self.found_behind = (last > shown).then_some(shown + 1..=last);
+    }
+
     /// A machine came up with the records up to `last`, which are durable then.
     pub fn found(&mut self, last: u64) {
         self.goes_on_behind(last);
         self.durable = last;
     }
 
-    /// Rows must be a beginning of what was taken, with everything that was acknowledged durable.
-    fn compare(&self, rows: &[Row], what: &str) {
-        for ((row, given), id) in rows.iter().zip(&self.taken).zip(1..) {
-            assert!(row.id == id && given.is(row), "{what}: {} is not record {id}", brief(row));
+    /// Rows must be what was taken, in order and each once, from the first on and without a gap but for what is told to be
+    /// lost, with everything that was acknowledged durable.
+    fn compare(&self, rows: &[Row], lost: &[(u64, u64)], what: &str) {
+        let is_lost = |id: u64| lost.iter().any(|&(first, last)| (first..=last).contains(&id));
+        let mut expected = 1;
+        for row in rows {
+            expected = (expected..).find(|&id| !is_lost(id)).unwrap();
+            let given = self.taken.get(expected as usize - 1);
+            let is_as_given = row.id == expected && given.is_some_and(|given| given.is(row));
+            assert!(is_as_given, "{what}: {} is not record {expected}; {lost:?} are lost", brief(row));
+            expected += 1;
         }
-        let shown = rows.len() as u64;
+        // The last ones may be lost, too.
+        while is_lost(expected) {
+            expected += 1;
+        }
+        let shown = expected - 1;
         assert!(shown <= self.last(), "{what}: {shown} records of {} that were appended", self.last());
         assert!(shown >= self.durable, "{what}: {shown} records, and {} were acknowledged durable", self.durable);
+        let was_found = |id: &u64| self.found_behind.as_ref().is_some_and(|found| found.contains(id));
+        let durable_and_lost = lost.iter().find(|(first, _)| *first <= self.durable && !was_found(first));
+        assert!(
+            durable_and_lost.is_none(),
+            "{what}: {lost:?} are lost, and {} were acknowledged durable",
+            self.durable
+        );
+        let is_shown = |id: u64| id <= shown && !is_lost(id);
         for batch in &self.batches {
-            assert!(shown < *batch.start() || shown >= *batch.end(), "{what}: a part of the batch {batch:?}");
+            let (first, last) = (is_shown(*batch.start()), is_shown(*batch.end()));
+            assert!(
+                batch.clone().all(|id| is_shown(id) == first) && first == last,
+                "{what}: a part of the batch {batch:?}"
+            );
         }
     }
 }
@@ -188,49 +229,74 @@ impl Case<'_> {
     /// What a reader shows before any writer has touched the image, after it was compared with the ledger.
     pub fn shown(&self, directory: &PowerDirectory) -> Vec<Row> {
         let what = format!("{}, before it is reopened", self.what);
-        let rows = match reader(directory, ReaderMode::Prefix) {
-            Ok(reader) => rows_of_log(&reader, self.ledger, &what).0,
+        let (rows, lost, _) = match reader(directory, ReaderMode::Prefix) {
+            Ok(_) => rows_and_losses(directory, ReaderMode::Prefix, self.ledger, &what),
             Err(e) => {
                 let nothing = e.kind() == Kind::NotFound || !self.orderly && e.kind() == Kind::Corrupt;
                 assert!(nothing, "{what}: {e:?}");
-                vec![]
+                (vec![], vec![], Ok(()))
             }
         };
-        self.ledger.compare(&rows, &what);
+        self.ledger.compare(&rows, &lost, &what);
         rows
     }
 
-    /// Opens the image for writing and appends to it; false when it was rightly refused.
+    /// Opens the image for writing, which is never refused, and appends to it; false when bytes were lost that were followed by
+    /// others, which the log tells from then on.
     pub fn reopen(&self, directory: &PowerDirectory, options: &WriterOptions) -> bool {
         let before = files(directory);
-        let shown = self.shown(directory).len() as u64;
+        let shown = self.shown(directory).last().map_or(0, |row| row.id);
         let what = format!("{}, reopened", self.what);
-        let writer = match Writer::open_in(Arc::new(directory.clone()), options.clone()) {
-            Ok(writer) => writer,
-            Err(e) => {
-                assert!(e.kind() == Kind::Corrupt && !self.orderly, "{what}: {e:?}");
-                assert!(e.reason().contains("`binlog "), "{what}: a refusal says what to do: {e:?}");
-                let mut after = files(directory);
-                after.retain(|name, _| before.contains_key(name));
-                after.retain(|name, _| !name.ends_with(".lock"));
-                assert!(after.iter().all(|(name, bytes)| before[name] == *bytes), "{what}: a refusal changes nothing");
-                return false;
-            }
-        };
+        let writer = Writer::open_in(Arc::new(directory.clone()), options.clone());
+        let writer = writer.unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let found = writer.position().unwrap().appended;
+        assert!(
+            found >= shown && (found == shown || !self.orderly),
+            "{what}: goes on behind {found}, {shown} were shown"
+        );
         let mut ledger = self.ledger.clone();
-        ledger.goes_on_behind(shown);
+        assert!(found <= ledger.last(), "{what}: goes on behind {found}, {} were given", ledger.last());
+        ledger.goes_on_behind(found);
         let done = ledger.append(&writer, vec![Given::of(9, b"after".to_vec())]);
-        let done = done.and_then(|()| ledger.acknowledged(&writer, writer.sync()));
-        assert_eq!((done, ledger.durable), (Some(()), shown + 1), "{what}");
+        let done = done.and_then(|()| ledger.acknowledged_behind(&writer, writer.sync(), self.ledger.durable));
+        assert_eq!((done, writer.position().unwrap().durable), (Some(()), found + 1), "{what}");
         writer.close().unwrap();
+        let mut lost_any = false;
+        for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
+            let (rows, lost, end) = rows_and_losses(directory, mode, &ledger, &what);
+            ledger.compare(&rows, &lost, &format!("{what}, {mode:?} ({end:?})"));
+            assert!(end.is_ok(), "{what}, {mode:?}: {end:?}");
+            assert_eq!(rows.last().map(|row| row.id), Some(found + 1), "{what}, {mode:?}");
+            lost_any |= !lost.is_empty();
+            assert!(lost.is_empty() || !self.orderly, "{what}, {mode:?}: {lost:?} are lost");
+        }
         let reader = reader(directory, ReaderMode::Strict).unwrap_or_else(|e| panic!("{what}: {e:?}"));
         let (rows, end) = rows_of_log(&reader, &ledger, &what);
-        ledger.compare(&rows, &format!("{what} ({end:?})"));
-        assert!(end.is_ok(), "{what}: {end:?}");
+        match &end {
+            Ok(()) => ledger.compare(&rows, &[], &what),
+            Err(e) => assert!(e.kind() == Kind::Corrupt && !self.orderly, "{what}: {e:?}"),
+        }
         let after = files(directory);
         self.before.iter().chain([&before]).for_each(|before| assert_kept(before, &after, &what));
-        true
+        end.is_ok() && !lost_any
     }
+}
+
+/// The rows that a reader in this mode shows, the records that it says are lost, and how the log ends.
+fn rows_and_losses(
+    directory: &PowerDirectory,
+    mode: ReaderMode,
+    ledger: &Ledger,
+    what: &str,
+) -> (Vec<Row>, Vec<(u64, u64)>, binlog::Result<()>) {
+    let losses: Arc<Mutex<Vec<Loss>>> = Arc::default();
+    let heard = losses.clone();
+    let on_loss: OnLoss = Arc::new(move |loss| heard.lock().unwrap().push(loss.clone()));
+    let options = ReaderOptions { mode, on_loss: Some(on_loss), ..ReaderOptions::default() };
+    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+    let (rows, end) = rows_of_log(&reader, ledger, what);
+    let lost = losses.lock().unwrap().iter().filter_map(|loss| loss.ids).collect();
+    (rows, lost, end)
 }
 
 /// The rows, with the names of their types compared, and how the log ends.
@@ -240,7 +306,7 @@ fn rows_of_log(reader: &Reader, ledger: &Ledger, what: &str) -> (Vec<Row>, binlo
     loop {
         match cursor.next().map(|record| record.map(|record| Row::from(&record))) {
             Ok(Some(row)) => {
-                if let Some(given) = ledger.taken.get(rows.len()) {
+                if let Some(given) = ledger.taken.get(row.id as usize - 1) {
                     assert_eq!(cursor.type_name(row.type_id), given.type_name, "{what}: {}", brief(&row));
                 }
                 rows.push(row);
@@ -269,7 +335,7 @@ fn assert_kept(before: &Files, after: &Files, what: &str) {
     }
 }
 
-/// Everything that must hold of an image; false when a writer rightly refuses it.
+/// Everything that must hold of an image; false when something was lost in it that others follow.
 pub fn check(image: &Image, ledger: &Ledger, options: &WriterOptions, what: &str) -> bool {
     let case = Case { ledger, orderly: is_orderly(&image.fates), before: vec![], what: what.to_owned() };
     case.reopen(&image.directory, options)

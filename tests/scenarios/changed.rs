@@ -36,7 +36,7 @@ fn a_length_that_is_wrong_ends_the_log_before_its_block() {
                     mend(&mut bytes, at);
                 }
                 let what = format!("block {block}, bytes {field}: {wrong}, not {right}, mended {mended}");
-                let end = if block == last { End::Torn } else { End::Corrupt };
+                let end = if block == last { End::Torn } else { End::Hole(&log.rows[block + 1..]) };
                 assert_ends(&bytes, &log.rows[..block], end, at, &what);
             }
         }
@@ -52,13 +52,13 @@ fn assert_shows(bytes: &[u8], rows: &[Row], what: &str) {
 }
 
 #[test]
-fn a_changed_byte_is_a_torn_tail_in_the_last_block_and_damage_before_it() {
+fn a_changed_byte_is_a_torn_tail_in_the_last_block_and_a_hole_before_it() {
     let log = small_log();
     for (i, block) in log.blocks.iter().enumerate() {
         for at in block.clone().step_by(if block.len() > 1000 { 61 } else { 1 }) {
             let mut bytes = log.bytes.clone();
             bytes[at] ^= 0x40;
-            let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Corrupt };
+            let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Hole(&log.rows[i + 1..]) };
             assert_ends(&bytes, &log.rows[..i], end, block.start, &format!("byte {at} of block {i}"));
         }
     }
@@ -99,16 +99,26 @@ fn a_block_in_the_place_of_another_is_not_taken_for_it() {
             let mut copied = log.bytes.clone();
             copied.copy_within(from.clone(), to.start);
             let last = i + 1 == blocks.len();
-            let end = if last { End::Torn } else { End::Corrupt };
+            // What was written behind the place where it stands now was moved there, and no crash does that.
+            let end = match (last, j > i) {
+                (true, _) => End::Torn,
+                (false, true) => End::Corrupt,
+                (false, false) => End::Hole(&log.rows[i + 2..]),
+            };
             let what = format!("block {j} in the place of block {i}");
             assert_ends(&copied, &log.rows[..i + 1], end, to.start, &what);
 
             let mut swapped = copied.clone();
             swapped[from.clone()].copy_from_slice(&log.bytes[to.clone()]);
             let first = i.min(j);
-            // When nothing but the two stands behind the first, there is no good block there, as after a crash.
-            let end = if first + 2 == blocks.len() { End::Torn } else { End::Corrupt };
-            assert_ends(&swapped, &log.rows[..first + 1], end, blocks[first].start, &format!("{i} and {j} swapped"));
+            // The later one was moved to where the earlier one was.
+            assert_ends(
+                &swapped,
+                &log.rows[..first + 1],
+                End::Corrupt,
+                blocks[first].start,
+                &format!("{i} and {j} swapped"),
+            );
         }
     }
 }
@@ -121,8 +131,9 @@ fn a_block_twice_is_shown_once() {
         assert_ends(&behind, &log.rows, End::Torn, log.bytes.len(), &format!("block {i} behind the log"));
         let (before, after) = log.bytes.split_at(block.end);
         let twice = [before, &log.bytes[block.clone()], after].concat();
-        // What was moved does not verify where it is: none of it is good any more.
-        assert_ends(&twice, &log.rows[..i + 1], End::Torn, block.end, &format!("block {i} twice"))
+        // What comes behind the second one is not where it was written.
+        let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Corrupt };
+        assert_ends(&twice, &log.rows[..i + 1], end, block.end, &format!("block {i} twice"))
     }
 }
 
@@ -134,7 +145,7 @@ fn a_block_of_another_segment_is_not_taken_for_one_of_this() {
     for (i, block) in log.blocks.iter().enumerate() {
         let mut bytes = log.bytes.clone();
         bytes[block.clone()].copy_from_slice(&other.bytes[block.clone()]);
-        let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Corrupt };
+        let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Hole(&log.rows[i + 1..]) };
         assert_ends(&bytes, &log.rows[..i], end, block.start, &format!("block {i} of another log"));
         // Not even when nothing of it is wanted, and its header is all that is looked at.
         let behind = Filter { from_id: Some(i as u64 + 2), ..Filter::default() };
