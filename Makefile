@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests fuzz-replay defects docs-test conformance archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -34,7 +34,7 @@ prefix: ## Install what was built into target/prefix, where tests that need an i
 demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
-SUITES := lint unit model c-tests java-test go-test conformance system-tests rolling-tests archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
+SUITES := lint unit c-tests java-test go-test conformance stranger system-tests rolling-tests verdicts model archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
 
 # Two at a time, what others wait for first: compilers wait for each other's last step, and tests for disks and clocks. What a suite says comes in one piece.
 test: setup ## Run everything that must pass before a change lands.
@@ -47,7 +47,7 @@ ifdef TOGETHER
 unexport TOGETHER MAKEFLAGS MFLAGS MAKEOVERRIDES
 prefix: | build
 unit: | lint
-model: | unit
+model: | lint
 install-test docs-test: | go-test
 conformance archive-tests: | java-test go-test
 endif
@@ -90,12 +90,19 @@ java-test: build ## Tests and examples of the Java binding on each JDK of the ma
 conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) ## Every language reads the golden files, and writes, reads and follows what the others do.
 	tests/conformance/run.py
 
+# The same damages each time; make soak tries others.
+stranger: build ## A reader written after the format's pages alone reads the golden files, and damaged logs as the command does.
+	tests/stranger/run.sh
+
 system-tests: build ## Failing system calls, full disks and failing devices under the built library; mounting small file systems needs root.
 	tests/system/run.sh
 	tests/filesystems/run.py --quick
 
 rolling-tests: build ## Random sequences with false clocks, DST nights, failing hooks and kills under the built library, against a model.
 	tests/rolling_model/run.py
+
+verdicts: build ## Every situation that a log can be in, made and held against the table in docs/recovery.md, with what was written as the judge.
+	tests/verdicts/run.py
 
 # Not part of setup: only these tests need them.
 archive-tools: $(if $(TOGETHER),,setup) ## Install the object stores that archive-tests runs against into target/tools (3 minutes the first time).
@@ -112,7 +119,7 @@ fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; nee
 	cd fuzz && $(CARGO) build --locked --no-default-features --bin replay
 	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-fuzz/target}/debug/replay"
 
-# An eighth, another one with each commit, and all of them in make soak.
+# A sixteenth, another one with each commit, and all of them in make soak.
 defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
 	python3 tests/defects/run.py --share
 
@@ -135,11 +142,14 @@ soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long f
 	    --test index --test salvage --test full_disk --lib || exit 1; \
 	done
 	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model
+	BINLOG_ORACLE_SEEDS=20000 BINLOG_ORACLE_FIRST=$$RANDOM $(CARGO) test --release --locked --quiet --test reader_oracle
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
 	packaging/versions.sh test
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 	tests/rolling_model/run.py --sequences 20000 --first 1000
+	tests/verdicts/run.py --all
+	tests/stranger/run.sh --seconds 1200 --seed $$RANDOM
 	python3 tests/defects/run.py
 
 # BINLOG_FILESYSTEM_SECONDS says for how long.

@@ -2,7 +2,7 @@
 """Breaks the library on purpose, one defect after the other, in a copy of the tree, and sees that a test notices each.
 
     tests/defects/run.py            all of them
-    tests/defects/run.py --share    an eighth of them, by the commit: the next commits try the others
+    tests/defects/run.py --share    a sixteenth of them, by the commit: the next commits try the others
     tests/defects/run.py WORD...    those whose title has one of the words
 
 A defect that no test notices, or one that does not compile, is a failure. So is a text that is not in the file any more, which is
@@ -25,7 +25,7 @@ def main(words):
     copy_tree()
     if words == ["--share"]:
         commits = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, check=True, capture_output=True)
-        chosen = DEFECTS[int(commits.stdout) % 8 :: 8]
+        chosen = DEFECTS[int(commits.stdout) % 16 :: 16]
     else:
         chosen = [d for d in DEFECTS if not words or any(word in d["title"] for word in words)]
     if not chosen:
@@ -48,7 +48,7 @@ def main(words):
 def copy_tree():
     """Only what changed, so that the next run compiles little."""
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    wanted = {name for name in files.decode().split("\0") if name and not name.startswith(("bench/", "fuzz/", "docs/"))}
+    wanted = {name for name in files.decode().split("\0") if name and not name.startswith(("bench/", "fuzz/"))}
     for there in [path for path in TREE.rglob("*") if path.is_file()] if TREE.exists() else []:
         if str(there.relative_to(TREE)) not in wanted:
             there.unlink()
@@ -76,10 +76,13 @@ def try_defect(defect):
     path.write_text(right.replace(defect["old"], defect["new"]))
     try:
         for target, test in defect["noticed_by"]:
-            command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", "binlog"]
+            # Those of the command are called cli/NAME.
+            package = "binlog-cli" if target.startswith("cli/") else "binlog"
+            target = target.removeprefix("cli/")
+            command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", package]
             command += ["--lib"] if target == "lib" else ["--test", target]
             command += ["--no-default-features", "--features", "model"] if target == "model" else []
-            command += ["--features", "upload"] if target.startswith(("remote", "ship", "store")) or test.startswith("store::") else []
+            command += ["--features", "upload"] if package == "binlog" and target.startswith(("remote", "ship", "store")) or test.startswith("store::") else []
             command += ["--", test, "--exact"]
             try:
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)
