@@ -132,6 +132,14 @@ const TARGETS: &[Target] = &[
     target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
     target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
     within("open a log of 10,000 segments", "binlog", 20e-3),
+    within("ls, info and verify of 10,000 segments", "binlog ls", 1.0),
+    within("ls, info and verify of 10,000 segments", "binlog info", 1.0),
+    target("ls, info and verify of 10,000 segments", "binlog verify", 1.0 / 1.5, FULL_READ),
+    // Four times as many take four times as long, as far as that can be told.
+    target("ls, info and verify of 10,000 segments", "binlog ls", 0.2, "binlog ls, a quarter"),
+    target("ls, info and verify of 10,000 segments", "binlog info", 0.2, "binlog info, a quarter"),
+    target("ls, info and verify of 10,000 segments", "binlog verify", 0.2, "binlog verify, a quarter"),
+    target("info of 1 GB of records of 100 B", "binlog info", 1.0, FULL_READ),
     // Ten times what its own reader reads.
     within("read older libraries' files, 600 B", "the Java binlog's file", 1.0 / 11.5e6),
     target("compress a segment of JSON", COMPRESS, 0.8, ZSTD),

@@ -1,6 +1,7 @@
 //! The works: what is measured, and who takes part.
 
 mod append;
+mod commands;
 pub mod compress;
 mod elders;
 mod find;
@@ -144,6 +145,8 @@ pub const WORKS: &[Work] = &[
     searching("rebuild a lost index", FULL_READ, repair::rebuild),
     searching("read behind 1,000 damaged pages", FULL_READ, repair::salvage),
     searching("open a log of 10,000 segments", LISTED, segments::open),
+    searching("ls, info and verify of 10,000 segments", FULL_READ, commands::segments),
+    searching("info of 1 GB of records of 100 B", FULL_READ, commands::info),
     reading("read older libraries' files, 600 B", elders::read),
     Work { name: "import 600 B", needs_disk: false, passes: 1, told: Told::Rates, contenders: elders::import },
     shipping("ship 1 GB to S3, 16 segments", shipping::segments),
