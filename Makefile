@@ -73,9 +73,12 @@ lint: lint-tools ## Formatting, warnings as errors, documentation without broken
 unit: ## Rust tests of the library and of the command.
 	PROPTEST_RNG_SEED=1 $(CARGO) test --locked --workspace
 
+# A lock that the scheduler does not know of waits for ever, hence the limit in seconds.
+MODEL_LIMIT ?= 600
+
 # BINLOG_MODEL_SCHEDULES says how many schedules each scenario tries, BINLOG_MODEL_SEED which ones.
 model: ## The writer's threads under a scheduler that tries many orders of them, with writes and syncs that fail.
-	$(CARGO) test --locked --package binlog --no-default-features --features model --test model
+	timeout $(MODEL_LIMIT) $(CARGO) test --locked --package binlog --no-default-features --features model --test model
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
@@ -141,7 +144,7 @@ soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long f
 	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
 	    --test index --test salvage --test full_disk --lib || exit 1; \
 	done
-	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model
+	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model MODEL_LIMIT=7200
 	BINLOG_ORACLE_SEEDS=20000 BINLOG_ORACLE_FIRST=$$RANDOM $(CARGO) test --release --locked --quiet --test reader_oracle
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
 	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
