@@ -173,7 +173,9 @@ pub(super) fn rewrite(
         };
         // An index may tell names that no event does, as a crash can leave them.
         output.name(&segment.names_by_index()?, &Batch::default())?;
-        let lost_to = lost.lock().get(&segment.path).copied();
+        // It may have been read from another file than this one.
+        let files = snapshot.others(at).iter().map(|slot| slot.path()).chain([segment.path.clone()]);
+        let lost_to = files.filter_map(|path| lost.lock().get(&path).copied()).max();
         if lost_to.is_some() {
             output.name(&cursor.names_known(), &Batch::default())?;
         }

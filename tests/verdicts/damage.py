@@ -25,6 +25,7 @@ class Case:
     further: bool = False  # the damage is neither in the last segment nor in the one before it
     neighbour: bool = False  # it is in the one before the last: append may look there, and need not
     limit: int = None  # an append that is not refused must give ids behind this one; None: behind all that were given
+    is_torn: bool = False  # what is damaged was never durable: its ids were promised to nobody
     hidden: frozenset = frozenset()  # ids of which no reader can know that they were there
     unreadable: frozenset = frozenset()  # ids of records that only a newer library reads
     others: frozenset = frozenset()  # records of other logs that lie in the directory
@@ -183,9 +184,9 @@ def row_of(log, name, data):
     if data[:header] != was[:header]:
         if parsed.marker not in data[header:] and not segment.valid_blocks(data, parsed.marker):
             return "nothing left"
-        if is_header(data) and data[:header] != was[:header]:
-            return "another's header"
-        return "beginning never durable" if last and never_durable(log, parsed, data) else "header lost"
+        if last and never_durable(log, parsed, data):
+            return "beginning never durable"
+        return "another's header" if is_header(data) else "header lost"
     if len(data) != len(was) and not was.startswith(data):
         return "shifted"
     valid = segment.valid_blocks(data, parsed.marker)
@@ -291,6 +292,7 @@ def combined(log, state, place, part, change, names):
         case.hidden = frozenset(number for number in log.written if number > case.limit)
         if row == "nothing left":
             case.row = "unborn, alone"
+    case.is_torn = "torn" in str(row)
     if names != "right":
         misname(case, name, names)
     return case

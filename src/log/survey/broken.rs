@@ -181,8 +181,19 @@ fn len((directory, name): &File) -> u64 {
     directory.open(name, Access::Read).and_then(|file| file.len()).unwrap_or(0)
 }
 
-/// The segment that is put together of the blocks in the file.
-fn rescued(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
+/// The segment that is put together of the blocks in the file. Its place is the one that its name tells, unless the header of
+/// another segment says whose blocks these are.
+fn rescued(heads: &Heads<'_>, file: &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
+    let Some(segment) = rescued_at(heads, file, (log, sequence))? else { return Ok(None) };
+    let marker = segment.header.marker;
+    let by_marker = heads.slots.iter().find_map(|slot| Some((slot.log.name.clone(), slot.number_by(marker)?)));
+    match by_marker.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {
+        Some((log, number)) => rescued_at(heads, file, (&log, number)),
+        None => Ok(Some(segment)),
+    }
+}
+
+fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
     let others = || heads.slots.iter().filter(|slot| slot.log.name == log);
     let before = others().filter(|slot| slot.sequence < sequence).max_by_key(|slot| slot.sequence);
     let beside = before.or_else(|| others().next());

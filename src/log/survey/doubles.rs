@@ -106,6 +106,9 @@ fn is_better(this: &Slot, other: &Slot) -> bool {
     if this.is_same_segment(other) {
         return this.is_better_than(other);
     }
+    if this.is_rescued() != other.is_rescued() {
+        return other.is_rescued();
+    }
     let rank = |slot: &Slot| (slot.is_compressed(), slot.len(), slot.is_as_written(), std::cmp::Reverse(slot.path()));
     let (a, b) = (rank(this), rank(other));
     // Lengths of different forms say nothing.

@@ -59,8 +59,9 @@ pub(crate) struct Known {
     pub created_ns: i64,
     /// The largest time of all records before it; `None` = nobody knows.
     pub latest_ns: Option<i64>,
-    /// Number of the segment before it, when there was one.
+    /// Number of the segment before it, when there was one, and that one's marker.
     pub predecessor: Option<u64>,
+    predecessor_marker: u64,
     /// As [`FileHeader::markers`], and how many bytes the segment had before it was compressed, if it was.
     markers: [u64; 2],
     original_bytes: Option<u64>,
@@ -261,6 +262,16 @@ impl Slot {
     /// Whether its name tells the number that its header does.
     pub fn is_rightly_named(&self) -> bool {
         names::sequence(&self.log.name, &self.name) == Some(self.sequence)
+    }
+
+    /// Number of the segment whose blocks have this marker, as far as the header that was read here tells it: of this one,
+    /// or of the one before.
+    pub fn number_by(&self, marker: u64) -> Option<u64> {
+        let known = self.known.get()?;
+        match known.markers.contains(&marker) {
+            true => Some(self.sequence),
+            false => known.predecessor.filter(|_| known.predecessor_marker == marker),
+        }
     }
 
     /// Whether it was put together of the blocks behind a damaged beginning.
@@ -512,11 +523,21 @@ impl Slot {
             None => None,
         };
         let predecessor = header.predecessor.as_ref().map(|told| told.sequence);
+        let predecessor_marker = header.predecessor.as_ref().map_or(0, |told| told.marker);
         let (first_id, created_ns) = (header.first_id, header.created_ns);
         let original_bytes = header.original.as_ref().map(|original| original.bytes);
         let markers = header.markers();
         let is_named = retention::is_named(header, &self.name);
-        let known = Known { is_named, first_id, created_ns, latest_ns, predecessor, markers, original_bytes };
+        let known = Known {
+            is_named,
+            first_id,
+            created_ns,
+            latest_ns,
+            predecessor,
+            predecessor_marker,
+            markers,
+            original_bytes,
+        };
         let _ = self.known.set(known);
     }
 }
