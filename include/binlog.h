@@ -74,8 +74,17 @@
  */
 #define BINLOG_E_NO_MEMORY (-13)
 
+/**
+ * A waiting was ended from outside, by binlog_cursor_interrupt or because a signal handler has run in the thread. Nothing was
+ * done; the same call goes on.
+ */
+#define BINLOG_E_INTERRUPTED (-14)
+
 /** A defect of the library. The handle must not be used any more, except to close it. */
 #define BINLOG_E_PANIC (-100)
+
+/** The time-out of binlog_cursor_wait that never comes. */
+#define BINLOG_FOREVER INT64_MAX
 
 /** Payloads as they are. */
 #define BINLOG_CODEC_NONE 0
@@ -369,7 +378,7 @@
 /** binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do. */
 #define BINLOG_ARCHIVE_VERIFY_READ_BACK 1
 
-/** Records of a log, one after the other. Belongs to one thread at a time. */
+/** Records of a log, one after the other. Belongs to one thread at a time, but for binlog_cursor_interrupt. */
 typedef struct binlog_cursor binlog_cursor;
 
 /** An error: a line for people and facts for programs. Free it with binlog_error_free. */
@@ -1568,14 +1577,41 @@ binlog_status binlog_cursor_next(struct binlog_cursor *cursor,
 
 /**
  * Waits until the next call has a record to show, or something to tell, such as BINLOG_E_MISSED: `timeout_ns` nanoseconds
- * at the most; a negative number waits for ever, 0 only looks. It goes on over rolls, and over a writer that ends and
+ * at the most; BINLOG_FOREVER waits for ever, 0 and less only look. It goes on over rolls, and over a writer that ends and
  * begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
  *
- * Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INVALID, and the errors of binlog_cursor_next.
+ * Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INTERRUPTED after binlog_cursor_interrupt or when a signal
+ * handler has run in this thread while it waited (with SA_RESTART too), BINLOG_E_INVALID, and the errors of
+ * binlog_cursor_next.
  */
 binlog_status binlog_cursor_wait(struct binlog_cursor *cursor,
                                  int64_t timeout_ns,
                                  struct binlog_error **err);
+
+/**
+ * Ends the binlog_cursor_wait that is under way, or else the next one: it returns BINLOG_E_INTERRUPTED, and the one behind it
+ * waits again. Several calls before that count as one. Other functions of the cursor are not concerned. Any thread, also
+ * while another one uses the cursor, and a signal handler: it never waits, and keeps errno. The cursor must not be closed
+ * meanwhile.
+ */
+void binlog_cursor_interrupt(struct binlog_cursor *cursor);
+
+/**
+ * A descriptor for poll(2), epoll(7), and loops that are built on these. It is readable when there may be something to show or
+ * to tell, or when the cursor was interrupted. Then, and whenever `*look_after_ns` nanoseconds have passed without that, call
+ * binlog_cursor_wait with a time-out of 0: it looks, and makes the descriptor unreadable. It may be readable for no reason.
+ * The descriptor belongs to the cursor, is the same in each call, and is closed by binlog_cursor_close; nobody else reads
+ * it, writes to it or closes it. `look_after_ns` may be NULL. One thread at a time.
+ *
+ * All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, and no thread.
+ *
+ * Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO at a limit of descriptors, BINLOG_E_UNSUPPORTED on another system than
+ * Linux.
+ */
+binlog_status binlog_cursor_descriptor(struct binlog_cursor *cursor,
+                                       int *descriptor,
+                                       int64_t *look_after_ns,
+                                       struct binlog_error **err);
 
 /**
  * The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes

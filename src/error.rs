@@ -34,6 +34,9 @@ pub enum Kind {
     /// The system has no memory for what a file, a caller or another machine asked for. Nothing was done, and the same
     /// call may be tried again.
     NoMemory,
+    /// A waiting was ended from outside, by [`Interrupter::interrupt`](crate::Interrupter::interrupt) or by a signal. Nothing
+    /// was done, and the same call may be tried again.
+    Interrupted,
 }
 
 /// What the whole library returns when it fails.

@@ -53,7 +53,7 @@ pub use options::{Hook, Hooks, OnFailure, SegmentFile, DEFAULT_BLOCK_BYTES, DEFA
 pub use options::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 pub use reader::{Contents, SegmentContents, TypeContents};
 pub use reader::{
-    Cursor, IndexBlockFacts, IndexFacts, Reader, SegmentExtent, SegmentFacts, Tail, TailState, TypeCount,
+    Cursor, IndexBlockFacts, IndexFacts, Interrupter, Reader, SegmentExtent, SegmentFacts, Tail, TailState, TypeCount,
 };
 pub use record::{event, is_event, Metadata, MetadataBuf, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE};
 pub use repair::{

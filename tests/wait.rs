@@ -120,13 +120,13 @@ fn nothing_written_between_the_look_and_the_waiting_is_missed() {
 
 #[test]
 fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
-    use binlog::io::{Directory, Watch};
+    use binlog::io::{Directory, Watch, Woken};
     /// Nothing ever comes.
     struct Asleep(Arc<AtomicU64>);
     impl Watch for Asleep {
-        fn wait(&mut self, _timeout: Duration) -> std::io::Result<()> {
+        fn wait(&mut self, _timeout: Duration) -> std::io::Result<Woken> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+            Ok(Woken::TimedOut)
         }
     }
     let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
@@ -227,6 +227,211 @@ fn a_salvaging_cursor_waits_and_damage_ends_the_waiting() {
         }
     };
     assert_eq!(failed.unwrap_err().kind(), Kind::Corrupt);
+}
+
+#[test]
+fn an_interrupt_ends_one_waiting_from_another_thread_or_before_it_begins() {
+    let scratch = tempfile::tempdir().unwrap();
+    let writer = Writer::open(scratch.path(), options()).unwrap();
+    let pattern = scratch.path().join("*.binlog");
+    for path in [scratch.path(), &pattern] {
+        writer.append(1, b"there").unwrap();
+        let mut cursor = cursor_at(path);
+        while cursor.next().unwrap().is_some() {}
+        let interrupter = cursor.interrupter();
+        interrupter.interrupt();
+        interrupter.interrupt();
+        for timeout in [LONG, Duration::ZERO] {
+            assert_eq!(cursor.wait(timeout).unwrap_err().kind(), Kind::Interrupted);
+            nothing_comes(&mut cursor);
+            interrupter.interrupt();
+        }
+        assert_eq!(cursor.wait(LONG).unwrap_err().kind(), Kind::Interrupted);
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            let interrupter = interrupter.clone();
+            scope.spawn(move || {
+                std::thread::sleep(SHORT);
+                interrupter.interrupt();
+            });
+            assert_eq!(cursor.wait(LONG).unwrap_err().kind(), Kind::Interrupted);
+        });
+        assert!(began.elapsed() < LONG / 4);
+        interrupter.interrupt();
+        assert!(cursor.next().unwrap().is_none(), "other calls are not concerned");
+        assert_eq!(cursor.wait(LONG).unwrap_err().kind(), Kind::Interrupted);
+        writer.append(1, b"more").unwrap();
+        assert!(woken(&mut cursor) < LONG / 4, "nothing was lost by it");
+        drop(cursor);
+        interrupter.interrupt();
+    }
+}
+
+#[test]
+fn a_signal_ends_the_waiting() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing; the struct is filled before it is used.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let _writer = Writer::open(scratch.path(), options()).unwrap();
+    let mut cursor = cursor_at(scratch.path());
+    // SAFETY: asks for the number of this thread.
+    let thread = unsafe { libc::pthread_self() } as usize;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                // SAFETY: the thread waits for this one to end, and so is there.
+                unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
+                std::thread::sleep(SHORT);
+            }
+        });
+        let began = Instant::now();
+        let error = cursor.wait(LONG).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (Kind::Interrupted, "a signal came while the cursor waited"));
+        assert!(began.elapsed() < LONG / 4);
+        done.store(true, Ordering::Relaxed);
+    });
+    // A last one may come.
+    std::thread::sleep(2 * SHORT);
+    nothing_comes(&mut cursor);
+}
+
+/// Whether the descriptor becomes readable within this time.
+fn is_readable(descriptor: i32, within: Duration) -> bool {
+    let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd, which outlives the call.
+    unsafe { libc::poll(&mut asked, 1, within.as_millis() as i32) == 1 }
+}
+
+#[test]
+fn a_descriptor_is_readable_while_there_is_something_to_look_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(scratch.path(), options()).unwrap();
+    let mut cursors: Vec<_> = (0..3).map(|_| cursor_at(scratch.path())).collect();
+    let descriptors: Vec<i32> = cursors
+        .iter_mut()
+        .map(|cursor| {
+            let (descriptor, look_after) = cursor.descriptor().unwrap();
+            assert!(look_after >= Duration::from_secs(1));
+            assert_eq!(cursor.descriptor().unwrap().0, descriptor, "the same one each time");
+            descriptor
+        })
+        .collect();
+    // What was there before is looked for.
+    for (cursor, &descriptor) in cursors.iter_mut().zip(&descriptors) {
+        assert!(is_readable(descriptor, Duration::ZERO));
+        assert!(!cursor.wait(Duration::ZERO).unwrap());
+        assert!(!is_readable(descriptor, SHORT));
+    }
+    for id in 1..=30 {
+        match id % 10 {
+            0 => writer.roll().unwrap(),
+            5 => {
+                writer.close().unwrap();
+                writer = Writer::open(scratch.path(), options()).unwrap();
+            }
+            _ => (),
+        }
+        writer.append(1, b"more").unwrap();
+        for (cursor, &descriptor) in cursors.iter_mut().zip(&descriptors) {
+            assert!(is_readable(descriptor, LONG), "{id}");
+            assert!(cursor.wait(Duration::ZERO).unwrap(), "{id}");
+            assert_eq!(ids(cursor), [id]);
+        }
+        // Whatever has come besides.
+        for (cursor, &descriptor) in cursors.iter_mut().zip(&descriptors) {
+            assert!(!cursor.wait(Duration::ZERO).unwrap());
+            assert!(!is_readable(descriptor, Duration::ZERO), "{id}");
+        }
+    }
+    cursors[1].interrupter().interrupt();
+    assert!(is_readable(descriptors[1], Duration::ZERO) && !is_readable(descriptors[0], Duration::ZERO));
+    assert_eq!(cursors[1].wait(Duration::ZERO).unwrap_err().kind(), Kind::Interrupted);
+    assert!(!is_readable(descriptors[1], Duration::ZERO));
+    // It waits as before, too.
+    nothing_comes(&mut cursors[0]);
+}
+
+/// How many descriptors of this process are such.
+fn descriptors_of(what: &str) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    links
+        .filter(|link| std::fs::read_link(link.path()).is_ok_and(|target| target.to_string_lossy().ends_with(what)))
+        .count()
+}
+
+/// Time on processors that this process has taken.
+fn processor_time() -> Duration {
+    // SAFETY: the struct is filled by the call.
+    let used = unsafe {
+        let mut used: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &mut used), 0);
+        used
+    };
+    let of = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    of(used.ru_utime) + of(used.ru_stime)
+}
+
+/// Alone in its process: other tests would count.
+#[test]
+#[ignore = "is started by the test of idle cursors"]
+fn wait_with_a_thousand_cursors() {
+    const CURSORS: usize = 1000;
+    let scratch = tempfile::tempdir().unwrap();
+    let writer = Writer::open(scratch.path(), WriterOptions { background: false, ..options() }).unwrap();
+    // SAFETY: two plain calls, and a struct that outlives them.
+    unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+    }
+    let reader = Reader::open(scratch.path(), ReaderOptions::default()).unwrap();
+    let mut cursors: Vec<_> = (0..CURSORS).map(|_| reader.cursor(&Filter::default()).unwrap()).collect();
+    let mut asked: Vec<_> = cursors
+        .iter_mut()
+        .map(|cursor| libc::pollfd { fd: cursor.descriptor().unwrap().0, events: libc::POLLIN, revents: 0 })
+        .collect();
+    let mut wait = |cursors: &mut Vec<Cursor>, timeout: Duration| {
+        // SAFETY: so many pollfds, which outlive the call.
+        unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, timeout.as_millis() as i32) };
+        let ready = asked.iter().zip(cursors).filter(|(asked, _)| asked.revents != 0);
+        ready.map(|(_, cursor)| usize::from(cursor.wait(Duration::ZERO).unwrap())).sum::<usize>()
+    };
+    assert_eq!(wait(&mut cursors, Duration::ZERO), 0);
+    assert_eq!(descriptors_of("inotify"), 1, "one for all");
+    assert_eq!(std::fs::read_dir("/proc/self/task").unwrap().count(), 2, "the test's two threads, and no other");
+    let (began, used) = (Instant::now(), processor_time());
+    while began.elapsed() < Duration::from_secs(5) {
+        assert_eq!(wait(&mut cursors, Duration::from_secs(5).saturating_sub(began.elapsed())), 0);
+    }
+    let (used, took) = (processor_time() - used, began.elapsed());
+    assert!(used < took / 100, "{used:?} of {took:?}");
+    writer.append(1, b"for all of them").unwrap();
+    let (mut told, began) = (0, Instant::now());
+    while told < CURSORS && began.elapsed() < LONG {
+        told += wait(&mut cursors, LONG);
+        for cursor in &mut cursors {
+            while cursor.next().unwrap().is_some() {}
+        }
+    }
+    assert_eq!(told, CURSORS);
+}
+
+#[test]
+fn a_thousand_idle_cursors_take_no_thread_one_inotify_instance_and_next_to_no_time() {
+    let ran = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "wait_with_a_thousand_cursors", "--ignored", "--test-threads", "1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && text.contains("1 passed"), "{text}");
 }
 
 /// Not a test: the writer that another one kills.

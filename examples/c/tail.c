@@ -82,7 +82,7 @@ static void follow(const char *directory, const char *position, unsigned count) 
       shown++;
     } else if (status == BINLOG_END) {
       /* "No more, for now", over rolls and restarts of the writer. The system wakes this up: nobody polls. */
-      check(binlog_cursor_wait(cursor, -1, &err), &err);
+      check(binlog_cursor_wait(cursor, BINLOG_FOREVER, &err), &err);
     } else if (status == BINLOG_E_MISSED) {
       /* We were away for longer than old segments are kept. Told once, and the next call goes on behind the gap. */
       uint64_t first = 0, last = 0;

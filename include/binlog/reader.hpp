@@ -67,19 +67,38 @@ class cursor {
   }
   std::optional<record_view> next() { return try_next().value(); }
 
-  /* Waits until the next call has a record to show, or something to tell; false when the time was up.
-     Less than zero only looks; a time that 64 bits of nanoseconds do not hold waits for ever. */
+  /* Waits until the next call has a record to show, or something to tell; false when the time was up. Zero and less only
+     look; a time that 64 bits of nanoseconds do not hold waits for ever. BINLOG_E_INTERRUPTED after interrupt(), or when a
+     signal handler has run in this thread meanwhile: the same call goes on. */
   template <class Rep, class Period>
   result<bool> try_wait(std::chrono::duration<Rep, Period> timeout) {
     const double seconds = std::chrono::duration<double>(timeout).count();
-    if (seconds > 9.2e9) return wait_ns(-1);
+    if (seconds > 9.2e9) return wait_ns(BINLOG_FOREVER);
     return wait_ns(seconds <= 0 ? 0 : std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count());
   }
   template <class Rep, class Period>
   bool wait(std::chrono::duration<Rep, Period> timeout) {
     return try_wait(timeout).value();
   }
-  void wait() { wait_ns(-1).value(); } /* for ever */
+  void wait() { wait_ns(BINLOG_FOREVER).value(); } /* for ever */
+
+  /* Ends the wait that is under way, or else the next one, with BINLOG_E_INTERRUPTED. Any thread, and a signal handler. */
+  void interrupt() noexcept { binlog_cursor_interrupt(raw()); }
+
+  /* For poll(2) and loops built on it: readable when there may be something to show, or after interrupt(). Then, and when
+     look_after has passed without that, call wait(0s). The cursor closes it. */
+  struct pollable {
+    int descriptor;
+    std::chrono::nanoseconds look_after;
+  };
+  result<pollable> try_descriptor() {
+    int descriptor = -1;
+    std::int64_t look_after = 0;
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_descriptor(raw(), &descriptor, &look_after, &err);
+    return detail::answer(status, err, pollable{descriptor, std::chrono::nanoseconds(look_after)});
+  }
+  pollable descriptor() { return try_descriptor().value(); }
 
   /* The record with this id, wherever the cursor is; reading goes on behind it. Nothing when the log has no such record
      or the filter does not let it pass; BINLOG_E_MISSED when it was removed with old segments. BINLOG_E_UNSUPPORTED with

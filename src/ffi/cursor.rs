@@ -1,6 +1,6 @@
 //! The cursor's handle.
 
-use std::ffi::{c_void, CString};
+use std::ffi::{c_int, c_void, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ pub unsafe extern "C" fn binlog_cursor_open(
         guard(err, || {
             let out = by_mut(out, "out")?;
             let cursor = by_ref(reader, "reader")?.reader.cursor(&filter_of(filter)?)?;
-            Ok(give(out, binlog_cursor { cursor, tail: TailStrings::default() }))
+            let interrupter = cursor.interrupter();
+            Ok(give(out, binlog_cursor { interrupter, cursor, tail: TailStrings::default() }))
         })
     }
 }
@@ -93,10 +94,12 @@ pub unsafe extern "C" fn binlog_cursor_next(
 }
 
 /// Waits until the next call has a record to show, or something to tell, such as BINLOG_E_MISSED: `timeout_ns` nanoseconds
-/// at the most; a negative number waits for ever, 0 only looks. It goes on over rolls, and over a writer that ends and
+/// at the most; BINLOG_FOREVER waits for ever, 0 and less only look. It goes on over rolls, and over a writer that ends and
 /// begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
 ///
-/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INVALID, and the errors of binlog_cursor_next.
+/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INTERRUPTED after binlog_cursor_interrupt or when a signal
+/// handler has run in this thread while it waited (with SA_RESTART too), BINLOG_E_INVALID, and the errors of
+/// binlog_cursor_next.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -110,16 +113,66 @@ pub unsafe extern "C" fn binlog_cursor_wait(
     unsafe {
         guard(err, || {
             let cursor = by_mut(cursor, "cursor")?;
-            let more = match u64::try_from(timeout_ns) {
-                Ok(ns) => cursor.cursor.wait(Duration::from_nanos(ns))?,
+            let more = match timeout_ns {
                 // In turns, so that no clock need be able to add so much.
-                Err(_) => loop {
+                BINLOG_FOREVER => loop {
                     if cursor.cursor.wait(A_LONG_TIME)? {
                         break true;
                     }
                 },
+                ns => cursor.cursor.wait(Duration::from_nanos(u64::try_from(ns).unwrap_or(0)))?,
             };
             Ok(if more { BINLOG_OK } else { BINLOG_TIMEOUT })
+        })
+    }
+}
+
+/// Ends the binlog_cursor_wait that is under way, or else the next one: it returns BINLOG_E_INTERRUPTED, and the one behind it
+/// waits again. Several calls before that count as one. Other functions of the cursor are not concerned. Any thread, also
+/// while another one uses the cursor, and a signal handler: it never waits, and keeps errno. The cursor must not be closed
+/// meanwhile.
+///
+/// # Safety
+/// `cursor` is NULL or open.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_interrupt(cursor: *mut binlog_cursor) {
+    if !cursor.is_null() {
+        // SAFETY: the handle is open, and this field of it, which has no data race, is never written to.
+        let interrupter = unsafe { &(*cursor).interrupter };
+        interrupter.interrupt();
+    }
+}
+
+/// A descriptor for poll(2), epoll(7), and loops that are built on these. It is readable when there may be something to show or
+/// to tell, or when the cursor was interrupted. Then, and whenever `*look_after_ns` nanoseconds have passed without that, call
+/// binlog_cursor_wait with a time-out of 0: it looks, and makes the descriptor unreadable. It may be readable for no reason.
+/// The descriptor belongs to the cursor, is the same in each call, and is closed by binlog_cursor_close; nobody else reads
+/// it, writes to it or closes it. `look_after_ns` may be NULL. One thread at a time.
+///
+/// All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, and no thread.
+///
+/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO at a limit of descriptors, BINLOG_E_UNSUPPORTED on another system than
+/// Linux.
+///
+/// # Safety
+/// As for binlog_cursor_next; `descriptor` is writable, `look_after_ns` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_descriptor(
+    cursor: *mut binlog_cursor,
+    descriptor: *mut c_int,
+    look_after_ns: *mut i64,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let (cursor, descriptor) = (by_mut(cursor, "cursor")?, by_mut(descriptor, "descriptor")?);
+            let (made, look_after) = cursor.cursor.descriptor()?;
+            *descriptor = made;
+            if let Some(look_after_ns) = look_after_ns.as_mut() {
+                *look_after_ns = i64::try_from(look_after.as_nanos()).unwrap_or(i64::MAX);
+            }
+            Ok(BINLOG_OK)
         })
     }
 }

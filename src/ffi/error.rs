@@ -37,6 +37,7 @@ pub(super) fn status_of(kind: Kind) -> binlog_status {
         Kind::Missed => BINLOG_E_MISSED,
         Kind::Mismatch => BINLOG_E_MISMATCH,
         Kind::NoMemory => BINLOG_E_NO_MEMORY,
+        Kind::Interrupted => BINLOG_E_INTERRUPTED,
     }
 }
 
@@ -212,6 +213,7 @@ pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
         BINLOG_E_MISSED => c"E_MISSED",
         BINLOG_E_MISMATCH => c"E_MISMATCH",
         BINLOG_E_NO_MEMORY => c"E_NO_MEMORY",
+        BINLOG_E_INTERRUPTED => c"E_INTERRUPTED",
         BINLOG_E_PANIC => c"E_PANIC",
         _ => c"UNKNOWN",
     }

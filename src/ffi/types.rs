@@ -49,8 +49,14 @@ pub const BINLOG_E_MISMATCH: i32 = -12;
 /// The system has no memory for what a file, the caller or another machine asked for. Nothing was done; the same call may
 /// be tried again. Small allocations of a fixed size are not looked at: where these fail, the process ends.
 pub const BINLOG_E_NO_MEMORY: i32 = -13;
+/// A waiting was ended from outside, by binlog_cursor_interrupt or because a signal handler has run in the thread. Nothing was
+/// done; the same call goes on.
+pub const BINLOG_E_INTERRUPTED: i32 = -14;
 /// A defect of the library. The handle must not be used any more, except to close it.
 pub const BINLOG_E_PANIC: i32 = -100;
+
+/// The time-out of binlog_cursor_wait that never comes.
+pub const BINLOG_FOREVER: i64 = i64::MAX;
 
 /// Payloads as they are.
 pub const BINLOG_CODEC_NONE: u32 = 0;
@@ -492,8 +498,10 @@ pub struct binlog_reader {
     pub(super) segments: std::sync::OnceLock<Vec<super::reader::SegmentStrings>>,
 }
 
-/// Records of a log, one after the other. Belongs to one thread at a time.
+/// Records of a log, one after the other. Belongs to one thread at a time, but for binlog_cursor_interrupt.
 pub struct binlog_cursor {
+    /// Read by any thread while another one uses the rest.
+    pub(super) interrupter: crate::Interrupter,
     pub(super) cursor: crate::Cursor,
     pub(super) tail: super::cursor::TailStrings,
 }

@@ -20,11 +20,13 @@ mod real;
 mod rights;
 pub(crate) mod sync;
 pub(crate) mod thread;
+pub(crate) mod wake;
 #[cfg(target_os = "linux")]
-mod watch;
+pub(crate) mod watch;
 
 use std::io::{IoSlice, Result};
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub(crate) use place::rename_new;
 pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
 pub use rights::Rights;
+pub use wake::Wake;
 
 /// An open file. Every method may be called from any thread.
 #[allow(clippy::len_without_is_empty)] // asking costs a system call, and nobody asks whether it is 0
@@ -203,8 +206,10 @@ pub trait Directory: Send + Sync {
     /// Makes created, removed, renamed and linked names durable.
     fn sync(&self) -> Result<()>;
 
-    /// Watches the directory and the files in it from now on; `None` where the system offers nothing of the kind.
-    fn watch(&self) -> Result<Option<Box<dyn Watch>>> {
+    /// Watches the directory and the files in it from now on, for who is woken by `wake`; `None` where the system offers
+    /// nothing of the kind.
+    fn watch(&self, wake: &Arc<Wake>) -> Result<Option<Box<dyn Watch>>> {
+        let _ = wake;
         Ok(None)
     }
 
@@ -222,10 +227,35 @@ pub trait Directory: Send + Sync {
 
 /// Tells that something has happened in a directory. Belongs to one thread at a time.
 pub trait Watch: Send {
-    /// Waits until something has happened since the last wait (the first time: since the watch was made), or until the
-    /// time has passed, or for no reason at all: whoever waited has to look. What other machines do on a network file
-    /// system may go unnoticed.
-    fn wait(&mut self, timeout: Duration) -> Result<()>;
+    /// Waits until something has happened since the last wait (the first time: since the watch was made), or for as long.
+    /// [`Duration::ZERO`] only looks. Where not all that happens is told, whoever waits has to look from time to time.
+    ///
+    /// # Errors
+    /// When it tells nothing any more, as when the directory was removed or renamed.
+    fn wait(&mut self, timeout: Duration) -> Result<Woken>;
+
+    /// Whether all that happens in the directory is told. What other machines do on a network file system is not.
+    fn tells_all(&self) -> bool {
+        false
+    }
+
+    /// What poll(2) tells readable when something may have happened, besides the cursor's own bell.
+    fn descriptor(&self) -> Option<RawFd> {
+        None
+    }
+}
+
+/// Why a waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// Something has happened in the directory.
+    Happened,
+    /// Nothing has, in that time.
+    TimedOut,
+    /// [`Wake::interrupt`] was called; it is for the caller to take.
+    Interrupted,
+    /// A signal came, and its handler has returned.
+    Signal,
 }
 
 /// Removes a file; one that is not there is no error.

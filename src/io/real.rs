@@ -169,8 +169,8 @@ impl Directory for RealDirectory {
     }
 
     #[cfg(target_os = "linux")]
-    fn watch(&self) -> Result<Option<Box<dyn super::Watch>>> {
-        Ok(Some(Box::new(super::watch::Inotify::new(&self.path)?)))
+    fn watch(&self, wake: &Arc<super::Wake>) -> Result<Option<Box<dyn super::Watch>>> {
+        Ok(Some(Box::new(super::watch::Inotify::new(&self.path, wake)?)))
     }
 }
 

@@ -1,12 +1,25 @@
 //! Waiting for something to happen in a directory, by inotify(7).
+//!
+//! A user has 128 inotify instances, so a process takes a few at the most, whatever it waits for. Whoever waits polls one
+//! and its own bell; who finds that something happened reads what did, and rings the bells of all others whom it concerns.
+//! So there is no thread of the library's.
 
-use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::collections::HashMap;
+use std::io::{Error, ErrorKind, Result};
+use std::mem::{offset_of, size_of};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use super::Watch;
+use parking_lot::Mutex;
+
+use super::fork::ForkMark;
+use super::wake::{poll, Wake};
+use super::{Watch, Woken};
 
 /// What files a log is made of, what is in them, and the directory itself.
 const EVENTS: u32 = libc::IN_MODIFY
@@ -18,96 +31,335 @@ const EVENTS: u32 = libc::IN_MODIFY
     | libc::IN_MOVE_SELF
     | libc::IN_ONLYDIR;
 
-/// An inotify instance with one directory in it.
+/// Instances of a process at the most. Those who wait for other directories are woken too when they share one, and so
+/// there are some of them.
+const QUEUES: usize = 8;
+
+/// One inotify instance, and who is to be told of what it tells.
+struct Queue {
+    descriptor: OwnedFd,
+    /// By the number that the system gave to the directory.
+    places: Mutex<HashMap<libc::c_int, Place>>,
+}
+
+/// A directory, and those who wait for it.
+struct Place {
+    identity: (u64, u64),
+    waiting: Vec<Weak<Notice>>,
+}
+
+/// What is to be told to one who waits.
+struct Notice {
+    /// The directory is gone, or lies somewhere else.
+    ended: AtomicBool,
+    wake: Arc<Wake>,
+}
+
+/// The instances of this process; a child that was forked makes its own, as each event is told to one of the two.
+struct Queues {
+    mark: ForkMark,
+    queues: Vec<Weak<Queue>>,
+}
+
+static QUEUES_OF_PROCESS: Mutex<Option<Queues>> = Mutex::new(None);
+
+/// One directory that somebody waits for.
 pub(super) struct Inotify {
-    queue: File,
+    queue: Arc<Queue>,
+    number: libc::c_int,
+    notice: Arc<Notice>,
+    /// Made before a fork, and this is the child.
+    mark: ForkMark,
+    is_local: bool,
 }
 
 impl Inotify {
     /// # Errors
     /// EMFILE, ENFILE and ENOSPC at the limits of `/proc/sys/fs/inotify`, and whatever else the system says.
-    pub fn new(directory: &Path) -> Result<Self> {
-        use std::os::unix::ffi::OsStrExt;
+    pub fn new(directory: &Path, wake: &Arc<Wake>) -> Result<Self> {
+        wake.descriptor()?;
+        let facts = std::fs::metadata(directory)?;
         let path = std::ffi::CString::new(directory.as_os_str().as_bytes())?;
-        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
-        let queue = match unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) } {
-            -1 => return Err(Error::last_os_error()),
-            // SAFETY: as above.
-            descriptor => unsafe { File::from_raw_fd(descriptor) },
-        };
+        let queue = queue_for((facts.dev(), facts.ino()))?;
+        let notice = Arc::new(Notice { ended: AtomicBool::new(false), wake: wake.clone() });
+        let mut places = queue.places.lock();
         // SAFETY: the descriptor is open, and the path a string that ends with a NUL and outlives the call.
-        match unsafe { libc::inotify_add_watch(queue.as_raw_fd(), path.as_ptr(), EVENTS) } {
-            -1 => Err(Error::last_os_error()),
-            _ => Ok(Inotify { queue }),
+        let number = match unsafe { libc::inotify_add_watch(queue.descriptor.as_raw_fd(), path.as_ptr(), EVENTS) } {
+            -1 => return Err(Error::last_os_error()),
+            number => number,
+        };
+        let place = places.entry(number);
+        let place = place.or_insert_with(|| Place { identity: (facts.dev(), facts.ino()), waiting: vec![] });
+        place.waiting.push(Arc::downgrade(&notice));
+        drop(places);
+        Ok(Inotify { queue, number, notice, mark: ForkMark::new(), is_local: is_local(directory) })
+    }
+
+    /// Has everybody be told of what has happened so far.
+    fn drain(&self) -> Result<()> {
+        let mut events = Events([0; 4096]);
+        // Held meanwhile, so that nobody sleeps over an event that another one has read and not told yet.
+        let mut places = self.queue.places.lock();
+        loop {
+            let events = &mut events.0;
+            // SAFETY: the buffer is writable for its length, and aligned as the system's struct is.
+            match unsafe { libc::read(self.queue.descriptor.as_raw_fd(), events.as_mut_ptr().cast(), events.len()) } {
+                -1 => match Error::last_os_error() {
+                    e if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                    e if e.kind() == ErrorKind::Interrupted => (),
+                    e => return Err(e),
+                },
+                0 => return Ok(()),
+                n => self.tell(&events[..n as usize], &mut places),
+            }
         }
     }
 
-    /// Forgets what has happened so far.
-    fn drain(&mut self) -> Result<()> {
-        let mut events = [0; 4096];
-        loop {
-            match self.queue.read(&mut events) {
-                Ok(0) => return Ok(()),
-                Ok(_) => (),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(e) if e.kind() == ErrorKind::Interrupted => (),
-                Err(e) => return Err(e),
+    fn tell(&self, mut events: &[u8], places: &mut HashMap<libc::c_int, Place>) {
+        const HEAD: usize = size_of::<libc::inotify_event>();
+        let field = |events: &[u8], at: usize| u32::from_ne_bytes(events[at..at + 4].try_into().unwrap_or_default());
+        let mut last = None;
+        while events.len() >= HEAD {
+            let number = field(events, offset_of!(libc::inotify_event, wd)) as libc::c_int;
+            let mask = field(events, offset_of!(libc::inotify_event, mask));
+            let name_len = field(events, offset_of!(libc::inotify_event, len)) as usize;
+            events = events.get(HEAD + name_len..).unwrap_or_default();
+            let ends = mask & (libc::IN_IGNORED | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT) != 0;
+            if mask & libc::IN_Q_OVERFLOW != 0 {
+                places.values().for_each(|place| self.tell_place(place, false));
+            } else if ends || last != Some(number) {
+                if let Some(place) = places.get(&number) {
+                    self.tell_place(place, ends);
+                }
+            }
+            last = Some(number);
+            if mask & libc::IN_IGNORED != 0 {
+                // The system has forgotten it.
+                places.remove(&number);
+            }
+        }
+    }
+
+    fn tell_place(&self, place: &Place, ends: bool) {
+        for notice in place.waiting.iter().filter_map(Weak::upgrade) {
+            if ends {
+                notice.ended.store(true, Ordering::SeqCst);
+            }
+            // One that was told and has not looked yet rings already.
+            if notice.wake.tell() && !Arc::ptr_eq(&notice, &self.notice) {
+                notice.wake.ring();
             }
         }
     }
 }
 
+/// As the system's struct is aligned.
+#[repr(align(8))]
+struct Events([u8; 4096]);
+
+impl Queue {
+    fn new() -> Result<Self> {
+        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
+        let descriptor = match unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) } {
+            -1 => return Err(Error::last_os_error()),
+            // SAFETY: as above.
+            descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
+        };
+        Ok(Queue { descriptor, places: Mutex::default() })
+    }
+}
+
+/// The queue that tells of this directory already, a new one, or the one with the fewest directories.
+fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
+    let mut of_process = QUEUES_OF_PROCESS.lock();
+    if of_process.as_ref().is_some_and(|queues| queues.mark.is_child()) {
+        *of_process = None;
+    }
+    let queues = &mut of_process.get_or_insert_with(|| Queues { mark: ForkMark::new(), queues: vec![] }).queues;
+    queues.retain(|queue| queue.strong_count() > 0);
+    let there: Vec<Arc<Queue>> = queues.iter().filter_map(Weak::upgrade).collect();
+    let tells = |queue: &&Arc<Queue>| queue.places.lock().values().any(|place| place.identity == identity);
+    if let Some(queue) = there.iter().find(tells) {
+        return Ok(queue.clone());
+    }
+    let fewest = there.iter().min_by_key(|queue| queue.places.lock().len());
+    match (there.len() < QUEUES).then(Queue::new) {
+        Some(Ok(made)) => {
+            let made = Arc::new(made);
+            queues.push(Arc::downgrade(&made));
+            Ok(made)
+        }
+        // At the user's limit of instances one that is there does as well.
+        Some(Err(error)) => fewest.cloned().ok_or(error),
+        None => fewest.cloned().ok_or_else(|| Error::from_raw_os_error(libc::EMFILE)),
+    }
+}
+
 impl Watch for Inotify {
-    fn wait(&mut self, timeout: Duration) -> Result<()> {
-        let mut asked = libc::pollfd { fd: self.queue.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // Rounded up, so that the last part of a millisecond is not waited for in a circle.
-        let millis = timeout.as_nanos().div_ceil(1_000_000).min(libc::c_int::MAX as u128) as libc::c_int;
-        // SAFETY: one pollfd, which outlives the call.
-        match unsafe { libc::poll(&mut asked, 1, millis) } {
-            -1 => match Error::last_os_error() {
-                // Whoever waits looks, and waits again.
-                e if e.kind() == ErrorKind::Interrupted => Ok(()),
-                e => Err(e),
-            },
-            0 => Ok(()),
-            _ => self.drain(),
+    fn wait(&mut self, timeout: Duration) -> Result<Woken> {
+        if self.mark.is_child() {
+            return Err(Error::from_raw_os_error(libc::EBADF));
+        }
+        let bell = self.notice.wake.descriptor()?;
+        let began = Instant::now();
+        loop {
+            // Cleared before the flags are looked at, which are set before it rings.
+            self.notice.wake.clear();
+            self.drain()?;
+            if self.notice.ended.load(Ordering::SeqCst) {
+                return Err(Error::from(ErrorKind::NotFound));
+            }
+            if self.notice.wake.take_news() {
+                return Ok(Woken::Happened);
+            }
+            if self.notice.wake.is_interrupted() {
+                return Ok(Woken::Interrupted);
+            }
+            let left = timeout.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(Woken::TimedOut);
+            }
+            if !poll(&[self.queue.descriptor.as_raw_fd(), bell], left)? {
+                return Ok(Woken::Signal);
+            }
+        }
+    }
+
+    fn tells_all(&self) -> bool {
+        self.is_local
+    }
+
+    fn descriptor(&self) -> Option<RawFd> {
+        Some(self.queue.descriptor.as_raw_fd())
+    }
+}
+
+impl Drop for Inotify {
+    fn drop(&mut self) {
+        if self.mark.is_child() {
+            // The parent's: it may be in the middle of anything.
+            return;
+        }
+        let mut places = self.queue.places.lock();
+        let Some(place) = places.get_mut(&self.number) else { return };
+        let this = Arc::downgrade(&self.notice);
+        place.waiting.retain(|other| !other.ptr_eq(&this) && other.strong_count() > 0);
+        if place.waiting.is_empty() {
+            places.remove(&self.number);
+            // SAFETY: the descriptor is open; a number that the system has forgotten is refused.
+            unsafe { libc::inotify_rm_watch(self.queue.descriptor.as_raw_fd(), self.number) };
         }
     }
 }
 
+/// Whether the file system of the directory tells all that happens in it: none that another machine writes to, or that
+/// stands on others.
+fn is_local(directory: &Path) -> bool {
+    // ext2 to ext4, XFS, btrfs, tmpfs, F2FS and ZFS, by their numbers in statfs(2).
+    const LOCAL: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0xF2F5_2010, 0x2FC1_2FC1];
+    let Ok(path) = std::ffi::CString::new(directory.as_os_str().as_bytes()) else { return false };
+    let mut facts = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: a string that ends with a NUL, and a struct that the call fills; all zeros is a value of it, too.
+    let facts = unsafe {
+        libc::statfs(path.as_ptr(), facts.as_mut_ptr());
+        facts.assume_init()
+    };
+    LOCAL.contains(&(facts.f_type as u32))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
-    use crate::io::{Directory, RealDirectory};
+    use crate::io::{Access, Directory, RealDirectory};
+
+    const LONG: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn watch(path: &Path) -> Inotify {
+        Inotify::new(path, &Arc::default()).expect("there is inotify")
+    }
+
+    fn is_told(watch: &mut Inotify) {
+        let began = Instant::now();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Happened);
+        assert!(began.elapsed() < LONG / 2);
+        let began = Instant::now();
+        assert_eq!(watch.wait(SHORT).unwrap(), Woken::TimedOut, "it is told once");
+        assert!(began.elapsed() >= SHORT);
+    }
 
     #[test]
     fn what_happens_in_a_directory_ends_the_waiting_also_when_it_happened_before() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = RealDirectory::open(scratch.path()).unwrap();
-        let mut watch = directory.watch().unwrap().expect("there is inotify");
-        let long = Duration::from_secs(30);
-        let mut happens = |what: &dyn Fn()| {
-            what();
-            let began = Instant::now();
-            watch.wait(long).unwrap();
-            assert!(began.elapsed() < long / 2);
-            let began = Instant::now();
-            watch.wait(Duration::from_millis(20)).unwrap();
-            assert!(began.elapsed() >= Duration::from_millis(20), "it is told once");
-        };
-        happens(&|| drop(directory.create("a", 0o600).unwrap()));
-        let file = directory.open("a", crate::io::Access::ReadWrite).unwrap();
-        happens(&|| crate::io::write_full(&*file, &[b"more"], 0).map_err(|(_, e)| e).unwrap());
-        happens(&|| directory.rename("a", "b").unwrap());
-        happens(&|| directory.remove("b").unwrap());
+        let mut watch = watch(scratch.path());
+        drop(directory.create("a", 0o600).unwrap());
+        is_told(&mut watch);
+        let file = directory.open("a", Access::ReadWrite).unwrap();
+        crate::io::write_full(&*file, &[b"more"], 0).map_err(|(_, e)| e).unwrap();
+        is_told(&mut watch);
+        directory.rename("a", "b").unwrap();
+        is_told(&mut watch);
+        directory.remove("b").unwrap();
+        is_told(&mut watch);
     }
 
     #[test]
-    fn a_directory_that_is_not_there_cannot_be_watched() {
+    fn each_of_those_who_wait_is_told_whoever_reads_what_happened() {
         let scratch = tempfile::tempdir().unwrap();
-        let error = Inotify::new(&scratch.path().join("nothing")).err().unwrap();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+        let (one, other) = (scratch.path().join("one"), scratch.path().join("other"));
+        std::fs::create_dir(&one).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        let mut first = watch(&one);
+        let mut second = watch(&one);
+        let mut elsewhere = watch(&other);
+        for round in 0..3 {
+            std::fs::write(one.join(format!("{round}")), "x").unwrap();
+            is_told(&mut first);
+            is_told(&mut second);
+            assert_eq!(elsewhere.wait(SHORT).unwrap(), Woken::TimedOut);
+        }
+        drop(first);
+        std::fs::write(one.join("again"), "x").unwrap();
+        is_told(&mut second);
+    }
+
+    #[test]
+    fn more_directories_than_there_are_instances_are_watched() {
+        let scratch = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..3 * QUEUES).map(|number| scratch.path().join(number.to_string())).collect();
+        paths.iter().for_each(|path| std::fs::create_dir(path).unwrap());
+        let mut watches: Vec<_> = paths.iter().map(|path| watch(path)).collect();
+        for (path, watch) in paths.iter().zip(&mut watches) {
+            std::fs::write(path.join("file"), "x").unwrap();
+            is_told(watch);
+        }
+        assert!(watches.iter_mut().all(|watch| watch.wait(Duration::ZERO).unwrap() == Woken::TimedOut));
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_waiting_from_another_thread() {
+        let scratch = tempfile::tempdir().unwrap();
+        let wake: Arc<Wake> = Arc::default();
+        let mut watch = Inotify::new(scratch.path(), &wake).unwrap();
+        let waiting = std::thread::spawn(move || watch.wait(LONG).unwrap());
+        std::thread::sleep(SHORT);
+        wake.interrupt();
+        assert_eq!(waiting.join().unwrap(), Woken::Interrupted);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_or_never_was_cannot_be_watched() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("gone");
+        let missing = |path: &Path| Inotify::new(path, &Arc::default()).err().unwrap().raw_os_error();
+        assert_eq!(missing(&path), Some(libc::ENOENT));
+        std::fs::create_dir(&path).unwrap();
+        let mut removed = watch(&path);
+        std::fs::remove_dir(&path).unwrap();
+        assert_eq!(removed.wait(LONG).unwrap_err().kind(), ErrorKind::NotFound);
+        std::fs::create_dir(&path).unwrap();
+        let mut again = watch(&path);
+        assert_eq!(again.wait(SHORT).unwrap(), Woken::TimedOut);
     }
 }

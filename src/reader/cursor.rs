@@ -14,11 +14,11 @@ use super::remarks::Remarks;
 use super::route::Route;
 use super::salvage::Salvage;
 use super::seek::Resume;
+use super::wait::Waiting;
 use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
 use crate::format::Malformed;
-use crate::io::Watch;
 use crate::log::{Found, Snapshot, Source};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::{Hit, Record};
@@ -83,8 +83,7 @@ pub struct Cursor {
     pub(super) wanted_from: Option<u64>,
     /// Says which records are not there any more: for the next call.
     pub(super) missed: Option<Error>,
-    /// Wakes a cursor that waits.
-    pub(super) watch: Option<Box<dyn Watch>>,
+    pub(super) waiting: Waiting,
     /// A file on another machine was told that all of it is read from here on.
     pub(super) announced: bool,
     /// When a store is to be listed again.
@@ -179,7 +178,7 @@ impl Cursor {
             hidden: None,
             wanted_from: None,
             missed: None,
-            watch: None,
+            waiting: Waiting::default(),
             announced: false,
             looks: Looks::default(),
             remarks: Remarks::new(options.on_loss.clone()),

@@ -44,6 +44,7 @@ pub use cursor::Cursor;
 pub use extent::SegmentExtent;
 use present::Present;
 pub use tail::{Tail, TailState};
+pub use wait::Interrupter;
 
 /// What there is to read behind a path. May be shared by threads; each takes a [`Cursor`] of its own.
 pub struct Reader {

@@ -308,7 +308,7 @@ static void waiting(const char *scratch) {
   CHECK(err == NULL);
   append(log.w, 1);
   CHECK_OK(binlog_writer_flush(log.w, &err), err);
-  CHECK_OK(binlog_cursor_wait(log.cursor, -1, &err), err);
+  CHECK_OK(binlog_cursor_wait(log.cursor, BINLOG_FOREVER, &err), err);
   CHECK_OK(binlog_cursor_next(log.cursor, &r, &err), err);
   CHECK(r.id == 1);
   CHECK_IS(binlog_cursor_next(log.cursor, &r, NULL), BINLOG_END);

@@ -22,7 +22,7 @@ warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
 tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
-roll_arguments rolling archive_arguments compress archive archive_writer memory"
+roll_arguments rolling archive_arguments compress archive archive_writer memory waiting"
 cpp_tests="wrapper wrapper_rolling wrapper_archive"
 # With each example its arguments; they run in a directory of their own.
 examples="quickstart gather counters find rolling tail migrate archive"

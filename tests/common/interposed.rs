@@ -4,7 +4,7 @@ use std::io::{IoSlice, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-use binlog::io::{Access, Directory, File, FileFacts, Identity, Rights, Watch};
+use binlog::io::{Access, Directory, File, FileFacts, Identity, Rights, Wake, Watch};
 
 type OnFile = dyn Fn(&str) + Send + Sync;
 type OnRead = dyn Fn(&str, usize) + Send + Sync;
@@ -120,10 +120,10 @@ impl Directory for Interposed {
         self.inner.sync()
     }
 
-    fn watch(&self) -> Result<Option<Box<dyn Watch>>> {
+    fn watch(&self, wake: &Arc<Wake>) -> Result<Option<Box<dyn Watch>>> {
         match &self.on_watch {
             Some(watch) => Ok(Some(watch())),
-            None => self.inner.watch(),
+            None => self.inner.watch(wake),
         }
     }
 }

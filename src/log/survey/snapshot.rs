@@ -11,7 +11,7 @@ use super::proof::Proof;
 use super::remark::Remark;
 use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Directory, RealDirectory};
+use crate::io::{Directory, RealDirectory, Wake, Watch};
 use crate::log::names;
 use crate::options::{ReaderMode, ReaderOptions, Required};
 use crate::segment::{is_unborn, Segment, EXTENSION};
@@ -373,10 +373,18 @@ impl Source {
         found.finish()
     }
 
-    /// Tells that something may have changed there, where the system can.
-    pub fn watch(&self) -> Option<Box<dyn crate::io::Watch>> {
+    /// Whether it is one file that lies elsewhere.
+    pub fn is_link(&self) -> bool {
         match self {
-            Source::Directory(directory) | Source::File(directory, _) => directory.watch().ok().flatten(),
+            Source::File(directory, name) => directory.facts(name).is_ok_and(|facts| !facts.is_plain),
+            _ => false,
+        }
+    }
+
+    /// Tells that something may have changed there, where the system can, to who is woken by `wake`.
+    pub fn watch(&self, wake: &Arc<Wake>) -> Option<Box<dyn Watch>> {
+        match self {
+            Source::Directory(directory) | Source::File(directory, _) => directory.watch(wake).ok().flatten(),
             Source::Glob(_) | Source::Matching(..) => None,
         }
     }

@@ -1,0 +1,252 @@
+//! Ending a waiting from outside: from another thread, or from a signal handler.
+
+use std::io::{Error, Result};
+use std::os::fd::RawFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::Woken;
+
+/// Wakes one cursor. Whoever rings says why before, in a flag: who was woken clears the bell, then looks at the flags.
+#[derive(Default)]
+pub struct Wake {
+    interrupted: AtomicBool,
+    /// Something has happened in what is watched.
+    happened: AtomicBool,
+    /// An eventfd(2), from when the cursor first waits.
+    #[cfg(target_os = "linux")]
+    bell: OnceLock<OwnedFd>,
+}
+
+impl Wake {
+    /// Ends the waiting that is under way, or else the next one. Does only what a signal handler may.
+    pub fn interrupt(&self) {
+        // Before the bell is looked for: who makes it looks at this behind that.
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// Whether it was interrupted since that was taken last.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// As [`Self::is_interrupted`], and it is taken. The bell goes on ringing only for what has happened besides.
+    pub(crate) fn take_interrupt(&self) -> bool {
+        let taken = self.is_interrupted() && self.interrupted.swap(false, Ordering::SeqCst);
+        if taken {
+            self.clear();
+            if self.happened.load(Ordering::SeqCst) {
+                self.ring();
+            }
+        }
+        taken
+    }
+
+    /// Says that something has happened; false when that was said already, and not taken since.
+    pub(crate) fn tell(&self) -> bool {
+        !self.happened.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether something has happened since that was taken last; it is taken.
+    pub(crate) fn take_news(&self) -> bool {
+        self.happened.swap(false, Ordering::SeqCst)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn ring(&self) {
+        if let Some(bell) = self.bell.get() {
+            let one = 1_u64.to_ne_bytes();
+            // SAFETY: eight bytes that outlive the call, and the place of the calling thread's errno, which is kept as it
+            // was: this may be a signal handler. A bell that rings already (EAGAIN) goes on ringing.
+            unsafe {
+                let errno = libc::__errno_location();
+                let before = *errno;
+                libc::write(bell.as_raw_fd(), one.as_ptr().cast(), one.len());
+                *errno = before;
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn ring(&self) {}
+
+    /// What poll(2) tells readable while the bell rings.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptor(&self) -> Result<RawFd> {
+        if let Some(bell) = self.bell.get() {
+            return Ok(bell.as_raw_fd());
+        }
+        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
+        let made = match unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } {
+            -1 => return Err(Error::last_os_error()),
+            // SAFETY: as above.
+            descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
+        };
+        Ok(self.bell.get_or_init(|| made).as_raw_fd())
+    }
+
+    /// Has the bell stop.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn clear(&self) {}
+
+    /// Has the bell stop.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn clear(&self) {
+        if let Some(bell) = self.bell.get() {
+            let mut count = [0_u8; 8];
+            // SAFETY: eight bytes that outlive the call. One that does not ring (EAGAIN) is clear.
+            unsafe { libc::read(bell.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+        }
+    }
+}
+
+/// Waits for the bell alone, where nothing else can be waited for.
+pub(crate) struct Bell<'a>(pub &'a Wake);
+
+impl Bell<'_> {
+    #[cfg(target_os = "linux")]
+    pub fn wait(&self, timeout: Duration) -> Woken {
+        let Ok(bell) = self.0.descriptor() else {
+            // Without a descriptor an interrupt is noticed behind it.
+            std::thread::sleep(timeout);
+            return self.told();
+        };
+        if self.0.is_interrupted() {
+            self.0.clear();
+            return Woken::Interrupted;
+        }
+        match poll(&[bell], timeout) {
+            Ok(false) => return Woken::Signal,
+            Ok(true) => (),
+            Err(_) => std::thread::sleep(timeout),
+        }
+        self.0.clear();
+        self.told()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn wait(&self, timeout: Duration) -> Woken {
+        std::thread::sleep(timeout);
+        self.told()
+    }
+
+    fn told(&self) -> Woken {
+        if self.0.is_interrupted() {
+            Woken::Interrupted
+        } else {
+            Woken::TimedOut
+        }
+    }
+}
+
+/// Descriptors that are polled as one: an epoll(7).
+pub(crate) struct Set {
+    #[cfg(target_os = "linux")]
+    descriptor: OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Set {
+    /// Of the bell.
+    pub fn new(wake: &Wake) -> Result<Self> {
+        let bell = wake.descriptor()?;
+        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
+        let descriptor = match unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) } {
+            -1 => return Err(Error::last_os_error()),
+            // SAFETY: as above.
+            descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
+        };
+        let set = Set { descriptor };
+        set.add(bell)?;
+        Ok(set)
+    }
+
+    /// Adds one; no error if it is there.
+    pub fn add(&self, descriptor: RawFd) -> Result<()> {
+        let mut asked = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        // SAFETY: the struct outlives the call.
+        match unsafe { libc::epoll_ctl(self.descriptor.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &mut asked) } {
+            -1 => match Error::last_os_error() {
+                e if e.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+                e => Err(e),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    pub fn descriptor(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Set {
+    pub fn new(_wake: &Wake) -> Result<Self> {
+        Err(Error::from(std::io::ErrorKind::Unsupported))
+    }
+
+    pub fn add(&self, _descriptor: RawFd) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn descriptor(&self) -> RawFd {
+        -1
+    }
+}
+
+/// Waits until one of these can be read, or the time has passed; false when a signal came.
+#[cfg(target_os = "linux")]
+pub(super) fn poll(descriptors: &[RawFd], timeout: Duration) -> Result<bool> {
+    let mut asked: Vec<_> =
+        descriptors.iter().map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
+    // Rounded up, so that the last part of a millisecond is not waited for in a circle.
+    let millis = timeout.as_nanos().div_ceil(1_000_000).min(libc::c_int::MAX as u128) as libc::c_int;
+    // SAFETY: so many pollfds, which outlive the call.
+    match unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, millis) } {
+        -1 => match Error::last_os_error() {
+            e if e.kind() == std::io::ErrorKind::Interrupted => Ok(false),
+            e => Err(e),
+        },
+        _ => Ok(true),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn is_ringing(wake: &Wake) -> bool {
+        let mut asked = libc::pollfd { fd: wake.descriptor().unwrap(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, which outlives the call.
+        unsafe { libc::poll(&mut asked, 1, 0) == 1 }
+    }
+
+    #[test]
+    fn an_interrupt_is_told_once_and_rings_until_it_is_cleared() {
+        let wake = Wake::default();
+        wake.interrupt();
+        assert!(!is_ringing(&wake), "nobody waited, so that there was no bell");
+        assert!(wake.take_interrupt() && !wake.take_interrupt(), "but it is told, once");
+        wake.interrupt();
+        assert!(is_ringing(&wake) && is_ringing(&wake));
+        wake.clear();
+        assert!(!is_ringing(&wake) && wake.take_interrupt());
+    }
+
+    #[test]
+    fn an_interrupt_keeps_errno() {
+        let wake = Wake::default();
+        wake.descriptor().unwrap();
+        // SAFETY: the place of this thread's errno; writing to no descriptor sets it.
+        unsafe {
+            libc::write(-1, std::ptr::null(), 0);
+            wake.interrupt();
+            assert_eq!(*libc::__errno_location(), libc::EBADF);
+        }
+    }
+}
