@@ -419,8 +419,8 @@ typedef struct binlog_segment_state {
 
 /**
  * Says whether the log rolls now: 0 = no. Asked after each write to the file and in binlog_writer_tick, in the thread
- * that did that, outside of all locks; threads may ask at the same time. It must not use the writer, and must not
- * throw or jump out.
+ * that did that, outside of all locks; threads may ask at the same time. It may use as much of the writer as a hook
+ * (binlog_hook_callback), and must not throw or jump out.
  */
 typedef int32_t (*binlog_roll_check_callback)(void *userdata, const struct binlog_segment_state *state);
 
@@ -623,8 +623,10 @@ typedef struct binlog_segment_file {
  * Hooks run one after the other, outside of the library's locks: in a thread of the library with
  * BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
  * necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
- * once a second, in that. They must not use the writer (binlog_writer_close refuses: BINLOG_E_INVALID, and the writer stays
- * open), and must not throw or jump out.
+ * once a second, in that. In the thread of the call, what appends to this writer, names a type, flushes, syncs, rolls, ticks or
+ * closes is refused (BINLOG_E_INVALID; the writer stays open): it would wait for itself, or be called again for what it
+ * writes. Another thread must not be waited for that does so. binlog_writer_position and what else only tells something, and other
+ * writers, may be used. They must not throw or jump out.
  */
 typedef binlog_status (*binlog_hook_callback)(void *userdata,
                                               const struct binlog_segment_file *segment,
@@ -655,7 +657,8 @@ typedef struct binlog_hook {
 /**
  * Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
  * active file that somebody removed, shipping to a store. `error` lives until it returns, and is not freed. Called in the
- * thread in which it happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+ * thread in which it happened, outside of the library's locks; it may use as much of the writer as a hook
+ * (binlog_hook_callback), and must not throw or jump out.
  */
 typedef void (*binlog_failure_callback)(void *userdata, const struct binlog_error *error);
 
@@ -934,8 +937,11 @@ typedef struct binlog_reader_options {
    * compression. A log from somebody else is better read with less.
    */
   uint64_t block_max_bytes;
-  /** Must be 0. */
-  uint64_t reserved[1];
+  /**
+   * Of the logs of a directory or a pattern, the one of this name alone is read, as UTF-8; NULL = all of them, one after the
+   * other. BINLOG_E_NOT_FOUND when none has it.
+   */
+  const char *log;
 } binlog_reader_options;
 
 /** What a segment says about itself. The strings live as long as the reader. */
@@ -1381,7 +1387,8 @@ binlog_status binlog_writer_gather_record(struct binlog_writer *writer,
 /**
  * Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
  * crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
- * binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
+ * binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB. With an `n` of 0 nothing is appended, and the
+ * id that goes to `first_id_out` is the one that the next record will have.
  */
 binlog_status binlog_writer_append_batch(struct binlog_writer *writer,
                                          const struct binlog_record *records,
@@ -1686,8 +1693,11 @@ void binlog_cursor_close(struct binlog_cursor *cursor);
 /**
  * Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
  * For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
- * below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
- * Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
+ * below 16,384. Key and value are UTF-8 and not NUL-terminated. With a `buf` of NULL nothing is written and `cap` is not
+ * looked at: `*len` grows by what the pair takes, so that a buffer can be made for it. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_TOO_LARGE when the pair does not fit: the error says what it takes, and neither `buf` nor
+ * `*len` is changed; BINLOG_E_INVALID.
  */
 binlog_status binlog_metadata_put(void *buf,
                                   size_t cap,
@@ -1695,7 +1705,16 @@ binlog_status binlog_metadata_put(void *buf,
                                   const char *key,
                                   size_t key_len,
                                   const char *value,
-                                  size_t value_len);
+                                  size_t value_len,
+                                  struct binlog_error **err);
+
+/** As binlog_metadata_put, with a key and a value that end with a NUL, which is no part of them. */
+binlog_status binlog_metadata_put_text(void *buf,
+                                       size_t cap,
+                                       size_t *len,
+                                       const char *key,
+                                       const char *value,
+                                       struct binlog_error **err);
 
 /**
  * Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not

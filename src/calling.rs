@@ -1,7 +1,8 @@
-//! Which functions of the user's this thread is within, so that one of them that closes what has called it is refused rather
-//! than left to wait for itself.
+//! Which functions of the user's this thread is within, so that one of them that uses what has called it is refused rather
+//! than left to wait for itself, or to be called again and again.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Calls within each other that are remembered; a hook of a hook of a hook calls nothing of the library's.
 const MOST: usize = 8;
@@ -12,6 +13,9 @@ thread_local! {
     static CALLERS: Cell<([usize; MOST], usize)> = const { Cell::new(([0; MOST], 0)) };
 }
 
+/// How many calls are under way, in all threads: most often none, and then nobody need look further.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
 /// Runs a function of the user's for the object with this number, which no other object has as long as it lives.
 pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
     /// Also when the function panics.
@@ -21,6 +25,7 @@ pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
         fn drop(&mut self) {
             let (callers, count) = CALLERS.get();
             CALLERS.set((callers, count - 1));
+            CALLS.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -29,8 +34,15 @@ pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
         *place = caller;
     }
     CALLERS.set((callers, count + 1));
+    CALLS.fetch_add(1, Ordering::Relaxed);
     let _returned = Returned;
     function()
+}
+
+/// Whether any thread is within a function of the user's. Of its own calls each thread knows.
+#[inline]
+pub(crate) fn is_any_calling() -> bool {
+    CALLS.load(Ordering::Relaxed) > 0
 }
 
 /// Whether this thread is within a function that the object has called.

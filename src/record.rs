@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::entries::Entry;
 use crate::format::{limits, metadata};
 
@@ -277,7 +277,11 @@ pub(crate) fn check_metadata(pairs: &[u8]) -> Result<u64> {
     if pairs.is_empty() {
         return Ok(0);
     }
-    metadata::check(pairs).map_err(|reason| Error::invalid(reason.to_string()))
+    let count = metadata::count(pairs).map_err(|reason| Error::invalid(reason.to_string()))?;
+    match metadata::over_limit(pairs, count) {
+        Some(reason) => Err(Error::new(Kind::TooLarge, reason)),
+        None => Ok(count),
+    }
 }
 
 #[cfg(test)]

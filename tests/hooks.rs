@@ -3,12 +3,15 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
-use binlog::{Hook, Hooks, Kind, Period, Reader, ReaderMode, ReaderOptions, Retention, RollOptions, SegmentFile};
-use binlog::{Writer, WriterOptions};
+use binlog::{
+    Hook, Hooks, Kind, NewRecord, Period, Reader, ReaderMode, ReaderOptions, Retention, RollCheck, RollOptions,
+    SegmentFile,
+};
+use binlog::{SegmentState, Writer, WriterOptions};
 use common::time::*;
 use common::*;
 
@@ -626,4 +629,76 @@ fn each_file_of_a_log_belongs_to_the_group_that_was_asked_for_after_each_roll_to
     }
     assert_eq!(files, 4, "two segments, the lock and the hint");
     writer.close().unwrap();
+}
+
+#[test]
+fn what_the_writer_calls_cannot_write_to_it_and_can_to_another() {
+    type Refused = Mutex<Vec<(&'static str, Kind)>>;
+    /// Everything that writes, by a function that the writer has called.
+    fn use_it(who: &'static str, writer: &OnceLock<Writer>, other: &Writer, refused: &Refused) {
+        // None yet while it is being opened.
+        let Some(writer) = writer.get() else { return };
+        let record = NewRecord { payload: b"of a batch", ..NewRecord::default() };
+        let calls = [
+            writer.append(1, b"x").map(drop),
+            writer.append(1, &[0; 1 << 20]).map(drop),
+            writer.gather(1, &[b"x", b"y"]).map(drop),
+            writer.append_batch([record; 3]).map(drop),
+            writer.type_id(who, "").map(drop),
+            writer.flush(),
+            writer.sync(),
+            writer.roll(),
+            writer.set_roll(RollOptions::default()),
+            writer.heartbeat(),
+            writer.tick(),
+        ];
+        let kinds = calls.into_iter().map(|call| (who, call.unwrap_err().kind()));
+        refused.lock().unwrap().extend(kinds);
+        writer.position().unwrap();
+        other.append(2, who.as_bytes()).unwrap();
+    }
+    for background in [false, true] {
+        let other = Arc::new(Writer::open_in(Arc::new(MemoryDirectory::new()), WriterOptions::default()).unwrap());
+        let cell: Arc<OnceLock<Writer>> = Arc::default();
+        let refused: Arc<Refused> = Arc::default();
+        let using = |who: &'static str| {
+            let (cell, other, refused) = (cell.clone(), other.clone(), refused.clone());
+            move || use_it(who, &cell, &other, &refused)
+        };
+        let (open, close, fail, check) = (using("on_open"), using("on_close"), using("on_failure"), using("check"));
+        let hooks = Hooks {
+            on_open: vec![Arc::new(move |_| {
+                open();
+                Ok(None)
+            })],
+            on_close: vec![Arc::new(move |_| {
+                close();
+                Err(an_error())
+            })],
+            on_failure: Some(Arc::new(move |_| fail())),
+        };
+        let check: RollCheck = Arc::new(move |_: &SegmentState| {
+            check();
+            false
+        });
+        let roll = RollOptions { check: Some(check), ..RollOptions::default() };
+        let options = WriterOptions { hooks, roll, background, ..WriterOptions::default() };
+        let directory = MemoryDirectory::new();
+        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        assert!(cell.set(writer).is_ok());
+        let writer = cell.get().unwrap();
+        for _ in 0..3 {
+            writer.append(1, b"its own").unwrap();
+            writer.flush().unwrap();
+            writer.tick().unwrap();
+            writer.roll().unwrap();
+        }
+        let refused = refused.lock().unwrap();
+        assert!(refused.iter().all(|(_, kind)| *kind == Kind::Invalid), "{refused:?}");
+        for who in ["on_open", "on_close", "on_failure", "check"] {
+            assert!(refused.iter().any(|(by, _)| *by == who), "{who} was called");
+        }
+        drop(refused);
+        assert_eq!(writer.append(1, b"goes on").unwrap(), 4);
+    }
 }

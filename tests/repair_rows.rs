@@ -310,3 +310,39 @@ fn a_block_of_a_newer_kind_is_reported_and_what_is_around_it_saved() {
     assert!(losses.len() == 1 && losses[0].reason.contains("newer"), "{losses:?}");
     recovered(&directory, &rows, lost.len() as u64);
 }
+
+#[test]
+fn two_damaged_copies_of_a_segment_are_read_and_recovered_once() {
+    for segment in [FIRST, SECOND] {
+        let directory = a_log();
+        let mut bytes = directory.contents(segment).unwrap();
+        bytes[..40].fill(0);
+        directory.set_contents(segment, bytes.clone());
+        directory.set_contents("default.0000000077.binlog", bytes);
+        let (rows, _) = named(&directory, ReaderMode::Salvage);
+        let ids: Vec<u64> = rows.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, (1..=200).collect::<Vec<_>>(), "{segment}");
+        let saved = MemoryDirectory::new();
+        binlog::recover_in(Arc::new(directory), Arc::new(saved.clone()), None).unwrap();
+        assert_eq!(named(&saved, ReaderMode::Strict).0.len(), 200);
+        assert!(saved.contents("default.0000000077.binlog").is_none());
+        assert_eq!(open(&saved).append(1, b"goes on").unwrap(), 201);
+    }
+}
+
+#[test]
+fn what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery() {
+    let directory = a_log();
+    // The last block of records, in both files.
+    let mut bytes = directory.contents(SECOND).unwrap();
+    let at = bytes.windows(9).rposition(|text| text == b"record 99").unwrap();
+    bytes[at] ^= 1;
+    // Nothing behind the block tells which record would come next.
+    bytes.truncate(bytes.len() - 400);
+    directory.set_contents(SECOND, bytes.clone());
+    directory.set_contents("default.0000000077.binlog", bytes);
+    let saved = MemoryDirectory::new();
+    let recovery = binlog::recover_in(Arc::new(directory), Arc::new(saved.clone()), None).unwrap();
+    assert!(recovery.lost_records > 0);
+    assert_eq!(open(&saved).append(1, b"goes on").unwrap(), 201, "the ids of what is lost are not given again");
+}

@@ -50,8 +50,8 @@ static void check(binlog_status status, binlog_error **err) {
 /* ------------------------------------------------------------------ writing */
 
 static void put_pair(uint8_t *pairs, size_t cap, size_t *len, const char *key, const char *value) {
-  binlog_error *none = NULL;
-  check(binlog_metadata_put(pairs, cap, len, key, strlen(key), value, strlen(value)), &none);
+  binlog_error *err = NULL;
+  check(binlog_metadata_put_text(pairs, cap, len, key, value, &err), &err);
 }
 
 static void append(binlog_writer *writer, uint32_t type, const void *data, size_t len, const char *source,

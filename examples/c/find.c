@@ -23,7 +23,7 @@ static void write_log(const char *directory) {
   uint32_t trade = 0, alarm = 0;
   uint8_t pairs[64];
   size_t pairs_len = 0;
-  check(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "host", 4, "example.org", 11), &err);
+  check(binlog_metadata_put_text(pairs, sizeof pairs, &pairs_len, "host", "example.org", &err), &err);
   check(binlog_writer_open(directory, NULL, &writer, &err), &err);
   check(binlog_writer_type(writer, "trade", "text/plain", &trade, &err), &err);
   check(binlog_writer_type(writer, "alarm", "text/plain", &alarm, &err), &err);

@@ -76,7 +76,7 @@ static void write_events(const char *directory) {
     size_t metadata_len = 0;
     const int payload_len = snprintf(payload, sizeof payload, "payload_%d", index);
     const int number_len = snprintf(number, sizeof number, "%d", index);
-    check(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "index", 5, number, (size_t)number_len), &err);
+    check(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "index", 5, number, (size_t)number_len, &err), &err);
     const binlog_record record = {.data = (const uint8_t *)payload, .len = (size_t)payload_len,
                                   .metadata = metadata, .metadata_len = metadata_len};
     check(binlog_writer_append_record(manager, &record, NULL, &err), &err);

@@ -20,7 +20,7 @@ int main(void) {
 
   uint8_t pairs[64]; /* metadata: pairs of strings */
   size_t pairs_len = 0;
-  check(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "host", 4, "example.org", 11), &err);
+  check(binlog_metadata_put_text(pairs, sizeof pairs, &pairs_len, "host", "example.org", &err), &err);
   binlog_record record = {.type = login, .data = (const uint8_t *)"alice", .len = 5,
                           .metadata = pairs, .metadata_len = pairs_len};
   check(binlog_writer_append_record(writer, &record, NULL, &err), &err);

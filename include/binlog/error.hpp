@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@ class error : public std::runtime_error {
   error(binlog_status status, binlog_error* raw)
       : std::runtime_error(raw ? binlog_error_message(raw) : binlog_status_name(status)),
         status_(status), raw_(raw, binlog_error_free) {}
+  error(binlog_status status, const std::string& message) : std::runtime_error(message), status_(status) {}
 
   binlog_status status() const noexcept { return status_; } /* one of BINLOG_E_* */
   int os_code() const noexcept { return raw_ ? binlog_error_os_code(raw_.get()) : 0; } /* errno, or 0 */
@@ -40,6 +42,22 @@ class error : public std::runtime_error {
   binlog_status status_;
   std::shared_ptr<binlog_error> raw_; /* shared, so that copying an exception cannot throw */
 };
+
+namespace detail {
+/* C reads a text up to its first NUL: one with a NUL within is refused rather than taken for another. */
+inline std::optional<error> nul_in(std::initializer_list<const std::string*> texts) {
+  for (const std::string* text : texts)
+    if (text->find('\0') != std::string::npos)
+      return error(BINLOG_E_INVALID, "\"" + std::string(text->c_str()) + "...\" contains a NUL");
+  return std::nullopt;
+}
+template <class Pairs>
+std::optional<error> nul_in_pairs(const Pairs& pairs) {
+  for (const auto& [key, value] : pairs)
+    if (auto refused = nul_in({&key, &value})) return refused;
+  return std::nullopt;
+}
+} // namespace detail
 
 /* A value or an error: a small std::expected. */
 template <class T>

@@ -201,6 +201,7 @@ struct reader_options {
   reader_mode mode = reader_mode::prefix;
   loss_function on_loss{}; /* may be empty */
   required require{};
+  std::string log{};             /* of the logs of a directory, the one of this name alone; empty: all of them */
   std::string cache{};           /* for a log in a store: a directory here that keeps what was fetched; empty: none */
   std::uint64_t cache_bytes = 0; /* what it may hold; 0: 1 GiB */
   std::string credentials{};     /* for a log in a store: a file of KEY=VALUE lines; empty: the environment */
@@ -220,6 +221,7 @@ class reader {
 
   /* A file, a directory, a pattern with * and ?, or the URL of a store */
   static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
+    if (auto refused = detail::nul_in({&path_or_glob, &options.log, &options.cache, &options.credentials})) return *refused;
     binlog_reader_options c{};
     c.struct_size = sizeof c;
     c.mode = static_cast<std::uint32_t>(options.mode);
@@ -229,6 +231,7 @@ class reader {
     c.cache_bytes = options.cache_bytes;
     c.credentials = detail::or_null(options.credentials);
     c.block_max_bytes = options.block_max_bytes;
+    c.log = detail::or_null(options.log);
     listener_ptr listener;
     std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
     if (options.on_loss) {
@@ -254,8 +257,12 @@ class reader {
 
   /* for (const binlog::record_view& r : reader.records()) ... */
   result<cursor> try_records(const filter& wanted = {}) const {
+    if (auto refused = detail::nul_in_pairs(wanted.metadata)) return *refused;
     std::vector<const char*> names, pairs;
-    for (const std::string& name : wanted.type_names) names.push_back(name.c_str());
+    for (const std::string& name : wanted.type_names) {
+      if (auto refused = detail::nul_in({&name})) return *refused;
+      names.push_back(name.c_str());
+    }
     for (const auto& [key, value] : wanted.metadata) pairs.insert(pairs.end(), {key.c_str(), value.c_str()});
     binlog_filter c{};
     c.struct_size = sizeof c;

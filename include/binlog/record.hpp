@@ -21,6 +21,12 @@ class slice {
  public:
   constexpr slice() noexcept : raw_{nullptr, 0} {}
   slice(const void* data, std::size_t size) noexcept : raw_{static_cast<const std::uint8_t*>(data), size} {}
+  /* A literal, also with NULs within. An array of chars may be text in a larger room or bytes: say which, with a
+     std::string_view or with slice(array, size). */
+  template <std::size_t N>
+  slice(const char (&literal)[N]) noexcept : slice(literal, literal[N - 1] == 0 ? N - 1 : N) {}
+  template <std::size_t N>
+  slice(char (&)[N]) = delete;
   template <class T, std::enable_if_t<std::is_convertible_v<const T&, std::string_view>, int> = 0>
   slice(const T& text) noexcept : slice(std::string_view(text).data(), std::string_view(text).size()) {}
   template <class T, std::enable_if_t<!std::is_convertible_v<const T&, std::string_view> &&
@@ -84,10 +90,11 @@ class metadata {
     const std::size_t two_varints = 20;
     std::size_t used = bytes_.size();
     bytes_.resize(used + key.size() + value.size() + two_varints);
+    binlog_error* err = nullptr;
     const auto status = binlog_metadata_put(bytes_.data(), bytes_.size(), &used, key.data(), key.size(), value.data(),
-                                            value.size());
+                                            value.size(), &err);
     bytes_.resize(used);
-    return detail::answer(status, nullptr);
+    return detail::answer(status, err);
   }
   metadata& add(std::string_view key, std::string_view value) {
     try_add(key, value).value();

@@ -149,6 +149,7 @@ class writer {
   result<std::uint32_t> try_type(const std::string& name, const std::string& content_type = {}) {
     std::uint32_t number = 0;
     binlog_error* err = nullptr;
+    if (auto refused = detail::nul_in({&name, &content_type})) return *refused;
     const char* content = content_type.empty() ? nullptr : content_type.c_str();
     const auto status = binlog_writer_type(raw(), name.c_str(), content, &number, &err);
     return detail::answer(status, err, number);
@@ -246,6 +247,9 @@ class writer {
 
   template <class Open>
   static result<writer> open_with(Open open_c, const std::string& where, const writer_options& o) {
+    if (auto refused = detail::nul_in({&where, &o.name, &o.content_type, &o.file_group})) return *refused;
+    if (auto refused = detail::nul_in({&o.roll.zone, &o.roll.name_template})) return *refused;
+    if (auto refused = detail::nul_in_pairs(o.parameters)) return *refused;
     const auto parameters = detail::strings_of(o.parameters);
     binlog_writer_options c{};
     c.struct_size = sizeof c;

@@ -62,8 +62,10 @@ pub struct binlog_hook_result {
 /// Hooks run one after the other, outside of the library's locks: in a thread of the library with
 /// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
 /// necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
-/// once a second, in that. They must not use the writer (binlog_writer_close refuses: BINLOG_E_INVALID, and the writer stays
-/// open), and must not throw or jump out.
+/// once a second, in that. In the thread of the call, what appends to this writer, names a type, flushes, syncs, rolls, ticks or
+/// closes is refused (BINLOG_E_INVALID; the writer stays open): it would wait for itself, or be called again for what it
+/// writes. Another thread must not be waited for that does so. binlog_writer_position and what else only tells something, and other
+/// writers, may be used. They must not throw or jump out.
 pub type binlog_hook_callback = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,
@@ -96,7 +98,8 @@ pub struct binlog_hook {
 
 /// Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
 /// active file that somebody removed, shipping to a store. `error` lives until it returns, and is not freed. Called in the
-/// thread in which it happened, outside of the library's locks; it must not use the writer, and must not throw or jump out.
+/// thread in which it happened, outside of the library's locks; it may use as much of the writer as a hook
+/// (binlog_hook_callback), and must not throw or jump out.
 pub type binlog_failure_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, error: *const binlog_error)>;
 
 // The layout is part of the interface: tests/c/layout.c asserts the same numbers.

@@ -4,17 +4,21 @@ use std::ffi::{c_char, c_void};
 
 use super::guard::*;
 use super::types::*;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::metadata;
 use crate::memory;
 
 /// Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
 /// For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
-/// below 16,384. Key and value are UTF-8 and not NUL-terminated. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_TOO_LARGE when the pair does not fit, BINLOG_E_INVALID.
+/// below 16,384. Key and value are UTF-8 and not NUL-terminated. With a `buf` of NULL nothing is written and `cap` is not
+/// looked at: `*len` grows by what the pair takes, so that a buffer can be made for it. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_TOO_LARGE when the pair does not fit: the error says what it takes, and neither `buf` nor
+/// `*len` is changed; BINLOG_E_INVALID.
 ///
 /// # Safety
-/// `buf` has `cap` writable bytes, `len` is writable, `key` and `value` point to so many bytes.
+/// `buf` is NULL or has `cap` writable bytes, `len` is writable, `key` and `value` point to so many bytes, `err` is NULL or
+/// writable.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_metadata_put(
     buf: *mut c_void,
@@ -24,25 +28,60 @@ pub unsafe extern "C" fn binlog_metadata_put(
     key_len: usize,
     value: *const c_char,
     value_len: usize,
+    err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
     unsafe {
-        guard(std::ptr::null_mut(), || {
+        guard(err, || {
             let len = by_mut(len, "len")?;
-            let (key, value) = (utf8(key, key_len, "key")?, utf8(value, value_len, "value")?);
-            let mut pair = memory::with_room(key_len.saturating_add(value_len).saturating_add(20))?;
-            metadata::put(&mut pair, key, value);
-            if buf.is_null() || *len > cap {
-                return Err(Error::invalid("buf is NULL, or more of it is in use than it has"));
-            }
-            if pair.len() > cap - *len {
-                return Ok(BINLOG_E_TOO_LARGE);
-            }
-            std::ptr::copy_nonoverlapping(pair.as_ptr(), buf.cast::<u8>().add(*len), pair.len());
-            *len += pair.len();
-            Ok(BINLOG_OK)
+            put((buf, cap), len, utf8(key, key_len, "key")?, utf8(value, value_len, "value")?)
         })
     }
+}
+
+/// As binlog_metadata_put, with a key and a value that end with a NUL, which is no part of them.
+///
+/// # Safety
+/// As for binlog_metadata_put; `key` and `value` are NULL or end with a NUL.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_metadata_put_text(
+    buf: *mut c_void,
+    cap: usize,
+    len: *mut usize,
+    key: *const c_char,
+    value: *const c_char,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            let len = by_mut(len, "len")?;
+            put((buf, cap), len, text(key, "key")?, text(value, "value")?)
+        })
+    }
+}
+
+/// # Safety
+/// `buf` is NULL or has `cap` writable bytes.
+unsafe fn put((buf, cap): (*mut c_void, usize), len: &mut usize, key: &str, value: &str) -> Result<binlog_status> {
+    let mut pair = memory::with_room(key.len().saturating_add(value.len()).saturating_add(20))?;
+    metadata::put(&mut pair, key, value);
+    let used = *len;
+    if buf.is_null() {
+        *len = used.saturating_add(pair.len());
+        return Ok(BINLOG_OK);
+    }
+    let Some(free) = cap.checked_sub(used) else {
+        return Err(Error::invalid(format!("{used} bytes of buf are in use, and it has {cap}")));
+    };
+    if pair.len() > free {
+        let reason = format!("the pair takes {} bytes, and {free} of the {cap} are free", pair.len());
+        return Err(Error::new(Kind::TooLarge, reason));
+    }
+    // SAFETY: so many bytes are free behind those in use, as the caller promises.
+    unsafe { std::ptr::copy_nonoverlapping(pair.as_ptr(), buf.cast::<u8>().add(used), pair.len()) };
+    *len = used + pair.len();
+    Ok(BINLOG_OK)
 }
 
 /// Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not

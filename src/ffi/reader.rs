@@ -226,7 +226,6 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
     let userdata = Userdata { pointer: given.on_loss_userdata, drop: given.on_loss_drop };
     let on_loss = given.on_loss.map(|call| LossCallback { call, userdata }.into_on_loss());
     unknown?;
-    check_reserved("binlog_reader_options", &given.reserved)?;
     check_reserved("binlog_reader_options", &[u64::from(given.flags)])?;
     let mode = match given.mode {
         BINLOG_READER_PREFIX => ReaderMode::Prefix,
@@ -235,13 +234,14 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         mode => return Err(Error::invalid(format!("there is no reader mode {mode}"))),
     };
     // SAFETY: the caller's promises.
-    let (require, cache, credentials) = unsafe {
+    let (log, require, cache, credentials) = unsafe {
         (
+            if given.log.is_null() { None } else { Some(text(given.log, "binlog_reader_options.log")?.to_owned()) },
             required(given.require)?,
             path_if_any(given.cache, "binlog_reader_options.cache")?,
             path_if_any(given.credentials, "binlog_reader_options.credentials")?,
         )
     };
     let binlog_reader_options { cache_bytes, block_max_bytes, .. } = given;
-    Ok(ReaderOptions { mode, on_loss, require, cache, cache_bytes, credentials, block_max_bytes })
+    Ok(ReaderOptions { mode, on_loss, log, require, cache, cache_bytes, credentials, block_max_bytes })
 }

@@ -34,8 +34,8 @@ pub struct binlog_segment_state {
 }
 
 /// Says whether the log rolls now: 0 = no. Asked after each write to the file and in binlog_writer_tick, in the thread
-/// that did that, outside of all locks; threads may ask at the same time. It must not use the writer, and must not
-/// throw or jump out.
+/// that did that, outside of all locks; threads may ask at the same time. It may use as much of the writer as a hook
+/// (binlog_hook_callback), and must not throw or jump out.
 pub type binlog_roll_check_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, state: *const binlog_segment_state) -> i32>;
 

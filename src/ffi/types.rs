@@ -366,8 +366,9 @@ pub struct binlog_reader_options {
     /// more is BINLOG_E_TOO_LARGE, and a loss for a reader that salvages. 0 = 4 GiB: every block that a writer makes without
     /// compression. A log from somebody else is better read with less.
     pub block_max_bytes: u64,
-    /// Must be 0.
-    pub reserved: [u64; 1],
+    /// Of the logs of a directory or a pattern, the one of this name alone is read, as UTF-8; NULL = all of them, one after the
+    /// other. BINLOG_E_NOT_FOUND when none has it.
+    pub log: *const c_char,
 }
 
 /// Which records a cursor shows. Zeros show all.

@@ -36,20 +36,33 @@ fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a str, Malformed> {
 
 /// Counts the pairs and checks them against the limits.
 pub fn check(pairs: &[u8]) -> Result<u64, Malformed> {
+    let count = count(pairs)?;
+    match over_limit(pairs, count) {
+        Some(reason) => Err(Malformed::inconsistent(reason)),
+        None => Ok(count),
+    }
+}
+
+/// Counts the pairs.
+pub fn count(pairs: &[u8]) -> Result<u64, Malformed> {
     let mut count = 0;
     let mut rest = pairs;
     while next(&mut rest)?.is_some() {
         count += 1;
     }
-    if count > limits::METADATA_PAIRS || pairs.len() > limits::METADATA {
-        return Err(Malformed::inconsistent(format!(
+    Ok(count)
+}
+
+/// Says so when these pairs, of which there are so many, are more than a record may have.
+pub fn over_limit(pairs: &[u8], count: u64) -> Option<String> {
+    (count > limits::METADATA_PAIRS || pairs.len() > limits::METADATA).then(|| {
+        format!(
             "metadata of {count} pairs and {} bytes; a record may have {} pairs and {} bytes",
             pairs.len(),
             limits::METADATA_PAIRS,
             limits::METADATA
-        )));
-    }
-    Ok(count)
+        )
+    })
 }
 
 /// Reads `count` pairs at `*at` of `bytes`, moves `*at` behind them and returns them.

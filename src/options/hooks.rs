@@ -17,7 +17,11 @@ pub type OnFailure = Arc<dyn Fn(&Error) + Send + Sync>;
 /// What is called when segments begin and end. Hooks of one kind run one after the other, in their order, outside of the
 /// writer's locks: in the thread that keeps house for a writer with a background thread, or in one that opens, rolls by
 /// call or closes; without it in the one whose call made it necessary, in one that appends next when several append at a time,
-/// or, where a thread calls [`crate::Writer::tick`] at least once a second, in that. One that fails is reported, and the others still run. They must not call the writer.
+/// or, where a thread calls [`crate::Writer::tick`] at least once a second, in that. One that fails is reported, and the others still run.
+///
+/// What one of them calls of the writer in its thread that appends, flushes, syncs, rolls or ticks is refused
+/// ([`crate::Kind::Invalid`]): it would wait for itself, or be called again for what it writes. It must not wait for another
+/// thread that does so. Positions, counts and other writers are free. The same holds for a [`crate::RollCheck`].
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// A segment was begun, or an existing one is being written again.

@@ -242,6 +242,8 @@ pub struct ReaderOptions {
     /// Is told of each loss, in the mode [`ReaderMode::Salvage`] alone: in the thread that reads, before the records
     /// behind the loss are shown. It must not use the cursor that reads.
     pub on_loss: Option<OnLoss>,
+    /// Of the logs of a directory or a pattern, the one of this name alone is read; `None` = all of them.
+    pub log: Option<String>,
     /// What the log must be: [`crate::Kind::Mismatch`] otherwise.
     pub require: Required,
     /// For a log in an object store: a directory of this machine that keeps what was fetched, so that it is not fetched

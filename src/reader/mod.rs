@@ -122,10 +122,13 @@ impl Reader {
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
-        let nothing = Snapshot::empty(options.require.clone(), options.block_max_bytes());
+        let nothing = Snapshot::empty_of(options.log.clone(), options.require.clone(), options.block_max_bytes());
         let snapshot = source.snapshot(&nothing, options.mode)?;
         if snapshot.slots.is_empty() {
-            let nothing = Error::new(Kind::NotFound, "no segment (*.binlog) is here");
+            let nothing = match &options.log {
+                Some(log) => Error::new(Kind::NotFound, format!("no log {log:?} is here")),
+                None => Error::new(Kind::NotFound, "no segment (*.binlog) is here"),
+            };
             return Err(match &source {
                 Source::Directory(directory) => nothing.at(directory.path()),
                 _ => nothing,

@@ -18,6 +18,11 @@ impl Segment {
         if self.translated.is_some() || len == u64::MAX {
             return Ok(vec![]);
         }
+        // Of a segment that was closed and is as it was, what every question is answered by.
+        let map = self.indexed()?;
+        if map.trailer.is_some() && !map.parts.is_empty() {
+            return Ok(map.names.clone());
+        }
         let (mut at, shift) = match moved_trailer(self, len)? {
             Some(moved) => (moved.header.last_index, moved.shift),
             None => match last_block(self)? {

@@ -381,8 +381,11 @@ impl Scanner {
     /// last pages are as well.
     pub fn load_damaged(&mut self, header: &BlockHeader) -> Result<Vec<usize>, Bad> {
         let at = self.offset + header.head_len() as u64;
-        let left = self.segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?;
-        let there = u64::from(header.payload_stored).min(left.saturating_sub(at)) as usize;
+        let len = match at.saturating_add(header.payload_stored.into()) > self.known_len {
+            true => self.segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&self.segment.path)))?,
+            false => self.known_len,
+        };
+        let there = u64::from(header.payload_stored).min(len.saturating_sub(at)) as usize;
         let most = if self.moved.is_some() { header.payload_stored as usize } else { there };
         self.check_memory(header, (header.head_len() + most) as u64)?;
         self.payload.decoded.clear();

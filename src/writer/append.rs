@@ -73,7 +73,7 @@ impl Writer {
     /// empty, and counts only when the name is new. Fails as [`Self::append`] does when a new name finds no room, also
     /// with [`crate::FullDisk::Drop`].
     pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         self.shared.patiently(|| self.shared.type_id(name, content_type))
     }
 
@@ -87,7 +87,7 @@ impl Writer {
         mark: (&str, &str),
         payload: &[u8],
     ) -> Result<()> {
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         let mut pairs = memory::with_room(metadata.as_bytes().len() + mark.0.len() + mark.1.len() + 20)?;
         pairs.extend_from_slice(metadata.as_bytes());
         metadata::put(&mut pairs, mark.0, mark.1);
@@ -172,7 +172,7 @@ impl Shared {
 
     #[inline(always)]
     fn append_one(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
-        self.check_usable()?;
+        self.check_call()?;
         self.check_length(record.payload_len as u64)?;
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
@@ -228,7 +228,7 @@ impl Shared {
 
     #[inline]
     fn append_batch(&self, records: &[NewRecord<'_>]) -> Result<u64> {
-        self.check_usable()?;
+        self.check_call()?;
         let mut sums = Sums::default();
         for record in records {
             self.check_length(record.payload.len() as u64)?;
@@ -240,7 +240,7 @@ impl Shared {
 
     #[inline(never)]
     fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
-        self.check_usable()?;
+        self.check_call()?;
         if sums.longest > self.options.record_max_bytes || sums.metadata > 0 {
             for run in runs.clone() {
                 self.check_length(run.first.payload.len() as u64)?;

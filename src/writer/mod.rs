@@ -30,6 +30,7 @@ use std::sync::Arc;
 #[cfg(feature = "upload")]
 use std::sync::OnceLock;
 
+use crate::calling::{is_any_calling, is_calling};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::io::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -328,6 +329,24 @@ fn facts(options: &WriterOptions) -> Facts {
 }
 
 impl Shared {
+    /// Refuses a user's call as [`Self::check_usable`] does, and one by a function that the writer has called: it would wait for
+    /// itself, or be called again for what it writes.
+    #[inline]
+    fn check_call(&self) -> Result<()> {
+        if is_any_calling() {
+            self.check_caller()?;
+        }
+        self.check_usable()
+    }
+
+    #[cold]
+    fn check_caller(&self) -> Result<()> {
+        match is_calling(self.caller()) {
+            true => Err(Error::invalid("a writer cannot be used by a function that it has called")),
+            false => Ok(()),
+        }
+    }
+
     /// Refuses the call in the child of a fork, and after a failed fsync.
     #[inline]
     fn check_usable(&self) -> Result<()> {

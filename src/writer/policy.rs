@@ -62,7 +62,7 @@ impl Writer {
     /// in a thread of its own: when its log may go quiet, or when no append may wait for the disk because of a roll.
     pub fn tick(&self) -> Result<()> {
         let shared = &self.shared;
-        shared.check_usable()?;
+        shared.check_call()?;
         shared.note_tick();
         let turned = shared.turn_if_time(&mut shared.append.lock());
         let beaten = shared.beat_if_time()?;
@@ -79,7 +79,7 @@ impl Writer {
     /// Writes a [`crate::event::HEARTBEAT`] and flushes it: readers that ask for events see that the writer is alive.
     pub fn heartbeat(&self) -> Result<()> {
         let shared = &self.shared;
-        shared.check_usable()?;
+        shared.check_call()?;
         shared.patiently(|| shared.beat(shared.room()?))?;
         shared.patiently(|| shared.flush())
     }

@@ -25,7 +25,7 @@ impl Writer {
         if !(1..=256).contains(&reason.len()) {
             return Err(Error::invalid(format!("a reason has 1 to 256 bytes, not {}", reason.len())));
         }
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         self.shared.patiently(|| self.shared.roll(reason))
     }
 
@@ -36,7 +36,7 @@ impl Writer {
     /// [`crate::Kind::Invalid`] for a template or zone that is none: the old rules stay. Else as [`Self::roll`]; then the
     /// new rules hold, and the next write begins the new segment.
     pub fn set_roll(&self, roll: RollOptions) -> Result<()> {
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         roll.check()?;
         let shared = &self.shared;
         let naming = Naming::new(&roll, &shared.options.name)?;

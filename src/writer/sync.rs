@@ -40,7 +40,7 @@ impl Drop for Round<'_> {
 impl Writer {
     /// Hands everything appended so far to the system: it survives the end of this process, however it ends.
     pub fn flush(&self) -> Result<()> {
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         self.shared.patiently(|| self.shared.flush())
     }
 
@@ -53,7 +53,7 @@ impl Writer {
     /// fails, it is not known what of the file is on the disk, and the system will not tell it again:
     /// this call and all later ones of the writer fail with [`Kind::Failed`] until the log is opened anew.
     pub fn sync(&self) -> Result<()> {
-        self.shared.check_usable()?;
+        self.shared.check_call()?;
         let id = self.shared.append.lock().last_id();
         self.shared.patiently(|| self.shared.sync_to(id))?;
         self.shared.tidy()

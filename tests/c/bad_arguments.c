@@ -83,10 +83,25 @@ static void null_everywhere(void) {
   CHECK(recovery.losses == 77);
 
   len = 0;
-  CHECK(binlog_metadata_put(NULL, 0, &len, "k", 1, "v", 1) < 0);
-  CHECK_IS(binlog_metadata_put(room, sizeof room, NULL, "k", 1, "v", 1), BINLOG_E_INVALID);
-  CHECK_IS(binlog_metadata_put(room, sizeof room, &len, NULL, 1, "v", 1), BINLOG_E_INVALID);
-  CHECK_IS(binlog_metadata_put(room, sizeof room, &len, "k", 1, NULL, 1), BINLOG_E_INVALID);
+  CHECK_OK(binlog_metadata_put(NULL, 0, &len, "k", 1, "v", 1, &err), err); /* counts alone */
+  CHECK_OK(binlog_metadata_put_text(NULL, 0, &len, "key", "value", &err), err);
+  CHECK(len == 4 + 10);
+  CHECK_FAILS(binlog_metadata_put(room, 20, &len, "key", 3, "value", 5, &err), BINLOG_E_TOO_LARGE, err);
+  CHECK(len == 14);
+  CHECK_IS(binlog_metadata_put(room, 20, &len, "key", 3, "value", 5, &err), BINLOG_E_TOO_LARGE);
+  CHECK(strcmp(binlog_error_message(err), "the pair takes 10 bytes, and 6 of the 20 are free") == 0);
+  binlog_error_free(err);
+  err = NULL;
+  len = 21;
+  CHECK_FAILS(binlog_metadata_put(room, 20, &len, "k", 1, "v", 1, &err), BINLOG_E_INVALID, err);
+  len = 0;
+  CHECK_FAILS(binlog_metadata_put(room, 20, &len, "\xFF", 1, "v", 1, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_metadata_put_text(room, 20, &len, NULL, "v", &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_metadata_put_text(room, 20, &len, "k", NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_metadata_put_text(room, 20, NULL, "k", "v", &err), BINLOG_E_INVALID, err);
+  CHECK_IS(binlog_metadata_put(room, sizeof room, NULL, "k", 1, "v", 1, NULL), BINLOG_E_INVALID);
+  CHECK_IS(binlog_metadata_put(room, sizeof room, &len, NULL, 1, "v", 1, NULL), BINLOG_E_INVALID);
+  CHECK_IS(binlog_metadata_put(room, sizeof room, &len, "k", 1, NULL, 1, NULL), BINLOG_E_INVALID);
   CHECK_IS(binlog_metadata_next(NULL, &len, &slice, &slice), BINLOG_E_INVALID);
   CHECK_IS(binlog_metadata_next(&bytes, NULL, &slice, &slice), BINLOG_E_INVALID);
   CHECK_IS(binlog_metadata_find(NULL, 5, "k", 1, &slice), BINLOG_E_INVALID);

@@ -34,8 +34,8 @@ static void write_log(const char *log, int closing) {
     binlog_record r;
     memset(&r, 0, sizeof r);
     const int shard_len = snprintf(shard, sizeof shard, "%d", (int)(id / 100));
-    CHECK_IS(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "shard", 5, shard, (size_t)shard_len), BINLOG_OK);
-    if (is_rare(id)) CHECK_IS(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "urgent", 6, "yes", 3), BINLOG_OK);
+    CHECK_IS(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "shard", 5, shard, (size_t)shard_len, NULL), BINLOG_OK);
+    if (is_rare(id)) CHECK_IS(binlog_metadata_put(pairs, sizeof pairs, &pairs_len, "urgent", 6, "yes", 3, NULL), BINLOG_OK);
     r.type = is_rare(id) ? rare : 1;
     r.time_ns = (int64_t)id * SECOND;
     r.len = payload_of(id, text, sizeof text);

@@ -154,7 +154,7 @@ static void test(const char *scratch) {
   CHECK(frames != NULL);
   layout();
 
-  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "key", 3, "value", 5), BINLOG_OK);
+  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "key", 3, "value", 5, NULL), BINLOG_OK);
   size_t len = pack_all(frames, cap, metadata, metadata_len);
   CHECK_OK(binlog_writer_open(log, NULL, &w, &err), err);
   CHECK_OK(binlog_writer_append_packed(w, frames, len, &first, &err), err);

@@ -27,8 +27,8 @@ static void write_all(binlog_writer *w, const uint8_t *big) {
 
   uint8_t metadata[64];
   size_t metadata_len = 0;
-  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "who", 3, "me", 2), BINLOG_OK);
-  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "", 0, "\xC3\xA9", 2), BINLOG_OK);
+  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "who", 3, "me", 2, NULL), BINLOG_OK);
+  CHECK_IS(binlog_metadata_put(metadata, sizeof metadata, &metadata_len, "", 0, "\xC3\xA9", 2, NULL), BINLOG_OK);
   binlog_record record;
   memset(&record, 0, sizeof record);
   record.type = 4;

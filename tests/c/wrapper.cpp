@@ -440,6 +440,75 @@ void following(const std::string& log) {
   CHECK(!cursor.next() && cursor.tail().state == BINLOG_TAIL_CLOSED);
 }
 
+// What a text-like argument stands for, and that no text is taken for its part before a NUL.
+void texts(const std::string& base) {
+  const char bytes[4] = {1, 0, 2, 3};
+  CHECK(binlog::slice(bytes).size() == 4 && binlog::slice("abc").size() == 3 && binlog::slice("a\0b").size() == 3);
+  CHECK(binlog::slice("").size() == 0 && binlog::slice(std::string("x\0y", 3)).size() == 3);
+  const unsigned char raw[3] = {1, 0, 0};
+  const char* pointer = "text";
+  CHECK(binlog::slice(raw).size() == 3 && binlog::slice(pointer).size() == 4);
+  // Text in a larger room, or bytes? The compiler asks.
+  static_assert(!std::is_constructible_v<binlog::slice, char (&)[4]>);
+
+  const std::string nul("a\0b", 3);
+  auto w = binlog::writer::open(base);
+  CHECK(w.append(7, bytes) == 1);
+  CHECK(w.try_type(nul).status() == BINLOG_E_INVALID && w.try_type("a", nul).status() == BINLOG_E_INVALID);
+  CHECK(std::string(w.try_type(nul).error().what()) == "\"a...\" contains a NUL");
+  binlog::writer_options options;
+  options.name = nul;
+  CHECK(binlog::writer::try_open(base + "/other", options).status() == BINLOG_E_INVALID);
+  CHECK(binlog::writer::try_open(base + nul).status() == BINLOG_E_INVALID);
+  options.name = "second";
+  auto second = binlog::writer::open(base, options);
+  CHECK(second.append(7, "of the second log") == 1);
+  // Too many pairs, and none at all.
+  binlog::metadata many;
+  for (int i = 0; i < 65536; i++) many.add("k", "v");
+  CHECK(w.try_append({8, "x", many}).status() == BINLOG_E_TOO_LARGE);
+  std::uint64_t id = 77;
+  binlog_error* err = nullptr;
+  CHECK_OK(binlog_writer_append_batch(w.raw(), nullptr, 0, &id, &err), err);
+  CHECK(id == 2 && w.append(8, "the next") == 2);
+  w.close(), second.close();
+
+  auto r = binlog::reader::open(base);
+  CHECK(r.try_records({}).has_value());
+  binlog::filter wanted;
+  wanted.type_names = {nul};
+  CHECK(r.try_records(wanted).status() == BINLOG_E_INVALID);
+  wanted = {};
+  wanted.metadata = {{"k", nul}};
+  CHECK(r.try_records(wanted).status() == BINLOG_E_INVALID);
+  binlog::reader_options one;
+  one.log = "second";
+  auto records = binlog::reader::open(base, one).records();
+  CHECK(records.next()->text() == "of the second log" && !records.next());
+  one.log = "third";
+  CHECK(binlog::reader::try_open(base, one).status() == BINLOG_E_NOT_FOUND);
+  one.log = nul;
+  CHECK(binlog::reader::try_open(base, one).status() == BINLOG_E_INVALID);
+}
+
+// A wait is ended by another thread, and a loop may poll instead.
+void interrupting(const std::string& log) {
+  auto w = binlog::writer::open(log);
+  auto r = binlog::reader::open(log);
+  auto cursor = r.records();
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    cursor.interrupt();
+  });
+  CHECK(thrown_by([&] { cursor.wait(); }).status() == BINLOG_E_INTERRUPTED);
+  other.join();
+  CHECK(!cursor.wait(std::chrono::milliseconds(5)) && !cursor.wait(std::chrono::seconds(-1)));
+  const auto polled = cursor.descriptor();
+  CHECK(polled.descriptor >= 0 && polled.look_after >= std::chrono::seconds(1));
+  cursor.interrupt();
+  CHECK(cursor.try_wait(std::chrono::seconds(0)).status() == BINLOG_E_INTERRUPTED);
+}
+
 void test(const char* scratch) {
   const std::string base(scratch);
   try {
@@ -449,6 +518,8 @@ void test(const char* scratch) {
     finding(base + "/find");
     salvaging(base);
     following(base + "/follow");
+    texts(base + "/texts");
+    interrupting(base + "/interrupting");
     CHECK(binlog::version()[0] != '\0');
   } catch (const binlog::error& e) {
     check_failed(__FILE__, __LINE__, e.what());

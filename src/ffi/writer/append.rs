@@ -110,7 +110,8 @@ pub unsafe extern "C" fn binlog_writer_gather_record(
 
 /// Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
 /// crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
-/// binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB.
+/// binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB. With an `n` of 0 nothing is appended, and the
+/// id that goes to `first_id_out` is the one that the next record will have.
 ///
 /// # Safety
 /// As for binlog_writer_append; `records` points to `n` valid records.

@@ -150,8 +150,10 @@ impl<'a> Heads<'a> {
                 self.elders.extend(elders::look(&directory, &name).ok().flatten());
             }
         }
-        let Broken { unreadable, strays, damaged, leftovers, place_of_void } = Broken::judge(&mut self)?;
+        let mut broken = Broken::judge(&mut self)?;
         self.slots.extend(elders::slots(std::mem::take(&mut self.elders)));
+        self.leave_out_the_unwanted(&mut broken);
+        let Broken { unreadable, strays, damaged, leftovers, place_of_void } = broken;
         if self.slots.is_empty() && !self.is_lenient {
             let is_newer = |file: &&Unreadable| file.error.kind() == Kind::Unsupported;
             let newer = unreadable.iter().find(is_newer).filter(|_| unreadable.iter().all(|file| is_newer(&file)));
@@ -179,6 +181,15 @@ impl<'a> Heads<'a> {
         let snapshot =
             Snapshot { slots, unreadable, alternatives, remarks, strays, leftovers: paths(leftovers), one_log, shared };
         Ok((snapshot, self.is_whole))
+    }
+
+    /// Of several logs, those that are not wanted are judged with the others, as a file's place may be told by them.
+    fn leave_out_the_unwanted(&mut self, broken: &mut Broken) {
+        let shared = &self.shared;
+        self.slots.retain(|slot| shared.wants(&slot.log.name));
+        broken.unreadable.retain(|file| shared.wants(&file.log));
+        broken.damaged.retain(|remark| shared.wants(remark.log()));
+        broken.place_of_void.take_if(|(_, (log, _))| !shared.wants(log));
     }
 
     fn by_headers(&mut self, files: Vec<File>) -> Result<()> {

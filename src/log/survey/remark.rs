@@ -50,6 +50,11 @@ impl Remark {
         self.place() == (slot.log.id.as_slice(), slot.sequence)
     }
 
+    /// The name of the log that it is about.
+    pub fn log(&self) -> &str {
+        &self.slot.log.name
+    }
+
     /// The segment where it is to be told: its log and its number.
     pub fn place(&self) -> (&[u8], u64) {
         (&self.slot.log.id, self.slot.sequence)

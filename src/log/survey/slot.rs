@@ -96,6 +96,8 @@ struct Elder {
 
 /// What a reader and all its cursors share.
 pub(crate) struct Shared {
+    /// The name of the only log that is wanted.
+    log: Option<String>,
     require: Required,
     /// The most memory that may be used for a block.
     block_max_bytes: u64,
@@ -105,8 +107,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(require: Required, block_max_bytes: u64) -> Self {
-        Shared { require, block_max_bytes, recent: Mutex::default(), names_lie: AtomicBool::new(false) }
+    pub fn new(log: Option<String>, require: Required, block_max_bytes: u64) -> Self {
+        Shared { log, require, block_max_bytes, recent: Mutex::default(), names_lie: AtomicBool::new(false) }
+    }
+
+    /// Whether a log of this name is wanted.
+    pub fn wants(&self, log: &str) -> bool {
+        self.log.as_ref().is_none_or(|wanted| wanted == log)
     }
 
     /// Whether a file's name was found to lie.
@@ -132,7 +139,9 @@ impl Shared {
             looks += 1;
             match Segment::open(directory, name, Access::Read) {
                 Ok(segment) => {
-                    self.require.check(&segment.header, &segment.path)?;
+                    if self.wants(&segment.header.name) {
+                        self.require.check(&segment.header, &segment.path)?;
+                    }
                     return Ok(Found::Segment(self.bounded(segment)));
                 }
                 Err(e) if e.kind() == Kind::NotFound => {

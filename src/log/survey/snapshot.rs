@@ -66,7 +66,12 @@ pub(crate) struct Unreadable {
 impl Snapshot {
     /// Of nothing, to begin with; every header that is read must say what is required, and no block may take more memory.
     pub fn empty(require: Required, block_max_bytes: u64) -> Self {
-        let shared = Arc::new(Shared::new(require, block_max_bytes));
+        Self::empty_of(None, require, block_max_bytes)
+    }
+
+    /// As [`Self::empty`], where no log is wanted but the one of this name.
+    pub fn empty_of(log: Option<String>, require: Required, block_max_bytes: u64) -> Self {
+        let shared = Arc::new(Shared::new(log, require, block_max_bytes));
         Snapshot {
             slots: vec![],
             unreadable: vec![],

@@ -348,7 +348,7 @@ blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper) {
 blgo_put blgo_metadata_put(uint8_t *buf, size_t cap, size_t len, const char *key, size_t key_len, const char *value,
                               size_t value_len) {
   blgo_put made = {.len = len};
-  made.status = binlog_metadata_put(buf, cap, &made.len, key, key_len, value, value_len);
+  made.status = binlog_metadata_put(buf, cap, &made.len, key, key_len, value, value_len, NULL);
   return made;
 }
 blgo_pair blgo_metadata_next(const uint8_t *metadata, size_t len) {
