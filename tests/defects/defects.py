@@ -1019,9 +1019,8 @@ DEFECTS = [
     defect(
         "who waits does not look again when the watch is armed",
         "src/reader/wait.rs",
-        "        let shown = loop {\n            match self.can_show() {",
-        "        let mut armed_now = true;\n        let shown = loop {\n"
-        "            match if std::mem::take(&mut armed_now) { Ok(false) } else { self.can_show() } {",
+        "        let mut pause = PAUSES.0;\n        loop {\n            if self.can_show()? {",
+        "        let (mut pause, mut armed_now) = (PAUSES.0, true);\n        loop {\n            if !std::mem::take(&mut armed_now) && self.can_show()? {",
         "wait::what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting",
     ),
     defect(
