@@ -942,6 +942,8 @@ typedef struct binlog_reader_options {
    * other. BINLOG_E_NOT_FOUND when none has it.
    */
   const char *log;
+  /** Must be 0. */
+  uint64_t reserved[2];
 } binlog_reader_options;
 
 /** What a segment says about itself. The strings live as long as the reader. */

@@ -226,6 +226,7 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
     let userdata = Userdata { pointer: given.on_loss_userdata, drop: given.on_loss_drop };
     let on_loss = given.on_loss.map(|call| LossCallback { call, userdata }.into_on_loss());
     unknown?;
+    check_reserved("binlog_reader_options", &given.reserved)?;
     check_reserved("binlog_reader_options", &[u64::from(given.flags)])?;
     let mode = match given.mode {
         BINLOG_READER_PREFIX => ReaderMode::Prefix,

@@ -369,6 +369,8 @@ pub struct binlog_reader_options {
     /// Of the logs of a directory or a pattern, the one of this name alone is read, as UTF-8; NULL = all of them, one after the
     /// other. BINLOG_E_NOT_FOUND when none has it.
     pub log: *const c_char,
+    /// Must be 0.
+    pub reserved: [u64; 2],
 }
 
 /// Which records a cursor shows. Zeros show all.
@@ -517,7 +519,7 @@ const _: () = {
     assert!(size_of::<binlog_position>() == 24);
     assert!(size_of::<binlog_writer_options>() == 280);
     assert!(offset_of!(binlog_writer_options, full_disk_wait_ms) == 120);
-    assert!(size_of::<binlog_reader_options>() == 88);
+    assert!(size_of::<binlog_reader_options>() == 104);
     assert!(size_of::<binlog_filter>() == 144);
     assert!(size_of::<binlog_tail>() == 64);
     assert!(size_of::<binlog_segment>() == 88);

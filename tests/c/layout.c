@@ -70,7 +70,7 @@ AT(binlog_writer_options, archive, 232);
 AT(binlog_writer_options, reserved, 240);
 STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 40);
 
-SIZE(binlog_reader_options, 88);
+SIZE(binlog_reader_options, 104);
 AT(binlog_reader_options, struct_size, 0);
 AT(binlog_reader_options, flags, 8);
 AT(binlog_reader_options, mode, 12);
@@ -82,7 +82,8 @@ AT(binlog_reader_options, cache, 48);
 AT(binlog_reader_options, cache_bytes, 56);
 AT(binlog_reader_options, credentials, 64);
 AT(binlog_reader_options, block_max_bytes, 72);
-AT(binlog_reader_options, reserved, 80);
+AT(binlog_reader_options, log, 80);
+AT(binlog_reader_options, reserved, 88);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);

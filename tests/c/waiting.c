@@ -1,5 +1,7 @@
 /* A wait can be ended: by an interrupt from another thread or a signal handler, by a signal, by a loop that polls; and in
    the child of a fork. */
+#include "check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,8 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "check.h"
 
 static const int64_t SECOND = 1000000000;
 

@@ -2146,7 +2146,7 @@ DEFECTS = [
         "src/io/watch.rs",
         "                notice.wake.ring();\n",
         "",
-        "lib::io::watch::tests::each_of_those_who_wait_is_told_whoever_reads_what_happened",
+        "wait::a_descriptor_is_readable_while_there_is_something_to_look_for",
     ),
     defect(
         "what the host polls goes on being readable after an interrupt",
