@@ -62,9 +62,9 @@ NATIVE(jlong, appendRecord)(JNIEnv *env, jclass class, jlong writer, jint type, 
   return answer(env, status, id, err);
 }
 
-/* One part of a gather: `len` bytes from `offset` on of a byte[] or a direct buffer. */
+/* One part of a gather: `len` bytes from `offset` on of a byte[] or a direct buffer. No reference to the object is kept: the
+ * JVM has room for 65,534 local ones, and the array of the caller holds all of them until the call returns. */
 struct part {
-  jobject object;
   jint offset, len;
   const uint8_t *direct; /* NULL for a byte[] */
 };
@@ -75,25 +75,33 @@ static size_t look_at(JNIEnv *env, struct part *parts, jsize n, jobjectArray obj
   for (jsize i = 0; i < n; i++) {
     jint range[2];
     (*env)->GetIntArrayRegion(env, ranges, 2 * i, 2, range);
-    parts[i].object = (*env)->GetObjectArrayElement(env, objects, i);
     parts[i].offset = range[0];
     parts[i].len = range[1];
-    /* NULL for what is no direct buffer. */
-    parts[i].direct = range[1] < 0 ? (*env)->GetDirectBufferAddress(env, parts[i].object) : NULL;
-    if (range[1] < 0) parts[i].len = -(range[1] + 1);
-    else heap_bytes += (size_t)range[1];
+    parts[i].direct = NULL;
+    if (range[1] < 0) {
+      jobject buffer = (*env)->GetObjectArrayElement(env, objects, i);
+      parts[i].direct = (*env)->GetDirectBufferAddress(env, buffer);
+      parts[i].len = -(range[1] + 1);
+      (*env)->DeleteLocalRef(env, buffer);
+    } else {
+      heap_bytes += (size_t)range[1];
+    }
   }
   return heap_bytes;
 }
 
-static void copy_heap(JNIEnv *env, const struct part *parts, jsize n, uint8_t *to, binlog_slice *slices) {
+static void copy_heap(JNIEnv *env, const struct part *parts, jsize n, jobjectArray objects, uint8_t *to,
+                      binlog_slice *slices) {
   for (jsize i = 0; i < n; i++) {
     slices[i].len = (size_t)parts[i].len;
     if (parts[i].direct != NULL) {
       slices[i].data = parts[i].direct + parts[i].offset;
     } else {
-      if (parts[i].len > 0)
-        (*env)->GetByteArrayRegion(env, parts[i].object, parts[i].offset, parts[i].len, (jbyte *)to);
+      if (parts[i].len > 0) {
+        jbyteArray bytes = (*env)->GetObjectArrayElement(env, objects, i);
+        (*env)->GetByteArrayRegion(env, bytes, parts[i].offset, parts[i].len, (jbyte *)to);
+        (*env)->DeleteLocalRef(env, bytes);
+      }
       slices[i].data = to;
       to += parts[i].len;
     }
@@ -103,7 +111,6 @@ static void copy_heap(JNIEnv *env, const struct part *parts, jsize n, uint8_t *t
 NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong time, jint flags, jbyteArray metadata,
                       jobjectArray objects, jintArray ranges, jint count) {
   (void)class;
-  if ((*env)->EnsureLocalCapacity(env, count + 8) != 0) return 0;
   const size_t n = (size_t)count;
   struct part few_parts[8];
   binlog_slice few_slices[8];
@@ -118,7 +125,7 @@ NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong 
     uint8_t *bytes = memory_for(env, room, heap_bytes);
     if (bytes != NULL) {
       if (metadata_len > 0) (*env)->GetByteArrayRegion(env, metadata, 0, (jsize)metadata_len, (jbyte *)bytes);
-      copy_heap(env, parts, count, bytes + metadata_len, slices);
+      copy_heap(env, parts, count, objects, bytes + metadata_len, slices);
       const binlog_record record = {.type = (uint32_t)type, .time_ns = time, .flags = (uint32_t)flags,
                                     .metadata = bytes, .metadata_len = metadata_len};
       binlog_error *err = NULL;

@@ -102,6 +102,23 @@ class WritingTest {
   }
 
   @Test
+  void a_gather_takes_any_number_of_parts() throws Exception {
+    ByteBuffer heap = ByteBuffer.wrap(Logs.bytes("h"));
+    ByteBuffer direct = ByteBuffer.allocateDirect(1).put(0, (byte) 'd');
+    try (BinlogWriter writer = BinlogWriter.open(log)) {
+      long id = 0;
+      for (int count : new int[] {65_526, 65_535, 200_000}) {
+        ByteBuffer[] parts = new ByteBuffer[count];
+        for (int i = 0; i < count; i++) parts[i] = i % 2 == 0 ? heap : direct;
+        assertEquals(++id, writer.gather(1, parts));
+      }
+    }
+    assertEquals("hd".repeat(32_763), records().get(0).text());
+    assertEquals("hd".repeat(32_767) + "h", records().get(1).text());
+    assertEquals("hd".repeat(100_000), records().get(2).text());
+  }
+
+  @Test
   void a_gather_joins_its_parts_in_their_order() throws Exception {
     ByteBuffer heap = ByteBuffer.wrap(Logs.bytes("xheapx"), 1, 4);
     ByteBuffer direct = ByteBuffer.allocateDirect(8).put(Logs.bytes("direct"));
