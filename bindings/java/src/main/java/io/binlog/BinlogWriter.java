@@ -557,8 +557,8 @@ public final class BinlogWriter implements AutoCloseable {
   /**
    * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and
    * makes it durable. One that ships its log goes on with that for as long as
-   * {@link ArchiveOptions.Builder#closeWait} says. The writer is closed whatever the outcome. Closing again does
-   * nothing.
+   * {@link ArchiveOptions.Builder#closeWait} says. The writer is closed whatever the outcome. Closing again only
+   * waits until that is done.
    *
    * @throws BinlogException as {@link #sync}; the message says which records could not be written
    * @throws IllegalStateException when a function that the writer calls does it, such as a hook

@@ -2,6 +2,7 @@ package io.binlog;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -37,6 +38,8 @@ final class Handle implements Runnable {
   private long address;
   private volatile int state;
   private volatile Thread closer;
+  /** Opens when the address is freed. */
+  private final CountDownLatch freed = new CountDownLatch(1);
   /** Functions of the user's that the library is calling for this handle just now. */
   private volatile int callbacks;
 
@@ -106,17 +109,15 @@ final class Handle implements Runnable {
   }
 
   /**
-   * Waits for the calls that are under way, and frees. The first one does it; for all others it is done already.
+   * Waits for the calls that are under way, and frees. The first one does it; all others wait until it is done.
    *
    * @throws IllegalStateException when the caller is a function that the handle calls
    */
   void close() throws BinlogException {
     if (callbacks != 0 && isCalling()) throw calling();
-    synchronized (this) {
-      if (state < 0) return;
-      if (stopping != null && address != 0) stopping.of(address);
-      closer = Thread.currentThread();
-      STATE.getAndBitwiseOr(this, CLOSED);
+    if (!isFirstToClose()) {
+      awaitFreed();
+      return;
     }
     boolean interrupted = false;
     while (state != CLOSED) {
@@ -127,8 +128,30 @@ final class Handle implements Runnable {
     try {
       if (address != 0) freeing.of(address);
     } finally {
+      freed.countDown();
       if (interrupted) Thread.currentThread().interrupt();
     }
+  }
+
+  private synchronized boolean isFirstToClose() throws BinlogException {
+    if (state < 0) return false;
+    if (stopping != null && address != 0) stopping.of(address);
+    closer = Thread.currentThread();
+    STATE.getAndBitwiseOr(this, CLOSED);
+    return true;
+  }
+
+  private void awaitFreed() {
+    boolean interrupted = false;
+    for (;;) {
+      try {
+        freed.await();
+        break;
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) Thread.currentThread().interrupt();
   }
 
   /** The net below those who forget to close: nobody is there to be told of an error. */

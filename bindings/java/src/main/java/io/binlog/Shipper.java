@@ -226,7 +226,7 @@ public final class Shipper implements AutoCloseable {
 
   /**
    * Stops the calls that are under way, waits for them, and frees the shipper, so that another one may ship the log.
-   * Closing again does nothing.
+   * Closing again only waits until that is done.
    *
    * @throws IllegalStateException when a listener of the shipper's does it
    */

@@ -244,6 +244,46 @@ class ClosingTest {
     }
   }
 
+  @Test
+  void a_second_close_waits_for_the_first() throws Exception {
+    CountDownLatch frees = new CountDownLatch(1);
+    CountDownLatch mayEnd = new CountDownLatch(1);
+    AtomicLong freed = new AtomicLong();
+    Handle handle =
+        new Handle(
+            "the thing",
+            address -> {
+              frees.countDown();
+              try {
+                mayEnd.await();
+              } catch (InterruptedException e) {
+                throw new AssertionError(e);
+              }
+              freed.incrementAndGet();
+            });
+    handle.opened(1);
+    AtomicLong seen = new AtomicLong(-1);
+    Runnable close =
+        () -> {
+          handle.run();
+          seen.set(freed.get());
+        };
+    Thread first = daemon(close);
+    first.start();
+    frees.await();
+    Thread second = daemon(close);
+    second.start();
+    second.interrupt(); // waits all the same
+    second.join(200);
+    assertTrue(second.isAlive());
+    assertEquals(-1, seen.get());
+    mayEnd.countDown();
+    first.join(60_000);
+    second.join(60_000);
+    assertEquals(1, seen.get());
+    assertEquals(1, freed.get());
+  }
+
   private void forget() throws BinlogException {
     BinlogWriter writer = BinlogWriter.open(log, WriterOptions.builder().onFailure(e -> {}).build());
     writer.write(Logs.bytes("forgotten"));
