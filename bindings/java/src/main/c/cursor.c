@@ -8,10 +8,16 @@
 
 /* More than this is fetched at once only of a record that is longer. It stays in the processor's second cache. */
 enum { BUFFER_BYTES = 65536, FRAME_BYTES = 40 };
+/* The longest array of the JVM's, nearly. */
+static const size_t LONGEST_BYTES = 0x7FFFFFF0;
+/* Where nothing tells when there is more: as often as the library looks there. */
+static const int64_t LOOK_NS = 100000000;
 
 struct cursor {
   binlog_cursor *raw;
+  int seeks;
   uint8_t *buffer;
+  size_t cap;  /* of the buffer: BUFFER_BYTES, or more while it has a long record */
   size_t kept; /* bytes in the buffer that the heap had no room for: the next fetch gives them */
 };
 
@@ -24,7 +30,7 @@ static void put(uint8_t *to, uint64_t value, int bytes) {
 static jbyteArray frame_of(JNIEnv *env, const binlog_record *record) {
   const size_t payload = record->data == NULL ? 0 : record->len;
   const size_t size = (FRAME_BYTES + record->metadata_len + payload + 7) & ~(size_t)7;
-  if (size > 0x7FFFFFF0u) {
+  if (size > LONGEST_BYTES) {
     raise_too_large(env, "a record that is longer than an array of the JVM can be");
     return NULL;
   }
@@ -48,7 +54,7 @@ static jbyteArray frame_of(JNIEnv *env, const binlog_record *record) {
   return frame;
 }
 
-NATIVE(jlong, cursorOpen)(JNIEnv *env, jclass class, jlong reader, jobject filter) {
+NATIVE(jlong, cursorOpen)(JNIEnv *env, jclass class, jlong reader, jobject filter, jboolean seeks) {
   (void)class;
   struct arena arena = {0};
   struct cursor *cursor = NULL;
@@ -63,6 +69,8 @@ NATIVE(jlong, cursorOpen)(JNIEnv *env, jclass class, jlong reader, jobject filte
       status = BINLOG_E_IO;
     } else {
       cursor->buffer = buffer;
+      cursor->cap = BUFFER_BYTES;
+      cursor->seeks = seeks != JNI_FALSE;
       status = binlog_cursor_open(HANDLE(binlog_reader, reader), wanted, &cursor->raw, &err);
       if (status < 0) raise_error(env, status, err);
     }
@@ -97,25 +105,43 @@ static jbyteArray fetch_long(JNIEnv *env, struct cursor *cursor) {
   return frame;
 }
 
+/* Gives the buffer `cap` bytes; 0, with an exception pending, when there is no memory for them. What was in it is gone. */
+static int resize(JNIEnv *env, struct cursor *cursor, size_t cap) {
+  uint8_t *buffer = malloc(cap);
+  if (buffer == NULL) {
+    raise_no_memory(env);
+    return 0;
+  }
+  free(cursor->buffer);
+  cursor->buffer = buffer;
+  cursor->cap = cap;
+  return 1;
+}
+
 NATIVE(jbyteArray, cursorFetch)(JNIEnv *env, jclass class, jlong handle) {
   (void)class;
   struct cursor *cursor = HANDLE(struct cursor, handle);
-  if (cursor->kept == 0) {
+  while (cursor->kept == 0) {
     binlog_error *err = NULL;
     size_t n = 0;
     const binlog_status status =
-        binlog_cursor_read_packed(cursor->raw, cursor->buffer, BUFFER_BYTES, &cursor->kept, &n, &err);
-    if (status == BINLOG_E_TOO_LARGE) {
-      binlog_error_free(err);
-      return fetch_long(env, cursor);
+        binlog_cursor_read_packed(cursor->raw, cursor->buffer, cursor->cap, &cursor->kept, &n, &err);
+    if (status == BINLOG_OK) break;
+    cursor->kept = 0;
+    if (status != BINLOG_E_TOO_LARGE) {
+      if (status < 0) raise_error(env, status, err);
+      return NULL;
     }
-    if (status < 0) raise_error(env, status, err);
-    if (status != BINLOG_OK) return NULL;
+    binlog_error_free(err);
+    /* A cursor that does not seek cannot go back behind a record that the heap has no room for: it is kept here. */
+    if (cursor->seeks || cursor->cap > LONGEST_BYTES / 2) return fetch_long(env, cursor);
+    if (!resize(env, cursor, 2 * cursor->cap)) return NULL;
   }
   jbyteArray frames = (*env)->NewByteArray(env, (jsize)cursor->kept);
   if (frames == NULL) return NULL;
   (*env)->SetByteArrayRegion(env, frames, 0, (jsize)cursor->kept, (const jbyte *)cursor->buffer);
   cursor->kept = 0;
+  if (cursor->cap > BUFFER_BYTES && !resize(env, cursor, BUFFER_BYTES)) (*env)->ExceptionClear(env);
   return frames;
 }
 
@@ -147,12 +173,36 @@ NATIVE(void, cursorSeekTime)(JNIEnv *env, jclass class, jlong handle, jlong time
   else HANDLE(struct cursor, handle)->kept = 0;
 }
 
-NATIVE(jboolean, cursorWait)(JNIEnv *env, jclass class, jlong handle, jlong nanos) {
+NATIVE(jboolean, cursorLook)(JNIEnv *env, jclass class, jlong handle) {
+  (void)class;
+  struct cursor *cursor = HANDLE(struct cursor, handle);
+  if (cursor->kept > 0) return JNI_TRUE;
+  binlog_error *err = NULL;
+  const binlog_status status = binlog_cursor_wait(cursor->raw, 0, &err);
+  /* A signal to this thread is no reason to end a wait of Java's. */
+  if (status == BINLOG_E_INTERRUPTED) binlog_error_free(err);
+  else if (status < 0) raise_error(env, status, err);
+  return status == BINLOG_OK ? JNI_TRUE : JNI_FALSE;
+}
+
+NATIVE(jint, cursorDescriptor)(JNIEnv *env, jclass class, jlong handle, jlongArray look_after) {
   (void)class;
   binlog_error *err = NULL;
-  const binlog_status status = binlog_cursor_wait(HANDLE(struct cursor, handle)->raw, nanos, &err);
-  if (status < 0) raise_error(env, status, err);
-  return status == BINLOG_OK ? JNI_TRUE : JNI_FALSE;
+  int descriptor = -1;
+  int64_t nanos = 0;
+  const binlog_status status =
+      binlog_cursor_descriptor(HANDLE(struct cursor, handle)->raw, &descriptor, &nanos, &err);
+  if (status == BINLOG_E_IO || status == BINLOG_E_UNSUPPORTED) {
+    binlog_error_free(err);
+    descriptor = -1;
+    nanos = LOOK_NS;
+  } else if (status < 0) {
+    raise_error(env, status, err);
+    return -1;
+  }
+  const jlong told = nanos;
+  (*env)->SetLongArrayRegion(env, look_after, 0, 1, &told);
+  return descriptor;
 }
 
 NATIVE(jobject, cursorTail)(JNIEnv *env, jclass class, jlong handle) {

@@ -24,10 +24,12 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   private final Handle handle;
   private final Cleaner.Cleanable net;
   private final Upcalls.Losses losses;
+  private final boolean salvages;
 
   private BinlogReader(String path, ReaderOptions options) throws BinlogException {
     handle = new Handle("the reader", Native::readerClose);
     losses = options.losses();
+    salvages = options.salvages();
     byte[] where = Text.terminated(path);
     try {
       handle.opened(Native.readerOpen(where, options.toNative(losses)));
@@ -132,7 +134,8 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     Cursor cursor;
     long reader = handle.enter();
     try {
-      cursor = new Cursor(Native.cursorOpen(reader, wanted), filter, losses);
+      boolean seeks = !salvages && !filter.isNewestFirst();
+      cursor = new Cursor(Native.cursorOpen(reader, wanted, seeks), filter, losses);
     } finally {
       leave();
     }
@@ -217,7 +220,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     return Collections.unmodifiableList(all);
   }
 
-  /** Frees the reader, once calls that are under way have ended; its cursors go on. Closing again does nothing. */
+  /** Frees the reader, once calls that are under way have ended; its cursors go on. Closing again only waits until that is done. */
   @Override
   public void close() {
     try {

@@ -15,23 +15,25 @@ import java.util.stream.StreamSupport;
 
 /**
  * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a call that
- * comes later is an {@link IllegalStateException}.
+ * comes later is an {@link IllegalStateException}, never an end of the log.
  *
  * <p>Records are fetched up to 64 KiB at once, and of one block, into an array that is theirs: see {@link Record}. A
  * longer one comes alone.
  */
 public final class Cursor implements AutoCloseable, Iterable<Record> {
-  /** How soon a waiting cursor notices that it was closed, or its thread interrupted. */
-  private static final long SLICE_NANOS = 200_000_000L;
-
   private static final byte[] NOTHING = new byte[0];
+
+  /** How often a waiting cursor looks when the system has no descriptor left to be woken by. */
+  private static final long LOOK_NANOS = 100_000_000L;
 
   private final Raw raw;
   private final Cleaner.Cleanable net;
   private final Upcalls.Losses losses;
   private final boolean isNewestFirst;
 
-  /** What was fetched last, where in it the next record is, and the names of its types that are known. */
+  /**
+   * Belongs, as what follows, to the thread that reads; a close from another one leaves it as it is. What was fetched
+   * last, where in it the next record is, and the names of its types that are known. */
   private byte[] frames = NOTHING;
   private int at;
   private TypeNames names = TypeNames.NONE;
@@ -48,6 +50,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     private final ReentrantLock lock = new ReentrantLock();
     private volatile boolean closed;
     private long address;
+    /** Who waits for more, or has waited; null before. */
+    private Waiter waiter;
 
     Raw(long address) {
       this.address = address;
@@ -60,9 +64,18 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
       lock.lock();
       if (closed) {
         lock.unlock();
-        throw new IllegalStateException("the cursor is closed");
+        throw isClosed();
       }
       return address;
+    }
+
+    private static IllegalStateException isClosed() {
+      return new IllegalStateException("the cursor is closed");
+    }
+
+    /** For calls that need nothing of the library's cursor. */
+    void checkOpen() {
+      if (closed) throw isClosed();
     }
 
     @Override
@@ -73,6 +86,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
       closed = true;
       lock.lock();
       try {
+        if (waiter != null) waiter.call();
         if (address != 0) Native.cursorClose(address);
         address = 0;
       } finally {
@@ -90,8 +104,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   private boolean fetch() throws BinlogException {
     long cursor = raw.enter();
     try {
-      byte[] fetched = Native.cursorFetch(cursor);
-      show(fetched == null ? NOTHING : fetched);
+      show(Native.cursorFetch(cursor));
     } finally {
       leave();
       Upcalls.Losses.rethrow(losses);
@@ -100,13 +113,14 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   private void show(byte[] fetched) {
-    frames = fetched;
+    frames = fetched == null ? NOTHING : fetched;
     at = 0;
     // Several logs of a pattern may have given one number to several names.
     names = TypeNames.NONE;
   }
 
   boolean hasNext() throws BinlogException {
+    raw.checkOpen();
     return at < frames.length || fetch();
   }
 
@@ -116,8 +130,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     int begin = at;
     int type = Frame.intAt(from, begin + Frame.TYPE);
     if (type >= Record.FIRST_NAMED_TYPE && !names.knows(type)) names = names.with(type, typeName(type));
+    Record record = new Record(from, begin, names);
+    // Last, so that without memory for it the record is the next one again.
     at = begin + Frame.intAt(from, begin);
-    return new Record(from, begin, names);
+    return record;
   }
 
   /**
@@ -146,8 +162,13 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    */
   public List<Record> nextBatch() throws BinlogException {
     List<Record> all = new ArrayList<>();
-    if (hasNext()) {
+    if (!hasNext()) return all;
+    int begin = at;
+    try {
       do all.add(take()); while (at < frames.length);
+    } catch (BinlogException | RuntimeException | Error e) {
+      at = begin; // nobody has seen any of them
+      throw e;
     }
     return all;
   }
@@ -180,6 +201,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    * goes on over rolls, and over a writer that ends and begins anew. A cursor that shows the newest first sees nothing
    * new.
    *
+   * <p>Takes no thread for each cursor that waits: one daemon thread, {@code binlog-waiting}, wakes those of the process, and a
+   * virtual thread leaves its carrier while it waits. A cursor that has waited holds two descriptors until it is closed;
+   * without any left it looks ten times a second.
+   *
    * @param timeout how long at the most; zero or less only looks
    * @return false when the time was up
    * @throws InterruptedException when the thread is interrupted
@@ -194,18 +219,32 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
       left = timeout.isNegative() ? 0 : Long.MAX_VALUE;
     }
     long begun = System.nanoTime();
+    raw.checkOpen();
     if (at < frames.length) return true;
-    for (;;) {
-      if (Thread.interrupted()) throw new InterruptedException();
-      long rest = left - (System.nanoTime() - begun);
-      long cursor = raw.enter();
-      try {
-        if (Native.cursorWait(cursor, Math.max(0, Math.min(rest, SLICE_NANOS)))) return true;
-      } finally {
-        leave();
-        Upcalls.Losses.rethrow(losses);
+    long[] lookAfter = new long[1];
+    Waiter waiter = new Waiter();
+    try {
+      for (;;) {
+        if (Thread.interrupted()) throw new InterruptedException();
+        long rest = left - (System.nanoTime() - begun);
+        long cursor = raw.enter();
+        try {
+          waiter.prepare();
+          if (Native.cursorLook(cursor)) return true;
+          if (rest > 0) {
+            raw.waiter = waiter;
+            int descriptor = Native.cursorDescriptor(cursor, lookAfter);
+            if (descriptor >= 0 && !waiter.watch(descriptor)) lookAfter[0] = Math.min(lookAfter[0], LOOK_NANOS);
+          }
+        } finally {
+          leave();
+          Upcalls.Losses.rethrow(losses);
+        }
+        if (rest <= 0) return false;
+        waiter.sleep(Math.min(rest, lookAfter[0]));
       }
-      if (rest <= SLICE_NANOS) return false;
+    } finally {
+      waiter.end();
     }
   }
 
@@ -222,11 +261,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   public Record get(long id) throws BinlogException {
     long cursor = raw.enter();
     try {
-      byte[] frame = Native.cursorGet(cursor, id);
-      show(frame == null ? NOTHING : frame);
+      show(Native.cursorGet(cursor, id));
     } catch (BinlogException.Unsupported e) {
       throw e;
-    } catch (BinlogException e) {
+    } catch (BinlogException | Error e) {
       show(NOTHING); // it is elsewhere by now
       throw e;
     } finally {
@@ -322,12 +360,15 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     }
   }
 
-  /** Frees the cursor, once a call that is under way has ended. Closing again does nothing. */
+  /**
+   * Frees the cursor, once a call that is under way has ended; {@link #await} ends at once. A record that was read stays
+   * good. Closing again only waits until the first close is done.
+   *
+   * @throws IllegalStateException when a loss listener that the cursor tells does it
+   */
   @Override
   public void close() {
     raw.run();
     net.clean(); // closed already: only forgotten
-    frames = NOTHING;
-    at = 0;
   }
 }

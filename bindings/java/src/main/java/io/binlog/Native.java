@@ -76,7 +76,8 @@ final class Native {
 
   static native void readerCounts(long reader, List<TypeCount> into) throws BinlogException;
 
-  static native long cursorOpen(long reader, NativeOptions.Filter filter) throws BinlogException;
+  /** {@code seeks} unless it shows the newest first or salvages. */
+  static native long cursorOpen(long reader, NativeOptions.Filter filter, boolean seeks) throws BinlogException;
 
   static native void cursorClose(long cursor);
 
@@ -90,7 +91,14 @@ final class Native {
 
   static native void cursorSeekTime(long cursor, long time) throws BinlogException;
 
-  static native boolean cursorWait(long cursor, long nanos) throws BinlogException;
+  /** Whether the next call has something to show or to tell. Only looks. */
+  static native boolean cursorLook(long cursor) throws BinlogException;
+
+  /**
+   * A descriptor that is readable when it is time to look again, or -1 when the system has none; and after how many
+   * nanoseconds to look anyway, into {@code lookAfter}.
+   */
+  static native int cursorDescriptor(long cursor, long[] lookAfter) throws BinlogException;
 
   static native Tail cursorTail(long cursor) throws BinlogException;
 
@@ -147,6 +155,19 @@ final class Native {
 
   static native void prune(byte[] path, byte[] log, NativeOptions.Keep keep, int flags, List<Pruned> into)
       throws BinlogException;
+
+  /** A new descriptor that {@link #pollRing} makes readable; -1 when the system has none. */
+  static native int pollOpen();
+
+  static native void pollClose(int bell);
+
+  static native void pollRing(int bell);
+
+  /**
+   * Waits until one of the descriptors is readable, the bell is rung, or the time is up. Each descriptor is replaced by 1
+   * when it is readable, or is none any more, else by 0. True when the bell was rung, which is silent then.
+   */
+  static native boolean poll(int bell, int[] descriptors, int millis) throws BinlogException;
 
   /** BINLOG_RECORD_TIME. */
   static final int TIME = 1;

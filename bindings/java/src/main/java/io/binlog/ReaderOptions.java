@@ -38,6 +38,10 @@ public final class ReaderOptions {
     return onLoss == null ? null : new Upcalls.Losses(onLoss);
   }
 
+  boolean salvages() {
+    return mode == ReaderMode.SALVAGE;
+  }
+
   NativeOptions.Reader toNative(Upcalls.Losses losses) {
     NativeOptions.Reader options = new NativeOptions.Reader();
     options.mode = mode.ordinal();

@@ -39,6 +39,8 @@ public enum Status {
   MISMATCH(-12),
   /** There is no memory for what a file, the caller or another machine asked for; the call may be tried again. */
   NO_MEMORY(-13),
+  /** A wait of C was interrupted. {@link Cursor#await} throws {@link InterruptedException} instead. */
+  INTERRUPTED(-14),
   /** A defect of the library. */
   PANIC(-100),
   /** A number that this version does not know. */

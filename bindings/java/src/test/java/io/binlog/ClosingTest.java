@@ -196,6 +196,42 @@ class ClosingTest {
     }
   }
 
+  @Test
+  void a_cursor_that_another_thread_closes_shows_no_end_and_nothing_twice() throws Exception {
+    Logs.write(log, 20_000);
+    try (BinlogReader reader = BinlogReader.open(log)) {
+      for (int round = 0; round < 200; round++) {
+        Cursor cursor = reader.cursor();
+        int reads = round % 3;
+        AtomicLong seen = new AtomicLong();
+        Throwable[] thrown = new Throwable[1];
+        Thread reading =
+            daemon(
+                () -> {
+                  try {
+                    Iterator<Record> all = cursor.iterator();
+                    for (;;) {
+                      List<Record> some =
+                          reads == 0 ? List.of(cursor.next()) : reads == 1 ? List.of(all.next()) : cursor.nextBatch();
+                      assertTrue(!some.isEmpty(), "an end");
+                      for (Record record : some) assertEquals(seen.incrementAndGet(), record.id());
+                      if (seen.get() == 20_000) cursor.close();
+                    }
+                  } catch (Throwable e) {
+                    thrown[0] = e;
+                  }
+                });
+        reading.start();
+        int wanted = round * 20;
+        while (seen.get() < wanted && reading.isAlive()) Thread.onSpinWait();
+        cursor.close();
+        reading.join(60_000);
+        assertEquals(IllegalStateException.class, thrown[0].getClass(), () -> "in round: " + thrown[0]);
+        assertEquals("the cursor is closed", thrown[0].getMessage());
+      }
+    }
+  }
+
   /** The address is not used by a thread that has entered too late, and freed once. */
   @Test
   void a_handle_is_freed_once_and_behind_the_last_call() throws Exception {

@@ -131,6 +131,16 @@ final class Logs {
     return JAR + java.io.File.pathSeparator + JAR.resolveSibling("test-classes");
   }
 
+  /** With the assertions of JUnit too, for the mains of tests that run in a JVM of their own. */
+  static String testClassPath() {
+    return String.join(java.io.File.pathSeparator, classPath(), of(org.junit.jupiter.api.Assertions.class),
+        of(org.opentest4j.AssertionFailedError.class), of(org.junit.platform.commons.JUnitException.class));
+  }
+
+  private static String of(Class<?> one) {
+    return Paths.get(java.net.URI.create(one.getProtectionDomain().getCodeSource().getLocation().toString())).toString();
+  }
+
   /** Runs a command in a directory and waits for its end; its output and errors together. */
   static Child run(Path directory, List<String> command) throws Exception {
     Process process = new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true).start();
