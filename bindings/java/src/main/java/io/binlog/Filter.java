@@ -141,23 +141,29 @@ public final class Filter {
     /**
      * From this time on.
      *
-     * @param time the earliest that is shown
+     * @param time the earliest that is shown; {@link Instant#EPOCH} shows a record of the nanosecond before it too
      * @return this
      * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold
      */
     public Builder from(Instant time) {
-      return fromNanos(Text.nanos(time));
+      return fromNanos(bound(time));
     }
 
     /**
      * Before this time.
      *
-     * @param time what is not shown any more
+     * @param time what is not shown any more; {@link Instant#EPOCH} leaves out a record of the nanosecond before it too
      * @return this
      * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold
      */
     public Builder to(Instant time) {
-      return toNanos(Text.nanos(time));
+      return toNanos(bound(time));
+    }
+
+    /** The epoch itself is the 0 that is no bound: the nanosecond before it stands for it. */
+    private static long bound(Instant time) {
+      long nanos = Text.nanos(time);
+      return nanos == 0 ? -1 : nanos;
     }
 
     /**

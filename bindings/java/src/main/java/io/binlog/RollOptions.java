@@ -2,6 +2,7 @@ package io.binlog;
 
 import java.time.Duration;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.Objects;
 
 /**
@@ -87,14 +88,30 @@ public final class RollOptions {
     }
 
     /**
-     * The zone of the period and of the times in names.
+     * The zone of the period and of the times in names: one of the IANA database, UTC, or a fixed offset of whole hours from
+     * -12 to +14. {@code ZoneOffset.UTC}, "Z" and the like are UTC, and "UTC+02:00" is the database's "Etc/GMT-2", whose sign
+     * is the other way round.
      *
-     * @param zone a zone of the IANA database; UTC when none is given
+     * @param zone UTC when none is given
      * @return this
+     * @throws IllegalArgumentException for another offset, which the database has no name for
      */
     public Builder zone(ZoneId zone) {
-      this.zone = zone.getId();
+      this.zone = nameOf(zone);
       return this;
+    }
+
+    private static String nameOf(ZoneId zone) {
+      if (ZoneId.getAvailableZoneIds().contains(zone.getId())) return zone.getId();
+      ZoneId fixed = zone.normalized();
+      if (!(fixed instanceof ZoneOffset)) return zone.getId();
+      int seconds = ((ZoneOffset) fixed).getTotalSeconds();
+      int hours = seconds / 3600;
+      if (seconds == 0) return "UTC";
+      if (seconds % 3600 != 0 || hours < -12 || hours > 14) {
+        throw new IllegalArgumentException("the offset " + zone + " is not of whole hours from -12 to +14: take a zone by name");
+      }
+      return "Etc/GMT" + (hours > 0 ? "-" + hours : "+" + -hours);
     }
 
     /**

@@ -33,6 +33,18 @@ class ReadingTest {
   }
 
   @Test
+  void the_epoch_is_a_bound_too() throws Exception {
+    try (BinlogWriter writer = BinlogWriter.open(log)) {
+      for (long nanos : new long[] {-1_000, 0, 1_000}) writer.write(NewRecord.of("x".getBytes()).timeNanos(nanos));
+    }
+    java.time.Instant epoch = java.time.Instant.EPOCH;
+    try (BinlogReader reader = BinlogReader.open(log)) {
+      assertEquals(List.of(1L), Logs.ids(reader.stream(Filter.builder().to(epoch).build())));
+      assertEquals(List.of(2L, 3L), Logs.ids(reader.stream(Filter.builder().from(epoch).build())));
+    }
+  }
+
+  @Test
   void all_ways_of_reading_show_the_same() throws Exception {
     Logs.write(log, 5000);
     List<Long> all = Logs.range(1, 5000);
