@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -318,8 +319,9 @@ fn a_descriptor_is_readable_while_there_is_something_to_look_for() {
         .iter_mut()
         .map(|cursor| {
             let (descriptor, look_after) = cursor.descriptor().unwrap();
+            let descriptor = descriptor.as_raw_fd();
             assert!(look_after >= Duration::from_secs(1));
-            assert_eq!(cursor.descriptor().unwrap().0, descriptor, "the same one each time");
+            assert_eq!(cursor.descriptor().unwrap().0.as_raw_fd(), descriptor, "the same one each time");
             descriptor
         })
         .collect();
@@ -396,7 +398,7 @@ fn wait_with_a_thousand_cursors() {
     let mut cursors: Vec<_> = (0..CURSORS).map(|_| reader.cursor(&Filter::default()).unwrap()).collect();
     let mut asked: Vec<_> = cursors
         .iter_mut()
-        .map(|cursor| libc::pollfd { fd: cursor.descriptor().unwrap().0, events: libc::POLLIN, revents: 0 })
+        .map(|cursor| libc::pollfd { fd: cursor.descriptor().unwrap().0.as_raw_fd(), events: libc::POLLIN, revents: 0 })
         .collect();
     let mut wait = |cursors: &mut Vec<Cursor>, timeout: Duration| {
         // SAFETY: so many pollfds, which outlive the call.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use binlog::{Filter, Kind, Reader, ReaderOptions};
+use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions};
 use clap::error::ErrorKind;
 use clap::Args;
 
@@ -21,8 +21,8 @@ use crate::select::Select;
 use crate::signals::{exit_code, Signals, Woken};
 use crate::{advice, human, DAMAGED, FAILED, OK};
 
-/// How long the library waits for more before the command looks for a signal and for somebody who reads its output. What
-/// is appended is shown at once.
+/// Where nothing can be polled: how long the library waits before the command looks for a signal and for somebody who reads its
+/// output.
 const TURN: Duration = Duration::from_millis(100);
 
 /// Print records
@@ -199,7 +199,7 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
                     }
                     printer.out.flush()?;
                     check_output(signals)?;
-                    cursor.wait(TURN)?;
+                    wait_for_more(&mut cursor, signals)?;
                 }
                 None if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
                 None => break,
@@ -236,6 +236,26 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
             Ok(Ended::Damaged)
         }
         _ => Ok(Ended::Well),
+    }
+}
+
+/// Waits until the log may have gone on, a signal comes, or nobody reads the output any more.
+fn wait_for_more(cursor: &mut Cursor, signals: &Signals) -> Result<(), Fail> {
+    match cursor.descriptor() {
+        Ok((descriptor, look_after)) => {
+            signals.wait_readable_or_closed(descriptor, io::stdout().as_fd(), look_after).map_err(Fail::told)?;
+            pending(cursor.wait(Duration::ZERO))
+        }
+        // Out of descriptors, or on a system that has nothing to be polled.
+        Err(_) => pending(cursor.wait(TURN)),
+    }
+}
+
+/// A signal that ends a wait is looked at by who waits.
+fn pending(waited: binlog::Result<bool>) -> Result<(), Fail> {
+    match waited {
+        Err(error) if error.kind() != Kind::Interrupted => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

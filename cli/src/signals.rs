@@ -58,8 +58,24 @@ impl Signals {
         self.wait(fd, PollFlags::empty(), Some(timeout))
     }
 
+    /// Waits until `fd` can be read, nobody reads the pipe `output` any more, or the timeout.
+    pub fn wait_readable_or_closed(
+        &self,
+        fd: BorrowedFd<'_>,
+        output: BorrowedFd<'_>,
+        timeout: Duration,
+    ) -> io::Result<Woken> {
+        let output = PollFd::from_borrowed_fd(output, PollFlags::empty());
+        self.wait_for([PollFd::from_borrowed_fd(fd, PollFlags::IN), output], Some(timeout))
+    }
+
     fn wait(&self, fd: BorrowedFd<'_>, events: PollFlags, timeout: Option<Duration>) -> io::Result<Woken> {
-        let mut polled = [PollFd::new(&self.wake, PollFlags::IN), PollFd::from_borrowed_fd(fd, events)];
+        self.wait_for([PollFd::from_borrowed_fd(fd, events)], timeout)
+    }
+
+    fn wait_for<const N: usize>(&self, fds: [PollFd<'_>; N], timeout: Option<Duration>) -> io::Result<Woken> {
+        let mut polled = vec![PollFd::new(&self.wake, PollFlags::IN)];
+        polled.extend(fds);
         // One that is too long to be counted has no end.
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let ready = poll(&mut polled, timeout.as_ref());

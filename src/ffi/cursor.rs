@@ -1,6 +1,7 @@
 //! The cursor's handle.
 
 use std::ffi::{c_int, c_void, CString};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -168,7 +169,7 @@ pub unsafe extern "C" fn binlog_cursor_descriptor(
         guard(err, || {
             let (cursor, descriptor) = (by_mut(cursor, "cursor")?, by_mut(descriptor, "descriptor")?);
             let (made, look_after) = cursor.cursor.descriptor()?;
-            *descriptor = made;
+            *descriptor = made.as_raw_fd();
             if let Some(look_after_ns) = look_after_ns.as_mut() {
                 *look_after_ns = i64::try_from(look_after.as_nanos()).unwrap_or(i64::MAX);
             }

@@ -1,9 +1,9 @@
 //! Ending a waiting from outside: from another thread, or from a signal handler.
 
 use std::io::{Error, Result};
-use std::os::fd::RawFd;
 #[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
@@ -179,8 +179,8 @@ impl Set {
         }
     }
 
-    pub fn descriptor(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.descriptor.as_fd())
     }
 }
 
@@ -194,8 +194,8 @@ impl Set {
         Ok(())
     }
 
-    pub fn descriptor(&self) -> RawFd {
-        -1
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 }
 

@@ -1,6 +1,6 @@
 //! Waiting for a writer to go on.
 
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -145,7 +145,7 @@ impl Cursor {
     ///
     /// # Errors
     /// [`Kind::Io`] at the limit of descriptors, [`Kind::Unsupported`] on another system than Linux.
-    pub fn descriptor(&mut self) -> Result<(RawFd, Duration)> {
+    pub fn descriptor(&mut self) -> Result<(BorrowedFd<'_>, Duration)> {
         let failed = |e: std::io::Error| Error::io(&e, "make a descriptor to be polled");
         if self.waiting.set.is_none() {
             self.waiting.set = Some(Set::new(&self.waiting.wake).map_err(failed)?);
@@ -153,8 +153,11 @@ impl Cursor {
             self.waiting.wake.ring();
         }
         self.arm()?;
-        let set = self.waiting.set.as_ref();
-        Ok((set.map_or(-1, Set::descriptor), self.waiting.look_after()))
+        let look_after = self.waiting.look_after();
+        let descriptor = self.waiting.set.as_ref().and_then(Set::descriptor);
+        let descriptor =
+            descriptor.ok_or_else(|| Error::new(Kind::Unsupported, "this system has nothing to be polled"))?;
+        Ok((descriptor, look_after))
     }
 
     /// Has the system tell what happens from now on, where it does.
