@@ -34,6 +34,9 @@ const EVENTS: u32 = libc::IN_MODIFY
 /// Instances of a process at the most. Those who wait for other directories are woken too when they share one, and so
 /// there are some of them.
 const QUEUES: usize = 8;
+/// So many who wait share an instance while there may be another one: a descriptor may be in 500 sets that are polled by
+/// another epoll(7), as those of event loops are, and epoll_ctl(2) refuses more with EINVAL.
+const WAITING_OF_QUEUE: usize = 400;
 
 /// One inotify instance, and who is to be told of what it tells.
 struct Queue {
@@ -167,9 +170,14 @@ impl Queue {
         };
         Ok(Queue { descriptor, places: Mutex::default() })
     }
+
+    /// How many wait for it.
+    fn waiting(&self) -> usize {
+        self.places.lock().values().map(|place| place.waiting.len()).sum()
+    }
 }
 
-/// The queue that tells of this directory already, a new one, or the one with the fewest directories.
+/// A queue that tells of this directory already and has room, a new one, or the one for which the fewest wait.
 fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
     let mut of_process = QUEUES_OF_PROCESS.lock();
     if of_process.as_ref().is_some_and(|queues| queues.mark.is_child()) {
@@ -179,10 +187,10 @@ fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
     queues.retain(|queue| queue.strong_count() > 0);
     let there: Vec<Arc<Queue>> = queues.iter().filter_map(Weak::upgrade).collect();
     let tells = |queue: &&Arc<Queue>| queue.places.lock().values().any(|place| place.identity == identity);
-    if let Some(queue) = there.iter().find(tells) {
+    if let Some(queue) = there.iter().filter(tells).find(|queue| queue.waiting() < WAITING_OF_QUEUE) {
         return Ok(queue.clone());
     }
-    let fewest = there.iter().min_by_key(|queue| queue.places.lock().len());
+    let fewest = there.iter().min_by_key(|queue| queue.waiting());
     match (there.len() < QUEUES).then(Queue::new) {
         Some(Ok(made)) => {
             let made = Arc::new(made);
@@ -322,6 +330,29 @@ mod tests {
         drop(first);
         std::fs::write(one.join("again"), "x").unwrap();
         is_told(&mut second);
+    }
+
+    #[test]
+    fn a_thousand_sets_of_one_directory_are_polled_by_another_epoll() {
+        use crate::io::wake::Set;
+        let scratch = tempfile::tempdir().unwrap();
+        let outer = Set::new(&Wake::default()).unwrap();
+        let descriptor = |set: &Set| set.descriptor().unwrap().as_raw_fd();
+        let mut all: Vec<_> = (0..1000)
+            .map(|_| {
+                let wake = Arc::default();
+                let watch = Inotify::new(scratch.path(), &wake).unwrap();
+                let set = Set::new(&wake).unwrap();
+                set.add(watch.queue.descriptor.as_raw_fd()).unwrap();
+                outer.add(descriptor(&set)).unwrap();
+                (watch, set)
+            })
+            .collect();
+        std::fs::write(scratch.path().join("file"), "x").unwrap();
+        for (watch, set) in &mut all {
+            assert!(poll(&[descriptor(set)], LONG).unwrap());
+            assert_eq!(watch.wait(LONG).unwrap(), Woken::Happened);
+        }
     }
 
     #[test]
