@@ -367,11 +367,12 @@ func TestAShipperEndsWithItsContextOrWhenItIsToldTo(t *testing.T) {
 			t.Errorf("told %d times", calls)
 		}
 
-		// A context ends the shipper, as stopping does.
+		// A context ends the shipper, as stopping does, and later calls say so.
 		report, err := s.Run(context.Background(), nil)
-		if err != nil || !report.Stopped {
+		if err != context.Canceled || !report.Stopped {
 			t.Errorf("%+v, %v", report, err)
 		}
+		wantIs(t, s.Follow(context.Background(), nil), context.Canceled)
 		s = endless(t, 0)
 		must(t, s.Follow(context.Background(), func(ArchiveEvent) bool { s.Stop(); return true }))
 		report, err = s.Run(context.Background(), nil)

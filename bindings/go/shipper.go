@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"binlog/internal/cbinlog"
@@ -15,6 +16,8 @@ type Shipper struct {
 	gate gate
 	c    cbinlog.Shipper
 	net  runtime.Cleanup
+	// The error of the context that has stopped it; empty when Stop has, or nobody.
+	stoppedBy atomic.Pointer[error]
 }
 
 // OpenShipper makes a shipper of the log called `log` in a directory; of the only one there when it is "". Nothing is sent
@@ -43,7 +46,7 @@ func OpenShipper(directory, log string, archive ArchiveOptions) (*Shipper, error
 // [Shipper.Stop]; a panic of its stops the call, too, and comes out of it.
 //
 // When the context is done while it runs, the shipper is stopped as by [Shipper.Stop], for good, and the context's error is
-// returned; with one that is done before, it does nothing.
+// returned; so it is by each later call, whatever its own context is. With a context that is done before, it does nothing.
 //
 // Otherwise the error is the first that somebody has to mend, or that did not pass in that time; no later segment is shipped
 // before it: [ErrMismatch] when the store holds another object of the segment's name, which is left as it is; [ErrIO] and
@@ -104,13 +107,23 @@ func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbin
 		return ErrClosed
 	}
 	defer s.gate.leave()
-	defer context.AfterFunc(ctx, s.Stop)()
+	defer context.AfterFunc(ctx, func() {
+		reason := ctx.Err()
+		s.stoppedBy.CompareAndSwap(nil, &reason)
+		s.Stop()
+	})()
 	stopped, err := work()
-	if err != nil {
+	switch {
+	case err != nil:
 		return asError(err)
-	}
-	if stopped {
+	case !stopped:
+		return nil
+	case ctx.Err() != nil:
 		return ctx.Err()
+	}
+	// The context of another call may have stopped the shipper.
+	if reason := s.stoppedBy.Load(); reason != nil {
+		return *reason
 	}
 	return nil
 }
