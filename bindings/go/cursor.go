@@ -26,6 +26,8 @@ type Cursor struct {
 	freed  bool
 	onLoss *cbinlog.LossListener
 	net    runtime.Cleanup
+	// What Wait waits for, from when it first did.
+	polled *polled
 
 	// What came over and was not shown yet is frames[at:]: records of one block.
 	frames []byte
@@ -62,10 +64,11 @@ func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
 	return cursor, nil
 }
 
-// Close frees the cursor; a call that is under way in another goroutine ends before. It returns nil. Closing again does
-// nothing.
+// Close frees the cursor; a call that is under way in another goroutine ends before, and a [Cursor.Wait] ends at once. It
+// returns nil. Closing again does nothing.
 func (c *Cursor) Close() error {
 	c.closed.Store(true)
+	c.endWait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.freed {
@@ -150,11 +153,11 @@ func (c *Cursor) Next() (Record, error) {
 //
 // The cursor may be used within the loop: a seek takes effect with the next turn.
 func (c *Cursor) All() iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) { c.show(yield) }
+	return func(yield func(Record, error) bool) { c.show(context.Background(), yield) }
 }
 
-// show shows what there is; false when the loop was left or has met an error.
-func (c *Cursor) show(yield func(Record, error) bool) bool {
+// show shows what there is; false when the loop was left or has met an error. The context is asked before more comes over.
+func (c *Cursor) show(ctx context.Context, yield func(Record, error) bool) bool {
 	for {
 		for c.at < len(c.frames) && !c.closed.Load() {
 			frame := firstFrame(c.frames[c.at:])
@@ -163,7 +166,10 @@ func (c *Cursor) show(yield func(Record, error) bool) bool {
 				return false
 			}
 		}
-		err := c.fill()
+		err := ctx.Err()
+		if err == nil {
+			err = c.fill()
+		}
 		if err == io.EOF {
 			return true
 		}
@@ -174,46 +180,16 @@ func (c *Cursor) show(yield func(Record, error) bool) bool {
 }
 
 // Follow is as [Cursor.All], but waits for more records at the end: over rolls, and over a writer that ends and another that
-// begins. When the context is done, it ends with the context's error.
+// begins. When the context is done, it ends with the context's error, after some more records at the most: those that have come
+// over already.
 func (c *Cursor) Follow(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for c.show(yield) {
+		for c.show(ctx, yield) {
 			// What Wait has to tell, such as a MissedError, the next turn tells.
 			if err := c.Wait(ctx); err != nil {
 				yield(Record{}, err)
 				return
 			}
-		}
-	}
-}
-
-// A waiting in C cannot be interrupted, so that it is taken in pieces, between which the context and Close are looked at.
-// A record that comes ends a piece at once.
-const waitPiece = 50 * time.Millisecond
-
-// Wait waits until the next call has a record to show, or something to tell, such as a [*MissedError]. It goes on over
-// rolls, and over a writer that ends and begins anew. The context's error says that it is done: within a twentieth of a
-// second, or when its deadline comes. Other errors are those of [Cursor.Next]. A cursor with [Filter.NewestFirst] sees
-// nothing new.
-func (c *Cursor) Wait(ctx context.Context) error {
-	if c.at < len(c.frames) && !c.closed.Load() {
-		return nil
-	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		piece := waitPiece
-		if deadline, has := ctx.Deadline(); has {
-			piece = max(0, min(piece, time.Until(deadline)))
-		}
-		found := false
-		err := c.use(func() (failure *cbinlog.Error) {
-			found, failure = c.c.Wait(int64(piece))
-			return failure
-		})
-		if found || err != nil {
-			return err
 		}
 	}
 }

@@ -25,7 +25,8 @@
 // All of them may be closed at any time, by any goroutine, any number of times: Close waits for calls that are under
 // way, and calls that come later return [ErrClosed].
 //
-// A call may block its thread in the kernel, as a read or write of a file does.
+// A call may block its thread in the kernel, as a read or write of a file does. A goroutine that waits for records
+// ([Cursor.Wait], [Cursor.Follow], [Reader.Follow]) takes no thread.
 //
 // # Errors
 //

@@ -40,6 +40,8 @@ const (
 	// ErrNoMemory says that the system has no memory for what a file, the caller or another machine asked for. Nothing was
 	// done, and the same call may be tried again.
 	ErrNoMemory Status = -13
+	// ErrInterrupted says that a waiting was ended from outside. [Cursor.Wait] does not return it: its context ends it.
+	ErrInterrupted Status = -14
 	// ErrPanic says that the library has a defect. The handle can only be closed.
 	ErrPanic Status = -100
 )
@@ -58,6 +60,7 @@ var statusTexts = map[Status][2]string{
 	ErrMissed:      {"E_MISSED", "records were removed with old segments"},
 	ErrMismatch:    {"E_MISMATCH", "another log than was required, or another object in the store"},
 	ErrNoMemory:    {"E_NO_MEMORY", "no memory"},
+	ErrInterrupted: {"E_INTERRUPTED", "a waiting was interrupted"},
 	ErrPanic:       {"E_PANIC", "a defect of the library"},
 }
 

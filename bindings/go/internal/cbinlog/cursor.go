@@ -102,11 +102,23 @@ func (c Cursor) Get(id uint64) (View, *Error) {
 	return viewOf(&r.record), nil
 }
 
-// Wait waits for so many nanoseconds; false when there is nothing to show by then.
-func (c Cursor) Wait(timeoutNS int64) (bool, *Error) {
-	r := C.blgo_cursor_wait(c.c, C.int64_t(timeoutNS))
-	return r.value != 0, result(r.err)
+// Look is what looking came to: Found says that there is something to show or to tell. Otherwise the next look is to come when
+// Descriptor is readable, and at the latest after LookAfterNS. The descriptor is the cursor's, and the same each time; it is -1
+// where there is none.
+type Look struct {
+	Found       bool
+	Descriptor  int
+	LookAfterNS int64
 }
+
+// Look looks whether there is something to show or to tell, and does not wait.
+func (c Cursor) Look() (Look, *Error) {
+	r := C.blgo_cursor_look(c.c)
+	return Look{Found: r.found != 0, Descriptor: int(r.descriptor), LookAfterNS: int64(r.look_after_ns)}, result(r.err)
+}
+
+// OwnDescriptor is the same descriptor under another number, which the caller closes; -1 when there is none to be had.
+func OwnDescriptor(descriptor int) int { return int(C.blgo_own_descriptor(C.int(descriptor))) }
 
 // Seek goes to a record.
 func (c Cursor) Seek(id uint64) *Error {

@@ -1,6 +1,8 @@
 #include "shim.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "_cgo_export.h"
 
@@ -236,10 +238,35 @@ blgo_record blgo_cursor_next(binlog_cursor *cursor) {
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id) {
   CALL(blgo_record, binlog_cursor_get(cursor, id, &made.record, &raw));
 }
-blgo_result blgo_cursor_wait(binlog_cursor *cursor, int64_t timeout_ns) {
+blgo_look blgo_cursor_look(binlog_cursor *cursor) {
+  blgo_look look = {.descriptor = -1, .look_after_ns = BINLOG_FOREVER};
   binlog_error *raw = NULL;
-  const binlog_status status = binlog_cursor_wait(cursor, timeout_ns, &raw);
-  return (blgo_result){.value = status == BINLOG_OK, .err = blgo_take(raw, status)};
+  /* Before the look: what comes up between the two makes the descriptor readable. */
+  if (binlog_cursor_descriptor(cursor, &look.descriptor, &look.look_after_ns, &raw) != BINLOG_OK) {
+    binlog_error_free(raw);
+    raw = NULL;
+    look.descriptor = -1;
+    look.look_after_ns = BINLOG_FOREVER;
+  }
+  const binlog_status status = binlog_cursor_wait(cursor, 0, &raw);
+  look.found = status == BINLOG_OK;
+  /* Nobody interrupts; a signal may have. The next look comes at once. */
+  if (status == BINLOG_E_INTERRUPTED) {
+    binlog_error_free(raw);
+    look.look_after_ns = 0;
+    return look;
+  }
+  look.err = blgo_take(raw, status);
+  return look;
+}
+int blgo_own_descriptor(int descriptor) {
+  const int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return -1;
+  /* So that Go takes it for one that can be polled. */
+  const int flags = fcntl(own, F_GETFL);
+  if (flags >= 0 && fcntl(own, F_SETFL, flags | O_NONBLOCK) == 0) return own;
+  close(own);
+  return -1;
 }
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id) {
   CALL(blgo_result, binlog_cursor_seek(cursor, id, &raw));

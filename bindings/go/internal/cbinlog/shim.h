@@ -50,6 +50,15 @@ typedef struct blgo_record {
   uint32_t found; /* 0 at the end */
 } blgo_record;
 
+/* `found` is 1 when there is something to show or to tell. Otherwise the next look is to come when `descriptor` is readable, and
+   at the latest after `look_after_ns`; the descriptor is -1 where there is none. */
+typedef struct blgo_look {
+  blgo_error *err;
+  int64_t look_after_ns;
+  int descriptor;
+  uint32_t found;
+} blgo_look;
+
 typedef struct blgo_packed {
   size_t len;
   size_t n;
@@ -168,8 +177,11 @@ blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle);
 blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter);
 blgo_record blgo_cursor_next(binlog_cursor *cursor);
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id);
-/* 1 when there is something to show, 0 when the time was up. */
-blgo_result blgo_cursor_wait(binlog_cursor *cursor, int64_t timeout_ns);
+/* Looks, and does not wait. */
+blgo_look blgo_cursor_look(binlog_cursor *cursor);
+/* The same descriptor under another number, which the caller closes, so that Go's poller owns what it polls; -1 when there is
+   none to be had. */
+int blgo_own_descriptor(int descriptor);
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id);
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns);
 blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap);
