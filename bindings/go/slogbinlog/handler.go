@@ -10,7 +10,7 @@
 // One record of slog becomes one record of the log:
 //
 //	message     the payload
-//	time        the record's time; now, for a record without one
+//	time        the record's time; for a record without one now, and the metadata "time" = "none" says so
 //	level       the record's type, which is named: "slog.DEBUG", "slog.INFO", "slog.WARN" or "slog.ERROR", the highest of
 //	            them that the level reaches; a level between them is also the metadata "level", such as "INFO+2"
 //	attributes  metadata, in their order; groups come before their attributes' keys with a dot: "customer.id" = "7"
@@ -41,7 +41,13 @@ const (
 	LevelKey = slog.LevelKey
 	// SourceKey is where the line of code stands with [Options.AddSource].
 	SourceKey = slog.SourceKey
+	// TimeKey is where [NoTime] stands when the record of slog had no time.
+	TimeKey = slog.TimeKey
 )
+
+// NoTime is the value of [TimeKey] for a record of slog whose time is zero: the time of the record in the log is when it was
+// written, and slog's rules for handlers want none to be shown.
+const NoTime = "none"
 
 // Options are how a handler works. Zeros are the defaults.
 type Options struct {
@@ -114,6 +120,9 @@ func (h *Handler) Handle(_ context.Context, record slog.Record) error {
 	s := scratches.Get().(*scratch)
 	typ, exact := h.typeOf(record.Level)
 	m := s.metadata[:0]
+	if record.Time.IsZero() {
+		m = m.Add(TimeKey, NoTime)
+	}
 	if !exact {
 		m = m.Add(LevelKey, record.Level.String())
 	}
