@@ -34,6 +34,8 @@ type Cursor struct {
 	at     int
 	// Where frames come to, unless a record is larger.
 	buffer []byte
+	// With the build tag binlog_poison.
+	poison poison
 	// Names of types, as they are in the block of frames.
 	names map[Type]string
 }
@@ -96,7 +98,8 @@ func (c *Cursor) fill() error {
 	c.frames, c.at = nil, 0
 	clear(c.names)
 	err := c.use(func() *cbinlog.Error {
-		if c.buffer == nil {
+		// What was overwritten is to stay so.
+		if c.buffer == nil || poisons {
 			c.buffer = make([]byte, bufferBytes)
 		}
 		size, _, failure := c.c.ReadPacked(c.buffer)
@@ -137,6 +140,7 @@ func (c *Cursor) Next() (Record, error) {
 	if c.closed.Load() {
 		return Record{}, ErrClosed
 	}
+	c.isCalled()
 	if c.at == len(c.frames) {
 		if err := c.fill(); err != nil {
 			return Record{}, err
@@ -144,6 +148,7 @@ func (c *Cursor) Next() (Record, error) {
 	}
 	frame := firstFrame(c.frames[c.at:])
 	c.at += len(frame)
+	c.hasShown(frame)
 	return Record{frame}, nil
 }
 
@@ -162,10 +167,12 @@ func (c *Cursor) show(ctx context.Context, yield func(Record, error) bool) bool 
 		for c.at < len(c.frames) && !c.closed.Load() {
 			frame := firstFrame(c.frames[c.at:])
 			c.at += len(frame)
+			c.turns(frame)
 			if !yield(Record{frame}, nil) {
 				return false
 			}
 		}
+		c.turns(nil)
 		err := ctx.Err()
 		if err == nil {
 			err = c.fill()
@@ -199,6 +206,7 @@ func (c *Cursor) Follow(ctx context.Context) iter.Seq2[Record, error] {
 // record or the filter does not let it through, a [*MissedError] when it was removed with old segments, [ErrUnsupported]
 // for a cursor that shows the newest first or salvages, and those of [Cursor.Next].
 func (c *Cursor) Get(id uint64) (Record, error) {
+	c.isCalled()
 	c.frames, c.at = nil, 0
 	clear(c.names)
 	var r Record
@@ -207,6 +215,7 @@ func (c *Cursor) Get(id uint64) (Record, error) {
 		if failure == nil {
 			c.hold(&view)
 			r, c.at = Record{c.frames}, len(c.frames)
+			c.hasShown(c.frames)
 		}
 		return failure
 	})
@@ -237,6 +246,7 @@ func (c *Cursor) SeekTime(t time.Time) error {
 
 // move forgets what came over, unless the cursor stays where it is because moving fails.
 func (c *Cursor) move(call func() *cbinlog.Error) error {
+	c.isCalled()
 	err := c.use(call)
 	if err == nil {
 		c.frames, c.at = nil, 0

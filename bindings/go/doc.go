@@ -39,7 +39,8 @@
 // # Memory
 //
 // What is appended may be used again as soon as the call returns. What a cursor shows are views into memory of Go's that
-// the cursor uses again: [Record.Clone] keeps them. Views that are kept too long show other bytes, and do no other harm.
+// the cursor uses again: [Record.Clone] keeps them. Views that are kept too long show other bytes, and do no other harm. To
+// find such places, run tests with the build tag binlog_poison: there a view's bytes are overwritten as soon as its time is over.
 //
 // # Functions that the library calls
 //

@@ -78,8 +78,10 @@ type NewRecord struct {
 	Payload []byte
 }
 
-// Record is a record as a cursor shows it: a view that lives until the cursor's next call, and in a loop until its next
-// turn. [Record.Clone] keeps it. The zero Record has no bytes, and nothing but zeros to tell.
+// Record is a record as a cursor shows it: a view that lives until the cursor's next Next, Get, Seek, SeekTime or Wait, and in a
+// loop until its next turn. [Record.Clone] keeps it. With the build tag binlog_poison, a view that is kept too long has nothing
+// but bytes 0xDB, and a Record panics; without it, it shows other bytes, sooner or later. The zero Record has no bytes, and
+// nothing but zeros to tell.
 type Record struct {
 	// A packed frame, as the library has made it.
 	frame []byte
@@ -123,7 +125,10 @@ func (r Record) Payload() []byte {
 func (r Record) IsEvent() bool { return r.Type().IsEvent() }
 
 // Clone is the record with memory of its own.
-func (r Record) Clone() Record { return Record{bytes.Clone(r.frame)} }
+func (r Record) Clone() Record {
+	r.check()
+	return Record{bytes.Clone(r.frame)}
+}
 
 // New is the record to append it to another log, with its type, time, metadata and payload, which stay views.
 func (r Record) New() NewRecord {
@@ -139,6 +144,7 @@ func (r Record) uint32(at int) uint32 {
 	if len(r.frame) < frameHeader {
 		return 0
 	}
+	r.check()
 	return binary.LittleEndian.Uint32(r.frame[at:])
 }
 
@@ -146,6 +152,7 @@ func (r Record) uint64(at int) uint64 {
 	if len(r.frame) < frameHeader {
 		return 0
 	}
+	r.check()
 	return binary.LittleEndian.Uint64(r.frame[at:])
 }
 

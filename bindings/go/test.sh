@@ -63,6 +63,7 @@ fi
 check "formatted" says_nothing gofmt -l "$here" "$root/examples/go"
 check "vetted" go vet ./...
 check "vetted, linked statically" go vet -tags binlog_static ./...
+check "vetted, views overwritten" go vet -tags binlog_poison ./...
 check "the examples are vetted" in_directory "$root/examples/go" go vet ./...
 for module in "$here" "$root/examples/go"; do
   check "${module#"$root"/}/go.mod is tidy" in_directory "$module" go mod tidy -diff
@@ -73,6 +74,15 @@ check "C without warnings" env CGO_CFLAGS="$warnings" go build -o "$work/warned"
 check "tests, shared library, race detector" timeout 300 go test -race -count=1 ./...
 check "tests, static library, strict checks of pointers" \
   env GOEXPERIMENT=cgocheck2 timeout 300 go test -tags binlog_static -count=1 ./...
+check "tests, views overwritten as soon as their time is over" \
+  timeout 300 go test -tags binlog_poison -count=1 ./...
+
+# Without cgo a build fails with one line that says why, and nothing is "undefined".
+says_why_not() {
+  ! CGO_ENABLED=0 go build -o "$work/none" ./internal/conform >"$work/said" 2>&1 &&
+    grep -q 'binlog calls a C library: build with CGO_ENABLED=1' "$work/said" && ! grep undefined "$work/said"
+}
+check "without cgo, a build says what it needs" says_why_not
 
 needs_library() { readelf -d "$1" | grep -q 'NEEDED.*libbinlog\.so\.0'; }
 no() { ! "$@"; }
@@ -81,6 +91,12 @@ check "it needs libbinlog.so.0" needs_library "$work/shared"
 check "build, linked statically" go build -tags binlog_static -o "$work/static" ./internal/conform
 check "it needs no libbinlog" no needs_library "$work/static"
 check "it runs without one" env -u LD_LIBRARY_PATH "$work/static" read "$root/tests/golden/plain.binlog"
+
+check "build, all of it static" go build -tags binlog_static -ldflags '-linkmode external -extldflags -static' \
+  -o "$work/all-static" ./internal/conform
+needs_nothing() { ! readelf -d "$1" | grep NEEDED; }
+check "it needs no library" needs_nothing "$work/all-static"
+check "it runs" "$work/all-static" read "$root/tests/golden/plain.binlog"
 
 # Each work of the benchmark, a little of it: that it works.
 benchmark() {

@@ -75,6 +75,7 @@ func (c *Cursor) endWait() {
 // three file descriptors until it is closed. Elsewhere, when there are no more descriptors, and for each cursor behind some 3,000
 // that wait in one process, Wait looks 20 times a second.
 func (c *Cursor) Wait(ctx context.Context) error {
+	c.isCalled()
 	if c.at < len(c.frames) && !c.closed.Load() {
 		return nil
 	}

@@ -1,0 +1,5 @@
+//go:build binlog_poison
+
+package binlog
+
+const poisons = true
