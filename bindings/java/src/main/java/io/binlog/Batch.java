@@ -182,6 +182,8 @@ public final class Batch {
   }
 
   long append(long writer) throws BinlogException {
+    // The library would answer the id that comes next, which is nobody's yet.
+    if (count == 0) return 0;
     appending = true;
     try {
       return Native.appendPacked(writer, frames, frames.position());

@@ -236,8 +236,9 @@ public final class BinlogWriter implements AutoCloseable {
    * Appends all records of a batch or, on an error, none; a crash too keeps all or none. The batch stays as it is.
    *
    * @param batch the records
-   * @return the id of the first, which the others follow; 0 when {@link FullDisk#DROP} has dropped them
-   * @throws BinlogException as {@link #write(NewRecord)}; {@link Status#INVALID} for a batch without a record
+   * @return the id of the first, which the others follow; 0 for a batch without a record, which appends nothing, and when
+   *     {@link FullDisk#DROP} has dropped them
+   * @throws BinlogException as {@link #write(NewRecord)}
    * @throws IllegalStateException when the writer is closed
    */
   public long write(Batch batch) throws BinlogException {

@@ -166,6 +166,17 @@ class WritingTest {
   }
 
   @Test
+  void a_batch_without_a_record_appends_nothing() throws Exception {
+    try (BinlogWriter writer = BinlogWriter.open(log)) {
+      Batch batch = new Batch();
+      assertEquals(0, writer.write(batch));
+      assertEquals(0, writer.write(batch.add(new byte[1]).clear()));
+      assertEquals(0, writer.position().appendedId());
+      assertEquals(1, writer.write(batch.add(new byte[1])));
+    }
+  }
+
+  @Test
   void a_batch_is_appended_whole_and_can_be_used_again() throws Exception {
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       Batch batch = new Batch(64);
