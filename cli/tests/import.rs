@@ -158,6 +158,27 @@ fn an_import_that_was_killed_goes_on_where_it_was_and_one_that_is_done_takes_wha
 }
 
 #[test]
+fn an_import_whose_log_was_cut_within_its_last_block_goes_on() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    large(&home.join("old.log"), 22, false);
+    for cut in [1, 100, 1000] {
+        binlog(home, &["import", "old.log", "log"]).ok();
+        let segment = home.join("log/old.0000000001.binlog");
+        let len = fs::metadata(&segment).unwrap().len();
+        // As a crash leaves it: nothing behind the beginning of the records' block is whole.
+        let shorter = fs::read(&segment).unwrap()[..(len / 2 - cut) as usize].to_vec();
+        fs::write(&segment, shorter).unwrap();
+        let ran = binlog(home, &["import", "old.log", "log"]).ok();
+        assert!(ran.text().contains("records   22"), "{}", ran.text());
+        // The ids of what was lost are not given again.
+        assert_eq!(records(home, "log").len(), 22);
+        binlog(home, &["import", "old.log", "log"]).ok();
+        fs::remove_dir_all(home.join("log")).unwrap();
+    }
+}
+
+#[test]
 fn what_stands_before_damage_is_imported_and_the_damage_told() {
     let home = tempdir().unwrap();
     let home = home.path();

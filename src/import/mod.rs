@@ -70,11 +70,10 @@ pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> 
     let passed = Passed::default();
     let readers = open(&import.sources, &passed)?;
     let options = options(import, &readers)?;
-    let (found, events) = match is_there(&import.target)? {
-        true => held(&import.target, &options)?,
-        false => (0, 0),
-    };
+    let is_there = is_there(&import.target, &options)?;
     let writer = Writer::open(&import.target, options)?;
+    // Only now: opening cuts off what a crash has left at the end.
+    let (found, events) = if is_there { held(&import.target)? } else { (0, 0) };
     let mut importing = Importing { writer: Some(&writer), passed, found, events, ..Importing::default() };
     let result = importing.all(&readers, told);
     let Importing { sum, done, .. } = importing;
@@ -133,30 +132,35 @@ fn options(import: &Import, readers: &[Reader]) -> Result<WriterOptions> {
     Ok(options)
 }
 
-fn is_there(target: &Path) -> Result<bool> {
-    match Reader::open(target, ReaderOptions::default()) {
+/// Whether the log is there that an import of these files has begun.
+fn is_there(target: &Path, options: &WriterOptions) -> Result<bool> {
+    let required = ReaderOptions { require: options.require.clone(), ..ReaderOptions::default() };
+    match Reader::open(target, required) {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == Kind::NotFound => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            Kind::NotFound => Ok(false),
+            Kind::Mismatch => {
+                Err(error.because("the log was not begun by an import of these files: name another target"))
+            }
+            _ => Err(error),
+        },
     }
 }
 
-/// The last record that the log holds, and how many imported events stand behind it.
-fn held(target: &Path, options: &WriterOptions) -> Result<(u64, u64)> {
-    let required = ReaderOptions { require: options.require.clone(), ..ReaderOptions::default() };
-    let reader = Reader::open(target, required).map_err(|e| match e.kind() {
-        Kind::Mismatch => e.because("the log was not begun by an import of these files: name another target"),
-        _ => e,
-    })?;
+/// How many records the log holds, and how many imported events stand behind the last of them. Not its last id: those of
+/// records that a crash has cost are not given again.
+fn held(target: &Path) -> Result<(u64, u64)> {
+    let reader = Reader::open(target, ReaderOptions::default())?;
+    let records = reader.counts()?.iter().map(|of_type| of_type.records).sum();
     let mut cursor = reader.cursor(&Filter { last: Some(1), events: true, ..Filter::default() })?;
-    let (mut last, mut events) = (0, 0);
+    let mut events = 0;
     while let Some(record) = cursor.next()? {
         match record.is_event() {
-            false => (last, events) = (record.id, 0),
+            false => events = 0,
             true => events += u64::from(is_imported(&record)),
         }
     }
-    Ok((last, events))
+    Ok((records, events))
 }
 
 /// What is true of the new log's past, too.
@@ -239,7 +243,8 @@ impl Importing<'_> {
             metadata: record.metadata,
             payload: record.payload,
         })?;
-        match id == self.done.records {
+        // Behind those that a crash has cost, ids are greater than the number of records.
+        match id >= self.done.records {
             true => Ok(()),
             false => Err(Error::corrupt(format!("record {} became record {id} of the log", self.done.records))),
         }
