@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,17 +85,17 @@ static void by_a_thread(const char *scratch) {
 
 /* --- by signals -------------------------------------------------------------------------------------------------- */
 
-static _Atomic(binlog_cursor *) waiting;
-static atomic_int handled;
+static binlog_cursor *volatile waiting;
+static volatile sig_atomic_t handled;
 
 static void interrupts(int number) {
   (void)number;
-  binlog_cursor_interrupt(atomic_load(&waiting));
+  binlog_cursor_interrupt(waiting);
 }
 
 static void counts(int number) {
   (void)number;
-  atomic_fetch_add(&handled, 1);
+  handled++;
 }
 
 static void *signals_until_joined(void *thread) {
@@ -118,10 +117,10 @@ static void by_signals(const char *scratch) {
   sigaction(SIGUSR1, &action, NULL);
   CHECK(pthread_create(&thread, NULL, signals_until_joined, &this_thread) == 0);
   CHECK_FAILS(binlog_cursor_wait(log.cursor, BINLOG_FOREVER, &err), BINLOG_E_INTERRUPTED, err);
-  CHECK(atomic_load(&handled) > 0);
+  CHECK(handled > 0);
   pthread_join(thread, NULL);
 
-  atomic_store(&waiting, log.cursor);
+  waiting = log.cursor;
   action.sa_handler = interrupts;
   sigaction(SIGUSR1, &action, NULL);
   errno = 77;
@@ -141,7 +140,7 @@ static void by_signals(const char *scratch) {
   }
   pthread_join(thread, NULL);
   CHECK_IS(shown, 2000);
-  atomic_store(&waiting, NULL);
+  waiting = NULL;
   signal(SIGUSR1, SIG_DFL);
   close_both(&log);
   free(path);
