@@ -2,6 +2,8 @@ package io.binlog;
 
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.spi.AbstractInterruptibleChannel;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -13,7 +15,8 @@ import java.util.function.Consumer;
  *
  * <p>A listener is told of each step in the thread of the call. What it throws ends that call, which throws it. It may
  * ask for status, metrics and the last failure, and stop; shipping, verifying and closing is an
- * {@link IllegalStateException} there. Interrupting a thread that ships does not end its call: {@link #stop} does.
+ * {@link IllegalStateException} there. Interrupting a thread that ships or verifies is a {@link #stop}: the call returns soon, the
+ * thread stays interrupted, and the shipper stays stopped.
  *
  * <p>A writer with {@link WriterOptions.Builder#archive} has a shipper of its own.
  */
@@ -65,13 +68,47 @@ public final class Shipper implements AutoCloseable {
   }
 
   private void call(Consumer<? super ArchiveEvent> function, Call call) throws BinlogException {
-    Upcalls.Listener<ArchiveEvent> listener = Upcalls.Listener.of(handle, function);
+    Interruption interruption = new Interruption();
+    Upcalls.Listener<ArchiveEvent> listener =
+        Upcalls.Listener.of(
+            handle,
+            function == null
+                ? null
+                : event -> {
+                  function.accept(event);
+                  interruption.listen(); // the function may have waited for a channel of its own
+                });
     long shipper = handle.enter();
     try {
+      interruption.shipper = shipper;
+      interruption.listen();
       call.on(shipper, listener);
     } finally {
+      interruption.forget();
       leave();
       Upcalls.Listener.rethrow(listener);
+    }
+  }
+
+  /** Stops the shipper when the thread that calls it is interrupted, as a channel is closed then. */
+  private static final class Interruption extends AbstractInterruptibleChannel {
+    private long shipper;
+
+    void listen() {
+      begin();
+    }
+
+    void forget() {
+      try {
+        end(true);
+      } catch (AsynchronousCloseException e) {
+        // The thread stays interrupted.
+      }
+    }
+
+    @Override
+    protected void implCloseChannel() {
+      Native.shipperStop(shipper);
     }
   }
 
@@ -120,7 +157,8 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Ships what there is and what is still to come, until the shipper is stopped or closed, or the listener throws. What
+   * Ships what there is and what is still to come, until the shipper is stopped or closed, the thread is interrupted, or the
+   * listener throws. What
    * fails is tried again for ever: the listener and {@link #status} tell of it.
    *
    * @param onEvent is told of each step; may be null

@@ -281,6 +281,41 @@ class ArchiveTest {
   }
 
   @Test
+  void an_interrupt_ends_what_follows() throws Exception {
+    Logs.writeRolled(log);
+    for (boolean isEarly : new boolean[] {true, false}) {
+      try (Shipper shipper = shipper()) {
+        CountDownLatch begun = new CountDownLatch(1);
+        boolean[] interrupted = new boolean[1];
+        Thread following =
+            new Thread(
+                () -> {
+                  if (isEarly) Thread.currentThread().interrupt();
+                  begun.countDown();
+                  try {
+                    shipper.follow(event -> {});
+                  } catch (BinlogException e) {
+                    throw new AssertionError(e);
+                  }
+                  interrupted[0] = Thread.currentThread().isInterrupted();
+                });
+        following.setDaemon(true);
+        following.start();
+        begun.await();
+        if (!isEarly) {
+          Logs.await("shipped", () -> shipper.status().waitingSegments() == 0);
+          Thread.sleep(100);
+          assertTrue(following.isAlive());
+          following.interrupt();
+        }
+        following.join(60_000);
+        assertTrue(!following.isAlive() && interrupted[0]);
+        assertEquals(isEarly, shipper.run().stopped()); // with nothing left there is nothing to stop
+      }
+    }
+  }
+
+  @Test
   void a_close_ends_what_follows_and_refuses_what_comes_later() throws Exception {
     Logs.writeRolled(log);
     ExecutorService threads = Executors.newCachedThreadPool();
