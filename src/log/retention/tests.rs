@@ -199,9 +199,9 @@ fn nothing_goes_that_is_behind_a_damaged_file_of_the_log() {
 #[test]
 fn nothing_goes_that_is_behind_a_segment_whose_beginning_is_lost_wherever_its_file_is() {
     let numbered = |number| (names::segment("a", number), vec![1]);
-    // A name that tells nothing: it may be the first one.
+    // Names that tell nothing: the header of the next segment tells whose blocks these are.
     let copy = ("a.0000000002-copy.binlog".to_owned(), vec![1]);
-    for (to, gone) in [numbered(2), numbered(4), numbered(9), copy, ("saved.binlog".to_owned(), vec![])] {
+    for (to, gone) in [numbered(2), numbered(4), numbered(9), copy, ("saved.binlog".to_owned(), vec![1])] {
         let (directory, ours) = memory(6);
         let mut bytes = directory.contents("a.0000000002.binlog").unwrap();
         bytes[..100].fill(0);
