@@ -124,6 +124,8 @@ pub struct ReaderOptions {
     pub cache: *const c_char,
     pub cache_bytes: u64,
     pub credentials: *const c_char,
+    pub block_max_bytes: u64,
+    pub log: *const c_char,
     pub reserved: [u64; 2],
 }
 
@@ -152,7 +154,7 @@ const _: () = {
     assert!(size_of::<Record>() == 72);
     assert!(size_of::<WriterOptions>() == 280);
     assert!(size_of::<Loss>() == 88);
-    assert!(size_of::<ReaderOptions>() == 88);
+    assert!(size_of::<ReaderOptions>() == 104);
     assert!(size_of::<Filter>() == 144);
 };
 
