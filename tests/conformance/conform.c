@@ -159,8 +159,8 @@ static void make(struct run *run, size_t at, uint64_t i, uint32_t named) {
     uint8_t *pairs = run->metadata[at];
     size_t len = 0;
     snprintf(number, sizeof number, "%" PRIu64, i);
-    check(binlog_metadata_put(pairs, METADATA, &len, "i", 1, number, strlen(number)), err);
-    check(binlog_metadata_put(pairs, METADATA, &len, key, sizeof key - 1, value, sizeof value - 1), err);
+    check(binlog_metadata_put(pairs, METADATA, &len, "i", 1, number, strlen(number), NULL), err);
+    check(binlog_metadata_put(pairs, METADATA, &len, key, sizeof key - 1, value, sizeof value - 1, NULL), err);
     record.metadata_len = len;
   }
   run->records[at] = record;

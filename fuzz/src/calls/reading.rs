@@ -185,7 +185,7 @@ impl Program<'_> {
         // SAFETY: the buffer, the key and the value are there; more in use than there is room for is refused.
         let status = without_error(|| unsafe {
             let buffer = buffer.as_mut_ptr().cast();
-            binlog_metadata_put(buffer, cap, &mut len, at.cast(), key_len, value_at.cast(), value_len)
+            binlog_metadata_put(buffer, cap, &mut len, at.cast(), key_len, value_at.cast(), value_len, null_mut())
         });
         assert!(status == BINLOG_OK || len == in_use, "refused, but {len} bytes are in use");
         assert!(status != BINLOG_OK || (in_use + 2..=cap).contains(&len));
