@@ -321,10 +321,11 @@ fn what_is_over_a_limit_is_refused_and_leaves_the_log_as_it_was() {
     (0..65_536).for_each(|_| many.push("", ""));
     let mut large = binlog::MetadataBuf::new();
     large.push("k", &"v".repeat(16 << 20));
-    for pairs in [&[1, 0xff, 0][..], &[200], &[1, b'k'], many.as_metadata().as_bytes(), large.as_metadata().as_bytes()]
-    {
+    let over = [many.as_metadata().as_bytes(), large.as_metadata().as_bytes()].map(|pairs| (pairs, Kind::TooLarge));
+    let wrong = [&[1, 0xff, 0][..], &[200], &[1, b'k']].map(|pairs| (pairs, Kind::Invalid));
+    for (pairs, kind) in wrong.into_iter().chain(over) {
         let record = NewRecord { metadata: Metadata::from_bytes(pairs), ..NewRecord::default() };
-        refused(writer.append_record(&record), Kind::Invalid);
+        refused(writer.append_record(&record), kind);
     }
     for name in ["", &"n".repeat(5000)] {
         assert_eq!(writer.type_id(name, "").unwrap_err().kind(), Kind::Invalid);

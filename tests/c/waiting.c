@@ -203,6 +203,10 @@ static void after_a_fork(const char *scratch) {
     if (status == BINLOG_OK) status = binlog_cursor_wait(cursor, 20 * SECOND, NULL);
     binlog_cursor_close(cursor);
     binlog_reader_close(reader);
+    /* The copies of the parent's, which goes on with its own. */
+    binlog_cursor_close(log.cursor);
+    binlog_reader_close(log.r);
+    free(path);
     _exit(status == BINLOG_OK ? 0 : 7);
   }
   char byte;
