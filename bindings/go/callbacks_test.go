@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"binlog/internal/cbinlog"
 )
@@ -339,26 +340,72 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 	}
 }
 
-func TestAFunctionThatTheWriterHasCalledCannotCloseIt(t *testing.T) {
+// What writes, flushes, rolls or closes, each of which would wait for itself or be called again and again.
+var useOfWriter = map[string]func(w *Writer) error{
+	"Append":       func(w *Writer) error { _, err := w.Append(1, nil); return err },
+	"AppendRecord": func(w *Writer) error { _, err := w.AppendRecord(NewRecord{Type: 1, Time: time.Unix(1, 0)}); return err },
+	"Gather":       func(w *Writer) error { _, err := w.Gather(1, nil); return err },
+	"Gather, large": func(w *Writer) error {
+		_, err := w.Gather(1, make([]byte, 1<<20))
+		return err
+	},
+	"GatherRecord": func(w *Writer) error {
+		_, err := w.GatherRecord(NewRecord{Type: 1, Metadata: nil}, make([]byte, 1<<20))
+		return err
+	},
+	"AppendBatch": func(w *Writer) error {
+		var b Batch
+		b.Append(1, []byte("one"))
+		_, err := w.AppendBatch(&b)
+		return err
+	},
+	"AppendRecords": func(w *Writer) error {
+		_, err := w.AppendRecords([]NewRecord{{Type: 1, Payload: make([]byte, 1<<20)}})
+		return err
+	},
+	"Type":        func(w *Writer) error { _, err := w.Type("orders", ""); return err },
+	"Flush":       (*Writer).Flush,
+	"Sync":        (*Writer).Sync,
+	"Tick":        (*Writer).Tick,
+	"Roll":        (*Writer).Roll,
+	"RollBecause": func(w *Writer) error { return w.RollBecause("a test") },
+	"SetRoll":     func(w *Writer) error { return w.SetRoll(RollOptions{Records: 1}) },
+	"Heartbeat":   (*Writer).Heartbeat,
+	"Close":       (*Writer).Close,
+}
+
+func TestAFunctionThatTheWriterHasCalledCannotWriteToItOrCloseIt(t *testing.T) {
 	for _, background := range []bool{false, true} {
 		directory := newLog(t)
 		var w *Writer
 		var mutex sync.Mutex
-		var told []error
-		closes := func() {
-			err := w.Close()
+		refused := map[string]int{}
+		closing := false
+		uses := func(where string) {
 			mutex.Lock()
 			defer mutex.Unlock()
-			told = append(told, err)
+			refused[where]++
+			for name, use := range useOfWriter {
+				err := use(w)
+				if closing && name != "Close" && err == ErrClosed {
+					continue
+				}
+				if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "that it has called") {
+					t.Errorf("%s in %s: %v", name, where, err)
+				}
+			}
+			if _, err := w.Position(); err != nil && !closing {
+				t.Error(err)
+			}
 		}
 		options := []WriterOption{
 			WithOnClose(HookCall(func(SegmentFile) (string, error) {
-				closes()
+				uses("a hook")
 				return "", errors.New("so that the other function is told")
 			})),
-			WithOnFailure(func(*Error) { closes() }),
+			WithOnFailure(func(*Error) { uses("the listener of failures") }),
 			WithRoll(RollOptions{Check: func(SegmentState) bool {
-				closes()
+				uses("a check")
 				return false
 			}}),
 		}
@@ -366,18 +413,101 @@ func TestAFunctionThatTheWriterHasCalledCannotCloseIt(t *testing.T) {
 			options = append(options, WithBackground())
 		}
 		w = open(t, directory, options...)
-		appendN(t, w, 1)
-		must(t, w.Flush())
-		must(t, w.Roll())
-		must(t, w.Tick())
-		appendN(t, w, 1)
-		must(t, w.Close())
-		// Hook and failure of both segments, and the check.
-		if len(told) < 5 {
-			t.Errorf("%d functions have closed", len(told))
+		in(t, "writing", func() {
+			appendN(t, w, 1)
+			must(t, w.Flush())
+			must(t, w.Roll())
+			must(t, w.Tick())
+			appendN(t, w, 1)
+			must(t, w.SetRoll(RollOptions{Check: func(SegmentState) bool {
+				uses("another check")
+				return false
+			}}))
+			appendN(t, w, 1)
+			mutex.Lock()
+			closing = true
+			mutex.Unlock()
+			must(t, w.Close())
+		})
+		if refused["a hook"] < 3 || refused["the listener of failures"] < 3 || refused["a check"] == 0 || refused["another check"] == 0 {
+			t.Errorf("the functions that ran: %v", refused)
 		}
-		for _, err := range told {
-			wantIs(t, err, ErrInvalid)
+		if records := texts(t, directory, Filter{}); len(records) != 3 {
+			t.Errorf("the log has %q", records)
 		}
+	}
+}
+
+// The function of an inner writer runs within that of an outer one, in a goroutine and a thread of its own.
+func TestAFunctionWithinAnotherKnowsWhoHasCalledBoth(t *testing.T) {
+	each := WithFlush(Lag{Records: 1})
+	var outer, inner *Writer
+	var told list[error]
+	inner = open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
+		if outer != nil {
+			_, err := outer.Append(1, nil)
+			told.add(err)
+			told.add(outer.Close())
+		}
+		return false
+	}}))
+	outer = open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
+		if _, err := inner.Append(1, nil); err != nil {
+			t.Error(err)
+		}
+		return false
+	}}))
+	in(t, "an append", func() { appendN(t, outer, 1) })
+	if n := len(told.get()); n < 2 {
+		t.Errorf("the inner function was called %d times", n/2)
+	}
+	for _, err := range told.get() {
+		wantIs(t, err, ErrInvalid)
+	}
+	// The threads of the functions are given back, and know nothing of them.
+	in(t, "appends everywhere", func() {
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				if _, err := outer.Append(1, nil); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		wg.Wait()
+	})
+	must(t, outer.Close())
+	outer = nil
+	must(t, inner.Close())
+}
+
+// In a goroutine that a function starts, the writer can be used, as in any other.
+func TestAFunctionMayStartAGoroutineThatWrites(t *testing.T) {
+	directory := newLog(t)
+	var w *Writer
+	var wg sync.WaitGroup
+	w = open(t, directory, WithOnClose(HookCall(func(SegmentFile) (string, error) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if _, err := w.Append(1, []byte("of the goroutine")); err != nil && err != ErrClosed {
+				t.Error(err)
+			}
+		}()
+		return "", nil
+	})))
+	appendN(t, w, 1)
+	must(t, w.Roll())
+	must(t, w.Tick())
+	in(t, "the goroutine", wg.Wait)
+	if records := texts(t, directory, Filter{}); len(records) == 0 {
+		t.Error("nothing was written")
+	}
+	must(t, w.Close())
+	wg.Wait()
+	if records := texts(t, directory, Filter{}); len(records) != 2 {
+		t.Errorf("the log has %q", records)
 	}
 }

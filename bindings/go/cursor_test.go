@@ -534,3 +534,27 @@ func TestAppendingDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func TestOneOfSeveralLogsIsReadByItsName(t *testing.T) {
+	directory := newLog(t)
+	for _, name := range []string{"a", "ab"} {
+		w := open(t, directory, WithName(name))
+		for i := range 3 {
+			_, err := w.Append(1, fmt.Appendf(nil, "%s%d", name, i))
+			must(t, err)
+			must(t, w.Roll())
+		}
+		must(t, w.Close())
+	}
+	if all := texts(t, directory, Filter{}); len(all) != 6 {
+		t.Errorf("both are %q", all)
+	}
+	if last := texts(t, directory, Filter{Last: 2}, WithLog("a")); !slices.Equal(last, []string{"2 a1", "3 a2"}) {
+		t.Errorf("the last of one are %q", last)
+	}
+	for _, name := range []string{"b", "a\x00b"} {
+		if _, err := OpenReader(directory, WithLog(name)); !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

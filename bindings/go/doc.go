@@ -46,8 +46,11 @@
 //
 // Hooks, checks, listeners of failures and of losses are functions that the library calls in the middle of a call of
 // yours, or in a thread of its own with [WithBackground]. They run in goroutines of their own, while the library waits.
-// None of them may use the writer, the reader or the cursor that calls it: that would wait for itself. A panic never
-// passes through the library; what becomes of it is told at each of them.
+// What one of them calls of its writer is refused with [ErrInvalid] if it appends, names a type, flushes, syncs, rolls, ticks
+// or closes: it would wait for itself, or be called again for what it writes. [Writer.Position] and the counts may be used,
+// and so may other writers. A goroutine that the function starts is free to write, if the function does not wait for it.
+// A listener of losses must not use the reader or the cursor that calls it. A panic never passes through the library; what
+// becomes of it is told at each of them.
 //
 // After a fork (which programs in Go do not do without an exec) nothing of this may be used in the child.
 package binlog

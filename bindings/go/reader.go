@@ -42,6 +42,12 @@ func WithSalvage(onLoss func(Loss)) ReaderOption {
 	})
 }
 
+// WithLog reads, of the logs of a directory or a pattern, the one of this name alone, and without it, or with "", all of them,
+// one after the other. [ErrNotFound] when none has the name. What happens to the others concerns nobody then.
+func WithLog(name string) ReaderOption {
+	return readerOption(func(c *readerConfig) { c.Log = name })
+}
+
 // WithCache keeps what is fetched of a log in a store in a directory of this machine, so that it is not fetched again. The
 // directory is made when it is not there, and any number of processes of one user may share it; one that others may write is
 // refused, as they could put records into the log. It may hold so many bytes, and what was not used for longest goes first; 0

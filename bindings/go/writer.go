@@ -11,7 +11,6 @@ import (
 type Writer struct {
 	// For all calls but Append, which has a gate of C's.
 	gate      gate
-	callers   *callers
 	c         cbinlog.Writer
 	onFailure func(*Error)
 }
@@ -38,13 +37,11 @@ func openWriter(path string, file bool, options []WriterOption) (*Writer, error)
 	if config.err != nil {
 		return nil, config.err
 	}
-	within, all := new(callers), config.options()
-	within.around(all)
-	c, err := cbinlog.OpenWriter(path, file, all)
+	c, err := cbinlog.OpenWriter(path, file, config.options())
 	if err != nil {
 		return nil, asError(err)
 	}
-	w := &Writer{c: c, callers: within, onFailure: config.onFailure}
+	w := &Writer{c: c, onFailure: config.onFailure}
 	// For who forgets to close it only a net: when the collector comes, if it comes.
 	runtime.AddCleanup(w, cbinlog.Writer.Free, c)
 	return w, nil
@@ -56,7 +53,7 @@ func openWriter(path string, file bool, options []WriterOption) (*Writer, error)
 // A function that the writer has called (a hook, a check, that of [WithOnFailure]) cannot close it, as it would wait for itself:
 // [ErrInvalid], and the writer stays open. In a goroutine of its own it can, if nobody waits for that in the function.
 func (w *Writer) Close() error {
-	if w.callers != nil && w.callers.isWithin() {
+	if w.c.IsCalling() {
 		return invalid("a writer cannot be closed by a function that it has called: it stays open")
 	}
 	var err error
@@ -266,9 +263,6 @@ func (w *Writer) SetRoll(roll RollOptions) error {
 		return err
 	}
 	options.Check = checkOf(roll.Check, w.onFailure)
-	if w.callers != nil {
-		w.callers.aroundCheck(options.Check)
-	}
 	return w.call(func(c cbinlog.Writer) *cbinlog.Error { return c.SetRoll(&options) })
 }
 

@@ -10,10 +10,17 @@ package cbinlog
 // #cgo nocallback blgo_set_failure
 // #cgo noescape blgo_set_loss
 // #cgo nocallback blgo_set_loss
+// #cgo noescape blgo_function
+// #cgo nocallback blgo_function
+// #cgo noescape blgo_begin_function
+// #cgo nocallback blgo_begin_function
+// #cgo noescape blgo_end_function
+// #cgo nocallback blgo_end_function
 import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/cgo"
 	"sync/atomic"
 	"time"
@@ -111,6 +118,11 @@ func (l *LossListener) Repanic() {
 type (
 	hookFunc    func(SegmentFile) (string, *Error)
 	failureFunc func(*Error)
+	// called is a function that a writer calls.
+	called[F any] struct {
+		by       Writer
+		function F
+	}
 )
 
 // handles counts what is registered with the library; a test sees by it that each is dropped.
@@ -138,11 +150,19 @@ type Panicked struct{ Value any }
 
 func (p *Panicked) String() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// guarded runs a function of the user's for C. It gets a goroutine of its own, since neither a panic nor a
-// runtime.Goexit (such as testing.T.FailNow's) may unwind the frames of C that lie below this one.
-func guarded(function func()) (panicked *Panicked) {
+// guarded runs a function of the user's for C, which a writer has called, or nobody of whom it need be known. It gets a
+// goroutine of its own, since neither a panic nor a runtime.Goexit (such as testing.T.FailNow's) may unwind the frames of C
+// that lie below this one; and a thread of its own, by which the writer knows what comes from its own function.
+func guarded(by Writer, function func()) (panicked *Panicked) {
 	done := make(chan *Panicked, 1)
+	outer := C.blgo_function()
 	go func() {
+		if by.c != 0 || outer != nil {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			C.blgo_begin_function(by.c, outer)
+			defer C.blgo_end_function()
+		}
 		problem := &Panicked{Value: "the function ended its goroutine"}
 		defer func() {
 			if problem != nil {
@@ -172,7 +192,7 @@ func (t *teller[T]) goesOn(told T) bool {
 		return false
 	}
 	goOn := false
-	t.panicked = guarded(func() { goOn = t.tell(told) })
+	t.panicked = guarded(Writer{}, func() { goOn = t.tell(told) })
 	return goOn && t.panicked == nil
 }
 
@@ -202,10 +222,10 @@ func blgoHook(handle C.uintptr_t, segment *C.binlog_segment_file, answer *C.blgo
 		Records:  uint64(segment.records),
 		Bytes:    uint64(segment.bytes),
 	}
-	call := value[hookFunc](handle)
+	hook := value[called[hookFunc]](handle)
 	var movedTo string
 	var err *Error
-	if panicked := guarded(func() { movedTo, err = call(file) }); panicked != nil {
+	if panicked := guarded(hook.by, func() { movedTo, err = hook.function(file) }); panicked != nil {
 		movedTo, err = "", Fail(int32(C.BINLOG_E_IO), panicked.String())
 	}
 	if movedTo != "" {
@@ -228,10 +248,10 @@ func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
 		FirstID:  uint64(state.first_id),
 		Records:  uint64(state.records),
 	}
-	check := value[*Check](handle)
+	check := value[called[*Check]](handle)
 	roll := false
-	if panicked := guarded(func() { roll = check.Ask(seen) }); panicked != nil {
-		guarded(func() { check.Panicked(seen, panicked) })
+	if panicked := guarded(check.by, func() { roll = check.function.Ask(seen) }); panicked != nil {
+		guarded(check.by, func() { check.function.Panicked(seen, panicked) })
 		return 0
 	}
 	if roll {
@@ -242,8 +262,8 @@ func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
 
 //export blgoFailure
 func blgoFailure(handle C.uintptr_t, err *C.blgo_error) {
-	told, listener := facts(err), value[failureFunc](handle)
-	guarded(func() { listener(told) })
+	told, listener := facts(err), value[called[failureFunc]](handle)
+	guarded(listener.by, func() { listener.function(told) })
 }
 
 //export blgoLoss
@@ -264,7 +284,7 @@ func blgoLoss(handle C.uintptr_t, loss *C.binlog_loss) {
 	if listener.panicked.Load() != nil {
 		return
 	}
-	if panicked := guarded(func() { listener.tell(told) }); panicked != nil {
+	if panicked := guarded(Writer{}, func() { listener.tell(told) }); panicked != nil {
 		listener.panicked.CompareAndSwap(nil, panicked)
 	}
 }

@@ -49,6 +49,23 @@ static void list(blgo_thread *me) {
   pthread_mutex_unlock(&lock);
 }
 
+void blgo_begin_function(uintptr_t gate, const blgo_thread *outer) {
+  blgo_this_thread.caller = (const blgo_gate *)gate;
+  blgo_this_thread.outer = outer;
+}
+
+void blgo_end_function(void) { blgo_begin_function(0, NULL); }
+
+const blgo_thread *blgo_function(void) {
+  return blgo_this_thread.caller != NULL || blgo_this_thread.outer != NULL ? &blgo_this_thread : NULL;
+}
+
+int blgo_is_calling_here(const blgo_gate *gate) {
+  for (const blgo_thread *thread = &blgo_this_thread; thread != NULL; thread = thread->outer)
+    if (thread->caller == gate) return gate != NULL;
+  return 0;
+}
+
 int blgo_enter_counted(blgo_gate *gate) {
   __atomic_add_fetch(&gate->counted, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&gate->shut, __ATOMIC_SEQ_CST)) {

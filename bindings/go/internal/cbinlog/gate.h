@@ -7,6 +7,7 @@
 
 #include <binlog.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The gate of one writer. It outlives the writer, for those who come late. */
 typedef struct blgo_gate {
@@ -20,9 +21,26 @@ typedef struct blgo_thread {
   const blgo_gate *inside; /* NULL for none */
   int listed;              /* whoever closes looks at it */
   struct blgo_thread *previous, *next;
+  /* The gate of the writer whose function this thread runs, or NULL, and the thread that waits for it within C: it may run a
+     function of another writer. */
+  const blgo_gate *caller;
+  const struct blgo_thread *outer;
 } blgo_thread;
 
 extern _Thread_local blgo_thread blgo_this_thread __attribute__((tls_model("initial-exec")));
+
+/* A goroutine that is bound to its thread runs a function that the gate's writer (0: no writer) has called in the thread
+   `outer`, which waits. Go's goroutines have no memory of their own; their thread has. */
+void blgo_begin_function(uintptr_t gate, const blgo_thread *outer);
+void blgo_end_function(void);
+/* This thread, or NULL if it runs no such function. */
+const blgo_thread *blgo_function(void);
+/* Whether this thread runs a function that the gate's writer has called, or one that was called within such a function. */
+int blgo_is_calling_here(const blgo_gate *gate);
+static inline int blgo_is_calling(const blgo_gate *gate) {
+  const blgo_thread *me = &blgo_this_thread;
+  return __builtin_expect(me->caller != NULL || me->outer != NULL, 0) && blgo_is_calling_here(gate);
+}
 
 /* The way in for those who find no room in what their thread tells. 0 when the gate is shut. */
 int blgo_enter_counted(blgo_gate *gate);

@@ -20,6 +20,7 @@ type ReaderOptions struct {
 	Require       Required
 	Cache         string
 	CacheBytes    uint64
+	Log           string
 	Credentials   string
 	BlockMaxBytes uint64
 }
@@ -39,6 +40,7 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	c.cache_bytes = C.uint64_t(options.CacheBytes)
 	c.block_max_bytes = C.uint64_t(options.BlockMaxBytes)
 	c.credentials = a.optional(options.Credentials, "the file of credentials")
+	c.log = a.optional(options.Log, "the log's name")
 	place := a.text(path, "the path")
 	if a.err != nil {
 		return Reader{}, a.err

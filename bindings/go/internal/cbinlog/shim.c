@@ -23,6 +23,9 @@ static blgo_error no_memory = {
 
 blgo_error blgo_closed = {.message = "use after close", .path = "", .offset = -1, .status = BLGO_CLOSED};
 
+blgo_error blgo_within = {.message = "a writer cannot be used by a function that it has called",
+                          .path = "", .offset = -1, .status = BINLOG_E_INVALID};
+
 static blgo_error *taken(binlog_error *raw) {
   blgo_error *out = calloc(1, sizeof *out);
   if (out == NULL) {
@@ -43,7 +46,7 @@ blgo_error *blgo_take(binlog_error *raw, binlog_status status) {
 }
 
 void blgo_error_free(blgo_error *err) {
-  if (err == &no_memory || err == &blgo_closed) return;
+  if (err == &no_memory || err == &blgo_closed || err == &blgo_within) return;
   binlog_error_free(err->raw);
   free(err);
 }
@@ -126,79 +129,87 @@ void blgo_set_progress(binlog_compress_options *options, uintptr_t handle) {
   made.err = blgo_take(raw, status);   \
   return made
 
-blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options) {
-  CALL(blgo_opened, binlog_writer_open(directory, options, (binlog_writer **)&made.handle, &raw));
+/* NULL, which the library refuses, for one that was never opened. */
+static binlog_writer *writer_of(blgo_writer writer) { return writer == 0 ? NULL : ((const blgo_gate *)writer)->writer; }
+
+blgo_result blgo_writer_open(blgo_writer writer, const char *directory, const binlog_writer_options *options) {
+  CALL(blgo_result, binlog_writer_open(directory, options, &((blgo_gate *)writer)->writer, &raw));
 }
-blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options) {
-  CALL(blgo_opened, binlog_writer_open_file(path, options, (binlog_writer **)&made.handle, &raw));
+blgo_result blgo_writer_open_file(blgo_writer writer, const char *path, const binlog_writer_options *options) {
+  CALL(blgo_result, binlog_writer_open_file(path, options, &((blgo_gate *)writer)->writer, &raw));
 }
 static blgo_result close_writer(binlog_writer *writer) { CALL(blgo_result, binlog_writer_close(writer, &raw)); }
 
-blgo_result blgo_writer_close(uintptr_t gate_address) {
-  blgo_gate *gate = (blgo_gate *)gate_address;
+int blgo_writer_is_calling(blgo_writer writer) { return blgo_is_calling((const blgo_gate *)writer); }
+blgo_result blgo_writer_close(blgo_writer writer) {
+  blgo_gate *const gate = (blgo_gate *)writer;
   blgo_shut(gate);
-  binlog_writer *writer = gate->writer;
+  binlog_writer *const open = gate->writer;
   gate->writer = NULL;
-  return close_writer(writer);
+  return close_writer(open);
 }
-int blgo_is_open(uintptr_t gate_address) {
-  return !__atomic_load_n(&((blgo_gate *)gate_address)->shut, __ATOMIC_SEQ_CST);
-}
-void blgo_writer_free(uintptr_t gate_address) {
-  blgo_gate *gate = (blgo_gate *)gate_address;
-  if (gate->writer != NULL) {
-    blgo_error *err = blgo_writer_close(gate_address).err;
+int blgo_is_open(blgo_writer writer) { return !__atomic_load_n(&((const blgo_gate *)writer)->shut, __ATOMIC_SEQ_CST); }
+void blgo_writer_free(blgo_writer writer) {
+  if (writer_of(writer) != NULL) {
+    blgo_error *err = blgo_writer_close(writer).err;
     if (err != NULL) blgo_error_free(err);
   }
-  free(gate);
+  free((void *)writer);
 }
+
+/* A call that a function of the writer's own does not get: it would wait for itself, or be called again for what it writes. The
+   library refuses it in the thread that has called the function; Go's function runs in another one. */
+#define USE(type, call)                                                                  \
+  if (blgo_is_calling((const blgo_gate *)writer)) return (type){.err = &blgo_within};    \
+  CALL(type, call)
 
 blgo_result blgo_writer_append_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *data, size_t len, const uint8_t *metadata, size_t metadata_len) {
   const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns, .data = data, .len = len,
                                 .metadata = metadata, .metadata_len = metadata_len};
-  CALL(blgo_result, binlog_writer_append_record((binlog_writer *)writer, &record, &made.value, &raw));
+  USE(blgo_result, binlog_writer_append_record(writer_of(writer), &record, &made.value, &raw));
 }
 blgo_result blgo_writer_gather(blgo_writer writer, uint32_t type, const binlog_slice *parts, size_t n) {
-  CALL(blgo_result, binlog_writer_gather((binlog_writer *)writer, type, parts, n, &made.value, &raw));
+  USE(blgo_result, binlog_writer_gather(writer_of(writer), type, parts, n, &made.value, &raw));
 }
 blgo_result blgo_writer_gather_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
                                       const uint8_t *metadata, size_t metadata_len, const binlog_slice *parts, size_t n) {
   const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns,
                                 .metadata = metadata, .metadata_len = metadata_len};
-  CALL(blgo_result, binlog_writer_gather_record((binlog_writer *)writer, &record, parts, n, &made.value, &raw));
+  USE(blgo_result, binlog_writer_gather_record(writer_of(writer), &record, parts, n, &made.value, &raw));
 }
 blgo_result blgo_writer_append_batch(blgo_writer writer, const binlog_record *records, size_t n) {
-  CALL(blgo_result, binlog_writer_append_batch((binlog_writer *)writer, records, n, &made.value, &raw));
+  USE(blgo_result, binlog_writer_append_batch(writer_of(writer), records, n, &made.value, &raw));
 }
 blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames, size_t len) {
-  CALL(blgo_result, binlog_writer_append_packed((binlog_writer *)writer, frames, len, &made.value, &raw));
+  USE(blgo_result, binlog_writer_append_packed(writer_of(writer), frames, len, &made.value, &raw));
 }
 blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type) {
+  if (blgo_is_calling((const blgo_gate *)writer)) return (blgo_result){.err = &blgo_within};
   uint32_t type = 0;
   binlog_error *raw = NULL;
-  const binlog_status status = binlog_writer_type((binlog_writer *)writer, name, content_type, &type, &raw);
+  const binlog_status status = binlog_writer_type(writer_of(writer), name, content_type, &type, &raw);
   return (blgo_result){.value = type, .err = blgo_take(raw, status)};
 }
-blgo_result blgo_writer_flush(blgo_writer writer) { CALL(blgo_result, binlog_writer_flush((binlog_writer *)writer, &raw)); }
-blgo_result blgo_writer_sync(blgo_writer writer) { CALL(blgo_result, binlog_writer_sync((binlog_writer *)writer, &raw)); }
-blgo_result blgo_writer_tick(blgo_writer writer) { CALL(blgo_result, binlog_writer_tick((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_flush(blgo_writer writer) { USE(blgo_result, binlog_writer_flush(writer_of(writer), &raw)); }
+blgo_result blgo_writer_sync(blgo_writer writer) { USE(blgo_result, binlog_writer_sync(writer_of(writer), &raw)); }
+blgo_result blgo_writer_tick(blgo_writer writer) { USE(blgo_result, binlog_writer_tick(writer_of(writer), &raw)); }
 blgo_position blgo_writer_position(blgo_writer writer) {
-  CALL(blgo_position, binlog_writer_position((binlog_writer *)writer, &made.position, &raw));
+  CALL(blgo_position, binlog_writer_position(writer_of(writer), &made.position, &raw));
 }
 blgo_result blgo_writer_dropped(blgo_writer writer) {
-  CALL(blgo_result, binlog_writer_dropped((binlog_writer *)writer, &made.value, &raw));
+  CALL(blgo_result, binlog_writer_dropped(writer_of(writer), &made.value, &raw));
 }
-blgo_result blgo_writer_roll(blgo_writer writer) { CALL(blgo_result, binlog_writer_roll((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_roll(blgo_writer writer) { USE(blgo_result, binlog_writer_roll(writer_of(writer), &raw)); }
 blgo_result blgo_writer_roll_because(blgo_writer writer, const char *reason) {
-  CALL(blgo_result, binlog_writer_roll_because((binlog_writer *)writer, reason, &raw));
+  USE(blgo_result, binlog_writer_roll_because(writer_of(writer), reason, &raw));
 }
 blgo_result blgo_writer_set_roll(blgo_writer writer, const binlog_roll_options *roll) {
-  CALL(blgo_result, binlog_writer_set_roll((binlog_writer *)writer, roll, &raw));
+  USE(blgo_result, binlog_writer_set_roll(writer_of(writer), roll, &raw));
 }
-blgo_result blgo_writer_heartbeat(blgo_writer writer) { CALL(blgo_result, binlog_writer_heartbeat((binlog_writer *)writer, &raw)); }
+blgo_result blgo_writer_heartbeat(blgo_writer writer) { USE(blgo_result, binlog_writer_heartbeat(writer_of(writer), &raw)); }
 blgo_result blgo_writer_failures(blgo_writer writer) {
-  CALL(blgo_result, binlog_writer_failures((binlog_writer *)writer, &made.value, &raw));
+  CALL(blgo_result, binlog_writer_failures(writer_of(writer), &made.value, &raw));
 }
 
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options) {
@@ -342,11 +353,11 @@ blgo_result blgo_decompress(const char *path, const char *log, const binlog_comp
   return made
 
 blgo_archive_status blgo_writer_archive_status(blgo_writer writer) {
-  STATUS(binlog_writer_archive_status((binlog_writer *)writer, &made.status, &raw),
-         binlog_writer_archive_failure((binlog_writer *)writer));
+  STATUS(binlog_writer_archive_status(writer_of(writer), &made.status, &raw),
+         binlog_writer_archive_failure(writer_of(writer)));
 }
 blgo_metrics blgo_writer_archive_metrics(blgo_writer writer) {
-  METRICS(binlog_writer_archive_metrics((binlog_writer *)writer, made.text, cap, &made.len, &raw));
+  METRICS(binlog_writer_archive_metrics(writer_of(writer), made.text, cap, &made.len, &raw));
 }
 
 blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_archive_options *options) {

@@ -8,7 +8,8 @@
 
 #include "gate.h"
 
-/* Where a writer is, as a number: cgo looks through what a pointer leads to each time that it is passed, a number not. */
+/* Where the gate of a writer is, as a number: cgo looks through what a pointer leads to each time that it is passed, a number
+   not. */
 typedef uintptr_t blgo_writer;
 
 /* What an error says. The texts live as long as `raw`; blgo_error_free frees both. */
@@ -33,6 +34,8 @@ typedef struct blgo_result {
 /* What an append says that comes after closing; no function of the library returns this status. */
 enum { BLGO_CLOSED = -1000 };
 extern blgo_error blgo_closed;
+/* What a call says by a function that the writer has called. */
+extern blgo_error blgo_within;
 
 typedef struct blgo_opened {
   void *handle;
@@ -129,17 +132,21 @@ void blgo_set_failure(binlog_writer_options *options, uintptr_t handle);
 void blgo_set_loss(binlog_reader_options *options, uintptr_t handle);
 void blgo_set_progress(binlog_compress_options *options, uintptr_t handle);
 
-blgo_opened blgo_writer_open(const char *directory, const binlog_writer_options *options);
-blgo_opened blgo_writer_open_file(const char *path, const binlog_writer_options *options);
+/* `writer` is an empty gate, which gets the writer. */
+blgo_result blgo_writer_open(blgo_writer writer, const char *directory, const binlog_writer_options *options);
+blgo_result blgo_writer_open_file(blgo_writer writer, const char *path, const binlog_writer_options *options);
+/* Whether this thread runs a function that the writer has called, which closing would wait for. */
+int blgo_writer_is_calling(blgo_writer writer);
 /* Waits for the appends that are under way, and closes; the gate stays, shut. */
-blgo_result blgo_writer_close(uintptr_t gate);
-int blgo_is_open(uintptr_t gate);
+blgo_result blgo_writer_close(blgo_writer writer);
+int blgo_is_open(blgo_writer writer);
 /* Frees the gate, and closes before if nobody did: once, when nobody knows the gate any more. */
-void blgo_writer_free(uintptr_t gate);
+void blgo_writer_free(blgo_writer writer);
 /* Inline, as it is called most: it becomes one with what cgo makes around it. */
 blgo_error *blgo_take(binlog_error *raw, binlog_status status);
-static inline blgo_result blgo_writer_append(uintptr_t gate_address, uint32_t type, const uint8_t *data, size_t len) {
-  blgo_gate *const gate = (blgo_gate *)gate_address;
+static inline blgo_result blgo_writer_append(blgo_writer writer, uint32_t type, const uint8_t *data, size_t len) {
+  blgo_gate *const gate = (blgo_gate *)writer;
+  if (blgo_is_calling(gate)) return (blgo_result){0, &blgo_within};
   blgo_thread *told;
   if (!blgo_enter(gate, &told)) return (blgo_result){0, &blgo_closed};
   blgo_result made = {0, NULL};

@@ -91,3 +91,24 @@ func TestNoOtherPackageUsesC(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestEachFieldOfTheHeadersOptionsIsSet(t *testing.T) {
+	header, code := comment.ReplaceAllString(source(t, "../../../../include/binlog.h"), ""), source(t, "*.go")+source(t, "shim.[ch]")
+	structs := regexp.MustCompile(`(?s)typedef struct (binlog_(?:\w+_options|filter|retention|required|hook)) \{(.*?)\n\} `).
+		FindAllStringSubmatch(header, -1)
+	if len(structs) < 8 {
+		t.Fatalf("only %d structs of options were found in the header", len(structs))
+	}
+	for _, each := range structs {
+		fields := regexp.MustCompile(`(\w+)(?:\[\d+\])?;`).FindAllStringSubmatch(each[2], -1)
+		for _, field := range fields {
+			name := field[1]
+			if strings.HasPrefix(name, "reserved") {
+				continue
+			}
+			if count(code, `(?:\.|->)_?`+name+`(?:, [\w.]+)* :?= |\b_?`+name+`: |&\w+->`+name+`\b`) == 0 {
+				t.Errorf("nothing sets %s.%s", each[1], name)
+			}
+		}
+	}
+}

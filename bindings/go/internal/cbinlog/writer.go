@@ -9,6 +9,8 @@ package cbinlog
 // #cgo nocallback blgo_writer_position
 // #cgo noescape blgo_writer_dropped
 // #cgo nocallback blgo_writer_dropped
+// #cgo noescape blgo_writer_is_calling
+// #cgo nocallback blgo_writer_is_calling
 // #cgo noescape blgo_is_open
 // #cgo nocallback blgo_is_open
 // #cgo noescape blgo_writer_failures
@@ -26,11 +28,7 @@ import (
 )
 
 // Writer is a binlog_writer.
-type Writer struct {
-	c C.blgo_writer
-	// Where the gate of those who call Append is, as a number like the writer.
-	gate C.uintptr_t
-}
+type Writer struct{ c C.blgo_writer }
 
 // OpenWriter opens the log in a directory, or with `file` the one that is a single file.
 func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error) {
@@ -41,43 +39,47 @@ func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error)
 	if a.err != nil {
 		return Writer{}, a.err
 	}
-	handOver()
-	var r C.blgo_opened
+	gate := zeroed(C.sizeof_blgo_gate)
+	w := Writer{C.blgo_writer(uintptr(gate))}
+	handOver(w)
+	var r C.blgo_result
 	if file {
-		r = C.blgo_writer_open_file(place, c)
+		r = C.blgo_writer_open_file(w.c, place, c)
 	} else {
-		r = C.blgo_writer_open(place, c)
+		r = C.blgo_writer_open(w.c, place, c)
 	}
 	if r.err != nil {
+		w.Free()
 		return Writer{}, result(r.err)
 	}
-	gate := (*C.blgo_gate)(zeroed(C.sizeof_blgo_gate))
-	gate.writer = (*C.binlog_writer)(r.handle)
-	return Writer{C.blgo_writer(uintptr(r.handle)), C.uintptr_t(uintptr(unsafe.Pointer(gate)))}, nil
+	return w, nil
 }
 
 // Close waits for the appends that are under way, closes the log and frees its handle, whatever it returns. Append knows
 // then that the writer is closed; all else but Free must not be called any more.
 func (w Writer) Close() *Error {
-	if w.gate == 0 {
+	if w.c == 0 {
 		return nil
 	}
-	r := C.blgo_writer_close(w.gate)
+	r := C.blgo_writer_close(w.c)
 	return result(r.err)
 }
 
+// IsCalling says whether this goroutine runs a function that the writer has called, which closing would wait for.
+func (w Writer) IsCalling() bool { return w.c != 0 && C.blgo_writer_is_calling(w.c) != 0 }
+
 // IsOpen says whether closing has not begun yet.
-func (w Writer) IsOpen() bool { return C.blgo_is_open(w.gate) != 0 }
+func (w Writer) IsOpen() bool { return C.blgo_is_open(w.c) != 0 }
 
 // Free frees what Close leaves, and closes before if nobody did: once, when nobody has the writer any more.
-func (w Writer) Free() { C.blgo_writer_free(w.gate) }
+func (w Writer) Free() { C.blgo_writer_free(w.c) }
 
 // Append appends a record of now; the status Closed says that the writer is closed.
 func (w Writer) Append(typ uint32, data []byte) (uint64, *Error) {
-	if w.gate == 0 {
+	if w.c == 0 {
 		return 0, Fail(Invalid, "the writer was never opened")
 	}
-	r := C.blgo_writer_append(w.gate, C.uint32_t(typ), bytesOf(data), C.size_t(len(data)))
+	r := C.blgo_writer_append(w.c, C.uint32_t(typ), bytesOf(data), C.size_t(len(data)))
 	if r.err != nil {
 		return 0, result(r.err)
 	}
@@ -248,7 +250,7 @@ func (w Writer) SetRoll(options *RollOptions) *Error {
 	if a.err != nil {
 		return a.err
 	}
-	options.handOver(c)
+	options.handOver(c, w)
 	r := C.blgo_writer_set_roll(w.c, c)
 	return result(r.err)
 }

@@ -74,9 +74,9 @@ func (a *arena) roll(o *RollOptions) *C.binlog_roll_options {
 }
 
 // handOver gives C the check, at once before the call that takes it.
-func (o *RollOptions) handOver(c *C.binlog_roll_options) {
+func (o *RollOptions) handOver(c *C.binlog_roll_options, w Writer) {
 	if o.Check != nil {
-		C.blgo_set_check(c, lend(o.Check))
+		C.blgo_set_check(c, lend(called[*Check]{w, o.Check}))
 	}
 }
 
@@ -111,17 +111,17 @@ func (a *arena) hooks(all []Hook) []C.binlog_hook {
 	return array
 }
 
-func handOverHooks(all []Hook, array []C.binlog_hook) {
+func handOverHooks(all []Hook, array []C.binlog_hook, w Writer) {
 	for i := range all {
 		if all[i].Call != nil {
-			C.blgo_set_hook(&array[i], lend(hookFunc(all[i].Call)))
+			C.blgo_set_hook(&array[i], lend(called[hookFunc]{w, all[i].Call}))
 		}
 	}
 }
 
 // writerOptions makes the options of C, and what hands over the functions in them. That is done at once before the call
 // that takes them: from then on the library drops them, whatever comes of it.
-func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, handOver func()) {
+func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, handOver func(Writer)) {
 	c = &makeC[C.binlog_writer_options](a, 1)[0]
 	c.struct_size = C.sizeof_binlog_writer_options
 	if o.Background {
@@ -158,12 +158,12 @@ func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, han
 	onOpen, onClose := a.hooks(o.OnOpen), a.hooks(o.OnClose)
 	c.on_open, c.on_open_count = unsafe.SliceData(onOpen), C.size_t(len(onOpen))
 	c.on_close, c.on_close_count = unsafe.SliceData(onClose), C.size_t(len(onClose))
-	return c, func() {
-		o.Roll.handOver(roll)
-		handOverHooks(o.OnOpen, onOpen)
-		handOverHooks(o.OnClose, onClose)
+	return c, func(w Writer) {
+		o.Roll.handOver(roll, w)
+		handOverHooks(o.OnOpen, onOpen, w)
+		handOverHooks(o.OnClose, onClose, w)
 		if o.OnFailure != nil {
-			C.blgo_set_failure(c, lend(failureFunc(o.OnFailure)))
+			C.blgo_set_failure(c, lend(called[failureFunc]{w, o.OnFailure}))
 		}
 	}
 }
