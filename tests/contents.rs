@@ -136,6 +136,25 @@ proptest! {
     }
 }
 
+#[test]
+fn the_times_of_a_log_are_those_of_its_records_and_not_of_events_among_them() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let append = |type_id, time| {
+        writer
+            .append_record(&NewRecord { type_id, time: Some(time), payload: b"something", ..Default::default() })
+            .unwrap()
+    };
+    append(7, 5);
+    // An event of now, between two records of long ago. The segment that follows goes by the index of this one.
+    append(writer.type_id("orders", "").unwrap(), 9);
+    writer.roll().unwrap();
+    append(7, 7);
+    writer.close().unwrap();
+    assert_eq!(open(&directory).contents(&mut |_, _| ()).unwrap().times, Some((5, 9)));
+    assert_same(&directory);
+}
+
 /// A closed log of so many segments, each with some records.
 fn segments(segments: u64) -> MemoryDirectory {
     let directory = MemoryDirectory::new();

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use binlog::io::{Directory, Fault, MemoryDirectory};
-use binlog::{CompressOptions, Loss, Reader, ReaderMode, ReaderOptions, Recovery, Writer, WriterOptions};
+use binlog::{CompressOptions, Loss, LossKind, Reader, ReaderMode, ReaderOptions, Recovery, Writer, WriterOptions};
 use common::{listening, rows_of, Row};
 
 const SEGMENTS: usize = 4;
@@ -199,6 +199,21 @@ fn a_log_whose_only_header_is_lost_goes_on_after_it_was_recovered() {
             assert_eq!(rows(&made, ReaderMode::Strict).len() as u64, RECORDS);
         }
     }
+}
+
+/// The segment tells no log's id, and the lock file notes what it does for a log's id.
+#[test]
+fn a_segment_that_is_missing_behind_one_without_its_header_is_known_to_have_been_durable() {
+    let directory = a_log_of(2);
+    let mut bytes = directory.contents(&segment(1)).unwrap();
+    bytes[20] ^= 1;
+    directory.set_contents(&segment(1), bytes);
+    directory.remove(&segment(2)).unwrap();
+    let (options, heard) = common::hearing(ReaderMode::Salvage);
+    let reader = Reader::open_in(Arc::new(directory), options).unwrap();
+    assert_eq!(rows_of(&reader).len() as u64, RECORDS);
+    let last = heard.lock().unwrap().last().cloned().unwrap();
+    assert_eq!((last.kind, last.durable), (LossKind::Missing, true), "{last:?}");
 }
 
 #[test]

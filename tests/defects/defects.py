@@ -1454,9 +1454,10 @@ DEFECTS = [
     defect(
         "the times of events count as those of records",
         "src/reader/contents.rs",
-        "    row.has_events || header.has_events() || header.count == 0 || !is_known\n",
-        "    (header.count == 0 && row.has_events) || !is_known\n",
-        "contents::the_index_tells_what_reading_does",
+        "            if is_event(entry.type_id) {\n                events.add(one);\n",
+        "            times = (times.0.min(entry.time), times.1.max(entry.time));\n"
+        "            if is_event(entry.type_id) {\n                events.add(one);\n",
+        "contents::the_times_of_a_log_are_those_of_its_records_and_not_of_events_among_them",
     ),
     defect(
         "a writer appends to a segment of a newer minor version, and to a compressed one",
@@ -1726,7 +1727,7 @@ DEFECTS = [
         "src/log/survey/broken.rs",
         "            segment.header.log_id = proof.log_id().to_vec();\n",
         "            let _ = (segment, proof.log_id());\n",
-        "recover_names::a_log_whose_only_header_is_lost_goes_on_after_it_was_recovered",
+        "recover_names::a_segment_that_is_missing_behind_one_without_its_header_is_known_to_have_been_durable",
     ),
     defect(
         "a damaged compressed segment stays beside what is recovered",
