@@ -66,7 +66,24 @@ unit_tests() {
 }
 
 documentation() {
-  "$default_jdk/bin/javadoc" --release 11 -Xdoclint:all -Werror -quiet -d target/javadoc src/main/java/io/binlog/*.java
+  maven dependency:build-classpath -Dmdep.outputFile="$work/class-path" -DincludeScope=provided &&
+    "$default_jdk/bin/javadoc" --release 11 -Xdoclint:all -Werror -quiet -d target/javadoc -cp "$(cat "$work/class-path")" \
+      src/main/java/io/binlog/*.java
+}
+
+# Nothing that may be null is used as if it could not be. The checker runs in the compiler of Java 21 or newer.
+nullness() {
+  local jdk=$1 options=() package checker
+  maven dependency:copy-dependencies -f nullness.xml -DoutputDirectory="$PWD/target/nullness" || return
+  checker=$(printf '%s:' target/nullness/*.jar)
+  for package in api file main model parser processing tree util; do
+    options+=("-J--add-exports=jdk.compiler/com.sun.tools.javac.$package=ALL-UNNAMED")
+  done
+  for package in code comp; do options+=("-J--add-opens=jdk.compiler/com.sun.tools.javac.$package=ALL-UNNAMED"); done
+  "$jdk/bin/javac" "${options[@]}" --release 11 -XDcompilePolicy=simple --should-stop=ifError=FLOW \
+    -XDaddTypeAnnotationsToSymbol=true -processorpath "$checker" -cp "$checker" -d "$work/nullness" \
+    '-Xplugin:ErrorProne -XepDisableAllChecks -Xep:NullAway:ERROR -XepOpt:NullAway:OnlyNullMarked=true' \
+    src/main/java/io/binlog/*.java
 }
 
 # example JDK NAME: in a directory of its own. An example that does not see what it should throws.
@@ -111,6 +128,9 @@ fi
 check "build" maven package
 check "README.md shows examples/java/QuickStart.java" quick_start
 check "javadoc of the public classes" documentation
+for jdk in "${jdks[@]}"; do
+  [ "$(major "$jdk")" -lt 21 ] || { check "null where it may be, by NullAway" nullness "$jdk"; break; }
+done
 for jdk in "${jdks[@]}"; do
   check "unit tests on Java $(major "$jdk")" unit_tests "$jdk"
   for file in "$root"/examples/java/*.java; do

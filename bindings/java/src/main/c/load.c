@@ -39,7 +39,8 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   if ((*vm)->GetEnv(vm, (void **)&env, JNI_VERSION_1_8) != JNI_OK) return JNI_ERR;
   jclass found = (*env)->FindClass(env, "io/binlog/Upcalls");
   if (found == NULL) return JNI_ERR;
-  upcalls.class = (*env)->NewGlobalRef(env, found);
+  /* Weak, so that a class loader that nobody needs can go. Whoever calls back has an object or a frame of this loader's. */
+  upcalls.class = (*env)->NewWeakGlobalRef(env, found);
   (*env)->DeleteLocalRef(env, found);
   if (upcalls.class == NULL) return JNI_ERR;
   upcalls.exception = method(env, "exception", "(I[B[BJIJJJ)Lio/binlog/BinlogException;");

@@ -160,6 +160,7 @@ const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena,
   options->cache_bytes = (uint64_t)LONG("cacheBytes");
   options->credentials = TEXT("credentials");
   options->block_max_bytes = (uint64_t)LONG("blockMaxBytes");
+  options->log = TEXT("log");
   return options;
 }
 

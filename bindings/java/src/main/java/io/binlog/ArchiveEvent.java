@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.time.Duration;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** Something that happens while a {@link Shipper} ships or compares. */
 public final class ArchiveEvent {
@@ -23,15 +24,15 @@ public final class ArchiveEvent {
 
   private final Kind kind;
   private final boolean found;
-  private final String path;
+  private final @Nullable String path;
   private final long sequence;
   private final long bytes;
-  private final BinlogException failure;
+  private final @Nullable BinlogException failure;
   private final long waitNanos;
 
   /** The kind as C numbers it, from 1. */
   ArchiveEvent(
-      int kind, boolean found, String path, long sequence, long bytes, BinlogException failure, long waitNanos) {
+      int kind, boolean found, @Nullable String path, long sequence, long bytes, @Nullable BinlogException failure, long waitNanos) {
     this.kind = Kind.values()[kind - 1];
     this.found = found;
     this.path = path;

@@ -3,8 +3,10 @@ package io.binlog;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a log is shipped to, and how. What is not said is the library's default. Immutable, and good for any number of
@@ -40,7 +42,7 @@ public final class ArchiveOptions {
     options.inFlight = set.inFlight;
     options.threads = set.threads;
     options.url = Text.terminated(set.url);
-    options.credentials = Text.terminated(set.credentials);
+    options.credentials = Text.terminatedOrNull(set.credentials);
     options.keep = set.keep == null ? null : set.keep.toNative();
     options.compress = set.compress == null ? null : set.compress.toNative();
     options.partBytes = set.partBytes;
@@ -55,15 +57,66 @@ public final class ArchiveOptions {
     return options;
   }
 
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "url", set.url,
+      "noRollAtClose", (set.flags & NO_ROLL_AT_CLOSE) != 0,
+      "dryRun", (set.flags & DRY_RUN) != 0,
+      "inFlight", set.inFlight,
+      "threads", set.threads,
+      "credentials", set.credentials,
+      "keep", set.keep,
+      "compress", set.compress,
+      "partBytes", set.partBytes,
+      "bandwidth", set.bandwidth,
+      "timeoutMillis", set.timeoutMillis,
+      "firstDelayMillis", set.firstDelayMillis,
+      "longestDelayMillis", set.longestDelayMillis,
+      "patienceMillis", set.patienceMillis,
+      "staleMillis", set.staleMillis,
+      "closeWaitMillis", set.closeWaitMillis,
+      "fileMode", Text.octal(set.fileMode)
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof ArchiveOptions && Arrays.deepEquals(said(), ((ArchiveOptions) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages; of the URL without its options, where one may have put a secret.
+   *
+   * @return such as {@code ArchiveOptions{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    Object[] said = said();
+    said[1] = Text.harmless(set.url);
+    return Text.said("ArchiveOptions", said);
+  }
+
   /** Collects options. The library judges them when they are used: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private final String url;
     private int flags;
     private int inFlight;
     private int threads;
-    private String credentials;
-    private Retention keep;
-    private CompressOptions compress;
+    private @Nullable String credentials;
+    private @Nullable Retention keep;
+    private @Nullable CompressOptions compress;
     private long partBytes;
     private long bandwidth;
     private long timeoutMillis;

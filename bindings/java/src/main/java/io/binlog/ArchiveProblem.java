@@ -1,6 +1,7 @@
 package io.binlog;
 
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** Something that {@link Shipper#verify} has found wrong with what the store holds. */
 public final class ArchiveProblem {
@@ -18,10 +19,10 @@ public final class ArchiveProblem {
   private final boolean isHere;
   private final long sequence;
   private final long lastSequence;
-  private final String object;
+  private final @Nullable String object;
   private final String message;
 
-  ArchiveProblem(Kind kind, boolean isHere, long sequence, long lastSequence, String object, String message) {
+  ArchiveProblem(Kind kind, boolean isHere, long sequence, long lastSequence, @Nullable String object, String message) {
     this.kind = kind;
     this.isHere = isHere;
     this.sequence = sequence;

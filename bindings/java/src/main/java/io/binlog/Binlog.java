@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** What is done with logs as a whole, and what the library says of itself. */
 public final class Binlog {
@@ -57,7 +58,7 @@ public final class Binlog {
    *     when it is of a newer version; {@link Status#INVALID} when the target holds segments already;
    *     {@link BinlogException.NoSpace}, {@link Status#IO}. The target keeps what was written by then
    */
-  public static Recovery recover(Path source, Path target, Consumer<? super Loss> onLoss) throws BinlogException {
+  public static Recovery recover(Path source, Path target, @Nullable Consumer<? super Loss> onLoss) throws BinlogException {
     return recover(Text.terminated(source.toString()), Text.terminated(target.toString()), onLoss);
   }
 
@@ -72,12 +73,12 @@ public final class Binlog {
    * @throws BinlogException {@link BinlogException.Locked} when a writer has the log open; otherwise as
    *     {@link #recover}
    */
-  public static Recovery recoverInPlace(Path path, Consumer<? super Loss> onLoss) throws BinlogException {
+  public static Recovery recoverInPlace(Path path, @Nullable Consumer<? super Loss> onLoss) throws BinlogException {
     return recover(Text.terminated(path.toString()), null, onLoss);
   }
 
-  private static Recovery recover(byte[] source, byte[] target, Consumer<? super Loss> onLoss) throws BinlogException {
-    Upcalls.Losses losses = onLoss == null ? null : new Upcalls.Losses(onLoss);
+  private static Recovery recover(byte[] source, byte @Nullable [] target, @Nullable Consumer<? super Loss> onLoss) throws BinlogException {
+    Upcalls.@Nullable Losses losses = onLoss == null ? null : new Upcalls.Losses(onLoss);
     long[] sums = new long[4];
     try {
       Native.recover(source, target, losses, sums);
@@ -114,10 +115,10 @@ public final class Binlog {
    * @throws BinlogException {@link BinlogException.NotFound} when there is no such directory or log;
    *     {@link Status#INVALID} without a rule; {@link Status#IO}: some may have gone then, the message says how many
    */
-  public static List<Pruned> prune(Path directory, String log, Retention keep, boolean dryRun) throws BinlogException {
+  public static List<Pruned> prune(Path directory, @Nullable String log, Retention keep, boolean dryRun) throws BinlogException {
     List<Pruned> gone = new ArrayList<>();
     Native.prune(
-        Text.terminated(directory.toString()), Text.terminated(log), keep.toNative(), dryRun ? 1 : 0, gone);
+        Text.terminated(directory.toString()), Text.terminatedOrNull(log), keep.toNative(), dryRun ? 1 : 0, gone);
     return Collections.unmodifiableList(gone);
   }
 
@@ -142,7 +143,7 @@ public final class Binlog {
    *     the codec; {@link BinlogException.NoSpace}, {@link Status#IO}. The segment that failed is as it was; the others
    *     of a directory are compressed nevertheless, and the error is the first one
    */
-  public static List<Compressed> compress(Path path, String log, CompressOptions options) throws BinlogException {
+  public static List<Compressed> compress(Path path, @Nullable String log, CompressOptions options) throws BinlogException {
     return compress(false, path, log, options);
   }
 
@@ -156,17 +157,17 @@ public final class Binlog {
    * @return the segments, log by log, the oldest first
    * @throws BinlogException as {@link #compress}
    */
-  public static List<Compressed> decompress(Path path, String log, CompressOptions options) throws BinlogException {
+  public static List<Compressed> decompress(Path path, @Nullable String log, CompressOptions options) throws BinlogException {
     return compress(true, path, log, options);
   }
 
-  private static List<Compressed> compress(boolean back, Path path, String log, CompressOptions options)
+  private static List<Compressed> compress(boolean back, Path path, @Nullable String log, CompressOptions options)
       throws BinlogException {
     List<Compressed> made = new ArrayList<>();
-    Upcalls.Listener<Progress> listener = Upcalls.Listener.of(null, options.onProgress());
+    Upcalls.@Nullable Listener<Progress> listener = Upcalls.Listener.of(null, options.onProgress());
     try {
       Native.compress(
-          back, Text.terminated(path.toString()), Text.terminated(log), options.toNative(), listener, made);
+          back, Text.terminated(path.toString()), Text.terminatedOrNull(log), options.toNative(), listener, made);
     } finally {
       Upcalls.Listener.rethrow(listener);
     }

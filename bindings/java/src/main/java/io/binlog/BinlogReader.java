@@ -8,6 +8,7 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A log to be read: a segment file, a directory, the files that match a pattern, or what lies in a store. Threads may
@@ -23,7 +24,7 @@ import java.util.stream.Stream;
 public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   private final Handle handle;
   private final Cleaner.Cleanable net;
-  private final Upcalls.Losses losses;
+  private final Upcalls.@Nullable Losses losses;
   private final boolean salvages;
 
   private BinlogReader(String path, ReaderOptions options) throws BinlogException {

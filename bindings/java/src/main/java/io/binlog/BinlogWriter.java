@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A log being written. Threads may share it, closing included: a call that comes after the close is an
@@ -23,14 +24,21 @@ import java.util.Optional;
 public final class BinlogWriter implements AutoCloseable {
   private final Handle handle;
   private final Cleaner.Cleanable net;
-  private final Upcalls.FailureTarget failures;
+  private final Upcalls.@Nullable FailureTarget failures;
 
   private BinlogWriter(Path path, boolean singleFile, WriterOptions options) throws BinlogException {
     handle = new Handle("the writer", Native::writerClose);
     failures = options.failures(handle);
     handle.opened(
         Native.writerOpen(Text.terminated(path.toString()), singleFile, options.toNative(handle, failures)));
-    net = Binlog.CLEANER.register(this, handle);
+    Handle closed = handle;
+    net =
+        Binlog.CLEANER.register(
+            this,
+            () -> {
+              ShutdownFlush.remove(closed);
+              closed.run();
+            });
     if (options.flushesAtShutdown()) ShutdownFlush.add(handle);
   }
 
@@ -214,7 +222,7 @@ public final class BinlogWriter implements AutoCloseable {
    */
   public long write(NewRecord record) throws BinlogException {
     ByteBuffer payload = record.payload();
-    byte[] metadata = record.metadata().bytes();
+    byte @Nullable [] metadata = record.metadata().bytes();
     if (payload.hasArray()) {
       return append(record.type(), record.timeNanos(), record.flags(), metadata, payload.array(),
           payload.arrayOffset() + payload.position(), payload.remaining());
@@ -222,7 +230,7 @@ public final class BinlogWriter implements AutoCloseable {
     return gather(record.type(), record.timeNanos(), record.flags(), metadata, new ByteBuffer[] {payload});
   }
 
-  private long append(int type, long time, int flags, byte[] metadata, byte[] payload, int offset, int length)
+  private long append(int type, long time, int flags, byte @Nullable [] metadata, byte[] payload, int offset, int length)
       throws BinlogException {
     long writer = handle.enter();
     try {
@@ -296,7 +304,7 @@ public final class BinlogWriter implements AutoCloseable {
     return gather(head.type(), head.timeNanos(), head.flags(), head.metadata().bytes(), all);
   }
 
-  private long gather(int type, long time, int flags, byte[] metadata, ByteBuffer[] parts) throws BinlogException {
+  private long gather(int type, long time, int flags, byte @Nullable [] metadata, ByteBuffer[] parts) throws BinlogException {
     Object[] objects = new Object[parts.length];
     int[] ranges = new int[2 * parts.length];
     for (int i = 0; i < parts.length; i++) {
@@ -348,9 +356,9 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws BinlogException as {@link #write(NewRecord)}
    * @throws IllegalStateException when the writer is closed
    */
-  public int type(String name, String contentType) throws BinlogException {
+  public int type(String name, @Nullable String contentType) throws BinlogException {
     byte[] called = Text.terminated(Objects.requireNonNull(name, "name"));
-    byte[] content = Text.terminated(contentType);
+    byte @Nullable [] content = Text.terminatedOrNull(contentType);
     long writer = handle.enter();
     try {
       return Native.writerType(writer, called, content);
@@ -455,8 +463,8 @@ public final class BinlogWriter implements AutoCloseable {
    *     old ones stay; otherwise as {@link #roll}
    * @throws IllegalStateException when the writer is closed
    */
-  public void setRoll(RollOptions rules) throws BinlogException {
-    NativeOptions.Roll roll = rules == null ? null : rules.toNative(handle, failures);
+  public void setRoll(@Nullable RollOptions rules) throws BinlogException {
+    NativeOptions.@Nullable Roll roll = rules == null ? null : rules.toNative(handle, failures);
     call(writer -> Native.writerSetRoll(writer, roll));
   }
 
@@ -469,7 +477,12 @@ public final class BinlogWriter implements AutoCloseable {
    */
   public Position position() throws BinlogException {
     long[] ids = new long[3];
-    call(writer -> Native.writerPosition(writer, ids));
+    long writer = handle.enterFromAnywhere();
+    try {
+      Native.writerPosition(writer, ids);
+    } finally {
+      leave();
+    }
     return new Position(ids[0], ids[1], ids[2]);
   }
 
@@ -481,7 +494,7 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws IllegalStateException when the writer is closed
    */
   public long dropped() throws BinlogException {
-    long writer = handle.enter();
+    long writer = handle.enterFromAnywhere();
     try {
       return Native.writerDropped(writer);
     } finally {
@@ -498,7 +511,7 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws IllegalStateException when the writer is closed
    */
   public long failures() throws BinlogException {
-    long writer = handle.enter();
+    long writer = handle.enterFromAnywhere();
     try {
       return Native.writerFailures(writer);
     } finally {
@@ -515,7 +528,7 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws IllegalStateException when the writer is closed
    */
   public ArchiveStatus archiveStatus() throws BinlogException {
-    long writer = handle.enter();
+    long writer = handle.enterFromAnywhere();
     try {
       return Native.writerArchiveStatus(writer);
     } finally {
@@ -531,7 +544,7 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws IllegalStateException when the writer is closed
    */
   public String archiveMetrics() throws BinlogException {
-    long writer = handle.enter();
+    long writer = handle.enterFromAnywhere();
     try {
       return Text.text(Native.writerArchiveMetrics(writer));
     } finally {
@@ -547,7 +560,7 @@ public final class BinlogWriter implements AutoCloseable {
    * @throws IllegalStateException when the writer is closed
    */
   public Optional<BinlogException> archiveFailure() {
-    long writer = handle.enter();
+    long writer = handle.enterFromAnywhere();
     try {
       return Optional.ofNullable(Native.writerArchiveFailure(writer));
     } finally {

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which classes are written and read as objects, and how. Each class is a named type of the log, called like the class,
@@ -73,7 +74,7 @@ public final class Codecs {
    * @return null when its type is none of these classes
    * @throws IOException when its codec cannot decode it
    */
-  public Object decode(Record record) throws IOException {
+  public @Nullable Object decode(Record record) throws IOException {
     Entry<?> entry = byName.get(record.typeName());
     return entry == null ? null : entry.codec.decode(record);
   }

@@ -1,7 +1,9 @@
 package io.binlog;
 
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How finished segments are compressed, and what becomes of them. What is not said is the library's default. Immutable,
@@ -40,7 +42,7 @@ public final class CompressOptions {
   }
 
   /** Null when nobody is to be told. */
-  Consumer<? super Progress> onProgress() {
+  @Nullable Consumer<? super Progress> onProgress() {
     return set.onProgress;
   }
 
@@ -55,6 +57,49 @@ public final class CompressOptions {
     return options;
   }
 
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "keepSource", (set.flags & KEEP_SOURCE) != 0,
+      "sha256Name", (set.flags & SHA256_NAME) != 0,
+      "noDictionary", (set.flags & NO_DICTIONARY) != 0,
+      "dryRun", (set.flags & DRY_RUN) != 0,
+      "removeSingle", (set.flags & REMOVE_SINGLE) != 0,
+      "compression", set.compression,
+      "level", set.level,
+      "threads", set.threads,
+      "blockBytes", set.blockBytes,
+      "whole", set.whole,
+      "onProgress", set.onProgress
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof CompressOptions && Arrays.deepEquals(said(), ((CompressOptions) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code CompressOptions{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("CompressOptions", said());
+  }
+
   /** Collects options. The library judges them when they are used: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private int flags;
@@ -63,7 +108,7 @@ public final class CompressOptions {
     private int threads;
     private int blockBytes;
     private Whole whole = Whole.NONE;
-    private Consumer<? super Progress> onProgress;
+    private @Nullable Consumer<? super Progress> onProgress;
 
     private Builder() {}
 

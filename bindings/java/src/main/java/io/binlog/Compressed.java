@@ -3,12 +3,13 @@ package io.binlog;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A segment that was compressed, or made an ordinary one again. */
 public final class Compressed {
   private final String path;
   private final String source;
-  private final String sha256;
+  private final @Nullable String sha256;
   private final long sequence;
   private final long records;
   private final long bytesBefore;
@@ -16,7 +17,7 @@ public final class Compressed {
   private final boolean sourceRemoved;
 
   Compressed(
-      String path, String source, String sha256, long sequence, long records, long bytesBefore, long bytesAfter,
+      String path, String source, @Nullable String sha256, long sequence, long records, long bytesBefore, long bytesAfter,
       boolean sourceRemoved) {
     this.path = path;
     this.source = source;

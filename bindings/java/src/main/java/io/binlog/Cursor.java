@@ -12,6 +12,7 @@ import java.util.Spliterators;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a call that
@@ -28,7 +29,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
 
   private final Raw raw;
   private final Cleaner.Cleanable net;
-  private final Upcalls.Losses losses;
+  private final Upcalls.@Nullable Losses losses;
   private final boolean isNewestFirst;
 
   /**
@@ -38,7 +39,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   private int at;
   private TypeNames names = TypeNames.NONE;
 
-  Cursor(long address, Filter filter, Upcalls.Losses losses) {
+  Cursor(long address, Filter filter, Upcalls.@Nullable Losses losses) {
     this.raw = new Raw(address);
     this.losses = losses;
     this.isNewestFirst = filter.isNewestFirst();
@@ -51,7 +52,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     private volatile boolean closed;
     private long address;
     /** Who waits for more, or has waited; null before. */
-    private Waiter waiter;
+    private @Nullable Waiter waiter;
 
     Raw(long address) {
       this.address = address;
@@ -112,7 +113,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     return frames.length > 0;
   }
 
-  private void show(byte[] fetched) {
+  private void show(byte @Nullable [] fetched) {
     frames = fetched == null ? NOTHING : fetched;
     at = 0;
     // Several logs of a pattern may have given one number to several names.
@@ -149,7 +150,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *     be
    * @throws IllegalStateException when the cursor is closed
    */
-  public Record next() throws BinlogException {
+  public @Nullable Record next() throws BinlogException {
     return hasNext() ? take() : null;
   }
 
@@ -258,7 +259,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    *     which stays where it is; otherwise as {@link #next}
    * @throws IllegalStateException when the cursor is closed
    */
-  public Record get(long id) throws BinlogException {
+  public @Nullable Record get(long id) throws BinlogException {
     long cursor = raw.enter();
     try {
       show(Native.cursorGet(cursor, id));
@@ -351,10 +352,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
    * @throws BinlogException when it cannot be told
    * @throws IllegalStateException when the cursor is closed
    */
-  public String typeName(int type) throws BinlogException {
+  public @Nullable String typeName(int type) throws BinlogException {
     long cursor = raw.enter();
     try {
-      return Text.text(Native.cursorTypeName(cursor, type));
+      return Text.textOrNull(Native.cursorTypeName(cursor, type));
     } finally {
       leave();
     }

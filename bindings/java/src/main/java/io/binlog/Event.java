@@ -1,5 +1,7 @@
 package io.binlog;
 
+import org.jspecify.annotations.Nullable;
+
 /** The library's own records, which a filter with {@link Filter.Builder#events} shows: {@link Record#type}. */
 public final class Event {
   /** A writer began. */
@@ -44,7 +46,7 @@ public final class Event {
    * @param type the type of a record
    * @return such as "ROTATE_NEXT"; null for a type that is no event this version knows
    */
-  public static String name(int type) {
+  public static @Nullable String name(int type) {
     int number = type ^ 0x80000000;
     return number > 0 && number < NAMES.length ? NAMES[number] : null;
   }

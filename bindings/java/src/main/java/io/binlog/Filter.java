@@ -2,8 +2,10 @@ package io.binlog;
 
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** Which records a cursor shows: those for which all holds that is said. Immutable. */
 public final class Filter {
@@ -17,7 +19,7 @@ public final class Filter {
   private final long toId;
   private final long fromTime;
   private final long toTime;
-  private final int[] types;
+  private final int @Nullable [] types;
   private final List<String> typeNames;
   private final List<String> metadata;
   private final long last;
@@ -68,6 +70,49 @@ public final class Filter {
     filter.metadata = Text.terminated(metadata, metadata.size());
     filter.last = last;
     return filter;
+  }
+
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "headersOnly", (flags & HEADERS) != 0,
+      "events", (flags & EVENTS) != 0,
+      "newestFirst", (flags & NEWEST_FIRST) != 0,
+      "fromId", fromId,
+      "toId", toId,
+      "fromNanos", fromTime,
+      "toNanos", toTime,
+      "types", types,
+      "typeNames", typeNames,
+      "metadata", metadata,
+      "last", last
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Filter && Arrays.deepEquals(said(), ((Filter) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code Filter{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("Filter", said());
   }
 
   /** Collects conditions. */

@@ -4,6 +4,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An object of the library's, and the lock around every call on it: any number of calls at the same time, and one
@@ -33,11 +34,11 @@ final class Handle implements Runnable {
 
   private final String what;
   /** Makes the calls that are under way end soon; null when they do by themselves. */
-  private final Ending stopping;
+  private final @Nullable Ending stopping;
   private final Ending freeing;
   private long address;
   private volatile int state;
-  private volatile Thread closer;
+  private volatile @Nullable Thread closer;
   /** Opens when the address is freed. */
   private final CountDownLatch freed = new CountDownLatch(1);
   /** Functions of the user's that the library is calling for this handle just now. */
@@ -49,7 +50,7 @@ final class Handle implements Runnable {
   }
 
   /** With {@code stopping}, which must not wait, a close need not wait for long. */
-  Handle(String what, Ending stopping, Ending freeing) {
+  Handle(String what, @Nullable Ending stopping, Ending freeing) {
     this.what = what;
     this.stopping = stopping;
     this.freeing = freeing;

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds libbinlog_jni and loads it: the file that the system property {@code io.binlog.library} names; else the one on
@@ -46,7 +47,8 @@ final class Library {
     try {
       System.load(file.toString());
     } catch (UnsatisfiedLinkError e) {
-      throw failure("cannot load " + file + ", which the system property " + PROPERTY + " names: " + e.getMessage(), e);
+      throw failure("cannot load " + file + ", which the system property " + PROPERTY + " names: " + e.getMessage()
+          + ONE_LOADER, e);
     }
   }
 
@@ -55,7 +57,11 @@ final class Library {
     for (String directory : System.getProperty("java.library.path", "").split(java.io.File.pathSeparator)) {
       // The JVM's own search does not say whether it found nothing or something that does not load.
       if (!directory.isEmpty() && Files.isRegularFile(Paths.get(directory, name))) {
-        System.loadLibrary("binlog_jni");
+        try {
+          System.loadLibrary("binlog_jni");
+        } catch (UnsatisfiedLinkError e) {
+          throw failure("cannot load " + Paths.get(directory, name) + ": " + e.getMessage() + ONE_LOADER, e);
+        }
         origin = "java.library.path (" + Paths.get(directory, name) + ")";
         return true;
       }
@@ -91,6 +97,9 @@ final class Library {
     }
   }
 
+  private static final String ONE_LOADER =
+      " (the JVM gives a file to one class loader; where several load binlog, use the library in the jar, or put the jar "
+          + "where they share it)";
   private static final String ELSEWHERE =
       "set java.io.tmpdir to a directory from which programs may be run, or " + PROPERTY + " to the library's file";
 
@@ -103,7 +112,7 @@ final class Library {
     }
   }
 
-  private static UnsatisfiedLinkError failure(String message, Throwable cause) {
+  private static UnsatisfiedLinkError failure(String message, @Nullable Throwable cause) {
     UnsatisfiedLinkError error = new UnsatisfiedLinkError(message);
     if (cause != null) error.initCause(cause);
     return error;

@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pairs of strings that go with a record, in their order; a key may come more than once. Immutable, and decoded only
@@ -100,7 +101,7 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
   }
 
   /** As an append wants it; null when there are no pairs. */
-  byte[] bytes() {
+  byte @Nullable [] bytes() {
     if (from == to) return null;
     return from == 0 && to == bytes.length ? bytes : Arrays.copyOfRange(bytes, from, to);
   }
@@ -134,7 +135,7 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
    * @param key the key
    * @return its value, or null when there is no such pair
    */
-  public String get(String key) {
+  public @Nullable String get(String key) {
     byte[] wanted = key.getBytes(StandardCharsets.UTF_8);
     Walk walk = new Walk();
     while (walk.at < to) {

@@ -2,6 +2,7 @@ package io.binlog;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every call into C, one method for each function of binlog.h that is reached. Handles are addresses; 0 is none. Text
@@ -40,9 +41,9 @@ final class Native {
 
   static native void writerRollBecause(long writer, byte[] reason) throws BinlogException;
 
-  static native void writerSetRoll(long writer, NativeOptions.Roll roll) throws BinlogException;
+  static native void writerSetRoll(long writer, NativeOptions.@Nullable Roll roll) throws BinlogException;
 
-  static native int writerType(long writer, byte[] name, byte[] contentType) throws BinlogException;
+  static native int writerType(long writer, byte[] name, byte @Nullable [] contentType) throws BinlogException;
 
   /** Appended, flushed and durable id, into {@code out}. */
   static native void writerPosition(long writer, long[] out) throws BinlogException;
@@ -55,7 +56,7 @@ final class Native {
 
   /** {@code metadata} is encoded, or null; {@code flags} is {@link #TIME} when {@code time} counts, else 0. */
   static native long appendRecord(
-      long writer, int type, long time, int flags, byte[] metadata, byte[] data, int offset, int length)
+      long writer, int type, long time, int flags, byte @Nullable [] metadata, byte[] data, int offset, int length)
       throws BinlogException;
 
   /**
@@ -63,7 +64,7 @@ final class Native {
    * its length, which is {@code -1 - length} for a direct buffer.
    */
   static native long gather(
-      long writer, int type, long time, int flags, byte[] metadata, Object[] parts, int[] ranges, int count)
+      long writer, int type, long time, int flags, byte @Nullable [] metadata, Object[] parts, int[] ranges, int count)
       throws BinlogException;
 
   static native long appendPacked(long writer, ByteBuffer frames, int length) throws BinlogException;
@@ -82,7 +83,7 @@ final class Native {
   static native void cursorClose(long cursor);
 
   /** Packed frames of at least one record, or null at the end. */
-  static native byte[] cursorFetch(long cursor) throws BinlogException;
+  static native byte @Nullable [] cursorFetch(long cursor) throws BinlogException;
 
   /** One packed frame, or null when the record is not there. */
   static native byte[] cursorGet(long cursor, long id) throws BinlogException;
@@ -103,14 +104,14 @@ final class Native {
   static native Tail cursorTail(long cursor) throws BinlogException;
 
   /** Null when the type has no name. */
-  static native byte[] cursorTypeName(long cursor, int type) throws BinlogException;
+  static native byte @Nullable [] cursorTypeName(long cursor, int type) throws BinlogException;
 
   /** In place when {@code target} is null. Records, lost records, losses and segments, into {@code out}. */
-  static native void recover(byte[] source, byte[] target, Upcalls.Losses listener, long[] out) throws BinlogException;
+  static native void recover(byte[] source, byte @Nullable [] target, Upcalls.@Nullable Losses listener, long[] out) throws BinlogException;
 
   static native long rebuildIndex(byte[] path) throws BinlogException;
 
-  static native long shipperOpen(byte[] directory, byte[] log, NativeOptions.Archive options) throws BinlogException;
+  static native long shipperOpen(byte[] directory, byte @Nullable [] log, NativeOptions.Archive options) throws BinlogException;
 
   static native void shipperClose(long shipper);
 
@@ -120,17 +121,17 @@ final class Native {
    * Uploaded segments and bytes, segments that were found, pruned segments and bytes, and 1 when it was told to stop,
    * into {@code out}. A listener may be null, here and below.
    */
-  static native void shipperRun(long shipper, Upcalls.Listener<ArchiveEvent> listener, long[] out)
+  static native void shipperRun(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener, long[] out)
       throws BinlogException;
 
-  static native void shipperFollow(long shipper, Upcalls.Listener<ArchiveEvent> listener) throws BinlogException;
+  static native void shipperFollow(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener) throws BinlogException;
 
   /**
    * Sound segments and bytes, waiting segments, first and last sequence, and 1 when it was told to stop, into
    * {@code out}.
    */
   static native void shipperVerify(
-      long shipper, int flags, Upcalls.Listener<ArchiveEvent> listener, Upcalls.Found into, long[] out)
+      long shipper, int flags, Upcalls.@Nullable Listener<ArchiveEvent> listener, Upcalls.Found into, long[] out)
       throws BinlogException;
 
   static native ArchiveStatus shipperStatus(long shipper) throws BinlogException;
@@ -138,22 +139,22 @@ final class Native {
   static native byte[] shipperMetrics(long shipper) throws BinlogException;
 
   /** Null when nothing has failed. */
-  static native BinlogException shipperLastFailure(long shipper);
+  static native @Nullable BinlogException shipperLastFailure(long shipper);
 
   static native ArchiveStatus writerArchiveStatus(long writer) throws BinlogException;
 
   static native byte[] writerArchiveMetrics(long writer) throws BinlogException;
 
   /** Null when nothing has failed. */
-  static native BinlogException writerArchiveFailure(long writer);
+  static native @Nullable BinlogException writerArchiveFailure(long writer);
 
   /** Decompresses when {@code back}. */
   static native void compress(
-      boolean back, byte[] path, byte[] log, NativeOptions.Compress options, Upcalls.Listener<Progress> listener,
+      boolean back, byte[] path, byte @Nullable [] log, NativeOptions.Compress options, Upcalls.@Nullable Listener<Progress> listener,
       List<Compressed> into)
       throws BinlogException;
 
-  static native void prune(byte[] path, byte[] log, NativeOptions.Keep keep, int flags, List<Pruned> into)
+  static native void prune(byte[] path, byte @Nullable [] log, NativeOptions.Keep keep, int flags, List<Pruned> into)
       throws BinlogException;
 
   /** A new descriptor that {@link #pollRing} makes readable; -1 when the system has none. */

@@ -1,6 +1,7 @@
 package io.binlog;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Options as C reads them, field by field and by name, in options.c: numbers as in binlog.h, text ending with a NUL,
@@ -14,9 +15,9 @@ final class NativeOptions {
     int codec;
     int codecLevel;
     int blockBytes;
-    byte[] name;
-    byte[] contentType;
-    byte[][] parameters;
+    byte @Nullable [] name;
+    byte @Nullable [] contentType;
+    byte @Nullable [][] parameters;
     long segmentBytes;
     long recordMaxBytes;
     long flushRecords;
@@ -29,34 +30,35 @@ final class NativeOptions {
     int fullDisk;
     long fullDiskWaitMillis;
     long indexBytes;
-    Roll roll;
-    Keep keep;
-    Require require;
-    Step[] onOpen;
-    Step[] onClose;
-    Object onFailure;
+    @Nullable Roll roll;
+    @Nullable Keep keep;
+    @Nullable Require require;
+    Step @Nullable [] onOpen;
+    Step @Nullable [] onClose;
+    @Nullable Object onFailure;
     long heartbeatMillis;
-    byte[] fileGroup;
-    Archive archive;
+    byte @Nullable [] fileGroup;
+    @Nullable Archive archive;
   }
 
   static final class Reader {
     int mode;
-    Require require;
-    Object onLoss;
-    byte[] cache;
+    @Nullable Require require;
+    @Nullable Object onLoss;
+    byte @Nullable [] cache;
     long cacheBytes;
-    byte[] credentials;
+    byte @Nullable [] credentials;
     long blockMaxBytes;
+    byte @Nullable [] log;
   }
 
   static final class Roll {
     long periodSeconds;
     long ageMillis;
     long records;
-    byte[] zone;
-    byte[] nameTemplate;
-    Object check;
+    byte @Nullable [] zone;
+    byte @Nullable [] nameTemplate;
+    @Nullable Object check;
   }
 
   static final class Keep {
@@ -79,10 +81,10 @@ final class NativeOptions {
     int flags;
     int inFlight;
     int threads;
-    byte[] url;
-    byte[] credentials;
-    Keep keep;
-    Compress compress;
+    byte @Nullable [] url;
+    byte @Nullable [] credentials;
+    @Nullable Keep keep;
+    @Nullable Compress compress;
     long partBytes;
     long bandwidth;
     long timeoutMillis;
@@ -95,15 +97,15 @@ final class NativeOptions {
   }
 
   static final class Require {
-    byte[] name;
-    byte[] contentType;
-    byte[][] parameters;
+    byte @Nullable [] name;
+    byte @Nullable [] contentType;
+    byte @Nullable [][] parameters;
   }
 
   static final class Step {
     int kind;
-    byte[] argument;
-    Object call;
+    byte @Nullable [] argument;
+    @Nullable Object call;
   }
 
   static final class Filter {
@@ -112,15 +114,15 @@ final class NativeOptions {
     long toId;
     long fromTimeNanos;
     long toTimeNanos;
-    int[] types;
-    byte[][] typeNames;
-    byte[][] metadata;
+    int @Nullable [] types;
+    byte @Nullable [][] typeNames;
+    byte @Nullable [][] metadata;
     long last;
   }
 
-  static Step[] steps(List<Hook> hooks, Handle owner) {
+  static Step[] steps(List<Hook> hooks, Handle owner, Upcalls.@Nullable FailureTarget failures) {
     Step[] steps = new Step[hooks.size()];
-    for (int i = 0; i < steps.length; i++) steps[i] = hooks.get(i).step(owner);
+    for (int i = 0; i < steps.length; i++) steps[i] = hooks.get(i).step(owner, failures);
     return steps;
   }
 }

@@ -1,18 +1,21 @@
 package io.binlog;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** How a log is read. What is not said is the library's default. Immutable, and good for any number of readers. */
 public final class ReaderOptions {
   private final ReaderMode mode;
-  private final Consumer<? super Loss> onLoss;
-  private final Required require;
-  private final String cache;
+  private final @Nullable Consumer<? super Loss> onLoss;
+  private final @Nullable Required require;
+  private final @Nullable String cache;
   private final long cacheBytes;
-  private final String credentials;
+  private final @Nullable String credentials;
   private final long blockMaxBytes;
+  private final @Nullable String log;
 
   private ReaderOptions(Builder set) {
     mode = set.mode;
@@ -22,6 +25,7 @@ public final class ReaderOptions {
     cacheBytes = set.cacheBytes;
     credentials = set.credentials;
     blockMaxBytes = set.blockMaxBytes;
+    log = set.log;
   }
 
   /**
@@ -34,7 +38,7 @@ public final class ReaderOptions {
   }
 
   /** Null when nobody is to be told. */
-  Upcalls.Losses losses() {
+  Upcalls.@Nullable Losses losses() {
     return onLoss == null ? null : new Upcalls.Losses(onLoss);
   }
 
@@ -42,27 +46,69 @@ public final class ReaderOptions {
     return mode == ReaderMode.SALVAGE;
   }
 
-  NativeOptions.Reader toNative(Upcalls.Losses losses) {
+  NativeOptions.Reader toNative(Upcalls.@Nullable Losses losses) {
     NativeOptions.Reader options = new NativeOptions.Reader();
     options.mode = mode.ordinal();
     options.onLoss = losses;
     options.require = require == null ? null : require.toNative();
-    options.cache = Text.terminated(cache);
+    options.cache = Text.terminatedOrNull(cache);
     options.cacheBytes = cacheBytes;
-    options.credentials = Text.terminated(credentials);
+    options.credentials = Text.terminatedOrNull(credentials);
     options.blockMaxBytes = blockMaxBytes;
+    options.log = Text.terminatedOrNull(log);
     return options;
+  }
+
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "mode", mode,
+      "onLoss", onLoss,
+      "require", require,
+      "cache", cache,
+      "cacheBytes", cacheBytes,
+      "credentials", credentials,
+      "blockMaxBytes", blockMaxBytes,
+      "log", log
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof ReaderOptions && Arrays.deepEquals(said(), ((ReaderOptions) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code ReaderOptions{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("ReaderOptions", said());
   }
 
   /** Collects options. */
   public static final class Builder {
     private ReaderMode mode = ReaderMode.PREFIX;
-    private Consumer<? super Loss> onLoss;
-    private Required require;
-    private String cache;
+    private @Nullable Consumer<? super Loss> onLoss;
+    private @Nullable Required require;
+    private @Nullable String cache;
     private long cacheBytes;
-    private String credentials;
+    private @Nullable String credentials;
     private long blockMaxBytes;
+    private @Nullable String log;
 
     private Builder() {}
 
@@ -99,6 +145,18 @@ public final class ReaderOptions {
      */
     public Builder require(Required required) {
       require = Objects.requireNonNull(required, "required");
+      return this;
+    }
+
+    /**
+     * Of the logs of a directory or a pattern, reads the one of this name alone, whatever happens to the others. Without
+     * it all are read, one after the other.
+     *
+     * @param name the log's name; {@link BinlogException.NotFound} when none has it
+     * @return this
+     */
+    public Builder log(String name) {
+      log = Objects.requireNonNull(name, "name");
       return this;
     }
 

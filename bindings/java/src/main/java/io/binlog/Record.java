@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A record that was read. Immutable and good for as long as it is held, by any thread, whatever becomes of the cursor:
@@ -73,7 +74,7 @@ public final class Record {
    *
    * @return null for a type without a name
    */
-  public String typeName() {
+  public @Nullable String typeName() {
     return names.of(type());
   }
 
@@ -102,7 +103,7 @@ public final class Record {
    * @param key the key
    * @return null when there is no such pair
    */
-  public String metadata(String key) {
+  public @Nullable String metadata(String key) {
     return metadataLength() == 0 ? null : metadata().get(key);
   }
 

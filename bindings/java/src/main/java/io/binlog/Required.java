@@ -1,16 +1,18 @@
 package io.binlog;
 
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the file headers of a log that is there already must say for it to be opened: {@link BinlogException.Mismatch}
  * otherwise. What is not said may be anything. Immutable.
  */
 public final class Required {
-  private final String name;
-  private final String contentType;
+  private final @Nullable String name;
+  private final @Nullable String contentType;
   private final Map<String, String> parameters;
 
   private Required(Builder set) {
@@ -30,16 +32,51 @@ public final class Required {
 
   NativeOptions.Require toNative() {
     NativeOptions.Require require = new NativeOptions.Require();
-    require.name = Text.terminated(name);
-    require.contentType = Text.terminated(contentType);
+    require.name = Text.terminatedOrNull(name);
+    require.contentType = Text.terminatedOrNull(contentType);
     require.parameters = Text.terminated(parameters);
     return require;
   }
 
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "name", name,
+      "contentType", contentType,
+      "parameters", parameters
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Required && Arrays.deepEquals(said(), ((Required) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code Required{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("Required", said());
+  }
+
   /** Collects requirements. */
   public static final class Builder {
-    private String name;
-    private String contentType;
+    private @Nullable String name;
+    private @Nullable String contentType;
     private final Map<String, String> parameters = new TreeMap<>();
 
     private Builder() {}

@@ -1,6 +1,8 @@
 package io.binlog;
 
 import java.time.Duration;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
@@ -37,6 +39,42 @@ public final class Retention {
     keep.bytes = bytes;
     keep.flags = unshipped ? UNSHIPPED : 0;
     return keep;
+  }
+
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "ageMillis", ageMillis,
+      "segments", segments,
+      "bytes", bytes,
+      "unshipped", unshipped
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Retention && Arrays.deepEquals(said(), ((Retention) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code Retention{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("Retention", said());
   }
 
   /** Collects rules. */

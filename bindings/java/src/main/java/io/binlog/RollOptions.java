@@ -3,7 +3,9 @@ package io.binlog;
 import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.util.Arrays;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and what its segments are called. The first
@@ -25,15 +27,53 @@ public final class RollOptions {
     return new Builder();
   }
 
-  NativeOptions.Roll toNative(Handle owner, Upcalls.FailureTarget failures) {
+  NativeOptions.Roll toNative(Handle owner, Upcalls.@Nullable FailureTarget failures) {
     NativeOptions.Roll roll = new NativeOptions.Roll();
     roll.periodSeconds = set.periodSeconds;
     roll.ageMillis = set.ageMillis;
     roll.records = set.records;
-    roll.zone = Text.terminated(set.zone);
-    roll.nameTemplate = Text.terminated(set.nameTemplate);
+    roll.zone = Text.terminatedOrNull(set.zone);
+    roll.nameTemplate = Text.terminatedOrNull(set.nameTemplate);
     roll.check = set.check == null ? null : new Upcalls.CheckTarget(owner, set.check, failures);
     return roll;
+  }
+
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "periodSeconds", set.periodSeconds,
+      "ageMillis", set.ageMillis,
+      "records", set.records,
+      "zone", set.zone,
+      "nameTemplate", set.nameTemplate,
+      "check", set.check
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof RollOptions && Arrays.deepEquals(said(), ((RollOptions) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code RollOptions{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("RollOptions", said());
   }
 
   /** Collects rules. The library judges them when they are used: {@link Status#INVALID}. */
@@ -41,9 +81,9 @@ public final class RollOptions {
     private long periodSeconds;
     private long ageMillis;
     private long records;
-    private String zone;
-    private String nameTemplate;
-    private RollCheck check;
+    private @Nullable String zone;
+    private @Nullable String nameTemplate;
+    private @Nullable RollCheck check;
 
     private Builder() {}
 

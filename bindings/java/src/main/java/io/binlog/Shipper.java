@@ -7,6 +7,7 @@ import java.nio.channels.spi.AbstractInterruptibleChannel;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Ships the closed segments of one log to one store, beside its writer or without one. Threads may share it, closing
@@ -26,10 +27,10 @@ public final class Shipper implements AutoCloseable {
   private final Handle handle;
   private final Cleaner.Cleanable net;
 
-  private Shipper(Path directory, String log, ArchiveOptions options) throws BinlogException {
+  private Shipper(Path directory, @Nullable String log, ArchiveOptions options) throws BinlogException {
     handle = new Handle("the shipper", Native::shipperStop, Native::shipperClose);
     handle.opened(
-        Native.shipperOpen(Text.terminated(directory.toString()), Text.terminated(log), options.toNative()));
+        Native.shipperOpen(Text.terminated(directory.toString()), Text.terminatedOrNull(log), options.toNative()));
     net = Binlog.CLEANER.register(this, handle);
   }
 
@@ -58,18 +59,18 @@ public final class Shipper implements AutoCloseable {
    *     when somebody ships the log already, which may be its writer; {@link BinlogException.Unsupported} when the
    *     library was built without stores; {@link Status#IO}
    */
-  public static Shipper open(Path directory, String log, ArchiveOptions options) throws BinlogException {
+  public static Shipper open(Path directory, @Nullable String log, ArchiveOptions options) throws BinlogException {
     return new Shipper(directory, log, options);
   }
 
   /** A call that may last. */
   private interface Call {
-    void on(long shipper, Upcalls.Listener<ArchiveEvent> listener) throws BinlogException;
+    void on(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener) throws BinlogException;
   }
 
-  private void call(Consumer<? super ArchiveEvent> function, Call call) throws BinlogException {
+  private void call(@Nullable Consumer<? super ArchiveEvent> function, Call call) throws BinlogException {
     Interruption interruption = new Interruption();
-    Upcalls.Listener<ArchiveEvent> listener =
+    Upcalls.@Nullable Listener<ArchiveEvent> listener =
         Upcalls.Listener.of(
             handle,
             function == null
@@ -140,7 +141,7 @@ public final class Shipper implements AutoCloseable {
    *     segment's name, which is left as it is; {@link Status#IO}, and what else the store or the system says
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveReport run(Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public ArchiveReport run(@Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
     long[] sums = new long[6];
     call(onEvent, (shipper, listener) -> Native.shipperRun(shipper, listener, sums));
     return new ArchiveReport(sums);
@@ -165,7 +166,7 @@ public final class Shipper implements AutoCloseable {
    * @throws BinlogException {@link BinlogException.Forked}
    * @throws IllegalStateException when the shipper is closed
    */
-  public void follow(Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public void follow(@Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
     call(onEvent, Native::shipperFollow);
   }
 
@@ -206,7 +207,7 @@ public final class Shipper implements AutoCloseable {
    *     {@link Status#IO} and what else the store or the system says, without another try
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveVerified verify(boolean readBack, Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public ArchiveVerified verify(boolean readBack, @Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
     Upcalls.Found found = new Upcalls.Found();
     long[] sums = new long[6];
     call(

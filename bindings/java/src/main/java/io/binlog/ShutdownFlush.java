@@ -2,30 +2,42 @@ package io.binlog;
 
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /** Flushes the writers that are still open when the JVM shuts down. They are not closed: other threads still append. */
 final class ShutdownFlush {
   private static final Set<Handle> OPEN = ConcurrentHashMap.newKeySet();
-  private static boolean isRegistered;
+  /** What the JVM runs when it ends, while a writer is open: it would keep the class loader for ever. */
+  private static @Nullable Thread hook;
 
   private ShutdownFlush() {}
 
   static void add(Handle writer) {
     synchronized (ShutdownFlush.class) {
-      if (!isRegistered) {
+      if (hook == null) {
+        Thread made = new Thread(null, ShutdownFlush::run, "binlog-flush", 0, false);
+        made.setContextClassLoader(null);
         try {
-          Runtime.getRuntime().addShutdownHook(new Thread(ShutdownFlush::run, "binlog-flush"));
-          isRegistered = true;
+          Runtime.getRuntime().addShutdownHook(made);
         } catch (IllegalStateException e) {
           return; // the JVM is shutting down already
         }
+        hook = made;
       }
+      OPEN.add(writer);
     }
-    OPEN.add(writer);
   }
 
   static void remove(Handle writer) {
-    OPEN.remove(writer);
+    synchronized (ShutdownFlush.class) {
+      if (!OPEN.remove(writer) || !OPEN.isEmpty() || hook == null) return;
+      try {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      } catch (IllegalStateException e) {
+        return; // the JVM is shutting down, and it runs
+      }
+      hook = null;
+    }
   }
 
   private static void run() {

@@ -6,9 +6,13 @@ import java.nio.file.Paths;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringJoiner;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Strings and times in the form that they cross to C in. */
 final class Text {
@@ -29,16 +33,20 @@ final class Text {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
+  /** As {@link #terminated(String)}; null for null. */
+  static byte @Nullable [] terminatedOrNull(@Nullable String text) {
+    return text == null ? null : terminated(text);
+  }
+
   /**
-   * With the NUL that C wants; null for null.
+   * With the NUL that C wants.
    *
    * @throws IllegalArgumentException when there is a NUL in the text already
    */
   static byte[] terminated(String text) {
-    if (text == null) return null;
     if (text.indexOf('\0') >= 0) throw new IllegalArgumentException("a NUL in \"" + text.replace("\0", "\\0") + "\"");
     byte[] bytes = utf8(text);
-    return java.util.Arrays.copyOf(bytes, bytes.length + 1);
+    return Arrays.copyOf(bytes, bytes.length + 1);
   }
 
   /** Key, value, key, value ... */
@@ -60,7 +68,11 @@ final class Text {
   }
 
   static String text(byte[] utf8) {
-    return utf8 == null ? null : new String(utf8, StandardCharsets.UTF_8);
+    return new String(utf8, StandardCharsets.UTF_8);
+  }
+
+  static @Nullable String textOrNull(byte @Nullable [] utf8) {
+    return utf8 == null ? null : text(utf8);
   }
 
   private static final long SECOND = 1_000_000_000L;
@@ -126,6 +138,36 @@ final class Text {
     // In the order of rwxrwxrwx.
     for (PosixFilePermission permission : permissions) mode |= 0400 >> permission.ordinal();
     return mode;
+  }
+
+  /** Permission bits as one writes them; null for none. */
+  static @Nullable String octal(int mode) {
+    return mode == 0 ? null : "0" + Integer.toOctalString(mode);
+  }
+
+  /** The URL of a store without the parts in which one may have put a secret. */
+  static String harmless(String url) {
+    if (url.startsWith("exec:")) return "exec:...";
+    int options = url.indexOf('?');
+    return (options < 0 ? url : url.substring(0, options) + "?...").replaceFirst("//[^/]*@", "//...@");
+  }
+
+  /** Names and values in turn, without those that are the default: null, 0, false, and nothing in a list. */
+  static String said(String what, Object[] said) {
+    StringJoiner all = new StringJoiner(", ", what + "{", "}");
+    for (int i = 0; i < said.length; i += 2) {
+      Object value = said[i + 1];
+      boolean isDefault =
+          value == null
+              || value instanceof Number && ((Number) value).longValue() == 0
+              || value instanceof Collection && ((Collection<?>) value).isEmpty()
+              || value instanceof Map && ((Map<?, ?>) value).isEmpty()
+              || Boolean.FALSE.equals(value);
+      if (isDefault) continue;
+      if (Boolean.TRUE.equals(value)) all.add(said[i].toString());
+      else all.add(said[i] + "=" + (value instanceof int[] ? Arrays.toString((int[]) value) : value));
+    }
+    return all.toString();
   }
 
   /**

@@ -1,12 +1,14 @@
 package io.binlog;
 
+import org.jspecify.annotations.Nullable;
+
 /** How many records of a type a log holds. */
 public final class TypeCount {
   private final int type;
   private final long records;
-  private final String name;
+  private final @Nullable String name;
 
-  TypeCount(int type, long records, String name) {
+  TypeCount(int type, long records, @Nullable String name) {
     this.type = type;
     this.records = records;
     this.name = name;
@@ -35,7 +37,7 @@ public final class TypeCount {
    *
    * @return null when it has none
    */
-  public String name() {
+  public @Nullable String name() {
     return name;
   }
 

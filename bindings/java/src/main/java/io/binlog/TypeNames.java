@@ -1,13 +1,14 @@
 package io.binlog;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** The names of some types. Immutable: a cursor makes a new one when it hears of another name. */
 final class TypeNames {
   static final TypeNames NONE = new TypeNames(new int[0], new String[0]);
 
   private final int[] types;
-  private final String[] names;
+  private final @Nullable String[] names;
 
   private TypeNames(int[] types, String[] names) {
     this.types = types;
@@ -19,12 +20,12 @@ final class TypeNames {
   }
 
   /** Null for a type that has no name, or of which nothing is known. */
-  String of(int type) {
+  @Nullable String of(int type) {
     int i = index(type);
     return i < 0 ? null : names[i];
   }
 
-  TypeNames with(int type, String name) {
+  TypeNames with(int type, @Nullable String name) {
     int n = types.length;
     int[] moreTypes = Arrays.copyOf(types, n + 1);
     String[] moreNames = Arrays.copyOf(names, n + 1);

@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What C calls: it makes Java's objects out of the library's facts, and keeps every exception of the user's functions
@@ -34,19 +36,22 @@ final class Upcalls {
 
   static final class HookTarget extends Target {
     final Hook.Mover function;
+    /** Is told of what the hook throws; may be null. */
+    final @Nullable FailureTarget failures;
 
-    HookTarget(Handle owner, Hook.Mover function) {
+    HookTarget(Handle owner, Hook.Mover function, @Nullable FailureTarget failures) {
       super(owner);
       this.function = function;
+      this.failures = failures;
     }
   }
 
   static final class CheckTarget extends Target {
     final RollCheck function;
     /** Is told of what the check throws; may be null. */
-    final FailureTarget failures;
+    final @Nullable FailureTarget failures;
 
-    CheckTarget(Handle owner, RollCheck function, FailureTarget failures) {
+    CheckTarget(Handle owner, RollCheck function, @Nullable FailureTarget failures) {
       super(owner);
       this.function = function;
       this.failures = failures;
@@ -55,6 +60,11 @@ final class Upcalls {
 
   static final class FailureTarget extends Target {
     final Consumer<? super BinlogException> function;
+    /**
+     * What a hook has thrown, until the library reports it, which it does at once and in the same thread: the cause of
+     * the failure whose message has it.
+     */
+    private final ThreadLocal<Throwable> thrown = new ThreadLocal<>();
 
     FailureTarget(Handle owner, Consumer<? super BinlogException> function) {
       super(owner);
@@ -63,11 +73,11 @@ final class Upcalls {
   }
 
   /** Null when all is well and the file is where it was; else where it is now, and why the hook has failed. */
-  static byte[][] hook(
+  static byte @Nullable [] @Nullable [] hook(
       Object target, byte[] path, byte[] log, byte[] reason, long sequence, long created, long firstId, long records,
       long bytes) {
     HookTarget hook = (HookTarget) target;
-    byte[][] said = new byte[2][];
+    byte @Nullable [][] said = new byte[2][];
     hook.owner.callBack(
         () -> {
           try {
@@ -79,6 +89,7 @@ final class Upcalls {
             if (moved != null) said[0] = Text.terminated(moved.toString());
           } catch (Throwable e) {
             said[1] = Text.terminated(oneLine(e));
+            if (hook.failures != null) hook.failures.thrown.set(e);
           }
         });
     return said[0] == null && said[1] == null ? null : said;
@@ -112,6 +123,9 @@ final class Upcalls {
     FailureTarget failures = (FailureTarget) target;
     BinlogException what =
         new BinlogException.Facts(status, Text.text(message), Text.text(path), offset, osCode, 0, 0, 0).exception();
+    Throwable thrown = failures.thrown.get();
+    failures.thrown.remove();
+    if (thrown != null && String.valueOf(what.getMessage()).contains(oneLine(thrown))) what.initCause(thrown);
     failures.owner.callBack(() -> tell(failures, what));
   }
 
@@ -157,8 +171,9 @@ final class Upcalls {
     }
 
     /** Throws what the listener has thrown in this thread since the last time. */
-    static void rethrow(Losses losses) {
-      Throwable e = losses == null ? null : losses.thrown.get();
+    static void rethrow(@Nullable Losses losses) {
+      if (losses == null) return;
+      Throwable e = losses.thrown.get();
       if (e == null) return;
       losses.thrown.remove();
       Upcalls.rethrow(e);
@@ -175,17 +190,18 @@ final class Upcalls {
    * A function that is told within one call, in its thread, what the call does. What it throws stops the call, and is
    * thrown again out of that.
    */
-  static final class Listener<T> extends Target {
+  static final class Listener<T> {
+    private final @Nullable Handle owner;
     private final Consumer<? super T> function;
-    private Throwable thrown;
+    private @Nullable Throwable thrown;
 
-    private Listener(Handle owner, Consumer<? super T> function) {
-      super(owner);
+    private Listener(@Nullable Handle owner, Consumer<? super T> function) {
+      this.owner = owner;
       this.function = function;
     }
 
     /** Null for a function that is null; without an owner when the call is on no handle. */
-    static <T> Listener<T> of(Handle owner, Consumer<? super T> function) {
+    static <T> @Nullable Listener<T> of(@Nullable Handle owner, @Nullable Consumer<? super T> function) {
       return function == null ? null : new Listener<>(owner, function);
     }
 
@@ -206,7 +222,7 @@ final class Upcalls {
       return thrown == null;
     }
 
-    static void rethrow(Listener<?> listener) {
+    static void rethrow(@Nullable Listener<?> listener) {
       if (listener != null && listener.thrown != null) Upcalls.rethrow(listener.thrown);
     }
   }
@@ -218,21 +234,21 @@ final class Upcalls {
 
   @SuppressWarnings("unchecked") // as Native.compress gave it
   static void compressed(
-      Object list, byte[] path, byte[] source, byte[] sha256, long sequence, long records, long before, long after,
+      Object list, byte[] path, byte[] source, byte @Nullable [] sha256, long sequence, long records, long before, long after,
       boolean sourceRemoved) {
     ((List<Compressed>) list)
         .add(
             new Compressed(
-                Text.text(path), Text.text(source), Text.text(sha256), sequence, records, before, after,
+                Text.text(path), Text.text(source), Text.textOrNull(sha256), sequence, records, before, after,
                 sourceRemoved));
   }
 
   @SuppressWarnings("unchecked") // as Native.shipperRun gave it
   static boolean archiveEvent(
-      Object listener, int kind, boolean found, byte[] path, long sequence, long bytes, BinlogException error,
+      Object listener, int kind, boolean found, byte @Nullable [] path, long sequence, long bytes, @Nullable BinlogException error,
       long waitNanos) {
     return ((Listener<ArchiveEvent>) listener)
-        .tell(new ArchiveEvent(kind, found, Text.text(path), sequence, bytes, error, waitNanos));
+        .tell(new ArchiveEvent(kind, found, Text.textOrNull(path), sequence, bytes, error, waitNanos));
   }
 
   /** What a comparison with a store has found. */
@@ -245,15 +261,15 @@ final class Upcalls {
   }
 
   static void archiveProblem(
-      Object target, int kind, boolean isHere, long sequence, long lastSequence, byte[] object, byte[] message) {
+      Object target, int kind, boolean isHere, long sequence, long lastSequence, byte @Nullable [] object, byte[] message) {
     Found found = (Found) target;
     if (kind == Found.FOREIGN) {
-      found.foreign.add(Text.text(object));
+      found.foreign.add(Objects.requireNonNull(Text.textOrNull(object), "object"));
       return;
     }
     found.problems.add(
         new ArchiveProblem(
-            ArchiveProblem.Kind.values()[kind - 1], isHere, sequence, lastSequence, Text.text(object),
+            ArchiveProblem.Kind.values()[kind - 1], isHere, sequence, lastSequence, Text.textOrNull(object),
             Text.text(message)));
   }
 
@@ -279,8 +295,8 @@ final class Upcalls {
   }
 
   @SuppressWarnings("unchecked") // as Native.readerCounts gave it
-  static void typeCount(Object list, int type, long records, byte[] name) {
-    ((List<TypeCount>) list).add(new TypeCount(type, records, Text.text(name)));
+  static void typeCount(Object list, int type, long records, byte @Nullable [] name) {
+    ((List<TypeCount>) list).add(new TypeCount(type, records, Text.textOrNull(name)));
   }
 
   @SuppressWarnings("unchecked") // as Native.readerSegments gave it

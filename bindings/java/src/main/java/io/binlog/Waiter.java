@@ -7,6 +7,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One who waits for a cursor's descriptor to become readable. The thread that waits is parked, so that a virtual thread
@@ -29,7 +30,7 @@ final class Waiter {
   /** What is polled; -1 when nothing is. */
   private volatile int descriptor = -1;
   private volatile boolean isCalled;
-  private volatile Thread thread;
+  private volatile @Nullable Thread thread;
 
   /** Begins to wait, before the look that finds nothing: a call from here on ends the next {@link #sleep}. */
   void prepare() {

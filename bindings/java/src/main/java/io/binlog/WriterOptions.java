@@ -3,12 +3,14 @@ package io.binlog;
 import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** How a log is written. What is not said is the library's default. Immutable, and good for any number of writers. */
 public final class WriterOptions {
@@ -34,18 +36,18 @@ public final class WriterOptions {
     return set.flushAtShutdown;
   }
 
-  Upcalls.FailureTarget failures(Handle owner) {
+  Upcalls.@Nullable FailureTarget failures(Handle owner) {
     return set.onFailure == null ? null : new Upcalls.FailureTarget(owner, set.onFailure);
   }
 
-  NativeOptions.Writer toNative(Handle owner, Upcalls.FailureTarget failures) {
+  NativeOptions.Writer toNative(Handle owner, Upcalls.@Nullable FailureTarget failures) {
     NativeOptions.Writer options = new NativeOptions.Writer();
     options.flags = set.background ? BACKGROUND : 0;
     options.codec = set.compression.ordinal();
     options.codecLevel = set.compressionLevel;
     options.blockBytes = set.blockBytes;
-    options.name = Text.terminated(set.name);
-    options.contentType = Text.terminated(set.contentType);
+    options.name = Text.terminatedOrNull(set.name);
+    options.contentType = Text.terminatedOrNull(set.contentType);
     options.parameters = Text.terminated(set.parameters);
     options.segmentBytes = set.segmentBytes;
     options.recordMaxBytes = set.recordMaxBytes;
@@ -62,13 +64,74 @@ public final class WriterOptions {
     options.roll = set.roll == null ? null : set.roll.toNative(owner, failures);
     options.keep = set.keep == null ? null : set.keep.toNative();
     options.require = set.require == null ? null : set.require.toNative();
-    options.onOpen = NativeOptions.steps(set.onOpen, owner);
-    options.onClose = NativeOptions.steps(set.onClose, owner);
+    options.onOpen = NativeOptions.steps(set.onOpen, owner, failures);
+    options.onClose = NativeOptions.steps(set.onClose, owner, failures);
     options.onFailure = failures;
     options.heartbeatMillis = set.heartbeatMillis;
-    options.fileGroup = Text.terminated(set.fileGroup);
+    options.fileGroup = Text.terminatedOrNull(set.fileGroup);
     options.archive = set.archive == null ? null : set.archive.toNative();
     return options;
+  }
+
+  /** Names and values, which equality and text go by. */
+  private Object[] said() {
+    return new Object[] {
+      "background", set.background,
+      "compression", set.compression,
+      "compressionLevel", set.compressionLevel,
+      "blockBytes", set.blockBytes,
+      "name", set.name,
+      "contentType", set.contentType,
+      "parameters", set.parameters,
+      "segmentBytes", set.segmentBytes,
+      "recordMaxBytes", set.recordMaxBytes,
+      "flushRecords", set.flushRecords,
+      "flushBytes", set.flushBytes,
+      "syncRecords", set.syncRecords,
+      "syncBytes", set.syncBytes,
+      "flushIntervalMillis", set.flushIntervalMillis,
+      "syncIntervalMillis", set.syncIntervalMillis,
+      "fileMode", Text.octal(set.fileMode),
+      "fullDisk", set.fullDisk,
+      "fullDiskWaitMillis", set.fullDiskWaitMillis,
+      "indexBytes", set.indexBytes,
+      "roll", set.roll,
+      "keep", set.keep,
+      "require", set.require,
+      "onOpen", set.onOpen,
+      "onClose", set.onClose,
+      "onFailure", set.onFailure,
+      "heartbeatMillis", set.heartbeatMillis,
+      "fileGroup", set.fileGroup,
+      "archive", set.archive,
+      "noFlushAtShutdown", !set.flushAtShutdown
+    };
+  }
+
+  /**
+   * Whether the other says the same. Functions are the same only if they are one object.
+   *
+   * @param other what it is compared with
+   * @return true for the same
+   */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof WriterOptions && Arrays.deepEquals(said(), ((WriterOptions) other).said());
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.deepHashCode(said());
+  }
+
+  /**
+   * What was said, for messages.
+   *
+   * @return such as {@code WriterOptions{...}}, without what is the default
+   */
+  @Override
+  public String toString() {
+    return Text.said("WriterOptions", said());
   }
 
   /** Collects options. The library judges them when a log is opened: {@link Status#INVALID}. */
@@ -77,8 +140,8 @@ public final class WriterOptions {
     private Compression compression = Compression.NONE;
     private int compressionLevel;
     private int blockBytes;
-    private String name;
-    private String contentType;
+    private @Nullable String name;
+    private @Nullable String contentType;
     private Map<String, String> parameters = new TreeMap<>();
     private long segmentBytes;
     private long recordMaxBytes;
@@ -92,15 +155,15 @@ public final class WriterOptions {
     private FullDisk fullDisk = FullDisk.FAIL;
     private long fullDiskWaitMillis;
     private long indexBytes;
-    private RollOptions roll;
-    private Retention keep;
-    private Required require;
+    private @Nullable RollOptions roll;
+    private @Nullable Retention keep;
+    private @Nullable Required require;
     private List<Hook> onOpen = List.of();
     private List<Hook> onClose = List.of();
-    private Consumer<? super BinlogException> onFailure;
+    private @Nullable Consumer<? super BinlogException> onFailure;
     private long heartbeatMillis;
-    private String fileGroup;
-    private ArchiveOptions archive;
+    private @Nullable String fileGroup;
+    private @Nullable ArchiveOptions archive;
     private boolean flushAtShutdown = true;
 
     private Builder() {}

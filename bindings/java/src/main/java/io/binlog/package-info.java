@@ -4,7 +4,10 @@
  *
  * <p>What fails is a {@link io.binlog.BinlogException}; a wrong argument that is seen on this side is a
  * {@link NullPointerException}, {@link IllegalArgumentException} or {@link IndexOutOfBoundsException}; the use of
- * something that is closed is an {@link IllegalStateException}. Arguments must not be null unless it is said that they
- * may.
+ * something that is closed is an {@link IllegalStateException}. Nothing that is given or returned is null unless it is
+ * {@link org.jspecify.annotations.Nullable}.
  */
+@NullMarked
 package io.binlog;
+
+import org.jspecify.annotations.NullMarked;

@@ -2,6 +2,8 @@ package io.binlog;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -117,7 +119,82 @@ class CallbackTest {
       assertTrue(first.getMessage().contains("java.io.IOException: nobody answers ü"), first.getMessage());
       assertTrue(first.path().endsWith(".binlog"), first.path());
       assertTrue(failures.get(1).getMessage().contains("StackOverflowError"));
+      // What the hooks have thrown, and nothing that another one has.
+      assertEquals("nobody\nanswers ü", assertInstanceOf(IOException.class, first.getCause()).getMessage());
+      assertInstanceOf(StackOverflowError.class, failures.get(1).getCause());
     }
+  }
+
+  @Test
+  void a_failure_that_no_function_has_thrown_has_no_cause() throws Exception {
+    WriterOptions options =
+        WriterOptions.builder()
+            .onFailure(failures::add)
+            .onClose(
+                Hook.call(segment -> { throw new IOException("of the first"); }),
+                Hook.moveTo(directory.resolve("nowhere")))
+            .build();
+    Logs.write(log, 1, options);
+    assertEquals(2, failures.size());
+    assertEquals("of the first", failures.get(0).getCause().getMessage());
+    assertNull(failures.get(1).getCause());
+  }
+
+  /** Each call that would wait for itself, or be made again for what it writes. */
+  @Test
+  void a_function_that_the_writer_has_called_cannot_write_to_it_or_close_it() throws Exception {
+    AtomicReference<BinlogWriter> open = new AtomicReference<>();
+    List<org.junit.jupiter.api.function.Executable> calls =
+        List.of(
+            () -> open.get().write(new byte[1]), () -> open.get().write(1, java.nio.ByteBuffer.allocateDirect(1)),
+            () -> open.get().write(NewRecord.of(new byte[1])), () -> open.get().gather(1, java.nio.ByteBuffer.allocate(1)),
+            () -> open.get().write(new Batch().add(NewRecord.of(new byte[1]))), () -> open.get().type("name"),
+            () -> open.get().flush(), () -> open.get().sync(), () -> open.get().tick(), () -> open.get().roll(),
+            () -> open.get().rollBecause("noon"), () -> open.get().setRoll(null), () -> open.get().heartbeat(),
+            () -> open.get().close());
+    AtomicInteger refused = new AtomicInteger();
+    List<Throwable> wrong = Collections.synchronizedList(new ArrayList<>());
+    Runnable uses =
+        () -> {
+          if (open.get() == null) return;
+          try {
+            for (org.junit.jupiter.api.function.Executable call : calls) {
+              assertThrows(IllegalStateException.class, call);
+              refused.incrementAndGet();
+            }
+            // These wait for nothing.
+            open.get().position();
+            open.get().failures();
+            open.get().dropped();
+          } catch (Throwable e) {
+            wrong.add(e);
+          }
+        };
+    for (boolean background : new boolean[] {false, true}) {
+      WriterOptions.Builder options =
+          WriterOptions.builder()
+              .onFailure(failure -> uses.run())
+              .roll(RollOptions.builder().check(segment -> { uses.run(); return false; }).build())
+              .onClose(
+                  Hook.call(
+                      segment -> {
+                        uses.run();
+                        Logs.write(directory.resolve("another"), 1); // another log is no matter
+                        throw new IOException("so that the other is told");
+                      }));
+      if (background) options.background();
+      try (BinlogWriter writer = BinlogWriter.open(log.resolve("" + background), options.build())) {
+        open.set(writer);
+        writer.write(new byte[1]);
+        writer.roll();
+        writer.write(new byte[1]);
+        Logs.await("told", () -> writer.failures() == 1);
+        open.set(null);
+      }
+      assertEquals(List.of(), wrong);
+      assertEquals(2, Logs.texts(log.resolve("" + background)).size());
+    }
+    assertTrue(refused.get() >= 4 * calls.size(), "" + refused);
   }
 
   @Test
@@ -190,47 +267,6 @@ class CallbackTest {
     }
     assertSame(thrown, uncaught.get(0));
     assertEquals("deaf", uncaught.get(uncaught.size() - 1).getMessage());
-  }
-
-  @Test
-  void functions_that_a_writer_calls_cannot_use_it() throws Exception {
-    for (boolean background : new boolean[] {false, true}) {
-      AtomicReference<BinlogWriter> writer = new AtomicReference<>();
-      List<Throwable> refused = Collections.synchronizedList(new ArrayList<>());
-      WriterOptions.Builder options =
-          WriterOptions.builder()
-              .onFailure(e -> refused.add(assertThrows(IllegalStateException.class, () -> writer.get().flush())))
-              .roll(
-                  RollOptions.builder()
-                      .check(
-                          segment -> {
-                            refused.add(
-                                assertThrows(IllegalStateException.class, () -> writer.get().write(new byte[1])));
-                            return false;
-                          })
-                      .build())
-              .onClose(
-                  Hook.call(
-                      segment -> {
-                        refused.add(assertThrows(IllegalStateException.class, () -> writer.get().close()));
-                        refused.add(assertThrows(IllegalStateException.class, () -> writer.get().position()));
-                        Logs.write(directory.resolve("another"), 1); // another log is no matter
-                        throw new IOException("so that on_failure is called");
-                      }));
-      if (background) options.background();
-      writer.set(BinlogWriter.open(log.resolve("" + background), options.build()));
-      writer.get().write(new byte[1]);
-      writer.get().flush();
-      writer.get().roll();
-      Logs.await("told of the failure", () -> refused.size() >= 4);
-      writer.get().write(new byte[1]);
-      Logs.await("usable", () -> writer.get().position().appendedId() == 2);
-      writer.get().sync();
-      writer.get().close();
-      assertEquals(
-          List.of("the writer must not be used by a function that it calls"),
-          refused.stream().map(Throwable::getMessage).distinct().collect(Collectors.toList()));
-    }
   }
 
   @Test

@@ -160,13 +160,17 @@ class HeaderTest {
             .matcher(header);
     int fields = 0;
     while (struct.find()) {
+      // The function that makes this one: another struct may have a field of the same name.
+      Matcher made = Pattern.compile("(?s)BEGIN\\(binlog_" + struct.group(1) + ", (\\w+)\\);(.*?)\n\\}").matcher(glue);
+      assertTrue(made.find(), struct.group(1));
       Matcher field = Pattern.compile("(\\w+)(?:\\[\\d+\\])?;").matcher(struct.group(2));
       while (field.find()) {
         String name = field.group(1);
-        // A reader has no flags.
-        if (name.startsWith("reserved") || struct.group(1).equals("reader_options") && name.equals("flags")) continue;
+        // A reader has no flags, and a listener of one call is set by that.
+        if (name.startsWith("reserved") || name.matches("struct_size|on_progress.*") || struct.group(1).equals("reader_options") && name.equals("flags")) continue;
         fields++;
-        assertTrue(glue.contains("->" + name), "binlog_" + struct.group(1) + "." + name);
+        boolean isSet = Pattern.compile("\\b" + made.group(1) + "->" + name + "\\b").matcher(made.group(2)).find();
+        assertTrue(isSet, "binlog_" + struct.group(1) + "." + name);
       }
     }
     assertTrue(fields > 60, "" + fields);

@@ -302,4 +302,36 @@ class ReadingTest {
       }
     }
   }
+
+  @Test
+  void one_of_several_logs_is_read_by_its_name() throws Exception {
+    Path both = log.resolve("both");
+    for (String name : new String[] {"a", "ab"}) {
+      Logs.write(both, 3, WriterOptions.builder().name(name).roll(RollOptions.builder().records(1).build()).build());
+    }
+    assertEquals(6, Logs.texts(both).size());
+    try (BinlogReader reader = BinlogReader.open(both, ReaderOptions.builder().log("a").build());
+        Stream<Record> last = reader.stream(Filter.builder().last(2).build())) {
+      assertEquals(List.of(2L, 3L), Logs.ids(last));
+    }
+    ReaderOptions other = ReaderOptions.builder().log("b").build();
+    assertThrows(BinlogException.NotFound.class, () -> BinlogReader.open(both, other));
+    assertThrows(IllegalArgumentException.class, () -> BinlogReader.open(both, ReaderOptions.builder().log("a\0b").build()));
+  }
+
+  @Test
+  void a_stream_reads_no_more_than_it_is_asked_for_and_closes_its_cursor() throws Exception {
+    Path streamed = log.resolve("streamed");
+    Logs.writeRolled(streamed);
+    try (BinlogReader reader = BinlogReader.open(streamed)) {
+      for (int round = 0; round < 1000; round++) {
+        try (Stream<Record> records = reader.stream(Filter.all())) {
+          assertEquals(List.of(1L, 2L, 3L), Logs.ids(records.limit(3)));
+        }
+      }
+      try (Stream<Path> open = java.nio.file.Files.list(Path.of("/proc/self/fd"))) {
+        assertTrue(open.count() < 500, "descriptors are given back");
+      }
+    }
+  }
 }

@@ -3,7 +3,10 @@ package io.binlog;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -12,6 +15,18 @@ class ShutdownTest {
 
   /** Run in a JVM of its own: it ends without closing its writer. */
   static final class Forgets {
+    private static void daemon(Callable<?> work) {
+      Thread thread = new Thread(() -> {
+        try {
+          work.call();
+        } catch (Exception e) {
+          throw new AssertionError(e);
+        }
+      });
+      thread.setDaemon(true);
+      thread.start();
+    }
+
     public static void main(String[] arguments) throws Exception {
       WriterOptions.Builder options = WriterOptions.builder().flushInterval(null);
       if (arguments[1].equals("alone")) options.flushAtShutdown(false);
@@ -29,6 +44,25 @@ class ShutdownTest {
         others.setDaemon(true);
         others.start();
       }
+      if (arguments[1].equals("exit while others are at work")) {
+        CountDownLatch begun = new CountDownLatch(4);
+        for (int i = 0; i < 3; i++) {
+          daemon(() -> {
+            begun.countDown();
+            for (;;) writer.write(new byte[100]);
+          });
+        }
+        BinlogReader reader = BinlogReader.open(Path.of(arguments[0]));
+        daemon(() -> {
+          Cursor cursor = reader.cursor();
+          begun.countDown();
+          for (;;) {
+            if (cursor.next() == null) cursor.await(Duration.ofHours(1));
+          }
+        });
+        begun.await();
+        System.exit(7);
+      }
     }
   }
 
@@ -37,7 +71,7 @@ class ShutdownTest {
     Logs.Child child =
         Logs.run(
             log,
-            List.of(Logs.java(), "-XX:TieredStopAtLevel=1", "-Dbinlog.root=" + Logs.ROOT, "-Dbinlog.jar=" + Logs.JAR,
+            List.of("timeout", "60", Logs.java(), "-XX:TieredStopAtLevel=1", "-Dbinlog.root=" + Logs.ROOT, "-Dbinlog.jar=" + Logs.JAR,
                 "-cp", Logs.classPath(), Forgets.class.getName(), here.toString(), how));
     assertEquals(exit, child.exit, child.output);
     List<String> texts = Logs.texts(here);
@@ -53,6 +87,14 @@ class ShutdownTest {
   @Test
   void it_is_flushed_while_others_append() throws Exception {
     assertEquals(List.of("the last words"), left("appending", 0));
+  }
+
+  @Test
+  void the_jvm_ends_while_daemons_append_and_follow() throws Exception {
+    for (int round = 0; round < 10; round++) {
+      // Within a minute each, or the child is killed.
+      assertEquals(List.of("the last words"), left("exit while others are at work", 7));
+    }
   }
 
   @Test
