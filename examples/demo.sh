@@ -24,5 +24,17 @@ echo "== binlog info =="
 "$lib/binlog" info "$scratch/machine"
 
 echo
+echo "== What a record of 64 bytes takes on disk: metadata costs its text and 3 bytes a pair (the log above has two pairs a record) =="
+for ((i = 1; i <= 10000; i++)); do printf '%064d\n' "$i"; done >"$scratch/lines"
+takes() { # LABEL OPTION...
+  "$lib/binlog" append --quiet "${@:2}" "$scratch/$1" <"$scratch/lines"
+  "$lib/binlog" info "$scratch/$1" | awk -v label="$1:" '
+    $1 == "on" { gsub(/[(,]/, "", $5); printf "%-45s %5.1f bytes\n", label, $5 / 10000 }'
+}
+takes "nothing but the payload"
+takes "one pair of metadata, host=example.org" --meta host=example.org
+takes "the same, compressed with lz4" --meta host=example.org --codec lz4
+
+echo
 echo "== binlog cat --type package.log --limit 3 =="
 "$lib/binlog" cat --type package.log --limit 3 "$scratch/machine"

@@ -142,6 +142,8 @@ mkdir -p "$stage$bashdir" "$stage$zshdir" "$stage$fishdir"
 "$command" completions zsh >"$stage$zshdir/_binlog"
 "$command" completions fish >"$stage$fishdir/binlog.fish"
 
+put 644 "$root/packaging/lnav/binlog_log.json" "$datadir/lnav/formats/binlog"
+
 for page in README.md CHANGELOG.md LICENSE; do put 644 "$root/$page" "$docdir"; done
 for page in "$root"/docs/*.md "$root"/docs/binlog.proto; do put 644 "$page" "$docdir/docs"; done
 

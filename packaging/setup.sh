@@ -29,6 +29,7 @@ need groff groff-base
 need man man-db
 need zsh zsh
 need fish fish
+need lnav lnav
 # Not on every user's PATH.
 [ -x /sbin/mkfs.ext4 ] || [ -x /usr/sbin/mkfs.ext4 ] || need mkfs.ext4 e2fsprogs
 

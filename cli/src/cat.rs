@@ -9,11 +9,11 @@ use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions};
 use clap::error::ErrorKind;
 use clap::Args;
 
-use crate::args;
 use crate::damage::{self, Unread};
-use crate::output::{complain, Fail};
+use crate::nowhere::Nowhere;
+use crate::output::{complain, Fail, Out};
 use crate::printer::{Printer, Stop};
-use crate::remote::Remote;
+use crate::remote::{is_url, Remote};
 use crate::render::Format;
 use crate::rolling::Require;
 use crate::scan::{may_have_been_closed_meanwhile, Going};
@@ -37,13 +37,19 @@ Times: RFC 3339 (2026-03-01T12:30:00Z), a date with or without a time of day, in
 \"2026-03-01 12:30\"), @SECONDS since 1970, now, or relative to now (-1h, -1h30m, \"10m ago\", \
 \"2 days ago\").
 
+On a terminal, control characters are shown as \\u001b, and bytes that are no UTF-8 as \\xff; --raw writes \
+them as they are. Into a pipe or a file they are always written as they are.
+
+A --type or a key of --where that no record has is told on standard error, with those that there are; the exit \
+status stays 0. It is not told with --follow, of a damaged log, and for keys of a log in a store.
+
 JSON: id, time (RFC 3339, UTC, nanoseconds), type, type_name of a named type, event of an event, \
 metadata (an object; a key that occurs more than once has an array of its values), length, and the \
 payload as text when it is UTF-8, else as base64.
 
 Examples:
   binlog cat logs/
-  binlog cat --type order.placed --from -1h --format json logs/ | jq .text
+  binlog cat --type order.placed --since -1h --format json logs/ | jq .text
   binlog cat --id 1000..1010 --format hex logs/
   binlog cat --headers 'logs/*.binlog'
   binlog cat --where host=example.org --where user=alice logs/
@@ -59,12 +65,6 @@ pub struct Cat {
     format: Format,
     #[command(flatten)]
     select: Select,
-    /// Only records of this time or later
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
-    from: Option<i64>,
-    /// Only records before this time
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
-    to: Option<i64>,
     /// From the newest record to the oldest
     #[arg(short, long, conflicts_with_all = ["follow", "salvage"])]
     reverse: bool,
@@ -74,6 +74,9 @@ pub struct Cat {
     /// Show id, time, type, length and metadata, and read no payloads
     #[arg(long)]
     headers: bool,
+    /// Write control characters of payloads to a terminal as they are; without it they are shown as \u001b
+    #[arg(long)]
+    raw: bool,
     /// Show the log's own events too
     #[arg(long)]
     events: bool,
@@ -104,10 +107,12 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         true => Some(Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?),
         false => None,
     };
-    let mut printer = Printer::new(args.format, args.headers, args.limit);
+    let out = if args.raw { Out::raw() } else { Out::new() };
+    let mut printer = Printer::new(out, args.format, args.headers, args.limit);
+    let mut nowhere = Nowhere::new(&args.select);
     let mut code = OK;
     for path in &args.path {
-        match show(args, path, signals.as_ref(), &mut printer) {
+        match show(args, path, signals.as_ref(), &mut printer, &mut nowhere) {
             Ok(Ended::Well) => (),
             Ok(Ended::Damaged) => code = if code == OK { DAMAGED } else { code },
             Ok(Ended::Signal(signal)) => code = exit_code(signal),
@@ -120,6 +125,10 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         }
     }
     printer.out.flush()?;
+    // Nobody knows what is still to come of a log that is followed, or was not read to its end.
+    if !args.follow && code == OK && args.limit != Some(0) {
+        nowhere.tell();
+    }
     Ok(code)
 }
 
@@ -128,8 +137,8 @@ fn check(args: &Cat) {
         "--follow takes one PATH"
     } else if args.format == Format::Raw && (args.headers || args.events) {
         "--format raw shows payloads: --headers and --events take another format"
-    } else if args.from.is_some_and(|from| args.to.is_some_and(|to| from > to)) {
-        "--from is later than --to"
+    } else if let Some(mistake) = args.select.mistake() {
+        mistake
     } else {
         return;
     };
@@ -137,17 +146,18 @@ fn check(args: &Cat) {
 }
 
 fn filter(args: &Cat) -> Filter {
-    Filter {
-        headers_only: args.headers,
-        events: args.events,
-        newest_first: args.reverse,
-        ..args.select.filter(args.from, args.to)
-    }
+    Filter { headers_only: args.headers, events: args.events, newest_first: args.reverse, ..args.select.filter() }
 }
 
-fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
+fn show(
+    args: &Cat,
+    path: &Path,
+    signals: Option<&Signals>,
+    printer: &mut Printer,
+    nowhere: &mut Nowhere<'_>,
+) -> Result<Ended, Fail> {
     let (lost_before, removed_before) = (printer.losses, printer.removed);
-    let ended = show_records(args, path, signals, printer)?;
+    let ended = show_records(args, path, signals, printer, nowhere)?;
     printer.tell_losses()?;
     let (findings, removed) = (printer.losses - lost_before, printer.removed - removed_before);
     if !matches!(ended, Ended::Well) || findings + removed == 0 {
@@ -160,7 +170,14 @@ fn show(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printe
     Ok(Ended::Damaged)
 }
 
-fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mut Printer) -> Result<Ended, Fail> {
+fn show_records(
+    args: &Cat,
+    path: &Path,
+    signals: Option<&Signals>,
+    printer: &mut Printer,
+    nowhere: &mut Nowhere<'_>,
+) -> Result<Ended, Fail> {
+    let left = printer.left;
     let options = if args.salvage { printer.heard.options() } else { printer.heard.up_to_damage() };
     let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(path, options).map_err(|e| match args.salvage {
@@ -183,6 +200,7 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
             return Ok(Ended::Signal(signal));
         }
         if printer.left == 0 {
+            nowhere.look(&reader, true, is_url(path), &|| false);
             return Ok(Ended::Well);
         }
         let next = printer.next(&mut cursor, going.as_ref());
@@ -228,6 +246,7 @@ fn show_records(args: &Cat, path: &Path, signals: Option<&Signals>, printer: &mu
         }
     }
     drop(going);
+    nowhere.look(&reader, printer.left < left, is_url(path), &|| false);
     match damage::at_the_end(&cursor.tail(), path) {
         // A cursor that salvages has told of it as a loss.
         Some(trouble) if !args.salvage => {

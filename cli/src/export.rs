@@ -15,12 +15,12 @@ use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, 
 use clap::error::ErrorKind;
 use clap::Args;
 
-use crate::args;
 use crate::damage;
 use crate::held::Held;
 use crate::losses::{self, Heard};
+use crate::nowhere::Nowhere;
 use crate::output::{complain, Fail};
-use crate::remote::Remote;
+use crate::remote::{is_url, Remote};
 use crate::rolling::Require;
 use crate::scan::{may_have_been_closed_meanwhile, Going};
 use crate::select::Select;
@@ -84,12 +84,6 @@ pub struct Export {
     quiet: bool,
     #[command(flatten)]
     select: Select,
-    /// Only records of this time or later
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
-    since: Option<i64>,
-    /// Only records before this time
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
-    until: Option<i64>,
     #[command(flatten)]
     require: Require,
     #[command(flatten)]
@@ -157,6 +151,11 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
     };
     let ended = work.copy(&reader, going)?;
     let (records, bytes) = (work.records, work.bytes);
+    if let Ended::Well = ended {
+        let mut nowhere = Nowhere::new(&args.select);
+        nowhere.look(&reader, records > 0, is_url(&args.log), &|| work.signals.caught().is_some());
+        nowhere.tell();
+    }
     let damaged = match ended {
         Ended::Signal(signal) => return Ok(exit_code(signal)),
         Ended::Damaged => true,
@@ -187,8 +186,8 @@ fn check(args: &Export) {
         "--events takes java-binlog or jsonl: the other forms have no events"
     } else if is_gz && matches!(args.to, To::PythonLogger | To::Shoebox) {
         "this form is not compressed: leave .gz out of the name"
-    } else if args.since.is_some_and(|since| args.until.is_some_and(|until| since > until)) {
-        "--since is later than --until"
+    } else if let Some(mistake) = args.select.mistake() {
+        mistake
     } else {
         return;
     };
@@ -251,7 +250,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn copy(&mut self, reader: &Reader, mut going: Going) -> Result<Ended, Fail> {
-        let filter = Filter { events: self.args.events, ..self.args.select.filter(self.args.since, self.args.until) };
+        let filter = Filter { events: self.args.events, ..self.args.select.filter() };
         let mut cursor = reader.cursor(&filter)?;
         let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
         loop {

@@ -73,6 +73,11 @@ pub fn plain(text: &str) -> String {
     }
 }
 
+/// Text of a log or a user in quotes, without control characters.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", plain(text))
+}
+
 /// Rows under a heading, with each column as wide as its widest cell. Columns whose heading begins with `>` are
 /// flush right, as numbers are.
 pub fn table(out: &mut String, heading: &[&str], rows: &[Vec<String>]) {

@@ -21,7 +21,9 @@ mod losses;
 mod ls;
 mod man;
 mod notes;
+mod nowhere;
 mod output;
+mod plain;
 mod printer;
 mod progress;
 mod prune;
@@ -42,7 +44,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Fail;
 
 /// Everything went well.
@@ -116,7 +118,8 @@ Examples:
 
 fn main() -> ExitCode {
     signals::let_oversized_writes_fail();
-    let done = match Cli::parse().command {
+    let matches = command_line().get_matches();
+    let done = match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
         Command::Append(args) => append::run(&args),
         Command::Cat(args) => cat::run(&args),
         Command::Info(args) => info::run(&args),
@@ -132,7 +135,7 @@ fn main() -> ExitCode {
         Command::Prune(args) => prune::run(&args),
         Command::Ship(args) => ship::run(&args),
         Command::Completions { shell } => completions(shell),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, command_line()),
     };
     ExitCode::from(match done {
         Ok(code) => code,
@@ -145,9 +148,16 @@ fn main() -> ExitCode {
     })
 }
 
+/// The times of `cat` were called otherwise once.
+fn command_line() -> clap::Command {
+    Cli::command().mut_subcommand("cat", |cat| {
+        cat.mut_arg("since", |since| since.visible_alias("from")).mut_arg("until", |until| until.visible_alias("to"))
+    })
+}
+
 fn completions(shell: clap_complete::Shell) -> Result<u8, Fail> {
     let mut script = vec![];
-    clap_complete::generate(shell, &mut Cli::command(), "binlog", &mut script);
+    clap_complete::generate(shell, &mut command_line(), "binlog", &mut script);
     let mut out = output::Out::new();
     out.put(&script)?;
     out.flush()?;
@@ -160,6 +170,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 }

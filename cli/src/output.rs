@@ -1,7 +1,9 @@
 //! Standard output is data, standard error is talk.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+
+use crate::plain::Plain;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -34,12 +36,25 @@ impl From<io::Error> for Fail {
     }
 }
 
-/// Buffered standard output.
-pub struct Out(BufWriter<StdoutLock<'static>>);
+/// Buffered standard output. On a terminal, control characters of what logs hold are shown and not sent.
+pub struct Out(BufWriter<Box<dyn Write>>);
 
 impl Out {
     pub fn new() -> Self {
-        Out(BufWriter::with_capacity(256 << 10, io::stdout().lock()))
+        let out = io::stdout().lock();
+        match out.is_terminal() {
+            true => Self::of(Box::new(Plain::new(out))),
+            false => Self::of(Box::new(out)),
+        }
+    }
+
+    /// With control characters, on a terminal too.
+    pub fn raw() -> Self {
+        Self::of(Box::new(io::stdout().lock()))
+    }
+
+    fn of(out: Box<dyn Write>) -> Self {
+        Out(BufWriter::with_capacity(256 << 10, out))
     }
 
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Fail> {

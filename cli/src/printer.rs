@@ -31,9 +31,9 @@ pub struct Printer {
 }
 
 impl Printer {
-    pub fn new(format: Format, headers: bool, limit: Option<u64>) -> Self {
+    pub fn new(out: Out, format: Format, headers: bool, limit: Option<u64>) -> Self {
         Printer {
-            out: Out::new(),
+            out,
             format,
             headers,
             left: limit.unwrap_or(u64::MAX),

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use common::{binlog, binlog_with, command, finish, kill, piped, read_lines, until};
+use common::{binlog, binlog_with, command, finish, kill, on_terminal, piped, read_lines, until};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -411,4 +411,87 @@ fn an_id_that_was_in_a_last_segment_which_is_missing_is_told_to_be_there() {
         assert!(ran.out.is_empty() && ran.err.contains("the log goes on in default.0000000003.binlog"), "{}", ran.err);
     }
     assert_eq!(binlog(home, &["cat", "--id", "2", "log"]).ok().text(), "2\n");
+}
+
+#[test]
+fn a_type_or_a_key_that_occurs_nowhere_is_told_with_what_there_is() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    binlog_with(home, &["append", "-q", "other", "--type", "login", "--meta", "user=alice"], b"five\n").ok();
+    let told = |args: &[&str]| binlog(home, &[&["cat"][..], args].concat()).ok().err;
+    let types = "the types that there are: 0, 7, order.placed\n";
+    assert_eq!(
+        told(&["log", "--type", "order.placd"]),
+        format!("binlog: no record has the type \"order.placd\"; {types}")
+    );
+    assert_eq!(told(&["log", "--type", "7", "--type", "8"]), format!("binlog: no record has the type 8; {types}"));
+    assert_eq!(
+        told(&["log", "--where", "hst=a"]),
+        "binlog: no metadata has the key \"hst\" (4 records read); the keys that there are: host, note\n"
+    );
+    // In one of the logs is somewhere; so is a key with another value, or with a record that another condition leaves out.
+    for well in [
+        &["log", "other", "--type", "login"][..],
+        &["log", "other", "--where", "user=alice"],
+        &["log", "--type", "7", "--type", "order.placed"],
+        &["log", "--where", "host=b"],
+        &["log", "--type", "7", "--since", "+1h"],
+        &["log", "--where", "hst=a", "--since", "+1h"],
+        &["log", "--type", "8", "--limit", "0"],
+    ] {
+        assert_eq!(told(well), "", "{well:?}");
+    }
+    // Of a log that is not read to its end nobody knows.
+    let path = home.join("log/default.0000000001.binlog");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    let ran = binlog(home, &["cat", "log", "--type", "8"]).exits(3);
+    assert!(!ran.err.contains("no record has"), "{}", ran.err);
+}
+
+#[test]
+fn times_have_two_names() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    let all = binlog(home, &["cat", "log"]).ok().out;
+    for (from, to) in [("--since", "--until"), ("--from", "--to"), ("--since", "--to")] {
+        assert_eq!(binlog(home, &["cat", "log", from, "-1h", to, "+1h"]).ok().out, all);
+        assert_eq!(binlog(home, &["cat", "log", from, "-2h", to, "-1h"]).ok().out, b"");
+        assert!(binlog(home, &["cat", "log", from, "-1h", to, "-2h"])
+            .exits(2)
+            .err
+            .contains("--since is later than --until"));
+    }
+    binlog(home, &["cat", "log", "--from", "-1h", "--since", "-1h"]).exits(2);
+}
+
+#[test]
+fn a_terminal_gets_no_control_characters_unless_it_is_asked_for_them() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let payload = b"\x1b]0;title\x07 \xc2\x9b31m\r over\ttab \xff \xe2\x82\xac\n";
+    binlog_with(home, &["append", "-q", "log", "--type", "a", "--meta", "key=\x1b[2J"], payload).ok();
+    let shown = on_terminal(command(home, &["cat", "log"]));
+    assert_eq!(String::from_utf8(shown).unwrap(), "\\u001b]0;title\\u0007 \\u009b31m\\u000d over\ttab \\xff €\r\n");
+    // The terminal itself makes CR LF of LF.
+    let raw = [&payload[..payload.len() - 1], b"\r\n"].concat();
+    assert_eq!(on_terminal(command(home, &["cat", "--raw", "log"])), raw);
+    for format in ["lines", "raw", "hex", "json"] {
+        for headers in [&[][..], &["--headers"]] {
+            let args = [&["cat", "log", "--format", format][..], headers].concat();
+            if format == "raw" && !headers.is_empty() {
+                continue;
+            }
+            let shown = String::from_utf8(on_terminal(command(home, &args))).unwrap();
+            let plain = shown.replace("\r\n", "\n");
+            assert!(
+                !plain.chars().any(|char| char.is_control() && char != '\n' && char != '\t'),
+                "{args:?}: {plain:?}"
+            );
+        }
+    }
+    // Who reads a pipe gets what is there.
+    assert_eq!(binlog(home, &["cat", "log"]).ok().out, payload);
 }

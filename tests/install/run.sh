@@ -256,9 +256,17 @@ fish_completes() {
     source $argv[1]/share/fish/vendor_completions.d/binlog.fish
     complete -C "binlog pru" | grep "^prune"' "$prefix"
 }
+lnav_shows() (
+  cd "$work" && printf 'hello\n' | "$prefix/bin/binlog" append -q --type order.placed --meta host=a lnav-log &&
+    "$prefix/bin/binlog" cat --format json lnav-log >lnav.jsonl && lnav -I "$prefix/share/lnav" -C &&
+    lnav -n -I "$prefix/share/lnav" lnav.jsonl | grep -E '^20[0-9T:.-]+ +1 order.placed hello$' &&
+    lnav -n -I "$prefix/share/lnav" -c ';SELECT log_body, jget(metadata, "/host") FROM binlog_log' -c ':write-csv-to -' \
+      lnav.jsonl | grep '^hello,a$'
+)
 check "bash completes" bash_completes
 check "zsh loads the completions" zsh_completes
 check "fish completes" fish_completes
+check "lnav shows records" lnav_shows
 
 # ------------------------------------------------------------------ without debug information
 size_of() { wc -c <"$1"; }

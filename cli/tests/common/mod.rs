@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its share
 
 use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -110,4 +111,24 @@ pub fn read_lines(from: &mut impl Read, mut lines: usize) -> String {
         lines -= usize::from(byte[0] == b'\n');
     }
     String::from_utf8(text).expect("the output is text")
+}
+
+/// What the command writes to a terminal, which is its standard output alone.
+pub fn on_terminal(mut command: Command) -> Vec<u8> {
+    let (mut terminal, mut end) = (0, 0);
+    // SAFETY: both are places for a descriptor; the rest may be NULL.
+    let made = unsafe {
+        libc::openpty(&mut terminal, &mut end, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
+    };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: nobody else has the two.
+    let (terminal, end) = unsafe { (OwnedFd::from_raw_fd(terminal), OwnedFd::from_raw_fd(end)) };
+    let mut child = command.stdin(Stdio::null()).stdout(end).spawn().expect("the command starts");
+    // It holds the other end still.
+    drop(command);
+    let mut out = vec![];
+    // EIO is the end of a terminal.
+    let _ = std::fs::File::from(terminal).read_to_end(&mut out);
+    assert!(child.wait().expect("the command ends").success());
+    out
 }
