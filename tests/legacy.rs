@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
 use binlog::{event, Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use common::counting::CountingDirectory;
 use common::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -526,6 +527,82 @@ fn a_record_larger_than_many_blocks_is_read_whole() {
 }
 
 /// Blocks are made of pieces of 128 KiB of the older file, counted from its first record.
+/// What stands before a payload of so many bytes in a record of each form, and before its records.
+fn long_records(payload: usize) -> [(&'static str, Vec<u8>, Vec<u8>); 3] {
+    let java_header: &[u8] = &[3 << 3, 9];
+    let mut java = ((4 + java_header.len() + payload) as u32).to_be_bytes().to_vec();
+    java.extend_from_slice(&(java_header.len() as u32).to_be_bytes());
+    java.extend_from_slice(java_header);
+    let java_start = [b"MFIZZ.COM-BINLOG".as_slice(), &[0x10, 1], &2u32.to_be_bytes(), &[5 << 3, 4]].concat();
+    let python = [&4u64.to_be_bytes()[..], b"Long", &(payload as u64).to_be_bytes()].concat();
+    let mut shoebox = 0x6986_7884u32.to_le_bytes().to_vec();
+    shoebox.extend_from_slice(&1u16.to_le_bytes());
+    for number in [4, payload as u32 + 4, 0, 0, payload as u32] {
+        shoebox.extend_from_slice(&number.to_le_bytes());
+    }
+    [("old.binlog", java_start, java), ("old.log", b"MapLogger_v1.0".to_vec(), python), ("old.events", vec![], shoebox)]
+}
+
+#[test]
+fn heads_of_long_records_are_read_without_their_payloads() {
+    const PAYLOAD: usize = 3 << 20;
+    const RECORDS: usize = 5;
+    for (name, start, head) in long_records(PAYLOAD) {
+        let mut bytes = start;
+        for record in 0..RECORDS {
+            bytes.extend_from_slice(&head);
+            bytes.extend(std::iter::repeat_n(record as u8, PAYLOAD));
+        }
+        let memory = MemoryDirectory::new();
+        memory.set_contents(name, bytes.clone());
+        let directory = CountingDirectory::new(&memory);
+        let open = || Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        let few = |what: &str| {
+            let read = directory.bytes_read();
+            assert!(read < (2 * RECORDS as u64 + 4) * (128 << 10), "{name}: {what} reads {read} bytes");
+        };
+        let whole = rows_of(&open());
+        assert_eq!(whole.len(), RECORDS);
+        for (at, row) in whole.iter().enumerate() {
+            assert!(row.payload.len() == PAYLOAD && row.payload.iter().all(|&byte| byte == at as u8), "{name}");
+        }
+        // Each byte once, but for pieces that were read before it was clear that the record is long.
+        let read = directory.bytes_read();
+        assert!(read < bytes.len() as u64 * 11 / 10, "{name}: {read}");
+        let heads = Filter { headers_only: true, ..Filter::default() };
+        let mut cursor = open().cursor(&heads).unwrap();
+        let mut lens = vec![];
+        while let Some(record) = cursor.next().unwrap() {
+            lens.push((record.id, record.payload_len as usize));
+        }
+        assert_eq!(lens, (1..=RECORDS as u64).map(|id| (id, PAYLOAD)).collect::<Vec<_>>(), "{name}");
+        assert!(matches!(cursor.tail().state, TailState::Unclosed | TailState::Closed), "{name}");
+        few("headers only");
+        let none = Filter { types: vec![7], ..Filter::default() };
+        assert!(open().cursor(&none).unwrap().next().unwrap().is_none());
+        few("another type");
+        let contents = open().contents(&mut |_, _| ()).unwrap();
+        assert_eq!((contents.records, contents.payload_bytes), (RECORDS as u64, (RECORDS * PAYLOAD) as u64), "{name}");
+        few("counting");
+        let third = Filter { from_id: Some(3), to_id: Some(3), ..Filter::default() };
+        assert!(open().cursor(&third).unwrap().next().unwrap().unwrap().payload.iter().all(|&byte| byte == 2));
+        assert!(directory.bytes_read() < 2 * PAYLOAD as u64, "{name}: one record is asked for");
+        // A cut within a payload is found without reading it.
+        for cut in [1, PAYLOAD / 2, PAYLOAD - 1] {
+            memory.set_contents(name, bytes[..bytes.len() - cut].to_vec());
+            let mut cursor = open().cursor(&heads).unwrap();
+            let mut records = 0;
+            while cursor.next().unwrap().is_some() {
+                records += 1;
+            }
+            assert_eq!((records, cursor.tail().state), (RECORDS - 1, TailState::Torn), "{name}");
+            few("a torn end");
+            assert_eq!(rows_of(&open()).len(), RECORDS - 1);
+            directory.bytes_read();
+        }
+    }
+}
+
 #[test]
 fn a_record_that_ends_where_a_piece_does_is_shown_once_and_in_its_place() {
     const PIECE: usize = 128 << 10;

@@ -121,9 +121,18 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `HOUR` and the like, or a number of seconds.
-pub fn period(text: &str) -> Result<Period, String> {
-    text.parse().map_err(|e: binlog::Error| e.reason().to_owned())
+/// The period at whose multiples a log rolls, if it does so by a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EachPeriod(pub Option<Period>);
+
+/// `HOUR` and the like, a number of seconds, or `NEVER`, as the Java binlog calls it.
+pub fn period(text: &str) -> Result<EachPeriod, String> {
+    match text.eq_ignore_ascii_case("NEVER") {
+        true => Ok(EachPeriod(None)),
+        false => text.parse().map(|period| EachPeriod(Some(period))).map_err(|e: binlog::Error| {
+            e.reason().replace(" or a number of seconds", " NEVER, or a number of seconds")
+        }),
+    }
 }
 
 /// First and last id: `N`, `A..B`, `A..` or `..B`, both ends included.
@@ -199,7 +208,7 @@ mod tests {
         for bad in ["", "0s", "10", "s", "-1h", "1.5h", "1y", "1h 30m", "99999999999999999999s", "9999999999999999w"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
-        assert_eq!(period("hour"), Ok(Period::HOUR));
+        assert_eq!(period("hour"), Ok(EachPeriod(Some(Period::HOUR))));
         assert!(period("WEEKLY").is_err());
     }
 

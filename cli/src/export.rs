@@ -161,15 +161,20 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
         Ended::Damaged => true,
         Ended::Well => false,
     };
+    let left_out = form.left_out();
     form.end(target.out()).map_err(|e| target.failed(e))?;
     let to_file = matches!(target, Target::File(_));
     target.finish()?;
     if to_file && !args.quiet {
         complain(&format!(
-            "{} ({}) exported to {}{}",
-            human::counted(records, "record"),
+            "{} ({}) exported to {}{}{}",
+            human::counted(records - left_out, "record"),
             human::bytes(bytes),
             args.output.display(),
+            match left_out {
+                0 => String::new(),
+                n => format!("; {} without a payload left out", human::counted(n, "record")),
+            },
             left_out_of_the_log(args.to, first)
         ));
     }

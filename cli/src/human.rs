@@ -73,6 +73,11 @@ pub fn plain(text: &str) -> String {
     }
 }
 
+/// The smallest and the greatest time of records of this log. Those of older libraries may tell none.
+pub fn told_times(times: Option<(i64, i64)>, facts: &binlog::SegmentFacts) -> Option<(i64, i64)> {
+    times.filter(|&times| times != (0, 0) || !facts.parameters.contains_key("legacy.format"))
+}
+
 /// Text of a log or a user in quotes, without control characters.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", plain(text))

@@ -98,6 +98,17 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
     let mut out = Out::new();
     out.put(report(&imported, target.is_some()).as_bytes())?;
     out.flush()?;
+    if imported.cut_times > 0 {
+        output::complain(&format!(
+            "{} a time before 1677 or after 2262, which a log does not hold; the first is record {}. It is in the metadata, \
+             as legacy.time_ms",
+            match imported.cut_times {
+                1 => "1 record has".to_owned(),
+                n => format!("{} records have", human::count(n)),
+            },
+            human::count(imported.first_cut_time)
+        ));
+    }
     for tail in &imported.torn {
         let (path, offset, bytes) = (tail.path.display(), tail.offset, human::count(tail.unread_bytes));
         output::complain(&format!("{path}: offset {offset}: torn tail of {bytes} bytes: {}", tail.reason));

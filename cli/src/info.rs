@@ -12,7 +12,7 @@ use crate::losses::{self, Heard};
 use crate::output::{complain, Fail, Out};
 use crate::progress::Progress;
 use crate::remote::Remote;
-use crate::{advice, summary, DAMAGED, OK};
+use crate::{advice, human, summary, DAMAGED, OK};
 
 /// Show records, types, times, sizes and segments
 ///
@@ -80,7 +80,7 @@ impl Summary {
             total: Count { records: contents.records, bytes: contents.payload_bytes },
             types: contents.types.into_iter().map(known).collect(),
             ids: contents.ids,
-            times: contents.times,
+            times: contents.segments.first().and_then(|first| human::told_times(contents.times, &first.facts)),
             segments: contents.segments.into_iter().map(summary).collect(),
             file_bytes,
             state: word(tail.state).unwrap_or("closed"),

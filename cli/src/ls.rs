@@ -100,6 +100,12 @@ fn tell_compressed(all: &mut [Listed]) {
 }
 
 fn list(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<Listed> {
+    let mut listed = look_into(log, facts, path)?;
+    listed.times = human::told_times(listed.times, &listed.facts);
+    Ok(listed)
+}
+
+fn look_into(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<Listed> {
     let mut listed = Listed { facts, state: COMPRESSED, records: None, times: None, trouble: None };
     let facts = &listed.facts;
     if facts.bytes.is_none() {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use binlog::{Period, Required, Retention, RollOptions};
+use binlog::{Required, Retention, RollOptions};
 use clap::Args;
 
-use crate::args;
+use crate::args::{self, EachPeriod};
 
 /// When a new segment begins, and what it is called. All rules may be combined; the first that is met counts.
 #[derive(Args, Debug)]
@@ -15,9 +15,9 @@ pub struct Rolling {
     #[arg(long, visible_alias = "size", value_name = "SIZE", value_parser = args::size)]
     pub segment_size: Option<u64>,
     /// Roll at each multiple of a period by the wall clock: MINUTE, FIVE_MINUTES, TEN_MINUTES, QUARTER_HOUR, HALF_HOUR,
-    /// HOUR, DAY, or a number of seconds
+    /// HOUR, DAY, a number of seconds, or NEVER
     #[arg(long, value_name = "PERIOD", value_parser = args::period)]
-    period: Option<Period>,
+    period: Option<EachPeriod>,
     /// Time zone of --period and of times in file names, such as Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
@@ -40,7 +40,7 @@ impl Rolling {
     pub fn options(&self) -> RollOptions {
         let default = RollOptions::default();
         RollOptions {
-            period: self.period,
+            period: self.period.and_then(|each| each.0),
             zone: self.zone.clone().unwrap_or_default(),
             age: self.age,
             records: self.records,

@@ -3,9 +3,11 @@
 mod common;
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use common::{binlog, Ran};
+use common::{binlog, command, run, Ran};
 use serde_json::{json, Value};
 use tempfile::tempdir;
 
@@ -164,11 +166,134 @@ fn a_file_that_names_the_next_and_was_not_closed_is_whole_where_the_next_is() {
         binlog(home, &["cat", path]).ok();
         binlog(home, &["info", path]).ok();
     }
-    assert_eq!(listed(home, 0), [(5, "unclosed".to_owned()), (4, "closed".to_owned())]);
+    assert_eq!(listed(home, 0), [(5, "closed".to_owned()), (4, "closed".to_owned())]);
     binlog(home, &["import", "old", "log"]).ok();
     fs::remove_file(home.join("old").join(two)).unwrap();
+    assert_eq!(listed(home, 0), [(5, "unclosed".to_owned())]);
     for command in ["cat", "info", "verify"] {
         let ran = binlog(home, &[command, "old"]).exits(3);
         assert!(format!("{}{}", ran.text(), ran.err).contains("which is not here"), "{command}: {}", ran.err);
+    }
+}
+
+/// A record with this time in milliseconds.
+fn timed(ms: i64, payload: &[u8]) -> Vec<u8> {
+    record(&[&[2 << 3 | 1][..], &ms.to_le_bytes()].concat(), payload)
+}
+
+#[test]
+fn a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_told() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    // The last millisecond that fits, the next one, and both on the other side.
+    let (last, first) = (i64::MAX / 1_000_000, i64::MIN / 1_000_000);
+    let times = [0, last, last + 1, first, first - 1, i64::MAX];
+    let records: Vec<_> = times.iter().map(|&ms| timed(ms, b"x")).chain([event(CLOSED, None)]).collect();
+    put(home, &[("a.binlog", file(1, 0, &records)), ("b.binlog", file(u64::MAX / 2, 1, &[event(CLOSED, None)]))]);
+    let told = "3 records have a time before 1677 or after 2262, which a log does not hold; the first is record 3. \
+                It is in the metadata, as legacy.time_ms";
+    for args in [&["import", "--dry-run", "old/a.binlog"][..], &["import", "old/a.binlog", "log"]] {
+        let ran = binlog(home, args).ok();
+        assert!(ran.err.contains(told), "{}", ran.err);
+    }
+    for path in ["old/a.binlog", "log"] {
+        let ran = binlog(home, &["cat", "--headers", "--format", "json", path]).ok();
+        let kept: Vec<Value> = verdicts(&ran).iter().map(|one| one["metadata"]["legacy.time_ms"].clone()).collect();
+        let expected = times.map(|ms| match (first..=last).contains(&ms) {
+            true => Value::Null,
+            false => json!(ms.to_string()),
+        });
+        assert_eq!(kept, expected, "{path}");
+    }
+    let info = binlog(home, &["import", "old/b.binlog", "created"]).ok();
+    assert_eq!(info.err, "");
+    let told = binlog(home, &["info", "--json", "created"]).ok().json();
+    assert_eq!(told["segments"][0]["parameters"]["legacy.created_ms"], json!((u64::MAX / 2).to_string()), "{told}");
+}
+
+#[test]
+fn rolled_files_are_listed_with_what_they_are() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let next = |name: &str| event(ROTATE_NEXT, Some(name));
+    let timed_file = |created, times: &[i64], end: Vec<u8>| {
+        let records: Vec<_> = times.iter().map(|&ms| timed(ms, b"x")).chain([end]).collect();
+        file(created, 0, &records)
+    };
+    put(
+        home,
+        &[
+            ("a.20140101-0001.binlog", timed_file(1, &[1000, 2000], next("a.20140101-0002.binlog"))),
+            ("a.20140101-0002.binlog", file(2, 3, &[event(CLOSED, None)])),
+            ("a.20140101-0003.binlog", file(3, 4, &[])),
+            ("a.20140101-0004.binlog", torn(4, 5)),
+            ("a.active", b"a.20140101-0004.binlog".to_vec()),
+        ],
+    );
+    let ran = binlog(home, &["ls", "old"]).exits(3);
+    let rows: Vec<Vec<&str>> = ran.text().lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let of = |row: &[&str]| row[..6].join(" ");
+    let seconds = "1970-01-01T00:00:01.000000000Z 1970-01-01T00:00:02.000000000Z";
+    assert_eq!(of(&rows[0]), format!("a.20140101-0001.binlog closed - {seconds} 2"));
+    // Records that tell no time.
+    assert_eq!(of(&rows[1]), "a.20140101-0002.binlog closed - - - 3");
+    assert_eq!(of(&rows[2]), "a.20140101-0003.binlog unclosed - - - 4");
+    assert_eq!(of(&rows[3]), "a.20140101-0004.binlog torn - - - 5");
+    let listed = binlog(home, &["ls", "--json", "old"]).exits(3).json();
+    let ids: Vec<_> = listed["segments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["first_id"].clone(), one["last_id"].clone()))
+        .collect();
+    assert_eq!(ids, [(1, 2), (3, 5), (6, 9), (10, 14)].map(|(first, last)| (json!(first), json!(last))));
+    assert_eq!((&listed["segments"][1]["first_time"], &listed["strays"]), (&Value::Null, &json!([])));
+}
+
+/// Four records of 300 MiB each, which are holes on the disk, with less memory than one of them takes.
+#[test]
+fn large_old_files_are_looked_at_in_little_memory() {
+    const PAYLOAD: u64 = 300 << 20;
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let header = [3 << 3, 9];
+    let java = [
+        &((4 + header.len() as u64 + PAYLOAD) as u32).to_be_bytes()[..],
+        &(header.len() as u32).to_be_bytes(),
+        &header,
+    ]
+    .concat();
+    let start = [b"MFIZZ.COM-BINLOG".as_slice(), &[0x10, 1], &2u32.to_be_bytes(), &[5 << 3, 4]].concat();
+    let python = [&4u64.to_be_bytes()[..], b"Long", &PAYLOAD.to_be_bytes()].concat();
+    let mut shoebox = [&0x6986_7884u32.to_le_bytes()[..], &1u16.to_le_bytes()].concat();
+    for number in [4, PAYLOAD as u32 + 4, 0, 0, PAYLOAD as u32] {
+        shoebox.extend_from_slice(&number.to_le_bytes());
+    }
+    for (name, start, head) in
+        [("a.binlog", &start[..], java), ("b.log", b"MapLogger_v1.0", python), ("c.events", b"", shoebox)]
+    {
+        let mut out = fs::File::create(home.join(name)).unwrap();
+        out.write_all(start).unwrap();
+        for _ in 0..4 {
+            out.write_all(&head).unwrap();
+            out.seek(SeekFrom::Current(PAYLOAD as i64)).unwrap();
+        }
+        let len = out.stream_position().unwrap();
+        out.set_len(len).unwrap();
+        drop(out);
+        for args in [&["info"][..], &["ls"], &["cat", "--headers"], &["cat", "--type", "77"]] {
+            let mut command = command(home, &[args, &[name]].concat());
+            let limit = libc::rlimit { rlim_cur: PAYLOAD / 2, rlim_max: PAYLOAD / 2 };
+            // SAFETY: a system call alone, which takes a struct that is there.
+            unsafe {
+                command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_DATA, &limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                })
+            };
+            let ran = run(command, b"").ok();
+            let shows = if args.last() == Some(&"77") { "" } else { "4" };
+            assert!(ran.text().contains(shows), "{name} {args:?}: {}", ran.text());
+        }
     }
 }

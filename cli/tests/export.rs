@@ -243,7 +243,9 @@ fn native(home: &Path, form: &str) {
                 pairs,
                 &[&payload.as_bytes()[1..], b"\n\xff"].concat(),
             ),
-            "python-logger" => append(&writer, 0, names[i as usize % 2], &[], &payload.as_bytes()[..i as usize % 9]),
+            "python-logger" => {
+                append(&writer, 0, names[i as usize % 2], &[], &payload.as_bytes()[..1 + i as usize % 9])
+            }
             "shoebox" => append(&writer, 0, 0, pairs, &[payload.as_bytes(), b"\n\0"].concat()),
             _ => append(&writer, 0, 0, &[], payload.as_bytes()),
         }
@@ -380,36 +382,36 @@ fn what_cannot_be_carried_over_is_refused_by_id_and_nothing_is_left_behind() {
         (
             "python-logger",
             &[],
-            |w| append(w, 0, 7, &[], b""),
+            |w| append(w, 0, 7, &[], b"x"),
             "has the type 7, and the Python binary logger has only names of classes",
             Some("types"),
         ),
-        ("python-logger", &[], |w| append(w, 0, 0, &[], b""), "has the type 0", Some("types")),
+        ("python-logger", &[], |w| append(w, 0, 0, &[], b"x"), "has the type 0", Some("types")),
         (
             "python-logger",
             &[],
-            |w| append(w, 0, w.type_id("Größe", "").unwrap(), &[], b""),
+            |w| append(w, 0, w.type_id("Größe", "").unwrap(), &[], b"x"),
             "is not ASCII",
             Some("types"),
         ),
         (
             "python-logger",
             &[],
-            |w| append(w, 0, w.type_id(&"C".repeat(1025), "").unwrap(), &[], b""),
+            |w| append(w, 0, w.type_id(&"C".repeat(1025), "").unwrap(), &[], b"x"),
             "takes 1025 bytes",
             Some("types"),
         ),
         (
             "python-logger",
             &[],
-            |w| append(w, 5, w.type_id("A", "").unwrap(), &[], b""),
+            |w| append(w, 5, w.type_id("A", "").unwrap(), &[], b"x"),
             "has the time 1970-01-01T00:00:00.000000005Z",
             Some("times"),
         ),
         (
             "python-logger",
             &[],
-            |w| append(w, 0, w.type_id("A", "").unwrap(), &[("k", "v")], b""),
+            |w| append(w, 0, w.type_id("A", "").unwrap(), &[("k", "v")], b"x"),
             "has metadata (\"k\")",
             Some("metadata"),
         ),
@@ -452,7 +454,7 @@ fn what_cannot_be_carried_over_is_refused_by_id_and_nothing_is_left_behind() {
         assert!(ran.err.ends_with("nothing was exported\n"), "{form}: {}", ran.err);
         assert_eq!(names(home), ["log"], "{form}: {why}");
         // What else may be lost does not help.
-        let all = ["times", "types", "metadata", "ids", "events"];
+        let all = ["times", "types", "metadata", "ids", "events", "empty"];
         let others: Vec<&str> = all.into_iter().filter(|what| Some(*what) != leave_out).collect();
         export(home, form, "log", "out", &[options, &["--leave-out", &others.join(",")]].concat()).exits(1);
         if let Some(what) = leave_out {
@@ -631,4 +633,29 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
     }
     assert!(names(home).is_empty());
     assert!(binlog(home, &["export", "--help"]).ok().text().contains("Examples:\n  "));
+}
+
+#[test]
+fn records_without_a_payload_stay_out_of_a_file_of_the_python_logger() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    let log = |payload: &[u8]| common::binlog_with(home, &["append", "-q", "--type", "Reading", "log"], payload).ok();
+    log(b"one\n\ntwo\n\n\nthree\n");
+    let ran = export(home, "python-logger", "log", "out.log", &["--leave-out", "times"]).exits(1);
+    assert!(
+        ran.err.contains("record 2 has no payload, and the Python binary logger takes that for the end"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("`--leave-out empty` goes on without") && !home.join("out.log").exists(), "{}", ran.err);
+    let ran = export(home, "python-logger", "log", "out.log", &["--leave-out", "times,empty"]).ok();
+    assert!(
+        ran.err.contains("3 records (11 bytes) exported to out.log; 3 records without a payload left out"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(binlog(home, &["cat", "out.log"]).ok().text(), "one\ntwo\nthree\n");
+    // The other forms have a place for them.
+    export(home, "java-binlog", "log", "out.binlog", &["--leave-out", "times,types"]).ok();
+    assert_eq!(binlog(home, &["cat", "out.binlog"]).ok().text(), "one\n\ntwo\n\n\nthree\n");
 }

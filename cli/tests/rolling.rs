@@ -108,3 +108,18 @@ fn following_goes_on_behind_segments_that_were_removed() {
     assert_eq!(shown, "5\n");
     assert!(ran.err.contains("are no longer here"), "{}", ran.err);
 }
+
+#[test]
+fn a_period_of_never_is_none() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    for word in ["NEVER", "never"] {
+        binlog_with(home, &["append", "-q", word, "--period", word], b"one\n").ok();
+        assert_eq!(
+            binlog(home, &["ls", "--json", word]).ok().json()["segments"][0]["period_seconds"],
+            serde_json::Value::Null
+        );
+    }
+    let told = binlog(home, &["append", "log", "--period", "SOMETIMES"]).exits(2).err;
+    assert!(told.contains("DAY, NEVER, or a number of seconds"), "{told}");
+}

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use sum::Sum;
 
 use crate::error::{Error, Kind, Result};
+use crate::legacy::TIME_MS;
 use crate::options::{Filter, Loss, OnLoss, ReaderOptions, Required, WriterOptions};
 use crate::reader::{Reader, Tail, TailState};
 use crate::record::{event, NamedType, NewRecord, Record};
@@ -45,6 +46,11 @@ pub struct Imported {
     pub left_out: u64,
     /// Files whose end is torn, or that were not closed: what stood before is imported.
     pub torn: Vec<Tail>,
+    /// Records whose time is before 1677 or after 2262, which 64 bits of nanoseconds do not hold: it is in their metadata, as
+    /// `legacy.time_ms`, and the time that is shown is the first or the last that there is.
+    pub cut_times: u64,
+    /// The first of them, counted from 1.
+    pub first_cut_time: u64,
     /// CRC-32 over type, time, metadata and payload of all records, in order.
     pub checksum: u32,
 }
@@ -236,6 +242,12 @@ impl Importing<'_> {
         self.sum.add(record, named.map(|(name, _)| &**name));
         self.done.records += 1;
         self.done.payload_bytes += record.payload.len() as u64;
+        if matches!(record.time, i64::MIN | i64::MAX) && record.metadata.get(TIME_MS).is_some() {
+            self.done.cut_times += 1;
+            if self.done.cut_times == 1 {
+                self.done.first_cut_time = self.done.records;
+            }
+        }
         let Some(writer) = self.writer.filter(|_| self.done.records > self.found) else { return Ok(()) };
         let id = writer.append_record(&NewRecord {
             type_id: named.map_or(record.type_id, |(_, number)| *number),

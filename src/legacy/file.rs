@@ -92,18 +92,28 @@ impl Translated {
         self.finish(&mut state).map(|ended| ended.records)
     }
 
-    /// Gives the records of the block at `offset` away, in place of what is in `hits`, and to `buffer`, unless that is
-    /// `None`, the bytes of the older library's file that hold their payloads. False when there is no such block.
-    pub fn lend(&self, offset: u64, hits: &mut Vec<Hit>, buffer: Option<&mut Vec<u8>>) -> Result<bool> {
+    /// Gives the records of the block at `offset` that are wanted away, in place of what is in `hits`, and to `buffer`, if there
+    /// are any and it is not `None`, the bytes of the older library's file that hold their payloads. False when there is no such
+    /// block.
+    pub fn lend(
+        &self,
+        offset: u64,
+        hits: &mut Vec<Hit>,
+        buffer: Option<&mut Vec<u8>>,
+        wants: impl Fn(&Hit) -> bool,
+    ) -> Result<bool> {
         let mut state = self.state.lock();
         let Ok(index) = state.rows.binary_search_by_key(&offset, |row| row.at) else { return Ok(false) };
-        self.make(&mut state, index)?;
-        if let Some(buffer) = buffer {
+        self.make(&mut state, index, false)?;
+        let are_wanted = state.built.hits.iter().any(&wants);
+        if let Some(buffer) = buffer.filter(|_| are_wanted) {
+            self.make(&mut state, index, true)?;
             let next = state.rows.get(index + 1).map_or(state.next.source, |next| next.source);
             let len = next - state.rows[index].source;
             state.translator.window.give(len as usize, buffer)?;
         }
         state.current = None;
+        state.built.hits.retain(wants);
         std::mem::swap(&mut state.built.hits, hits);
         Ok(true)
     }
@@ -161,7 +171,7 @@ impl Translated {
         let row = state.next;
         state.current = None;
         memory::reserve(&mut state.rows, 1)?;
-        let (next, verdict) = state.translator.build(row, &mut state.built)?;
+        let (next, verdict) = state.translator.build(row, &mut state.built, false)?;
         if state.built.len() > 0 {
             state.rows.push(row);
             state.current = Some(state.rows.len() - 1);
@@ -184,14 +194,14 @@ impl Translated {
         Ok(())
     }
 
-    /// Makes a block again, unless it was made last.
-    fn make(&self, state: &mut State, index: usize) -> Result<()> {
-        if state.current == Some(index) {
+    /// Makes a block again, unless it was made last, with its payloads if they are wanted.
+    fn make(&self, state: &mut State, index: usize, payloads: bool) -> Result<()> {
+        if state.current == Some(index) && (state.built.has_payloads || !payloads) {
             return Ok(());
         }
         state.current = None;
         let known = state.rows.get(index + 1).map_or(state.next.at, |next| next.at);
-        let (next, _) = state.translator.build(state.rows[index], &mut state.built)?;
+        let (next, _) = state.translator.build(state.rows[index], &mut state.built, payloads)?;
         if next.at != known {
             return Err(invalid("the file has changed while it was read"));
         }
@@ -226,14 +236,14 @@ impl Translated {
             };
         }
         let index = state.rows.partition_point(|row| row.at <= offset) - 1;
-        self.make(state, index)?;
+        self.make(state, index, false)?;
         let row = state.rows[index];
         let mut at = offset - row.at;
-        let built = &state.built;
-        if at < built.head.len() as u64 {
-            return Ok(copy_part(buffer, &built.head, at));
+        if at < state.built.head.len() as u64 {
+            return Ok(copy_part(buffer, &state.built.head, at));
         }
-        at -= built.head.len() as u64;
+        at -= state.built.head.len() as u64;
+        let built = &state.built;
         let bytes = state.translator.window.bytes(usize::MAX);
         let mut done = 0;
         for hit in &built.hits {
@@ -242,9 +252,15 @@ impl Translated {
             }
             match at.checked_sub(u64::from(hit.payload_len)) {
                 Some(behind) => at = behind,
-                None => {
+                None if built.has_payloads => {
                     done += copy_part(&mut buffer[done..], &bytes[hit.payload()], at);
                     at = 0;
+                }
+                None => {
+                    let len = buffer.len() - done;
+                    let len = len.min(usize::try_from(u64::from(hit.payload_len) - at).unwrap_or(usize::MAX));
+                    let from = row.source + hit.payload_at as u64 + at;
+                    return Ok(done + self.source.read_at(&mut buffer[done..done + len], from)?);
                 }
             }
         }

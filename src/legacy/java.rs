@@ -13,7 +13,7 @@ use byteorder::{BigEndian as BE, ByteOrder};
 
 use super::item::{check_len, text, Item, Step, Type};
 use super::protobuf::{self, Broken, Value};
-use super::{invalid, Form, Legacy};
+use super::{invalid, Form, Legacy, TIME_MS};
 use crate::format::limits;
 use crate::io::{self, File};
 use crate::memory;
@@ -63,6 +63,10 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
             _ => (),
         }
     }
+    let (created_ns, is_cut) = nanoseconds(created.unwrap_or(0));
+    if is_cut {
+        parameters.insert("legacy.created_ms".to_owned(), created.unwrap_or(0).to_string());
+    }
     if !matches!(width, 1 | 2 | 4) {
         return Err(invalid(format!("a file of the Java binlog has lengths of {width} bytes; 1, 2 and 4 are known")));
     }
@@ -70,15 +74,25 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
         form: Form::Java { width: width as usize },
         file,
         start: (PREFIX + len) as u64,
-        created_ns: created.unwrap_or(0).saturating_mul(NS_PER_MS),
+        created_ns,
         content_type,
         parameters,
     })
 }
 
-/// Looks at the record that begins with `bytes`, in a file whose lengths have `width` bytes.
+/// Nanoseconds of milliseconds, and whether these are more, or less, than there are: then the last, or the first.
 #[inline(always)]
-pub fn parse(bytes: &[u8], width: usize, item: &mut Item) -> Step {
+fn nanoseconds(ms: i64) -> (i64, bool) {
+    match ms.checked_mul(NS_PER_MS) {
+        Some(ns) => (ns, false),
+        None => (ms.saturating_mul(NS_PER_MS), true),
+    }
+}
+
+/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more, in a file whose lengths have
+/// `width` bytes.
+#[inline(always)]
+pub fn parse(bytes: &[u8], beyond: usize, width: usize, item: &mut Item) -> Step {
     if bytes.len() < 2 * width {
         return Step::Need(2 * width);
     }
@@ -91,13 +105,16 @@ pub fn parse(bytes: &[u8], width: usize, item: &mut Item) -> Step {
         return Step::Malformed(format!("a record of {len} bytes with a header of {header_len} is told"));
     }
     let size = width + len;
-    if bytes.len() < size {
+    if bytes.len() + beyond < size {
         return match check_len(len as u64) {
             Ok(_) => Step::Need(size),
             Err(reason) => Step::Malformed(reason),
         };
     }
     let payload_at = 2 * width + header_len;
+    if bytes.len() < payload_at {
+        return Step::Need(payload_at);
+    }
     (item.size, item.payload) = (size, payload_at..size);
     match read_header(&bytes[2 * width..payload_at], item) {
         Ok(()) => Step::Record,
@@ -110,7 +127,13 @@ fn read_header(mut header: &[u8], item: &mut Item) -> std::result::Result<(), St
     let (mut type_of, mut event_id, mut event_name) = (0i32, None, None);
     while let Some(field) = protobuf::next(&mut header).map_err(no_message)? {
         match field {
-            (2, Value::Fixed64(ms)) => item.time = (ms as i64).saturating_mul(NS_PER_MS),
+            (2, Value::Fixed64(ms)) => {
+                let is_cut;
+                (item.time, is_cut) = nanoseconds(ms as i64);
+                if is_cut {
+                    item.put(TIME_MS.as_bytes(), (ms as i64).to_string().as_bytes())?;
+                }
+            }
             (3, Value::Varint(value)) => type_of = value as i32,
             (4, Value::Bytes(bytes)) => {
                 let (key, value) = protobuf::pair(bytes).map_err(no_message)?;

@@ -24,6 +24,9 @@ use crate::io::{self, Access, Directory, File};
 pub(crate) use file::{Translated, START};
 pub(crate) use names::log_name;
 
+/// The key of a record's own time in milliseconds, where 64 bits of nanoseconds do not hold it.
+pub(crate) const TIME_MS: &str = "legacy.time_ms";
+
 /// Which library wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {

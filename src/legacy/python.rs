@@ -37,8 +37,8 @@ pub fn open(file: Arc<dyn File>) -> io::Result<Legacy> {
     Ok(Legacy { form, file, start, created_ns: 0, content_type: None, parameters: BTreeMap::new() })
 }
 
-/// Looks at the record that begins with `bytes`.
-pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
+/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more.
+pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
     let Some(head) = bytes.get(..8) else { return Step::Need(8) };
     let chars = BE::read_u64(head);
     if chars == 0 || chars > NAME {
@@ -59,7 +59,7 @@ pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
         Err(reason) => return Step::Malformed(reason),
     };
     let payload = at + 8..at + 8 + len;
-    if payload.end > bytes.len() {
+    if payload.end > bytes.len() + beyond {
         return Step::Need(payload.end);
     }
     if item.name.as_bytes() != &bytes[name.clone()] {

@@ -18,15 +18,15 @@ pub fn is_one(first: &[u8]) -> bool {
     first.len() >= 4 && LE::read_u32(first) == MAGIC
 }
 
-/// Looks at the record that begins with `bytes`.
-pub fn parse(bytes: &[u8], item: &mut Item) -> Step {
-    match read(bytes, item) {
+/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more.
+pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
+    match read(bytes, beyond, item) {
         Ok(step) => step,
         Err(reason) => Step::Malformed(reason),
     }
 }
 
-fn read(bytes: &[u8], item: &mut Item) -> Result<Step, String> {
+fn read(bytes: &[u8], beyond: usize, item: &mut Item) -> Result<Step, String> {
     let Some(head) = bytes.get(..HEAD) else {
         // What is cut short may be a record's beginning; what differs already is none.
         let magic = MAGIC.to_le_bytes();
@@ -52,8 +52,11 @@ fn read(bytes: &[u8], item: &mut Item) -> Result<Step, String> {
     }
     let raw_at = HEAD + check_len(u64::from(metadata))?;
     let size = raw_at + check_len(u64::from(raw))?;
-    if bytes.len() < size {
+    if bytes.len() + beyond < size {
         return Ok(Step::Need(size));
+    }
+    if bytes.len() < raw_at + 4 {
+        return Ok(Step::Need(raw_at + 4));
     }
     if LE::read_u32(&bytes[raw_at..]) != raw - 4 {
         return Err("the payload's length is told twice, and differently".to_owned());

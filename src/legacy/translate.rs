@@ -60,6 +60,8 @@ pub struct Built {
     /// Its records, and their payloads' places in the window.
     pub hits: Vec<Hit>,
     pub payload_len: usize,
+    /// The window holds all payloads. It does not hold that of a long record that nobody asked for.
+    pub has_payloads: bool,
 }
 
 impl Built {
@@ -85,22 +87,24 @@ impl Translator {
     }
 
     /// Makes the block that begins with the row, and tells the row behind it, or that there is none. An empty block is
-    /// none.
-    pub fn build(&mut self, row: Row, built: &mut Built) -> Result<(Row, Option<Verdict>)> {
+    /// none. Without `payloads`, of a record that is longer than a piece only the head is read.
+    pub fn build(&mut self, row: Row, built: &mut Built, payloads: bool) -> Result<(Row, Option<Verdict>)> {
         let Translator { form, window, names, item, pairs, .. } = self;
         window.begin_at(row.source);
         built.hits.clear();
         pairs.clear();
         let mut making = Making { names, pairs, hits: &mut built.hits, at: 0, next: row };
         let (mut piece, mut looked) = (PIECE, 0);
+        // Bytes of a long record that the file has behind the window.
+        let mut beyond = 0;
         let verdict = loop {
             let is_end = !window.fill(piece)?;
             let bytes = window.bytes(piece);
             // Three loops rather than one that asks each time.
             let step = match *form {
-                Form::Java { width } => making.take(bytes, item, |bytes, item| java::parse(bytes, width, item)),
-                Form::Python { .. } => making.take(bytes, item, python::parse),
-                Form::Shoebox => making.take(bytes, item, shoebox::parse),
+                Form::Java { width } => making.take(bytes, item, |bytes, item| java::parse(bytes, beyond, width, item)),
+                Form::Python { .. } => making.take(bytes, item, |bytes, item| python::parse(bytes, beyond, item)),
+                Form::Shoebox => making.take(bytes, item, |bytes, item| shoebox::parse(bytes, beyond, item)),
                 Form::Lines => {
                     let is_last = is_end && window.broken().is_none();
                     let parse = |bytes: &[u8], item: &mut Item| lines::parse(bytes, take(&mut looked), is_last, item);
@@ -114,7 +118,19 @@ impl Translator {
                 Step::Record => break None,
                 Step::Malformed(reason) => break Some(Verdict::Corrupt(reason)),
                 Step::Need(_) if !is_end && making.at > 0 => break None,
-                Step::Need(len) if !is_end => (piece, looked) = (len, bytes.len()),
+                Step::Need(len) if !is_end => {
+                    looked = bytes.len();
+                    // Where lines end only reading tells.
+                    let ahead = if payloads || *form == Form::Lines { None } else { window.ahead()? };
+                    match ahead.map(|ahead| usize::try_from(ahead).unwrap_or(usize::MAX)) {
+                        Some(ahead) if ahead < len => {
+                            break Some(verdict_at_end(*form, ahead, len, making.next.is_closed));
+                        }
+                        Some(_) if beyond == 0 => beyond = len - looked,
+                        // All of it, or a head that is long itself.
+                        _ => (piece, beyond) = (len, 0),
+                    }
+                }
                 Step::Need(len) => {
                     break Some(match window.broken() {
                         Some(reason) => Verdict::Corrupt(format!("the compressed file does not decompress: {reason}")),
@@ -126,6 +142,7 @@ impl Translator {
         let next = Row { source: row.source + making.at as u64, ..making.next };
         built.head.clear();
         built.payload_len = 0;
+        built.has_payloads = making.at <= window.bytes(usize::MAX).len();
         if !built.hits.is_empty() {
             built.payload_len =
                 put_block(&mut built.hits, &self.pairs, self.place(row), row.first_id, &mut built.head)?;
@@ -185,7 +202,7 @@ impl Making<'_> {
     /// Adds the records that `parse` finds, until it finds none or the block is full.
     #[inline(always)]
     fn take(&mut self, bytes: &[u8], item: &mut Item, mut parse: impl FnMut(&[u8], &mut Item) -> Step) -> Step {
-        while self.hits.len() < COUNT && self.pairs.len() < METADATA {
+        while self.hits.len() < COUNT && self.pairs.len() < METADATA && self.at <= bytes.len() {
             item.clear();
             match parse(&bytes[self.at..], item) {
                 Step::Record => match item.refused {

@@ -90,6 +90,13 @@ impl Window {
         Ok(())
     }
 
+    /// How many bytes there are from where the window begins to the end, whether they were read or not. `None` for a compressed
+    /// file, of which only reading tells.
+    pub fn ahead(&self) -> Result<Option<u64>> {
+        let len = self.file.len()?;
+        Ok((len != u64::MAX).then(|| len.min(self.end).saturating_sub(self.from)))
+    }
+
     /// The first `most` bytes of what is there.
     pub fn bytes(&self, most: usize) -> &[u8] {
         &self.bytes[..self.have.min(most)]

@@ -80,12 +80,10 @@ impl Cursor {
         self.scanner.load_entries(header)?;
         // For the next block, which is going to have about as many.
         let mut hits = memory::with_room(header.count as usize + 1)?;
-        if !self.scanner.borrow(&mut hits, self.selection.headers_only())? {
+        let (selection, wants_all) = (&self.selection, self.selection.wants_all(header));
+        let wants = |hit: &Hit, entries: &[u8]| wants_all || selection.wants(hit.id, &hit.entry(entries));
+        if !self.scanner.borrow(&mut hits, selection.headers_only(), wants)? {
             return Ok(false);
-        }
-        if !self.selection.wants_all(header) {
-            let (selection, entries) = (&self.selection, self.scanner.entries());
-            hits.retain(|hit| selection.wants(hit.id, &hit.entry(entries)));
         }
         if std::mem::take(&mut self.first_only) && self.snapshot.is_one_log() && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);

@@ -205,7 +205,18 @@ impl Reader {
     /// # Errors
     /// As [`Self::only`].
     pub fn is_closed(&self, path: impl AsRef<Path>) -> Result<Option<bool>> {
-        self.snapshot.segment(self.place_of(path.as_ref())?)?.ends_with_trailer()
+        let path = path.as_ref();
+        let segment = self.snapshot.segment(self.place_of(path)?)?;
+        let closed = segment.ends_with_trailer()?;
+        if closed != Some(false) || segment.translated.is_none() {
+            return Ok(closed);
+        }
+        // An older library's file may end by naming the one in which its log goes on.
+        let newest = Filter { events: true, headers_only: true, newest_first: true, ..Filter::default() };
+        let mut cursor = self.only(path, ReaderMode::Prefix)?.cursor(&newest)?;
+        let last = cursor.next()?.filter(|last| last.type_id == crate::record::event::ROTATE_NEXT);
+        let next = last.and_then(|last| last.metadata.get("file").map(|file| path.with_file_name(file)));
+        Ok(Some(next.is_some_and(|next| self.snapshot.slots.iter().any(|slot| slot.path() == next))))
     }
 
     /// What one segment, which [`Self::paths`] tells of, says about itself.

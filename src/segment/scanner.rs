@@ -491,14 +491,20 @@ impl Scanner {
         Ok(())
     }
 
-    /// Takes the records of the block, at which the scanner stands and whose entries are loaded, as an older library's
-    /// file has them: [`Self::payload`] then shows a part of that, between whose bytes they are, unless only headers are
-    /// asked for. False when they are to be read as any other segment's are.
-    pub fn borrow(&mut self, hits: &mut Vec<Hit>, headers_only: bool) -> Result<bool, Bad> {
+    /// Takes those records that are wanted of the block, at which the scanner stands and whose entries are loaded, as an older
+    /// library's file has them: [`Self::payload`] then shows a part of that, between whose bytes they are, unless only headers
+    /// are asked for. False when they are to be read as any other segment's are.
+    pub fn borrow(
+        &mut self,
+        hits: &mut Vec<Hit>,
+        headers_only: bool,
+        wants: impl Fn(&Hit, &[u8]) -> bool,
+    ) -> Result<bool, Bad> {
         let Some(translated) = &self.segment.translated else { return Ok(false) };
         let buffer = (!headers_only).then_some(&mut self.payload.decoded);
-        let lent =
-            translated.lend(self.offset, hits, buffer).map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))?;
+        let entries = self.entries.of(&self.buffer);
+        let lent = translated.lend(self.offset, hits, buffer, |hit| wants(hit, entries));
+        let lent = lent.map_err(|e| Bad::Io(reading(&e).at(&self.segment.path)))?;
         if lent && !headers_only {
             self.payload.stored = None;
         }

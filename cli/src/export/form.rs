@@ -19,6 +19,8 @@ pub enum Loss {
     Ids,
     /// With --events, those that the Java binlog does not know
     Events,
+    /// Records without a payload, at which the Python logger stops reading
+    Empty,
 }
 
 /// What the user allows to be lost where a form has no place for it. What it has a place for is carried over all the same.
@@ -37,6 +39,7 @@ impl Losses {
             Loss::Metadata => "metadata",
             Loss::Ids => "ids",
             Loss::Events => "events",
+            Loss::Empty => "empty",
         };
         Err(Stop::Refused(format!("{}; `--leave-out {word}` goes on without", why())))
     }
@@ -92,6 +95,11 @@ pub trait Form {
 
     /// A record, or an event where those were asked for; `name` is that of a named type.
     fn record(&mut self, out: &mut dyn Write, record: &Record<'_>, name: Option<&str>) -> Result<(), Stop>;
+
+    /// Records that were left out, as the user has allowed.
+    fn left_out(&self) -> u64 {
+        0
+    }
 
     /// What stands behind the records.
     fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
