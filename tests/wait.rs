@@ -483,3 +483,136 @@ fn a_writer_that_is_killed_and_started_again_in_another_process_is_followed() {
         }
     }
 }
+
+fn copy_of(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// A log that ends with one record, and a cursor behind that.
+fn followed(path: &Path) -> Cursor {
+    let writer = Writer::open(path, options()).unwrap();
+    writer.append(1, b"first").unwrap();
+    writer.close().unwrap();
+    let mut cursor = cursor_at(path);
+    assert_eq!(ids(&mut cursor), [1]);
+    nothing_comes(&mut cursor);
+    cursor
+}
+
+/// Polls, with what the cursor told once, until it has something to tell.
+fn polled_until_told(cursor: &mut Cursor) -> Result<bool, Kind> {
+    let (descriptor, began) = (cursor.descriptor().unwrap().0.as_raw_fd(), Instant::now());
+    while began.elapsed() < LONG {
+        let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, which outlives the call.
+        unsafe { libc::poll(&mut asked, 1, LONG.as_millis() as i32) };
+        match cursor.wait(Duration::ZERO) {
+            Ok(false) => (),
+            Ok(true) => return Ok(true),
+            Err(error) => return Err(error.kind()),
+        }
+    }
+    Ok(false)
+}
+
+#[test]
+fn a_log_whose_files_are_replaced_is_told_to_who_waits_for_it() {
+    for way in ["a copy", "a new log", "a new log, further on"] {
+        for polled in [false, true] {
+            let scratch = tempfile::tempdir().unwrap();
+            let (path, kept) = (scratch.path().join("log"), scratch.path().join("kept"));
+            let mut cursor = followed(&path);
+            copy_of(&path, &kept);
+            let replacing = std::thread::spawn({
+                let path = path.clone();
+                move || {
+                    std::thread::sleep(SHORT);
+                    std::fs::remove_dir_all(&path).unwrap();
+                    std::thread::sleep(SHORT);
+                    if way == "a copy" {
+                        copy_of(&kept, &path);
+                    }
+                    let writer = Writer::open(&path, options()).unwrap();
+                    writer.append(1, b"another").unwrap();
+                    if way == "a new log, further on" {
+                        writer.roll().unwrap();
+                        writer.append(1, b"and more").unwrap();
+                        std::fs::remove_file(path.join("default.0000000001.binlog")).unwrap();
+                    }
+                    writer
+                }
+            });
+            let began = Instant::now();
+            // While the directory is not there, that is told.
+            let told = loop {
+                let told = match polled {
+                    true => polled_until_told(&mut cursor),
+                    false => cursor.wait(LONG).map_err(|error| error.kind()),
+                };
+                match told {
+                    Err(Kind::NotFound) if began.elapsed() < LONG => std::thread::sleep(SHORT),
+                    told => break told,
+                }
+            };
+            assert_eq!(told, Err(Kind::Mismatch), "{way}, {polled}");
+            assert!(began.elapsed() < LONG / 2, "{way}, {polled}: {:?}", began.elapsed());
+            assert_eq!(cursor.next().unwrap_err().kind(), Kind::Mismatch);
+            replacing.join().unwrap().close().unwrap();
+            assert!(!ids(&mut cursor_at(&path)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_was_away_is_followed_again_by_who_asked_once_for_how_long_to_wait() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (path, away) = (scratch.path().join("log"), scratch.path().join("away"));
+    let mut cursor = followed(&path);
+    let moving = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            std::thread::sleep(SHORT);
+            std::fs::rename(&path, &away).unwrap();
+            std::thread::sleep(10 * SHORT);
+            let writer = Writer::open(&away, options()).unwrap();
+            std::fs::rename(&away, &path).unwrap();
+            writer.append(1, b"second").unwrap();
+            writer
+        }
+    });
+    let began = Instant::now();
+    loop {
+        match polled_until_told(&mut cursor) {
+            Err(Kind::NotFound) if began.elapsed() < LONG => (),
+            told => break assert_eq!(told, Ok(true)),
+        }
+    }
+    assert!(began.elapsed() < LONG / 4, "{:?}", began.elapsed());
+    assert_eq!(ids(&mut cursor), [2]);
+    drop(moving.join().unwrap());
+}
+
+/// As long as somebody has a file of it open that was removed, the system does not tell that a directory was removed.
+#[test]
+fn a_directory_that_is_removed_is_told_to_who_polls() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("log");
+    let mut cursor = followed(&path);
+    let removing = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            std::thread::sleep(SHORT);
+            std::fs::read_dir(&path).unwrap().for_each(|entry| std::fs::remove_file(entry.unwrap().path()).unwrap());
+            std::thread::sleep(10 * SHORT);
+            std::fs::remove_dir(&path).unwrap();
+        }
+    });
+    let began = Instant::now();
+    assert_eq!(polled_until_told(&mut cursor), Err(Kind::NotFound));
+    assert!(began.elapsed() < LONG / 4, "{:?}", began.elapsed());
+    removing.join().unwrap();
+}

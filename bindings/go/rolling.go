@@ -22,7 +22,7 @@ type RollOptions struct {
 	// the rest as in strftime(3), from a fixed set of conversions; "" is "{name}.{seq}". ".binlog" is added.
 	NameTemplate string
 	// Check rolls when it says so. It is asked after each write to the file and in [Writer.Tick], by several at the same
-	// time, and must not use the writer. A panic stands for "no", and is told to the function of [WithOnFailure].
+	// time, and must not write to the log: see the package's documentation. A panic stands for "no", and is told to the function of [WithOnFailure].
 	Check func(SegmentState) bool
 }
 
@@ -114,8 +114,8 @@ type SegmentFile struct {
 // still run.
 //
 // They run outside of the library's locks: in a thread of the library [WithBackground], else during the call that opens,
-// syncs, ticks, rolls or closes next; when there was none for a second, during one that appends or flushes. They must not
-// use the writer.
+// syncs, ticks, rolls or closes next; when there was none for a second, during one that appends or flushes. What they call of
+// their writer is [ErrInvalid] if it appends, flushes, syncs, ticks, rolls or closes.
 type Hook struct{ hook cbinlog.Hook }
 
 const (

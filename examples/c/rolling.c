@@ -30,7 +30,7 @@ struct archive {
 
 /* Called when a segment is closed and durable, the last one of the log included. It sees facts about the segment, may do
    with the file what it likes (upload it, compress it, move it), and says where the file is afterwards: the next hook
-   gets it from there. It must not use the writer. A failure goes to on_failure, and writing goes on. */
+   gets it from there. It must not write to the log. A failure goes to on_failure, and writing goes on. */
 static binlog_status file_away(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
   struct archive *archive = userdata;
   char path[512];

@@ -27,11 +27,12 @@ struct failure {
   std::string path{};               /* the file it happened to; may be empty */
 };
 
-/* Is told of failures, in the thread in which they happen. It must not use the writer; what it throws is lost. */
+/* Is told of failures, in the thread in which they happen. What it may call of its writer says c-api.md, as of each
+   callback; what it throws is lost. */
 using failure_function = std::function<void(const failure&)>;
 
 /* Says whether the log rolls now. Called after each write to the file and in tick(), in the thread that did that, by
-   several at the same time. It must not use the writer. An exception stands for "no", and is told to on_failure. */
+   several at the same time. What it may call of its writer says c-api.md. An exception stands for "no", and is told to on_failure. */
 using roll_check = std::function<bool(const segment_state&)>;
 
 /* When a log rolls besides its size, and what its segments are called; binlog.h has the details. The first rule that is

@@ -98,6 +98,10 @@ pub unsafe extern "C" fn binlog_cursor_next(
 /// at the most; BINLOG_FOREVER waits for ever, 0 and less only look. It goes on over rolls, and over a writer that ends and
 /// begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
 ///
+/// Where the files of the log were removed and others are in their place, such as a copy, or a log of the same name that was
+/// begun anew, it is BINLOG_E_MISMATCH: open a reader anew then. While the directory is not there it is BINLOG_E_NOT_FOUND, and the
+/// same call goes on when it is back.
+///
 /// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INTERRUPTED after binlog_cursor_interrupt or when a signal
 /// handler has run in this thread while it waited (with SA_RESTART too), BINLOG_E_INVALID, and the errors of
 /// binlog_cursor_next.
@@ -150,7 +154,9 @@ pub unsafe extern "C" fn binlog_cursor_interrupt(cursor: *mut binlog_cursor) {
 /// The descriptor belongs to the cursor, is the same in each call, and is closed by binlog_cursor_close; nobody else reads
 /// it, writes to it or closes it. `look_after_ns` may be NULL. One thread at a time.
 ///
-/// All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, and no thread.
+/// `look_after_ns` may change with each look. Who has asked only once loses nothing: the descriptor becomes readable then, too.
+/// All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, a third one where the system
+/// does not tell everything, and no thread.
 ///
 /// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO at a limit of descriptors, BINLOG_E_UNSUPPORTED on another system than
 /// Linux.

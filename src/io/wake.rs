@@ -148,6 +148,9 @@ impl Bell<'_> {
 pub(crate) struct Set {
     #[cfg(target_os = "linux")]
     descriptor: OwnedFd,
+    /// Made when one is needed.
+    #[cfg(target_os = "linux")]
+    timer: OnceLock<OwnedFd>,
 }
 
 #[cfg(target_os = "linux")]
@@ -161,7 +164,7 @@ impl Set {
             // SAFETY: as above.
             descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
         };
-        let set = Set { descriptor };
+        let set = Set { descriptor, timer: OnceLock::new() };
         set.add(bell)?;
         Ok(set)
     }
@@ -179,6 +182,40 @@ impl Set {
         }
     }
 
+    /// Has the set be readable when so much time has passed, and not before because of this; `None` for never. At the limit of
+    /// descriptors it is not: then the host goes by the time that it was told.
+    pub fn ring_after(&self, after: Option<Duration>) {
+        if after.is_none() && self.timer.get().is_none() {
+            return;
+        }
+        let timer = match self.timer.get() {
+            Some(timer) => timer,
+            None => match self.make_timer() {
+                Ok(made) => self.timer.get_or_init(|| made),
+                Err(_) => return,
+            },
+        };
+        // Zero disarms.
+        let after = after.unwrap_or_default();
+        let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = libc::timespec { tv_sec: after.as_secs() as _, tv_nsec: after.subsec_nanos() as _ };
+        let time = libc::itimerspec { it_interval: none, it_value: value };
+        // SAFETY: the struct outlives the call; the time before is not asked for. One that has rung stops ringing.
+        unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &time, std::ptr::null_mut()) };
+    }
+
+    fn make_timer(&self) -> Result<OwnedFd> {
+        let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
+        let timer = match unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) } {
+            -1 => return Err(Error::last_os_error()),
+            // SAFETY: as above.
+            descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
+        };
+        self.add(timer.as_raw_fd())?;
+        Ok(timer)
+    }
+
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.descriptor.as_fd())
     }
@@ -193,6 +230,8 @@ impl Set {
     pub fn add(&self, _descriptor: RawFd) -> Result<()> {
         Ok(())
     }
+
+    pub fn ring_after(&self, _after: Option<Duration>) {}
 
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None

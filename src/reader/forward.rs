@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cursor::{Failure, Moved};
-use super::place::Standing;
+use super::place::{replaced, Standing};
 use super::route::Route;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
@@ -229,7 +229,24 @@ impl Cursor {
             // The current one may have grown before the other began: look again.
             return Ok(Moved::Again);
         }
+        self.check_place()?;
         self.end(left, reason)
+    }
+
+    /// Whether the name of the file, behind which nothing is known to come, still leads to it. What is in another one need not
+    /// follow what was shown, and nothing more is going to come in this one.
+    fn check_place(&mut self) -> Result<()> {
+        let segment = self.segment().clone();
+        // Each look at a store is a request, and what is there is not replaced.
+        let is_settled = segment.is_unborn || segment.file.is_far();
+        let ours = segment.file.identity().ok().flatten().filter(|_| !is_settled);
+        let (Some(ours), Some(name)) = (ours, segment.path.file_name()) else { return Ok(()) };
+        let facts = self.snapshot.slots[self.at].directory().facts(&name.to_string_lossy());
+        self.waiting.is_gone = facts.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+        match facts.ok().and_then(|facts| facts.identity) {
+            Some(there) if there != ours => Err(replaced(&segment)),
+            _ => Ok(()),
+        }
     }
 
     /// A file that should be a segment and is none is damage for whoever comes to its place, before segment `at`.

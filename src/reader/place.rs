@@ -63,6 +63,12 @@ impl Cursor {
         let current = self.snapshot.slots[self.at].clone();
         match fresh.place_of(&current) {
             Some(at) => (self.at, self.standing) = (at, Standing::Listed),
+            // Not even one of its segments, and others of its name.
+            None if !fresh.slots.iter().any(|slot| slot.log.id == current.log.id)
+                && fresh.slots.iter().any(|slot| slot.log.name == current.log.name) =>
+            {
+                return Err(replaced(self.segment()));
+            }
             None => {
                 self.at = fresh.insert(current.clone());
                 let before = self.at.checked_sub(1).map(|before| &fresh.slots[before]);
@@ -217,6 +223,13 @@ impl Cursor {
         let last = first_id.saturating_sub(1).min(self.selection.last_id());
         (first <= last).then(|| Error::of_missed(first, last).at(&self.segment().path))
     }
+}
+
+/// Another file, or another log, is where the one was that is read.
+pub(super) fn replaced(segment: &Segment) -> Error {
+    let reason = "another file is in the place of the one that is read, and need not hold what was shown of it: \
+                  open a reader anew, and go on behind the last record that was shown";
+    Error::new(Kind::Mismatch, reason).at(&segment.path)
 }
 
 /// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same

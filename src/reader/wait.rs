@@ -35,6 +35,9 @@ pub(super) struct Waiting {
     watch: Option<Box<dyn Watch>>,
     /// All that happens is told by it.
     is_told_all: bool,
+    /// The file that is read is in its directory no more. That may go too: of a directory with files that somebody holds open,
+    /// which were removed, the system does not tell it.
+    pub is_gone: bool,
     /// What the host polls.
     set: Option<Set>,
 }
@@ -68,9 +71,17 @@ impl Waiting {
     /// How long it may take at the most until something is looked for that nobody has told.
     fn look_after(&self) -> Duration {
         match &self.watch {
-            Some(_) if self.is_told_all => LOOKS.0,
+            Some(_) if self.is_told_all && !self.is_gone => LOOKS.0,
             Some(_) => LOOKS.1,
             None => PAUSES.1,
+        }
+    }
+
+    /// Has what the host polls be readable when it is time to look: the host may have asked before for how long it may wait.
+    fn set_timer(&self) {
+        if let Some(set) = &self.set {
+            let look_after = self.look_after();
+            set.ring_after((look_after < LOOKS.0).then_some(look_after));
         }
     }
 
@@ -91,7 +102,9 @@ impl Cursor {
     /// Waits until there is a record to be shown by the next call (or an event, for a filter that shows them); false
     /// when `timeout` has passed without one. [`Duration::ZERO`] just looks. It goes on over rolls, the removal of old
     /// segments, and a writer that ends and begins anew; no writer at all is no error either. What a call that goes on
-    /// would tell of, such as [`Kind::Missed`], ends the waiting too: true, and the next call tells it.
+    /// would tell of, such as [`Kind::Missed`], ends the waiting too: true, and the next call tells it. Where the log's files were
+    /// removed and others are in their place, such as a copy or a log of the same name that was begun anew,
+    /// [`Kind::Mismatch`] says so: open a reader anew then.
     ///
     /// On Linux the system wakes the cursor when a file of the directory changes (inotify). It looks besides: every 30
     /// seconds on a local file system, once a second elsewhere, as on a network file system, where the system does not
@@ -109,7 +122,13 @@ impl Cursor {
             self.arm()?;
             self.waiting.sleep(Duration::ZERO, &mut PAUSES.0.clone())?;
         }
-        if self.can_show()? {
+        let can_show = self.can_show();
+        if can_show.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
+            // The directory is not there: another one may come in its place.
+            (self.waiting.watch, self.waiting.is_gone) = (None, true);
+        }
+        self.waiting.set_timer();
+        if can_show? {
             return Ok(true);
         }
         if timeout.is_zero() {
@@ -141,18 +160,25 @@ impl Cursor {
     /// with [`Duration::ZERO`]: that looks, and makes it unreadable. It may be readable without a reason. It belongs to the
     /// cursor, is the same in each call, and is closed with the cursor; nobody else reads it, writes to it or closes it.
     ///
-    /// A cursor that is polled takes two file descriptors.
+    /// The time may change with each look; what was told before does not come to nothing, as the descriptor becomes readable
+    /// then too. A cursor that is polled takes two file descriptors, and a third one where the system does not tell everything.
     ///
     /// # Errors
     /// [`Kind::Io`] at the limit of descriptors, [`Kind::Unsupported`] on another system than Linux.
     pub fn descriptor(&mut self) -> Result<(BorrowedFd<'_>, Duration)> {
         let failed = |e: std::io::Error| Error::io(&e, "make a descriptor to be polled");
         if self.waiting.set.is_none() {
-            self.waiting.set = Some(Set::new(&self.waiting.wake).map_err(failed)?);
+            let set = Set::new(&self.waiting.wake).map_err(failed)?;
+            // A cursor that has waited before has a watch already.
+            if let Some(queue) = self.waiting.watch.as_ref().and_then(|watch| watch.descriptor()) {
+                set.add(queue).map_err(failed)?;
+            }
+            self.waiting.set = Some(set);
             // What has happened before it was watched is looked for.
             self.waiting.wake.ring();
         }
         self.arm()?;
+        self.waiting.set_timer();
         let look_after = self.waiting.look_after();
         let descriptor = self.waiting.set.as_ref().and_then(Set::descriptor);
         let descriptor =
@@ -168,6 +194,8 @@ impl Cursor {
         let watch = self.source.watch(&self.waiting.wake);
         if let (Some(set), Some(queue)) = (&self.waiting.set, watch.as_ref().and_then(|watch| watch.descriptor())) {
             set.add(queue).map_err(|e| Error::io(&e, "make a descriptor to be polled"))?;
+            // What has happened before, such as between two watches of a directory that was away, is looked for.
+            self.waiting.wake.ring();
         }
         // What is written to the target of a link happens in another directory.
         self.waiting.is_told_all = watch.as_ref().is_some_and(|watch| watch.tells_all()) && !self.source.is_link();

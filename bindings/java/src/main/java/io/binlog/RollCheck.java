@@ -2,7 +2,7 @@ package io.binlog;
 
 /**
  * Says whether a log rolls now: see {@link RollOptions.Builder#check}. Asked after each write to the file and in
- * {@link BinlogWriter#tick}, in the thread that did that; threads may ask at the same time. It must not use the writer:
+ * {@link BinlogWriter#tick}, in the thread that did that; threads may ask at the same time. It must not write to it, roll it or close it:
  * that is an {@link IllegalStateException}.
  */
 @FunctionalInterface
