@@ -213,6 +213,21 @@ fn nothing_goes_that_is_behind_a_segment_whose_beginning_is_lost_wherever_its_fi
     }
 }
 
+/// The header that would tell whose blocks these are is not there: their ids are.
+#[test]
+fn nothing_goes_that_is_behind_the_ids_of_blocks_without_a_header() {
+    let (directory, ours) = memory(6);
+    let mut bytes = directory.contents("a.0000000002.binlog").unwrap();
+    bytes[..100].fill(0);
+    for number in [2, 3] {
+        directory.remove(&names::segment("a", number)).unwrap();
+    }
+    directory.set_contents(&names::segment("a", 9), bytes);
+    let plan = plan(&shared(&directory), &ours, &segments(1), NOW).unwrap();
+    assert_eq!(plan.doomed.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1]);
+    assert_eq!(plan.obstacle.unwrap().path().unwrap(), directory.path_of("a.0000000009.binlog"));
+}
+
 #[test]
 fn nothing_goes_that_is_behind_blocks_with_the_header_of_another_log() {
     let (directory, ours) = memory(6);
