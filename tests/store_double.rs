@@ -335,3 +335,118 @@ fn a_store_can_be_asked_from_any_thread_and_from_within_another_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { assert_eq!(store.stat("x").unwrap(), None) });
 }
+
+/// Storage class, tags and encryption are headers of the request that makes an object, or that begins one in parts.
+#[test]
+fn what_an_object_is_to_be_is_said_when_it_is_stored() {
+    let s3 = "storage_class=STANDARD_IA&tags=team:orders,env:prod&sse=aws:kms&sse_kms_key_id=arn:aws:kms:1";
+    let cases: [(&str, String, &[(&str, &str)]); 3] = [
+        (
+            "s3",
+            format!("s3://b/logs?{s3}"),
+            &[
+                ("x-amz-storage-class", "STANDARD_IA"),
+                ("x-amz-tagging", "team=orders&env=prod"),
+                ("x-amz-server-side-encryption", "aws:kms"),
+                ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:1"),
+            ],
+        ),
+        ("gs", "gs://b/logs?storage_class=NEARLINE".to_owned(), &[("x-goog-storage-class", "NEARLINE")]),
+        (
+            "az",
+            "az://b/logs?account=a&storage_class=Cool&tags=team:orders".to_owned(),
+            &[("x-ms-access-tier", "Cool"), ("x-ms-tags", "team=orders")],
+        ),
+    ];
+    for (scheme, url, wanted) in cases {
+        for parts in [1, 2] {
+            let server = match scheme {
+                // Enough of it for an upload in parts.
+                "s3" => Double::start(|asked| match (&*asked.method, asked.target.contains("uploads")) {
+                    ("POST", true) => answer(
+                        200,
+                        &[],
+                        "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+                    ),
+                    ("POST", false) => answer(
+                        200,
+                        &[],
+                        "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>",
+                    ),
+                    ("PUT", _) => answer(200, &[("etag", "\"e\"")], ""),
+                    _ => answer(404, &[], ""),
+                }),
+                _ => double::bucket::start(),
+            };
+            let store = open(&format!("{url}&endpoint={}", server.url), Duration::from_secs(30));
+            let bytes = vec![7; if parts == 1 { 100 } else { PART as usize + 1 }];
+            assert_eq!(put(&*store, &bytes).unwrap(), Stored::New, "{scheme}");
+            let makes = |asked: &&Asked| match parts {
+                1 => asked.method == "PUT",
+                _ if scheme == "az" => asked.target.contains("comp=blocklist") && asked.method == "PUT",
+                _ => asked.method == "POST" && asked.target.contains("uploads"),
+            };
+            let asked = server.asked();
+            let made = asked.iter().find(makes).unwrap();
+            for (header, value) in wanted {
+                assert_eq!(made.header(header), *value, "{scheme}, {parts} parts: {header}");
+            }
+        }
+    }
+    for wrong in [
+        "s3://b?sse=yes",
+        "s3://b?sse_kms_key_id=k",
+        "s3://b?tags=x",
+        "gs://b?tags=a:b",
+        "s3://b?sse=AES256&sse_kms_key_id=k",
+    ] {
+        let error = store::open(&format!("{wrong}&endpoint=http://127.0.0.1:1"), &StoreOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{wrong}: {error}");
+    }
+}
+
+/// The credentials of a profile, of its files and of its command, are what requests are signed with.
+#[test]
+fn a_profile_of_aws_signs_requests() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let server = Double::start(|_| answer(200, &[], "<ListBucketResult></ListBucketResult>"));
+    let answer = r#"{"Version": 1, "AccessKeyId": "OFCOMMAND", "SecretAccessKey": "s", "SessionToken": "the-token"}"#;
+    let config = write(
+        "config",
+        &format!(
+            "[profile keys]\nregion = eu-west-9\nendpoint_url = {0}\n[profile command]\nendpoint_url = {0}\n\
+             credential_process = echo '{answer}'\n",
+            server.url
+        ),
+    );
+    let keys = write("credentials", "[keys]\naws_access_key_id = OFFILE\naws_secret_access_key = s\n");
+    for (profile, id, region, token) in
+        [("keys", "OFFILE", "eu-west-9", ""), ("command", "OFCOMMAND", "us-east-1", "the-token")]
+    {
+        let given = write(
+            "given",
+            &format!(
+                "AWS_PROFILE={profile}\nAWS_CONFIG_FILE={}\nAWS_SHARED_CREDENTIALS_FILE={}\n",
+                config.display(),
+                keys.display()
+            ),
+        );
+        let options = StoreOptions { credentials: Some(given), ..StoreOptions::default() };
+        let store = store::open("s3://b/logs", &options).unwrap();
+        store.list("x").unwrap();
+        let asked = server.asked().pop().unwrap();
+        let signed = asked.header("authorization");
+        assert!(signed.contains(&format!("Credential={id}/")) && signed.contains(region), "{profile}: {signed}");
+        assert_eq!(asked.header("x-amz-security-token"), token, "{profile}");
+    }
+    let given = write("given", "AWS_PROFILE=nobody\n");
+    let options = StoreOptions { credentials: Some(given), ..StoreOptions::default() };
+    let error = store::open("s3://b/logs", &options).unwrap_err();
+    assert!(error.to_string().contains("\"nobody\""), "{error}");
+}

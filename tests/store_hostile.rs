@@ -226,6 +226,70 @@ fn no_secret_in_a_servers_words_reaches_a_message() {
     assert!(login.asked().iter().any(|asked| asked.shown().contains("the-clients-secret")));
 }
 
+/// STS and Azure repeat what they refuse: whole, cut, or escaped in their own way.
+#[test]
+fn no_part_of_a_token_that_is_refused_reaches_a_message() {
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlK29mK3RoaXMvdG9rZW4";
+    const SIGNATURE: &str = "Zm9vL2Jhcis0Mg+/c2lnbmF0dXJl";
+    type Words = fn(&str) -> String;
+    let words: [Words; 5] = [
+        |asked| asked.to_owned(),
+        |asked| asked.replace('+', "&#43;").replace('=', "&#x3D;"),
+        |asked| asked.as_bytes().chunks(40).map(|line| String::from_utf8_lossy(line) + "\n").collect(),
+        |asked| asked.split(' ').map(|word| word.chars().take(200).collect::<String>() + " ").collect(),
+        |asked| percent_encoding::utf8_percent_encode(asked, percent_encoding::NON_ALPHANUMERIC).to_string(),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("token");
+    // As tools write it, with the end of the line.
+    std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    for (kind, words) in
+        ["application/xml", "application/json", "text/html"].into_iter().flat_map(|kind| words.map(|w| (kind, w)))
+    {
+        let server = Double::start(move |asked| {
+            let plain = percent_encoding::percent_decode_str(&asked.shown()).decode_utf8_lossy().into_owned();
+            let said = words(&format!("{plain} {}", asked.shown()));
+            let body = match kind {
+                "application/json" => {
+                    let said = said.replace(['"', '\\'], "'").replace('\n', " ");
+                    format!(r#"{{"error": {{"code": "Denied", "message": "{said}"}}}}"#)
+                }
+                _ => format!(
+                    "<ErrorResponse><Error><Code>Denied</Code><Message>{said}</Message></Error></ErrorResponse>"
+                ),
+            };
+            answer(403, &[("content-type", kind)], body)
+        });
+        let stores = [
+            open(
+                &format!("az://b/logs?account=a&endpoint={}", server.url),
+                "AZURE_STORAGE_SAS_TOKEN=sv=2024-01-01&sp=rw&se=2030-01-01&sig=Zm9vL2Jhcis0Mg%2B%2Fc2lnbmF0dXJl\n",
+            ),
+            open(
+                &format!("s3://b/logs?endpoint={}", server.url),
+                &format!(
+                    "AWS_WEB_IDENTITY_TOKEN_FILE={}\nAWS_ROLE_ARN=arn:aws:iam::1:role/r\nAWS_ENDPOINT_URL_STS={}\n",
+                    file.display(),
+                    server.url
+                ),
+            ),
+        ];
+        for store in stores {
+            for failure in [store.list("x").unwrap_err(), store.read("x", &[0..1]).unwrap_err()] {
+                let shown = format!("{failure} {failure:?}");
+                for secret in [TOKEN, SIGNATURE, "Zm9vL2Jhcis0Mg"] {
+                    let parts = secret.as_bytes().windows(12.min(secret.len()));
+                    for part in parts.map(|part| std::str::from_utf8(part).unwrap()) {
+                        assert!(!shown.contains(part), "{kind}: {part}: {shown}");
+                    }
+                }
+            }
+        }
+        let asked: String = server.asked().iter().map(Asked::shown).collect();
+        assert!(asked.contains("WebIdentityToken") && asked.contains("sig="), "the secrets were sent: {asked}");
+    }
+}
+
 #[test]
 fn a_name_in_a_request_is_never_more_than_a_name() {
     let server = Double::start(|asked| with_login(asked, |_| answer(404, &[], "")));

@@ -203,6 +203,13 @@ pub trait Directory: Send + Sync {
     /// Gives the file `from` the second name `to`, which must not be taken yet (link(2)).
     fn link(&self, from: &str, to: &str) -> Result<()>;
 
+    /// Puts a small object with this text beside the files, where they are kept by another machine ([`Self::is_far`]); nothing
+    /// elsewhere. One that is there already stays as it is.
+    fn put_label(&self, name: &str, text: &str) -> Result<()> {
+        let _ = (name, text);
+        Ok(())
+    }
+
     /// Makes created, removed, renamed and linked names durable.
     fn sync(&self) -> Result<()>;
 

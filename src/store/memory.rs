@@ -52,6 +52,7 @@ pub struct StoreFault {
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Mutex<State>>,
+    url: Arc<str>,
 }
 
 #[derive(Default)]
@@ -78,12 +79,15 @@ struct Unfinished {
     parts: BTreeMap<usize, Vec<u8>>,
 }
 
-const URL: &str = "memory://store";
-
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        MemoryStore { shared: Arc::default() }
+        Self::at("memory://store")
+    }
+
+    /// An empty store that calls itself so.
+    pub fn at(url: &str) -> Self {
+        MemoryStore { shared: Arc::default(), url: url.into() }
     }
 
     /// Counts requests from 0 again, and fails those that `fault` names.
@@ -132,7 +136,7 @@ impl MemoryStore {
                 hit
             }
         };
-        let at = |failure: Failure| failure.at(&url_of(URL, name));
+        let at = |failure: Failure| failure.at(&url_of(&self.url, name));
         match lost {
             Some(fault) if !fault.done => Err(at(fault.failure)),
             Some(fault) => effect(&mut state).and(Err(at(fault.failure))),
@@ -205,7 +209,7 @@ impl MemoryStore {
             let there = self.shared.lock().uploads.get(&id).is_some_and(|known| known.parts.contains_key(&number));
             if !there {
                 if upload.monitor.stop() {
-                    return Err(stopped().at(&url_of(URL, name)));
+                    return Err(stopped().at(&url_of(&self.url, name)));
                 }
                 let bytes = read_part(upload, at, len)?;
                 if <[u8; 16]>::from(Md5::digest(&bytes)) != *md5 {
@@ -217,8 +221,10 @@ impl MemoryStore {
                     Ok(())
                 })?;
                 note()?;
+                upload.monitor.sent(len);
+            } else {
+                upload.monitor.found(len);
             }
-            upload.monitor.sent(len);
         }
         Ok(id)
     }
@@ -274,22 +280,22 @@ fn tag_of(parts: &[&[u8]]) -> String {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(URL)
+        f.write_str(&self.url)
     }
 }
 
 impl Store for MemoryStore {
     fn url(&self) -> &str {
-        URL
+        &self.url
     }
 
     fn stat(&self, name: &str) -> Answer<Option<Stat>> {
-        check_name(URL, name)?;
+        check_name(&self.url, name)?;
         self.ask(Request::Stat, name, |state| Ok(state.objects.get(name).map(|object| object.stat.clone())))
     }
 
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
-        check_name(URL, upload.name)?;
+        check_name(&self.url, upload.name)?;
         match upload.sums.part_md5.len() > 1 {
             true => self.put_parts(upload),
             false => self.put_whole(upload),
@@ -297,7 +303,7 @@ impl Store for MemoryStore {
     }
 
     fn send_parts(&self, upload: &Upload<'_>) -> Answer<()> {
-        check_name(URL, upload.name)?;
+        check_name(&self.url, upload.name)?;
         match upload.sums.part_md5.len() > 1 {
             true => self.send_missing(upload).map(drop),
             false => Ok(()),
@@ -309,7 +315,7 @@ impl Store for MemoryStore {
     }
 
     fn read_tagged(&self, name: &str, ranges: &[Range<u64>]) -> Answer<(String, Vec<Vec<u8>>)> {
-        check_name(URL, name)?;
+        check_name(&self.url, name)?;
         let (mut tag, mut read) = (None, vec![]);
         for range in ranges {
             let (of, bytes) = self.ask(Request::Read, name, |state| {
@@ -319,7 +325,7 @@ impl Store for MemoryStore {
                 Ok((object.stat.version(), bytes))
             })?;
             if *tag.get_or_insert_with(|| of.clone()) != of {
-                return Err(replaced(&url_of(URL, name)));
+                return Err(replaced(&url_of(&self.url, name)));
             }
             read.push(bytes);
         }
@@ -327,7 +333,7 @@ impl Store for MemoryStore {
     }
 
     fn read_end(&self, name: &str, bytes: u64) -> Answer<(Stat, Vec<u8>)> {
-        check_name(URL, name)?;
+        check_name(&self.url, name)?;
         self.ask(Request::Read, name, |state| {
             let object = state.object(name)?;
             let at = object.stat.bytes.saturating_sub(bytes) as usize;
@@ -347,7 +353,7 @@ impl Store for MemoryStore {
     }
 
     fn remove(&self, name: &str) -> Answer<()> {
-        check_name(URL, name)?;
+        check_name(&self.url, name)?;
         self.ask(Request::Remove, name, |state| {
             state.objects.remove(name);
             Ok(())
@@ -355,7 +361,7 @@ impl Store for MemoryStore {
     }
 
     fn abort(&self, name: &str, token: &str) -> Answer<()> {
-        check_name(URL, name)?;
+        check_name(&self.url, name)?;
         let id: Option<u64> = token.strip_prefix("memory ").and_then(|id| id.parse().ok());
         self.ask(Request::Abort, name, |state| {
             state.uploads.retain(|known, upload| Some(*known) != id || upload.name != name);

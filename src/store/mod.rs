@@ -24,7 +24,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::File;
+use crate::io::{Access, Directory as _, File, MemoryDirectory};
 
 pub use confirm::{confirm, Confirmed};
 pub use memory::{MemoryStore, Request, StoreFault};
@@ -191,8 +191,13 @@ pub struct Upload<'a> {
 
 /// Follows an upload. Called from the thread that uploads.
 pub trait Monitor: Sync {
-    /// So many more bytes have been taken by the server, or found there from an earlier try.
+    /// So many more bytes have been taken by the server.
     fn sent(&self, bytes: u64);
+
+    /// So many more bytes need not be sent: the server has them from an earlier try.
+    fn found(&self, bytes: u64) {
+        let _ = bytes;
+    }
 
     /// With this, the upload can be gone on with after a restart. An upload in parts tells it before its first part, and
     /// after each, when that is needed to go on.
@@ -222,6 +227,18 @@ pub enum Stored {
     New,
     /// One of this name is there already: it has to be compared ([`confirm`]), and is left as it is.
     Exists,
+}
+
+/// Stores a small text as an object. One of that name that is there already stays as it is.
+pub(crate) fn put_text(store: &dyn Store, name: &str, text: &str) -> Answer<()> {
+    let directory = MemoryDirectory::new();
+    directory.set_contents(name, text.as_bytes().to_vec());
+    let path = directory.path_of(name);
+    let read = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open"));
+    let read = read.and_then(|file| Ok((Sums::of(&file, u64::MAX)?, file)));
+    let (sums, file) = read.map_err(Failure::when_mended)?;
+    let upload = Upload { name, source: &*file, path: &path, sums: &sums, resume: None, monitor: &() };
+    store.upload(&upload).map(drop)
 }
 
 /// URL of an object in a store.

@@ -116,6 +116,17 @@ pub(super) struct Address {
 impl Address {
     /// Takes a URL apart whose query has no other options than the known ones.
     pub(super) fn parse(text: &str, known: &[&str]) -> Result<Self> {
+        // A URL is resolved as it is parsed, and would then lead elsewhere without a word.
+        let path = text.split(['?', '#']).next().unwrap_or_default();
+        let is_dots = |step: &str| {
+            let step = step.to_ascii_lowercase().replace("%2e", ".");
+            step == "." || step == ".."
+        };
+        if path.split('/').any(is_dots) {
+            return Err(Error::invalid(
+                "the path in a store's URL has a step that is a dot or two: write where it leads",
+            ));
+        }
         // What cannot be parsed is not repeated: it may have a password in it.
         let url = Url::parse(text).map_err(|e| Error::invalid(format!("the store's URL cannot be read: {e}")))?;
         let scheme = url.scheme();
@@ -266,7 +277,9 @@ mod tests {
         assert!(reason("s3://b/?colour=red").contains("endpoint, region"));
         assert!(reason("s3://b/?region=a&region=b").contains("twice"));
         assert!(reason("s3:///x").contains("bucket"));
-        assert!(reason("s3://b/a/../../c%2F..").contains("step"));
+        for dots in ["s3://b/a/../../c%2F..", "s3://b/a/../c", "s3://b/%2e%2E/c", "file:///a/../b", "s3://b/./c"] {
+            assert!(reason(dots).contains("step"), "{dots}");
+        }
         assert!(reason("s3://b:9000/x").contains("endpoint"));
         assert!(reason("file://host/x").contains("three slashes"));
         assert!(reason("s3://b/x#y").contains("%23"));

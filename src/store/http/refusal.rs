@@ -239,10 +239,42 @@ fn without_markup(text: &str) -> String {
     unescaped(&words)
 }
 
-/// The five entities that XML has of itself.
+/// The five entities that XML has of itself, and characters by their numbers.
 pub(in crate::store) fn unescaped(text: &str) -> String {
-    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
-    pairs.iter().fold(text.to_owned(), |text, (entity, c)| text.replace(entity, c))
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('&') {
+        plain.push_str(before);
+        // None of them is longer.
+        let entity = behind.split_once(';').filter(|(name, _)| name.len() <= 8);
+        match entity.and_then(|(name, behind)| Some((character(name)?, behind))) {
+            Some((c, behind)) => {
+                plain.push(c);
+                rest = behind;
+            }
+            None => {
+                plain.push('&');
+                rest = behind;
+            }
+        }
+    }
+    plain + rest
+}
+
+/// What an entity stands for.
+fn character(name: &str) -> Option<char> {
+    let number = |name: &str| match name.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => name.parse().ok(),
+    };
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "amp" => Some('&'),
+        _ => char::from_u32(number(name.strip_prefix('#')?)?),
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,15 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use percent_encoding::{percent_decode_str, utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
+use super::refusal::unescaped;
 use crate::store::credentials::Credentials;
 
 /// What takes the place of a secret.
 const MASK: &str = "(secret)";
+/// What takes the place of words in which a part of a secret is.
+const HIDDEN: &str = "(what the server said repeats a part of a secret, and is not shown)";
+/// So many characters in a row of a secret are a part of it.
+const PART: usize = 12;
 /// Shorter ones would be found in harmless words.
 const SHORTEST: usize = 6;
 /// Secrets of so many requests are remembered: an answer may be looked at long after it came.
@@ -117,7 +122,14 @@ impl Secrets {
         forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         let known = forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), MASK));
-        without_named(&known)
+        let shown = without_named(&known);
+        // A part of one, or one that is written in a way of its own, is not cut out: then nothing of it all is shown.
+        let bare = bare(&shown);
+        let secrets = self.lasting.iter().chain(&recent).map(|secret| self::bare(secret));
+        match secrets.into_iter().any(|secret| shares_a_part(&bare, &secret)) {
+            true => HIDDEN.to_owned(),
+            false => shown,
+        }
     }
 }
 
@@ -165,6 +177,32 @@ fn forms_of(secret: &str) -> Vec<String> {
     }
     forms.retain(|form| form.len() >= SHORTEST);
     forms
+}
+
+/// A text without blanks and without what may be written in several ways: escapes of URLs, of XML and of JSON.
+fn bare(text: &str) -> String {
+    let mut plain = text.to_owned();
+    // A request in a request is escaped twice.
+    for _ in 0..2 {
+        plain = unescaped(&percent_decode_str(&plain).decode_utf8_lossy());
+        for c in ['+', '/', '=', '&', '%', '-', '_', '.'] {
+            for escape in [format!("\\u{:04x}", u32::from(c)), format!("\\u{:04X}", u32::from(c))] {
+                plain = plain.replace(&escape, &c.to_string());
+            }
+        }
+    }
+    plain.chars().filter(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '\\' | '+')).collect()
+}
+
+/// Whether a text has so much of a secret in it that it is no coincidence.
+fn shares_a_part(text: &str, secret: &str) -> bool {
+    let bytes = secret.as_bytes();
+    if bytes.len() < SHORTEST {
+        return false;
+    }
+    let text = text.as_bytes();
+    let part = PART.min(bytes.len());
+    bytes.windows(part).any(|part| text.windows(part.len()).any(|there| there == part))
 }
 
 /// `%2F` as `%2f`.
@@ -273,6 +311,33 @@ mod tests {
             let shown = known.scrub(text);
             assert!(!shown.contains("Zm9vL2Jhcis0Mg") && shown.contains(MASK), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_secret_and_one_in_another_form_hide_all_that_was_said() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlK29mK3RoaXMvdG9rZW4=";
+        // As it is in a file, with the end of its line.
+        let request = http::Request::post(format!("https://sts/?WebIdentityToken={token}%0A")).body(()).unwrap();
+        let known = secrets(&[("AZURE_STORAGE_SAS_TOKEN", "?sv=1&sig=Zm9vL2Jhcis0Mg%2B%2Fabcd%3D%3D")]);
+        known.note(&request.into_parts().0, &[]);
+        for text in [
+            token.to_owned(),
+            format!("the value '{token}' at 'webIdentityToken' is wrong"),
+            token[..30].to_owned(),
+            format!("...{}", &token[token.len() - 20..]),
+            format!("{}\n  {}", &token[..10], &token[10..]),
+            "Zm9vL2Jhcis0Mg+/abcd==".to_owned(),
+            "Zm9vL2Jhcis0Mg&#43;&#x2F;abcd&#61;&#61;".to_owned(),
+            "Zm9vL2Jhcis0Mg\\u002b\\u002Fabcd\\u003d".to_owned(),
+            "sig%3DZm9vL2Jhcis0Mg%252B%252Fabcd%253D%253D".to_owned(),
+            "Zm9vL2Jhcis0".to_owned(),
+        ] {
+            let shown = known.scrub(&text);
+            for part in ["eyJhbGci", "c2lnbmF0", "Zm9vL2Jh", "dG9rZW4"] {
+                assert!(!shown.contains(part), "{text}: {shown}");
+            }
+        }
+        assert_eq!(known.scrub("The bucket does not exist: logs"), "The bucket does not exist: logs");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use object_store::client::HttpRequestBody;
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::multipart::PartId;
 use object_store::path::Path as ObjectPath;
-use object_store::ClientOptions;
+use object_store::{ClientOptions, TagSet};
 
 use super::connector::{no_retries, Connector};
 use super::lists::Unfinished;
@@ -44,6 +44,9 @@ struct Azure {
     /// URL of the container.
     container: String,
     anonymous: bool,
+    /// Of objects that are stored in parts.
+    tier: Option<String>,
+    tags: TagSet,
 }
 
 pub(in crate::store) fn open(
@@ -85,7 +88,9 @@ pub(in crate::store) fn open(
     }
     let store = builder.build().map_err(|e| not_opened(address, &http, &e))?;
     let container = format!("{server}/{}", super::encoded(&address.bucket));
-    let vendor = Azure { store: store.clone(), http: http.clone(), account, container, anonymous };
+    let tier = address.option("storage_class").map(str::to_owned);
+    let tags = super::tag_set(&super::tags_of(address)?);
+    let vendor = Azure { store: store.clone(), http: http.clone(), account, container, anonymous, tier, tags };
     ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
 }
 
@@ -127,11 +132,17 @@ impl Vendor for Azure {
         let latest = |part: &PartId| format!("<Latest>{}</Latest>", BASE64_STANDARD.encode(&part.content_id));
         let list: String = parts.iter().map(latest).collect();
         let body = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{list}</BlockList>");
-        let request = Request::put(self.url_of(path, "?comp=blocklist"))
+        let mut request = Request::put(self.url_of(path, "?comp=blocklist"))
             .header(CONTENT_LENGTH, body.len())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
             .header(IF_NONE_MATCH, HeaderValue::from_static("*"))
             .header("x-ms-meta-binlog_sha256", sha256);
+        if let Some(tier) = &self.tier {
+            request = request.header("x-ms-access-tier", tier);
+        }
+        if !self.tags.encoded().is_empty() {
+            request = request.header("x-ms-tags", self.tags.encoded());
+        }
         self.send(request, body.into()).await
     }
 

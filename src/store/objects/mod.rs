@@ -5,6 +5,7 @@ mod azure;
 mod connector;
 mod google;
 mod lists;
+mod profile;
 mod s3;
 mod token;
 mod upload;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use futures_util::{stream, StreamExt as _, TryStreamExt as _};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
-use object_store::{Attribute, GetOptions, GetRange, ObjectStore};
+use object_store::{Attribute, GetOptions, GetRange, ObjectStore, TagSet};
 
 use super::http::{side_by_side, Http, Refusal, Runtime};
 use super::open::Address;
@@ -36,9 +37,10 @@ pub(super) use s3::open as open_s3;
 pub(super) use upload::{read_part, until_stopped, STOP_CHECK};
 
 /// Options of the URLs.
-pub(super) const S3_OPTIONS: &[&str] = &["endpoint", "region", "path_style", "conditional", "anonymous"];
-pub(super) const GOOGLE_OPTIONS: &[&str] = &["endpoint", "anonymous"];
-pub(super) const AZURE_OPTIONS: &[&str] = &["account", "endpoint", "anonymous"];
+pub(super) const S3_OPTIONS: &[&str] =
+    &["endpoint", "region", "path_style", "conditional", "anonymous", "storage_class", "tags", "sse", "sse_kms_key_id"];
+pub(super) const GOOGLE_OPTIONS: &[&str] = &["endpoint", "anonymous", "storage_class"];
+pub(super) const AZURE_OPTIONS: &[&str] = &["account", "endpoint", "anonymous", "storage_class", "tags"];
 
 /// What object_store has of a vendor.
 trait Objects: ObjectStore + MultipartStore {}
@@ -86,10 +88,29 @@ trait Vendor: Send + Sync {
     async fn unfinished(&self, prefix: &str) -> Result<Vec<lists::Unfinished>, Refusal>;
 }
 
+/// The option `tags`: `KEY:VALUE`, with commas between them.
+fn tags_of(address: &Address) -> Result<Vec<(String, String)>> {
+    let tags = address.option("tags").unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
+    let pair = |tag: &str| match tag.split_once(':') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Error::invalid(format!("the option tags has KEY:VALUE,KEY:VALUE, and not {tag:?}"))),
+    };
+    tags.map(pair).collect()
+}
+
+fn tag_set(tags: &[(String, String)]) -> TagSet {
+    let mut set = TagSet::default();
+    tags.iter().for_each(|(key, value)| set.push(key, value));
+    set
+}
+
 /// A bucket or container, and the prefix of a log in it.
 pub(super) struct ObjectsStore {
     url: String,
     prefix: String,
+    /// Of the objects that are stored.
+    storage_class: Option<String>,
+    tags: Vec<(String, String)>,
     in_flight: usize,
     /// For the parts of all uploads that are under way: each holds its part in memory.
     slots: tokio::sync::Semaphore,
@@ -110,6 +131,8 @@ impl ObjectsStore {
         Ok(ObjectsStore {
             url: address.url.clone(),
             prefix: address.prefix.clone(),
+            storage_class: address.option("storage_class").map(str::to_owned),
+            tags: tags_of(address)?,
             in_flight: options.in_flight as usize,
             slots: tokio::sync::Semaphore::new(options.in_flight as usize),
             http,
@@ -117,6 +140,10 @@ impl ObjectsStore {
             vendor,
             runtime: Runtime::new()?,
         })
+    }
+
+    fn tags(&self) -> TagSet {
+        tag_set(&self.tags)
     }
 
     fn run<T: Send>(&self, future: impl std::future::Future<Output = Answer<T>> + Send) -> Answer<T> {

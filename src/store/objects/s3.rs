@@ -13,6 +13,7 @@ use object_store::path::Path as ObjectPath;
 
 use super::connector::{no_retries, Connector};
 use super::lists::{self, Unfinished};
+use super::profile::Profile;
 use super::{not_opened, refusal_of, ObjectsStore, Vendor};
 use crate::error::{Error, Result};
 use crate::store::credentials::Credentials;
@@ -55,9 +56,16 @@ pub(in crate::store) fn open(
     let setting = |key: &str| credentials.get(key).map(|value| value.reveal().to_owned());
     let region = address.option("region").map(str::to_owned);
     let region = region.or_else(|| setting("AWS_REGION")).or_else(|| setting("AWS_DEFAULT_REGION"));
+    // Its other tools ask the environment first, and then the profile.
+    let anonymous = address.flag("anonymous", false)?;
+    let has_keys = credentials.get("AWS_ACCESS_KEY_ID").is_some() || credentials.get("AWS_SECRET_ACCESS_KEY").is_some();
+    let profile = if anonymous { None } else { Profile::load(credentials)? };
+    let of_profile = |key: &str| profile.as_ref().and_then(|profile| profile.get(key)).map(str::to_owned);
+    let region = region.or_else(|| of_profile("region"));
     let region = region.unwrap_or_else(|| "us-east-1".to_owned());
     let endpoint = address.option("endpoint").map(str::to_owned);
     let endpoint = endpoint.or_else(|| setting("AWS_ENDPOINT_URL_S3")).or_else(|| setting("AWS_ENDPOINT_URL"));
+    let endpoint = endpoint.or_else(|| of_profile("endpoint_url"));
     // Amazon wants the bucket in the host's name, but a certificate fits no bucket with a dot; others mostly have it in the path.
     let path_style = address.flag("path_style", endpoint.is_some() || address.bucket.contains('.'))?;
     let endpoint = endpoint.unwrap_or_else(|| {
@@ -76,7 +84,6 @@ pub(in crate::store) fn open(
     let http = Arc::new(Http::new(options, credentials)?);
     let asked = conditional.clone();
     let condition = move || asked.load(Ordering::Relaxed).then_some((IF_NONE_MATCH, HeaderValue::from_static("*")));
-    let anonymous = address.flag("anonymous", false)?;
     // What is signed has its SHA-256 with it already, and a server computes every sum that it is told.
     let is_signed = !anonymous && server.starts_with("http://");
     let connector = Connector { http: http.clone(), condition: Arc::new(condition), send_md5: !is_signed };
@@ -93,7 +100,15 @@ pub(in crate::store) fn open(
         .with_unsigned_payload(server.starts_with("https://"))
         .with_skip_signature(anonymous)
         .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true");
-    if !anonymous {
+    builder = encrypted(builder, address)?;
+    let is_web_identity = credentials.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
+    let provider = match &profile {
+        Some(profile) if !has_keys && !is_web_identity => profile.provider()?,
+        _ => None,
+    };
+    if let Some(provider) = provider {
+        builder = builder.with_credentials(provider);
+    } else if !anonymous {
         match (credentials.get("AWS_ACCESS_KEY_ID"), credentials.get("AWS_SECRET_ACCESS_KEY")) {
             (Some(id), Some(secret)) => {
                 builder = builder.with_access_key_id(id.reveal()).with_secret_access_key(secret.reveal());
@@ -123,6 +138,27 @@ pub(in crate::store) fn open(
     let store = builder.build().map_err(|e| not_opened(address, &http, &e))?;
     let vendor = S3 { store: store.clone(), http: http.clone(), region, bucket, anonymous, conditional };
     ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
+}
+
+/// How the server is to encrypt what is stored.
+fn encrypted(builder: AmazonS3Builder, address: &Address) -> Result<AmazonS3Builder> {
+    let (kind, key) = (address.option("sse"), address.option("sse_kms_key_id"));
+    let is_kms = matches!(kind, Some("aws:kms" | "aws:kms:dsse"));
+    if kind.is_some_and(|kind| kind != "AES256" && !is_kms) {
+        return Err(Error::invalid("the option sse is AES256, aws:kms or aws:kms:dsse"));
+    }
+    if key.is_some() && !is_kms {
+        return Err(Error::invalid("the option sse_kms_key_id needs sse=aws:kms or sse=aws:kms:dsse"));
+    }
+    let settings = [("aws_server_side_encryption", kind), ("aws_sse_kms_key_id", key)];
+    settings.into_iter().try_fold(builder, |builder, (setting, value)| match value {
+        Some(value) => {
+            let setting: AmazonS3ConfigKey =
+                setting.parse().map_err(|_| crate::error::a_defect("encryption is unknown"))?;
+            Ok(builder.with_config(setting, value))
+        }
+        None => Ok(builder),
+    })
 }
 
 impl S3 {

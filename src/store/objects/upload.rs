@@ -91,6 +91,9 @@ impl ObjectsStore {
     fn describing(&self, sha256: &[u8; 32]) -> Attributes {
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::Metadata(self.vendor.sha256_key().into()), hex(sha256).into());
+        if let Some(class) = &self.storage_class {
+            attributes.insert(Attribute::StorageClass, class.clone().into());
+        }
         attributes
     }
 
@@ -99,8 +102,8 @@ impl ObjectsStore {
         loop {
             let conditional = self.vendor.conditional();
             let mode = if conditional { PutMode::Create } else { PutMode::Overwrite };
-            let options =
-                PutOptions { mode, attributes: self.describing(&upload.sums.sha256), ..PutOptions::default() };
+            let attributes = self.describing(&upload.sums.sha256);
+            let options = PutOptions { mode, attributes, tags: self.tags(), ..PutOptions::default() };
             let put = with_md5(
                 upload.sums.md5().unwrap_or_default(),
                 self.objects.put_opts(path, bytes.clone().into(), options),
@@ -137,7 +140,7 @@ impl ObjectsStore {
         let begun = match self.vendor.describes_at_begin() {
             true => {
                 let attributes = self.describing(&upload.sums.sha256);
-                let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+                let options = PutMultipartOptions { attributes, tags: self.tags(), ..PutMultipartOptions::default() };
                 self.objects.create_multipart_opts(path, options).await
             }
             false => self.objects.create_multipart(path).await,
@@ -171,7 +174,7 @@ impl ObjectsStore {
         let mut missing = vec![];
         for (number, part) in token.parts.iter().enumerate() {
             match part {
-                Some(_) => upload.monitor.sent(upload.sums.part(number).1),
+                Some(_) => upload.monitor.found(upload.sums.part(number).1),
                 None => missing.push(number),
             }
         }

@@ -1,6 +1,6 @@
 //! Pieces of objects in a directory of this machine, so that what was fetched once is not fetched again.
 //!
-//! Each piece is a file: its object's tag, its bytes, and the SHA-256 of both, under a name that tells where in the object it
+//! Each piece is a file: its object's tag, its bytes, and the SHA-256 of both and of the object's directory, under a name that tells where in the object it
 //! begins and ends; the pieces of an object are in a directory named by a hash of what tells it from others. They are
 //! written under another name first, so that a piece is whole or not there, whoever else uses the directory. What is
 //! not as it was written is removed and fetched again. The cache is a convenience: where it cannot be written, nothing
@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, FileTimes, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +30,7 @@ use crate::io::{open, user};
 /// How much a cache may hold unless told otherwise.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
 /// What every piece begins with.
-const MAGIC: &[u8; 8] = b"blpiece1";
+const MAGIC: &[u8; 8] = b"blpiece2";
 const EXTENSION: &str = "piece";
 /// What is being written, and was left by a process that was killed.
 const UNFINISHED: &str = "part";
@@ -69,6 +70,8 @@ impl Cache {
         match OpenOptions::new().write(true).create_new(true).open(tag) {
             Ok(mut file) => file.write_all(CACHEDIR_TAG.as_bytes()).map_err(failed)?,
             Err(e) if e.kind() == ErrorKind::AlreadyExists => (),
+            // What is there can be read nevertheless.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EROFS | libc::EACCES | libc::EPERM | libc::ENOSPC)) => (),
             Err(e) => return Err(failed(e)),
         }
         let cache = Cache { root: root.to_owned(), most, room: AtomicU64::new(0) };
@@ -224,6 +227,7 @@ impl CachedObject {
         let unfinished = self.directory.join(format!("{}-{number}.{UNFINISHED}", std::process::id()));
         let head = head(tag, range);
         let mut sum = Sha256::new();
+        sum.update(key_of(&self.directory.join("piece")));
         sum.update(&head);
         sum.update(bytes);
         fs::create_dir_all(&self.directory)?;
@@ -275,7 +279,10 @@ fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     let tag = std::str::from_utf8(bytes.get(FIXED..FIXED.checked_add(tag_len)?)?).ok()?.to_owned();
     let body = bytes.len().checked_sub(SUM)?;
     let is_whole = bytes.starts_with(&head(&tag, range)) && body.checked_sub(FIXED + tag_len)? as u64 == len;
-    if !is_whole || Sha256::digest(&bytes[..body])[..] != bytes[body..] {
+    let mut sum = Sha256::new();
+    sum.update(key_of(path));
+    sum.update(&bytes[..body]);
+    if !is_whole || sum.finalize()[..] != bytes[body..] {
         return None;
     }
     // The time of its last use.
@@ -283,6 +290,11 @@ fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     bytes.truncate(body);
     bytes.drain(..FIXED + tag_len);
     Some((tag, bytes))
+}
+
+/// What the directory of a piece is called, which tells its object: moved elsewhere, the piece is worth nothing.
+fn key_of(path: &Path) -> &[u8] {
+    path.parent().and_then(Path::file_name).unwrap_or_default().as_bytes()
 }
 
 /// Where the piece in a file begins and ends, as its name tells.
@@ -301,6 +313,8 @@ fn is_ours(directory: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn object(cache: &Arc<Cache>, name: &str) -> CachedObject {
@@ -394,9 +408,37 @@ mod tests {
             put();
         }
         assert_eq!(object(&cache, "a").load(&(7..16)).unwrap().1, b"the bytes");
+        // One that was swapped with that of another object, which has the same place and tag.
+        object(&cache, "b").put("tag", 7, b"their own");
+        let theirs = files(home.path()).into_iter().find(|file| *file != path).unwrap();
+        fs::copy(&theirs, &path).unwrap();
+        assert_eq!(object(&cache, "a").load(&(7..16)), None);
+        // Nobody waits for who might write into a pipe.
+        let c_path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+        // SAFETY: the path is a NUL-terminated string.
+        assert_eq!(unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) }, 0);
+        assert_eq!(object(&cache, "a").load(&(7..16)), None);
+        put();
         // One that lies under the name of another.
         fs::rename(&path, path.with_file_name("8-11.piece")).unwrap();
         assert_eq!(object(&cache, "a").load(&(8..17)), None);
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_read_and_passed_over_otherwise() {
+        let home = tempfile::tempdir().unwrap();
+        let place = home.path().join("cache");
+        object(&Cache::open(&place, 1 << 20).unwrap(), "a").put("tag", 0, b"bytes");
+        let directory = files(&place).remove(0).parent().unwrap().to_owned();
+        // For root nothing is read-only: directories that cannot be made are as good.
+        fs::remove_file(place.join("CACHEDIR.TAG")).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o500)).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o500)).unwrap();
+        let cache = Cache::open(&place, 1 << 20).unwrap();
+        assert_eq!(object(&cache, "a").load(&(0..5)).unwrap().1, b"bytes");
+        object(&cache, "b").put("tag", 0, b"more");
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

@@ -262,6 +262,11 @@ impl Directory for RemoteDirectory {
         Err(read_only())
     }
 
+    fn put_label(&self, name: &str, text: &str) -> Result<()> {
+        let put = patiently(self.shared.patience, || super::put_text(&*self.shared.store, name, text));
+        put.map_err(|failure| told(failure, &self.shared.path_of(name)))
+    }
+
     fn sync(&self) -> Result<()> {
         // A store has done what it says it has.
         Ok(())

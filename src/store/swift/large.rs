@@ -149,12 +149,16 @@ impl SwiftStore {
     ) -> Answer<()> {
         let there = self.parts_there(object, &token.id, upload.sums).await;
         let there = there.map_err(|r| self.failure(&r, "look for parts of the object", upload.name))?;
+        for number in there.iter().copied() {
+            if told.insert(number) {
+                upload.monitor.found(upload.sums.part(number).1);
+            }
+        }
         let mut tell = |number: usize| {
             if told.insert(number) {
                 upload.monitor.sent(upload.sums.part(number).1);
             }
         };
-        there.iter().copied().for_each(&mut tell);
         let container = self.parts_container();
         let prefix = Self::parts_of(object, &token.id);
         let send = |number: usize| {
