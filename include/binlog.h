@@ -375,7 +375,22 @@
  */
 #define BINLOG_ARCHIVE_PROBLEM_FOREIGN 4
 
-/** binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do. */
+/**
+ * binlog_archive_problem.kind: the file here is damaged, or is no longer what was shipped; message tells. object is its name.
+ * What the store holds is told by itself.
+ */
+#define BINLOG_ARCHIVE_PROBLEM_CHANGED 5
+
+/**
+ * binlog_archive_problem.kind: the object is what was shipped, and it was damaged then, which nobody has accepted; message
+ * tells. Only found with BINLOG_ARCHIVE_VERIFY_READ_BACK.
+ */
+#define BINLOG_ARCHIVE_PROBLEM_DAMAGED 6
+
+/**
+ * binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do, and verify it as a
+ * segment.
+ */
 #define BINLOG_ARCHIVE_VERIFY_READ_BACK 1
 
 /** Records of a log, one after the other. Belongs to one thread at a time, but for binlog_cursor_interrupt. */
@@ -727,8 +742,10 @@ typedef struct binlog_archive_options {
    * are sent. They become objects in their order all the same.
    */
   uint32_t threads;
+  /** Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay. */
+  const struct binlog_retention *keep_there;
   /** Must be 0. */
-  uint64_t reserved[6];
+  uint64_t reserved[5];
 } binlog_archive_options;
 
 /**
@@ -1087,7 +1104,7 @@ typedef struct binlog_archive_report {
 typedef struct binlog_archive_problem {
   /** BINLOG_ARCHIVE_PROBLEM_*. */
   uint32_t kind;
-  /** With _MISSING, 1 when the segment's file is still here; else 0. */
+  /** With _MISSING, 1 when the segment's file is still here; with _CHANGED 1; else 0. */
   uint32_t is_here;
   /** The segment's number in the log, and with _GAP that of the last one that is missing, too; 0 and 0 with _FOREIGN. */
   uint64_t sequence;
@@ -1118,7 +1135,9 @@ typedef struct binlog_archive_verified {
   /** 1 when it was told to stop before all was looked at; else 0. */
   uint32_t stopped;
   uint32_t reserved32;
-  uint64_t reserved[4];
+  /** Segments that are neither here nor there, and whose loss was accepted. */
+  uint64_t accepted_segments;
+  uint64_t reserved[3];
 } binlog_archive_verified;
 
 /** How far the shipping of a log is. Counters begin at 0 when the shipper or the writer is opened. */
@@ -1137,7 +1156,7 @@ typedef struct binlog_archive_status {
   /** Segments that the store was found to hold, and their bytes. */
   uint64_t uploaded_segments;
   uint64_t uploaded_bytes;
-  /** Bytes that were sent, also in vain. */
+  /** Bytes that the store has taken, also in vain; what it had already is not counted. */
   uint64_t sent_bytes;
   /** Segments whose files were removed here. */
   uint64_t pruned_segments;
@@ -1149,7 +1168,11 @@ typedef struct binlog_archive_status {
   int64_t last_upload_ns;
   /** Number of the newest segment up to which all closed ones are in the store; 0 = of none. */
   uint64_t shipped_up_to;
-  uint64_t reserved[8];
+  /** Closed segments whose files are damaged: they are not sent, and count as waiting. */
+  uint64_t damaged_segments;
+  /** Segments that are neither here nor in the store, although the log tells of them, and whose loss nobody has accepted. */
+  uint64_t missing_segments;
+  uint64_t reserved[6];
 } binlog_archive_status;
 
 #ifdef __cplusplus
@@ -1835,7 +1858,10 @@ binlog_status binlog_shipper_open(const char *directory,
  * Returns BINLOG_OK, also when there was nothing to ship, or it was told to stop: out->stopped tells. Otherwise the first
  * failure that somebody has to mend, or that did not pass in that time; no later segment is shipped before it:
  * BINLOG_E_MISMATCH when the store holds another object of the segment's name, which is left as it is; BINLOG_E_IO and what
- * else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID.
+ * else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID. BINLOG_E_CORRUPT, once all else is done, when segments
+ * are damaged, which are not sent, or missing: nothing from the first of them on is removed here; BINLOG_E_MISMATCH, likewise, when
+ * a whole file is another one here than was shipped; `on_event` was told of each,
+ * and `out` is not written.
  */
 binlog_status binlog_shipper_run(struct binlog_shipper *shipper,
                                  binlog_archive_event_callback on_event,
@@ -1878,6 +1904,41 @@ binlog_status binlog_shipper_verify(struct binlog_shipper *shipper,
                                     binlog_archive_event_callback on_event,
                                     void *userdata,
                                     struct binlog_archive_verified *out,
+                                    struct binlog_error **err);
+
+/**
+ * Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for; noted in
+ * `<log>.archive`, for this store. `segment` is the number of the segment or the name of its file; of missing ones also the
+ * first and the last with a dash between ("3-5"). Nothing is sent yet. Any thread; waits until nobody ships with this shipper.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID when the segment is neither damaged nor missing, or is none of the log's;
+ * BINLOG_E_IO, BINLOG_E_FORKED.
+ */
+binlog_status binlog_shipper_accept(struct binlog_shipper *shipper,
+                                    const char *segment,
+                                    struct binlog_error **err);
+
+/**
+ * Makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under another
+ * name (NAME.replaced-1), compared, and removed; the next binlog_shipper_run sends the segment. `segment` as with
+ * binlog_shipper_accept. Any thread; waits until nobody ships with this shipper.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID when the segment is none of the log's closed ones, or the store holds it as it is here;
+ * BINLOG_E_CORRUPT when the file here is damaged and that was not accepted; BINLOG_E_NOT_FOUND when the store has no such
+ * object; BINLOG_E_UNSUPPORTED for `exec:`; BINLOG_E_IO and what else the store or the system says; BINLOG_E_FORKED.
+ */
+binlog_status binlog_shipper_replace(struct binlog_shipper *shipper,
+                                     const char *segment,
+                                     struct binlog_error **err);
+
+/**
+ * Forgets the shipper's store: what is in `<log>.archive` about it is removed, and segments are no longer kept here because it
+ * does not hold them. What it holds stays there. For a store that the log is no longer shipped to; when the log has several, a
+ * segment is removed here only once all of them hold it. Any thread; waits until nobody ships with this shipper.
+ *
+ * Returns BINLOG_OK, also when nothing was known of the store; BINLOG_E_IO, BINLOG_E_INVALID, BINLOG_E_FORKED.
+ */
+binlog_status binlog_shipper_forget(struct binlog_shipper *shipper,
                                     struct binlog_error **err);
 
 /** How far it is. Never waits for those who ship. Any thread. Returns BINLOG_OK, BINLOG_E_FORKED or BINLOG_E_INVALID. */

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binlog::io::clock::Clock;
-use binlog::io::{Directory, Fault, Operation};
+use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::store::{
     Again, Answer, Failure, Listed, MemoryStore, Request, Stat, Store, StoreFault, StoreOptions, Stored, Upload,
 };
 use binlog::{
-    prune_in, Error, Kind, Problem, Reader, ReaderOptions, Retention, ShipMonitor, ShipOptions, ShipState, Shipper,
-    Writer,
+    prune_in, Error, Kind, Problem, Reader, ReaderOptions, Retention, ShipMonitor, ShipOptions, ShipState, Shipped,
+    Shipper, Writer,
 };
 use parking_lot::Mutex;
 use shipping::*;
@@ -36,8 +36,10 @@ fn closed_segments_are_shipped_in_their_order_and_the_last_one_stays_the_writers
         report.uploaded.iter().map(|it| (it.sequence, it.found)).collect::<Vec<_>>(),
         [1, 2, 3, 4].map(|n| (n, false))
     );
-    let sent =
-        store.take_asked().into_iter().filter(|(request, _)| matches!(request, Request::Put | Request::Complete));
+    let is_sent = |(request, name): &(Request, String)| {
+        matches!(request, Request::Put | Request::Complete) && !name.contains(".id-")
+    };
+    let sent = store.take_asked().into_iter().filter(is_sent);
     assert_eq!(sent.map(|(_, name)| name).collect::<Vec<_>>(), [1, 2, 3, 4].map(name));
     for (name, bytes) in objects(&store) {
         assert_eq!(bytes_of(&directory, &name).unwrap(), bytes);
@@ -68,7 +70,10 @@ fn an_object_that_is_the_same_is_a_success_and_is_not_sent_again() {
     let report = open(&directory, &store).run_once(&()).unwrap();
     assert!(report.uploaded.iter().all(|it| it.found) && report.uploaded.len() == 3);
     let asked = store.take_asked();
-    assert!(!asked.iter().any(|(request, _)| matches!(request, Request::Put | Request::Begin)), "{asked:?}");
+    let is_sent = |(request, name): &(Request, String)| {
+        matches!(request, Request::Put | Request::Begin) && !name.contains(".id-")
+    };
+    assert!(!asked.iter().any(is_sent), "{asked:?}");
 }
 
 #[test]
@@ -283,11 +288,16 @@ struct Watching {
     sent: AtomicU64,
     stop_after: Option<u64>,
     failed: Mutex<Vec<(Error, Option<Duration>)>>,
+    uploaded: Mutex<Vec<u64>>,
 }
 
 impl ShipMonitor for Watching {
     fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn uploaded(&self, segment: &Shipped) {
+        self.uploaded.lock().push(segment.sequence);
     }
 
     fn failed(&self, error: &Error, wait: Option<Duration>) {
@@ -381,19 +391,418 @@ fn a_failure() -> Error {
     Reader::open("/nowhere/at/all.binlog", ReaderOptions::default()).err().unwrap()
 }
 
+/// Flips a bit in the middle of a file.
+fn flip(memory: &MemoryDirectory, name: &str) {
+    let mut bytes = memory.contents(name).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 4;
+    memory.set_contents(name, bytes);
+}
+
+/// A run that leaves something in the way.
+fn obstructed(shipper: &Shipper, monitor: &dyn ShipMonitor) -> Error {
+    let error = shipper.run_once(monitor).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    error
+}
+
 #[test]
-fn a_segment_that_is_neither_here_nor_there_is_told_of_once() {
+fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
+    type Damage = fn(&MemoryDirectory);
+    let damages: [(&str, Damage); 4] = [
+        ("bit", |memory| flip(memory, &name(3))),
+        ("cut", |memory| {
+            let bytes = memory.contents(&name(3)).unwrap();
+            memory.set_contents(&name(3), bytes[..bytes.len() - 700].to_vec());
+        }),
+        ("trailer", |memory| {
+            let bytes = memory.contents(&name(3)).unwrap();
+            memory.set_contents(&name(3), bytes[..bytes.len() - 104].to_vec());
+        }),
+        ("header", |memory| {
+            let mut bytes = memory.contents(&name(3)).unwrap();
+            bytes[20] ^= 1;
+            memory.set_contents(&name(3), bytes);
+        }),
+    ];
+    for (what, damage) in damages {
+        for (threads, compress) in [(1, false), (3, false), (1, codecs().is_some())] {
+            let (memory, directory) = memory();
+            let store = MemoryStore::new();
+            write(&directory, 6);
+            damage(&memory);
+            let compress = codecs()
+                .filter(|_| compress)
+                .map(|codec| binlog::CompressOptions { codec, ..binlog::CompressOptions::default() });
+            let options = ShipOptions { keep: keep(1), threads, compress, ..options() };
+            let shipper = open_with(&directory, &store, options).unwrap();
+            let watching = Watching::default();
+            let error = obstructed(&shipper, &watching);
+            let text = error.to_string();
+            assert!(text.contains("orders.0000000003.binlog"), "{what}: {text}");
+            assert!(text.contains("--accept 3"), "{what}: {text}");
+            // Those before and behind it are there, and it is not; what is newer stays here.
+            let sent: Vec<u64> = watching.uploaded.lock().clone();
+            assert_eq!(sent, [1, 2, 4, 5, 6], "{what}");
+            assert!(!objects(&store).keys().any(|object| object.contains("0000000003")), "{what}");
+            let left = here(&directory);
+            assert_eq!(left.len(), 5, "{what}: {left:?}");
+            assert!(left[0].contains("0000000003"), "{what}: {left:?}");
+            let status = shipper.status();
+            let missing = u64::from(what == "header");
+            assert_eq!((status.damaged_segments, status.missing_segments), (1 - missing, missing), "{what}");
+            let metrics = shipper.metrics();
+            assert!(metrics.contains("binlog_archive_damaged_segments{"), "{metrics}");
+            assert_eq!(watching.failed.lock().len(), 1, "{what}: {:?}", watching.failed.lock());
+            // Told once, and an error each time; nobody else removes it either.
+            obstructed(&shipper, &watching);
+            assert_eq!(watching.failed.lock().len(), 1, "{what}");
+            assert_eq!(prune_in(directory.clone(), None, &keep(1), true).map_or(0, |pruned| pruned.len()), 0, "{what}");
+            let problems = shipper.verify(false, &()).unwrap().problems;
+            assert_eq!(problems.len(), 1, "{what}: {problems:?}");
+            // On purpose it goes as it is, or its loss is accepted.
+            shipper.accept("3").unwrap();
+            if missing == 1 {
+                // What cannot be read is in the way of removing others as long as it is there.
+                obstructed(&shipper, &watching);
+                directory.remove(&name(3)).unwrap();
+            }
+            shipper.run_once(&watching).unwrap();
+            assert_eq!(here(&directory), [name(7)], "{what}");
+            assert_eq!(objects(&store).contains_key(&name(3)), missing == 0, "{what}");
+            assert_eq!(shipper.status().damaged_segments + shipper.status().missing_segments, 0, "{what}");
+            assert_eq!(shipper.verify(true, &()).unwrap().problems, [], "{what}");
+            drop(shipper);
+            // The next process knows it, too.
+            assert_eq!(open(&directory, &store).run_once(&()).unwrap().uploaded, [], "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_sent_once_it_was_mended() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    let sound = memory.contents(&name(2)).unwrap();
+    flip(&memory, &name(2));
+    let shipper = open(&directory, &store);
+    obstructed(&shipper, &());
+    memory.set_contents(&name(2), sound.clone());
+    assert_eq!(shipper.run_once(&()).unwrap().uploaded.len(), 1);
+    assert_eq!(objects(&store)[&name(2)], sound);
+    assert_eq!(shipper.accept("2").unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(shipper.accept("9").unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(shipper.accept("nothing").unwrap_err().kind(), Kind::Invalid);
+}
+
+#[test]
+fn an_object_is_replaced_on_purpose_alone_and_kept_under_another_name() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    let sound = memory.contents(&name(2)).unwrap();
+    flip(&memory, &name(2));
+    let damaged = memory.contents(&name(2)).unwrap();
+    let shipper = open(&directory, &store);
+    obstructed(&shipper, &());
+    shipper.accept(&name(2)).unwrap();
+    shipper.run_once(&()).unwrap();
+    assert_eq!(objects(&store)[&name(2)], damaged);
+    // Mended here, it neither replaces what is there by itself, nor is it removed.
+    memory.set_contents(&name(2), sound.clone());
+    drop(shipper);
+    let shipper = shipper_keeping(&directory, &store, 1);
+    let error = shipper.run_once(&()).unwrap_err();
+    assert!(error.to_string().contains("--replace 2"), "{error}");
+    assert_eq!(here(&directory), [2, 3, 4].map(name));
+    assert_eq!(objects(&store)[&name(2)], damaged);
+    let changed = |problem: &Problem| matches!(problem, Problem::Changed { sequence: 2, damage: None, .. });
+    assert!(shipper.verify(false, &()).unwrap().problems.iter().all(changed));
+    assert_eq!(shipper.replace("2").unwrap(), format!("{}.replaced-1", name(2)));
+    shipper.run_once(&()).unwrap();
+    assert_eq!(here(&directory), [name(4)]);
+    let there = objects(&store);
+    assert_eq!((&there[&name(2)], &there[&format!("{}.replaced-1", name(2))]), (&sound, &damaged));
+    assert_eq!(shipper.verify(true, &()).unwrap().problems, []);
+    assert_eq!(shipper.replace("2").unwrap_err().kind(), Kind::Invalid);
+}
+
+#[test]
+fn what_was_shipped_decides_whether_the_file_or_the_object_is_wrong() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    ship(&directory, &store);
+    let sound = objects(&store)[&name(2)].clone();
+    flip(&memory, &name(2));
+    let problems = open(&directory, &store).verify(false, &()).unwrap().problems;
+    let is_here =
+        |problem: &Problem| matches!(problem, Problem::Changed { sequence: 2, damage: Some(_), is_shipped: true, .. });
+    assert!(problems.len() == 1 && is_here(&problems[0]), "{problems:?}");
+    // Removed there, it is not sent in place of what was shipped.
+    store.remove(&name(2)).unwrap();
+    let shipper = shipper_keeping(&directory, &store, 1);
+    assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::NotFound);
+    obstructed(&shipper, &());
+    assert!(!objects(&store).contains_key(&name(2)));
+    assert_eq!(here(&directory), [2, 3, 4, 5].map(name));
+    // While the store has it, what rotted here is worth nothing.
+    store.set_contents(&name(2), sound);
+    drop(shipper);
+    directory.remove("orders.archive").unwrap();
+    let (memory, directory) = memory_with(&directory);
+    drop(memory);
+    let watching = Watching::default();
+    let error = shipper_keeping(&directory, &store, 1).run_once(&watching).unwrap_err();
+    assert!(error.to_string().contains("orders.0000000002"), "{error}");
+}
+
+/// A copy of a directory.
+fn memory_with(other: &Arc<dyn Directory>) -> (MemoryDirectory, Arc<dyn Directory>) {
+    let (memory, directory) = memory();
+    for name in here(other) {
+        memory.set_contents(&name, bytes_of(other, &name).unwrap());
+    }
+    (memory, directory)
+}
+
+#[test]
+fn a_file_that_rotted_after_it_was_shipped_is_told_and_goes_as_the_store_has_it() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 4);
+    ship(&directory, &store);
+    flip(&memory, &name(2));
+    let watching = Watching::default();
+    let report = shipper_keeping(&directory, &store, 1).run_once(&watching).unwrap();
+    assert_eq!(report.pruned.len(), 4);
+    let failed = watching.failed.lock();
+    assert!(failed.len() == 1 && failed[0].0.to_string().contains("damaged here since it was shipped"), "{failed:?}");
+}
+
+#[test]
+fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accepted() {
+    type Cause = fn(&MemoryDirectory, &Arc<dyn Directory>);
+    let causes: [(&str, Cause, &str); 3] = [
+        ("removed", |_, directory| directory.remove(&name(3)).unwrap(), "neither here nor in the store"),
+        ("empty", |memory, _| memory.set_contents(&name(3), vec![]), "has 0 bytes"),
+        ("other", |memory, _| memory.set_contents(&name(3), b"my letters to my aunt".to_vec()), "cannot be read"),
+    ];
+    for (what, make, told) in causes {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 5);
+        make(&memory, &directory);
+        let shipper = shipper_keeping(&directory, &store, 1);
+        let watching = Watching::default();
+        let error = obstructed(&shipper, &watching).to_string();
+        assert!(error.contains(told) && error.contains("segment 3 "), "{what}: {error}");
+        assert_eq!(*watching.uploaded.lock(), [1, 2, 4, 5], "{what}");
+        let left: Vec<String> = here(&directory).into_iter().filter(|file| *file > name(3)).collect();
+        assert_eq!(left, [4, 5, 6].map(name), "{what}");
+        assert_eq!(shipper.status().missing_segments, 1);
+        let verified = shipper.verify(false, &()).unwrap();
+        assert_eq!(verified.problems, [Problem::Gap { first: 3, last: 3 }], "{what}");
+        obstructed(&shipper, &watching);
+        assert_eq!(watching.failed.lock().len(), 1, "{what}");
+        // The writer's own removal goes by it, too.
+        let writer =
+            Writer::open_in(directory.clone(), binlog::WriterOptions { keep: keep(1), ..writer_options() }).unwrap();
+        writer.append(1, b"more").unwrap();
+        writer.roll().unwrap();
+        writer.close().unwrap();
+        assert!(here(&directory).contains(&name(4)), "{what}");
+        shipper.accept("3").unwrap();
+        if what != "removed" {
+            obstructed(&shipper, &watching);
+            directory.remove(&name(3)).unwrap();
+        }
+        shipper.run_once(&watching).unwrap();
+        assert_eq!(here(&directory), [name(7)], "{what}");
+        let verified = shipper.verify(false, &()).unwrap();
+        assert_eq!((verified.problems, verified.accepted_segments), (vec![], 1), "{what}");
+    }
+}
+
+#[test]
+fn what_several_stores_are_to_hold_goes_when_all_of_them_do() {
+    let (_, directory) = memory();
+    let (first, second) = (MemoryStore::at("memory://first"), MemoryStore::at("memory://second"));
+    write(&directory, 2);
+    ship(&directory, &second);
+    let writer = open_writer(&directory);
+    let mut next_id = 5;
+    append_and_roll(&writer, &mut next_id, 2);
+    append_and_roll(&writer, &mut next_id, 2);
+    writer.close().unwrap();
+    let report = shipper_keeping(&directory, &first, 1).run_once(&()).unwrap();
+    assert_eq!(report.pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(report.kept_for.as_deref(), Some("memory://second"));
+    let report = shipper_keeping(&directory, &second, 1).run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), report.pruned.len(), report.kept_for), (2, 2, None));
+    assert_eq!(objects(&first).keys().collect::<Vec<_>>(), objects(&second).keys().collect::<Vec<_>>());
+
+    // One that comes too late has a hole, which says where the segments are.
+    let third = MemoryStore::at("memory://third");
+    let writer = open_writer(&directory);
+    append_and_roll(&writer, &mut next_id, 2);
+    writer.close().unwrap();
+    let shipper = shipper_keeping(&directory, &third, 1);
+    let error = obstructed(&shipper, &()).to_string();
+    assert!(error.contains("segments 1 to 4") && error.contains("memory://"), "{error}");
+    assert_eq!(here(&directory), [name(5), name(6)]);
+    shipper.accept("1-4").unwrap();
+    shipper.run_once(&()).unwrap();
+    drop(shipper);
+    // A store that is forgotten keeps nothing here.
+    assert_eq!(here(&directory), [name(5), name(6)], "the others do not hold segment 5");
+    for store in [&first, &second] {
+        assert!(open(&directory, store).forget().unwrap());
+    }
+    shipper_keeping(&directory, &third, 1).run_once(&()).unwrap();
+    assert_eq!(here(&directory), [name(6)]);
+}
+
+#[test]
+fn a_segment_that_is_there_in_another_form_is_not_sent_again() {
+    let Some(codec) = codecs() else { return };
+    let compressing = || {
+        let compress = Some(binlog::CompressOptions { codec, ..binlog::CompressOptions::default() });
+        ShipOptions { compress, ..options() }
+    };
+    for (first, second) in [(options(), compressing()), (compressing(), options())] {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 3);
+        let plain: Vec<_> = (1..=3).map(|n| memory.contents(&name(n)).unwrap()).collect();
+        open_with(&directory, &store, first.clone()).unwrap().run_once(&()).unwrap();
+        let there = objects(&store);
+        // Nothing is remembered, and the files are what they were.
+        directory.remove("orders.archive").unwrap();
+        if first.compress.is_some() {
+            for (n, bytes) in (1..=3).zip(&plain) {
+                let compressed = there.keys().find(|object| object.contains(&format!("{n:010}"))).unwrap();
+                directory.remove(compressed).unwrap();
+                memory.set_contents(&name(n), bytes.clone());
+            }
+        }
+        let shipper = open_with(&directory, &store, ShipOptions { keep: keep(1), ..second }).unwrap();
+        let report = shipper.run_once(&()).unwrap();
+        assert!(report.uploaded.len() == 3 && report.uploaded.iter().all(|it| it.found), "{report:?}");
+        assert_eq!(objects(&store), there);
+        assert_eq!(here(&directory), [name(4)]);
+        assert_eq!(shipper.verify(true, &()).unwrap().problems, []);
+    }
+}
+
+#[test]
+fn a_clock_before_1970_ships_and_removes_as_any_other() {
+    for now in [-1, -86_400_000_000_000 * 365 * 200, i64::MIN / 2] {
+        let (_, directory) = memory();
+        let store = MemoryStore::new();
+        let clock = Clock::from_fn(move || now);
+        let writer_options = binlog::WriterOptions { clock: clock.clone(), ..writer_options() };
+        let writer = Writer::open_in(directory.clone(), writer_options).unwrap();
+        let mut next_id = 1;
+        (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+        writer.close().unwrap();
+        let keep = Retention { age: Some(Duration::from_secs(3600)), segments: Some(2), ..Retention::default() };
+        let shipper = open_with(&directory, &store, ShipOptions { keep, clock, ..options() }).unwrap();
+        let report = shipper.run_once(&()).unwrap();
+        assert_eq!((report.uploaded.len(), report.pruned.len()), (3, 2), "{now}");
+        assert!(shipper.metrics().contains("last_upload_timestamp_seconds{"), "{now}");
+        assert_eq!(shipper.verify(true, &()).unwrap().problems, [], "{now}");
+        drop(shipper);
+        assert_eq!(open(&directory, &store).run_once(&()).unwrap().uploaded, [], "{now}");
+    }
+}
+
+#[test]
+fn foreign_files_that_end_as_segments_do_are_nobodys_business() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    for foreign in ["letters.binlog", "orders.txt.binlog", "ordersx.0000000002.binlog", "0.binlog", ".binlog"] {
+        memory.set_contents(foreign, b"my letters to my aunt".to_vec());
+    }
+    store.set_contents("letters.binlog", b"theirs".to_vec());
+    let report = shipper_keeping(&directory, &store, 1).run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), report.pruned.len()), (3, 3));
+    assert_eq!(shipper_keeping(&directory, &store, 1).verify(true, &()).unwrap().problems, []);
+}
+
+#[test]
+fn another_log_of_the_same_name_is_refused_and_nothing_of_it_is_mixed_in() {
+    let (_, first) = memory();
+    let store = MemoryStore::new();
+    write(&first, 3);
+    ship(&first, &store);
+    let (_, second) = memory();
+    // More segments than the first has: the last of them would find no object in their way.
+    write(&second, 5);
+    let before = objects(&store);
+    for label in ["there", "gone"] {
+        if label == "gone" {
+            // A store that was filled by an earlier version.
+            let listed = store.list("orders.id-").unwrap();
+            listed.iter().for_each(|object| store.remove(&object.name).unwrap());
+        }
+        let error = open(&second, &store).run_once(&()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Mismatch, "{label}: {error}");
+        assert!(error.to_string().contains("another log that is called \"orders\""), "{label}: {error}");
+        assert_eq!(objects(&store), before, "{label}");
+    }
+    let writer = open_writer(&first);
+    append_and_roll(&writer, &mut 7, 2);
+    writer.close().unwrap();
+    assert_eq!(open(&first, &store).run_once(&()).unwrap().uploaded.len(), 1);
+}
+
+#[test]
+fn what_was_removed_from_the_store_on_purpose_is_not_missed() {
+    use binlog::store::remote::RemoteDirectory;
     let (_, directory) = memory();
     let store = MemoryStore::new();
-    write(&directory, 5);
-    directory.remove(&name(3)).unwrap();
-    let monitor = Watching::default();
-    let shipper = open(&directory, &store);
-    assert_eq!(shipper.run_once(&monitor).unwrap().uploaded.len(), 4);
-    shipper.run_once(&monitor).unwrap();
-    let failed = monitor.failed.lock();
-    assert_eq!(failed.len(), 1);
-    assert!(failed[0].0.to_string().contains("segment 3 "), "{failed:?}");
+    write(&directory, 6);
+    shipper_keeping(&directory, &store, 5).run_once(&()).unwrap();
+    let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
+    assert_eq!(prune_in(there.clone(), None, &keep(4), false).unwrap().len(), 2);
+    assert_eq!(prune_in(there, None, &keep(3), false).unwrap().len(), 1);
+    assert_eq!(store.list("orders.pruned-").unwrap().len(), 1, "the older label is gone");
+    let verified = open(&directory, &store).verify(false, &()).unwrap();
+    assert_eq!((verified.problems, verified.foreign), (vec![], vec![]));
+    // Here it may go, and is not sent again; what is missing otherwise is told.
+    store.remove(&name(5)).unwrap();
+    let problems = open(&directory, &store).verify(false, &()).unwrap().problems;
+    assert_eq!(problems, [Problem::Missing { sequence: 5, object: name(5), is_here: true }]);
+    let report = shipper_keeping(&directory, &store, 3).run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), here(&directory)), (0, [5, 6, 7].map(name).to_vec()));
+}
+
+#[test]
+fn an_archive_that_is_a_directory_is_whole_when_it_is_read_by_its_path() {
+    let (memory, directory) = memory();
+    let place = tempfile::tempdir().unwrap();
+    write(&directory, 3);
+    let options = ShipOptions { url: format!("file://{}", place.path().display()), ..options() };
+    let store = binlog::store::open(&options.url, &StoreOptions::default()).unwrap();
+    Shipper::open_in(directory.clone(), store, Some(LOG), options).unwrap().run_once(&()).unwrap();
+    let state = |path: &std::path::Path, newest_first: bool| {
+        let reader = Reader::open(path, ReaderOptions::default()).unwrap();
+        let mut cursor = reader.cursor(&binlog::Filter { newest_first, ..binlog::Filter::default() }).unwrap();
+        while cursor.next().unwrap().is_some() {}
+        cursor.tail()
+    };
+    for newest_first in [false, true] {
+        let tail = state(place.path(), newest_first);
+        assert_eq!(tail.state, binlog::TailState::Live, "{tail:?}");
+        assert!(tail.reason.contains("which is not here yet"), "{tail:?}");
+    }
+    // Of a copy of the files alone nobody knows that.
+    let copy = tempfile::tempdir().unwrap();
+    (1..=3).for_each(|n| std::fs::write(copy.path().join(name(n)), memory.contents(&name(n)).unwrap()).unwrap());
+    assert_eq!(state(copy.path(), false).state, binlog::TailState::Unclosed);
 }
 
 #[test]

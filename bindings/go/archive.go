@@ -24,6 +24,9 @@ type ArchiveOptions struct {
 	// not hold stays in any case, and so do those behind it. Before a file is removed the store is asked once more.
 	// [Retention.Unshipped] is refused.
 	Keep Retention
+	// KeepThere says which segments stay in the store; the others are removed there when one was shipped, and once an hour.
+	// Without a rule all stay. [Retention.Unshipped] is refused.
+	KeepThere Retention
 	// Compress compresses each segment before it is shipped, and removes the source; nil ships segments as they are. Whole,
 	// KeepSource, RemoveSingle, DryRun and Progress are refused.
 	Compress *CompressOptions
@@ -71,6 +74,9 @@ func (o *ArchiveOptions) options() (*cbinlog.ArchiveOptions, *Error) {
 	}
 	var err *Error
 	if c.Keep, err = o.Keep.rules(); err != nil {
+		return nil, err
+	}
+	if c.KeepThere, err = o.KeepThere.rules(); err != nil {
 		return nil, err
 	}
 	if o.Compress != nil {
@@ -160,11 +166,15 @@ type ArchiveStatus struct {
 	State ArchiveState
 	// WaitingSegments are closed and not in the store yet; WaitingBytes is their length.
 	WaitingSegments, WaitingBytes uint64
+	// DamagedSegments are closed and damaged: they are not sent, and count as waiting.
+	DamagedSegments uint64
+	// MissingSegments are neither here nor in the store, although the log tells of them, and nobody has accepted that.
+	MissingSegments uint64
 	// OldestWaiting is how long ago the oldest of them was closed; 0 when none waits.
 	OldestWaiting time.Duration
 	// UploadedSegments were found to be in the store; UploadedBytes is their length.
 	UploadedSegments, UploadedBytes uint64
-	// SentBytes is how many were sent, also in vain.
+	// SentBytes is how many the store has taken, also in vain; what it had already is not counted.
 	SentBytes uint64
 	// PrunedSegments is how many had their files removed here.
 	PrunedSegments uint64
@@ -185,6 +195,7 @@ func archiveStatus(c *cbinlog.ArchiveStatus) ArchiveStatus {
 		WaitingSegments: c.WaitingSegments, WaitingBytes: c.WaitingBytes, OldestWaiting: time.Duration(c.OldestWaitingNS),
 		UploadedSegments: c.UploadedSegments, UploadedBytes: c.UploadedBytes, SentBytes: c.SentBytes,
 		PrunedSegments: c.PrunedSegments, Failures: c.Failures, ShippedUpTo: c.ShippedUpTo,
+		DamagedSegments: c.DamagedSegments, MissingSegments: c.MissingSegments,
 		LastFailureTime: timeOrNone(c.LastFailureNS), LastUpload: timeOrNone(c.LastUploadNS),
 	}
 	if c.LastFailure != nil {

@@ -502,3 +502,83 @@ func TestWrongOptionsOfShippingAreRefusedAndTellNoSecret(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// flip changes a bit in the middle of a file.
+func flip(t testing.TB, file string) {
+	t.Helper()
+	bytes, err := os.ReadFile(file)
+	must(t, err)
+	bytes[len(bytes)/2] ^= 4
+	must(t, os.WriteFile(file, bytes, 0o600))
+}
+
+func TestADamagedSegmentIsSentOnPurposeAloneAndReplacedWhenItIsMended(t *testing.T) {
+	directory, store := writeLog(t, 45, 10), newStore(t)
+	files := segmentsIn(t, directory)
+	second := filepath.Join(directory, files[1])
+	sound, err := os.ReadFile(second)
+	must(t, err)
+	flip(t, second)
+	must(t, os.Remove(filepath.Join(directory, files[2])))
+	s := openShipper(t, directory, ArchiveOptions{URL: store, Keep: Retention{Segments: 1}})
+	var told []*Error
+	_, err = s.Run(context.Background(), func(event ArchiveEvent) bool {
+		if event.Err != nil {
+			told = append(told, event.Err)
+		}
+		return true
+	})
+	wantIs(t, err, ErrCorrupt)
+	status, err := s.Status()
+	must(t, err)
+	if len(told) != 2 || status.DamagedSegments != 1 || status.MissingSegments != 1 {
+		t.Errorf("%v %+v", told, status)
+	}
+	found, err := s.Verify(context.Background(), false, nil)
+	must(t, err)
+	if len(found.Problems) != 2 || found.Problems[0].Kind != ArchiveChanged || found.Problems[1].Kind != ArchiveGap ||
+		found.Problems[0].Kind.String() != "changed" {
+		t.Errorf("%+v", found)
+	}
+	wantIs(t, s.Accept("1"), ErrInvalid)
+	wantIs(t, s.Accept("2\x00"), ErrInvalid)
+	must(t, s.Accept("2"))
+	must(t, s.Accept("3"))
+	// Mended after it was sent, it stays here until it takes the place of what was sent.
+	must(t, s.Close())
+	s = openShipper(t, directory, ArchiveOptions{URL: store})
+	_, err = s.Run(context.Background(), nil)
+	must(t, err)
+	must(t, s.Close())
+	must(t, os.WriteFile(second, sound, 0o600))
+	s = openShipper(t, directory, ArchiveOptions{URL: store, Keep: Retention{Segments: 1}})
+	_, err = s.Run(context.Background(), nil)
+	wantIs(t, err, ErrMismatch)
+	must(t, s.Replace(files[1]))
+	wantIs(t, s.Replace(files[1]), ErrNotFound)
+	_, err = s.Run(context.Background(), nil)
+	must(t, err)
+	found, err = s.Verify(context.Background(), true, nil)
+	must(t, err)
+	if len(found.Problems) != 0 || found.AcceptedSegments != 1 {
+		t.Errorf("%+v", found)
+	}
+	if names := segmentsIn(t, directory); len(names) != 1 {
+		t.Error(names)
+	}
+	must(t, s.Forget())
+	must(t, s.Close())
+	wantIs(t, s.Forget(), ErrClosed)
+}
+
+func TestWhatNeedNotStayInTheStoreIsRemovedThere(t *testing.T) {
+	directory, store := writeLog(t, 45, 10), newStore(t)
+	s := openShipper(t, directory, ArchiveOptions{URL: store, KeepThere: Retention{Segments: 2}})
+	_, err := s.Run(context.Background(), nil)
+	must(t, err)
+	if names := segmentsIn(t, store); len(names) != 2 {
+		t.Error(names)
+	}
+	_, err = OpenShipper(directory, "", ArchiveOptions{URL: store, KeepThere: Retention{Unshipped: true, Segments: 1}})
+	wantIs(t, err, ErrInvalid)
+}

@@ -99,6 +99,7 @@ func TestTheConstantsAreThoseOfTheHeader(t *testing.T) {
 		"EVENT_PRUNED": int64(ArchivePruned), "EVENT_FAILED": int64(ArchiveFailed),
 		"PROBLEM_MISSING": int64(ArchiveMissing), "PROBLEM_DIFFERENT": int64(ArchiveDifferent),
 		"PROBLEM_GAP": int64(ArchiveGap), "PROBLEM_FOREIGN": int64(archiveForeign),
+		"PROBLEM_CHANGED": int64(ArchiveChanged), "PROBLEM_DAMAGED": int64(ArchiveDamaged),
 		// Of these, package cbinlog takes the header's own.
 		"NO_ROLL_AT_CLOSE": 1, "DRY_RUN": 2, "VERIFY_READ_BACK": 1,
 	})

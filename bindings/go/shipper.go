@@ -50,7 +50,8 @@ func OpenShipper(directory, log string, archive ArchiveOptions) (*Shipper, error
 //
 // Otherwise the error is the first that somebody has to mend, or that did not pass in that time; no later segment is shipped
 // before it: [ErrMismatch] when the store holds another object of the segment's name, which is left as it is; [ErrIO] and
-// what else the store or the system says.
+// what else the store or the system says. [ErrCorrupt], once all else is done, when segments are damaged, which are not sent,
+// or missing: nothing from the first of them on is removed here, and `tell` was told of each.
 func (s *Shipper) Run(ctx context.Context, tell func(ArchiveEvent) (goOn bool)) (ArchiveReport, error) {
 	var report cbinlog.ArchiveReport
 	err := s.work(ctx, func() (stopped bool, err *cbinlog.Error) {
@@ -83,7 +84,8 @@ func (s *Shipper) Verify(
 	})
 	found := ArchiveVerified{
 		SoundSegments: c.SoundSegments, SoundBytes: c.SoundBytes, WaitingSegments: c.WaitingSegments,
-		FirstSequence: c.FirstSequence, LastSequence: c.LastSequence, Stopped: c.Stopped,
+		FirstSequence: c.FirstSequence, LastSequence: c.LastSequence, AcceptedSegments: c.AcceptedSegments,
+		Stopped: c.Stopped,
 	}
 	for _, problem := range c.Problems {
 		if ArchiveProblemKind(problem.Kind) == archiveForeign {
@@ -96,6 +98,36 @@ func (s *Shipper) Verify(
 		})
 	}
 	return found, err
+}
+
+// Accept says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. `segment` is its
+// number or the name of its file; of missing ones also the first and the last number with a dash between ("3-5"). Nothing is
+// sent yet. It waits until nobody ships with this shipper. [ErrInvalid] when the segment is neither damaged nor missing, or is
+// none of the log's; [ErrIO].
+func (s *Shipper) Accept(segment string) error {
+	return s.change(func() *cbinlog.Error { return s.c.Accept(segment) })
+}
+
+// Replace makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under
+// another name (NAME.replaced-1), compared, and removed; the next [Shipper.Run] sends the segment. `segment` is its number or
+// the name of its file. [ErrInvalid] when it is none of the log's closed ones, or the store holds it as it is here; [ErrCorrupt]
+// when the file here is damaged and that was not accepted; [ErrNotFound] when the store has no such object; [ErrUnsupported]
+// for "exec:"; [ErrIO] and what else the store or the system says.
+func (s *Shipper) Replace(segment string) error {
+	return s.change(func() *cbinlog.Error { return s.c.Replace(segment) })
+}
+
+// Forget forgets the shipper's store: segments are no longer kept here because it does not hold them. What it holds stays there.
+// For a store that the log is no longer shipped to; when a log has several, a segment is removed here only once all of them
+// hold it.
+func (s *Shipper) Forget() error { return s.change(s.c.Forget) }
+
+func (s *Shipper) change(change func() *cbinlog.Error) error {
+	if !s.gate.enter() {
+		return ErrClosed
+	}
+	defer s.gate.leave()
+	return asError(change())
 }
 
 // work does what blocks, and lets the context end it.
@@ -242,6 +274,8 @@ type ArchiveVerified struct {
 	// FirstSequence and LastSequence are the numbers of the oldest and the newest segment that are here or there; 0 when
 	// there is none.
 	FirstSequence, LastSequence uint64
+	// AcceptedSegments are neither here nor there, and their loss was accepted.
+	AcceptedSegments uint64
 	// Problems are what is wrong, in the order of the segments.
 	Problems []ArchiveProblem
 	// Foreign are the names of objects that begin as the log's do and are no segments of it. They are left alone.
@@ -262,9 +296,17 @@ const (
 	ArchiveGap ArchiveProblemKind = 3
 
 	archiveForeign ArchiveProblemKind = 4
+
+	// ArchiveChanged: the file here is damaged, or is no longer what was shipped. Object is its name.
+	ArchiveChanged ArchiveProblemKind = 5
+	// ArchiveDamaged: the object is what was shipped, and it was damaged then, which nobody has accepted. It is only found when
+	// objects are read back.
+	ArchiveDamaged ArchiveProblemKind = 6
 )
 
-func (k ArchiveProblemKind) String() string { return nameOf(k, "", "missing", "different", "gap") }
+func (k ArchiveProblemKind) String() string {
+	return nameOf(k, "", "missing", "different", "gap", "foreign", "changed", "damaged")
+}
 
 // ArchiveProblem is something that is wrong with what the store holds.
 type ArchiveProblem struct {

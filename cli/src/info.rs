@@ -12,6 +12,7 @@ use crate::losses::{self, Heard};
 use crate::output::{complain, Fail, Out};
 use crate::progress::Progress;
 use crate::remote::Remote;
+use crate::scan::is_continued;
 use crate::{advice, human, summary, DAMAGED, OK};
 
 /// Show records, types, times, sizes and segments
@@ -83,7 +84,7 @@ impl Summary {
             times: contents.segments.first().and_then(|first| human::told_times(contents.times, &first.facts)),
             segments: contents.segments.into_iter().map(summary).collect(),
             file_bytes,
-            state: word(tail.state).unwrap_or("closed"),
+            state: if is_continued(&tail) { "continued" } else { word(tail.state).unwrap_or("closed") },
         }
     }
 
@@ -137,7 +138,7 @@ fn word(state: TailState) -> Option<&'static str> {
 
 /// The last segment is as the reading of it ended; those before are closed when they end with a trailer.
 fn state(segment: &SegmentContents, tail: &Tail) -> &'static str {
-    match word(tail.state).filter(|_| segment.facts.path == tail.path) {
+    match word(tail.state).filter(|_| segment.facts.path == tail.path && !is_continued(tail)) {
         Some(word) => word,
         None if segment.facts.live => "live",
         None => match segment.closed {

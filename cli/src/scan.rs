@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use binlog::{Cursor, Reader, Record, TailState};
+use binlog::{Cursor, Reader, Record, Tail, TailState};
 
 use crate::progress::Progress;
 use crate::remote::is_url;
@@ -35,6 +35,11 @@ pub fn read_all(cursor: &mut Cursor, visitor: &mut impl Visit) -> binlog::Result
 /// closes the log between the two makes a whole log look torn or unclosed; looking again tells.
 pub fn may_have_been_closed_meanwhile(cursor: &Cursor) -> bool {
     matches!(cursor.tail().state, TailState::Torn | TailState::Unclosed)
+}
+
+/// Whether all that is here ends with a closed segment, behind which the log goes on in one that an archive does not have yet.
+pub fn is_continued(tail: &Tail) -> bool {
+    tail.state == TailState::Live && tail.unread_bytes == 0 && !tail.reason.is_empty()
 }
 
 /// How much of the files of a log a cursor has read, as a bar.

@@ -1,37 +1,29 @@
 //! `binlog ship`: closed segments to a store, once or for as long as it is let.
 
-use std::collections::BTreeMap;
-use std::fs;
+mod follow;
+mod told;
+mod watch;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use binlog::store::StoreOptions;
 use binlog::{
-    archive_metrics, Codec, CompressOptions, Error, Kind, Pruned, Reader, ReaderMode, ReaderOptions, ShipMonitor,
-    ShipOptions, ShipReport, Shipped, Shipper, VerifyReport, Writer,
+    archive_metrics, Codec, CompressOptions, Error, Kind, Pruned, Reader, ReaderMode, ReaderOptions, Retention,
+    ShipOptions, ShipState, ShipStatus, Shipped, Shipper, Writer,
 };
 use clap::Args;
 
 use crate::args;
-use crate::human::{self, bytes, count, counted, plain};
+use crate::human::{counted, plain};
 use crate::log::last_segment;
 use crate::output::{complain, Fail, Out};
-use crate::progress::Progress;
 use crate::roll;
 use crate::rolling::Keep;
 use crate::signals::{exit_code, Signals};
 use crate::{advice, DAMAGED, FAILED, OK};
-
-/// How often the file with the figures is written anew.
-const METRICS_EVERY: Duration = Duration::from_secs(5);
-/// How often --follow looks for logs that are new in the directory.
-const LOGS_EVERY: Duration = Duration::from_secs(10);
-/// The same while there is none.
-const FIRST_LOG_EVERY: Duration = Duration::from_secs(1);
+use watch::Watch;
 
 /// Ship closed segments to object storage, and remove them here once it holds them
 ///
@@ -39,20 +31,27 @@ const FIRST_LOG_EVERY: Duration = Duration::from_secs(1);
 /// compared with what it holds then. Nothing is ever overwritten there. A writer may have the log open. What has become of
 /// each segment is kept in <name>.archive beside the log, so that a run that was stopped is gone on with by the next.
 ///
+/// Each segment is verified before it is sent. A damaged one is not sent and stays here, with all that is newer, until it is
+/// recovered, or goes as it is by --accept; so does what is newer than a segment that is neither here nor in the store.
+/// When a log has several stores, what is removed here is in all of them.
+///
 /// URL: s3://BUCKET/PREFIX, gs://..., az://..., swift://CONTAINER/PREFIX, file:///DIRECTORY, or exec:COMMAND, which finds the
 /// file's path in $BINLOG_PATH and its name in $BINLOG_NAME. Credentials come from the environment or from a file, never from
 /// the URL.
 #[derive(Args)]
 #[command(after_help = "\
-Exit status: 0 all closed segments are in the store, 1 something failed, 3 --verify has found something wrong, \
+Exit status: 0 all closed segments are in the store, 1 something failed, 3 segments are damaged or missing, or --verify \
+has found something wrong, \
 130 and 143 stopped by Ctrl-C and by SIGTERM, after the part that was being sent.
 
 Examples:
   binlog ship logs/ 's3://archive/orders?region=eu-central-1'       what is closed, once
   binlog ship --roll --compress zstd --keep 7d logs/ file:///mnt/archive
+  binlog ship --keep 7d --keep-remote 365d logs/ file:///mnt/archive
   binlog ship --follow --bandwidth 10MB --metrics /run/binlog.prom logs/ 'swift://archive/orders?auth=https://.../v3'
   binlog ship --dry-run --keep 7d logs/ file:///mnt/archive         what would be shipped and removed
   binlog ship --verify logs/ file:///mnt/archive                    is all of it still there?
+  binlog ship --accept 7 logs/ file:///mnt/archive                  segment 7 is damaged: send it as it is
   binlog ship logs/ 'exec:rclone copyto --immutable \"$BINLOG_PATH\" \"backup:archive/$BINLOG_NAME\"'")]
 pub struct Ship {
     /// Directory of the log
@@ -66,7 +65,7 @@ pub struct Ship {
     #[arg(short, long, conflicts_with_all = ["verify", "dry_run"])]
     follow: bool,
     /// Roll first, so that all records are in closed segments; a writer that has the log open rolls it itself
-    #[arg(long, conflicts_with_all = ["verify", "dry_run"])]
+    #[arg(long, conflicts_with = "verify")]
     roll: bool,
     /// Compress each segment before: zstd, zstd:LEVEL or lz4
     #[arg(long, value_name = "CODEC", default_value = "none", value_parser = args::codec)]
@@ -99,26 +98,70 @@ pub struct Ship {
     /// With --verify: read all of each object, rather than ask the store what it holds
     #[arg(long, requires = "verify")]
     read_back: bool,
+    /// Send this segment although it is damaged, or do not wait for it although it is missing: its number or its file, of
+    /// missing ones also FIRST-LAST
+    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["verify", "dry_run", "follow"])]
+    accept: Vec<String>,
+    /// Send this segment in place of the object of its name, which is kept as NAME.replaced-1
+    #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["verify", "dry_run", "follow"])]
+    replace: Vec<String>,
+    /// Ship nothing, and forget the store: segments are no longer kept here until it holds them, too. What it holds stays there
+    #[arg(long, conflicts_with_all = ["verify", "dry_run", "follow", "roll", "accept", "replace"])]
+    forget: bool,
     /// Change nothing, and show what would be shipped and removed
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// One JSON object for each log: what was shipped and removed, what waits, what is damaged or missing; with --verify what is
+    /// wrong
+    #[arg(long, conflicts_with_all = ["follow", "forget"])]
+    json: bool,
     /// Say nothing but what fails
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
     keep: Keep,
+    #[command(flatten)]
+    keep_remote: KeepRemote,
+}
+
+/// Which segments stay in the store.
+#[derive(Args)]
+struct KeepRemote {
+    /// Remove segments from the store whose newest record is older than this, such as 365d
+    #[arg(long, value_name = "DURATION", value_parser = args::duration)]
+    keep_remote: Option<Duration>,
+    /// Remove the oldest segments from the store until no more than so many are there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    keep_remote_segments: Option<u64>,
+    /// Remove the oldest segments from the store until all together are no larger
+    #[arg(long, value_name = "SIZE", value_parser = args::size)]
+    keep_remote_bytes: Option<u64>,
+}
+
+impl KeepRemote {
+    fn rules(&self) -> Retention {
+        let (age, segments) = (self.keep_remote, self.keep_remote_segments);
+        Retention { age, segments, bytes: self.keep_remote_bytes, unshipped: false }
+    }
 }
 
 pub fn run(args: &Ship) -> Result<u8, Fail> {
     let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
     if args.follow {
-        return follow(args, &signals);
+        return follow::run(args, &signals);
     }
     let logs = logs(args)?;
     if args.verify {
         return verify(args, &logs, &signals);
     }
-    if args.roll {
+    if args.forget {
+        return forget(args, &logs);
+    }
+    if logs.len() > 1 && !(args.accept.is_empty() && args.replace.is_empty()) {
+        let reason = "the directory holds several logs: say with --log which one's segment is meant";
+        return Err(Fail::Told(format!("{}: {reason}", args.directory.display())));
+    }
+    if args.roll && !args.dry_run {
         logs.iter().try_for_each(|log| roll(args, log))?;
     }
     once(args, &logs, &signals)
@@ -184,6 +227,7 @@ fn options(args: &Ship, dry_run: bool) -> ShipOptions {
         store,
         compress,
         keep: args.keep.rules(),
+        keep_there: args.keep_remote.rules(),
         threads,
         dry_run,
         first_delay: plain.first_delay.min(longest_delay),
@@ -197,296 +241,170 @@ fn open(args: &Ship, log: &str, dry_run: bool) -> binlog::Result<Shipper> {
     Shipper::open(&args.directory, Some(log), options(args, dry_run))
 }
 
-/// Tells a person what happens, and ends the work when a signal has come.
-struct Watch<'a> {
-    args: &'a Ship,
-    signals: &'a Signals,
-    /// For the bar: bytes of segments that are done, and of the one that is being sent.
-    done: AtomicU64,
-    sent: AtomicU64,
-    bar: Mutex<Progress>,
-}
-
-impl<'a> Watch<'a> {
-    fn new(args: &'a Ship, signals: &'a Signals, total: Option<u64>) -> Self {
-        let total = total.filter(|_| !args.quiet);
-        Watch { args, signals, done: AtomicU64::new(0), sent: AtomicU64::new(0), bar: Mutex::new(Progress::new(total)) }
-    }
-
-    fn show(&self) {
-        let at = self.done.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed);
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner).at(at);
-    }
-
-    fn tell(&self, line: &str) {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner).hide_while(|| complain(line));
-    }
-}
-
-impl ShipMonitor for Watch<'_> {
-    fn begins(&self, _segment: &Shipped) {
-        self.sent.store(0, Ordering::Relaxed);
-    }
-
-    fn sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
-        self.show();
-    }
-
-    fn uploaded(&self, segment: &Shipped) {
-        self.sent.store(0, Ordering::Relaxed);
-        self.done.fetch_add(segment.bytes, Ordering::Relaxed);
-        self.show();
-        if self.args.follow && !self.args.quiet {
-            let found = if segment.found { ", which held it already" } else { "" };
-            self.tell(&format!("{} is in the store{found} ({})", segment.path.display(), bytes(segment.bytes)));
-        }
-    }
-
-    fn pruned(&self, segment: &Pruned) {
-        if self.args.follow && !self.args.quiet {
-            self.tell(&format!("{} was removed here ({})", segment.path.display(), segment.why));
-        }
-    }
-
-    fn failed(&self, error: &Error, wait: Option<Duration>) {
-        // Without a next try the command says it in the end; what is only noticed by the way is told here.
-        if let Some(wait) = wait {
-            self.tell(&format!("{error}; tried again in {}", human::span(wait.as_nanos() as u64)));
-        } else if self.args.follow || error.kind() == Kind::NotFound {
-            self.tell(&error.to_string());
-        }
-    }
-
-    fn stop(&self) -> bool {
-        self.signals.caught().is_some()
-    }
-}
-
 fn once(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
-    let (mut all, mut statuses, mut failed) = (ShipReport::default(), vec![], false);
+    let (mut runs, mut statuses) = (vec![], vec![]);
     for log in logs {
-        let shipper = match open(args, log, args.dry_run) {
-            Ok(shipper) => shipper,
-            Err(error) => {
-                complain(&error.to_string());
-                failed = true;
-                continue;
-            }
-        };
-        let watch = Watch::new(args, signals, Some(shipper.status().waiting_bytes));
-        let done = shipper.run_once(&watch);
-        statuses.push(shipper.status());
-        match done {
-            Ok(report) => {
-                all.uploaded.extend(report.uploaded);
-                all.pruned.extend(report.pruned);
-            }
-            Err(error) => {
-                drop(watch);
-                let status = shipper.status();
-                complain(&format!("{error}; {} still to be shipped", counted(status.waiting_segments, "segment")));
-                failed = true;
-            }
-        }
+        let run = run_of(args, log, signals);
+        statuses.extend(run.status.clone());
+        runs.push(run);
         if signals.caught().is_some() {
             break;
         }
     }
-    if args.dry_run {
+    if args.json {
         let mut out = Out::new();
-        out.put(foretold(&all).as_bytes())?;
+        runs.iter().try_for_each(|run| writeln!(out, "{}", told::json(run, args.dry_run)))?;
         out.flush()?;
-        return Ok(if failed { FAILED } else { OK });
+    } else if args.dry_run {
+        let mut out = Out::new();
+        out.put(told::foretold(&runs).as_bytes())?;
+        out.flush()?;
     }
-    if let Some(file) = &args.metrics {
-        write_metrics(file, &archive_metrics(&statuses))?;
+    if let (Some(file), false) = (&args.metrics, args.dry_run) {
+        follow::write_metrics(file, &archive_metrics(&statuses))?;
     }
-    if !args.quiet && !failed {
-        complain(&summary(&all, args));
+    let is = |state: State| runs.iter().any(|run| run.state == state);
+    if !args.quiet && !args.json && !args.dry_run && !is(State::Failed) {
+        complain(&told::summary(&runs, &args.directory));
     }
-    Ok(match (signals.caught(), failed) {
-        (Some(signal), _) => exit_code(signal),
-        (None, true) => FAILED,
-        (None, false) => OK,
+    Ok(match signals.caught() {
+        Some(signal) => exit_code(signal),
+        None if is(State::Failed) => FAILED,
+        None if is(State::Obstructed) => DAMAGED,
+        None => OK,
     })
 }
 
-fn summary(report: &ShipReport, args: &Ship) -> String {
-    let size: u64 = report.uploaded.iter().map(|it| it.bytes).sum();
-    let found = report.uploaded.iter().filter(|it| it.found).count() as u64;
-    let mut text = match report.uploaded.len() as u64 {
-        0 => format!("{}: nothing to ship", args.directory.display()),
-        n => format!("{} shipped, {}", counted(n, "segment"), bytes(size)),
-    };
-    if found > 0 {
-        text += &format!(", {} of them were there already", count(found));
-    }
-    if !report.pruned.is_empty() {
-        text += &format!("; {} removed here", counted(report.pruned.len() as u64, "segment"));
-    }
-    text
+/// What became of one log.
+#[derive(Default)]
+struct Run {
+    log: String,
+    uploaded: Vec<Shipped>,
+    pruned: Vec<Pruned>,
+    /// Objects that were removed in the store.
+    pruned_there: Vec<Pruned>,
+    /// What is in the way of more.
+    obstacles: Vec<String>,
+    /// What the run failed with.
+    error: Option<String>,
+    /// A store that keeps more here than the rules do.
+    kept_for: Option<String>,
+    status: Option<ShipStatus>,
+    state: State,
 }
 
-fn foretold(report: &ShipReport) -> String {
-    let mut out = String::new();
-    let name = |path: &Path| path.file_name().map_or(String::new(), |name| plain(&name.to_string_lossy()));
-    if !report.uploaded.is_empty() {
-        let row = |it: &Shipped| vec![name(&it.path), count(it.sequence), bytes(it.bytes)];
-        let rows: Vec<_> = report.uploaded.iter().map(row).collect();
-        human::table(&mut out, &["segment", ">sequence", ">size"], &rows);
-    }
-    let size: u64 = report.uploaded.iter().map(|it| it.bytes).sum();
-    out += &match report.uploaded.len() as u64 {
-        0 => "nothing would be shipped\n".to_owned(),
-        n => format!("{} would be shipped, {}\n", counted(n, "segment"), bytes(size)),
-    };
-    if !report.pruned.is_empty() {
-        let size: u64 = report.pruned.iter().map(|it| it.bytes).sum();
-        let removed = counted(report.pruned.len() as u64, "segment");
-        out += &format!("{removed} would be removed here, once the store holds them, {}\n", bytes(size));
-    }
-    out
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Done,
+    Stopped,
+    Obstructed,
+    Failed,
 }
 
-type Shippers = BTreeMap<String, Arc<Shipper>>;
-
-/// Shippers of the logs that are there and have none yet, or why one cannot be had.
-fn begin(args: &Ship, shippers: &Shippers) -> Vec<Result<(String, Arc<Shipper>), Fail>> {
-    let begin = |log: String| match open(args, &log, false) {
-        Ok(shipper) => {
-            let rolled = if args.roll { roll(args, &log) } else { Ok(()) };
-            Some(rolled.map(|()| (log, Arc::new(shipper))))
-        }
-        Err(error) if error.kind() == Kind::NotFound => None,
-        Err(error) => Some(Err(error.into())),
+/// Ships one log as far as it goes, or tells what that would do.
+fn run_of(args: &Ship, log: &str, signals: &Signals) -> Run {
+    let failed = |error: Error| {
+        complain(&error.to_string());
+        Run { log: log.to_owned(), error: Some(error.to_string()), state: State::Failed, ..Run::default() }
     };
-    // What cannot be listed, or is not there, is found when it is.
-    let new = logs(args).unwrap_or_default().into_iter().filter(|log| !shippers.contains_key(log));
-    new.filter_map(begin).collect()
-}
-
-fn follow(args: &Ship, signals: &Signals) -> Result<u8, Fail> {
-    if args.directory.exists() && !args.directory.is_dir() {
-        // That is not waited for.
-        logs_of(&args.directory)?;
-    }
-    let mut shippers = begin(args, &Shippers::new()).into_iter().collect::<Result<Shippers, Fail>>()?;
-    if shippers.is_empty() && !args.quiet {
-        complain(&format!("{}: no log is here yet: waiting for one", args.directory.display()));
-    }
-    thread::scope(|scope| {
-        let start = |shipper: Arc<Shipper>| {
-            scope.spawn(move || shipper.run(&Watch::new(args, signals, None)));
-        };
-        shippers.values().cloned().for_each(start);
-        let (mut told, mut looked) = (None::<Instant>, Instant::now());
-        let mut complained = false;
-        while signals.caught().is_none() {
-            if let Some(file) = args.metrics.as_ref().filter(|_| told.is_none_or(|at| at.elapsed() >= METRICS_EVERY)) {
-                let written = write_metrics(file, &metrics_of(&shippers));
-                if let (Err(Fail::Told(message)), false) = (&written, complained) {
-                    complain(message);
-                }
-                complained = written.is_err();
-                told = Some(Instant::now());
+    let shipper = match open(args, log, args.dry_run).and_then(|shipper| see_to(args, &shipper).map(|()| shipper)) {
+        Ok(shipper) => shipper,
+        Err(error) => return failed(error),
+    };
+    let watch = Watch::new(args, signals, Some(shipper.status().waiting_bytes));
+    let done = shipper.run_once(&watch);
+    let text = done.as_ref().err().map(ToString::to_string);
+    let seen = watch.finish(text.as_deref());
+    let status = shipper.status();
+    let mut run = Run {
+        log: log.to_owned(),
+        uploaded: seen.uploaded,
+        pruned: seen.pruned,
+        pruned_there: seen.pruned_there,
+        obstacles: seen.obstacles,
+        status: Some(status.clone()),
+        ..Run::default()
+    };
+    let waiting = || counted(status.waiting_segments, "segment");
+    match done {
+        Ok(report) => {
+            (run.uploaded, run.pruned, run.kept_for) = (report.uploaded, report.pruned, report.kept_for);
+            run.pruned_there = report.pruned_there;
+            if args.dry_run && args.roll {
+                run.uploaded.extend(newest(args, log));
             }
-            let look_every = if shippers.is_empty() { FIRST_LOG_EVERY } else { LOGS_EVERY };
-            if (args.log.is_none() || shippers.is_empty()) && looked.elapsed() >= look_every {
-                looked = Instant::now();
-                // What fails now is tried again the next time.
-                for (log, shipper) in begin(args, &shippers).into_iter().flatten() {
-                    shippers.insert(log, shipper.clone());
-                    start(shipper);
+            if report.stopped {
+                run.state = State::Stopped;
+                if !args.quiet {
+                    complain(&format!("{}: stopped; {} still to be shipped", plain(log), waiting()));
                 }
+            } else if !run.obstacles.is_empty() {
+                run.state = State::Obstructed;
             }
-            thread::sleep(Duration::from_millis(50));
         }
-    });
-    if let Some(file) = &args.metrics {
-        write_metrics(file, &metrics_of(&shippers))?;
+        // Each was told; the run itself did all that it could.
+        Err(_) if status.state == ShipState::Idle && !run.obstacles.is_empty() => run.state = State::Obstructed,
+        Err(error) => {
+            complain(&format!("{error}; {} still to be shipped", waiting()));
+            (run.state, run.error) = (State::Failed, Some(error.to_string()));
+        }
     }
-    Ok(signals.caught().map_or(OK, exit_code))
+    run
 }
 
-fn metrics_of(shippers: &BTreeMap<String, Arc<Shipper>>) -> String {
-    archive_metrics(&shippers.values().map(|shipper| shipper.status()).collect::<Vec<_>>())
+/// The newest segment, which rolling would close, if there is a record in it.
+fn newest(args: &Ship, log: &str) -> Option<Shipped> {
+    let last = last_segment(&args.directory, Some(log)).ok()?;
+    let reader = Reader::open(&args.directory, ReaderOptions { log: Some(log.to_owned()), ..ReaderOptions::default() });
+    let records: u64 = reader.ok()?.counts_of(&last.path).ok()?.iter().map(|counted| counted.records).sum();
+    let bytes = last.bytes.unwrap_or(0);
+    (records > 0).then_some(Shipped { path: last.path, sequence: last.sequence, bytes, found: false })
 }
 
-/// Replaces the file in one step: who reads it finds the old one or the new one, never a part.
-fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    // What an earlier one left is removed rather than written to: it may be a link to anything.
-    let _ = fs::remove_file(&part);
-    let written = fs::File::create_new(&part).and_then(|mut part| part.write_all(text.as_bytes()));
-    let written = written.and_then(|()| fs::rename(&part, file));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&part);
-        Fail::Told(format!("{}: the figures cannot be written: {e}", file.display()))
-    })
+/// What is accepted and replaced, before anything is shipped.
+fn see_to(args: &Ship, shipper: &Shipper) -> binlog::Result<()> {
+    args.accept.iter().try_for_each(|segment| shipper.accept(segment))?;
+    for segment in &args.replace {
+        let kept = shipper.replace(segment)?;
+        if !args.quiet {
+            complain(&format!("the object that is replaced is kept as {}", plain(&kept)));
+        }
+    }
+    Ok(())
+}
+
+fn forget(args: &Ship, logs: &[String]) -> Result<u8, Fail> {
+    for log in logs {
+        let forgotten = open(args, log, false)?.forget()?;
+        if !args.quiet {
+            let log = plain(log);
+            complain(&match forgotten {
+                true => format!("{log}: the store is forgotten"),
+                false => format!("{log}: was never shipped to this store"),
+            });
+        }
+    }
+    Ok(OK)
 }
 
 fn verify(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
     let (mut out, mut code) = (Out::new(), OK);
     for log in logs {
         let shipper = open(args, log, true)?;
-        let report = shipper.verify(args.read_back, &Watch::new(args, signals, None))?;
+        let watch = Watch::new(args, signals, None);
+        let report = shipper.verify(args.read_back, &watch)?;
         if report.stopped {
             break;
         }
         if !report.problems.is_empty() {
             code = DAMAGED;
         }
-        out.put(verified(log, &report, args.quiet).as_bytes())?;
+        match args.json {
+            true => writeln!(out, "{}", told::verified_json(log, &shipper.status().store, &report))?,
+            false => out.put(told::verified(log, &report, args.quiet).as_bytes())?,
+        }
     }
     out.flush()?;
     Ok(signals.caught().map_or(code, exit_code))
-}
-
-fn verified(log: &str, report: &VerifyReport, quiet: bool) -> String {
-    let log = plain(log);
-    let mut text: String =
-        report.problems.iter().map(|problem| format!("{log}: {}\n", plain(&problem.to_string()))).collect();
-    if quiet {
-        return text;
-    }
-    for name in &report.foreign {
-        text += &format!("{log}: {} is none of the log's, and was not looked at\n", plain(name));
-    }
-    let waiting = match report.waiting_segments {
-        0 => String::new(),
-        n => format!(", {} still to be shipped", count(n)),
-    };
-    let sound = format!("{} in the store, {}", counted(report.sound_segments, "segment"), bytes(report.sound_bytes));
-    let verdict = match report.problems.len() as u64 {
-        0 => "as they were shipped".to_owned(),
-        n => format!("as they were shipped; {}", counted(n, "problem")),
-    };
-    text + &format!("{log}: {sound}, {verdict}{waiting}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comparison_is_told_line_by_line() {
-        let report = VerifyReport {
-            sound_segments: 3,
-            sound_bytes: 4096,
-            waiting_segments: 1,
-            problems: vec![binlog::Problem::Gap { first: 2, last: 4 }],
-            foreign: vec!["a.txt".to_owned()],
-            ..VerifyReport::default()
-        };
-        let text = verified("a", &report, false);
-        assert_eq!(
-            text,
-            "a: segments 2 to 4 are neither here nor in the store\n\
-             a: a.txt is none of the log's, and was not looked at\n\
-             a: 3 segments in the store, 4.0 KiB, as they were shipped; 1 problem, 1 still to be shipped\n"
-        );
-        assert_eq!(verified("a", &report, true).lines().count(), 1);
-    }
 }

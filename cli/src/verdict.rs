@@ -12,6 +12,7 @@ use crate::{human, losses};
 pub fn tell(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<()> {
     let note = match (verdict.word(), verdict.end) {
         ("whole", "live") => ", still being written",
+        ("whole", "continued") => ", and the log goes on in a segment that is not here yet",
         ("whole", "unclosed") => ", not closed",
         ("whole", "unborn") => ", nothing was ever written",
         ("torn", _) => " by a crash, otherwise whole",

@@ -12,6 +12,7 @@ use crate::notes::Notes;
 use crate::output::{complain, Fail, Out};
 use crate::reading::{OfLog, Reading};
 use crate::remote::{is_url, Remote};
+use crate::scan::is_continued;
 use crate::{verdict, DAMAGED, FAILED, OK};
 
 /// Read everything and check it against its checksums
@@ -52,7 +53,8 @@ pub struct Verdict {
     pub payload_bytes: u64,
     pub file_bytes: u64,
     pub files: u64,
-    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `unborn` for one file that nobody has begun.
+    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `continued` in an archive to which later segments are
+    /// still to come; `unborn` for one file that nobody has begun.
     pub end: &'static str,
     pub findings: Vec<Loss>,
     /// What is noted of the path: with its first log.
@@ -272,6 +274,7 @@ fn is_quiet(before: &Reader, after: &Reader, path: &Path) -> bool {
 /// How the log ends in which reading ended.
 fn end_of_last(verdict: &Verdict, log: &OfLog, tail: &Tail) -> &'static str {
     match tail.state {
+        TailState::Live if is_continued(tail) => "continued",
         TailState::Live => "live",
         _ => match at_the_end(verdict, log) {
             Some(word) => word,

@@ -98,7 +98,7 @@ fn old_segments_are_pruned_and_nothing_else() {
         .collect();
     left.retain(|name| !name.starts_with('.') && !name.ends_with(".lock"));
     left.sort();
-    assert_eq!(left, ["foreign.binlog", "log.0000000001.txt", "log.0000000003.binlog"]);
+    assert_eq!(left, ["foreign.binlog", "log.0000000001.txt", "log.0000000003.binlog", "log.pruned-0000000002"]);
 }
 
 #[test]

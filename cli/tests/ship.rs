@@ -152,6 +152,15 @@ fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
     finish(child).exits(143);
     assert_eq!(segments(&home.join("archive")).len(), 1, "nothing comes before the one that fails");
     let copies = r#"exec:cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
+    // Killed just then, it may not have noted what the command has done.
+    binlog(home, &["ship", "--patience", "50ms", "log", failing]).exits(1);
+    // Another command is another store: what one of them does not have stays here.
+    let ran = binlog(home, &["ship", "--keep-segments", "1", "log", copies]).ok();
+    assert!(ran.err.contains("does not hold it yet") && ran.err.contains("--forget"), "{}", ran.err);
+    assert_eq!(segments(&home.join("log")).len(), 5);
+    let ran = binlog(home, &["ship", "--forget", "log", failing]).ok();
+    assert!(ran.err.contains("the store is forgotten"), "{}", ran.err);
+    assert!(binlog(home, &["ship", "--forget", "log", failing]).ok().err.contains("never shipped"));
     binlog(home, &["ship", "--keep-segments", "1", "log", copies]).ok();
     assert_eq!((segments(&home.join("archive")).len(), segments(&home.join("log")).len()), (5, 1));
     let ran = binlog(home, &["ship", "--verify", "log", copies]).exits(1);
@@ -187,10 +196,131 @@ fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
     binlog(home, &args).ok();
     let there = segments(&home.join("archive"));
     assert_eq!((there.len(), segments(&home.join("log")).len()), (before.len() - 1, 2));
-    let leftover: Vec<_> = fs::read_dir(home.join("archive")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let files = fs::read_dir(home.join("archive")).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    // Beside the segments it says whose they are.
+    let leftover: Vec<_> = files.filter(|name| !name.contains(".id-")).collect();
     assert_eq!(leftover.len(), there.len(), "{leftover:?}");
     assert_eq!(binlog(home, &["ship", "--verify", "log", &url]).ok().code, Some(0));
     assert!(binlog(home, &["cat", "archive"]).text() == lines, "the archive holds all lines");
+}
+
+/// Flips a bit in the middle of a file.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 4;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_segment_and_a_hole_end_with_3_and_are_named_once() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    flip(&home.join("log/default.0000000002.binlog"));
+    fs::remove_file(home.join("log/default.0000000004.binlog")).unwrap();
+    let dry = binlog(home, &["ship", "--dry-run", "log", &url]).exits(3);
+    assert!(dry.text().contains("3 segments would be shipped"), "{}", dry.text());
+    let ran = binlog(home, &["ship", "--keep-segments", "1", "--metrics", "figures", "log", &url]).exits(3);
+    for told in ["default.0000000002.binlog", "--accept 2", "segment 4 of the log is neither here nor", "--accept 4"] {
+        assert_eq!(ran.err.matches(told).count(), 1, "{told}: {}", ran.err);
+    }
+    assert!(ran.err.contains("1 damaged and 1 missing"), "{}", ran.err);
+    assert_eq!(segments(&home.join("archive")).len(), 3);
+    assert_eq!(segments(&home.join("log")).len(), 4);
+    let figures = fs::read_to_string(home.join("figures")).unwrap();
+    for figure in ["damaged_segments", "missing_segments"] {
+        let line = figures.lines().find(|line| line.starts_with(&format!("binlog_archive_{figure}{{"))).unwrap();
+        assert!(line.ends_with(" 1"), "{line}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(binlog(home, &["ship", "--json", "log", &url]).exits(3).text()).unwrap();
+    assert_eq!((&json["result"], &json["damaged_segments"]), (&"damaged".into(), &1.into()), "{json}");
+    assert_eq!(json["problems"].as_array().unwrap().len(), 2, "{json}");
+    let json: serde_json::Value =
+        serde_json::from_str(binlog(home, &["ship", "--verify", "--json", "log", &url]).exits(3).text()).unwrap();
+    let kinds: Vec<_> = json["problems"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["changed", "gap"], "{json}");
+    // What is not damaged cannot be accepted.
+    binlog(home, &["ship", "--accept", "3", "log", &url]).exits(1);
+    let args = ["ship", "--keep-segments", "1", "--accept", "2", "--accept", "4", "log", &url];
+    binlog(home, &args).ok();
+    assert_eq!((segments(&home.join("archive")).len(), segments(&home.join("log")).len()), (4, 1));
+    let ran = binlog(home, &["ship", "--verify", "log", &url]).ok();
+    assert!(ran.text().contains("1 missing, as was accepted"), "{}", ran.text());
+}
+
+#[test]
+fn what_need_not_stay_in_the_store_is_removed_there_and_not_missed() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let ran = binlog(home, &["ship", "--keep-segments", "2", "--keep-remote-segments", "3", "log", &url]).ok();
+    assert!(ran.err.contains("2 segments removed in the store"), "{}", ran.err);
+    assert!(ran.err.contains("4 segments removed here"), "{}", ran.err);
+    assert_eq!(segments(&home.join("archive")).len(), 3);
+    binlog(home, &["ship", "--verify", "log", &url]).ok();
+    assert!(binlog(home, &["ship", "--keep-remote-segments", "3", "log", &url]).ok().err.contains("nothing to ship"));
+}
+
+#[test]
+fn an_object_is_replaced_by_what_was_mended_here() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let file = home.join("log/default.0000000002.binlog");
+    let sound = fs::read(&file).unwrap();
+    flip(&file);
+    binlog(home, &["ship", "--accept", "2", "log", &url]).ok();
+    fs::write(&file, &sound).unwrap();
+    let ran = binlog(home, &["ship", "--replace", "2", "log", &url]).ok();
+    assert!(ran.err.contains("kept as default.0000000002.binlog.replaced-1"), "{}", ran.err);
+    assert_eq!(fs::read(home.join("archive/default.0000000002.binlog")).unwrap(), sound);
+    assert!(home.join("archive/default.0000000002.binlog.replaced-1").exists());
+    binlog(home, &["verify", "archive"]).ok();
+    binlog(home, &["verify", &url]).ok();
+}
+
+#[test]
+fn following_waits_for_somebody_else_who_ships_the_log() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let first = piped(&mut command(home, &["ship", "--follow", "log", &url]));
+    until("it is shipped", || segments(&home.join("archive")).len() == 5);
+    let second = piped(&mut command(home, &["ship", "--follow", "log", &url]));
+    thread::sleep(Duration::from_millis(500));
+    kill(first.id() as libc::pid_t, libc::SIGTERM);
+    finish(first).exits(143);
+    binlog_with(home, &["append", "-q", "log", "--records", "2"], b"11\n12\n13\n").ok();
+    until("the second has taken over", || segments(&home.join("archive")).len() == 6);
+    kill(second.id() as libc::pid_t, libc::SIGTERM);
+    let ran = finish(second).exits(143);
+    assert!(ran.err.contains("waiting until that ends"), "{}", ran.err);
+}
+
+#[test]
+fn what_still_waits_is_told_when_a_signal_ends_it() {
+    let home = home();
+    let home = home.path();
+    let slow = "exec:sleep 30";
+    for follow in [true, false] {
+        let mut args = vec!["ship", "log", slow];
+        args.extend(follow.then_some("--follow"));
+        let child = piped(&mut command(home, &args));
+        thread::sleep(Duration::from_millis(500));
+        kill(child.id() as libc::pid_t, libc::SIGTERM);
+        let ran = finish(child).exits(143);
+        assert!(ran.err.contains("5 segments still to be shipped"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_dry_run_tells_what_rolling_would_ship_and_rolls_nothing() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    binlog_with(home, &["append", "-q", "log"], b"more\n").ok();
+    let before = segments(&home.join("log"));
+    let ran = binlog(home, &["ship", "--dry-run", "--roll", "log", &url]).ok();
+    let newest = before.keys().next_back().unwrap();
+    assert!(ran.text().contains(newest.as_str()), "{}", ran.text());
+    assert_eq!(segments(&home.join("log")), before);
 }
 
 #[test]

@@ -24,6 +24,7 @@ struct archive_options {
   std::string url{};         /* such as "s3://bucket/logs?region=eu-central-1" or "file:///mnt/archive" */
   std::string credentials{}; /* a file of KEY=VALUE lines; empty: the environment, or the machine itself */
   retention keep{};          /* what stays here once the store holds it; all zero: everything */
+  retention keep_there{};    /* what stays in the store; all zero: everything */
   std::optional<compress_options> compress{}; /* before shipping; its on_progress is not used */
   std::uint32_t in_flight = 0;                /* requests at a time */
   std::uint32_t threads = 0;                  /* at work: checksums, and what comes next */
@@ -67,7 +68,7 @@ namespace detail {
 /* archive_options as C takes them; they point to the C++ ones. */
 class c_archive_options {
  public:
-  explicit c_archive_options(const archive_options& o) : keep_(o.keep) {
+  explicit c_archive_options(const archive_options& o) : keep_(o.keep), keep_there_(o.keep_there) {
     c_.struct_size = sizeof c_;
     c_.flags = (o.no_roll_at_close ? std::uint32_t{BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE} : 0u) |
                (o.dry_run ? std::uint32_t{BINLOG_ARCHIVE_DRY_RUN} : 0u);
@@ -75,6 +76,7 @@ class c_archive_options {
     c_.url = o.url.c_str();
     c_.credentials = or_null(o.credentials);
     c_.keep = keep_.get();
+    c_.keep_there = keep_there_.get();
     if (o.compress) compress_.emplace(*o.compress);
     c_.compress = compress_ ? &compress_->get() : nullptr;
     c_.part_bytes = o.part_bytes;
@@ -93,6 +95,7 @@ class c_archive_options {
 
  private:
   c_retention keep_;
+  c_retention keep_there_;
   std::optional<c_compress_options> compress_;
   binlog_archive_options c_{};
 };
@@ -199,6 +202,31 @@ class shipper {
   archive_verified verify(bool read_back = false, const archive_function& on_event = {}) {
     return try_verify(read_back, on_event).value();
   }
+
+  /* Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for: its number, its file,
+     or of missing ones the first and the last with a dash between. BINLOG_E_INVALID when it is neither. */
+  result<void> try_accept(const std::string& segment) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_shipper_accept(raw(), segment.c_str(), &err);
+    return detail::answer(status, err);
+  }
+  void accept(const std::string& segment) { try_accept(segment).value(); }
+
+  /* Makes room in the store for a segment whose object is another one; that is kept as NAME.replaced-1. The next run sends it. */
+  result<void> try_replace(const std::string& segment) {
+    binlog_error* err = nullptr;
+    const auto status = binlog_shipper_replace(raw(), segment.c_str(), &err);
+    return detail::answer(status, err);
+  }
+  void replace(const std::string& segment) { try_replace(segment).value(); }
+
+  /* Forgets the store: segments are no longer kept here because it does not hold them. */
+  result<void> try_forget() {
+    binlog_error* err = nullptr;
+    const auto status = binlog_shipper_forget(raw(), &err);
+    return detail::answer(status, err);
+  }
+  void forget() { try_forget().value(); }
 
   result<archive_status> try_status() const {
     archive_status status{};

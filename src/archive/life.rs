@@ -4,7 +4,7 @@
 //! Whoever ships the log writes the file, under a lock of its own. Whoever removes old segments reads it, so that nothing
 //! goes that is not safe elsewhere. Nothing depends on it for ever: when it is lost or damaged, shipping asks the store again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 use crate::hex::{hex, unhex};
 use crate::io::{self, Access, Directory, MemoryDirectory};
-use crate::log::retention::{Doomed, Ours, Plan};
+use crate::log::retention::{Ours, Plan};
 use crate::memory;
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::reader::Reader;
@@ -31,6 +31,10 @@ const LONGEST: u64 = 1 << 30;
 pub enum Stage {
     /// It has a successor, so that it will not change again, and waits.
     Closed,
+    /// Its file is damaged: it is not sent, unless that was accepted.
+    Damaged,
+    /// Neither its file nor the object is there, although the log tells of it.
+    Missing,
     /// Its file was compressed.
     Compressed,
     /// Bytes of it may have been sent.
@@ -42,8 +46,10 @@ pub enum Stage {
 }
 
 impl Stage {
-    const NAMES: [(&'static str, Stage); 5] = [
+    const NAMES: [(&'static str, Stage); 7] = [
         ("CLOSED", Stage::Closed),
+        ("DAMAGED", Stage::Damaged),
+        ("MISSING", Stage::Missing),
         ("COMPRESSED", Stage::Compressed),
         ("UPLOADING", Stage::Uploading),
         ("UPLOADED", Stage::Uploaded),
@@ -89,6 +95,10 @@ pub(crate) struct Entry {
     pub tag: String,
     /// With which an upload that was begun can be gone on with.
     pub token: Option<String>,
+    /// What is wrong with the file, or why there is none; "" of a sound one.
+    pub damage: String,
+    /// Somebody has said that a damaged segment goes as it is, or that a missing one is not waited for.
+    pub accepted: bool,
     /// When this was noted, in nanoseconds since the Unix epoch.
     pub when_ns: i64,
 }
@@ -208,6 +218,8 @@ fn entry(stage: Stage, when_ns: i64, facts: Metadata<'_>) -> Option<Entry> {
         sha256: facts.get("sha256").and_then(unhex),
         tag: facts.get("tag").unwrap_or_default().to_owned(),
         token: facts.get("token").map(str::to_owned),
+        damage: facts.get("damage").unwrap_or_default().to_owned(),
+        accepted: facts.get("accepted") == Some("true"),
         when_ns,
     })
 }
@@ -216,6 +228,11 @@ impl Entry {
     /// Whether it is about this segment, and not about one of another log that had its number.
     pub fn is_about(&self, sequence: u64, known_as: &[u64]) -> bool {
         self.sequence == sequence && known_as.contains(&self.marker)
+    }
+
+    /// Whether it is damaged or missing, and nobody has accepted that.
+    pub fn holds_back(&self) -> bool {
+        matches!(self.stage, Stage::Damaged | Stage::Missing) && !self.accepted
     }
 
     /// What is noted of it.
@@ -239,16 +256,50 @@ impl Entry {
         if let Some(token) = &self.token {
             facts.push("token", token);
         }
+        if !self.damage.is_empty() {
+            facts.push("damage", &self.damage);
+        }
+        if self.accepted {
+            facts.push("accepted", "true");
+        }
         facts
     }
 }
 
 impl Life {
-    /// Whether some store holds the segment.
-    fn holds(&self, segment: &Doomed) -> bool {
-        let is_about = |entry: &&Entry| entry.is_about(segment.sequence, &segment.known_as);
-        !self.is_damaged && self.entries.values().filter(is_about).any(|entry| entry.stage.is_shipped())
+    /// The stores that were found to hold segments of the log, whatever became of these.
+    pub fn stores(&self) -> BTreeSet<&str> {
+        self.entries.values().filter(|entry| entry.stage.is_shipped()).map(|entry| &*entry.store).collect()
     }
+
+    /// Why the file of the segment must not be removed here, if it must not: a store does not hold it yet, or it comes behind
+    /// one that no store may ever get, which nobody has accepted.
+    pub fn keeps(&self, sequence: u64, known_as: &[u64]) -> Option<Kept<'_>> {
+        let stores = self.stores();
+        if self.is_damaged || stores.is_empty() {
+            return Some(Kept::Unknown);
+        }
+        let before = self.entries.values().filter(|entry| entry.sequence < sequence);
+        if let Some(entry) = before.filter(|entry| entry.holds_back()).min_by_key(|entry| entry.sequence) {
+            return Some(Kept::Behind(entry));
+        }
+        let is_there = |store: &&str| {
+            let entry = self.entries.get(&((*store).to_owned(), sequence));
+            entry.is_some_and(|entry| entry.is_about(sequence, known_as) && entry.stage.is_shipped())
+        };
+        stores.into_iter().find(|store| !is_there(store)).map(Kept::NotIn)
+    }
+}
+
+/// Why a segment stays here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept<'a> {
+    /// Nothing is known of the log's segments.
+    Unknown,
+    /// An older one is damaged or missing.
+    Behind(&'a Entry),
+    /// This store does not hold it.
+    NotIn(&'a str),
 }
 
 /// Those of the segments that may go of a log that is shipped: none that no store holds, and none behind such a one. All of
@@ -263,6 +314,6 @@ pub(crate) fn only_shipped(
         return Ok(plan);
     }
     let life = read(directory, &log.name, &log.log_id)?.unwrap_or_default();
-    plan.keep_only(|segment| life.holds(segment));
+    plan.keep_only(|segment| life.keeps(segment.sequence, &segment.known_as).is_none());
     Ok(plan)
 }

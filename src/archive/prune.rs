@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::life;
 use crate::error::{Error, Kind, Result};
 use crate::io::{clock, Directory, RealDirectory};
+use crate::log::labels::Label;
+use crate::log::retention::{Ours, Plan};
 use crate::log::{check_name, is_url, retention, Source};
 use crate::options::{ReaderOptions, Retention};
 
@@ -74,8 +76,12 @@ pub fn prune_in(
 ) -> Result<Vec<Pruned>> {
     keep.check()?;
     log.map_or(Ok(()), check_name)?;
-    let there = retention::look_at_all(&directory)?;
-    let logs = retention::logs_of(&there, log);
+    // Each header in a store is a request: as long as nothing contradicts the names, they tell which segments there are.
+    let there = if directory.is_far() { None } else { Some(retention::look_at_all(&directory)?) };
+    let logs = match &there {
+        Some(there) => retention::logs_of(there, log),
+        None => retention::logs_in(&directory, log)?,
+    };
     if let (Some(log), true) = (log, logs.is_empty()) {
         let reason = format!("the directory holds no segment of a log {log:?}");
         return Err(Error::new(Kind::NotFound, reason).at(directory.path()));
@@ -83,15 +89,19 @@ pub fn prune_in(
     let now_ns = clock::now_ns();
     // All of it first: what cannot be planned removes nothing.
     let plan = |log| {
-        let plan = retention::plan_by_headers(&directory, &there, log, keep, now_ns)?;
+        let plan = match &there {
+            Some(there) => retention::plan_by_headers(&directory, there, log, keep, now_ns)?,
+            None => retention::plan(&directory, log, keep, now_ns)?,
+        };
         match keep.unshipped {
             true => Ok(plan),
             false => life::only_shipped(&*directory, log, plan, false),
         }
     };
-    let plans = logs.iter().map(plan).collect::<Result<Vec<_>>>()?;
+    let plans = logs.iter().map(plan).collect::<Result<Vec<Plan>>>()?;
     let all = || plans.iter().flat_map(|plan| &plan.doomed);
     if !dry_run {
+        note_in_store(&*directory, &logs, &plans)?;
         let failed: Vec<Error> = plans.iter().flat_map(|plan| retention::remove(&*directory, &plan.doomed)).collect();
         if let Some(first) = failed.into_iter().next() {
             let left = all().filter(|doomed| directory.facts(&doomed.name).is_ok()).count();
@@ -114,6 +124,28 @@ pub fn prune_in(
         last_id: doomed.last_id,
     });
     Ok(pruned.collect())
+}
+
+/// Says in a store what is going to be removed there, so that who compares it with what was shipped does not miss that. Before it
+/// is removed: a label that says too much is corrected by the next removal, and an object that nobody expects to be missing is
+/// not.
+fn note_in_store(directory: &dyn Directory, logs: &[Ours], plans: &[Plan]) -> Result<()> {
+    if !directory.is_far() {
+        return Ok(());
+    }
+    for (log, plan) in logs.iter().zip(plans) {
+        let Some(last) = plan.doomed.last() else { continue };
+        let failed = |e: &std::io::Error, name: &str| Error::io(e, "note what is removed").at(&directory.path_of(name));
+        let label = Label::Pruned(last.sequence);
+        let name = label.name(&log.name);
+        directory.put_label(&name, &label.text(&log.name)).map_err(|e| failed(&e, &name))?;
+        let listed = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
+        let is_older = |name: &String| matches!(Label::parse(&log.name, name), Some(Label::Pruned(older)) if older < last.sequence);
+        for older in listed.into_iter().filter(is_older) {
+            directory.remove(&older).map_err(|e| failed(&e, &older))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

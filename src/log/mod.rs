@@ -4,6 +4,7 @@
 pub(crate) mod active;
 mod calendar;
 mod earlier;
+pub(crate) mod labels;
 mod left;
 mod lock;
 mod maker;

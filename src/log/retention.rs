@@ -188,7 +188,6 @@ pub(crate) fn logs_of(there: &Snapshot, only: Option<&str>) -> Vec<Ours> {
 }
 
 /// As [`logs_of`], by names where they are many.
-#[cfg(feature = "upload")]
 pub(crate) fn logs_in(directory: &Arc<dyn Directory>, only: Option<&str>) -> Result<Vec<Ours>> {
     Ok(logs_of(&survey::look(directory, list(&**directory)?, false)?, only))
 }

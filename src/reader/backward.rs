@@ -109,7 +109,7 @@ impl Cursor {
         let (state, reason) = match (live || rolled, left, gone) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
-            (false, 0, Some(gone)) if self.source.is_far() => (TailState::Live, gone),
+            (false, 0, Some(gone)) if self.snapshot.is_archive(&self.source, self.at) => (TailState::Live, gone),
             (false, 0, Some(gone)) => (TailState::Unclosed, gone),
             (false, 0, None) if closed => (TailState::Closed, reason),
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),

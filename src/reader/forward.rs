@@ -282,12 +282,12 @@ impl Cursor {
         let gone = if live || self.past { None } else { goes_on() };
         let is_gone = gone.is_some();
         // It comes to the store when it is closed.
-        let is_far = self.source.is_far();
+        let is_archive = is_gone && self.snapshot.is_archive(&self.source, self.at);
         let (state, reason) = match (left, live, gone) {
             (0, true, _) => (TailState::Live, String::new()),
             (_, true, _) => (TailState::Live, reason),
             (0, _, _) if self.past => (TailState::Closed, String::new()),
-            (0, _, Some(gone)) if is_far => (TailState::Live, gone),
+            (0, _, Some(gone)) if is_archive => (TailState::Live, gone),
             (0, _, Some(gone)) => (TailState::Unclosed, gone),
             (0, _, None) if self.sealed => (TailState::Closed, String::new()),
             (0, _, None) if self.segment().is_unborn && !self.snapshot.unreadable.is_empty() => {

@@ -55,7 +55,7 @@ impl Cursor {
     fn missing_from_log(&self, end: u64, successor: Option<&str>) -> Result<Option<String>> {
         let segment = self.segment();
         // What a store does not have yet is going to come.
-        if segment.is_live() || segment.is_unborn || self.source.is_far() {
+        if segment.is_live() || segment.is_unborn || self.snapshot.is_archive(&self.source, self.at) {
             return Ok(None);
         }
         if lacks_trailer(segment, end)? {

@@ -1,10 +1,19 @@
 """What lies in a store, seen without binlog: by the gateway's directory, by Swift's own API, by rclone."""
 
 import json
+import re
 import urllib.parse
 from pathlib import Path
 
 from processes import Failure, request
+
+
+# What stands beside the segments and says something by its name.
+LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|pruned-[0-9]{10,})")
+
+
+def without_labels(names):
+    return sorted(name for name in names if not LABEL.fullmatch(name))
 
 
 class S3Remote:
@@ -24,7 +33,7 @@ class S3Remote:
     def names(self):
         if not self.directory.is_dir():
             return []
-        return sorted(path.name for path in self.directory.iterdir() if path.is_file())
+        return without_labels(path.name for path in self.directory.iterdir() if path.is_file())
 
     def read(self, name):
         return (self.directory / name).read_bytes()
@@ -74,7 +83,7 @@ class SwiftRemote(S3Remote):
 
     def names(self):
         begin = f"{self.prefix}/"
-        return sorted(name.removeprefix(begin) for name in self.listed(self.bucket, begin))
+        return without_labels(name.removeprefix(begin) for name in self.listed(self.bucket, begin))
 
     def read(self, name):
         path = urllib.parse.quote(f"{self.bucket}/{self.prefix}/{name}")

@@ -228,7 +228,8 @@ AT(binlog_archive_options, stale_ms, 96);
 AT(binlog_archive_options, close_wait_ms, 104);
 AT(binlog_archive_options, file_mode, 112);
 AT(binlog_archive_options, threads, 116);
-AT(binlog_archive_options, reserved, 120);
+AT(binlog_archive_options, keep_there, 120);
+AT(binlog_archive_options, reserved, 128);
 
 SIZE(binlog_archive_status, 176);
 AT(binlog_archive_status, log, 0);
@@ -246,7 +247,9 @@ AT(binlog_archive_status, failures, 80);
 AT(binlog_archive_status, last_failure_ns, 88);
 AT(binlog_archive_status, last_upload_ns, 96);
 AT(binlog_archive_status, shipped_up_to, 104);
-AT(binlog_archive_status, reserved, 112);
+AT(binlog_archive_status, damaged_segments, 112);
+AT(binlog_archive_status, missing_segments, 120);
+AT(binlog_archive_status, reserved, 128);
 
 SIZE(binlog_archive_event, 64);
 AT(binlog_archive_event, kind, 0);
@@ -287,7 +290,8 @@ AT(binlog_archive_verified, problems, 40);
 AT(binlog_archive_verified, foreign, 48);
 AT(binlog_archive_verified, stopped, 56);
 AT(binlog_archive_verified, reserved32, 60);
-AT(binlog_archive_verified, reserved, 64);
+AT(binlog_archive_verified, accepted_segments, 64);
+AT(binlog_archive_verified, reserved, 72);
 
 SIZE(binlog_filter, 144);
 AT(binlog_filter, struct_size, 0);

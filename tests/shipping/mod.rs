@@ -98,7 +98,9 @@ pub fn bytes_of(directory: &Arc<dyn Directory>, name: &str) -> Option<Vec<u8>> {
 /// The objects of a store.
 pub fn objects(store: &MemoryStore) -> BTreeMap<String, Vec<u8>> {
     use binlog::store::Store;
-    let listed = store.list("").unwrap();
+    let mut listed = store.list("").unwrap();
+    // That says whose the segments are.
+    listed.retain(|listed| !listed.name.contains(".id-"));
     listed.into_iter().map(|listed| (listed.name.clone(), store.contents(&listed.name).unwrap())).collect()
 }
 

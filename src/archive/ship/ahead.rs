@@ -16,10 +16,11 @@ use parking_lot::{Condvar, Mutex};
 use super::keeper::{Keeper, Noting};
 use super::local::Local;
 use super::pass::{entry_of, token_for};
+use super::sound::{damage_of, Behind};
 use super::{here as failed_here, Shipper};
 use crate::archive::life::{Entry, Stage};
 use crate::error::{Error, Result};
-use crate::io::{thread, Access, File};
+use crate::io::{thread, Access, Directory, File};
 use crate::store::{Answer, Monitor, Store, Sums, Upload};
 
 /// How often whoever waits looks how far it is.
@@ -30,6 +31,16 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Summed {
     pub file: Arc<dyn File>,
     pub sums: Sums,
+    /// What is wrong with it.
+    pub damage: Option<Error>,
+}
+
+/// What is read of a segment before it is sent.
+pub(super) struct Reading {
+    pub directory: Arc<dyn Directory>,
+    pub name: String,
+    pub behind: Behind,
+    pub part_bytes: u64,
 }
 
 /// Threads for the segments that come next, in their order. Dropped, they stop.
@@ -49,8 +60,9 @@ struct Run {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Bytes of parts that the store has taken.
+    /// Bytes of parts that the store has taken, and of those that it had.
     sent: AtomicU64,
+    found: AtomicU64,
     stop: Arc<AtomicBool>,
 }
 
@@ -61,30 +73,30 @@ struct State {
 }
 
 impl Ahead {
-    /// Begins with these segments, unless it has already.
+    /// Begins with these segments, each with what is behind it, unless it has already.
     pub fn begin<'a>(
         &mut self,
         shipper: &Shipper,
         keeper: &Arc<Mutex<Keeper>>,
-        next: impl IntoIterator<Item = &'a Local>,
+        next: impl IntoIterator<Item = &'a (Local, Behind)>,
     ) {
-        for segment in next {
+        for (segment, behind) in next {
             if !self.runs.iter().any(|run| run.sequence == segment.sequence) {
-                self.runs.extend(Run::start(shipper, keeper, segment));
+                self.runs.extend(Run::start(shipper, keeper, segment, behind.clone()));
             }
         }
     }
 
     /// What was read of this segment, when its thread is done: waits for that, and tells `sent` how many more bytes the store
-    /// has taken, until that wants no more. `None` when no thread has read it.
-    pub fn finish(&mut self, segment: &Local, mut sent: impl FnMut(u64) -> bool) -> Option<Result<Summed>> {
+    /// has taken, and how many it had, until that wants no more. `None` when no thread has read it.
+    pub fn finish(&mut self, segment: &Local, mut sent: impl FnMut(u64, u64) -> bool) -> Option<Result<Summed>> {
         // Those before it were shipped in another form.
         self.runs.retain(|run| run.sequence >= segment.sequence);
         if self.runs.front()?.sequence != segment.sequence {
             return None;
         }
         let run = self.runs.pop_front().filter(|run| run.name == segment.name)?;
-        let mut told = 0;
+        let mut told = (0, 0);
         loop {
             let mut state = run.shared.state.lock();
             if !state.has_ended {
@@ -92,8 +104,8 @@ impl Ahead {
             }
             let (has_ended, read) = (state.has_ended, state.read.clone());
             drop(state);
-            let so_far = run.shared.sent.load(Ordering::Relaxed);
-            let goes_on = sent(so_far - told);
+            let so_far = (run.shared.sent.load(Ordering::Relaxed), run.shared.found.load(Ordering::Relaxed));
+            let goes_on = sent(so_far.0 - told.0, so_far.1 - told.1);
             if has_ended || !goes_on {
                 return read;
             }
@@ -111,14 +123,16 @@ impl Drop for Ahead {
 
 impl Run {
     /// `None` when there is no such file any more, or no thread to be had: then the one who ships sees to it.
-    fn start(shipper: &Shipper, keeper: &Arc<Mutex<Keeper>>, segment: &Local) -> Option<Self> {
+    fn start(shipper: &Shipper, keeper: &Arc<Mutex<Keeper>>, segment: &Local, behind: Behind) -> Option<Self> {
         let shared = Arc::<Shared>::default();
+        let known = entry_of(&keeper.lock(), shipper.store.url(), segment).cloned();
         let job = Job {
+            reading: shipper.reading(segment, behind),
             file: shipper.directory.open(&segment.name, Access::Read).ok()?,
             path: shipper.directory.path_of(&segment.name),
-            part_bytes: shipper.options.store.part_bytes,
+            accepted: known.as_ref().is_some_and(|known| known.accepted),
             store: shipper.store.clone(),
-            known: entry_of(&keeper.lock(), shipper.store.url(), segment).cloned(),
+            known,
             noting: Noting::new(
                 keeper.clone(),
                 shipper.entry(segment, Stage::Uploading, segment.name.clone(), segment.bytes),
@@ -162,9 +176,11 @@ impl Drop for Run {
 
 /// What a thread does.
 struct Job {
+    reading: Reading,
     file: Arc<dyn File>,
     path: PathBuf,
-    part_bytes: u64,
+    /// It is sent although it is damaged.
+    accepted: bool,
     store: Arc<dyn Store>,
     known: Option<Entry>,
     noting: Noting,
@@ -173,10 +189,13 @@ struct Job {
 
 impl Job {
     fn run(mut self) -> Answer<()> {
-        let read = read(1, self.file.clone(), self.part_bytes, &self.shared.stop);
+        let read = self.reading.read(1, self.file.clone(), &self.shared.stop);
         let read = read.map_err(|e| e.at(&self.path));
         self.shared.state.lock().read = Some(read.clone());
-        let Summed { file, sums } = read.map_err(failed_here)?;
+        let Summed { file, sums, damage } = read.map_err(failed_here)?;
+        if damage.is_some() && !self.accepted {
+            return Ok(());
+        }
         let entry = &mut self.noting.entry;
         (entry.bytes, entry.sha256) = (sums.bytes, Some(sums.sha256));
         // What is there already is compared by the one who ships.
@@ -201,6 +220,10 @@ impl Monitor for Job {
         self.shared.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    fn found(&self, bytes: u64) {
+        self.shared.found.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn note(&self, token: &str) -> Result<()> {
         self.noting.note(token)
     }
@@ -211,10 +234,19 @@ impl Monitor for Job {
 }
 
 impl Shipper {
+    pub(super) fn reading(&self, segment: &Local, behind: Behind) -> Reading {
+        Reading {
+            directory: self.directory.clone(),
+            name: segment.name.clone(),
+            behind,
+            part_bytes: self.options.store.part_bytes,
+        }
+    }
+
     /// Makes a segment durable and reads it.
-    pub(super) fn read(&self, file: Arc<dyn File>, path: &Path) -> Answer<Summed> {
-        let read = read(self.options.threads, file, self.options.store.part_bytes, &Arc::default());
-        read.map_err(|e| failed_here(e.at(path)))
+    pub(super) fn read(&self, file: Arc<dyn File>, segment: &Local, behind: Behind) -> Answer<Summed> {
+        let read = self.reading(segment, behind).read(self.options.threads, file, &Arc::default());
+        read.map_err(|e| failed_here(e.at(&self.directory.path_of(&segment.name))))
     }
 
     /// Checksums of a file that was sent before.
@@ -224,9 +256,12 @@ impl Shipper {
     }
 }
 
-fn read(threads: u32, file: Arc<dyn File>, part_bytes: u64, stop: &Arc<AtomicBool>) -> Result<Summed> {
-    // The writer may not have come to it yet; what is in the store must not be ahead of what survives here.
-    file.sync_data().map_err(|e| Error::io(&e, "sync"))?;
-    let sums = Sums::by(threads, &file, part_bytes, stop)?;
-    Ok(Summed { file, sums })
+impl Reading {
+    fn read(&self, threads: u32, file: Arc<dyn File>, stop: &Arc<AtomicBool>) -> Result<Summed> {
+        // The writer may not have come to it yet; what is in the store must not be ahead of what survives here.
+        file.sync_data().map_err(|e| Error::io(&e, "sync"))?;
+        let sums = Sums::by(threads, &file, self.part_bytes, stop)?;
+        let damage = damage_of(&self.directory, &self.name, &self.behind, stop)?;
+        Ok(Summed { file, sums, damage })
+    }
 }

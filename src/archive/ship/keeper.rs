@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::archive::life::{self, Entry, Life, Stage};
+use crate::archive::life::{self, Entry, Kept, Life, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::clock::Clock;
@@ -101,6 +101,26 @@ impl Keeper {
         self.life.entries.values().filter(move |entry| entry.store == store)
     }
 
+    /// What is known of the segments with respect to any store.
+    pub fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.life.entries.values()
+    }
+
+    /// Why a segment must not be removed here, if it must not.
+    pub fn keeps(&self, sequence: u64, known_as: &[u64]) -> Option<Kept<'_>> {
+        self.life.keeps(sequence, known_as)
+    }
+
+    /// Forgets all that is known of a store. False when nothing was.
+    pub fn forget_store(&mut self, store: &str) -> Result<bool> {
+        let before = self.life.entries.len();
+        self.life.entries.retain(|_, entry| entry.store != store);
+        match self.life.entries.len() == before {
+            true => Ok(false),
+            false => self.rewrite().map(|()| true),
+        }
+    }
+
     /// What is known of one segment.
     pub fn get(&self, store: &str, sequence: u64) -> Option<&Entry> {
         self.life.entries.get(&(store.to_owned(), sequence))
@@ -162,15 +182,18 @@ impl Keeper {
 
     /// Keeps the file from growing for ever. Who asks for what is forgotten finds it in the store.
     fn forget_the_oldest(&mut self) {
-        let is_pruned = |entry: &Entry| entry.stage == Stage::Pruned;
-        let pruned = self.life.entries.values().filter(|entry| is_pruned(entry)).count();
-        let excess = pruned.saturating_sub(REMEMBERED);
-        if excess > 0 {
-            let mut oldest: Vec<_> = self.life.entries.iter().filter(|(_, entry)| is_pruned(entry)).collect();
-            oldest.sort_by_key(|(_, entry)| (entry.when_ns, entry.sequence));
-            let keys: Vec<_> = oldest.into_iter().take(excess).map(|(key, _)| key.clone()).collect();
-            keys.iter().for_each(|key| drop(self.life.entries.remove(key)));
-        }
+        let mut pruned: Vec<u64> = self
+            .life
+            .entries
+            .values()
+            .filter(|entry| entry.stage == Stage::Pruned)
+            .map(|entry| entry.sequence)
+            .collect();
+        let Some(excess) = pruned.len().checked_sub(REMEMBERED).filter(|excess| *excess > 0) else { return };
+        pruned.sort_unstable();
+        // Of each segment all or nothing, lest one store seem to lack what another one got.
+        let up_to = pruned[excess - 1];
+        self.life.entries.retain(|_, entry| entry.stage != Stage::Pruned || entry.sequence > up_to);
     }
 
     /// A file of that name that is not ours, or in which nothing can be read, is kept under another name.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::sound::Behind;
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::names;
@@ -28,19 +29,41 @@ pub(super) struct Local {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Here {
     pub segments: Vec<Local>,
+    /// Files that are called as segments of the log are and of which no header can be read, by their numbers.
+    pub unreadable: BTreeMap<u64, String>,
 }
 
 /// Looks for them again and again, and reads each header once.
 pub(super) struct Files {
     log: String,
     log_id: Vec<u8>,
-    known: HashMap<String, Option<Local>>,
+    known: HashMap<String, Found>,
+}
+
+/// What a file is that is called as a segment of the log.
+#[derive(Clone)]
+enum Found {
+    Segment(Local),
+    /// No header can be read. It may be a file that was made ahead, which is a segment later.
+    Unreadable,
+    /// Of another log, or under a name that is not its own.
+    Foreign,
 }
 
 impl Here {
     /// Those that are closed for good, each with the time at which it was.
     pub fn closed(&self) -> impl Iterator<Item = (&Local, i64)> {
         self.segments.windows(2).map(|pair| (&pair[0], pair[1].created_ns))
+    }
+
+    /// What comes behind a closed segment.
+    pub fn behind(&self, segment: &Local) -> Behind {
+        match self.segments.iter().find(|local| local.sequence > segment.sequence) {
+            Some(next) if next.after.is_none_or(|after| after == segment.sequence) => {
+                Behind::Segment(next.name.clone())
+            }
+            _ => Behind::Lost,
+        }
     }
 
     /// The log, as those who remove old segments want it.
@@ -94,23 +117,24 @@ impl Files {
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
         let mut known = HashMap::with_capacity(names.len());
         let mut places: BTreeMap<u64, Local> = BTreeMap::new();
+        let mut unreadable = BTreeMap::new();
         for name in names {
             let Some(named) = names::sequence(&self.log, &name) else { continue };
-            let local = match self.known.remove(&name) {
-                Some(Some(local)) => Some(local),
-                // Nothing yet, the last time: a file that was made ahead, which is a segment now.
-                Some(None) | None => self.read(directory, &name, named)?,
+            let found = match self.known.remove(&name) {
+                Some(Found::Segment(local)) => Found::Segment(local),
+                Some(_) | None => self.read(directory, &name, named)?,
             };
-            let ours = local.clone().filter(|local| local.log_id == self.log_id);
-            if let Some(local) = ours {
-                match places.get(&local.sequence) {
+            match &found {
+                Found::Segment(local) if local.log_id == self.log_id => match places.get(&local.sequence) {
                     // Two files of one segment, as an interrupted compression leaves them: either is whole. The original has
                     // the shorter name.
                     Some(there) if (there.name.len(), &there.name) <= (local.name.len(), &local.name) => (),
-                    _ => drop(places.insert(local.sequence, local)),
-                }
+                    _ => drop(places.insert(local.sequence, local.clone())),
+                },
+                Found::Unreadable => drop(unreadable.insert(named, name.clone())),
+                Found::Segment(_) | Found::Foreign => (),
             }
-            known.insert(name, local);
+            known.insert(name, found);
         }
         self.known = known;
         let segments: Vec<Local> = places.into_values().collect();
@@ -118,7 +142,8 @@ impl Files {
             // It may grow, until it is the last no more.
             self.known.remove(&last.name);
         }
-        Ok(Here { segments })
+        unreadable.retain(|number, _| segments.binary_search_by_key(number, |segment| segment.sequence).is_err());
+        Ok(Here { segments, unreadable })
     }
 
     /// Forgets what is known of a file.
@@ -126,9 +151,12 @@ impl Files {
         self.known.remove(name);
     }
 
-    fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Option<Local>> {
-        let Some((facts, header)) = retention::look(directory, name)? else { return Ok(None) };
-        Ok((header.name == self.log && retention::is_numbered(&header, named)).then(|| Local {
+    fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Found> {
+        let Some((facts, header)) = retention::look(directory, name)? else { return Ok(Found::Unreadable) };
+        if header.name != self.log || !retention::is_numbered(&header, named) {
+            return Ok(Found::Foreign);
+        }
+        Ok(Found::Segment(Local {
             name: name.to_owned(),
             sequence: header.sequence,
             after: header.predecessor.as_ref().map(|told| told.sequence),

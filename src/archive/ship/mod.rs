@@ -6,14 +6,19 @@
 
 mod ahead;
 mod backoff;
+mod held;
+mod holes;
 mod keeper;
 mod local;
+mod meet;
 mod pass;
 mod prune;
+mod replace;
+mod sound;
 mod status;
 mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +32,9 @@ use crate::options::ShipOptions;
 use crate::store::{self, Again, Failure, Store};
 use ahead::Ahead;
 pub(crate) use backoff::Backoff;
+use held::{HeldBack, Obstacle};
 use keeper::Keeper;
-use local::{Files, Here};
+use local::{Files, Here, Local};
 pub use status::{archive_metrics, ShipState, ShipStatus};
 pub use verify::{Problem, VerifyReport};
 
@@ -55,8 +61,18 @@ struct Work {
     ahead: Ahead,
     /// Leftovers were looked for.
     is_swept: bool,
-    /// Segments whose absence was told.
-    told: BTreeSet<u64>,
+    /// The store was found to be this log's.
+    is_met: bool,
+    /// Segments that it held then, and their lengths, by the names that they have when they are not compressed.
+    there: BTreeMap<String, Vec<(String, u64)>>,
+    /// When the store was looked through for what need not stay there.
+    looked_there: Option<Instant>,
+    /// Damaged segments that are not sent, by their numbers.
+    held: BTreeMap<u64, HeldBack>,
+    /// What keeps segments from being sent or removed until somebody has seen to it, in the order of the segments.
+    obstacles: BTreeMap<Obstacle, Error>,
+    /// Those that were told.
+    told: BTreeSet<Obstacle>,
 }
 
 #[derive(Default)]
@@ -91,6 +107,12 @@ pub trait ShipMonitor: Sync {
     /// Something has failed; it is tried again after the time that is told, if any is.
     fn failed(&self, error: &Error, wait: Option<Duration>) {
         let _ = (error, wait);
+    }
+
+    /// Something is in the way of sending segments or of removing them here, until somebody has seen to it: a damaged or a
+    /// missing segment, or a file. Told once for each. What is not told of it here passes for a failure.
+    fn obstacle(&self, error: &Error) {
+        self.failed(error, None);
     }
 
     /// Whether to stop. What is being sent is given up soon, and gone on with the next time.
@@ -141,6 +163,10 @@ pub struct ShipReport {
     pub uploaded: Vec<Shipped>,
     /// Segments that were removed here.
     pub pruned: Vec<Pruned>,
+    /// Objects that were removed in the store.
+    pub pruned_there: Vec<Pruned>,
+    /// Segments that the rules have removed here stay for this store, which holds others of the log, and not them yet.
+    pub kept_for: Option<String>,
     /// Whether it was told to stop before all was done.
     pub stopped: bool,
 }
@@ -181,6 +207,11 @@ impl Shipper {
             keeper: Arc::new(Mutex::new(keeper)),
             ahead: Ahead::default(),
             is_swept: false,
+            is_met: false,
+            there: BTreeMap::new(),
+            looked_there: None,
+            held: BTreeMap::new(),
+            obstacles: BTreeMap::new(),
             told: BTreeSet::new(),
         };
         let shipper = Shipper { directory, store, options, log, work: Mutex::new(work), status };
@@ -199,9 +230,15 @@ impl Shipper {
     /// Ships all segments that are closed, and removes those that need not stay. What fails and may work later is tried again
     /// for as long as [`ShipOptions::patience`] says.
     ///
+    /// Each segment is read and verified before it is sent. A damaged one is not sent: those behind it are, but nothing from it
+    /// on is removed here, until it is recovered or [`Self::accept`]ed. Segments that are neither here nor in the store hold
+    /// back the removal in the same way.
+    ///
     /// # Errors
     /// The first failure that somebody has to mend, or that did not pass in that time: no later segment is shipped before it.
     /// [`crate::Kind::Mismatch`] when the store holds another object of the segment's name, which is left as it is.
+    /// [`crate::Kind::Corrupt`], once all else is done, when segments are damaged or missing, and [`crate::Kind::Mismatch`]
+    /// when a whole file is another one here than was shipped; `monitor` was told of each.
     pub fn run_once(&self, monitor: &dyn ShipMonitor) -> Result<ShipReport> {
         let mut work = self.work.lock();
         let mut report = ShipReport::default();
@@ -209,7 +246,14 @@ impl Shipper {
         let mut since = Instant::now();
         let mut done = 0;
         loop {
-            let Err(failure) = self.pass(&mut work, monitor, &mut report) else { return Ok(report) };
+            let Err(failure) = self.pass(&mut work, monitor, &mut report) else {
+                return match work.obstacles.values().next() {
+                    Some(first) if !self.options.dry_run && !report.stopped => {
+                        Err(and_more(first, work.obstacles.len() - 1))
+                    }
+                    _ => Ok(report),
+                };
+            };
             if monitor.stop() {
                 report.stopped = true;
                 return Ok(report);
@@ -282,6 +326,11 @@ impl Shipper {
     /// Counts what the store does not hold yet.
     fn count_waiting(&self, work: &Work, here: &Here) {
         let keeper = work.keeper.lock();
+        // It is shipped, or goes as it is.
+        let is_going = |keeper: &Keeper, segment: &Local| {
+            let known = pass::entry_of(keeper, self.store.url(), segment);
+            known.is_some_and(|known| known.accepted || known.stage.is_shipped())
+        };
         let mut waiting = here.closed().filter(|(segment, _)| !pass::is_shipped(&keeper, self.store.url(), segment));
         let mut status = self.status.lock();
         let first = waiting.next();
@@ -291,6 +340,8 @@ impl Shipper {
         };
         status.told.shipped_up_to = shipped.map_or(0, |(segment, _)| segment.sequence);
         status.oldest = first.map(|(_, closed)| closed);
+        let is_held = |segment: &&Local| work.held.contains_key(&segment.sequence) && !is_going(&keeper, segment);
+        status.told.damaged_segments = here.closed().map(|(segment, _)| segment).filter(is_held).count() as u64;
         (status.told.waiting_segments, status.told.waiting_bytes) = first
             .into_iter()
             .chain(waiting)
@@ -308,6 +359,14 @@ impl Shipper {
     fn note_failure(&self, failure: &Failure, monitor: &dyn ShipMonitor, wait: Option<Duration>) {
         self.note_error(&failure.error);
         monitor.failed(&failure.error, wait);
+    }
+}
+
+/// The first of several obstacles.
+fn and_more(first: &Error, more: usize) -> Error {
+    match more {
+        0 => first.clone(),
+        more => first.clone().because(&format!("this and {more} more are in the way")),
     }
 }
 

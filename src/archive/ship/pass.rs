@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::ahead::{Ahead, Summed};
 use super::keeper::{Keeper, Noting};
 use super::local::{Here, Local};
+use super::sound::Behind;
 use super::{here as failed_here, ShipMonitor, ShipReport, ShipState, Shipped, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
 use crate::archive::{compress_segment, sweep, CompressOptions};
@@ -24,6 +25,15 @@ pub(super) fn is_shipped(keeper: &Keeper, store: &str, segment: &Local) -> bool 
 /// What is known of a segment, unless it is about one of another log that had its number.
 pub(super) fn entry_of<'a>(keeper: &'a Keeper, store: &str, segment: &Local) -> Option<&'a Entry> {
     keeper.get(store, segment.sequence).filter(|entry| entry.is_about(segment.sequence, &segment.known_as))
+}
+
+/// What became of a segment that was to be shipped.
+enum Outcome {
+    Shipped(Shipped),
+    /// It is damaged, and waits until somebody has seen to it.
+    HeldBack,
+    /// Its file is no longer what it was: compressed, or gone.
+    Changed,
 }
 
 /// Whether it is neither a compressed segment nor a whole file in gzip or zstd.
@@ -52,14 +62,18 @@ impl Shipper {
     }
 
     fn go_through(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
-        let mut here = work.files.look(&*self.directory).map_err(failed_here)?;
+        work.obstacles.clear();
         if self.options.dry_run {
-            return self.foretell(work, &here, report);
+            return self.foretell(work, monitor, report);
         }
         if let (Some(_), false) = (&self.options.compress, work.is_swept) {
             sweep(&*self.directory, Some(&self.log)).map_err(failed_here)?;
         }
+        let mut here = work.files.look(&*self.directory).map_err(failed_here)?;
+        self.count_waiting(work, &here);
+        self.meet(work)?;
         self.settle(work, &here)?;
+        self.note_holes(work, &here, monitor)?;
         self.count_waiting(work, &here);
         // The segment that is next, by its number.
         let mut next = 0;
@@ -73,9 +87,8 @@ impl Shipper {
                 return Ok(());
             }
             self.status.lock().told.state = ShipState::Working;
-            self.tell_of_gap(work, &here, &segment, monitor);
             match self.ship(work, &here, &segment, monitor) {
-                Ok(Some(shipped)) => {
+                Ok(Outcome::Shipped(shipped)) => {
                     next = segment.sequence + 1;
                     self.note_upload(&shipped);
                     monitor.uploaded(&shipped);
@@ -83,8 +96,12 @@ impl Shipper {
                     // At once, as what waits may be more than the disk holds.
                     self.prune(work, &here, monitor, report)?;
                 }
-                // Its file is no longer what it was: compressed, or gone.
-                Ok(None) => here = work.files.look(&*self.directory).map_err(failed_here)?,
+                // Those behind it go on; nothing from it on is removed here.
+                Ok(Outcome::HeldBack) => next = segment.sequence + 1,
+                Ok(Outcome::Changed) => {
+                    here = work.files.look(&*self.directory).map_err(failed_here)?;
+                    self.note_holes(work, &here, monitor)?;
+                }
                 Err(failure) => {
                     // What is wrong with this one is no reason to keep those before it.
                     if failure.again == Again::WhenMended && !monitor.stop() {
@@ -97,22 +114,37 @@ impl Shipper {
             }
             self.count_waiting(work, &here);
         }
-        let obstacle = self.prune(work, &here, monitor, report)?;
+        self.prune(work, &here, monitor, report)?;
+        self.prune_there(work, monitor, report)?;
+        work.told.retain(|obstacle| work.obstacles.contains_key(obstacle));
         self.sweep(work, monitor);
         self.status.lock().told.state = ShipState::Idle;
-        match obstacle {
-            Some(obstacle) => Err(failed_here(obstacle)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// What a pass would do.
-    fn foretell(&self, work: &mut Work, here: &Here, report: &mut ShipReport) -> Answer<()> {
-        let keeper = work.keeper.lock();
-        let waiting = here.closed().filter(|(segment, _)| !is_shipped(&keeper, self.store.url(), segment));
-        report.uploaded.extend(waiting.map(|(segment, _)| self.shipped(segment, segment.bytes, false)));
-        drop(keeper);
-        report.pruned.extend(self.plan(work, here, true)?.doomed.iter().map(|doomed| self.pruned(doomed)));
+    fn foretell(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
+        let here = work.files.look(&*self.directory).map_err(failed_here)?;
+        self.note_holes(work, &here, monitor)?;
+        for (segment, _) in here.closed() {
+            let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
+            if known.as_ref().is_some_and(|known| known.stage.is_shipped()) {
+                continue;
+            }
+            if monitor.stop() {
+                report.stopped = true;
+                return Ok(());
+            }
+            let damage = match known.is_some_and(|known| known.accepted) {
+                true => None,
+                false => self.damage_of(&here, segment)?,
+            };
+            match damage {
+                Some(damage) => self.hold_back(work, segment, damage, monitor)?,
+                None => report.uploaded.push(self.shipped(segment, segment.bytes, false)),
+            }
+        }
+        report.pruned.extend(self.plan(work, &here, true)?.0.doomed.iter().map(|doomed| self.pruned(doomed)));
         Ok(())
     }
 
@@ -152,42 +184,19 @@ impl Shipper {
         }
     }
 
-    /// A segment that is neither here nor there is told of, once: it may be one that cannot be read.
-    fn tell_of_gap(&self, work: &mut Work, here: &Here, segment: &Local, monitor: &dyn ShipMonitor) {
-        let Some(before) = segment.after else { return };
+    /// The segments that come after this one, as many as may be worked on beside it, each with what is behind it. What is to be
+    /// compressed before has to wait for its turn.
+    fn next_to(&self, work: &Work, here: &Here, segment: &Local) -> Vec<(Local, Behind)> {
         let keeper = work.keeper.lock();
-        let is_known = keeper.get(self.store.url(), before).is_some_and(|entry| entry.stage.is_shipped())
-            || here.segments.iter().any(|segment| segment.sequence == before);
-        // What was removed before anybody shipped the log is not missed.
-        let oldest = keeper.of_store(self.store.url()).map(|entry| entry.sequence).min();
-        let oldest = oldest.into_iter().chain(here.segments.first().map(|first| first.sequence)).min();
-        drop(keeper);
-        if is_known || oldest.is_none_or(|oldest| before < oldest) || !work.told.insert(before) {
-            return;
-        }
-        let reason =
-            format!("segment {before} of the log is neither here nor in the store: it was removed, or cannot be read");
-        let error = Error::new(Kind::NotFound, reason).at(self.directory.path());
-        let mut status = self.status.lock();
-        status.told.failures += 1;
-        status.told.last_failure = Some((error.clone(), self.now()));
-        drop(status);
-        monitor.failed(&error, None);
+        let next = here.segments.windows(2).filter(|pair| pair[0].sequence > segment.sequence);
+        let next = next.filter(|pair| !is_shipped(&keeper, self.store.url(), &pair[0]));
+        let next = next.take_while(|pair| self.options.compress.is_none() || !is_plain(&pair[0]));
+        next.take(self.options.threads as usize - 1).map(|pair| (pair[0].clone(), here.behind(&pair[0]))).collect()
     }
 
-    /// The segments that come after this one, as many as may be worked on beside it. What is to be compressed before has to
-    /// wait for its turn.
-    fn next_to(&self, work: &Work, here: &Here, segment: &Local) -> Vec<Local> {
-        let keeper = work.keeper.lock();
-        let next = here.closed().map(|(local, _)| local).filter(|local| local.sequence > segment.sequence);
-        let next = next.filter(|local| !is_shipped(&keeper, self.store.url(), local));
-        let next = next.take_while(|local| self.options.compress.is_none() || !is_plain(local));
-        next.take(self.options.threads as usize - 1).cloned().collect()
-    }
-
-    /// Compresses a segment, if that is wanted; true when its file is another one now.
+    /// Compresses a segment; true when its file is another one now.
     fn compress(&self, work: &Work, segment: &Local) -> Answer<bool> {
-        let Some(options) = self.options.compress.as_ref().filter(|_| is_plain(segment)) else { return Ok(false) };
+        let Some(options) = self.options.compress.as_ref() else { return Ok(false) };
         let options = CompressOptions { keep_source: false, dry_run: false, progress: None, ..options.clone() };
         let made = match compress_segment(&*self.directory, &segment.name, &options) {
             Ok(made) => made,
@@ -225,25 +234,46 @@ impl Shipper {
             sha256: None,
             tag: String::new(),
             token: None,
+            damage: String::new(),
+            accepted: false,
             when_ns: self.now(),
         }
     }
 
-    /// Brings one segment into the store. `None` when its file is not what it was.
-    fn ship(
-        &self,
-        work: &mut Work,
-        here: &Here,
-        segment: &Local,
-        monitor: &dyn ShipMonitor,
-    ) -> Answer<Option<Shipped>> {
-        if self.compress(work, segment)? {
-            return Ok(None);
+    /// Brings one segment into the store, unless it is damaged.
+    fn ship(&self, work: &mut Work, here: &Here, segment: &Local, monitor: &dyn ShipMonitor) -> Answer<Outcome> {
+        if self.is_held_back(work, segment) {
+            return Ok(Outcome::HeldBack);
+        }
+        let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
+        let is_accepted = known.as_ref().is_some_and(|known| known.accepted);
+        if known.as_ref().is_none_or(|known| known.token.is_none()) {
+            if let Some(entry) = self.other_form_there(work, segment)? {
+                let shipped = self.shipped(segment, entry.bytes, true);
+                work.keeper.lock().note(entry, true).map_err(failed_here)?;
+                return Ok(Outcome::Shipped(shipped));
+            }
+        }
+        // One that went as it is stays so.
+        let is_there =
+            work.there.get(&segment.name).is_some_and(|there| there.iter().any(|(name, _)| *name == segment.name));
+        if self.options.compress.is_some() && is_plain(segment) && !is_accepted && !is_there {
+            if let Some(damage) = self.damage_of(here, segment)? {
+                return self.hold_back(work, segment, damage, monitor).map(|()| Outcome::HeldBack);
+            }
+            match self.compress(work, segment) {
+                Ok(false) => (),
+                Ok(true) => return Ok(Outcome::Changed),
+                Err(failure) if failure.error.kind() == Kind::Corrupt => {
+                    return self.hold_back(work, segment, failure.error, monitor).map(|()| Outcome::HeldBack);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         let path = self.directory.path_of(&segment.name);
         let file = match self.directory.open(&segment.name, Access::Read) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::Changed),
             Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),
         };
         let mut shipped = self.shipped(segment, segment.bytes, false);
@@ -252,21 +282,27 @@ impl Shipper {
         let noting = Noting::new(work.keeper.clone(), entry, self.options.clock.clone());
         let mut following = Following { shipper: self, monitor, noting, told: AtomicU64::new(0) };
         let mut is_stopped = false;
-        let ahead = work.ahead.finish(segment, |bytes| {
-            following.tell(bytes);
-            following.told.fetch_add(bytes, Ordering::Relaxed);
+        let ahead = work.ahead.finish(segment, |sent, found| {
+            following.count(sent);
+            following.tell(sent + found);
+            following.told.fetch_add(sent + found, Ordering::Relaxed);
             is_stopped = monitor.stop();
             !is_stopped
         });
         if is_stopped {
             return Err(stopped());
         }
-        let Summed { file, sums } = match ahead {
+        let Summed { file, sums, damage } = match ahead {
             Some(read) => read.map_err(failed_here)?,
-            None => self.read(file, &path)?,
+            None => self.read(file, segment, here.behind(segment))?,
         };
+        if let Some(damage) = damage.clone().filter(|_| !is_accepted) {
+            return self.hold_back(work, segment, damage, monitor).map(|()| Outcome::HeldBack);
+        }
         let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
         let entry = &mut following.noting.entry;
+        entry.damage = damage.map_or_else(String::new, |damage| damage.to_string());
+        entry.accepted = !entry.damage.is_empty();
         (entry.bytes, entry.sha256) = (sums.bytes, Some(sums.sha256));
         shipped.bytes = sums.bytes;
         // First of all, lest all of it be sent only to be refused.
@@ -312,7 +348,8 @@ impl Shipper {
         let entry = following.noting.entry;
         let entry = Entry { stage: Stage::Uploaded, tag, token: None, when_ns: self.now(), ..entry };
         work.keeper.lock().note(entry, true).map_err(failed_here)?;
-        Ok(Some(shipped))
+        work.held.remove(&segment.sequence);
+        Ok(Outcome::Shipped(shipped))
     }
 
     /// The store holds another object of that name.
@@ -359,20 +396,34 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
+    /// Counts bytes that the store has taken.
+    fn count(&self, bytes: u64) {
+        self.shipper.status.lock().told.sent_bytes += bytes;
+    }
+
     /// Tells that so many bytes more are there.
     fn tell(&self, bytes: u64) {
         if bytes > 0 {
-            self.shipper.status.lock().told.sent_bytes += bytes;
             self.monitor.sent(bytes);
         }
+    }
+
+    /// The same of bytes that may have been told.
+    fn tell_once(&self, bytes: u64) {
+        let told = self.told.load(Ordering::Relaxed).min(bytes);
+        self.told.fetch_sub(told, Ordering::Relaxed);
+        self.tell(bytes - told);
     }
 }
 
 impl Monitor for Following<'_> {
     fn sent(&self, bytes: u64) {
-        let told = self.told.load(Ordering::Relaxed).min(bytes);
-        self.told.fetch_sub(told, Ordering::Relaxed);
-        self.tell(bytes - told);
+        self.count(bytes);
+        self.tell_once(bytes);
+    }
+
+    fn found(&self, bytes: u64) {
+        self.tell_once(bytes);
     }
 
     fn note(&self, token: &str) -> Result<()> {

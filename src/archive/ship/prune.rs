@@ -1,49 +1,68 @@
 //! Removes segments here that the store holds, once it has said so again.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::held::Obstacle;
+use super::holes::Hole;
 use super::local::Here;
+use super::verify::{Changed, Compared};
 use super::{here as failed_here, ShipMonitor, ShipReport, Shipper, Work};
-use crate::archive::life::{Entry, Stage};
-use crate::archive::Pruned;
+use crate::archive::life::{Entry, Kept, Stage};
+use crate::archive::{prune_in, Pruned};
 use crate::error::{Error, Kind};
-use crate::io::Access;
 use crate::log::retention::{self, Doomed, Plan};
-use crate::store::{confirm, Again, Answer, Confirmed, Failure};
+use crate::store::remote::RemoteDirectory;
+use crate::store::{Again, Answer, Confirmed, Failure};
+
+/// How often the rules are looked at for what lies in the store, while nothing comes to it.
+const LOOK_THERE_EVERY: Duration = Duration::from_secs(3600);
 
 impl Shipper {
-    /// The segments that need not stay, and that the store was found to hold; with `would`, also those that it would hold by
-    /// then.
-    pub(super) fn plan(&self, work: &Work, here: &Here, would: bool) -> Answer<Plan> {
-        let Some(ours) = here.ours(&work.files) else { return Ok(Plan::default()) };
+    /// The segments that need not stay and that all stores of the log were found to hold; with `would`, also those that this one
+    /// would hold by then. And the store that keeps more here than the rules do.
+    pub(super) fn plan(&self, work: &Work, here: &Here, would: bool) -> Answer<(Plan, Option<String>)> {
+        let Some(ours) = here.ours(&work.files) else { return Ok((Plan::default(), None)) };
         let mut plan = retention::plan(&self.directory, &ours, &self.options.keep, self.now()).map_err(failed_here)?;
         let keeper = work.keeper.lock();
-        plan.keep_only(|doomed| {
-            let entry = keeper.get(self.store.url(), doomed.sequence);
-            let is_about = |entry: &&Entry| entry.is_about(doomed.sequence, &doomed.known_as);
-            would || entry.filter(is_about).is_some_and(|entry| entry.stage.is_shipped())
+        let mut kept_for = None;
+        plan.keep_only(|doomed| match keeper.keeps(doomed.sequence, &doomed.known_as) {
+            None => true,
+            // What it would hold by then.
+            Some(Kept::NotIn(store)) if would && store == self.store.url() => true,
+            Some(Kept::Unknown) => would,
+            Some(Kept::NotIn(store)) if store != self.store.url() => {
+                kept_for = Some(store.to_owned());
+                false
+            }
+            Some(Kept::NotIn(_) | Kept::Behind(_)) => false,
         });
-        Ok(plan)
+        Ok((plan, kept_for))
     }
 
-    /// Removes what need not stay; returns what keeps more here than the rules have. The file goes before that is noted: a note alone would be a lie after a crash, a file alone
-    /// is only noticed later.
+    /// Removes what need not stay. The file goes before that is noted: a note alone would be a lie after a crash, a file alone is
+    /// only noticed later.
     pub(super) fn prune(
         &self,
         work: &mut Work,
         here: &Here,
         monitor: &dyn ShipMonitor,
         report: &mut ShipReport,
-    ) -> Answer<Option<Error>> {
+    ) -> Answer<()> {
         if !self.options.keep.is_some() {
-            return Ok(None);
+            return Ok(());
         }
-        let plan = self.plan(work, here, false)?;
+        let (plan, kept_for) = self.plan(work, here, false)?;
+        report.kept_for = kept_for;
         for doomed in plan.doomed {
             if monitor.stop() {
-                return Ok(None);
+                return Ok(());
             }
             let known = work.keeper.lock().get(self.store.url(), doomed.sequence).cloned();
-            let Some(entry) = known else { return Ok(None) };
-            self.confirm_again(work, &doomed, &entry)?;
+            let Some(entry) = known else { return Ok(()) };
+            if !self.confirm_again(work, here, &doomed, &entry, monitor)? {
+                return Ok(());
+            }
             if let Some(error) = retention::remove(&*self.directory, std::slice::from_ref(&doomed)).into_iter().next() {
                 return Err(failed_here(error));
             }
@@ -55,43 +74,95 @@ impl Shipper {
             monitor.pruned(&pruned);
             report.pruned.push(pruned);
         }
-        Ok(plan.obstacle)
+        if let Some(obstacle) = plan.obstacle {
+            let path = obstacle.path().unwrap_or(self.directory.path()).to_owned();
+            self.tell_obstacle(work, Obstacle::File(path), obstacle, monitor);
+        }
+        Ok(())
     }
 
-    /// Asks the store whether it holds the segment still, and all of it.
-    fn confirm_again(&self, work: &Work, doomed: &Doomed, entry: &Entry) -> Answer<()> {
+    /// Asks the store whether it holds the segment still, and all of it. False when the file here stays nevertheless.
+    fn confirm_again(
+        &self,
+        work: &mut Work,
+        here: &Here,
+        doomed: &Doomed,
+        entry: &Entry,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<bool> {
         if !self.store.can_read() {
-            return Ok(());
+            return Ok(true);
         }
-        let confirmed = match doomed.name == entry.file {
-            true => {
-                let path = self.directory.path_of(&doomed.name);
-                let file = self.directory.open(&doomed.name, Access::Read);
-                let file = file.map_err(|e| failed_here(Error::io(&e, "open").at(&path)))?;
-                let sums = self.sums(&file, &path)?;
-                match confirm(&*self.store, &entry.file, &sums)? {
-                    Confirmed::Different => return Err(self.different(&entry.file, &sums)),
-                    confirmed => confirmed,
-                }
-            }
+        let now = match doomed.name == entry.file {
+            true => self.compare(here, &doomed.name, entry)?,
             // The file here was compressed since: what was sent must lie there as it was sent.
-            false => self.confirm_noted(entry, false)?,
+            false => Compared { object: self.confirm_noted(entry, false)?, changed: None },
         };
-        match confirmed {
-            Confirmed::Same => Ok(()),
-            Confirmed::Absent => {
-                let mut work = work.keeper.lock();
+        match (now.object, now.changed) {
+            (Confirmed::Same, None) => Ok(true),
+            (Confirmed::Same, Some(Changed { damage: Some(damage) })) => {
+                // The store has it as it was: what is damaged here is worth nothing, and is removed as it would have been.
+                let reason = "the file was damaged here since it was shipped; the store holds it as it was";
+                monitor.failed(&damage.because(reason), None);
+                Ok(true)
+            }
+            (Confirmed::Same, Some(Changed { damage: None })) => {
+                let reason = format!(
+                    "the file was changed here since it was shipped, and is whole: it stays, and so does what is newer. \
+                     `binlog ship --replace {}` puts it into the store",
+                    doomed.sequence
+                );
+                let error = Error::new(Kind::Mismatch, reason).at(&self.directory.path_of(&doomed.name));
+                self.tell_obstacle(work, Obstacle::Segments(Hole::of(doomed.sequence)), error, monitor);
+                Ok(false)
+            }
+            // It was there, and was removed on purpose.
+            (Confirmed::Absent, _) if doomed.sequence <= self.pruned_there()? => Ok(true),
+            (Confirmed::Absent, _) => {
+                let mut keeper = work.keeper.lock();
                 let entry = Entry { stage: Stage::Closed, when_ns: self.now(), ..entry.clone() };
                 // For good, as others go by it who remove files.
-                work.note(entry, true).map_err(failed_here)?;
-                let reason = "the object is no longer in the store: the segment, which is still here, is shipped again";
+                keeper.note(entry, true).map_err(failed_here)?;
+                let reason =
+                    "the object is no longer in the store: the segment, which is still here, is shipped again if it is whole";
                 let error = self.of_object(Kind::NotFound, reason, &doomed.name);
                 Err(Failure { error, again: Again::Later(None) })
             }
-            Confirmed::Different => {
+            (Confirmed::Different, _) => {
                 let reason = "the object in the store is another one than was shipped: the segment here stays";
                 Err(Failure { error: self.of_object(Kind::Mismatch, reason, &entry.file), again: Again::WhenMended })
             }
+        }
+    }
+
+    /// Removes in the store what need not stay there, when something has come to it, and now and then, as segments grow old.
+    pub(super) fn prune_there(
+        &self,
+        work: &mut Work,
+        monitor: &dyn ShipMonitor,
+        report: &mut ShipReport,
+    ) -> Answer<()> {
+        let is_due = !report.uploaded.is_empty() || work.looked_there.is_none_or(|at| at.elapsed() >= LOOK_THERE_EVERY);
+        if !self.options.keep_there.is_some() || !is_due {
+            return Ok(());
+        }
+        let there = Arc::new(RemoteDirectory::new(self.store.clone()).map_err(failed_here)?);
+        let pruned = prune_in(there, Some(&self.log), &self.options.keep_there, false);
+        work.looked_there = Some(Instant::now());
+        match pruned {
+            Ok(pruned) => {
+                pruned.iter().for_each(|segment| monitor.pruned(segment));
+                report.pruned_there.extend(pruned);
+                Ok(())
+            }
+            // Nothing was shipped yet.
+            Err(error) if error.kind() == Kind::NotFound => Ok(()),
+            Err(error) if error.kind() == Kind::Corrupt => {
+                let path = error.path().unwrap_or(self.directory.path()).to_owned();
+                self.tell_obstacle(work, Obstacle::File(path), error, monitor);
+                Ok(())
+            }
+            Err(error) => Err(Failure { error, again: Again::Later(None) }),
         }
     }
 

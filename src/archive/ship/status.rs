@@ -30,13 +30,17 @@ pub struct ShipStatus {
     pub waiting_segments: u64,
     /// See `waiting_segments`.
     pub waiting_bytes: u64,
-    /// How long ago the oldest of them was closed.
+    /// Closed segments whose files are damaged: they are not sent, and count as waiting.
+    pub damaged_segments: u64,
+    /// Segments that are neither here nor in the store, although the log tells of them, and whose loss nobody has accepted.
+    pub missing_segments: u64,
+    /// How long ago the oldest segment that waits was closed.
     pub oldest_waiting: Option<Duration>,
     /// Segments that the store was found to hold since the shipper was opened, and their bytes.
     pub uploaded_segments: u64,
     /// See `uploaded_segments`.
     pub uploaded_bytes: u64,
-    /// Bytes that were sent since then, also in vain.
+    /// Bytes that the store has taken since then, also of uploads that became no object. What it had already is not counted.
     pub sent_bytes: u64,
     /// Segments whose files were removed here since then.
     pub pruned_segments: u64,
@@ -53,19 +57,25 @@ pub struct ShipStatus {
 /// What it tells of one status.
 type Value = fn(&ShipStatus) -> Option<f64>;
 
-const METRICS: [(&str, &str, &str, Value); 11] = [
+const METRICS: [(&str, &str, &str, Value); 13] = [
     ("waiting_segments", "gauge", "Closed segments that the store does not hold yet.", |it| {
         Some(it.waiting_segments as f64)
     }),
     ("waiting_bytes", "gauge", "Bytes of these segments.", |it| Some(it.waiting_bytes as f64)),
-    ("oldest_waiting_seconds", "gauge", "How long ago the oldest of them was closed; 0 when none waits.", |it| {
+    ("damaged_segments", "gauge", "Closed segments that are damaged and not sent.", |it| {
+        Some(it.damaged_segments as f64)
+    }),
+    ("missing_segments", "gauge", "Segments that are neither here nor in the store, and not accepted as lost.", |it| {
+        Some(it.missing_segments as f64)
+    }),
+    ("oldest_waiting_seconds", "gauge", "How long ago the oldest that waits was closed; 0 when none does.", |it| {
         Some(it.oldest_waiting.unwrap_or_default().as_secs_f64())
     }),
     ("uploaded_segments_total", "counter", "Segments that the store was found to hold.", |it| {
         Some(it.uploaded_segments as f64)
     }),
     ("uploaded_bytes_total", "counter", "Bytes of these segments.", |it| Some(it.uploaded_bytes as f64)),
-    ("sent_bytes_total", "counter", "Bytes that were sent, also in vain.", |it| Some(it.sent_bytes as f64)),
+    ("sent_bytes_total", "counter", "Bytes that the store has taken, also in vain.", |it| Some(it.sent_bytes as f64)),
     ("pruned_segments_total", "counter", "Segments whose files were removed here.", |it| {
         Some(it.pruned_segments as f64)
     }),

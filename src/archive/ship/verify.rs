@@ -1,15 +1,21 @@
 //! Compares what the store holds with what is here, and with what is known of what was here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
-use super::local::{Files, Local};
+use super::held::is_accepted;
+use super::holes::{gaps, Hole};
+use super::local::{Files, Here, Local};
+use super::pass::entry_of;
+use super::sound::Behind;
 use super::{here as failed_here, ShipMonitor, Shipped, Shipper};
 use crate::archive::life::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::format::limits;
 use crate::io::Access;
+use crate::log::labels::{pruned_to, Label};
 use crate::log::names;
 use crate::store::{confirm, Answer, Confirmed, Failure, Sums};
 
@@ -22,6 +28,8 @@ pub struct VerifyReport {
     pub sound_bytes: u64,
     /// Closed segments that wait to be shipped.
     pub waiting_segments: u64,
+    /// Segments that are neither here nor there, and whose loss somebody has accepted.
+    pub accepted_segments: u64,
     /// Numbers of the oldest and the newest segment that are here or there; 0 when there is none.
     pub first: u64,
     /// See `first`.
@@ -60,12 +68,36 @@ pub enum Problem {
         /// And of the last.
         last: u64,
     },
+    /// The object is what was shipped, and it was damaged then. Only told when all of it is read back, and unless it was
+    /// accepted.
+    Damaged {
+        /// Its number.
+        sequence: u64,
+        /// The object's name.
+        object: String,
+        /// What is wrong with it.
+        damage: String,
+    },
+    /// The file here is damaged, or is no longer what was shipped. What the store holds is told by itself.
+    Changed {
+        /// Its number.
+        sequence: u64,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; `None` when it is whole, and another one than was shipped.
+        damage: Option<String>,
+        /// It was shipped before.
+        is_shipped: bool,
+    },
 }
 
 impl Problem {
     fn place(&self) -> u64 {
         match self {
-            Problem::Missing { sequence, .. } | Problem::Different { sequence, .. } => *sequence,
+            Problem::Missing { sequence, .. }
+            | Problem::Different { sequence, .. }
+            | Problem::Damaged { sequence, .. }
+            | Problem::Changed { sequence, .. } => *sequence,
             Problem::Gap { first, .. } => *first,
         }
     }
@@ -88,6 +120,18 @@ impl fmt::Display for Problem {
                 write!(f, "segment {first} is neither here nor in the store")
             }
             Problem::Gap { first, last } => write!(f, "segments {first} to {last} are neither here nor in the store"),
+            Problem::Damaged { sequence, object, damage } => {
+                write!(f, "segment {sequence} is damaged in the store, as it was shipped ({object}): {damage}")
+            }
+            Problem::Changed { sequence, path, damage, is_shipped } => {
+                let since = if *is_shipped { " since it was shipped" } else { ", and is not shipped" };
+                match damage {
+                    Some(damage) => write!(f, "the file of segment {sequence} is damaged{since}: {damage}"),
+                    None => {
+                        write!(f, "the file of segment {sequence} was changed{since}, and is whole: {}", path.display())
+                    }
+                }
+            }
         }
     }
 }
@@ -100,10 +144,10 @@ impl Shipper {
     /// # Errors
     /// [`Kind::Unsupported`] for a store that cannot be read from; what the store or the system says: nothing is tried again.
     pub fn verify(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Result<VerifyReport> {
-        self.compare(read_back, monitor).map_err(|failure| failure.error)
+        self.look_over(read_back, monitor).map_err(|failure| failure.error)
     }
 
-    fn compare(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Answer<VerifyReport> {
+    fn look_over(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Answer<VerifyReport> {
         if !self.store.can_read() {
             let reason = "a command only says that it has taken a segment: what it has made of it cannot be looked at";
             let error = Error::new(Kind::Unsupported, reason).at(std::path::Path::new(self.store.url()));
@@ -113,12 +157,21 @@ impl Shipper {
         let here = work.files.look(&*self.directory).map_err(failed_here)?;
         let mut objects: BTreeMap<String, u64> =
             self.store.list(&self.log)?.into_iter().map(|listed| (listed.name, listed.bytes)).collect();
+        let listed: BTreeSet<String> = objects.keys().cloned().collect();
+        let pruned_there = pruned_to(&self.log, listed.iter().map(String::as_str));
+        objects.retain(|name, _| Label::parse(&self.log, name).is_none());
         let mut report = VerifyReport::default();
         // Each segment that is accounted for, with the one before it.
         let mut chain: BTreeMap<u64, Option<u64>> =
             here.segments.iter().map(|segment| (segment.sequence, segment.after)).collect();
-        let entries: Vec<Entry> = work.keeper.lock().of_store(self.store.url()).cloned().collect();
-        for entry in entries.into_iter().filter(|entry| entry.stage.is_shipped()) {
+        let mut entries: Vec<Entry> = work.keeper.lock().of_store(self.store.url()).cloned().collect();
+        entries.retain(|entry| entry.stage.is_shipped());
+        let behind = |pair: &[Entry]| match pair[1].after == Some(pair[0].sequence) && listed.contains(&pair[1].file) {
+            true => Behind::Segment(pair[1].file.clone()),
+            false => Behind::Unknown,
+        };
+        let behind: Vec<Behind> = entries.windows(2).map(behind).chain([Behind::Unknown]).collect();
+        for (entry, behind) in entries.into_iter().zip(behind) {
             if monitor.stop() {
                 report.stopped = true;
                 return Ok(report);
@@ -129,19 +182,43 @@ impl Shipper {
             let path = self.directory.path_of(&entry.file);
             let shown = Shipped { path, sequence: entry.sequence, bytes: entry.bytes, found: true };
             monitor.begins(&shown);
-            let confirmed = match local.filter(|local| local.name == entry.file && !read_back) {
-                Some(local) => self.confirm_local(&local.name, &entry)?,
+            let confirmed = match local.filter(|local| local.name == entry.file) {
+                Some(local) => {
+                    let now = self.compare(&here, &local.name, &entry)?;
+                    if let Some(changed) = now.changed {
+                        report.problems.push(Problem::Changed {
+                            sequence: entry.sequence,
+                            path: self.directory.path_of(&local.name),
+                            damage: changed.damage.map(|damage| damage.to_string()),
+                            is_shipped: true,
+                        });
+                    }
+                    match now.object {
+                        Confirmed::Same if read_back => self.confirm_noted(&entry, true)?,
+                        object => object,
+                    }
+                }
                 None => self.confirm_noted(&entry, read_back)?,
             };
             chain.entry(entry.sequence).or_insert(entry.after);
             let (sequence, object) = (entry.sequence, entry.file);
+            let damage = match confirmed == Confirmed::Same && read_back && !entry.accepted {
+                true => self.damage_of_object(&object, &behind)?,
+                false => None,
+            };
             match confirmed {
+                Confirmed::Same if damage.is_some() => {
+                    let damage = damage.map_or_else(String::new, |damage| damage.to_string());
+                    report.problems.push(Problem::Damaged { sequence, object, damage });
+                }
                 Confirmed::Same => {
                     report.sound_segments += 1;
                     report.sound_bytes += entry.bytes;
                     monitor.sent(entry.bytes);
                     monitor.uploaded(&shown);
                 }
+                // On purpose.
+                Confirmed::Absent if sequence <= pruned_there => (),
                 Confirmed::Absent => {
                     report.problems.push(Problem::Missing { sequence, object, is_here: local.is_some() })
                 }
@@ -153,7 +230,21 @@ impl Shipper {
         let waiting: Vec<&Local> = here.closed().map(|(local, _)| local).filter(is_waiting).collect();
         drop(keeper);
         for local in waiting {
+            if monitor.stop() {
+                report.stopped = true;
+                return Ok(report);
+            }
             report.waiting_segments += 1;
+            let is_accepted =
+                entry_of(&work.keeper.lock(), self.store.url(), local).is_some_and(|entry| entry.accepted);
+            if let Some(damage) = if is_accepted { None } else { self.damage_of(&here, local)? } {
+                report.problems.push(Problem::Changed {
+                    sequence: local.sequence,
+                    path: self.directory.path_of(&local.name),
+                    damage: Some(damage.to_string()),
+                    is_shipped: false,
+                });
+            }
             // What lies under its name already will stop it, unless it is the same.
             if objects.remove(&local.name).is_some() && self.is_other(&local.name)? {
                 let (sequence, object) = (local.sequence, local.name.clone());
@@ -174,7 +265,19 @@ impl Shipper {
                 None => report.foreign.push(name),
             }
         }
-        report.problems.extend(gaps(&chain));
+        let keeper = work.keeper.lock();
+        let mut holes = gaps(&chain);
+        for hole in super::holes::holes(&keeper, self.store.url(), &here) {
+            // What the store holds is no hole, whoever has shipped it.
+            if !chain.contains_key(&hole.last) && !holes.iter().any(|known| known.covers(hole.last)) {
+                holes.push(hole);
+            }
+        }
+        let (accepted, holes): (Vec<Hole>, Vec<Hole>) =
+            holes.into_iter().partition(|hole| is_accepted(&keeper, self.store.url(), *hole));
+        drop(keeper);
+        report.accepted_segments = accepted.iter().map(|hole| hole.last - hole.first + 1).sum();
+        report.problems.extend(holes.into_iter().map(|Hole { first, last }| Problem::Gap { first, last }));
         report.problems.sort_by_key(Problem::place);
         report.first = chain.first_key_value().map_or(0, |(sequence, _)| *sequence);
         report.last = chain.last_key_value().map_or(0, |(sequence, _)| *sequence);
@@ -194,16 +297,26 @@ impl Shipper {
         Ok(confirm(&*self.store, name, &sums)? == Confirmed::Different)
     }
 
-    fn confirm_local(&self, name: &str, entry: &Entry) -> Answer<Confirmed> {
+    /// Compares the file here and the object with what was shipped: its SHA-256 says which of the two is another one.
+    pub(super) fn compare(&self, here: &Here, name: &str, entry: &Entry) -> Answer<Compared> {
         let path = self.directory.path_of(name);
         let file = match self.directory.open(name, Access::Read) {
             Ok(file) => file,
             // It was removed meanwhile.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return self.confirm_noted(entry, false),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Compared { object: self.confirm_noted(entry, false)?, changed: None });
+            }
             Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),
         };
         let sums = self.sums(&file, &path)?;
-        confirm(&*self.store, name, &sums)
+        if entry.sha256.is_none_or(|shipped| shipped == sums.sha256) {
+            return Ok(Compared { object: confirm(&*self.store, name, &sums)?, changed: None });
+        }
+        let damage = match here.segments.iter().find(|local| local.name == name) {
+            Some(local) => self.damage_of(here, local)?,
+            None => None,
+        };
+        Ok(Compared { object: self.confirm_noted(entry, false)?, changed: Some(Changed { damage }) })
     }
 
     /// Whether the object is the one that was confirmed, as far as that was noted.
@@ -215,17 +328,23 @@ impl Shipper {
         if !read_back && !entry.tag.is_empty() && stat.tag == entry.tag {
             return Ok(Confirmed::Same);
         }
+        // Of one that was found there, nothing but its length is known.
+        let Some(sha256) = entry.sha256 else { return Ok(Confirmed::Same) };
         // Nothing but the SHA-256 is known of it, so that all of it is read.
-        let Some(sha256) = entry.sha256 else { return Ok(Confirmed::Different) };
         let sums = Sums { bytes: entry.bytes, sha256, part_bytes: u64::MAX, part_md5: vec![] };
         confirm(&*self.store, &entry.file, &sums)
     }
 
     /// The header of an object that is a segment of this log.
-    fn header_of(&self, name: &str, bytes: u64, files: &Files) -> Answer<Option<FileHeader>> {
+    pub(super) fn header_of(&self, name: &str, bytes: u64, files: &Files) -> Answer<Option<FileHeader>> {
         if names::sequence(&self.log, name).is_none() {
             return Ok(None);
         }
+        Ok(self.any_header_of(name, bytes)?.filter(|header| header.log_id == files.log_id()))
+    }
+
+    /// The header of an object, whatever log it is of.
+    pub(super) fn any_header_of(&self, name: &str, bytes: u64) -> Answer<Option<FileHeader>> {
         let longest = limits::FILE_HEADER as u64 + 64;
         let range = 0..bytes.min(longest);
         let beginning = match self.store.read(name, std::slice::from_ref(&range)) {
@@ -234,24 +353,21 @@ impl Shipper {
             Err(Failure { error, .. }) if error.kind() == Kind::NotFound => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let header = FileHeader::decode_segment_start(&beginning).ok().map(|(header, _)| header);
-        Ok(header.filter(|header| header.log_id == files.log_id()))
+        Ok(FileHeader::decode_segment_start(&beginning).ok().map(|(header, _)| header))
     }
 }
 
-/// Segments that others tell of, and that are nowhere. What was removed before the oldest one is none of them.
-fn gaps(chain: &BTreeMap<u64, Option<u64>>) -> Vec<Problem> {
-    let mut gaps = vec![];
-    let mut before = None;
-    for (sequence, after) in chain {
-        if let (Some(before), Some(after)) = (before, *after) {
-            if after > before {
-                gaps.push(Problem::Gap { first: before + 1, last: after });
-            }
-        }
-        before = Some(*sequence);
-    }
-    gaps
+/// A segment that was shipped, as it is now.
+pub(super) struct Compared {
+    pub object: Confirmed,
+    /// The file here is no longer what was shipped.
+    pub changed: Option<Changed>,
+}
+
+/// A file that was changed since it was shipped.
+pub(super) struct Changed {
+    /// What is wrong with it; `None` when it is whole.
+    pub damage: Option<Error>,
 }
 
 #[cfg(test)]
@@ -259,13 +375,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_are_what_others_tell_of_and_not_numbers_that_were_passed_over() {
-        let of = |chain: &[(u64, Option<u64>)]| gaps(&chain.iter().copied().collect());
-        assert_eq!(of(&[]), []);
-        assert_eq!(of(&[(1, None), (2, Some(1)), (5, Some(2))]), [], "3 and 4 were taken by others");
-        assert_eq!(of(&[(7, Some(6)), (8, Some(7))]), [], "the older ones were removed before");
-        assert_eq!(of(&[(1, None), (3, Some(2))]), [Problem::Gap { first: 2, last: 2 }]);
-        assert_eq!(of(&[(1, None), (9, Some(8)), (12, Some(11))]).len(), 2);
-        assert_eq!(of(&[(1, None), (9, Some(8))])[0].to_string(), "segments 2 to 8 are neither here nor in the store");
+    fn a_problem_is_a_sentence() {
+        let gap = |first, last| Problem::Gap { first, last }.to_string();
+        assert_eq!(gap(2, 8), "segments 2 to 8 are neither here nor in the store");
+        assert_eq!(gap(2, 2), "segment 2 is neither here nor in the store");
     }
 }

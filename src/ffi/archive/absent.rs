@@ -50,6 +50,18 @@ impl Engine {
         match self.0 {}
     }
 
+    pub fn accept(&self, _segment: &str) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub fn replace(&self, _segment: &str) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub fn forget(&self) -> Result<()> {
+        match self.0 {}
+    }
+
     pub fn status(&self) -> Result<binlog_archive_status> {
         match self.0 {}
     }

@@ -88,8 +88,21 @@ impl Engine {
             foreign: report.foreign.len() as u64,
             stopped: u32::from(report.stopped),
             reserved32: 0,
-            reserved: [0; 4],
+            accepted_segments: report.accepted_segments,
+            reserved: [0; 3],
         })
+    }
+
+    pub fn accept(&self, segment: &str) -> Result<()> {
+        self.here()?.accept(segment)
+    }
+
+    pub fn replace(&self, segment: &str) -> Result<()> {
+        self.here()?.replace(segment).map(drop)
+    }
+
+    pub fn forget(&self) -> Result<()> {
+        self.here()?.forget().map(drop)
     }
 
     pub fn status(&self) -> Result<binlog_archive_status> {
@@ -171,7 +184,9 @@ fn status_of(status: &ShipStatus, strings: &ArchiveStrings) -> binlog_archive_st
         last_failure_ns: status.last_failure.as_ref().map_or(0, |(_, when)| *when),
         last_upload_ns: status.last_upload.unwrap_or(0),
         shipped_up_to: status.shipped_up_to,
-        reserved: [0; 8],
+        damaged_segments: status.damaged_segments,
+        missing_segments: status.missing_segments,
+        reserved: [0; 6],
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) unsafe fn tell_problems(
 ) {
     let Some(each) = each else { return };
     for problem in problems {
+        let file;
         let (kind, is_here, sequence, last_sequence, object) = match problem {
             Problem::Missing { sequence, object, is_here } => {
                 (BINLOG_ARCHIVE_PROBLEM_MISSING, *is_here, *sequence, *sequence, Some(object))
@@ -109,6 +110,13 @@ pub(super) unsafe fn tell_problems(
                 (BINLOG_ARCHIVE_PROBLEM_DIFFERENT, false, *sequence, *sequence, Some(object))
             }
             Problem::Gap { first, last } => (BINLOG_ARCHIVE_PROBLEM_GAP, false, *first, *last, None),
+            Problem::Damaged { sequence, object, .. } => {
+                (BINLOG_ARCHIVE_PROBLEM_DAMAGED, false, *sequence, *sequence, Some(object))
+            }
+            Problem::Changed { sequence, path, .. } => {
+                file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                (BINLOG_ARCHIVE_PROBLEM_CHANGED, true, *sequence, *sequence, file.as_ref())
+            }
         };
         let object = object.map(|object| c_string(object.as_bytes()));
         let message = c_string(problem.to_string().as_bytes());

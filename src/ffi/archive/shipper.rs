@@ -61,7 +61,10 @@ pub unsafe extern "C" fn binlog_shipper_open(
 /// Returns BINLOG_OK, also when there was nothing to ship, or it was told to stop: out->stopped tells. Otherwise the first
 /// failure that somebody has to mend, or that did not pass in that time; no later segment is shipped before it:
 /// BINLOG_E_MISMATCH when the store holds another object of the segment's name, which is left as it is; BINLOG_E_IO and what
-/// else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID.
+/// else the store or the system says; BINLOG_E_FORKED, BINLOG_E_INVALID. BINLOG_E_CORRUPT, once all else is done, when segments
+/// are damaged, which are not sent, or missing: nothing from the first of them on is removed here; BINLOG_E_MISMATCH, likewise, when
+/// a whole file is another one here than was shipped; `on_event` was told of each,
+/// and `out` is not written.
 ///
 /// # Safety
 /// `shipper` is NULL or open, `on_event` NULL or a function, `out` and `err` NULL or writable.
@@ -161,6 +164,77 @@ pub unsafe extern "C" fn binlog_shipper_verify(
             if let Some(out) = out.as_mut() {
                 *out = verified;
             }
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for; noted in
+/// `<log>.archive`, for this store. `segment` is the number of the segment or the name of its file; of missing ones also the
+/// first and the last with a dash between ("3-5"). Nothing is sent yet. Any thread; waits until nobody ships with this shipper.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID when the segment is neither damaged nor missing, or is none of the log's;
+/// BINLOG_E_IO, BINLOG_E_FORKED.
+///
+/// # Safety
+/// `shipper` is NULL or open, `segment` a NUL-terminated string, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_accept(
+    shipper: *mut binlog_shipper,
+    segment: *const c_char,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_ref(shipper, "shipper")?.engine.accept(text(segment, "segment")?)?;
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under another
+/// name (NAME.replaced-1), compared, and removed; the next binlog_shipper_run sends the segment. `segment` as with
+/// binlog_shipper_accept. Any thread; waits until nobody ships with this shipper.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID when the segment is none of the log's closed ones, or the store holds it as it is here;
+/// BINLOG_E_CORRUPT when the file here is damaged and that was not accepted; BINLOG_E_NOT_FOUND when the store has no such
+/// object; BINLOG_E_UNSUPPORTED for `exec:`; BINLOG_E_IO and what else the store or the system says; BINLOG_E_FORKED.
+///
+/// # Safety
+/// `shipper` is NULL or open, `segment` a NUL-terminated string, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_replace(
+    shipper: *mut binlog_shipper,
+    segment: *const c_char,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_ref(shipper, "shipper")?.engine.replace(text(segment, "segment")?)?;
+            Ok(BINLOG_OK)
+        })
+    }
+}
+
+/// Forgets the shipper's store: what is in `<log>.archive` about it is removed, and segments are no longer kept here because it
+/// does not hold them. What it holds stays there. For a store that the log is no longer shipped to; when the log has several, a
+/// segment is removed here only once all of them hold it. Any thread; waits until nobody ships with this shipper.
+///
+/// Returns BINLOG_OK, also when nothing was known of the store; BINLOG_E_IO, BINLOG_E_INVALID, BINLOG_E_FORKED.
+///
+/// # Safety
+/// `shipper` is NULL or open, `err` NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_shipper_forget(
+    shipper: *mut binlog_shipper,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe {
+        guard(err, || {
+            by_ref(shipper, "shipper")?.engine.forget()?;
             Ok(BINLOG_OK)
         })
     }

@@ -40,8 +40,15 @@ pub const BINLOG_ARCHIVE_PROBLEM_GAP: u32 = 3;
 /// binlog_archive_problem.kind: an object whose name begins with the log's, and that is no segment of it. It is left alone,
 /// and counted in binlog_archive_verified.foreign alone.
 pub const BINLOG_ARCHIVE_PROBLEM_FOREIGN: u32 = 4;
+/// binlog_archive_problem.kind: the file here is damaged, or is no longer what was shipped; message tells. object is its name.
+/// What the store holds is told by itself.
+pub const BINLOG_ARCHIVE_PROBLEM_CHANGED: u32 = 5;
+/// binlog_archive_problem.kind: the object is what was shipped, and it was damaged then, which nobody has accepted; message
+/// tells. Only found with BINLOG_ARCHIVE_VERIFY_READ_BACK.
+pub const BINLOG_ARCHIVE_PROBLEM_DAMAGED: u32 = 6;
 
-/// binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do.
+/// binlog_shipper_verify: read every object and compare its bytes, also where the store's own checksum would do, and verify it as a
+/// segment.
 pub const BINLOG_ARCHIVE_VERIFY_READ_BACK: u32 = 1;
 
 /// Where a log is shipped to, and how. Zeros are the defaults; only url is needed.
@@ -93,8 +100,10 @@ pub struct binlog_archive_options {
     /// that goes in parts, and while one becomes an object, as many less one that come next are read already, and their parts
     /// are sent. They become objects in their order all the same.
     pub threads: u32,
+    /// Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay.
+    pub keep_there: *const binlog_retention,
     /// Must be 0.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 
 /// How far the shipping of a log is. Counters begin at 0 when the shipper or the writer is opened.
@@ -115,7 +124,7 @@ pub struct binlog_archive_status {
     /// Segments that the store was found to hold, and their bytes.
     pub uploaded_segments: u64,
     pub uploaded_bytes: u64,
-    /// Bytes that were sent, also in vain.
+    /// Bytes that the store has taken, also in vain; what it had already is not counted.
     pub sent_bytes: u64,
     /// Segments whose files were removed here.
     pub pruned_segments: u64,
@@ -127,7 +136,11 @@ pub struct binlog_archive_status {
     pub last_upload_ns: i64,
     /// Number of the newest segment up to which all closed ones are in the store; 0 = of none.
     pub shipped_up_to: u64,
-    pub reserved: [u64; 8],
+    /// Closed segments whose files are damaged: they are not sent, and count as waiting.
+    pub damaged_segments: u64,
+    /// Segments that are neither here nor in the store, although the log tells of them, and whose loss nobody has accepted.
+    pub missing_segments: u64,
+    pub reserved: [u64; 6],
 }
 
 /// Something that happens while a log is shipped or compared. Everything in it lives until the callback returns.
@@ -181,7 +194,7 @@ pub struct binlog_archive_report {
 pub struct binlog_archive_problem {
     /// BINLOG_ARCHIVE_PROBLEM_*.
     pub kind: u32,
-    /// With _MISSING, 1 when the segment's file is still here; else 0.
+    /// With _MISSING, 1 when the segment's file is still here; with _CHANGED 1; else 0.
     pub is_here: u32,
     /// The segment's number in the log, and with _GAP that of the last one that is missing, too; 0 and 0 with _FOREIGN.
     pub sequence: u64,
@@ -215,7 +228,9 @@ pub struct binlog_archive_verified {
     /// 1 when it was told to stop before all was looked at; else 0.
     pub stopped: u32,
     pub reserved32: u32,
-    pub reserved: [u64; 4],
+    /// Segments that are neither here nor there, and whose loss was accepted.
+    pub accepted_segments: u64,
+    pub reserved: [u64; 3],
 }
 
 /// Ships one log to one store, beside its writer or without one. Threads may share it, closing excepted.

@@ -12,6 +12,7 @@ use super::remark::Remark;
 use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, RealDirectory, Wake, Watch};
+use crate::log::labels::Label;
 use crate::log::names;
 use crate::options::{ReaderMode, ReaderOptions, Required};
 use crate::segment::{is_unborn, Segment, EXTENSION};
@@ -193,7 +194,7 @@ impl Snapshot {
         let slot = self.slots.get(at).filter(|_| !matches!(source, Source::File(..)))?;
         let gone = |file: &str| format!("the log goes on in {file}, which is not here");
         match successor {
-            Some(file) if source.is_far() => return Some(gone(file) + " yet"),
+            Some(file) if self.is_archive(source, at) => return Some(gone(file) + " yet"),
             Some(file) if !is_unborn(slot.directory(), file) => return Some(gone(file)),
             // It was to be told where it should be read.
             Some(file) if self.unreadable.iter().any(|lost| lost.path == slot.directory().path_of(file)) => {
@@ -214,6 +215,17 @@ impl Snapshot {
         let listed = slot.directory().list().is_ok_and(|files| files.iter().any(is_later));
         let is_missing = !listed && missing().is_some();
         is_missing.then(|| gone(&format!("segment number {number}")))
+    }
+
+    /// Whether segment number `at` is in a store, to which the next one comes when it is closed. One that is a directory is known
+    /// by its label, as long as no writer was ever at work there.
+    pub fn is_archive(&self, source: &Source, at: usize) -> bool {
+        let is_labelled = |slot: &Arc<Slot>| {
+            let Ok(id) = <[u8; 16]>::try_from(&slot.log.id[..]) else { return false };
+            slot.directory().facts(&Label::Log(id).name(&slot.log.name)).is_ok()
+                && Proof::of(slot.directory(), &slot.log.name, &self.slots).is_none()
+        };
+        source.is_far() || self.slots.get(at).is_some_and(is_labelled)
     }
 
     /// The id of the last record that closed segments of the log of segment number `at` held, as its lock file notes.

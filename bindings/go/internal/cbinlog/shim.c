@@ -374,6 +374,15 @@ blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flag
   CALL(blgo_archive_verified, binlog_shipper_verify(shipper, flags, problem, tell == 0 ? NULL : event, (void *)handle,
                                                     &made.sums, &raw));
 }
+blgo_result blgo_shipper_accept(binlog_shipper *shipper, const char *segment) {
+  CALL(blgo_result, binlog_shipper_accept(shipper, segment, &raw));
+}
+blgo_result blgo_shipper_replace(binlog_shipper *shipper, const char *segment) {
+  CALL(blgo_result, binlog_shipper_replace(shipper, segment, &raw));
+}
+blgo_result blgo_shipper_forget(binlog_shipper *shipper) {
+  CALL(blgo_result, binlog_shipper_forget(shipper, &raw));
+}
 blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper) {
   STATUS(binlog_shipper_status(shipper, &made.status, &raw), binlog_shipper_last_failure(shipper));
 }

@@ -211,6 +211,9 @@ blgo_archive_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle);
 blgo_result blgo_shipper_follow(binlog_shipper *shipper, uintptr_t handle);
 /* `tell` 0: of problems alone. */
 blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t tell, uintptr_t handle);
+blgo_result blgo_shipper_accept(binlog_shipper *shipper, const char *segment);
+blgo_result blgo_shipper_replace(binlog_shipper *shipper, const char *segment);
+blgo_result blgo_shipper_forget(binlog_shipper *shipper);
 blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper);
 blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper);
 

@@ -6,6 +6,12 @@ package cbinlog
 //
 // #cgo noescape blgo_shipper_open
 // #cgo nocallback blgo_shipper_open
+// #cgo noescape blgo_shipper_accept
+// #cgo nocallback blgo_shipper_accept
+// #cgo noescape blgo_shipper_replace
+// #cgo nocallback blgo_shipper_replace
+// #cgo noescape blgo_shipper_forget
+// #cgo nocallback blgo_shipper_forget
 // #cgo noescape binlog_shipper_stop
 // #cgo nocallback binlog_shipper_stop
 // #cgo noescape blgo_shipper_status
@@ -27,6 +33,7 @@ type ArchiveOptions struct {
 	URL            string
 	Credentials    string
 	Keep           Retention
+	KeepThere      Retention
 	Compress       *CompressOptions
 	PartBytes      uint64
 	Bandwidth      uint64
@@ -52,6 +59,7 @@ func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
 	c.url = a.text(o.URL, "the store's URL")
 	c.credentials = a.optional(o.Credentials, "the file of credentials")
 	c.keep = a.retention(&o.Keep)
+	c.keep_there = a.retention(&o.KeepThere)
 	if o.Compress != nil {
 		c.compress = a.compress(o.Compress)
 	}
@@ -81,6 +89,8 @@ type ArchiveStatus struct {
 	LastFailureNS                   int64
 	LastUploadNS                    int64
 	ShippedUpTo                     uint64
+	DamagedSegments                 uint64
+	MissingSegments                 uint64
 	LastFailure                     *Error
 }
 
@@ -104,6 +114,8 @@ func archiveStatus(r *C.blgo_archive_status) (ArchiveStatus, *Error) {
 		LastFailureNS:    int64(c.last_failure_ns),
 		LastUploadNS:     int64(c.last_upload_ns),
 		ShippedUpTo:      uint64(c.shipped_up_to),
+		DamagedSegments:  uint64(c.damaged_segments),
+		MissingSegments:  uint64(c.missing_segments),
 		LastFailure:      result(r.failure),
 	}, nil
 }
@@ -150,6 +162,7 @@ type ArchiveVerified struct {
 	SoundSegments, SoundBytes   uint64
 	WaitingSegments             uint64
 	FirstSequence, LastSequence uint64
+	AcceptedSegments            uint64
 	Stopped                     bool
 	Problems                    []ArchiveProblem
 }
@@ -229,15 +242,41 @@ func (s Shipper) Verify(readBack bool, tell func(ArchiveEvent) bool) (ArchiveVer
 	err := result(r.err)
 	call.events.repanic()
 	return ArchiveVerified{
-		SoundSegments:   uint64(r.sums.sound_segments),
-		SoundBytes:      uint64(r.sums.sound_bytes),
-		WaitingSegments: uint64(r.sums.waiting_segments),
-		FirstSequence:   uint64(r.sums.first_sequence),
-		LastSequence:    uint64(r.sums.last_sequence),
-		Stopped:         r.sums.stopped != 0,
-		Problems:        call.problems,
+		SoundSegments:    uint64(r.sums.sound_segments),
+		SoundBytes:       uint64(r.sums.sound_bytes),
+		WaitingSegments:  uint64(r.sums.waiting_segments),
+		FirstSequence:    uint64(r.sums.first_sequence),
+		LastSequence:     uint64(r.sums.last_sequence),
+		AcceptedSegments: uint64(r.sums.accepted_segments),
+		Stopped:          r.sums.stopped != 0,
+		Problems:         call.problems,
 	}, err
 }
+
+// Accept says that a damaged segment goes as it is, or that a missing one is lost.
+func (s Shipper) Accept(segment string) *Error {
+	var a arena
+	defer a.free()
+	text := a.text(segment, "the segment")
+	if a.err != nil {
+		return a.err
+	}
+	return result(C.blgo_shipper_accept(s.c, text).err)
+}
+
+// Replace makes room in the store for a segment.
+func (s Shipper) Replace(segment string) *Error {
+	var a arena
+	defer a.free()
+	text := a.text(segment, "the segment")
+	if a.err != nil {
+		return a.err
+	}
+	return result(C.blgo_shipper_replace(s.c, text).err)
+}
+
+// Forget forgets the store.
+func (s Shipper) Forget() *Error { return result(C.blgo_shipper_forget(s.c).err) }
 
 // Stop ends the calls that ship or compare, soon, and those that come at once.
 func (s Shipper) Stop() { C.binlog_shipper_stop(s.c) }

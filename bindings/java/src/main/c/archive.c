@@ -68,8 +68,39 @@ NATIVE(void, shipperVerify)(JNIEnv *env, jclass class, jlong shipper, jint flags
     return;
   }
   const jlong numbers[] = {(jlong)sums.sound_segments, (jlong)sums.sound_bytes,   (jlong)sums.waiting_segments,
-                           (jlong)sums.first_sequence, (jlong)sums.last_sequence, (jlong)sums.stopped};
-  (*env)->SetLongArrayRegion(env, out, 0, 6, numbers);
+                           (jlong)sums.first_sequence, (jlong)sums.last_sequence, (jlong)sums.stopped,
+                           (jlong)sums.accepted_segments};
+  (*env)->SetLongArrayRegion(env, out, 0, 7, numbers);
+}
+
+typedef binlog_status (*segment_call)(binlog_shipper *shipper, const char *segment, binlog_error **err);
+
+static void change(JNIEnv *env, jlong shipper, jbyteArray segment, segment_call call) {
+  struct arena arena = {0};
+  const char *which = arena_text(env, &arena, segment);
+  if (!arena.failed) {
+    binlog_error *err = NULL;
+    const binlog_status status = call(HANDLE(binlog_shipper, shipper), which, &err);
+    if (status < 0) raise_error(env, status, err);
+  }
+  arena_free(&arena);
+}
+
+NATIVE(void, shipperAccept)(JNIEnv *env, jclass class, jlong shipper, jbyteArray segment) {
+  (void)class;
+  change(env, shipper, segment, binlog_shipper_accept);
+}
+
+NATIVE(void, shipperReplace)(JNIEnv *env, jclass class, jlong shipper, jbyteArray segment) {
+  (void)class;
+  change(env, shipper, segment, binlog_shipper_replace);
+}
+
+NATIVE(void, shipperForget)(JNIEnv *env, jclass class, jlong shipper) {
+  (void)class;
+  binlog_error *err = NULL;
+  const binlog_status status = binlog_shipper_forget(HANDLE(binlog_shipper, shipper), &err);
+  if (status < 0) raise_error(env, status, err);
 }
 
 static jobject status_object(JNIEnv *env, const binlog_archive_status *status) {
@@ -77,7 +108,8 @@ static jobject status_object(JNIEnv *env, const binlog_archive_status *status) {
       (jlong)status->waiting_segments,  (jlong)status->waiting_bytes, (jlong)status->oldest_waiting_ns,
       (jlong)status->uploaded_segments, (jlong)status->uploaded_bytes, (jlong)status->sent_bytes,
       (jlong)status->pruned_segments,   (jlong)status->failures,       (jlong)status->last_failure_ns,
-      (jlong)status->last_upload_ns,    (jlong)status->shipped_up_to};
+      (jlong)status->last_upload_ns,    (jlong)status->shipped_up_to,  (jlong)status->damaged_segments,
+      (jlong)status->missing_segments};
   const jsize n = (jsize)(sizeof numbers / sizeof *numbers);
   jbyteArray log = bytes_of(env, status->log);
   jbyteArray store = log == NULL ? NULL : bytes_of(env, status->store);

@@ -44,6 +44,7 @@ public final class ArchiveOptions {
     options.url = Text.terminated(set.url);
     options.credentials = Text.terminatedOrNull(set.credentials);
     options.keep = set.keep == null ? null : set.keep.toNative();
+    options.keepThere = set.keepThere == null ? null : set.keepThere.toNative();
     options.compress = set.compress == null ? null : set.compress.toNative();
     options.partBytes = set.partBytes;
     options.bandwidth = set.bandwidth;
@@ -67,6 +68,7 @@ public final class ArchiveOptions {
       "threads", set.threads,
       "credentials", set.credentials,
       "keep", set.keep,
+      "keepThere", set.keepThere,
       "compress", set.compress,
       "partBytes", set.partBytes,
       "bandwidth", set.bandwidth,
@@ -116,6 +118,7 @@ public final class ArchiveOptions {
     private int threads;
     private @Nullable String credentials;
     private @Nullable Retention keep;
+    private @Nullable Retention keepThere;
     private @Nullable CompressOptions compress;
     private long partBytes;
     private long bandwidth;
@@ -151,6 +154,17 @@ public final class ArchiveOptions {
      */
     public Builder keep(Retention keep) {
       this.keep = Objects.requireNonNull(keep, "keep");
+      return this;
+    }
+
+    /**
+     * Which segments stay in the store; the others are removed there when one was shipped, and once an hour.
+     *
+     * @param keep the rules; all segments stay when this is not called
+     * @return this
+     */
+    public Builder keepThere(Retention keep) {
+      keepThere = Objects.requireNonNull(keep, "keep");
       return this;
     }
 

@@ -12,7 +12,34 @@ public final class ArchiveProblem {
     /** The object in the store is another one than was shipped. */
     DIFFERENT,
     /** Segments of the log are neither here nor in the store. */
-    GAP
+    GAP,
+    /** The file here is damaged, or is no longer what was shipped. What the store holds is told by itself. */
+    CHANGED,
+    /**
+     * The object is what was shipped, and it was damaged then, which nobody has accepted. Only found when objects are read
+     * back.
+     */
+    DAMAGED,
+    /** Something of which only a newer version of this class knows. */
+    OTHER;
+
+    /** By the number that the library gives it; foreign objects, which are number 4, are told by themselves. */
+    static Kind of(int number) {
+      switch (number) {
+        case 1:
+          return MISSING;
+        case 2:
+          return DIFFERENT;
+        case 3:
+          return GAP;
+        case 5:
+          return CHANGED;
+        case 6:
+          return DAMAGED;
+        default:
+          return OTHER;
+      }
+    }
   }
 
   private final Kind kind;
@@ -68,7 +95,7 @@ public final class ArchiveProblem {
   }
 
   /**
-   * The object's name.
+   * The object's name; with {@link Kind#CHANGED} the file's.
    *
    * @return empty with {@link Kind#GAP}
    */

@@ -33,6 +33,8 @@ public final class ArchiveStatus {
   private final long lastFailure;
   private final long lastUpload;
   private final long shippedUpTo;
+  private final long damagedSegments;
+  private final long missingSegments;
 
   /** The numbers in the order of the accessors. */
   ArchiveStatus(String log, String store, State state, long[] numbers) {
@@ -50,6 +52,8 @@ public final class ArchiveStatus {
     lastFailure = numbers[8];
     lastUpload = numbers[9];
     shippedUpTo = numbers[10];
+    damagedSegments = numbers[11];
+    missingSegments = numbers[12];
   }
 
   /**
@@ -98,7 +102,25 @@ public final class ArchiveStatus {
   }
 
   /**
-   * How long ago the oldest of them was closed.
+   * Closed segments whose files are damaged: they are not sent, and count as waiting.
+   *
+   * @return 0 or more
+   */
+  public long damagedSegments() {
+    return damagedSegments;
+  }
+
+  /**
+   * Segments that are neither here nor in the store, although the log tells of them, and whose loss nobody has accepted.
+   *
+   * @return 0 or more
+   */
+  public long missingSegments() {
+    return missingSegments;
+  }
+
+  /**
+   * How long ago the oldest that waits was closed.
    *
    * @return zero when none waits
    */
@@ -125,7 +147,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * What was sent, also in vain.
+   * What the store has taken, also in vain; what it had already is not counted.
    *
    * @return bytes
    */
@@ -186,6 +208,6 @@ public final class ArchiveStatus {
   @Override
   public String toString() {
     return log + " to " + store + ": " + state + ", " + uploadedSegments + " segments uploaded, " + waitingSegments
-        + " waiting (" + waitingBytes + " bytes), " + prunedSegments + " removed here, " + failures + " failures";
+        + " waiting (" + waitingBytes + " bytes), " + damagedSegments + " damaged, " + missingSegments + " missing, " + prunedSegments + " removed here, " + failures + " failures";
   }
 }

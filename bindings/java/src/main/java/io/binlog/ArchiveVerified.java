@@ -13,6 +13,7 @@ public final class ArchiveVerified {
   private final long firstSequence;
   private final long lastSequence;
   private final boolean stopped;
+  private final long acceptedSegments;
 
   /** The numbers in the order of the accessors. */
   ArchiveVerified(List<ArchiveProblem> problems, List<String> foreign, long[] numbers) {
@@ -24,6 +25,7 @@ public final class ArchiveVerified {
     firstSequence = numbers[3];
     lastSequence = numbers[4];
     stopped = numbers[5] != 0;
+    acceptedSegments = numbers[6];
   }
 
   /**
@@ -87,6 +89,15 @@ public final class ArchiveVerified {
    */
   public long lastSequence() {
     return lastSequence;
+  }
+
+  /**
+   * Segments that are neither here nor there, and whose loss was accepted.
+   *
+   * @return 0 or more
+   */
+  public long acceptedSegments() {
+    return acceptedSegments;
   }
 
   /**

@@ -134,6 +134,12 @@ final class Native {
       long shipper, int flags, Upcalls.@Nullable Listener<ArchiveEvent> listener, Upcalls.Found into, long[] out)
       throws BinlogException;
 
+  static native void shipperAccept(long shipper, byte[] segment) throws BinlogException;
+
+  static native void shipperReplace(long shipper, byte[] segment) throws BinlogException;
+
+  static native void shipperForget(long shipper) throws BinlogException;
+
   static native ArchiveStatus shipperStatus(long shipper) throws BinlogException;
 
   static native byte[] shipperMetrics(long shipper) throws BinlogException;

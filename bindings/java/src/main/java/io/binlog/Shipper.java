@@ -138,7 +138,9 @@ public final class Shipper implements AutoCloseable {
    * @return what was done, also when there was nothing to do, or it was told to stop
    * @throws BinlogException the first failure that somebody has to mend, or that did not pass in that time; no later
    *     segment is shipped before it: {@link BinlogException.Mismatch} when the store holds another object of the
-   *     segment's name, which is left as it is; {@link Status#IO}, and what else the store or the system says
+   *     segment's name, which is left as it is; {@link Status#IO}, and what else the store or the system says;
+   *     {@link BinlogException.Corrupt}, once all else is done, when segments are damaged, which are not sent, or missing: nothing
+   *     from the first of them on is removed here, and the listener was told of each
    * @throws IllegalStateException when the shipper is closed
    */
   public ArchiveReport run(@Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
@@ -209,11 +211,66 @@ public final class Shipper implements AutoCloseable {
    */
   public ArchiveVerified verify(boolean readBack, @Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
     Upcalls.Found found = new Upcalls.Found();
-    long[] sums = new long[6];
+    long[] sums = new long[7];
     call(
         onEvent,
         (shipper, listener) -> Native.shipperVerify(shipper, readBack ? READ_BACK : 0, listener, found, sums));
     return new ArchiveVerified(found.problems, found.foreign, sums);
+  }
+
+  /** A call that changes what is known of segments. */
+  private interface Change {
+    void on(long shipper) throws BinlogException;
+  }
+
+  private void change(Change change) throws BinlogException {
+    long shipper = handle.enter();
+    try {
+      change.on(shipper);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. Nothing is sent yet.
+   * Waits until nobody ships with this shipper.
+   *
+   * @param segment its number or the name of its file; of missing ones also the first and the last number with a dash between,
+   *     such as {@code 3-5}
+   * @throws BinlogException {@link Status#INVALID} when it is neither damaged nor missing, or none of the log's;
+   *     {@link Status#IO}
+   * @throws IllegalStateException when the shipper is closed
+   */
+  public void accept(String segment) throws BinlogException {
+    change(shipper -> Native.shipperAccept(shipper, Text.terminated(segment)));
+  }
+
+  /**
+   * Makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under
+   * another name ({@code NAME.replaced-1}), compared, and removed; the next {@link #run} sends the segment.
+   *
+   * @param segment its number or the name of its file
+   * @throws BinlogException {@link Status#INVALID} when it is none of the log's closed ones, or the store holds it as it is
+   *     here; {@link BinlogException.Corrupt} when the file here is damaged and that was not accepted;
+   *     {@link BinlogException.NotFound} when the store has no such object; {@link BinlogException.Unsupported} for {@code
+   *     exec:}; {@link Status#IO} and what else the store or the system says
+   * @throws IllegalStateException when the shipper is closed
+   */
+  public void replace(String segment) throws BinlogException {
+    change(shipper -> Native.shipperReplace(shipper, Text.terminated(segment)));
+  }
+
+  /**
+   * Forgets the shipper's store: segments are no longer kept here because it does not hold them. What it holds stays there. For a
+   * store that the log is no longer shipped to; when a log has several, a segment is removed here only once all of them hold
+   * it.
+   *
+   * @throws BinlogException {@link Status#IO}
+   * @throws IllegalStateException when the shipper is closed
+   */
+  public void forget() throws BinlogException {
+    change(Native::shipperForget);
   }
 
   /**

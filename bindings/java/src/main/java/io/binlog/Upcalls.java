@@ -269,7 +269,7 @@ final class Upcalls {
     }
     found.problems.add(
         new ArchiveProblem(
-            ArchiveProblem.Kind.values()[kind - 1], isHere, sequence, lastSequence, Text.textOrNull(object),
+            ArchiveProblem.Kind.of(kind), isHere, sequence, lastSequence, Text.textOrNull(object),
             Text.text(message)));
   }
 

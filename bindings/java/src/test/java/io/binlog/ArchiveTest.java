@@ -74,8 +74,57 @@ class ArchiveTest {
   }
 
   private void emptyStore() throws Exception {
-    for (Path object : Logs.segments(store)) Files.delete(object);
+    try (Stream<Path> objects = Files.list(store)) {
+      for (Path object : objects.collect(Collectors.toList())) Files.delete(object);
+    }
     Files.delete(store);
+  }
+
+  private static void flip(Path file) throws Exception {
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[bytes.length / 2] ^= 4;
+    Files.write(file, bytes);
+  }
+
+  @Test
+  void a_damaged_segment_is_sent_on_purpose_alone_and_replaced_when_it_is_mended() throws Exception {
+    Logs.writeRolled(log);
+    Path first = Logs.segments(log).get(0);
+    byte[] sound = Files.readAllBytes(first);
+    flip(first);
+    List<ArchiveEvent> events = new ArrayList<>();
+    try (Shipper shipper = shipper()) {
+      assertThrows(BinlogException.Corrupt.class, () -> shipper.run(events::add));
+      assertEquals(1, events.stream().filter(event -> event.kind() == ArchiveEvent.Kind.FAILED).count());
+      assertEquals(1, shipper.status().damagedSegments());
+      assertEquals(0, shipper.status().missingSegments());
+      ArchiveVerified found = shipper.verify();
+      assertEquals(1, found.problems().size());
+      assertEquals(ArchiveProblem.Kind.CHANGED, found.problems().get(0).kind());
+      assertEquals(Status.INVALID, assertThrows(BinlogException.class, () -> shipper.accept("77")).status());
+      shipper.accept("1");
+      shipper.run();
+      assertEquals(0, shipper.status().damagedSegments());
+      assertEquals(0, shipper.verify(true, null).problems().size());
+      Files.write(first, sound);
+      shipper.replace(first.getFileName().toString());
+      shipper.run();
+      assertEquals(0, shipper.verify(true, null).problems().size());
+      assertTrue(Files.exists(store.resolve(first.getFileName() + ".replaced-1")));
+      assertEquals(Status.INVALID, assertThrows(BinlogException.class, () -> shipper.replace("1")).status());
+      shipper.forget();
+    }
+  }
+
+  @Test
+  void what_need_not_stay_in_the_store_is_removed_there() throws Exception {
+    Logs.writeRolled(log);
+    ArchiveOptions keeping = options().keepThere(Retention.builder().segments(1).build()).build();
+    try (Shipper shipper = Shipper.open(log, keeping)) {
+      shipper.run();
+      assertEquals(1, Logs.segments(store).size());
+      assertEquals(0, shipper.verify().problems().size());
+    }
   }
 
   @Test
@@ -231,7 +280,8 @@ class ArchiveTest {
     Logs.writeRolled(log);
     Files.delete(Logs.segments(log).get(1));
     try (Shipper shipper = shipper()) {
-      shipper.run();
+      assertThrows(BinlogException.Corrupt.class, shipper::run);
+      assertEquals(1, shipper.status().missingSegments());
       ArchiveProblem gap = shipper.verify().problems().get(0);
       assertEquals("GAP 2 2 false true",
           gap.kind() + " " + gap.sequence() + " " + gap.lastSequence() + " " + gap.isHere() + " "

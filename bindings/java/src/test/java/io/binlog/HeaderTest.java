@@ -126,7 +126,9 @@ class HeaderTest {
     assertEquals(numbered(ArchiveEvent.Kind.values()), new TreeMap<>(defines("ARCHIVE_EVENT_")));
     Map<String, Integer> problems = new TreeMap<>(defines("ARCHIVE_PROBLEM_"));
     assertEquals(4, problems.remove("FOREIGN")); // a list of its own
-    assertEquals(numbered(ArchiveProblem.Kind.values()), problems);
+    problems.forEach((name, number) -> assertEquals(name, ArchiveProblem.Kind.of(number).name()));
+    assertEquals(problems.size() + 1, ArchiveProblem.Kind.values().length); // and what this version does not know
+    assertEquals(ArchiveProblem.Kind.OTHER, ArchiveProblem.Kind.of(77));
     archive.keySet().removeIf(name -> name.matches("NO_ROLL_AT_CLOSE|DRY_RUN|(EVENT|PROBLEM|VERIFY)_.*"));
     assertEquals(Map.of(), archive);
     assertEquals(Record.FIRST_NAMED_TYPE, defines("TYPE_").get("NAMED"));

@@ -1,0 +1,301 @@
+//! What keeps segments from being sent, or from being removed here, until somebody has seen to it: damaged files and holes.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::holes::{cause, holes, Hole};
+use super::keeper::Keeper;
+use super::local::{Here, Local};
+use super::pass::entry_of;
+use super::sound::damage_of;
+use super::{here as failed_here, ShipMonitor, Shipper, Work};
+use crate::archive::life::{Entry, Stage};
+use crate::error::{Error, Result};
+use crate::io::FileFacts;
+use crate::log::names;
+use crate::store::Answer;
+
+/// What an obstacle is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Obstacle {
+    /// Segments that are damaged, changed or missing.
+    Segments(Hole),
+    /// A file that keeps older ones from being removed.
+    File(PathBuf),
+}
+
+/// A damaged segment that is not sent.
+pub(super) struct HeldBack {
+    local: Local,
+    facts: Option<FileFacts>,
+    at: Instant,
+    damage: Error,
+}
+
+impl Shipper {
+    /// What is wrong with a segment that is here.
+    pub(super) fn damage_of(&self, here: &Here, segment: &Local) -> Answer<Option<Error>> {
+        let behind = here.behind(segment);
+        damage_of(&self.directory, &segment.name, &behind, &AtomicBool::new(false)).map_err(failed_here)
+    }
+
+    /// Whether the segment was found to be damaged not long ago, and is what it was.
+    pub(super) fn is_held_back(&self, work: &mut Work, segment: &Local) -> bool {
+        let is_accepted = entry_of(&work.keeper.lock(), self.store.url(), segment).is_some_and(|entry| entry.accepted);
+        let facts = self.directory.facts(&segment.name).ok();
+        let is_same = |held: &&HeldBack| {
+            held.local == *segment && held.facts == facts && held.at.elapsed() < self.options.longest_delay
+        };
+        let Some(held) = work.held.get(&segment.sequence).filter(|held| !is_accepted && is_same(held)) else {
+            return false;
+        };
+        let (damage, place) = (held.damage.clone(), Obstacle::Segments(Hole::of(segment.sequence)));
+        work.obstacles.insert(place, damage);
+        true
+    }
+
+    /// Takes note of a damaged segment: it is not sent, and waits.
+    pub(super) fn hold_back(
+        &self,
+        work: &mut Work,
+        segment: &Local,
+        damage: Error,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<()> {
+        // It may be mended under the same name.
+        work.files.forget(&segment.name);
+        let facts = self.directory.facts(&segment.name).ok();
+        if !self.options.dry_run {
+            let entry = self.entry(segment, Stage::Damaged, segment.name.clone(), segment.bytes);
+            let entry = Entry { damage: damage.to_string(), ..entry };
+            let mut keeper = work.keeper.lock();
+            let known = entry_of(&keeper, self.store.url(), segment);
+            if let Some((file, token)) = known.and_then(|known| Some((known.file.clone(), known.token.clone()?))) {
+                self.store.abort(&file, &token)?;
+            }
+            if known.is_none_or(|known| known.stage != Stage::Damaged || known.damage != entry.damage) {
+                keeper.note(entry, true).map_err(failed_here)?;
+            }
+        }
+        let way_out = format!(
+            "the segment is damaged, so that it is not sent and nothing from it on is removed here: `binlog recover` mends \
+             what can be mended, `binlog ship --accept {}` sends it as it is",
+            segment.sequence
+        );
+        let damage = damage.because(&way_out);
+        let held = HeldBack { local: segment.clone(), facts, at: Instant::now(), damage: damage.clone() };
+        work.held.insert(segment.sequence, held);
+        self.tell_obstacle(work, Obstacle::Segments(Hole::of(segment.sequence)), damage, monitor);
+        Ok(())
+    }
+
+    /// Takes note of what is neither here nor in the store, before anything newer is removed here.
+    pub(super) fn note_holes(&self, work: &mut Work, here: &Here, monitor: &dyn ShipMonitor) -> Answer<()> {
+        let store = self.store.url();
+        let mut told = vec![];
+        self.find_in_store(work, here)?;
+        let mut keeper = work.keeper.lock();
+        let holes = holes(&keeper, store, here);
+        for hole in &holes {
+            let accepted = is_accepted(&keeper, store, *hole);
+            let reason = cause(*hole, &keeper, store, here, &*self.directory);
+            let entry = missing(store, *hole, reason.to_string(), accepted, self.now());
+            let known = keeper.get(store, hole.last);
+            let is_known = known.is_some_and(|known| Entry { when_ns: entry.when_ns, ..known.clone() } == entry);
+            if !is_known && !self.options.dry_run {
+                // For good, as others go by it who remove files.
+                keeper.note(entry, true).map_err(failed_here)?;
+            }
+            if !accepted {
+                told.push((*hole, reason));
+            }
+        }
+        // What is no hole any longer.
+        let is_over =
+            |entry: &&Entry| entry.stage == Stage::Missing && !holes.iter().any(|hole| hole.last == entry.sequence);
+        let over: Vec<Entry> = keeper.of_store(store).filter(is_over).cloned().collect();
+        for entry in over.into_iter().filter(|_| !self.options.dry_run) {
+            let entry = Entry { stage: Stage::Closed, damage: String::new(), accepted: false, ..entry };
+            keeper.note(Entry { when_ns: self.now(), ..entry }, false).map_err(failed_here)?;
+        }
+        drop(keeper);
+        work.obstacles.retain(|obstacle, _| match obstacle {
+            Obstacle::Segments(hole) => work.held.contains_key(&hole.first),
+            Obstacle::File(_) => true,
+        });
+        self.status.lock().told.missing_segments = told.iter().map(|(hole, _)| hole.last - hole.first + 1).sum();
+        for (hole, reason) in told {
+            self.tell_obstacle(work, Obstacle::Segments(hole), reason, monitor);
+        }
+        Ok(())
+    }
+
+    /// Asks the store about segments of which nobody knows where they are, as when `<log>.archive` was lost, and takes note of those
+    /// that it holds.
+    fn find_in_store(&self, work: &mut Work, here: &Here) -> Answer<()> {
+        let mut keeper = work.keeper.lock();
+        let store = self.store.url();
+        let is_new = |hole: &Hole| {
+            let known = keeper.get(store, hole.last).filter(|entry| entry.stage == Stage::Missing);
+            known.is_none_or(|entry| entry.after != Some(hole.first - 1))
+        };
+        let holes: Vec<Hole> = holes(&keeper, store, here).into_iter().filter(is_new).collect();
+        if holes.is_empty() || !self.store.can_read() || self.options.dry_run {
+            return Ok(());
+        }
+        for object in self.store.list(&self.log)? {
+            let number = names::sequence(&self.log, &object.name);
+            if !number.is_some_and(|number| holes.iter().any(|hole| hole.covers(number))) {
+                continue;
+            }
+            let Some(header) = self.header_of(&object.name, object.bytes, &work.files)? else { continue };
+            let tag = self.store.stat(&object.name)?.map_or_else(String::new, |stat| stat.tag);
+            let entry = Entry {
+                store: store.to_owned(),
+                sequence: header.sequence,
+                after: header.predecessor.as_ref().map(|told| told.sequence),
+                marker: header.marker,
+                stage: Stage::Pruned,
+                file: object.name,
+                bytes: object.bytes,
+                sha256: None,
+                tag,
+                token: None,
+                damage: String::new(),
+                accepted: false,
+                when_ns: self.now(),
+            };
+            keeper.note(entry, false).map_err(failed_here)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of an obstacle, once.
+    pub(super) fn tell_obstacle(&self, work: &mut Work, about: Obstacle, error: Error, monitor: &dyn ShipMonitor) {
+        if let Obstacle::File(path) = &about {
+            // Of a file that cannot be read the hole was told.
+            if work.obstacles.values().any(|told| told.path() == Some(path)) {
+                return;
+            }
+        }
+        work.obstacles.insert(about.clone(), error.clone());
+        if !work.told.insert(about) {
+            return;
+        }
+        let mut status = self.status.lock();
+        status.told.failures += 1;
+        status.told.last_failure = Some((error.clone(), self.now()));
+        drop(status);
+        monitor.obstacle(&error);
+    }
+
+    /// Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. `segment` is its
+    /// file or its number; of a hole, any number in it, or the first and the last with a dash between. It is noted in
+    /// `<log>.archive`, for this store.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Invalid`] when the segment is neither damaged nor missing, or there is no such segment; what the system
+    /// says.
+    pub fn accept(&self, segment: &str) -> Result<()> {
+        self.refuse_dry_run()?;
+        let mut work = self.work.lock();
+        let here = work.files.look(&*self.directory)?;
+        let wanted = self.numbers(segment)?;
+        let local = here.closed().map(|(local, _)| local).find(|local| Hole::of(local.sequence) == wanted).cloned();
+        let mut keeper = work.keeper.lock();
+        let store = self.store.url();
+        let entry = match local {
+            Some(local) => {
+                let known = entry_of(&keeper, store, &local);
+                if known.is_some_and(|known| known.stage.is_shipped()) {
+                    let reason = "the store holds the segment already, and nothing is to be accepted";
+                    return Err(Error::invalid(reason).at(&self.directory.path_of(&local.name)));
+                }
+                let Some(damage) = self.damage_of(&here, &local).map_err(|failure| failure.error)? else {
+                    let reason = "the segment is not damaged, and is shipped without being accepted";
+                    return Err(Error::invalid(reason).at(&self.directory.path_of(&local.name)));
+                };
+                let entry = self.entry(&local, Stage::Damaged, local.name.clone(), local.bytes);
+                Entry { damage: damage.to_string(), accepted: true, ..entry }
+            }
+            None => {
+                let hole = holes(&keeper, store, &here);
+                let hole = hole.into_iter().find(|hole| hole.covers(wanted.first) && hole.covers(wanted.last));
+                let Some(hole) = hole else {
+                    let reason =
+                        format!("segment {segment} is neither damaged nor missing: there is nothing to accept");
+                    return Err(Error::invalid(reason).at(self.directory.path()));
+                };
+                let reason = cause(hole, &keeper, store, &here, &*self.directory);
+                missing(store, hole, reason.to_string(), true, self.now())
+            }
+        };
+        let noted = keeper.note(entry, true);
+        drop(keeper);
+        noted?;
+        self.count_waiting(&work, &here);
+        Ok(())
+    }
+
+    /// Forgets the store: segments that it does not hold are no longer kept here for it, and what was noted of it is gone. What it
+    /// holds stays there. False when the log was never shipped to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn forget(&self) -> Result<bool> {
+        self.refuse_dry_run()?;
+        let work = self.work.lock();
+        let forgotten = work.keeper.lock().forget_store(self.store.url());
+        forgotten
+    }
+
+    pub(super) fn refuse_dry_run(&self) -> Result<()> {
+        match self.options.dry_run {
+            true => Err(Error::invalid("with dry_run nothing is written: open another shipper for this")),
+            false => Ok(()),
+        }
+    }
+
+    /// What a caller calls a segment: its number, the first and the last of several, or its file.
+    pub(super) fn numbers(&self, segment: &str) -> Result<Hole> {
+        let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
+        let named = || names::sequence(&self.log, segment.rsplit('/').next().unwrap_or(segment));
+        let one = number(segment).or_else(named).map(Hole::of);
+        let several = || {
+            let (first, last) = segment.split_once('-')?;
+            Some(Hole { first: number(first)?, last: number(last)? }).filter(|hole| hole.first <= hole.last)
+        };
+        one.or_else(several).ok_or_else(|| {
+            let log = &self.log;
+            Error::invalid(format!("{segment:?} is no segment of the log {log:?}: say its number or its file's name"))
+        })
+    }
+}
+
+/// Whether somebody has said of all of a hole that it is not waited for.
+pub(super) fn is_accepted(keeper: &Keeper, store: &str, hole: Hole) -> bool {
+    keeper.of_store(store).filter(|entry| entry.stage == Stage::Missing && entry.accepted).any(|entry| {
+        let first = entry.after.map_or(1, |after| after + 1);
+        first <= hole.first && hole.last <= entry.sequence
+    })
+}
+
+/// What is noted of a hole.
+fn missing(store: &str, hole: Hole, damage: String, accepted: bool, when_ns: i64) -> Entry {
+    Entry {
+        store: store.to_owned(),
+        sequence: hole.last,
+        after: Some(hole.first - 1),
+        marker: 0,
+        stage: Stage::Missing,
+        file: String::new(),
+        bytes: 0,
+        sha256: None,
+        tag: String::new(),
+        token: None,
+        damage,
+        accepted,
+        when_ns,
+    }
+}

@@ -1,0 +1,112 @@
+//! Segments that the log tells of and that are neither here nor in the store.
+
+use std::collections::BTreeMap;
+
+use super::keeper::Keeper;
+use super::local::Here;
+use crate::error::{Error, Kind};
+use crate::io::{Access, Directory};
+use crate::segment::Segment;
+
+/// Numbers of segments in a row, from the first to the last, that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hole {
+    pub first: u64,
+    pub last: u64,
+}
+
+impl Hole {
+    /// One segment.
+    pub fn of(sequence: u64) -> Self {
+        Hole { first: sequence, last: sequence }
+    }
+
+    pub fn covers(self, sequence: u64) -> bool {
+        (self.first..=self.last).contains(&sequence)
+    }
+}
+
+/// What is missing between the segments of a chain, each with the number of the one before it. What comes before the first one
+/// is not told by the chain. Numbers that were passed over are not missing.
+pub(super) fn gaps(chain: &BTreeMap<u64, Option<u64>>) -> Vec<Hole> {
+    let mut gaps = vec![];
+    let mut before = None;
+    for (sequence, after) in chain {
+        if let (Some(before), Some(after)) = (before, *after) {
+            if after > before {
+                gaps.push(Hole { first: before + 1, last: after });
+            }
+        }
+        before = Some(*sequence);
+    }
+    gaps
+}
+
+/// Those of the log in a store: what is here and what was shipped there are compared with what they tell of each other, with the
+/// files that cannot be read, and with what other stores got.
+pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Hole> {
+    let shipped = keeper.of_store(store).filter(|entry| entry.stage.is_shipped());
+    let mut chain: BTreeMap<u64, Option<u64>> = shipped.map(|entry| (entry.sequence, entry.after)).collect();
+    chain.extend(here.segments.iter().map(|segment| (segment.sequence, segment.after)));
+    let mut holes = gaps(&chain);
+    // What was removed before anybody shipped the log is not missed; what is here and cannot be read, or went to another store, is.
+    if let Some((first, Some(before))) = chain.first_key_value() {
+        let elsewhere = keeper.all().filter(|entry| entry.stage.is_shipped()).map(|entry| entry.sequence);
+        let numbers = here.unreadable.keys().copied().chain(elsewhere);
+        let oldest = numbers.filter(|number| number < first && number <= before).min();
+        holes.extend(oldest.map(|oldest| Hole { first: oldest, last: *before }));
+    }
+    holes.sort_unstable();
+    holes
+}
+
+/// Why the segments of a hole are not there.
+pub(super) fn cause(hole: Hole, keeper: &Keeper, store: &str, here: &Here, directory: &dyn Directory) -> Error {
+    let numbers = match hole.first == hole.last {
+        true => format!("segment {} of the log is", hole.first),
+        false => format!("segments {} to {} of the log are", hole.first, hole.last),
+    };
+    let way_out = format!(
+        "nothing newer is removed here until it is back, or `binlog ship --accept {}` says that it is lost",
+        match hole.first == hole.last {
+            true => hole.first.to_string(),
+            false => format!("{}-{}", hole.first, hole.last),
+        }
+    );
+    if let Some((_, name)) = here.unreadable.range(hole.first..=hole.last).next() {
+        let why = match directory.facts(name) {
+            Ok(facts) if facts.len == 0 => "has 0 bytes".to_owned(),
+            _ => match Segment::open(directory, name, Access::Read) {
+                Err(error) => format!("cannot be read: {}", error.reason()),
+                Ok(_) => "could not be read".to_owned(),
+            },
+        };
+        let reason = format!(
+            "the file {why}; so {numbers} not in the store: `binlog recover --in-place` mends what is left of it; else take the \
+             file away, and {way_out}"
+        );
+        return Error::new(Kind::Corrupt, reason).at(&directory.path_of(name));
+    }
+    let elsewhere =
+        keeper.all().find(|entry| entry.store != store && entry.stage.is_shipped() && hole.covers(entry.sequence));
+    let reason = match elsewhere {
+        Some(entry) => format!("{numbers} not in {store}: removed here when {} had it; {way_out}", entry.store),
+        None => format!("{numbers} neither here nor in the store: removed by somebody, or lost; {way_out}"),
+    };
+    Error::new(Kind::Corrupt, reason).at(directory.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_what_others_tell_of_and_not_numbers_that_were_passed_over() {
+        let of = |chain: &[(u64, Option<u64>)]| gaps(&chain.iter().copied().collect());
+        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[(1, None), (2, Some(1)), (5, Some(2))]), [], "3 and 4 were taken by others");
+        assert_eq!(of(&[(7, Some(6)), (8, Some(7))]), [], "the older ones were removed before");
+        assert_eq!(of(&[(1, None), (3, Some(2))]), [Hole { first: 2, last: 2 }]);
+        assert_eq!(of(&[(1, None), (9, Some(8)), (12, Some(11))]).len(), 2);
+    }
+}

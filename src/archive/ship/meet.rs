@@ -1,0 +1,114 @@
+//! The first look at a store: whether what lies below its prefix is of this log.
+
+use super::local::Local;
+use super::sound::Behind;
+use super::{here as failed_here, Shipper, Work};
+use crate::archive::life::{Entry, Stage};
+use crate::error::Kind;
+use crate::hex::hex;
+use crate::log::labels::{pruned_to, Label};
+use crate::log::names;
+use crate::store::{put_text, Answer, Failure, Listed};
+
+/// So many segments in the store are asked whose they are, where no label says it.
+const ASKED: usize = 3;
+
+impl Shipper {
+    /// Refuses a store that holds another log of the name; once. One list, and for a store without a label the beginning of a
+    /// segment.
+    pub(super) fn meet(&self, work: &mut Work) -> Answer<()> {
+        if work.is_met || !self.store.can_read() {
+            return Ok(());
+        }
+        let listed = match self.store.list(&self.log) {
+            Ok(listed) => listed,
+            Err(failure) => return self.meet_without_list(work, failure),
+        };
+        let Ok(ours) = <[u8; 16]>::try_from(work.files.log_id()) else { return Ok(()) };
+        let ids = listed.iter().filter_map(|object| match Label::parse(&self.log, &object.name)? {
+            Label::Log(id) => Some(id),
+            Label::Pruned(_) => None,
+        });
+        let ids: Vec<[u8; 16]> = ids.collect();
+        if let Some(other) = ids.iter().find(|id| **id != ours) {
+            return Err(self.another_log(other, &ours));
+        }
+        if ids.is_empty() {
+            self.ask_segments(work, &listed, &ours)?;
+            let label = Label::Log(ours);
+            put_text(&*self.store, &label.name(&self.log), &label.text(&self.log))?;
+        }
+        let segments = listed.into_iter().filter(|object| names::sequence(&self.log, &object.name).is_some());
+        work.there.clear();
+        for object in segments {
+            let plain = names::plain(&object.name).into_owned();
+            work.there.entry(plain).or_default().push((object.name, object.bytes));
+        }
+        work.is_met = true;
+        Ok(())
+    }
+
+    /// Whether the store holds the segment as its file was called before it was compressed, or will be called: then it is not
+    /// sent once more. An object under another name than the file's is read as a whole before it is believed. What is noted of it.
+    pub(super) fn other_form_there(&self, work: &Work, segment: &Local) -> Answer<Option<Entry>> {
+        let there = work.there.get(&*names::plain(&segment.name));
+        for (name, bytes) in there.into_iter().flatten().filter(|(name, _)| *name != segment.name) {
+            let Some(header) = self.header_of(name, *bytes, &work.files)? else { continue };
+            let is_same = header.known_as().iter().any(|marker| segment.known_as.contains(marker));
+            if header.sequence != segment.sequence || !is_same {
+                continue;
+            }
+            if self.damage_of_object(name, &Behind::Unknown)?.is_none() {
+                let sums = self.sums_of_object(name)?;
+                let tag = self.store.stat(name)?.map_or_else(String::new, |stat| stat.tag);
+                let entry = self.entry(segment, Stage::Uploaded, name.clone(), sums.bytes);
+                return Ok(Some(Entry { sha256: Some(sums.sha256), tag, ..entry }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks the first segments there whose they are.
+    fn ask_segments(&self, work: &Work, listed: &[Listed], ours: &[u8]) -> Answer<()> {
+        let segments = listed.iter().filter(|object| names::sequence(&self.log, &object.name).is_some());
+        for object in segments.take(ASKED) {
+            if let Some(header) = self.any_header_of(&object.name, object.bytes)? {
+                if header.name == self.log && header.log_id != ours {
+                    return Err(self.another_log(&header.log_id, work.files.log_id()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who may look at single objects only goes on; who may do nothing is told what the server has said to the list, as it says
+    /// more than it does when it is asked about an object.
+    fn meet_without_list(&self, work: &mut Work, failure: Failure) -> Answer<()> {
+        if !matches!(failure.error.os_code(), Some(libc::EACCES)) {
+            return Err(failure);
+        }
+        let Ok(ours) = <[u8; 16]>::try_from(work.files.log_id()) else { return Ok(()) };
+        if self.store.stat(&Label::Log(ours).name(&self.log)).is_err() {
+            return Err(failure);
+        }
+        work.is_met = true;
+        Ok(())
+    }
+
+    fn another_log(&self, theirs: &[u8], ours: &[u8]) -> Failure {
+        let reason = format!(
+            "the store holds another log that is called {:?} (its id is {}, that of the log here {}): give each a prefix of its \
+             own, or a name",
+            self.log,
+            hex(theirs),
+            hex(ours)
+        );
+        failed_here(self.of_object(Kind::Mismatch, &reason, &self.log))
+    }
+
+    /// Up to which number segments were removed from the store on purpose.
+    pub(super) fn pruned_there(&self) -> Answer<u64> {
+        let listed = self.store.list(&format!("{}.pruned-", self.log))?;
+        Ok(pruned_to(&self.log, listed.iter().map(|object| &*object.name)))
+    }
+}

@@ -1,0 +1,79 @@
+//! Labels: small objects that stand beside a log's segments in a store, and say by their names alone what the segments cannot
+//! say: of which log they are, and which of them were removed on purpose. A list of the store shows them without further requests.
+
+use crate::hex::{hex, unhex};
+
+/// What a label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// Segments of the log with this id are stored here.
+    Log([u8; 16]),
+    /// Those up to this number were removed from the store on purpose.
+    Pruned(u64),
+}
+
+impl Label {
+    /// The object's name.
+    pub fn name(&self, log: &str) -> String {
+        match self {
+            Label::Log(id) => format!("{log}.id-{}", hex(id)),
+            Label::Pruned(sequence) => format!("{log}.pruned-{sequence:010}"),
+        }
+    }
+
+    /// What an object of this name says of the log.
+    pub fn parse(log: &str, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(log)?;
+        let id = || rest.strip_prefix(".id-").and_then(unhex).map(Label::Log);
+        let pruned = || {
+            let digits = rest.strip_prefix(".pruned-").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+            digits.parse().ok().map(Label::Pruned)
+        };
+        id().or_else(pruned)
+    }
+
+    /// What stands in the object, for who finds it and wonders.
+    pub fn text(&self, log: &str) -> String {
+        match self {
+            Label::Log(id) => {
+                format!("Segments of the log {log:?} with the id {} are stored here by `binlog ship`.\n", hex(id))
+            }
+            Label::Pruned(sequence) => {
+                format!(
+                    "The segments of the log {log:?} up to number {sequence} were removed here by `binlog prune`.\n"
+                )
+            }
+        }
+    }
+}
+
+/// Up to which number segments were removed on purpose, as these names say.
+#[cfg(feature = "upload")]
+pub(crate) fn pruned_to<'a>(log: &str, names: impl IntoIterator<Item = &'a str>) -> u64 {
+    let pruned = names.into_iter().filter_map(|name| match Label::parse(log, name)? {
+        Label::Pruned(sequence) => Some(sequence),
+        Label::Log(_) => None,
+    });
+    pruned.max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::names;
+
+    #[test]
+    fn a_label_is_known_by_its_name_and_is_no_segment() {
+        let id = *b"0123456789abcdef";
+        for label in [Label::Log(id), Label::Pruned(7), Label::Pruned(12_345_678_901)] {
+            let name = label.name("orders");
+            assert_eq!(Label::parse("orders", &name), Some(label));
+            assert_eq!((Label::parse("order", &name), Label::parse("orders.id", &name)), (None, None));
+            assert!(!names::is_segment(&name));
+        }
+        for other in ["orders.id-", "orders.id-12", "orders.pruned-", "orders.pruned-x", "orders.pruned-+7", "orders"] {
+            assert_eq!(Label::parse("orders", other), None, "{other}");
+        }
+        assert_eq!(pruned_to("orders", ["orders.pruned-0000000007", "orders.pruned-0000000003", "x"]), 7);
+    }
+}
