@@ -582,6 +582,45 @@ fn a_file_that_rotted_after_it_was_shipped_is_told_and_goes_as_the_store_has_it(
 }
 
 #[test]
+fn what_is_left_of_a_shipped_file_goes_and_what_is_foreign_stays() {
+    type Rot = fn(&MemoryDirectory);
+    let rots: [(&str, Rot, bool); 4] = [
+        (
+            "header",
+            |memory| {
+                let mut bytes = memory.contents(&name(2)).unwrap();
+                bytes[20] ^= 1;
+                memory.set_contents(&name(2), bytes);
+            },
+            true,
+        ),
+        (
+            "cut header",
+            |memory| {
+                let bytes = memory.contents(&name(2)).unwrap();
+                memory.set_contents(&name(2), bytes[100..].to_vec());
+            },
+            true,
+        ),
+        ("empty", |memory| memory.set_contents(&name(2), vec![]), true),
+        ("foreign", |memory| memory.set_contents(&name(2), b"my letters to my aunt".to_vec()), false),
+    ];
+    for (what, rot, goes) in rots {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 4);
+        ship(&directory, &store);
+        rot(&memory);
+        let watching = Watching::default();
+        let ran = shipper_keeping(&directory, &store, 1).run_once(&watching);
+        assert_eq!(ran.is_ok(), goes, "{what}: {ran:?}");
+        assert_eq!(here(&directory).contains(&name(2)), !goes, "{what}: {:?}", here(&directory));
+        assert_eq!(watching.failed.lock().len(), 1, "{what}");
+        assert_eq!(objects(&store).len(), 4, "{what}");
+    }
+}
+
+#[test]
 fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accepted() {
     type Cause = fn(&MemoryDirectory, &Arc<dyn Directory>);
     let causes: [(&str, Cause, &str); 3] = [

@@ -340,7 +340,8 @@ fn a_store_can_be_asked_from_any_thread_and_from_within_another_runtime() {
 #[test]
 fn what_an_object_is_to_be_is_said_when_it_is_stored() {
     let s3 = "storage_class=STANDARD_IA&tags=team:orders,env:prod&sse=aws:kms&sse_kms_key_id=arn:aws:kms:1";
-    let cases: [(&str, String, &[(&str, &str)]); 3] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(&str, String, Headers); 3] = [
         (
             "s3",
             format!("s3://b/logs?{s3}"),

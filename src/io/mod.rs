@@ -220,6 +220,12 @@ pub trait Directory: Send + Sync {
         Ok(None)
     }
 
+    /// The length of a file as the last list of the directory has told it; `None` where lists tell none.
+    fn len_listed(&self, name: &str) -> Option<u64> {
+        let _ = name;
+        None
+    }
+
     /// Whether its files are kept by another machine: each look at them is a request, and what was removed cannot be read
     /// any longer.
     fn is_far(&self) -> bool {

@@ -260,7 +260,10 @@ impl Lengths<'_> {
         if let Some(known) = self.known.get(name) {
             return Ok(*known);
         }
-        let len = facts_of(self.directory, name)?.map(|facts| facts.len);
+        let len = match self.directory.len_listed(name) {
+            Some(len) => Some(len),
+            None => facts_of(self.directory, name)?.map(|facts| facts.len),
+        };
         self.known.insert(name.to_owned(), len);
         Ok(len)
     }
@@ -361,7 +364,8 @@ fn is_borne_out(
     const SMALL: u64 = 4096;
     for slot in oldest.segments.iter().filter(|slot| slot.known().is_none()) {
         let is_borne_out = match slot.sequence.cmp(&log.active_sequence) {
-            Ordering::Less if keep.segments.is_none() => true,
+            // What lies in a store was closed before it came there.
+            Ordering::Less if keep.segments.is_none() || lengths.directory.is_far() => true,
             // A look at the length tells most of them, and as a rule they are empty.
             Ordering::Less => match lengths.of(&slot.name)? {
                 Some(len) => len >= SMALL || !is_unborn(lengths.directory, &slot.name),
@@ -403,8 +407,13 @@ fn last_id(segment: &Segment, behind: &Segment) -> u64 {
 
 /// `None` when what is called so is not the file that was opened, but a link to it, or another one.
 fn doom(directory: &dyn Directory, segment: &Segment, behind: &Segment, why: &'static str) -> Result<Option<Doomed>> {
-    let Some(facts) = facts_of(directory, &segment.name)? else { return Ok(None) };
     let opened = segment.file.identity().ok().flatten();
+    let facts = match (directory.is_far(), segment.file_len()) {
+        // It was asked for just now, and is asked for again before it is removed.
+        (true, Some(len)) if opened.is_some() => Some(FileFacts { len, is_plain: true, identity: opened }),
+        _ => facts_of(directory, &segment.name)?,
+    };
+    let Some(facts) = facts else { return Ok(None) };
     let is_same = opened.is_none() || opened == facts.identity;
     let header = &segment.header;
     Ok(is_same.then(|| Doomed {

@@ -39,6 +39,11 @@ def conditional(entry):
     return entry["method"] == "PUT" and "partNumber=" not in path and "_segments/" not in path
 
 
+def begins(entry):
+    """Whether a request begins an upload in parts."""
+    return entry["method"] == "POST" and entry["path"].rstrip("=").endswith("?uploads")
+
+
 def name_of(fault):
     return " ".join(str(value) for key, value in fault.items() if key in ("kind", "status"))
 
@@ -63,7 +68,7 @@ def one_fault(servers, kind, work, template, records, fault, at):
         proxy.set()
         scene.ship(endpoint=proxy.url).expect(0)
     # An upload whose name was never told to us can only be given up when it is old.
-    scene.arrived(may_be_left=met["method"] == "POST" and met["path"].endswith("?uploads") and fault["kind"] in AFTER)
+    scene.arrived(may_be_left=begins(met) and fault["kind"] in AFTER)
 
 
 def persistent(servers, kind, work, template, records, fault):

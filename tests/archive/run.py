@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import command
+import damage
 import faults
 import identity
 import lives
@@ -69,7 +70,7 @@ def main():
                      "mixed": (work / "mixed", logs.mixed_log(work / "mixed"))}
         checks = []
         for kind in STORES:
-            for module in (lives, faults, outside):
+            for module in (lives, faults, outside, damage):
                 checks += module.checks(servers, kind, work, templates, chosen.soak)
         checks += outside.keystone_checks(servers, work, templates)
         checks += identity.checks(servers, work, templates)

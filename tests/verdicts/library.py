@@ -168,6 +168,7 @@ class Told:
     def __init__(self, loss):
         self.path, self.reason = os.fsdecode(loss.path), loss.reason.decode(errors="replace")
         self.offset, self.bytes, self.durable = loss.offset, loss.bytes, bool(loss.durable)
+        self.kind = loss.kind
         self.ids = (loss.first_id, loss.last_id) if loss.first_id else None
 
     def __repr__(self):

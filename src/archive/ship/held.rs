@@ -11,7 +11,7 @@ use super::pass::entry_of;
 use super::sound::damage_of;
 use super::{here as failed_here, ShipMonitor, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::FileFacts;
 use crate::log::names;
 use crate::store::Answer;
@@ -127,6 +127,17 @@ impl Shipper {
         self.status.lock().told.missing_segments = told.iter().map(|(hole, _)| hole.last - hole.first + 1).sum();
         for (hole, reason) in told {
             self.tell_obstacle(work, Obstacle::Segments(hole), reason, monitor);
+        }
+        if let Some(other) = here.others.first() {
+            let path = self.directory.path_of(other);
+            let reason = format!(
+                "the file is of another log that is called {:?}, too, and is not shipped, as {} of it are not: put them into a \
+                 directory of their own",
+                self.log,
+                here.others.len()
+            );
+            let error = Error::new(Kind::Mismatch, reason).at(&path);
+            self.tell_obstacle(work, Obstacle::File(path), error, monitor);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keeper::Keeper;
-use super::local::Here;
+use super::local::{Here, Odd};
 use crate::error::{Error, Kind};
 use crate::io::{Access, Directory};
 use crate::segment::Segment;
@@ -52,10 +52,13 @@ pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Hole> {
     // What was removed before anybody shipped the log is not missed; what is here and cannot be read, or went to another store, is.
     if let Some((first, Some(before))) = chain.first_key_value() {
         let elsewhere = keeper.all().filter(|entry| entry.stage.is_shipped()).map(|entry| entry.sequence);
-        let numbers = here.unreadable.keys().copied().chain(elsewhere);
+        let numbers = here.odd.keys().copied().chain(elsewhere);
         let oldest = numbers.filter(|number| number < first && number <= before).min();
         holes.extend(oldest.map(|oldest| Hole { first: oldest, last: *before }));
     }
+    // Nothing tells of what comes behind the newest one but its file.
+    let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
+    holes.extend(here.odd.range(newest + 1..).map(|(number, _)| Hole::of(*number)));
     holes.sort_unstable();
     holes
 }
@@ -73,7 +76,15 @@ pub(super) fn cause(hole: Hole, keeper: &Keeper, store: &str, here: &Here, direc
             false => format!("{}-{}", hole.first, hole.last),
         }
     );
-    if let Some((_, name)) = here.unreadable.range(hole.first..=hole.last).next() {
+    let odd = here.odd.range(hole.first..=hole.last).next();
+    if let Some((number, Odd::Misnamed(name))) = odd {
+        let reason = format!(
+            "the file is segment {number} of the log under the name of another one; so {numbers} not in the store: `binlog recover \
+             --in-place` puts the names right"
+        );
+        return Error::new(Kind::Corrupt, reason).at(&directory.path_of(name));
+    }
+    if let Some((_, Odd::Unreadable(name))) = odd {
         let why = match directory.facts(name) {
             Ok(facts) if facts.len == 0 => "has 0 bytes".to_owned(),
             _ => match Segment::open(directory, name, Access::Read) {

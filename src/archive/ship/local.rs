@@ -8,6 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::names;
 use crate::log::retention::{self, Ours};
+use crate::segment::is_unborn;
 
 /// A segment of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +30,19 @@ pub(super) struct Local {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Here {
     pub segments: Vec<Local>,
-    /// Files that are called as segments of the log are and of which no header can be read, by their numbers.
-    pub unreadable: BTreeMap<u64, String>,
+    /// Files that stand for a segment of the log which is not among these, by its number.
+    pub odd: BTreeMap<u64, Odd>,
+    /// Files of another log that is called the same.
+    pub others: Vec<String>,
+}
+
+/// A file that is not shipped, and stands for a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// It is called as the segment is, and no header of it can be read.
+    Unreadable(String),
+    /// It is the segment, under the name of another one.
+    Misnamed(String),
 }
 
 /// Looks for them again and again, and reads each header once.
@@ -46,7 +58,9 @@ enum Found {
     Segment(Local),
     /// No header can be read. It may be a file that was made ahead, which is a segment later.
     Unreadable,
-    /// Of another log, or under a name that is not its own.
+    /// The segment of this number, under the name of another one.
+    Misnamed(u64),
+    /// Of a log of another name.
     Foreign,
 }
 
@@ -117,7 +131,7 @@ impl Files {
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
         let mut known = HashMap::with_capacity(names.len());
         let mut places: BTreeMap<u64, Local> = BTreeMap::new();
-        let mut unreadable = BTreeMap::new();
+        let (mut odd, mut others) = (BTreeMap::new(), vec![]);
         for name in names {
             let Some(named) = names::sequence(&self.log, &name) else { continue };
             let found = match self.known.remove(&name) {
@@ -131,8 +145,10 @@ impl Files {
                     Some(there) if (there.name.len(), &there.name) <= (local.name.len(), &local.name) => (),
                     _ => drop(places.insert(local.sequence, local.clone())),
                 },
-                Found::Unreadable => drop(unreadable.insert(named, name.clone())),
-                Found::Segment(_) | Found::Foreign => (),
+                Found::Segment(_) => others.push(name.clone()),
+                Found::Unreadable => drop(odd.insert(named, Odd::Unreadable(name.clone()))),
+                Found::Misnamed(sequence) => drop(odd.entry(*sequence).or_insert(Odd::Misnamed(name.clone()))),
+                Found::Foreign => (),
             }
             known.insert(name, found);
         }
@@ -142,8 +158,14 @@ impl Files {
             // It may grow, until it is the last no more.
             self.known.remove(&last.name);
         }
-        unreadable.retain(|number, _| segments.binary_search_by_key(number, |segment| segment.sequence).is_err());
-        Ok(Here { segments, unreadable })
+        let newest = segments.last().map_or(0, |last| last.sequence);
+        odd.retain(|number, odd| {
+            let is_here = segments.binary_search_by_key(number, |segment| segment.sequence).is_ok();
+            // Behind the newest one stands what a writer has made ahead.
+            let is_ahead = *number > newest && matches!(odd, Odd::Unreadable(name) if is_unborn(directory, name));
+            !is_here && !is_ahead
+        });
+        Ok(Here { segments, odd, others })
     }
 
     /// Forgets what is known of a file.
@@ -153,8 +175,11 @@ impl Files {
 
     fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Found> {
         let Some((facts, header)) = retention::look(directory, name)? else { return Ok(Found::Unreadable) };
-        if header.name != self.log || !retention::is_numbered(&header, named) {
+        if header.name != self.log {
             return Ok(Found::Foreign);
+        }
+        if !retention::is_numbered(&header, named) {
+            return Ok(if header.log_id == self.log_id { Found::Misnamed(header.sequence) } else { Found::Foreign });
         }
         Ok(Found::Segment(Local {
             name: name.to_owned(),

@@ -1,16 +1,18 @@
 //! Removes segments here that the store holds, once it has said so again.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::Obstacle;
 use super::holes::Hole;
-use super::local::Here;
+use super::local::{Here, Odd};
 use super::verify::{Changed, Compared};
 use super::{here as failed_here, ShipMonitor, ShipReport, Shipper, Work};
 use crate::archive::life::{Entry, Kept, Stage};
 use crate::archive::{prune_in, Pruned};
 use crate::error::{Error, Kind};
+use crate::io::{read_full, Access};
 use crate::log::retention::{self, Doomed, Plan};
 use crate::store::remote::RemoteDirectory;
 use crate::store::{Again, Answer, Confirmed, Failure};
@@ -52,33 +54,108 @@ impl Shipper {
         if !self.options.keep.is_some() {
             return Ok(());
         }
-        let (plan, kept_for) = self.plan(work, here, false)?;
-        report.kept_for = kept_for;
-        for doomed in plan.doomed {
-            if monitor.stop() {
-                return Ok(());
+        loop {
+            let (plan, kept_for) = self.plan(work, here, false)?;
+            report.kept_for = kept_for;
+            for doomed in plan.doomed {
+                if monitor.stop() || !self.prune_one(work, here, &doomed, monitor, report)? {
+                    return Ok(());
+                }
             }
-            let known = work.keeper.lock().get(self.store.url(), doomed.sequence).cloned();
-            let Some(entry) = known else { return Ok(()) };
-            if !self.confirm_again(work, here, &doomed, &entry, monitor)? {
-                return Ok(());
-            }
-            if let Some(error) = retention::remove(&*self.directory, std::slice::from_ref(&doomed)).into_iter().next() {
-                return Err(failed_here(error));
-            }
-            let entry = Entry { stage: Stage::Pruned, when_ns: self.now(), ..entry };
-            work.keeper.lock().note(entry, false).map_err(failed_here)?;
-            work.files.forget(&doomed.name);
-            self.status.lock().told.pruned_segments += 1;
-            let pruned = self.pruned(&doomed);
-            monitor.pruned(&pruned);
-            report.pruned.push(pruned);
-        }
-        if let Some(obstacle) = plan.obstacle {
+            let Some(obstacle) = plan.obstacle else { return Ok(()) };
             let path = obstacle.path().unwrap_or(self.directory.path()).to_owned();
-            self.tell_obstacle(work, Obstacle::File(path), obstacle, monitor);
+            if !self.remove_remains(work, here, &path, &obstacle, monitor)? {
+                self.tell_obstacle(work, Obstacle::File(path), obstacle, monitor);
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Removes one segment here; false when it stays, and so does what is newer.
+    fn prune_one(
+        &self,
+        work: &mut Work,
+        here: &Here,
+        doomed: &Doomed,
+        monitor: &dyn ShipMonitor,
+        report: &mut ShipReport,
+    ) -> Answer<bool> {
+        let known = work.keeper.lock().get(self.store.url(), doomed.sequence).cloned();
+        let Some(entry) = known else { return Ok(false) };
+        if !self.confirm_again(work, here, doomed, &entry, monitor)? {
+            return Ok(false);
+        }
+        if let Some(error) = retention::remove(&*self.directory, std::slice::from_ref(doomed)).into_iter().next() {
+            return Err(failed_here(error));
+        }
+        let entry = Entry { stage: Stage::Pruned, when_ns: self.now(), ..entry };
+        work.keeper.lock().note(entry, false).map_err(failed_here)?;
+        work.files.forget(&doomed.name);
+        self.status.lock().told.pruned_segments += 1;
+        let pruned = self.pruned(doomed);
+        monitor.pruned(&pruned);
+        report.pruned.push(pruned);
+        Ok(true)
+    }
+
+    /// Removes what is left of a file that lost its beginning after it was shipped, and that keeps newer ones here: all stores hold
+    /// the segment as it was. False for anything else that is called so.
+    fn remove_remains(
+        &self,
+        work: &mut Work,
+        here: &Here,
+        path: &Path,
+        obstacle: &Error,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<bool> {
+        let is_it = |name: &String| self.directory.path_of(name) == path;
+        let named = here.odd.iter().find_map(|(sequence, odd)| match odd {
+            Odd::Unreadable(name) if is_it(name) => Some((sequence, name)),
+            _ => None,
+        });
+        let Some((sequence, name)) = named else { return Ok(false) };
+        let keeper = work.keeper.lock();
+        let known = keeper.get(self.store.url(), *sequence).filter(|entry| entry.stage.is_shipped()).cloned();
+        let may_go = known.filter(|entry| keeper.keeps(*sequence, &[entry.marker]).is_none());
+        drop(keeper);
+        let Some(entry) = may_go.filter(|_| self.store.can_read()) else { return Ok(false) };
+        if !self.is_left_of(name, &entry)? || self.confirm_noted(&entry, false)? != Confirmed::Same {
+            return Ok(false);
+        }
+        match self.directory.remove(name).and_then(|()| self.directory.sync()) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed_here(Error::io(&e, "remove").at(path)));
+            }
+            _ => (),
+        }
+        let reason = "the file was damaged here since it was shipped, and was removed; the store holds it as it was";
+        monitor.failed(&obstacle.clone().because(reason), None);
+        work.files.forget(name);
+        Ok(true)
+    }
+
+    /// Whether a file of which no header can be read was the segment: it is empty, or has its marker somewhere.
+    fn is_left_of(&self, name: &str, entry: &Entry) -> Answer<bool> {
+        let path = self.directory.path_of(name);
+        let failed = |e: &std::io::Error| failed_here(Error::io(e, "read").at(&path));
+        if !self.directory.facts(name).map_err(|e| failed(&e))?.is_plain {
+            return Ok(false);
+        }
+        let file = self.directory.open(name, Access::Read).map_err(|e| failed(&e))?;
+        let marker = entry.marker.to_le_bytes();
+        let mut piece = vec![0; 1 << 20];
+        let mut at = 0;
+        loop {
+            let n = read_full(&*file, &mut piece, at).map_err(|e| failed(&e))?;
+            if piece[..n].windows(marker.len()).any(|there| there == marker) {
+                return Ok(true);
+            }
+            if n < piece.len() {
+                return Ok(at == 0 && n == 0);
+            }
+            // One may lie across the end.
+            at += (n - marker.len()) as u64;
+        }
     }
 
     /// Asks the store whether it holds the segment still, and all of it. False when the file here stays nevertheless.

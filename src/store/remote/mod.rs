@@ -26,6 +26,8 @@ pub(crate) use place::Place;
 
 /// Objects of which beginning and end stay in memory after they were closed: 272 KiB each.
 const KEPT: usize = 64;
+/// Objects that are no longer than their beginning stay until all of them have so many bytes.
+const KEPT_SMALL: u64 = 16 << 20;
 
 /// A store of objects as a directory that is read: it lists the objects below the store's prefix, opens them for reading
 /// and removes them. It never changes one and creates none: that fails with `EROFS`.
@@ -61,6 +63,31 @@ struct Known {
     listed: HashMap<String, (u64, i64)>,
     /// Objects that were opened, the last one first.
     opened: VecDeque<(String, Arc<Object>)>,
+    small: Small,
+}
+
+/// Small objects that were opened: a log of thousands of them is looked at without asking for each one twice.
+#[derive(Default)]
+struct Small {
+    objects: HashMap<String, Arc<Object>>,
+    /// Their names and lengths, the last one at the end; of those that were replaced or forgotten, too.
+    order: VecDeque<(String, u64)>,
+    bytes: u64,
+}
+
+impl Small {
+    fn keep(&mut self, object: &Arc<Object>) {
+        // So much they take beside their bytes.
+        let bytes = object.bytes() + 512;
+        self.objects.insert(object.name().to_owned(), object.clone());
+        self.order.push_back((object.name().to_owned(), bytes));
+        self.bytes += bytes;
+        while self.bytes > KEPT_SMALL {
+            let Some((name, bytes)) = self.order.pop_front() else { break };
+            self.bytes -= bytes;
+            self.objects.remove(&name);
+        }
+    }
 }
 
 impl RemoteDirectory {
@@ -140,11 +167,15 @@ impl Shared {
         let mut known = self.known.lock();
         known.listed.remove(name);
         known.opened.retain(|(opened, _)| opened != name);
+        known.small.objects.remove(name);
     }
 
     /// The object as it was known last, if it was opened, or listed.
     fn find(&self, name: &str) -> Option<Arc<Object>> {
         let mut known = self.known.lock();
+        if let Some(object) = known.small.objects.get(name) {
+            return Some(object.clone());
+        }
         if let Some(at) = known.opened.iter().position(|(opened, _)| opened == name) {
             let found = known.opened.remove(at)?;
             let object = found.1.clone();
@@ -159,6 +190,10 @@ impl Shared {
     fn take(&self, object: Object) -> Arc<Object> {
         let object = Arc::new(object);
         let mut known = self.known.lock();
+        if object.bytes() <= object::HEAD {
+            known.small.keep(&object);
+            return object;
+        }
         known.opened.retain(|(opened, _)| *opened != object.name());
         known.opened.push_front((object.name().to_owned(), object.clone()));
         known.opened.truncate(KEPT);
@@ -231,11 +266,13 @@ impl Directory for RemoteDirectory {
         let listed = listed.map_err(|failure| told(failure, &shared.path))?;
         let mut known = shared.known.lock();
         known.listed = listed.iter().map(|it| (it.name.clone(), (it.bytes, it.modified_ns))).collect();
-        let Known { listed: now, opened } = &mut *known;
+        let Known { listed: now, opened, small } = &mut *known;
         // What is no longer there, or another now, is asked for anew.
-        opened.retain(|(name, object)| {
+        let is_as_listed = |name: &String, object: &Arc<Object>| {
             now.get(name).is_some_and(|&(bytes, modified_ns)| object.is_as_listed(bytes, modified_ns))
-        });
+        };
+        opened.retain(|(name, object)| is_as_listed(name, object));
+        small.objects.retain(|name, object| is_as_listed(name, object));
         drop(known);
         Ok(listed.into_iter().map(|it| it.name).collect())
     }
@@ -246,6 +283,10 @@ impl Directory for RemoteDirectory {
         let stat = stat.map_err(|failure| told(failure, &path))?.ok_or_else(|| missing(&path))?;
         let identity = Some(object::identity(&stat.version(), stat.bytes));
         Ok(FileFacts { len: stat.bytes, is_plain: true, identity })
+    }
+
+    fn len_listed(&self, name: &str) -> Option<u64> {
+        self.shared.known.lock().listed.get(name).map(|(bytes, _)| *bytes)
     }
 
     fn remove(&self, name: &str) -> Result<()> {

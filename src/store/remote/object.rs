@@ -96,6 +96,11 @@ impl Object {
         &self.name
     }
 
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether a list tells of this object. A list and an answer about one object may tell the time with and without
     /// fractions of a second.
     pub fn is_as_listed(&self, bytes: u64, modified_ns: i64) -> bool {
