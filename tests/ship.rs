@@ -479,6 +479,22 @@ fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
     }
 }
 
+/// It is read with the one behind it, whose damage is its own.
+#[test]
+fn a_whole_segment_in_front_of_one_of_which_little_is_left_is_sent() {
+    for len in [170, 200, 300] {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 3);
+        let bytes = memory.contents(&name(3)).unwrap();
+        memory.set_contents(&name(3), bytes[..len].to_vec());
+        let watching = Watching::default();
+        obstructed(&open(&directory, &store), &watching);
+        assert_eq!(*watching.uploaded.lock(), [1, 2], "{len}");
+        assert_eq!(watching.failed.lock().len(), 1, "{len}: {:?}", watching.failed.lock());
+    }
+}
+
 #[test]
 fn a_damaged_segment_is_sent_once_it_was_mended() {
     let (memory, directory) = memory();

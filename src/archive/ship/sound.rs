@@ -51,11 +51,12 @@ pub(super) fn damage_of(
     // What is wrong behind it is found when that one's turn has come.
     let next = next.map(|next| directory.path_of(next));
     let concerns = |loss: &&Loss| match loss.kind {
+        _ if next.as_ref() == Some(&loss.path) => false,
         // Alone it seems to be the end of its log, where others should follow.
         LossKind::Missing => next.is_some() || loss.offset < len,
         // A writer that was killed leaves such an end.
         LossKind::TornTail => *behind != Behind::Unknown,
-        kind => is_damage(kind) && next.as_ref() != Some(&loss.path),
+        kind => is_damage(kind),
     };
     let damaged: Vec<&Loss> = losses.iter().filter(concerns).collect();
     match (&damaged[..], read) {
