@@ -250,3 +250,75 @@ fn a_segment_behind_a_link_is_read_and_never_written() {
     assert_told(recover_in_place(&log, None).err(), &log.join(segment(3)), "symbolic link");
     assert_eq!(std::fs::read(&moved).unwrap(), before);
 }
+
+/// A symbolic link to a segment is read as the segment that it leads to, the last one too.
+#[test]
+fn a_log_whose_segments_are_links_is_read_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, far) = (home.path().join("log"), home.path().join("far"));
+    three(&log);
+    std::fs::create_dir(&far).unwrap();
+    for sequence in 1..=3 {
+        std::fs::rename(log.join(segment(sequence)), far.join(segment(sequence))).unwrap();
+        symlink(far.join(segment(sequence)), log.join(segment(sequence))).unwrap();
+    }
+    for path in [log.clone(), log.join(segment(3))] {
+        for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
+            let reader = Reader::open(&path, ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            let mut shown = 0;
+            while cursor.next().unwrap().is_some() {
+                shown += 1;
+            }
+            assert_eq!(shown, if path == log { 3 } else { 1 }, "{mode:?}");
+        }
+    }
+    // Another file in its place is noticed through the link, too.
+    let reader = Reader::open(&log, ReaderOptions::default()).unwrap();
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    while cursor.next().unwrap().is_some() {}
+    std::fs::copy(far.join(segment(3)), far.join("other")).unwrap();
+    std::fs::remove_file(log.join(segment(3))).unwrap();
+    symlink(far.join("other"), log.join(segment(3))).unwrap();
+    assert_eq!(cursor.next().unwrap_err().kind(), Kind::Mismatch);
+}
+
+/// What was appended to a damaged segment after it was copied is in it alone.
+#[test]
+fn a_record_behind_damage_is_shown_although_an_earlier_copy_is_whole() {
+    for name in ["xdefault.0000000001.binlog", "backup.binlog", "default.0000000001 (copy).binlog"] {
+        let home = tempfile::tempdir().unwrap();
+        let log = home.path().join("log");
+        let options = || WriterOptions { block_bytes: 4096, ..WriterOptions::default() };
+        let writer = Writer::open(&log, options()).unwrap();
+        for id in 1..=200u64 {
+            writer.append(1, &id.to_le_bytes().repeat(20)).unwrap();
+            if id.is_multiple_of(10) {
+                writer.flush().unwrap();
+            }
+        }
+        writer.close().unwrap();
+        let file = log.join(segment(1));
+        std::fs::copy(&file, log.join(name)).unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let at = bytes.windows(8).position(|eight| eight == 55u64.to_le_bytes()).unwrap();
+        bytes[at + 20] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let Ok(writer) = Writer::open(&log, options()) else { continue };
+        let new = writer.append(1, b"new").unwrap();
+        writer.close().unwrap();
+        let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
+        let reader = Reader::open(&log, options).unwrap();
+        let mut cursor = reader.cursor(&Filter::default()).unwrap();
+        let mut shown = vec![];
+        while let Some(record) = cursor.next().unwrap() {
+            shown.push(record.id);
+        }
+        assert!(shown.contains(&new), "{name}: {shown:?}");
+        let target = home.path().join("recovered");
+        recover(&log, &target, None).unwrap();
+        let reader = Reader::open(&target, ReaderOptions::default()).unwrap();
+        let mut cursor = reader.cursor(&Filter { from_id: Some(new), ..Filter::default() }).unwrap();
+        assert_eq!(cursor.next().unwrap().map(|record| record.id), Some(new), "{name}");
+    }
+}

@@ -9,6 +9,7 @@ use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::{index, Malformed};
+use crate::io::Access;
 use crate::log::{chain_break, Found, Source};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, lacks_trailer, Bad, Scanner, Segment, NO_TRAILER};
@@ -241,9 +242,16 @@ impl Cursor {
         let is_settled = segment.is_unborn || segment.file.is_far();
         let ours = segment.file.identity().ok().flatten().filter(|_| !is_settled);
         let (Some(ours), Some(name)) = (ours, segment.path.file_name()) else { return Ok(()) };
-        let facts = self.snapshot.slots[self.at].directory().facts(&name.to_string_lossy());
+        let (directory, name) = (self.snapshot.slots[self.at].directory(), name.to_string_lossy());
+        let facts = directory.facts(&name);
         self.waiting.is_gone = facts.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
-        match facts.ok().and_then(|facts| facts.identity) {
+        let there = match facts {
+            Ok(facts) if facts.is_plain => facts.identity,
+            // Through a symbolic link it was opened, and what that leads to counts.
+            Ok(_) => directory.open(&name, Access::Read).ok().and_then(|file| file.identity().ok().flatten()),
+            Err(_) => None,
+        };
+        match there {
             Some(there) if there != ours => Err(replaced(&segment)),
             _ => Ok(()),
         }

@@ -161,9 +161,13 @@ impl Snapshot {
         Snapshot { remarks: vec![], ..self.clone() }
     }
 
-    /// Another file that holds the segment number `at` too: its other form, compressed or not, or a copy.
+    /// Another file that holds the segment number `at` too: its other form, compressed or not, or a copy. Not one that was copied
+    /// before more was written: that would be hidden.
     pub fn alternative(&self, at: usize) -> Option<&Arc<Slot>> {
-        self.alternatives.of(self.slots.get(at)?)
+        let slot = self.slots.get(at)?;
+        let is_plain = |slot: &Slot| !slot.is_compressed() && names::plain(&slot.name) == slot.name;
+        let is_earlier = |other: &Slot| is_plain(slot) && is_plain(other) && other.len() < slot.len();
+        self.alternatives.of(slot).filter(|other| !is_earlier(other))
     }
 
     /// All other files that hold the segment number `at` too.
