@@ -74,6 +74,12 @@ mod tests {
         for other in ["orders.id-", "orders.id-12", "orders.pruned-", "orders.pruned-x", "orders.pruned-+7", "orders"] {
             assert_eq!(Label::parse("orders", other), None, "{other}");
         }
+    }
+
+    #[cfg(feature = "upload")]
+    #[test]
+    fn the_newest_that_was_pruned_counts() {
         assert_eq!(pruned_to("orders", ["orders.pruned-0000000007", "orders.pruned-0000000003", "x"]), 7);
+        assert_eq!(pruned_to("orders", []), 0);
     }
 }

@@ -1156,8 +1156,8 @@ DEFECTS = [
     defect(
         "a file is removed without asking the store again",
         "src/archive/ship/prune.rs",
-        "            if !self.confirm_again(work, here, &doomed, &entry, monitor)? {\n",
-        "            if !self.confirm_again(work, here, &doomed, &entry, monitor).unwrap_or(true) {\n",
+        "        if !self.confirm_again(work, here, doomed, &entry, monitor)? {\n",
+        "        if !self.confirm_again(work, here, doomed, &entry, monitor).unwrap_or(true) {\n",
         "ship::a_file_goes_only_when_the_store_has_said_again_that_it_holds_it",
     ),
     defect(
@@ -1194,6 +1194,20 @@ DEFECTS = [
         "        LossKind::Missing => next.is_some() || loss.offset < len,\n",
         "        LossKind::Missing => next.is_none() && loss.offset < len,\n",
         "ship::a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here",
+    ),
+    defect(
+        "a copy that was taken before more was written hides that",
+        "src/log/survey/snapshot.rs",
+        "        self.alternatives.of(slot).filter(|other| !is_earlier(other))\n",
+        "        self.alternatives.of(slot).filter(|other| true || !is_earlier(other))\n",
+        "strange_files::a_record_behind_damage_is_shown_although_an_earlier_copy_is_whole",
+    ),
+    defect(
+        "a segment is held back for what is wrong with the one behind it",
+        "src/archive/ship/sound.rs",
+        "        _ if next.as_ref() == Some(&loss.path) => false,\n",
+        "        _ if next.is_none() && loss.offset > u64::MAX - 1 => false,\n",
+        "ship::a_whole_segment_in_front_of_one_of_which_little_is_left_is_sent",
     ),
     defect(
         "what is behind a hole is removed here",

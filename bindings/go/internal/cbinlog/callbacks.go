@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/cgo"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -227,6 +228,9 @@ func blgoHook(handle C.uintptr_t, segment *C.binlog_segment_file, answer *C.blgo
 	var err *Error
 	if panicked := guarded(hook.by, func() { movedTo, err = hook.function(file) }); panicked != nil {
 		movedTo, err = "", Fail(int32(C.BINLOG_E_IO), panicked.String())
+	}
+	if err == nil && strings.ContainsRune(movedTo, 0) {
+		movedTo, err = "", Fail(int32(C.BINLOG_E_INVALID), "the path that a hook has moved a segment to has a NUL in it")
 	}
 	if movedTo != "" {
 		answer.moved_to = C.CString(movedTo)
