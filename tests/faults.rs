@@ -483,3 +483,36 @@ fn a_reading_that_failed_may_be_tried_again_and_shows_every_record_once() {
         }
     }
 }
+
+/// What a segment has told of the next one is so when the log is closed, wherever the roll between them failed.
+#[test]
+fn a_log_that_is_closed_after_a_roll_that_failed_goes_on_where_it_says() {
+    let mut failed = 0;
+    for from in 0..60 {
+        for (times, errno) in [(1, libc::ENOSPC), (1, libc::EIO), (1000, libc::ENOSPC), (1000, libc::EIO)] {
+            let directory = MemoryDirectory::new();
+            let writer = open(&directory, options(false)).unwrap();
+            for id in 1..=10u64 {
+                assert_eq!(writer.append(1, &id.to_le_bytes().repeat(100)).unwrap(), id);
+            }
+            writer.flush().unwrap();
+            directory.set_fault(fault(from, times, errno, None));
+            let rolled = writer.roll();
+            directory.set_fault(None);
+            failed += usize::from(rolled.is_err());
+            if writer.close().is_err() {
+                continue;
+            }
+            let reader_options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+            let reader = Reader::open_in(Arc::new(directory.clone()), reader_options).unwrap();
+            let mut cursor = reader.cursor(&Filter::default()).unwrap();
+            let mut shown = 0;
+            while let Some(record) = cursor.next().unwrap_or_else(|e| panic!("operation {from}: {e}")) {
+                shown += 1;
+                assert_eq!(record.id, shown, "operation {from}");
+            }
+            assert_eq!((shown, cursor.tail().state), (10, TailState::Closed), "operation {from}: {:?}", cursor.tail());
+        }
+    }
+    assert!(failed > 4, "{failed}");
+}

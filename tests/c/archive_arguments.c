@@ -38,7 +38,7 @@ static void compressing(const char *log) {
 #define SET(field, value) (CHECK_IS(binlog_compress_options_init(&o, sizeof o), BINLOG_OK), o.field = (value))
   SET(struct_size, sizeof o - 8);
   REFUSED(BINLOG_E_INVALID, "binlog_compress_options.struct_size");
-  SET(reserved[5], 1);
+  SET(reserved[4], 1);
   REFUSED(BINLOG_E_INVALID, "reserved");
   SET(flags, 32);
   REFUSED(BINLOG_E_INVALID, "flags");

@@ -297,13 +297,6 @@ DEFECTS = [
         IN_MODEL,
     ),
     defect(
-        "a log tells the next segment, and is closed without it",
-        "src/writer/rolling.rs",
-        "            self.roll(\"close\", true, self.clock.now_ns())?;\n",
-        "",
-        IN_MODEL,
-    ),
-    defect(
         "nobody who waits for a piece learns that it has to write by itself",
         "src/writer/stage.rs",
         "            if queue.is_left() && !self.options.background {\n                return Ok(None);\n            }\n",
