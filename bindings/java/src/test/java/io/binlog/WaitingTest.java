@@ -186,7 +186,8 @@ class WaitingTest {
           new Thread(
               () -> {
                 try {
-                  Thread.sleep(300);
+                  // Not before the thread is there: without it the wait ends with nothing.
+                  Logs.await("the thread begins again", WaitingTest::isPolling);
                   Logs.write(log, 1);
                 } catch (Exception e) {
                   throw new AssertionError(e);
@@ -194,7 +195,6 @@ class WaitingTest {
               });
       appending.start();
       assertTrue(cursor.await(Duration.ofMinutes(1)));
-      assertTrue(isPolling());
       assertEquals(2, cursor.next().id());
       appending.join();
     }
