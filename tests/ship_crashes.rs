@@ -358,3 +358,25 @@ proptest! {
         world.converge(&format!("after {steps:?}"));
     }
 }
+
+/// As where a store does not show at once what it holds: this failure says that the object is not there.
+#[test]
+fn what_a_store_has_not_shown_once_is_asked_for_again() {
+    let mut world = World::new(false);
+    world.write(&[1], writer_options());
+    world.try_to_ship();
+    world.write(&[1, 1], writer_options());
+    // What is noted of the second one is lost, and its file here is gone.
+    let noted = world.directory.contents(&format!("{LOG}.archive")).unwrap();
+    world.try_to_ship();
+    let file = format!("{LOG}.archive");
+    world.directory.remove(&file).unwrap();
+    world.directory.create(&file, 0o640).unwrap().write_at(&[std::io::IoSlice::new(&noted)], 0).unwrap();
+    assert!(!here(&world.arc()).contains(&name(2)), "{:?}", here(&world.arc()));
+    for from in 0..6 {
+        perform(&mut world, &Step::Fail { from, times: 1, done: false, mended: false, only: Some(Request::Read) });
+        world.check(&format!("request {from} fails"));
+    }
+    world.write(&[2], writer_options());
+    world.converge("at the end");
+}

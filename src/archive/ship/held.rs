@@ -1,10 +1,11 @@
 //! What keeps segments from being sent, or from being removed here, until somebody has seen to it: damaged files and holes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::holes::{cause, holes, Hole};
+use super::holes::{cause, holes, Numbers};
 use super::keeper::Keeper;
 use super::local::{Here, Local};
 use super::pass::entry_of;
@@ -20,7 +21,7 @@ use crate::store::Answer;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Obstacle {
     /// Segments that are damaged, changed or missing.
-    Segments(Hole),
+    Segments(Numbers),
     /// A file that keeps older ones from being removed.
     File(PathBuf),
 }
@@ -50,7 +51,7 @@ impl Shipper {
         let Some(held) = work.held.get(&segment.sequence).filter(|held| !is_accepted && is_same(held)) else {
             return false;
         };
-        let (damage, place) = (held.damage.clone(), Obstacle::Segments(Hole::of(segment.sequence)));
+        let (damage, place) = (held.damage.clone(), Obstacle::Segments(Numbers::of(segment.sequence)));
         work.obstacles.insert(place, damage);
         true
     }
@@ -86,7 +87,7 @@ impl Shipper {
         let damage = damage.because(&way_out);
         let held = HeldBack { local: segment.clone(), facts, at: Instant::now(), damage: damage.clone() };
         work.held.insert(segment.sequence, held);
-        self.tell_obstacle(work, Obstacle::Segments(Hole::of(segment.sequence)), damage, monitor);
+        self.tell_obstacle(work, Obstacle::Segments(Numbers::of(segment.sequence)), damage, monitor);
         Ok(())
     }
 
@@ -147,11 +148,9 @@ impl Shipper {
     fn find_in_store(&self, work: &mut Work, here: &Here) -> Answer<()> {
         let mut keeper = work.keeper.lock();
         let store = self.store.url();
-        let is_new = |hole: &Hole| {
-            let known = keeper.get(store, hole.last).filter(|entry| entry.stage == Stage::Missing);
-            known.is_none_or(|entry| entry.after != Some(hole.first - 1))
-        };
-        let holes: Vec<Hole> = holes(&keeper, store, here).into_iter().filter(is_new).collect();
+        // Once in each process: it may be there again, and a store may not show at once what it holds.
+        let holes: BTreeSet<Numbers> = holes(&keeper, store, here).into_iter().collect();
+        let holes: Vec<Numbers> = holes.difference(&work.asked).copied().collect();
         if holes.is_empty() || !self.store.can_read() || self.options.dry_run {
             return Ok(());
         }
@@ -179,6 +178,8 @@ impl Shipper {
             };
             keeper.note(entry, false).map_err(failed_here)?;
         }
+        drop(keeper);
+        work.asked.extend(holes);
         Ok(())
     }
 
@@ -213,7 +214,7 @@ impl Shipper {
         let mut work = self.work.lock();
         let here = work.files.look(&*self.directory)?;
         let wanted = self.numbers(segment)?;
-        let local = here.closed().map(|(local, _)| local).find(|local| Hole::of(local.sequence) == wanted).cloned();
+        let local = here.closed().map(|(local, _)| local).find(|local| Numbers::of(local.sequence) == wanted).cloned();
         let mut keeper = work.keeper.lock();
         let store = self.store.url();
         let entry = match local {
@@ -269,13 +270,13 @@ impl Shipper {
     }
 
     /// What a caller calls a segment: its number, the first and the last of several, or its file.
-    pub(super) fn numbers(&self, segment: &str) -> Result<Hole> {
+    pub(super) fn numbers(&self, segment: &str) -> Result<Numbers> {
         let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
         let named = || names::sequence(&self.log, segment.rsplit('/').next().unwrap_or(segment));
-        let one = number(segment).or_else(named).map(Hole::of);
+        let one = number(segment).or_else(named).map(Numbers::of);
         let several = || {
             let (first, last) = segment.split_once('-')?;
-            Some(Hole { first: number(first)?, last: number(last)? }).filter(|hole| hole.first <= hole.last)
+            Some(Numbers { first: number(first)?, last: number(last)? }).filter(|hole| hole.first <= hole.last)
         };
         one.or_else(several).ok_or_else(|| {
             let log = &self.log;
@@ -285,7 +286,7 @@ impl Shipper {
 }
 
 /// Whether somebody has said of all of a hole that it is not waited for.
-pub(super) fn is_accepted(keeper: &Keeper, store: &str, hole: Hole) -> bool {
+pub(super) fn is_accepted(keeper: &Keeper, store: &str, hole: Numbers) -> bool {
     keeper.of_store(store).filter(|entry| entry.stage == Stage::Missing && entry.accepted).any(|entry| {
         let first = entry.after.map_or(1, |after| after + 1);
         first <= hole.first && hole.last <= entry.sequence
@@ -293,7 +294,7 @@ pub(super) fn is_accepted(keeper: &Keeper, store: &str, hole: Hole) -> bool {
 }
 
 /// What is noted of a hole.
-fn missing(store: &str, hole: Hole, damage: String, accepted: bool, when_ns: i64) -> Entry {
+fn missing(store: &str, hole: Numbers, damage: String, accepted: bool, when_ns: i64) -> Entry {
     Entry {
         store: store.to_owned(),
         sequence: hole.last,

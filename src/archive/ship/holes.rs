@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::keeper::Keeper;
-use super::local::{Here, Odd};
+use super::local::{Here, Unusable};
 use crate::error::{Error, Kind};
 use crate::io::{Access, Directory};
 use crate::segment::Segment;
 
-/// Numbers of segments in a row, from the first to the last, that are missing.
+/// Numbers of segments in a row, from the first to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Hole {
+pub(super) struct Numbers {
     pub first: u64,
     pub last: u64,
 }
 
-impl Hole {
+impl Numbers {
     /// One segment.
     pub fn of(sequence: u64) -> Self {
-        Hole { first: sequence, last: sequence }
+        Numbers { first: sequence, last: sequence }
     }
 
     pub fn covers(self, sequence: u64) -> bool {
@@ -28,13 +28,13 @@ impl Hole {
 
 /// What is missing between the segments of a chain, each with the number of the one before it. What comes before the first one
 /// is not told by the chain. Numbers that were passed over are not missing.
-pub(super) fn gaps(chain: &BTreeMap<u64, Option<u64>>) -> Vec<Hole> {
+pub(super) fn gaps(chain: &BTreeMap<u64, Option<u64>>) -> Vec<Numbers> {
     let mut gaps = vec![];
     let mut before = None;
     for (sequence, after) in chain {
         if let (Some(before), Some(after)) = (before, *after) {
             if after > before {
-                gaps.push(Hole { first: before + 1, last: after });
+                gaps.push(Numbers { first: before + 1, last: after });
             }
         }
         before = Some(*sequence);
@@ -44,7 +44,7 @@ pub(super) fn gaps(chain: &BTreeMap<u64, Option<u64>>) -> Vec<Hole> {
 
 /// Those of the log in a store: what is here and what was shipped there are compared with what they tell of each other, with the
 /// files that cannot be read, and with what other stores got.
-pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Hole> {
+pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Numbers> {
     let shipped = keeper.of_store(store).filter(|entry| entry.stage.is_shipped());
     let mut chain: BTreeMap<u64, Option<u64>> = shipped.map(|entry| (entry.sequence, entry.after)).collect();
     chain.extend(here.segments.iter().map(|segment| (segment.sequence, segment.after)));
@@ -52,19 +52,19 @@ pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Hole> {
     // What was removed before anybody shipped the log is not missed; what is here and cannot be read, or went to another store, is.
     if let Some((first, Some(before))) = chain.first_key_value() {
         let elsewhere = keeper.all().filter(|entry| entry.stage.is_shipped()).map(|entry| entry.sequence);
-        let numbers = here.odd.keys().copied().chain(elsewhere);
+        let numbers = here.unusable.keys().copied().chain(elsewhere);
         let oldest = numbers.filter(|number| number < first && number <= before).min();
-        holes.extend(oldest.map(|oldest| Hole { first: oldest, last: *before }));
+        holes.extend(oldest.map(|oldest| Numbers { first: oldest, last: *before }));
     }
     // Nothing tells of what comes behind the newest one but its file.
     let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
-    holes.extend(here.odd.range(newest + 1..).map(|(number, _)| Hole::of(*number)));
+    holes.extend(here.unusable.range(newest + 1..).map(|(number, _)| Numbers::of(*number)));
     holes.sort_unstable();
     holes
 }
 
 /// Why the segments of a hole are not there.
-pub(super) fn cause(hole: Hole, keeper: &Keeper, store: &str, here: &Here, directory: &dyn Directory) -> Error {
+pub(super) fn cause(hole: Numbers, keeper: &Keeper, store: &str, here: &Here, directory: &dyn Directory) -> Error {
     let numbers = match hole.first == hole.last {
         true => format!("segment {} of the log is", hole.first),
         false => format!("segments {} to {} of the log are", hole.first, hole.last),
@@ -76,15 +76,15 @@ pub(super) fn cause(hole: Hole, keeper: &Keeper, store: &str, here: &Here, direc
             false => format!("{}-{}", hole.first, hole.last),
         }
     );
-    let odd = here.odd.range(hole.first..=hole.last).next();
-    if let Some((number, Odd::Misnamed(name))) = odd {
+    let unusable = here.unusable.range(hole.first..=hole.last).next();
+    if let Some((number, Unusable::Misnamed(name))) = unusable {
         let reason = format!(
             "the file is segment {number} of the log under the name of another one; so {numbers} not in the store: `binlog recover \
              --in-place` puts the names right"
         );
         return Error::new(Kind::Corrupt, reason).at(&directory.path_of(name));
     }
-    if let Some((_, Odd::Unreadable(name))) = odd {
+    if let Some((_, Unusable::Unreadable(name))) = unusable {
         let why = match directory.facts(name) {
             Ok(facts) if facts.len == 0 => "has 0 bytes".to_owned(),
             _ => match Segment::open(directory, name, Access::Read) {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(of(&[]), []);
         assert_eq!(of(&[(1, None), (2, Some(1)), (5, Some(2))]), [], "3 and 4 were taken by others");
         assert_eq!(of(&[(7, Some(6)), (8, Some(7))]), [], "the older ones were removed before");
-        assert_eq!(of(&[(1, None), (3, Some(2))]), [Hole { first: 2, last: 2 }]);
+        assert_eq!(of(&[(1, None), (3, Some(2))]), [Numbers { first: 2, last: 2 }]);
         assert_eq!(of(&[(1, None), (9, Some(8)), (12, Some(11))]).len(), 2);
     }
 }

@@ -31,14 +31,14 @@ pub(super) struct Local {
 pub(super) struct Here {
     pub segments: Vec<Local>,
     /// Files that stand for a segment of the log which is not among these, by its number.
-    pub odd: BTreeMap<u64, Odd>,
+    pub unusable: BTreeMap<u64, Unusable>,
     /// Files of another log that is called the same.
     pub others: Vec<String>,
 }
 
 /// A file that is not shipped, and stands for a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Odd {
+pub(super) enum Unusable {
     /// It is called as the segment is, and no header of it can be read.
     Unreadable(String),
     /// It is the segment, under the name of another one.
@@ -131,7 +131,7 @@ impl Files {
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
         let mut known = HashMap::with_capacity(names.len());
         let mut places: BTreeMap<u64, Local> = BTreeMap::new();
-        let (mut odd, mut others) = (BTreeMap::new(), vec![]);
+        let (mut unusable, mut others) = (BTreeMap::new(), vec![]);
         for name in names {
             let Some(named) = names::sequence(&self.log, &name) else { continue };
             let found = match self.known.remove(&name) {
@@ -146,8 +146,10 @@ impl Files {
                     _ => drop(places.insert(local.sequence, local.clone())),
                 },
                 Found::Segment(_) => others.push(name.clone()),
-                Found::Unreadable => drop(odd.insert(named, Odd::Unreadable(name.clone()))),
-                Found::Misnamed(sequence) => drop(odd.entry(*sequence).or_insert(Odd::Misnamed(name.clone()))),
+                Found::Unreadable => drop(unusable.insert(named, Unusable::Unreadable(name.clone()))),
+                Found::Misnamed(sequence) => {
+                    unusable.entry(*sequence).or_insert(Unusable::Misnamed(name.clone()));
+                }
                 Found::Foreign => (),
             }
             known.insert(name, found);
@@ -159,13 +161,14 @@ impl Files {
             self.known.remove(&last.name);
         }
         let newest = segments.last().map_or(0, |last| last.sequence);
-        odd.retain(|number, odd| {
+        unusable.retain(|number, unusable| {
             let is_here = segments.binary_search_by_key(number, |segment| segment.sequence).is_ok();
             // Behind the newest one stands what a writer has made ahead.
-            let is_ahead = *number > newest && matches!(odd, Odd::Unreadable(name) if is_unborn(directory, name));
+            let is_ahead =
+                *number > newest && matches!(unusable, Unusable::Unreadable(name) if is_unborn(directory, name));
             !is_here && !is_ahead
         });
-        Ok(Here { segments, odd, others })
+        Ok(Here { segments, unusable, others })
     }
 
     /// Forgets what is known of a file.

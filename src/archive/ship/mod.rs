@@ -67,6 +67,8 @@ struct Work {
     there: BTreeMap<String, Vec<(String, u64)>>,
     /// When the store was looked through for what need not stay there.
     looked_there: Option<Instant>,
+    /// Holes that the store was asked about.
+    asked: BTreeSet<holes::Numbers>,
     /// Damaged segments that are not sent, by their numbers.
     held: BTreeMap<u64, HeldBack>,
     /// What keeps segments from being sent or removed until somebody has seen to it, in the order of the segments.
@@ -210,6 +212,7 @@ impl Shipper {
             is_met: false,
             there: BTreeMap::new(),
             looked_there: None,
+            asked: BTreeSet::new(),
             held: BTreeMap::new(),
             obstacles: BTreeMap::new(),
             told: BTreeSet::new(),

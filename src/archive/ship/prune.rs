@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::Obstacle;
-use super::holes::Hole;
-use super::local::{Here, Odd};
+use super::holes::Numbers;
+use super::local::{Here, Unusable};
 use super::verify::{Changed, Compared};
 use super::{here as failed_here, ShipMonitor, ShipReport, Shipper, Work};
 use crate::archive::life::{Entry, Kept, Stage};
@@ -109,8 +109,8 @@ impl Shipper {
         monitor: &dyn ShipMonitor,
     ) -> Answer<bool> {
         let is_it = |name: &String| self.directory.path_of(name) == path;
-        let named = here.odd.iter().find_map(|(sequence, odd)| match odd {
-            Odd::Unreadable(name) if is_it(name) => Some((sequence, name)),
+        let named = here.unusable.iter().find_map(|(sequence, unusable)| match unusable {
+            Unusable::Unreadable(name) if is_it(name) => Some((sequence, name)),
             _ => None,
         });
         let Some((sequence, name)) = named else { return Ok(false) };
@@ -190,7 +190,7 @@ impl Shipper {
                     doomed.sequence
                 );
                 let error = Error::new(Kind::Mismatch, reason).at(&self.directory.path_of(&doomed.name));
-                self.tell_obstacle(work, Obstacle::Segments(Hole::of(doomed.sequence)), error, monitor);
+                self.tell_obstacle(work, Obstacle::Segments(Numbers::of(doomed.sequence)), error, monitor);
                 Ok(false)
             }
             // It was there, and was removed on purpose.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::held::is_accepted;
-use super::holes::{gaps, Hole};
+use super::holes::{gaps, Numbers};
 use super::local::{Files, Here, Local};
 use super::pass::entry_of;
 use super::sound::Behind;
@@ -273,11 +273,11 @@ impl Shipper {
                 holes.push(hole);
             }
         }
-        let (accepted, holes): (Vec<Hole>, Vec<Hole>) =
+        let (accepted, holes): (Vec<Numbers>, Vec<Numbers>) =
             holes.into_iter().partition(|hole| is_accepted(&keeper, self.store.url(), *hole));
         drop(keeper);
         report.accepted_segments = accepted.iter().map(|hole| hole.last - hole.first + 1).sum();
-        report.problems.extend(holes.into_iter().map(|Hole { first, last }| Problem::Gap { first, last }));
+        report.problems.extend(holes.into_iter().map(|Numbers { first, last }| Problem::Gap { first, last }));
         report.problems.sort_by_key(Problem::place);
         report.first = chain.first_key_value().map_or(0, |(sequence, _)| *sequence);
         report.last = chain.last_key_value().map_or(0, |(sequence, _)| *sequence);
