@@ -25,12 +25,32 @@ pub fn advised(error: &Error, log: &Path) -> String {
     // A file that never was a segment is none of a log's.
     let is_of_log = |path: &Path| path.is_dir() || path.to_string_lossy().contains(".binlog");
     if error.kind() != Kind::Corrupt || !error.path().is_some_and(is_of_log) {
-        return error.to_string();
+        return in_options(&error.to_string());
     }
     match error.reason().contains('`') {
         // It says what mends this.
         true => format!("{error}; `binlog verify {}` reports all that is wrong", quoted(log)),
         false => format!("{error}; {}", advice(log)),
+    }
+}
+
+/// What the library calls its options, as the command does.
+const OPTIONS: [(&str, &str); 4] = [
+    ("segment_bytes", "--segment-size"),
+    ("record_max_bytes", "--record-max"),
+    ("block_max_bytes", "--block-max"),
+    ("codec_level", "the level of --codec"),
+];
+
+fn in_options(message: &str) -> String {
+    OPTIONS.iter().fold(message.to_owned(), |message, (name, option)| message.replace(name, option))
+}
+
+/// Ends the process, as for every other wrong option, if the error is about none of the log's files but about what was asked for.
+pub fn end_if_usage(error: &Error) {
+    if error.kind() == Kind::Invalid && error.path().is_none() {
+        let message = format!("{}\n", in_options(error.reason()));
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).exit();
     }
 }
 
@@ -68,6 +88,12 @@ mod tests {
         ] {
             assert_eq!(quoted(Path::new(path)), shown);
         }
+    }
+
+    #[test]
+    fn options_are_told_as_the_command_calls_them() {
+        assert_eq!(in_options("segment_bytes is 0, less than one block"), "--segment-size is 0, less than one block");
+        assert_eq!(in_options("/tmp/x: cannot open"), "/tmp/x: cannot open");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use binlog::{Codec, FullDisk, Hooks, Kind, MetadataBuf, NewRecord, Writer, WriterOptions};
+use binlog::{
+    Codec, Filter, FullDisk, Hooks, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions,
+};
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
@@ -108,15 +110,17 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
     let (position, dropped) = (writer.position()?, writer.dropped());
     let closed = writer.close();
     let written = position.flushed - before;
-    let ended = copied.and_then(|ended| flushed.and(closed).map(|()| ended).map_err(|e| e.to_string()));
-    let ended = ended.map_err(|message| {
-        let all = position.appended - before;
-        let of_all = if written < all { format!(" of {}", human::count(all)) } else { String::new() };
-        Fail::Told(format!("{message}; {}{of_all} written", human::counted(written, "record")))
-    })?;
     if dropped > 0 {
         complain(&format!("the disk was full: {} dropped", human::counted(dropped, "record")));
     }
+    let ended = copied.and_then(|ended| flushed.and(closed).map(|()| ended).map_err(|e| e.to_string()));
+    let ended = ended.map_err(|message| {
+        let all = position.appended - before;
+        // The close may have written more.
+        let written = last_id(args).map_or(written, |last| last.saturating_sub(before).clamp(written, all));
+        let of_all = if written < all { format!(" of {}", human::count(all)) } else { String::new() };
+        Fail::Told(format!("{message}; {}{of_all} written", human::counted(written, "record")))
+    })?;
     if !args.quiet {
         let log = args.log.display();
         complain(&match written {
@@ -134,6 +138,14 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
         Ended::Input => OK,
         Ended::Signal(signal) => exit_code(signal),
     })
+}
+
+/// The id of the last record that is in the log now, if it can be read.
+fn last_id(args: &Append) -> Option<u64> {
+    let log = (!args.single_file).then(|| args.name.clone());
+    let reader = Reader::open(&args.log, ReaderOptions { log, ..ReaderOptions::default() }).ok()?;
+    let mut last = reader.cursor(&Filter { last: Some(1), headers_only: true, ..Filter::default() }).ok()?;
+    Some(last.next().ok()??.id)
 }
 
 fn check(args: &Append) {
@@ -170,6 +182,7 @@ fn open(args: &Append) -> Result<Writer, Fail> {
         true => (Writer::open_file(log, options), log.is_dir().then_some("is a directory: leave --single-file out")),
         false => (Writer::open(log, options), log.is_file().then_some("is a file: a log of one takes --single-file")),
     };
+    let opened = opened.inspect_err(advice::end_if_usage);
     opened.map_err(|e| match hint {
         Some(hint) if e.kind() != Kind::Invalid => Fail::Told(format!("{} {hint}", log.display())),
         _ => advice::fail(log)(e),
