@@ -24,8 +24,15 @@ pub(super) fn passed_over(before: &Snapshot, now: &Snapshot) -> Vec<PathBuf> {
 /// The files besides these in which segments that are written anew or taken out of the log are once more, whole but for what
 /// is wrong around them: each would be the same segment twice.
 pub(super) fn other_forms(before: &Snapshot, now: &Snapshot, plan: &Plan, passed_over: &[PathBuf]) -> Vec<String> {
-    let places = (0..before.slots.len()).filter(|at| plan.replaces(*at));
+    // Those that are read for what the first ones have lost are still needed.
+    let places = (0..before.slots.len()).filter(|at| plan.replaces(*at) && !plan.mixed.contains(at));
     let others = places.flat_map(|at| before.others(at).iter().filter(move |slot| slot.path() != now.slots[at].path()));
+    others.filter(|slot| !passed_over.contains(&slot.path())).map(|slot| slot.name.clone()).collect()
+}
+
+/// The other forms of segments that were written anew from both.
+pub(super) fn read_besides(before: &Snapshot, plan: &Plan, passed_over: &[PathBuf]) -> Vec<String> {
+    let others = plan.mixed.iter().flat_map(|&at| before.others(at));
     others.filter(|slot| !passed_over.contains(&slot.path())).map(|slot| slot.name.clone()).collect()
 }
 

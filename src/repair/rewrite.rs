@@ -27,6 +27,8 @@ pub(super) struct Plan {
     rewritten: HashSet<usize>,
     /// Segments that are there for the second time.
     pub repeated: Vec<usize>,
+    /// Segments that are read from two files, as each is damaged somewhere.
+    pub mixed: Vec<usize>,
     /// The names that logs get, by their ids, where another one here has the same name.
     pub renamed: HashMap<Vec<u8>, String>,
     in_place: bool,
@@ -38,6 +40,7 @@ impl Plan {
         Plan {
             rewritten: (0..snapshot.slots.len()).collect(),
             repeated: repeated(snapshot),
+            mixed: vec![],
             renamed: snapshot.of_the_same_name(),
             in_place: false,
         }
@@ -46,17 +49,16 @@ impl Plan {
     /// Those in which something is lost, and those between which something is.
     /// Returns also the snapshot with the files that the segments are read from: others may be damaged, which is told.
     pub fn of_the_damaged(source: &Source, snapshot: &Snapshot, losses: &Losses) -> Result<(Self, Snapshot)> {
-        let damaged: Arc<Mutex<HashMap<PathBuf, Loss>>> = Arc::default();
-        let noted = damaged.clone();
-        let note: OnLoss = Arc::new(move |loss: &Loss| {
-            noted.lock().entry(loss.path.clone()).or_insert_with(|| loss.clone());
-        });
-        // What is to be told of files that cost no record is no damage of theirs.
-        let bare = snapshot.without_remarks();
-        let mut cursor = salvaging(source, &bare, note)?;
-        while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
-        let read_from = cursor.read_from(snapshot);
-        let damaged = damaged.lock();
+        let (damaged, mut read_from) = first_losses(source, snapshot)?;
+        let is_other = |at: &usize| !Arc::ptr_eq(&snapshot.slots[*at], &read_from.slots[*at]);
+        let others: Vec<usize> = (0..snapshot.slots.len()).filter(is_other).collect();
+        // Behind the damage for which the other file was turned to, that one is whole: before it, it may be damaged, too.
+        let mut mixed = vec![];
+        if !others.is_empty() {
+            let (damaged, _) = first_losses(source, &read_from)?;
+            mixed = others.into_iter().filter(|&at| damaged.contains_key(&read_from.slots[at].path())).collect();
+            mixed.iter().for_each(|&at| read_from.read_as_in(snapshot, at));
+        }
         let others = snapshot.slots.iter().zip(&read_from.slots).filter(|(before, now)| !Arc::ptr_eq(before, now));
         others.filter_map(|(before, _)| damaged.get(&before.path())).for_each(|loss| (losses.told)(loss));
         let snapshot = &read_from;
@@ -64,6 +66,7 @@ impl Plan {
         let repeated = repeated(snapshot);
         let mut rewritten: HashSet<usize> =
             (0..slots.len()).filter(|&at| damaged.contains_key(&slots[at].path())).collect();
+        rewritten.extend(&mixed);
         let renamed = snapshot.of_the_same_name();
         rewritten.extend((0..slots.len()).filter(|&at| renamed.contains_key(&slots[at].log.id)));
         let kept: Vec<usize> = (0..slots.len()).filter(|at| !repeated.contains(at)).collect();
@@ -74,13 +77,29 @@ impl Plan {
                 rewritten.extend(pair);
             }
         }
-        Ok((Plan { rewritten, repeated, renamed, in_place: true }, snapshot.clone()))
+        Ok((Plan { rewritten, repeated, mixed, renamed, in_place: true }, snapshot.clone()))
     }
 
     /// Whether the segment at this place of the snapshot does not stay as it is.
     pub fn replaces(&self, at: usize) -> bool {
         self.rewritten.contains(&at) || self.repeated.contains(&at)
     }
+}
+
+/// Reads all of it, and returns the first loss in each file, and the snapshot with the files that it was read from.
+fn first_losses(source: &Source, snapshot: &Snapshot) -> Result<(HashMap<PathBuf, Loss>, Snapshot)> {
+    let damaged: Arc<Mutex<HashMap<PathBuf, Loss>>> = Arc::default();
+    let noted = damaged.clone();
+    let note: OnLoss = Arc::new(move |loss: &Loss| {
+        noted.lock().entry(loss.path.clone()).or_insert_with(|| loss.clone());
+    });
+    // What is to be told of files that cost no record is no damage of theirs.
+    let mut cursor = salvaging(source, &snapshot.without_remarks(), note)?;
+    while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
+    let read_from = cursor.read_from(snapshot);
+    drop(cursor);
+    let damaged = std::mem::take(&mut *damaged.lock());
+    Ok((damaged, read_from))
 }
 
 fn repeated(snapshot: &Snapshot) -> Vec<usize> {

@@ -44,7 +44,7 @@ pub(crate) use recover::{
     check_last_records, find_end, recover, recover_past_holes, survey, Found, Written, NO_TRAILER,
 };
 pub(crate) use remains::{remains, Remains};
-pub(crate) use rescue::{has_block, is_headed_by_another, rescue, ANOTHERS_HEADER};
+pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use successor::successor;
 pub(crate) use tail::{block_at, is_space, is_torn, lacks_trailer, last_block, next_block};

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::moved::first_moved;
-use super::tail::{block_at, next_block};
-use super::{map, reading, Segment};
+use super::recover::load_index;
+use super::tail::{block_at, last_block, next_block};
+use super::{map, reading, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
-use crate::format::block::{BlockHeader, HEADER};
+use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
+use crate::format::index::Row;
 use crate::io::{self, Access, Directory};
 use crate::memory;
 
@@ -73,6 +75,36 @@ pub(crate) fn rescue(
         block_max_bytes: u64::MAX,
         cache,
     }))
+}
+
+/// The segment, whose first id is the one that the first row of its index tells, if blocks before its first one are lost.
+pub(crate) fn with_first_id_by_index(segment: Segment) -> Result<Segment> {
+    let segment = Arc::new(segment);
+    let told = first_row(&segment)?.filter(|row| row.offset < segment.start).map(|row| row.first_id);
+    let mut segment = Arc::into_inner(segment).ok_or_else(|| Error::corrupt("the segment is read elsewhere"))?;
+    segment.header.first_id = told.map_or(segment.header.first_id, |first_id| first_id.min(segment.header.first_id));
+    Ok(segment)
+}
+
+/// The first row of the oldest INDEX block, if the chain of them can be followed.
+fn first_row(segment: &Arc<Segment>) -> Result<Option<Row>> {
+    let Some((offset, last)) = last_block(segment)? else { return Ok(None) };
+    let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
+    let mut first = None;
+    while at != 0 {
+        let window = match load_index(&mut Scanner::new(segment.clone(), at)) {
+            Ok((_, window, _)) => window,
+            Err(Bad::Io(error)) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        first = window.rows.into_iter().next().or(first);
+        // Ever nearer to the beginning, so this ends.
+        if window.previous >= at {
+            return Ok(None);
+        }
+        at = window.previous;
+    }
+    Ok(first)
 }
 
 /// What is said of a file that begins with the header of another segment.

@@ -11,10 +11,10 @@ use super::remark::Remark;
 use super::slot::{Found, Slot};
 use super::snapshot::Unreadable;
 use crate::error::{Error, Kind, Result};
-use crate::io::Access;
+use crate::io::{Access, Directory};
 use crate::log::names;
 use crate::options::ReaderMode;
-use crate::segment::{has_block, rescue, Segment, EXTENSION};
+use crate::segment::{has_block, rescue, with_first_id_by_index, Segment, EXTENSION};
 
 /// What became of them.
 #[derive(Default)]
@@ -49,8 +49,20 @@ impl Broken {
             judged.place_unborn(heads, file);
         }
         judged.tell_first_ids(&heads.slots);
+        if let Some((directory, _)) = files.first() {
+            judged.tell_ids_of_all(&**directory);
+        }
         judged.place_of_void = judged.find_void(files);
         Ok(judged)
+    }
+
+    /// What is known to be lost with all segments of a log, of which none can be read: its lock file notes what they held when the
+    /// log was closed.
+    fn tell_ids_of_all(&mut self, directory: &dyn Directory) {
+        let one_log = self.unreadable.windows(2).all(|pair| pair[0].log == pair[1].log);
+        let from_first = self.unreadable.iter().zip(1..).all(|(file, number)| file.sequence == number);
+        let Some(last) = self.unreadable.last_mut().filter(|_| one_log && from_first) else { return };
+        last.ids = Proof::of(directory, &last.log, &[]).and_then(|proof| proof.ids_up_to(last.sequence));
     }
 
     fn place(&mut self, heads: &mut Heads<'_>, place: Option<(String, u64)>, file: File, error: Error) -> Result<()> {
@@ -182,15 +194,40 @@ fn len((directory, name): &File) -> u64 {
 }
 
 /// The segment that is put together of the blocks in the file. Its place is the one that its name tells, unless the header of
-/// another segment says whose blocks these are.
+/// another segment or the lock file says whose blocks these are, or a whole segment has that place: then their ids tell it.
 fn rescued(heads: &Heads<'_>, file: &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
     let Some(segment) = rescued_at(heads, file, (log, sequence))? else { return Ok(None) };
     let marker = segment.header.marker;
-    let by_marker = heads.slots.iter().find_map(|slot| Some((slot.log.name.clone(), slot.number_by(marker)?)));
-    match by_marker.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {
+    let by_header = || heads.slots.iter().find_map(|slot| Some((slot.log.name.clone(), slot.number_by(marker)?)));
+    let by_lock = || Some((log.to_owned(), Proof::of(&*file.0, log, &heads.slots)?.number_by(marker)?));
+    let by_ids = || Ok(number_by_ids(heads, file, (log, sequence))?.map(|number| (log.to_owned(), number)));
+    let told = by_header().or_else(by_lock).map_or_else(by_ids, |told| Ok::<_, Error>(Some(told)))?;
+    match told.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {
         Some((log, number)) => rescued_at(heads, file, (&log, number)),
         None => Ok(Some(segment)),
     }
+}
+
+/// The number of the segment of which the file has blocks, where a whole one has the number that its name tells: one that is
+/// free between the segments whose ids are before and behind. Where two were swapped, it is the other one's by its name.
+fn number_by_ids(heads: &Heads<'_>, file: &File, (log, sequence): (&str, u64)) -> Result<Option<u64>> {
+    let whole =
+        || heads.slots.iter().filter(|slot| slot.log.name == log && !slot.is_rescued() && slot.known().is_some());
+    let Some(there) = whole().find(|slot| slot.sequence == sequence) else { return Ok(None) };
+    // Of a number that no segment has, the first id is that of the first block.
+    let Some(segment) = rescued_at(heads, file, (log, u64::MAX))? else { return Ok(None) };
+    let first_id = segment.header.first_id;
+    let is_before = |slot: &&Arc<Slot>| slot.known().is_some_and(|known| known.first_id <= first_id);
+    let before = whole().filter(is_before).map(|slot| slot.sequence).max().unwrap_or(0);
+    let behind = whole().filter(|slot| !is_before(slot)).map(|slot| slot.sequence).min().unwrap_or(u64::MAX);
+    let is_free = |number: &u64| {
+        before < *number
+            && *number < behind
+            && heads.slots.iter().all(|slot| slot.log.name != log || slot.sequence != *number)
+    };
+    let swapped = names::sequence(log, &there.name).filter(is_free);
+    let next_to_it = if before > 0 { before.checked_add(1) } else { behind.checked_sub(1) };
+    Ok(swapped.or(next_to_it.filter(is_free)))
 }
 
 fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
@@ -202,7 +239,12 @@ fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&st
         Found::Segment(segment) => Some(segment),
         Found::Unborn | Found::Gone => None,
     });
+    let is_next = beside.as_ref().is_some_and(|beside| beside.header.sequence.checked_add(1) == Some(sequence));
     let mut rescued = rescue(&**directory, name, (log, sequence), beside.as_ref())?;
+    if !is_next && sequence > 1 {
+        // Nothing else tells which records the blocks had that are lost with the beginning.
+        rescued = rescued.map(with_first_id_by_index).transpose()?;
+    }
     if let (Some(segment), None) = (&mut rescued, &beside) {
         if let Some(proof) = Proof::of(&**directory, log, &heads.slots) {
             segment.header.log_id = proof.log_id().to_vec();

@@ -27,6 +27,11 @@ impl Alternatives {
         self.0.remove(&key(read)).map_or(vec![], |(_, others)| others)
     }
 
+    /// Takes over what `all` says of this segment.
+    pub fn take_from(&mut self, all: &Alternatives, read: &Arc<Slot>) {
+        self.0.extend(all.0.get(&key(read)).map(|of_read| (key(read), of_read.clone())));
+    }
+
     /// What is read, and another file of the same segment.
     pub fn pairs(&self) -> impl Iterator<Item = (&Arc<Slot>, &Arc<Slot>)> {
         self.0.values().flat_map(|(read, others)| others.iter().map(move |other| (read, other)))
@@ -132,8 +137,9 @@ pub(super) fn misnamed(slots: &[Arc<Slot>]) -> Vec<Remark> {
             continue;
         }
         let sequence = slot.sequence;
+        let what = if slot.is_rescued() { "blocks show" } else { "header says" };
         let reason = format!(
-            "the file is named as number {told} of its log, and its header says that it is number {sequence}: it is read as \
+            "the file is named as number {told} of its log, and its {what} that it is number {sequence}: it is read as \
              that; give it its name back"
         );
         remarks.push(Remark::of(slot, reason));
