@@ -145,9 +145,11 @@ fn a_segment_that_a_failed_open_closed_is_seen_by_its_hooks() {
         .find(|path| path.extension().is_some_and(|e| e == "binlog"))
         .unwrap();
     writer.flush().unwrap();
-    let bytes = std::fs::read(&kept).unwrap();
+    let lock = log.join("default.lock");
+    let (bytes, noted) = (std::fs::read(&kept).unwrap(), std::fs::read(&lock).unwrap());
     writer.close().unwrap();
     std::fs::write(&kept, bytes).unwrap();
+    std::fs::write(&lock, noted).unwrap();
     for started in 0..2 {
         let heard = Heard::default();
         let roll = binlog::RollOptions { template: format!("{{name}}-{started}.{{seq}}"), ..Default::default() };

@@ -61,10 +61,13 @@ fn a_torn_tail_is_kept_beside_the_segment_cut_and_told_as_an_event() {
     writer.append(1, b"half written").unwrap();
     writer.flush().unwrap();
     let more = std::fs::read(&path).unwrap();
+    let lock = scratch.path().join("default.lock");
+    let noted = std::fs::read(&lock).unwrap();
     drop(writer);
     // As the process had died in the middle of the last write.
     let torn = &more[..more.len() - 5];
     std::fs::write(&path, torn).unwrap();
+    std::fs::write(&lock, noted).unwrap();
     for reopened in 0..2 {
         let writer = Writer::open(scratch.path(), WriterOptions::default()).unwrap();
         assert_eq!(writer.append(1, b"after").unwrap(), 3 + reopened);

@@ -173,9 +173,12 @@ fn what_a_crash_has_torn_is_never_kept_through_a_link() {
     let path = log.join(segment(1));
     let mut torn = std::fs::read(&path).unwrap();
     let end = torn.len();
+    let noted = std::fs::read(log.join("default.lock")).unwrap();
     writer.close().unwrap();
+    // As a kill leaves it.
     torn.extend([7; 100]);
     std::fs::write(&path, &torn).unwrap();
+    std::fs::write(log.join("default.lock"), noted).unwrap();
     let named = |ending: &str| PathBuf::from(format!("{}.torn-{end}{ending}", path.display()));
     tempt(&precious, &named(".part"));
     // What has the name already, and is no file, stays.

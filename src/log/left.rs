@@ -3,6 +3,10 @@
 use crate::format::declaration::FileHeader;
 use crate::hex::{hex, unhex};
 
+/// What a line begins with: the second one where the log ends with the last closed segment.
+const LEFT: &str = "left ";
+const ENDS: &str = "ends ";
+
 /// What a log has given, as the lock file keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -15,6 +19,8 @@ pub(crate) struct Left {
     pub last: Option<Last>,
     /// The greatest number of a segment in which anything was made durable; 0 = none.
     pub synced: u64,
+    /// The log was closed with the segment `last`, and nobody was given that to take it away: no hook, and no rule.
+    pub ends_there: bool,
 }
 
 /// A closed segment, as the one behind it names it.
@@ -30,7 +36,8 @@ impl Left {
     pub fn at_the_beginning_of(header: &FileHeader, first_id: u64) -> Self {
         let before = header.predecessor.as_ref().filter(|before| before.last_id < first_id);
         let last = before.map(|before| Last { sequence: before.sequence, bytes: before.bytes, marker: before.marker });
-        Left { log_id: header.log_id.clone(), sequence: header.sequence, next_id: first_id, last, synced: 0 }
+        let (log_id, sequence) = (header.log_id.clone(), header.sequence);
+        Left { log_id, sequence, next_id: first_id, last, synced: 0, ends_there: false }
     }
 
     /// Whether it says no more than `other`.
@@ -38,12 +45,25 @@ impl Left {
         self.log_id == other.log_id
             && self.sequence <= other.sequence
             && self.closed() <= other.closed()
+            && (!other.ends_there || self.ends_there || self.closed() < other.closed())
             && self.synced <= other.synced
     }
 
-    /// Whether the segment of this number was noted as closed: then it may have been taken away.
+    /// Whether the segment of this number may have been taken away, as those are that were closed, but for the one that the log
+    /// ends with.
+    pub fn may_be_gone(&self, sequence: u64) -> bool {
+        self.last.is_some_and(|last| sequence < last.sequence || (sequence == last.sequence && !self.ends_there))
+    }
+
+    /// Whether the segment of this number was noted as closed.
     pub fn is_closed(&self, sequence: u64) -> bool {
         self.last.is_some_and(|last| sequence <= last.sequence)
+    }
+
+    /// How long the segment with this header was when it was closed, if that was noted and its file has not as many bytes.
+    pub fn shortened(&self, header: &FileHeader, len: u64) -> Option<u64> {
+        let last = self.last.filter(|last| (last.sequence, last.marker) == (header.sequence, header.marker))?;
+        (len < last.bytes).then_some(last.bytes)
     }
 
     /// How far closed segments reach: the id behind them, and the number of the last one, which may have no record.
@@ -57,8 +77,11 @@ impl Left {
             return self.clone();
         }
         let later = if other.closed() > self.closed() { other } else { self };
+        // What may have been taken away by one of them is not known to be there.
+        let both_end_there = self.ends_there && other.ends_there;
+        let ends_there = later.ends_there && (both_end_there || self.closed() != other.closed());
         let (sequence, synced) = (self.sequence.max(other.sequence), self.synced.max(other.synced));
-        Left { sequence, synced, ..later.clone() }
+        Left { sequence, synced, ends_there, ..later.clone() }
     }
 
     /// Up to where the segment with this header, which has `len` bytes, is durable, as far as it is noted here: it was closed
@@ -78,7 +101,8 @@ impl Left {
         let log_id = hex(&self.log_id);
         let Last { sequence, bytes, marker } = self.last.unwrap_or(Last { sequence: 0, bytes: 0, marker: 0 });
         let (greatest, next_id, synced) = (self.sequence, self.next_id, self.synced);
-        let line = format!("left {log_id} {greatest} {next_id} {sequence} {bytes} {marker:016x} {synced} {count}");
+        let word = if self.ends_there { ENDS } else { LEFT };
+        let line = format!("{word}{log_id} {greatest} {next_id} {sequence} {bytes} {marker:016x} {synced} {count}");
         let sum = crc32fast::hash(line.as_bytes());
         format!("{line} {sum:08x}\n")
     }
@@ -90,7 +114,11 @@ impl Left {
         if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(told.as_bytes()) {
             return None;
         }
-        let words: Vec<&str> = told.strip_prefix("left ")?.split(' ').collect();
+        let (words, ends_there) = match told.strip_prefix(LEFT) {
+            Some(words) => (words, false),
+            None => (told.strip_prefix(ENDS)?, true),
+        };
+        let words: Vec<&str> = words.split(' ').collect();
         let [log_id, greatest, next_id, sequence, bytes, marker, synced, count] = words[..] else { return None };
         let number = |word: &str| word.parse::<u64>().ok();
         let last =
@@ -101,6 +129,7 @@ impl Left {
             next_id: number(next_id)?,
             last: Some(last).filter(|last| last.marker != 0),
             synced: number(synced)?,
+            ends_there,
         };
         Some((left, number(count)?)).filter(|(left, _)| left.next_id > 0)
     }
@@ -112,7 +141,7 @@ mod tests {
 
     fn left(sequence: u64, next_id: u64) -> Left {
         let last = Some(Last { sequence, bytes: 4711, marker: u64::MAX });
-        Left { log_id: (0..16).collect(), sequence, next_id, last, synced: 5 }
+        Left { log_id: (0..16).collect(), sequence, next_id, last, synced: 5, ends_there: false }
     }
 
     #[test]

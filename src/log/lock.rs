@@ -12,6 +12,7 @@ use crate::io::sync::Mutex;
 
 use super::left::{Last, Left};
 use super::names;
+use super::quoted::quoted;
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, File};
 use crate::segment::Segment;
@@ -35,16 +36,22 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
     let mut bytes = [0; PART * (1 + PLACES)];
     let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(&e, "read"))?;
+    let kept = Kept::parse(&bytes[..n]);
     let text = String::from_utf8_lossy(&bytes[..n.min(PART)]);
     let holder = text.lines().next().unwrap_or_default().trim_matches(['\0', ' ']);
-    if !holder.bytes().all(|byte| byte.is_ascii_digit()) {
-        let reason = "this is no lock file of a log, and is not written to: the log needs the name";
+    // Where a line is whole, only the process number is damaged, which is written anew.
+    if !holder.bytes().all(|byte| byte.is_ascii_digit()) && kept.left.is_none() {
+        let (this, aside) = (quoted(directory, &name), quoted(directory, &format!("{name}.aside")));
+        let reason = format!(
+            "this is no lock file of a log, or a damaged one, and is not written to: `mv -n {this} {aside}` takes it away, and \
+             the log is opened without what it notes"
+        );
         return Err(Error::invalid(reason).at(&path));
     }
     if !is_ours {
         return Err(Error::new(Kind::Locked, format!("{taken} ({})", told(holder, &path))).at(&path));
     }
-    let lock = Lock { file, kept: Mutex::new(Kept::parse(&bytes[..n])) };
+    let lock = Lock { file, kept: Mutex::new(kept) };
     // Only a help for the message above: a disk that is full does not keep a log from being opened.
     let _ = lock.tell_holder(n);
     Ok(lock)
@@ -62,22 +69,34 @@ pub(crate) fn read_left(directory: &dyn Directory, name: &str) -> Option<Left> {
 /// Notes, durably, that the log ends with this segment, whatever was noted of later ones that were lost: the ids of their
 /// records are not given again. Only who holds the lock may call it.
 pub(crate) fn accept_end(directory: &dyn Directory, last: &Segment) -> Result<()> {
-    let (name, header) = (names::lock(&last.header.name), &last.header);
-    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
+    let header = &last.header;
     let Some(left) = read_left(directory, &header.name) else { return Ok(()) };
     let is_told = left.last.is_some_and(|told| told.sequence > header.sequence) || left.synced > header.sequence;
     if left.log_id != header.log_id || !is_told {
         return Ok(());
     }
+    let bytes = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
+    let end = Last { sequence: header.sequence, bytes, marker: header.marker };
+    note_over(directory, &header.name, &Left { synced: header.sequence, last: Some(end), ends_there: true, ..left })
+}
+
+/// Notes, durably, that nothing of the log is missing, of which no segment is here: it goes on behind the records that it has
+/// given. Only who holds the lock may call it.
+pub(crate) fn accept_loss_of_all(directory: &dyn Directory, name: &str) -> Result<()> {
+    let Some(left) = read_left(directory, name) else { return Ok(()) };
+    note_over(directory, name, &Left { synced: 0, last: None, ends_there: false, ..left })
+}
+
+/// Notes it whatever was noted before.
+fn note_over(directory: &dyn Directory, log: &str, left: &Left) -> Result<()> {
+    let name = names::lock(log);
+    let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
     let file = directory.open(&name, Access::ReadWrite).map_err(|e| failed(e, "open"))?;
     let mut bytes = [0; PART * (1 + PLACES)];
     let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(e, "read"))?;
     let lock = Lock { file, kept: Mutex::new(Kept::parse(&bytes[..n])) };
     let kept = lock.kept.lock();
-    let bytes = last.file.len().map_err(|e| failed(e, "stat"))?;
-    let end = Last { sequence: header.sequence, bytes, marker: header.marker };
-    let left = Left { synced: header.sequence, last: Some(end), ..left };
-    lock.write_line(&left, kept.count + 1, kept.place).map_err(|e| failed(e, "write"))
+    lock.write_line(left, kept.count + 1, kept.place).map_err(|e| failed(e, "write"))
 }
 
 /// Who holds the lock, as far as can be said. A child that the holder has forked holds it too, unless it was made in a way
@@ -191,7 +210,7 @@ mod tests {
 
     fn left(next_id: u64) -> Left {
         let last = Some(Last { sequence: 7, bytes: 1, marker: 2 });
-        Left { log_id: (0..16).collect(), sequence: 8, next_id, last, synced: 8 }
+        Left { log_id: (0..16).collect(), sequence: 8, next_id, last, synced: 8, ends_there: false }
     }
 
     fn take(directory: &MemoryDirectory) -> Lock {

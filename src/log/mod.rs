@@ -11,6 +11,7 @@ mod maker;
 pub(crate) mod mark;
 pub(crate) mod names;
 mod naming;
+mod quoted;
 mod required;
 pub(crate) mod retention;
 pub(crate) mod survey;
@@ -22,11 +23,13 @@ pub(crate) use active::Active;
 pub(crate) use calendar::Calendar;
 pub(crate) use earlier::make_earlier_durable;
 pub(crate) use left::{Last, Left};
-pub(crate) use lock::{accept_end, read_left, take_lock};
+pub(crate) use lock::{accept_end, accept_loss_of_all, read_left, take_lock};
 #[cfg(feature = "upload")]
 pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};
 pub(crate) use names::check_name;
 pub(crate) use naming::{rightful_name, Naming};
-pub(crate) use survey::{chain_break, is_url, refuse_url, Found, Known, Remark, Slot, Snapshot, Source};
+pub(crate) use survey::{
+    chain_break, is_url, refuse_url, vanished, Found, Known, Missing, Remark, Slot, Snapshot, Source, Vanished,
+};
 pub(crate) use target::{Behind, Facts, Opened, Target};

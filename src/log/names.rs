@@ -32,6 +32,11 @@ pub(crate) fn lock(name: &str) -> String {
     format!("{name}.lock")
 }
 
+/// The log whose lock file is called so.
+pub(crate) fn of_lock(file: &str) -> Option<&str> {
+    file.strip_suffix(".lock").filter(|log| !log.is_empty())
+}
+
 /// The file that tells which segment is being written.
 pub(crate) fn active(name: &str) -> String {
     format!("{name}.active")

@@ -104,7 +104,7 @@ impl Target {
         let opening = Opening { directory: &*directory, log: &facts.name, naming: &naming, left: left.as_ref() };
         let End { last, earlier, greatest, lost } = opening.end(&listed)?;
         if let Some(file) = last {
-            let check = |last: &Arc<Segment>, found: &segment::Found| opening.check_closed(last, found, &listed);
+            let check = |last: &Arc<Segment>, found: &segment::Found| opening.check_end(last, found, &listed);
             let layout = Layout::Directory { lock, greatest, naming: naming.clone() };
             return Self::resume(directory.clone(), facts.clone(), layout, &file, (&earlier, &lost), &check);
         }
@@ -179,7 +179,7 @@ impl Target {
         mut layout: Layout,
         file: &str,
         (earlier, lost): (&Numbered<String>, &Numbered<Remains>),
-        check_closed: &dyn Fn(&Arc<Segment>, &segment::Found) -> Result<()>,
+        check_end: &dyn Fn(&Arc<Segment>, &segment::Found) -> Result<()>,
     ) -> Result<Opened> {
         let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite).map_err(|e| match e.kind() {
             Kind::Corrupt => e.because(
@@ -195,9 +195,7 @@ impl Target {
         let proven = left.as_ref().map_or(0, |left| left.durable_end(&segment.header, len));
         let mut found = segment::recover_past_holes(&segment, proven)?;
         segment::check_last_records(&segment, &found)?;
-        if found.closed {
-            check_closed(&segment, &found)?;
-        }
+        check_end(&segment, &found)?;
         let latest = segment::latest_time(&segment, &found);
         let (mut inherited, mut holes) = (vec![], vec![]);
         if found.durable_end == 0 {

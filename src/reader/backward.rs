@@ -104,8 +104,8 @@ impl Cursor {
             }
             _ => false,
         };
-        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, successor.as_deref());
-        let gone = if live || rolled { None } else { goes_on() };
+        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, successor.as_deref(), 0);
+        let gone = if live || rolled { None } else { goes_on().map(|missing| missing.reason) };
         let (state, reason) = match (live || rolled, left, gone) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),

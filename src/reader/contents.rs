@@ -128,7 +128,7 @@ impl Reader {
         if segment.header.log_id == next.header.log_id || segment.is_live() {
             return Ok(false);
         }
-        let gone = || self.snapshot.missing_behind(&self.source, at, passed.successor.as_deref());
+        let gone = || self.snapshot.missing_behind(&self.source, at, passed.successor.as_deref(), 0);
         Ok(lacks_trailer(segment, passed.end)? || gone().is_some())
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::{index, Malformed};
 use crate::io::Access;
-use crate::log::{chain_break, Found, Source};
+use crate::log::{chain_break, Found, Missing, Source};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, lacks_trailer, Bad, Scanner, Segment, NO_TRAILER};
 
@@ -282,13 +282,18 @@ impl Cursor {
         }
         if left == 0 && !live && !self.past && lacks_trailer(self.segment(), self.scanner.offset())? {
             match self.salvage.is_some() {
-                true => self.salvage_end(NO_TRAILER)?,
+                true => {
+                    self.salvage_end(&Missing { reason: NO_TRAILER.to_owned(), is_end_of_file: false })?;
+                }
                 false => return Err(self.corrupt(&Malformed::inconsistent(NO_TRAILER))),
             }
         }
-        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, self.successor.as_deref());
+        let shift = self.scanner.shift();
+        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, self.successor.as_deref(), shift);
         let gone = if live || self.past { None } else { goes_on() };
         let is_gone = gone.is_some();
+        let is_end_of_file = gone.as_ref().is_some_and(|missing| missing.is_end_of_file);
+        let gone = gone.map(|missing| missing.reason);
         // It comes to the store when it is closed.
         let is_archive = is_gone && self.snapshot.is_archive(&self.source, self.at);
         let (state, reason) = match (left, live, gone) {
@@ -317,7 +322,7 @@ impl Cursor {
             return Err(self.refuse_end(tail));
         }
         if state == TailState::Unclosed && is_gone {
-            self.salvage_end(&tail.reason)?;
+            self.salvage_end(&Missing { reason: tail.reason.clone(), is_end_of_file })?;
         }
         self.tail = tail;
         Ok(Moved::End)

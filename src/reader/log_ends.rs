@@ -3,7 +3,7 @@
 use super::Cursor;
 use crate::error::{Error, Result};
 use crate::format::Malformed;
-use crate::log::names;
+use crate::log::{names, Missing};
 use crate::options::{Loss, LossKind, ReaderMode};
 use crate::segment::{lacks_trailer, NO_TRAILER};
 
@@ -12,7 +12,7 @@ impl Cursor {
     /// the end is to be looked at once more.
     pub(super) fn passes_end_of_log(&mut self) -> Result<bool> {
         let successor = self.successor.clone();
-        let Some(reason) = self.missing_from_log(self.scanner.offset(), successor.as_deref())? else {
+        let Some(missing) = self.missing_from_log(self.scanner.offset(), successor.as_deref())? else {
             self.salvage_another_log();
             return Ok(true);
         };
@@ -25,10 +25,10 @@ impl Cursor {
             return Ok(false);
         }
         if self.salvage.is_some() {
-            self.salvage_end(&reason)?;
+            self.salvage_end(&missing)?;
             self.salvage_another_log();
-        } else if !self.reports_missing(self.scanner.offset(), &reason) {
-            return Err(self.corrupt(&Malformed::Missing(reason)));
+        } else if !self.reports_missing(self.scanner.offset(), &missing.reason) {
+            return Err(self.corrupt(&Malformed::Missing(missing.reason)));
         }
         Ok(true)
     }
@@ -37,7 +37,8 @@ impl Cursor {
     /// `successor` the file in which it says that the log goes on. Returns what is to be told once everything before it
     /// has been shown.
     pub(super) fn end_of_log_behind(&mut self, end: u64, successor: Option<&str>) -> Result<Option<Error>> {
-        let Some(reason) = self.missing_from_log(end, successor)? else { return Ok(None) };
+        let Some(missing) = self.missing_from_log(end, successor)? else { return Ok(None) };
+        let reason = missing.reason;
         // The log may have rolled since the files were listed.
         let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
         let log_id = &self.segment().header.log_id;
@@ -52,16 +53,16 @@ impl Cursor {
     }
 
     /// What is known to be missing behind the current segment, which ends at the offset `end` and is the last of its log.
-    fn missing_from_log(&self, end: u64, successor: Option<&str>) -> Result<Option<String>> {
+    fn missing_from_log(&self, end: u64, successor: Option<&str>) -> Result<Option<Missing>> {
         let segment = self.segment();
         // What a store does not have yet is going to come.
         if segment.is_live() || segment.is_unborn || self.snapshot.is_archive(&self.source, self.at) {
             return Ok(None);
         }
         if lacks_trailer(segment, end)? {
-            return Ok(Some(NO_TRAILER.to_owned()));
+            return Ok(Some(Missing { reason: NO_TRAILER.to_owned(), is_end_of_file: false }));
         }
-        Ok(self.snapshot.missing_behind(&self.source, self.at, successor))
+        Ok(self.snapshot.missing_behind(&self.source, self.at, successor, self.scanner.shift()))
     }
 
     /// Reports it as a loss; false when nobody would hear of it.

@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
-use crate::log::{Found, Snapshot, Source};
+use crate::log::{vanished, Found, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
 
@@ -130,7 +130,15 @@ impl Reader {
                 None => Error::new(Kind::NotFound, "no segment (*.binlog) is here"),
             };
             return Err(match &source {
-                Source::Directory(directory) => nothing.at(directory.path()),
+                Source::Directory(directory) => {
+                    match vanished(&**directory).iter().find(|gone| snapshot.wants(&gone.log)) {
+                        Some(log) => {
+                            Error::new(Kind::NotFound, format!("no segment (*.binlog) is here, and {}", log.told()))
+                        }
+                        None => nothing,
+                    }
+                    .at(directory.path())
+                }
                 _ => nothing,
             });
         }

@@ -12,7 +12,7 @@ use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
 use crate::format::entries::Progress;
 use crate::format::Malformed;
-use crate::log::{Snapshot, Source};
+use crate::log::{Missing, Snapshot, Source};
 use crate::memory::{self, NoMemory};
 use crate::options::{Loss, LossKind, OnLoss};
 use crate::record::{is_event, Hit};
@@ -27,6 +27,8 @@ pub(super) struct Salvage {
     durable_end: Option<u64>,
     /// It was told already that segments are missing at the end of the current log.
     told_end: bool,
+    /// Where the last loss in the current segment ends.
+    told_to: u64,
     /// Nothing more can be had of the current segment.
     gave_up: bool,
     /// Segments that were passed over because their records had been there before.
@@ -41,6 +43,7 @@ impl Salvage {
             from_id: 0,
             durable_end: None,
             told_end: false,
+            told_to: 0,
             gave_up: false,
             repeated: vec![],
             names: LostNames::default(),
@@ -90,7 +93,7 @@ struct Run {
 impl Cursor {
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
         if let Some(salvage) = &mut self.salvage {
-            salvage.durable_end = None;
+            (salvage.durable_end, salvage.told_to) = (None, 0);
             salvage.gave_up = false;
         }
         let segment = self.segment().clone();
@@ -349,8 +352,8 @@ impl Cursor {
         }
     }
 
-    /// The log went on in a segment that is not there.
-    pub(super) fn salvage_end(&mut self, reason: &str) -> Result<()> {
+    /// The log had more, which is not there.
+    pub(super) fn salvage_end(&mut self, missing: &Missing) -> Result<()> {
         let Some(salvage) = &mut self.salvage else { return Ok(()) };
         if std::mem::replace(&mut salvage.told_end, true) {
             return Ok(());
@@ -363,7 +366,12 @@ impl Cursor {
         let proven = self.snapshot.last_id_proven(&self.source, self.at);
         let ids = original.max(proven).filter(|&last_id| expected <= last_id).map(|last_id| (expected, last_id));
         let place = (self.scanner.next_offset(), 0);
-        self.lose(place, ids, &Malformed::Missing(reason.to_owned()))?;
+        let told_to = self.salvage.as_ref().map_or(0, |salvage| salvage.told_to);
+        if missing.is_end_of_file && ids.is_none() && place.0 <= told_to {
+            // The damage in front of it was told with all that is lost.
+            return Ok(());
+        }
+        self.lose(place, ids, &Malformed::Missing(missing.reason.clone()))?;
         match self.snapshot.unclosed_behind(&self.source, self.at).filter(|_| ids.is_some()) {
             Some(number) => {
                 let more =
@@ -546,8 +554,12 @@ impl Cursor {
             return Ok(());
         }
         let durable_end = self.durable_end(segment)?;
+        let is_current = segment.path == self.segment().path;
         let Some(salvage) = &mut self.salvage else { return Ok(()) };
         salvage.durable_end = Some(durable_end);
+        if is_current {
+            salvage.told_to = offset + bytes;
+        }
         let Some(on_loss) = salvage.on_loss.clone() else { return Ok(()) };
         let written = offset.saturating_add_signed(-self.scanner.shift());
         let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.told_offset(offset), bytes);

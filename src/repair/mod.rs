@@ -18,8 +18,13 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{self, Access, Directory, RealDirectory};
-use crate::log::{accept_end, mark, names, refuse_url, take_lock, Slot, Snapshot, Source};
-use crate::options::{Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, DEFAULT_BLOCK_MAX_BYTES};
+use crate::log::{
+    accept_end, accept_loss_of_all, mark, names, refuse_url, take_lock, vanished, Slot, Snapshot, Source, Vanished,
+};
+use crate::options::{
+    Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions, DEFAULT_BLOCK_MAX_BYTES,
+};
+use crate::writer::Writer;
 
 pub use index::{rebuild_index, rebuild_index_in};
 pub use mark::RECOVERY_AT_WORK;
@@ -162,6 +167,12 @@ pub fn recover_in_place_in(directory: Arc<dyn Directory>, on_loss: Option<OnLoss
 fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64) -> Result<Recovery> {
     let directory = directory_of(source)?;
     check_whole(source)?;
+    let vanished = if matches!(source, Source::Directory(_)) { vanished(&*directory) } else { vec![] };
+    if let (Some(log), true) =
+        (vanished.first(), source.snapshot(&nothing(block_max_bytes), ReaderMode::Salvage)?.slots.is_empty())
+    {
+        return accept_loss(directory, log, &Losses::new(on_loss));
+    }
     let mut snapshot = open(source, block_max_bytes)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let losses = Losses::new(on_loss);
@@ -175,7 +186,9 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64)
     let other_forms = places::other_forms(&snapshot, &now, &plan, &passed_over);
     other_forms.iter().try_for_each(|name| set_aside(&*directory, name))?;
     let snapshot = now.without_remarks();
+    let read_besides = places::read_besides(&snapshot, &plan, &passed_over);
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &losses)?;
+    read_besides.iter().try_for_each(|name| set_aside(&*directory, name))?;
     let is_written_anew = |path: &PathBuf| recovery.segments.iter().any(|segment| segment.target == *path);
     for file in snapshot.unreadable.iter().filter(|file| !is_written_anew(&file.path)) {
         set_aside(&*directory, name_of(&file.path))?;
@@ -200,6 +213,28 @@ fn check_whole(source: &Source) -> Result<()> {
         Source::Directory(directory) | Source::File(directory, _) => mark::check_in(&**directory),
         Source::Glob(_) | Source::Matching(..) => Ok(()),
     }
+}
+
+/// Notes of a log of which no segment is here that its records are lost, and begins an empty segment behind them.
+fn accept_loss(directory: Arc<dyn Directory>, log: &Vanished, losses: &Losses) -> Result<Recovery> {
+    let lock = take_lock(&*directory, &log.log, rewrite::FILE_MODE)?;
+    (losses.told)(&Loss {
+        kind: LossKind::Missing,
+        path: directory.path_of(&names::lock(&log.log)),
+        offset: 0,
+        bytes: 0,
+        // The first ones may have been taken away before.
+        ids: (log.last_id > 0 && log.sequence == 1).then_some((1, log.last_id)),
+        pages: None,
+        reason: format!("no segment of the log is here, and {}", log.told()),
+        durable: true,
+    });
+    accept_loss_of_all(&*directory, &log.log)?;
+    drop(lock);
+    let options = WriterOptions { name: log.log.clone(), background: false, ..WriterOptions::default() };
+    Writer::open_in(directory, options)?.close()?;
+    let (losses, lost_records) = *losses.sum.lock();
+    Ok(Recovery { losses, lost_records, ..Recovery::default() })
 }
 
 /// Notes of each log that it ends with the last segment that is here: what came behind it is known to be lost.

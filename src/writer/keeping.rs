@@ -346,11 +346,15 @@ impl Shared {
     /// What is left to do when the last segment is closed and durable.
     pub(super) fn leave(&self) {
         let output = self.output.lock();
-        let last = output.file("");
+        let (last, left) = (output.file(""), output.left_at_the_end());
         let (directory, is_directory) = (output.target.directory().clone(), output.target.can_roll());
         drop(output);
         self.keep_house();
         if is_directory {
+            // Whoever opens the log anew sees then whether its end is still there. A close promises no more than that it is durable.
+            if let Err(error) = self.note_left(&left) {
+                self.report(&error.because("it is not noted how the log ends"));
+            }
             if let Err(error) = log::active::remove(&*directory, &last.log) {
                 self.report(&error);
             }

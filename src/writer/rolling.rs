@@ -238,13 +238,18 @@ impl Output {
         self.steps.push(Step::Opened(self.file(""), left));
     }
 
+    /// What the log has given, which is closed and goes on in no other segment.
+    pub fn left_at_the_end(&self) -> Left {
+        Left { ends_there: true, ..self.left(0) }
+    }
+
     /// What the log has given with the current segment, which is closed, when a segment numbered `sequence` is there.
     fn left(&self, sequence: u64) -> Left {
         let header = &self.appender.segment.header;
         let last = Last { sequence: header.sequence, bytes: self.appender.end(), marker: header.marker };
         let log_id = header.log_id.clone();
         let sequence = sequence.max(header.sequence);
-        Left { log_id, sequence, next_id: self.next_id(), last: Some(last), synced: header.sequence }
+        Left { log_id, sequence, next_id: self.next_id(), last: Some(last), synced: header.sequence, ends_there: false }
     }
 
     /// How the next segment follows the current one: the first id that it accounts for, the one of its first record, and

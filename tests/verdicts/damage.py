@@ -12,6 +12,8 @@ PARTS = ["declaration", "header", "block-header", "sums", "entries", "payload", 
 CHANGES = ["flipped", "zeroed", "cut", "removed", "inserted", "doubled", "swapped"]
 PLACES = ["first", "middle", "neighbour", "last", "only", "single"]
 STATES = ["closed", "open", "unsynced", "compressed", "recovered"]
+# The line of a lock file: word, log id, sequence, next id, the last closed segment's sequence, bytes and marker, synced, count.
+LINE = rb"(left|ends) ([0-9a-f]{32}) (\d+) (\d+) (\d+) (\d+) ([0-9a-f]{16}) (\d+) (\d+) [0-9a-f]{8}"
 NAMES = ["right", "copied", "swapped", "missing"]
 
 
@@ -192,8 +194,9 @@ def row_of(log, name, data):
     valid = segment.valid_blocks(data, parsed.marker)
     whole = [block for block in valid if data[block.offset:block.end] == was[block.offset:block.end]]
     end_of_good = next((block.offset for block in parsed.blocks if block not in whole), len(data))
+    noted = closed_length(log, parsed)
     if was.startswith(data):  # cut
-        if not last:
+        if not last or (not made and len(data) < noted):
             return "end missing"
         if made:
             return "made, no trailer"
@@ -203,7 +206,7 @@ def row_of(log, name, data):
     behind = [block for block in whole if block.offset > broken.offset]
     if broken.kind == INDEX and data[broken.offset:broken.offset + 80] == was[broken.offset:broken.offset + 80]:
         return "index"
-    durable = max((block.durable_end for block in valid), default=0)
+    durable = max([noted, *(block.durable_end for block in valid)])
     if broken.kind == TRAILER and not behind:
         if made:
             return "made, no trailer"
@@ -218,10 +221,19 @@ def never_durable(log, parsed, data):
     """Whether neither the lock file nor a block says that anything of the segment was durable. Bytes that were removed or put in
     are no power cut's."""
     line = log.files.get(log.lock, b"") if log.lock else b""
-    synced = max((int(one) for one in re.findall(rb"left (?:\S+ ){6}(\d+) ", line)), default=0)
+    synced = max((int(one) for one in re.findall(rb"(?:left|ends) (?:\S+ ){6}(\d+) ", line)), default=0)
     in_place = len(data) == len(parsed.data)
     return not log.single and synced < parsed.sequence and in_place and not any(
         block.durable_end for block in segment.valid_blocks(data, parsed.marker))
+
+
+def closed_length(log, parsed):
+    """How long the segment was when it was closed, as the lock file notes; 0 when it does not."""
+    line = log.files.get(log.lock, b"") if log.lock else b""
+    newest = max(re.finditer(LINE, line), key=lambda told: int(told[9]), default=None)
+    if newest is None or (int(newest[5]), newest[7]) != (parsed.sequence, b"%016x" % int.from_bytes(parsed.marker, "little")):
+        return 0
+    return int(newest[6])
 
 
 def is_header(data):
@@ -285,7 +297,7 @@ def combined(log, state, place, part, change, names):
     case = Case(label, row, log, files, further=further, neighbour=place == "neighbour")
     if row == "hole" and log.single:
         case.row = "hole, one file"
-    proved = log.lock is not None and b"left " in log.files[log.lock]
+    proved = log.lock is not None and re.search(LINE, log.files[log.lock])
     if row in ("torn", "cut at a block") or row == "nothing left" and change == "cut" and not proved:
         # Nothing says that more was there.
         case.limit = provable(log, name, data)
@@ -310,7 +322,7 @@ def provable(log, name, data):
 
 def left_next_id(lock):
     """The next id behind all closed segments, as the lock file's line says; 0 when it has none."""
-    found = [int(one) for one in re.findall(rb"left [0-9a-f]{32} \d+ (\d+)", lock)]
+    found = [int(one) for one in re.findall(rb"(?:left|ends) [0-9a-f]{32} \d+ (\d+)", lock)]
     return max(found, default=0)
 
 

@@ -434,9 +434,12 @@ def type_cases():
         if which >= len(parsed.blocks):
             return None
         data = parsed.data[:parsed.blocks[which].offset]
+        row, files = damage.row_of(log, name, data), {**log.files, name: data}
+        if row != "cut at a block":
+            return Case(f"type/{which}", row, log, files)
         last = damage.provable(log, name, data)
         hidden = frozenset(number for number in log.written if number > last)
-        return Case(f"type/{which}", "cut at a block", log, {**log.files, name: data}, limit=last, hidden=hidden)
+        return Case(f"type/{which}", row, log, files, limit=last, hidden=hidden)
 
     for which in range(1, 14):
         yield f"type/{which}", functools.partial(cut, which)

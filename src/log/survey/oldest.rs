@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::heads::Heads;
-use super::quoted::quoted;
 use super::slot::{Found, Slot};
 use super::snapshot::{Snapshot, Unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::names;
+use crate::log::quoted::quoted;
 use crate::options::{ReaderMode, Required};
 use crate::segment::{is_headed_by_another, Segment};
 

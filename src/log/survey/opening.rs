@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::alike::are_alike;
 use super::lost::never_durable;
 use super::proof::{held, missing_behind};
-use super::quoted::quoted;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory};
 use crate::log::lock::read_left;
+use crate::log::quoted::quoted;
 use crate::log::retention::is_named;
 use crate::log::{names, Left, Naming};
 use crate::segment::{is_headed_by_another, is_unborn, successor, Found, Remains, Segment, ANOTHERS_HEADER};
@@ -103,13 +103,24 @@ impl Opening<'_> {
         Ok(End { last: Some(file), earlier: named, greatest, lost })
     }
 
-    /// Sees that the segment with which the log ends, which is closed, does not say that it goes on in one that is not here.
-    pub fn check_closed(&self, last: &Arc<Segment>, found: &Found, listed: &[String]) -> Result<()> {
-        let Some(file) = successor(last, found)? else { return Ok(()) };
+    /// Sees that the segment with which the log ends is as long as it was when the log was closed, and that, closed, it does not
+    /// say that it goes on in one that is not here.
+    pub fn check_end(&self, last: &Arc<Segment>, found: &Found, listed: &[String]) -> Result<()> {
+        let len = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
+        if let Some(noted) = self.left.and_then(|left| left.shortened(&last.header, len)) {
+            let (lock, directory) = (names::lock(self.log), self.quoted(""));
+            let reason = format!(
+                "the end of the log is missing: {lock} notes that the segment was closed with {noted} bytes; nothing is \
+                 appended, as ids would be given again: put the file back, or accept that its last records are lost with \
+                 `binlog recover --in-place {directory}`"
+            );
+            return Err(Error::corrupt(reason).at_offset(&last.path, found.end));
+        }
+        let Some(file) = successor(last, found)?.filter(|_| found.closed) else { return Ok(()) };
         let is_here = |name: &String| names::plain(name) == names::plain(&file);
         let number = names::sequence(self.log, &file);
         let left = self.left.filter(|left| left.log_id == last.header.log_id);
-        let was_taken_away = number.zip(left).is_some_and(|(number, left)| left.is_closed(number));
+        let was_taken_away = number.zip(left).is_some_and(|(number, left)| left.may_be_gone(number));
         match was_taken_away || listed.iter().any(is_here) {
             true => Ok(()),
             false => Err(self.missing(Some(&last.name), &file, listed)),

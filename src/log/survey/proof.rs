@@ -6,7 +6,7 @@ use super::slot::Slot;
 use crate::format::declaration::FileHeader;
 use crate::io::Directory;
 use crate::log::lock::read_left;
-use crate::log::Left;
+use crate::log::{names, Left};
 
 /// The lock file's line, as far as it is of the log that is here. That it is absent or cannot be read proves nothing.
 pub(super) struct Proof(Left);
@@ -24,10 +24,30 @@ impl Proof {
         read(directory, log).is_some()
     }
 
+    /// The number of the last closed segment, if its blocks have this marker.
+    pub fn number_by(&self, marker: u64) -> Option<u64> {
+        self.0.last.filter(|last| last.marker == marker).map(|last| last.sequence)
+    }
+
     /// Whether the segment of this number held something, when none behind it is here. A smaller number may be that of a file
     /// that was never begun, whose place another one took.
     pub fn held(&self, sequence: u64) -> bool {
         held(&self.0, sequence)
+    }
+
+    /// The records of all segments, if the one of this number is the last that was closed.
+    pub fn ids_up_to(&self, sequence: u64) -> Option<(u64, u64)> {
+        let is_last = self.0.last.is_some_and(|last| last.sequence == sequence);
+        (is_last && self.0.next_id > 1).then(|| (1, self.0.next_id - 1))
+    }
+
+    /// What is noted of the records of a log of which no segment is here.
+    pub fn held_up_to(&self, log: &str) -> String {
+        let lock = names::lock(log);
+        match self.next_id() {
+            1 => format!("of which {lock} notes that it held something"),
+            next_id => format!("and {lock} notes that the log had records up to {}", next_id - 1),
+        }
     }
 
     /// The log's id.
@@ -45,13 +65,23 @@ impl Proof {
         self.0.durable_end(header, u64::MAX)
     }
 
+    /// See [`Left::shortened`].
+    pub fn shortened(&self, header: &FileHeader, len: u64) -> Option<u64> {
+        self.0.shortened(header, len)
+    }
+
+    /// Whether the segment of this number was noted as closed, so that it is known what it held.
+    pub fn is_closed(&self, sequence: u64) -> bool {
+        self.0.is_closed(sequence)
+    }
+
     /// Whether anything in the segment of this number was durable.
     pub fn was_durable(&self, sequence: u64) -> bool {
         self.0.synced >= sequence || self.0.is_closed(sequence)
     }
 
-    /// The number of a segment behind `last`, which is the last one here, that held something and was not noted as closed:
-    /// what was closed may have been taken away.
+    /// The number of a segment behind `last`, which is the last one here, that held something and cannot have been taken away:
+    /// it was not noted as closed, or the log was closed with it.
     pub fn missing_behind(&self, last: u64) -> Option<u64> {
         missing_behind(&self.0, last)
     }
@@ -64,7 +94,42 @@ pub(super) fn held(left: &Left, sequence: u64) -> bool {
 
 /// See [`Proof::missing_behind`].
 pub(super) fn missing_behind(left: &Left, last: u64) -> Option<u64> {
-    (left.synced > last && !left.is_closed(left.synced)).then_some(left.synced)
+    (left.synced > last && !left.may_be_gone(left.synced)).then_some(left.synced)
+}
+
+/// A log of which no file is here, although its last segment cannot have been taken away.
+pub(crate) struct Vanished {
+    pub log: String,
+    /// The number of that segment.
+    pub sequence: u64,
+    /// The last record of all that were in closed segments; 0 = none.
+    pub last_id: u64,
+}
+
+impl Vanished {
+    /// What tells it, and what.
+    pub fn told(&self) -> String {
+        let (lock, sequence, last_id) = (names::lock(&self.log), self.sequence, self.last_id);
+        match last_id {
+            0 => format!("{lock} notes that segment number {sequence} of the log held something"),
+            _ => format!("{lock} notes that the log had segments up to number {sequence}, and records up to {last_id}"),
+        }
+    }
+}
+
+/// The logs of a directory of which no file is here, although their lock files note that segments are.
+pub(crate) fn vanished(directory: &dyn Directory) -> Vec<Vanished> {
+    let listed = directory.list().unwrap_or_default();
+    let of_lock = |file: &String| {
+        let log = names::of_lock(file)?;
+        let left = read(directory, log)?;
+        let sequence = missing_behind(&left, 0)?;
+        if listed.iter().any(|file| names::sequence(log, file).is_some()) {
+            return None;
+        }
+        Some(Vanished { log: log.to_owned(), sequence, last_id: left.next_id - 1 })
+    };
+    listed.iter().filter_map(of_lock).collect()
 }
 
 fn read(directory: &dyn Directory, log: &str) -> Option<Left> {

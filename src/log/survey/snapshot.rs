@@ -51,6 +51,13 @@ pub(crate) struct Snapshot {
     pub(super) shared: Arc<Shared>,
 }
 
+/// What is known to be missing at the end of a log.
+pub(crate) struct Missing {
+    pub reason: String,
+    /// It is the end of the last file, and not a segment.
+    pub is_end_of_file: bool,
+}
+
 /// A file that should be a segment and is none.
 #[derive(Clone)]
 pub(crate) struct Unreadable {
@@ -83,6 +90,11 @@ impl Snapshot {
             one_log: true,
             shared,
         }
+    }
+
+    /// Whether a log of this name is wanted.
+    pub fn wants(&self, log: &str) -> bool {
+        self.shared.wants(log)
     }
 
     /// Whether all segments are of one log, so that ids tell which of them a record is in.
@@ -191,34 +203,72 @@ impl Snapshot {
         Some(Remark::damaged(damaged.path(), damaged.len(), &other, damage))
     }
 
+    /// Has the segment number `at` read as in that snapshot of the same segments.
+    pub fn read_as_in(&mut self, other: &Snapshot, at: usize) {
+        self.slots[at] = other.slots[at].clone();
+        self.alternatives.take_from(&other.alternatives, &self.slots[at]);
+    }
+
     /// Why the log of segment number `at`, behind which no other of it is here, is known to go on in another one;
-    /// `successor` is the file in which this segment says that it does. A file that was created for that and never held
+    /// `successor` is the file in which this segment says that it does, and `shift` by how much its last blocks were moved. A file
+    /// that was created for that and never held
     /// anything is no segment.
-    pub fn missing_behind(&self, source: &Source, at: usize, successor: Option<&str>) -> Option<String> {
+    pub fn missing_behind(&self, source: &Source, at: usize, successor: Option<&str>, shift: i64) -> Option<Missing> {
         let slot = self.slots.get(at).filter(|_| !matches!(source, Source::File(..)))?;
         let gone = |file: &str| format!("the log goes on in {file}, which is not here");
+        let segment = |reason: String| Some(Missing { reason, is_end_of_file: false });
         match successor {
-            Some(file) if self.is_archive(source, at) => return Some(gone(file) + " yet"),
-            Some(file) if !is_unborn(slot.directory(), file) => return Some(gone(file)),
+            Some(file) if self.is_archive(source, at) => return segment(gone(file) + " yet"),
+            Some(file) if !is_unborn(slot.directory(), file) => return segment(gone(file)),
             // It was to be told where it should be read.
             Some(file) if self.unreadable.iter().any(|lost| lost.path == slot.directory().path_of(file)) => {
-                return Some(format!("the log goes on in {file}, of which nothing can be read"));
+                return segment(format!("the log goes on in {file}, of which nothing can be read"));
             }
             _ => (),
         }
-        if !matches!(source, Source::Directory(_)) || slot.is_legacy() {
+        let proof = self.proof_at(source, at)?;
+        if let Some(reason) = self.shortened(at, shift, &proof) {
+            return Some(Missing { reason, is_end_of_file: true });
+        }
+        let number = proof.missing_behind(self.number_at(at))?;
+        let is_it = |file: &&Unreadable| file.sequence == number && file.log == slot.log.name;
+        if slot.is_unborn && self.unreadable.iter().any(|file| is_it(&file)) {
+            // It was told where it is read.
             return None;
         }
-        let is_of_this = |proof: &Proof| slot.is_unborn || proof.log_id() == slot.log.id;
-        let proof = || Proof::of(slot.directory(), &slot.log.name, &self.slots).filter(is_of_this);
-        let missing = || proof()?.missing_behind(slot.sequence);
-        let number = missing()?;
         // A writer may have begun it since the files were listed, or a hook have taken it away since the line was read.
         let is_later =
             |file: &String| names::sequence(&slot.log.name, file).is_some_and(|number| number > slot.sequence);
         let listed = slot.directory().list().is_ok_and(|files| files.iter().any(is_later));
-        let is_missing = !listed && missing().is_some();
-        is_missing.then(|| gone(&format!("segment number {number}")))
+        let is_missing = !listed && self.proof_at(source, at)?.missing_behind(self.number_at(at)).is_some();
+        segment(match slot.is_unborn {
+            true => format!("segment number {number} is not here, {}", proof.held_up_to(&slot.log.name)),
+            false => gone(&format!("segment number {number}")),
+        })
+        .filter(|_| is_missing)
+    }
+
+    /// The number of the segment; 0 where nothing of the log is here but a file in which nothing was ever written.
+    fn number_at(&self, at: usize) -> u64 {
+        if self.slots[at].is_unborn {
+            0
+        } else {
+            self.slots[at].sequence
+        }
+    }
+
+    /// What is missing at the end of segment number `at`, with which the log was closed, and whose last blocks stand so many bytes
+    /// farther back than they were written.
+    fn shortened(&self, at: usize, shift: i64, proof: &Proof) -> Option<String> {
+        let slot = &self.slots[at];
+        let Ok(Found::Segment(segment)) = self.open(at) else { return None };
+        let here = segment.file.len().ok()?.saturating_add_signed(shift.saturating_neg());
+        let noted = proof.shortened(&segment.header, here)?;
+        let lock = names::lock(&slot.log.name);
+        Some(format!(
+            "{} bytes of the file are missing: {lock} notes how many it had when the log was closed",
+            noted - here
+        ))
     }
 
     /// Whether segment number `at` is in a store, to which the next one comes when it is closed. One that is a directory is known
@@ -234,18 +284,22 @@ impl Snapshot {
 
     /// The id of the last record that closed segments of the log of segment number `at` held, as its lock file notes.
     pub fn last_id_proven(&self, source: &Source, at: usize) -> Option<u64> {
-        Some(self.proof_at(source, at)?.next_id() - 1)
+        let proof = self.proof_at(source, at)?;
+        // Where none of its segments is here, the first ones may have been taken away before.
+        (!self.slots[at].is_unborn || proof.missing_behind(0) == Some(1)).then(|| proof.next_id() - 1)
     }
 
     /// The number of a segment behind segment number `at`, with which the log ends here, of which the lock file notes that it
     /// held something, and not how much.
     pub fn unclosed_behind(&self, source: &Source, at: usize) -> Option<u64> {
-        self.proof_at(source, at)?.missing_behind(self.slots[at].sequence)
+        let proof = self.proof_at(source, at)?;
+        proof.missing_behind(self.number_at(at)).filter(|&number| !proof.is_closed(number))
     }
 
     fn proof_at(&self, source: &Source, at: usize) -> Option<Proof> {
         let slot = self.slots.get(at).filter(|slot| matches!(source, Source::Directory(_)) && !slot.is_legacy())?;
-        Proof::of(slot.directory(), &slot.log.name, &self.slots).filter(|proof| proof.log_id() == slot.log.id)
+        let proof = Proof::of(slot.directory(), &slot.log.name, &self.slots);
+        proof.filter(|proof| slot.is_unborn || proof.log_id() == slot.log.id)
     }
 
     /// Takes the file of this name behind the last segment, if it is the next one of the only log that is here.

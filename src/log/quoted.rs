@@ -3,7 +3,7 @@
 use crate::io::Directory;
 
 /// The path of a file of the directory, or of that itself, as a shell takes it.
-pub(super) fn quoted(directory: &dyn Directory, file: &str) -> String {
+pub(crate) fn quoted(directory: &dyn Directory, file: &str) -> String {
     let path = if file.is_empty() { directory.path().to_owned() } else { directory.path_of(file) };
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
