@@ -152,6 +152,11 @@ impl std::fmt::Debug for DirectoryStore {
 }
 
 impl Store for DirectoryStore {
+    fn is_directory(&self, path: &Path) -> bool {
+        let identity = |path: &Path| fs::metadata(path).map(|facts| (facts.dev(), facts.ino())).ok();
+        identity(path).is_some_and(|there| identity(&self.path) == Some(there))
+    }
+
     fn url(&self) -> &str {
         &self.url
     }

@@ -84,6 +84,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Removes an object; one that is not there is removed already.
     fn remove(&self, name: &str) -> Answer<()>;
 
+    /// Whether the objects are files of this very directory, by whatever path: a log must not be shipped onto itself.
+    fn is_directory(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Gives up an upload that was begun and noted ([`Monitor::note`]), so that its parts cost nothing any longer. One that the
     /// server no longer knows is given up already.
     fn abort(&self, name: &str, token: &str) -> Answer<()>;

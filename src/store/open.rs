@@ -152,6 +152,11 @@ impl Address {
                     "a directory's URL begins with three slashes (file:///…): {bucket:?} is no host that could be asked"
                 )));
             }
+            if trimmed(&path).trim_matches('/').is_empty() {
+                return Err(Error::invalid(
+                    "file:// is followed by the path of a directory, and not of the root: file:///DIRECTORY",
+                ));
+            }
             return Ok(Address { url: format!("file://{}", trimmed(&path)), bucket, prefix: path, options });
         }
         if bucket.is_empty() {

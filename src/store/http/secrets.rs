@@ -125,8 +125,9 @@ impl Secrets {
         let shown = without_named(&known);
         // A part of one, or one that is written in a way of its own, is not cut out: then nothing of it all is shown.
         let bare = bare(&shown);
-        let secrets = self.lasting.iter().chain(&recent).map(|secret| self::bare(secret));
-        match secrets.into_iter().any(|secret| shares_a_part(&bare, &secret)) {
+        let plain = |secret: &String| percent_decode_str(secret).decode_utf8_lossy().into_owned();
+        let mut secrets = self.lasting.iter().chain(&recent).flat_map(|secret| [secret.clone(), plain(secret)]);
+        match secrets.any(|secret| shares_a_part(&bare, &secret)) {
             true => HIDDEN.to_owned(),
             false => shown,
         }
@@ -179,30 +180,76 @@ fn forms_of(secret: &str) -> Vec<String> {
     forms
 }
 
-/// A text without blanks and without what may be written in several ways: escapes of URLs, of XML and of JSON.
-fn bare(text: &str) -> String {
+/// The forms of a text without blanks, and without what may be written in several ways: escapes of URLs, of XML, of JSON and
+/// other languages, with tags and without, and with what may be quoted-printable taken for it and not.
+fn bare(text: &str) -> Vec<String> {
+    // A request in a request is escaped twice, and what shows it once more.
+    const NESTED: usize = 6;
     let mut plain = text.to_owned();
-    // A request in a request is escaped twice.
-    for _ in 0..2 {
-        plain = unescaped(&percent_decode_str(&plain).decode_utf8_lossy());
-        for c in ['+', '/', '=', '&', '%', '-', '_', '.'] {
-            for escape in [format!("\\u{:04x}", u32::from(c)), format!("\\u{:04X}", u32::from(c))] {
-                plain = plain.replace(&escape, &c.to_string());
+    for _ in 0..NESTED {
+        let before = plain.clone();
+        plain = without_backslashes(&unescaped(&percent_decode_str(&plain).decode_utf8_lossy()));
+        if plain == before {
+            break;
+        }
+    }
+    let printable = percent_decode_str(&plain.replace('=', "%")).decode_utf8_lossy().into_owned();
+    let untagged = |text: &str| {
+        let parts = text.split('<').map(|part| part.split_once('>').map_or(part, |(_, behind)| behind));
+        parts.collect::<String>()
+    };
+    [&plain, &printable].iter().flat_map(|text| [skeleton(text), skeleton(&untagged(text))]).collect()
+}
+
+/// What is left of a text in every writing: `+` may be a blank, and what is not ASCII nothing to be seen.
+fn skeleton(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '+')).collect()
+}
+
+/// `\u0041`, `\u{41}`, `\x41` and `\101` as the character that they stand for.
+fn without_backslashes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let read = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+        let of = |skipped: usize, digits: usize, radix| {
+            let (from, to) = (skipped, skipped + digits);
+            Some((read(behind.get(from..to)?, radix)?, behind.get(to..)?))
+        };
+        let braced = || {
+            let (digits, behind) = behind.strip_prefix("u{")?.split_once('}')?;
+            Some((read(digits, 16)?, behind))
+        };
+        let escaped = match behind.as_bytes().first() {
+            Some(b'u') => braced().or_else(|| of(1, 4, 16)),
+            Some(b'x') => of(1, 2, 16),
+            Some(b'0'..=b'7') => of(0, 3, 8),
+            _ => None,
+        };
+        match escaped {
+            Some((c, behind)) => {
+                plain.push(c);
+                rest = behind;
+            }
+            None => {
+                plain.push('\\');
+                rest = behind;
             }
         }
     }
-    plain.chars().filter(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '\\' | '+')).collect()
+    plain + rest
 }
 
-/// Whether a text has so much of a secret in it that it is no coincidence.
-fn shares_a_part(text: &str, secret: &str) -> bool {
-    let bytes = secret.as_bytes();
-    if bytes.len() < SHORTEST {
+/// Whether one of these forms of a text has so much of a secret in it that it is no coincidence.
+fn shares_a_part(forms: &[String], secret: &str) -> bool {
+    let secret: Vec<char> = secret.chars().filter(|c| c.is_ascii_graphic() && *c != '\\').collect();
+    if secret.len() < SHORTEST {
         return false;
     }
-    let text = text.as_bytes();
-    let part = PART.min(bytes.len());
-    bytes.windows(part).any(|part| text.windows(part.len()).any(|there| there == part))
+    let parts = secret.windows(PART.min(secret.len()));
+    let parts = parts.map(|part| part.iter().filter(|c| **c != '+').collect::<String>());
+    parts.filter(|part| part.len() >= SHORTEST).any(|part| forms.iter().any(|form| form.contains(&part)))
 }
 
 /// `%2F` as `%2f`.
@@ -313,6 +360,10 @@ mod tests {
         }
     }
 
+    fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
+        text.chars().map(escape).collect()
+    }
+
     #[test]
     fn a_part_of_a_secret_and_one_in_another_form_hide_all_that_was_said() {
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlK29mK3RoaXMvdG9rZW4=";
@@ -331,11 +382,24 @@ mod tests {
             "Zm9vL2Jhcis0Mg\\u002b\\u002Fabcd\\u003d".to_owned(),
             "sig%3DZm9vL2Jhcis0Mg%252B%252Fabcd%253D%253D".to_owned(),
             "Zm9vL2Jhcis0".to_owned(),
+            // Twelve in a row, one of which may be a blank.
+            "L2Jhcis0Mg+/".to_owned(),
+            "L2Jhcis0Mg /".to_owned(),
+            escaped(token, |c| format!("\\u{:04x}", u32::from(c))),
+            escaped(token, |c| format!("\\u{{{:x}}}", u32::from(c))),
+            escaped(token, |c| format!("\\\\u{:04x}", u32::from(c))),
+            escaped(token, |c| format!("\\x{:02x}", u32::from(c))),
+            escaped(token, |c| format!("\\{:03o}", u32::from(c))),
+            escaped(token, |c| format!("={:02X}", u32::from(c))),
+            escaped(token, |c| format!("%252525{:02x}", u32::from(c))),
+            escaped(token, |c| format!("{c}\u{200b}")),
+            escaped(token, |c| format!("{c}<i/>")),
         ] {
             let shown = known.scrub(&text);
             for part in ["eyJhbGci", "c2lnbmF0", "Zm9vL2Jh", "dG9rZW4"] {
                 assert!(!shown.contains(part), "{text}: {shown}");
             }
+            assert!(shown.contains("secret") && !shown.contains("L2Jhcis0Mg"), "{text}: {shown}");
         }
         assert_eq!(known.scrub("The bucket does not exist: logs"), "The bucket does not exist: logs");
     }

@@ -27,18 +27,20 @@ where
         }
         query.extend([("delimiter", "/".to_owned()), ("list-type", "2".to_owned()), ("prefix", prefix.to_owned())]);
         let text = page(query).await?;
-        if !text.contains("<ListBucketResult") {
+        // One that breaks off would hide what is behind.
+        if !text.contains("<ListBucketResult") || !text.trim_end().ends_with("</ListBucketResult>") {
             return Err(Refusal::broken("the list of the bucket cannot be understood"));
         }
         let before = found.len();
-        found.extend(elements(&text, "Contents").filter_map(|object| {
+        for object in elements(&text, "Contents") {
             let modified = element(object, "LastModified").and_then(|at| at.parse::<jiff::Timestamp>().ok());
-            Some(Listed {
-                name: element(object, "Key")?,
-                bytes: element(object, "Size")?.parse().ok()?,
-                modified_ns: modified.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(0)),
-            })
-        }));
+            let bytes = element(object, "Size").and_then(|bytes| bytes.parse().ok());
+            let (Some(name), Some(bytes)) = (element(object, "Key"), bytes) else {
+                return Err(Refusal::broken("the list of the bucket has an object without a name or a size"));
+            };
+            let modified_ns = modified.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(0));
+            found.push(Listed { name, bytes, modified_ns });
+        }
         let is_truncated = element(&text, "IsTruncated").is_some_and(|is| is == "true");
         let next = is_truncated.then(|| element(&text, "NextContinuationToken").unwrap_or_default());
         let prefixes: Vec<String> =
@@ -153,6 +155,13 @@ mod tests {
             |_| async { Ok("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>".to_owned()) };
         assert!(runtime.block_on(objects("", endless)).is_err());
         assert!(runtime.block_on(objects("", |_| async { Ok("<html>".to_owned()) })).is_err());
+        // Cut within an object, behind what says that there is no more, and an object without a length.
+        for text in [
+            "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>7</Size></Contents><Contents><Ke",
+            "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key></Contents></ListBucketResult>",
+        ] {
+            assert!(runtime.block_on(objects("", |_| async { Ok(text.to_owned()) })).is_err(), "{text}");
+        }
         // The second page asks for the first one again.
         let circle = |query: Vec<(&'static str, String)>| async move {
             let token = query.iter().find(|(key, _)| *key == "continuation-token").map_or("", |(_, token)| token);
