@@ -340,8 +340,9 @@ fn uploads_that_nobody_can_go_on_with_are_given_up() {
     open(&directory, &store).run_once(&monitor).unwrap();
     assert_eq!(store.unfinished(), 1);
     directory.remove(&name(1)).unwrap();
-    let report = open(&directory, &store).run_once(&()).unwrap();
-    assert_eq!((report.uploaded.len(), store.unfinished()), (1, 0));
+    let missed = open(&directory, &store).run_once(&()).unwrap_err();
+    assert!(missed.reason().starts_with("segment 1 of the log is neither here nor in the store"), "{missed}");
+    assert_eq!((objects(&store).len(), store.unfinished()), (1, 0));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! Whoever ships the log writes the file, under a lock of its own. Whoever removes old segments reads it, so that nothing
 //! goes that is not safe elsewhere. Nothing depends on it for ever: when it is lost or damaged, shipping asks the store again.
 
+pub(crate) mod stores;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::str::FromStr;
@@ -107,6 +109,8 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
     pub entries: BTreeMap<(String, u64), Entry>,
+    /// The stores that a file of its own names, whatever is known of them here.
+    pub told_stores: BTreeSet<String>,
     /// Records in the file.
     pub records: u64,
     /// Something in it could not be read, so that what it says may be out of date.
@@ -141,8 +145,18 @@ pub(crate) fn is_shipped(directory: &dyn Directory, log: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Reads the file; `None` when it is not there, or is about another log. One that is no such file counts as damaged.
+/// Reads the file; `None` when it is not there, or is about another log, and no store is told either. One that is no such file
+/// counts as damaged.
 pub(crate) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Result<Option<Life>> {
+    let life = read_file(directory, log, log_id)?;
+    let told_stores = stores::read(directory, log, log_id)?;
+    match (life, told_stores.is_empty()) {
+        (None, true) => Ok(None),
+        (life, _) => Ok(Some(Life { told_stores, ..life.unwrap_or_default() })),
+    }
+}
+
+fn read_file(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Result<Option<Life>> {
     let name = file(log);
     let path = directory.path_of(&name);
     let opened = match directory.open(&name, Access::Read) {
@@ -269,7 +283,8 @@ impl Entry {
 impl Life {
     /// The stores that were found to hold segments of the log, whatever became of these.
     pub fn stores(&self) -> BTreeSet<&str> {
-        self.entries.values().filter(|entry| entry.stage.is_shipped()).map(|entry| &*entry.store).collect()
+        let shipped = self.entries.values().filter(|entry| entry.stage.is_shipped()).map(|entry| &*entry.store);
+        shipped.chain(self.told_stores.iter().map(String::as_str)).collect()
     }
 
     /// Why the file of the segment must not be removed here, if it must not: a store does not hold it yet, or it comes behind

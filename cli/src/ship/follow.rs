@@ -14,6 +14,7 @@ use super::watch::Watch;
 use super::{logs, logs_of, open, roll, Ship};
 use crate::human::{counted, plain};
 use crate::output::{complain, Fail};
+use crate::remote::is_url;
 use crate::signals::{exit_code, Signals};
 use crate::OK;
 
@@ -37,6 +38,13 @@ fn begin(
         Ok(shipper) => {
             let rolled = if args.roll { roll(args, &log) } else { Ok(()) };
             Some(rolled.map(|()| (log, Arc::new(shipper))))
+        }
+        // The store's directory may be mounted later.
+        Err(error) if error.kind() == Kind::NotFound && error.path().is_some_and(is_url) => {
+            if awaited.insert(log) && !args.quiet {
+                complain(&format!("{error}: waiting until it is there"));
+            }
+            None
         }
         Err(error) if error.kind() == Kind::NotFound => None,
         Err(error) if error.kind() == Kind::Locked => {
@@ -108,6 +116,15 @@ fn metrics_of(shippers: &BTreeMap<String, Arc<Shipper>>) -> String {
 
 /// Replaces the file in one step: who reads it finds the old one or the new one, never a part.
 pub fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
+    let refused = |why: &str| Err(Fail::Told(format!("{}: the figures are not written: {why}", file.display())));
+    // The file is put in the place of what has the name.
+    match fs::symlink_metadata(file) {
+        Ok(there) if !there.is_file() => return refused("what has this name is no plain file"),
+        _ => (),
+    }
+    if file.extension().is_some_and(|ending| ["binlog", "lock", "archive"].iter().any(|ours| ending == *ours)) {
+        return refused("it is called as a file of a log is");
+    }
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     // What an earlier one left is removed rather than written to: it may be a link to anything.

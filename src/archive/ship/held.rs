@@ -14,6 +14,7 @@ use super::{here as failed_here, ShipMonitor, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::io::FileFacts;
+use crate::log::labels::pruned_to;
 use crate::log::names;
 use crate::store::Answer;
 
@@ -154,7 +155,9 @@ impl Shipper {
         if holes.is_empty() || !self.store.can_read() || self.options.dry_run {
             return Ok(());
         }
-        for object in self.store.list(&self.log)? {
+        let listed = self.store.list(&self.log)?;
+        keeper.has_forgotten_from(pruned_to(&self.log, listed.iter().map(|object| &*object.name)) + 1);
+        for object in listed {
             let number = names::sequence(&self.log, &object.name);
             if !number.is_some_and(|number| holes.iter().any(|hole| hole.covers(number))) {
                 continue;
@@ -212,9 +215,21 @@ impl Shipper {
     pub fn accept(&self, segment: &str) -> Result<()> {
         self.refuse_dry_run()?;
         let mut work = self.work.lock();
-        let here = work.files.look(&*self.directory)?;
+        let mut here = work.files.look(&*self.directory)?;
         let wanted = self.numbers(segment)?;
-        let local = here.closed().map(|(local, _)| local).find(|local| Numbers::of(local.sequence) == wanted).cloned();
+        let find = |here: &Here| {
+            here.closed().map(|(local, _)| local).find(|local| Numbers::of(local.sequence) == wanted).cloned()
+        };
+        let mut local = find(&here);
+        // Another form of it may be whole.
+        while let Some(damaged) = local.as_ref() {
+            let is_damaged = self.damage_of(&here, damaged).map_err(|failure| failure.error)?.is_some();
+            if !is_damaged || !work.files.pass_over(damaged) {
+                break;
+            }
+            here = work.files.look(&*self.directory)?;
+            local = find(&here);
+        }
         let mut keeper = work.keeper.lock();
         let store = self.store.url();
         let entry = match local {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::keeper::Keeper;
 use super::local::{Here, Unusable};
+use crate::archive::life::Stage;
 use crate::error::{Error, Kind};
 use crate::io::{Access, Directory};
 use crate::segment::Segment;
@@ -49,10 +50,15 @@ pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Numbers> {
     let mut chain: BTreeMap<u64, Option<u64>> = shipped.map(|entry| (entry.sequence, entry.after)).collect();
     chain.extend(here.segments.iter().map(|segment| (segment.sequence, segment.after)));
     let mut holes = gaps(&chain);
-    // What was removed before anybody shipped the log is not missed; what is here and cannot be read, or went to another store, is.
+    // What was removed before anybody shipped the log is not missed; what is here and cannot be read, what went to another store, and
+    // what was here when somebody looked before, is.
     if let Some((first, Some(before))) = chain.first_key_value() {
-        let elsewhere = keeper.all().filter(|entry| entry.stage.is_shipped()).map(|entry| entry.sequence);
-        let numbers = here.unusable.keys().copied().chain(elsewhere);
+        let noted = keeper.all().map(|entry| match (entry.stage, entry.after) {
+            (Stage::Missing, Some(after)) => after + 1,
+            _ => entry.sequence,
+        });
+        // Where it is lost what was noted, nobody knows what was there.
+        let numbers = here.unusable.keys().copied().chain(noted).chain(keeper.forgotten_from());
         let oldest = numbers.filter(|number| number < first && number <= before).min();
         holes.extend(oldest.map(|oldest| Numbers { first: oldest, last: *before }));
     }

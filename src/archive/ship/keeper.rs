@@ -1,13 +1,13 @@
 //! Writes what becomes of the segments into `<log>.archive`, under the lock that keeps a second shipper out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::archive::life::{self, Entry, Kept, Life, Stage};
+use crate::archive::life::{self, stores, Entry, Kept, Life, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::clock::Clock;
@@ -28,6 +28,7 @@ pub(super) struct Keeper {
     log_id: Vec<u8>,
     file_mode: u32,
     life: Life,
+    forgotten_from: Option<u64>,
     /// `None` when nothing is to be written.
     writer: Option<Writer>,
     /// The right to write.
@@ -80,6 +81,11 @@ impl Keeper {
             true => keeper.writer = Some(keeper.open_writer(&life::file(&keeper.log))?),
             false => keeper.rewrite()?,
         }
+        let shipped_to: BTreeSet<String> = keeper.life.stores().into_iter().map(str::to_owned).collect();
+        if shipped_to != keeper.life.told_stores {
+            keeper.life.told_stores = shipped_to;
+            keeper.tell_stores()?;
+        }
         Ok(keeper)
     }
 
@@ -92,8 +98,10 @@ impl Keeper {
                 entry.stage = Stage::Uploading;
             }
         }
+        let is_unknown = |store: &String| !life.entries.keys().any(|(known, _)| known == store);
+        let forgotten_from = (life.is_damaged || life.told_stores.iter().any(is_unknown)).then_some(1);
         let (log, log_id) = (log.to_owned(), log_id.to_vec());
-        Ok(Keeper { directory, log, log_id, file_mode: 0o640, life, writer: None, lock: None })
+        Ok(Keeper { directory, log, log_id, file_mode: 0o640, life, forgotten_from, writer: None, lock: None })
     }
 
     /// What is known of the segments with respect to a store, in their order.
@@ -106,6 +114,16 @@ impl Keeper {
         self.life.entries.values()
     }
 
+    /// From which segment on more was noted than is known now, if the file was lost or damaged since.
+    pub fn forgotten_from(&self) -> Option<u64> {
+        self.forgotten_from
+    }
+
+    /// The segments before this one need not be anywhere.
+    pub fn has_forgotten_from(&mut self, sequence: u64) {
+        self.forgotten_from = self.forgotten_from.map(|from| from.max(sequence));
+    }
+
     /// Why a segment must not be removed here, if it must not.
     pub fn keeps(&self, sequence: u64, known_as: &[u64]) -> Option<Kept<'_>> {
         self.life.keeps(sequence, known_as)
@@ -115,8 +133,12 @@ impl Keeper {
     pub fn forget_store(&mut self, store: &str) -> Result<bool> {
         let before = self.life.entries.len();
         self.life.entries.retain(|_, entry| entry.store != store);
+        let was_told = self.life.told_stores.remove(store);
+        if was_told {
+            self.tell_stores()?;
+        }
         match self.life.entries.len() == before {
-            true => Ok(false),
+            true => Ok(was_told),
             false => self.rewrite().map(|()| true),
         }
     }
@@ -131,6 +153,11 @@ impl Keeper {
         if self.writer.is_none() {
             // A rewriting has failed.
             self.rewrite()?;
+        }
+        if entry.stage.is_shipped() && !self.life.told_stores.contains(&entry.store) {
+            // Before others rely on it.
+            self.life.told_stores.insert(entry.store.clone());
+            self.tell_stores()?;
         }
         if let Some(writer) = &self.writer {
             let appended = append(writer, &entry);
@@ -147,6 +174,11 @@ impl Keeper {
             true => self.rewrite(),
             false => Ok(()),
         }
+    }
+
+    /// Writes anew to which stores the log is shipped.
+    fn tell_stores(&self) -> Result<()> {
+        stores::write(&*self.directory, (&self.log, &self.log_id), &self.life.told_stores, self.file_mode)
     }
 
     fn is_stale(&self) -> bool {

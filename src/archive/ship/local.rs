@@ -1,6 +1,6 @@
 //! The segments of a log that are here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::sound::Behind;
@@ -50,6 +50,8 @@ pub(super) struct Files {
     log: String,
     log_id: Vec<u8>,
     known: HashMap<String, Found>,
+    /// Damaged files of segments that are here in another form, compressed or not.
+    passed_over: HashSet<String>,
 }
 
 /// What a file is that is called as a segment of the log.
@@ -106,7 +108,8 @@ impl Files {
         // Of two logs of one name the one that is being written, which has come last.
         let mut newest = None;
         for ours in logs {
-            let mut files = Files { log: ours.name, log_id: ours.log_id, known: HashMap::new() };
+            let (known, passed_over) = (HashMap::new(), HashSet::new());
+            let mut files = Files { log: ours.name, log_id: ours.log_id, known, passed_over };
             let begun = files.look(&**directory)?.segments.last().map(|last| last.created_ns);
             if newest.as_ref().is_none_or(|(time, _)| begun > *time) {
                 newest = Some((begun, files));
@@ -140,9 +143,9 @@ impl Files {
             };
             match &found {
                 Found::Segment(local) if local.log_id == self.log_id => match places.get(&local.sequence) {
-                    // Two files of one segment, as an interrupted compression leaves them: either is whole. The original has
-                    // the shorter name.
-                    Some(there) if (there.name.len(), &there.name) <= (local.name.len(), &local.name) => (),
+                    // Two files of one segment, as an interrupted compression leaves them: either is whole, unless it was found
+                    // to be damaged. The original has the shorter name.
+                    Some(there) if self.rank(&there.name) <= self.rank(&local.name) => (),
                     _ => drop(places.insert(local.sequence, local.clone())),
                 },
                 Found::Segment(_) => others.push(name.clone()),
@@ -169,6 +172,21 @@ impl Files {
             !is_here && !is_ahead
         });
         Ok(Here { segments, unusable, others })
+    }
+
+    fn rank<'a>(&self, name: &'a str) -> (bool, usize, &'a str) {
+        (self.passed_over.contains(name), name.len(), name)
+    }
+
+    /// Has the damaged segment taken from another form of it from the next look on. False when there is none.
+    pub fn pass_over(&mut self, damaged: &Local) -> bool {
+        let is_other = |name: &String| {
+            *name != damaged.name
+                && names::plain(name) == names::plain(&damaged.name)
+                && !self.passed_over.contains(name)
+                && matches!(self.known.get(name), Some(Found::Segment(other)) if other.sequence == damaged.sequence)
+        };
+        self.known.keys().any(is_other) && self.passed_over.insert(damaged.name.clone())
     }
 
     /// Forgets what is known of a file.

@@ -106,6 +106,16 @@ impl Shipper {
         failed_here(self.of_object(Kind::Mismatch, &reason, &self.log))
     }
 
+    /// Whether the segment of this number was removed from the store on purpose: with all older ones, as old segments are.
+    pub(super) fn was_pruned_there(&self, sequence: u64) -> Answer<bool> {
+        if sequence > self.pruned_there()? {
+            return Ok(false);
+        }
+        let listed = self.store.list(&self.log)?;
+        let mut there = listed.iter().filter_map(|object| names::sequence(&self.log, &object.name));
+        Ok(!there.any(|number| number <= sequence))
+    }
+
     /// Up to which number segments were removed from the store on purpose.
     pub(super) fn pruned_there(&self) -> Answer<u64> {
         let listed = self.store.list(&format!("{}.pruned-", self.log))?;

@@ -173,6 +173,17 @@ pub struct ShipReport {
     pub stopped: bool,
 }
 
+/// A segment that lies in the store already because it is the same file would be removed as one that is safe elsewhere.
+fn refuse_itself(directory: &dyn Directory, store: &dyn Store) -> Result<()> {
+    match store.is_directory(directory.path()) {
+        true => {
+            let reason = format!("the store {} is the log's own directory: name another one", store.url());
+            Err(Error::invalid(reason).at(directory.path()))
+        }
+        false => Ok(()),
+    }
+}
+
 impl Shipper {
     /// Ships the log `log` of a directory; without a name, the only one that is there. Nothing is sent yet.
     ///
@@ -196,6 +207,7 @@ impl Shipper {
     ) -> Result<Self> {
         options.check()?;
         log.map_or(Ok(()), crate::log::check_name)?;
+        refuse_itself(&*directory, &*store)?;
         let files = Files::find(&directory, log)?;
         let keeper = match options.dry_run {
             true => Keeper::look(directory.clone(), files.log(), files.log_id())?,

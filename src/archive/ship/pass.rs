@@ -259,13 +259,13 @@ impl Shipper {
             work.there.get(&segment.name).is_some_and(|there| there.iter().any(|(name, _)| *name == segment.name));
         if self.options.compress.is_some() && is_plain(segment) && !is_accepted && !is_there {
             if let Some(damage) = self.damage_of(here, segment)? {
-                return self.hold_back(work, segment, damage, monitor).map(|()| Outcome::HeldBack);
+                return self.hold_back_or_pass_over(work, segment, damage, monitor);
             }
             match self.compress(work, segment) {
                 Ok(false) => (),
                 Ok(true) => return Ok(Outcome::Changed),
                 Err(failure) if failure.error.kind() == Kind::Corrupt => {
-                    return self.hold_back(work, segment, failure.error, monitor).map(|()| Outcome::HeldBack);
+                    return self.hold_back_or_pass_over(work, segment, failure.error, monitor);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -297,7 +297,7 @@ impl Shipper {
             None => self.read(file, segment, here.behind(segment))?,
         };
         if let Some(damage) = damage.clone().filter(|_| !is_accepted) {
-            return self.hold_back(work, segment, damage, monitor).map(|()| Outcome::HeldBack);
+            return self.hold_back_or_pass_over(work, segment, damage, monitor);
         }
         let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
         let entry = &mut following.noting.entry;
@@ -350,6 +350,22 @@ impl Shipper {
         work.keeper.lock().note(entry, true).map_err(failed_here)?;
         work.held.remove(&segment.sequence);
         Ok(Outcome::Shipped(shipped))
+    }
+
+    /// A damaged segment is not sent, unless another form of it is here, which is judged for itself.
+    fn hold_back_or_pass_over(
+        &self,
+        work: &mut Work,
+        segment: &Local,
+        damage: Error,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Outcome> {
+        if work.files.pass_over(segment) {
+            monitor.failed(&damage.because("the segment is shipped from its other file"), None);
+            return Ok(Outcome::Changed);
+        }
+        self.hold_back(work, segment, damage, monitor)?;
+        Ok(Outcome::HeldBack)
     }
 
     /// The store holds another object of that name.

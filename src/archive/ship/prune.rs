@@ -54,6 +54,8 @@ impl Shipper {
         if !self.options.keep.is_some() {
             return Ok(());
         }
+        // It may have been mounted over the store's since.
+        super::refuse_itself(&*self.directory, &*self.store).map_err(failed_here)?;
         loop {
             let (plan, kept_for) = self.plan(work, here, false)?;
             report.kept_for = kept_for;
@@ -194,7 +196,7 @@ impl Shipper {
                 Ok(false)
             }
             // It was there, and was removed on purpose.
-            (Confirmed::Absent, _) if doomed.sequence <= self.pruned_there()? => Ok(true),
+            (Confirmed::Absent, _) if self.was_pruned_there(doomed.sequence)? => Ok(true),
             (Confirmed::Absent, _) => {
                 let mut keeper = work.keeper.lock();
                 let entry = Entry { stage: Stage::Closed, when_ns: self.now(), ..entry.clone() };
@@ -220,11 +222,11 @@ impl Shipper {
         report: &mut ShipReport,
     ) -> Answer<()> {
         let is_due = !report.uploaded.is_empty() || work.looked_there.is_none_or(|at| at.elapsed() >= LOOK_THERE_EVERY);
-        if !self.options.keep_there.is_some() || !is_due {
+        if !self.options.keep_remote.is_some() || !is_due {
             return Ok(());
         }
         let there = Arc::new(RemoteDirectory::new(self.store.clone()).map_err(failed_here)?);
-        let pruned = prune_in(there, Some(&self.log), &self.options.keep_there, false);
+        let pruned = prune_in(there, Some(&self.log), &self.options.keep_remote, false);
         work.looked_there = Some(Instant::now());
         match pruned {
             Ok(pruned) => {

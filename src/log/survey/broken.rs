@@ -148,6 +148,10 @@ impl Broken {
                 "nothing of the segment has survived, and the log goes on behind it with record {}",
                 known.first_id
             ),
+            // A store has finished segments only.
+            _ if directory.is_far() => {
+                "nothing of the segment has survived, which a store holds only when it is finished".to_owned()
+            }
             // It was begun behind another one.
             Some(_) => return self.leftovers.push(file),
             None if !Proof::of(&**directory, &log, &heads.slots).is_some_and(|proof| proof.held(sequence)) => {

@@ -1,0 +1,203 @@
+//! What keeps segments here, or is told, whatever has become of files, stores and notes: nothing goes that is not safe elsewhere.
+#![cfg(feature = "upload")]
+
+mod shipping;
+
+use std::sync::Arc;
+
+use binlog::io::Directory;
+use binlog::store::{MemoryStore, Store};
+use binlog::{Codec, CompressOptions, Kind, Problem, Reader, ReaderMode, ReaderOptions, ShipOptions, Shipper, Writer};
+use shipping::*;
+
+fn keeping(directory: &Arc<dyn Directory>, store: &MemoryStore, segments: u64) -> Shipper {
+    open_with(directory, store, ShipOptions { keep: keep(segments), ..options() }).unwrap()
+}
+
+fn notes() -> String {
+    format!("{LOG}.archive")
+}
+
+#[test]
+fn a_log_is_not_shipped_onto_itself_by_whatever_path() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, link) = (home.path().join("log"), home.path().join("link"));
+    let writer = Writer::open(&log, writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+    writer.close().unwrap();
+    std::os::unix::fs::symlink(&log, &link).unwrap();
+    let ship = |place: &std::path::Path| {
+        let url = format!("file://{}", place.display());
+        Shipper::open(&log, None, ShipOptions { url, keep: keep(1), ..options() }).and_then(|it| it.run_once(&()))
+    };
+    let before = std::fs::read_dir(&log).unwrap().count();
+    for place in [&log, &link] {
+        let refused = ship(place).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Invalid, "{refused}");
+        assert!(refused.reason().contains("the log's own directory"), "{refused}");
+    }
+    assert_eq!(std::fs::read_dir(&log).unwrap().count(), before);
+    // An empty variable in a script is no name of the root.
+    for url in ["file:", "file://", "file:///", "file:////"] {
+        let refused = Shipper::open(&log, None, ShipOptions { url: url.to_owned(), ..options() }).err().unwrap();
+        assert_eq!(refused.kind(), Kind::Invalid, "{url}: {refused}");
+    }
+    let elsewhere = home.path().join("archive");
+    std::fs::create_dir(&elsewhere).unwrap();
+    assert_eq!(ship(&elsewhere).unwrap().pruned.len(), 3);
+}
+
+#[test]
+fn no_store_is_forgotten_with_what_was_noted() {
+    type Damage = dyn Fn(&mut Vec<u8>);
+    let damages: [&Damage; 4] =
+        [&|bytes| bytes.clear(), &|bytes| bytes.truncate(bytes.len() / 2), &|bytes| bytes[700] ^= 4, &|bytes| {
+            bytes[1500] ^= 4
+        }];
+    for damage in 0..=damages.len() {
+        let (memory, directory) = memory();
+        let (first, second) = (MemoryStore::at("memory://first"), MemoryStore::at("memory://second"));
+        write(&directory, 4);
+        ship(&directory, &first);
+        ship(&directory, &second);
+        let writer = open_writer(&directory);
+        let mut next_id = 9;
+        append_and_roll(&writer, &mut next_id, 2);
+        append_and_roll(&writer, &mut next_id, 2);
+        writer.close().unwrap();
+        let mut bytes = memory.contents(&notes()).unwrap();
+        match damages.get(damage) {
+            Some(damage) => {
+                damage(&mut bytes);
+                memory.set_contents(&notes(), bytes);
+            }
+            None => memory.remove(&notes()).unwrap(),
+        }
+        let report = keeping(&directory, &first, 1).run_once(&()).unwrap();
+        assert_eq!(report.kept_for.as_deref(), Some("memory://second"), "{damage}");
+        for number in [5, 6] {
+            assert!(here(&directory).contains(&name(number)), "{damage}: segment {number} is in one store only");
+        }
+        keeping(&directory, &second, 1).run_once(&()).unwrap();
+        assert_eq!(here(&directory), [name(7)], "{damage}");
+        assert!(objects(&first).keys().eq(objects(&second).keys()));
+    }
+}
+
+#[test]
+fn what_went_to_a_store_that_nothing_is_known_of_any_more_is_missed_in_another_one() {
+    let (memory, directory) = memory();
+    let (first, second) = (MemoryStore::at("memory://first"), MemoryStore::at("memory://second"));
+    write(&directory, 4);
+    keeping(&directory, &first, 1).run_once(&()).unwrap();
+    memory.remove(&notes()).unwrap();
+    let writer = open_writer(&directory);
+    let mut next_id = 9;
+    append_and_roll(&writer, &mut next_id, 2);
+    writer.close().unwrap();
+    let missed = keeping(&directory, &second, 1).run_once(&()).unwrap_err();
+    assert!(missed.reason().starts_with("segments 1 to 4 of the log are"), "{missed}");
+    assert!(here(&directory).contains(&name(5)));
+    // The store that has them is asked.
+    assert_eq!(keeping(&directory, &first, 9).run_once(&()).unwrap().uploaded.len(), 1);
+}
+
+#[test]
+fn the_first_segments_of_a_log_are_not_forgotten_with_their_files() {
+    for damage in [(|bytes: &mut Vec<u8>| bytes.clear()) as fn(&mut Vec<u8>), |bytes| bytes[600] ^= 4] {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 4);
+        let mut bytes = memory.contents(&name(1)).unwrap();
+        damage(&mut bytes);
+        memory.set_contents(&name(1), bytes);
+        assert!(keeping(&directory, &store, 1).run_once(&()).is_err());
+        memory.remove(&name(1)).unwrap();
+        let shipper = keeping(&directory, &store, 1);
+        let missed = shipper.run_once(&()).unwrap_err();
+        assert!(missed.reason().starts_with("segment 1 of the log is neither here nor in the store"), "{missed}");
+        assert_eq!(here(&directory), [2, 3, 4, 5].map(name));
+        let problems = shipper.verify(false, &()).unwrap().problems;
+        assert_eq!(problems, [Problem::Gap { first: 1, last: 1 }]);
+        shipper.accept("1").unwrap();
+        shipper.run_once(&()).unwrap();
+        assert_eq!(here(&directory), [name(5)]);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_shipped_from_the_whole_other_form_of_its_segment() {
+    let Some(codec) = [Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.is_available()) else { return };
+    for accepted in [false, true] {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        write(&directory, 3);
+        let options = CompressOptions { codec, keep_source: true, ..CompressOptions::default() };
+        binlog::compress_in(&memory, &options).unwrap();
+        let source = name(2);
+        let mut bytes = memory.contents(&source).unwrap();
+        let at = bytes.len() - 300;
+        bytes[at] ^= 4;
+        memory.set_contents(&source, bytes);
+        let shipper = keeping(&directory, &store, 1);
+        if accepted {
+            assert!(shipper.accept("2").is_err(), "nothing of it is lost");
+        }
+        shipper.run_once(&()).unwrap();
+        drop(shipper);
+        // What a store holds in one form is noted for the other one by the next run, which then removes both.
+        keeping(&directory, &store, 1).run_once(&()).unwrap();
+        let there = objects(&store);
+        assert_eq!(records(&there).len() as u64, records(&whole(3)).len() as u64, "{:?}", there.keys());
+        assert_eq!(here(&directory), [name(4)]);
+    }
+}
+
+/// The files of an undamaged log of so many segments.
+fn whole(segments: u64) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let (_, directory) = memory();
+    write(&directory, segments);
+    here(&directory).into_iter().map(|name| (name.clone(), bytes_of(&directory, &name).unwrap())).collect()
+}
+
+#[test]
+fn a_label_of_removal_is_believed_only_where_nothing_older_is_left() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 5);
+    ship(&directory, &store);
+    store.set_contents(&format!("{LOG}.pruned-0000000004"), b"a label that somebody copied".to_vec());
+    store.remove(&name(3)).unwrap();
+    let shipper = keeping(&directory, &store, 1);
+    // It is shipped again before its file goes, at once or by the next run.
+    let _ = shipper.run_once(&());
+    shipper.run_once(&()).unwrap();
+    assert!(objects(&store).contains_key(&name(3)));
+    assert_eq!(here(&directory), [name(6)]);
+}
+
+#[test]
+fn an_object_of_which_nothing_is_left_is_damage_also_at_the_end() {
+    use binlog::store::remote::RemoteDirectory;
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    ship(&directory, &store);
+    for left in [vec![], vec![0; 2000]] {
+        store.set_contents(&name(3), left);
+        let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
+        let heard = Arc::new(parking_lot::Mutex::new(vec![]));
+        let told = heard.clone();
+        let options = ReaderOptions {
+            mode: ReaderMode::Salvage,
+            on_loss: Some(Arc::new(move |loss| told.lock().push(loss.clone()))),
+            ..ReaderOptions::default()
+        };
+        let reader = Reader::open_in(there, options).unwrap();
+        let mut cursor = reader.cursor(&binlog::Filter::default()).unwrap();
+        while cursor.next().unwrap().is_some() {}
+        let heard = heard.lock();
+        assert!(heard.iter().any(|loss| loss.path.to_string_lossy().ends_with(&name(3))), "{heard:?}");
+    }
+}
