@@ -203,7 +203,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
 
   /**
    * How many records of each type the log holds, the most frequent first: from the index, and from the headers of what
-   * that does not know; no payload is read. Events are not counted.
+   * that does not know; no payload is read, so that records are counted whose payload is damaged. Events are not counted.
    *
    * @return a list that cannot be changed
    * @throws BinlogException {@link BinlogException.Corrupt} where headers have to be read and are damaged, whatever the

@@ -93,6 +93,7 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
   }
 
   private static void put(ByteArrayOutputStream out, String text) {
+    if (text == null) throw new NullPointerException("a key or a value of metadata is null");
     byte[] utf8 = Text.utf8(text);
     int rest = utf8.length;
     for (; rest > 0x7f; rest >>>= 7) out.write(rest & 0x7f | 0x80);
