@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Filter, Kind, Loss, Reader, ReaderMode, Recovery, RollOptions, Writer, WriterOptions};
+use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, Recovery, RollOptions, Writer, WriterOptions};
 use common::layout::Segment;
 use common::*;
 
@@ -112,7 +112,8 @@ fn a_last_segment_that_is_gone_after_a_close_is_told_with_its_ids() {
 fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_that_is_accepted() {
     // What was going to be the next segment is there, or nothing is.
     for next in [Some(segment(SEGMENTS + 1)), None] {
-        let directory = a_log();
+        let log = a_log();
+        let directory = copy(&log);
         (1..=SEGMENTS).for_each(|number| directory.remove(&segment(number)).unwrap());
         if let Some(next) = &next {
             directory.set_contents(next, vec![]);
@@ -121,8 +122,7 @@ fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_tha
             assert_eq!((lost, heard.len()), (vec![], 1), "{heard:?}");
             assert!(heard[0].reason.contains("records up to 120"), "{heard:?}");
         } else {
-            let options = || binlog::ReaderOptions::default();
-            let nothing = Reader::open_in(Arc::new(directory.clone()), options()).err().unwrap();
+            let nothing = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).err().unwrap();
             assert_eq!(nothing.kind(), Kind::NotFound);
             assert!(nothing.reason().contains("segments up to number 3, and records up to 120"), "{nothing}");
         }
@@ -133,6 +133,15 @@ fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_tha
         assert_eq!(writer.append(1, b"behind").unwrap(), SEGMENTS * RECORDS + 1, "{next:?}");
         writer.close().unwrap();
         assert_eq!(in_place(&directory).0, Recovery::default());
+        if next.is_none() {
+            // They come back: the log goes on behind them.
+            for name in (1..=SEGMENTS).map(segment) {
+                directory.set_contents(&name, log.contents(&name).unwrap());
+            }
+            let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+            let rows = rows_of(&Reader::open_in(Arc::new(directory.clone()), strict).unwrap());
+            assert!(rows.iter().map(|row| row.id).eq(1..=SEGMENTS * RECORDS + 1));
+        }
     }
 }
 

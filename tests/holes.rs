@@ -130,12 +130,16 @@ fn one_byte_removed_from_or_put_into_a_closed_segment_is_damage_wherever_it_is()
     let places =
         [blocks[0] - 1, blocks[0], blocks[0] + 30, blocks[4] + 100, blocks[4] + 4000, blocks[8] + 90, blocks[8] + 5000];
     for at in places {
-        for removed in [true, false] {
+        // With the lock file, which notes the length, and without it, when the blocks alone tell.
+        for (removed, with_lock) in [(true, true), (false, true), (true, false), (false, false)] {
             let damaged = log_with(&log, |bytes| match removed {
                 true => drop(bytes.remove(at)),
                 false => bytes.insert(at, 7),
             });
-            let what = format!("{} at {at}", if removed { "removed" } else { "put in" });
+            if !with_lock {
+                damaged.remove("default.lock").unwrap();
+            }
+            let what = format!("{} at {at}, {with_lock}", if removed { "removed" } else { "put in" });
             is_refused(&damaged, &what);
             for mode in [ReaderMode::Prefix, ReaderMode::Strict] {
                 let seen = read_as(&damaged, mode, &Filter::default());

@@ -406,7 +406,7 @@ DEFECTS = [
     defect(
         "a file that is no lock file is written over",
         "src/log/lock.rs",
-        "    if !holder.bytes().all(|byte| byte.is_ascii_digit()) {",
+        "    if !holder.bytes().all(|byte| byte.is_ascii_digit()) && kept.left.is_none() {",
         "    if holder.len() > 1000 {",
         "strange_files::a_lock_file_is_a_file_of_ours_or_is_refused",
     ),
@@ -946,11 +946,54 @@ DEFECTS = [
         "hooks::what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away",
     ),
     defect(
+        "a close does not note how the log ends",
+        "src/writer/keeping.rs",
+        "            if let Err(error) = self.note_left(&left) {",
+        "            if let Err(error) = Ok::<(), Error>(()) {",
+        "closed_end::the_end_cut_off_a_closed_log_is_damage_wherever_it_is_cut_and_its_ids_are_not_given_again",
+    ),
+    defect(
+        "what a close has noted passes for what may have been taken away",
+        "src/log/left.rs",
+        "(sequence == last.sequence && !self.ends_there)",
+        "sequence == last.sequence",
+        "closed_end::a_last_segment_that_is_gone_after_a_close_is_told_with_its_ids",
+    ),
+    defect(
+        "a damaged segment under another one's name keeps its number",
+        "src/log/survey/broken.rs",
+        "    Ok(swapped.or(next_to_it.filter(is_free)))",
+        "    Ok(swapped.filter(|_| false).or(next_to_it.filter(|_| false)))",
+        "recover_names::a_damaged_segment_under_another_ones_name_is_put_where_its_ids_belong",
+    ),
+    defect(
+        "a second damaged file of a segment is not read for a recovery in place",
+        "src/repair/rewrite.rs",
+        "            mixed.iter().for_each(|&at| read_from.read_as_in(snapshot, at));",
+        "",
+        "recover_names::a_segment_of_which_two_files_are_damaged_is_recovered_in_place_from_both",
+    ),
+    defect(
+        "the index is not asked for the first id of a segment without its beginning",
+        "src/segment/rescue.rs",
+        "told.map_or(segment.header.first_id, |first_id| first_id.min(segment.header.first_id))",
+        "told.map_or(segment.header.first_id, |_| segment.header.first_id)",
+        "recover_names::records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_told",
+    ),
+    defect(
+        "a store is not asked again for what it has not shown once",
+        "src/archive/ship/held.rs",
+        "        let holes: Vec<Numbers> = holes.difference(&work.asked).copied().collect();",
+        "        let known = |hole: &&Numbers| keeper.get(store, hole.last).is_none_or(|known| known.stage != Stage::Missing);\n"
+        "        let holes: Vec<Numbers> = holes.difference(&work.asked).filter(known).copied().collect();",
+        "ship_crashes::what_a_store_has_not_shown_once_is_asked_for_again",
+    ),
+    defect(
         "a segment that knows no predecessor is taken for one behind a gap",
         "src/log/survey/chain.rs",
         "        None if next.header.predecessor.is_none() && next.header.sequence == ended.sequence + 1 => None,\n",
         "",
-        "hooks::a_log_goes_on_behind_what_an_older_writer_has_noted_in_its_lock_file",
+        "closed_end::a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_that_is_accepted",
     ),
     defect(
         "a symbolic link passes for the segment it leads to",
@@ -1690,15 +1733,15 @@ DEFECTS = [
     defect(
         "a missing last segment is missed by nobody",
         "src/log/survey/proof.rs",
-        "(left.synced > last && !left.is_closed(left.synced))",
+        "(left.synced > last && !left.may_be_gone(left.synced))",
         "(left.synced > last && left.next_id == 0)",
         "survey::what_is_missing_at_the_end_is_told_as_far_as_a_neighbour_or_the_lock_file_proves_it",
     ),
     defect(
         "what the last segment says of the next is not looked at",
-        "src/log/target.rs",
-        "        if found.closed {\n            check_closed(&segment, &found)?;",
-        "        if found.closed && found.end == 0 {\n            check_closed(&segment, &found)?;",
+        "src/log/survey/opening.rs",
+        "successor(last, found)?.filter(|_| found.closed)",
+        "successor(last, found)?.filter(|_| found.closed && found.end == 0)",
         "survey::a_segment_that_nobody_has_begun_is_passed_over_and_its_place_is_taken",
     ),
     defect(
@@ -1802,8 +1845,8 @@ DEFECTS = [
     defect(
         "a damaged compressed segment stays beside what is recovered",
         "src/repair/rewrite.rs",
-        "        let read_from = cursor.read_from(snapshot);\n",
-        "        let read_from = snapshot.clone();\n",
+        "    let read_from = cursor.read_from(snapshot);\n",
+        "    let read_from = snapshot.clone();\n",
         "recover_names::a_damaged_compressed_form_is_put_aside_and_its_source_kept",
     ),
     defect(
@@ -2138,8 +2181,8 @@ DEFECTS = [
     defect(
         "what is missing at the end of a log is reported of the first one only",
         "src/reader/log_ends.rs",
-        "            self.salvage_end(&reason)?;\n            self.salvage_another_log();",
-        "            self.salvage_end(&reason)?;",
+        "            self.salvage_end(&missing)?;\n            self.salvage_another_log();",
+        "            self.salvage_end(&missing)?;",
         "cli/several_logs::what_is_missing_at_the_ends_of_two_logs_is_reported_of_both",
     ),
     defect(
@@ -2194,8 +2237,8 @@ DEFECTS = [
     defect(
         "a segment without its beginning is taken for the one that its name tells, whosever blocks it has",
         "src/log/survey/broken.rs",
-        "    match by_marker.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {",
-        "    match by_marker.filter(|(of_log, number)| of_log.is_empty() && *number != sequence) {",
+        "    match told.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {",
+        "    match told.filter(|(of_log, number)| of_log.is_empty() && *number != sequence) {",
         "repair_rows::two_damaged_copies_of_a_segment_are_read_and_recovered_once",
     ),
     defect(

@@ -1,6 +1,6 @@
 //! After a crash or damage: opening, an index written anew, reading on behind damage.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -160,7 +160,9 @@ fn cut_far_from_index(folder: &Path) -> Result<()> {
     let torn = torn.ok_or("a log without records")?;
     let file = OpenOptions::new().write(true).open(&segment)?;
     file.set_len(torn.payload.midpoint(torn.end))?;
-    Ok(file.sync_all()?)
+    file.sync_all()?;
+    // As a kill leaves it: the close, which notes how long the log was, has not been.
+    Ok(fs::remove_file(folder.join("default.lock"))?)
 }
 
 pub fn rebuild(amount: Amount) -> Result<Contenders> {
