@@ -743,7 +743,7 @@ typedef struct binlog_archive_options {
    */
   uint32_t threads;
   /** Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay. */
-  const struct binlog_retention *keep_there;
+  const struct binlog_retention *keep_remote;
   /** Must be 0. */
   uint64_t reserved[5];
 } binlog_archive_options;
@@ -1680,6 +1680,13 @@ binlog_status binlog_cursor_seek(struct binlog_cursor *cursor,
  * still says that records of this time or later were removed, with the ids among which they were.
  */
 binlog_status binlog_cursor_seek_time(struct binlog_cursor *cursor, int64_t time_ns, struct binlog_error **err);
+
+/**
+ * Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later. So a
+ * program follows a log from now on. Otherwise as binlog_cursor_seek, without BINLOG_E_MISSED.
+ */
+binlog_status binlog_cursor_seek_end(struct binlog_cursor *cursor,
+                                     struct binlog_error **err);
 
 /**
  * Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.

@@ -2,7 +2,9 @@
 
 mod common;
 
-use binlog::{Codec, Filter, ReaderMode, WriterOptions};
+use std::sync::Arc;
+
+use binlog::{Codec, Filter, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::history::*;
 use common::*;
 
@@ -177,5 +179,77 @@ fn events_have_the_id_of_the_record_behind_them_wherever_they_stand() {
         assert_eq!(got.as_ref(), log.rows.get(id as usize - 1), "the record, and not an event before it");
         let behind: Vec<Row> = all.iter().filter(|row| row.id > id).cloned().collect();
         assert_rows(&drain(&mut cursor, Way::Next).whole(), &behind, "behind it");
+    }
+}
+
+#[test]
+fn what_is_shown_behind_the_end_was_appended_later_whatever_the_filter() {
+    let directory = binlog::io::MemoryDirectory::new();
+    let open = || Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = open();
+    writer.flush().unwrap();
+    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    // Of a log without a record the end is its beginning.
+    let (mut all, mut rare) = (
+        reader.cursor(&Filter::default()).unwrap(),
+        reader.cursor(&Filter { types: vec![7], ..Filter::default() }).unwrap(),
+    );
+    let mut next_id = 1;
+    for round in 0..6 {
+        all.seek_end().unwrap();
+        rare.seek_end().unwrap();
+        assert!(all.next().unwrap().is_none() && rare.next().unwrap().is_none(), "{round}");
+        for type_id in [1, 7, 1] {
+            writer.append(type_id, b"x").unwrap();
+        }
+        if round % 2 == 1 {
+            writer.roll().unwrap();
+        }
+        writer.flush().unwrap();
+        let ids: Vec<u64> = std::iter::from_fn(|| all.next().unwrap().map(|record| record.id)).collect();
+        assert_eq!(ids, [next_id, next_id + 1, next_id + 2], "{round}");
+        assert_eq!(rare.next().unwrap().map(|record| record.id), Some(next_id + 1), "{round}");
+        next_id += 3;
+        // What comes between is passed over.
+        writer.append(7, b"unseen").unwrap();
+        writer.flush().unwrap();
+        next_id += 1;
+    }
+    let mut salvaging = Reader::open_in(
+        Arc::new(directory.clone()),
+        ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() },
+    )
+    .unwrap()
+    .cursor(&Filter::default())
+    .unwrap();
+    assert_eq!(salvaging.seek_end().unwrap_err().kind(), Kind::Unsupported);
+}
+
+#[test]
+fn a_salvaging_cursor_that_begins_with_records_that_are_gone_says_so() {
+    let directory = binlog::io::MemoryDirectory::new();
+    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    for _ in 0..3 {
+        (0..10).for_each(|_| assert!(writer.append(1, b"x").is_ok()));
+        writer.roll().unwrap();
+    }
+    writer.close().unwrap();
+    binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
+    for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
+        let options = ReaderOptions { mode, ..ReaderOptions::default() };
+        let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+        for (filter, missed) in [
+            (Filter { from_id: Some(4), ..Filter::default() }, Some((4, 10))),
+            (Filter { from_time: Some(1), ..Filter::default() }, Some((1, 10))),
+            (Filter { from_id: Some(11), ..Filter::default() }, None),
+            (Filter::default(), None),
+        ] {
+            let mut cursor = reader.cursor(&filter).unwrap();
+            if let Some(missed) = missed {
+                let error = cursor.next().unwrap_err();
+                assert_eq!((error.kind(), error.missed()), (Kind::Missed, Some(missed)), "{mode:?} {filter:?}");
+            }
+            assert_eq!(cursor.next().unwrap().unwrap().id, 11, "{mode:?} {filter:?}");
+        }
     }
 }

@@ -24,9 +24,9 @@ type ArchiveOptions struct {
 	// not hold stays in any case, and so do those behind it. Before a file is removed the store is asked once more.
 	// [Retention.Unshipped] is refused.
 	Keep Retention
-	// KeepThere says which segments stay in the store; the others are removed there when one was shipped, and once an hour.
+	// KeepRemote says which segments stay in the store; the others are removed there when one was shipped, and once an hour.
 	// Without a rule all stay. [Retention.Unshipped] is refused.
-	KeepThere Retention
+	KeepRemote Retention
 	// Compress compresses each segment before it is shipped, and removes the source; nil ships segments as they are. Whole,
 	// KeepSource, RemoveSingle, DryRun and Progress are refused.
 	Compress *CompressOptions
@@ -76,7 +76,7 @@ func (o *ArchiveOptions) options() (*cbinlog.ArchiveOptions, *Error) {
 	if c.Keep, err = o.Keep.rules(); err != nil {
 		return nil, err
 	}
-	if c.KeepThere, err = o.KeepThere.rules(); err != nil {
+	if c.KeepRemote, err = o.KeepRemote.rules(); err != nil {
 		return nil, err
 	}
 	if o.Compress != nil {

@@ -573,12 +573,12 @@ func TestADamagedSegmentIsSentOnPurposeAloneAndReplacedWhenItIsMended(t *testing
 
 func TestWhatNeedNotStayInTheStoreIsRemovedThere(t *testing.T) {
 	directory, store := writeLog(t, 45, 10), newStore(t)
-	s := openShipper(t, directory, ArchiveOptions{URL: store, KeepThere: Retention{Segments: 2}})
+	s := openShipper(t, directory, ArchiveOptions{URL: store, KeepRemote: Retention{Segments: 2}})
 	_, err := s.Run(context.Background(), nil)
 	must(t, err)
 	if names := segmentsIn(t, store); len(names) != 2 {
 		t.Error(names)
 	}
-	_, err = OpenShipper(directory, "", ArchiveOptions{URL: store, KeepThere: Retention{Unshipped: true, Segments: 1}})
+	_, err = OpenShipper(directory, "", ArchiveOptions{URL: store, KeepRemote: Retention{Unshipped: true, Segments: 1}})
 	wantIs(t, err, ErrInvalid)
 }

@@ -244,6 +244,12 @@ func (c *Cursor) SeekTime(t time.Time) error {
 	return c.move(func() *cbinlog.Error { return c.c.SeekTime(ns) })
 }
 
+// SeekEnd goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended
+// later. Errors are those of [Cursor.Seek].
+func (c *Cursor) SeekEnd() error {
+	return c.move(func() *cbinlog.Error { return c.c.SeekEnd() })
+}
+
 // move forgets what came over, unless the cursor stays where it is because moving fails.
 func (c *Cursor) move(call func() *cbinlog.Error) error {
 	c.isCalled()

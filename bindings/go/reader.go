@@ -2,8 +2,10 @@ package binlog
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"runtime"
+	"strings"
 	"time"
 
 	"binlog/internal/cbinlog"
@@ -137,6 +139,26 @@ type Loss struct {
 	FirstPage, PageCount uint64
 	// Durable says that the bytes had been made durable, so that a disk or a person damaged them and not a crash.
 	Durable bool
+}
+
+// String is the loss in one line: the file, the offset, what is wrong, and what is lost.
+func (l Loss) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: offset %d: %s", l.Path, l.Offset, l.Reason)
+	if l.Bytes > 0 {
+		fmt.Fprintf(&text, "; %d bytes unread", l.Bytes)
+	}
+	switch {
+	case l.LastID == 0:
+	case l.FirstID == l.LastID:
+		fmt.Fprintf(&text, ", record %d lost", l.FirstID)
+	default:
+		fmt.Fprintf(&text, ", records %d to %d lost", l.FirstID, l.LastID)
+	}
+	if l.Durable {
+		text.WriteString(", durable once")
+	}
+	return text.String()
 }
 
 func lossOf(l cbinlog.Loss) Loss {

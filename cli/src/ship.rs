@@ -227,7 +227,7 @@ fn options(args: &Ship, dry_run: bool) -> ShipOptions {
         store,
         compress,
         keep: args.keep.rules(),
-        keep_there: args.keep_remote.rules(),
+        keep_remote: args.keep_remote.rules(),
         threads,
         dry_run,
         first_delay: plain.first_delay.min(longest_delay),

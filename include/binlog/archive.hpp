@@ -24,7 +24,7 @@ struct archive_options {
   std::string url{};         /* such as "s3://bucket/logs?region=eu-central-1" or "file:///mnt/archive" */
   std::string credentials{}; /* a file of KEY=VALUE lines; empty: the environment, or the machine itself */
   retention keep{};          /* what stays here once the store holds it; all zero: everything */
-  retention keep_there{};    /* what stays in the store; all zero: everything */
+  retention keep_remote{};    /* what stays in the store; all zero: everything */
   std::optional<compress_options> compress{}; /* before shipping; its on_progress is not used */
   std::uint32_t in_flight = 0;                /* requests at a time */
   std::uint32_t threads = 0;                  /* at work: checksums, and what comes next */
@@ -68,7 +68,7 @@ namespace detail {
 /* archive_options as C takes them; they point to the C++ ones. */
 class c_archive_options {
  public:
-  explicit c_archive_options(const archive_options& o) : keep_(o.keep), keep_there_(o.keep_there) {
+  explicit c_archive_options(const archive_options& o) : keep_(o.keep), keep_remote_(o.keep_remote) {
     c_.struct_size = sizeof c_;
     c_.flags = (o.no_roll_at_close ? std::uint32_t{BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE} : 0u) |
                (o.dry_run ? std::uint32_t{BINLOG_ARCHIVE_DRY_RUN} : 0u);
@@ -76,7 +76,7 @@ class c_archive_options {
     c_.url = o.url.c_str();
     c_.credentials = or_null(o.credentials);
     c_.keep = keep_.get();
-    c_.keep_there = keep_there_.get();
+    c_.keep_remote = keep_remote_.get();
     if (o.compress) compress_.emplace(*o.compress);
     c_.compress = compress_ ? &compress_->get() : nullptr;
     c_.part_bytes = o.part_bytes;
@@ -95,7 +95,7 @@ class c_archive_options {
 
  private:
   c_retention keep_;
-  c_retention keep_there_;
+  c_retention keep_remote_;
   std::optional<c_compress_options> compress_;
   binlog_archive_options c_{};
 };

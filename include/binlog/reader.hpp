@@ -130,6 +130,14 @@ class cursor {
   }
   void seek_time(std::int64_t time_ns) { try_seek_time(time_ns).value(); }
 
+  /* Goes behind the newest record that is there: what is shown next was appended later. */
+  result<void> try_seek_end() {
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_seek_end(raw(), &err);
+    return detail::answer(status, err);
+  }
+  void seek_end() { try_seek_end().value(); }
+
   /* Fills the front of `room` and returns that part: empty at the end of the log. */
   result<span<record_view>> try_next_batch(span<record_view> room) {
     std::size_t n = 0;

@@ -247,6 +247,20 @@ pub unsafe extern "C" fn binlog_cursor_seek_time(
     unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_time(time_ns).map(|()| BINLOG_OK)) }
 }
 
+/// Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later. So a
+/// program follows a log from now on. Otherwise as binlog_cursor_seek, without BINLOG_E_MISSED.
+///
+/// # Safety
+/// As for binlog_cursor_next.
+#[no_mangle]
+pub unsafe extern "C" fn binlog_cursor_seek_end(
+    cursor: *mut binlog_cursor,
+    err: *mut *mut binlog_error,
+) -> binlog_status {
+    // SAFETY: the caller's promises.
+    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_end().map(|()| BINLOG_OK)) }
+}
+
 /// Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
 /// What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
 ///

@@ -24,7 +24,7 @@ pub struct ShipOptions {
     pub keep: Retention,
     /// Which segments stay in the store: the others are removed there after each segment that was shipped, and once an hour, as
     /// [`crate::prune`] of its URL does. `Retention::default()` keeps everything.
-    pub keep_there: Retention,
+    pub keep_remote: Retention,
     /// Threads at work, 1 to 64; with 1 it is only the one that ships. With more, so many compute the checksums of a segment
     /// that goes in parts, and while one becomes an object, as many less one that come next are read already, and their parts
     /// are sent. They become objects in their order all the same.
@@ -58,7 +58,7 @@ impl Default for ShipOptions {
             store: StoreOptions::default(),
             compress: None,
             keep: Retention::default(),
-            keep_there: Retention::default(),
+            keep_remote: Retention::default(),
             threads: 1,
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(300),
@@ -76,7 +76,7 @@ impl Default for ShipOptions {
 impl ShipOptions {
     pub(crate) fn check(&self) -> Result<()> {
         self.keep.check()?;
-        self.keep_there.check()?;
+        self.keep_remote.check()?;
         self.compress.as_ref().map_or(Ok(()), CompressOptions::check)?;
         if !(1..=64).contains(&self.threads) {
             return Err(Error::invalid(format!("1 to 64 threads may compute checksums, not {}", self.threads)));
@@ -85,7 +85,7 @@ impl ShipOptions {
             let reason = "first_delay must be longer than nothing, and longest_delay at least as long";
             return Err(Error::invalid(reason));
         }
-        if self.keep.unshipped || self.keep_there.unshipped {
+        if self.keep.unshipped || self.keep_remote.unshipped {
             return Err(Error::invalid(
                 "shipping a log removes nothing that is not in the store: leave `unshipped` out",
             ));

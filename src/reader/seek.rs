@@ -4,6 +4,7 @@ use super::cursor::Shown;
 use super::route::Route;
 use super::{Cursor, Tail};
 use crate::error::{Error, Kind, Result};
+use crate::options::{Filter, ReaderOptions};
 use crate::record::Record;
 use crate::segment::Segment;
 
@@ -36,6 +37,24 @@ impl Cursor {
         self.missed = self.missed_at_the_beginning(0);
         self.first_only = true;
         Ok(())
+    }
+
+    /// Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later. The
+    /// end is looked for as a cursor does that shows the newest first.
+    ///
+    /// # Errors
+    /// As [`Self::seek`].
+    pub fn seek_end(&mut self) -> Result<()> {
+        self.check_seeks()?;
+        let options = ReaderOptions { mode: self.mode, ..ReaderOptions::default() };
+        let newest = Filter { newest_first: true, headers_only: true, ..Filter::default() };
+        let now = self.source.snapshot(&self.snapshot, self.mode)?;
+        let mut last = Cursor::new(self.source.clone(), now, &options, &newest)?;
+        let next_id = match last.next()?.map(|record| record.id + 1) {
+            Some(next_id) => next_id,
+            None => last.segment().header.first_id,
+        };
+        self.seek(next_id)
     }
 
     /// The record with this id, `None` when the log has none or the filter does not let it through. Reading goes on
@@ -97,8 +116,7 @@ impl Cursor {
 
     /// What is to be said to one who wants the records from `id` on of a log that begins with this segment now.
     fn missed_before(&self, first: &Segment, id: u64) -> Option<Error> {
-        let can_tell = self.salvage.is_none() && self.snapshot.is_one_log();
-        can_tell.then(|| self.missed_between(id, first.header.first_id)).flatten()
+        self.snapshot.is_one_log().then(|| self.missed_between(id, first.header.first_id)).flatten()
     }
 
     fn check_seeks(&self) -> Result<()> {

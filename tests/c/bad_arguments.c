@@ -63,6 +63,7 @@ static void null_everywhere(void) {
   CHECK_FAILS(binlog_cursor_seek(NULL, 1, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_seek_time(NULL, 1, &err), BINLOG_E_INVALID, err);
   CHECK_IS(binlog_cursor_seek(NULL, 1, NULL), BINLOG_E_INVALID);
+  CHECK_FAILS(binlog_cursor_seek_end(NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_next_batch(NULL, &record, 1, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_read_packed(NULL, room, sizeof room, &len, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_cursor_tail(NULL, &tail, &err), BINLOG_E_INVALID, err);

@@ -154,6 +154,9 @@ static void seeking(binlog_reader *reader) {
   next_is(cursor, 1);
   CHECK_OK(binlog_cursor_seek(cursor, RECORDS + 1, &err), err);
   next_is(cursor, 0);
+  CHECK_OK(binlog_cursor_seek(cursor, 1, &err), err);
+  CHECK_OK(binlog_cursor_seek_end(cursor, &err), err);
+  next_is(cursor, 0);
   CHECK_OK(binlog_cursor_seek_time(cursor, INT64_MIN, &err), err);
   next_is(cursor, 1);
   CHECK_OK(binlog_cursor_seek_time(cursor, INT64_MAX, &err), err);
@@ -274,6 +277,7 @@ static void unsupported(const char *log, binlog_reader *reader) {
     CHECK_FAILS(binlog_cursor_get(cursor, 5, &r, &err), BINLOG_E_UNSUPPORTED, err);
     CHECK_FAILS(binlog_cursor_seek(cursor, 5, &err), BINLOG_E_UNSUPPORTED, err);
     CHECK_FAILS(binlog_cursor_seek_time(cursor, 5, &err), BINLOG_E_UNSUPPORTED, err);
+    CHECK_FAILS(binlog_cursor_seek_end(cursor, &err), BINLOG_E_UNSUPPORTED, err);
     next_is(cursor, salvaging ? 2 : RECORDS - 1); /* none of that moved it */
     binlog_cursor_close(cursor);
     cursor = NULL;

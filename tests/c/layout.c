@@ -228,7 +228,7 @@ AT(binlog_archive_options, stale_ms, 96);
 AT(binlog_archive_options, close_wait_ms, 104);
 AT(binlog_archive_options, file_mode, 112);
 AT(binlog_archive_options, threads, 116);
-AT(binlog_archive_options, keep_there, 120);
+AT(binlog_archive_options, keep_remote, 120);
 AT(binlog_archive_options, reserved, 128);
 
 SIZE(binlog_archive_status, 176);

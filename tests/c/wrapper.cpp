@@ -264,6 +264,8 @@ void finding(const std::string& log) {
   CHECK(cursor.next()->id() == 500);
   cursor.seek_time(123 * second + 1);
   CHECK(cursor.next()->id() == 124);
+  cursor.seek_end();
+  CHECK(!cursor.next());
   const auto counts = reader.counts();
   CHECK(counts.size() == 2 && counts[0].type == 1 && counts[0].records == 997 && counts[0].name.empty());
   CHECK(counts[1].type == rare && counts[1].records == 3 && counts[1].name == "rare");
@@ -272,6 +274,7 @@ void finding(const std::string& log) {
   cursor = reader.records(wanted);
   CHECK(cursor.try_get(1).status() == BINLOG_E_UNSUPPORTED && cursor.try_seek(1).status() == BINLOG_E_UNSUPPORTED);
   CHECK(thrown_by([&] { cursor.seek_time(1); }).status() == BINLOG_E_UNSUPPORTED);
+  CHECK(thrown_by([&] { cursor.seek_end(); }).status() == BINLOG_E_UNSUPPORTED);
   CHECK(binlog::reader().try_counts().status() == BINLOG_E_INVALID);
   CHECK(binlog::cursor().try_get(1).status() == BINLOG_E_INVALID);
   CHECK(binlog::rebuild_index(log) == 0);

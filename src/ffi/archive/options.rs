@@ -31,7 +31,7 @@ pub(super) unsafe fn options(given: *const binlog_archive_options) -> Result<Shi
     unsafe {
         options.url = text(given.url, "binlog_archive_options.url")?.to_owned();
         options.keep = retention(given.keep)?;
-        options.keep_there = retention(given.keep_there)?;
+        options.keep_remote = retention(given.keep_remote)?;
         options.store.credentials = path_if_any(given.credentials, "binlog_archive_options.credentials")?;
         if !given.compress.is_null() {
             options.compress = Some(compression(given.compress)?);

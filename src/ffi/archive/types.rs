@@ -101,7 +101,7 @@ pub struct binlog_archive_options {
     /// are sent. They become objects in their order all the same.
     pub threads: u32,
     /// Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay.
-    pub keep_there: *const binlog_retention,
+    pub keep_remote: *const binlog_retention,
     /// Must be 0.
     pub reserved: [u64; 5],
 }

@@ -132,6 +132,12 @@ func (c Cursor) SeekTime(timeNS int64) *Error {
 	return result(r.err)
 }
 
+// SeekEnd goes behind the newest record.
+func (c Cursor) SeekEnd() *Error {
+	r := C.blgo_cursor_seek_end(c.c)
+	return result(r.err)
+}
+
 // Tail is binlog_tail.
 type Tail struct {
 	State       uint32

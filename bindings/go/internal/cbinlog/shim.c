@@ -285,6 +285,9 @@ blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id) {
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns) {
   CALL(blgo_result, binlog_cursor_seek_time(cursor, time_ns, &raw));
 }
+blgo_result blgo_cursor_seek_end(binlog_cursor *cursor) {
+  CALL(blgo_result, binlog_cursor_seek_end(cursor, &raw));
+}
 blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap) {
   CALL(blgo_packed, binlog_cursor_read_packed(cursor, buf, cap, &made.len, &made.n, &raw));
 }

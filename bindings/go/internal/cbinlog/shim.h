@@ -191,6 +191,7 @@ blgo_look blgo_cursor_look(binlog_cursor *cursor);
 int blgo_own_descriptor(int descriptor);
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id);
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns);
+blgo_result blgo_cursor_seek_end(binlog_cursor *cursor);
 blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap);
 blgo_tail blgo_cursor_tail(binlog_cursor *cursor);
 blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type);

@@ -33,7 +33,7 @@ type ArchiveOptions struct {
 	URL            string
 	Credentials    string
 	Keep           Retention
-	KeepThere      Retention
+	KeepRemote      Retention
 	Compress       *CompressOptions
 	PartBytes      uint64
 	Bandwidth      uint64
@@ -59,7 +59,7 @@ func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
 	c.url = a.text(o.URL, "the store's URL")
 	c.credentials = a.optional(o.Credentials, "the file of credentials")
 	c.keep = a.retention(&o.Keep)
-	c.keep_there = a.retention(&o.KeepThere)
+	c.keep_remote = a.retention(&o.KeepRemote)
 	if o.Compress != nil {
 		c.compress = a.compress(o.Compress)
 	}

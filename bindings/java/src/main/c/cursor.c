@@ -173,6 +173,14 @@ NATIVE(void, cursorSeekTime)(JNIEnv *env, jclass class, jlong handle, jlong time
   else HANDLE(struct cursor, handle)->kept = 0;
 }
 
+NATIVE(void, cursorSeekEnd)(JNIEnv *env, jclass class, jlong handle) {
+  (void)class;
+  binlog_error *err = NULL;
+  const binlog_status status = binlog_cursor_seek_end(HANDLE(struct cursor, handle)->raw, &err);
+  if (status < 0) raise_error(env, status, err);
+  else HANDLE(struct cursor, handle)->kept = 0;
+}
+
 NATIVE(jboolean, cursorLook)(JNIEnv *env, jclass class, jlong handle) {
   (void)class;
   struct cursor *cursor = HANDLE(struct cursor, handle);

@@ -66,7 +66,7 @@ const binlog_archive_options *archive_options_of(JNIEnv *env, struct arena *aren
   archive->url = TEXT("url");
   archive->credentials = TEXT("credentials");
   archive->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
-  archive->keep_there = retention_of(env, arena, OBJECT("keepThere", "Lio/binlog/NativeOptions$Keep;"));
+  archive->keep_remote = retention_of(env, arena, OBJECT("keepRemote", "Lio/binlog/NativeOptions$Keep;"));
   archive->compress = compress_options_of(env, arena, OBJECT("compress", "Lio/binlog/NativeOptions$Compress;"));
   archive->part_bytes = (uint64_t)LONG("partBytes");
   archive->bandwidth = (uint64_t)LONG("bandwidth");

@@ -44,7 +44,7 @@ public final class ArchiveOptions {
     options.url = Text.terminated(set.url);
     options.credentials = Text.terminatedOrNull(set.credentials);
     options.keep = set.keep == null ? null : set.keep.toNative();
-    options.keepThere = set.keepThere == null ? null : set.keepThere.toNative();
+    options.keepRemote = set.keepRemote == null ? null : set.keepRemote.toNative();
     options.compress = set.compress == null ? null : set.compress.toNative();
     options.partBytes = set.partBytes;
     options.bandwidth = set.bandwidth;
@@ -68,7 +68,7 @@ public final class ArchiveOptions {
       "threads", set.threads,
       "credentials", set.credentials,
       "keep", set.keep,
-      "keepThere", set.keepThere,
+      "keepRemote", set.keepRemote,
       "compress", set.compress,
       "partBytes", set.partBytes,
       "bandwidth", set.bandwidth,
@@ -118,7 +118,7 @@ public final class ArchiveOptions {
     private int threads;
     private @Nullable String credentials;
     private @Nullable Retention keep;
-    private @Nullable Retention keepThere;
+    private @Nullable Retention keepRemote;
     private @Nullable CompressOptions compress;
     private long partBytes;
     private long bandwidth;
@@ -163,8 +163,8 @@ public final class ArchiveOptions {
      * @param keep the rules; all segments stay when this is not called
      * @return this
      */
-    public Builder keepThere(Retention keep) {
-      keepThere = Objects.requireNonNull(keep, "keep");
+    public Builder keepRemote(Retention keep) {
+      keepRemote = Objects.requireNonNull(keep, "keep");
       return this;
     }
 

@@ -326,6 +326,22 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
+   * Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later.
+   *
+   * @throws BinlogException as {@link #seek}
+   * @throws IllegalStateException when the cursor is closed
+   */
+  public void seekEnd() throws BinlogException {
+    long cursor = raw.enter();
+    try {
+      Native.cursorSeekEnd(cursor);
+      show(NOTHING);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
    * Where the cursor came to an end and why.
    *
    * @return {@link Tail.State#MORE} while it has not

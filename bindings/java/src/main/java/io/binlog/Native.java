@@ -92,6 +92,8 @@ final class Native {
 
   static native void cursorSeekTime(long cursor, long time) throws BinlogException;
 
+  static native void cursorSeekEnd(long cursor) throws BinlogException;
+
   /** Whether the next call has something to show or to tell. Only looks. */
   static native boolean cursorLook(long cursor) throws BinlogException;
 

@@ -84,7 +84,7 @@ final class NativeOptions {
     byte @Nullable [] url;
     byte @Nullable [] credentials;
     @Nullable Keep keep;
-    @Nullable Keep keepThere;
+    @Nullable Keep keepRemote;
     @Nullable Compress compress;
     long partBytes;
     long bandwidth;

@@ -119,7 +119,7 @@ class ArchiveTest {
   @Test
   void what_need_not_stay_in_the_store_is_removed_there() throws Exception {
     Logs.writeRolled(log);
-    ArchiveOptions keeping = options().keepThere(Retention.builder().segments(1).build()).build();
+    ArchiveOptions keeping = options().keepRemote(Retention.builder().segments(1).build()).build();
     try (Shipper shipper = Shipper.open(log, keeping)) {
       shipper.run();
       assertEquals(1, Logs.segments(store).size());

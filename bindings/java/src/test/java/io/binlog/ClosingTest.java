@@ -79,6 +79,7 @@ class ClosingTest {
     assertClosed(() -> cursor.get(1));
     assertClosed(() -> cursor.seek(1));
     assertClosed(() -> cursor.seekTimeNanos(1));
+    assertClosed(cursor::seekEnd);
     assertClosed(() -> cursor.await(Duration.ZERO));
     assertClosed(cursor::tail);
     assertClosed(() -> cursor.typeName(1));

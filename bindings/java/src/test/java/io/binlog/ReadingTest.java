@@ -207,12 +207,17 @@ class ReadingTest {
       assertEquals(1501, cursor.next().id());
       cursor.seekTime(Instant.ofEpochMilli(7));
       assertEquals(7, cursor.next().id());
+      cursor.seekEnd();
+      assertNull(cursor.next());
+      Logs.write(log, 1);
+      assertEquals(3001, cursor.next().id());
     }
     try (BinlogReader reader = BinlogReader.open(log);
         Cursor cursor = reader.cursor(Filter.builder().newestFirst().build())) {
-      assertEquals(3000, cursor.next().id());
+      assertEquals(3001, cursor.next().id());
       assertThrows(BinlogException.Unsupported.class, () -> cursor.seek(5));
       assertThrows(BinlogException.Unsupported.class, () -> cursor.seekTimeNanos(5));
+      assertThrows(BinlogException.Unsupported.class, cursor::seekEnd);
       assertThrows(BinlogException.Unsupported.class, () -> cursor.get(5));
       assertEquals(2999, cursor.next().id()); // it has lost nothing by that
     }
