@@ -771,7 +771,10 @@ typedef struct binlog_writer_options {
   const char *const *parameters;
   /** Number of pairs in parameters. */
   size_t parameter_count;
-  /** Roll to a new segment rather than let one grow over this many bytes; 0 = 1 GiB, UINT64_MAX = never. */
+  /**
+   * Roll to a new segment rather than let one grow over this many bytes, at least block_bytes (128 KiB by default); 0 = 1 GiB,
+   * UINT64_MAX = never.
+   */
   uint64_t segment_bytes;
   /** The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB. */
   uint64_t record_max_bytes;
@@ -919,8 +922,8 @@ typedef struct binlog_reader_options {
   uint32_t mode;
   /**
    * Is called by each cursor for each loss that it meets and goes on behind: with BINLOG_READER_SALVAGE all of them,
-   * without it those that cost no error (binlog_loss.kind); not with BINLOG_READER_STRICT. May be NULL. Cursors in several
-   * threads call it at the same time. Other modes never call it.
+   * with BINLOG_READER_PREFIX those that cost no error (binlog_loss.kind), with BINLOG_READER_STRICT none. May be NULL.
+   * Cursors in several threads call it at the same time.
    */
   binlog_loss_callback on_loss;
   /** Given to on_loss. */
@@ -1320,6 +1323,15 @@ binlog_status binlog_error_missed(const struct binlog_error *error, uint64_t *fi
 
 /** Frees an error; NULL is a no-op. Any thread. */
 void binlog_error_free(struct binlog_error *error);
+
+/**
+ * The kind of a loss (binlog_loss.kind) as a word, such as "torn_tail", as the command shows it; "unknown" for a number that is
+ * none. Static; any thread.
+ */
+const char *binlog_loss_kind_name(uint32_t kind);
+
+/** The state of a tail (binlog_tail.state) as a word, such as "torn"; "unknown" for a number that is none. Static; any thread. */
+const char *binlog_tail_state_name(uint32_t state);
 
 /** The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread. */
 const char *binlog_status_name(binlog_status status);

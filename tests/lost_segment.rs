@@ -236,3 +236,24 @@ fn a_log_behind_a_symbolic_link_is_where_it_was() {
     writer.sync().unwrap();
     writer.close().unwrap();
 }
+
+/// No new segment can be begun either, and who waits for the records hears of both.
+#[test]
+fn whoever_waits_for_records_in_a_directory_that_was_moved_hears_which_are_lost() {
+    type Wait = fn(binlog::Writer) -> binlog::Result<()>;
+    let waits: [(&str, Wait); 3] =
+        [("sync", |writer| writer.sync()), ("roll", |writer| writer.roll()), ("close", |writer| writer.close())];
+    for (what, wait) in waits {
+        let home = tempfile::tempdir().unwrap();
+        let log = home.path().join("log");
+        let writer = binlog::Writer::open(&log, binlog::WriterOptions::default()).unwrap();
+        writer.append(1, b"flushed").unwrap();
+        writer.flush().unwrap();
+        writer.append(1, b"in memory").unwrap();
+        std::fs::rename(&log, home.path().join("moved")).unwrap();
+        writer.append(1, b"behind").unwrap();
+        let error = wait(writer).unwrap_err();
+        assert_eq!(error.kind(), binlog::Kind::NotFound, "{what}: {error}");
+        assert!(error.reason().contains("the records 1 to 3 in it are lost"), "{what}: {error}");
+    }
+}

@@ -35,7 +35,8 @@ pub fn advised(error: &Error, log: &Path) -> String {
 }
 
 /// What the library calls its options, as the command does.
-const OPTIONS: [(&str, &str); 4] = [
+const OPTIONS: [(&str, &str); 5] = [
+    (" (block_bytes, ", " ("),
     ("segment_bytes", "--segment-size"),
     ("record_max_bytes", "--record-max"),
     ("block_max_bytes", "--block-max"),

@@ -192,6 +192,44 @@ pub unsafe extern "C" fn binlog_error_free(error: *mut binlog_error) {
     }
 }
 
+/// The kind of a loss (binlog_loss.kind) as a word, such as "torn_tail", as the command shows it; "unknown" for a number that is
+/// none. Static; any thread.
+#[no_mangle]
+pub extern "C" fn binlog_loss_kind_name(kind: u32) -> *const c_char {
+    match kind {
+        BINLOG_LOSS_DAMAGE => c"damage",
+        BINLOG_LOSS_TORN_TAIL => c"torn_tail",
+        BINLOG_LOSS_MISSING => c"missing",
+        BINLOG_LOSS_HEADER_LOST => c"header_lost",
+        BINLOG_LOSS_SHIFTED => c"shifted",
+        BINLOG_LOSS_HOLE => c"hole",
+        BINLOG_LOSS_DOUBLE => c"double",
+        BINLOG_LOSS_MISNAMED => c"misnamed",
+        BINLOG_LOSS_OTHER_FORM => c"other_form",
+        BINLOG_LOSS_NEWER => c"newer",
+        BINLOG_LOSS_TYPE_NAME => c"type_name",
+        BINLOG_LOSS_INDEX => c"index",
+        BINLOG_LOSS_TOO_LARGE => c"too_large",
+        _ => c"unknown",
+    }
+    .as_ptr()
+}
+
+/// The state of a tail (binlog_tail.state) as a word, such as "torn"; "unknown" for a number that is none. Static; any thread.
+#[no_mangle]
+pub extern "C" fn binlog_tail_state_name(state: u32) -> *const c_char {
+    match state {
+        BINLOG_TAIL_MORE => c"more",
+        BINLOG_TAIL_CLOSED => c"closed",
+        BINLOG_TAIL_LIVE => c"live",
+        BINLOG_TAIL_UNCLOSED => c"unclosed",
+        BINLOG_TAIL_TORN => c"torn",
+        BINLOG_TAIL_CORRUPT => c"corrupt",
+        _ => c"unknown",
+    }
+    .as_ptr()
+}
+
 /// The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread.
 #[no_mangle]
 pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {

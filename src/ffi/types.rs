@@ -239,7 +239,8 @@ pub struct binlog_writer_options {
     pub parameters: *const *const c_char,
     /// Number of pairs in parameters.
     pub parameter_count: usize,
-    /// Roll to a new segment rather than let one grow over this many bytes; 0 = 1 GiB, UINT64_MAX = never.
+    /// Roll to a new segment rather than let one grow over this many bytes, at least block_bytes (128 KiB by default); 0 = 1 GiB,
+    /// UINT64_MAX = never.
     pub segment_bytes: u64,
     /// The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB.
     pub record_max_bytes: u64,
@@ -340,8 +341,8 @@ pub struct binlog_reader_options {
     /// BINLOG_READER_*.
     pub mode: u32,
     /// Is called by each cursor for each loss that it meets and goes on behind: with BINLOG_READER_SALVAGE all of them,
-    /// without it those that cost no error (binlog_loss.kind); not with BINLOG_READER_STRICT. May be NULL. Cursors in several
-    /// threads call it at the same time. Other modes never call it.
+    /// with BINLOG_READER_PREFIX those that cost no error (binlog_loss.kind), with BINLOG_READER_STRICT none. May be NULL.
+    /// Cursors in several threads call it at the same time.
     pub on_loss: binlog_loss_callback,
     /// Given to on_loss.
     pub on_loss_userdata: *mut c_void,

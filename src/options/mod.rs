@@ -193,7 +193,10 @@ impl WriterOptions {
             return Err(Error::invalid(reason));
         }
         if self.segment_bytes < u64::from(self.block_bytes) {
-            return Err(Error::invalid(format!("segment_bytes is {}, less than one block", self.segment_bytes)));
+            let (given, block) = (self.segment_bytes, self.block_bytes);
+            return Err(Error::invalid(format!(
+                "segment_bytes is {given}, less than one block (block_bytes, {block})"
+            )));
         }
         if self.index_bytes < 4 << 10 {
             return Err(Error::invalid(format!("index_bytes is {}; it may be 4096 or more", self.index_bytes)));

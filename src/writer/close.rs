@@ -124,7 +124,7 @@ impl Shared {
             self.leave();
         }
         self.output.lock().unlock();
-        closed.and_then(|()| self.tell_lost(told_then, self.appended.load(Ordering::Acquire)))
+        self.with_the_lost(told_then, self.appended.load(Ordering::Acquire), closed)
     }
 
     fn name_the_lost(&self, error: Error) -> Error {

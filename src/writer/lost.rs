@@ -115,6 +115,14 @@ impl Shared {
         }
     }
 
+    /// As [`Self::tell_lost`], of a call that may have failed because of what has happened to the log's directory as well.
+    pub(super) fn with_the_lost(&self, told_then: u64, id: u64, done: Result<()>) -> Result<()> {
+        match (done, self.tell_lost(told_then, id)) {
+            (Err(error), Err(lost)) => Err(lost.because(&error.to_string())),
+            (done, told) => done.and(told),
+        }
+    }
+
     /// The end of a call that answers for record `id`, and began when so many losses had been told.
     pub(super) fn tell_lost(&self, told_then: u64, id: u64) -> Result<()> {
         self.losses.lock().tell(told_then, id)

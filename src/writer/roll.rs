@@ -76,10 +76,16 @@ impl Shared {
     /// Carries out what was asked for, and does now what a thread that keeps house would do soon.
     fn finish_roll(&self) -> Result<()> {
         let told_then = self.losses_told();
-        self.flush()?;
-        self.sync_closed()?;
-        self.keep_house();
-        self.tell_lost(told_then, 0)
+        let done = self.flush().and_then(|()| self.sync_closed());
+        match &done {
+            Ok(()) => self.keep_house(),
+            // Where no other segment can be begun, this one may be gone as well.
+            Err(_) => {
+                let lost = self.output.lock().lost();
+                self.note_lost(lost);
+            }
+        }
+        self.with_the_lost(told_then, 0, done)
     }
 
     /// Has the records from the next on stand in another segment: what was appended is handed over, and the write stage

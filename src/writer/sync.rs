@@ -73,6 +73,11 @@ impl Shared {
     /// write-ahead logs, as in DeWitt et al., "Implementation Techniques for Main Memory Database Systems", 1984).
     pub(super) fn sync_to(&self, id: u64) -> Result<()> {
         let told_then = self.losses_told();
+        let done = self.sync_past_losses(id);
+        self.with_the_lost(told_then, id, done)
+    }
+
+    fn sync_past_losses(&self, id: u64) -> Result<()> {
         match self.durable.load(Ordering::Acquire) >= id && id > 0 {
             // Nothing is to be synced, but it may be gone.
             true => self.look_for_segment()?,
@@ -83,7 +88,7 @@ impl Shared {
             self.look_for_segment()?;
             self.sync_everything()?;
         }
-        self.tell_lost(told_then, id)
+        Ok(())
     }
 
     fn sync_group_to(&self, id: u64) -> Result<()> {

@@ -407,6 +407,12 @@ static void test(const char *scratch) {
   for (size_t i = 0; i < COUNT_OF(all); i++)
     for (size_t j = 0; j < i; j++) CHECK(strcmp(binlog_status_name(all[i]), binlog_status_name(all[j])) != 0);
   CHECK(binlog_status_name(-12345) != NULL && binlog_status_name(12345) != NULL);
+  for (uint32_t i = BINLOG_LOSS_DAMAGE; i <= BINLOG_LOSS_TOO_LARGE; i++)
+    for (uint32_t j = 0; j < i; j++) CHECK(strcmp(binlog_loss_kind_name(i), binlog_loss_kind_name(j)) != 0);
+  CHECK(strcmp(binlog_loss_kind_name(BINLOG_LOSS_TORN_TAIL), "torn_tail") == 0);
+  for (uint32_t i = BINLOG_TAIL_MORE; i <= BINLOG_TAIL_CORRUPT + 1; i++)
+    for (uint32_t j = 0; j < i; j++) CHECK(strcmp(binlog_tail_state_name(i), binlog_tail_state_name(j)) != 0);
+  CHECK(strcmp(binlog_tail_state_name(BINLOG_TAIL_TORN), "torn") == 0 && binlog_tail_state_name(99) != NULL);
 }
 
 int main(int argc, char **argv) { return test_main(argc, argv, test); }

@@ -105,15 +105,19 @@ fn told_of(first: &Loss, more: &[&Loss]) -> Error {
     let ids = [first].into_iter().chain(more.iter().copied()).filter_map(|loss| loss.ids);
     let runs: Vec<String> =
         ids.map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") }).collect();
-    match &runs[..] {
-        [] => (),
-        [one] => reason += &format!("; lost are the records {one}"),
-        [one, more @ ..] => reason += &format!("; lost are the records {one}, and {} such ranges more", more.len()),
+    // The message is noted, and goes into figures and mails.
+    const NAMED: usize = 8;
+    let (named, more) = runs.split_at(runs.len().min(NAMED));
+    if !named.is_empty() {
+        reason += &format!("; lost are the records {}", named.join(", "));
+    }
+    if !more.is_empty() {
+        reason += &format!(", and {} such ranges more", more.len());
     }
     Error::corrupt(reason).at_offset(&first.path, first.offset)
 }
 
-/// A directory as if it held these two files alone.
+/// A directory as if it held one or two of its files alone.
 struct Pair {
     directory: Arc<dyn Directory>,
     names: Vec<String>,

@@ -34,7 +34,8 @@ const KEPT_SMALL: u64 = 16 << 20;
 ///
 /// An object costs one request to be opened when it was listed or is small, two when its index is looked at, and one for each
 /// read elsewhere; what a cursor is going to read is fetched several pieces at a time. It takes up to 40 MiB of memory as
-/// long as it is read, and 272 KiB for each of the last 64 objects after that. An object that is another one than
+/// long as it is read, and 272 KiB for each of the last 64 objects after that; objects of up to 16 KiB stay, 16 MiB of them all
+/// together. An object that is another one than
 /// it was at the first look is an error of the kind [`Kind::Corrupt`].
 ///
 /// A request that fails for a passing reason is tried again for up to 30 s ([`Self::with_patience`]). Clones share
