@@ -1019,7 +1019,7 @@ typedef struct binlog_filter {
   /** Of these types, or of the named ones below; of all when there are neither. */
   const uint32_t *types;
   size_t type_count;
-  /** Names of types, NUL-terminated UTF-8. */
+  /** Names of types, NUL-terminated UTF-8. One that the log does not have is no error: no record is of it, yet. */
   const char *const *type_names;
   size_t type_name_count;
   /** With each of these metadata pairs: key, value, key, value ...; NUL-terminated UTF-8. */
@@ -1370,7 +1370,8 @@ binlog_status binlog_writer_open_file(const char *path,
 /**
  * Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
  * the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
- * binlog_writer_sync; the message of an error says which records could not be written.
+ * binlog_writer_sync; the message of an error says which records could not be written: those behind flushed_id, as
+ * binlog_writer_position tells before.
  *
  * A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, which says nothing
  * else here, and the writer stays open.

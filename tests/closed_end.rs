@@ -211,3 +211,21 @@ fn a_log_that_is_closed_and_opened_again_is_whole_at_every_moment() {
     done.store(true, std::sync::atomic::Ordering::Release);
     assert!(reading.join().unwrap() > 0);
 }
+
+/// The records are all there, and an INDEX and a TRAILER are written for those that were cut off, at another length.
+#[test]
+fn a_log_whose_index_was_cut_off_is_whole_when_that_is_written_anew_and_not_if_records_are_missing() {
+    for lost_blocks in [0, 1] {
+        let directory = a_log();
+        let last = segment(SEGMENTS);
+        let bytes = directory.contents(&last).unwrap();
+        let blocks = Segment::parse(&bytes).blocks;
+        let records: Vec<_> = blocks.iter().filter(|block| block.count > 0).collect();
+        directory.set_contents(&last, bytes[..records[records.len() - 1 - lost_blocks].end()].to_vec());
+        assert!(!salvaged(&directory).2.is_empty());
+        assert_eq!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap().len(), 1);
+        let (_, lost, heard) = salvaged(&directory);
+        assert_eq!(heard.is_empty(), lost_blocks == 0, "{heard:?}");
+        assert_eq!(open(&directory).is_ok(), lost_blocks == 0, "{lost:?}");
+    }
+}

@@ -8,6 +8,7 @@
 #endif
 #include <binlog.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,15 @@ static void store_position(const char *path, unsigned long long id) {
 
 /* ------------------------------------------------------------------ following */
 
+static volatile sig_atomic_t is_to_end;
+static binlog_cursor *volatile waiting;
+
+static void end(int signal) {
+  (void)signal;
+  is_to_end = 1;
+  if (waiting != NULL) binlog_cursor_interrupt(waiting); /* may be called here: it takes no lock */
+}
+
 /* The log may not be there yet: whoever is started first waits for the other. */
 static binlog_reader *open_log(const char *directory) {
   for (;;) {
@@ -71,8 +81,9 @@ static void follow(const char *directory, const char *position, unsigned count) 
   binlog_filter filter = {.struct_size = sizeof filter, .from_id = load_position(position) + 1};
   check(binlog_cursor_open(reader, &filter, &cursor, &err), &err);
   printf("following from record %llu on\n", (unsigned long long)filter.from_id);
+  waiting = cursor;
 
-  for (unsigned shown = 0; count == 0 || shown < count;) {
+  for (unsigned shown = 0; !is_to_end && (count == 0 || shown < count);) {
     binlog_record record;
     const binlog_status status = binlog_cursor_next(cursor, &record, &err);
     if (status == BINLOG_OK) {
@@ -81,8 +92,12 @@ static void follow(const char *directory, const char *position, unsigned count) 
       store_position(position, record.id);
       shown++;
     } else if (status == BINLOG_END) {
-      /* "No more, for now", over rolls and restarts of the writer. The system wakes this up: nobody polls. */
-      check(binlog_cursor_wait(cursor, BINLOG_FOREVER, &err), &err);
+      /* "No more, for now", over rolls and restarts of the writer. The system wakes this up: nobody polls. Ctrl-C and SIGTERM
+         end it: the handler is called in this thread, or interrupts the cursor in another one. */
+      const binlog_status waited = binlog_cursor_wait(cursor, BINLOG_FOREVER, &err);
+      if (waited != BINLOG_E_INTERRUPTED) check(waited, &err);
+      binlog_error_free(err);
+      err = NULL;
     } else if (status == BINLOG_E_MISSED) {
       /* We were away for longer than old segments are kept. Told once, and the next call goes on behind the gap. */
       uint64_t first = 0, last = 0;
@@ -94,6 +109,7 @@ static void follow(const char *directory, const char *position, unsigned count) 
       check(status, &err);
     }
   }
+  waiting = NULL; /* before it is closed */
   binlog_cursor_close(cursor);
   binlog_reader_close(reader);
 }
@@ -117,6 +133,9 @@ static void write_lines(const char *directory) {
 }
 
 int main(int argc, char **argv) {
+  struct sigaction ending = {.sa_handler = end};
+  sigemptyset(&ending.sa_mask);
+  if (sigaction(SIGINT, &ending, NULL) != 0 || sigaction(SIGTERM, &ending, NULL) != 0) return perror("sigaction"), 1;
   if (argc > 2) return follow(argv[1], argv[2], argc > 3 ? (unsigned)atoi(argv[3]) : 0), 0;
 
   const pid_t writer = fork(); /* before any handle is there: those of the parent would be useless in the child */

@@ -61,7 +61,7 @@ std::optional<error> nul_in_pairs(const Pairs& pairs) {
 
 /* A value or an error: a small std::expected. */
 template <class T>
-class result {
+class [[nodiscard]] result {
  public:
   result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   result(binlog::error problem) : state_(std::in_place_index<1>, std::move(problem)) {}
@@ -87,7 +87,7 @@ class result {
 };
 
 template <>
-class result<void> {
+class [[nodiscard]] result<void> {
  public:
   result() = default;
   result(binlog::error problem) : error_(std::move(problem)) {}

@@ -36,7 +36,7 @@ using failure_function = std::function<void(const failure&)>;
 using roll_check = std::function<bool(const segment_state&)>;
 
 /* When a log rolls besides its size, and what its segments are called; binlog.h has the details. The first rule that is
-   met rolls; what is left at zero or empty is no rule, or takes the default. */
+   met rolls; what is left at zero, empty or below zero is no rule, or takes the default. */
 struct roll_options {
   std::chrono::seconds period{0};   /* at each multiple, by the wall clock of zone: 3600 s is each full hour */
   std::chrono::milliseconds age{0}; /* so long after the segment was begun */

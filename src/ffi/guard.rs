@@ -44,7 +44,7 @@ unsafe fn hand_out(error: binlog_error, status: binlog_status, err: *mut *mut bi
 
 #[cold]
 fn null(what: &str) -> Error {
-    Error::invalid(format!("{what} is NULL"))
+    Error::invalid(format!("{what} is NULL: it was not opened, or is closed or moved from"))
 }
 
 /// What a pointer points to.

@@ -393,7 +393,7 @@ pub struct binlog_filter {
     /// Of these types, or of the named ones below; of all when there are neither.
     pub types: *const u32,
     pub type_count: usize,
-    /// Names of types, NUL-terminated UTF-8.
+    /// Names of types, NUL-terminated UTF-8. One that the log does not have is no error: no record is of it, yet.
     pub type_names: *const *const c_char,
     pub type_name_count: usize,
     /// With each of these metadata pairs: key, value, key, value ...; NUL-terminated UTF-8.

@@ -87,6 +87,21 @@ pub(crate) fn accept_loss_of_all(directory: &dyn Directory, name: &str) -> Resul
     note_over(directory, name, &Left { synced: 0, last: None, ends_there: false, ..left })
 }
 
+/// Notes, durably, how long the segment with which a log was closed is now, if it has all of its records: those before `next_id`.
+/// Only who holds the lock may call it.
+pub(crate) fn note_new_end(directory: &dyn Directory, last: &Segment, next_id: u64) -> Result<()> {
+    let header = &last.header;
+    let Some(left) = read_left(directory, &header.name) else { return Ok(()) };
+    let Some(end) = left.last.filter(|end| (end.sequence, end.marker) == (header.sequence, header.marker)) else {
+        return Ok(());
+    };
+    let bytes = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
+    if left.log_id != header.log_id || next_id < left.next_id || bytes == end.bytes {
+        return Ok(());
+    }
+    note_over(directory, &header.name, &Left { last: Some(Last { bytes, ..end }), ..left })
+}
+
 /// Notes it whatever was noted before.
 fn note_over(directory: &dyn Directory, log: &str, left: &Left) -> Result<()> {
     let name = names::lock(log);

@@ -23,7 +23,7 @@ pub(crate) use active::Active;
 pub(crate) use calendar::Calendar;
 pub(crate) use earlier::make_earlier_durable;
 pub(crate) use left::{Last, Left};
-pub(crate) use lock::{accept_end, accept_loss_of_all, read_left, take_lock};
+pub(crate) use lock::{accept_end, accept_loss_of_all, note_new_end, read_left, take_lock};
 #[cfg(feature = "upload")]
 pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{check_whole, directory_of, lock, open};
 use crate::error::Result;
 use crate::io::{Access, Directory};
-use crate::log::{refuse_url, Source};
+use crate::log::{note_new_end, refuse_url, Source};
 use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
 use crate::segment::{self, Appender, Segment};
 
@@ -42,11 +42,14 @@ fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
         }
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);
         let found = segment::survey(&segment)?;
-        let names = found.types.clone();
+        let (names, next_id) = (found.types.clone(), found.next_id);
         let mut appender = Appender::resume(segment.clone(), found);
         appender.reopen();
         appender.close(&names)?;
         segment.file.sync_data().map_err(|e| crate::error::Error::io(&e, "sync").at(&segment.path))?;
+        if matches!(source, Source::Directory(_)) {
+            note_new_end(&*directory, &segment, next_id)?;
+        }
         written.push(segment.path.clone());
     }
     Ok(written)

@@ -71,7 +71,8 @@ fn handle_of(writer: Writer) -> binlog_writer {
 
 /// Writes what is still in memory, closes the last segment, makes it durable and frees the writer, whatever the status:
 /// the handle must not be used afterwards. NULL is a no-op. No other thread may be using the writer. Returns as
-/// binlog_writer_sync; the message of an error says which records could not be written.
+/// binlog_writer_sync; the message of an error says which records could not be written: those behind flushed_id, as
+/// binlog_writer_position tells before.
 ///
 /// A function that the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, which says nothing
 /// else here, and the writer stays open.

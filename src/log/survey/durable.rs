@@ -1,11 +1,13 @@
 //! What proves that bytes of a segment were on the disk, besides its own blocks.
 
+use std::sync::Arc;
+
 use super::proof::Proof;
 use super::slot::Found;
 use super::snapshot::{Snapshot, Source, Unreadable};
 use crate::error::{Kind, Result};
 use crate::io::Directory;
-use crate::segment::{last_block, Segment};
+use crate::segment::{last_block, Bad, Scanner, Segment};
 
 impl Snapshot {
     /// Up to which offset segment number `at` was durable as others prove. All before a segment is synced with it, so that a
@@ -56,7 +58,12 @@ impl Snapshot {
                 Err(error) if error.kind() == Kind::Corrupt => continue,
                 Err(error) => return Err(error),
             };
-            if last_block(&segment)?.is_some_and(|(_, last)| last.durable_end > 0) {
+            let says = match segment.is_compressed_whole() {
+                // It has no end to begin with: the first blocks tell most often.
+                true => some_block_was_durable(&segment)?,
+                false => last_block(&segment)?.is_some_and(|(_, last)| last.durable_end > 0),
+            };
+            if says {
                 return Ok(true);
             }
         }
@@ -68,5 +75,18 @@ impl Snapshot {
         let Ok(Found::Segment(next)) = self.open(self.slots.get(at + 1).map(|_| at + 1)?) else { return None };
         let told = next.header.predecessor.as_ref();
         told.filter(|told| told.marker == segment.header.marker && told.bytes > 0).map(|told| told.bytes)
+    }
+}
+
+/// Whether a block that can be come to from the beginning says that anything was durable when it was written.
+fn some_block_was_durable(segment: &Arc<Segment>) -> Result<bool> {
+    let mut scanner = Scanner::new(segment.clone(), segment.start);
+    loop {
+        match scanner.header() {
+            Ok(header) if header.durable_end > 0 => return Ok(true),
+            Ok(header) => scanner.skip(&header),
+            Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
+            Err(_) => return Ok(false),
+        }
     }
 }

@@ -33,7 +33,7 @@ type ArchiveOptions struct {
 	URL            string
 	Credentials    string
 	Keep           Retention
-	KeepRemote      Retention
+	KeepRemote     Retention
 	Compress       *CompressOptions
 	PartBytes      uint64
 	Bandwidth      uint64
