@@ -3,50 +3,194 @@
 
 use std::sync::Arc;
 
-use binlog::io::{Directory, MemoryDirectory};
+use binlog::io::{Access, Directory, MemoryDirectory};
 use binlog::store::remote::RemoteDirectory;
-use binlog::store::MemoryStore;
-use binlog::{prune_in, Reader, ReaderMode, ReaderOptions, Retention, ShipOptions, Shipper, Writer, WriterOptions};
+use binlog::store::{MemoryStore, Store};
+use binlog::{prune_in, Contents, Reader, ReaderOptions, Retention, ShipOptions, Shipper, Writer, WriterOptions};
 
-fn shipped(segments: u64) -> MemoryStore {
+/// Beside those that are counted: a list, and the segments by which the names are tried.
+const BESIDES: u64 = 10;
+
+/// A log of so many segments, each with records of two types, one of them so long.
+fn log(segments: u64, len: usize) -> Arc<dyn Directory> {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let options = WriterOptions { name: "orders".to_owned(), ..WriterOptions::default() };
     let writer = Writer::open_in(directory.clone(), options).unwrap();
+    let named = writer.type_id("order.placed", "").unwrap();
     for n in 0..segments {
-        writer.append(1, format!("record {n}").as_bytes()).unwrap();
+        writer.append(1, &vec![n as u8; len]).unwrap();
+        if n % 3 == 0 {
+            writer.append(named, format!("record {n}").as_bytes()).unwrap();
+        }
         writer.roll().unwrap();
     }
     writer.close().unwrap();
-    let store = MemoryStore::new();
-    let shipper = Shipper::open_in(directory, Arc::new(store.clone()), None, ShipOptions::default()).unwrap();
-    shipper.run_once(&()).unwrap();
-    store.take_asked();
-    store
+    directory
 }
 
-/// A list takes one request; what is shown of a segment takes one more at the most, as these are small.
-#[test]
-fn each_segment_that_is_shown_costs_one_request() {
-    const SEGMENTS: u64 = 300;
-    const BESIDES: u64 = 10;
-    let store = shipped(SEGMENTS);
-    let there = || -> Arc<dyn Directory> { Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap()) };
-    let asked = || store.take_asked().len() as u64;
-    let keep = Retention { segments: Some(280), ..Retention::default() };
-    let shown = prune_in(there(), None, &keep, true).unwrap().len() as u64;
-    assert_eq!(shown, 20);
-    let requests = asked();
-    assert!(requests <= shown + BESIDES, "prune --dry-run: {requests}");
-    let reader = Reader::open_in(there(), ReaderOptions::default()).unwrap();
-    assert_eq!(reader.contents(&mut |_, _| ()).unwrap().records, SEGMENTS);
-    let requests = asked();
-    assert!(requests <= SEGMENTS + BESIDES, "info: {requests}");
-    let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-    let reader = Reader::open_in(there(), options).unwrap();
-    for path in reader.paths() {
-        reader.facts_of(&path).unwrap();
-        assert_eq!(reader.extent_of(&path).unwrap().unwrap().records, 1);
+/// Ships all of it, and keeps it here.
+fn ship(directory: &Arc<dyn Directory>, store: &MemoryStore) {
+    let options =
+        ShipOptions { keep: Retention { segments: Some(u64::MAX), ..Retention::default() }, ..ShipOptions::default() };
+    let shipper = Shipper::open_in(directory.clone(), Arc::new(store.clone()), None, options).unwrap();
+    shipper.run_once(&()).unwrap();
+    store.take_asked();
+}
+
+fn there(store: &MemoryStore) -> Arc<dyn Directory> {
+    Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap())
+}
+
+fn asked(store: &MemoryStore) -> u64 {
+    store.take_asked().len() as u64
+}
+
+fn contents(directory: Arc<dyn Directory>) -> Contents {
+    Reader::open_in(directory, ReaderOptions::default()).unwrap().contents(&mut |_, _| ()).unwrap()
+}
+
+/// Number, first id, records, and times of the first and the last of them.
+type Seen = (u64, u64, u64, Option<(i64, i64)>);
+
+/// What `ls` asks of each segment.
+fn look_at_each(directory: Arc<dyn Directory>) -> Vec<Seen> {
+    let reader = Reader::open_in(directory, ReaderOptions::default()).unwrap();
+    let each = |path| {
+        let facts = reader.facts_of(&path).unwrap();
+        let extent = reader.extent_of(&path).unwrap().unwrap();
+        (facts.sequence, facts.first_id, extent.records, extent.times)
+    };
+    reader.paths().into_iter().map(each).collect()
+}
+
+/// That a store tells the same as the files here, whose own headers and blocks are read.
+fn assert_same(mut store: Contents, mut here: Contents) {
+    for contents in [&mut store, &mut here] {
+        contents.types.sort_by_key(|counted| counted.type_id);
     }
-    let requests = asked();
+    // The last segment here is the writer's, which stays.
+    here.segments.truncate(store.segments.len());
+    let seen = |contents: &Contents| {
+        let each = |segment: &binlog::SegmentContents| {
+            let facts = binlog::SegmentFacts { path: Default::default(), ..segment.facts.clone() };
+            (facts, segment.records, segment.closed)
+        };
+        (contents.segments.iter().map(each).collect::<Vec<_>>(), contents.types.clone(), contents.ids, contents.times)
+    };
+    assert_eq!(seen(&store), seen(&here));
+    assert_eq!((store.records, store.payload_bytes), (here.records, here.payload_bytes));
+    assert_eq!(store.damage.map(|error| error.to_string()), None);
+}
+
+#[test]
+fn thousands_of_segments_are_listed_and_counted_with_a_request_for_each_thousand() {
+    const SEGMENTS: u64 = 1100;
+    let (directory, store) = (log(SEGMENTS, 20_000), MemoryStore::new());
+    ship(&directory, &store);
+    let most = SEGMENTS / 1000 + 1 + BESIDES;
+    assert_same(contents(there(&store)), contents(directory.clone()));
+    let requests = asked(&store);
+    assert!(requests <= most, "info: {requests}");
+    let mut here = look_at_each(directory);
+    here.truncate(SEGMENTS as usize);
+    assert_eq!(look_at_each(there(&store)), here);
+    let requests = asked(&store);
+    assert!(requests <= most, "ls: {requests}");
+    let keep = Retention { segments: Some(SEGMENTS - 20), ..Retention::default() };
+    let shown = prune_in(there(&store), None, &keep, true).unwrap().len() as u64;
+    assert_eq!(shown, 20);
+    let requests = asked(&store);
+    assert!(requests <= shown + BESIDES, "prune --dry-run: {requests}");
+}
+
+/// Where no catalog tells of them, as of those that came last, small ones cost a request each.
+#[test]
+fn each_segment_of_which_no_catalog_tells_costs_one_request() {
+    const SEGMENTS: u64 = 300;
+    let (directory, store) = (log(SEGMENTS, 10), MemoryStore::new());
+    ship(&directory, &store);
+    for catalog in store.list("orders.catalog-").unwrap() {
+        store.remove(&catalog.name).unwrap();
+    }
+    asked(&store);
+    assert_eq!(contents(there(&store)).segments.len() as u64, SEGMENTS);
+    let requests = asked(&store);
+    assert!(requests <= SEGMENTS + BESIDES, "info: {requests}");
+    assert_eq!(look_at_each(there(&store)).len() as u64, SEGMENTS);
+    let requests = asked(&store);
     assert!(requests <= SEGMENTS + BESIDES, "ls: {requests}");
+}
+
+/// A shipper that sends a few segments at a time, and is another one each time, leaves one catalog that grows.
+#[test]
+fn the_newest_catalog_grows_and_nothing_of_it_is_left_behind() {
+    let (directory, store): (Arc<dyn Directory>, _) = (Arc::new(MemoryDirectory::new()), MemoryStore::new());
+    let options = || WriterOptions { name: "orders".to_owned(), ..WriterOptions::default() };
+    for n in 0..90 {
+        let writer = Writer::open_in(directory.clone(), options()).unwrap();
+        writer.append(7, b"x").unwrap();
+        writer.roll().unwrap();
+        writer.close().unwrap();
+        if n % 3 == 2 {
+            // Those that went are known from the store alone.
+            let shipper =
+                Shipper::open_in(directory.clone(), Arc::new(store.clone()), None, ShipOptions::default()).unwrap();
+            shipper.run_once(&()).unwrap();
+        }
+    }
+    let catalogs: Vec<_> = store.list("orders.catalog-").unwrap().into_iter().map(|object| object.name).collect();
+    let [only] = &catalogs[..] else { panic!("{catalogs:?}") };
+    let segments = store.list("orders.0").unwrap().len();
+    let left: usize = segments - only.rsplit('-').next().unwrap().parse::<usize>().unwrap();
+    assert!(left < 16, "{only}, {segments} segments");
+    asked(&store);
+    assert_eq!(contents(there(&store)).records, 90);
+    let requests = asked(&store);
+    assert!(requests <= left as u64 + 1 + BESIDES, "{requests}, {left} left");
+}
+
+/// What a catalog says is believed only of the very object that it has seen.
+#[test]
+fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_damaged() {
+    let (directory, store) = (log(40, 10), MemoryStore::new());
+    ship(&directory, &store);
+    // Another log of the same name, whose segments are longer.
+    let other = log(40, 50);
+    let name = "orders.0000000007.binlog";
+    let file = other.open(name, Access::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    let was = look_at_each(there(&store));
+    store.set_contents(name, bytes);
+    let now = look_at_each(there(&store));
+    assert_eq!((was.len(), now.len()), (40, 40));
+    assert_ne!(was[6].3, now[6].3, "the other segment's times are told");
+    assert!(contents(there(&store)).damage.is_some(), "it is of another log");
+    // A damaged catalog is none.
+    let (directory, store) = (log(40, 10), MemoryStore::new());
+    ship(&directory, &store);
+    let catalogs = store.list("orders.catalog-").unwrap();
+    for catalog in &catalogs {
+        let mut bytes = store.contents(&catalog.name).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        store.set_contents(&catalog.name, bytes);
+    }
+    assert!(!catalogs.is_empty());
+    assert_same(contents(there(&store)), contents(directory));
+}
+
+/// Where segments are removed from the store, what told of them is removed too.
+#[test]
+fn a_catalog_goes_with_the_last_of_its_segments() {
+    let (directory, store) = (log(1100, 1), MemoryStore::new());
+    ship(&directory, &store);
+    let catalogs = || store.list("orders.catalog-").unwrap().len();
+    assert_eq!(catalogs(), 2);
+    let keep = |segments| Retention { segments: Some(segments), ..Retention::default() };
+    prune_in(there(&store), None, &keep(105), false).unwrap();
+    assert_eq!(catalogs(), 2);
+    prune_in(there(&store), None, &keep(95), false).unwrap();
+    assert_eq!(catalogs(), 1);
+    assert_eq!(contents(there(&store)).segments.len(), 95);
 }

@@ -11,7 +11,7 @@ use crate::human::{self, bytes, count, plain, time};
 use crate::notes::Notes;
 use crate::output::{complain, Fail, Out};
 use crate::progress::Progress;
-use crate::remote::Remote;
+use crate::remote::{is_url, Remote};
 use crate::{advice, damage, scan, DAMAGED, OK};
 
 /// List segments
@@ -51,11 +51,7 @@ struct Listed {
 }
 
 pub fn run(args: &Ls) -> Result<u8, Fail> {
-    // A segment whose beginning is damaged is one of the log all the same.
-    let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-    let options = args.remote.options(options);
-    let reader = Reader::open(&args.path, options).map_err(advice::fail(&args.path))?;
-    let mut all = list_all(&reader, &args.path)?;
+    let (reader, mut all) = open_and_list(args).map_err(advice::fail(&args.path))?;
     tell_compressed(&mut all);
     let notes = Notes::of(&reader, all.iter().map(|listed| &listed.facts));
     let mut out = Out::new();
@@ -70,7 +66,26 @@ pub fn run(args: &Ls) -> Result<u8, Fail> {
     Ok(if troubles.is_empty() { OK } else { DAMAGED })
 }
 
-fn list_all(reader: &Reader, path: &Path) -> Result<Vec<Listed>, Fail> {
+fn open_and_list(args: &Ls) -> binlog::Result<(Reader, Vec<Listed>)> {
+    let open_and_list = |mode| -> binlog::Result<_> {
+        let options = args.remote.options(ReaderOptions { mode, ..ReaderOptions::default() });
+        let reader = Reader::open(&args.path, options)?;
+        let listed = list_all(&reader, &args.path)?;
+        Ok((reader, listed))
+    };
+    if is_url(&args.path) {
+        // By the names, where all is well: to read each beginning would be a request each.
+        match open_and_list(ReaderMode::Prefix) {
+            Ok((reader, listed)) if reader.unreadable().next().is_none() => return Ok((reader, listed)),
+            Err(error) if error.kind() != Kind::Corrupt => return Err(error),
+            Ok(_) | Err(_) => (),
+        }
+    }
+    // A segment whose beginning is damaged is one of the log all the same.
+    open_and_list(ReaderMode::Salvage)
+}
+
+fn list_all(reader: &Reader, path: &Path) -> binlog::Result<Vec<Listed>> {
     let files = reader.paths();
     let mut all = Vec::with_capacity(files.len());
     let mut progress = Progress::of_files(files.len());
@@ -79,7 +94,7 @@ fn list_all(reader: &Reader, path: &Path) -> Result<Vec<Listed>, Fail> {
             Ok(listed) => all.push(listed),
             // Removed since the directory was listed.
             Err(e) if e.kind() == Kind::NotFound => (),
-            Err(e) => return Err(advice::fail(path)(e)),
+            Err(e) => return Err(e),
         }
         progress.at(done);
     }

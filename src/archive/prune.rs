@@ -140,7 +140,12 @@ fn note_in_store(directory: &dyn Directory, logs: &[Ours], plans: &[Plan]) -> Re
         let name = label.name(&log.name);
         directory.put_label(&name, &label.text(&log.name)).map_err(|e| failed(&e, &name))?;
         let listed = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
-        let is_older = |name: &String| matches!(Label::parse(&log.name, name), Some(Label::Pruned(older)) if older < last.sequence);
+        // Of segments that are gone no catalog need tell.
+        let is_older = |name: &String| match Label::parse(&log.name, name) {
+            Some(Label::Pruned(older)) => older < last.sequence,
+            Some(Label::Catalog(_, to)) => to <= last.sequence,
+            Some(Label::Log(_)) | None => false,
+        };
         for older in listed.into_iter().filter(is_older) {
             directory.remove(&older).map_err(|e| failed(&e, &older))?;
         }

@@ -197,6 +197,12 @@ impl FileHeader {
         }
     }
 
+    /// The same without the dictionary that its blocks are compressed with.
+    #[cfg(feature = "upload")]
+    pub fn without_dictionary(&self) -> Self {
+        FileHeader { dictionary: vec![], incompatible: self.incompatible & !HAS_DICTIONARY, ..self.clone() }
+    }
+
     /// All markers that this segment is or was known by, as it is and before it was recovered or compressed.
     pub fn known_as(&self) -> [u64; 3] {
         let of = |other: &Option<Predecessor>| other.as_ref().map_or(self.marker, |other| other.marker);

@@ -220,10 +220,17 @@ pub trait Directory: Send + Sync {
         Ok(None)
     }
 
-    /// The length of a file as the last list of the directory has told it; `None` where lists tell none.
-    fn len_listed(&self, name: &str) -> Option<u64> {
+    /// The length of a file, and when it was written in nanoseconds since the Unix epoch, as the last list of the directory has
+    /// told it; `None` where lists tell none.
+    fn listed(&self, name: &str) -> Option<(u64, i64)> {
         let _ = name;
         None
+    }
+
+    /// The names of those files, of which [`Self::listed`] tells, that begin so.
+    fn names_listed(&self, prefix: &str) -> Vec<String> {
+        let _ = prefix;
+        vec![]
     }
 
     /// Whether its files are kept by another machine: each look at them is a request, and what was removed cannot be read

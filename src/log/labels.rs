@@ -1,5 +1,6 @@
 //! Labels: small objects that stand beside a log's segments in a store, and say by their names alone what the segments cannot
-//! say: of which log they are, and which of them were removed on purpose. A list of the store shows them without further requests.
+//! say: of which log they are, which of them were removed on purpose, and where they are listed. A list of the store shows them without
+//! further requests.
 
 use crate::hex::{hex, unhex};
 
@@ -10,6 +11,8 @@ pub(crate) enum Label {
     Log([u8; 16]),
     /// Those up to this number were removed from the store on purpose.
     Pruned(u64),
+    /// What those between these numbers say of themselves stands in the object ([`super::catalog`]).
+    Catalog(u64, u64),
 }
 
 impl Label {
@@ -18,6 +21,7 @@ impl Label {
         match self {
             Label::Log(id) => format!("{log}.id-{}", hex(id)),
             Label::Pruned(sequence) => format!("{log}.pruned-{sequence:010}"),
+            Label::Catalog(first, last) => format!("{log}.catalog-{first:010}-{last:010}"),
         }
     }
 
@@ -25,16 +29,20 @@ impl Label {
     pub fn parse(log: &str, name: &str) -> Option<Self> {
         let rest = name.strip_prefix(log)?;
         let id = || rest.strip_prefix(".id-").and_then(unhex).map(Label::Log);
-        let pruned = || {
-            let digits = rest.strip_prefix(".pruned-").filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-            digits.parse().ok().map(Label::Pruned)
+        let number =
+            |digits: &str| Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok();
+        let pruned = || number(rest.strip_prefix(".pruned-")?).map(Label::Pruned);
+        let catalog = || {
+            let (first, last) = rest.strip_prefix(".catalog-")?.split_once('-')?;
+            Some(Label::Catalog(number(first)?, number(last)?))
         };
-        id().or_else(pruned)
+        id().or_else(pruned).or_else(catalog)
     }
 
-    /// What stands in the object, for who finds it and wonders.
+    /// What stands in the object, for who finds it and wonders; nothing of a catalog, which is made elsewhere.
     pub fn text(&self, log: &str) -> String {
         match self {
+            Label::Catalog(..) => String::new(),
             Label::Log(id) => {
                 format!("Segments of the log {log:?} with the id {} are stored here by `binlog ship`.\n", hex(id))
             }
@@ -52,7 +60,7 @@ impl Label {
 pub(crate) fn pruned_to<'a>(log: &str, names: impl IntoIterator<Item = &'a str>) -> u64 {
     let pruned = names.into_iter().filter_map(|name| match Label::parse(log, name)? {
         Label::Pruned(sequence) => Some(sequence),
-        Label::Log(_) => None,
+        Label::Log(_) | Label::Catalog(..) => None,
     });
     pruned.max().unwrap_or(0)
 }
@@ -65,13 +73,21 @@ mod tests {
     #[test]
     fn a_label_is_known_by_its_name_and_is_no_segment() {
         let id = *b"0123456789abcdef";
-        for label in [Label::Log(id), Label::Pruned(7), Label::Pruned(12_345_678_901)] {
+        for label in [Label::Log(id), Label::Pruned(7), Label::Pruned(12_345_678_901), Label::Catalog(1, 1000)] {
             let name = label.name("orders");
             assert_eq!(Label::parse("orders", &name), Some(label));
             assert_eq!((Label::parse("order", &name), Label::parse("orders.id", &name)), (None, None));
             assert!(!names::is_segment(&name));
         }
-        for other in ["orders.id-", "orders.id-12", "orders.pruned-", "orders.pruned-x", "orders.pruned-+7", "orders"] {
+        for other in [
+            "orders.id-",
+            "orders.id-12",
+            "orders.pruned-",
+            "orders.pruned-x",
+            "orders.pruned-+7",
+            "orders.catalog-1",
+            "orders",
+        ] {
             assert_eq!(Label::parse("orders", other), None, "{other}");
         }
     }

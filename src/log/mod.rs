@@ -3,6 +3,7 @@
 
 pub(crate) mod active;
 mod calendar;
+pub(crate) mod catalog;
 mod earlier;
 pub(crate) mod labels;
 mod left;

@@ -260,8 +260,8 @@ impl Lengths<'_> {
         if let Some(known) = self.known.get(name) {
             return Ok(*known);
         }
-        let len = match self.directory.len_listed(name) {
-            Some(len) => Some(len),
+        let len = match self.directory.listed(name) {
+            Some((len, _)) => Some(len),
             None => facts_of(self.directory, name)?.map(|facts| facts.len),
         };
         self.known.insert(name.to_owned(), len);

@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{facts, Cursor, Reader, SegmentFacts, Tail, TailState};
+use super::{facts, facts_by, Cursor, Reader, SegmentFacts, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::codec::Codec;
+use crate::format::declaration::FileHeader;
 use crate::format::entries::{Entry, Progress};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
-use crate::log::chain_break;
+use crate::log::catalog::{follows, Summary};
+use crate::log::{chain_break, Slot};
 use crate::options::{Filter, ReaderMode};
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType, Record};
 use crate::segment::{lacks_trailer, Bad, Scanner, Segment};
@@ -73,14 +75,23 @@ impl Reader {
     /// # Errors
     /// What opening and reading fail with. Damage is no error: [`Contents::damage`] has it.
     pub fn contents(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
-        match self.contents_by_index(told)? {
+        let has_catalog = |slot: &Arc<Slot>| {
+            slot.directory().is_far()
+                && !slot.directory().names_listed(&format!("{}.catalog-", slot.log.name)).is_empty()
+        };
+        if self.snapshot.slots.first().is_some_and(has_catalog) {
+            if let Some(contents) = self.contents_by_index(told, true)? {
+                return Ok(contents);
+            }
+        }
+        match self.contents_by_index(told, false)? {
             Some(contents) => Ok(contents),
             None => self.contents_by_reading(told),
         }
     }
 
-    /// `None` when something is not as it should be.
-    fn contents_by_index(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Option<Contents>> {
+    /// `None` when something is not as it should be. `by_catalog`: what catalogs say of segments is believed.
+    fn contents_by_index(&self, told: &mut dyn FnMut(u64, u64), by_catalog: bool) -> Result<Option<Contents>> {
         let slots = &self.snapshot.slots;
         // A cursor reports what there is to report of files.
         let is_clean = self.snapshot.unreadable.is_empty() && self.snapshot.remarks.is_empty();
@@ -88,20 +99,33 @@ impl Reader {
             return Ok(None);
         }
         let mut counting = Counting::default();
-        let mut before: Option<Passed> = None;
+        let mut before: Option<Before> = None;
         for at in 0..slots.len() {
+            let is_last = at + 1 == slots.len();
+            if let Some(summary) = by_catalog.then(|| self.summary(at)).flatten().filter(|_| !is_last) {
+                if before.is_some_and(|before| !before.is_followed_plainly_by(&summary.header)) {
+                    return Ok(None);
+                }
+                counting.add_summary(&summary, &slots[at].path());
+                before = Some(Before::Summed(summary));
+                continue;
+            }
             let segment = match self.snapshot.segment(at) {
                 Ok(segment) if segment.translated.is_none() && !segment.is_unborn => segment,
                 Ok(_) => return Ok(None),
                 Err(error) if matches!(error.kind(), Kind::Io | Kind::NoMemory | Kind::Mismatch) => return Err(error),
                 Err(_) => return Ok(None),
             };
-            if let Some(before) = &before {
-                if before.is_broken_off(&segment)? || self.ends_early(at - 1, before, &segment)? {
-                    return Ok(None);
+            let is_ended = match &before {
+                Some(Before::Passed(before)) => {
+                    before.is_broken_off(&segment)? || self.ends_early(at - 1, before, &segment)?
                 }
+                Some(before) => !before.is_followed_plainly_by(&segment.header),
+                None => false,
+            };
+            if is_ended {
+                return Ok(None);
             }
-            let is_last = at + 1 == slots.len();
             let done = match counting
                 .pass(&segment, is_last, &mut |share| told(per_mille(at, share), per_mille(slots.len(), 0.0)))
             {
@@ -117,7 +141,7 @@ impl Reader {
                 return Ok(Some(counting.finish(&cursor)));
             }
             counting.end_segment(&segment, Some(done.sealed));
-            before = Some(done);
+            before = Some(Before::Passed(done));
         }
         Ok(None)
     }
@@ -201,6 +225,25 @@ impl Cursor {
         self.acknowledged = passed.acknowledged;
         self.successor.clone_from(&passed.successor);
         Ok(())
+    }
+}
+
+/// The segment before the one that is come to.
+enum Before {
+    Passed(Passed),
+    /// A catalog has told of it.
+    Summed(Arc<Summary>),
+}
+
+impl Before {
+    /// Whether the segment with this header follows it, with nothing between them that a look at both would be needed for.
+    fn is_followed_plainly_by(&self, next: &FileHeader) -> bool {
+        match self {
+            Before::Passed(passed) => {
+                passed.sealed && follows(&passed.segment.header, passed.end, passed.next_id, next)
+            }
+            Before::Summed(summary) => summary.is_followed_by(next),
+        }
     }
 }
 
@@ -524,6 +567,10 @@ impl Counting {
     }
 
     fn end_segment(&mut self, segment: &Segment, closed: Option<bool>) {
+        self.close_segment(facts(segment), closed);
+    }
+
+    fn close_segment(&mut self, facts: SegmentFacts, closed: Option<bool>) {
         for (type_id, sum) in self.types_here.drain() {
             let name = self.names_here.get(&type_id).cloned();
             let key = (name.clone(), if name.is_some() { 0 } else { type_id });
@@ -531,7 +578,21 @@ impl Counting {
         }
         self.names_here.clear();
         let records = std::mem::take(&mut self.records_here);
-        self.contents.segments.push(SegmentContents { facts: facts(segment), records, closed });
+        self.contents.segments.push(SegmentContents { facts, records, closed });
+    }
+
+    /// Counts a segment of which a catalog tells, as [`Self::end_segment`] does one that was passed.
+    fn add_summary(&mut self, summary: &Summary, path: &Path) {
+        for counted in &summary.types {
+            let sum = Sum { records: counted.records, bytes: counted.payload_bytes };
+            self.names_here.extend(counted.name.clone().map(|name| (counted.type_id, name)));
+            self.types_here.add(counted.type_id, sum);
+        }
+        if let Some(((first, last), span)) = summary.ids.zip(summary.span) {
+            self.add_records((first, last + 1), span, Sum { records: summary.records, bytes: summary.payload_bytes });
+        }
+        let facts = facts_by(&summary.header, path, Some(summary.bytes), false);
+        self.close_segment(facts, Some(true));
     }
 
     fn finish(self, cursor: &Cursor) -> Contents {

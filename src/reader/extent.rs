@@ -22,12 +22,17 @@ pub struct SegmentExtent {
 
 impl Reader {
     /// The records of one segment, which [`Self::paths`] tells of, where its writer closed it and its index is whole. `None`
-    /// elsewhere: then [`Self::only`] reads it. Reads the index, and the headers of two blocks.
+    /// elsewhere: then [`Self::only`] reads it. Reads the index, and the headers of two blocks; of an archive in a store its
+    /// catalog, where it has one.
     ///
     /// # Errors
     /// As [`Self::only`].
     pub fn extent_of(&self, path: impl AsRef<Path>) -> Result<Option<SegmentExtent>> {
-        let segment = self.snapshot.segment(self.place_of(path.as_ref())?)?;
+        let at = self.place_of(path.as_ref())?;
+        if let Some(summary) = self.summary(at) {
+            return Ok(Some(SegmentExtent { records: summary.records, times: summary.times }));
+        }
+        let segment = self.snapshot.segment(at)?;
         let extent = extent(&segment);
         segment.forget_rows();
         match extent {

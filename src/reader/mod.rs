@@ -23,6 +23,8 @@ mod remarks;
 mod route;
 mod salvage;
 mod seek;
+#[cfg(feature = "upload")]
+mod summarize;
 mod tail;
 mod wait;
 
@@ -33,7 +35,9 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
+use crate::format::declaration::FileHeader;
 use crate::io::Directory;
+use crate::log::catalog::{Catalogs, Summary};
 use crate::log::{vanished, Found, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
@@ -57,6 +61,8 @@ pub struct Reader {
     options: ReaderOptions,
     /// Numbers of the segments by their files, once one was asked for by its file.
     places: OnceLock<HashMap<PathBuf, usize>>,
+    /// What is listed and counted of segments in a store without a look at each.
+    catalogs: Catalogs,
 }
 
 /// What a segment says about itself.
@@ -148,7 +154,15 @@ impl Reader {
             _ => None,
         };
         let present = Mutex::new(Present::new(snapshot.clone()));
-        Ok(Reader { source, snapshot, present, begins, options, places: OnceLock::new() })
+        Ok(Reader {
+            source,
+            snapshot,
+            present,
+            begins,
+            options,
+            places: OnceLock::new(),
+            catalogs: Catalogs::default(),
+        })
     }
 
     /// The segments that were there when the reader was opened, in the order in which they were written, without those
@@ -227,12 +241,24 @@ impl Reader {
         Ok(Some(next.is_some_and(|next| self.snapshot.slots.iter().any(|slot| slot.path() == next))))
     }
 
-    /// What one segment, which [`Self::paths`] tells of, says about itself.
+    /// What one segment, which [`Self::paths`] tells of, says about itself. Of an archive in a store its catalog tells that, where
+    /// it has one.
     ///
     /// # Errors
     /// As [`Self::only`].
     pub fn facts_of(&self, path: impl AsRef<Path>) -> Result<SegmentFacts> {
-        Ok(facts(&*self.snapshot.segment(self.place_of(path.as_ref())?)?))
+        let at = self.place_of(path.as_ref())?;
+        match self.summary(at) {
+            Some(summary) => Ok(facts_by(&summary.header, path.as_ref(), Some(summary.bytes), false)),
+            None => Ok(facts(&*self.snapshot.segment(at)?)),
+        }
+    }
+
+    /// What a catalog says of the segment number `at` of the snapshot.
+    fn summary(&self, at: usize) -> Option<Arc<Summary>> {
+        let slot = &self.snapshot.slots[at];
+        let is_plain = slot.directory().is_far() && !slot.is_rescued() && !slot.is_legacy();
+        is_plain.then(|| self.catalogs.summary(slot.directory(), &slot.log.name, slot.sequence, &slot.name)).flatten()
     }
 
     fn place_of(&self, path: &Path) -> Result<usize> {
@@ -257,14 +283,17 @@ impl Reader {
 }
 
 fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
-    let header = &segment.header;
+    facts_by(&segment.header, &segment.path, segment.file_len(), segment.is_live())
+}
+
+fn facts_by(header: &FileHeader, path: &Path, bytes: Option<u64>, live: bool) -> SegmentFacts {
     let writer = header
         .writer
         .as_ref()
         .map_or_else(String::new, |by| format!("{} (process {} on {})", by.library, by.pid, by.host));
     SegmentFacts {
-        path: segment.path.clone(),
-        bytes: segment.file_len(),
+        path: path.to_owned(),
+        bytes,
         name: header.name.clone(),
         content_type: header.content_type.clone(),
         parameters: header.parameters.clone(),
@@ -277,7 +306,7 @@ fn facts(segment: &crate::segment::Segment) -> SegmentFacts {
         zone: header.zone.clone(),
         // As a writer's options have it.
         template: header.template.strip_suffix(EXTENSION).unwrap_or(&header.template).to_owned(),
-        live: segment.is_live(),
+        live,
         predecessor_last_id: header.predecessor.as_ref().map(|_| header.first_id - 1),
     }
 }

@@ -235,10 +235,10 @@ pub enum Stored {
     Exists,
 }
 
-/// Stores a small text as an object. One of that name that is there already stays as it is.
-pub(crate) fn put_text(store: &dyn Store, name: &str, text: &str) -> Answer<()> {
+/// Stores a few bytes as an object. One of that name that is there already stays as it is.
+pub(crate) fn put_bytes(store: &dyn Store, name: &str, bytes: &[u8]) -> Answer<()> {
     let directory = MemoryDirectory::new();
-    directory.set_contents(name, text.as_bytes().to_vec());
+    directory.set_contents(name, bytes.to_vec());
     let path = directory.path_of(name);
     let read = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open"));
     let read = read.and_then(|file| Ok((Sums::of(&file, u64::MAX)?, file)));

@@ -9,7 +9,7 @@ from processes import Failure, request
 
 
 # What stands beside the segments and says something by its name.
-LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|pruned-[0-9]{10,})")
+LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|pruned-[0-9]{10,}|catalog-[0-9]{10,}-[0-9]{10,})")
 
 
 def without_labels(names):

@@ -99,8 +99,8 @@ pub fn bytes_of(directory: &Arc<dyn Directory>, name: &str) -> Option<Vec<u8>> {
 pub fn objects(store: &MemoryStore) -> BTreeMap<String, Vec<u8>> {
     use binlog::store::Store;
     let mut listed = store.list("").unwrap();
-    // That says whose the segments are.
-    listed.retain(|listed| !listed.name.contains(".id-"));
+    // Labels are about the segments.
+    listed.retain(|listed| !listed.name.contains(".id-") && !listed.name.contains(".catalog-"));
     listed.into_iter().map(|listed| (listed.name.clone(), store.contents(&listed.name).unwrap())).collect()
 }
 

@@ -13,7 +13,7 @@ import segment
 import table
 
 # What a shipper puts beside segments.
-LABEL = re.compile(r".*\.id-[0-9a-f]{32}")
+LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|catalog-[0-9]{10,}-[0-9]{10,})")
 # Rows in which files beside the newest one are nobody's segment, or are another form of one.
 NOT_SHIPPED = (".z damaged", ".z and source", "source of a .z damaged", "source's header lost", "another log", "copied", "no segment",
                "renamed", "unborn", "unborn, further back")

@@ -1,5 +1,6 @@
 //! The first look at a store: whether what lies below its prefix is of this log.
 
+use super::catalog::Catalog;
 use super::local::Local;
 use super::sound::Behind;
 use super::{here as failed_here, Shipper, Work};
@@ -8,7 +9,7 @@ use crate::error::Kind;
 use crate::hex::hex;
 use crate::log::labels::{pruned_to, Label};
 use crate::log::names;
-use crate::store::{put_text, Answer, Failure, Listed};
+use crate::store::{put_bytes, Answer, Failure, Listed};
 
 /// So many segments in the store are asked whose they are, where no label says it.
 const ASKED: usize = 3;
@@ -27,7 +28,7 @@ impl Shipper {
         let Ok(ours) = <[u8; 16]>::try_from(work.files.log_id()) else { return Ok(()) };
         let ids = listed.iter().filter_map(|object| match Label::parse(&self.log, &object.name)? {
             Label::Log(id) => Some(id),
-            Label::Pruned(_) => None,
+            Label::Pruned(_) | Label::Catalog(..) => None,
         });
         let ids: Vec<[u8; 16]> = ids.collect();
         if let Some(other) = ids.iter().find(|id| **id != ours) {
@@ -36,8 +37,9 @@ impl Shipper {
         if ids.is_empty() {
             self.ask_segments(work, &listed, &ours)?;
             let label = Label::Log(ours);
-            put_text(&*self.store, &label.name(&self.log), &label.text(&self.log))?;
+            put_bytes(&*self.store, &label.name(&self.log), label.text(&self.log).as_bytes())?;
         }
+        work.catalog = Catalog::of(&self.log, &listed);
         let segments = listed.into_iter().filter(|object| names::sequence(&self.log, &object.name).is_some());
         work.there.clear();
         for object in segments {

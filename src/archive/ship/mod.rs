@@ -6,6 +6,7 @@
 
 mod ahead;
 mod backoff;
+mod catalog;
 mod held;
 mod holes;
 mod keeper;
@@ -32,6 +33,7 @@ use crate::options::ShipOptions;
 use crate::store::{self, Again, Failure, Store};
 use ahead::Ahead;
 pub(crate) use backoff::Backoff;
+use catalog::Catalog;
 use held::{HeldBack, Obstacle};
 use keeper::Keeper;
 use local::{Files, Here, Local};
@@ -65,6 +67,8 @@ struct Work {
     is_met: bool,
     /// Segments that it held then, and their lengths, by the names that they have when they are not compressed.
     there: BTreeMap<String, Vec<(String, u64)>>,
+    /// What lists and counts the segments there.
+    catalog: Catalog,
     /// When the store was looked through for what need not stay there.
     looked_there: Option<Instant>,
     /// Holes that the store was asked about.
@@ -223,6 +227,7 @@ impl Shipper {
             is_swept: false,
             is_met: false,
             there: BTreeMap::new(),
+            catalog: Catalog::default(),
             looked_there: None,
             asked: BTreeSet::new(),
             held: BTreeMap::new(),

@@ -93,6 +93,7 @@ impl Shipper {
                     self.note_upload(&shipped);
                     monitor.uploaded(&shipped);
                     report.uploaded.push(shipped);
+                    self.put_into_catalogs(work, false, monitor);
                     // At once, as what waits may be more than the disk holds.
                     self.prune(work, &here, monitor, report)?;
                 }
@@ -116,6 +117,7 @@ impl Shipper {
         }
         self.prune(work, &here, monitor, report)?;
         self.prune_there(work, monitor, report)?;
+        self.put_into_catalogs(work, true, monitor);
         work.told.retain(|obstacle| work.obstacles.contains_key(obstacle));
         self.sweep(work, monitor);
         self.status.lock().told.state = ShipState::Idle;
@@ -344,8 +346,9 @@ impl Shipper {
             Confirmed::Different => return Err(self.different(&segment.name, &sums)),
         }
         let stat = if self.store.can_read() { self.store.stat(&segment.name)? } else { None };
-        let tag = stat.map_or_else(String::new, |stat| stat.tag);
         let entry = following.noting.entry;
+        self.note_for_catalog(work, segment, stat.as_ref(), entry.accepted);
+        let tag = stat.map_or_else(String::new, |stat| stat.tag);
         let entry = Entry { stage: Stage::Uploaded, tag, token: None, when_ns: self.now(), ..entry };
         work.keeper.lock().note(entry, true).map_err(failed_here)?;
         work.held.remove(&segment.sequence);

@@ -286,8 +286,13 @@ impl Directory for RemoteDirectory {
         Ok(FileFacts { len: stat.bytes, is_plain: true, identity })
     }
 
-    fn len_listed(&self, name: &str) -> Option<u64> {
-        self.shared.known.lock().listed.get(name).map(|(bytes, _)| *bytes)
+    fn listed(&self, name: &str) -> Option<(u64, i64)> {
+        self.shared.known.lock().listed.get(name).copied()
+    }
+
+    fn names_listed(&self, prefix: &str) -> Vec<String> {
+        let known = self.shared.known.lock();
+        known.listed.keys().filter(|name| name.starts_with(prefix)).cloned().collect()
     }
 
     fn remove(&self, name: &str) -> Result<()> {
@@ -305,7 +310,7 @@ impl Directory for RemoteDirectory {
     }
 
     fn put_label(&self, name: &str, text: &str) -> Result<()> {
-        let put = patiently(self.shared.patience, || super::put_text(&*self.shared.store, name, text));
+        let put = patiently(self.shared.patience, || super::put_bytes(&*self.shared.store, name, text.as_bytes()));
         put.map_err(|failure| told(failure, &self.shared.path_of(name)))
     }
 

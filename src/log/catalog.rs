@@ -1,0 +1,293 @@
+//! Catalogs: objects that stand beside a log's segments in a store and repeat what these say of themselves, up to a thousand of
+//! them in one object, so that a log is listed and counted with one request for all of them.
+//!
+//! A catalog is no part of the log: what it says is believed only of an object that has the length and the time that it names,
+//! and only by what lists and counts. Whoever reads records, verifies or recovers reads the segments.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::labels::Label;
+use crate::format::checksum::crc;
+use crate::format::codec::Decompressor;
+#[cfg(feature = "upload")]
+use crate::format::codec::{Codec, Compressor};
+use crate::format::declaration::FileHeader;
+use crate::io::{self, Access, Directory};
+use crate::memory;
+#[cfg(feature = "upload")]
+use crate::record::MetadataBuf;
+use crate::record::{check_metadata, Metadata};
+
+/// What the object begins with; behind it the CRC-32 of the rest, the length of the summaries, and their codec.
+const MAGIC: &[u8; 8] = b"BLCATLG1";
+const HEAD: usize = MAGIC.len() + 4 + 4 + 1;
+/// Far more than the summaries of a catalog ever have.
+const LONGEST: usize = 64 << 20;
+
+/// What is to be known of a closed, whole segment without a look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Summary {
+    /// The object: its name, its length, and the second in which it was stored.
+    pub file: String,
+    pub bytes: u64,
+    pub stored_s: i64,
+    /// What it begins with, but for a dictionary.
+    pub header: FileHeader,
+    /// The id behind its last record.
+    pub next_id: u64,
+    /// Ids of the first and the last record that can be read.
+    pub ids: Option<(u64, u64)>,
+    pub records: u64,
+    pub payload_bytes: u64,
+    /// Times of the first and the last record as they were written, and the smallest and the greatest of all.
+    pub times: Option<(i64, i64)>,
+    pub span: Option<(i64, i64)>,
+    pub types: Vec<TypeSum>,
+}
+
+/// Records of a type in a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TypeSum {
+    pub type_id: u32,
+    pub name: Option<String>,
+    pub records: u64,
+    pub payload_bytes: u64,
+}
+
+/// The second of a time; lists and answers about one object may tell it with and without fractions.
+pub(crate) fn second(ns: i64) -> i64 {
+    ns.div_euclid(1_000_000_000)
+}
+
+impl Summary {
+    #[cfg(feature = "upload")]
+    fn facts(&self) -> MetadataBuf {
+        let mut facts = MetadataBuf::new();
+        facts.push("file", &self.file);
+        facts.push("bytes", &self.bytes.to_string());
+        facts.push("stored", &self.stored_s.to_string());
+        facts.push("next_id", &self.next_id.to_string());
+        facts.push("records", &self.records.to_string());
+        facts.push("payload", &self.payload_bytes.to_string());
+        if let Some((first, last)) = self.ids {
+            facts.push("ids", &format!("{first} {last}"));
+        }
+        if let Some((first, last)) = self.times {
+            facts.push("times", &format!("{first} {last}"));
+        }
+        if let Some((from, to)) = self.span {
+            facts.push("span", &format!("{from} {to}"));
+        }
+        for counted in &self.types {
+            let sum = format!("{} {} {}", counted.type_id, counted.records, counted.payload_bytes);
+            match &counted.name {
+                Some(name) => facts.push("type", &format!("{sum} {name}")),
+                None => facts.push("type", &sum),
+            }
+        }
+        facts
+    }
+
+    fn of(facts: Metadata<'_>, header: FileHeader) -> Option<Self> {
+        fn both<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
+            let (a, b) = text.split_once(' ')?;
+            Some((a.parse().ok()?, b.parse().ok()?))
+        }
+        let number = |key: &str| facts.get(key)?.parse::<u64>().ok();
+        let counted = |text: &str| {
+            let mut words = text.splitn(4, ' ');
+            let type_id = words.next()?.parse().ok()?;
+            let (records, payload_bytes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            Some(TypeSum { type_id, records, payload_bytes, name: words.next().map(str::to_owned) })
+        };
+        Some(Summary {
+            file: facts.get("file")?.to_owned(),
+            bytes: number("bytes")?,
+            stored_s: facts.get("stored")?.parse().ok()?,
+            next_id: number("next_id")?,
+            records: number("records")?,
+            payload_bytes: number("payload")?,
+            ids: facts.get("ids").and_then(both),
+            times: facts.get("times").and_then(both),
+            span: facts.get("span").and_then(both),
+            types: facts
+                .into_iter()
+                .filter(|(key, _)| *key == "type")
+                .map(|(_, text)| counted(text))
+                .collect::<Option<_>>()?,
+            header,
+        })
+    }
+
+    /// Whether the segment with this header comes behind this one without anything between them to be told of.
+    pub fn is_followed_by(&self, next: &FileHeader) -> bool {
+        follows(&self.header, self.bytes, self.next_id, next)
+    }
+}
+
+/// Whether a segment comes behind one that ends at the offset `end`, with nothing between them to be told of.
+pub(crate) fn follows(ended: &FileHeader, end: u64, next_id: u64, next: &FileHeader) -> bool {
+    let is_told = next.predecessor.as_ref().is_some_and(|told| {
+        told.sequence == ended.sequence
+            && ended.is_followed_by(told)
+            && ended.told_length(told, end).is_none_or(|length| told.bytes == length)
+    });
+    ended.log_id == next.log_id && ended.sequence + 1 == next.sequence && is_told && next.first_id == next_id
+}
+
+/// The bytes of a catalog; `None` for a segment whose header cannot be written.
+#[cfg(feature = "upload")]
+pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
+    let mut plain = vec![];
+    for summary in summaries {
+        let (facts, header) = (summary.facts(), summary.header.encode_segment_start().ok()?);
+        for part in [facts.as_metadata().as_bytes(), &header] {
+            plain.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
+            plain.extend_from_slice(part);
+        }
+    }
+    let len = u32::try_from(plain.len()).ok().filter(|&len| len as usize <= LONGEST)?;
+    let mut packed = vec![];
+    let is_packed = Codec::Lz4.is_available()
+        && Compressor::new(Codec::Lz4, 0).is_ok_and(|mut compressor| compressor.compress(&plain, &mut packed));
+    let (codec, stored) = if is_packed { (Codec::Lz4, packed) } else { (Codec::None, plain) };
+    let mut rest = len.to_le_bytes().to_vec();
+    rest.push(codec.to_byte());
+    rest.extend_from_slice(&stored);
+    Some([MAGIC.as_slice(), &crc(0, &rest).to_le_bytes(), &rest].concat())
+}
+
+/// The summaries in a catalog; `None` when it is none, or damaged.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*sum) != crc(0, rest) {
+        return None;
+    }
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    let (&codec, stored) = rest.split_first()?;
+    let len = usize::try_from(u32::from_le_bytes(*len)).ok().filter(|&len| len <= LONGEST)?;
+    let mut plain = vec![];
+    Decompressor::new(&[]).decompress(codec, stored, len, &mut plain).ok()?;
+    let mut left = plain.as_slice();
+    let mut part = || {
+        let (len, behind) = left.split_first_chunk::<4>()?;
+        let (part, behind) = behind.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)?;
+        left = behind;
+        Some(part)
+    };
+    let mut summaries = vec![];
+    while let Some(facts) = part() {
+        check_metadata(facts).ok()?;
+        let (header, _) = FileHeader::decode_segment_start(part()?).ok()?;
+        summaries.push(Summary::of(Metadata::from_bytes(facts), header)?);
+    }
+    left.is_empty().then_some(summaries)
+}
+
+/// The catalog in an object; none when it cannot be read.
+pub(crate) fn read(directory: &dyn Directory, name: &str) -> Option<Vec<Summary>> {
+    let file = directory.open(name, Access::Read).ok()?;
+    let len = usize::try_from(file.len().ok()?).ok().filter(|&len| (HEAD..=LONGEST).contains(&len))?;
+    let mut bytes = memory::zeros(len).ok()?;
+    let n = io::read_full(&*file, &mut bytes, 0).ok()?;
+    decode(&bytes[..n])
+}
+
+/// The catalogs of the stores that a reader reads, each of which is fetched once, when it is first asked for.
+#[derive(Default)]
+pub(crate) struct Catalogs {
+    /// By store and log.
+    logs: Mutex<HashMap<(PathBuf, String), OfLog>>,
+}
+
+struct OfLog {
+    /// Objects that were not fetched yet, with the numbers of the first and the last segment that they tell of.
+    left: Vec<(u64, u64, String)>,
+    /// By the segment's file.
+    known: HashMap<String, Arc<Summary>>,
+}
+
+impl Catalogs {
+    /// What a catalog says of the segment with this number in this file, if the object is the one that it has seen.
+    pub fn summary(&self, directory: &dyn Directory, log: &str, sequence: u64, file: &str) -> Option<Arc<Summary>> {
+        let (bytes, modified_ns) = directory.listed(file)?;
+        let mut logs = self.logs.lock();
+        let of_log = logs.entry((directory.path().to_owned(), log.to_owned())).or_insert_with(|| {
+            let names = directory.names_listed(&format!("{log}.catalog-"));
+            let catalog = |name: String| match Label::parse(log, &name)? {
+                Label::Catalog(first, last) => Some((first, last, name)),
+                Label::Log(_) | Label::Pruned(_) => None,
+            };
+            OfLog { left: names.into_iter().filter_map(catalog).collect(), known: HashMap::new() }
+        });
+        let covers = |(first, last, _): &(u64, u64, String)| (*first..=*last).contains(&sequence);
+        while let Some(at) = of_log.left.iter().position(covers) {
+            let (_, _, name) = of_log.left.swap_remove(at);
+            let summaries = read(directory, &name).unwrap_or_default();
+            of_log.known.extend(summaries.into_iter().map(|summary| (summary.file.clone(), Arc::new(summary))));
+        }
+        let summary = of_log.known.get(file)?;
+        let is_it = (summary.bytes, summary.stored_s) == (bytes, second(modified_ns))
+            && (summary.header.sequence, &*summary.header.name) == (sequence, log);
+        is_it.then(|| summary.clone())
+    }
+}
+
+#[cfg(all(test, feature = "upload"))]
+mod tests {
+    use super::*;
+
+    fn summary(sequence: u64) -> Summary {
+        let header = FileHeader {
+            name: "orders".to_owned(),
+            log_id: (0..16).collect(),
+            sequence,
+            first_id: 100 * sequence,
+            marker: 7 + sequence,
+            ..FileHeader::default()
+        };
+        Summary {
+            file: format!("orders.{sequence:010}.binlog"),
+            bytes: 4711,
+            stored_s: -5,
+            header,
+            next_id: 100 * sequence + 100,
+            ids: Some((100 * sequence, 100 * sequence + 99)),
+            records: 100,
+            payload_bytes: 6400,
+            times: Some((5, -3)),
+            span: Some((i64::MIN, i64::MAX)),
+            types: vec![
+                TypeSum { type_id: 7, name: None, records: 40, payload_bytes: 400 },
+                TypeSum { type_id: 1 << 30, name: Some("order placed 7".to_owned()), records: 60, payload_bytes: 6000 },
+            ],
+        }
+    }
+
+    #[test]
+    fn summaries_come_back() {
+        let all: Vec<Summary> = (1..=1000).map(summary).collect();
+        let bytes = encode(&all).unwrap();
+        assert_eq!(decode(&bytes), Some(all));
+        let empty = Summary { ids: None, times: None, span: None, types: vec![], ..summary(1) };
+        assert_eq!(decode(&encode(std::slice::from_ref(&empty)).unwrap()), Some(vec![empty]));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let bytes = encode(&[summary(1), summary(2)]).unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(&damaged), None, "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..len]), None, "{len} bytes");
+        }
+    }
+}
