@@ -20,6 +20,8 @@ var without = map[string]string{
 	"binlog_archive_options_init":  "options are zeroed, which is the same",
 	"binlog_metadata_put_text":     "strings of Go's have a length, and binlog_metadata_put takes that",
 	"binlog_cursor_interrupt":      "no wait is one of C's: Go polls the descriptor",
+	"binlog_loss_kind_name":        "Loss.String has words of its own",
+	"binlog_tail_state_name":       "TailState.String has words of its own",
 	"binlog_cursor_next_batch":     "binlog_cursor_read_packed brings as many, into memory of Go's",
 }
 
