@@ -5,7 +5,7 @@ mod shipping;
 
 use std::sync::Arc;
 
-use binlog::io::Directory;
+use binlog::io::{Directory, MemoryDirectory};
 use binlog::store::{MemoryStore, Store};
 use binlog::{Codec, CompressOptions, Kind, Problem, Reader, ReaderMode, ReaderOptions, ShipOptions, Shipper, Writer};
 use shipping::*;
@@ -200,4 +200,107 @@ fn an_object_of_which_nothing_is_left_is_damage_also_at_the_end() {
         let heard = heard.lock();
         assert!(heard.iter().any(|loss| loss.path.to_string_lossy().ends_with(&name(3))), "{heard:?}");
     }
+}
+
+/// Nothing but the lock file tells of what was behind the newest segment that can be read.
+#[test]
+fn a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes() {
+    type Loss = dyn Fn(&MemoryDirectory);
+    let losses: [(&str, &Loss); 3] = [
+        ("removed", &|memory| memory.remove(&name(5)).unwrap()),
+        ("empty", &|memory| memory.set_contents(&name(5), vec![])),
+        ("zeros", &|memory| {
+            let len = memory.contents(&name(5)).unwrap().len();
+            memory.set_contents(&name(5), vec![0; len]);
+        }),
+    ];
+    for (how, lose) in losses {
+        let (memory, directory) = memory();
+        let store = MemoryStore::new();
+        let writer = open_writer(&directory);
+        let mut next_id = 1;
+        (0..4).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+        writer.append(1, &payload(next_id)).unwrap();
+        writer.close().unwrap();
+        lose(&memory);
+        let told = open(&directory, &store).run_once(&()).unwrap_err();
+        assert_eq!(told.kind(), Kind::Corrupt, "{how}: {told}");
+        assert!(told.to_string().contains("segment 5"), "{how}: {told}");
+        assert_eq!(objects(&store).len(), 3, "{how}: those before the last one are sent");
+        let shipper = open(&directory, &store);
+        assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::Corrupt, "{how}");
+        assert_eq!(shipper.status().missing_segments, 1, "{how}");
+        shipper.accept("5").unwrap();
+        shipper.run_once(&()).unwrap();
+    }
+}
+
+/// One thing in a store that is no object, or that somebody else has put there, is named, and does not end the look at the others.
+#[test]
+fn what_is_wrong_with_one_object_does_not_hide_the_others() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, archive, other) = (home.path().join("log"), home.path().join("archive"), home.path().join("other"));
+    for place in [&archive, &other] {
+        std::fs::create_dir(place).unwrap();
+    }
+    let writer = Writer::open(&log, writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..5).for_each(|_| append_and_roll(&writer, &mut next_id, 50));
+    writer.close().unwrap();
+    let options = || ShipOptions { url: format!("file://{}", archive.display()), ..options() };
+    Shipper::open(&log, None, options()).unwrap().run_once(&()).unwrap();
+    let problems = |read_back| {
+        let shipper = Shipper::open(&log, None, ShipOptions { dry_run: true, ..options() }).unwrap();
+        shipper.verify(read_back, &()).unwrap().problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(true), Vec::<String>::new());
+    // A second form of a segment, which readers take for it.
+    for name in (1..=5).map(name) {
+        std::fs::copy(log.join(&name), other.join(&name)).unwrap();
+    }
+    binlog::compress(&other, &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() }).unwrap();
+    let form = name(2).replace(".binlog", ".z.binlog");
+    let mut bytes = std::fs::read(other.join(&form)).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(archive.join(&form), bytes).unwrap();
+    let told = problems(true);
+    assert!(told.len() == 1 && told[0].contains(&form), "{told:?}");
+    std::fs::remove_file(archive.join(&form)).unwrap();
+    // A link in a circle, and one that is gone.
+    std::fs::remove_file(archive.join(name(3))).unwrap();
+    std::os::unix::fs::symlink(archive.join(name(3)), archive.join(name(3))).unwrap();
+    std::fs::remove_file(archive.join(name(4))).unwrap();
+    for read_back in [false, true] {
+        let told = problems(read_back);
+        assert!(told.len() == 2 && told[0].contains("segment 3") && told[1].contains("segment 4"), "{told:?}");
+    }
+    // Another log of the name.
+    let label = archive.join(format!("{LOG}.id-{:032}", 0));
+    std::fs::write(&label, "").unwrap();
+    let shipper = Shipper::open(&log, None, ShipOptions { dry_run: true, ..options() }).unwrap();
+    assert_eq!(shipper.verify(false, &()).unwrap_err().kind(), Kind::Mismatch);
+}
+
+/// A file here that nobody can open keeps the others from nothing.
+#[test]
+fn a_link_in_a_circle_is_a_hole_and_the_others_are_sent() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, archive) = (home.path().join("log"), home.path().join("archive"));
+    std::fs::create_dir(&archive).unwrap();
+    let writer = Writer::open(&log, writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..5).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+    writer.close().unwrap();
+    std::fs::remove_file(log.join(name(3))).unwrap();
+    std::os::unix::fs::symlink(log.join(name(3)), log.join(name(3))).unwrap();
+    let url = format!("file://{}", archive.display());
+    let told = Shipper::open(&log, None, ShipOptions { url: url.clone(), keep: keep(1), ..options() })
+        .and_then(|shipper| shipper.run_once(&()))
+        .unwrap_err();
+    assert!(told.kind() == Kind::Corrupt && told.to_string().contains(&name(3)), "{told}");
+    let there = |number| archive.join(name(number)).exists();
+    assert_eq!((1..=5).map(there).collect::<Vec<_>>(), [true, true, false, true, true]);
+    let here = |number| log.join(name(number)).exists();
+    assert_eq!((1..=6).map(here).collect::<Vec<_>>(), [false, false, false, true, true, true]);
 }

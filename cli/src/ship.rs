@@ -238,7 +238,8 @@ fn options(args: &Ship, dry_run: bool) -> ShipOptions {
 }
 
 fn open(args: &Ship, log: &str, dry_run: bool) -> binlog::Result<Shipper> {
-    Shipper::open(&args.directory, Some(log), options(args, dry_run))
+    let opened = Shipper::open(&args.directory, Some(log), options(args, dry_run));
+    opened.inspect_err(advice::end_if_usage)
 }
 
 fn once(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
@@ -264,7 +265,9 @@ fn once(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
         follow::write_metrics(file, &archive_metrics(&statuses))?;
     }
     let is = |state: State| runs.iter().any(|run| run.state == state);
-    if !args.quiet && !args.json && !args.dry_run && !is(State::Failed) {
+    // Of a run that was stopped before it sent anything all was told.
+    let is_told = is(State::Failed) || (is(State::Stopped) && runs.iter().all(|run| run.uploaded.is_empty()));
+    if !args.quiet && !args.json && !args.dry_run && !is_told {
         complain(&told::summary(&runs, &args.directory));
     }
     Ok(match signals.caught() {
@@ -364,9 +367,9 @@ fn newest(args: &Ship, log: &str) -> Option<Shipped> {
 
 /// What is accepted and replaced, before anything is shipped.
 fn see_to(args: &Ship, shipper: &Shipper) -> binlog::Result<()> {
-    args.accept.iter().try_for_each(|segment| shipper.accept(segment))?;
+    args.accept.iter().try_for_each(|segment| shipper.accept(segment).inspect_err(advice::end_if_usage))?;
     for segment in &args.replace {
-        let kept = shipper.replace(segment)?;
+        let kept = shipper.replace(segment).inspect_err(advice::end_if_usage)?;
         if !args.quiet {
             complain(&format!("the object that is replaced is kept as {}", plain(&kept)));
         }

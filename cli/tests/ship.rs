@@ -197,8 +197,8 @@ fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
     let there = segments(&home.join("archive"));
     assert_eq!((there.len(), segments(&home.join("log")).len()), (before.len() - 1, 2));
     let files = fs::read_dir(home.join("archive")).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    // Beside the segments it says whose they are.
-    let leftover: Vec<_> = files.filter(|name| !name.contains(".id-")).collect();
+    // Beside the segments stand labels.
+    let leftover: Vec<_> = files.filter(|name| !name.contains(".id-") && !name.contains(".catalog-")).collect();
     assert_eq!(leftover.len(), there.len(), "{leftover:?}");
     assert_eq!(binlog(home, &["ship", "--verify", "log", &url]).ok().code, Some(0));
     assert!(binlog(home, &["cat", "archive"]).text() == lines, "the archive holds all lines");
@@ -328,11 +328,52 @@ fn what_cannot_be_is_refused() {
     let home = home();
     let (home, good) = (home.path(), url(home.path()));
     for url in ["", "ftp://a/b", "file:relative", "s3://user:password@bucket/x"] {
-        let ran = binlog(home, &["ship", "log", url]).exits(1);
+        let ran = binlog(home, &["ship", "log", url]).exits(2);
         assert!(!ran.err.contains("password@"), "{}", ran.err);
     }
     binlog(home, &["ship", "nowhere", &good]).exits(1);
     binlog(home, &["ship", "--log", "nobody", "log", &good]).exits(1);
     binlog(home, &["ship", "--follow", "--dry-run", "log", &good]).exits(2);
     binlog(home, &["ship", "--read-back", "log", &good]).exits(2);
+}
+
+#[test]
+fn wrong_values_are_wrong_usage() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let wrong: [&[&str]; 8] = [
+        &["--threads", "0"],
+        &["--threads", "65"],
+        &["--part-size", "0"],
+        &["--keep-bytes", "0"],
+        &["--keep-remote-bytes", "0"],
+        &["--accept", "0"],
+        &["--replace", "abc"],
+        &["--log", ""],
+    ];
+    for options in wrong {
+        let ran = binlog(home, &[&["ship"], options, &["log", &url]].concat()).exits(2);
+        assert!(ran.out.is_empty() && ran.err.starts_with("error: "), "{options:?}: {}", ran.err);
+    }
+    for url in ["", "s3:", "http://x/y", "file:", "file://", "file:///tmp?mode=abc", "file:///tmp?foo=1"] {
+        binlog(home, &["ship", "log", url]).exits(2);
+    }
+    assert_eq!(segments(&home.join("archive")).len(), 0);
+}
+
+/// A link that leads in a circle is a damaged segment as others are: the records around it are shown, saved and counted.
+#[test]
+fn a_link_in_a_circle_among_the_segments_hides_no_other() {
+    let home = home();
+    let home = home.path();
+    let name = home.join("log/default.0000000003.binlog");
+    fs::remove_file(&name).unwrap();
+    std::os::unix::fs::symlink(&name, &name).unwrap();
+    let verified = binlog(home, &["verify", "log"]).exits(3);
+    assert!(verified.text().contains("records 5 to 6 lost"), "{}", verified.text());
+    let shown = binlog(home, &["cat", "--salvage", "log"]).exits(3);
+    assert_eq!(shown.text(), "1\n2\n3\n4\n7\n8\n9\n10\n");
+    assert!(binlog(home, &["ls", "log"]).exits(3).text().contains("default.0000000005.binlog"));
+    binlog(home, &["recover", "log", "saved"]).exits(3);
+    assert_eq!(binlog(home, &["cat", "saved"]).text(), "1\n2\n3\n4\n7\n8\n9\n10\n");
 }

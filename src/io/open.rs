@@ -33,9 +33,9 @@ pub(crate) fn directory(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
-/// Whether a file was not opened because it is none: a FIFO, a directory, a link that is not followed.
+/// Whether a file was not opened because it is none: a FIFO, a directory, a link that is not followed or leads in a circle.
 pub(crate) fn is_no_file(error: &std::io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EISDIR)
+    matches!(error.raw_os_error(), Some(libc::EISDIR | libc::ELOOP))
         || (error.kind() == ErrorKind::InvalidInput && Error::within(error).is_some())
 }
 

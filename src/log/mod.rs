@@ -33,4 +33,6 @@ pub(crate) use naming::{rightful_name, Naming};
 pub(crate) use survey::{
     chain_break, is_url, refuse_url, vanished, Found, Known, Missing, Remark, Slot, Snapshot, Source, Vanished,
 };
+#[cfg(feature = "upload")]
+pub(crate) use survey::{held, missing_behind};
 pub(crate) use target::{Behind, Facts, Opened, Target};

@@ -127,7 +127,7 @@ class Scene:
             raise Failure(f"binlog cat URL shows {count} records instead of {records}")
 
     def no_leftovers(self):
-        known = {file for name in ("default", "other") for file in (f"{name}.lock", f"{name}.archive", f".{name}.archive.lock")}
+        known = {file for name in ("default", "other") for file in (f"{name}.lock", f"{name}.archive", f".{name}.archive.lock", f".{name}.archive.stores")}
         left = [path.name for path in self.log.iterdir()
                 if path.name not in known | set(self.foreign) and not path.name.endswith(logs.SUFFIX)]
         if left:

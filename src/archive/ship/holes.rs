@@ -64,7 +64,8 @@ pub(super) fn holes(keeper: &Keeper, store: &str, here: &Here) -> Vec<Numbers> {
     }
     // Nothing tells of what comes behind the newest one but its file.
     let newest = chain.last_key_value().map_or(0, |(newest, _)| *newest);
-    holes.extend(here.unusable.range(newest + 1..).map(|(number, _)| Numbers::of(*number)));
+    let behind = here.unusable.range(newest + 1..).map(|(number, _)| *number);
+    holes.extend(behind.chain(here.lost_behind).map(Numbers::of));
     holes.sort_unstable();
     holes
 }
@@ -108,6 +109,10 @@ pub(super) fn cause(hole: Numbers, keeper: &Keeper, store: &str, here: &Here, di
         keeper.all().find(|entry| entry.store != store && entry.stage.is_shipped() && hole.covers(entry.sequence));
     let reason = match elsewhere {
         Some(entry) => format!("{numbers} not in {store}: removed here when {} had it; {way_out}", entry.store),
+        None if here.lost_behind == Some(hole.last) => format!(
+            "{numbers} neither here nor in the store, and its end is not known: the log's lock file notes that it held something; \
+             {way_out}"
+        ),
         None => format!("{numbers} neither here nor in the store: removed by somebody, or lost; {way_out}"),
     };
     Error::new(Kind::Corrupt, reason).at(directory.path())

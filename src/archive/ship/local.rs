@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::sound::Behind;
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
-use crate::log::names;
 use crate::log::retention::{self, Ours};
+use crate::log::{held, missing_behind, names, read_left};
 use crate::segment::is_unborn;
 
 /// A segment of the log.
@@ -32,6 +32,8 @@ pub(super) struct Here {
     pub segments: Vec<Local>,
     /// Files that stand for a segment of the log which is not among these, by its number.
     pub unusable: BTreeMap<u64, Unusable>,
+    /// A segment behind all of these that the lock file notes, of which no file is here, and which nobody may have removed.
+    pub lost_behind: Option<u64>,
     /// Files of another log that is called the same.
     pub others: Vec<String>,
 }
@@ -131,6 +133,8 @@ impl Files {
 
     /// What is there now.
     pub fn look(&mut self, directory: &dyn Directory) -> Result<Here> {
+        // First, so that what it notes is among the files.
+        let left = read_left(directory, &self.log).filter(|left| left.log_id == self.log_id);
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
         let mut known = HashMap::with_capacity(names.len());
         let mut places: BTreeMap<u64, Local> = BTreeMap::new();
@@ -166,12 +170,15 @@ impl Files {
         let newest = segments.last().map_or(0, |last| last.sequence);
         unusable.retain(|number, unusable| {
             let is_here = segments.binary_search_by_key(number, |segment| segment.sequence).is_ok();
-            // Behind the newest one stands what a writer has made ahead.
-            let is_ahead =
-                *number > newest && matches!(unusable, Unusable::Unreadable(name) if is_unborn(directory, name));
+            // Behind the newest one stands what a writer has made ahead, unless it was more than that.
+            let is_ahead = *number > newest
+                && matches!(unusable, Unusable::Unreadable(name) if is_unborn(directory, name))
+                && !left.as_ref().is_some_and(|left| held(left, *number));
             !is_here && !is_ahead
         });
-        Ok(Here { segments, unusable, others })
+        let last = unusable.keys().next_back().map_or(newest, |last| newest.max(*last));
+        let lost_behind = left.as_ref().and_then(|left| missing_behind(left, last));
+        Ok(Here { segments, unusable, lost_behind, others })
     }
 
     fn rank<'a>(&self, name: &'a str) -> (bool, usize, &'a str) {
@@ -195,7 +202,12 @@ impl Files {
     }
 
     fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Found> {
-        let Some((facts, header)) = retention::look(directory, name)? else { return Ok(Found::Unreadable) };
+        let looked = match retention::look(directory, name) {
+            // One file that cannot be read is no reason to leave the others where they are.
+            Err(e) if e.os_code() == Some(libc::EIO) => None,
+            looked => looked?,
+        };
+        let Some((facts, header)) = looked else { return Ok(Found::Unreadable) };
         if header.name != self.log {
             return Ok(Found::Foreign);
         }

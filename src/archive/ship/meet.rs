@@ -26,15 +26,7 @@ impl Shipper {
             Err(failure) => return self.meet_without_list(work, failure),
         };
         let Ok(ours) = <[u8; 16]>::try_from(work.files.log_id()) else { return Ok(()) };
-        let ids = listed.iter().filter_map(|object| match Label::parse(&self.log, &object.name)? {
-            Label::Log(id) => Some(id),
-            Label::Pruned(_) | Label::Catalog(..) => None,
-        });
-        let ids: Vec<[u8; 16]> = ids.collect();
-        if let Some(other) = ids.iter().find(|id| **id != ours) {
-            return Err(self.another_log(other, &ours));
-        }
-        if ids.is_empty() {
+        if !self.refuse_another_log(listed.iter().map(|object| &*object.name), &ours)? {
             self.ask_segments(work, &listed, &ours)?;
             let label = Label::Log(ours);
             put_bytes(&*self.store, &label.name(&self.log), label.text(&self.log).as_bytes())?;
@@ -68,6 +60,19 @@ impl Shipper {
             }
         }
         Ok(None)
+    }
+
+    /// Refuses a store in which a label says that another log of the name is there. Whether one says that it is this one.
+    pub(super) fn refuse_another_log<'a>(&self, there: impl Iterator<Item = &'a str>, ours: &[u8]) -> Answer<bool> {
+        let mut is_ours = false;
+        for name in there {
+            match Label::parse(&self.log, name) {
+                Some(Label::Log(id)) if id != ours => return Err(self.another_log(&id, ours)),
+                Some(Label::Log(_)) => is_ours = true,
+                Some(Label::Pruned(_) | Label::Catalog(..)) | None => (),
+            }
+        }
+        Ok(is_ours)
     }
 
     /// Asks the first segments there whose they are.

@@ -68,8 +68,8 @@ pub enum Problem {
         /// And of the last.
         last: u64,
     },
-    /// The object is what was shipped, and it was damaged then. Only told when all of it is read back, and unless it was
-    /// accepted.
+    /// The object is damaged: it is what was shipped, or a file of the segment that somebody else has put there. Only told when all
+    /// of it is read back, and unless it was accepted.
     Damaged {
         /// Its number.
         sequence: u64,
@@ -121,7 +121,7 @@ impl fmt::Display for Problem {
             }
             Problem::Gap { first, last } => write!(f, "segments {first} to {last} are neither here nor in the store"),
             Problem::Damaged { sequence, object, damage } => {
-                write!(f, "segment {sequence} is damaged in the store, as it was shipped ({object}): {damage}")
+                write!(f, "segment {sequence} is damaged in the store ({object}): {damage}")
             }
             Problem::Changed { sequence, path, damage, is_shipped } => {
                 let since = if *is_shipped { " since it was shipped" } else { ", and is not shipped" };
@@ -158,6 +158,7 @@ impl Shipper {
         let mut objects: BTreeMap<String, u64> =
             self.store.list(&self.log)?.into_iter().map(|listed| (listed.name, listed.bytes)).collect();
         let listed: BTreeSet<String> = objects.keys().cloned().collect();
+        self.refuse_another_log(listed.iter().map(String::as_str), work.files.log_id())?;
         let pruned_there = pruned_to(&self.log, listed.iter().map(String::as_str));
         objects.retain(|name, _| Label::parse(&self.log, name).is_none());
         let mut report = VerifyReport::default();
@@ -184,7 +185,8 @@ impl Shipper {
             monitor.begins(&shown);
             let confirmed = match local.filter(|local| local.name == entry.file) {
                 Some(local) => {
-                    let now = self.compare(&here, &local.name, &entry)?;
+                    let now = self.compare(&here, &local.name, &entry);
+                    let now = now.or_else(|failure| Ok(Compared { object: different(failure)?, changed: None }))?;
                     if let Some(changed) = now.changed {
                         report.problems.push(Problem::Changed {
                             sequence: entry.sequence,
@@ -194,11 +196,11 @@ impl Shipper {
                         });
                     }
                     match now.object {
-                        Confirmed::Same if read_back => self.confirm_noted(&entry, true)?,
+                        Confirmed::Same if read_back => self.confirm_noted(&entry, true).or_else(different)?,
                         object => object,
                     }
                 }
-                None => self.confirm_noted(&entry, read_back)?,
+                None => self.confirm_noted(&entry, read_back).or_else(different)?,
             };
             chain.entry(entry.sequence).or_insert(entry.after);
             let (sequence, object) = (entry.sequence, entry.file);
@@ -256,11 +258,20 @@ impl Shipper {
                 report.stopped = true;
                 return Ok(report);
             }
+            // Another form of a segment that was shipped is what readers may take for it.
             match self.header_of(&name, bytes, &work.files)? {
                 Some(header) => {
-                    chain.entry(header.sequence).or_insert(header.predecessor.map(|told| told.sequence));
-                    report.sound_segments += 1;
-                    report.sound_bytes += bytes;
+                    let damage = if read_back { self.damage_of_object(&name, &Behind::Unknown)? } else { None };
+                    if let Some(damage) = damage {
+                        let (sequence, damage) = (header.sequence, damage.to_string());
+                        report.problems.push(Problem::Damaged { sequence, object: name, damage });
+                        continue;
+                    }
+                    let told = header.predecessor.map(|told| told.sequence);
+                    if chain.insert(header.sequence, told).is_none() {
+                        report.sound_segments += 1;
+                        report.sound_bytes += bytes;
+                    }
                 }
                 None => report.foreign.push(name),
             }
@@ -354,6 +365,14 @@ impl Shipper {
             Err(failure) => return Err(failure),
         };
         Ok(FileHeader::decode_segment_start(&beginning).ok().map(|(header, _)| header))
+    }
+}
+
+/// What stands where an object should is none, as a pipe in a directory: one such thing does not end a look at the others.
+fn different(failure: Failure) -> Answer<Confirmed> {
+    match failure.error.kind() {
+        Kind::Mismatch => Ok(Confirmed::Different),
+        _ => Err(failure),
     }
 }
 

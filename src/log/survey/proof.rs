@@ -88,12 +88,12 @@ impl Proof {
 }
 
 /// See [`Proof::held`].
-pub(super) fn held(left: &Left, sequence: u64) -> bool {
+pub(crate) fn held(left: &Left, sequence: u64) -> bool {
     left.synced == sequence || left.last.is_some_and(|last| last.sequence == sequence)
 }
 
 /// See [`Proof::missing_behind`].
-pub(super) fn missing_behind(left: &Left, last: u64) -> Option<u64> {
+pub(crate) fn missing_behind(left: &Left, last: u64) -> Option<u64> {
     (left.synced > last && !left.may_be_gone(left.synced)).then_some(left.synced)
 }
 
