@@ -152,7 +152,9 @@ impl Address {
                     "a directory's URL begins with three slashes (file:///…): {bucket:?} is no host that could be asked"
                 )));
             }
-            if trimmed(&path).trim_matches('/').is_empty() {
+            // What is parsed begins with a slash, also where there was none.
+            let is_absolute = text.get("file:".len()..).is_some_and(|path| path.starts_with('/'));
+            if !is_absolute || trimmed(&path).trim_matches('/').is_empty() {
                 return Err(Error::invalid(
                     "file:// is followed by the path of a directory, and not of the root: file:///DIRECTORY",
                 ));
