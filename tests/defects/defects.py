@@ -1297,8 +1297,8 @@ DEFECTS = [
     defect(
         "segments of two logs are mixed in one prefix",
         "src/archive/ship/meet.rs",
-        "        if let Some(other) = ids.iter().find(|id| **id != ours) {\n",
-        "        if let Some(other) = ids.iter().find(|_| false) {\n",
+        "Some(Label::Log(id)) if id != ours =>",
+        "Some(Label::Log(id)) if id != ours && id == [0; 16] =>",
         "ship::another_log_of_the_same_name_is_refused_and_nothing_of_it_is_mixed_in",
     ),
     defect(
@@ -2034,7 +2034,7 @@ DEFECTS = [
     defect(
         "a segment is opened again for how many records it holds",
         "src/reader/extent.rs",
-        "let segment = self.snapshot.segment(self.place_of(path.as_ref())?)?;",
+        "let segment = self.snapshot.segment(at)?;",
         "let segment = self.only(path.as_ref(), crate::options::ReaderMode::Prefix)?.snapshot.segment(0)?;",
         "many_segments::what_lists_every_segment_opens_each_twice_and_reads_it_a_few_times",
     ),
@@ -2223,8 +2223,8 @@ DEFECTS = [
     defect(
         "what is missing at the end of a log is not asked where its contents are counted",
         "src/reader/contents.rs",
-        "|| self.ends_early(at - 1, before, &segment)? {",
-        "{",
+        "before.is_broken_off(&segment)? || self.ends_early(at - 1, before, &segment)?",
+        "before.is_broken_off(&segment)?",
         "cli/several_logs::a_last_segment_that_is_missing_is_reported_of_each_log",
     ),
     defect(
