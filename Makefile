@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-strip uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -22,8 +22,8 @@ build: $(if $(TOGETHER),,setup) ## Build the library (shared and static) and the
 install: ## Install what was built: PREFIX (/usr/local), DESTDIR, LIBDIR and others of docs/install.md.
 	@packaging/install.sh install
 
-install-strip: ## The same without debug information.
-	@STRIP="$${STRIP:-strip}" packaging/install.sh install
+install-debug: ## Install the debug information of what install with the same variables installs, where debuggers find it.
+	@packaging/install.sh install-debug
 
 uninstall: ## Remove what install with the same variables has installed.
 	@packaging/install.sh uninstall

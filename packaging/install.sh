@@ -2,16 +2,19 @@
 # Installs what `make build` has built, or removes it again. Copies only: it never builds, so root need not have a
 # compiler, and never changes the build directory.
 #
-#   packaging/install.sh install|uninstall
+#   packaging/install.sh install|install-debug|uninstall
 #
-# Both take the same variables from the environment, and touch the same files with the same values:
+# install-debug installs the debug information of library and command, which install leaves out: a package of its own.
+# All take the same variables from the environment, and touch the same files with the same values:
 #   PREFIX      where it is to be used (default: /usr/local)
 #   DESTDIR     put before every path: where the files go for now, when a package is being made (default: nothing)
 #   BINDIR, LIBDIR, INCLUDEDIR, DATADIR   (default: bin, lib, include and share in PREFIX)
 #   MANDIR, DOCDIR                        (default: man and doc/binlog in DATADIR)
 #   PKGCONFIGDIR, CMAKEDIR                (default: pkgconfig and cmake/binlog in LIBDIR)
 #   BASHCOMPDIR, ZSHCOMPDIR, FISHCOMPDIR  (default: where these shells look for completions in DATADIR)
-#   STRIP       a program that takes debug information out of libraries and command, such as strip (default: none does)
+#   DEBUGDIR    (default: debug in LIBDIR), where debuggers find the debug information by the build id
+#   STRIP       the program that takes debug information out of library and command (default: strip; empty: it stays in them)
+#   OBJCOPY, READELF    the programs that put it beside (default: objcopy, readelf)
 #   BINLOG_BUILD_DIR    where cargo put them (default: target/release of this repository)
 #   BINLOG_HOST_COMMAND a `binlog` that this machine can run, when the one that is installed is for another
 #                       (default: the one in BINLOG_BUILD_DIR); it prints the man pages and completions
@@ -24,8 +27,8 @@ fail() {
   exit 1
 }
 case ${1-} in
-install | uninstall) action=$1 ;;
-*) fail "say install or uninstall" ;;
+install | install-debug | uninstall) action=$1 ;;
+*) fail "say install, install-debug or uninstall" ;;
 esac
 
 absolute() {
@@ -48,8 +51,9 @@ cmakedir=$(absolute "${CMAKEDIR:-$libdir/cmake/binlog}")
 bashdir=$(absolute "${BASHCOMPDIR:-$datadir/bash-completion/completions}")
 zshdir=$(absolute "${ZSHCOMPDIR:-$datadir/zsh/site-functions}")
 fishdir=$(absolute "${FISHCOMPDIR:-$datadir/fish/vendor_completions.d}")
+debugdir=$(absolute "${DEBUGDIR:-$libdir/debug}")
 destdir=${DESTDIR:+$(absolute "$DESTDIR")}
-case "$destdir$prefix$bindir$libdir$includedir$datadir$mandir$docdir$pkgconfigdir$cmakedir" in
+case "$destdir$prefix$bindir$libdir$includedir$datadir$mandir$docdir$pkgconfigdir$cmakedir$debugdir" in
 *"
 "*) fail "a path with a line break cannot be installed into" ;;
 esac
@@ -115,42 +119,66 @@ filled() {
   chmod 644 "$stage$2/$name"
 }
 
-put 755 "$build/libbinlog.so" "$libdir" "libbinlog.so.$version"
-ln -s "libbinlog.so.$version" "$stage$libdir/libbinlog.so.$major"
-ln -s "libbinlog.so.$major" "$stage$libdir/libbinlog.so"
-put 644 "$build/libbinlog.a" "$libdir"
-put 755 "$build/binlog" "$bindir"
-if [ -n "${STRIP:-}" ]; then
-  "$STRIP" --strip-debug "$stage$libdir/libbinlog.a"
-  "$STRIP" --strip-unneeded "$stage$libdir/libbinlog.so.$version"
-  "$STRIP" "$stage$bindir/binlog"
+# debug_file BINARY: where its debug information goes, by its build id.
+debug_file() {
+  id=$(LC_ALL=C "${READELF:-readelf}" -n "$1" 2>/dev/null | sed -n 's/^ *Build ID: *//p' | head -n 1)
+  [ -z "$id" ] || printf '%s/.build-id/%.2s/%s.debug' "$debugdir" "$id" "${id#??}"
+}
+put_debug() {
+  path=$(debug_file "$1")
+  [ -n "$path" ] || return 0
+  mkdir -p "$stage${path%/*}"
+  case $action in
+  # Only its name is wanted.
+  uninstall) : >"$stage$path" ;;
+  *)
+    "${OBJCOPY:-objcopy}" --only-keep-debug "$1" "$stage$path" ||
+      fail "${OBJCOPY:-objcopy} cannot take the debug information out of $1: OBJCOPY names a program that can"
+    ;;
+  esac
+  chmod 644 "$stage$path"
+}
+if [ "$action" != install ]; then
+  for binary in libbinlog.so binlog; do put_debug "$build/$binary"; done
 fi
-for header in binlog.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
-for header in "$root"/include/binlog/*.hpp; do put 644 "$header" "$includedir/binlog"; done
 
-# The dollar signs are for those who read these files.
-# shellcheck disable=SC2016
-filled "$root/packaging/binlog.pc.in" "$pkgconfigdir" '${pcfiledir}' '${prefix}'
-for file in binlog-config.cmake binlog-config-version.cmake; do
+if [ "$action" != install-debug ]; then
+  put 755 "$build/libbinlog.so" "$libdir" "libbinlog.so.$version"
+  ln -s "libbinlog.so.$version" "$stage$libdir/libbinlog.so.$major"
+  ln -s "libbinlog.so.$major" "$stage$libdir/libbinlog.so"
+  put 644 "$build/libbinlog.a" "$libdir"
+  put 755 "$build/binlog" "$bindir"
+  if [ -n "${STRIP-strip}" ] && [ "$action" = install ]; then
+    "${STRIP-strip}" --strip-unneeded "$stage$libdir/libbinlog.so.$version" && "${STRIP-strip}" "$stage$bindir/binlog" ||
+      fail "${STRIP-strip} cannot strip what was built: STRIP names a program that can, STRIP= installs it as it is"
+  fi
+  for header in binlog.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
+  for header in "$root"/include/binlog/*.hpp; do put 644 "$header" "$includedir/binlog"; done
+
+  # The dollar signs are for those who read these files.
   # shellcheck disable=SC2016
-  filled "$root/packaging/cmake/$file.in" "$cmakedir" '${_binlog_here}' '${_binlog_prefix}'
-done
+  filled "$root/packaging/binlog.pc.in" "$pkgconfigdir" '${pcfiledir}' '${prefix}'
+  for file in binlog-config.cmake binlog-config-version.cmake; do
+    # shellcheck disable=SC2016
+    filled "$root/packaging/cmake/$file.in" "$cmakedir" '${_binlog_here}' '${_binlog_prefix}'
+  done
 
-"$command" man "$stage$mandir/man1"
-mkdir -p "$stage$bashdir" "$stage$zshdir" "$stage$fishdir"
-"$command" completions bash >"$stage$bashdir/binlog"
-"$command" completions zsh >"$stage$zshdir/_binlog"
-"$command" completions fish >"$stage$fishdir/binlog.fish"
+  "$command" man "$stage$mandir/man1"
+  mkdir -p "$stage$bashdir" "$stage$zshdir" "$stage$fishdir"
+  "$command" completions bash >"$stage$bashdir/binlog"
+  "$command" completions zsh >"$stage$zshdir/_binlog"
+  "$command" completions fish >"$stage$fishdir/binlog.fish"
 
-put 644 "$root/packaging/lnav/binlog_log.json" "$datadir/lnav/formats/binlog"
+  put 644 "$root/packaging/lnav/binlog_log.json" "$datadir/lnav/formats/binlog"
 
-for page in README.md CHANGELOG.md LICENSE; do put 644 "$root/$page" "$docdir"; done
-for page in "$root"/docs/*.md "$root"/docs/binlog.proto; do put 644 "$page" "$docdir/docs"; done
+  for page in README.md CHANGELOG.md LICENSE; do put 644 "$root/$page" "$docdir"; done
+  for page in "$root"/docs/*.md "$root"/docs/binlog.proto; do put 644 "$page" "$docdir/docs"; done
+fi
 
 # Every path below the stage, one a line.
 files() { (cd "$stage" && find . \( -type f -o -type l \) -print | sed 's/^\.//' | LC_ALL=C sort); }
 
-if [ "$action" = install ]; then
+if [ "$action" != uninstall ]; then
   # A file is put beside the old one and renamed over it: programs that run go on with the old one.
   files | while IFS= read -r path; do
     target=$destdir$path
@@ -159,7 +187,10 @@ if [ "$action" = install ]; then
     cp -P -p "$stage$path" "$target.new"
     mv -f "$target.new" "$target"
   done
-  echo "binlog $version is in $destdir$prefix"
+  case $action in
+  install) echo "binlog $version is in $destdir$prefix" ;;
+  install-debug) echo "the debug information of binlog $version is in $destdir$debugdir" ;;
+  esac
 else
   files | while IFS= read -r path; do rm -f "$destdir$path"; done
   # Directories that are ours alone go when they are empty; what somebody else put there stays.

@@ -149,23 +149,46 @@ fn the_newest_catalog_grows_and_nothing_of_it_is_left_behind() {
     assert!(requests <= left as u64 + 1 + BESIDES, "{requests}, {left} left");
 }
 
-/// What a catalog says is believed only of the very object that it has seen.
+/// What a catalog says is believed only of the very object that it has seen: of its length, and its time.
 #[test]
 fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_damaged() {
-    let (directory, store) = (log(40, 10), MemoryStore::new());
-    ship(&directory, &store);
-    // Another log of the same name, whose segments are longer.
-    let other = log(40, 50);
-    let name = "orders.0000000007.binlog";
-    let file = other.open(name, Access::Read).unwrap();
-    let mut bytes = vec![0; file.len().unwrap() as usize];
-    file.read_at(&mut bytes, 0).unwrap();
-    let was = look_at_each(there(&store));
-    store.set_contents(name, bytes);
-    let now = look_at_each(there(&store));
-    assert_eq!((was.len(), now.len()), (40, 40));
-    assert_ne!(was[6].3, now[6].3, "the other segment's times are told");
-    assert!(contents(there(&store)).damage.is_some(), "it is of another log");
+    use std::fs::{self, File};
+    use std::time::Duration;
+    const NAME: &str = "orders.0000000007.binlog";
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", home.path().display());
+    let options = ShipOptions { url: url.clone(), ..ShipOptions::default() };
+    let directory = log(40, 10);
+    let store = binlog::store::open(&url, &Default::default()).unwrap();
+    Shipper::open_in(directory, store, None, options).unwrap().run_once(&()).unwrap();
+    let path = home.path().join(NAME);
+    let (whole, written) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
+    // The segments of another log of the same name: as long as these, and longer.
+    let others: Vec<Vec<u8>> = [10, 50]
+        .into_iter()
+        .map(|len| {
+            let file = log(40, len).open(NAME, Access::Read).unwrap();
+            let mut bytes = vec![0; file.len().unwrap() as usize];
+            file.read_at(&mut bytes, 0).unwrap();
+            bytes
+        })
+        .collect();
+    assert!(others[0].len() == whole.len() && others[1].len() > whole.len());
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let times = |bytes: &[u8], later| {
+        fs::write(&path, bytes).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(written + later).unwrap();
+        let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::open(&url, &Default::default()).unwrap());
+        look_at_each(there)[6].3
+    };
+    let was = times(&whole, Duration::ZERO);
+    assert_ne!(times(&others[0], Duration::from_secs(2)), was, "another time");
+    assert_ne!(times(&others[1], Duration::ZERO), was, "another length");
+    assert_eq!(times(&whole, Duration::from_secs(2)), was, "the segment itself is read");
+    fs::write(&path, &others[0]).unwrap();
+    File::options().write(true).open(&path).unwrap().set_modified(written + Duration::from_secs(2)).unwrap();
+    let read = Arc::new(RemoteDirectory::open(&url, &Default::default()).unwrap());
+    assert!(contents(read).damage.is_some(), "it is of another log");
     // A damaged catalog is none.
     let (directory, store) = (log(40, 10), MemoryStore::new());
     ship(&directory, &store);

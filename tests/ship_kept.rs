@@ -226,6 +226,7 @@ fn a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes() {
         let told = open(&directory, &store).run_once(&()).unwrap_err();
         assert_eq!(told.kind(), Kind::Corrupt, "{how}: {told}");
         assert!(told.to_string().contains("segment 5"), "{how}: {told}");
+        assert_eq!(told.to_string().contains(&name(5)), how != "removed", "{told}");
         assert_eq!(objects(&store).len(), 3, "{how}: those before the last one are sent");
         let shipper = open(&directory, &store);
         assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::Corrupt, "{how}");

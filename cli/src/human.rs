@@ -84,12 +84,15 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Rows under a heading, with each column as wide as its widest cell. Columns whose heading begins with `>` are
-/// flush right, as numbers are.
+/// flush right, as numbers are. A name may be longer than any line: such a cell widens no other.
 pub fn table(out: &mut String, heading: &[&str], rows: &[Vec<String>]) {
+    const WIDEST: usize = 120;
     let first: Vec<String> = heading.iter().map(|cell| cell.trim_start_matches('>').to_owned()).collect();
-    let widths: Vec<usize> = (0..heading.len())
-        .map(|i| std::iter::once(&first).chain(rows).map(|row| row[i].chars().count()).max().unwrap_or(0))
-        .collect();
+    let width = |i: usize| {
+        let widths = std::iter::once(&first).chain(rows).map(|row| row[i].chars().count());
+        widths.filter(|&width| width <= WIDEST).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     for row in std::iter::once(&first).chain(rows) {
         let mut line = String::new();
         for (i, cell) in row.iter().enumerate() {
@@ -128,6 +131,14 @@ mod tests {
         assert_eq!(time(1_700_000_000_000_000_001), "2023-11-14T22:13:20.000000001Z");
         assert_eq!(time(i64::MIN), "1677-09-21T00:12:43.145224192Z");
         assert_eq!(time(i64::MAX), "2262-04-11T23:47:16.854775807Z");
+    }
+
+    #[test]
+    fn a_cell_that_is_longer_than_any_line_widens_no_other() {
+        let mut out = String::new();
+        let long = "x".repeat(70_000);
+        table(&mut out, &["name", ">n"], &[vec![long.clone(), "1".into()], vec!["b".into(), "2".into()]]);
+        assert_eq!(out, format!("name  n\n{long}  1\nb     2\n"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A catalog is no part of the log: what it says is believed only of an object that has the length and the time that it names,
 //! and only by what lists and counts. Whoever reads records, verifies or recovers reads the segments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::format::codec::Decompressor;
 #[cfg(feature = "upload")]
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
+use crate::format::limits;
 use crate::io::{self, Access, Directory};
 use crate::memory;
 #[cfg(feature = "upload")]
@@ -25,8 +26,10 @@ use crate::record::{check_metadata, Metadata};
 /// What the object begins with; behind it the CRC-32 of the rest, the length of the summaries, and their codec.
 const MAGIC: &[u8; 8] = b"BLCATLG1";
 const HEAD: usize = MAGIC.len() + 4 + 4 + 1;
+/// Segments that a catalog tells of, at the most.
+pub(crate) const SEGMENTS: usize = 1000;
 /// Far more than the summaries of a catalog ever have.
-const LONGEST: usize = 64 << 20;
+const LONGEST: usize = 16 << 20;
 
 /// What is to be known of a closed, whole segment without a look at it.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,9 +114,9 @@ impl Summary {
             next_id: number("next_id")?,
             records: number("records")?,
             payload_bytes: number("payload")?,
-            ids: facts.get("ids").and_then(both),
-            times: facts.get("times").and_then(both),
-            span: facts.get("span").and_then(both),
+            ids: facts.get("ids").map_or(Some(None), |ids| both(ids).map(Some))?,
+            times: facts.get("times").map_or(Some(None), |times| both(times).map(Some))?,
+            span: facts.get("span").map_or(Some(None), |span| both(span).map(Some))?,
             types: facts
                 .into_iter()
                 .filter(|(key, _)| *key == "type")
@@ -121,6 +124,30 @@ impl Summary {
                 .collect::<Option<_>>()?,
             header,
         })
+    }
+
+    /// Whether what it says can be true of a segment. Anybody who may write into the store may have made it.
+    fn is_sound(&self) -> bool {
+        const LONGEST: u64 = limits::RECORD;
+        let sum = |of: fn(&TypeSum) -> u64| self.types.iter().map(of).try_fold(0, u64::checked_add);
+        let ids = match self.ids {
+            Some((first, last)) => {
+                self.records > 0
+                    && self.header.first_id <= first
+                    && first <= last
+                    && last < self.next_id
+                    && self.records - 1 <= last - first
+                    && self.times.is_some()
+                    && self.span.is_some_and(|(from, to)| from <= to)
+            }
+            None => self.times.is_none() && self.span.is_none(),
+        };
+        self.header.first_id <= self.next_id
+            && self.ids.is_some() == (self.records > 0)
+            && ids
+            && sum(|counted| counted.records) == Some(self.records)
+            && sum(|counted| counted.payload_bytes) == Some(self.payload_bytes)
+            && self.payload_bytes / LONGEST <= self.records
     }
 
     /// Whether the segment with this header comes behind this one without anything between them to be told of.
@@ -182,9 +209,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
     };
     let mut summaries = vec![];
     while let Some(facts) = part() {
-        check_metadata(facts).ok()?;
+        check_metadata(facts).ok().filter(|_| summaries.len() < SEGMENTS)?;
         let (header, _) = FileHeader::decode_segment_start(part()?).ok()?;
-        summaries.push(Summary::of(Metadata::from_bytes(facts), header)?);
+        summaries.push(Summary::of(Metadata::from_bytes(facts), header).filter(Summary::is_sound)?);
     }
     left.is_empty().then_some(summaries)
 }
@@ -198,18 +225,53 @@ pub(crate) fn read(directory: &dyn Directory, name: &str) -> Option<Vec<Summary>
     decode(&bytes[..n])
 }
 
-/// The catalogs of the stores that a reader reads, each of which is fetched once, when it is first asked for.
+/// The catalogs of the stores that a reader reads. Each is fetched when it is first asked for; the last ones stay, as who lists
+/// and counts goes from segment to segment.
 #[derive(Default)]
 pub(crate) struct Catalogs {
     /// By store and log.
     logs: Mutex<HashMap<(PathBuf, String), OfLog>>,
 }
 
+/// Catalogs that stay in memory, and of those that tell of a segment, how many are asked: there is one, and a second when the
+/// shipper was killed as it replaced it. Anybody may have put others there.
+const KEPT: usize = 2;
+
 struct OfLog {
-    /// Objects that were not fetched yet, with the numbers of the first and the last segment that they tell of.
-    left: Vec<(u64, u64, String)>,
-    /// By the segment's file.
-    known: HashMap<String, Arc<Summary>>,
+    /// The objects, with the numbers of the first and the last segment that they tell of: what reaches furthest comes first.
+    there: Vec<(u64, u64, String)>,
+    /// Those that were fetched last: what they say, by the segment's file.
+    fetched: VecDeque<(String, HashMap<String, Arc<Summary>>)>,
+}
+
+impl OfLog {
+    fn of(log: &str, directory: &dyn Directory) -> Self {
+        let catalog = |name: String| match Label::parse(log, &name)? {
+            Label::Catalog(first, last) => Some((first, last, name)),
+            Label::Log(_) | Label::Pruned(_) => None,
+        };
+        let names = directory.names_listed(&format!("{log}.catalog-"));
+        let mut there: Vec<_> = names.into_iter().filter_map(catalog).collect();
+        there.sort_unstable_by_key(|&(first, last, _)| std::cmp::Reverse((last, first)));
+        OfLog { there, fetched: VecDeque::new() }
+    }
+
+    fn find(&mut self, directory: &dyn Directory, sequence: u64, file: &str) -> Option<Arc<Summary>> {
+        let covers = |(first, last, _): &&(u64, u64, String)| (*first..=*last).contains(&sequence);
+        for (_, _, name) in self.there.iter().filter(covers).take(KEPT) {
+            if !self.fetched.iter().any(|(fetched, _)| fetched == name) {
+                self.fetched.truncate(KEPT - 1);
+                let summaries = read(directory, name).unwrap_or_default().into_iter();
+                let by_file = summaries.map(|summary| (summary.file.clone(), Arc::new(summary))).collect();
+                self.fetched.push_front((name.clone(), by_file));
+            }
+            let known = self.fetched.iter().find(|(fetched, _)| fetched == name);
+            if let Some(summary) = known.and_then(|(_, summaries)| summaries.get(file)) {
+                return Some(summary.clone());
+            }
+        }
+        None
+    }
 }
 
 impl Catalogs {
@@ -217,24 +279,12 @@ impl Catalogs {
     pub fn summary(&self, directory: &dyn Directory, log: &str, sequence: u64, file: &str) -> Option<Arc<Summary>> {
         let (bytes, modified_ns) = directory.listed(file)?;
         let mut logs = self.logs.lock();
-        let of_log = logs.entry((directory.path().to_owned(), log.to_owned())).or_insert_with(|| {
-            let names = directory.names_listed(&format!("{log}.catalog-"));
-            let catalog = |name: String| match Label::parse(log, &name)? {
-                Label::Catalog(first, last) => Some((first, last, name)),
-                Label::Log(_) | Label::Pruned(_) => None,
-            };
-            OfLog { left: names.into_iter().filter_map(catalog).collect(), known: HashMap::new() }
-        });
-        let covers = |(first, last, _): &(u64, u64, String)| (*first..=*last).contains(&sequence);
-        while let Some(at) = of_log.left.iter().position(covers) {
-            let (_, _, name) = of_log.left.swap_remove(at);
-            let summaries = read(directory, &name).unwrap_or_default();
-            of_log.known.extend(summaries.into_iter().map(|summary| (summary.file.clone(), Arc::new(summary))));
-        }
-        let summary = of_log.known.get(file)?;
+        let of_log =
+            logs.entry((directory.path().to_owned(), log.to_owned())).or_insert_with(|| OfLog::of(log, directory));
+        let summary = of_log.find(directory, sequence, file)?;
         let is_it = (summary.bytes, summary.stored_s) == (bytes, second(modified_ns))
             && (summary.header.sequence, &*summary.header.name) == (sequence, log);
-        is_it.then(|| summary.clone())
+        is_it.then_some(summary)
     }
 }
 
@@ -274,7 +324,8 @@ mod tests {
         let all: Vec<Summary> = (1..=1000).map(summary).collect();
         let bytes = encode(&all).unwrap();
         assert_eq!(decode(&bytes), Some(all));
-        let empty = Summary { ids: None, times: None, span: None, types: vec![], ..summary(1) };
+        let empty =
+            Summary { ids: None, times: None, span: None, types: vec![], records: 0, payload_bytes: 0, ..summary(1) };
         assert_eq!(decode(&encode(std::slice::from_ref(&empty)).unwrap()), Some(vec![empty]));
     }
 
@@ -289,5 +340,34 @@ mod tests {
         for len in 0..bytes.len() {
             assert_eq!(decode(&bytes[..len]), None, "{len} bytes");
         }
+    }
+
+    /// Anybody who may write into the store may have made a catalog.
+    #[test]
+    fn what_cannot_be_true_of_a_segment_is_not_believed() {
+        let whole = summary(3);
+        let type_sum = |records, payload_bytes| TypeSum { type_id: 1, name: None, records, payload_bytes };
+        let lies = [
+            Summary { next_id: 0, ..whole.clone() },
+            Summary { next_id: 399, ..whole.clone() },
+            Summary { records: u64::MAX, types: vec![type_sum(u64::MAX, 6400)], ..whole.clone() },
+            Summary { records: 101, types: vec![type_sum(101, 6400)], ..whole.clone() },
+            Summary { records: 0, types: vec![type_sum(0, 6400)], ..whole.clone() },
+            Summary { records: 99, ..whole.clone() },
+            Summary { payload_bytes: 6401, ..whole.clone() },
+            Summary { payload_bytes: u64::MAX, types: vec![type_sum(100, u64::MAX)], ..whole.clone() },
+            Summary { types: vec![type_sum(100, u64::MAX), type_sum(0, 6401)], ..whole.clone() },
+            Summary { ids: None, ..whole.clone() },
+            Summary { ids: Some((399, 300)), ..whole.clone() },
+            Summary { ids: Some((1, 100)), ..whole.clone() },
+            Summary { times: None, ..whole.clone() },
+            Summary { span: None, ..whole.clone() },
+            Summary { span: Some((1, 0)), ..whole.clone() },
+        ];
+        for lie in lies {
+            assert_eq!(decode(&encode(std::slice::from_ref(&lie)).unwrap()), None, "{lie:?}");
+        }
+        assert!(decode(&encode(&vec![whole.clone(); SEGMENTS]).unwrap()).is_some());
+        assert_eq!(decode(&encode(&vec![whole; SEGMENTS + 1]).unwrap()), None);
     }
 }

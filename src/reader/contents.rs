@@ -299,8 +299,8 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, other: Sum) {
-        self.records += other.records;
-        self.bytes += other.bytes;
+        self.records = self.records.saturating_add(other.records);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
@@ -506,8 +506,8 @@ impl Counting {
     /// Adds records with these ids (the second is the one behind), of these times.
     fn add_records(&mut self, ids: (u64, u64), times: (i64, i64), sum: Sum) {
         let all = &mut self.contents;
-        all.records += sum.records;
-        all.payload_bytes += sum.bytes;
+        all.records = all.records.saturating_add(sum.records);
+        all.payload_bytes = all.payload_bytes.saturating_add(sum.bytes);
         self.records_here += sum.records;
         all.ids = Some((all.ids.map_or(ids.0, |(first, _)| first), ids.1 - 1));
         all.times = Some(all.times.map_or(times, |(from, to)| (from.min(times.0), to.max(times.1))));

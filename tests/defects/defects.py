@@ -2383,6 +2383,13 @@ DEFECTS = [
         "remote_requests::a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_damaged",
     ),
     defect(
+        "a catalog is believed of an object of another time",
+        "src/log/catalog.rs",
+        "(summary.bytes, summary.stored_s) == (bytes, second(modified_ns))",
+        "summary.bytes == bytes && modified_ns > 0",
+        "remote_requests::a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_damaged",
+    ),
+    defect(
         "a damaged catalog is believed",
         "src/log/catalog.rs",
         "    if u32::from_le_bytes(*sum) != crc(0, rest) {",
@@ -2392,8 +2399,8 @@ DEFECTS = [
     defect(
         "segments that no catalog tells of are never put into one",
         "src/archive/ship/catalog.rs",
-        "                let summary = summary.or_else(|| {",
-        "                let summary = summary.filter(|_| asked < ASKED).or_else(|| {\n                    asked = ASKED;",
+        ".filter(|&(number, _)| number > catalog.reaches)",
+        ".filter(|&(number, _)| number == catalog.reaches)",
         "remote_requests::the_newest_catalog_grows_and_nothing_of_it_is_left_behind",
     ),
     defect(

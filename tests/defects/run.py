@@ -82,7 +82,7 @@ def try_defect(defect):
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", package]
             command += ["--lib"] if target == "lib" else ["--test", target]
             command += ["--no-default-features", "--features", "model"] if target == "model" else []
-            command += ["--features", "upload"] if package == "binlog" and target.startswith(("remote", "ship", "store")) or test.startswith("store::") else []
+            command += ["--features", "upload"] if package == "binlog" and target.startswith(("remote", "ship", "store")) or test.startswith(("store::", "log::catalog::")) else []
             command += ["--", test, "--exact"]
             try:
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)

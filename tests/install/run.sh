@@ -63,7 +63,7 @@ for_another_machine() {
   printf 'foreign' >"$work/foreign build/binlog"
   set -- PREFIX="$work/foreign" BINLOG_BUILD_DIR="$work/foreign build"
   ! make_in_root install "$@" >"$base/refused" 2>&1 && grep 'BINLOG_HOST_COMMAND names one' "$base/refused" &&
-    make_in_root install "$@" BINLOG_HOST_COMMAND="$root/target/release/binlog" &&
+    make_in_root install "$@" STRIP= BINLOG_HOST_COMMAND="$root/target/release/binlog" &&
     [ "$(cat "$work/foreign/bin/binlog")" = foreign ] && [ -f "$work/foreign/share/man/man1/binlog.1" ]
 }
 nothing_is_left() { [ -z "$(files_in "$1")" ] || { files_in "$1" && return 1; }; }
@@ -270,16 +270,65 @@ check "lnav shows records" lnav_shows
 
 # ------------------------------------------------------------------ without debug information
 size_of() { wc -c <"$1"; }
-is_smaller_and_whole() (
-  make_in_root install-strip PREFIX="$work/stripped" &&
-    [ $(($(size_of "$work/stripped/lib/libbinlog.so") * 3)) -lt "$(size_of "$lib/libbinlog.so")" ] &&
-    lib="$work/stripped/lib" && build_example shared c/quickstart "$work/stripped-shared" &&
-    build_example static c/quickstart "$work/stripped-static" &&
-    in_new_directory prints_what_is_expected c/quickstart "$work/stripped-shared" &&
-    in_new_directory prints_what_is_expected c/quickstart "$work/stripped-static" &&
-    make_in_root uninstall PREFIX="$work/stripped" && nothing_is_left "$work/stripped"
+has_no_debug_information() { ! readelf -SW "$1" | grep -F '.debug_line'; }
+debug_of() { find "$work/split/lib/debug" -name "$(readelf -n "$1" | sed -n 's/^ *Build ID: ..//p').debug"; }
+is_split() (
+  make_in_root install PREFIX="$work/split" STRIP= && kept=$(size_of "$work/split/lib/libbinlog.so") &&
+    ! has_no_debug_information "$work/split/lib/libbinlog.so" >/dev/null &&
+    make_in_root install PREFIX="$work/split" && [ $(($(size_of "$work/split/lib/libbinlog.so") * 3)) -lt "$kept" ] &&
+    make_in_root install-debug PREFIX="$work/split" &&
+    for file in lib/libbinlog.so bin/binlog; do
+      has_no_debug_information "$work/split/$file" && debug=$(debug_of "$work/split/$file") && [ -n "$debug" ] &&
+        readelf -SW "$debug" | grep -qF '.debug_line' || exit 1
+    done &&
+    make_in_root uninstall PREFIX="$work/split" && nothing_is_left "$work/split"
 )
-check "install-strip installs less, which works" is_smaller_and_whole
+check "debug information is a package of its own, found by the build id" is_split
+
+# ------------------------------------------------------------------ beside other libraries
+only_ours_is_global() {
+  ! readelf -sW "$lib/libbinlog.a" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 !~ /^binlog_/ { print; found = 1 } END { exit !found }'
+}
+# Each function of zstd that the library calls is one of the program's too, which does something else.
+beside_another_zstd() (
+  mkdir -p "$work/beside" && cd "$work/beside" &&
+    cat >zstd.c <<'C' &&
+#include <binlog.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define MINE(name) size_t name(void); size_t name(void) { abort(); }
+MINE(ZSTD_createCCtx) MINE(ZSTD_compressCCtx) MINE(ZSTD_compress2) MINE(ZSTD_CCtx_setParameter) MINE(ZSTD_createDCtx)
+MINE(ZSTD_decompressDCtx) MINE(ZSTD_decompress) MINE(ZSTD_compressBound) MINE(ZSTD_isError) MINE(ZSTD_versionNumber)
+static void stop(binlog_error *error) { puts(binlog_error_message(error)); exit(1); }
+int main(void) {
+  binlog_error *error = NULL;
+  binlog_writer *writer = NULL;
+  binlog_reader *reader = NULL;
+  binlog_cursor *cursor = NULL;
+  binlog_record record;
+  binlog_writer_options options;
+  char payload[4000];
+  int records = 0;
+  memset(payload, 'x', sizeof payload);
+  binlog_writer_options_init(&options, sizeof options);
+  options.codec = BINLOG_CODEC_ZSTD;
+  if (binlog_writer_open("log", &options, &writer, &error)) stop(error);
+  for (int i = 0; i < 500; i++)
+    if (binlog_writer_append(writer, 1, payload, sizeof payload, NULL, &error)) stop(error);
+  if (binlog_writer_close(writer, &error)) stop(error);
+  if (binlog_reader_open("log", NULL, &reader, &error) || binlog_cursor_open(reader, NULL, &cursor, &error)) stop(error);
+  while (binlog_cursor_next(cursor, &record, &error) == BINLOG_OK) records += record.payload_len == sizeof payload;
+  binlog_cursor_close(cursor);
+  binlog_reader_close(reader);
+  printf("%d records\n", records);
+  return 0;
+}
+C
+    $CC -I"$prefix/include" zstd.c -o zstd "$lib/libbinlog.a" -lgcc_s -lpthread -ldl -lm && ./zstd | grep '^500 records$'
+)
+check "libbinlog.a defines nothing that begins otherwise than with binlog_" only_ours_is_global
+check "it is linked beside another zstd, and uses its own" beside_another_zstd
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::local::Local;
 use super::{ShipMonitor, Shipper, Work};
 use crate::io::Directory;
-use crate::log::catalog::{encode, read, Summary};
+use crate::log::catalog::{encode, read, Summary, SEGMENTS};
 use crate::log::labels::Label;
 use crate::log::names;
 use crate::options::ReaderOptions;
@@ -22,8 +22,7 @@ use crate::store::{put_bytes, Again, Answer, Failure, Listed, Stat};
 const WAIT: usize = 16;
 /// They wait no longer, even while more are sent.
 const WAIT_NO_MORE: usize = 256;
-/// Segments that a catalog tells of, and its bytes, after which the next one is begun: one that fits into one answer of a store.
-const SEGMENTS: usize = 1000;
+/// So many bytes of a catalog are fetched with one answer of a store: then the next one is begun.
 const BYTES: usize = 240 << 10;
 /// Segments that are asked in the store what they hold, each time: those that were shipped by somebody who was cut short.
 const ASKED: usize = 64;
