@@ -16,7 +16,7 @@ use crate::memory::{self, NoMemory};
 use crate::record::NamedType;
 
 /// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
-/// space set aside is faster than one that has to find its own (`docs/performance.md`).
+/// space set aside is faster than one that has to find its own (`docs/decisions/0002-space-set-aside.md`).
 const FIRST_STEP: u64 = 1 << 20;
 pub(crate) const LAST_STEP: u64 = 64 << 20;
 /// Entries of a compressed block are compressed too when they are longer than this: shorter ones stay readable

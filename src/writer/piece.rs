@@ -1,5 +1,5 @@
 //! What the callers fill and the write stage writes: a few blocks at a time, so that handing over costs little beside
-//! the filling (`docs/performance.md` has the figures).
+//! the filling (`docs/decisions/0020-what-was-tried-for-speed.md` has the figures).
 
 use crate::error::Result;
 use crate::format::draft::{Buffers, Draft, Need, NewEntry};

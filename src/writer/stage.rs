@@ -16,7 +16,7 @@ use crate::io::sync::{self, spin_while, JoinHandle, MutexGuard};
 use crate::options::WriterOptions;
 
 /// One being filled, one being written, and two between them, so that neither side waits for a short delay of the other.
-/// Three and six were slower with the background thread (`docs/performance.md`).
+/// Three and six were slower with the background thread (`docs/decisions/0020-what-was-tried-for-speed.md`).
 const PIECES: usize = 4;
 /// Payload bytes of the pieces that are added to these while a write hangs in the kernel, as it does for the length of a
 /// journal's commit: appends then go on instead of waiting for the disk.
