@@ -659,7 +659,8 @@ fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accep
         assert_eq!(left, [4, 5, 6].map(name), "{what}");
         assert_eq!(shipper.status().missing_segments, 1);
         let verified = shipper.verify(false, &()).unwrap();
-        assert_eq!(verified.problems, [Problem::Gap { first: 3, last: 3 }], "{what}");
+        let [Problem::Gap { first: 3, last: 3, file }] = &verified.problems[..] else { panic!("{what}: {verified:?}") };
+        assert_eq!(file.is_some(), what != "removed", "{what}: {file:?}");
         obstructed(&shipper, &watching);
         assert_eq!(watching.failed.lock().len(), 1, "{what}");
         // The writer's own removal goes by it, too.
@@ -890,12 +891,12 @@ fn a_comparison_names_what_is_missing_different_foreign_and_gaps() {
     drop(shipper);
     directory.remove("orders.archive").unwrap();
     let report = open(&directory, &store).verify(false, &()).unwrap();
-    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3 }]);
+    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3, file: None }]);
     // What lies under the name of a segment that waits will stop it.
     store.set_contents(&name(9), b"another".to_vec());
     let report = open(&directory, &store).verify(false, &()).unwrap();
     let different = Problem::Different { sequence: 9, object: name(9) };
-    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3 }, different]);
+    assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3, file: None }, different]);
     assert_eq!(store.contents("other").unwrap(), b"another's");
 }
 

@@ -6,8 +6,12 @@ mod shipping;
 use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
+use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
-use binlog::{Codec, CompressOptions, Kind, Problem, Reader, ReaderMode, ReaderOptions, ShipOptions, Shipper, Writer};
+use binlog::{
+    Codec, CompressOptions, Kind, Problem, Reader, ReaderMode, ReaderOptions, ShipOptions, Shipper, Writer,
+    WriterOptions,
+};
 use shipping::*;
 
 fn keeping(directory: &Arc<dyn Directory>, store: &MemoryStore, segments: u64) -> Shipper {
@@ -119,7 +123,7 @@ fn the_first_segments_of_a_log_are_not_forgotten_with_their_files() {
         assert!(missed.reason().starts_with("segment 1 of the log is neither here nor in the store"), "{missed}");
         assert_eq!(here(&directory), [2, 3, 4, 5].map(name));
         let problems = shipper.verify(false, &()).unwrap().problems;
-        assert_eq!(problems, [Problem::Gap { first: 1, last: 1 }]);
+        assert_eq!(problems, [Problem::Gap { first: 1, last: 1, file: None }]);
         shipper.accept("1").unwrap();
         shipper.run_once(&()).unwrap();
         assert_eq!(here(&directory), [name(5)]);
@@ -267,6 +271,18 @@ fn what_is_wrong_with_one_object_does_not_hide_the_others() {
     std::fs::write(archive.join(&form), bytes).unwrap();
     let told = problems(true);
     assert!(told.len() == 1 && told[0].contains(&form), "{told:?}");
+    // One of which nothing can be read, one of another segment, and the segment of another log.
+    std::fs::write(archive.join(&form), vec![7; 1000]).unwrap();
+    assert!(problems(false)[0].contains(&form));
+    std::fs::copy(other.join(name(4).replace(".binlog", ".z.binlog")), archive.join(&form)).unwrap();
+    assert!(problems(false)[0].contains(&form));
+    let foreign = home.path().join("foreign");
+    let writer = Writer::open(&foreign, writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 50));
+    writer.close().unwrap();
+    std::fs::copy(foreign.join(name(2)), archive.join(&form)).unwrap();
+    assert!(problems(false)[0].contains(&form));
     std::fs::remove_file(archive.join(&form)).unwrap();
     // A link in a circle, and one that is gone.
     std::fs::remove_file(archive.join(name(3))).unwrap();
@@ -304,4 +320,85 @@ fn a_link_in_a_circle_is_a_hole_and_the_others_are_sent() {
     assert_eq!((1..=5).map(there).collect::<Vec<_>>(), [true, true, false, true, true]);
     let here = |number| log.join(name(number)).exists();
     assert_eq!((1..=6).map(here).collect::<Vec<_>>(), [false, false, false, true, true, true]);
+}
+
+/// A file that is whole and another one than was shipped, as a recovery in place leaves it.
+#[test]
+fn verify_names_a_segment_that_was_written_anew_here_since_it_was_shipped() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, archive) = (home.path().join("log"), home.path().join("archive"));
+    std::fs::create_dir(&archive).unwrap();
+    let writer = Writer::open(&log, writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..5).for_each(|_| append_and_roll(&writer, &mut next_id, 50));
+    writer.close().unwrap();
+    let options = || ShipOptions { url: format!("file://{}", archive.display()), ..options() };
+    Shipper::open(&log, None, options()).unwrap().run_once(&()).unwrap();
+    let path = log.join(name(4));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    binlog::recover_in_place(&log, None).unwrap();
+    let shipper = Shipper::open(&log, None, ShipOptions { dry_run: true, ..options() }).unwrap();
+    let problems = shipper.verify(false, &()).unwrap().problems;
+    assert!(matches!(problems[..], [Problem::Changed { sequence: 4, damage: None, .. }]), "{problems:?}");
+}
+
+/// Of two logs, one of whose names begins with the other's, the label of each counts for that one.
+#[test]
+fn what_was_removed_on_purpose_is_not_sent_again_beside_a_log_whose_name_begins_so() {
+    let (_, directory) = memory();
+    let (_, other) = memory();
+    let store = MemoryStore::new();
+    let mut next_id = 1;
+    let named = WriterOptions { name: format!("{LOG}.0000000001"), ..writer_options() };
+    let writer = Writer::open_in(other.clone(), named).unwrap();
+    (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+    writer.close().unwrap();
+    let shipper = Shipper::open_in(other, Arc::new(store.clone()), None, options()).unwrap();
+    shipper.run_once(&()).unwrap();
+    write(&directory, 5);
+    ship(&directory, &store);
+    let there = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
+    let pruned = binlog::prune_in(there, Some(LOG), &keep(2), false).unwrap();
+    assert!(!pruned.is_empty());
+    let before = objects(&store).len();
+    let report = keeping(&directory, &store, 1).run_once(&()).unwrap();
+    assert_eq!((report.uploaded.len(), objects(&store).len()), (0, before));
+    assert!(!report.pruned.is_empty());
+}
+
+/// Who is killed behind the removal of the object goes on by the same call.
+#[test]
+fn a_replacement_that_was_cut_short_is_gone_on_with() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    ship(&directory, &store);
+    store.set_contents(&name(2), b"another one".to_vec());
+    let kept = open(&directory, &store).replace("2").unwrap();
+    assert_eq!((kept.as_str(), store.contents(&name(2))), ("orders.0000000002.binlog.replaced-1", None));
+    assert_eq!(open(&directory, &store).replace("2").unwrap(), kept);
+    ship(&directory, &store);
+    assert_eq!(store.contents(&name(2)), memory.contents(&name(2)));
+}
+
+/// While many wait, old ones go from a store that would be full.
+#[test]
+fn what_need_not_stay_in_the_store_goes_while_others_come() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 200);
+    let options = ShipOptions { keep_remote: keep(5), ..options() };
+    struct Most(MemoryStore, std::sync::atomic::AtomicUsize);
+    impl binlog::ShipMonitor for Most {
+        fn uploaded(&self, _: &binlog::Shipped) {
+            self.1.fetch_max(objects(&self.0).len(), std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let most = Most(store.clone(), Default::default());
+    open_with(&directory, &store, options).unwrap().run_once(&most).unwrap();
+    assert_eq!(objects(&store).keys().filter(|name| name.ends_with(".binlog")).count(), 5);
+    assert!(most.1.into_inner() <= 15, "a few more than stay");
 }

@@ -70,35 +70,37 @@ fn open_and_list(args: &Ls) -> binlog::Result<(Reader, Vec<Listed>)> {
     let open_and_list = |mode| -> binlog::Result<_> {
         let options = args.remote.options(ReaderOptions { mode, ..ReaderOptions::default() });
         let reader = Reader::open(&args.path, options)?;
-        let listed = list_all(&reader, &args.path)?;
-        Ok((reader, listed))
+        let (listed, is_whole) = list_all(&reader, &args.path)?;
+        Ok((reader, listed, is_whole))
     };
     if is_url(&args.path) {
         // By the names, where all is well: to read each beginning would be a request each.
         match open_and_list(ReaderMode::Prefix) {
-            Ok((reader, listed)) if reader.unreadable().next().is_none() => return Ok((reader, listed)),
+            Ok((reader, listed, true)) if reader.unreadable().next().is_none() => return Ok((reader, listed)),
             Err(error) if error.kind() != Kind::Corrupt => return Err(error),
             Ok(_) | Err(_) => (),
         }
     }
     // A segment whose beginning is damaged is one of the log all the same.
-    open_and_list(ReaderMode::Salvage)
+    open_and_list(ReaderMode::Salvage).map(|(reader, listed, _)| (reader, listed))
 }
 
-fn list_all(reader: &Reader, path: &Path) -> binlog::Result<Vec<Listed>> {
+/// The segments, and whether each file could be found.
+fn list_all(reader: &Reader, path: &Path) -> binlog::Result<(Vec<Listed>, bool)> {
     let files = reader.paths();
     let mut all = Vec::with_capacity(files.len());
     let mut progress = Progress::of_files(files.len());
     for (done, file) in (1..).zip(&files) {
         match reader.facts_of(file).and_then(|facts| list(reader, facts, path)) {
             Ok(listed) => all.push(listed),
-            // Removed since the directory was listed.
+            // Removed since the directory was listed, or one in which nothing was ever written.
             Err(e) if e.kind() == Kind::NotFound => (),
             Err(e) => return Err(e),
         }
         progress.at(done);
     }
-    Ok(all)
+    let is_whole = all.len() == files.len();
+    Ok((all, is_whole))
 }
 
 /// What a file that is compressed as a whole holds could only be told by reading all of it; but the segment behind it tells

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use binlog::store::StoreOptions;
 use binlog::{
-    archive_metrics, Codec, CompressOptions, Error, Kind, Pruned, Reader, ReaderMode, ReaderOptions, Retention,
-    ShipOptions, ShipState, ShipStatus, Shipped, Shipper, Writer,
+    archive_metrics, Codec, CompressOptions, Error, Kind, Pruned, Reader, ReaderOptions, Retention, ShipOptions,
+    ShipState, ShipStatus, Shipped, Shipper, Writer,
 };
 use clap::Args;
 
@@ -184,12 +184,7 @@ fn logs_of(directory: &Path) -> Result<Vec<String>, Fail> {
             false => format!("{path}: there is no such directory"),
         }));
     }
-    let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-    let reader = Reader::open(directory, options).map_err(advice::fail(directory))?;
-    let mut names: Vec<String> = reader.segments().into_iter().map(|segment| segment.name).collect();
-    names.sort();
-    names.dedup();
-    Ok(names)
+    Shipper::logs(directory).map_err(advice::fail(directory))
 }
 
 fn roll(args: &Ship, log: &str) -> Result<(), Fail> {

@@ -377,3 +377,47 @@ fn a_link_in_a_circle_among_the_segments_hides_no_other() {
     binlog(home, &["recover", "log", "saved"]).exits(3);
     assert_eq!(binlog(home, &["cat", "saved"]).text(), "1\n2\n3\n4\n7\n8\n9\n10\n");
 }
+
+/// Figures take the place of figures, or of nothing.
+#[test]
+fn figures_are_written_over_no_other_file() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    let other = home.join("log/default.0000000001.binlog.gz");
+    for (file, text) in
+        [("log/default.0000000001.binlog.gz", "a copy"), ("notes.txt", "mine"), ("figures.part", "mine")]
+    {
+        fs::write(home.join(file), text).unwrap();
+    }
+    for file in ["log/default.0000000001.binlog.gz", "notes.txt", "figures"] {
+        let ran = binlog(home, &["ship", "--metrics", file, "log", &url]).exits(1);
+        assert!(ran.err.contains("holds something else"), "{}", ran.err);
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"a copy");
+    assert_eq!(fs::read(home.join("notes.txt")).unwrap(), b"mine");
+    assert_eq!(fs::read(home.join("figures.part")).unwrap(), b"mine");
+    fs::write(home.join("empty.prom"), "").unwrap();
+    for _ in 0..2 {
+        binlog(home, &["ship", "--metrics", "empty.prom", "log", &url]).ok();
+    }
+    assert!(fs::read_to_string(home.join("empty.prom")).unwrap().starts_with("# HELP binlog_archive_"));
+}
+
+/// Of many segments in a store the names tell the order; one of which nothing is left is missed all the same.
+#[test]
+fn an_emptied_object_among_many_is_listed_as_missing() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    fs::create_dir(home.join("archive")).unwrap();
+    let lines: String = (0..90).map(|n| format!("{n}\n")).collect();
+    binlog_with(home, &["append", "-q", "log", "--records", "1"], lines.as_bytes()).ok();
+    binlog(home, &["ship", "-q", "log", &url(home)]).ok();
+    binlog(home, &["ls", &url(home)]).ok();
+    let object = home.join("archive/default.0000000040.binlog");
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "").unwrap();
+    for command in ["ls", "info", "verify"] {
+        let ran = binlog(home, &[command, &url(home)]).exits(3);
+        assert!((ran.err + &String::from_utf8_lossy(&ran.out)).contains("default.0000000040.binlog"), "{command}");
+    }
+}

@@ -337,8 +337,10 @@ fn walk(
             let Some(segment) = open(there, file)? else { return Ok(None) };
             match doom(directory, &segment, &behind, why)? {
                 Some(file) => doomed.push(file),
+                // Somebody else removes or replaces it just now.
+                None if !is_link(directory, &segment.name) => return Ok(None),
                 None => {
-                    plan.obstacle = Some(exchanged(&segment));
+                    plan.obstacle = Some(linked(&segment));
                     return Ok(Some(plan));
                 }
             }
@@ -430,11 +432,16 @@ fn doom(directory: &dyn Directory, segment: &Segment, behind: &Segment, why: &'s
     }))
 }
 
-fn exchanged(segment: &Segment) -> Error {
+/// Whether something else than a file is called so, although a file was opened by that name.
+fn is_link(directory: &dyn Directory, name: &str) -> bool {
+    directory.facts(name).is_ok_and(|facts| !facts.is_plain)
+}
+
+fn linked(segment: &Segment) -> Error {
     let sequence = segment.header.sequence;
     let reason = format!(
-        "the file is a symbolic link, or is being exchanged, so that segments from number {sequence} on are not removed: put \
-         the file itself into its place"
+        "the file is a symbolic link, so that segments from number {sequence} on are not removed: put the file itself into its \
+         place"
     );
     Error::new(Kind::Io, reason).at(&segment.path)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -114,20 +114,33 @@ fn metrics_of(shippers: &BTreeMap<String, Arc<Shipper>>) -> String {
     archive_metrics(&shippers.values().map(|shipper| shipper.status()).collect::<Vec<_>>())
 }
 
+/// Whether a file is empty, or has figures of this command, or a part of them.
+fn has_figures(path: &Path) -> bool {
+    const BEGINNING: &[u8] = b"# HELP binlog_archive_";
+    let mut bytes = [0; BEGINNING.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read(&mut bytes));
+    read.is_ok_and(|n| BEGINNING.starts_with(&bytes[..n]))
+}
+
 /// Replaces the file in one step: who reads it finds the old one or the new one, never a part.
 pub fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
     let refused = |why: &str| Err(Fail::Told(format!("{}: the figures are not written: {why}", file.display())));
-    // The file is put in the place of what has the name.
-    match fs::symlink_metadata(file) {
-        Ok(there) if !there.is_file() => return refused("what has this name is no plain file"),
-        _ => (),
+    // The file is put in the place of what has the name, and before that a part of it in the place of what is called so.
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    for path in [file, Path::new(&part)] {
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_file() => return refused(&format!("{} is no plain file", path.display())),
+            Ok(_) if !has_figures(path) => {
+                return refused(&format!("{} holds something else, and is left as it is", path.display()))
+            }
+            _ => (),
+        }
     }
     if file.extension().is_some_and(|ending| ["binlog", "lock", "archive"].iter().any(|ours| ending == *ours)) {
         return refused("it is called as a file of a log is");
     }
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    // What an earlier one left is removed rather than written to: it may be a link to anything.
+    // What an earlier one left is removed rather than written to: it may be a link to anything by now.
     let _ = fs::remove_file(&part);
     let written = fs::File::create_new(&part).and_then(|mut part| part.write_all(text.as_bytes()));
     let written = written.and_then(|()| fs::rename(&part, file));

@@ -104,7 +104,7 @@ pub fn verified_json(log: &str, store: &str, report: &VerifyReport) -> Value {
             Problem::Missing { sequence, object, is_here } => ("missing", sequence, sequence, Some(object), *is_here),
             Problem::Different { sequence, object } => ("different", sequence, sequence, Some(object), false),
             Problem::Damaged { sequence, object, .. } => ("damaged", sequence, sequence, Some(object), false),
-            Problem::Gap { first, last } => ("gap", first, last, None, false),
+            Problem::Gap { first, last, .. } => ("gap", first, last, None, false),
             Problem::Changed { sequence, .. } => ("changed", sequence, sequence, None, true),
         };
         json!({
@@ -168,7 +168,7 @@ mod tests {
             sound_segments: 3,
             sound_bytes: 4096,
             waiting_segments: 1,
-            problems: vec![binlog::Problem::Gap { first: 2, last: 4 }],
+            problems: vec![binlog::Problem::Gap { first: 2, last: 4, file: None }],
             foreign: vec!["a.txt".to_owned()],
             ..VerifyReport::default()
         };

@@ -92,7 +92,15 @@ pub(super) fn cause(hole: Numbers, keeper: &Keeper, store: &str, here: &Here, di
         return Error::new(Kind::Corrupt, reason).at(&directory.path_of(name));
     }
     if let Some((_, Unusable::Unreadable(name))) = unusable {
-        let why = match directory.facts(name) {
+        let facts = directory.facts(name);
+        if facts.as_ref().is_ok_and(|facts| !facts.is_plain) {
+            let reason = format!(
+                "the file is a symbolic link, or no file at all; so {numbers} not in the store: put the file itself into its \
+                 place; else {way_out}"
+            );
+            return Error::new(Kind::Corrupt, reason).at(&directory.path_of(name));
+        }
+        let why = match facts {
             Ok(facts) if facts.len == 0 => "has 0 bytes".to_owned(),
             _ => match Segment::open(directory, name, Access::Read) {
                 Err(error) => format!("cannot be read: {}", error.reason()),

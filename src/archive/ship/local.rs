@@ -168,15 +168,20 @@ impl Files {
             self.known.remove(&last.name);
         }
         let newest = segments.last().map_or(0, |last| last.sequence);
-        unusable.retain(|number, unusable| {
+        let mut begun = vec![];
+        for (number, unusable) in unusable.range(newest + 1..) {
+            // Behind the newest one stands what a writer has made ahead, unless it was more than that; and it may have begun it by now.
+            let Unusable::Unreadable(name) = unusable else { continue };
+            let is_ahead = is_unborn(directory, name) && !left.as_ref().is_some_and(|left| held(left, *number));
+            if is_ahead || retention::look(directory, name)?.is_some() {
+                begun.push(*number);
+            }
+        }
+        unusable.retain(|number, _| {
             let is_here = segments.binary_search_by_key(number, |segment| segment.sequence).is_ok();
-            // Behind the newest one stands what a writer has made ahead, unless it was more than that.
-            let is_ahead = *number > newest
-                && matches!(unusable, Unusable::Unreadable(name) if is_unborn(directory, name))
-                && !left.as_ref().is_some_and(|left| held(left, *number));
-            !is_here && !is_ahead
+            !is_here && !begun.contains(number)
         });
-        let last = unusable.keys().next_back().map_or(newest, |last| newest.max(*last));
+        let last = unusable.keys().chain(&begun).fold(newest, |last, number| last.max(*number));
         let lost_behind = left.as_ref().and_then(|left| missing_behind(left, last));
         Ok(Here { segments, unusable, lost_behind, others })
     }

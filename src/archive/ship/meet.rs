@@ -118,9 +118,17 @@ impl Shipper {
         if sequence > self.pruned_there()? {
             return Ok(false);
         }
-        let listed = self.store.list(&self.log)?;
-        let mut there = listed.iter().filter_map(|object| names::sequence(&self.log, &object.name));
-        Ok(!there.any(|number| number <= sequence))
+        for object in self.store.list(&self.log)? {
+            if names::sequence(&self.log, &object.name).is_none_or(|number| number > sequence) {
+                continue;
+            }
+            // A name may be that of a segment of two logs, one of whose names begins with the other's.
+            let header = self.any_header_of(&object.name, object.bytes)?;
+            if header.is_none_or(|header| header.name == self.log) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Up to which number segments were removed from the store on purpose.

@@ -27,8 +27,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::archive::Pruned;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, RealDirectory};
+use crate::log::retention;
 use crate::options::ShipOptions;
 use crate::store::{self, Again, Failure, Store};
 use ahead::Ahead;
@@ -71,6 +72,8 @@ struct Work {
     catalog: Catalog,
     /// When the store was looked through for what need not stay there.
     looked_there: Option<Instant>,
+    /// Segments that this process had brought there by then.
+    came_there: u64,
     /// Holes that the store was asked about.
     asked: BTreeSet<holes::Numbers>,
     /// Damaged segments that are not sent, by their numbers.
@@ -229,6 +232,7 @@ impl Shipper {
             there: BTreeMap::new(),
             catalog: Catalog::default(),
             looked_there: None,
+            came_there: 0,
             asked: BTreeSet::new(),
             held: BTreeMap::new(),
             obstacles: BTreeMap::new(),
@@ -240,6 +244,21 @@ impl Shipper {
         shipper.count_waiting(&work, &here);
         drop(work);
         Ok(shipper)
+    }
+
+    /// The names of the logs in a directory, each of which may be shipped. A segment that this user may not read hides no other.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] when there is no such directory, or no segment in it; what the system says.
+    pub fn logs(path: impl AsRef<Path>) -> Result<Vec<String>> {
+        let path = path.as_ref();
+        let directory = RealDirectory::open(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
+        let logs = retention::logs_in(&(Arc::new(directory) as Arc<dyn Directory>), None)?;
+        let names: BTreeSet<String> = logs.into_iter().map(|log| log.name).collect();
+        match names.is_empty() {
+            true => Err(Error::new(Kind::NotFound, "no segment (*.binlog) is here").at(path)),
+            false => Ok(names.into_iter().collect()),
+        }
     }
 
     /// The log's name.

@@ -36,6 +36,9 @@ enum Outcome {
     Changed,
 }
 
+/// Old segments are looked for so often while all that are here are shipped.
+const PRUNE_OFTEN: usize = 64;
+
 /// Whether it is neither a compressed segment nor a whole file in gzip or zstd.
 fn is_plain(segment: &Local) -> bool {
     !names::is_whole(&segment.name) && names::plain(&segment.name) == segment.name
@@ -77,6 +80,7 @@ impl Shipper {
         self.count_waiting(work, &here);
         // The segment that is next, by its number.
         let mut next = 0;
+        let mut since_pruned = 0;
         loop {
             let waiting = here.closed().map(|(segment, _)| segment).find(|segment| {
                 segment.sequence >= next && !is_shipped(&work.keeper.lock(), self.store.url(), segment)
@@ -94,8 +98,13 @@ impl Shipper {
                     monitor.uploaded(&shipped);
                     report.uploaded.push(shipped);
                     self.put_into_catalogs(work, false, monitor);
-                    // At once, as what waits may be more than the disk holds.
-                    self.prune(work, &here, monitor, report)?;
+                    // At once, as what waits may be more than the disk holds; of many now and then, as it looks at all of them.
+                    since_pruned += 1;
+                    if since_pruned * PRUNE_OFTEN > here.segments.len() {
+                        since_pruned = 0;
+                        self.prune(work, &here, monitor, report)?;
+                        self.prune_there(work, monitor, report)?;
+                    }
                 }
                 // Those behind it go on; nothing from it on is removed here.
                 Ok(Outcome::HeldBack) => next = segment.sequence + 1,
@@ -106,7 +115,11 @@ impl Shipper {
                 Err(failure) => {
                     // What is wrong with this one is no reason to keep those before it.
                     if failure.again == Again::WhenMended && !monitor.stop() {
-                        if let Err(other) = self.prune(work, &here, monitor, report) {
+                        let pruned = self.prune(work, &here, monitor, report);
+                        // There may be no room until old ones go.
+                        for other in
+                            [pruned, self.prune_there(work, monitor, report)].into_iter().filter_map(Result::err)
+                        {
                             self.note_failure(&other, monitor, None);
                         }
                     }

@@ -221,7 +221,9 @@ impl Shipper {
         monitor: &dyn ShipMonitor,
         report: &mut ShipReport,
     ) -> Answer<()> {
-        let is_due = !report.uploaded.is_empty() || work.looked_there.is_none_or(|at| at.elapsed() >= LOOK_THERE_EVERY);
+        let came = self.status.lock().told.uploaded_segments;
+        let is_due = came != work.came_there || work.looked_there.is_none_or(|at| at.elapsed() >= LOOK_THERE_EVERY);
+        work.came_there = came;
         if !self.options.keep_remote.is_some() || !is_due {
             return Ok(());
         }

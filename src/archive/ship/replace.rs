@@ -53,7 +53,13 @@ impl Shipper {
             Confirmed::Different => (),
             Confirmed::Same => return refuse(Kind::Invalid, "the store holds the segment as it is here"),
             Confirmed::Absent => {
-                return refuse(Kind::NotFound, "the store holds no object of this name to be replaced")
+                // Who was killed behind the removal has kept the object, and does not come to it again.
+                let kept = self.store.list(&format!("{}.replaced-", local.name))?;
+                let last = kept.into_iter().map(|object| object.name).max_by_key(|name| (name.len(), name.clone()));
+                return match last {
+                    Some(kept) => Ok(kept),
+                    None => refuse(Kind::NotFound, "the store holds no object of this name to be replaced"),
+                };
             }
         }
         let kept = self.keep_object(&*remote, local)?;

@@ -62,6 +62,10 @@ pub(super) fn damage_of(
     match (&damaged[..], read) {
         ([first, more @ ..], Ok(_)) => Ok(Some(told_of(first, more))),
         (_, Err(error)) if error.kind() == Kind::Corrupt => Ok(Some(error)),
+        // The one behind it cannot be read, which is its own matter.
+        (_, Err(error)) if next.is_some() && error.path() == next.as_deref() => {
+            damage_of(directory, name, &Behind::Unknown, stop)
+        }
         (_, Err(error)) => Err(error),
         ([], Ok(Some(false))) if *behind == Behind::Lost => {
             let reason = "the segment does not end as a closed one does, and the one behind it is missing";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::held::is_accepted;
 use super::holes::{gaps, Numbers};
-use super::local::{Files, Here, Local};
+use super::local::{Files, Here, Local, Unusable};
 use super::pass::entry_of;
 use super::sound::Behind;
 use super::{here as failed_here, ShipMonitor, Shipped, Shipper};
@@ -16,7 +16,7 @@ use crate::format::declaration::FileHeader;
 use crate::format::limits;
 use crate::io::Access;
 use crate::log::labels::{pruned_to, Label};
-use crate::log::names;
+use crate::log::{names, retention};
 use crate::store::{confirm, Answer, Confirmed, Failure, Sums};
 
 /// What [`Shipper::verify`] has found.
@@ -67,6 +67,8 @@ pub enum Problem {
         first: u64,
         /// And of the last.
         last: u64,
+        /// A file that is here, is called as one of them, and cannot be used.
+        file: Option<PathBuf>,
     },
     /// The object is damaged: it is what was shipped, or a file of the segment that somebody else has put there. Only told when all
     /// of it is read back, and unless it was accepted.
@@ -116,10 +118,16 @@ impl fmt::Display for Problem {
             Problem::Different { sequence, object } => {
                 write!(f, "segment {sequence} is another one in the store ({object}) than was shipped")
             }
-            Problem::Gap { first, last } if first == last => {
-                write!(f, "segment {first} is neither here nor in the store")
+            Problem::Gap { first, last, file } => {
+                match first == last {
+                    true => write!(f, "segment {first} is neither here nor in the store")?,
+                    false => write!(f, "segments {first} to {last} are neither here nor in the store")?,
+                }
+                match file {
+                    Some(file) => write!(f, ": {} cannot be read as a segment, or is called wrongly", file.display()),
+                    None => Ok(()),
+                }
             }
-            Problem::Gap { first, last } => write!(f, "segments {first} to {last} are neither here nor in the store"),
             Problem::Damaged { sequence, object, damage } => {
                 write!(f, "segment {sequence} is damaged in the store ({object}): {damage}")
             }
@@ -172,59 +180,50 @@ impl Shipper {
             false => Behind::Unknown,
         };
         let behind: Vec<Behind> = entries.windows(2).map(behind).chain([Behind::Unknown]).collect();
+        // What the files of segments are called that are known.
+        let known = here.segments.iter().map(|local| &local.name).chain(entries.iter().map(|entry| &entry.file));
+        let forms: BTreeSet<String> = known.map(|name| names::plain(name).into_owned()).collect();
+        let mut denied = 0;
         for (entry, behind) in entries.into_iter().zip(behind) {
             if monitor.stop() {
                 report.stopped = true;
                 return Ok(report);
             }
             objects.remove(&entry.file);
-            let local =
-                here.segments.iter().find(|local| (local.sequence, local.marker) == (entry.sequence, entry.marker));
+            let local = here.segments.iter().find(|local| entry.is_about(local.sequence, &local.known_as));
             let path = self.directory.path_of(&entry.file);
             let shown = Shipped { path, sequence: entry.sequence, bytes: entry.bytes, found: true };
             monitor.begins(&shown);
-            let confirmed = match local.filter(|local| local.name == entry.file) {
-                Some(local) => {
-                    let now = self.compare(&here, &local.name, &entry);
-                    let now = now.or_else(|failure| Ok(Compared { object: different(failure)?, changed: None }))?;
-                    if let Some(changed) = now.changed {
-                        report.problems.push(Problem::Changed {
-                            sequence: entry.sequence,
-                            path: self.directory.path_of(&local.name),
-                            damage: changed.damage.map(|damage| damage.to_string()),
-                            is_shipped: true,
-                        });
-                    }
-                    match now.object {
-                        Confirmed::Same if read_back => self.confirm_noted(&entry, true).or_else(different)?,
-                        object => object,
-                    }
-                }
-                None => self.confirm_noted(&entry, read_back).or_else(different)?,
-            };
             chain.entry(entry.sequence).or_insert(entry.after);
+            let looked = self.look_at_shipped(&here, local, &entry, &behind, read_back, &mut report.problems);
             let (sequence, object) = (entry.sequence, entry.file);
-            let damage = match confirmed == Confirmed::Same && read_back && !entry.accepted {
-                true => self.damage_of_object(&object, &behind)?,
-                false => None,
+            let (confirmed, damage) = match looked {
+                // One object that may not be read; where all are so, that is what is wrong.
+                Err(failure) if is_denied(&failure) && (report.sound_segments > 0 || denied < DENIED) => {
+                    denied += 1;
+                    let damage = failure.error.to_string();
+                    report.problems.push(Problem::Damaged { sequence, object, damage });
+                    continue;
+                }
+                looked => looked?,
             };
-            match confirmed {
-                Confirmed::Same if damage.is_some() => {
-                    let damage = damage.map_or_else(String::new, |damage| damage.to_string());
+            match (confirmed, damage) {
+                (Confirmed::Same, Some(damage)) => {
+                    let damage = damage.to_string();
                     report.problems.push(Problem::Damaged { sequence, object, damage });
                 }
-                Confirmed::Same => {
+                (Confirmed::Same, None) => {
                     report.sound_segments += 1;
                     report.sound_bytes += entry.bytes;
                     monitor.sent(entry.bytes);
                     monitor.uploaded(&shown);
                 }
                 // On purpose.
-                Confirmed::Absent if sequence <= pruned_there => (),
-                Confirmed::Absent => {
+                (Confirmed::Absent, _) if sequence <= pruned_there => (),
+                (Confirmed::Absent, _) => {
                     report.problems.push(Problem::Missing { sequence, object, is_here: local.is_some() })
                 }
-                Confirmed::Different => report.problems.push(Problem::Different { sequence, object }),
+                (Confirmed::Different, _) => report.problems.push(Problem::Different { sequence, object }),
             }
         }
         let keeper = work.keeper.lock();
@@ -239,7 +238,13 @@ impl Shipper {
             report.waiting_segments += 1;
             let is_accepted =
                 entry_of(&work.keeper.lock(), self.store.url(), local).is_some_and(|entry| entry.accepted);
-            if let Some(damage) = if is_accepted { None } else { self.damage_of(&here, local)? } {
+            let damage = match self.damage_of(&here, local) {
+                _ if is_accepted => None,
+                // It was compressed, or shipped and removed meanwhile.
+                Err(failure) if failure.error.kind() == Kind::NotFound => continue,
+                damage => damage?,
+            };
+            if let Some(damage) = damage {
                 report.problems.push(Problem::Changed {
                     sequence: local.sequence,
                     path: self.directory.path_of(&local.name),
@@ -259,8 +264,20 @@ impl Shipper {
                 return Ok(report);
             }
             // Another form of a segment that was shipped is what readers may take for it.
-            match self.header_of(&name, bytes, &work.files)? {
-                Some(header) => {
+            let named = names::sequence(&self.log, &name);
+            let header = match named {
+                Some(_) if !names::is_whole(&name) => self.any_header_of(&name, bytes)?,
+                _ => None,
+            };
+            match header.zip(named) {
+                // Its name is that of a segment of another log, too.
+                Some((header, _)) if header.name != self.log => report.foreign.push(name),
+                Some((header, named))
+                    if header.log_id != work.files.log_id() || !retention::is_numbered(&header, named) =>
+                {
+                    report.problems.push(Problem::Different { sequence: named, object: name });
+                }
+                Some((header, _)) => {
                     let damage = if read_back { self.damage_of_object(&name, &Behind::Unknown)? } else { None };
                     if let Some(damage) = damage {
                         let (sequence, damage) = (header.sequence, damage.to_string());
@@ -273,7 +290,13 @@ impl Shipper {
                         report.sound_bytes += bytes;
                     }
                 }
-                None => report.foreign.push(name),
+                None => match named.filter(|_| forms.contains(&*names::plain(&name)) && !names::is_whole(&name)) {
+                    Some(sequence) => {
+                        let damage = "the object does not begin as a segment does".to_owned();
+                        report.problems.push(Problem::Damaged { sequence, object: name, damage });
+                    }
+                    None => report.foreign.push(name),
+                },
             }
         }
         let keeper = work.keeper.lock();
@@ -288,11 +311,53 @@ impl Shipper {
             holes.into_iter().partition(|hole| is_accepted(&keeper, self.store.url(), *hole));
         drop(keeper);
         report.accepted_segments = accepted.iter().map(|hole| hole.last - hole.first + 1).sum();
-        report.problems.extend(holes.into_iter().map(|Numbers { first, last }| Problem::Gap { first, last }));
+        report.problems.extend(holes.into_iter().map(|Numbers { first, last }| {
+            let file = here.unusable.range(first..=last).next().map(|(_, unusable)| match unusable {
+                Unusable::Unreadable(name) | Unusable::Misnamed(name) => self.directory.path_of(name),
+            });
+            Problem::Gap { first, last, file }
+        }));
         report.problems.sort_by_key(Problem::place);
         report.first = chain.first_key_value().map_or(0, |(sequence, _)| *sequence);
         report.last = chain.last_key_value().map_or(0, |(sequence, _)| *sequence);
         Ok(report)
+    }
+
+    /// Compares a segment that was shipped with its object, and with its file where that is here still. Whether the object is what was
+    /// shipped, and, with `read_back`, what is wrong with it then.
+    fn look_at_shipped(
+        &self,
+        here: &Here,
+        local: Option<&Local>,
+        entry: &Entry,
+        behind: &Behind,
+        read_back: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Answer<(Confirmed, Option<Error>)> {
+        let confirmed = match local.filter(|local| local.name == entry.file) {
+            Some(local) => {
+                let now = self.compare(here, &local.name, entry);
+                let now = now.or_else(|failure| Ok(Compared { object: different(failure)?, changed: None }))?;
+                if let Some(changed) = now.changed {
+                    problems.push(Problem::Changed {
+                        sequence: entry.sequence,
+                        path: self.directory.path_of(&local.name),
+                        damage: changed.damage.map(|damage| damage.to_string()),
+                        is_shipped: true,
+                    });
+                }
+                match now.object {
+                    Confirmed::Same if read_back => self.confirm_noted(entry, true).or_else(different)?,
+                    object => object,
+                }
+            }
+            None => self.confirm_noted(entry, read_back).or_else(different)?,
+        };
+        let damage = match confirmed == Confirmed::Same && read_back && !entry.accepted {
+            true => self.damage_of_object(&entry.file, behind)?,
+            false => None,
+        };
+        Ok((confirmed, damage))
     }
 
     /// Whether the object of a file's name is another one.
@@ -324,7 +389,13 @@ impl Shipper {
             return Ok(Compared { object: confirm(&*self.store, name, &sums)?, changed: None });
         }
         let damage = match here.segments.iter().find(|local| local.name == name) {
-            Some(local) => self.damage_of(here, local)?,
+            Some(local) => match self.damage_of(here, local) {
+                // It was removed meanwhile.
+                Err(failure) if failure.error.kind() == Kind::NotFound => {
+                    return Ok(Compared { object: self.confirm_noted(entry, false)?, changed: None });
+                }
+                damage => damage?,
+            },
             None => None,
         };
         Ok(Compared { object: self.confirm_noted(entry, false)?, changed: Some(Changed { damage }) })
@@ -368,6 +439,13 @@ impl Shipper {
     }
 }
 
+/// So many objects may not be read before all of them are taken for such, when none could be read.
+const DENIED: usize = 3;
+
+fn is_denied(failure: &Failure) -> bool {
+    failure.error.os_code() == Some(libc::EACCES)
+}
+
 /// What stands where an object should is none, as a pipe in a directory: one such thing does not end a look at the others.
 fn different(failure: Failure) -> Answer<Confirmed> {
     match failure.error.kind() {
@@ -395,7 +473,7 @@ mod tests {
 
     #[test]
     fn a_problem_is_a_sentence() {
-        let gap = |first, last| Problem::Gap { first, last }.to_string();
+        let gap = |first, last| Problem::Gap { first, last, file: None }.to_string();
         assert_eq!(gap(2, 8), "segments 2 to 8 are neither here nor in the store");
         assert_eq!(gap(2, 2), "segment 2 is neither here nor in the store");
     }

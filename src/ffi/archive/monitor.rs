@@ -109,7 +109,7 @@ pub(super) unsafe fn tell_problems(
             Problem::Different { sequence, object } => {
                 (BINLOG_ARCHIVE_PROBLEM_DIFFERENT, false, *sequence, *sequence, Some(object))
             }
-            Problem::Gap { first, last } => (BINLOG_ARCHIVE_PROBLEM_GAP, false, *first, *last, None),
+            Problem::Gap { first, last, .. } => (BINLOG_ARCHIVE_PROBLEM_GAP, false, *first, *last, None),
             Problem::Damaged { sequence, object, .. } => {
                 (BINLOG_ARCHIVE_PROBLEM_DAMAGED, false, *sequence, *sequence, Some(object))
             }
