@@ -402,3 +402,28 @@ fn what_need_not_stay_in_the_store_goes_while_others_come() {
     assert_eq!(objects(&store).keys().filter(|name| name.ends_with(".binlog")).count(), 5);
     assert!(most.1.into_inner() <= 15, "a few more than stay");
 }
+
+/// Two copies of a log that have gone on by themselves are not mixed, in whatever form their segments lie there.
+#[test]
+fn another_segment_of_the_number_in_the_other_form_is_refused() {
+    let (memory, directory) = memory();
+    write(&directory, 3);
+    let copy = Arc::new(MemoryDirectory::new());
+    for name in here(&directory).iter().chain([&format!("{LOG}.lock")]) {
+        copy.set_contents(name, memory.contents(name).unwrap());
+    }
+    let copy: Arc<dyn Directory> = copy;
+    let store = MemoryStore::new();
+    for directory in [&directory, &copy] {
+        let writer = open_writer(directory);
+        let mut next_id = 7;
+        append_and_roll(&writer, &mut next_id, 2);
+        writer.close().unwrap();
+    }
+    let compress = Some(CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() });
+    open_with(&copy, &store, ShipOptions { compress, ..options() }).unwrap().run_once(&()).unwrap();
+    let before = objects(&store);
+    let refused = open(&directory, &store).run_once(&()).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Mismatch, "{refused}");
+    assert_eq!(objects(&store), before);
+}

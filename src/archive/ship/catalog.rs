@@ -86,6 +86,8 @@ impl Shipper {
 
     /// Puts into catalogs what waits for that, if it is enough. `is_end`: nothing is to be shipped now.
     pub(super) fn put_into_catalogs(&self, work: &mut Work, is_end: bool, monitor: &dyn ShipMonitor) {
+        // Those that an earlier run could not remove.
+        self.remove_old_catalogs(&mut work.catalog, monitor);
         let waiting = work.catalog.waiting.len();
         let enough = if is_end && !work.catalog.stays { WAIT } else { WAIT_NO_MORE };
         if waiting < enough || !self.store.can_read() {
@@ -99,9 +101,7 @@ impl Shipper {
                 "the catalog of the store was not put; the segments are safe, and `ls` and `info` ask each of them";
             tell(failure, reason);
         }
-        if let Err(failure) = self.remove_old_catalogs(&mut work.catalog) {
-            tell(failure, "an old catalog of the store was not removed; nothing depends on it");
-        }
+        self.remove_old_catalogs(&mut work.catalog, monitor);
     }
 
     fn grow_catalogs(&self, catalog: &mut Catalog) -> Answer<()> {
@@ -153,16 +153,15 @@ impl Shipper {
         Ok(())
     }
 
-    fn remove_old_catalogs(&self, catalog: &mut Catalog) -> Answer<()> {
-        while let Some(old) = catalog.old.last() {
-            if let Err(failure) = self.store.remove(old) {
+    fn remove_old_catalogs(&self, catalog: &mut Catalog, monitor: &dyn ShipMonitor) {
+        while let Some(old) = catalog.old.pop() {
+            if let Err(failure) = self.store.remove(&old) {
                 catalog.stays |= failure.again == Again::WhenMended;
                 catalog.old.clear();
-                return Err(failure);
+                let reason = "an old catalog of the store was not removed; nothing depends on it";
+                monitor.failed(&failure.error.because(reason), None);
             }
-            catalog.old.pop();
         }
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The first look at a store: whether what lies below its prefix is of this log.
 
+use std::sync::Arc;
+
 use super::catalog::Catalog;
 use super::local::Local;
 use super::sound::Behind;
@@ -7,9 +9,14 @@ use super::{here as failed_here, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
 use crate::error::Kind;
 use crate::hex::hex;
+use crate::io::Directory;
 use crate::log::labels::{pruned_to, Label};
 use crate::log::names;
-use crate::store::{put_bytes, Answer, Failure, Listed};
+use crate::options::{Filter, ReaderOptions};
+use crate::reader::Reader;
+use crate::record::FIRST_NAMED_TYPE;
+use crate::store::remote::RemoteDirectory;
+use crate::store::{put_bytes, Again, Answer, Failure, Listed};
 
 /// So many segments in the store are asked whose they are, where no label says it.
 const ASKED: usize = 3;
@@ -49,10 +56,17 @@ impl Shipper {
         for (name, bytes) in there.into_iter().flatten().filter(|(name, _)| *name != segment.name) {
             let Some(header) = self.header_of(name, *bytes, &work.files)? else { continue };
             let is_same = header.known_as().iter().any(|marker| segment.known_as.contains(marker));
-            if header.sequence != segment.sequence || !is_same {
+            if header.sequence != segment.sequence {
                 continue;
             }
+            if !is_same {
+                return Err(self.another_segment(segment, name));
+            }
             if self.damage_of_object(name, &Behind::Unknown)?.is_none() {
+                // A copy of the log may have been written to since, in a segment that was begun before.
+                if !self.has_the_same_records(segment, name)? {
+                    return Err(self.another_segment(segment, name));
+                }
                 let sums = self.sums_of_object(name)?;
                 let tag = self.store.stat(name)?.map_or_else(String::new, |stat| stat.tag);
                 let entry = self.entry(segment, Stage::Uploaded, name.clone(), sums.bytes);
@@ -60,6 +74,45 @@ impl Shipper {
             }
         }
         Ok(None)
+    }
+
+    fn another_segment(&self, segment: &Local, object: &str) -> Failure {
+        let reason = format!(
+            "the store holds another segment {} of the log under this name: two copies of the log have gone on by themselves, and \
+             each needs a store, or a prefix, of its own",
+            segment.sequence
+        );
+        Failure { error: self.of_object(Kind::Mismatch, &reason, object), again: Again::WhenMended }
+    }
+
+    /// Whether the object holds the records of the segment here, and no others. A damaged file here is compared as far as it can
+    /// be read: the object, which is whole, is what was shipped of it.
+    fn has_the_same_records(&self, segment: &Local, object: &str) -> Answer<bool> {
+        let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(self.store.clone()).map_err(failed_here)?);
+        let open = |directory: &Arc<dyn Directory>, name: &str| {
+            let options = ReaderOptions { block_max_bytes: u64::MAX, ..ReaderOptions::default() };
+            Reader::open_file_in(directory.clone(), name, options)?.cursor(&Filter::default())
+        };
+        let mut ours = open(&self.directory, &segment.name).map_err(failed_here)?;
+        let mut theirs = open(&there, object).map_err(failed_here)?;
+        loop {
+            let mine = match ours.next() {
+                Err(error) if error.kind() == Kind::Corrupt => return Ok(true),
+                mine => mine.map_err(failed_here)?,
+            };
+            let other = theirs.next().map_err(failed_here)?;
+            let is_same = match (&mine, &other) {
+                (Some(a), Some(b)) => {
+                    (a.id, a.time, a.metadata, a.payload) == (b.id, b.time, b.metadata, b.payload)
+                        && (a.type_id == b.type_id || a.type_id >= FIRST_NAMED_TYPE && b.type_id >= FIRST_NAMED_TYPE)
+                }
+                (None, None) => return Ok(true),
+                _ => false,
+            };
+            if !is_same {
+                return Ok(false);
+            }
+        }
     }
 
     /// Refuses a store in which a label says that another log of the name is there. Whether one says that it is this one.
