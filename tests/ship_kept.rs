@@ -427,3 +427,23 @@ fn another_segment_of_the_number_in_the_other_form_is_refused() {
     assert_eq!(refused.kind(), Kind::Mismatch, "{refused}");
     assert_eq!(objects(&store), before);
 }
+
+/// `prune` keeps the newest segment: a label with a greater number was put there by somebody else.
+#[test]
+fn a_label_of_removal_beyond_the_newest_segment_is_not_believed() {
+    let (_, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 5);
+    ship(&directory, &store);
+    for number in 1..=5 {
+        store.remove(&name(number)).unwrap();
+    }
+    store.set_contents(&format!("{LOG}.pruned-9999999999"), vec![]);
+    let verified = keeping(&directory, &store, 1).verify(false, &()).unwrap();
+    assert_eq!(verified.problems.len(), 5, "{verified:?}");
+    let shipper = keeping(&directory, &store, 1);
+    let _ = shipper.run_once(&());
+    shipper.run_once(&()).unwrap();
+    let there = objects(&store);
+    assert!((1..=5).all(|number| there.contains_key(&name(number))), "{:?}", there.keys());
+}

@@ -389,17 +389,31 @@ fn forget(args: &Ship, logs: &[String]) -> Result<u8, Fail> {
 fn verify(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
     let (mut out, mut code) = (Out::new(), OK);
     for log in logs {
-        let shipper = open(args, log, true)?;
         let watch = Watch::new(args, signals, None);
-        let report = shipper.verify(args.read_back, &watch)?;
+        let verified = open(args, log, true).and_then(|shipper| {
+            let report = shipper.verify(args.read_back, &watch)?;
+            Ok((report, shipper.status().store))
+        });
+        let (report, store) = match verified {
+            Ok(verified) => verified,
+            // The other logs are looked at all the same.
+            Err(error) => {
+                complain(&error.to_string());
+                if args.json {
+                    writeln!(out, "{}", told::not_verified_json(log, &args.url, &error))?;
+                }
+                code = FAILED;
+                continue;
+            }
+        };
         if report.stopped {
             break;
         }
-        if !report.problems.is_empty() {
+        if !report.problems.is_empty() && code == OK {
             code = DAMAGED;
         }
         match args.json {
-            true => writeln!(out, "{}", told::verified_json(log, &shipper.status().store, &report))?,
+            true => writeln!(out, "{}", told::verified_json(log, &store, &report))?,
             false => out.put(told::verified(log, &report, args.quiet).as_bytes())?,
         }
     }

@@ -421,3 +421,19 @@ fn an_emptied_object_among_many_is_listed_as_missing() {
         assert!((ran.err + &String::from_utf8_lossy(&ran.out)).contains("default.0000000040.binlog"), "{command}");
     }
 }
+
+/// One log that cannot be compared hides nothing of the others.
+#[test]
+fn each_log_of_a_directory_is_verified_whatever_is_wrong_with_another() {
+    let home = home();
+    let (home, url) = (home.path(), url(home.path()));
+    binlog_with(home, &["append", "-q", "log", "--name", "zzz", "--records", "1"], b"1\n2\n3\n").ok();
+    binlog(home, &["ship", "-q", "log", &url]).ok();
+    fs::remove_file(home.join("archive/zzz.0000000002.binlog")).unwrap();
+    fs::write(home.join(format!("archive/default.id-{:032}", 0)), "").unwrap();
+    let ran = binlog(home, &["ship", "--verify", "log", &url]).exits(1);
+    assert!(ran.text().contains("zzz: segment 2") && ran.err.contains("another log"), "{} {}", ran.text(), ran.err);
+    let ran = binlog(home, &["ship", "--verify", "--json", "log", &url]).exits(1);
+    assert_eq!(ran.text().lines().count(), 2, "{}", ran.text());
+    assert!(ran.text().contains("\"verdict\":\"failed\"") && ran.text().contains("\"verdict\":\"damaged\""));
+}

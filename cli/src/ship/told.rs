@@ -97,6 +97,13 @@ pub fn json(run: &Run, dry_run: bool) -> Value {
     })
 }
 
+/// A comparison that failed, as a JSON object.
+pub fn not_verified_json(log: &str, url: &str, error: &binlog::Error) -> Value {
+    // The URL's options are none of the store's name.
+    let store = url.split('?').next().unwrap_or_default();
+    json!({ "log": log, "store": store, "verdict": "failed", "error": error.to_string() })
+}
+
 /// What a comparison has found, as a JSON object.
 pub fn verified_json(log: &str, store: &str, report: &VerifyReport) -> Value {
     let problem = |problem: &Problem| {

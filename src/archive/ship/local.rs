@@ -74,6 +74,11 @@ impl Here {
         self.segments.windows(2).map(|pair| (&pair[0], pair[1].created_ns))
     }
 
+    /// Number of the newest; 0 when there is none.
+    pub fn newest(&self) -> u64 {
+        self.segments.last().map_or(0, |last| last.sequence)
+    }
+
     /// What comes behind a closed segment.
     pub fn behind(&self, segment: &Local) -> Behind {
         match self.segments.iter().find(|local| local.sequence > segment.sequence) {

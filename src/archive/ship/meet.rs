@@ -167,8 +167,10 @@ impl Shipper {
     }
 
     /// Whether the segment of this number was removed from the store on purpose: with all older ones, as old segments are.
-    pub(super) fn was_pruned_there(&self, sequence: u64) -> Answer<bool> {
-        if sequence > self.pruned_there()? {
+    /// `newest` is the last one here: nobody has removed that there, and a label that says so is none of ours.
+    pub(super) fn was_pruned_there(&self, sequence: u64, newest: u64) -> Answer<bool> {
+        let pruned = self.pruned_there()?;
+        if sequence > pruned || pruned >= newest {
             return Ok(false);
         }
         for object in self.store.list(&self.log)? {

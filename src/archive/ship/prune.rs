@@ -196,7 +196,7 @@ impl Shipper {
                 Ok(false)
             }
             // It was there, and was removed on purpose.
-            (Confirmed::Absent, _) if self.was_pruned_there(doomed.sequence)? => Ok(true),
+            (Confirmed::Absent, _) if self.was_pruned_there(doomed.sequence, here.newest())? => Ok(true),
             (Confirmed::Absent, _) => {
                 let mut keeper = work.keeper.lock();
                 let entry = Entry { stage: Stage::Closed, when_ns: self.now(), ..entry.clone() };

@@ -167,7 +167,9 @@ impl Shipper {
             self.store.list(&self.log)?.into_iter().map(|listed| (listed.name, listed.bytes)).collect();
         let listed: BTreeSet<String> = objects.keys().cloned().collect();
         self.refuse_another_log(listed.iter().map(String::as_str), work.files.log_id())?;
+        // A label beyond what was ever shipped is none of ours.
         let pruned_there = pruned_to(&self.log, listed.iter().map(String::as_str));
+        let pruned_there = if pruned_there < here.newest() { pruned_there } else { 0 };
         objects.retain(|name, _| Label::parse(&self.log, name).is_none());
         let mut report = VerifyReport::default();
         // Each segment that is accounted for, with the one before it.
