@@ -1943,8 +1943,8 @@ DEFECTS = [
     defect(
         "what keeps old segments here keeps a shipper from shipping",
         "src/archive/ship/pass.rs",
-        "                    self.prune(work, &here, monitor, report)?;\n                }\n                // Those",
-        "                    self.prune(work, &here, monitor, report)?;\n                    if let Some(obstacle) = work.obstacles.values().next() {\n                        return Err(failed_here(obstacle.clone()));\n                    }\n                }\n                // Those",
+        "                        self.prune_there(work, monitor, report)?;\n                    }\n                }\n                // Those",
+        "                        self.prune_there(work, monitor, report)?;\n                    }\n                    if let Some(obstacle) = work.obstacles.values().next() {\n                        return Err(failed_here(obstacle.clone()));\n                    }\n                }\n                // Those",
         "ship::a_copy_that_keeps_old_segments_here_is_reported_and_all_is_shipped_nevertheless",
     ),
     defect(
@@ -2420,8 +2420,8 @@ DEFECTS = [
     defect(
         "a zeroed newest segment passes for one that was made ahead",
         "src/archive/ship/local.rs",
-        "                && !left.as_ref().is_some_and(|left| held(left, *number));",
-        "                && !left.as_ref().is_some_and(|left| held(left, *number) && *number == 0);",
+        "!left.as_ref().is_some_and(|left| held(left, *number));",
+        "!left.as_ref().is_some_and(|left| held(left, *number) && *number == 0);",
         "ship_kept::a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes",
     ),
     defect(
@@ -2438,5 +2438,61 @@ DEFECTS = [
         "                    let damage = if read_back { self.damage_of_object(&name, &Behind::Unknown)? } else { None };",
         "                    let damage = if read_back && bytes == 0 { self.damage_of_object(&name, &Behind::Unknown)? } else { None };",
         "ship_kept::what_is_wrong_with_one_object_does_not_hide_the_others",
+    ),
+    defect(
+        "what cannot be true of a segment is believed of a catalog",
+        "src/log/catalog.rs",
+        ".filter(Summary::is_sound)?",
+        "?",
+        "lib::log::catalog::tests::what_cannot_be_true_of_a_segment_is_not_believed",
+    ),
+    defect(
+        "figures are written over any file",
+        "cli/src/ship/follow.rs",
+        "Ok(_) if !has_figures(path) => {",
+        "Ok(_) if !has_figures(path) && text.is_empty() => {",
+        "cli/ship::figures_are_written_over_no_other_file",
+    ),
+    defect(
+        "a label of removal beyond the newest segment is believed",
+        "src/archive/ship/meet.rs",
+        "if sequence > pruned || pruned >= newest {",
+        "if sequence > pruned || newest == 0 {",
+        "ship_kept::a_label_of_removal_beyond_the_newest_segment_is_not_believed",
+    ),
+    defect(
+        "the other form of a segment passes for it whatever records it holds",
+        "src/archive/ship/meet.rs",
+        "if !self.has_the_same_records(segment, name)? {",
+        "if !self.has_the_same_records(segment, name)? && name.is_empty() {",
+        "ship_kept::another_segment_of_the_number_in_the_other_form_is_refused",
+    ),
+    defect(
+        "a file that was recovered since it was shipped is not compared",
+        "src/archive/ship/verify.rs",
+        "entry.is_about(local.sequence, &local.known_as)",
+        "entry.is_about(local.sequence, &[local.marker])",
+        "ship_kept::verify_names_a_segment_that_was_written_anew_here_since_it_was_shipped",
+    ),
+    defect(
+        "a name counts for two logs",
+        "src/archive/ship/meet.rs",
+        "if header.is_none_or(|header| header.name == self.log) {",
+        "if header.is_none_or(|header| !header.name.is_empty()) {",
+        "ship_kept::what_was_removed_on_purpose_is_not_sent_again_beside_a_log_whose_name_begins_so",
+    ),
+    defect(
+        "old segments in the store go at the end of a run alone",
+        "src/archive/ship/pass.rs",
+        "                        self.prune(work, &here, monitor, report)?;\n                        self.prune_there(work, monitor, report)?;",
+        "                        self.prune(work, &here, monitor, report)?;",
+        "ship_kept::what_need_not_stay_in_the_store_goes_while_others_come",
+    ),
+    defect(
+        "an emptied object among many is not listed",
+        "cli/src/ls.rs",
+        "    let is_whole = all.len() == files.len();",
+        "    let is_whole = all.len() <= files.len();",
+        "cli/ship::an_emptied_object_among_many_is_listed_as_missing",
     ),
 ]
