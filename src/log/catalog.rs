@@ -276,14 +276,20 @@ impl OfLog {
 
 impl Catalogs {
     /// What a catalog says of the segment with this number in this file, if the object is the one that it has seen.
-    pub fn summary(&self, directory: &dyn Directory, log: &str, sequence: u64, file: &str) -> Option<Arc<Summary>> {
+    pub fn summary(
+        &self,
+        directory: &dyn Directory,
+        (log, id): (&str, &[u8]),
+        sequence: u64,
+        file: &str,
+    ) -> Option<Arc<Summary>> {
         let (bytes, modified_ns) = directory.listed(file)?;
         let mut logs = self.logs.lock();
         let of_log =
             logs.entry((directory.path().to_owned(), log.to_owned())).or_insert_with(|| OfLog::of(log, directory));
         let summary = of_log.find(directory, sequence, file)?;
         let is_it = (summary.bytes, summary.stored_s) == (bytes, second(modified_ns))
-            && (summary.header.sequence, &*summary.header.name) == (sequence, log);
+            && (summary.header.sequence, &*summary.header.name, &*summary.header.log_id) == (sequence, log, id);
         is_it.then_some(summary)
     }
 }

@@ -258,7 +258,8 @@ impl Reader {
     fn summary(&self, at: usize) -> Option<Arc<Summary>> {
         let slot = &self.snapshot.slots[at];
         let is_plain = slot.directory().is_far() && !slot.is_rescued() && !slot.is_legacy();
-        is_plain.then(|| self.catalogs.summary(slot.directory(), &slot.log.name, slot.sequence, &slot.name)).flatten()
+        let log = (&*slot.log.name, &*slot.log.id);
+        is_plain.then(|| self.catalogs.summary(slot.directory(), log, slot.sequence, &slot.name)).flatten()
     }
 
     fn place_of(&self, path: &Path) -> Result<usize> {

@@ -318,7 +318,7 @@ int main(void) {
     if (binlog_writer_append(writer, 1, payload, sizeof payload, NULL, &error)) stop(error);
   if (binlog_writer_close(writer, &error)) stop(error);
   if (binlog_reader_open("log", NULL, &reader, &error) || binlog_cursor_open(reader, NULL, &cursor, &error)) stop(error);
-  while (binlog_cursor_next(cursor, &record, &error) == BINLOG_OK) records += record.payload_len == sizeof payload;
+  while (binlog_cursor_next(cursor, &record, &error) == BINLOG_OK) records += record.len == sizeof payload;
   binlog_cursor_close(cursor);
   binlog_reader_close(reader);
   printf("%d records\n", records);

@@ -74,6 +74,12 @@ impl Here {
         self.segments.windows(2).map(|pair| (&pair[0], pair[1].created_ns))
     }
 
+    /// Whether a segment of which something tells is not among those that are here.
+    fn lacks_some(&self) -> bool {
+        let is_gap = |pair: &[Local]| pair[1].after.is_some_and(|after| after > pair[0].sequence);
+        self.lost_behind.is_some() || !self.unusable.is_empty() || self.segments.windows(2).any(is_gap)
+    }
+
     /// Number of the newest; 0 when there is none.
     pub fn newest(&self) -> u64 {
         self.segments.last().map_or(0, |last| last.sequence)
@@ -138,6 +144,16 @@ impl Files {
 
     /// What is there now.
     pub fn look(&mut self, directory: &dyn Directory) -> Result<Here> {
+        let here = self.look_once(directory)?;
+        // A list of a directory to which files are added meanwhile may have a file and lack one that was there before it; and a
+        // file that was read before it was begun may have a successor by now.
+        match here.lacks_some() {
+            true => self.look_once(directory),
+            false => Ok(here),
+        }
+    }
+
+    fn look_once(&mut self, directory: &dyn Directory) -> Result<Here> {
         // First, so that what it notes is among the files.
         let left = read_left(directory, &self.log).filter(|left| left.log_id == self.log_id);
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
