@@ -1,6 +1,8 @@
 //! What keeps segments here, or is told, whatever has become of files, stores and notes: nothing goes that is not safe elsewhere.
 #![cfg(feature = "upload")]
 
+#[path = "common/interposed.rs"]
+mod interposed;
 mod shipping;
 
 use std::sync::Arc;
@@ -446,4 +448,28 @@ fn a_label_of_removal_beyond_the_newest_segment_is_not_believed() {
     while shipper.run_once(&()).is_err() {}
     let there = objects(&store);
     assert!((1..=5).all(|number| there.contains_key(&name(number))), "{:?}", there.keys());
+}
+
+/// While files are added to a directory, a list of it may have one and lack another that was there before.
+#[test]
+fn a_list_that_lacks_a_segment_for_a_moment_is_no_hole() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    for lacking in 2..=5 {
+        let (_, directory) = memory();
+        write(&directory, 5);
+        let lists = AtomicU64::new(0);
+        let on_list = move |listed: &mut Vec<String>| {
+            if lists.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+                listed.retain(|file| *file != name(lacking));
+            }
+        };
+        let changing =
+            interposed::Interposed { on_list: Some(Arc::new(on_list)), ..interposed::Interposed::around(directory) };
+        let directory: Arc<dyn Directory> = Arc::new(changing);
+        let store = MemoryStore::new();
+        for _ in 0..6 {
+            open(&directory, &store).run_once(&()).unwrap();
+        }
+        assert_eq!(objects(&store).len(), 5, "{lacking}");
+    }
 }

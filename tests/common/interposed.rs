@@ -9,6 +9,7 @@ use binlog::io::{Access, Directory, File, FileFacts, Identity, Rights, Wake, Wat
 type OnFile = dyn Fn(&str) + Send + Sync;
 type OnRead = dyn Fn(&str, usize) + Send + Sync;
 type OnBytes = dyn Fn(&str, &mut [u8]) + Send + Sync;
+type OnList = dyn Fn(&mut Vec<String>) + Send + Sync;
 type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
 
 /// The files of another directory.
@@ -25,6 +26,8 @@ pub struct Interposed {
     pub on_read: Option<Arc<OnRead>>,
     /// Called with the name of a file and what is about to be written to it, which it may change.
     pub on_bytes: Option<Arc<OnBytes>>,
+    /// Called with what a list of the directory has, which it may change.
+    pub on_list: Option<Arc<OnList>>,
     /// What watches the directory.
     pub on_watch: Option<Arc<OnWatch>>,
 }
@@ -48,6 +51,7 @@ impl Interposed {
             on_write: None,
             on_read: None,
             on_bytes: None,
+            on_list: None,
             on_watch: None,
         }
     }
@@ -85,7 +89,11 @@ impl Directory for Interposed {
     }
 
     fn list(&self) -> Result<Vec<String>> {
-        self.inner.list()
+        let mut listed = self.inner.list()?;
+        if let Some(on_list) = &self.on_list {
+            on_list(&mut listed);
+        }
+        Ok(listed)
     }
 
     fn facts(&self, name: &str) -> Result<FileFacts> {
