@@ -215,7 +215,7 @@ impl Shipper {
     pub fn accept(&self, segment: &str) -> Result<()> {
         self.refuse_dry_run()?;
         let mut work = self.work.lock();
-        let mut here = work.files.look(&*self.directory)?;
+        let mut here = work.files.look(&self.directory)?;
         let wanted = self.numbers(segment)?;
         let find = |here: &Here| {
             here.closed().map(|(local, _)| local).find(|local| Numbers::of(local.sequence) == wanted).cloned()
@@ -227,7 +227,7 @@ impl Shipper {
             if !is_damaged || !work.files.pass_over(damaged) {
                 break;
             }
-            here = work.files.look(&*self.directory)?;
+            here = work.files.look(&self.directory)?;
             local = find(&here);
         }
         let mut keeper = work.keeper.lock();

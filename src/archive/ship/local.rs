@@ -8,6 +8,9 @@ use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
 use crate::log::retention::{self, Ours};
 use crate::log::{held, missing_behind, names, read_left};
+use crate::options::{Filter, ReaderOptions};
+use crate::reader::Reader;
+use crate::record::event;
 use crate::segment::is_unborn;
 
 /// A segment of the log.
@@ -123,7 +126,7 @@ impl Files {
         for ours in logs {
             let (known, passed_over) = (HashMap::new(), HashSet::new());
             let mut files = Files { log: ours.name, log_id: ours.log_id, known, passed_over };
-            let begun = files.look(&**directory)?.segments.last().map(|last| last.created_ns);
+            let begun = files.look(directory)?.segments.last().map(|last| last.created_ns);
             if newest.as_ref().is_none_or(|(time, _)| begun > *time) {
                 newest = Some((begun, files));
             }
@@ -143,7 +146,7 @@ impl Files {
     }
 
     /// What is there now.
-    pub fn look(&mut self, directory: &dyn Directory) -> Result<Here> {
+    pub fn look(&mut self, directory: &Arc<dyn Directory>) -> Result<Here> {
         let here = self.look_once(directory)?;
         // A list of a directory to which files are added meanwhile may have a file and lack one that was there before it; and a
         // file that was read before it was begun may have a successor by now.
@@ -153,7 +156,9 @@ impl Files {
         }
     }
 
-    fn look_once(&mut self, directory: &dyn Directory) -> Result<Here> {
+    fn look_once(&mut self, directory: &Arc<dyn Directory>) -> Result<Here> {
+        let files = directory;
+        let directory = &**directory;
         // First, so that what it notes is among the files.
         let left = read_left(directory, &self.log).filter(|left| left.log_id == self.log_id);
         let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
@@ -203,7 +208,14 @@ impl Files {
             !is_here && !begun.contains(number)
         });
         let last = unusable.keys().chain(&begun).fold(newest, |last, number| last.max(*number));
-        let lost_behind = left.as_ref().and_then(|left| missing_behind(left, last));
+        let lost_behind = match (&left, segments.last()) {
+            (Some(left), _) => missing_behind(left, last),
+            // Where the lock file is gone too, the newest segment may tell that it was closed, and which one was begun.
+            (None, Some(newest)) => successor(files, &newest.name)
+                .and_then(|file| names::sequence(&self.log, &file))
+                .filter(|number| *number > last),
+            (None, None) => None,
+        };
         Ok(Here { segments, unusable, lost_behind, others })
     }
 
@@ -251,4 +263,19 @@ impl Files {
             log_id: header.log_id,
         }))
     }
+}
+
+/// In which file a segment says at its end that its log goes on.
+fn successor(directory: &Arc<dyn Directory>, name: &str) -> Option<String> {
+    let reader = Reader::open_file_in(directory.clone(), name, ReaderOptions::default()).ok()?;
+    let newest = Filter { events: true, headers_only: true, newest_first: true, ..Filter::default() };
+    let mut cursor = reader.cursor(&newest).ok()?;
+    while let Some(last) = cursor.next().ok()?.filter(|last| last.is_event()) {
+        match last.type_id {
+            event::ROTATE_NEXT => return last.metadata.get("file").map(str::to_owned),
+            event::OPENED => return None,
+            _ => (),
+        }
+    }
+    None
 }

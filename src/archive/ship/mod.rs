@@ -240,7 +240,7 @@ impl Shipper {
         };
         let shipper = Shipper { directory, store, options, log, work: Mutex::new(work), status };
         let mut work = shipper.work.lock();
-        let here = work.files.look(&*shipper.directory)?;
+        let here = work.files.look(&shipper.directory)?;
         shipper.count_waiting(&work, &here);
         drop(work);
         Ok(shipper)

@@ -72,7 +72,7 @@ impl Shipper {
         if let (Some(_), false) = (&self.options.compress, work.is_swept) {
             sweep(&*self.directory, Some(&self.log)).map_err(failed_here)?;
         }
-        let mut here = work.files.look(&*self.directory).map_err(failed_here)?;
+        let mut here = work.files.look(&self.directory).map_err(failed_here)?;
         self.count_waiting(work, &here);
         self.meet(work)?;
         self.settle(work, &here)?;
@@ -109,7 +109,7 @@ impl Shipper {
                 // Those behind it go on; nothing from it on is removed here.
                 Ok(Outcome::HeldBack) => next = segment.sequence + 1,
                 Ok(Outcome::Changed) => {
-                    here = work.files.look(&*self.directory).map_err(failed_here)?;
+                    here = work.files.look(&self.directory).map_err(failed_here)?;
                     self.note_holes(work, &here, monitor)?;
                 }
                 Err(failure) => {
@@ -139,7 +139,7 @@ impl Shipper {
 
     /// What a pass would do.
     fn foretell(&self, work: &mut Work, monitor: &dyn ShipMonitor, report: &mut ShipReport) -> Answer<()> {
-        let here = work.files.look(&*self.directory).map_err(failed_here)?;
+        let here = work.files.look(&self.directory).map_err(failed_here)?;
         self.note_holes(work, &here, monitor)?;
         for (segment, _) in here.closed() {
             let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();

@@ -29,7 +29,7 @@ impl Shipper {
     fn make_room(&self, segment: &str) -> Answer<String> {
         let remote: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(self.store.clone()).map_err(failed_here)?);
         let mut work = self.work.lock();
-        let here = work.files.look(&*self.directory).map_err(failed_here)?;
+        let here = work.files.look(&self.directory).map_err(failed_here)?;
         let wanted = self.numbers(segment).map_err(failed_here)?;
         let Some(local) = here
             .closed()

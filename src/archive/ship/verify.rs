@@ -162,7 +162,7 @@ impl Shipper {
             return Err(failed_here(error));
         }
         let mut work = self.work.lock();
-        let here = work.files.look(&*self.directory).map_err(failed_here)?;
+        let here = work.files.look(&self.directory).map_err(failed_here)?;
         let mut objects: BTreeMap<String, u64> =
             self.store.list(&self.log)?.into_iter().map(|listed| (listed.name, listed.bytes)).collect();
         let listed: BTreeSet<String> = objects.keys().cloned().collect();
