@@ -477,3 +477,59 @@ fn a_list_that_lacks_a_segment_for_a_moment_is_no_hole() {
         assert_eq!(objects(&store).len(), 5, "{lacking}");
     }
 }
+
+/// Who stops it does not wait until a long segment has been read.
+#[test]
+fn a_run_that_is_told_to_stop_reads_no_long_segment_to_its_end() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const LONG: usize = 16 << 20;
+    struct Stop(Arc<AtomicUsize>, usize);
+    impl binlog::ShipMonitor for Stop {
+        fn stop(&self) -> bool {
+            self.0.load(Ordering::Relaxed) > self.1
+        }
+    }
+    let (_, inner) = memory();
+    let writer = open_writer(&inner);
+    for _ in 0..LONG >> 20 {
+        writer.append(1, &vec![7; 1 << 20]).unwrap();
+    }
+    writer.roll().unwrap();
+    writer.close().unwrap();
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = read.clone();
+    let on_read = move |_: &str, n: usize| {
+        counted.fetch_add(n, Ordering::Relaxed);
+    };
+    let counting = interposed::Interposed { on_read: Some(Arc::new(on_read)), ..interposed::Interposed::around(inner) };
+    let directory: Arc<dyn Directory> = Arc::new(counting);
+    let store = MemoryStore::new();
+    let options = || ShipOptions { threads: 1, ..options() };
+    // In the middle of the sums, and in the middle of the verifying behind them.
+    for most in [2 << 20, LONG + (2 << 20)] {
+        let shipper = open_with(&directory, &store, options()).unwrap();
+        read.store(0, Ordering::Relaxed);
+        let report = shipper.run_once(&Stop(read.clone(), most)).unwrap();
+        assert!(report.stopped && report.uploaded.is_empty(), "{report:?}");
+        let read = read.load(Ordering::Relaxed);
+        assert!(read < most + (4 << 20), "{read} bytes, told to stop at {most}");
+    }
+    open_with(&directory, &store, options()).unwrap().run_once(&()).unwrap();
+    let shipper = open_with(&directory, &store, ShipOptions { dry_run: true, ..options() }).unwrap();
+    read.store(0, Ordering::Relaxed);
+    assert!(shipper.verify(true, &Stop(read.clone(), 2 << 20)).unwrap().stopped);
+    assert!(read.load(Ordering::Relaxed) < 6 << 20);
+}
+
+#[test]
+fn what_a_killed_process_has_left_of_its_files_is_removed() {
+    let (memory, directory) = memory();
+    let store = MemoryStore::new();
+    write(&directory, 3);
+    ship(&directory, &store);
+    for name in [format!(".{LOG}.archive.part"), format!(".{LOG}.archive.stores.part")] {
+        memory.set_contents(&name, b"a part of it".to_vec());
+    }
+    ship(&directory, &store);
+    assert!(!directory.list().unwrap().iter().any(|name| name.ends_with(".part")), "{:?}", directory.list());
+}

@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory as _, File, MemoryDirectory};
 
+pub(crate) use confirm::confirm_unless;
 pub use confirm::{confirm, Confirmed};
 pub use memory::{MemoryStore, Request, StoreFault};
 pub use open::{open, StoreOptions};

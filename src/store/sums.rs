@@ -33,12 +33,19 @@ impl Sums {
     /// Reads a file from its beginning to its end. Its parts get `part_bytes` bytes, or as many MiB more as it takes to have at
     /// most 1000 of them.
     pub fn of(file: &Arc<dyn File>, part_bytes: u64) -> Result<Self> {
-        Self::by(1, file, part_bytes, &Arc::default())
+        Self::by(1, file, part_bytes, &Arc::default(), &|| false)
     }
 
     /// As [`Self::of`], by several threads, of which this one is the first: it sums the whole file, and its parts from the first
-    /// on; the others sum parts from the last on, until all are done. `stop` makes it fail soon.
-    pub(crate) fn by(threads: u32, file: &Arc<dyn File>, part_bytes: u64, stop: &Arc<AtomicBool>) -> Result<Self> {
+    /// on; the others sum parts from the last on, until all are done. `stop` makes it fail soon, and so does `ask`, which this
+    /// thread calls again and again.
+    pub(crate) fn by(
+        threads: u32,
+        file: &Arc<dyn File>,
+        part_bytes: u64,
+        stop: &Arc<AtomicBool>,
+        ask: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         if part_bytes == 0 {
             return Err(Error::invalid("a part must have at least one byte"));
         }
@@ -59,9 +66,14 @@ impl Sums {
         for number in 0.. {
             let is_taken = shared.taken.get(number).is_some_and(|taken| taken.swap(true, Ordering::Relaxed));
             let mut md5 = (!is_taken).then(Md5::new);
-            let n = shared.read(number, |piece| match &mut md5 {
-                Some(md5) => both(piece, md5, &mut sha256),
-                None => sha256.update(piece),
+            let n = shared.read(number, |piece| {
+                match &mut md5 {
+                    Some(md5) => both(piece, md5, &mut sha256),
+                    None => sha256.update(piece),
+                }
+                if ask() {
+                    stop.store(true, Ordering::Relaxed);
+                }
             })?;
             bytes += n;
             if let Some(md5) = md5.filter(|_| n > 0 || number == 0) {
@@ -285,9 +297,9 @@ mod tests {
             let alone = Sums::of(&file, 100_000).unwrap();
             for threads in [2, 3, 30] {
                 let stop = Arc::new(AtomicBool::new(false));
-                assert_eq!(Sums::by(threads, &file, 100_000, &stop).unwrap(), alone, "{len} by {threads}");
+                assert_eq!(Sums::by(threads, &file, 100_000, &stop, &|| false).unwrap(), alone, "{len} by {threads}");
                 stop.store(true, Ordering::Relaxed);
-                assert!(Sums::by(threads, &file, 100_000, &stop).is_err() || len == 0, "{len} by {threads}");
+                assert!(Sums::by(threads, &file, 100_000, &stop, &|| false).is_err() || len == 0, "{len} by {threads}");
             }
         }
     }

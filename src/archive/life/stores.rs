@@ -21,6 +21,12 @@ fn name(log: &str) -> String {
     format!("{}.stores", lock_name(log))
 }
 
+/// What the file is called while it is written anew.
+#[cfg(feature = "upload")]
+pub(crate) fn part_of(log: &str) -> String {
+    name(log) + ".part"
+}
+
 /// Those that are told of the log with this id. What is damaged tells nothing.
 pub(super) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Result<BTreeSet<String>> {
     let name = name(log);
@@ -48,8 +54,7 @@ pub(crate) fn write(
     stores: &BTreeSet<String>,
     file_mode: u32,
 ) -> Result<()> {
-    let (name, log_id) = (name(log), hex(log_id));
-    let part = format!("{name}.part");
+    let (name, part, log_id) = (name(log), part_of(log), hex(log_id));
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(&part));
     let lines = stores.iter().map(|store| {
         let line = format!("{log_id} {store}");

@@ -17,7 +17,7 @@ use super::keeper::{Keeper, Noting};
 use super::local::Local;
 use super::pass::{entry_of, token_for};
 use super::sound::{damage_of, Behind};
-use super::{here as failed_here, Shipper};
+use super::{here as failed_here, ShipMonitor, Shipper};
 use crate::archive::life::{Entry, Stage};
 use crate::error::{Error, Result};
 use crate::io::{thread, Access, Directory, File};
@@ -189,7 +189,7 @@ struct Job {
 
 impl Job {
     fn run(mut self) -> Answer<()> {
-        let read = self.reading.read(1, self.file.clone(), &self.shared.stop);
+        let read = self.reading.read(1, self.file.clone(), &self.shared.stop, &|| false);
         let read = read.map_err(|e| e.at(&self.path));
         self.shared.state.lock().read = Some(read.clone());
         let Summed { file, sums, damage } = read.map_err(failed_here)?;
@@ -244,24 +244,39 @@ impl Shipper {
     }
 
     /// Makes a segment durable and reads it.
-    pub(super) fn read(&self, file: Arc<dyn File>, segment: &Local, behind: Behind) -> Answer<Summed> {
-        let read = self.reading(segment, behind).read(self.options.threads, file, &Arc::default());
+    pub(super) fn read(
+        &self,
+        file: Arc<dyn File>,
+        segment: &Local,
+        behind: Behind,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Summed> {
+        let stop = || monitor.stop();
+        let read = self.reading(segment, behind).read(self.options.threads, file, &Arc::default(), &stop);
         read.map_err(|e| failed_here(e.at(&self.directory.path_of(&segment.name))))
     }
 
     /// Checksums of a file that was sent before.
-    pub(super) fn sums(&self, file: &Arc<dyn File>, path: &Path) -> Answer<Sums> {
-        let sums = Sums::by(self.options.threads, file, self.options.store.part_bytes, &Arc::default());
+    pub(super) fn sums(&self, file: &Arc<dyn File>, path: &Path, monitor: &dyn ShipMonitor) -> Answer<Sums> {
+        let stop = || monitor.stop();
+        let sums = Sums::by(self.options.threads, file, self.options.store.part_bytes, &Arc::default(), &stop);
         sums.map_err(|e| failed_here(e.at(path)))
     }
 }
 
 impl Reading {
-    fn read(&self, threads: u32, file: Arc<dyn File>, stop: &Arc<AtomicBool>) -> Result<Summed> {
+    fn read(
+        &self,
+        threads: u32,
+        file: Arc<dyn File>,
+        stop: &Arc<AtomicBool>,
+        ask: &dyn Fn() -> bool,
+    ) -> Result<Summed> {
         // The writer may not have come to it yet; what is in the store must not be ahead of what survives here.
         file.sync_data().map_err(|e| Error::io(&e, "sync"))?;
-        let sums = Sums::by(threads, &file, self.part_bytes, stop)?;
-        let damage = damage_of(&self.directory, &self.name, &self.behind, stop)?;
+        let sums = Sums::by(threads, &file, self.part_bytes, stop, ask)?;
+        let stopped = || stop.load(Ordering::Relaxed) || ask();
+        let damage = damage_of(&self.directory, &self.name, &self.behind, &stopped)?;
         Ok(Summed { file, sums, damage })
     }
 }

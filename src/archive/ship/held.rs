@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::holes::{cause, holes, Numbers};
@@ -37,9 +36,9 @@ pub(super) struct HeldBack {
 
 impl Shipper {
     /// What is wrong with a segment that is here.
-    pub(super) fn damage_of(&self, here: &Here, segment: &Local) -> Answer<Option<Error>> {
+    pub(super) fn damage_of(&self, here: &Here, segment: &Local, monitor: &dyn ShipMonitor) -> Answer<Option<Error>> {
         let behind = here.behind(segment);
-        damage_of(&self.directory, &segment.name, &behind, &AtomicBool::new(false)).map_err(failed_here)
+        damage_of(&self.directory, &segment.name, &behind, &|| monitor.stop()).map_err(failed_here)
     }
 
     /// Whether the segment was found to be damaged not long ago, and is what it was.
@@ -223,7 +222,7 @@ impl Shipper {
         let mut local = find(&here);
         // Another form of it may be whole.
         while let Some(damaged) = local.as_ref() {
-            let is_damaged = self.damage_of(&here, damaged).map_err(|failure| failure.error)?.is_some();
+            let is_damaged = self.damage_of(&here, damaged, &()).map_err(|failure| failure.error)?.is_some();
             if !is_damaged || !work.files.pass_over(damaged) {
                 break;
             }
@@ -239,7 +238,7 @@ impl Shipper {
                     let reason = "the store holds the segment already, and nothing is to be accepted";
                     return Err(Error::invalid(reason).at(&self.directory.path_of(&local.name)));
                 }
-                let Some(damage) = self.damage_of(&here, &local).map_err(|failure| failure.error)? else {
+                let Some(damage) = self.damage_of(&here, &local, &()).map_err(|failure| failure.error)? else {
                     let reason = "the segment is not damaged, and is shipped without being accepted";
                     return Err(Error::invalid(reason).at(&self.directory.path_of(&local.name)));
                 };

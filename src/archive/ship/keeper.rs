@@ -35,6 +35,11 @@ pub(super) struct Keeper {
     lock: Option<Lock>,
 }
 
+/// What the file is called while it is written anew.
+fn part_of(log: &str) -> String {
+    format!(".{}.part", life::file(log))
+}
+
 /// Notes how far the upload of one segment is.
 pub(super) struct Noting {
     keeper: Arc<Mutex<Keeper>>,
@@ -75,6 +80,10 @@ impl Keeper {
         let lock = take_lock_of(&*directory, &life::lock_name(log), file_mode, "another process ships the log")?;
         let mut keeper = Self::look(directory, log, log_id)?;
         (keeper.lock, keeper.file_mode) = (Some(lock), file_mode);
+        // What a process has left that was killed as it wrote one of the files anew.
+        for part in [part_of(log), life::stores::part_of(log)] {
+            remove_if_there(&*keeper.directory, &part)?;
+        }
         let known = &keeper.life;
         let is_sound = known.records > 0 && known.is_closed && !known.is_damaged;
         match is_sound && !keeper.is_stale() {
@@ -192,7 +201,7 @@ impl Keeper {
         // Whatever fails from here on, the next note tries again.
         drop(self.writer.take());
         self.put_foreign_aside(&name)?;
-        let part = format!(".{name}.part");
+        let part = part_of(&self.log);
         remove_if_there(&*self.directory, &part)?;
         let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&self.directory.path_of(&part));
         let writer = self.open_writer(&part)?;

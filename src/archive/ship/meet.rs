@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::local::Local;
 use super::sound::Behind;
-use super::{here as failed_here, Shipper, Work};
+use super::{here as failed_here, ShipMonitor, Shipper, Work};
 use crate::archive::life::{Entry, Stage};
 use crate::error::Kind;
 use crate::hex::hex;
@@ -51,7 +51,12 @@ impl Shipper {
 
     /// Whether the store holds the segment as its file was called before it was compressed, or will be called: then it is not
     /// sent once more. An object under another name than the file's is read as a whole before it is believed. What is noted of it.
-    pub(super) fn other_form_there(&self, work: &Work, segment: &Local) -> Answer<Option<Entry>> {
+    pub(super) fn other_form_there(
+        &self,
+        work: &Work,
+        segment: &Local,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Option<Entry>> {
         let there = work.there.get(&*names::plain(&segment.name));
         for (name, bytes) in there.into_iter().flatten().filter(|(name, _)| *name != segment.name) {
             let Some(header) = self.header_of(name, *bytes, &work.files)? else { continue };
@@ -62,7 +67,7 @@ impl Shipper {
             if !is_same {
                 return Err(self.another_segment(segment, name));
             }
-            if self.damage_of_object(name, &Behind::Unknown)?.is_none() {
+            if self.damage_of_object(name, &Behind::Unknown, monitor)?.is_none() {
                 // A copy of the log may have been written to since, in a segment that was begun before.
                 if !self.has_the_same_records(segment, name)? {
                     return Err(self.another_segment(segment, name));

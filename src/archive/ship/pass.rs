@@ -15,7 +15,7 @@ use crate::error::{a_defect, Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::Access;
 use crate::log::names;
-use crate::store::{confirm, stopped, Again, Answer, Confirmed, Failure, Monitor, Store, Stored, Sums, Upload};
+use crate::store::{confirm_unless, stopped, Again, Answer, Confirmed, Failure, Monitor, Store, Stored, Sums, Upload};
 
 /// Whether the store was found to hold the segment.
 pub(super) fn is_shipped(keeper: &Keeper, store: &str, segment: &Local) -> bool {
@@ -152,7 +152,7 @@ impl Shipper {
             }
             let damage = match known.is_some_and(|known| known.accepted) {
                 true => None,
-                false => self.damage_of(&here, segment)?,
+                false => self.damage_of(&here, segment, monitor)?,
             };
             match damage {
                 Some(damage) => self.hold_back(work, segment, damage, monitor)?,
@@ -263,7 +263,7 @@ impl Shipper {
         let known = entry_of(&work.keeper.lock(), self.store.url(), segment).cloned();
         let is_accepted = known.as_ref().is_some_and(|known| known.accepted);
         if known.as_ref().is_none_or(|known| known.token.is_none()) {
-            if let Some(entry) = self.other_form_there(work, segment)? {
+            if let Some(entry) = self.other_form_there(work, segment, monitor)? {
                 let shipped = self.shipped(segment, entry.bytes, true);
                 work.keeper.lock().note(entry, true).map_err(failed_here)?;
                 return Ok(Outcome::Shipped(shipped));
@@ -273,7 +273,7 @@ impl Shipper {
         let is_there =
             work.there.get(&segment.name).is_some_and(|there| there.iter().any(|(name, _)| *name == segment.name));
         if self.options.compress.is_some() && is_plain(segment) && !is_accepted && !is_there {
-            if let Some(damage) = self.damage_of(here, segment)? {
+            if let Some(damage) = self.damage_of(here, segment, monitor)? {
                 return self.hold_back_or_pass_over(work, segment, damage, monitor);
             }
             match self.compress(work, segment) {
@@ -309,7 +309,7 @@ impl Shipper {
         }
         let Summed { file, sums, damage } = match ahead {
             Some(read) => read.map_err(failed_here)?,
-            None => self.read(file, segment, here.behind(segment))?,
+            None => self.read(file, segment, here.behind(segment), monitor)?,
         };
         if let Some(damage) = damage.clone().filter(|_| !is_accepted) {
             return self.hold_back_or_pass_over(work, segment, damage, monitor);
@@ -322,7 +322,7 @@ impl Shipper {
         shipped.bytes = sums.bytes;
         // First of all, lest all of it be sent only to be refused.
         let mut confirmed = match self.store.can_read() {
-            true => confirm(&*self.store, &segment.name, &sums)?,
+            true => confirm_unless(&|| monitor.stop(), &*self.store, &segment.name, &sums)?,
             false => Confirmed::Absent,
         };
         shipped.found = confirmed == Confirmed::Same;
@@ -338,7 +338,7 @@ impl Shipper {
                 Upload { name: &segment.name, source: &*file, path: &path, sums: &sums, resume, monitor: &following };
             let stored = self.store.upload(&upload)?;
             confirmed = match self.store.can_read() {
-                true => confirm(&*self.store, &segment.name, &sums)?,
+                true => confirm_unless(&|| monitor.stop(), &*self.store, &segment.name, &sums)?,
                 // It has said that it has it, and more there is not to be had.
                 false => Confirmed::Same,
             };

@@ -121,7 +121,7 @@ impl Shipper {
         let may_go = known.filter(|entry| keeper.keeps(*sequence, &[entry.marker]).is_none());
         drop(keeper);
         let Some(entry) = may_go.filter(|_| self.store.can_read()) else { return Ok(false) };
-        if !self.is_left_of(name, &entry)? || self.confirm_noted(&entry, false)? != Confirmed::Same {
+        if !self.is_left_of(name, &entry)? || self.confirm_noted(&entry, false, monitor)? != Confirmed::Same {
             return Ok(false);
         }
         match self.directory.remove(name).and_then(|()| self.directory.sync()) {
@@ -173,9 +173,9 @@ impl Shipper {
             return Ok(true);
         }
         let now = match doomed.name == entry.file {
-            true => self.compare(here, &doomed.name, entry)?,
+            true => self.compare(here, &doomed.name, entry, monitor)?,
             // The file here was compressed since: what was sent must lie there as it was sent.
-            false => Compared { object: self.confirm_noted(entry, false)?, changed: None },
+            false => Compared { object: self.confirm_noted(entry, false, monitor)?, changed: None },
         };
         match (now.object, now.changed) {
             (Confirmed::Same, None) => Ok(true),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::local::Local;
 use super::pass::entry_of;
 use super::sound::{damage_of, Behind};
-use super::{here as failed_here, Shipper};
+use super::{here as failed_here, ShipMonitor, Shipper};
 use crate::archive::life::Stage;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory};
@@ -42,12 +42,12 @@ impl Shipper {
         let path = self.directory.path_of(&local.name);
         let known = entry_of(&work.keeper.lock(), self.store.url(), local).cloned();
         if !known.is_some_and(|known| known.stage == Stage::Damaged && known.accepted) {
-            if let Some(damage) = self.damage_of(&here, local)? {
+            if let Some(damage) = self.damage_of(&here, local, &())? {
                 return Err(failed_here(damage.because("what is damaged here does not replace what the store holds")));
             }
         }
         let file = self.directory.open(&local.name, Access::Read);
-        let sums = self.sums(&file.map_err(|e| failed_here(Error::io(&e, "open").at(&path)))?, &path)?;
+        let sums = self.sums(&file.map_err(|e| failed_here(Error::io(&e, "open").at(&path)))?, &path, &())?;
         let refuse = |kind, reason: &str| Err(failed_here(self.of_object(kind, reason, &local.name)));
         match confirm(&*self.store, &local.name, &sums)? {
             Confirmed::Different => (),
@@ -107,8 +107,13 @@ impl Shipper {
     }
 
     /// What is wrong with an object that the store holds, by reading all of it.
-    pub(super) fn damage_of_object(&self, name: &str, behind: &Behind) -> Answer<Option<Error>> {
+    pub(super) fn damage_of_object(
+        &self,
+        name: &str,
+        behind: &Behind,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Option<Error>> {
         let remote: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(self.store.clone()).map_err(failed_here)?);
-        damage_of(&remote, name, behind, &Default::default()).map_err(failed_here)
+        damage_of(&remote, name, behind, &|| monitor.stop()).map_err(failed_here)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::Result as IoResult;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -28,7 +27,7 @@ pub(super) fn damage_of(
     directory: &Arc<dyn Directory>,
     name: &str,
     behind: &Behind,
-    stop: &AtomicBool,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Option<Error>> {
     let next = match behind {
         Behind::Segment(next) => Some(next.as_str()),
@@ -76,12 +75,17 @@ pub(super) fn damage_of(
 }
 
 /// Reads until the next file is come to. Whether the segment ends with a TRAILER, if that can be told.
-fn read(pair: Arc<dyn Directory>, options: ReaderOptions, path: &Path, stop: &AtomicBool) -> Result<Option<bool>> {
+fn read(
+    pair: Arc<dyn Directory>,
+    options: ReaderOptions,
+    path: &Path,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<bool>> {
     // With its events, so that the blocks in which there is nothing else are read, too.
     let reader = Reader::open_in(pair, options)?;
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
     while cursor.next_batch(usize::MAX, |_| ())? > 0 && cursor.path() == path {
-        if stop.load(Ordering::Relaxed) {
+        if stop() {
             return Err(Error::new(Kind::Io, "the verifying of the segment was stopped").at(path));
         }
     }

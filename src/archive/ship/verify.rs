@@ -17,7 +17,7 @@ use crate::format::limits;
 use crate::io::Access;
 use crate::log::labels::{pruned_to, Label};
 use crate::log::{names, retention};
-use crate::store::{confirm, Answer, Confirmed, Failure, Sums};
+use crate::store::{confirm_unless, Answer, Confirmed, Failure, Sums};
 
 /// What [`Shipper::verify`] has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +152,11 @@ impl Shipper {
     /// # Errors
     /// [`Kind::Unsupported`] for a store that cannot be read from; what the store or the system says: nothing is tried again.
     pub fn verify(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Result<VerifyReport> {
-        self.look_over(read_back, monitor).map_err(|failure| failure.error)
+        match self.look_over(read_back, monitor) {
+            // What was being read is not known.
+            Err(_) if monitor.stop() => Ok(VerifyReport { stopped: true, ..VerifyReport::default() }),
+            looked => looked.map_err(|failure| failure.error),
+        }
     }
 
     fn look_over(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Answer<VerifyReport> {
@@ -197,9 +201,9 @@ impl Shipper {
             let shown = Shipped { path, sequence: entry.sequence, bytes: entry.bytes, found: true };
             monitor.begins(&shown);
             chain.entry(entry.sequence).or_insert(entry.after);
-            let looked = self.look_at_shipped(&here, local, &entry, &behind, read_back, &mut report.problems);
+            let looked = self.look_at_shipped(&here, local, &entry, &behind, read_back, monitor);
             let (sequence, object) = (entry.sequence, entry.file);
-            let (confirmed, damage) = match looked {
+            let (now, damage) = match looked {
                 // One object that may not be read; where all are so, that is what is wrong.
                 Err(failure) if is_denied(&failure) && (report.sound_segments > 0 || denied < DENIED) => {
                     denied += 1;
@@ -209,7 +213,15 @@ impl Shipper {
                 }
                 looked => looked?,
             };
-            match (confirmed, damage) {
+            if let Some((changed, local)) = now.changed.zip(local) {
+                report.problems.push(Problem::Changed {
+                    sequence,
+                    path: self.directory.path_of(&local.name),
+                    damage: changed.damage.map(|damage| damage.to_string()),
+                    is_shipped: true,
+                });
+            }
+            match (now.object, damage) {
                 (Confirmed::Same, Some(damage)) => {
                     let damage = damage.to_string();
                     report.problems.push(Problem::Damaged { sequence, object, damage });
@@ -240,7 +252,7 @@ impl Shipper {
             report.waiting_segments += 1;
             let is_accepted =
                 entry_of(&work.keeper.lock(), self.store.url(), local).is_some_and(|entry| entry.accepted);
-            let damage = match self.damage_of(&here, local) {
+            let damage = match self.damage_of(&here, local, monitor) {
                 _ if is_accepted => None,
                 // It was compressed, or shipped and removed meanwhile.
                 Err(failure) if failure.error.kind() == Kind::NotFound => continue,
@@ -255,7 +267,7 @@ impl Shipper {
                 });
             }
             // What lies under its name already will stop it, unless it is the same.
-            if objects.remove(&local.name).is_some() && self.is_other(&local.name)? {
+            if objects.remove(&local.name).is_some() && self.is_other(&local.name, monitor)? {
                 let (sequence, object) = (local.sequence, local.name.clone());
                 report.problems.push(Problem::Different { sequence, object });
             }
@@ -280,7 +292,8 @@ impl Shipper {
                     report.problems.push(Problem::Different { sequence: named, object: name });
                 }
                 Some((header, _)) => {
-                    let damage = if read_back { self.damage_of_object(&name, &Behind::Unknown)? } else { None };
+                    let damage =
+                        if read_back { self.damage_of_object(&name, &Behind::Unknown, monitor)? } else { None };
                     if let Some(damage) = damage {
                         let (sequence, damage) = (header.sequence, damage.to_string());
                         report.problems.push(Problem::Damaged { sequence, object: name, damage });
@@ -334,36 +347,29 @@ impl Shipper {
         entry: &Entry,
         behind: &Behind,
         read_back: bool,
-        problems: &mut Vec<Problem>,
-    ) -> Answer<(Confirmed, Option<Error>)> {
-        let confirmed = match local.filter(|local| local.name == entry.file) {
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<(Compared, Option<Error>)> {
+        let noted = |read_back| self.confirm_noted(entry, read_back, monitor).or_else(different);
+        let now = match local.filter(|local| local.name == entry.file) {
             Some(local) => {
-                let now = self.compare(here, &local.name, entry);
-                let now = now.or_else(|failure| Ok(Compared { object: different(failure)?, changed: None }))?;
-                if let Some(changed) = now.changed {
-                    problems.push(Problem::Changed {
-                        sequence: entry.sequence,
-                        path: self.directory.path_of(&local.name),
-                        damage: changed.damage.map(|damage| damage.to_string()),
-                        is_shipped: true,
-                    });
-                }
+                let now = self.compare(here, &local.name, entry, monitor);
+                let now = now.or_else(|failure| different(failure).map(|object| Compared { object, changed: None }))?;
                 match now.object {
-                    Confirmed::Same if read_back => self.confirm_noted(entry, true).or_else(different)?,
-                    object => object,
+                    Confirmed::Same if read_back => Compared { object: noted(true)?, ..now },
+                    _ => now,
                 }
             }
-            None => self.confirm_noted(entry, read_back).or_else(different)?,
+            None => Compared { object: noted(read_back)?, changed: None },
         };
-        let damage = match confirmed == Confirmed::Same && read_back && !entry.accepted {
-            true => self.damage_of_object(&entry.file, behind)?,
+        let damage = match now.object == Confirmed::Same && read_back && !entry.accepted {
+            true => self.damage_of_object(&entry.file, behind, monitor)?,
             false => None,
         };
-        Ok((confirmed, damage))
+        Ok((now, damage))
     }
 
     /// Whether the object of a file's name is another one.
-    fn is_other(&self, name: &str) -> Answer<bool> {
+    fn is_other(&self, name: &str, monitor: &dyn ShipMonitor) -> Answer<bool> {
         let path = self.directory.path_of(name);
         let file = match self.directory.open(name, Access::Read) {
             Ok(file) => file,
@@ -371,40 +377,49 @@ impl Shipper {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),
         };
-        let sums = self.sums(&file, &path)?;
-        Ok(confirm(&*self.store, name, &sums)? == Confirmed::Different)
+        let sums = self.sums(&file, &path, monitor)?;
+        Ok(confirm_unless(&|| monitor.stop(), &*self.store, name, &sums)? == Confirmed::Different)
     }
 
     /// Compares the file here and the object with what was shipped: its SHA-256 says which of the two is another one.
-    pub(super) fn compare(&self, here: &Here, name: &str, entry: &Entry) -> Answer<Compared> {
+    pub(super) fn compare(
+        &self,
+        here: &Here,
+        name: &str,
+        entry: &Entry,
+        monitor: &dyn ShipMonitor,
+    ) -> Answer<Compared> {
         let path = self.directory.path_of(name);
         let file = match self.directory.open(name, Access::Read) {
             Ok(file) => file,
             // It was removed meanwhile.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Compared { object: self.confirm_noted(entry, false)?, changed: None });
+                return Ok(Compared { object: self.confirm_noted(entry, false, monitor)?, changed: None });
             }
             Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),
         };
-        let sums = self.sums(&file, &path)?;
+        let sums = self.sums(&file, &path, monitor)?;
         if entry.sha256.is_none_or(|shipped| shipped == sums.sha256) {
-            return Ok(Compared { object: confirm(&*self.store, name, &sums)?, changed: None });
+            return Ok(Compared {
+                object: confirm_unless(&|| monitor.stop(), &*self.store, name, &sums)?,
+                changed: None,
+            });
         }
         let damage = match here.segments.iter().find(|local| local.name == name) {
-            Some(local) => match self.damage_of(here, local) {
+            Some(local) => match self.damage_of(here, local, monitor) {
                 // It was removed meanwhile.
                 Err(failure) if failure.error.kind() == Kind::NotFound => {
-                    return Ok(Compared { object: self.confirm_noted(entry, false)?, changed: None });
+                    return Ok(Compared { object: self.confirm_noted(entry, false, monitor)?, changed: None });
                 }
                 damage => damage?,
             },
             None => None,
         };
-        Ok(Compared { object: self.confirm_noted(entry, false)?, changed: Some(Changed { damage }) })
+        Ok(Compared { object: self.confirm_noted(entry, false, monitor)?, changed: Some(Changed { damage }) })
     }
 
     /// Whether the object is the one that was confirmed, as far as that was noted.
-    pub(super) fn confirm_noted(&self, entry: &Entry, read_back: bool) -> Answer<Confirmed> {
+    pub(super) fn confirm_noted(&self, entry: &Entry, read_back: bool, monitor: &dyn ShipMonitor) -> Answer<Confirmed> {
         let Some(stat) = self.store.stat(&entry.file)? else { return Ok(Confirmed::Absent) };
         if stat.bytes != entry.bytes {
             return Ok(Confirmed::Different);
@@ -416,7 +431,7 @@ impl Shipper {
         let Some(sha256) = entry.sha256 else { return Ok(Confirmed::Same) };
         // Nothing but the SHA-256 is known of it, so that all of it is read.
         let sums = Sums { bytes: entry.bytes, sha256, part_bytes: u64::MAX, part_md5: vec![] };
-        confirm(&*self.store, &entry.file, &sums)
+        confirm_unless(&|| monitor.stop(), &*self.store, &entry.file, &sums)
     }
 
     /// The header of an object that is a segment of this log.
