@@ -23,6 +23,22 @@ fn writer(directory: &MemoryDirectory) -> binlog::Result<Writer> {
 
 /// A log of so many segments with ten records in each, all of them closed and durable.
 fn a_log(segments: u64) -> MemoryDirectory {
+    let (writer, directory) = a_durable_log(segments);
+    writer.close().unwrap();
+    directory
+}
+
+/// The same log as its writer leaves it when it is killed after the sync.
+fn a_log_whose_writer_was_killed(segments: u64) -> MemoryDirectory {
+    let (_writer, directory) = a_durable_log(segments);
+    let left = MemoryDirectory::new();
+    for name in directory.list().unwrap() {
+        left.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    left
+}
+
+fn a_durable_log(segments: u64) -> (Writer, MemoryDirectory) {
     let directory = MemoryDirectory::new();
     let writer = writer(&directory).unwrap();
     for id in 1..=segments * 10 {
@@ -32,8 +48,7 @@ fn a_log(segments: u64) -> MemoryDirectory {
         }
     }
     writer.sync().unwrap();
-    writer.close().unwrap();
-    directory
+    (writer, directory)
 }
 
 fn contents(directory: &MemoryDirectory) -> Vec<(String, Vec<u8>)> {
@@ -242,23 +257,25 @@ fn beginnings(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn a_last_segment_whose_beginning_is_lost_and_that_held_records_is_never_taken_for_one_that_was_not_begun() {
-    for (what, bytes) in beginnings(&a_log(3).contents(&file(3)).unwrap()) {
-        let directory = a_log(3);
-        directory.set_contents(&file(3), bytes);
-        assert_refused(&directory, &[&file(3), "binlog recover --in-place"]);
-        let prefix = read_all(&directory, PREFIX);
-        assert_eq!((prefix.ids, prefix.end), (ids(20), Err(Kind::Corrupt)), "{what}");
-        assert_eq!(read_all(&directory, ReaderMode::Strict).end, Err(Kind::Corrupt), "{what}");
-        let salvage = read_all(&directory, ReaderMode::Salvage);
-        assert!(salvage.ids == ids(20) || salvage.ids == ids(30), "{what}: {salvage:?}");
-        assert!(salvage.told.iter().any(|(name, _)| *name == file(3)), "{what}: {salvage:?}");
-        // Among many files it is the same.
-        let directory = a_log(80);
-        let whole = directory.contents(&file(80)).unwrap();
-        let (_, bytes) = beginnings(&whole).into_iter().find(|(other, _)| *other == what).unwrap();
-        directory.set_contents(&file(80), bytes);
-        let prefix = read_all(&directory, PREFIX);
-        assert_eq!((prefix.ids.len(), prefix.end), (790, Err(Kind::Corrupt)), "{what}");
+    for a_log in [a_log, a_log_whose_writer_was_killed] {
+        for (what, bytes) in beginnings(&a_log(3).contents(&file(3)).unwrap()) {
+            let directory = a_log(3);
+            directory.set_contents(&file(3), bytes);
+            assert_refused(&directory, &[&file(3), "binlog recover --in-place"]);
+            let prefix = read_all(&directory, PREFIX);
+            assert_eq!((prefix.ids, prefix.end), (ids(20), Err(Kind::Corrupt)), "{what}");
+            assert_eq!(read_all(&directory, ReaderMode::Strict).end, Err(Kind::Corrupt), "{what}");
+            let salvage = read_all(&directory, ReaderMode::Salvage);
+            assert!(salvage.ids == ids(20) || salvage.ids == ids(30), "{what}: {salvage:?}");
+            assert!(salvage.told.iter().any(|(name, _)| *name == file(3)), "{what}: {salvage:?}");
+            // Among many files it is the same.
+            let directory = a_log(80);
+            let whole = directory.contents(&file(80)).unwrap();
+            let (_, bytes) = beginnings(&whole).into_iter().find(|(other, _)| *other == what).unwrap();
+            directory.set_contents(&file(80), bytes);
+            let prefix = read_all(&directory, PREFIX);
+            assert_eq!((prefix.ids.len(), prefix.end), (790, Err(Kind::Corrupt)), "{what}");
+        }
     }
 }
 
