@@ -2435,8 +2435,8 @@ DEFECTS = [
     defect(
         "a second form in the store is not read back",
         "src/archive/ship/verify.rs",
-        "                    let damage = if read_back { self.damage_of_object(&name, &Behind::Unknown)? } else { None };",
-        "                    let damage = if read_back && bytes == 0 { self.damage_of_object(&name, &Behind::Unknown)? } else { None };",
+        "                        if read_back { self.damage_of_object(&name, &Behind::Unknown, monitor)? } else { None };",
+        "                        if read_back && bytes == 0 { self.damage_of_object(&name, &Behind::Unknown, monitor)? } else { None };",
         "ship_kept::what_is_wrong_with_one_object_does_not_hide_the_others",
     ),
     defect(
