@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build core demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -12,10 +12,14 @@ help: ## Show this list.
 setup: ## Install what the other commands need and this machine lacks.
 	@packaging/setup.sh
 
-build: $(if $(TOGETHER),,setup) ## Build the library (shared and static) and the command, optimised.
-	$(CARGO) build --release --locked --workspace
+build: $(if $(TOGETHER),,setup) core ## Build the libraries (shared and static) and the command, optimised.
+	$(CARGO) build --release --locked --package binlog-stores
 	@packaging/link.sh target/release
-	@# Programs look for the library under its SONAME.
+	@ln -sf libbinlog_stores.so target/release/libbinlog_stores.so.0
+
+# Programs look for the library under its SONAME.
+core: ## Build the library and the command alone, without the stores on servers.
+	$(CARGO) build --release --locked --package binlog --package binlog-cli
 	@ln -sf libbinlog.so target/release/libbinlog.so.0
 
 # Neither builds anything, so that root need not: packaging/install.sh says which variables there are.
@@ -31,7 +35,7 @@ uninstall: ## Remove what install with the same variables has installed.
 prefix: ## Install what was built into target/prefix, where tests that need an installed copy find it.
 	@env -u DESTDIR -u BINDIR -u LIBDIR -u INCLUDEDIR -u DATADIR PREFIX="$(CURDIR)/target/prefix" packaging/install.sh install
 
-demo: build ## Record this machine's counters and package log from C, read them back by type, and show the log.
+demo: setup core ## Record this machine's counters and package log from C, read them back by type, and show the log.
 	@examples/demo.sh
 
 SUITES := lint unit c-tests java-test go-test conformance stranger system-tests rolling-tests verdicts model archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
@@ -62,7 +66,6 @@ lint: lint-tools ## Formatting, warnings as errors, documentation without broken
 	$(CARGO) clippy --locked --package binlog -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --package binlog --no-default-features --features model --lib --test model -- -D warnings
-	packaging/closure.sh
 	packaging/deny.sh
 	packaging/versions.sh
 	cd fuzz && $(CARGO) fmt --check

@@ -294,10 +294,7 @@
 /** binlog_compress_options.flags: the source stays, beside what was made of it; readers take one of the two. */
 #define BINLOG_COMPRESS_KEEP_SOURCE 1
 
-/**
- * binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`. A library
- * that was built without the feature "archive" answers BINLOG_E_UNSUPPORTED.
- */
+/** binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`. */
 #define BINLOG_COMPRESS_SHA256_NAME 2
 
 /**
@@ -392,6 +389,15 @@
  * segment.
  */
 #define BINLOG_ARCHIVE_VERIFY_READ_BACK 1
+
+/** binlog_store.flags: objects cannot be looked at once they are there: stat, read, read_end, list and remove are not called. */
+#define BINLOG_STORE_WRITE_ONLY 1
+
+/** binlog_store_reply.failed: the same request may succeed later. */
+#define BINLOG_STORE_LATER 0
+
+/** binlog_store_reply.failed: somebody has to change something first (credentials, permissions, a name, space). */
+#define BINLOG_STORE_WHEN_MENDED 1
 
 /** Records of a log, one after the other. Belongs to one thread at a time, but for binlog_cursor_interrupt. */
 typedef struct binlog_cursor binlog_cursor;
@@ -677,6 +683,200 @@ typedef struct binlog_hook {
  */
 typedef void (*binlog_failure_callback)(void *userdata, const struct binlog_error *error);
 
+/** An object of a store. Everything in it lives until the call that it is given to returns. */
+typedef struct binlog_store_object {
+  /** sizeof(binlog_store_object) of whoever fills it. */
+  size_t struct_size;
+  /** Its name, without the store's prefix. May be NULL in the answer of stat and read_end. */
+  const char *name;
+  /** Its length in bytes. */
+  uint64_t bytes;
+  /** When it was stored, in nanoseconds since the Unix epoch. */
+  int64_t modified_ns;
+  /**
+   * What the store computed of its contents (an ETag), in lower case without quotes, and another one for other contents;
+   * NULL when it computes nothing. Where it is the MD5 of an object that was sent in one piece, in hexadecimal digits, or
+   * what S3 or Swift makes of the MD5 of the parts, the object is confirmed by it and not read back.
+   */
+  const char *tag;
+  /** The 32 bytes of the SHA-256 that were given with the upload, if the store keeps them; else NULL. */
+  const uint8_t *sha256;
+  uint64_t reserved[2];
+} binlog_store_object;
+
+/**
+ * What a store answers by, filled by the library. Each function is given `context`, and is called only while the call that
+ * was given the reply is under way, in its thread. None of them throws or jumps out.
+ */
+typedef struct binlog_store_reply {
+  /** sizeof(binlog_store_reply) of the library. */
+  size_t struct_size;
+  void *context;
+  /**
+   * Says why the call fails, before it returns a status less than 0: BINLOG_STORE_LATER or _WHEN_MENDED; after how many
+   * milliseconds the request may be made again, -1 = the library chooses; the errno, 0 = none; the file that it concerns, NULL =
+   * the object; and a line for people, in which nothing is secret. Without it the failure is one to be tried again later.
+   */
+  void (*failed)(void *context, uint32_t again, int64_t after_ms, int32_t os_code, const char *path, const char *message);
+  /** Hands an object over: to stat and read_end the one that was asked for, to list each that is there. */
+  void (*object)(void *context, const struct binlog_store_object *object);
+  /**
+   * Hands the next bytes of a range over (of read_end: range 0); any number of times, so that each range gets all of its
+   * bytes in their order.
+   */
+  void (*bytes)(void *context, size_t range, const void *data, size_t len);
+  /**
+   * To read: the tag of the object that all of the bytes are of, or its modified_ns in decimal digits where it has no tag.
+   * A store that cannot tell does not call it, and the library asks stat before and after.
+   */
+  void (*version)(void *context, const char *version);
+} binlog_store_reply;
+
+/** How a store is talked to, filled by the library. */
+typedef struct binlog_store_options {
+  /** sizeof(binlog_store_options) of the library. */
+  size_t struct_size;
+  /** A file of KEY=VALUE lines with the credentials; NULL = the environment has them. */
+  const char *credentials;
+  /** Files over this many bytes go in parts of it. */
+  uint64_t part_bytes;
+  /** After so many milliseconds without any progress a request has failed. */
+  uint64_t timeout_ms;
+  /** Bytes a second that are sent at most; 0 = no limit. */
+  uint64_t bandwidth;
+  /** Requests at a time. */
+  uint32_t in_flight;
+  uint32_t reserved32;
+} binlog_store_options;
+
+/**
+ * A file to be stored, filled by the library. Its functions are given `context`; any thread may call `read` while the call is
+ * under way, the others are called by the thread of the call alone.
+ */
+typedef struct binlog_store_upload {
+  /** sizeof(binlog_store_upload) of the library. */
+  size_t struct_size;
+  void *context;
+  /** The object's name: a file name of 1 to 255 bytes without slashes and control characters that begins with no dot. */
+  const char *name;
+  /** The file's path, for messages and for stores that hand it on. */
+  const char *path;
+  /** Its length and its SHA-256: what is stored must be this. */
+  uint64_t bytes;
+  uint8_t sha256[32];
+  /**
+   * Length of all parts but the last, in bytes, and the MD5 of each, 16 bytes one after the other; of the whole file, when
+   * part_count is 1.
+   */
+  uint64_t part_bytes;
+  size_t part_count;
+  const uint8_t *part_md5;
+  /**
+   * What `note` was told by an earlier try of the same upload; NULL = it is the first. A store that no longer knows it
+   * begins anew.
+   */
+  const char *resume;
+  /**
+   * Reads up to `len` bytes of the file at `offset` into `buffer`, and puts how many into `read`: fewer only at its end.
+   * Returns 0 or an errno.
+   */
+  int32_t (*read)(void *context, uint64_t offset, void *buffer, size_t len, size_t *read);
+  /** So many more bytes have been taken by the store. */
+  void (*sent)(void *context, uint64_t bytes);
+  /** So many more bytes need not be sent: the store has them from an earlier try. */
+  void (*found)(void *context, uint64_t bytes);
+  /**
+   * Remembers, durably, a text of up to 64 KiB by which the upload can be gone on with after a restart. Returns 0, or a
+   * status less than 0, on which the upload returns it.
+   */
+  int32_t (*note)(void *context, const char *token);
+  /** Not 0 when the upload is to stop: it fails then, to be gone on with later. */
+  int32_t (*stop)(void *context);
+} binlog_store_upload;
+
+/** Bytes of an object: from `begin` up to, and without, `end`. */
+typedef struct binlog_store_range {
+  uint64_t begin;
+  uint64_t end;
+} binlog_store_range;
+
+/**
+ * A store: a place that keeps objects under names. Functions return 0 when done, or a status less than 0 after
+ * `reply->failed`. Any thread may call them, several at a time; each may be repeated, whatever became of the call before.
+ * Names are file names without slashes. No function throws or jumps out, or calls the handle that uses the store.
+ */
+typedef struct binlog_store {
+  /** sizeof(binlog_store) of whoever fills it. */
+  size_t struct_size;
+  /** Given to each function. */
+  void *userdata;
+  /** Where it is: the URL without options and without anything secret. It is copied. */
+  const char *url;
+  /** BINLOG_STORE_WRITE_ONLY. */
+  uint32_t flags;
+  uint32_t reserved32;
+  /** What the object is: by reply->object, or without it when there is none of this name. */
+  int32_t (*stat)(void *userdata, const struct binlog_store_reply *reply, const char *name);
+  /**
+   * Stores a file as an object that must not be there yet: none is ever overwritten, and the comparison and the storing are
+   * one step. An object of the name that is there is no failure: `exists` gets 1, and the object is compared then.
+   */
+  int32_t (*upload)(void *userdata,
+                    const struct binlog_store_reply *reply,
+                    const struct binlog_store_upload *upload,
+                    uint32_t *exists);
+  /**
+   * Sends the parts of an upload ahead, without making them an object: upload does that, with what was noted. NULL = the
+   * store has no parts.
+   */
+  int32_t (*send_parts)(void *userdata, const struct binlog_store_reply *reply, const struct binlog_store_upload *upload);
+  /**
+   * The bytes of each range by reply->bytes, and reply->version. A range that does not lie in the object, and an object that
+   * is not there, are failures (BINLOG_E_INVALID, BINLOG_E_NOT_FOUND).
+   */
+  int32_t (*read)(void *userdata,
+                  const struct binlog_store_reply *reply,
+                  const char *name,
+                  const struct binlog_store_range *ranges,
+                  size_t range_count);
+  /** What the object is, by reply->object, and its last `bytes` bytes (all of it, if it has fewer), by reply->bytes. */
+  int32_t (*read_end)(void *userdata, const struct binlog_store_reply *reply, const char *name, uint64_t bytes);
+  /** All objects whose names begin with `prefix`, by reply->object, in any order. */
+  int32_t (*list)(void *userdata, const struct binlog_store_reply *reply, const char *prefix);
+  /** Removes an object; one that is not there is removed already. */
+  int32_t (*remove)(void *userdata, const struct binlog_store_reply *reply, const char *name);
+  /** Gives up an upload that was begun and noted. NULL = there is nothing to give up. */
+  int32_t (*abort)(void *userdata, const struct binlog_store_reply *reply, const char *name, const char *token);
+  /**
+   * Gives up all uploads of names that begin with `prefix` and that were begun more than `age_ms` milliseconds ago, and puts
+   * how many into `given_up`. NULL = there are none.
+   */
+  int32_t (*abort_stale)(void *userdata,
+                         const struct binlog_store_reply *reply,
+                         const char *prefix,
+                         uint64_t age_ms,
+                         uint64_t *given_up);
+  /**
+   * Not 0 when the objects are files of this directory, by whatever path: a log is not shipped onto itself. NULL = they are
+   * not.
+   */
+  int32_t (*is_directory)(void *userdata, const char *path);
+  /** Frees the store. Called once, from any thread, when nothing else of it is or will be called. May be NULL. */
+  void (*drop)(void *userdata);
+  /** Must be 0. */
+  uint64_t reserved[4];
+} binlog_store;
+
+/**
+ * Opens the store of a URL into `store`, or fails as a function of a store does: with BINLOG_E_UNSUPPORTED for a URL that is
+ * not of its kind. No request is made. Called during the call that is given the options, maybe more than once.
+ */
+typedef int32_t (*binlog_store_open_callback)(void *userdata,
+                                              const struct binlog_store_reply *reply,
+                                              const char *url,
+                                              const struct binlog_store_options *options,
+                                              struct binlog_store *store);
+
 /** Where a log is shipped to, and how. Zeros are the defaults; only url is needed. */
 typedef struct binlog_archive_options {
   /** sizeof(binlog_archive_options) of the caller. */
@@ -744,8 +944,16 @@ typedef struct binlog_archive_options {
   uint32_t threads;
   /** Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay. */
   const struct binlog_retention *keep_remote;
+  /**
+   * Opens a store that is neither a directory, a command nor of libbinlog_stores, during the call that is given these options,
+   * maybe more than once. Asked for each URL but those of directories and commands; where it answers BINLOG_E_UNSUPPORTED,
+   * libbinlog_stores is asked. May be NULL.
+   */
+  binlog_store_open_callback open_store;
+  /** Given to open_store. */
+  void *open_store_userdata;
   /** Must be 0. */
-  uint64_t reserved[5];
+  uint64_t reserved[3];
 } binlog_archive_options;
 
 /**
@@ -962,6 +1170,13 @@ typedef struct binlog_reader_options {
    * other. BINLOG_E_NOT_FOUND when none has it.
    */
   const char *log;
+  /**
+   * For a log in a store that is neither a directory nor of libbinlog_stores: opens it, during binlog_reader_open. Asked for
+   * each URL but those of directories; where it answers BINLOG_E_UNSUPPORTED, libbinlog_stores is asked. May be NULL.
+   */
+  binlog_store_open_callback open_store;
+  /** Given to open_store. */
+  void *open_store_userdata;
   /** Must be 0. */
   uint64_t reserved[2];
 } binlog_reader_options;
@@ -1550,8 +1765,8 @@ binlog_status binlog_reader_options_init(struct binlog_reader_options *options, 
  *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
  * does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
- * BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A library that was
- * built without the feature "upload" reads no stores: BINLOG_E_UNSUPPORTED.
+ * BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A log
+ * on a server needs libbinlog_stores.so.0: BINLOG_E_UNSUPPORTED when it is not installed.
  */
 binlog_status binlog_reader_open(const char *path_or_glob,
                                  const struct binlog_reader_options *options,
@@ -1861,8 +2076,8 @@ binlog_status binlog_archive_options_init(struct binlog_archive_options *options
  *
  * Returns BINLOG_OK; BINLOG_E_INVALID for a URL or options that are none, and for several logs without a name;
  * BINLOG_E_NOT_FOUND when there is no such directory or log; BINLOG_E_LOCKED when somebody ships the log already, which may
- * be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the library was built without the
- * feature "upload".
+ * be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the store is on a server
+ * and libbinlog_stores.so.0 is not installed.
  */
 binlog_status binlog_shipper_open(const char *directory,
                                   const char *log,
@@ -1993,8 +2208,7 @@ void binlog_shipper_close(struct binlog_shipper *shipper);
 
 /**
  * How far the shipping is that binlog_writer_options.archive has asked for. Never waits. Any thread. Returns BINLOG_OK;
- * BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID; BINLOG_E_UNSUPPORTED when the library
- * was built without the feature "upload".
+ * BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID.
  */
 binlog_status binlog_writer_archive_status(const struct binlog_writer *writer,
                                            struct binlog_archive_status *out,

@@ -59,7 +59,7 @@ case "$destdir$prefix$bindir$libdir$includedir$datadir$mandir$docdir$pkgconfigdi
 esac
 build=$(absolute "${BINLOG_BUILD_DIR:-$root/target/release}")
 
-for built in libbinlog.so libbinlog.a binlog; do
+for built in libbinlog.so libbinlog.a libbinlog_stores.so libbinlog_stores.a binlog; do
   [ -f "$build/$built" ] || fail "there is no $build/$built; run make build first"
 done
 command=${BINLOG_HOST_COMMAND:-$build/binlog}
@@ -139,20 +139,23 @@ put_debug() {
   chmod 644 "$stage$path"
 }
 if [ "$action" != install ]; then
-  for binary in libbinlog.so binlog; do put_debug "$build/$binary"; done
+  for binary in libbinlog.so libbinlog_stores.so binlog; do put_debug "$build/$binary"; done
 fi
 
 if [ "$action" != install-debug ]; then
-  put 755 "$build/libbinlog.so" "$libdir" "libbinlog.so.$version"
-  ln -s "libbinlog.so.$version" "$stage$libdir/libbinlog.so.$major"
-  ln -s "libbinlog.so.$major" "$stage$libdir/libbinlog.so"
-  put 644 "$build/libbinlog.a" "$libdir"
+  for library in libbinlog libbinlog_stores; do
+    put 755 "$build/$library.so" "$libdir" "$library.so.$version"
+    ln -s "$library.so.$version" "$stage$libdir/$library.so.$major"
+    ln -s "$library.so.$major" "$stage$libdir/$library.so"
+    put 644 "$build/$library.a" "$libdir"
+  done
   put 755 "$build/binlog" "$bindir"
   if [ -n "${STRIP-strip}" ] && [ "$action" = install ]; then
-    "${STRIP-strip}" --strip-unneeded "$stage$libdir/libbinlog.so.$version" && "${STRIP-strip}" "$stage$bindir/binlog" ||
+    "${STRIP-strip}" --strip-unneeded "$stage$libdir/libbinlog.so.$version" "$stage$libdir/libbinlog_stores.so.$version" &&
+      "${STRIP-strip}" "$stage$bindir/binlog" ||
       fail "${STRIP-strip} cannot strip what was built: STRIP names a program that can, STRIP= installs it as it is"
   fi
-  for header in binlog.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
+  for header in binlog.h binlog_stores.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
   for header in "$root"/include/binlog/*.hpp; do put 644 "$header" "$includedir/binlog"; done
 
   # The dollar signs are for those who read these files.

@@ -1,47 +1,54 @@
 #!/usr/bin/env bash
 # Makes of what cargo has built libraries that bring along no symbols but their own.
 #
-# The shared one is linked anew when it exports C functions of dependencies (cargo exports those of crc-fast, which object_store
-# brings along). The static one has hundreds of them, zstd's among others: a program with a zstd of its own would not link, or would
-# run the other one. So its objects become one, in which only binlog_* is global; the compiler's bitcode, from which nobody links, and
-# the debug information, which the shared one has, stay out of it.
+# A static library of cargo's has hundreds of global functions of dependencies, zstd's among others: a program with a zstd of its own
+# would not link, or would run the other one. So its objects become one, in which only the functions of the header are global; the
+# compiler's bitcode, from which nobody links, and the debug information, which the shared one has, stay out of it.
+#
+# libbinlog_stores.so is linked from its static library: cargo would export all of the C interface from it once more, and keep the
+# code behind it.
 set -euo pipefail
-directory=${1:?the directory with libbinlog.a}
+directory=${1:?the directory with libbinlog.a and libbinlog_stores.a}
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ "$(uname -s)" = Linux ] || exit 0
 read -r -a compiler <<< "${CC:-cc}"
 objcopy=${OBJCOPY:-objcopy}
+major=$(sed -n 's/^version = "\([0-9]*\)\..*"$/\1/p' "$root/Cargo.toml" | head -n 1)
 
-others() { awk 'NF == 3 && $3 !~ /^binlog_/ { found = 1 } END { exit !found }'; }
+# Cargo's own has hundreds of members.
+is_cargos() { [ "$(ar t "$1" | wc -l)" -gt 1 ]; }
 
+# shared LIBRARY FUNCTION: from the static library, with what can be reached from the function alone.
 shared() {
-  nm -D --defined-only "$directory/libbinlog.so" | others || return 0
-  local soname
-  soname=$(readelf -d "$directory/libbinlog.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
-  "${compiler[@]}" -shared -o "$directory/.libbinlog.so.new" -Wl,-soname,"$soname" -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
-    -Wl,--build-id -Wl,--gc-sections -Wl,--version-script="$root/packaging/exports.map" \
-    -Wl,--whole-archive "$directory/libbinlog.a" -Wl,--no-whole-archive -lgcc_s -lpthread -ldl -lm -lc
-  mv "$directory/.libbinlog.so.new" "$directory/libbinlog.so"
+  "${compiler[@]}" -shared -o "$directory/.$1.so.new" -Wl,-soname,"$1.so.$major" -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
+    -Wl,--build-id -Wl,--gc-sections -Wl,-u,"$2" -Wl,--version-script=<(echo "{ global: $2; local: *; };") \
+    "$directory/$1.a" -lgcc_s -lpthread -ldl -lm -lc
+  mv "$directory/.$1.so.new" "$directory/$1.so"
 }
 
+# static LIBRARY FUNCTIONS: what can be reached from the functions, and nothing else.
 static() {
-  # cargo's own has hundreds of members.
-  [ "$(ar t "$directory/libbinlog.a" | wc -l)" -gt 1 ] || return 0
-  local work
+  local library=$1 work roots
+  shift
   work=$(mktemp -d "$directory/.static-XXXXXX")
   # shellcheck disable=SC2064 # now, while it is known
   trap "rm -rf '$work'" EXIT
-  # What can be reached from the functions of the header, and nothing else.
-  local roots=()
-  mapfile -t roots < <(sed 's/^/-Wl,-u,/' "$root/tests/c/symbols.txt")
+  mapfile -t roots < <(printf -- '-Wl,-u,%s\n' "$@")
   "${compiler[@]}" -r -nostdlib -o "$work/all.o" -Wl,--gc-sections "${roots[@]}" \
-    -Wl,--whole-archive "$directory/libbinlog.a" -Wl,--no-whole-archive
-  "$objcopy" --wildcard --keep-global-symbol='binlog_*' --remove-section=.llvmbc --remove-section=.llvmcmd --strip-debug \
-    "$work/all.o" "$work/binlog.o"
-  ar rcsD "$work/libbinlog.a" "$work/binlog.o"
-  mv "$work/libbinlog.a" "$directory/libbinlog.a"
+    -Wl,--whole-archive "$directory/$library.a" -Wl,--no-whole-archive
+  printf '%s\n' "$@" > "$work/global"
+  "$objcopy" --keep-global-symbols="$work/global" --remove-section=.llvmbc --remove-section=.llvmcmd --strip-unneeded \
+    "$work/all.o" "$work/${library#lib}.o"
+  ar rcsD "$work/$library.a" "$work/${library#lib}.o"
+  mv "$work/$library.a" "$directory/$library.a"
+  rm -rf "$work"
 }
 
-# In this order: the shared one is linked from cargo's static one.
-shared
-static
+if is_cargos "$directory/libbinlog.a"; then
+  mapfile -t functions < "$root/tests/c/symbols.txt"
+  static libbinlog "${functions[@]}"
+fi
+if is_cargos "$directory/libbinlog_stores.a"; then
+  shared libbinlog_stores binlog_stores_open
+  static libbinlog_stores binlog_stores_open
+fi

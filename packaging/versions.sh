@@ -12,7 +12,7 @@ tree=target/lowest
 # This package with another lock file.
 rm -rf "$tree"
 mkdir -p "$tree"
-for part in Cargo.toml build.rs cbindgen.toml src tests include cli docs bindings packaging README.md; do ln -s "$root/$part" "$tree/$part"; done
+for part in Cargo.toml build.rs cbindgen.toml src tests include cli stores docs bindings packaging README.md; do ln -s "$root/$part" "$tree/$part"; done
 [ ! -e packaging/lowest.lock ] || cp packaging/lowest.lock "$tree/Cargo.lock"
 export CARGO_TARGET_DIR="$root/target/versions"
 
@@ -25,7 +25,7 @@ sys.exit("versions: pinned: " + ", ".join(pins) if pins else 0)'
 }
 
 lowest() {
-  (cd "$tree" && cargo check --locked --quiet --package binlog) || {
+  (cd "$tree" && cargo check --locked --quiet --package binlog --package binlog-stores) || {
     echo "versions: if Cargo.toml has changed, run make lowest" >&2
     return 1
   }

@@ -3,40 +3,73 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The closed list of what can go wrong. Each kind is one status of the C interface.
+/// The closed list of what can go wrong. Each kind is one status of the C interface, and has its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i32)]
 pub enum Kind {
     /// The caller's arguments are wrong; nothing was done.
-    Invalid,
+    Invalid = -1,
     /// The system failed to read or write; the reason is in [`Error::os_code`].
-    Io,
+    Io = -2,
     /// The bytes of a file are not what a writer wrote.
-    Corrupt,
+    Corrupt = -3,
     /// There is no such file, log, type or key.
-    NotFound,
+    NotFound = -4,
     /// Another writer has the log open.
-    Locked,
+    Locked = -5,
     /// A record, a batch, a buffer or a block is over its limit.
-    TooLarge,
+    TooLarge = -6,
     /// This build, this format version or this kind of log cannot do it.
-    Unsupported,
+    Unsupported = -7,
     /// An fsync failed earlier: what is on the disk is unknown, so the writer refuses to go on until it is reopened.
-    Failed,
+    Failed = -8,
     /// The disk, the quota or the file size limit is full. Writing works again once there is space.
-    NoSpace,
+    NoSpace = -9,
     /// The handle was made before a fork, and this is the child.
-    Forked,
+    Forked = -10,
     /// Records that were asked for are no longer in the log, because old segments were removed: [`Error::missed`] says
     /// which. Told once; the next call goes on behind them.
-    Missed,
+    Missed = -11,
     /// The log is another one than was required.
-    Mismatch,
+    Mismatch = -12,
     /// The system has no memory for what a file, a caller or another machine asked for. Nothing was done, and the same
     /// call may be tried again.
-    NoMemory,
+    NoMemory = -13,
     /// A waiting was ended from outside, by [`Interrupter::interrupt`](crate::Interrupter::interrupt) or by a signal. Nothing
     /// was done, and the same call may be tried again.
-    Interrupted,
+    Interrupted = -14,
+}
+
+impl Kind {
+    /// All of them, in the order of their numbers.
+    const ALL: [Kind; 14] = [
+        Kind::Invalid,
+        Kind::Io,
+        Kind::Corrupt,
+        Kind::NotFound,
+        Kind::Locked,
+        Kind::TooLarge,
+        Kind::Unsupported,
+        Kind::Failed,
+        Kind::NoSpace,
+        Kind::Forked,
+        Kind::Missed,
+        Kind::Mismatch,
+        Kind::NoMemory,
+        Kind::Interrupted,
+    ];
+
+    /// The status of the C interface.
+    pub(crate) fn status(self) -> i32 {
+        self as i32
+    }
+
+    /// The kind that another library's or a callback's status stands for. States of this library's own handles, which
+    /// neither can be in, are [`Kind::Io`], as is whatever is unknown.
+    pub(crate) fn of_status(status: i32) -> Self {
+        let known = Self::ALL.into_iter().find(|kind| kind.status() == status);
+        known.filter(|kind| !matches!(kind, Kind::Failed | Kind::Forked | Kind::Missed)).unwrap_or(Kind::Io)
+    }
 }
 
 /// What the whole library returns when it fails.
@@ -59,18 +92,19 @@ struct Facts {
 }
 
 /// What has panicked, or a thread that did, as an error: the rest of the library goes on.
-#[cfg(feature = "upload")]
-pub(crate) fn a_defect(consequence: &str) -> Error {
+pub fn a_defect(consequence: &str) -> Error {
     Error::new(Kind::Failed, "a defect of the library (a panic)").because(consequence)
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, reason: impl Into<String>) -> Self {
+    /// A failure of this kind, for this reason.
+    pub fn new(kind: Kind, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Error(Box::new(Facts { kind, reason, path: None, offset: None, os_code: None, record_id: None, missed: None }))
     }
 
-    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
+    /// Of the caller's arguments.
+    pub fn invalid(reason: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, reason)
     }
 
@@ -79,7 +113,7 @@ impl Error {
     }
 
     /// From a failed system call; `doing` says what was tried, such as "write" or "open".
-    pub(crate) fn io(error: &std::io::Error, doing: &str) -> Self {
+    pub fn io(error: &std::io::Error, doing: &str) -> Self {
         if let Some(own) = Self::within(error) {
             return own.clone();
         }
@@ -110,7 +144,8 @@ impl Error {
         made
     }
 
-    pub(crate) fn at(mut self, path: &Path) -> Self {
+    /// Names the file, directory or URL that it happened in, unless one is named already.
+    pub fn at(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
     }
@@ -127,19 +162,19 @@ impl Error {
     }
 
     /// Puts a consequence before the reason.
-    pub(crate) fn because(mut self, consequence: &str) -> Self {
+    pub fn because(mut self, consequence: &str) -> Self {
         self.0.reason = format!("{consequence}: {}", self.0.reason);
         self
     }
 
-    pub(crate) fn with_kind(mut self, kind: Kind) -> Self {
+    /// The same failure as another kind.
+    pub fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self
     }
 
     /// Says which `errno` comes closest, where it was no system call that failed.
-    #[cfg(feature = "upload")]
-    pub(crate) fn with_os_code(mut self, code: i32) -> Self {
+    pub fn with_os_code(mut self, code: i32) -> Self {
         self.0.os_code = Some(code);
         self
     }

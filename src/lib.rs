@@ -27,12 +27,10 @@ mod reader;
 mod record;
 mod repair;
 mod segment;
-#[cfg(feature = "upload")]
 pub mod store;
 mod writer;
 
 pub use archive::hooks;
-#[cfg(feature = "upload")]
 pub use archive::ship::{
     archive_metrics, Problem, ShipMonitor, ShipReport, ShipState, ShipStatus, Shipped, Shipper, VerifyReport,
 };
@@ -46,7 +44,6 @@ pub use archive::{
 pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
 pub use io::clock::Clock;
-#[cfg(feature = "upload")]
 pub use options::ShipOptions;
 pub use options::{Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
 pub use options::{Hook, Hooks, OnFailure, SegmentFile, DEFAULT_BLOCK_BYTES, DEFAULT_BLOCK_MAX_BYTES};

@@ -308,12 +308,10 @@ fn mode_and_time_of_the_file_are_kept() {
 }
 
 /// What many records have in common, and hardly two of one small block.
-#[cfg(feature = "archive")]
 fn alike(i: u64) -> Vec<u8> {
     [noise(500, 1 + i * 7 % 40), noise(500, 1 + i * 11 % 40), i.to_string().into_bytes()].concat()
 }
 
-#[cfg(feature = "archive")]
 #[test]
 fn a_dictionary_is_made_where_it_saves_more_than_it_takes_and_damage_to_it_is_told() {
     let directory = MemoryDirectory::new();
@@ -361,7 +359,6 @@ fn a_dictionary_is_made_where_it_saves_more_than_it_takes_and_damage_to_it_is_to
     assert_reads(&directory, &rows, "and back");
 }
 
-#[cfg(feature = "archive")]
 #[test]
 fn a_name_may_tell_the_sha_256_of_the_file() {
     use sha2::{Digest, Sha256};
@@ -451,7 +448,7 @@ fn more_segments_than_are_opened_to_be_listed_mix_too() {
     let all = segments(&directory);
     let how = |i: usize| CompressOptions {
         keep_source: i.is_multiple_of(5),
-        sha256_name: cfg!(feature = "archive") && i.is_multiple_of(3),
+        sha256_name: i.is_multiple_of(3),
         ..CompressOptions::default()
     };
     for (i, name) in all[..all.len() - 1].iter().enumerate().filter(|(i, _)| i % 2 == 0) {

@@ -27,6 +27,7 @@ fn the_committed_header_is_the_generated_one() {
         "repair",
         "archive/shipper",
         "archive/writer",
+        "../store/table/mod",
     ];
     let builder = files.iter().fold(cbindgen::Builder::new().with_config(config), |builder, file| {
         builder.with_src(root.join(format!("src/ffi/{file}.rs")))

@@ -1,6 +1,5 @@
 //! A log that is read where it lies, in an object store: the same records as from local files, with few requests, and a
 //! word when segments were removed or come up meanwhile.
-#![cfg(feature = "upload")]
 
 mod common;
 

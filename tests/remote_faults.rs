@@ -1,6 +1,5 @@
 //! Stores that fail, answer wrongly, or hold another object than a moment ago: a reader waits, says what is wrong, and shows
 //! nothing that was not verified. The same of a cache directory.
-#![cfg(feature = "upload")]
 
 mod common;
 

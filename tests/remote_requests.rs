@@ -1,5 +1,4 @@
 //! How many requests it costs to look at a log of many segments in a store.
-#![cfg(feature = "upload")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! Shipping closed segments to a store: order, what is there already, what is removed here and when, what becomes of it all
 //! when the file of states is lost.
-#![cfg(feature = "upload")]
 
 mod shipping;
 

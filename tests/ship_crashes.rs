@@ -1,7 +1,6 @@
 //! A shipper that dies at any moment, or whose disk, network or server fails there, and the next one that takes over: at every
 //! moment each record stands in at least one whole file, here or in the store; what is in the store is never overwritten, and
 //! nothing foreign is touched; order is kept; and in the end all has arrived.
-#![cfg(feature = "upload")]
 
 mod shipping;
 

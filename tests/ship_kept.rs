@@ -1,5 +1,4 @@
 //! What keeps segments here, or is told, whatever has become of files, stores and notes: nothing goes that is not safe elsewhere.
-#![cfg(feature = "upload")]
 
 #[path = "common/interposed.rs"]
 mod interposed;

@@ -1,5 +1,4 @@
 //! A panic in the pipeline of a shipper: nobody waits for ever, it is told as a failure, and the next try ships everything.
-#![cfg(feature = "upload")]
 
 mod shipping;
 

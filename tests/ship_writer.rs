@@ -1,5 +1,4 @@
 //! A writer that ships its closed segments itself, to a directory.
-#![cfg(feature = "upload")]
 
 mod shipping;
 

@@ -1,5 +1,4 @@
 //! A command as a store, with PostgreSQL's archive_command meaning of its exit status.
-#![cfg(feature = "upload")]
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,292 +1,20 @@
-//! What every store of objects must do: in memory, in a directory, and on the servers that the environment names
-//! (`BINLOG_TEST_S3_URL`, `BINLOG_TEST_SWIFT_URL`, `BINLOG_TEST_GCS_URL`, `BINLOG_TEST_AZURE_URL`, with the credentials in the
-//! variables that the stores look into).
-#![cfg(feature = "upload")]
+//! What every store of objects must do: in memory, in a directory, behind a table of C functions, and written in C.
+
 // One range is meant, not its numbers.
 #![allow(clippy::single_range_in_vec_init)]
 
-mod double;
+mod contract;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::ffi::{c_char, c_void, CString};
+use std::path::Path;
+use std::process::Command;
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
 use std::time::Duration;
 
-use binlog::io::{Access, Directory as _, File, MemoryDirectory};
-use binlog::store::{self, Again, Confirmed, MemoryStore, Monitor, Store, StoreOptions, Stored, Sums, Upload};
-use binlog::Kind;
-
-/// Length of a part of the servers: the smallest that S3 takes.
-const SERVER_PART: u64 = 5 << 20;
-/// Length of a part where nothing asks for more.
-const PART: u64 = 100_000;
-
-/// Characters that have to be encoded differently in each place of a request.
-const LARGE: &str = "c-large +%2F ü&=;#?.binlog";
-
-fn bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        x as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-/// A file of these contents, in parts of this length.
-fn file_in(part: u64, bytes: &[u8]) -> (Arc<dyn File>, Sums) {
-    let directory = MemoryDirectory::new();
-    directory.set_contents("f", bytes.to_vec());
-    let file = directory.open("f", Access::Read).unwrap();
-    let sums = Sums::of(&file, part).unwrap();
-    (file, sums)
-}
-
-/// A file in one part.
-fn file(bytes: &[u8]) -> (Arc<dyn File>, Sums) {
-    file_in(1 << 30, bytes)
-}
-
-/// Keeps what it is told, and stops an upload once so many bytes are there.
-#[derive(Default)]
-struct Watched {
-    sent: AtomicU64,
-    found: AtomicU64,
-    stop_at: Option<u64>,
-    token: Mutex<Option<String>>,
-}
-
-impl Monitor for Watched {
-    fn sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn found(&self, bytes: u64) {
-        self.found.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn note(&self, token: &str) -> binlog::Result<()> {
-        *self.token.lock().unwrap() = Some(token.to_owned());
-        Ok(())
-    }
-
-    fn stop(&self) -> bool {
-        self.stop_at.is_some_and(|at| self.sent.load(Ordering::Relaxed) >= at)
-    }
-}
-
-fn put(store: &dyn Store, name: &str, bytes: &[u8], resume: Option<&str>, watched: &Watched) -> store::Answer<Stored> {
-    // The large files of this test have parts that are a fifth of their length or more.
-    let part = if bytes.len() as u64 > SERVER_PART { SERVER_PART } else { PART };
-    let (source, sums) = file_in(part, bytes);
-    let path = Path::new("f");
-    store.upload(&Upload { name, source: &*source, path, sums: &sums, resume, monitor: watched })
-}
-
-/// Begins an upload that is stopped once its first part is there; returns what can be gone on with.
-fn stop_after_a_part(store: &dyn Store, name: &str, bytes: &[u8]) -> String {
-    let stopped = Watched { stop_at: Some(1), ..Watched::default() };
-    let failure = put(store, name, bytes, None, &stopped).unwrap_err();
-    assert_eq!(failure.again, Again::Later(None), "{failure}");
-    assert!(failure.to_string().contains("stopped"), "{failure}");
-    let token = stopped.token.lock().unwrap().clone();
-    token.expect("an upload in parts is noted")
-}
-
-fn contract(store: &dyn Store, part: u64) {
-    // Left by an earlier run on the same server.
-    for listed in store.list("c-").unwrap() {
-        store.remove(&listed.name).unwrap();
-    }
-    store.abort_stale("c-", Duration::ZERO).unwrap();
-    small_objects(store);
-    parts(store, part);
-    parts_ahead(store, part);
-    uploads_that_are_given_up(store, part);
-    names(store);
-    assert_eq!(store.list("c-").unwrap(), []);
-}
-
-fn small_objects(store: &dyn Store) {
-    let one = bytes(1, 100_000);
-    assert_eq!(store.stat("c-one").unwrap(), None);
-    assert_eq!(store::confirm(store, "c-one", &file(&one).1).unwrap(), Confirmed::Absent);
-    let watched = Watched::default();
-    assert_eq!(put(store, "c-one", &one, None, &watched).unwrap(), Stored::New);
-    assert_eq!(watched.sent.load(Ordering::Relaxed), one.len() as u64);
-    let stat = store.stat("c-one").unwrap().unwrap();
-    assert_eq!(stat.bytes, one.len() as u64);
-    assert!(stat.modified_ns > 1_700_000_000 * 1_000_000_000, "{stat:?}");
-    if let Some(sha256) = stat.sha256 {
-        assert_eq!(sha256, file(&one).1.sha256);
-    }
-    // Whatever is there stays there.
-    let mut other = one.clone();
-    other[50_000] ^= 1;
-    assert_eq!(put(store, "c-one", &other, None, &Watched::default()).unwrap(), Stored::Exists);
-    assert_eq!(put(store, "c-one", b"short", None, &Watched::default()).unwrap(), Stored::Exists);
-    assert_eq!(store::confirm(store, "c-one", &file(&one).1).unwrap(), Confirmed::Same);
-    assert_eq!(store::confirm(store, "c-one", &file(&other).1).unwrap(), Confirmed::Different);
-    assert_eq!(store::confirm(store, "c-one", &file(b"short").1).unwrap(), Confirmed::Different);
-
-    let ranges = [0..10, 99_990..100_000, 5..5, 7..50_000, 0..100_000, 3..4];
-    let read = store.read("c-one", &ranges).unwrap();
-    for (range, read) in ranges.iter().zip(read) {
-        assert_eq!(read, one[range.start as usize..range.end as usize], "{range:?}");
-    }
-    assert_eq!(store.read("c-one", &[]).unwrap(), Vec::<Vec<u8>>::new());
-    assert!(store.read("c-one", &[99_999..100_001]).is_err(), "a range beyond the object");
-    for n in [0, 1, 100, 100_000, 200_000] {
-        let (facts, end) = store.read_end("c-one", n).unwrap();
-        assert_eq!(facts, stat, "{n}");
-        assert_eq!(end, one[100_000 - n.min(100_000) as usize..], "{n}");
-    }
-    for missing in [store.read("c-none", &[0..1]).unwrap_err(), store.read_end("c-none", 8).unwrap_err()] {
-        assert_eq!((missing.error.kind(), missing.again), (Kind::NotFound, Again::WhenMended), "{missing}");
-        assert!(missing.to_string().contains("c-none"), "{missing}");
-    }
-
-    assert_eq!(put(store, "c-empty", b"", None, &Watched::default()).unwrap(), Stored::New);
-    assert_eq!(store.read_end("c-empty", 10).unwrap().1, b"");
-    assert_eq!(store::confirm(store, "c-empty", &file(b"").1).unwrap(), Confirmed::Same);
-    let odd = "c-two +%2F ü&=;#?.binlog";
-    assert_eq!(put(store, odd, b"two", None, &Watched::default()).unwrap(), Stored::New);
-    assert_eq!(store.read(odd, &[0..3]).unwrap(), [b"two"]);
-    assert!(store.stat(odd).unwrap().is_some());
-    let names = |prefix| store.list(prefix).unwrap().into_iter().map(|o| (o.name, o.bytes)).collect::<Vec<_>>();
-    let expected = [("c-empty".to_owned(), 0), ("c-one".to_owned(), 100_000), (odd.to_owned(), 3)];
-    assert_eq!(names("c-"), expected);
-    assert_eq!(names("c-o"), expected[1..2]);
-    assert_eq!(names("c-x"), []);
-    for name in ["c-empty", "c-one", odd] {
-        store.remove(name).unwrap();
-        assert_eq!(store.stat(name).unwrap(), None, "{name}");
-        store.remove(name).unwrap();
-    }
-}
-
-fn parts(store: &dyn Store, part: u64) {
-    let large = bytes(2, part as usize * 3 + 1234);
-    let (_, sums) = file_in(part, &large);
-    // Stopped after the first part, and gone on with: the parts that are there are not sent again.
-    let token = stop_after_a_part(store, LARGE, &large);
-    assert_eq!(store.stat(LARGE).unwrap(), None, "an unfinished upload is no object");
-    assert_eq!(store.list("c-").unwrap(), []);
-    let resumed = Watched::default();
-    assert_eq!(put(store, LARGE, &large, Some(&token), &resumed).unwrap(), Stored::New);
-    let (sent, found) = (resumed.sent.load(Ordering::Relaxed), resumed.found.load(Ordering::Relaxed));
-    // A directory has no parts: a file is copied once more.
-    let has_parts = !store.url().starts_with("file:");
-    assert!(found > 0 || !has_parts, "{sent} were sent, {found} were there already");
-    assert_eq!(sent + found, large.len() as u64);
-    assert_eq!(store::confirm(store, LARGE, &sums).unwrap(), Confirmed::Same);
-    let mut other = large.clone();
-    other[part as usize + 5] ^= 0x80;
-    assert_eq!(store::confirm(store, LARGE, &file_in(part, &other).1).unwrap(), Confirmed::Different);
-    // The same upload again, as after an answer that was lost: it is there.
-    assert_eq!(put(store, LARGE, &large, Some(&token), &Watched::default()).unwrap(), Stored::Exists);
-    assert_eq!(put(store, LARGE, &other, None, &Watched::default()).unwrap(), Stored::Exists);
-    assert_eq!(store::confirm(store, LARGE, &sums).unwrap(), Confirmed::Same);
-    let border = part - 3..part + 3;
-    let read = store.read(LARGE, &[border.clone(), 0..large.len() as u64]).unwrap();
-    assert_eq!(read[0], large[border.start as usize..border.end as usize]);
-    assert!(read[1] == large);
-    let (stat, end) = store.read_end(LARGE, 2000).unwrap();
-    assert_eq!((stat.bytes, &end[..]), (large.len() as u64, &large[large.len() - 2000..]));
-    let listed = store.list(LARGE).unwrap();
-    assert_eq!((listed.len(), listed[0].bytes), (1, large.len() as u64));
-    store.remove(LARGE).unwrap();
-    assert_eq!(store.stat(LARGE).unwrap(), None);
-    assert_eq!(put(store, LARGE, &other, None, &Watched::default()).unwrap(), Stored::New, "the name is free again");
-    assert_eq!(store::confirm(store, LARGE, &file_in(part, &other).1).unwrap(), Confirmed::Same);
-    store.remove(LARGE).unwrap();
-}
-
-/// Parts of two objects are sent at the same time, and nobody sees anything of them before each is finished.
-fn parts_ahead(store: &dyn Store, part: u64) {
-    let names = ["c-ahead-1", "c-ahead-2"];
-    let large = [5, 6].map(|seed| bytes(seed, part as usize * 3 + 99));
-    let sent = thread::scope(|scope| {
-        let send = |i: usize| {
-            let (source, sums) = file_in(part, &large[i]);
-            let watched = Watched::default();
-            let path = Path::new("f");
-            let upload =
-                Upload { name: names[i], source: &*source, path, sums: &sums, resume: None, monitor: &watched };
-            store.send_parts(&upload).unwrap();
-            watched
-        };
-        let other = scope.spawn(move || send(1));
-        [send(0), other.join().unwrap()]
-    });
-    assert_eq!(store.list("c-ahead").unwrap(), []);
-    for (i, sent) in sent.into_iter().enumerate() {
-        let token = sent.token.into_inner().unwrap();
-        let all = large[i].len() as u64;
-        assert_eq!(sent.sent.into_inner(), if token.is_some() { all } else { 0 });
-        let finishing = Watched::default();
-        assert_eq!(put(store, names[i], &large[i], token.as_deref(), &finishing).unwrap(), Stored::New);
-        assert_eq!(finishing.sent.into_inner() + finishing.found.into_inner(), all);
-        assert_eq!(store::confirm(store, names[i], &file_in(part, &large[i]).1).unwrap(), Confirmed::Same);
-        store.remove(names[i]).unwrap();
-    }
-    // What goes in one piece is not sent ahead.
-    let (source, sums) = file_in(part, b"small");
-    let path = Path::new("f");
-    let nobody = Watched::default();
-    let small = Upload { name: "c-small", source: &*source, path, sums: &sums, resume: None, monitor: &nobody };
-    store.send_parts(&small).unwrap();
-    assert_eq!((store.stat("c-small").unwrap(), nobody.token.into_inner().unwrap()), (None, None));
-}
-
-fn uploads_that_are_given_up(store: &dyn Store, part: u64) {
-    let large = bytes(3, part as usize * 2 + 1);
-    let token = stop_after_a_part(store, "c-given-up", &large);
-    store.abort("c-given-up", &token).unwrap();
-    store.abort("c-given-up", &token).unwrap();
-    for nonsense in ["", "x", "s3 1 2 3", "../../etc/passwd", "\u{0}"] {
-        store.abort("c-given-up", nonsense).unwrap();
-    }
-    // What the server no longer knows is begun anew.
-    for resume in [&*token, "nonsense"] {
-        let again = Watched::default();
-        assert_eq!(put(store, "c-given-up", &large, Some(resume), &again).unwrap(), Stored::New, "{resume:?}");
-        assert_eq!(store::confirm(store, "c-given-up", &file_in(part, &large).1).unwrap(), Confirmed::Same);
-        store.remove("c-given-up").unwrap();
-    }
-    // A token of another file is not gone on with.
-    let token = stop_after_a_part(store, "c-given-up", &large);
-    let other = bytes(4, part as usize * 2 + 1);
-    assert_eq!(put(store, "c-given-up", &other, Some(&token), &Watched::default()).unwrap(), Stored::New);
-    assert_eq!(store::confirm(store, "c-given-up", &file_in(part, &other).1).unwrap(), Confirmed::Same);
-    store.remove("c-given-up").unwrap();
-
-    stop_after_a_part(store, "c-stale", &large);
-    assert_eq!(store.abort_stale("c-", Duration::from_secs(3600)).unwrap(), 0, "it is not old");
-    assert_eq!(store.abort_stale("c-other", Duration::ZERO).unwrap(), 0, "it is another's");
-    store.abort_stale("c-", Duration::ZERO).unwrap();
-    assert_eq!(store.abort_stale("c-", Duration::ZERO).unwrap(), 0, "nothing is left");
-    assert_eq!(store.list("").unwrap().iter().filter(|o| o.name.contains("stale")).count(), 0);
-}
-
-fn names(store: &dyn Store) {
-    for name in ["", "a/b", "..", ".", ".hidden", "a\nb", "../x", "a\\b", &"x".repeat(256)] {
-        let failures = [
-            store.stat(name).err(),
-            store.read(name, &[0..1]).err(),
-            store.read_end(name, 1).err(),
-            store.remove(name).err(),
-            put(store, name, b"x", None, &Watched::default()).err(),
-        ];
-        for failure in failures {
-            let failure = failure.expect("a name that must be refused");
-            assert_eq!((failure.error.kind(), failure.again), (Kind::Invalid, Again::WhenMended), "{name:?}");
-        }
-    }
-}
+use binlog::store::{self, table, Again, Failure, MemoryStore, Opener, Store, StoreFault, StoreOptions};
+use binlog::{Error, Kind};
+use contract::{contract, PART};
 
 #[test]
 fn memory() {
@@ -302,78 +30,154 @@ fn a_directory() {
     assert!(left.is_empty(), "nothing is left behind: {left:?}");
 }
 
-/// Neither can be had here: a double speaks as they document it.
+/// As a store of another library comes into this one.
 #[test]
-fn google_and_azure_as_they_are_documented() {
-    let bucket = double::bucket::start();
-    let (_scratch, path) = credentials("GOOGLE_ACCESS_TOKEN=token\nAZURE_STORAGE_ACCOUNT_KEY=c2VzYW1l\n");
-    for url in ["gs://b/a%20prefix?", "az://b/a%20prefix?account=a&"] {
-        let options =
-            StoreOptions { part_bytes: SERVER_PART, credentials: Some(path.clone()), ..StoreOptions::default() };
-        contract(&*store::open(&format!("{url}endpoint={}", bucket.url), &options).unwrap(), SERVER_PART);
+fn a_table_of_functions() {
+    let store = MemoryStore::new();
+    let kept = Arc::new(store.clone());
+    unsafe extern "C" fn open(
+        userdata: *mut c_void,
+        reply: *const table::binlog_store_reply,
+        url: *const c_char,
+        options: *const table::binlog_store_options,
+        out: *mut table::binlog_store,
+    ) -> i32 {
+        // SAFETY: the test gives the store, and the library what it says.
+        unsafe {
+            let store = &*userdata.cast::<MemoryStore>();
+            table::answer_open(reply, url, options, out, |_, _| Ok(Arc::new(store.clone())))
+        }
+    }
+    // SAFETY: the store is there as long as the opener.
+    let opener = unsafe { Opener::of_c(Some(open), Arc::as_ptr(&kept).cast_mut().cast()) };
+    let opened = store::open("memory://store", &StoreOptions { opener, ..StoreOptions::default() }).unwrap();
+    contract(&*opened, PART);
+    // A failure comes through with everything that it says.
+    for again in [Again::WhenMended, Again::Later(None), Again::Later(Some(Duration::from_millis(1500)))] {
+        let error = Error::new(Kind::NoSpace, "the bucket is full").with_os_code(28);
+        let failure = Failure { error, again };
+        store.set_fault(Some(StoreFault { from: 0, times: 1, only: None, failure, done: false }));
+        let failure = opened.stat("a").unwrap_err();
+        assert_eq!((failure.again, failure.error.kind()), (again, Kind::NoSpace));
+        assert_eq!(failure.error.os_code(), Some(28));
+        assert!(failure.to_string().ends_with("memory://store/a: the bucket is full"), "{failure}");
     }
 }
 
-/// A file of credentials that others cannot read.
-fn credentials(lines: &str) -> (tempfile::TempDir, PathBuf) {
-    use std::os::unix::fs::PermissionsExt as _;
+/// The example of a store in C, compiled as a library.
+#[test]
+fn a_store_written_in_c() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("credentials");
-    std::fs::write(&path, lines).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    (scratch, path)
-}
-
-/// The contract against a server, if the environment names one.
-fn server(variable: &str) {
-    let Ok(url) = std::env::var(variable) else {
-        eprintln!("{variable} is not set: not run");
-        return;
+    let library = scratch.path().join("memory_store.so");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let compiled = Command::new(compiler)
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-DMEMORY_STORE_ALONE", "-pthread", "-I"])
+        .arg(root.join("include"))
+        .arg(root.join("examples/c/memory_store.c"))
+        .arg("-o")
+        .arg(&library)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let name = CString::new(library.to_str().unwrap()).unwrap();
+    // SAFETY: the function of this name in this library is of this type, and stays loaded.
+    let opener = unsafe {
+        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW);
+        let function = libc::dlsym(handle, c"memory_store_open".as_ptr());
+        assert!(!function.is_null());
+        Opener::of_c(std::mem::transmute::<*mut c_void, table::binlog_store_open_callback>(function), null_mut())
     };
-    let options = StoreOptions { part_bytes: SERVER_PART, ..StoreOptions::default() };
-    contract(&*store::open(&url, &options).unwrap(), SERVER_PART);
+    let options = StoreOptions { opener, ..StoreOptions::default() };
+    contract(&*store::open("memory://of/c", &options).unwrap(), PART);
+    // What it does not know goes on to the library of stores, or is said not to be there.
+    let other = store::open("other://of/c", &options).unwrap_err();
+    assert_eq!(other.kind(), Kind::Unsupported, "{other}");
 }
 
+/// What no table may be, and no answer.
 #[test]
-fn s3() {
-    server("BINLOG_TEST_S3_URL");
+fn a_store_that_breaks_its_promises_is_an_error() {
+    fn opened(broken: Broken) -> binlog::Result<Arc<dyn Store>> {
+        let broken = Box::leak(Box::new(broken));
+        // SAFETY: it is there for ever.
+        let opener = unsafe { Opener::of_c(Some(open_broken), std::ptr::from_mut(broken).cast()) };
+        store::open("broken://store", &StoreOptions { opener, ..StoreOptions::default() })
+    }
+    type Change = fn(&mut table::binlog_store);
+    let refused: [(Change, &str); 6] = [
+        (|table| table.struct_size = 0, "struct_size"),
+        (|table| table.url = null(), "url"),
+        (|table| table.flags = 64, "flags"),
+        (|table| table.reserved[3] = 1, "reserved"),
+        (|table| table.read = None, "binlog_store.read is NULL"),
+        (|table| table.upload = None, "binlog_store.upload is NULL"),
+    ];
+    for (change, reason) in refused {
+        let error = opened(Broken { change, answer: |_| 0 }).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{reason}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    type Answers = fn(&table::binlog_store_reply) -> i32;
+    // SAFETY: the functions are called while the call is under way.
+    let wrong: [(Answers, &str); 5] = [
+        (|_| 0, "fewer bytes"),
+        (|_| -3, "gives no reason"),
+        (|reply| unsafe { tell(reply, 0, 11) }, "more bytes"),
+        (|reply| unsafe { tell(reply, 1, 1) }, "more bytes"),
+        (|reply| unsafe { tell(reply, usize::MAX, 10) }, "more bytes"),
+    ];
+    for (answer, reason) in wrong {
+        let store = opened(Broken { change: |_| (), answer }).unwrap();
+        let failure = store.read("a", &[0..10]).unwrap_err();
+        assert!(failure.to_string().contains(reason), "{reason}: {failure}");
+        assert!(failure.to_string().contains("memory://store/a"), "{failure}");
+    }
+    let store = opened(Broken { change: |_| (), answer: |_| 0 }).unwrap();
+    let (begin, end) = (5, 2);
+    assert!(store.read("a", &[begin..end]).is_err());
 }
 
-#[test]
-fn swift() {
-    server("BINLOG_TEST_SWIFT_URL");
+/// What a broken store does.
+struct Broken {
+    change: fn(&mut table::binlog_store),
+    answer: fn(&table::binlog_store_reply) -> i32,
 }
 
-#[test]
-fn swift_with_keystone() {
-    server("BINLOG_TEST_SWIFT_KEYSTONE_URL");
+/// # Safety
+/// The call of the reply is under way.
+unsafe fn tell(reply: &table::binlog_store_reply, range: usize, len: usize) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { reply.bytes.unwrap()(reply.context, range, [0u8; 64].as_ptr().cast(), len) };
+    0
 }
 
-/// The secret is that of the user, and in a file: what is there comes before the environment.
-#[test]
-fn swift_with_an_application_credential() {
-    let variables = ["BINLOG_TEST_SWIFT_KEYSTONE_URL", "BINLOG_TEST_APPLICATION_CREDENTIAL_ID", "OS_PASSWORD"];
-    let [Ok(url), Ok(id), Ok(secret)] = variables.map(std::env::var) else {
-        eprintln!("{variables:?} are not set: not run");
-        return;
-    };
-    let lines = format!("OS_APPLICATION_CREDENTIAL_ID={id}\nOS_APPLICATION_CREDENTIAL_SECRET={secret}\n");
-    let (_scratch, path) = credentials(&lines);
-    let options = StoreOptions { part_bytes: SERVER_PART, credentials: Some(path), ..StoreOptions::default() };
-    let store = store::open(&url, &options).unwrap();
-    let watched = Watched::default();
-    store.remove("application").unwrap();
-    assert_eq!(put(&*store, "application", b"credential", None, &watched).unwrap(), Stored::New);
-    assert_eq!(store.read("application", &[0..10]).unwrap(), [b"credential"]);
-    store.remove("application").unwrap();
-}
-
-#[test]
-fn google() {
-    server("BINLOG_TEST_GCS_URL");
-}
-
-#[test]
-fn azure() {
-    server("BINLOG_TEST_AZURE_URL");
+unsafe extern "C" fn open_broken(
+    userdata: *mut c_void,
+    reply: *const table::binlog_store_reply,
+    url: *const c_char,
+    options: *const table::binlog_store_options,
+    out: *mut table::binlog_store,
+) -> i32 {
+    unsafe extern "C" fn read(
+        userdata: *mut c_void,
+        reply: *const table::binlog_store_reply,
+        _name: *const c_char,
+        _ranges: *const table::binlog_store_range,
+        _count: usize,
+    ) -> i32 {
+        // SAFETY: as the test has given it.
+        unsafe { ((*userdata.cast::<Broken>()).answer)(&*reply) }
+    }
+    // SAFETY: the test gives the store, and the library what it says. The table of the memory store is leaked: its functions
+    // are replaced where they are called.
+    unsafe {
+        assert_eq!(table::answer_open(reply, url, options, out, |_, _| Ok(Arc::new(MemoryStore::new()))), 0);
+        let out = &mut *out;
+        out.userdata = userdata;
+        out.read = Some(read);
+        out.drop = None;
+        ((*userdata.cast::<Broken>()).change)(out);
+    }
+    0
 }

@@ -25,7 +25,7 @@ type Shipper struct {
 //
 // Errors are [ErrInvalid] for a URL or options that are none, and for several logs without a name; [ErrNotFound] when there
 // is no such directory or log; [ErrLocked] when somebody ships the log already, which may be its writer (not with
-// [ArchiveOptions.DryRun]); [ErrIO]; [ErrUnsupported] when the library was built without stores.
+// [ArchiveOptions.DryRun]); [ErrIO]; [ErrUnsupported] when the store is on a server and libbinlog_stores.so.0 is not there.
 func OpenShipper(directory, log string, archive ArchiveOptions) (*Shipper, error) {
 	options, invalid := archive.options()
 	if invalid != nil {

@@ -88,15 +88,24 @@ needs_library() { readelf -d "$1" | grep -q 'NEEDED.*libbinlog\.so\.0'; }
 no() { ! "$@"; }
 check "build, linked to the shared library" go build -o "$work/shared" ./internal/conform
 check "it needs libbinlog.so.0" needs_library "$work/shared"
+# What the library of stores says of an option that it does not have: libbinlog has loaded it.
+knows_stores() { "$1" read 's3://bucket/?colour=red' 2>&1 | grep -q '"error":"invalid"'; }
+lacks_stores() { "$1" read 's3://bucket/?colour=red' 2>&1 | grep -q '"error":"unsupported"'; }
+check "it loads the library of stores from beside libbinlog" knows_stores "$work/shared"
 check "build, linked statically" go build -tags binlog_static -o "$work/static" ./internal/conform
 check "it needs no libbinlog" no needs_library "$work/static"
 check "it runs without one" env -u LD_LIBRARY_PATH "$work/static" read "$root/tests/golden/plain.binlog"
+check "it loads the library of stores by the loader's path" knows_stores "$work/static"
+check "it says what it lacks" env -u LD_LIBRARY_PATH bash -c "$(declare -f lacks_stores); lacks_stores $work/static"
 
 check "build, all of it static" go build -tags binlog_static -ldflags '-linkmode external -extldflags -static' \
   -o "$work/all-static" ./internal/conform
 needs_nothing() { ! readelf -d "$1" | grep NEEDED; }
 check "it needs no library" needs_nothing "$work/all-static"
 check "it runs" "$work/all-static" read "$root/tests/golden/plain.binlog"
+check "build, all of it static, with the library of stores" go build -tags binlog_static,binlog_stores \
+  -ldflags '-linkmode external -extldflags -static' -o "$work/all-static" ./internal/conform
+check "it needs no library and has the stores" eval 'needs_nothing "$work/all-static" && knows_stores "$work/all-static"'
 
 # Each work of the benchmark, a little of it: that it works.
 benchmark() {

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds libbinlog_jni.so, the C code in src/main/c with libbinlog.a inside, to where the jar takes it from.
+# Builds libbinlog_jni.so, the C code in src/main/c with libbinlog.a inside, to where the jar takes it from, and puts the library
+# of stores beside it.
 #
 #   build-glue.sh VERSION
 #
-#   BINLOG_LIB_DIR      where libbinlog.a is (default: target/release of this repository)
+#   BINLOG_LIB_DIR      where libbinlog.a is, and libbinlog_stores.so (default: target/release of this repository)
 #   BINLOG_INCLUDE_DIR  where binlog.h is (default: include of this repository)
 #   CC                  the compiler (default: cc)
 #   JAVA_HOME           a JDK, for jni.h (default: that of the javac on the PATH)
@@ -28,6 +29,14 @@ system=$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
 if "$CC" -dumpmachine | grep -q musl; then system=$system-musl; fi
 out=$here/target/jar/native/$system
 so=$out/libbinlog_jni-$version.so
+
+# A jar without it reads and ships to directories alone.
+stores=$lib/libbinlog_stores.so
+if [ -f "$stores" ] && [ -n "$(find "$stores" -newer "$out/libbinlog_stores.so.0" 2>/dev/null || echo new)" ]; then
+  mkdir -p "$out"
+  "${STRIP:-strip}" --strip-unneeded -o "$out/.stores.new" "$stores"
+  mv "$out/.stores.new" "$out/libbinlog_stores.so.0"
+fi
 
 # Nothing to do: it is newer than all it is made of.
 if [ -f "$so" ] && [ -z "$(find "$here/src/main/c" "$here/build-glue.sh" "$lib/libbinlog.a" "$include/binlog.h" \

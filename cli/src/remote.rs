@@ -49,8 +49,7 @@ impl Remote {
 
 /// Whether it names a log in an object store.
 pub fn is_url(path: &Path) -> bool {
-    let schemes = ["s3://", "gs://", "az://", "swift://", "file://"];
-    path.to_str().is_some_and(|path| schemes.iter().any(|scheme| path.starts_with(scheme)))
+    path.to_str().is_some_and(binlog::store::is_url)
 }
 
 /// Refuses a URL where something is written into a log.

@@ -169,6 +169,8 @@ fn an_import_whose_log_was_cut_within_its_last_block_goes_on() {
         // As a crash leaves it: nothing behind the beginning of the records' block is whole.
         let shorter = fs::read(&segment).unwrap()[..(len / 2 - cut) as usize].to_vec();
         fs::write(&segment, shorter).unwrap();
+        // Nor was the log closed, which its lock file would say.
+        fs::remove_file(home.join("log/old.lock")).unwrap();
         let ran = binlog(home, &["import", "old.log", "log"]).ok();
         assert!(ran.text().contains("records   22"), "{}", ran.text());
         // The ids of what was lost are not given again.

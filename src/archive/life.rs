@@ -250,7 +250,6 @@ impl Entry {
     }
 
     /// What is noted of it.
-    #[cfg_attr(not(feature = "upload"), allow(dead_code))]
     pub fn facts(&self) -> MetadataBuf {
         let mut facts = MetadataBuf::new();
         facts.push("sequence", &self.sequence.to_string());

@@ -4,7 +4,6 @@ mod compress;
 pub mod hooks;
 pub(crate) mod life;
 mod prune;
-#[cfg(feature = "upload")]
 pub(crate) mod ship;
 
 pub use compress::{

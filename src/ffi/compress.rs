@@ -14,8 +14,7 @@ use crate::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, OnP
 
 /// binlog_compress_options.flags: the source stays, beside what was made of it; readers take one of the two.
 pub const BINLOG_COMPRESS_KEEP_SOURCE: u32 = 1;
-/// binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`. A library
-/// that was built without the feature "archive" answers BINLOG_E_UNSUPPORTED.
+/// binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`.
 pub const BINLOG_COMPRESS_SHA256_NAME: u32 = 2;
 /// binlog_compress_options.flags: no segment gets a zstd dictionary. Without it, one with blocks of 256 KiB or less
 /// does if a try with some of them shows that it saves clearly more than it takes.

@@ -22,46 +22,22 @@ pub(super) fn c_string(bytes: &[u8]) -> CString {
     CString::new(&bytes[..end]).unwrap_or_default()
 }
 
-pub(super) fn status_of(kind: Kind) -> binlog_status {
-    match kind {
-        Kind::Invalid => BINLOG_E_INVALID,
-        Kind::Io => BINLOG_E_IO,
-        Kind::Corrupt => BINLOG_E_CORRUPT,
-        Kind::NotFound => BINLOG_E_NOT_FOUND,
-        Kind::Locked => BINLOG_E_LOCKED,
-        Kind::TooLarge => BINLOG_E_TOO_LARGE,
-        Kind::Unsupported => BINLOG_E_UNSUPPORTED,
-        Kind::Failed => BINLOG_E_FAILED,
-        Kind::NoSpace => BINLOG_E_NO_SPACE,
-        Kind::Forked => BINLOG_E_FORKED,
-        Kind::Missed => BINLOG_E_MISSED,
-        Kind::Mismatch => BINLOG_E_MISMATCH,
-        Kind::NoMemory => BINLOG_E_NO_MEMORY,
-        Kind::Interrupted => BINLOG_E_INTERRUPTED,
-    }
-}
-
-/// The kind that a callback's status stands for.
-pub(super) fn kind_of(status: binlog_status) -> Kind {
-    match status {
-        BINLOG_E_INVALID => Kind::Invalid,
-        BINLOG_E_CORRUPT => Kind::Corrupt,
-        BINLOG_E_NOT_FOUND => Kind::NotFound,
-        BINLOG_E_LOCKED => Kind::Locked,
-        BINLOG_E_TOO_LARGE => Kind::TooLarge,
-        BINLOG_E_UNSUPPORTED => Kind::Unsupported,
-        BINLOG_E_NO_SPACE => Kind::NoSpace,
-        BINLOG_E_NO_MEMORY => Kind::NoMemory,
-        // The rest are states of the library's own handles, which no callback can be in.
-        _ => Kind::Io,
-    }
-}
+/// Each kind is the status of its name.
+const _: () = {
+    assert!(Kind::Invalid as i32 == BINLOG_E_INVALID && Kind::Io as i32 == BINLOG_E_IO);
+    assert!(Kind::Corrupt as i32 == BINLOG_E_CORRUPT && Kind::NotFound as i32 == BINLOG_E_NOT_FOUND);
+    assert!(Kind::Locked as i32 == BINLOG_E_LOCKED && Kind::TooLarge as i32 == BINLOG_E_TOO_LARGE);
+    assert!(Kind::Unsupported as i32 == BINLOG_E_UNSUPPORTED && Kind::Failed as i32 == BINLOG_E_FAILED);
+    assert!(Kind::NoSpace as i32 == BINLOG_E_NO_SPACE && Kind::Forked as i32 == BINLOG_E_FORKED);
+    assert!(Kind::Missed as i32 == BINLOG_E_MISSED && Kind::Mismatch as i32 == BINLOG_E_MISMATCH);
+    assert!(Kind::NoMemory as i32 == BINLOG_E_NO_MEMORY && Kind::Interrupted as i32 == BINLOG_E_INTERRUPTED);
+};
 
 impl binlog_error {
     pub(super) fn new(error: &Error) -> Self {
         binlog_error {
             facts: ErrorFacts {
-                status: status_of(error.kind()),
+                status: error.kind().status(),
                 os_code: error.os_code().unwrap_or(0),
                 message: c_string(error.to_string().as_bytes()),
                 path: c_string(error.path().map_or(&[], |path| path.as_os_str().as_bytes())),

@@ -25,7 +25,7 @@ pub(super) unsafe fn guard(err: *mut *mut binlog_error, body: impl FnOnce() -> R
 
 #[cold]
 unsafe fn report(error: &Error, err: *mut *mut binlog_error) -> binlog_status {
-    let status = super::error::status_of(error.kind());
+    let status = error.kind().status();
     if err.is_null() {
         return status;
     }

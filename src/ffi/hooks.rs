@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::error::{c_string, kind_of};
+use super::error::c_string;
 use super::guard::*;
 use super::types::*;
 use crate::archive::hooks;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::{Hook, OnFailure, SegmentFile};
 
 /// binlog_hook.kind: `call` is called.
@@ -165,7 +165,7 @@ impl binlog_hook_result {
             _ => format!("it returned {status}, which is not BINLOG_OK"),
         });
         // That a hook failed is said by the caller.
-        Err(Error::new(kind_of(status), reason.replace(char::is_control, " ")).at(&segment.path))
+        Err(Error::new(Kind::of_status(status), reason.replace(char::is_control, " ")).at(&segment.path))
     }
 }
 

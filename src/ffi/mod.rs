@@ -18,6 +18,10 @@ mod types;
 mod version;
 mod writer;
 
+pub use crate::store::table::{
+    binlog_store, binlog_store_object, binlog_store_options, binlog_store_range, binlog_store_reply,
+    binlog_store_upload, BINLOG_STORE_LATER, BINLOG_STORE_WHEN_MENDED, BINLOG_STORE_WRITE_ONLY,
+};
 pub use archive::*;
 pub use compress::*;
 pub use cursor::*;

@@ -10,6 +10,7 @@ use super::repair::LossCallback;
 use super::required::required;
 use super::types::*;
 use crate::error::{Error, Kind, Result};
+use crate::store::Opener;
 use crate::{Reader, ReaderMode, ReaderOptions, SegmentFacts};
 
 /// The strings of a segment, to be pointed to for as long as the reader lives.
@@ -83,8 +84,8 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 ///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
 /// does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
-/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A library that was
-/// built without the feature "upload" reads no stores: BINLOG_E_UNSUPPORTED.
+/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A log
+/// on a server needs libbinlog_stores.so.0: BINLOG_E_UNSUPPORTED when it is not installed.
 ///
 /// # Safety
 /// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -244,5 +245,7 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
         )
     };
     let binlog_reader_options { cache_bytes, block_max_bytes, .. } = given;
-    Ok(ReaderOptions { mode, on_loss, log, require, cache, cache_bytes, credentials, block_max_bytes })
+    // SAFETY: the caller's promise.
+    let opener = unsafe { Opener::of_c(given.open_store, given.open_store_userdata) };
+    Ok(ReaderOptions { mode, on_loss, log, require, cache, cache_bytes, credentials, opener, block_max_bytes })
 }

@@ -9,6 +9,7 @@ pub use super::compress::binlog_compress_options;
 pub use super::hooks::{binlog_failure_callback, binlog_hook};
 pub use super::required::binlog_required;
 pub use super::rolling::{binlog_retention, binlog_roll_options};
+pub use crate::store::table::binlog_store_open_callback;
 
 /// What a call came to: 0 = done, greater = an outcome that is no error, less = an error. Numbers are never reused.
 pub type binlog_status = i32;
@@ -370,6 +371,11 @@ pub struct binlog_reader_options {
     /// Of the logs of a directory or a pattern, the one of this name alone is read, as UTF-8; NULL = all of them, one after the
     /// other. BINLOG_E_NOT_FOUND when none has it.
     pub log: *const c_char,
+    /// For a log in a store that is neither a directory nor of libbinlog_stores: opens it, during binlog_reader_open. Asked for
+    /// each URL but those of directories; where it answers BINLOG_E_UNSUPPORTED, libbinlog_stores is asked. May be NULL.
+    pub open_store: binlog_store_open_callback,
+    /// Given to open_store.
+    pub open_store_userdata: *mut c_void,
     /// Must be 0.
     pub reserved: [u64; 2],
 }
@@ -492,7 +498,6 @@ pub struct binlog_writer {
     /// Taken out by the one who closes, while callbacks may still come with the handle.
     pub(super) writer: std::mem::ManuallyDrop<crate::Writer>,
     /// What a status points to, once somebody has asked for it.
-    #[cfg_attr(not(feature = "upload"), allow(dead_code))]
     pub(super) archive: std::sync::OnceLock<super::archive::ArchiveStrings>,
 }
 
@@ -520,7 +525,7 @@ const _: () = {
     assert!(size_of::<binlog_position>() == 24);
     assert!(size_of::<binlog_writer_options>() == 280);
     assert!(offset_of!(binlog_writer_options, full_disk_wait_ms) == 120);
-    assert!(size_of::<binlog_reader_options>() == 104);
+    assert!(size_of::<binlog_reader_options>() == 120);
     assert!(size_of::<binlog_filter>() == 144);
     assert!(size_of::<binlog_tail>() == 64);
     assert!(size_of::<binlog_segment>() == 88);

@@ -198,7 +198,6 @@ impl FileHeader {
     }
 
     /// The same without the dictionary that its blocks are compressed with.
-    #[cfg(feature = "upload")]
     pub fn without_dictionary(&self) -> Self {
         FileHeader { dictionary: vec![], incompatible: self.incompatible & !HAS_DICTIONARY, ..self.clone() }
     }

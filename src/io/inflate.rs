@@ -139,43 +139,11 @@ impl File for Inflated {
         self.end.lock().clone()
     }
 
-    fn write_at(&self, _parts: &[std::io::IoSlice<'_>], _offset: u64) -> Result<usize> {
-        read_only()
-    }
-
     fn len(&self) -> Result<u64> {
         Ok(u64::MAX)
-    }
-
-    fn set_len(&self, _len: u64) -> Result<()> {
-        read_only()
-    }
-
-    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
-        read_only()
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        read_only()
-    }
-
-    fn try_lock(&self) -> Result<bool> {
-        read_only()
-    }
-
-    fn unlock(&self) -> Result<()> {
-        read_only()
-    }
-
-    fn is_locked(&self) -> Result<bool> {
-        Ok(false)
     }
 
     fn identity(&self) -> Result<Option<super::Identity>> {
         self.file.identity()
     }
-}
-
-fn read_only<T>() -> Result<T> {
-    Err(std::io::Error::from_raw_os_error(libc::EROFS))
 }

@@ -1,7 +1,7 @@
 //! What the machine knows: random bytes for markers and log ids, its name, and its processes.
 
 /// Fills `out` with random bytes from the system.
-pub(crate) fn fill_random(out: &mut [u8]) -> std::io::Result<()> {
+pub fn fill_random(out: &mut [u8]) -> std::io::Result<()> {
     let mut done = 0;
     while done < out.len() {
         let rest = &mut out[done..];
@@ -36,7 +36,6 @@ pub(crate) fn host_name() -> String {
 }
 
 /// The user whose rights this process has.
-#[cfg(feature = "upload")]
 pub(crate) fn user() -> u32 {
     // SAFETY: a plain system call that never fails.
     unsafe { libc::geteuid() }

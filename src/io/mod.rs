@@ -36,47 +36,70 @@ use crate::error::{is_no_memory, Error, Kind};
 pub use fork::ForkMark;
 pub use group::group_number;
 pub(crate) use inflate::{inflated, inflated_from};
-#[cfg(feature = "upload")]
+pub use machine::fill_random;
 pub(crate) use machine::user;
-pub(crate) use machine::{fill_random, host_name, is_gone};
+pub(crate) use machine::{host_name, is_gone};
 pub use memory::{Fault, MemoryDirectory, Operation};
-pub(crate) use open::is_no_file;
+pub use open::is_no_file;
 pub(crate) use place::rename_new;
 pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
 pub use rights::Rights;
 pub use wake::Wake;
 
-/// An open file. Every method may be called from any thread.
+/// What changes a file that is only read.
+pub(crate) fn read_only() -> std::io::Error {
+    std::io::Error::from_raw_os_error(libc::EROFS)
+}
+
+/// An open file. Every method may be called from any thread. A file that is only read has no more than `read_at` and `len`:
+/// what would change it fails with `EROFS`.
 #[allow(clippy::len_without_is_empty)] // asking costs a system call, and nobody asks whether it is 0
 pub trait File: Send + Sync {
     /// Reads up to `buffer.len()` bytes at `offset`; 0 only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize>;
 
     /// Writes the parts one after the other at `offset`. May write fewer bytes than given, as pwritev(2) may.
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize>;
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        let _ = (parts, offset);
+        Err(read_only())
+    }
 
     /// Length in bytes; `u64::MAX` when only reading to the end can tell.
     fn len(&self) -> Result<u64>;
 
     /// Cuts the file to `len` bytes; also gives back space that was set aside behind them.
-    fn set_len(&self, len: u64) -> Result<()>;
+    fn set_len(&self, len: u64) -> Result<()> {
+        let _ = len;
+        Err(read_only())
+    }
 
     /// Sets disk space aside for `len` bytes from `offset` on, without changing the file's length. A file system that
     /// cannot do so is no error.
-    fn allocate(&self, offset: u64, len: u64) -> Result<()>;
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let _ = (offset, len);
+        Err(read_only())
+    }
 
     /// Makes the contents durable (fdatasync).
-    fn sync_data(&self) -> Result<()>;
+    fn sync_data(&self) -> Result<()> {
+        Err(read_only())
+    }
 
     /// Takes the writer's lock on the file; false when another open file holds it. It goes with the file handle.
-    fn try_lock(&self) -> Result<bool>;
+    fn try_lock(&self) -> Result<bool> {
+        Err(read_only())
+    }
 
     /// Gives the lock back.
-    fn unlock(&self) -> Result<()>;
+    fn unlock(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether another open file holds the writer's lock.
-    fn is_locked(&self) -> Result<bool>;
+    fn is_locked(&self) -> Result<bool> {
+        Ok(false)
+    }
 
     /// What tells the file from all others that are there now, whatever it is called; `None` = nothing does.
     fn identity(&self) -> Result<Option<Identity>> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::error::Error;
 
 /// Opens a file to read it; a symbolic link is followed.
-pub(crate) fn to_read(path: &Path) -> Result<(File, Metadata)> {
+pub fn to_read(path: &Path) -> Result<(File, Metadata)> {
     regular(path, OpenOptions::new().read(true), 0)
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn directory(path: &Path) -> Result<File> {
 }
 
 /// Whether a file was not opened because it is none: a FIFO, a directory, a link that is not followed or leads in a circle.
-pub(crate) fn is_no_file(error: &std::io::Error) -> bool {
+pub fn is_no_file(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EISDIR | libc::ELOOP))
         || (error.kind() == ErrorKind::InvalidInput && Error::within(error).is_some())
 }

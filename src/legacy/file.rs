@@ -1,6 +1,6 @@
 //! A file of an older library, shown as the segment that it would be.
 
-use std::io::{IoSlice, Result};
+use std::io::Result;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -293,36 +293,4 @@ impl File for Translated {
         let mut state = self.state.lock();
         self.finish(&mut state).map(|ended| ended.left_at() + ended.left)
     }
-
-    fn write_at(&self, _parts: &[IoSlice<'_>], _offset: u64) -> Result<usize> {
-        read_only()
-    }
-
-    fn set_len(&self, _len: u64) -> Result<()> {
-        read_only()
-    }
-
-    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
-        read_only()
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        read_only()
-    }
-
-    fn try_lock(&self) -> Result<bool> {
-        read_only()
-    }
-
-    fn unlock(&self) -> Result<()> {
-        read_only()
-    }
-
-    fn is_locked(&self) -> Result<bool> {
-        Ok(false)
-    }
-}
-
-fn read_only<T>() -> Result<T> {
-    Err(std::io::Error::from_raw_os_error(libc::EROFS))
 }

@@ -13,13 +13,11 @@ use parking_lot::Mutex;
 use super::labels::Label;
 use crate::format::checksum::crc;
 use crate::format::codec::Decompressor;
-#[cfg(feature = "upload")]
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
 use crate::format::limits;
 use crate::io::{self, Access, Directory};
 use crate::memory;
-#[cfg(feature = "upload")]
 use crate::record::MetadataBuf;
 use crate::record::{check_metadata, Metadata};
 
@@ -67,7 +65,6 @@ pub(crate) fn second(ns: i64) -> i64 {
 }
 
 impl Summary {
-    #[cfg(feature = "upload")]
     fn facts(&self) -> MetadataBuf {
         let mut facts = MetadataBuf::new();
         facts.push("file", &self.file);
@@ -167,7 +164,6 @@ pub(crate) fn follows(ended: &FileHeader, end: u64, next_id: u64, next: &FileHea
 }
 
 /// The bytes of a catalog; `None` for a segment whose header cannot be written.
-#[cfg(feature = "upload")]
 pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
     let mut plain = vec![];
     for summary in summaries {
@@ -294,7 +290,7 @@ impl Catalogs {
     }
 }
 
-#[cfg(all(test, feature = "upload"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -56,7 +56,6 @@ impl Label {
 }
 
 /// Up to which number segments were removed on purpose, as these names say.
-#[cfg(feature = "upload")]
 pub(crate) fn pruned_to<'a>(log: &str, names: impl IntoIterator<Item = &'a str>) -> u64 {
     let pruned = names.into_iter().filter_map(|name| match Label::parse(log, name)? {
         Label::Pruned(sequence) => Some(sequence),
@@ -92,7 +91,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "upload")]
     #[test]
     fn the_newest_that_was_pruned_counts() {
         assert_eq!(pruned_to("orders", ["orders.pruned-0000000007", "orders.pruned-0000000003", "x"]), 7);

@@ -25,7 +25,6 @@ pub(crate) use calendar::Calendar;
 pub(crate) use earlier::make_earlier_durable;
 pub(crate) use left::{Last, Left};
 pub(crate) use lock::{accept_end, accept_loss_of_all, note_new_end, read_left, take_lock};
-#[cfg(feature = "upload")]
 pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};
 pub(crate) use names::check_name;
@@ -33,6 +32,5 @@ pub(crate) use naming::{rightful_name, Naming};
 pub(crate) use survey::{
     chain_break, is_url, refuse_url, vanished, Found, Known, Missing, Remark, Slot, Snapshot, Source, Vanished,
 };
-#[cfg(feature = "upload")]
 pub(crate) use survey::{held, missing_behind};
 pub(crate) use target::{Behind, Facts, Opened, Target};

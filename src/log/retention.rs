@@ -234,7 +234,6 @@ fn is_denied(error: &Error) -> bool {
 
 /// Whether the header bears out the number in the name. Where a log begins behind a name that was taken, only the name
 /// counts on.
-#[cfg(feature = "upload")] // only shipping goes by names alone
 pub(crate) fn is_numbered(header: &FileHeader, named: u64) -> bool {
     header.sequence == named || (header.sequence == 1 && header.predecessor.is_none())
 }

@@ -1,6 +1,5 @@
 //! What writers and readers can be told: defaults and validation, no input or output.
 
-#[cfg(feature = "upload")]
 mod archive;
 mod hooks;
 mod loss;
@@ -15,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::format::codec::Codec;
 use crate::format::limits;
 use crate::io::clock::Clock;
+use crate::store::Opener;
 
-#[cfg(feature = "upload")]
 pub use archive::ShipOptions;
 pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
 pub use loss::{Loss, LossKind, OnLoss};
@@ -73,7 +72,6 @@ pub struct WriterOptions {
     pub clock: Clock,
     /// Closed segments are shipped to a store, by a thread of the library's. Hooks that move or remove segments do not go
     /// together with that: what is gone cannot be shipped. `None` = nothing of the kind.
-    #[cfg(feature = "upload")]
     pub archive: Option<ShipOptions>,
 }
 
@@ -149,7 +147,6 @@ impl Default for WriterOptions {
             file_group: None,
             require: Required::default(),
             clock: Clock::default(),
-            #[cfg(feature = "upload")]
             archive: None,
         }
     }
@@ -171,7 +168,6 @@ impl WriterOptions {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        #[cfg(feature = "upload")]
         self.archive.as_ref().map_or(Ok(()), ShipOptions::check)?;
         crate::log::check_name(&self.name)?;
         self.check_header()?;
@@ -258,6 +254,8 @@ pub struct ReaderOptions {
     /// For a log in an object store: a file of `KEY=VALUE` lines with the credentials, which others must not be able to
     /// read. `None` = the environment has them, or the machine itself.
     pub credentials: Option<PathBuf>,
+    /// For a log in an object store: opens stores of other kinds than directories ([`crate::store::StoreOptions::opener`]).
+    pub opener: Option<Opener>,
     /// The most memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
     /// decompressed to, payload and entries. A block that takes more is [`crate::Kind::TooLarge`], and a loss for a reader
     /// that salvages. What is not read does not count, such as the payload when only headers are read. 0 =

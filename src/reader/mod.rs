@@ -23,7 +23,6 @@ mod remarks;
 mod route;
 mod salvage;
 mod seek;
-#[cfg(feature = "upload")]
 mod summarize;
 mod tail;
 mod wait;

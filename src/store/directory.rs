@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
+use super::address::Address;
 use super::limit::Limit;
-use super::open::Address;
 use super::{check_name, check_ranges, stopped, url_of, Answer, Failure, Listed, Stat, Store, Stored, Upload};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
@@ -132,7 +132,7 @@ impl DirectoryStore {
 }
 
 /// The file is no longer what its checksums say.
-pub(super) fn changed(upload: &Upload<'_>) -> Failure {
+pub fn changed(upload: &Upload<'_>) -> Failure {
     let reason = "the file is not what it was when its checksums were computed: somebody writes to it";
     Failure::when_mended(Error::new(Kind::Mismatch, reason).at(upload.path))
 }

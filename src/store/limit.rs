@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 /// Spreads what is sent over time. One for a whole store: requests that are under way together share it.
-pub(super) struct Limit {
+pub struct Limit {
     /// Bytes a second; 0 = as many as the way takes.
     bandwidth: u64,
     /// When everything that was allowed so far will have been sent, at that speed.
@@ -13,12 +13,13 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub(super) fn new(bandwidth: u64) -> Self {
+    /// So many bytes a second; 0 = as many as the way takes.
+    pub fn new(bandwidth: u64) -> Self {
         Limit { bandwidth, free_at: Mutex::new(None) }
     }
 
     /// How many bytes should be sent at once: about a tenth of a second's.
-    pub(super) fn piece(&self, most: usize) -> usize {
+    pub fn piece(&self, most: usize) -> usize {
         match self.bandwidth {
             0 => most,
             bandwidth => most.min(usize::try_from(bandwidth / 10).unwrap_or(usize::MAX).max(1)),
@@ -26,7 +27,7 @@ impl Limit {
     }
 
     /// How long to wait before these bytes may be sent.
-    pub(super) fn wait(&self, bytes: usize, now: Instant) -> Duration {
+    pub fn wait(&self, bytes: usize, now: Instant) -> Duration {
         if self.bandwidth == 0 {
             return Duration::ZERO;
         }

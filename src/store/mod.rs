@@ -4,19 +4,18 @@
 //! know no network and no vendor: they are written against [`Store`], so that tests can put a double in its place that
 //! fails at the n-th request.
 
+mod address;
 mod command;
 mod confirm;
-mod credentials;
 mod directory;
-mod http;
+mod library;
 mod limit;
 mod memory;
-mod objects;
 mod open;
-mod pages;
 pub mod remote;
 mod sums;
-mod swift;
+pub mod support;
+pub mod table;
 
 use std::fmt;
 use std::ops::Range;
@@ -29,8 +28,9 @@ use crate::io::{Access, Directory as _, File, MemoryDirectory};
 pub(crate) use confirm::confirm_unless;
 pub use confirm::{confirm, Confirmed};
 pub use memory::{MemoryStore, Request, StoreFault};
-pub use open::{open, StoreOptions};
+pub use open::{is_url, open, StoreOptions};
 pub use sums::Sums;
+pub use table::Opener;
 
 /// A place that keeps objects under names. Every method may be called from any thread, and blocks until its answer is there or
 /// its time is over. Each may be repeated, whatever became of the call before.
@@ -115,17 +115,17 @@ pub struct Failure {
 
 impl Failure {
     /// One that may pass by itself.
-    pub(crate) fn later(error: Error) -> Self {
+    pub fn later(error: Error) -> Self {
         Failure { error, again: Again::Later(None) }
     }
 
     /// One that stays until somebody changes something.
-    pub(crate) fn when_mended(error: Error) -> Self {
+    pub fn when_mended(error: Error) -> Self {
         Failure { error, again: Again::WhenMended }
     }
 
     /// Says which object it happened to, unless it is known already.
-    pub(crate) fn at(self, url: &str) -> Self {
+    pub fn at(self, url: &str) -> Self {
         Failure { error: self.error.at(Path::new(url)), ..self }
     }
 }
@@ -249,13 +249,13 @@ pub(crate) fn put_bytes(store: &dyn Store, name: &str, bytes: &[u8]) -> Answer<(
 }
 
 /// URL of an object in a store.
-pub(crate) fn url_of(store: &str, name: &str) -> String {
+pub fn url_of(store: &str, name: &str) -> String {
     let slash = if store.ends_with('/') { "" } else { "/" };
     format!("{store}{slash}{name}")
 }
 
 /// Refuses what is no name of an object: a store must never reach outside its prefix.
-fn check_name(store: &str, name: &str) -> Answer<()> {
+pub fn check_name(store: &str, name: &str) -> Answer<()> {
     let bad = name.is_empty()
         || name.len() > 255
         || name.starts_with('.')
@@ -268,7 +268,7 @@ fn check_name(store: &str, name: &str) -> Answer<()> {
 }
 
 /// Refuses a range that does not lie in an object of this length.
-fn check_ranges(ranges: &[Range<u64>], bytes: u64) -> Answer<()> {
+pub fn check_ranges(ranges: &[Range<u64>], bytes: u64) -> Answer<()> {
     match ranges.iter().find(|range| range.start > range.end || range.end > bytes) {
         Some(range) => {
             let reason =
@@ -280,7 +280,7 @@ fn check_ranges(ranges: &[Range<u64>], bytes: u64) -> Answer<()> {
 }
 
 /// The version that all answers are of, and their bytes; `None` when they are of more than one.
-fn of_one_version(answers: Vec<(Option<String>, Vec<u8>)>) -> Option<(String, Vec<Vec<u8>>)> {
+pub fn of_one_version(answers: Vec<(Option<String>, Vec<u8>)>) -> Option<(String, Vec<Vec<u8>>)> {
     let mut version = None;
     let mut read = vec![];
     for (of, bytes) in answers {
@@ -295,17 +295,17 @@ fn of_one_version(answers: Vec<(Option<String>, Vec<u8>)>) -> Option<(String, Ve
 }
 
 /// Two answers were of two objects.
-fn replaced(url: &str) -> Failure {
+pub fn replaced(url: &str) -> Failure {
     Failure::later(Error::new(Kind::Io, "the object was replaced while it was read")).at(url)
 }
 
 /// An upload whose monitor wants it to stop.
-pub(crate) fn stopped() -> Failure {
+pub fn stopped() -> Failure {
     Failure::later(Error::new(Kind::Io, "the upload was stopped"))
 }
 
 /// What somebody else said, as far as a message has room for it: one line without control characters.
-fn brief(text: &str) -> String {
+pub fn brief(text: &str) -> String {
     const MOST: usize = 300;
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();

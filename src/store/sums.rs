@@ -14,7 +14,7 @@ use crate::io::{read_full, thread, File};
 
 /// More parts than this Swift does not take by default (S3 takes ten times as many): a file that would have more gets larger
 /// ones.
-pub(super) const MOST_PARTS: u64 = 1000;
+pub const MOST_PARTS: u64 = 1000;
 
 /// Length and checksums of a file, from one pass over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,13 +95,13 @@ impl Sums {
     }
 
     /// Offset and length of a part, counted from 0.
-    pub(super) fn part(&self, number: usize) -> (u64, u64) {
+    pub fn part(&self, number: usize) -> (u64, u64) {
         let at = self.part_bytes * number as u64;
         (at, self.part_bytes.min(self.bytes.saturating_sub(at)))
     }
 
     /// MD5 of the whole file; `None` of one that goes in parts.
-    pub(super) fn md5(&self) -> Option<[u8; 16]> {
+    pub fn md5(&self) -> Option<[u8; 16]> {
         match self.part_md5[..] {
             [md5] => Some(md5),
             _ => None,
@@ -109,12 +109,12 @@ impl Sums {
     }
 
     /// What a server says of the whole object that it got in one piece (S3, Google, Swift), in lower-case hexadecimal digits.
-    pub(super) fn plain_tag(&self) -> Option<String> {
+    pub fn plain_tag(&self) -> Option<String> {
         self.md5().map(|md5| hex(&md5))
     }
 
     /// What S3 says of an object that it got in these parts: the MD5 of the parts' MD5, and how many there were.
-    pub(super) fn s3_parts_tag(&self) -> String {
+    pub fn s3_parts_tag(&self) -> String {
         let mut md5 = Md5::new();
         for part in &self.part_md5 {
             md5.update(part);
@@ -123,7 +123,7 @@ impl Sums {
     }
 
     /// What Swift says of a static large object of these parts: the MD5 of the parts' MD5 in hexadecimal digits.
-    pub(super) fn swift_parts_tag(&self) -> String {
+    pub fn swift_parts_tag(&self) -> String {
         let mut md5 = Md5::new();
         for part in &self.part_md5 {
             md5.update(hex(part));

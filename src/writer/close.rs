@@ -22,11 +22,9 @@ impl Writer {
             std::mem::forget(self.shared.clone());
             std::mem::forget(self.background.take());
             std::mem::forget(self.house.take());
-            #[cfg(feature = "upload")]
             std::mem::forget(self.archive.take());
             return Err(self.shared.unusable());
         }
-        #[cfg(feature = "upload")]
         let rolled = self.roll_for_the_archive();
         if self.shared.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -39,14 +37,10 @@ impl Writer {
             self.shared.has_house.store(false, Ordering::Release);
         }
         let closed = self.shared.close();
-        #[cfg(feature = "upload")]
-        let closed = {
-            if let Some(archive) = self.archive.take() {
-                archive.end();
-            }
-            closed.and(rolled)
-        };
-        closed
+        if let Some(archive) = self.archive.take() {
+            archive.end();
+        }
+        closed.and(rolled)
     }
 
     /// Ends a writer that could not be opened: its threads, and its locks. The segment is left unclosed, as after a kill: no
@@ -66,7 +60,6 @@ impl Writer {
     }
 
     /// Leaves nothing in the last segment, which is not shipped.
-    #[cfg(feature = "upload")]
     fn roll_for_the_archive(&self) -> Result<()> {
         let is_wanted = self.shared.options.archive.as_ref().is_some_and(|archive| archive.roll_at_close);
         match is_wanted && !self.shared.closed.load(Ordering::Acquire) {

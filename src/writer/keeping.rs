@@ -158,7 +158,6 @@ impl Shared {
                     return self.report(&error.because("the closed segment is not durable, so no hook was called"));
                 }
                 self.call(&self.options.hooks.on_close, file, &left);
-                #[cfg(feature = "upload")]
                 if let Some(archive) = self.archive.get() {
                     archive.wake();
                 }
@@ -254,14 +253,8 @@ impl Shared {
     }
 
     /// Whether this writer ships the log, whatever stands in the directory.
-    #[cfg(feature = "upload")]
     pub(super) fn is_shipped(&self) -> bool {
         self.options.archive.is_some()
-    }
-
-    #[cfg(not(feature = "upload"))]
-    pub(super) fn is_shipped(&self) -> bool {
-        false
     }
 
     /// Creates the file of the next segment when the current one is nearly full, or its time nearly over.

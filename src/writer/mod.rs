@@ -7,7 +7,6 @@
 
 mod ahead;
 mod append;
-#[cfg(feature = "upload")]
 mod archive;
 mod close;
 mod filling;
@@ -27,7 +26,6 @@ mod sync;
 
 use std::path::Path;
 use std::sync::Arc;
-#[cfg(feature = "upload")]
 use std::sync::OnceLock;
 
 use crate::calling::{is_any_calling, is_calling};
@@ -61,7 +59,6 @@ pub struct Writer {
     shared: Arc<Shared>,
     background: Option<JoinHandle<()>>,
     house: Option<JoinHandle<()>>,
-    #[cfg(feature = "upload")]
     archive: Option<archive::Archive>,
 }
 
@@ -133,7 +130,6 @@ struct Shared {
     losses: Mutex<lost::Losses>,
     failures: AtomicU64,
     /// Whoever ships closed segments, when there is one.
-    #[cfg(feature = "upload")]
     archive: OnceLock<Arc<archive::Ship>>,
 }
 
@@ -170,7 +166,6 @@ impl Writer {
     /// As [`Self::open`], over a directory of the caller's making.
     pub fn open_in(directory: Arc<dyn Directory>, options: WriterOptions) -> Result<Self> {
         options.check()?;
-        #[cfg(feature = "upload")]
         archive::check(&options)?;
         let naming = Naming::new(&options.roll, &options.name)?;
         let rules = stretch::Rules::new(&options.roll, &naming);
@@ -181,7 +176,6 @@ impl Writer {
     /// As [`Self::open_file`], over a directory of the caller's making.
     pub fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: WriterOptions) -> Result<Self> {
         options.check()?;
-        #[cfg(feature = "upload")]
         if options.archive.is_some() {
             return Err(Error::new(Kind::Unsupported, "a log that is one file has no closed segments to ship"));
         }
@@ -237,19 +231,12 @@ impl Writer {
             looked: AtomicI64::new(crate::io::clock::now_ns()),
             losses: Mutex::default(),
             failures: AtomicU64::new(0),
-            #[cfg(feature = "upload")]
             archive: OnceLock::new(),
             options,
         });
         shared.set_deadline();
         // From here on it is the writer's end that stops threads and gives the locks back, also when opening fails below.
-        let mut writer = Writer {
-            shared,
-            background: None,
-            house: None,
-            #[cfg(feature = "upload")]
-            archive: None,
-        };
+        let mut writer = Writer { shared, background: None, house: None, archive: None };
         match writer.set_to_work() {
             Ok(()) => Ok(writer),
             Err(error) => {
@@ -272,10 +259,7 @@ impl Writer {
         if shared.options.background {
             self.background = Some(stage::start_background(shared.clone())?);
         }
-        #[cfg(feature = "upload")]
-        {
-            self.archive = shared.start_archive()?;
-        }
+        self.archive = shared.start_archive()?;
         // What the log held before is made durable with the first sync; until then nothing is promised.
         Ok(())
     }
@@ -301,9 +285,7 @@ impl Writer {
     /// the `.active` file, shipping to a store. [`crate::Hooks::on_failure`] is told each time. Never waits.
     pub fn failures(&self) -> u64 {
         let failures = self.shared.failures.load(Ordering::Relaxed);
-        #[cfg(feature = "upload")]
-        let failures = failures + self.shared.archive.get().map_or(0, |archive| archive.failures());
-        failures
+        failures + self.shared.archive.get().map_or(0, |archive| archive.failures())
     }
 
     /// The options that the writer was opened with.

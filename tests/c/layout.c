@@ -70,7 +70,7 @@ AT(binlog_writer_options, archive, 232);
 AT(binlog_writer_options, reserved, 240);
 STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 40);
 
-SIZE(binlog_reader_options, 104);
+SIZE(binlog_reader_options, 120);
 AT(binlog_reader_options, struct_size, 0);
 AT(binlog_reader_options, flags, 8);
 AT(binlog_reader_options, mode, 12);
@@ -83,7 +83,9 @@ AT(binlog_reader_options, cache_bytes, 56);
 AT(binlog_reader_options, credentials, 64);
 AT(binlog_reader_options, block_max_bytes, 72);
 AT(binlog_reader_options, log, 80);
-AT(binlog_reader_options, reserved, 88);
+AT(binlog_reader_options, open_store, 88);
+AT(binlog_reader_options, open_store_userdata, 96);
+AT(binlog_reader_options, reserved, 104);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);
@@ -210,6 +212,72 @@ AT(binlog_compressed, source_removed, 56);
 AT(binlog_compressed, reserved32, 60);
 AT(binlog_compressed, reserved, 64);
 
+SIZE(binlog_store_object, 64);
+AT(binlog_store_object, struct_size, 0);
+AT(binlog_store_object, name, 8);
+AT(binlog_store_object, bytes, 16);
+AT(binlog_store_object, modified_ns, 24);
+AT(binlog_store_object, tag, 32);
+AT(binlog_store_object, sha256, 40);
+AT(binlog_store_object, reserved, 48);
+
+SIZE(binlog_store_reply, 48);
+AT(binlog_store_reply, struct_size, 0);
+AT(binlog_store_reply, context, 8);
+AT(binlog_store_reply, failed, 16);
+AT(binlog_store_reply, object, 24);
+AT(binlog_store_reply, bytes, 32);
+AT(binlog_store_reply, version, 40);
+
+SIZE(binlog_store_range, 16);
+AT(binlog_store_range, begin, 0);
+AT(binlog_store_range, end, 8);
+
+SIZE(binlog_store_upload, 144);
+AT(binlog_store_upload, struct_size, 0);
+AT(binlog_store_upload, context, 8);
+AT(binlog_store_upload, name, 16);
+AT(binlog_store_upload, path, 24);
+AT(binlog_store_upload, bytes, 32);
+AT(binlog_store_upload, sha256, 40);
+AT(binlog_store_upload, part_bytes, 72);
+AT(binlog_store_upload, part_count, 80);
+AT(binlog_store_upload, part_md5, 88);
+AT(binlog_store_upload, resume, 96);
+AT(binlog_store_upload, read, 104);
+AT(binlog_store_upload, sent, 112);
+AT(binlog_store_upload, found, 120);
+AT(binlog_store_upload, note, 128);
+AT(binlog_store_upload, stop, 136);
+
+SIZE(binlog_store_options, 48);
+AT(binlog_store_options, struct_size, 0);
+AT(binlog_store_options, credentials, 8);
+AT(binlog_store_options, part_bytes, 16);
+AT(binlog_store_options, timeout_ms, 24);
+AT(binlog_store_options, bandwidth, 32);
+AT(binlog_store_options, in_flight, 40);
+AT(binlog_store_options, reserved32, 44);
+
+SIZE(binlog_store, 152);
+AT(binlog_store, struct_size, 0);
+AT(binlog_store, userdata, 8);
+AT(binlog_store, url, 16);
+AT(binlog_store, flags, 24);
+AT(binlog_store, reserved32, 28);
+AT(binlog_store, stat, 32);
+AT(binlog_store, upload, 40);
+AT(binlog_store, send_parts, 48);
+AT(binlog_store, read, 56);
+AT(binlog_store, read_end, 64);
+AT(binlog_store, list, 72);
+AT(binlog_store, remove, 80);
+AT(binlog_store, abort, 88);
+AT(binlog_store, abort_stale, 96);
+AT(binlog_store, is_directory, 104);
+AT(binlog_store, drop, 112);
+AT(binlog_store, reserved, 120);
+
 SIZE(binlog_archive_options, 168);
 AT(binlog_archive_options, struct_size, 0);
 AT(binlog_archive_options, flags, 8);
@@ -229,7 +297,9 @@ AT(binlog_archive_options, close_wait_ms, 104);
 AT(binlog_archive_options, file_mode, 112);
 AT(binlog_archive_options, threads, 116);
 AT(binlog_archive_options, keep_remote, 120);
-AT(binlog_archive_options, reserved, 128);
+AT(binlog_archive_options, open_store, 128);
+AT(binlog_archive_options, open_store_userdata, 136);
+AT(binlog_archive_options, reserved, 144);
 
 SIZE(binlog_archive_status, 176);
 AT(binlog_archive_status, log, 0);

@@ -25,7 +25,7 @@ tests="layout round_trip bad_arguments filters index packed closing_order thread
 roll_arguments rolling archive_arguments compress archive archive_writer memory waiting"
 cpp_tests="wrapper wrapper_rolling wrapper_archive"
 # With each example its arguments; they run in a directory of their own.
-examples="quickstart gather counters find rolling tail migrate archive"
+examples="quickstart gather counters find rolling tail migrate archive memory_store"
 cpp_examples="quickstart gather rolling tail migrate archive"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-c-tests-XXXXXX")

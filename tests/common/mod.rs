@@ -5,7 +5,6 @@ pub mod counting;
 pub mod history;
 pub mod interposed;
 pub mod layout;
-#[cfg(feature = "upload")]
 pub mod remote;
 pub mod time;
 

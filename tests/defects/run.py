@@ -76,13 +76,12 @@ def try_defect(defect):
     path.write_text(right.replace(defect["old"], defect["new"]))
     try:
         for target, test in defect["noticed_by"]:
-            # Those of the command are called cli/NAME.
-            package = "binlog-cli" if target.startswith("cli/") else "binlog"
-            target = target.removeprefix("cli/")
+            # Those of the command are called cli/NAME, those of the stores stores/NAME.
+            member, _, name = target.rpartition("/")
+            package, target = {"": "binlog", "cli": "binlog-cli", "stores": "binlog-stores"}[member], name
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", package]
             command += ["--lib"] if target == "lib" else ["--test", target]
             command += ["--no-default-features", "--features", "model"] if target == "model" else []
-            command += ["--features", "upload"] if package == "binlog" and target.startswith(("remote", "ship", "store")) or test.startswith(("store::", "log::catalog::")) else []
             command += ["--", test, "--exact"]
             try:
                 run = subprocess.run(command, cwd=TREE, capture_output=True, text=True, timeout=300)

@@ -59,7 +59,7 @@ refuses_without_a_build() {
 # The command of another machine: this one cannot ask it for its manual pages.
 for_another_machine() {
   mkdir -p "$work/foreign build"
-  ln -s "$root/target/release/libbinlog.so" "$root/target/release/libbinlog.a" "$work/foreign build"
+  ln -s "$root"/target/release/libbinlog*.so "$root"/target/release/libbinlog*.a "$work/foreign build"
   printf 'foreign' >"$work/foreign build/binlog"
   set -- PREFIX="$work/foreign" BINLOG_BUILD_DIR="$work/foreign build"
   ! make_in_root install "$@" >"$base/refused" 2>&1 && grep 'BINLOG_HOST_COMMAND names one' "$base/refused" &&
@@ -277,7 +277,7 @@ is_split() (
     ! has_no_debug_information "$work/split/lib/libbinlog.so" >/dev/null &&
     make_in_root install PREFIX="$work/split" && [ $(($(size_of "$work/split/lib/libbinlog.so") * 3)) -lt "$kept" ] &&
     make_in_root install-debug PREFIX="$work/split" &&
-    for file in lib/libbinlog.so bin/binlog; do
+    for file in lib/libbinlog.so lib/libbinlog_stores.so bin/binlog; do
       has_no_debug_information "$work/split/$file" && debug=$(debug_of "$work/split/$file") && [ -n "$debug" ] &&
         readelf -SW "$debug" | grep -qF '.debug_line' || exit 1
     done &&
@@ -287,7 +287,7 @@ check "debug information is a package of its own, found by the build id" is_spli
 
 # ------------------------------------------------------------------ beside other libraries
 only_ours_is_global() {
-  ! readelf -sW "$lib/libbinlog.a" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 !~ /^binlog_/ { print; found = 1 } END { exit !found }'
+  ! readelf -sW "$lib/libbinlog.a" "$lib/libbinlog_stores.a" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 !~ /^binlog_/ { print; found = 1 } END { exit !found }'
 }
 # Each function of zstd that the library calls is one of the program's too, which does something else.
 beside_another_zstd() (
@@ -327,6 +327,35 @@ int main(void) {
 C
     $CC -I"$prefix/include" zstd.c -o zstd "$lib/libbinlog.a" -lgcc_s -lpthread -ldl -lm && ./zstd | grep '^500 records$'
 )
+# A program of this sort can be linked with both, and finds the second by itself, also where nobody has told the loader.
+with_stores() (
+  mkdir -p "$work/stores" && cd "$work/stores" &&
+    cat >program.c <<'C' &&
+#include <binlog_stores.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+  binlog_reader_options options = {.struct_size = sizeof options};
+#ifdef LINKED
+  options.open_store = binlog_stores_open;
+#endif
+  binlog_reader *reader = NULL;
+  binlog_error *err = NULL;
+  (void)argc;
+  binlog_reader_open(argv[1], &options, &reader, &err);
+  puts(binlog_error_message(err));
+  return 0;
+}
+C
+    $CC -std=c99 -I"$prefix/include" program.c -o found "$lib/libbinlog.so" -Wl,-rpath,"$lib" &&
+    $CC -std=c99 -I"$prefix/include" -DLINKED program.c -o linked "$lib/libbinlog_stores.a" "$lib/libbinlog.a" -lgcc_s -lpthread -ldl -lm &&
+    $CC -std=c99 -I"$prefix/include" program.c -o alone "$lib/libbinlog.a" -lgcc_s -lpthread -ldl -lm &&
+    ./found 's3://b/?colour=red' | grep -F 'has endpoint' && ./linked 's3://b/?colour=red' | grep -F 'has endpoint' &&
+    ./alone 's3://b/?colour=red' | grep -F 'need libbinlog_stores.so.0' &&
+    strace -f -e trace=openat ./found "$work" 2>&1 | grep -c binlog_stores | grep -x 0
+)
+check "stores on servers are found beside the library, or linked, or said to be missing" with_stores
+exports_one() { [ "$(nm -D --defined-only "$lib/libbinlog_stores.so" | awk '{ print $3 }')" = binlog_stores_open ]; }
+check "libbinlog_stores.so exports one function" exports_one
 check "libbinlog.a defines nothing that begins otherwise than with binlog_" only_ours_is_global
 check "it is linked beside another zstd, and uses its own" beside_another_zstd
 

@@ -55,7 +55,8 @@ class ReaderOptions(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("flags", c.c_uint32), ("mode", c.c_uint32), ("on_loss", LOSS_CALL),
                 ("on_loss_userdata", c.c_void_p), ("on_loss_drop", c.c_void_p), ("require", c.c_void_p),
                 ("cache", c.c_char_p), ("cache_bytes", c.c_uint64), ("credentials", c.c_char_p),
-                ("block_max_bytes", c.c_uint64), ("log", c.c_char_p), ("reserved", c.c_uint64 * 2)]
+                ("block_max_bytes", c.c_uint64), ("log", c.c_char_p), ("open_store", c.c_void_p),
+                ("open_store_userdata", c.c_void_p), ("reserved", c.c_uint64 * 2)]
 
 
 class Filter(c.Structure):

@@ -126,6 +126,8 @@ pub struct ReaderOptions {
     pub credentials: *const c_char,
     pub block_max_bytes: u64,
     pub log: *const c_char,
+    pub open_store: *const c_void,
+    pub open_store_userdata: *mut c_void,
     pub reserved: [u64; 2],
 }
 

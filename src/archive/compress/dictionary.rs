@@ -12,9 +12,9 @@ pub(super) fn of(source: &Arc<Segment>, options: &CompressOptions) -> Result<Vec
     if options.codec != Codec::Zstd || options.dictionary == Dictionary::Never {
         return Ok(vec![]);
     }
-    #[cfg(all(feature = "archive", feature = "zstd"))]
+    #[cfg(feature = "zstd")]
     return trial::run(source, options);
-    #[cfg(not(all(feature = "archive", feature = "zstd")))]
+    #[cfg(not(feature = "zstd"))]
     {
         let _ = source;
         Ok(vec![])
@@ -22,7 +22,7 @@ pub(super) fn of(source: &Arc<Segment>, options: &CompressOptions) -> Result<Vec
 }
 
 /// Makes a dictionary of some records near the segment's beginning, and tries it on others.
-#[cfg(all(feature = "archive", feature = "zstd"))]
+#[cfg(feature = "zstd")]
 mod trial {
     use super::*;
     use crate::archive::compress::blocks::Blocks;

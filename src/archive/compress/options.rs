@@ -128,9 +128,6 @@ impl CompressOptions {
         if !(1..=64).contains(&self.threads) {
             return Err(Error::invalid(format!("1 to 64 threads may compress, not {}", self.threads)));
         }
-        if self.sha256_name && !cfg!(feature = "archive") {
-            return Err(Error::new(crate::Kind::Unsupported, "this build of the library has no SHA-256"));
-        }
         self.log.as_deref().map_or(Ok(()), crate::log::check_name)
     }
 }

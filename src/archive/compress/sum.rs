@@ -3,7 +3,6 @@
 use crate::io::File;
 
 /// The SHA-256 of the whole file, in hexadecimal digits.
-#[cfg(feature = "archive")]
 pub(super) fn sha256(file: &dyn File) -> std::io::Result<String> {
     use sha2::{Digest, Sha256};
 
@@ -19,10 +18,4 @@ pub(super) fn sha256(file: &dyn File) -> std::io::Result<String> {
         at += n as u64;
     }
     Ok(crate::hex::hex(&sum.finalize()))
-}
-
-/// The options have been refused.
-#[cfg(not(feature = "archive"))]
-pub(super) fn sha256(_file: &dyn File) -> std::io::Result<String> {
-    Err(std::io::ErrorKind::Unsupported.into())
 }

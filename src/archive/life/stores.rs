@@ -9,7 +9,6 @@ use std::io::ErrorKind;
 use super::lock_name;
 use crate::error::{Error, Result};
 use crate::hex::hex;
-#[cfg(feature = "upload")]
 use crate::io::remove_if_there;
 use crate::io::{self, Access, Directory};
 use crate::memory;
@@ -22,7 +21,6 @@ fn name(log: &str) -> String {
 }
 
 /// What the file is called while it is written anew.
-#[cfg(feature = "upload")]
 pub(crate) fn part_of(log: &str) -> String {
     name(log) + ".part"
 }
@@ -47,7 +45,6 @@ pub(super) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Resul
 }
 
 /// Puts this in the place of what was told, durably.
-#[cfg(feature = "upload")]
 pub(crate) fn write(
     directory: &dyn Directory,
     (log, log_id): (&str, &[u8]),

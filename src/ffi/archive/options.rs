@@ -8,6 +8,7 @@ use crate::ffi::compress::compress_options;
 use crate::ffi::guard::*;
 use crate::ffi::rolling::retention;
 use crate::ffi::types::*;
+use crate::store::Opener;
 use crate::{CompressOptions, ShipOptions};
 
 /// Times beyond are for ever: 100 years, which can still be added to any time of day.
@@ -44,6 +45,8 @@ pub(super) unsafe fn options(given: *const binlog_archive_options) -> Result<Shi
         options.store.part_bytes = given.part_bytes;
     }
     options.store.bandwidth = given.bandwidth;
+    // SAFETY: the caller's promise.
+    options.store.opener = unsafe { Opener::of_c(given.open_store, given.open_store_userdata) };
     if given.threads != 0 {
         options.threads = given.threads;
     }

@@ -28,8 +28,8 @@ pub unsafe extern "C" fn binlog_archive_options_init(
 ///
 /// Returns BINLOG_OK; BINLOG_E_INVALID for a URL or options that are none, and for several logs without a name;
 /// BINLOG_E_NOT_FOUND when there is no such directory or log; BINLOG_E_LOCKED when somebody ships the log already, which may
-/// be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the library was built without the
-/// feature "upload".
+/// be its writer (not with BINLOG_ARCHIVE_DRY_RUN); BINLOG_E_IO; BINLOG_E_UNSUPPORTED when the store is on a server
+/// and libbinlog_stores.so.0 is not installed.
 ///
 /// # Safety
 /// `directory` is a NUL-terminated string, `log` NULL or one, `options` NULL or valid, `out` a place for a pointer, `err`

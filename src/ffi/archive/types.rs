@@ -102,8 +102,14 @@ pub struct binlog_archive_options {
     pub threads: u32,
     /// Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL = all stay.
     pub keep_remote: *const binlog_retention,
+    /// Opens a store that is neither a directory, a command nor of libbinlog_stores, during the call that is given these options,
+    /// maybe more than once. Asked for each URL but those of directories and commands; where it answers BINLOG_E_UNSUPPORTED,
+    /// libbinlog_stores is asked. May be NULL.
+    pub open_store: binlog_store_open_callback,
+    /// Given to open_store.
+    pub open_store_userdata: *mut c_void,
     /// Must be 0.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 3],
 }
 
 /// How far the shipping of a log is. Counters begin at 0 when the shipper or the writer is opened.

@@ -9,8 +9,7 @@ use crate::ffi::guard::*;
 use crate::ffi::types::*;
 
 /// How far the shipping is that binlog_writer_options.archive has asked for. Never waits. Any thread. Returns BINLOG_OK;
-/// BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID; BINLOG_E_UNSUPPORTED when the library
-/// was built without the feature "upload".
+/// BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `writer` is NULL or open, `out` is writable, `err` NULL or writable.

@@ -26,7 +26,6 @@ pub(crate) use chain::chain_break;
 pub(crate) use lost::never_durable;
 pub(crate) use oldest::{look, Oldest};
 pub(super) use opening::{End, Opening};
-#[cfg(feature = "upload")]
 pub(crate) use proof::{held, missing_behind};
 pub(crate) use proof::{vanished, Vanished};
 pub(crate) use remark::Remark;

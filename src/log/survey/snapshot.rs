@@ -27,13 +27,8 @@ pub(crate) enum Source {
     /// The files that match a pattern.
     Glob(String),
     /// The files of one directory whose names match a pattern.
-    #[cfg_attr(not(feature = "upload"), allow(dead_code))] // URLs alone have it
     Matching(Arc<dyn Directory>, glob::Pattern),
 }
-
-/// What the URLs of object stores begin with.
-const SCHEMES: [&str; 5] = ["s3://", "gs://", "az://", "swift://", "file://"];
-
 /// The segments of a source at one moment.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
@@ -358,7 +353,6 @@ impl Source {
         }
     }
 
-    #[cfg(feature = "upload")]
     fn of_url(url: &str, options: &ReaderOptions) -> Result<Self> {
         use crate::store::remote::Place;
         Ok(match Place::of(url, options)? {
@@ -366,12 +360,6 @@ impl Source {
             Place::Segment(directory, name) => Source::File(directory, name),
             Place::Pattern(directory, pattern) => Source::Matching(directory, pattern),
         })
-    }
-
-    #[cfg(not(feature = "upload"))]
-    fn of_url(url: &str, _options: &ReaderOptions) -> Result<Self> {
-        let reason = "this build of the library reads no object stores: it was made without the feature \"upload\"";
-        Err(Error::new(Kind::Unsupported, reason).at(Path::new(shown(url))))
     }
 
     /// Whether looking for new segments is a request to another machine.
@@ -467,7 +455,7 @@ impl Source {
 
 /// The path, if it is the URL of an object store.
 fn url(path: &Path) -> Option<&str> {
-    path.to_str().filter(|path| SCHEMES.iter().any(|scheme| path.starts_with(scheme)))
+    path.to_str().filter(|path| crate::store::is_url(path))
 }
 
 /// What messages show of a URL that nobody has looked through: no options, and nothing that may be a password.

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::Store;
 use crate::error::{Error, Kind};
-use crate::io::{Access, Directory, File, FileFacts};
+use crate::io::{read_only, Access, Directory, File, FileFacts};
 use cache::Cache;
 use object::{Object, RemoteFile, END};
 use patience::{patiently, told};
@@ -218,10 +218,6 @@ impl Shared {
 
 fn missing(path: &Path) -> std::io::Error {
     std::io::Error::new(ErrorKind::NotFound, Error::new(Kind::NotFound, "there is no such object").at(path))
-}
-
-fn read_only() -> std::io::Error {
-    std::io::Error::from_raw_os_error(libc::EROFS)
 }
 
 impl Directory for RemoteDirectory {

@@ -5,7 +5,7 @@
 //! little more than they are asked for, and more and more when they follow each other.
 
 use std::collections::VecDeque;
-use std::io::{IoSlice, Result};
+use std::io::Result;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use super::cache::CachedObject;
 use super::patience::{patiently, told};
 use super::pieces::{copy, Pieces};
 use super::plan::{joined, parted, Plan};
-use super::{read_only, Shared};
+use super::Shared;
 use crate::error::{Error, Kind};
 use crate::io::{File, Identity};
 use crate::store::{Failure, Stat};
@@ -361,37 +361,8 @@ impl File for RemoteFile {
         self.object.read_at(&self.shared, buffer, offset)
     }
 
-    fn write_at(&self, _parts: &[IoSlice<'_>], _offset: u64) -> Result<usize> {
-        Err(read_only())
-    }
-
     fn len(&self) -> Result<u64> {
         Ok(self.object.bytes)
-    }
-
-    fn set_len(&self, _len: u64) -> Result<()> {
-        Err(read_only())
-    }
-
-    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
-        Err(read_only())
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        Err(read_only())
-    }
-
-    fn try_lock(&self) -> Result<bool> {
-        Err(read_only())
-    }
-
-    fn unlock(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn is_locked(&self) -> Result<bool> {
-        // What lies in a store was closed before it came there.
-        Ok(false)
     }
 
     fn identity(&self) -> Result<Option<Identity>> {

@@ -6,6 +6,7 @@ use super::RemoteDirectory;
 use crate::error::{Error, Result};
 use crate::io::Directory;
 use crate::options::ReaderOptions;
+use crate::store::address::decoded;
 use crate::store::{open, StoreOptions};
 
 /// Requests under way at the same time: pieces that are read are small, and the way to a store is long.
@@ -34,8 +35,12 @@ impl Place {
     /// What `url` stands for: of a segment, of a log, or a pattern in its last part.
     pub fn of(url: &str, options: &ReaderOptions) -> Result<Self> {
         let parts = split(url)?;
-        let store_options =
-            StoreOptions { credentials: options.credentials.clone(), in_flight: IN_FLIGHT, ..StoreOptions::default() };
+        let store_options = StoreOptions {
+            credentials: options.credentials.clone(),
+            in_flight: IN_FLIGHT,
+            opener: options.opener.clone(),
+            ..StoreOptions::default()
+        };
         let store = open(&parts.store, &store_options)?;
         let mut directory = RemoteDirectory::new(store)?.with(|shared| shared.key = parts.store);
         if let Some(cache) = &options.cache {
@@ -56,11 +61,6 @@ impl Place {
 
 fn is_pattern(part: &str) -> bool {
     part.contains(['*', '['])
-}
-
-fn decoded(name: &str) -> Result<String> {
-    let name = percent_encoding::percent_decode_str(name).decode_utf8();
-    Ok(name.map_err(|_| Error::invalid("the URL is not UTF-8 once its %-escapes are resolved"))?.into_owned())
 }
 
 fn split(url: &str) -> Result<Parts> {

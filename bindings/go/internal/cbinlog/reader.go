@@ -41,6 +41,7 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	c.block_max_bytes = C.uint64_t(options.BlockMaxBytes)
 	c.credentials = a.optional(options.Credentials, "the file of credentials")
 	c.log = a.optional(options.Log, "the log's name")
+	c.open_store, c.open_store_userdata = openStore, nil
 	place := a.text(path, "the path")
 	if a.err != nil {
 		return Reader{}, a.err

@@ -46,6 +46,9 @@ type ArchiveOptions struct {
 	FileMode       uint32
 }
 
+// What opens stores on servers, where the library that does is linked; else libbinlog loads it.
+var openStore C.binlog_store_open_callback
+
 func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
 	c := &makeC[C.binlog_archive_options](a, 1)[0]
 	c.struct_size = C.sizeof_binlog_archive_options
@@ -73,6 +76,7 @@ func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
 	c.close_wait_ms = C.uint64_t(o.CloseWaitMS)
 	c.file_mode = C.uint32_t(o.FileMode)
 	c.threads = C.uint32_t(o.Threads)
+	c.open_store, c.open_store_userdata = openStore, nil
 	return c
 }
 

@@ -37,6 +37,7 @@ public final class ArchiveOptions {
   }
 
   NativeOptions.Archive toNative() {
+    Library.stores(set.url);
     NativeOptions.Archive options = new NativeOptions.Archive();
     options.flags = set.flags;
     options.inFlight = set.inFlight;

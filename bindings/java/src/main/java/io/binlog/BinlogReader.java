@@ -31,6 +31,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     handle = new Handle("the reader", Native::readerClose);
     losses = options.losses();
     salvages = options.salvages();
+    Library.stores(path);
     byte[] where = Text.terminated(path);
     try {
       handle.opened(Native.readerOpen(where, options.toNative(losses)));
@@ -100,7 +101,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
    * @param options how it is read; {@link ReaderOptions.Builder#cache} keeps what was fetched
    * @return a reader to be closed
    * @throws BinlogException as {@link #open(Path, ReaderOptions)}; {@link Status#INVALID} for a URL that is none of a
-   *     store's; {@link BinlogException.Unsupported} when the library was built without stores
+   *     store's; {@link BinlogException.Unsupported} when the log is on a server and libbinlog_stores is not there
    * @throws IllegalArgumentException for what is no URL
    */
   public static BinlogReader openUrl(String url, ReaderOptions options) throws BinlogException {

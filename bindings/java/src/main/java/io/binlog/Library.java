@@ -20,6 +20,8 @@ final class Library {
   static final String VERSION = "0.1.0";
 
   private static volatile String origin = "";
+  private static volatile boolean isFromJar;
+  private static boolean isStoresLoaded;
 
   private Library() {}
 
@@ -71,19 +73,39 @@ final class Library {
 
   private static void loadFromJar() {
     String resource = "/native/" + system() + "/libbinlog_jni-" + VERSION + ".so";
+    if (!loadFromJar(resource)) {
+      throw failure(
+          "there is no library for " + system() + " in the jar: build it, and name the file in the system property "
+              + PROPERTY, null);
+    }
+    origin = "the jar (" + resource + ")";
+    isFromJar = true;
+  }
+
+  /**
+   * Loads the library of stores out of the jar when {@code place} is the URL of a store on a server, and none was before. A
+   * libbinlog that does not come out of the jar looks for it beside itself.
+   */
+  static synchronized void stores(String place) {
+    int colon = place.indexOf("://");
+    if (colon <= 0 || place.startsWith("file:") || isStoresLoaded) return;
+    // Loads libbinlog_jni, if nobody has yet.
+    Native.versionNumber();
+    if (isFromJar) loadFromJar("/native/" + system() + "/libbinlog_stores.so.0");
+    isStoresLoaded = true;
+  }
+
+  /** False when there is none of this name. */
+  private static boolean loadFromJar(String resource) {
     Path directory = null;
     try (InputStream in = Library.class.getResourceAsStream(resource)) {
-      if (in == null) {
-        throw failure(
-            "there is no library for " + system() + " in the jar: build it, and name the file in the system property "
-                + PROPERTY, null);
-      }
+      if (in == null) return false;
       // Only this user may look into it, and no two JVMs get the same one.
       directory = Files.createTempDirectory("binlog-jni-");
       Path file = directory.resolve(Paths.get(resource).getFileName().toString());
       Files.copy(in, file);
       System.load(file.toString());
-      origin = "the jar (" + resource + ")";
+      return true;
     } catch (IOException e) {
       String directories = System.getProperty("java.io.tmpdir");
       throw failure("cannot write the library below " + directories + ": " + e + "; " + ELSEWHERE, e);

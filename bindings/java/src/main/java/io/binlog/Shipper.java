@@ -57,7 +57,7 @@ public final class Shipper implements AutoCloseable {
    * @throws BinlogException {@link Status#INVALID} for a URL or options that are none, and for several logs without a
    *     name; {@link BinlogException.NotFound} when there is no such directory or log; {@link BinlogException.Locked}
    *     when somebody ships the log already, which may be its writer; {@link BinlogException.Unsupported} when the
-   *     library was built without stores; {@link Status#IO}
+   *     library of stores is not there; {@link Status#IO}
    */
   public static Shipper open(Path directory, @Nullable String log, ArchiveOptions options) throws BinlogException {
     return new Shipper(directory, log, options);

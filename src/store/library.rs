@@ -1,0 +1,112 @@
+//! The library of stores, `libbinlog_stores.so.0`: loaded when the first URL needs it, from beside this library or from where
+//! the system's loader looks. Whoever never ships to a server, nor reads from one, loads nothing of it.
+
+use std::ffi::{c_void, CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::table::{self, binlog_store_open_callback};
+use super::{Store, StoreOptions};
+use crate::error::{Error, Kind, Result};
+
+const NAME: &str = "libbinlog_stores.so.0";
+/// The function by which it opens a store: a `binlog_store_open_callback`.
+const OPEN: &CStr = c"binlog_stores_open";
+
+type Open = unsafe extern "C" fn(
+    *mut c_void,
+    *const table::binlog_store_reply,
+    *const std::ffi::c_char,
+    *const table::binlog_store_options,
+    *mut table::binlog_store,
+) -> i32;
+
+/// Opens the store of a URL by the library of stores.
+pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
+    let open = loaded()?;
+    // SAFETY: the function is what its library is made for; it does not look at its userdata.
+    let opened = unsafe { table::open_table(open, std::ptr::null_mut(), url, options) };
+    // There is nobody else to be asked.
+    opened.map_err(|error| match error.kind() {
+        Kind::Unsupported => error.with_kind(Kind::Invalid),
+        _ => error,
+    })
+}
+
+/// The library is loaded once, and never unloaded. What was not found is looked for again: it may be installed meanwhile.
+fn loaded() -> Result<Open> {
+    static LOADED: Mutex<Option<Open>> = Mutex::new(None);
+    let mut loaded = LOADED.lock();
+    if let Some(open) = *loaded {
+        return Ok(open);
+    }
+    let mut reasons = vec![];
+    let beside = beside_this();
+    let places = beside.iter().map(PathBuf::as_path).chain([Path::new(NAME)]);
+    for place in places {
+        // A path that is not there is no reason to name.
+        if place.is_absolute() && !place.exists() {
+            continue;
+        }
+        match load(place) {
+            Ok(open) => {
+                *loaded = Some(open);
+                return Ok(open);
+            }
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    let reason = format!(
+        "stores on servers (s3://, gs://, az://, swift://) need {NAME}, which is installed beside libbinlog as the package \
+         binlog-stores: {}",
+        reasons.join("; ")
+    );
+    Err(Error::new(Kind::Unsupported, reason))
+}
+
+fn load(path: &Path) -> Result<Open, String> {
+    let refused = || {
+        // SAFETY: called right behind the call that failed, in the same thread.
+        let reason = unsafe { libc::dlerror() };
+        match reason.is_null() {
+            true => "the system gives no reason".to_owned(),
+            // SAFETY: what dlerror returns is a C string that lives until the next call.
+            false => unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned(),
+        }
+    };
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
+    // SAFETY: the name is a C string. What runs when the library is loaded is ours.
+    let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if library.is_null() {
+        return Err(refused());
+    }
+    // SAFETY: the library is loaded, and the name is a C string.
+    let function = unsafe { libc::dlsym(library, OPEN.as_ptr()) };
+    if function.is_null() {
+        return Err(refused());
+    }
+    // SAFETY: a function of this name in this library is of this type.
+    let open: binlog_store_open_callback = unsafe { std::mem::transmute(function) };
+    open.ok_or_else(|| "it has no function that opens a store".to_owned())
+}
+
+/// Where it may lie beside the file that this code is in: next to a library, or to a program, whose libraries are in `../lib`.
+fn beside_this() -> Vec<PathBuf> {
+    // SAFETY: a Dl_info is a plain C value, and the address is one of this very code.
+    let file = unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        let is_known = libc::dladdr(loaded as *const c_void, &mut info) != 0 && !info.dli_fname.is_null();
+        is_known.then(|| PathBuf::from(OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes())))
+    };
+    // A program that was found in PATH is known by its bare name.
+    let file = match file {
+        Some(file) if file.is_absolute() => Some(file),
+        _ => std::env::current_exe().ok(),
+    };
+    let file = file.and_then(|file| file.canonicalize().ok());
+    let Some(directory) = file.as_deref().and_then(Path::parent) else { return vec![] };
+    vec![directory.join(NAME), directory.join("../lib").join(NAME)]
+}
