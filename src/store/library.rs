@@ -3,6 +3,7 @@
 
 use std::ffi::{c_void, CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 use super::table::{self, binlog_store_open_callback};
 use super::{Store, StoreOptions};
 use crate::error::{Error, Kind, Result};
+use crate::io::user;
 
 const NAME: &str = "libbinlog_stores.so.0";
 /// The function by which it opens a store: a `binlog_store_open_callback`.
@@ -47,9 +49,16 @@ fn loaded() -> Result<Open> {
     let beside = beside_this();
     let places = beside.iter().map(PathBuf::as_path).chain([Path::new(NAME)]);
     for place in places {
-        // A path that is not there is no reason to name.
-        if place.is_absolute() && !place.exists() {
-            continue;
+        if place.is_absolute() {
+            match is_trusted(place) {
+                Ok(true) => (),
+                // A path that is not there is no reason to name.
+                Err(_) => continue,
+                Ok(false) => {
+                    reasons.push(format!("{} is somebody else's, or others may write it", place.display()));
+                    continue;
+                }
+            }
         }
         match load(place) {
             Ok(open) => {
@@ -65,6 +74,13 @@ fn loaded() -> Result<Open> {
         reasons.join("; ")
     );
     Err(Error::new(Kind::Unsupported, reason))
+}
+
+/// Whether nobody but root and this user can have put the file there: a program may lie in a directory that others may write in,
+/// such as /tmp. What the loader's own path holds is the loader's matter.
+fn is_trusted(path: &Path) -> std::io::Result<bool> {
+    let facts = std::fs::metadata(path)?;
+    Ok((facts.uid() == 0 || facts.uid() == user()) && facts.mode() & 0o002 == 0)
 }
 
 fn load(path: &Path) -> Result<Open, String> {
@@ -109,4 +125,38 @@ fn beside_this() -> Vec<PathBuf> {
     let file = file.and_then(|file| file.canonicalize().ok());
     let Some(directory) = file.as_deref().and_then(Path::parent) else { return vec![] };
     vec![directory.join(NAME), directory.join("../lib").join(NAME)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_library_that_others_may_write_is_not_loaded() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join(NAME);
+        assert!(is_trusted(&path).is_err());
+        std::fs::write(&path, "").unwrap();
+        for (mode, trusted) in [(0o755, true), (0o775, true), (0o777, false), (0o602, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_trusted(&path).unwrap(), trusted, "{mode:o}");
+        }
+        if user() == 0 {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+            assert!(!is_trusted(&path).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_library_of_stores_is_a_reason_and_not_loaded() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join(NAME);
+        std::fs::write(&path, "no library").unwrap();
+        assert!(load(&path).unwrap_err().contains(NAME));
+        // One that lacks the function.
+        assert!(load(Path::new("libm.so.6")).unwrap_err().contains("binlog_stores_open"));
+    }
 }
