@@ -77,8 +77,10 @@ in_new_directory() {
   return $code
 }
 
+# What is linked statically finds the library of stores where the loader looks.
+stores=$lib:$root/target/release
 # run_program NAME BINARY: at most two minutes.
-run_program() { check "run $1" in_new_directory timeout 120 "$2"; }
+run_program() { check "run $1" in_new_directory env LD_LIBRARY_PATH="$stores" timeout 120 "$2"; }
 
 # ------------------------------------------------------------------ sanitizers
 # AddressSanitizer takes the place of malloc for the library too: what it allocates and forgets, frees twice or touches
