@@ -156,7 +156,7 @@ const _: () = {
     assert!(size_of::<Record>() == 72);
     assert!(size_of::<WriterOptions>() == 280);
     assert!(size_of::<Loss>() == 88);
-    assert!(size_of::<ReaderOptions>() == 104);
+    assert!(size_of::<ReaderOptions>() == 120);
     assert!(size_of::<Filter>() == 144);
 };
 
