@@ -74,7 +74,7 @@ lint: lint-tools ## Formatting, warnings as errors, documentation without broken
 
 # The same random cases each time, so that a change is judged by what it changes; make soak tries others.
 unit: ## Rust tests of the library and of the command.
-	PROPTEST_RNG_SEED=1 $(CARGO) test --locked --workspace
+	PROPTEST_RNG_SEED=1 $(CARGO) test --locked --workspace --no-fail-fast
 
 # A lock that the scheduler does not know of waits for ever, hence the limit in seconds.
 MODEL_LIMIT ?= 600

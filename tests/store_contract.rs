@@ -92,7 +92,7 @@ fn a_store_written_in_c() {
     contract(&*store::open("memory://of/c", &options).unwrap(), PART);
     // What it does not know goes on to the library of stores, or is said not to be there.
     let other = store::open("other://of/c", &options).unwrap_err();
-    assert_eq!(other.kind(), Kind::Unsupported, "{other}");
+    assert_eq!(other.kind(), Kind::Invalid, "{other}");
 }
 
 /// What no table may be, and no answer.

@@ -32,7 +32,7 @@ fn append_rolls_and_keeps_as_it_is_told() {
     assert_eq!(listed["segments"].as_array().unwrap().last().unwrap()["last_id"], 8);
 
     for wrong in [["--template", "%Q"], ["--template", "../{name}"], ["--zone", "Nowhere/At_All"]] {
-        binlog_with(home, &["append", "-q", "refused", wrong[0], wrong[1]], b"x\n").exits(1);
+        binlog_with(home, &["append", "-q", "refused", wrong[0], wrong[1]], b"x\n").exits(2);
     }
 }
 

@@ -61,8 +61,8 @@ fn options_that_the_library_refuses_are_one_line() {
         ["append", "log", "--segment-size", "1"],
         ["append", "log", "--record-max", "3G"],
     ] {
-        let ran = binlog(home, &args).exits(1);
-        assert!(ran.err.starts_with("binlog: ") && ran.err.lines().count() == 1, "{args:?}: {}", ran.err);
+        let ran = binlog(home, &args).exits(2);
+        assert!(ran.err.starts_with("error: ") && ran.err.lines().count() == 1, "{args:?}: {}", ran.err);
     }
 }
 

@@ -31,11 +31,7 @@ impl Address {
         }
         let parts = Parts::of(text)?;
         let scheme = parts.scheme;
-        if parts.authority.contains('@') {
-            return Err(Error::invalid(
-                "a store's URL has no user and no password: credentials come from the environment or from a file",
-            ));
-        }
+        parts.refuse_user()?;
         if parts.authority.contains(':') {
             return Err(Error::invalid(format!(
                 "{scheme}:// is followed by a bucket, not by a host and a port: the server is named by the option endpoint or auth"
@@ -140,7 +136,21 @@ struct Parts<'a> {
     has_fragment: bool,
 }
 
+/// Refuses the URL of a store on a server with a user or a password in it, and what is no URL.
+pub(super) fn refuse_user(text: &str) -> Result<()> {
+    Parts::of(text)?.refuse_user()
+}
+
 impl<'a> Parts<'a> {
+    fn refuse_user(&self) -> Result<()> {
+        match self.authority.contains('@') {
+            true => Err(Error::invalid(
+                "a store's URL has no user and no password: credentials come from the environment or from a file",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// What cannot be read is not repeated: it may have a password in it.
     fn of(text: &'a str) -> Result<Self> {
         let unreadable = |why: &str| Err(Error::invalid(format!("the store's URL cannot be read: {why}")));

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::address::refuse_user;
 use super::table::{self, binlog_store_open_callback};
-use super::{Store, StoreOptions};
+use super::{unknown, Store, StoreOptions};
 use crate::error::{Error, Kind, Result};
 use crate::io::user;
 
@@ -28,7 +29,9 @@ type Open = unsafe extern "C" fn(
 
 /// Opens the store of a URL by the library of stores.
 pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
-    let open = loaded()?;
+    // Whether the library is there or not.
+    refuse_user(url)?;
+    let open = loaded().map_err(|error| if is_on_a_server(url) { error } else { unknown() })?;
     // SAFETY: the function is what its library is made for; it does not look at its userdata.
     let opened = unsafe { table::open_table(open, std::ptr::null_mut(), url, options) };
     // There is nobody else to be asked.
@@ -36,6 +39,11 @@ pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> 
         Kind::Unsupported => error.with_kind(Kind::Invalid),
         _ => error,
     })
+}
+
+/// Whether the library has the scheme: where it is missing, it cannot say so itself.
+fn is_on_a_server(url: &str) -> bool {
+    ["s3://", "gs://", "az://", "swift://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// The library is loaded once, and never unloaded. What was not found is looked for again: it may be installed meanwhile.

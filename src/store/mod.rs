@@ -28,6 +28,7 @@ use crate::io::{Access, Directory as _, File, MemoryDirectory};
 pub(crate) use confirm::confirm_unless;
 pub use confirm::{confirm, Confirmed};
 pub use memory::{MemoryStore, Request, StoreFault};
+use open::unknown;
 pub use open::{is_url, open, StoreOptions};
 pub use sums::Sums;
 pub use table::Opener;

@@ -79,15 +79,18 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
             let address = Address::parse(url, &["create", "mode"])?;
             Ok(Arc::new(DirectoryStore::open(&address, Limit::new(options.bandwidth))?))
         }
-        _ if !is_url(url) => Err(Error::invalid(
-            "a store is named by a URL that begins with s3://, gs://, az://, swift://, file:/// or exec:",
-        )),
+        _ if !is_url(url) => Err(unknown()),
         _ => match options.opener.as_ref().map(|opener| opener.open(url, options)) {
             Some(Err(error)) if error.kind() == Kind::Unsupported => library::open(url, options),
             Some(opened) => opened,
             None => library::open(url, options),
         },
     }
+}
+
+/// The URL is of no kind that is known.
+pub(super) fn unknown() -> Error {
+    Error::invalid("a store is named by a URL that begins with s3://, gs://, az://, swift://, file:/// or exec:")
 }
 
 /// Whether the text is the URL of a store, and no path: it begins with a scheme and two slashes, or with `file:` and three.
