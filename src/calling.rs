@@ -1,22 +1,22 @@
-//! Which functions of the user's this thread is within, so that one of them that uses what has called it is refused rather
-//! than left to wait for itself, or to be called again and again.
+//! Which callbacks of the user this thread is in. A callback that uses its caller is refused: it would wait for itself,
+//! or be called again and again.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Calls within each other that are remembered; a hook of a hook of a hook calls nothing of the library's.
+/// The greatest depth of nested calls that is recorded; real callbacks are nested less deeply.
 const MOST: usize = 8;
 
 thread_local! {
-    /// Who calls, the innermost last, and how many they are. Nothing has to be dropped when the thread ends: that would keep a
-    /// plugin with the library in it from being unloaded.
+    /// The callers, the innermost last, and their number. Nothing has to be dropped when the thread ends, which would
+    /// prevent unloading a plugin that contains the library.
     static CALLERS: Cell<([usize; MOST], usize)> = const { Cell::new(([0; MOST], 0)) };
 }
 
-/// How many calls are under way, in all threads: most often none, and then nobody need look further.
+/// The number of calls in progress, in all threads: most often none, and then no further check is needed.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// Runs a function of the user's for the object with this number, which no other object has as long as it lives.
+/// Runs a callback of the user for the object with this number, which no other object has as long as it lives.
 pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
     /// Also when the function panics.
     struct Returned;
@@ -39,13 +39,13 @@ pub(crate) fn calling<T>(caller: usize, function: impl FnOnce() -> T) -> T {
     function()
 }
 
-/// Whether any thread is within a function of the user's. Of its own calls each thread knows.
+/// Whether any thread is in a callback of the user. Each thread knows its own calls.
 #[inline]
 pub(crate) fn is_any_calling() -> bool {
     CALLS.load(Ordering::Relaxed) > 0
 }
 
-/// Whether this thread is within a function that the object has called.
+/// Whether this thread is in a callback that the object has called.
 pub(crate) fn is_calling(caller: usize) -> bool {
     let (callers, count) = CALLERS.get();
     callers[..count.min(MOST)].contains(&caller)

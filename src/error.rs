@@ -1,9 +1,9 @@
-//! One error type: what kind of failure it is, in which file, at which offset, and what the system said.
+//! The error type: the kind of failure, the file, the offset, and the system's reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The closed list of what can go wrong. Each kind is one status of the C interface, and has its number.
+/// The closed list of failures. Each kind is one status of the C interface, and has its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Kind {
@@ -21,22 +21,23 @@ pub enum Kind {
     TooLarge = -6,
     /// This build, this format version or this kind of log cannot do it.
     Unsupported = -7,
-    /// An fsync failed earlier: what is on the disk is unknown, so the writer refuses to go on until it is reopened.
+    /// An fsync failed earlier: the state of the disk is unknown, and the writer refuses to continue until it is
+    /// reopened.
     Failed = -8,
     /// The disk, the quota or the file size limit is full. Writing works again once there is space.
     NoSpace = -9,
     /// The handle was made before a fork, and this is the child.
     Forked = -10,
-    /// Records that were asked for are no longer in the log, because old segments were removed: [`Error::missed`] says
-    /// which. Told once; the next call goes on behind them.
+    /// Records that were requested are no longer in the log, because old segments were removed: [`Error::missed`]
+    /// returns which. Reported once; the next call continues behind them.
     Missed = -11,
-    /// The log is another one than was required.
+    /// The log is not the required one.
     Mismatch = -12,
-    /// The system has no memory for what a file, a caller or another machine asked for. Nothing was done, and the same
+    /// The system has no memory for what a file, a caller or another machine requires. Nothing was done, and the same
     /// call may be tried again.
     NoMemory = -13,
-    /// A waiting was ended from outside, by [`Interrupter::interrupt`](crate::Interrupter::interrupt) or by a signal. Nothing
-    /// was done, and the same call may be tried again.
+    /// A wait was ended from outside, by [`Interrupter::interrupt`](crate::Interrupter::interrupt) or by a signal.
+    /// Nothing was done, and the same call may be tried again.
     Interrupted = -14,
 }
 
@@ -64,21 +65,28 @@ impl Kind {
         self as i32
     }
 
-    /// The kind that another library's or a callback's status stands for. States of this library's own handles, which
-    /// neither can be in, are [`Kind::Io`], as is whatever is unknown.
+    /// The kind for the status of another library or a callback. States of this library's own handles, which neither
+    /// can have, become [`Kind::Io`], and so do unknown ones.
     pub(crate) fn of_status(status: i32) -> Self {
         let known = Self::ALL.into_iter().find(|kind| kind.status() == status);
         known.filter(|kind| !matches!(kind, Kind::Failed | Kind::Forked | Kind::Missed)).unwrap_or(Kind::Io)
     }
 }
 
-/// What the whole library returns when it fails.
+/// The result of functions of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure, told in one line, with the facts as fields for programs.
-#[derive(Clone, thiserror::Error)]
-#[error("{0}")]
+/// A failure, described in one line, with its facts as fields for programs.
+#[derive(Clone)]
 pub struct Error(Box<Facts>);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
 
 #[derive(Clone, Debug)]
 struct Facts {
@@ -91,7 +99,7 @@ struct Facts {
     missed: Option<(u64, u64)>,
 }
 
-/// What has panicked, or a thread that did, as an error: the rest of the library goes on.
+/// A panic in a function or a thread, as an error: the rest of the library continues.
 pub fn a_defect(consequence: &str) -> Error {
     Error::new(Kind::Failed, "a defect of the library (a panic)").because(consequence)
 }
@@ -103,7 +111,7 @@ impl Error {
         Error(Box::new(Facts { kind, reason, path: None, offset: None, os_code: None, record_id: None, missed: None }))
     }
 
-    /// Of the caller's arguments.
+    /// A failure for wrong arguments.
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, reason)
     }
@@ -112,7 +120,7 @@ impl Error {
         Self::new(Kind::Corrupt, reason.to_string())
     }
 
-    /// From a failed system call; `doing` says what was tried, such as "write" or "open".
+    /// A failure of a system call; `doing` states what was tried, such as "write" or "open".
     pub fn io(error: &std::io::Error, doing: &str) -> Self {
         if let Some(own) = Self::within(error) {
             return own.clone();
@@ -130,8 +138,8 @@ impl Error {
         made
     }
 
-    /// This library's own error in one of the kind that files and directories return: those of other machines tell more
-    /// than the system has numbers for.
+    /// This library's own error inside an error of files and directories: those of other machines have details for
+    /// which the system has no numbers.
     pub(crate) fn within(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
@@ -144,7 +152,7 @@ impl Error {
         made
     }
 
-    /// Names the file, directory or URL that it happened in, unless one is named already.
+    /// Adds the file, directory or URL that it happened in, unless there is one already.
     pub fn at(mut self, path: &Path) -> Self {
         self.0.path.get_or_insert_with(|| path.to_owned());
         self
@@ -155,13 +163,13 @@ impl Error {
         self.at(path)
     }
 
-    /// Marks a failure after which a record is in the log nevertheless, under this id.
+    /// Marks a failure after which a record is in the log anyway, under this id.
     pub(crate) fn although_taken(mut self, id: u64) -> Self {
         self.0.record_id = Some(id);
         self
     }
 
-    /// Puts a consequence before the reason.
+    /// Adds a consequence before the reason.
     pub fn because(mut self, consequence: &str) -> Self {
         self.0.reason = format!("{consequence}: {}", self.0.reason);
         self
@@ -173,23 +181,23 @@ impl Error {
         self
     }
 
-    /// Says which `errno` comes closest, where it was no system call that failed.
+    /// Sets the closest `errno`, if it was no system call that failed.
     pub fn with_os_code(mut self, code: i32) -> Self {
         self.0.os_code = Some(code);
         self
     }
 
-    /// Which kind of failure this is.
+    /// The kind of the failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The file or directory it happened in.
+    /// The file or directory that it happened in.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// Where in that file, in bytes from its beginning.
+    /// The offset in that file, in bytes from its beginning.
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
@@ -199,8 +207,8 @@ impl Error {
         self.0.os_code
     }
 
-    /// The (first) id of a record that an append took although it failed afterwards: the record waits in the
-    /// writer's memory, and only the flush or sync that a policy asked for did not succeed.
+    /// The (first) id of a record that an append took although it failed afterwards: the record is in the writer's
+    /// memory, and only the flush or sync that a policy requires did not succeed.
     pub fn record_id(&self) -> Option<u64> {
         self.0.record_id
     }
@@ -216,9 +224,9 @@ impl Error {
     }
 }
 
-/// Whether it is the standard library, or a codec, that found no memory.
+/// Whether the standard library, or a codec, found no memory.
 pub(crate) fn is_no_memory(error: &std::io::Error) -> bool {
-    // What zstd says of it, in all of its versions.
+    // The message of zstd, in all of its versions.
     const ZSTD: &str = "Allocation error : not enough memory";
     error.kind() == std::io::ErrorKind::OutOfMemory || error.get_ref().is_some_and(|e| e.to_string() == ZSTD)
 }

@@ -6,7 +6,7 @@ pub fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// The bytes that the digits, of either case, mean; `None` when there are other characters, or not two for each byte.
+/// The bytes of hexadecimal digits in either case; `None` when there are other characters, or not two for each byte.
 pub fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != N * 2 {
         return None;

@@ -1,12 +1,11 @@
-//! Memory whose size a file, a caller or another machine decides: what the system refuses is an error, and never ends
-//! the process. Small allocations of a fixed size are made as everywhere in Rust, and end it.
+//! Allocations whose size a file, a caller or another machine determines: if the system refuses one, that is an error,
+//! and never ends the process. Small allocations of a fixed size are made as usual in Rust, and end it.
 
 use std::fmt;
 
 use crate::error::{Error, Kind};
-use crate::format::Malformed;
 
-/// The system has no memory for so many bytes.
+/// The system has no memory for this many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoMemory {
     pub bytes: u64,
@@ -25,13 +24,6 @@ impl From<NoMemory> for Error {
     }
 }
 
-impl From<NoMemory> for Malformed {
-    #[cold]
-    fn from(refused: NoMemory) -> Self {
-        Malformed::NoMemory(refused)
-    }
-}
-
 impl From<NoMemory> for std::io::Error {
     #[cold]
     fn from(refused: NoMemory) -> Self {
@@ -45,39 +37,39 @@ fn refused<T>(len: usize, more: usize) -> NoMemory {
     NoMemory { bytes: bytes as u64 }
 }
 
-/// Has room for so many more, and for some behind them when memory has to be moved.
+/// Reserves room for `more` items, and for some after them when memory has to be moved.
 #[inline]
 pub(crate) fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), NoMemory> {
     vec.try_reserve(more).map_err(|_| refused::<T>(vec.len(), more))
 }
 
-/// Has room for so many more, and for no others.
+/// Reserves room for `more` items exactly.
 pub(crate) fn reserve_exact<T>(vec: &mut Vec<T>, more: usize) -> Result<(), NoMemory> {
     vec.try_reserve_exact(more).map_err(|_| refused::<T>(vec.len(), more))
 }
 
-/// A vector with room for so many.
+/// A vector with room for `len` items.
 pub(crate) fn with_room<T>(len: usize) -> Result<Vec<T>, NoMemory> {
     let mut made = vec![];
     reserve_exact(&mut made, len)?;
     Ok(made)
 }
 
-/// So many zeros.
+/// A vector of `len` zeros.
 pub(crate) fn zeros(len: usize) -> Result<Vec<u8>, NoMemory> {
     let mut made = with_room(len)?;
     made.resize(len, 0);
     Ok(made)
 }
 
-/// Has `vec` be so long, with zeros where nothing was.
+/// Changes the length of `vec`, and fills it with zeros.
 pub(crate) fn resize(vec: &mut Vec<u8>, len: usize) -> Result<(), NoMemory> {
     reserve_exact(vec, len.saturating_sub(vec.len()))?;
     vec.resize(len, 0);
     Ok(())
 }
 
-/// Adds one.
+/// Adds one item.
 #[inline]
 pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) -> Result<(), NoMemory> {
     if vec.len() == vec.capacity() {
@@ -103,9 +95,9 @@ pub(crate) fn copied_text(text: &str) -> Result<String, NoMemory> {
     Ok(made)
 }
 
-/// All that an iterator gives, or the first error.
+/// Collects the items of an iterator, or returns the first error.
 pub(crate) fn collect<T, E: From<NoMemory>>(items: impl Iterator<Item = Result<T, E>>) -> Result<Vec<T>, E> {
-    // What an iterator says of its length is only a hint, and may be anything.
+    // An iterator's size is only a hint, and may be any number.
     let mut all = with_room(items.size_hint().0.min(1 << 10))?;
     for item in items {
         push(&mut all, item?)?;

@@ -4,71 +4,17 @@ use std::ops::Range;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::entries::Entry;
-use crate::format::{limits, metadata};
+use crate::format::metadata;
 
-/// The first number of types that were given by name.
-pub const FIRST_NAMED_TYPE: u32 = 1 << 30;
-/// The bit that marks the library's own records.
-pub const EVENT_BIT: u32 = 1 << 31;
+pub use crate::format::metadata::{Metadata, MetadataBuf, Pairs};
+pub(crate) use crate::format::types::decimal;
+pub use crate::format::types::NamedType;
+pub use crate::format::types::{event, is_event, EVENT_BIT, FIRST_NAMED_TYPE};
 
-/// The library's own records: what happened to the log. Readers hide them unless asked.
-pub mod event {
-    use super::EVENT_BIT;
-
-    /// A writer began.
-    pub const STARTED: u32 = EVENT_BIT | 1;
-    /// A writer ended.
-    pub const STOPPED: u32 = EVENT_BIT | 2;
-    /// A writer is alive.
-    pub const HEARTBEAT: u32 = EVENT_BIT | 3;
-    /// The log goes on in the segment `file`.
-    pub const ROTATE_NEXT: u32 = EVENT_BIT | 4;
-    /// The log comes from the segment `file`.
-    pub const ROTATE_PREV: u32 = EVENT_BIT | 5;
-    /// The segment was opened for writing.
-    pub const OPENED: u32 = EVENT_BIT | 6;
-    /// The segment was closed.
-    pub const CLOSED: u32 = EVENT_BIT | 7;
-    /// A torn tail was cut: `offset`, `bytes`, and the file that `kept` them.
-    pub const RECOVERED: u32 = EVENT_BIT | 8;
-    /// `count` records were dropped by the policy for a full disk since the last such event, `total` since the writer
-    /// was opened.
-    pub const DROPPED: u32 = EVENT_BIT | 9;
-    /// The type number `id` stands for `name`, with payloads of `content_type`. Where these have a schema, also `schema` (the
-    /// `sha256` of a SCHEMA event), `message` (which of the schema's) and `encoding`.
-    pub const TYPE: u32 = EVENT_BIT | 10;
-    /// A schema of types: `sha256`, `encoding`; the payload is the schema.
-    pub const SCHEMA: u32 = EVENT_BIT | 11;
-
-    /// The event's name, as above.
-    pub fn name(type_id: u32) -> Option<&'static str> {
-        Some(match type_id {
-            STARTED => "STARTED",
-            STOPPED => "STOPPED",
-            HEARTBEAT => "HEARTBEAT",
-            ROTATE_NEXT => "ROTATE_NEXT",
-            ROTATE_PREV => "ROTATE_PREV",
-            OPENED => "OPENED",
-            CLOSED => "CLOSED",
-            RECOVERED => "RECOVERED",
-            DROPPED => "DROPPED",
-            TYPE => "TYPE",
-            SCHEMA => "SCHEMA",
-            _ => return None,
-        })
-    }
-}
-
-/// Whether a type number is one of the library's own events.
-#[inline]
-pub fn is_event(type_id: u32) -> bool {
-    type_id & EVENT_BIT != 0
-}
-
-/// A record as a cursor shows it. The views live until the cursor moves on.
+/// A record as a cursor shows it. The views live until the cursor moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// 1, 2, 3 … across the whole log. An event shows the id of the record that follows it.
+    /// 1, 2, 3 … across the whole log. An event has the id of the record that follows it.
     pub id: u64,
     /// Nanoseconds since the Unix epoch, UTC.
     pub time: i64,
@@ -98,7 +44,7 @@ pub(crate) struct Hit {
     pub payload_len: u32,
     /// In the entries.
     pub metadata: Range<usize>,
-    /// In what was read of the payload.
+    /// In the bytes that were read of the payload.
     pub payload_at: usize,
 }
 
@@ -107,12 +53,12 @@ impl Hit {
         is_event(self.type_id)
     }
 
-    /// Where the payload stands.
+    /// The place of the payload.
     pub fn payload(&self) -> Range<usize> {
         self.payload_at..self.payload_at + self.payload_len as usize
     }
 
-    /// Its entry, one of these.
+    /// Its entry, in these entries.
     pub fn entry<'a>(&self, entries: &'a [u8]) -> Entry<'a> {
         let Hit { time, type_id, payload_len, .. } = *self;
         Entry { payload_len, type_id, time, metadata: &entries[self.metadata.clone()] }
@@ -132,10 +78,10 @@ impl Hit {
     }
 }
 
-/// A record to append. `NewRecord::default()` with the fields of interest set is the usual way to make one.
+/// A record to append. The usual way to make one is `NewRecord::default()` with the fields of interest set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NewRecord<'a> {
-    /// The user's number, below [`FIRST_NAMED_TYPE`], or one that [`crate::Writer::type_id`] gave.
+    /// The user's number, below [`FIRST_NAMED_TYPE`], or one that [`crate::Writer::type_id`] returned.
     pub type_id: u32,
     /// Nanoseconds since the Unix epoch, UTC; `None` = now.
     pub time: Option<i64>,
@@ -145,133 +91,12 @@ pub struct NewRecord<'a> {
     pub payload: &'a [u8],
 }
 
-/// String pairs of a record: an iterator over `(key, value)`, in the order in which they were written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Metadata<'a> {
-    pairs: &'a [u8],
-}
-
-impl<'a> Metadata<'a> {
-    /// From encoded pairs, as [`Self::as_bytes`] gives them. Pairs that are not well-formed end the iteration; an
-    /// append refuses them.
-    pub fn from_bytes(pairs: &'a [u8]) -> Self {
-        Metadata { pairs }
-    }
-
-    /// The encoded pairs: for each `varint key length, key, varint value length, value`.
-    pub fn as_bytes(&self) -> &'a [u8] {
-        self.pairs
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-
-    /// The value of the first pair with this key.
-    pub fn get(self, key: &str) -> Option<&'a str> {
-        self.into_iter().find(|&(k, _)| k == key).map(|(_, value)| value)
-    }
-}
-
-impl<'a> IntoIterator for Metadata<'a> {
-    type Item = (&'a str, &'a str);
-    type IntoIter = Pairs<'a>;
-
-    fn into_iter(self) -> Pairs<'a> {
-        Pairs { rest: self.pairs }
-    }
-}
-
-/// Iterator over the pairs of [`Metadata`].
-pub struct Pairs<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        metadata::next(&mut self.rest).ok().flatten()
-    }
-}
-
-/// String pairs being collected for a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MetadataBuf {
-    pairs: Vec<u8>,
-}
-
-impl MetadataBuf {
-    /// No pairs.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a pair. A key may occur more than once.
-    pub fn push(&mut self, key: &str, value: &str) {
-        metadata::put(&mut self.pairs, key, value);
-    }
-
-    /// Forgets all pairs and keeps the memory.
-    pub fn clear(&mut self) {
-        self.pairs.clear();
-    }
-
-    /// The pairs, to put into a [`NewRecord`].
-    pub fn as_metadata(&self) -> Metadata<'_> {
-        Metadata { pairs: &self.pairs }
-    }
-}
-
-impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for MetadataBuf {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let mut made = Self::new();
-        pairs.into_iter().for_each(|(key, value)| made.push(key.as_ref(), value.as_ref()));
-        made
-    }
-}
-
-/// A type that was given by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NamedType {
-    pub number: u32,
-    pub name: String,
-    pub content_type: String,
-}
-
-impl NamedType {
-    /// From the facts of a TYPE event; `None` when they are not all there or too long, or the number is not one of a named
-    /// type.
-    pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
-        let number = facts.get("id").and_then(decimal)?;
-        let number = u32::try_from(number).ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
-        let (name, content_type) = (facts.get("name")?, facts.get("content_type").unwrap_or_default());
-        let fits = name.len() + content_type.len() <= limits::TYPE_NAME;
-        fits.then(|| NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() })
-    }
-
-    /// The facts of its TYPE event.
-    pub fn to_facts(&self) -> MetadataBuf {
-        MetadataBuf::from_iter([
-            ("id", self.number.to_string()),
-            ("name", self.name.clone()),
-            ("content_type", self.content_type.clone()),
-        ])
-    }
-}
-
-/// The id that comes behind records that were lost, as the facts of a RECOVERED event tell.
+/// The id after lost records, from the facts of a RECOVERED event.
 pub(crate) fn id_after_loss(facts: Metadata<'_>) -> Option<u64> {
     facts.get("last_lost_id").and_then(decimal)?.checked_add(1)
 }
 
-/// A number as events' facts have it: in decimal digits, without a sign.
-fn decimal(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Counts the pairs of a record that is about to be appended, or says what is wrong with them.
+/// Counts the pairs of a record that is about to be appended, or returns what is wrong with them.
 #[inline]
 pub(crate) fn check_metadata(pairs: &[u8]) -> Result<u64> {
     if pairs.is_empty() {

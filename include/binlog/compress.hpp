@@ -22,11 +22,11 @@ enum class whole_file : std::uint32_t { none = BINLOG_WHOLE_NONE, gzip = BINLOG_
 
 using progress = binlog_progress; /* of one segment; its strings live until the function returns */
 
-/* Is told how far the work has come; false stops it: the call fails with BINLOG_E_IO. An exception stops it too, and comes
+/* Called with how far the work has come; false stops it: the call fails with BINLOG_E_IO. An exception stops it too, and comes
    out of the call, a try_ one too. */
 using progress_function = std::function<bool(const progress&)>;
 
-/* What is left at zero takes the library's default, which binlog.h tells. */
+/* What is left at zero takes the library's default, see binlog.h. */
 struct compress_options {
   binlog::codec codec = binlog::codec::zstd;
   std::int32_t level = 0;
@@ -35,7 +35,7 @@ struct compress_options {
   whole_file whole = whole_file::none;
   bool keep_source = false;   /* it stays beside what was made of it */
   bool remove_single = false; /* it goes also when it is a log of one file */
-  bool sha256_name = false;   /* the file's name tells its SHA-256 */
+  bool sha256_name = false;   /* the file's name contains its SHA-256 */
   bool no_dictionary = false;
   bool dry_run = false;            /* nothing is written */
   progress_function on_progress{}; /* may be empty */
@@ -45,7 +45,7 @@ struct compress_options {
 struct compressed {
   std::string path{};
   std::string source{};
-  std::string sha256{}; /* empty unless the name tells it */
+  std::string sha256{}; /* empty unless the name contains it */
   std::uint64_t sequence = 0;
   std::uint64_t records = 0;
   std::uint64_t bytes_before = 0;
@@ -64,9 +64,9 @@ class asked {
   /* 0: go on */
   static std::int32_t ask(void* userdata, const Told* told) {
     auto& mine = *static_cast<asked*>(userdata);
-    try {
+    BINLOG_HPP_TRY {
       if (!mine.thrown_) return mine.f_(*told) ? 0 : 1;
-    } catch (...) {
+    } BINLOG_HPP_CATCH {
       mine.thrown_ = std::current_exception();
     }
     return 1;
@@ -111,11 +111,11 @@ result<std::vector<compressed>> compress(Function function, const std::string& p
   } made;
   const auto add = [](void* userdata, const binlog_compressed* c) {
     auto& into = *static_cast<decltype(made)*>(userdata);
-    try {
+    BINLOG_HPP_TRY {
       if (!into.thrown)
         into.all.push_back({c->path, c->source, c->sha256 ? c->sha256 : "", c->sequence, c->records, c->bytes_before,
                             c->bytes_after, c->source_removed != 0});
-    } catch (...) {
+    } BINLOG_HPP_CATCH {
       into.thrown = std::current_exception();
     }
   };

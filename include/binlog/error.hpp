@@ -15,6 +15,17 @@
 #include <utility>
 #include <variant>
 
+/* Without exceptions (-fno-exceptions) the functions that throw cannot be called, which the compiler reports: each has a
+   try_ form that returns a result, or a pair's or record's try_next in place of iteration. */
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define BINLOG_HPP_EXCEPTIONS 1
+#define BINLOG_HPP_TRY try
+#define BINLOG_HPP_CATCH catch (...)
+#else
+#define BINLOG_HPP_TRY if (true)
+#define BINLOG_HPP_CATCH else
+#endif
+
 namespace binlog {
 
 class error : public std::runtime_error {
@@ -44,6 +55,13 @@ class error : public std::runtime_error {
 };
 
 namespace detail {
+#ifdef BINLOG_HPP_EXCEPTIONS
+[[noreturn]] inline void fail(const error& problem) { throw problem; }
+#else
+[[noreturn]] void fail(const error& problem)
+    __attribute__((error("binlog: this function throws; without exceptions, call its try_ form")));
+#endif
+
 /* C reads a text up to its first NUL: one with a NUL within is refused rather than taken for another. */
 inline std::optional<error> nul_in(std::initializer_list<const std::string*> texts) {
   for (const std::string* text : texts)
@@ -81,7 +99,7 @@ class [[nodiscard]] result {
 
  private:
   void need() const {
-    if (!has_value()) throw error();
+    if (!has_value()) detail::fail(error());
   }
   std::variant<T, binlog::error> state_;
 };
@@ -97,7 +115,7 @@ class [[nodiscard]] result<void> {
   binlog_status status() const noexcept { return error_ ? error_->status() : BINLOG_OK; }
   const binlog::error& error() const noexcept { return *error_; }
   void value() const {
-    if (error_) throw *error_;
+    if (error_) detail::fail(*error_);
   }
 
  private:

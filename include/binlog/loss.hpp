@@ -1,8 +1,8 @@
-/* Part of binlog.hpp: being told of what cannot be read. */
+/* Part of binlog.hpp: reports of what cannot be read. */
 #ifndef BINLOG_LOSS_HPP
 #define BINLOG_LOSS_HPP
 
-#include "../binlog.h"
+#include "error.hpp"
 
 #include <exception>
 #include <functional>
@@ -15,8 +15,8 @@ namespace binlog {
 
 using loss = binlog_loss; /* something that could not be read; its strings live until the function returns */
 
-/* Is told of each loss, in the thread that reads, before what lies behind it is shown. It must not use the cursor or the
-   reader that it is told by; cursors in several threads call it at the same time. It lives until the reader and all its
+/* Called for each loss, in the thread that reads, before what lies behind it is shown. It must not use the cursor or the
+   reader that calls it; cursors in several threads call it at the same time. It lives until the reader and all its
    cursors are closed. An exception that it throws does not pass through C: the call goes on to its end, without calling
    it again, and then throws the exception out of the call it happened in, a try_ one too. What that call was to return
    is lost with it: a cursor's next call goes on behind those records, and a recovery is complete. */
@@ -61,9 +61,9 @@ class loss_listener {
     call* const here = call_of_this_thread();
     if (!here) return told_(what); /* somebody uses raw(): then it must not throw */
     if (here->thrown_) return;
-    try {
+    BINLOG_HPP_TRY {
       told_(what);
-    } catch (...) {
+    } BINLOG_HPP_CATCH {
       here->thrown_ = std::current_exception();
     }
   }

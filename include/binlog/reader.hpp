@@ -67,7 +67,7 @@ class cursor {
   }
   std::optional<record_view> next() { return try_next().value(); }
 
-  /* Waits until the next call has a record to show, or something to tell; false when the time was up. Zero and less only
+  /* Waits until the next call has a record to show, or something to report; false when the time was up. Zero and less only
      look; a time that 64 bits of nanoseconds do not hold waits for ever. BINLOG_E_INTERRUPTED after interrupt(), or when a
      signal handler has run in this thread meanwhile: the same call goes on. */
   template <class Rep, class Period>
@@ -197,8 +197,8 @@ class cursor {
   std::unique_ptr<binlog_cursor, closer> raw_;
 };
 
-/* What a reader makes of damage: prefix stops there, and a torn tail is an end, of which tail() tells; for strict any bad
-   byte is an error; salvage goes on behind damage, and tells on_loss. */
+/* What a reader makes of damage: prefix stops there, and a torn tail is an end, which tail() reports; for strict any bad
+   byte is an error; salvage continues behind damage, and calls on_loss. */
 enum class reader_mode : std::uint32_t {
   prefix = BINLOG_READER_PREFIX,
   strict = BINLOG_READER_STRICT,
@@ -315,9 +315,9 @@ class reader {
     } counts;
     const auto add = [](void* userdata, const binlog_type_count* c) {
       auto& into = *static_cast<decltype(counts)*>(userdata);
-      try {
+      BINLOG_HPP_TRY {
         if (!into.thrown) into.all.push_back({c->type, c->records, c->name ? c->name : ""});
-      } catch (...) {
+      } BINLOG_HPP_CATCH {
         into.thrown = std::current_exception();
       }
     };

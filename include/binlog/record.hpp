@@ -20,7 +20,7 @@ namespace binlog {
 class slice {
  public:
   constexpr slice() noexcept : raw_{nullptr, 0} {}
-  slice(const void* data, std::size_t size) noexcept : raw_{static_cast<const std::uint8_t*>(data), size} {}
+  slice(const void* data, std::size_t size) noexcept : raw_{data, size} {}
   /* A literal, also with NULs within. An array of chars may be text in a larger room or bytes: say which, with a
      std::string_view or with slice(array, size). */
   template <std::size_t N>
@@ -33,9 +33,9 @@ class slice {
                                           sizeof(*std::data(std::declval<const T&>())) == 1, int> = 0>
   slice(const T& bytes) noexcept : slice(std::data(bytes), std::size(bytes)) {}
 
-  const std::uint8_t* data() const noexcept { return raw_.data; }
+  const std::uint8_t* data() const noexcept { return static_cast<const std::uint8_t*>(raw_.data); }
   std::size_t size() const noexcept { return raw_.len; }
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(raw_.data), raw_.len}; }
+  std::string_view text() const noexcept { return {static_cast<const char*>(raw_.data), raw_.len}; }
   const binlog_slice& raw() const noexcept { return raw_; }
 
  private:
@@ -48,36 +48,46 @@ class metadata_view {
  public:
   using value_type = std::pair<std::string_view, std::string_view>;
 
-  struct source {
-    binlog_slice rest{nullptr, 0};
-    bool operator()(value_type& pair) {
-      binlog_slice key{}, value{};
-      const auto status = binlog_metadata_next(&rest.data, &rest.len, &key, &value);
-      if (status < 0) throw error(status, nullptr); /* no metadata at all; a cursor's always is */
-      pair = {slice(key.data, key.len).text(), slice(value.data, value.len).text()};
-      return status == BINLOG_OK;
-    }
-  };
+  struct source; /* a view that is consumed */
   using iterator = detail::pull_iterator<source, value_type>;
 
   metadata_view() = default;
   explicit metadata_view(slice encoded) noexcept : encoded_(encoded) {}
-  iterator begin() const { return iterator(source{encoded_.raw()}); }
-  iterator end() const noexcept { return {}; }
+  inline iterator begin() const;
+  inline iterator end() const noexcept;
   bool empty() const noexcept { return encoded_.size() == 0; }
   slice encoded() const noexcept { return encoded_; }
+  /* Takes the first pair out of this view; false when it is empty. An error when it is no metadata; a cursor's always is. */
+  result<bool> try_next(value_type& pair) {
+    const std::uint8_t* at = encoded_.data();
+    std::size_t left = encoded_.size();
+    binlog_slice key{}, value{};
+    const auto status = binlog_metadata_next(&at, &left, &key, &value);
+    if (status < 0) return error(status, nullptr);
+    encoded_ = slice(at, left);
+    pair = {slice(key.data, key.len).text(), slice(value.data, value.len).text()};
+    return status == BINLOG_OK;
+  }
   /* The first pair's value with this key. */
-  std::optional<std::string_view> find(std::string_view key) const {
+  result<std::optional<std::string_view>> try_find(std::string_view key) const {
     binlog_slice value{};
     const auto status = binlog_metadata_find(encoded_.data(), encoded_.size(), key.data(), key.size(), &value);
-    if (status == BINLOG_E_NOT_FOUND) return std::nullopt;
-    if (status < 0) throw error(status, nullptr);
-    return slice(value.data, value.len).text();
+    if (status == BINLOG_E_NOT_FOUND) return std::optional<std::string_view>{};
+    if (status < 0) return error(status, nullptr);
+    return std::optional<std::string_view>{slice(value.data, value.len).text()};
   }
+  std::optional<std::string_view> find(std::string_view key) const { return try_find(key).value(); }
 
  private:
   slice encoded_;
 };
+
+struct metadata_view::source {
+  metadata_view rest{};
+  bool operator()(value_type& pair) { return rest.try_next(pair).value(); }
+};
+inline metadata_view::iterator metadata_view::begin() const { return iterator(source{*this}); }
+inline metadata_view::iterator metadata_view::end() const noexcept { return {}; }
 
 /* Builds metadata; owns its bytes, so it must outlive the append it is given to. */
 class metadata {
@@ -164,7 +174,9 @@ class record_view {
   bool has_payload() const noexcept { return (raw_.flags & BINLOG_RECORD_NO_PAYLOAD) == 0; }
   bool is_event() const noexcept { return (raw_.flags & BINLOG_RECORD_EVENT) != 0; }
   /* Both are empty without a payload. */
-  span<const std::uint8_t> bytes() const noexcept { return {raw_.data, has_payload() ? raw_.len : 0}; }
+  span<const std::uint8_t> bytes() const noexcept {
+    return {static_cast<const std::uint8_t*>(raw_.data), has_payload() ? raw_.len : 0};
+  }
   std::string_view text() const noexcept { return slice(raw_.data, has_payload() ? raw_.len : 0).text(); }
   metadata_view metadata() const noexcept { return metadata_view(slice(raw_.metadata, raw_.metadata_len)); }
   const binlog_record& raw() const noexcept { return raw_; }
@@ -179,28 +191,36 @@ static_assert(sizeof(record_view) == sizeof(binlog_record) && std::is_standard_l
 /* Frames in memory, read-only: iterate for the records in them. */
 class packed_view {
  public:
-  struct source {
-    binlog_slice rest{nullptr, 0};
-    bool operator()(record_view& r) {
-      binlog_record raw{};
-      const auto status = binlog_packed_next(&rest.data, &rest.len, &raw);
-      if (status < 0) throw error(status, nullptr); /* no frames */
-      r = record_view(raw);
-      return status == BINLOG_OK;
-    }
-  };
+  struct source; /* a view that is consumed */
   using iterator = detail::pull_iterator<source, record_view>;
 
   packed_view() = default;
   explicit packed_view(slice frames) noexcept : frames_(frames) {}
-  iterator begin() const { return iterator(source{frames_.raw()}); }
-  iterator end() const noexcept { return {}; }
+  /* Takes the first record out of this view; false when it is empty. An error when these are no frames. */
+  result<bool> try_next(record_view& r) {
+    const std::uint8_t* at = frames_.data();
+    std::size_t left = frames_.size();
+    binlog_record raw{};
+    const auto status = binlog_packed_next(&at, &left, &raw);
+    if (status < 0) return error(status, nullptr);
+    frames_ = slice(at, left);
+    r = record_view(raw);
+    return status == BINLOG_OK;
+  }
+  inline iterator begin() const;
+  inline iterator end() const noexcept;
   bool empty() const noexcept { return frames_.size() == 0; }
   slice frames() const noexcept { return frames_; }
 
  private:
   slice frames_;
 };
+struct packed_view::source {
+  packed_view rest{};
+  bool operator()(record_view& r) { return rest.try_next(r).value(); }
+};
+inline packed_view::iterator packed_view::begin() const { return iterator(source{*this}); }
+inline packed_view::iterator packed_view::end() const noexcept { return {}; }
 
 /* Frames in memory that this object owns: copies what is added. */
 class packed {

@@ -29,7 +29,7 @@ result<recovery> recover(const loss_function& on_loss, Recover recover_c) {
 }  // namespace detail
 
 /* Writes everything that can be read of the log at `source` (a file, a directory, a pattern) to a new log in the
-   directory `target`. A loss is no error: the sums tell of it. */
+   directory `target`. A loss is no error: the sums count it. */
 inline result<recovery> try_recover(const std::string& source, const std::string& target,
                                     const loss_function& on_loss = {}) {
   return detail::recover(on_loss, [&](auto... rest) { return binlog_recover(source.c_str(), target.c_str(), rest...); });
@@ -76,9 +76,9 @@ inline result<std::vector<pruned>> try_prune(const std::string& directory, const
   } gone;
   const auto add = [](void* userdata, const binlog_pruned* p) {
     auto& into = *static_cast<decltype(gone)*>(userdata);
-    try {
+    BINLOG_HPP_TRY {
       if (!into.thrown) into.all.push_back({p->path, p->reason, p->sequence, p->bytes, p->first_id, p->last_id});
-    } catch (...) {
+    } BINLOG_HPP_CATCH {
       into.thrown = std::current_exception();
     }
   };

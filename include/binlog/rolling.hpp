@@ -27,12 +27,12 @@ struct failure {
   std::string path{};               /* the file it happened to; may be empty */
 };
 
-/* Is told of failures, in the thread in which they happen. What it may call of its writer says c-api.md, as of each
+/* Called for failures, in the thread in which they happen. What it may call of its writer says c-api.md, as of each
    callback; what it throws is lost. */
 using failure_function = std::function<void(const failure&)>;
 
 /* Says whether the log rolls now. Called after each write to the file and in tick(), in the thread that did that, by
-   several at the same time. What it may call of its writer says c-api.md. An exception stands for "no", and is told to on_failure. */
+   several at the same time. What it may call of its writer says c-api.md. An exception means "no", and is reported to on_failure. */
 using roll_check = std::function<bool(const segment_state&)>;
 
 /* When a log rolls besides its size, and what its segments are called; binlog.h has the details. The first rule that is
@@ -62,7 +62,7 @@ struct required {
 };
 
 /* A step to be taken with a segment: one of the library's own, or a function of a segment_file that returns nothing, or
-   where it has moved the file (std::nullopt: nowhere). An exception is a failure: on_failure is told its what(), and the
+   where it has moved the file (std::nullopt: nowhere). An exception is a failure: on_failure is called with its what(), and the
    other hooks still run. Called outside of the library's locks, in a thread of the library with writer_options::background,
    else in the one that opens, rolls or closes; it must not use, close or destroy the writer. It lives until that is closed. */
 class hook {
@@ -129,9 +129,9 @@ inline std::vector<const char*> strings_of(const std::vector<std::pair<std::stri
 using shared_failure_function = std::shared_ptr<const failure_function>; /* null: nobody listens */
 
 inline void tell(const shared_failure_function& listener, const failure& what) noexcept {
-  try {
+  BINLOG_HPP_TRY {
     if (listener) (*listener)(what);
-  } catch (...) { /* there is nobody left to tell */
+  } BINLOG_HPP_CATCH { /* nobody is left who could be called */
   }
 }
 
@@ -161,6 +161,7 @@ class c_roll_options {
   };
   static std::int32_t ask(void* userdata, const binlog_segment_state* state) {
     const auto& mine = *static_cast<const asked*>(userdata);
+#ifdef BINLOG_HPP_EXCEPTIONS
     failure what{BINLOG_E_INVALID, "", ""};
     try {
       try {
@@ -175,6 +176,9 @@ class c_roll_options {
     }
     tell(mine.listener, what);
     return 0;
+#else
+    return mine.check(*state) ? 1 : 0;
+#endif
   }
   binlog_roll_options c_{};
   lent<asked> check_;
@@ -238,9 +242,9 @@ class c_hooks {
 
  private:
   static binlog_status run(void* userdata, const binlog_segment_file* segment, binlog_hook_result* result) {
+#ifdef BINLOG_HPP_EXCEPTIONS
     try {
-      const auto moved = (*static_cast<hook::function*>(userdata))(*segment);
-      return moved ? binlog_hook_result_set_path(result, moved->c_str(), nullptr) : BINLOG_OK;
+      return call(userdata, *segment, result);
     } catch (const error& e) {
       binlog_hook_result_set_error(result, e.what(), nullptr);
       return e.status();
@@ -250,6 +254,13 @@ class c_hooks {
       binlog_hook_result_set_error(result, "it threw something that is no std::exception", nullptr);
     }
     return BINLOG_E_IO;
+#else
+    return call(userdata, *segment, result);
+#endif
+  }
+  static binlog_status call(void* userdata, const binlog_segment_file& segment, binlog_hook_result* result) {
+    const auto moved = (*static_cast<hook::function*>(userdata))(segment);
+    return moved ? binlog_hook_result_set_path(result, moved->c_str(), nullptr) : BINLOG_OK;
   }
   std::vector<lent<hook::function>> calls_;
   std::vector<binlog_hook> c_;
@@ -257,9 +268,9 @@ class c_hooks {
 
 inline void tell_failure(void* userdata, const binlog_error* what) {
   failure told{};
-  try {
+  BINLOG_HPP_TRY {
     told = {binlog_error_status(what), binlog_error_message(what), binlog_error_path(what)};
-  } catch (...) { /* no memory for the texts: the status is told */
+  } BINLOG_HPP_CATCH { /* no memory for the texts: the status is reported */
     told.status = binlog_error_status(what);
   }
   tell(*static_cast<shared_failure_function*>(userdata), told);

@@ -2,7 +2,7 @@
 #ifndef BINLOG_WRITER_HPP
 #define BINLOG_WRITER_HPP
 
-#include "archive.hpp"
+#include "ship.hpp"
 #include "record.hpp"
 #include "rolling.hpp"
 
@@ -31,7 +31,7 @@ enum class full_disk : std::uint32_t {
 /* For the intervals below: this rule never fires. */
 inline constexpr std::chrono::milliseconds never = std::chrono::milliseconds::max();
 
-/* What is left at zero or empty takes the library's default, which binlog.h tells. */
+/* What is left at zero or empty takes the library's default, see binlog.h. */
 struct writer_options {
   bool background = false; /* one thread of the library encodes and writes */
   binlog::codec codec = binlog::codec::none;
@@ -60,7 +60,7 @@ struct writer_options {
   failure_function on_failure{};            /* may be empty; writer::failures counts anyway */
   std::chrono::milliseconds heartbeat{0};   /* a BINLOG_EVENT_HEARTBEAT every so often; 0: never */
   std::string file_group{};                 /* name or number of the group that owns new files */
-  std::optional<archive_options> archive{}; /* ships closed segments, in a thread of the library */
+  std::optional<ship_options> ship{}; /* ships closed segments, in a thread of the library */
 };
 
 class writer {
@@ -214,19 +214,19 @@ class writer {
   }
   std::uint64_t failures() const { return try_failures().value(); }
 
-  /* How far the shipping is that writer_options::archive has asked for; BINLOG_E_NOT_FOUND when it has not. */
-  result<binlog::archive_status> try_archive_status() const {
-    binlog::archive_status status{};
+  /* How far the shipping is that writer_options::ship has asked for; BINLOG_E_NOT_FOUND when it has not. */
+  result<binlog::ship_status> try_ship_status() const {
+    binlog::ship_status status{};
     binlog_error* err = nullptr;
-    const auto done = binlog_writer_archive_status(raw(), &status, &err);
+    const auto done = binlog_writer_ship_status(raw(), &status, &err);
     return detail::answer(done, err, status);
   }
-  binlog::archive_status archive_status() const { return try_archive_status().value(); }
-  result<std::string> try_archive_metrics() const {
-    return detail::text_of([this](auto... rest) { return binlog_writer_archive_metrics(raw(), rest...); });
+  binlog::ship_status ship_status() const { return try_ship_status().value(); }
+  result<std::string> try_ship_metrics() const {
+    return detail::text_of([this](auto... rest) { return binlog_writer_ship_metrics(raw(), rest...); });
   }
-  std::string archive_metrics() const { return try_archive_metrics().value(); }
-  std::optional<failure> archive_failure() const { return detail::failure_of(binlog_writer_archive_failure(raw())); }
+  std::string ship_metrics() const { return try_ship_metrics().value(); }
+  std::optional<failure> ship_failure() const { return detail::failure_of(binlog_writer_ship_failure(raw())); }
 
   /* Writes what is left and closes; the writer is empty afterwards whatever happened. Closing twice is fine. A function that
      the writer has called (a hook, a check, on_failure) cannot close it: BINLOG_E_INVALID, and the writer stays open. */
@@ -240,7 +240,10 @@ class writer {
 
  private:
   struct closer {
-    void operator()(binlog_writer* w) const noexcept { binlog_writer_close(w, nullptr); }
+    void operator()(binlog_writer* w) const noexcept {
+      const binlog_status status = binlog_writer_close(w, nullptr);
+      static_cast<void>(status); /* a destructor has nobody to report it to */
+    }
   };
   writer(binlog_writer* raw, detail::shared_failure_function on_failure) noexcept
       : on_failure_(std::move(on_failure)), raw_(raw) {}
@@ -298,9 +301,9 @@ class writer {
     c.on_close = on_close.get();
     c.on_close_count = on_close.size();
 
-    std::optional<detail::c_archive_options> archive;
-    if (o.archive) archive.emplace(*o.archive);
-    c.archive = archive ? archive->get() : nullptr;
+    std::optional<detail::c_ship_options> ship;
+    if (o.ship) ship.emplace(*o.ship);
+    c.ship = ship ? ship->get() : nullptr;
 
     binlog_writer* w = nullptr;
     binlog_error* err = nullptr;

@@ -1,4 +1,4 @@
-//! Compression of finished segments, and back.
+//! Compresses finished segments, and decompresses them.
 // A pair of fields is described once, above the first.
 #![allow(missing_docs)]
 
@@ -9,49 +9,51 @@ use std::sync::Arc;
 use super::error::c_string;
 use super::guard::*;
 use super::types::*;
+use crate::compression::{CompressOptions, CompressProgress, Compressed, Dictionary, OnProgress, Whole};
 use crate::error::{Error, Result};
-use crate::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, OnProgress, Whole};
+use crate::Codec;
 
-/// binlog_compress_options.flags: the source stays, beside what was made of it; readers take one of the two.
+/// binlog_compress_options.flags: the source stays beside the new file; readers use one of the two.
 pub const BINLOG_COMPRESS_KEEP_SOURCE: u32 = 1;
-/// binlog_compress_options.flags: the file's name tells its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`.
+/// binlog_compress_options.flags: the file's name contains its SHA-256, `<stem>.z.<64 hexadecimal digits>.binlog`.
 pub const BINLOG_COMPRESS_SHA256_NAME: u32 = 2;
-/// binlog_compress_options.flags: no segment gets a zstd dictionary. Without it, one with blocks of 256 KiB or less
-/// does if a try with some of them shows that it saves clearly more than it takes.
+/// binlog_compress_options.flags: no segment gets a zstd dictionary. Without it, a segment with blocks of 256 KiB or
+/// less gets one if a trial with some of them shows that it saves clearly more than it takes.
 pub const BINLOG_COMPRESS_NO_DICTIONARY: u32 = 4;
-/// binlog_compress_options.flags: nothing is written; what would be done is told.
+/// binlog_compress_options.flags: nothing is written; the callbacks report what would be done.
 pub const BINLOG_COMPRESS_DRY_RUN: u32 = 8;
-/// binlog_compress_options.flags: the source goes also when it is a log of one file, which stays else.
+/// binlog_compress_options.flags: the source is removed even if it is a log of one file, which otherwise stays.
 pub const BINLOG_COMPRESS_REMOVE_SINGLE: u32 = 16;
 
-/// binlog_compress_options.whole: a compressed segment is a segment as any other, of which one record can be read alone.
+/// binlog_compress_options.whole: a compressed segment is a segment like any other, in which one record can be read
+/// alone.
 pub const BINLOG_WHOLE_NONE: u32 = 0;
-/// binlog_compress_options.whole: the file is compressed as a whole by gzip, for the tools of others: `<name>.binlog.gz`. Of
-/// such a file, finding one record costs reading all before it.
+/// binlog_compress_options.whole: the file is compressed as a whole by gzip, for other programs: `<name>.binlog.gz`. To
+/// find one record in it, everything before it has to be read.
 pub const BINLOG_WHOLE_GZIP: u32 = 1;
 /// binlog_compress_options.whole: likewise by zstd: `<name>.binlog.zst`.
 pub const BINLOG_WHOLE_ZSTD: u32 = 2;
 
-/// How far the work on one segment has come. Everything in it lives until the callback returns.
+/// The progress of the work on one segment. Everything in it lives until the callback returns.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_progress {
     /// The file that is being read.
     pub path: *const c_char,
-    /// Bytes of it that were read, to be written and to be compared with what was written: in the end twice bytes.
+    /// Bytes of it that were read, to write them and to compare them with what was written: in the end twice bytes.
     pub done: u64,
     /// Length of the file in bytes.
     pub bytes: u64,
     pub reserved: [u64; 2],
 }
 
-/// Is told how far the work has come, about once for each 4 MiB, and when a segment begins, is written and is compared; in
-/// the thread of the call. Returns 0 to go on; anything else stops the work: the call fails with BINLOG_E_IO, and the
-/// current segment is as it was. It must not throw or jump out.
+/// Called with the progress, about once for each 4 MiB, and when a segment begins, is written and is compared; in the
+/// thread of the call. Returns 0 to continue; anything else stops the work: the call fails with BINLOG_E_IO, and the
+/// current segment is unchanged. It must not throw or jump out.
 pub type binlog_progress_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, progress: *const binlog_progress) -> i32>;
 
-/// How finished segments are compressed, and what becomes of them. Zeros are the defaults.
+/// How finished segments are compressed, and what happens to their sources. Zeros are the defaults.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_compress_options {
@@ -59,49 +61,50 @@ pub struct binlog_compress_options {
     pub struct_size: usize,
     /// BINLOG_COMPRESS_*.
     pub flags: u32,
-    /// BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: what blocks are compressed with; 0 = zstd.
+    /// BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: the codec of the blocks; 0 = zstd.
     pub codec: u32,
-    /// zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has none; gzip's end at 9, and 3 is its usual one.
+    /// zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has no levels; gzip's end at 9, and 3 selects
+    /// its usual one.
     pub level: i32,
-    /// Threads that compress and compare, the calling one among them: 1 to 64; 0 = 1, and none is started.
+    /// Threads that compress and compare, including the calling one: 1 to 64; 0 = 1, and none is started.
     pub threads: u32,
-    /// Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 1 MiB. A block is what is read and decompressed to show
-    /// one record.
+    /// Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 1 MiB. To show one record, its whole block is read and
+    /// decompressed.
     pub block_bytes: u32,
     /// BINLOG_WHOLE_*.
     pub whole: u32,
-    /// Is told how far the work has come; may be NULL. Must be NULL in binlog_archive_options.compress.
+    /// Called with the progress; may be NULL. Must be NULL in binlog_ship_options.compress.
     pub on_progress: binlog_progress_callback,
-    /// Given to on_progress.
+    /// Passed to on_progress.
     pub on_progress_userdata: *mut c_void,
     /// Must be 0.
     pub reserved: [u64; 6],
 }
 
-/// A segment that was compressed, or made an ordinary one again. Everything in it lives until the callback returns.
+/// A segment that was compressed or decompressed. Everything in it lives until the callback returns.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_compressed {
     /// The file that was made, or that an earlier run had made.
     pub path: *const c_char,
-    /// The file that it was made of.
+    /// The file that it was made from.
     pub source: *const c_char,
-    /// SHA-256 of what was made, in hexadecimal digits, with BINLOG_COMPRESS_SHA256_NAME; else NULL.
+    /// SHA-256 of the new file, in hexadecimal digits, with BINLOG_COMPRESS_SHA256_NAME; otherwise NULL.
     pub sha256: *const c_char,
     /// The segment's number in its log.
     pub sequence: u64,
-    /// Records in it, events not counted; 0 after a dry run.
+    /// Records in it, without events; 0 after a dry run.
     pub records: u64,
-    /// Length of the source in bytes, and of what was made; the second is 0 after a dry run.
+    /// Length of the source in bytes, and of the new file; the second is 0 after a dry run.
     pub bytes_before: u64,
     pub bytes_after: u64,
-    /// 1 when the source is gone; else 0.
+    /// 1 when the source is gone; otherwise 0.
     pub source_removed: u32,
     pub reserved32: u32,
     pub reserved: [u64; 2],
 }
 
-/// Is told of a segment that was compressed, or made an ordinary one again.
+/// Called for a segment that was compressed or decompressed.
 pub type binlog_compressed_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, compressed: *const binlog_compressed)>;
 
@@ -128,24 +131,24 @@ pub unsafe extern "C" fn binlog_compress_options_init(
     unsafe { guard(std::ptr::null_mut(), || init_sized(options, struct_size, "binlog_compress_options")) }
 }
 
-/// Compresses finished segments: those in the directory `path` that have a successor, of each log there, or of the one
-/// called `log` when that is not NULL; one file; or the files that match a pattern. The newest segment of each log, in which
-/// a writer goes on, and those that are compressed already are passed over in a directory; a log of one file is compressed
-/// when it is named and was closed, and stays beside what is made of it. No lock is taken, and no writer or reader is
-/// disturbed. `options` may be NULL.
+/// Compresses finished segments: those in the directory `path` that have a successor, of each log there, or of the log
+/// `log` when that is not NULL; one file; or the files that match a pattern. In a directory the newest segment of each
+/// log, in which a writer continues, and segments that are already compressed are skipped. A log of one file is
+/// compressed when it is named and was closed, and stays beside its compressed form. No lock is taken, and no writer or
+/// reader is disturbed. `options` may be NULL.
 ///
-/// At each moment, also when the power fails, each segment is there and whole in one of its two forms: what is made is made
-/// durable, read back and compared record by record before the source goes. What a run that was cut short has left is
-/// finished or removed by the next.
+/// At each moment, even if the power fails, each segment is present and whole in one of its two forms: the new file is
+/// made durable, read back and compared record by record before the source is removed. The next run finishes or removes
+/// what an interrupted run has left.
 ///
-/// `each` (may be NULL) is told of each segment, log by log, the oldest first, after all were compressed, in this thread; it
-/// must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any thread.
+/// `each` (may be NULL) is called for each segment, log by log, the oldest first, after all were compressed, in this
+/// thread; it must not throw or jump out. `count_out` (may be NULL) gets their number. Any thread.
 ///
-/// Returns BINLOG_OK, also when there was nothing to do; BINLOG_E_INVALID for wrong options, a URL, and a file that cannot be
-/// compressed, which is the newest of its log, not closed, or compressed already; BINLOG_E_NOT_FOUND when nothing is there;
-/// BINLOG_E_LOCKED when a writer or another process has the segment; BINLOG_E_CORRUPT when it is damaged;
-/// BINLOG_E_UNSUPPORTED when this build lacks the codec; BINLOG_E_NO_SPACE, BINLOG_E_IO. The segment that failed is as it
-/// was; the others of a directory are compressed nevertheless, and the error is the first one.
+/// Returns BINLOG_OK, also when there was nothing to do; BINLOG_E_INVALID for wrong options, a URL, and a file that
+/// cannot be compressed because it is the newest of its log, not closed, or already compressed; BINLOG_E_NOT_FOUND when
+/// nothing is there; BINLOG_E_LOCKED when a writer or another process uses the segment; BINLOG_E_CORRUPT when it is
+/// damaged; BINLOG_E_UNSUPPORTED when this build lacks the codec; BINLOG_E_NO_SPACE, BINLOG_E_IO. The segment that
+/// failed is unchanged; the other segments of a directory are still compressed, and the first error is returned.
 ///
 /// # Safety
 /// `path` is a NUL-terminated string, `log` NULL or one, `options` NULL or valid, `each` NULL or a function, `count_out` and
@@ -167,18 +170,25 @@ pub unsafe extern "C" fn binlog_compress(
             options.log = log_of(log)?;
             let place = super::guard::path(path, "path")?;
             let made = match whole {
-                None => crate::compress(place, &options),
-                Some(whole) => crate::pack(place, whole, &options),
+                None => crate::compression::compress(place, &options),
+                Some(whole) => crate::compression::pack(place, whole, &options),
             }?;
-            tell_compressed(each, userdata, &made, count_out);
+            report_compressed(each, userdata, &made, count_out);
             Ok(BINLOG_OK)
         })
     }
 }
 
-/// Makes ordinary segments of compressed ones, with the same records under the same ids; a file that was compressed as a
-/// whole becomes what it was, byte for byte. Of the options, BINLOG_COMPRESS_KEEP_SOURCE, BINLOG_COMPRESS_REMOVE_SINGLE,
-/// BINLOG_COMPRESS_DRY_RUN and on_progress count. Otherwise as binlog_compress.
+/// Makes ordinary segments from compressed ones, with the same records under the same ids; a file that was compressed
+/// as a whole becomes what it was, byte for byte. The options BINLOG_COMPRESS_KEEP_SOURCE,
+/// BINLOG_COMPRESS_REMOVE_SINGLE, BINLOG_COMPRESS_DRY_RUN and on_progress apply. The other arguments are those of
+/// binlog_compress. Any thread.
+///
+/// Returns BINLOG_OK, also when there was nothing to do; BINLOG_E_INVALID for wrong options, a URL, and a file that is
+/// not compressed; BINLOG_E_NOT_FOUND when nothing is there; BINLOG_E_LOCKED when another process uses the segment;
+/// BINLOG_E_CORRUPT when it is damaged; BINLOG_E_UNSUPPORTED when this build lacks the codec; BINLOG_E_NO_SPACE or
+/// BINLOG_E_IO. The segment that failed is unchanged; the other segments of a directory are still decompressed, and the
+/// first error is returned.
 ///
 /// # Safety
 /// As for binlog_compress.
@@ -197,8 +207,8 @@ pub unsafe extern "C" fn binlog_decompress(
         guard(err, || {
             let (mut options, _) = compress_options(options)?;
             options.log = log_of(log)?;
-            let made = crate::decompress(super::guard::path(path, "path")?, &options)?;
-            tell_compressed(each, userdata, &made, count_out);
+            let made = crate::compression::decompress(super::guard::path(path, "path")?, &options)?;
+            report_compressed(each, userdata, &made, count_out);
             Ok(BINLOG_OK)
         })
     }
@@ -214,7 +224,7 @@ unsafe fn log_of(log: *const c_char) -> Result<Option<String>> {
     unsafe { text(log, "log") }.map(|log| Some(log.to_owned()))
 }
 
-/// What a segment is compressed with, and into which whole file, if into one.
+/// The options for a segment, and the format of the whole file, if it is compressed as one.
 ///
 /// # Safety
 /// `given` is NULL or valid, and its callback may be called with its userdata as long as the options are there.
@@ -268,20 +278,20 @@ fn listener(
     userdata: *mut c_void,
 ) -> OnProgress {
     let userdata = Userdata { pointer: userdata, drop: None };
-    Arc::new(move |progress: &ArchiveProgress| {
-        // All of it, so that it is the closure that may be sent.
+    Arc::new(move |progress: &CompressProgress| {
+        // The whole struct, so the closure can be sent to another thread.
         let userdata: &Userdata = &userdata;
         let path = c_string(progress.path.as_os_str().as_bytes());
         let (done, bytes) = (progress.done, progress.bytes);
-        let told = binlog_progress { path: path.as_ptr(), done, bytes, reserved: [0; 2] };
-        // SAFETY: what `told` points to outlives the call, and the userdata is the caller's own.
-        unsafe { call(userdata.pointer, &told) == 0 }
+        let progress = binlog_progress { path: path.as_ptr(), done, bytes, reserved: [0; 2] };
+        // SAFETY: the data behind `progress` outlives the call, and the userdata is the caller's own.
+        unsafe { call(userdata.pointer, &progress) == 0 }
     })
 }
 
 /// # Safety
 /// `each` may be called with `userdata`, and `count_out` is NULL or writable.
-unsafe fn tell_compressed(
+unsafe fn report_compressed(
     each: binlog_compressed_callback,
     userdata: *mut c_void,
     made: &[Compressed],
@@ -291,7 +301,7 @@ unsafe fn tell_compressed(
         let Some(each) = each else { break };
         let (path, source) = (c_string(one.path.as_os_str().as_bytes()), c_string(one.source.as_os_str().as_bytes()));
         let sha256 = one.sha256.as_ref().map(|sha256| c_string(sha256.as_bytes()));
-        let told = binlog_compressed {
+        let compressed = binlog_compressed {
             path: path.as_ptr(),
             source: source.as_ptr(),
             sha256: sha256.as_ref().map_or(std::ptr::null(), |sha256| sha256.as_ptr()),
@@ -303,8 +313,8 @@ unsafe fn tell_compressed(
             reserved32: 0,
             reserved: [0; 2],
         };
-        // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
-        unsafe { each(userdata, &told) };
+        // SAFETY: the data behind `compressed` outlives the call, and the caller promises the rest.
+        unsafe { each(userdata, &compressed) };
     }
     // SAFETY: the caller's promise.
     if let Some(out) = unsafe { count_out.as_mut() } {

@@ -11,10 +11,10 @@ use super::types::*;
 use crate::error::{Error, Kind, Result};
 use crate::{Filter, Record, TailState};
 
-/// A turn of a wait that has no end.
+/// One turn of a wait without an end.
 const A_LONG_TIME: Duration = Duration::from_secs(3600);
 
-/// The strings of binlog_tail, to be pointed to until the cursor's next call.
+/// The strings of binlog_tail, which live until the cursor's next call.
 #[derive(Default)]
 pub(super) struct TailStrings {
     path: CString,
@@ -32,12 +32,12 @@ pub unsafe extern "C" fn binlog_filter_init(filter: *mut binlog_filter, struct_s
     unsafe { guard(std::ptr::null_mut(), || init_sized(filter, struct_size, "binlog_filter")) }
 }
 
-/// A cursor before the first record that the filter (NULL = all) lets through. It keeps what it needs of the reader,
+/// Opens a cursor before the first record that matches the filter (NULL = all). It keeps what it needs of the reader,
 /// which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
 ///
 /// Returns BINLOG_OK; BINLOG_E_INVALID, also for the newest first of a reader that salvages; BINLOG_E_UNSUPPORTED for
 /// the last records of several logs, and for the newest first of a file that is compressed as a whole (of several, when
-/// the cursor comes to it); BINLOG_E_IO.
+/// the cursor reaches it); BINLOG_E_IO.
 ///
 /// # Safety
 /// `reader` is NULL or open, `filter` NULL or valid with what it points to, `out` a place for a pointer, `err` NULL or
@@ -60,15 +60,15 @@ pub unsafe extern "C" fn binlog_cursor_open(
     }
 }
 
-/// The next record. What it points to lives until the cursor's next call. One thread at a time.
+/// The next record. Its data lives until the cursor's next call. One thread at a time.
 ///
-/// Returns BINLOG_OK; BINLOG_END when there is no more (the same call goes on when more has been appended meanwhile, and
-/// binlog_cursor_tail tells why there is no more); BINLOG_E_MISSED when the records that come next were removed with old
-/// segments: once, binlog_error_missed says which, and the next call goes on behind them; BINLOG_E_CORRUPT at damage, once
-/// everything before it has been shown, whole records of a damaged block among that, and again in every later call (to a
-/// strict reader a torn tail and an end without a close are that too: the state of binlog_cursor_tail tells them from
-/// damage); BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block: both
-/// may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
+/// Returns BINLOG_OK; BINLOG_END when there are no more (the same call continues when more has been appended meanwhile,
+/// and binlog_cursor_tail reports why it ended); BINLOG_E_MISSED when the next records were removed with old segments:
+/// once, binlog_error_missed returns which, and the next call continues behind them; BINLOG_E_CORRUPT at damage, after
+/// everything before it has been shown, including the whole records of a damaged block, and again in every later call
+/// (for a strict reader also at a torn tail and at an end without a close, which the state of binlog_cursor_tail
+/// distinguishes from damage); BINLOG_E_IO when reading fails, BINLOG_E_NO_MEMORY when there is none for the block:
+/// both may be tried again; BINLOG_E_TOO_LARGE when the block takes more than binlog_reader_options.block_max_bytes.
 ///
 /// # Safety
 /// `cursor` is NULL or open and used by this thread alone, `out` is writable, `err` NULL or writable.
@@ -94,17 +94,18 @@ pub unsafe extern "C" fn binlog_cursor_next(
     }
 }
 
-/// Waits until the next call has a record to show, or something to tell, such as BINLOG_E_MISSED: `timeout_ns` nanoseconds
-/// at the most; BINLOG_FOREVER waits for ever, 0 and less only look. It goes on over rolls, and over a writer that ends and
-/// begins anew. A cursor that shows the newest first sees nothing new. One thread at a time.
+/// Waits until the next call has a record to show, or something to report, such as BINLOG_E_MISSED, but for at most
+/// `timeout_ns` nanoseconds; BINLOG_FOREVER waits without a limit, 0 and less only look. It waits through rolls, and
+/// while a writer ends and another begins. A cursor that shows the newest first sees nothing new. One thread at a time.
 ///
-/// Where the files of the log were removed and others are in their place, such as a copy, or a log of the same name that was
-/// begun anew, it is BINLOG_E_MISMATCH: open a reader anew then. While the directory is not there it is BINLOG_E_NOT_FOUND, and the
-/// same call goes on when it is back.
+/// If the files of the log were removed and others are in their place, such as a copy, or a new log of the same name,
+/// it returns BINLOG_E_MISMATCH: open a new reader then. While the directory does not exist it returns
+/// BINLOG_E_NOT_FOUND, and the same call continues when the directory is back.
 ///
-/// Returns BINLOG_OK, BINLOG_TIMEOUT when the time was up, BINLOG_E_INTERRUPTED after binlog_cursor_interrupt or when a signal
-/// handler has run in this thread while it waited (with SA_RESTART too), BINLOG_E_INVALID, and the errors of
-/// binlog_cursor_next.
+/// Returns BINLOG_OK when there is something to show or to report; BINLOG_TIMEOUT when the time was up;
+/// BINLOG_E_INTERRUPTED after binlog_cursor_interrupt, or when a signal handler has run in this thread while it waited
+/// (with SA_RESTART too); BINLOG_E_MISMATCH and BINLOG_E_NOT_FOUND as above; BINLOG_E_CORRUPT, BINLOG_E_IO,
+/// BINLOG_E_NO_MEMORY or BINLOG_E_TOO_LARGE as binlog_cursor_next.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -119,7 +120,7 @@ pub unsafe extern "C" fn binlog_cursor_wait(
         guard(err, || {
             let cursor = by_mut(cursor, "cursor")?;
             let more = match timeout_ns {
-                // In turns, so that no clock need be able to add so much.
+                // In turns, to avoid adding a very long time to a clock.
                 BINLOG_FOREVER => loop {
                     if cursor.cursor.wait(A_LONG_TIME)? {
                         break true;
@@ -132,10 +133,10 @@ pub unsafe extern "C" fn binlog_cursor_wait(
     }
 }
 
-/// Ends the binlog_cursor_wait that is under way, or else the next one: it returns BINLOG_E_INTERRUPTED, and the one behind it
-/// waits again. Several calls before that count as one. Other functions of the cursor are not concerned. Any thread, also
-/// while another one uses the cursor, and a signal handler: it never waits, and keeps errno. The cursor must not be closed
-/// meanwhile.
+/// Ends the binlog_cursor_wait in progress, or else the next one: it returns BINLOG_E_INTERRUPTED, and the wait after
+/// it waits again. Several calls before that count as one. Other functions of the cursor are not affected. May be
+/// called by any thread, also while another one uses the cursor, and by a signal handler: it never waits, and keeps
+/// errno. The cursor must not be closed meanwhile.
 ///
 /// # Safety
 /// `cursor` is NULL or open.
@@ -148,15 +149,16 @@ pub unsafe extern "C" fn binlog_cursor_interrupt(cursor: *mut binlog_cursor) {
     }
 }
 
-/// A descriptor for poll(2), epoll(7), and loops that are built on these. It is readable when there may be something to show or
-/// to tell, or when the cursor was interrupted. Then, and whenever `*look_after_ns` nanoseconds have passed without that, call
-/// binlog_cursor_wait with a time-out of 0: it looks, and makes the descriptor unreadable. It may be readable for no reason.
-/// The descriptor belongs to the cursor, is the same in each call, and is closed by binlog_cursor_close; nobody else reads
-/// it, writes to it or closes it. `look_after_ns` may be NULL. One thread at a time.
+/// A descriptor for poll(2), epoll(7), and loops that are built on these. It is readable when there may be something to
+/// show or to report, or when the cursor was interrupted. Then, and whenever `*look_after_ns` nanoseconds have passed
+/// without that, call binlog_cursor_wait with a time-out of 0: it looks, and makes the descriptor unreadable. It may
+/// become readable without a reason. The descriptor belongs to the cursor, is the same in each call, and is closed by
+/// binlog_cursor_close; the caller must not read it, write to it or close it. `look_after_ns` may be NULL. One thread
+/// at a time.
 ///
-/// `look_after_ns` may change with each look. Who has asked only once loses nothing: the descriptor becomes readable then, too.
-/// All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, a third one where the system
-/// does not tell everything, and no thread.
+/// `look_after_ns` may change with each look. A caller that asks only once misses nothing: the descriptor becomes
+/// readable then, too. All cursors of a process share a few inotify instances; a polled cursor takes two descriptors, a
+/// third one where the system does not report every change, and no thread.
 ///
 /// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO at a limit of descriptors, BINLOG_E_UNSUPPORTED on another system than
 /// Linux.
@@ -184,12 +186,13 @@ pub unsafe extern "C" fn binlog_cursor_descriptor(
     }
 }
 
-/// The record with this id, wherever the cursor is; what it points to lives until the cursor's next call. Reading goes
-/// on behind it, whether it is there or not. Costs the reading of the headers of its block and of the pages it stands on. One thread at a time.
+/// The record with this id, wherever the cursor is; its data lives until the cursor's next call. Reading continues
+/// after it, even if there is no such record. Reads the headers of its block and the pages that contain it. One thread
+/// at a time.
 ///
-/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or the filter does not let it through;
-/// BINLOG_E_MISSED when it was removed with old segments; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as
-/// binlog_cursor_next.
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when the log has no such record or it does not match the filter;
+/// BINLOG_E_MISSED when it was removed with old segments; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first
+/// or salvages; BINLOG_E_CORRUPT, BINLOG_E_IO as binlog_cursor_next.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -214,10 +217,10 @@ pub unsafe extern "C" fn binlog_cursor_get(
     }
 }
 
-/// Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
-/// that one. One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or
-/// salvages, BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads, and when records from this id on
-/// were removed with old segments, that call is BINLOG_E_MISSED, once.
+/// Goes to the record with this id, or to the first one after it that matches the filter: that record is shown next.
+/// One thread at a time. Returns BINLOG_OK, BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages,
+/// BINLOG_E_IO, BINLOG_E_INVALID; damage is found by the next call that reads, and when records from this id on were
+/// removed with old segments, that call returns BINLOG_E_MISSED, once.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -232,8 +235,11 @@ pub unsafe extern "C" fn binlog_cursor_seek(
 }
 
 /// Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
-/// of an earlier time are not shown from there on. Otherwise as binlog_cursor_seek: BINLOG_E_MISSED comes when the log
-/// still says that records of this time or later were removed, with the ids among which they were.
+/// of an earlier time are not shown from there on. One thread at a time.
+///
+/// Returns BINLOG_OK; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_IO. Damage is
+/// found by the next call that reads. That call returns BINLOG_E_MISSED, once, when records of this time or later may
+/// have been removed with old segments: binlog_error_missed returns the range of ids that contains them.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -247,8 +253,11 @@ pub unsafe extern "C" fn binlog_cursor_seek_time(
     unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_time(time_ns).map(|()| BINLOG_OK)) }
 }
 
-/// Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later. So a
-/// program follows a log from now on. Otherwise as binlog_cursor_seek, without BINLOG_E_MISSED.
+/// Goes behind the newest record, even one that does not match the filter: records that are appended later are shown
+/// next. A program can use this to follow a log from now on. One thread at a time.
+///
+/// Returns BINLOG_OK; BINLOG_E_UNSUPPORTED for a cursor that shows the newest first or salvages; BINLOG_E_CORRUPT when the
+/// end of the log is damaged; BINLOG_E_IO.
 ///
 /// # Safety
 /// As for binlog_cursor_next.
@@ -261,8 +270,13 @@ pub unsafe extern "C" fn binlog_cursor_seek_end(
     unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_end().map(|()| BINLOG_OK)) }
 }
 
-/// Up to `cap` records of one block at once; how many goes to `n_out`, at least 1 with BINLOG_OK and 0 with BINLOG_END.
-/// What they point to lives until the cursor's next call. Otherwise as binlog_cursor_next.
+/// Up to `cap` records of one block at once; `n_out` gets their number, at least 1 with BINLOG_OK and 0 with
+/// BINLOG_END. Their data lives until the cursor's next call. One thread at a time.
+///
+/// Returns, as binlog_cursor_next does: BINLOG_OK; BINLOG_END when there are no more; BINLOG_E_MISSED, once, when the
+/// next records were removed with old segments; BINLOG_E_CORRUPT at damage; BINLOG_E_IO or BINLOG_E_NO_MEMORY, after
+/// which the same call may be tried again; BINLOG_E_TOO_LARGE when the block takes more than
+/// binlog_reader_options.block_max_bytes.
 ///
 /// # Safety
 /// As for binlog_cursor_next; `out` has room for `cap` records, `n_out` is writable.
@@ -295,8 +309,13 @@ pub unsafe extern "C" fn binlog_cursor_next_batch(
 }
 
 /// Copies as many records of one block as fit into the `cap` bytes at `buf`, as packed frames (see binlog_packed_next):
-/// bytes go to `len_out`, records to `n_out`. Otherwise as binlog_cursor_next; BINLOG_E_TOO_LARGE also when not even the next
-/// record fits: the message says how many bytes it takes, and it is not lost. binlog_cursor_next tells which of the two it is.
+/// `len_out` gets the bytes, `n_out` the records. One thread at a time.
+///
+/// Returns, as binlog_cursor_next does: BINLOG_OK; BINLOG_END when there are no more; BINLOG_E_MISSED, once, when the
+/// next records were removed with old segments; BINLOG_E_CORRUPT at damage; BINLOG_E_IO or BINLOG_E_NO_MEMORY, after
+/// which the same call may be tried again; BINLOG_E_TOO_LARGE when not even the next record fits, which is not lost:
+/// the message states how many bytes it takes; and when the block takes more than
+/// binlog_reader_options.block_max_bytes: then binlog_cursor_next fails with this status too.
 ///
 /// # Safety
 /// As for binlog_cursor_next; `buf` has `cap` writable bytes, `len_out` and `n_out` are writable.
@@ -357,7 +376,7 @@ pub unsafe extern "C" fn binlog_cursor_tail(
     }
 }
 
-/// The name that a type number was given for, as far as the log has told by now. It lives until the cursor's next call
+/// The name that a type number was given for, as far as the log has been read. It lives until the cursor's next call
 /// and is not NUL-terminated. One thread at a time. Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_INVALID.
 ///
 /// # Safety
@@ -376,7 +395,7 @@ pub unsafe extern "C" fn binlog_cursor_type_name(
             let Some(name) = cursor.cursor.type_name(r#type) else {
                 return Err(Error::new(Kind::NotFound, format!("type {:#x} has no name here", r#type)));
             };
-            *name_out = binlog_slice { data: name.as_ptr(), len: name.len() };
+            *name_out = binlog_slice { data: name.as_ptr().cast(), len: name.len() };
             Ok(BINLOG_OK)
         })
     }
@@ -385,7 +404,7 @@ pub unsafe extern "C" fn binlog_cursor_type_name(
 /// Frees the cursor. NULL is a no-op. One thread at a time.
 ///
 /// # Safety
-/// `cursor` is NULL or open and used by nobody else; it must not be used afterwards.
+/// `cursor` is NULL or open and not in use elsewhere; it must not be used afterwards.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_cursor_close(cursor: *mut binlog_cursor) {
     // SAFETY: every handle was made by Box::into_raw and is given back once.
@@ -405,8 +424,8 @@ fn shown(record: &Record<'_>, headers_only: bool) -> binlog_record {
     binlog_record {
         id: record.id,
         time_ns: record.time,
-        data: if headers_only { std::ptr::null() } else { record.payload.as_ptr() },
-        // With a pointer, as many bytes as are there.
+        data: if headers_only { std::ptr::null() } else { record.payload.as_ptr().cast() },
+        // If there is a pointer, the number of bytes behind it.
         len: if headers_only { record.payload_len as usize } else { record.payload.len() },
         metadata: metadata.as_ptr(),
         metadata_len: metadata.len(),

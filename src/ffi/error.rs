@@ -1,4 +1,4 @@
-//! Errors as C sees them.
+//! Errors in the C interface.
 
 use std::ffi::{c_char, CString};
 use std::os::unix::ffi::OsStrExt;
@@ -16,13 +16,13 @@ pub(super) struct ErrorFacts {
     missed: Option<(u64, u64)>,
 }
 
-/// Bytes as a C string; a NUL inside, which no path and no message of ours has, ends it.
+/// Bytes as a C string; a NUL inside, which no path and no message of the library contains, ends it.
 pub(super) fn c_string(bytes: &[u8]) -> CString {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     CString::new(&bytes[..end]).unwrap_or_default()
 }
 
-/// Each kind is the status of its name.
+/// Each kind has the status of its name.
 const _: () = {
     assert!(Kind::Invalid as i32 == BINLOG_E_INVALID && Kind::Io as i32 == BINLOG_E_IO);
     assert!(Kind::Corrupt as i32 == BINLOG_E_CORRUPT && Kind::NotFound as i32 == BINLOG_E_NOT_FOUND);
@@ -64,7 +64,7 @@ impl binlog_error {
     }
 }
 
-/// SAFETY of the functions below: `error` is NULL or came out of a call of this library and was not freed yet.
+/// SAFETY of the functions below: `error` is NULL or was returned by this library and was not freed yet.
 unsafe fn facts<'a>(error: *const binlog_error) -> Option<&'a ErrorFacts> {
     // SAFETY: as promised above.
     unsafe { error.as_ref() }.map(|error| &error.facts)
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn binlog_error_message(error: *const binlog_error) -> *co
     unsafe { facts(error) }.map_or(c"".as_ptr(), |facts| facts.message.as_ptr())
 }
 
-/// The file or directory it happened in, "" when none. Lives as long as the error. Any thread.
+/// The file or directory that it happened in, "" if there is none. Lives as long as the error. Any thread.
 ///
 /// # Safety
 /// `error` is NULL or an error of this library that was not freed.
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn binlog_error_path(error: *const binlog_error) -> *const
     unsafe { facts(error) }.map_or(c"".as_ptr(), |facts| facts.path.as_ptr())
 }
 
-/// Where in that file, in bytes from its beginning; -1 when nowhere in particular. Any thread.
+/// The offset in that file, in bytes from its beginning; -1 if there is none. Any thread.
 ///
 /// # Safety
 /// `error` is NULL or an error of this library that was not freed.
@@ -120,8 +120,8 @@ pub unsafe extern "C" fn binlog_error_offset(error: *const binlog_error) -> i64 
     unsafe { facts(error) }.map_or(-1, |facts| facts.offset)
 }
 
-/// The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
-/// the flush or sync that a policy asked for did not succeed. 0 = nothing was taken: append it again. Any thread.
+/// The id of the last record that an append took although it failed: the record is in the writer's memory, and only the
+/// flush or sync that a policy requires did not succeed. 0 = nothing was taken: append it again. Any thread.
 ///
 /// # Safety
 /// `error` is NULL or an error of this library that was not freed.
@@ -131,9 +131,9 @@ pub unsafe extern "C" fn binlog_error_record_id(error: *const binlog_error) -> u
     unsafe { facts(error) }.map_or(0, |facts| facts.record_id)
 }
 
-/// Of an error with the status BINLOG_E_MISSED: ids of the first and the last record that are no longer in the log, to
-/// `first_out` and `last_out`, which may be NULL. Any thread.
-/// Returns BINLOG_OK, or BINLOG_E_NOT_FOUND when the error tells of no such records.
+/// For an error with the status BINLOG_E_MISSED: `first_out` and `last_out`, which may be NULL, get the ids of the
+/// first and the last record that are no longer in the log. Any thread. Returns BINLOG_OK, or BINLOG_E_NOT_FOUND when
+/// the error names no such records.
 ///
 /// # Safety
 /// `error` is NULL or an error of this library that was not freed, `first_out` and `last_out` are NULL or writable.
@@ -168,8 +168,8 @@ pub unsafe extern "C" fn binlog_error_free(error: *mut binlog_error) {
     }
 }
 
-/// The kind of a loss (binlog_loss.kind) as a word, such as "torn_tail", as the command shows it; "unknown" for a number that is
-/// none. Static; any thread.
+/// The kind of a loss (binlog_loss.kind) as a word, such as "torn_tail", as the command shows it; "unknown" for any
+/// other number. Static; any thread.
 #[no_mangle]
 pub extern "C" fn binlog_loss_kind_name(kind: u32) -> *const c_char {
     match kind {
@@ -191,7 +191,8 @@ pub extern "C" fn binlog_loss_kind_name(kind: u32) -> *const c_char {
     .as_ptr()
 }
 
-/// The state of a tail (binlog_tail.state) as a word, such as "torn"; "unknown" for a number that is none. Static; any thread.
+/// The state of a tail (binlog_tail.state) as a word, such as "torn"; "unknown" for any other number. Static; any
+/// thread.
 #[no_mangle]
 pub extern "C" fn binlog_tail_state_name(state: u32) -> *const c_char {
     match state {
@@ -206,7 +207,7 @@ pub extern "C" fn binlog_tail_state_name(state: u32) -> *const c_char {
     .as_ptr()
 }
 
-/// The status as a word, such as "E_CORRUPT"; "UNKNOWN" for a number that is none. Static; any thread.
+/// The status as a word, such as "E_CORRUPT"; "UNKNOWN" for any other number. Static; any thread.
 #[no_mangle]
 pub extern "C" fn binlog_status_name(status: binlog_status) -> *const c_char {
     match status {

@@ -1,4 +1,4 @@
-//! The one panic boundary, and the small closed set of helpers that look at a caller's pointers.
+//! The only panic boundary, and the closed set of helpers that read a caller's pointers.
 
 use std::ffi::{c_char, c_void, CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -47,7 +47,7 @@ fn null(what: &str) -> Error {
     Error::invalid(format!("{what} is NULL: it was not opened, or is closed or moved from"))
 }
 
-/// What a pointer points to.
+/// The target of a pointer.
 ///
 /// # Safety
 /// `pointer` is NULL or valid for as long as `'a`.
@@ -57,10 +57,10 @@ pub(super) unsafe fn by_ref<'a, T>(pointer: *const T, what: &str) -> Result<&'a 
     unsafe { pointer.as_ref() }.ok_or_else(|| null(what))
 }
 
-/// What a pointer points to, to be changed.
+/// The target of a pointer, mutable.
 ///
 /// # Safety
-/// `pointer` is NULL or valid for as long as `'a`, and nobody else uses it meanwhile.
+/// `pointer` is NULL or valid for as long as `'a`, and not used elsewhere meanwhile.
 #[inline]
 pub(super) unsafe fn by_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T> {
     // SAFETY: the caller's promise.
@@ -70,7 +70,7 @@ pub(super) unsafe fn by_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mu
 /// `len` values at `pointer`, which may be NULL when there are none.
 ///
 /// # Safety
-/// `pointer` is NULL or points to `len` values that nobody changes as long as `'a`.
+/// `pointer` is NULL or points to `len` values that are not changed as long as `'a`.
 #[inline]
 pub(super) unsafe fn slice<'a, T>(pointer: *const T, len: usize, what: &str) -> Result<&'a [T]> {
     if len == 0 {
@@ -89,7 +89,7 @@ pub(super) unsafe fn slice<'a, T>(pointer: *const T, len: usize, what: &str) -> 
 /// A text.
 ///
 /// # Safety
-/// `text` is NULL or a NUL-terminated string that nobody changes as long as `'a`.
+/// `text` is NULL or a NUL-terminated string that is not changed as long as `'a`.
 pub(super) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str> {
     if text.is_null() {
         return Err(null(what));
@@ -98,7 +98,7 @@ pub(super) unsafe fn text<'a>(text: *const c_char, what: &str) -> Result<&'a str
     unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| Error::invalid(format!("{what} is not UTF-8")))
 }
 
-/// A text, with U+FFFD for what is not UTF-8 in it.
+/// A text; invalid UTF-8 in it is replaced by U+FFFD.
 ///
 /// # Safety
 /// As for [`text`].
@@ -158,16 +158,16 @@ unsafe impl SelfSized for binlog_required {}
 // SAFETY: as above.
 unsafe impl SelfSized for binlog_compress_options {}
 // SAFETY: as above.
-unsafe impl SelfSized for binlog_archive_options {}
+unsafe impl SelfSized for binlog_ship_options {}
 
-/// No struct of options will ever be larger; a size beyond is a mistake and not read.
+/// No struct of options will ever be larger; a greater size is a mistake, and the struct is not read.
 const LARGEST: usize = 4096;
 
-/// The caller's struct, as this version knows it. NULL stands for all defaults. What a newer caller has set beyond is
-/// refused; what an older caller does not know is zero.
+/// The caller's struct, as this version knows it. NULL selects all defaults. Fields of a newer version are refused if
+/// they are set; fields that an older caller lacks are zero.
 ///
 /// # Safety
-/// `given` is NULL or points to as many bytes as its struct_size says.
+/// `given` is NULL or points to as many bytes as its struct_size states.
 pub(super) unsafe fn sized<T: SelfSized>(given: *const T, what: &str) -> Result<T> {
     // SAFETY: the caller's promise.
     let (known, unknown) = unsafe { sized_unchecked(given, what) }?;
@@ -175,8 +175,8 @@ pub(super) unsafe fn sized<T: SelfSized>(given: *const T, what: &str) -> Result<
     Ok(known)
 }
 
-/// As [`sized`], for a caller who must look at the struct even if fields are set in it that this version does not know,
-/// which the second value says.
+/// As [`sized`], for a caller that must read the struct even if unknown fields are set in it. The second value is the
+/// error for those.
 ///
 /// # Safety
 /// As for [`sized`].
@@ -192,7 +192,7 @@ pub(super) unsafe fn sized_unchecked<T: SelfSized>(given: *const T, what: &str) 
         let reason = format!("{what}.struct_size is {size}; it must be sizeof({what}), {} or more", size_of::<T>());
         return Err(Error::invalid(reason));
     }
-    // SAFETY: `size` bytes are there, as the caller promises; u8 has no alignment.
+    // SAFETY: `size` bytes are readable, as the caller promises; u8 has no alignment.
     let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
     let unknown = match bytes[size_of::<T>()..].iter().any(|&byte| byte != 0) {
         true => Err(Error::invalid(format!("{what} has fields set that this version of the library does not know"))),
@@ -231,13 +231,13 @@ pub(super) fn check_reserved(what: &str, fields: &[u64]) -> Result<()> {
     }
 }
 
-/// What a callback is given. Dropped once, when nothing will call any more.
+/// The argument of a callback. Dropped once, after the last call.
 pub(super) struct Userdata {
     pub pointer: *mut c_void,
     pub drop: binlog_drop_callback,
 }
 
-// SAFETY: the interface says of each callback in which threads it may run, and that they may do so at the same time.
+// SAFETY: the interface states for each callback in which threads it may run, and whether at the same time.
 unsafe impl Send for Userdata {}
 // SAFETY: as above.
 unsafe impl Sync for Userdata {}
@@ -251,12 +251,12 @@ impl Drop for Userdata {
     }
 }
 
-/// A rule, where 0 stands for none.
+/// A rule, where 0 means none.
 pub(super) fn nonzero(rule: u64) -> Option<u64> {
     (rule != 0).then_some(rule)
 }
 
-/// Gives a new handle to the caller.
+/// Passes a new handle to the caller.
 ///
 /// # Safety
 /// `out` is valid for a pointer.

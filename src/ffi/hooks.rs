@@ -1,4 +1,4 @@
-//! What is called when segments begin and end, and what tells of failures.
+//! Callbacks for the beginning and the end of segments, and for failures.
 // A pair of fields is described once, above the first.
 #![allow(missing_docs)]
 
@@ -10,30 +10,30 @@ use std::sync::Arc;
 use super::error::c_string;
 use super::guard::*;
 use super::types::*;
-use crate::archive::hooks;
 use crate::error::{Error, Kind, Result};
-use crate::{Hook, OnFailure, SegmentFile};
+use crate::hooks;
+use crate::hooks::{Hook, OnFailure, SegmentFile};
 
 /// binlog_hook.kind: `call` is called.
 pub const BINLOG_HOOK_CALL: u32 = 1;
-/// binlog_hook.kind: the file gets the extension `argument`, such as ".done", in place of what follows the last dot of its
-/// name, that dot included.
+/// binlog_hook.kind: the file gets the extension `argument`, such as ".done", which replaces the part of its name from
+/// the last dot on.
 pub const BINLOG_HOOK_CHANGE_EXTENSION: u32 = 2;
-/// binlog_hook.kind: the file is moved into the directory `argument`, which must be there; over to another file system
-/// too. A relative path is one from the working directory at the time of the call that the hook is given to.
+/// binlog_hook.kind: the file is moved into the directory `argument`, which must exist; it may be on another file
+/// system. A relative path is one from the working directory at the time of the call that receives the hook.
 pub const BINLOG_HOOK_MOVE_TO: u32 = 3;
-/// binlog_hook.kind: the file is removed. It should be the last hook: those behind it find no file.
+/// binlog_hook.kind: the file is removed. It should be the last hook: those after it find no file.
 pub const BINLOG_HOOK_DELETE: u32 = 4;
 
-/// A segment, as hooks see it. Everything in it lives until the callback returns.
+/// A segment in a hook. Everything in it lives until the callback returns.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_segment_file {
-    /// Where its file is now.
+    /// The current path of its file.
     pub path: *const c_char,
     /// The log's name.
     pub log: *const c_char,
-    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what was given to
+    /// Why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or the argument of
     /// binlog_writer_roll_because; "" when it is being opened.
     pub reason: *const c_char,
     /// Its number in the log, from 1.
@@ -49,23 +49,23 @@ pub struct binlog_segment_file {
     pub reserved: [u64; 4],
 }
 
-/// What a hook says besides its status. It lives until the callback returns.
+/// The result of a hook besides its status. It lives until the callback returns.
 pub struct binlog_hook_result {
     path: Option<PathBuf>,
     error: Option<String>,
 }
 
-/// Does something with a segment: returns BINLOG_OK, or any other number for a failure (best a status of the library's, less
-/// than 0), which is reported to on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A hook
-/// that has moved the file says so with binlog_hook_result_set_path, so that the next one finds it.
+/// Processes a segment: returns BINLOG_OK, or any other number for a failure (preferably a status of the library, less
+/// than 0), which is reported to on_failure with the text of binlog_hook_result_set_error; the other hooks still run. A
+/// hook that has moved the file reports the new path with binlog_hook_result_set_path, for the next hook.
 ///
-/// Hooks run one after the other, outside of the library's locks: in a thread of the library with
-/// BINLOG_WRITER_BACKGROUND, or in one that opens, rolls by call or closes; without it in the one whose call made it
-/// necessary, in one that appends next when several append at a time, or, where a thread calls binlog_writer_tick at least
-/// once a second, in that. In the thread of the call, what appends to this writer, names a type, flushes, syncs, rolls, ticks or
-/// closes is refused (BINLOG_E_INVALID; the writer stays open): it would wait for itself, or be called again for what it
-/// writes. Another thread must not be waited for that does so. binlog_writer_position and what else only tells something, and other
-/// writers, may be used. They must not throw or jump out.
+/// Hooks run one after the other, while no lock of the library is held: with BINLOG_WRITER_BACKGROUND in a thread of
+/// the library, or in one that opens, rolls by call or closes; without it in the thread whose call made it necessary,
+/// in one that appends next when several append at a time, or, if a thread calls binlog_writer_tick at least once a
+/// second, in that thread. In the thread of the call, functions that append to this writer, name a type, flush, sync,
+/// roll, tick or close are refused (BINLOG_E_INVALID; the writer stays open): the hook would wait for itself, or be
+/// called again for what it writes. It must not wait for another thread that does so. binlog_writer_position and other
+/// functions that only report something, and other writers, may be used. Hooks must not throw or jump out.
 pub type binlog_hook_callback = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,
@@ -74,31 +74,31 @@ pub type binlog_hook_callback = Option<
     ) -> binlog_status,
 >;
 
-/// A step to be taken with a segment. Set it to zeros and fill in what is needed.
+/// An action on a segment. Set it to zeros and fill in what is needed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_hook {
-    /// BINLOG_HOOK_*. None of the library's own replaces a file that is there: it fails, and the segment stays.
+    /// BINLOG_HOOK_*. None of the library's own kinds replaces an existing file: it fails, and the segment stays.
     pub kind: u32,
     /// Must be 0.
     pub reserved32: u32,
-    /// The extension or the directory, for the kinds that take one; else NULL.
+    /// The extension or the directory, for the kinds that take one; otherwise NULL.
     pub argument: *const c_char,
-    /// With BINLOG_HOOK_CALL, what is called; else NULL.
+    /// With BINLOG_HOOK_CALL, the function; otherwise NULL.
     pub call: binlog_hook_callback,
-    /// Given to call.
+    /// Passed to call.
     pub userdata: *mut c_void,
-    /// Called once with userdata when nothing will call any more: when the writer is closed, or before the call returns
-    /// that the hook was given to, when it fails or the hook is of another kind. Must not throw or jump out. May be
-    /// NULL. Not called when struct_size of the options is wrong: then nothing else was looked at.
+    /// Called once with userdata after the last use of call: when the writer is closed, or before the call that
+    /// received the hook returns, if it fails or the hook is of another kind. Must not throw or jump out. May be NULL.
+    /// Not called when struct_size of the options is wrong: then nothing else was read.
     pub drop: binlog_drop_callback,
     /// Must be 0.
     pub reserved: [u64; 3],
 }
 
-/// Is told of something that failed and that no call returns: a hook, the removal of an old segment, the `.active` file, an
-/// active file that somebody removed, shipping to a store. `error` lives until it returns, and is not freed. Called in the
-/// thread in which it happened, outside of the library's locks; it may use as much of the writer as a hook
+/// Called for a failure that no call returns: of a hook, of the removal of an old segment, of the `.active` file, of an
+/// active file that was removed, of shipping to a store. `error` lives until it returns, and is not freed. Called in
+/// the thread in which it happened, while no lock of the library is held; it may use the writer as a hook may
 /// (binlog_hook_callback), and must not throw or jump out.
 pub type binlog_failure_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, error: *const binlog_error)>;
 
@@ -110,11 +110,11 @@ const _: () = {
     assert!(size_of::<binlog_hook>() == 64);
 };
 
-/// For a hook that has moved the segment's file: where it is now, a path that is copied. Only within the callback that
-/// `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+/// For a hook that has moved the segment's file: its new path, which is copied. Only within the callback that received
+/// `result`. Returns BINLOG_OK or BINLOG_E_INVALID.
 ///
 /// # Safety
-/// `result` is NULL or what the callback was given, `path` a NUL-terminated string, `err` NULL or writable.
+/// `result` is NULL or the argument of the callback, `path` a NUL-terminated string, `err` NULL or writable.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_hook_result_set_path(
     result: *mut binlog_hook_result,
@@ -130,12 +130,12 @@ pub unsafe extern "C" fn binlog_hook_result_set_path(
     }
 }
 
-/// For a hook that fails: why, in one line of UTF-8, which is copied; what is not UTF-8 in it is replaced by U+FFFD. The hook
-/// counts as failed then whatever it returns, and whatever this returns.
-/// Only within the callback that `result` was given to. Returns BINLOG_OK or BINLOG_E_INVALID.
+/// For a hook that fails: the reason, in one line of UTF-8, which is copied; invalid UTF-8 in it is replaced by U+FFFD.
+/// The hook then counts as failed, whatever it returns, and whatever this returns. Only within the callback that
+/// received `result`. Returns BINLOG_OK or BINLOG_E_INVALID.
 ///
 /// # Safety
-/// `result` is NULL or what the callback was given, `message` a NUL-terminated string, `err` NULL or writable.
+/// `result` is NULL or the argument of the callback, `message` a NUL-terminated string, `err` NULL or writable.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_hook_result_set_error(
     result: *mut binlog_hook_result,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn binlog_hook_result_set_error(
     unsafe {
         guard(err, || {
             let result = by_mut(result, "result")?;
-            // A reason that cannot be had is no success.
+            // A missing reason does not make it a success.
             result.error = Some("it did not say why".to_owned());
             result.error = Some(lossy_text(message, "message")?);
             Ok(BINLOG_OK)
@@ -155,8 +155,8 @@ pub unsafe extern "C" fn binlog_hook_result_set_error(
 }
 
 impl binlog_hook_result {
-    fn come_to(self, status: binlog_status, segment: &SegmentFile) -> Result<Option<PathBuf>> {
-        // Nothing but BINLOG_OK: a program that returns an errno, or what a read returned, has not looked at it.
+    fn into_outcome(self, status: binlog_status, segment: &SegmentFile) -> Result<Option<PathBuf>> {
+        // Only BINLOG_OK is a success: a program that returns an errno, or the result of a read, has not checked it.
         if status == BINLOG_OK && self.error.is_none() {
             return Ok(self.path);
         }
@@ -164,12 +164,12 @@ impl binlog_hook_result {
             ..0 => format!("it returned the status {status}"),
             _ => format!("it returned {status}, which is not BINLOG_OK"),
         });
-        // That a hook failed is said by the caller.
+        // The caller reports that a hook failed.
         Err(Error::new(Kind::of_status(status), reason.replace(char::is_control, " ")).at(&segment.path))
     }
 }
 
-/// Takes all hooks over, whatever is wrong with any of them, so that the drop of each is called.
+/// Takes over all hooks, even if some are invalid, so the drop of each is called.
 ///
 /// # Safety
 /// `given` points to `count` valid hooks with what they point to.
@@ -226,7 +226,7 @@ impl HookCallback {
     fn run(&self, segment: &SegmentFile) -> Result<Option<PathBuf>> {
         let path = c_string(segment.path.as_os_str().as_bytes());
         let (log, reason) = (c_string(segment.log.as_bytes()), c_string(segment.reason.as_bytes()));
-        let told = binlog_segment_file {
+        let file = binlog_segment_file {
             path: path.as_ptr(),
             log: log.as_ptr(),
             reason: reason.as_ptr(),
@@ -238,21 +238,21 @@ impl HookCallback {
             reserved: [0; 4],
         };
         let mut result = binlog_hook_result { path: None, error: None };
-        // SAFETY: what `told` points to and `result` outlive the call, and the userdata is the caller's own.
-        let status = unsafe { (self.call)(self.userdata.pointer, &told, &mut result) };
-        result.come_to(status, segment)
+        // SAFETY: the data behind `file` and `result` outlive the call, and the userdata is the caller's own.
+        let status = unsafe { (self.call)(self.userdata.pointer, &file, &mut result) };
+        result.into_outcome(status, segment)
     }
 }
 
-/// What is told of failures. Takes the userdata over whether there is a callback or not.
+/// The callback for failures. Takes over the userdata even if there is no callback.
 pub(super) fn failure_listener(call: binlog_failure_callback, userdata: Userdata) -> Option<OnFailure> {
     let call = call?;
     Some(Arc::new(move |error: &Error| {
-        // All of it, so that it is the callback that owns the userdata.
+        // The whole struct, so the callback owns the userdata.
         let userdata: &Userdata = &userdata;
-        let told = binlog_error::new(error);
-        // SAFETY: `told` outlives the call, and the userdata is the caller's own.
-        unsafe { call(userdata.pointer, &told) };
+        let failure = binlog_error::new(error);
+        // SAFETY: `failure` outlives the call, and the userdata is the caller's own.
+        unsafe { call(userdata.pointer, &failure) };
     }))
 }
 
@@ -264,15 +264,15 @@ mod tests {
     use std::ffi::CStr;
     use std::path::Path;
 
-    /// What callbacks were told, and how often their userdata was dropped.
+    /// The arguments of the callbacks, and how often their userdata was dropped.
     #[derive(Default)]
     struct Notes {
-        told: Vec<String>,
+        calls: Vec<String>,
         drops: usize,
     }
 
     unsafe fn notes<'a>(userdata: *mut c_void) -> &'a mut Notes {
-        // SAFETY: the tests give nothing else as userdata, and call in one thread.
+        // SAFETY: the tests pass nothing else as userdata, and call in one thread.
         unsafe { &mut *userdata.cast() }
     }
 
@@ -291,11 +291,11 @@ mod tests {
         segment: *const binlog_segment_file,
         result: *mut binlog_hook_result,
     ) -> binlog_status {
-        // SAFETY: what the library gives is valid.
+        // SAFETY: the library's arguments are valid.
         unsafe {
             let segment = &*segment;
             let line = format!("{} {} {}", string(segment.path), string(segment.reason), segment.sequence);
-            notes(userdata).told.push(line);
+            notes(userdata).calls.push(line);
             binlog_hook_result_set_path(result, c"elsewhere/a.done".as_ptr(), std::ptr::null_mut())
         }
     }
@@ -305,16 +305,16 @@ mod tests {
         _segment: *const binlog_segment_file,
         result: *mut binlog_hook_result,
     ) -> binlog_status {
-        // SAFETY: what the library gives is valid.
+        // SAFETY: the library's arguments are valid.
         unsafe { binlog_hook_result_set_error(result, c"nobody\nanswers".as_ptr(), std::ptr::null_mut()) };
         BINLOG_E_LOCKED
     }
 
     unsafe extern "C" fn hears(userdata: *mut c_void, error: *const binlog_error) {
-        // SAFETY: what the library gives is valid.
+        // SAFETY: the library's arguments are valid.
         unsafe {
             assert_eq!(binlog_error_status(error), BINLOG_E_LOCKED);
-            notes(userdata).told.push(string(binlog_error_message(error)));
+            notes(userdata).calls.push(string(binlog_error_message(error)));
         }
     }
 
@@ -358,7 +358,7 @@ mod tests {
         let userdata = Userdata { pointer: (&raw mut notes).cast(), drop: Some(count_drop) };
         let listener = failure_listener(Some(hears), userdata).unwrap();
         listener(&error);
-        assert_eq!(notes.told, ["a.binlog period 7", "a.binlog: nobody answers"]);
+        assert_eq!(notes.calls, ["a.binlog period 7", "a.binlog: nobody answers"]);
         assert_eq!(notes.drops, 0);
         drop((hooks, listener));
         assert_eq!(notes.drops, 3);
@@ -366,22 +366,22 @@ mod tests {
 
     #[test]
     fn only_binlog_ok_without_a_reason_is_a_success() {
-        let come_to = |status, message: Option<*const c_char>| {
+        let into_outcome = |status, message: Option<*const c_char>| {
             let mut result = binlog_hook_result { path: None, error: None };
             // SAFETY: `result` lives, and the messages are NULL or strings.
             let set = message.map(|it| unsafe { binlog_hook_result_set_error(&mut result, it, std::ptr::null_mut()) });
-            (result.come_to(status, &segment()).map_err(|error| (error.kind(), error.reason().to_owned())), set)
+            (result.into_outcome(status, &segment()).map_err(|error| (error.kind(), error.reason().to_owned())), set)
         };
-        assert_eq!(come_to(BINLOG_OK, None).0, Ok(None));
+        assert_eq!(into_outcome(BINLOG_OK, None).0, Ok(None));
         for status in [1, 2, 7, i32::MAX] {
-            let told = format!("it returned {status}, which is not BINLOG_OK");
-            assert_eq!(come_to(status, None).0, Err((Kind::Io, told)));
+            let reason = format!("it returned {status}, which is not BINLOG_OK");
+            assert_eq!(into_outcome(status, None).0, Err((Kind::Io, reason)));
         }
-        assert_eq!(come_to(BINLOG_E_NO_SPACE, None).0, Err((Kind::NoSpace, "it returned the status -9".into())));
+        assert_eq!(into_outcome(BINLOG_E_NO_SPACE, None).0, Err((Kind::NoSpace, "it returned the status -9".into())));
         for status in [BINLOG_OK, 1] {
-            let (failed, set) = come_to(status, Some(c"no\xffspace".as_ptr()));
+            let (failed, set) = into_outcome(status, Some(c"no\xffspace".as_ptr()));
             assert_eq!((failed, set), (Err((Kind::Io, "no\u{fffd}space".into())), Some(BINLOG_OK)));
-            let (failed, set) = come_to(status, Some(std::ptr::null()));
+            let (failed, set) = into_outcome(status, Some(std::ptr::null()));
             assert_eq!((failed, set), (Err((Kind::Io, "it did not say why".into())), Some(BINLOG_E_INVALID)));
         }
     }

@@ -8,17 +8,18 @@ use crate::error::{Error, Kind, Result};
 use crate::format::metadata;
 use crate::memory;
 
-/// Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len` grows.
-/// For each pair there are varint key length, key, varint value length, value; a varint takes 1 byte below 128 and 2
-/// below 16,384. Key and value are UTF-8 and not NUL-terminated. With a `buf` of NULL nothing is written and `cap` is not
-/// looked at: `*len` grows by what the pair takes, so that a buffer can be made for it. Any thread.
+/// Adds a pair to the metadata of a record being built: `*len` of the `cap` bytes at `buf` are in use, and `*len`
+/// grows. Each pair consists of varint key length, key, varint value length, value; a varint takes 1 byte below 128 and
+/// 2 below 16,384. Key and value are UTF-8 and not NUL-terminated. If `buf` is NULL, nothing is written and `cap` is
+/// not read: `*len` grows by the size of the pair, which is the size that a buffer needs. A record takes at most 65,535
+/// pairs and 16 MiB of metadata. Any thread.
 ///
-/// Returns BINLOG_OK; BINLOG_E_TOO_LARGE when the pair does not fit: the error says what it takes, and neither `buf` nor
-/// `*len` is changed; BINLOG_E_INVALID.
+/// Returns BINLOG_OK; BINLOG_E_TOO_LARGE when the pair does not fit: the error states the size it needs, and neither
+/// `buf` nor `*len` is changed; BINLOG_E_INVALID for text that is not UTF-8.
 ///
 /// # Safety
-/// `buf` is NULL or has `cap` writable bytes, `len` is writable, `key` and `value` point to so many bytes, `err` is NULL or
-/// writable.
+/// `buf` is NULL or has `cap` writable bytes, `len` is writable, `key` and `value` point to that many bytes, `err` is
+/// NULL or writable.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_metadata_put(
     buf: *mut c_void,
@@ -39,7 +40,10 @@ pub unsafe extern "C" fn binlog_metadata_put(
     }
 }
 
-/// As binlog_metadata_put, with a key and a value that end with a NUL, which is no part of them.
+/// As binlog_metadata_put, with a key and a value that end with a NUL, which is no part of them. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_TOO_LARGE when the pair does not fit: the error states the size it needs, and neither
+/// `buf` nor `*len` is changed; BINLOG_E_INVALID for text that is not UTF-8.
 ///
 /// # Safety
 /// As for binlog_metadata_put; `key` and `value` are NULL or end with a NUL.
@@ -78,14 +82,16 @@ unsafe fn put((buf, cap): (*mut c_void, usize), len: &mut usize, key: &str, valu
         let reason = format!("the pair takes {} bytes, and {free} of the {cap} are free", pair.len());
         return Err(Error::new(Kind::TooLarge, reason));
     }
-    // SAFETY: so many bytes are free behind those in use, as the caller promises.
+    // SAFETY: that many bytes are free after those in use, as the caller promises.
     unsafe { std::ptr::copy_nonoverlapping(pair.as_ptr(), buf.cast::<u8>().add(used), pair.len()) };
     *len = used + pair.len();
     Ok(BINLOG_OK)
 }
 
-/// Takes the first pair off `*metadata_len` bytes at `*metadata`, both of which move on. Key and value are views, not
-/// NUL-terminated. Any thread. Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+/// Removes the first pair of `*metadata_len` bytes at `*metadata`; both are moved behind it. Key and value are views,
+/// not NUL-terminated. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_END when there is none left; BINLOG_E_CORRUPT when the bytes are no pairs; BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `*metadata` points to `*metadata_len` bytes; `key` and `value` are writable.
@@ -112,7 +118,9 @@ pub unsafe extern "C" fn binlog_metadata_next(
 }
 
 /// The value of the first pair with this key: a view, not NUL-terminated. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_NOT_FOUND, BINLOG_E_CORRUPT, BINLOG_E_INVALID.
+///
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when no pair has this key; BINLOG_E_CORRUPT when the bytes are no pairs;
+/// BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `metadata` points to `metadata_len` bytes, `key` to `key_len`; `value` is writable.
@@ -141,7 +149,7 @@ pub unsafe extern "C" fn binlog_metadata_find(
 }
 
 fn view(text: &str) -> binlog_slice {
-    binlog_slice { data: text.as_ptr(), len: text.len() }
+    binlog_slice { data: text.as_ptr().cast(), len: text.len() }
 }
 
 /// # Safety

@@ -1,8 +1,7 @@
-//! The C interface: one guard around every export, handles, plain structs, and no logic of its own.
-//! `include/binlog.h` is generated from here; `docs/c-api.md` gives the rules that all of it follows.
+//! The C interface: one guard around every export, handles, plain structs, and no logic of its own. `include/binlog.h`
+//! is generated from here; `docs/c-api.md` gives the rules that all functions follow.
 #![allow(non_camel_case_types)]
 
-mod archive;
 mod compress;
 mod cursor;
 mod error;
@@ -14,6 +13,7 @@ mod reader;
 mod repair;
 mod required;
 mod rolling;
+mod ship;
 mod types;
 mod version;
 mod writer;
@@ -22,7 +22,6 @@ pub use crate::store::table::{
     binlog_store, binlog_store_object, binlog_store_options, binlog_store_range, binlog_store_reply,
     binlog_store_upload, BINLOG_STORE_LATER, BINLOG_STORE_WHEN_MENDED, BINLOG_STORE_WRITE_ONLY,
 };
-pub use archive::*;
 pub use compress::*;
 pub use cursor::*;
 pub use error::*;
@@ -33,6 +32,7 @@ pub use reader::*;
 pub use repair::*;
 pub use required::*;
 pub use rolling::*;
+pub use ship::*;
 pub use types::*;
 pub use version::*;
 pub use writer::*;

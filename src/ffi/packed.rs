@@ -27,7 +27,7 @@ pub unsafe extern "C" fn binlog_packed_put(
         guard(std::ptr::null_mut(), || {
             let (len, record) = (by_mut(len, "len")?, by_ref(record, "record")?);
             let no_payload = record.flags & BINLOG_RECORD_NO_PAYLOAD != 0;
-            let payload = if no_payload { &[] } else { slice(record.data, record.len, "record.data")? };
+            let payload = if no_payload { &[] } else { slice(record.data.cast(), record.len, "record.data")? };
             let metadata = slice(record.metadata, record.metadata_len, "record.metadata")?;
             let payload_len = u32::try_from(record.len);
             let (Ok(payload_len), true) =
@@ -57,8 +57,8 @@ pub unsafe extern "C" fn binlog_packed_put(
     }
 }
 
-/// Takes the first record off `*len` bytes of packed frames at `*frames`, both of which move on. What the record points
-/// to are views into the frames. Any thread.
+/// Removes the first record of `*len` bytes of packed frames at `*frames`; both are moved behind it. The data of the
+/// record are views into the frames. Any thread.
 /// Returns BINLOG_OK, BINLOG_END when there is none left, BINLOG_E_INVALID when the bytes are no frames.
 ///
 /// # Safety
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn binlog_packed_next(
             *out = binlog_record {
                 id: frame.id,
                 time_ns: frame.time,
-                data: if no_payload { std::ptr::null() } else { frame.payload.as_ptr() },
+                data: if no_payload { std::ptr::null() } else { frame.payload.as_ptr().cast() },
                 len: if no_payload { frame.payload_len as usize } else { frame.payload.len() },
                 metadata: frame.metadata.as_ptr(),
                 metadata_len: frame.metadata.len(),

@@ -9,11 +9,12 @@ use super::guard::*;
 use super::repair::LossCallback;
 use super::required::required;
 use super::types::*;
+use crate::contents::SegmentFacts;
 use crate::error::{Error, Kind, Result};
 use crate::store::Opener;
-use crate::{Reader, ReaderMode, ReaderOptions, SegmentFacts};
+use crate::{Reader, ReaderMode, ReaderOptions};
 
-/// The strings of a segment, to be pointed to for as long as the reader lives.
+/// The strings of a segment, which live as long as the reader.
 pub(super) struct SegmentStrings {
     facts: SegmentFacts,
     path: CString,
@@ -25,11 +26,11 @@ pub(super) struct SegmentStrings {
 /// Strings, and where each of them begins.
 struct Strings {
     begins: Vec<*const c_char>,
-    /// What `begins` points into.
+    /// The owner of the strings in `begins`.
     _owned: Vec<CString>,
 }
 
-// SAFETY: the pointers lead to the heap memory of strings that stand beside them and that nobody changes.
+// SAFETY: the pointers refer to the heap memory of the strings beside them, which are never changed.
 unsafe impl Send for Strings {}
 // SAFETY: as above.
 unsafe impl Sync for Strings {}
@@ -54,7 +55,7 @@ impl From<SegmentFacts> for SegmentStrings {
 }
 
 impl binlog_reader {
-    /// The segments, of which each is opened when somebody asks for them first.
+    /// The segments, each of which is opened at the first request for them.
     fn segments(&self) -> &[SegmentStrings] {
         self.segments.get_or_init(|| self.reader.segments().into_iter().map(SegmentStrings::from).collect())
     }
@@ -76,16 +77,17 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 
 /// Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[...]`) for reading. Files
 /// compressed with gzip or zstd as a whole are recognised by their contents. `options` may be NULL. Close the reader
-/// with binlog_reader_close; cursors go on without it. Any thread.
+/// with binlog_reader_close; its cursors remain usable. Any thread.
 ///
-/// The URL of a store, as binlog_archive_options.url has it, is a log too that is read where it lies, in a few requests:
-/// `s3://BUCKET/PREFIX?region=...` all of its segments, with the name of one behind the prefix only that, with a pattern (`*`,
-/// `[...]`) in its place those that match. A request that fails for a passing reason is tried again for half a minute.
+/// The URL of a store, as in binlog_ship_options.url, refers to a log too, which is read in the store with a few
+/// requests: `s3://BUCKET/PREFIX?region=...` to all of its segments, with a segment's name after the prefix only to
+/// that one, with a pattern (`*`, `[...]`) in its place to those that match. A request with a passing failure is
+/// retried for half a minute.
 ///
-/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a segment
-/// does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer version,
-/// BINLOG_E_MISMATCH when it is not what binlog_reader_options.require says, BINLOG_E_INVALID, BINLOG_E_IO. A log
-/// on a server needs libbinlog_stores.so.0: BINLOG_E_UNSUPPORTED when it is not installed.
+/// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
+/// segment does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer
+/// version, BINLOG_E_MISMATCH when it is not what binlog_reader_options.require asks for, BINLOG_E_INVALID,
+/// BINLOG_E_IO. A log on a server needs libbinlog_stores.so.0: BINLOG_E_UNSUPPORTED when it is not installed.
 ///
 /// # Safety
 /// `path_or_glob` is a NUL-terminated string, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -99,7 +101,7 @@ pub unsafe extern "C" fn binlog_reader_open(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            // First, so that on_loss_drop is called whatever else is wrong.
+            // First, so on_loss_drop is called even if something else is wrong.
             let options = reader_options(options)?;
             let out = by_mut(out, "out")?;
             let reader = Reader::open(path(path_or_glob, "path_or_glob")?, options)?;
@@ -108,7 +110,7 @@ pub unsafe extern "C" fn binlog_reader_open(
     }
 }
 
-/// How many segments there were when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID.
+/// The number of segments when the reader was opened. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `reader` is NULL or open, `out` is writable, `err` NULL or writable.
@@ -127,8 +129,8 @@ pub unsafe extern "C" fn binlog_reader_segment_count(
     }
 }
 
-/// What segment number `index` (from 0, in the order of writing) says about itself. The strings live as long as the
-/// reader. Any thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
+/// The facts of segment number `index` (from 0, in the order of writing). The strings live as long as the reader. Any
+/// thread. Returns BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `reader` is NULL or open, `out` is writable, `err` NULL or writable.
@@ -166,12 +168,12 @@ pub unsafe extern "C" fn binlog_reader_segment(
     }
 }
 
-/// Tells `each` how many records of each type the log holds, the most frequent first: from the index, and from the
-/// headers of what that does not know; no payload is read. Events are not counted. Any thread; `each` is called in it,
-/// after everything was counted, and may use the reader; it must not throw or jump out.
+/// Reports to `each` how many records of each type the log contains, the most frequent first: from the index, and from
+/// the headers of blocks that it does not describe; no payload is read. Events are not counted. Any thread; `each` is
+/// called in it, after everything was counted, and may use the reader; it must not throw or jump out.
 ///
-/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO; BINLOG_E_CORRUPT where headers have to be read and are damaged,
-/// whatever the reader's mode is. `each` is not called unless it is BINLOG_OK.
+/// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO; BINLOG_E_CORRUPT where headers have to be read and are damaged, in
+/// every mode of the reader. `each` is only called with BINLOG_OK.
 ///
 /// # Safety
 /// `reader` is NULL or open, `each` NULL or a function, `err` NULL or writable.
@@ -188,24 +190,24 @@ pub unsafe extern "C" fn binlog_reader_counts(
             let each = each.ok_or_else(|| Error::invalid("each is NULL"))?;
             for counted in by_ref(reader, "reader")?.reader.counts()? {
                 let name = counted.name.as_ref().map(|name| c_string(name.as_bytes()));
-                let told = binlog_type_count {
+                let count = binlog_type_count {
                     r#type: counted.type_id,
                     reserved32: 0,
                     records: counted.records,
                     name: name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
                     reserved: [0; 2],
                 };
-                each(userdata, &told);
+                each(userdata, &count);
             }
             Ok(BINLOG_OK)
         })
     }
 }
 
-/// Frees the reader; its cursors may go on. NULL is a no-op. No other thread may be using the reader.
+/// Frees the reader; its cursors remain usable. NULL is a no-op. No other thread may be using the reader.
 ///
 /// # Safety
-/// `reader` is NULL or open and used by nobody else; it must not be used afterwards.
+/// `reader` is NULL or open and not in use elsewhere; it must not be used afterwards.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
     // SAFETY: every handle was made by Box::into_raw and is given back once.

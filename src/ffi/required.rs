@@ -1,4 +1,4 @@
-//! What a log must be.
+//! Requirements for a log.
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
@@ -8,7 +8,7 @@ use super::types::*;
 use crate::error::Result;
 use crate::Required;
 
-/// What the file headers of a log must say for it to be opened: BINLOG_E_MISMATCH otherwise. Zeros take any log.
+/// What the file headers of a log must contain for it to be opened: BINLOG_E_MISMATCH otherwise. Zeros accept any log.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_required {
@@ -16,7 +16,7 @@ pub struct binlog_required {
     pub struct_size: usize,
     /// The log's name; NULL = any.
     pub name: *const c_char,
-    /// What the payloads are, as a MIME type; NULL = anything.
+    /// The MIME type of the payloads; NULL = any.
     pub content_type: *const c_char,
     /// These parameters, with these values: key, value, key, value ...; there may be others.
     pub parameters: *const *const c_char,

@@ -11,9 +11,9 @@ use super::error::c_string;
 use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Result};
-use crate::{Period, Retention, RollCheck, RollOptions, SegmentState};
+use crate::rolling::{Period, Retention, RollCheck, RollOptions, SegmentState};
 
-/// The segment that is being written, as a check sees it. Everything in it lives until the callback returns.
+/// The segment that is being written, as the argument of a check. Everything in it lives until the callback returns.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_segment_state {
@@ -21,7 +21,7 @@ pub struct binlog_segment_state {
     pub path: *const c_char,
     /// Its number in the log, from 1.
     pub sequence: u64,
-    /// When it was begun, and what time it is, in nanoseconds since the Unix epoch.
+    /// When it was begun, and the current time, in nanoseconds since the Unix epoch.
     pub created_ns: i64,
     pub now_ns: i64,
     /// Length of the file in bytes.
@@ -33,60 +33,61 @@ pub struct binlog_segment_state {
     pub reserved: [u64; 3],
 }
 
-/// Says whether the log rolls now: 0 = no. Asked after each write to the file and in binlog_writer_tick, in the thread
-/// that did that, outside of all locks; threads may ask at the same time. It may use as much of the writer as a hook
-/// (binlog_hook_callback), and must not throw or jump out.
+/// Decides whether the log rolls now: 0 = no. Called after each write to the file and in binlog_writer_tick, in the
+/// thread of that call, while no lock is held; several threads may call it at the same time. It may use the writer as a
+/// hook may (binlog_hook_callback), and must not throw or jump out.
 pub type binlog_roll_check_callback =
     Option<unsafe extern "C" fn(userdata: *mut c_void, state: *const binlog_segment_state) -> i32>;
 
-/// When a log rolls, besides binlog_writer_options.segment_bytes, and what its segments are called. The first rule that
-/// is met rolls. Zeros are the defaults.
+/// When a log rolls, besides binlog_writer_options.segment_bytes, and how its segments are named. The log rolls when
+/// the first rule is met. Zeros are the defaults.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_roll_options {
     /// sizeof(binlog_roll_options) of the caller.
     pub struct_size: usize,
-    /// At each multiple of so many seconds, by the wall clock of zone: 3600 is each full hour, 86400 each midnight. Periods
-    /// of more than a day are counted from 1970-01-01. Up to 100 years; 0 = never.
+    /// At each multiple of this many seconds, by the wall clock of zone: 3600 is each full hour, 86400 each midnight.
+    /// Periods of more than a day are counted from 1970-01-01. Up to 100 years; 0 = never.
     pub period_s: u64,
-    /// So many milliseconds after the segment was begun; 0 = never.
+    /// This many milliseconds after the segment was begun; 0 = never.
     pub age_ms: u64,
-    /// After so many records: no segment holds more, a larger batch excepted; 0 = no rule.
+    /// After this many records: no segment contains more, except for a larger batch; 0 = no rule.
     pub records: u64,
     /// Time zone of period_s and of the times in names: a name of the IANA time zone database, such as "Europe/Berlin";
     /// NULL = UTC.
     pub zone: *const c_char,
-    /// What segments are called: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the rest as in
+    /// Names of segments: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the rest as in
     /// strftime(3), from a fixed set of conversions; NULL = "{name}.{seq}". ".binlog" is added.
     pub name_template: *const c_char,
-    /// When this says so; may be NULL.
+    /// Decides whether to roll; may be NULL.
     pub check: binlog_roll_check_callback,
-    /// Given to check.
+    /// Passed to check.
     pub check_userdata: *mut c_void,
-    /// Called once with check_userdata when nothing will call check any more: when the writer is closed at the latest, or
-    /// before the call returns that these options were given to, when it fails or check is NULL. Must not throw or jump
-    /// out. May be NULL. Not called when a struct_size is wrong: then nothing else was looked at.
+    /// Called once with check_userdata after the last call of check: when the writer is closed at the latest, or before
+    /// the call that received these options returns, if it fails or check is NULL. Must not throw or jump out. May be
+    /// NULL. Not called when a struct_size is wrong: then nothing else was read.
     pub check_drop: binlog_drop_callback,
     /// Must be 0.
     pub reserved: [u64; 5],
 }
 
-/// binlog_retention.flags: of a log that is shipped to a store, remove what is in none yet, too. Without it such a segment
-/// stays, with those behind it, whatever the rules say. Not in binlog_archive_options.keep.
+/// binlog_retention.flags: in a log that is shipped to a store, also remove segments that are in no store yet. Without
+/// it such a segment stays, with those after it, even if the rules would remove it. Not in binlog_ship_options.keep.
 pub const BINLOG_RETENTION_UNSHIPPED: u32 = 1;
 
-/// Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
-/// they say. Zeros keep everything.
+/// Which old segments are removed. A segment is removed when any of the given rules requires it; the segment that is
+/// being written always stays. Zeros keep everything.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_retention {
     /// sizeof(binlog_retention) of the caller.
     pub struct_size: usize,
-    /// A segment goes when the one after it was begun more than so many milliseconds ago; 0 = no rule.
+    /// A segment is removed when the one after it was begun more than this many milliseconds ago; 0 = no rule.
     pub age_ms: u64,
-    /// The oldest go until no more than so many are there, the one being written among them; 0 = no rule.
+    /// The oldest are removed until there are no more than this many, including the one being written; 0 = no rule.
     pub segments: u64,
-    /// The oldest go until all together take no more than so many bytes, the one being written among them; 0 = no rule.
+    /// The oldest are removed until all together take no more than this many bytes, including the one being written; 0
+    /// = no rule.
     pub bytes: u64,
     /// BINLOG_RETENTION_UNSHIPPED.
     pub flags: u32,
@@ -95,7 +96,7 @@ pub struct binlog_retention {
     pub reserved: [u64; 3],
 }
 
-/// binlog_prune: remove nothing, and tell what would be removed.
+/// binlog_prune: remove nothing, and report what would be removed.
 pub const BINLOG_PRUNE_DRY_RUN: u32 = 1;
 
 /// A segment that was removed, or would be. Everything in it lives until the callback returns.
@@ -104,19 +105,19 @@ pub const BINLOG_PRUNE_DRY_RUN: u32 = 1;
 pub struct binlog_pruned {
     /// Its file.
     pub path: *const c_char,
-    /// The rule that it went by: "age", "segments" or "bytes".
+    /// The rule that removed it: "age", "segments" or "bytes".
     pub reason: *const c_char,
     /// Its number in the log.
     pub sequence: u64,
     /// Length of the file in bytes.
     pub bytes: u64,
-    /// Id of its first record, and of its last one; last_id is first_id - 1 when it holds none.
+    /// Id of its first record, and of its last one; last_id is first_id - 1 when it contains none.
     pub first_id: u64,
     pub last_id: u64,
     pub reserved: [u64; 2],
 }
 
-/// Is told of a segment that was removed.
+/// Called for a segment that was removed.
 pub type binlog_pruned_callback = Option<unsafe extern "C" fn(userdata: *mut c_void, pruned: *const binlog_pruned)>;
 
 // The layout is part of the interface: tests/c/layout.c asserts the same numbers.
@@ -154,18 +155,19 @@ pub unsafe extern "C" fn binlog_retention_init(retention: *mut binlog_retention,
     unsafe { guard(std::ptr::null_mut(), || init_sized(retention, struct_size, "binlog_retention")) }
 }
 
-/// Removes the old segments of the log called `log` in the directory `path`, by the rules of `keep`; of each log there, by
-/// itself, when `log` is NULL. A log's last segment always stays, and a writer may have the log open. Only files are
-/// removed whose header says that they are segments of the log, and never through a symbolic link. `flags` is 0 or
+/// Removes the old segments of the log `log` in the directory `path`, by the rules of `keep`; of each log there,
+/// separately, when `log` is NULL. A log's last segment always stays, and a writer may have the log open. Only files
+/// whose header shows that they are segments of the log are removed, and never through a symbolic link. `flags` is 0 or
 /// BINLOG_PRUNE_DRY_RUN.
 ///
-/// `each` (may be NULL) is told of each segment that went, log by log, the oldest first, after all of them have gone; it is
-/// called in this thread, and must not throw or jump out. How many they are goes to `count_out` (may be NULL). Any
-/// thread. Of a log that is shipped to a store, what is in none yet stays, unless BINLOG_RETENTION_UNSHIPPED is set.
+/// `each` (may be NULL) is called for each removed segment, log by log, the oldest first, after all of them were
+/// removed, in this thread; it must not throw or jump out. `count_out` (may be NULL) gets their number. Any thread. In
+/// a log that is shipped to a store, segments that are in no store yet stay, unless BINLOG_RETENTION_UNSHIPPED is set.
 ///
-/// Returns BINLOG_OK, also when nothing had to go; BINLOG_E_INVALID, also for a `keep` without a rule; BINLOG_E_NOT_FOUND
-/// when there is no such directory or log; BINLOG_E_CORRUPT when a copy, a renamed or a damaged segment keeps what is newer
-/// here; BINLOG_E_IO: some may have gone then, in both cases, and the message says how many.
+/// Returns BINLOG_OK, also when there was nothing to remove; BINLOG_E_INVALID, also for a `keep` without a rule;
+/// BINLOG_E_NOT_FOUND when there is no such directory or log; BINLOG_E_CORRUPT when a copy, a renamed or a damaged
+/// segment keeps newer ones here; BINLOG_E_IO: in both cases some segments may have been removed, and the message
+/// states how many.
 ///
 /// # Safety
 /// `path` is a NUL-terminated string, `log` NULL or one, `keep` NULL or valid, `each` NULL or a function, `count_out` and
@@ -187,8 +189,8 @@ pub unsafe extern "C" fn binlog_prune(
             let keep = rules_to_prune_by(keep, flags)?;
             let log = if log.is_null() { None } else { Some(text(log, "log")?) };
             let place = super::guard::path(path, "path")?;
-            let pruned = crate::prune(place, log, &keep, flags & BINLOG_PRUNE_DRY_RUN != 0)?;
-            tell_pruned(each, userdata, &pruned);
+            let pruned = crate::rolling::prune(place, log, &keep, flags & BINLOG_PRUNE_DRY_RUN != 0)?;
+            report_pruned(each, userdata, &pruned);
             if let Some(out) = count_out.as_mut() {
                 *out = pruned.len();
             }
@@ -213,11 +215,11 @@ unsafe fn rules_to_prune_by(keep: *const binlog_retention, flags: u32) -> Result
 
 /// # Safety
 /// `each` may be called with `userdata`.
-unsafe fn tell_pruned(each: binlog_pruned_callback, userdata: *mut c_void, pruned: &[crate::Pruned]) {
+unsafe fn report_pruned(each: binlog_pruned_callback, userdata: *mut c_void, pruned: &[crate::rolling::Pruned]) {
     let Some(each) = each else { return };
     for one in pruned {
         let (path, reason) = (c_string(one.path.as_os_str().as_bytes()), c_string(one.why.as_bytes()));
-        let told = binlog_pruned {
+        let removed = binlog_pruned {
             path: path.as_ptr(),
             reason: reason.as_ptr(),
             sequence: one.sequence,
@@ -226,8 +228,8 @@ unsafe fn tell_pruned(each: binlog_pruned_callback, userdata: *mut c_void, prune
             last_id: one.last_id,
             reserved: [0; 2],
         };
-        // SAFETY: what `told` points to outlives the call, and the caller promises the rest.
-        unsafe { each(userdata, &told) };
+        // SAFETY: the data behind `removed` outlives the call, and the caller promises the rest.
+        unsafe { each(userdata, &removed) };
     }
 }
 
@@ -249,7 +251,7 @@ pub(super) unsafe fn retention(given: *const binlog_retention) -> Result<Retenti
     })
 }
 
-/// Takes the check over whatever else is wrong, so that its drop is called.
+/// Takes over the check even if something else is wrong, so its drop is called.
 ///
 /// # Safety
 /// `given` is NULL or valid with what it points to.
@@ -292,7 +294,7 @@ impl CheckCallback {
 
     fn ask(&self, state: &SegmentState) -> bool {
         let path = c_string(state.path.as_os_str().as_bytes());
-        let told = binlog_segment_state {
+        let given = binlog_segment_state {
             path: path.as_ptr(),
             sequence: state.sequence,
             created_ns: state.created,
@@ -302,8 +304,8 @@ impl CheckCallback {
             records: state.records,
             reserved: [0; 3],
         };
-        // SAFETY: what `told` points to outlives the call, and the userdata is the caller's own.
-        unsafe { (self.call)(self.userdata.pointer, &told) != 0 }
+        // SAFETY: the data behind `given` outlives the call, and the userdata is the caller's own.
+        unsafe { (self.call)(self.userdata.pointer, &given) != 0 }
     }
 }
 

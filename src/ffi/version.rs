@@ -1,8 +1,8 @@
-//! Which version of the library is loaded.
+//! The version of the loaded library.
 
 use std::ffi::c_char;
 
-/// Version of the library that is loaded: major << 16 | minor << 8 | patch. Any thread.
+/// Version of the loaded library: major << 16 | minor << 8 | patch. Any thread.
 #[no_mangle]
 pub extern "C" fn binlog_version_number() -> u32 {
     const fn number(text: &str) -> u32 {

@@ -7,7 +7,7 @@ use super::{checksum, limits, Malformed};
 /// Bytes of a block header.
 pub const HEADER: usize = 80;
 
-/// What a block holds.
+/// The kinds of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
     /// A batch of records.
@@ -89,7 +89,7 @@ impl BlockHeader {
         self.head_len() as u64 + u64::from(self.payload_stored)
     }
 
-    /// Id that the first record after this block has.
+    /// Id of the first record after this block.
     pub fn next_id(&self) -> u64 {
         self.first_id + u64::from(self.count)
     }
@@ -154,9 +154,9 @@ impl BlockHeader {
         Ok(header)
     }
 
-    /// Reads the header of a block that begins at `here` of the file, wherever it was written, and the offset at which it
-    /// was: its checksum tells the low 32 bits of that. The rest is taken so that it is as near as possible. Nothing but
-    /// that offset says that the header is good, so that something else has to bear it out.
+    /// Reads the header of a block that begins at `here` of the file, wherever it was written, and returns it with the
+    /// offset at which it was written: its checksum yields the low 32 bits of that, and the nearest offset with these
+    /// bits is assumed. Only the offset confirms the header, so the caller has to check something else.
     pub fn decode_moved(bytes: &[u8], marker: u64, here: u64) -> Result<(Self, u64), Malformed> {
         let Some(bytes) = bytes.get(..HEADER) else { return Err(Malformed::Short("block header")) };
         let mut copy = [0; HEADER];
@@ -197,7 +197,7 @@ impl BlockHeader {
     }
 }
 
-/// Checks the checksums and the entries as stored, the two regions behind the header, given together in `meta`.
+/// Checks the page checksums and the entries as stored, the two regions after the header, given together in `meta`.
 pub fn verify_meta(header: &BlockHeader, marker: u64, meta: &[u8]) -> Result<(), Malformed> {
     if checksum::crc(marker as u32, meta) != header.meta_crc {
         return Err(Malformed::Checksum("list of entries of the block"));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_was_moved_tells_where_it_was() {
+    fn a_moved_header_shows_where_it_was_written() {
         let mut bytes = [0; HEADER];
         let far = (3u64 << 32) + 77;
         for (written_at, here) in [(4096, 4096), (4096, 4095), (5000, 4_000_000), (far, far + 9), (far, far - 100)] {

@@ -19,7 +19,8 @@ pub fn crc(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The seed from which `bytes` have the checksum `sum`: there is exactly one, as each step of the checksum can be undone.
+/// The seed from which `bytes` have the checksum `sum`: there is exactly one, because each step of the checksum is
+/// reversible.
 pub fn seed_of(sum: u32, bytes: &[u8]) -> u32 {
     let mut register = !sum;
     for &byte in bytes.iter().rev() {
@@ -29,7 +30,7 @@ pub fn seed_of(sum: u32, bytes: &[u8]) -> u32 {
     !register
 }
 
-/// What a byte that leaves the register adds to it; the topmost byte of each entry is another one.
+/// The value that a byte adds to the register when it leaves it; the topmost byte differs in all entries.
 const STEPS: [u32; 256] = {
     let mut steps = [0; 256];
     let mut i = 0;
@@ -57,13 +58,13 @@ const BY_TOP: [u8; 256] = {
     by_top
 };
 
-/// How many pages, and so checksums, a stored payload of `len` bytes has.
+/// The number of pages, and so of checksums, of a stored payload of `len` bytes.
 #[inline]
 pub fn pages(len: usize) -> usize {
     len.div_ceil(PAGE)
 }
 
-/// Seed of page number `page`: the segment's marker keeps pages of other files out, the number keeps pages in place.
+/// Seed of page number `page`: the segment's marker reveals pages of other files, the number reveals misplaced pages.
 #[inline]
 fn page_seed(marker: u64, page: usize) -> u32 {
     (marker as u32).wrapping_add(page as u32)
@@ -108,7 +109,7 @@ pub fn of_page(checksums: &[u8], page: usize) -> u32 {
     u32::from_le_bytes(sum)
 }
 
-/// Whether a page of a payload is what it was when its checksum was taken.
+/// Whether a page of a payload matches its checksum.
 #[inline]
 pub fn is_page_good(marker: u64, page: usize, bytes: &[u8], sum: u32) -> bool {
     crc(page_seed(marker, page), bytes) == sum

@@ -1,16 +1,16 @@
-//! Compression of single regions of a block. Every block is compressed by itself, so that any can be read alone.
+//! Compression of single regions of a block. Each block is compressed on its own and can be read alone.
 
 use super::Malformed;
 use crate::memory::{self, NoMemory};
 
-/// Bytes that zstd takes at the most to make a dictionary ready, besides its length.
+/// The most bytes that zstd uses to prepare a dictionary, besides its length.
 #[cfg(feature = "zstd")]
 const FOR_A_DICTIONARY: usize = 1 << 20;
 
 /// How the payload of a block is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
-    /// As it is.
+    /// Not compressed.
     #[default]
     None,
     /// LZ4 block format: the fastest.
@@ -20,7 +20,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The number that stands for it in a block header.
+    /// The number of the codec in a block header.
     pub fn to_byte(self) -> u8 {
         match self {
             Codec::None => 0,
@@ -59,7 +59,7 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// A compressor; `level` is zstd's, 0 stands for 1.
+    /// A compressor; `level` is zstd's, 0 means 1.
     pub fn new(codec: Codec, level: i32) -> std::io::Result<Self> {
         Self::with_dictionary(codec, level, &[])
     }
@@ -79,18 +79,18 @@ impl Compressor {
         })
     }
 
-    /// Which codec this is.
+    /// The codec of this compressor.
     pub fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// Compresses `plain` into `out`, whose old contents go. False when that does not make it shorter, or there is no
-    /// memory to do it in: then it is to be stored as it is.
+    /// Compresses `plain` into `out`, whose old contents are dropped. False when that does not make it shorter, or
+    /// there is no memory for it: it should then be stored uncompressed.
     pub fn compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> bool {
         self.try_compress(plain, out).unwrap_or(false)
     }
 
-    /// As [`Self::compress`], for those who would rather hear that there is no memory.
+    /// As [`Self::compress`], but reports a lack of memory.
     pub fn try_compress(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<bool, NoMemory> {
         let len = self.compressed_len(plain, out);
         match len {
@@ -131,7 +131,7 @@ impl Compressor {
     }
 }
 
-/// A zstd compressor. The crate's own ends in a panic where there is no memory for one.
+/// Creates a zstd compressor. The crate's own constructor panics when there is no memory.
 #[cfg(feature = "zstd")]
 fn zstd_compressor(level: i32, dictionary: &[u8]) -> std::io::Result<zstd::zstd_safe::CCtx<'static>> {
     let failed = |code| std::io::Error::other(zstd::zstd_safe::get_error_name(code));
@@ -141,7 +141,7 @@ fn zstd_compressor(level: i32, dictionary: &[u8]) -> std::io::Result<zstd::zstd_
     Ok(made)
 }
 
-/// Whether this is zstd's word for memory that it did not get.
+/// Whether this is zstd's error for a lack of memory.
 #[cfg(feature = "zstd")]
 fn is_no_memory(code: usize) -> bool {
     crate::error::is_no_memory(&std::io::Error::other(zstd::zstd_safe::get_error_name(code)))
@@ -157,7 +157,7 @@ pub struct Decompressor {
 }
 
 impl Decompressor {
-    /// One for a segment with this dictionary; it is made ready when a block first needs it.
+    /// A decompressor for a segment with this dictionary, which is prepared when a block first needs it.
     pub fn new(dictionary: &[u8]) -> Self {
         let _ = dictionary;
         Decompressor {
@@ -168,15 +168,15 @@ impl Decompressor {
         }
     }
 
-    /// Decompresses `stored` into `out`, whose old contents go. It must become exactly `len` bytes, which the caller
-    /// has checked against the limits; nothing beyond them is ever written or allocated.
+    /// Decompresses `stored` into `out`, whose old contents are dropped. The result must have exactly `len` bytes,
+    /// which the caller has checked against the limits; nothing beyond them is ever written or allocated.
     pub fn decompress(&mut self, codec: u8, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
         out.clear();
         if stored.is_empty() && len == 0 {
             return Ok(());
         }
         let codec = Codec::from_byte(codec).ok_or_else(|| Malformed::Newer(format!("codec {codec}")))?;
-        // What so few bytes cannot possibly stand for is a lie not worth the memory.
+        // A length that so few bytes cannot decompress to is wrong, and gets no memory.
         let most_per_byte = if codec == Codec::Lz4 { 255 } else { 128 << 10 };
         if len / most_per_byte > stored.len() {
             return Err(Malformed::inconsistent(format!("{} bytes claim to decompress to {len}", stored.len())));
@@ -210,13 +210,13 @@ impl Decompressor {
             let mut fresh = zstd::zstd_safe::DCtx::try_create().ok_or(NoMemory { bytes: len as u64 })?;
             let ready = fresh.load_dictionary(&self.dictionary).and_then(|_| fresh.set_parameter(window));
             if ready.is_err() {
-                // It says the same of a dictionary that is none as of memory that is not there.
+                // The error is the same for an invalid dictionary and for a lack of memory.
                 memory::with_room::<u8>(self.dictionary.len() + FOR_A_DICTIONARY)?;
                 return Ok(None);
             }
             self.zstd = Some(fresh);
         }
-        // The frame's own promise is compared before memory is taken for it, and bounds what may be written to it.
+        // The length in the frame is compared before memory is allocated for it, and limits what may be written.
         match zstd::zstd_safe::get_frame_content_size(stored) {
             Ok(Some(promised)) if promised == len as u64 => (),
             _ => return Ok(None),

@@ -1,9 +1,9 @@
-//! How a segment begins: the declaration (magic, version, transcoder) and the file header in protobuf.
+//! The beginning of a segment: the declaration (magic, version, transcoder) and the file header in protobuf.
 
 use byteorder::{ByteOrder, LittleEndian as LE};
-use prost::Message;
 use std::collections::BTreeMap;
 
+use super::protobuf::{each_field, put_bytes, put_fixed64, put_message, put_varint};
 use super::{checksum::crc, codec::Codec, limits, Malformed};
 
 /// The declaration: magic, version 2.0 in half-bytes, transcoder 1 = protobuf. The TRAILER ends with the same bytes.
@@ -13,107 +13,84 @@ pub const PREFIX: usize = 12;
 /// Bytes of the magic, with which a segment of any version begins.
 pub const MAGIC: usize = 6;
 
-/// Whether a segment that begins with these bytes is of a later minor version than this library writes. It can be read, and
-/// is not written to: what its writer meant by fields and bits that are new, only that version knows.
+/// Whether a segment that begins with these bytes is of a later minor version than this library writes. It can be read,
+/// but not written to: only that version knows the meaning of new fields and bits.
 pub fn is_newer_minor(declaration: &[u8; 8]) -> bool {
     declaration[MAGIC] & 0xf > DECLARATION[MAGIC] & 0xf
 }
 
-/// What a segment says about itself, as `docs/binlog.proto` declares it.
-#[derive(Clone, PartialEq, Message)]
+/// The file header of a segment, as `docs/binlog.proto` defines it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileHeader {
     /// When the segment was created, in nanoseconds since the Unix epoch.
-    #[prost(sfixed64, tag = "1")]
     pub created_ns: i64,
     /// The log's name.
-    #[prost(string, tag = "2")]
     pub name: String,
-    /// What the payloads are, as a MIME type.
-    #[prost(string, tag = "3")]
+    /// The MIME type of the payloads.
     pub content_type: String,
-    /// The user's own facts about the log.
-    #[prost(btree_map = "string, string", tag = "4")]
+    /// The user's own parameters of the log.
     pub parameters: BTreeMap<String, String>,
     /// 16 random bytes that all segments of a log share.
-    #[prost(bytes = "vec", tag = "5")]
     pub log_id: Vec<u8>,
-    /// Random, never 0, new for each segment: begins every block of it.
-    #[prost(fixed64, tag = "6")]
+    /// Random, never 0, new for each segment: every block of the segment begins with it.
     pub marker: u64,
     /// Number of the segment in its log, from 1, never used again.
-    #[prost(uint64, tag = "7")]
     pub sequence: u64,
     /// Id of the first user record in the segment.
-    #[prost(uint64, tag = "8")]
     pub first_id: u64,
     /// The segment before this one, when there is one.
-    #[prost(message, optional, tag = "9")]
     pub predecessor: Option<Predecessor>,
     /// Rotation period in force, in seconds; 0 = none.
-    #[prost(uint64, tag = "10")]
     pub period_s: u64,
     /// File name template in force.
-    #[prost(string, tag = "11")]
     pub template: String,
-    /// Who wrote the segment.
-    #[prost(message, optional, tag = "12")]
+    /// What wrote the segment.
     pub writer: Option<WriterFacts>,
     /// Features without which the segment cannot be read; an unknown bit refuses the file.
-    #[prost(uint64, tag = "13")]
     pub incompatible: u64,
     /// Features that a reader may ignore.
-    #[prost(uint64, tag = "14")]
     pub compatible: u64,
     /// The damaged segment that this one was recovered from.
-    #[prost(message, optional, tag = "15")]
     pub recovered: Option<Predecessor>,
     /// Time zone of the period and of the times in names; empty = UTC.
-    #[prost(string, tag = "16")]
     pub zone: String,
     /// The segment that was compressed to this one.
-    #[prost(message, optional, tag = "17")]
     pub original: Option<Predecessor>,
     /// The zstd dictionary of the segment's blocks; empty in most.
-    #[prost(bytes = "vec", tag = "18")]
     pub dictionary: Vec<u8>,
-    /// Bytes of earlier segments of the log that are no blocks, and that readers pass over.
-    #[prost(message, repeated, tag = "19")]
+    /// Bytes of earlier segments of the log that are no blocks, and that readers skip.
     pub holes: Vec<Hole>,
 }
 
 /// The bit of [`FileHeader::incompatible`] of segments with a dictionary.
 pub const HAS_DICTIONARY: u64 = 1;
-/// The bit of [`FileHeader::incompatible`] of segments whose space is filled ahead: zeros from the end of the last whole block
-/// to the end of the file are space.
+/// The bit of [`FileHeader::incompatible`] of segments whose space is filled ahead: zeros from the end of the last
+/// whole block to the end of the file are space.
 pub const SPACE: u64 = 2;
 const KNOWN_FEATURES: u64 = HAS_DICTIONARY | SPACE;
 
-/// Bytes of an earlier segment that are no blocks. The writer that found them left them there, began a segment of its own
-/// and named them in its header.
-#[derive(Clone, PartialEq, Eq, Message)]
+/// Bytes of an earlier segment that are no blocks. The writer that found them left them there, began a new segment and
+/// named them in its header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hole {
     /// Number of the segment that they are in.
-    #[prost(uint64, tag = "1")]
     pub sequence: u64,
-    #[prost(uint64, tag = "2")]
     pub offset: u64,
-    #[prost(uint64, tag = "3")]
     pub bytes: u64,
-    /// The records that are lost with them; 0 and 0 = none that anybody knows of.
-    #[prost(uint64, tag = "4")]
+    /// The records that are lost with them; 0 and 0 = none are known to be.
     pub first_lost_id: u64,
-    #[prost(uint64, tag = "5")]
     pub last_lost_id: u64,
 }
 
 impl Hole {
-    /// In the segment of this number, between two offsets, where the first of two ids would come and the other comes.
+    /// A hole in the segment of this number, between two offsets. The first id was expected there, the second one
+    /// follows.
     pub fn new(sequence: u64, (offset, end): (u64, u64), (expected, next_id): (u64, u64)) -> Self {
         let (first_lost_id, last_lost_id) = if next_id > expected { (expected, next_id - 1) } else { (0, 0) };
         Hole { sequence, offset, bytes: end - offset, first_lost_id, last_lost_id }
     }
 
-    /// Offset behind the bytes.
+    /// Offset after the bytes.
     pub fn end(&self) -> u64 {
         self.offset.saturating_add(self.bytes)
     }
@@ -123,14 +100,38 @@ impl Hole {
         (self.first_lost_id > 0).then_some((self.first_lost_id, self.last_lost_id))
     }
 
-    /// The id that comes behind the hole, where `next_id` would come without it.
+    /// The id that comes after the hole, where `next_id` would come without it.
     pub fn next_id(&self, next_id: u64) -> u64 {
         self.lost().map_or(next_id, |(_, last)| next_id.max(last.saturating_add(1)))
     }
 
-    /// Whether it is all of a segment whose beginning is lost.
+    /// Whether it is a whole segment, whose beginning is lost.
     pub fn is_whole(&self) -> bool {
         self.offset == 0
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, 1, self.sequence);
+        put_varint(out, 2, self.offset);
+        put_varint(out, 3, self.bytes);
+        put_varint(out, 4, self.first_lost_id);
+        put_varint(out, 5, self.last_lost_id);
+    }
+
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut hole = Hole::default();
+        each_field(message, |number, value| {
+            match number {
+                1 => hole.sequence = value.varint()?,
+                2 => hole.offset = value.varint()?,
+                3 => hole.bytes = value.varint()?,
+                4 => hole.first_lost_id = value.varint()?,
+                5 => hole.last_lost_id = value.varint()?,
+                _ => (),
+            }
+            Ok(())
+        })?;
+        Ok(hole)
     }
 
     fn is_sound(&self, sequence: u64) -> bool {
@@ -141,39 +142,164 @@ impl Hole {
     }
 }
 
-/// Where the segment before ended, so that a missing, foreign or shortened one is noticed.
-#[derive(Clone, PartialEq, Message)]
+/// Where the previous segment ended, by which a missing, foreign or shortened one is noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Predecessor {
-    #[prost(uint64, tag = "1")]
     pub sequence: u64,
-    #[prost(uint64, tag = "2")]
     pub last_id: u64,
-    #[prost(uint64, tag = "3")]
     pub bytes: u64,
-    #[prost(fixed64, tag = "4")]
     pub marker: u64,
-    /// The largest time of all records before, in this segment and the ones before it; absent = not known.
-    #[prost(sfixed64, optional, tag = "5")]
+    /// The largest time of all records up to the end of that segment; absent = not known.
     pub latest_ns: Option<i64>,
 }
 
 /// The library, process and machine that created a segment.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriterFacts {
-    #[prost(string, tag = "1")]
     pub library: String,
-    #[prost(uint32, tag = "2")]
     pub pid: u32,
-    #[prost(string, tag = "3")]
     pub host: String,
 }
 
+impl Predecessor {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, 1, self.sequence);
+        put_varint(out, 2, self.last_id);
+        put_varint(out, 3, self.bytes);
+        if self.marker != 0 {
+            put_fixed64(out, 4, self.marker);
+        }
+        if let Some(latest_ns) = self.latest_ns {
+            put_fixed64(out, 5, latest_ns as u64);
+        }
+    }
+
+    /// Merges the fields of a message, as protobuf requires when a field occurs twice.
+    fn merge(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        each_field(message, |number, value| {
+            match number {
+                1 => self.sequence = value.varint()?,
+                2 => self.last_id = value.varint()?,
+                3 => self.bytes = value.varint()?,
+                4 => self.marker = value.fixed64()?,
+                5 => self.latest_ns = Some(value.fixed64()? as i64),
+                _ => (),
+            }
+            Ok(())
+        })
+    }
+}
+
+impl WriterFacts {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(out, 1, self.library.as_bytes());
+        put_varint(out, 2, u64::from(self.pid));
+        put_bytes(out, 3, self.host.as_bytes());
+    }
+
+    fn merge(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        each_field(message, |number, value| {
+            match number {
+                1 => self.library = value.text()?,
+                // As protobuf reads a uint32: the low 32 bits.
+                2 => self.pid = value.varint()? as u32,
+                3 => self.host = value.text()?,
+                _ => (),
+            }
+            Ok(())
+        })
+    }
+}
+
 impl FileHeader {
-    /// Whether a segment whose predecessor was this one follows this.
-    pub fn is_followed_by(&self, told: &Predecessor) -> bool {
-        let is_of = |other: &Option<Predecessor>| other.as_ref().is_some_and(|other| other.marker == told.marker);
-        self.sequence == told.sequence
-            && (told.marker == self.marker || is_of(&self.recovered) || is_of(&self.original))
+    /// Appends the message, with its fields in the order of their numbers.
+    fn encode(&self, out: &mut Vec<u8>) {
+        if self.created_ns != 0 {
+            put_fixed64(out, 1, self.created_ns as u64);
+        }
+        put_bytes(out, 2, self.name.as_bytes());
+        put_bytes(out, 3, self.content_type.as_bytes());
+        for (key, value) in &self.parameters {
+            put_message(out, 4, |entry| {
+                put_bytes(entry, 1, key.as_bytes());
+                put_bytes(entry, 2, value.as_bytes());
+            });
+        }
+        put_bytes(out, 5, &self.log_id);
+        if self.marker != 0 {
+            put_fixed64(out, 6, self.marker);
+        }
+        put_varint(out, 7, self.sequence);
+        put_varint(out, 8, self.first_id);
+        let put_other = |out: &mut Vec<u8>, number, other: &Option<Predecessor>| {
+            if let Some(other) = other {
+                put_message(out, number, |out| other.encode(out));
+            }
+        };
+        put_other(out, 9, &self.predecessor);
+        put_varint(out, 10, self.period_s);
+        put_bytes(out, 11, self.template.as_bytes());
+        if let Some(writer) = &self.writer {
+            put_message(out, 12, |out| writer.encode(out));
+        }
+        put_varint(out, 13, self.incompatible);
+        put_varint(out, 14, self.compatible);
+        put_other(out, 15, &self.recovered);
+        put_bytes(out, 16, self.zone.as_bytes());
+        put_other(out, 17, &self.original);
+        put_bytes(out, 18, &self.dictionary);
+        for hole in &self.holes {
+            put_message(out, 19, |out| hole.encode(out));
+        }
+    }
+
+    fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut header = FileHeader::default();
+        each_field(message, |number, value| {
+            let header = &mut header;
+            match number {
+                1 => header.created_ns = value.fixed64()? as i64,
+                2 => header.name = value.text()?,
+                3 => header.content_type = value.text()?,
+                4 => {
+                    let (mut key, mut text) = (String::new(), String::new());
+                    each_field(value.bytes()?, |number, value| {
+                        match number {
+                            1 => key = value.text()?,
+                            2 => text = value.text()?,
+                            _ => (),
+                        }
+                        Ok(())
+                    })?;
+                    header.parameters.insert(key, text);
+                }
+                5 => header.log_id = value.bytes()?.to_vec(),
+                6 => header.marker = value.fixed64()?,
+                7 => header.sequence = value.varint()?,
+                8 => header.first_id = value.varint()?,
+                9 => header.predecessor.get_or_insert_default().merge(value.bytes()?)?,
+                10 => header.period_s = value.varint()?,
+                11 => header.template = value.text()?,
+                12 => header.writer.get_or_insert_default().merge(value.bytes()?)?,
+                13 => header.incompatible = value.varint()?,
+                14 => header.compatible = value.varint()?,
+                15 => header.recovered.get_or_insert_default().merge(value.bytes()?)?,
+                16 => header.zone = value.text()?,
+                17 => header.original.get_or_insert_default().merge(value.bytes()?)?,
+                18 => header.dictionary = value.bytes()?.to_vec(),
+                19 => header.holes.push(Hole::decode(value.bytes()?)?),
+                _ => (),
+            }
+            Ok(())
+        })?;
+        Ok(header)
+    }
+
+    /// Whether a segment that states this predecessor follows this segment.
+    pub fn is_followed_by(&self, stated: &Predecessor) -> bool {
+        let is_of = |other: &Option<Predecessor>| other.as_ref().is_some_and(|other| other.marker == stated.marker);
+        self.sequence == stated.sequence
+            && (stated.marker == self.marker || is_of(&self.recovered) || is_of(&self.original))
     }
 
     /// The marker of the segment as it was before it was compressed.
@@ -181,18 +307,18 @@ impl FileHeader {
         self.original.as_ref().map_or(self.marker, |original| original.marker)
     }
 
-    /// The markers by which one form of a segment, compressed or not, is known to be of the same segment as another that has
-    /// one of them too.
+    /// The markers of a segment in its forms, compressed or not. Two files with a marker in common are forms of the
+    /// same segment.
     pub fn markers(&self) -> [u64; 2] {
         [self.marker, self.first_marker()]
     }
 
-    /// The length that counts where the segment behind says how long this one was, if the file ends at `end`. `None` when
-    /// none does, because what is lost of it is told otherwise.
-    pub fn told_length(&self, told: &Predecessor, end: u64) -> Option<u64> {
+    /// The length to compare with the one that the next segment states for this one, if the file ends at `end`. `None`
+    /// when they cannot be compared, because the header states separately what is lost.
+    pub fn comparable_length(&self, stated: &Predecessor, end: u64) -> Option<u64> {
         match &self.original {
             _ if self.recovered.is_some() => None,
-            Some(original) if told.marker != self.marker => Some(original.bytes),
+            Some(original) if stated.marker != self.marker => Some(original.bytes),
             _ => Some(end),
         }
     }
@@ -202,35 +328,35 @@ impl FileHeader {
         FileHeader { dictionary: vec![], incompatible: self.incompatible & !HAS_DICTIONARY, ..self.clone() }
     }
 
-    /// All markers that this segment is or was known by, as it is and before it was recovered or compressed.
+    /// All markers that this segment has or had: now, and before it was recovered or compressed.
     pub fn known_as(&self) -> [u64; 3] {
         let of = |other: &Option<Predecessor>| other.as_ref().map_or(self.marker, |other| other.marker);
         [self.marker, of(&self.recovered), of(&self.original)]
     }
 
-    /// The bytes with which a segment begins. Fails when parameters make it longer than the limit.
+    /// The bytes at the beginning of a segment. Fails when parameters make them longer than the limit.
     pub fn encode_segment_start(&self) -> Result<Vec<u8>, Malformed> {
         if self.holes.len() > limits::HOLES {
             let (holes, most) = (self.holes.len(), limits::HOLES);
             return Err(Malformed::inconsistent(format!("{holes} holes: a file header may name {most}")));
         }
-        let len = self.encoded_len();
+        let mut out = DECLARATION.to_vec();
+        out.extend_from_slice(&[0; PREFIX - DECLARATION.len()]);
+        self.encode(&mut out);
+        let len = out.len() - PREFIX;
         if len > limits::FILE_HEADER {
             return Err(Malformed::inconsistent(format!(
                 "name, content type and parameters take {len} bytes; a file header may have {}",
                 limits::FILE_HEADER
             )));
         }
-        let mut out = Vec::with_capacity(PREFIX + len + 4);
-        out.extend_from_slice(&DECLARATION);
-        out.extend_from_slice(&(len as u32).to_le_bytes());
-        self.encode(&mut out).map_err(|e| Malformed::inconsistent(e.to_string()))?;
+        LE::write_u32(&mut out[DECLARATION.len()..PREFIX], len as u32);
         let sum = crc(0, &out);
         out.extend_from_slice(&sum.to_le_bytes());
         Ok(out)
     }
 
-    /// Reads what [`Self::encode_segment_start`] wrote; returns the header and how many bytes it took.
+    /// Reads what [`Self::encode_segment_start`] wrote; returns the header and its length in bytes.
     pub fn decode_segment_start(bytes: &[u8]) -> Result<(Self, usize), Malformed> {
         let end = segment_start_len(bytes)?;
         let Some(bytes) = bytes.get(..end) else { return Err(Malformed::Short("file header")) };
@@ -238,15 +364,14 @@ impl FileHeader {
         if crc(0, covered) != LE::read_u32(sum) {
             return Err(Malformed::Checksum("file header"));
         }
-        // Only now: a flipped bit must not pass for a newer version.
+        // Checked only now: a flipped bit must not look like a newer version.
         if bytes[MAGIC] >> 4 != DECLARATION[MAGIC] >> 4 {
             return Err(Malformed::Version(bytes[MAGIC] >> 4, bytes[MAGIC] & 0xf));
         }
         if bytes[MAGIC + 1] != DECLARATION[MAGIC + 1] {
             return Err(Malformed::Transcoder(bytes[MAGIC + 1]));
         }
-        let header = Self::decode(&covered[PREFIX..])
-            .map_err(|e| Malformed::inconsistent(format!("the file header is no valid protobuf: {e}")))?;
+        let header = Self::decode(&covered[PREFIX..])?;
         if header.incompatible & !KNOWN_FEATURES != 0 {
             return Err(Malformed::Features(header.incompatible & !KNOWN_FEATURES));
         }
@@ -267,7 +392,7 @@ impl FileHeader {
     }
 }
 
-/// How many bytes declaration, file header and their checksum take, from the first [`PREFIX`] bytes of a file of any version.
+/// The length of declaration, file header and their checksum, from the first [`PREFIX`] bytes of a file of any version.
 pub fn segment_start_len(bytes: &[u8]) -> Result<usize, Malformed> {
     let known = bytes.len().min(MAGIC);
     if bytes[..known] != DECLARATION[..known] {
@@ -288,7 +413,270 @@ pub fn segment_start_len(bytes: &[u8]) -> Result<usize, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use prost::Message;
+
     use super::*;
+
+    /// The messages of `docs/binlog.proto`, by another implementation of protobuf.
+    mod oracle {
+        use std::collections::BTreeMap;
+
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub struct FileHeader {
+            #[prost(sfixed64, tag = "1")]
+            pub created_ns: i64,
+            #[prost(string, tag = "2")]
+            pub name: String,
+            #[prost(string, tag = "3")]
+            pub content_type: String,
+            #[prost(btree_map = "string, string", tag = "4")]
+            pub parameters: BTreeMap<String, String>,
+            #[prost(bytes = "vec", tag = "5")]
+            pub log_id: Vec<u8>,
+            #[prost(fixed64, tag = "6")]
+            pub marker: u64,
+            #[prost(uint64, tag = "7")]
+            pub sequence: u64,
+            #[prost(uint64, tag = "8")]
+            pub first_id: u64,
+            #[prost(message, optional, tag = "9")]
+            pub predecessor: Option<Predecessor>,
+            #[prost(uint64, tag = "10")]
+            pub period_s: u64,
+            #[prost(string, tag = "11")]
+            pub template: String,
+            #[prost(message, optional, tag = "12")]
+            pub writer: Option<WriterFacts>,
+            #[prost(uint64, tag = "13")]
+            pub incompatible: u64,
+            #[prost(uint64, tag = "14")]
+            pub compatible: u64,
+            #[prost(message, optional, tag = "15")]
+            pub recovered: Option<Predecessor>,
+            #[prost(string, tag = "16")]
+            pub zone: String,
+            #[prost(message, optional, tag = "17")]
+            pub original: Option<Predecessor>,
+            #[prost(bytes = "vec", tag = "18")]
+            pub dictionary: Vec<u8>,
+            #[prost(message, repeated, tag = "19")]
+            pub holes: Vec<Hole>,
+        }
+
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub struct Hole {
+            #[prost(uint64, tag = "1")]
+            pub sequence: u64,
+            #[prost(uint64, tag = "2")]
+            pub offset: u64,
+            #[prost(uint64, tag = "3")]
+            pub bytes: u64,
+            #[prost(uint64, tag = "4")]
+            pub first_lost_id: u64,
+            #[prost(uint64, tag = "5")]
+            pub last_lost_id: u64,
+        }
+
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub struct Predecessor {
+            #[prost(uint64, tag = "1")]
+            pub sequence: u64,
+            #[prost(uint64, tag = "2")]
+            pub last_id: u64,
+            #[prost(uint64, tag = "3")]
+            pub bytes: u64,
+            #[prost(fixed64, tag = "4")]
+            pub marker: u64,
+            #[prost(sfixed64, optional, tag = "5")]
+            pub latest_ns: Option<i64>,
+        }
+
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub struct WriterFacts {
+            #[prost(string, tag = "1")]
+            pub library: String,
+            #[prost(uint32, tag = "2")]
+            pub pid: u32,
+            #[prost(string, tag = "3")]
+            pub host: String,
+        }
+    }
+
+    impl From<&FileHeader> for oracle::FileHeader {
+        fn from(ours: &FileHeader) -> Self {
+            let other = |other: &Option<Predecessor>| {
+                other.as_ref().map(|other| oracle::Predecessor {
+                    sequence: other.sequence,
+                    last_id: other.last_id,
+                    bytes: other.bytes,
+                    marker: other.marker,
+                    latest_ns: other.latest_ns,
+                })
+            };
+            oracle::FileHeader {
+                created_ns: ours.created_ns,
+                name: ours.name.clone(),
+                content_type: ours.content_type.clone(),
+                parameters: ours.parameters.clone(),
+                log_id: ours.log_id.clone(),
+                marker: ours.marker,
+                sequence: ours.sequence,
+                first_id: ours.first_id,
+                predecessor: other(&ours.predecessor),
+                period_s: ours.period_s,
+                template: ours.template.clone(),
+                writer: ours.writer.as_ref().map(|by| oracle::WriterFacts {
+                    library: by.library.clone(),
+                    pid: by.pid,
+                    host: by.host.clone(),
+                }),
+                incompatible: ours.incompatible,
+                compatible: ours.compatible,
+                recovered: other(&ours.recovered),
+                zone: ours.zone.clone(),
+                original: other(&ours.original),
+                dictionary: ours.dictionary.clone(),
+                holes: (ours.holes.iter())
+                    .map(|hole| oracle::Hole {
+                        sequence: hole.sequence,
+                        offset: hole.offset,
+                        bytes: hole.bytes,
+                        first_lost_id: hole.first_lost_id,
+                        last_lost_id: hole.last_lost_id,
+                    })
+                    .collect(),
+            }
+        }
+    }
+
+    /// Zero, small, large.
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![Just(0), 0..300u64, any::<u64>()]
+    }
+
+    fn other() -> impl Strategy<Value = Option<Predecessor>> {
+        let fields = (number(), number(), number(), number(), proptest::option::of(prop_oneof![Just(0), any::<i64>()]));
+        proptest::option::of(fields.prop_map(|(sequence, last_id, bytes, marker, latest_ns)| Predecessor {
+            sequence,
+            last_id,
+            bytes,
+            marker,
+            latest_ns,
+        }))
+    }
+
+    prop_compose! {
+        fn any_header()(
+            numbers in proptest::collection::vec(number(), 7),
+            texts in proptest::collection::vec(".{0,6}", 4),
+            parameters in proptest::collection::btree_map(".{0,3}", ".{0,3}", 0..4),
+            bytes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 2),
+            others in (other(), other(), other()),
+            writer in proptest::option::of((".{0,5}", any::<u32>(), ".{0,5}")),
+            holes in proptest::collection::vec((number(), number(), number(), number(), number()), 0..4),
+        ) -> FileHeader {
+            FileHeader {
+                created_ns: numbers[0] as i64,
+                name: texts[0].clone(),
+                content_type: texts[1].clone(),
+                parameters,
+                log_id: bytes[0].clone(),
+                marker: numbers[1],
+                sequence: numbers[2],
+                first_id: numbers[3],
+                predecessor: others.0,
+                period_s: numbers[4],
+                template: texts[2].clone(),
+                writer: writer.map(|(library, pid, host)| WriterFacts { library, pid, host }),
+                incompatible: numbers[5],
+                compatible: numbers[6],
+                recovered: others.1,
+                zone: texts[3].clone(),
+                original: others.2,
+                dictionary: bytes[1].clone(),
+                holes: holes
+                    .into_iter()
+                    .map(|(sequence, offset, bytes, first_lost_id, last_lost_id)| Hole {
+                        sequence, offset, bytes, first_lost_id, last_lost_id,
+                    })
+                    .collect(),
+            }
+        }
+    }
+
+    /// A field of any number and wire type, well-formed or not.
+    fn any_field() -> impl Strategy<Value = Vec<u8>> {
+        let key = (0..24u64, 0..8u64).prop_map(|(number, wire_type)| number << 3 | wire_type);
+        let value = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..12),
+            number().prop_map(|value| {
+                let mut out = vec![];
+                super::super::varint::put(&mut out, value);
+                out
+            }),
+            proptest::collection::vec(any::<u8>(), 0..5).prop_map(|bytes| [vec![bytes.len() as u8], bytes].concat()),
+            any::<[u8; 8]>().prop_map(Vec::from),
+            any::<[u8; 4]>().prop_map(Vec::from),
+        ];
+        (key, value).prop_map(|(key, value)| {
+            let mut out = vec![];
+            super::super::varint::put(&mut out, key);
+            [out, value].concat()
+        })
+    }
+
+    fn same_as_the_oracle(message: &[u8]) -> Result<(), TestCaseError> {
+        let ours = FileHeader::decode(message).ok();
+        let theirs = oracle::FileHeader::decode(message).ok();
+        // The oracle ignores the wire type of an entry of the map, field 4: a number is the length of an entry to it.
+        let may_have_strange_entry = || message.iter().any(|&byte| byte >> 3 == 4 && byte & 7 != 2);
+        if ours.is_none() && theirs.is_some() && may_have_strange_entry() {
+            return Ok(());
+        }
+        prop_assert_eq!(ours.as_ref().map(oracle::FileHeader::from), theirs, "{:02x?}", message);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_file_header_is_written_as_another_implementation_of_protobuf_writes_it(header in any_header()) {
+            let mut ours = vec![];
+            header.encode(&mut ours);
+            prop_assert_eq!(&ours, &oracle::FileHeader::from(&header).encode_to_vec());
+            prop_assert_eq!(FileHeader::decode(&ours), Ok(header));
+        }
+
+        #[test]
+        fn any_bytes_are_read_as_another_implementation_of_protobuf_reads_them(
+            header in any_header(),
+            another in any_header(),
+            fields in proptest::collection::vec(any_field(), 0..6),
+            at in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+            byte: u8,
+        ) {
+            let mut message = vec![];
+            header.encode(&mut message);
+            // Fields that occur twice, that are unknown, and that are of another wire type.
+            same_as_the_oracle(&[message.clone(), fields.concat()].concat())?;
+            same_as_the_oracle(&[fields.concat(), message.clone()].concat())?;
+            same_as_the_oracle(&fields.concat())?;
+            let mut twice = message.clone();
+            another.encode(&mut twice);
+            same_as_the_oracle(&twice)?;
+            if !message.is_empty() {
+                let at = at.index(message.len());
+                match cut {
+                    true => message.truncate(at),
+                    false => message[at] = byte,
+                }
+            }
+            same_as_the_oracle(&message)?;
+        }
+    }
 
     fn header() -> FileHeader {
         FileHeader {
@@ -318,14 +706,15 @@ mod tests {
         for i in 0..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[i / 8] ^= 1 << (i % 8);
-            // What the checksum does not confirm is damage, also where it claims to be another version or transcoder.
+            // Bytes that the checksum does not confirm are damage, even if they claim to be another version or
+            // transcoder.
             let refused = FileHeader::decode_segment_start(&bad).unwrap_err();
             let claims_a_version = matches!(refused, Malformed::Version(..) | Malformed::Transcoder(_));
             assert!(!claims_a_version, "bit {i}: {refused}");
         }
         for len in 0..bytes.len() {
             assert!(FileHeader::decode_segment_start(&bytes[..len]).is_err(), "cut to {len}");
-            // As a disk leaves it that wrote only some bytes of a sector.
+            // The result of a disk that wrote only some bytes of a sector.
             let torn: Vec<u8> = bytes[..len].iter().copied().chain(std::iter::repeat_n(0, bytes.len() - len)).collect();
             let refused = FileHeader::decode_segment_start(&torn).err();
             let claims_a_version = matches!(refused, Some(Malformed::Version(..) | Malformed::Transcoder(_)));
@@ -333,7 +722,7 @@ mod tests {
         }
     }
 
-    /// With the checksum that belongs to it.
+    /// With the right checksum.
     fn with_byte(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
         let end = bytes.len() - 4;
         bytes[at] = value;
@@ -370,7 +759,7 @@ mod tests {
         assert_eq!(back.holes[0].end(), 4196);
         for wrong in [
             Hole { sequence: 0, ..hole.clone() },
-            // They are told by a later segment than the one that has them.
+            // A segment can only name holes of earlier segments.
             Hole { sequence: 3, ..hole.clone() },
             Hole { bytes: 0, ..hole.clone() },
             Hole { offset: u64::MAX, ..hole.clone() },
@@ -386,7 +775,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_is_told_of_by_its_bit_and_is_within_its_limit() {
+    fn a_dictionary_is_declared_by_its_bit_and_is_within_its_limit() {
         let with = |incompatible, len| FileHeader { incompatible, dictionary: vec![7; len], ..header() };
         let decode = |header: FileHeader| FileHeader::decode_segment_start(&header.encode_segment_start().unwrap());
         match Codec::Zstd.is_available() {
@@ -402,15 +791,15 @@ mod tests {
 
     #[test]
     fn a_compressed_segment_is_followed_by_what_followed_the_first_one_and_that_length_counts() {
-        let told = |marker| Predecessor { sequence: 3, last_id: 50, bytes: 900, marker, latest_ns: None };
-        let compressed = FileHeader { original: Some(Predecessor { bytes: 1000, ..told(7) }), ..header() };
-        assert!(compressed.is_followed_by(&told(7)) && compressed.is_followed_by(&told(99)));
-        assert!(!compressed.is_followed_by(&told(8)) && !header().is_followed_by(&told(7)));
-        assert_eq!(compressed.told_length(&told(7), 300), Some(1000));
-        assert_eq!(compressed.told_length(&told(99), 300), Some(300));
-        let recovered = FileHeader { recovered: Some(told(6)), ..compressed };
-        assert!([6, 7, 99].iter().all(|&marker| recovered.is_followed_by(&told(marker))));
-        assert_eq!(recovered.told_length(&told(7), 300), None);
+        let stated = |marker| Predecessor { sequence: 3, last_id: 50, bytes: 900, marker, latest_ns: None };
+        let compressed = FileHeader { original: Some(Predecessor { bytes: 1000, ..stated(7) }), ..header() };
+        assert!(compressed.is_followed_by(&stated(7)) && compressed.is_followed_by(&stated(99)));
+        assert!(!compressed.is_followed_by(&stated(8)) && !header().is_followed_by(&stated(7)));
+        assert_eq!(compressed.comparable_length(&stated(7), 300), Some(1000));
+        assert_eq!(compressed.comparable_length(&stated(99), 300), Some(300));
+        let recovered = FileHeader { recovered: Some(stated(6)), ..compressed };
+        assert!([6, 7, 99].iter().all(|&marker| recovered.is_followed_by(&stated(marker))));
+        assert_eq!(recovered.comparable_length(&stated(7), 300), None);
     }
 
     #[test]

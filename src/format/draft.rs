@@ -1,31 +1,32 @@
-//! A block while it is being filled, and the bytes it becomes.
+//! A block while it is being filled, and the bytes that it is written as.
 
 use std::ops::Range;
 
 use super::block::{BlockHeader, BlockKind, ENTRIES_COMPRESSED, HAS_EVENTS, HEADER};
+use super::metadata::Metadata;
 use super::tally::{Counted, Standing, Tallies, Tally};
+use super::types::{event, is_event, NamedType};
 use super::{checksum, entries, varint};
 use crate::memory::{self, NoMemory};
-use crate::record::{event, is_event, Metadata, NamedType};
 
-/// The buffers that drafts write to, one after the other: their entries, and what the index will say of them.
+/// The buffers that drafts write to, one after the other: their entries, and the contents of their index rows.
 #[derive(Default)]
 pub struct Buffers {
     entries: Vec<u8>,
     tallies: Tallies,
-    /// Where the metadata pairs stand in `entries`, one range for each record that has any.
+    /// The places of the metadata pairs in `entries`, one range for each record that has any.
     pairs: Vec<Range<u32>>,
 }
 
 impl Buffers {
-    /// With room for so many bytes of entries, if there is memory for it.
+    /// Buffers with room for so many bytes of entries, if there is memory for it.
     pub fn with_room(entries: usize) -> Self {
         let mut buffers = Buffers::default();
         let _ = buffers.reserve(Need { entries, pairs: 0 });
         buffers
     }
 
-    /// Has room for entries, so that pushing them takes no more memory.
+    /// Reserves room for entries; pushing them then needs no more memory.
     #[inline(always)]
     pub fn reserve(&mut self, room: Need) -> Result<(), NoMemory> {
         let (entries, pairs) = (&self.entries, &self.pairs);
@@ -46,7 +47,7 @@ impl Buffers {
         self.entries.len()
     }
 
-    /// Completes what is known of the blocks. After the last record was pushed, and before a block is written.
+    /// Completes the tallies of the blocks. Called after the last record was pushed and before a block is written.
     pub fn settle(&mut self) {
         self.tallies.settle();
     }
@@ -61,7 +62,7 @@ impl Buffers {
     }
 }
 
-/// What entries take of [`Buffers`] at the most.
+/// The most that entries take of [`Buffers`].
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
     entries: usize,
@@ -70,17 +71,17 @@ pub struct Need {
 }
 
 impl Need {
-    /// Bytes of an entry besides its metadata: at most 20, 3 for the number of its pairs, and what is written behind the
-    /// last varint for a moment.
+    /// Bytes of an entry besides its metadata: at most 20, 3 for the number of its pairs, and what is temporarily
+    /// written after the last varint.
     const ENTRY: usize = 32;
 
-    /// Of the entries of another block, which take so many bytes there.
+    /// For the entries of another block, which take so many bytes there.
     pub fn as_in(bytes: usize) -> Self {
-        // The times of the first and of the one behind it may take more bytes here. An entry with metadata takes six.
+        // The times of the first entry and of the next one may take more bytes here. An entry with metadata takes six.
         Need { entries: bytes.saturating_add(2 * Self::ENTRY), pairs: bytes / 6 }
     }
 
-    /// Of so many entries with so many bytes of metadata in all.
+    /// For so many entries with so many bytes of metadata in all.
     #[inline(always)]
     pub fn of(entries: usize, metadata: usize) -> Self {
         // A pair takes two bytes at least.
@@ -89,8 +90,8 @@ impl Need {
     }
 }
 
-/// What is known of a block that is being filled. Its entries and its payload stand in buffers of the caller's, of
-/// which it knows the ranges, so that several blocks can share them.
+/// A block that is being filled. Its entries and its payload are in buffers of the caller, which several blocks can
+/// share; the draft holds their ranges.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub first_id: u64,
@@ -113,7 +114,7 @@ pub struct Draft {
     counted: Counted,
 }
 
-/// What an entry is made of, its payload apart.
+/// The values of an entry, without its payload.
 #[derive(Clone, Copy, Debug)]
 pub struct NewEntry<'a> {
     pub type_id: u32,
@@ -208,7 +209,8 @@ impl Draft {
         self.payload.end += entry.payload_len;
     }
 
-    /// Adds so many entries more that are as the one that was pushed last: a record's, not an event's, without metadata.
+    /// Adds so many more entries that equal the one pushed last, which is a record's, not an event's, and has no
+    /// metadata.
     pub fn push_alike(&mut self, last: &NewEntry<'_>, many: u32, buffers: &mut Buffers) {
         let (ordinal, payload_at, len) = (self.count, self.payload.len() as u32, last.payload_len as u32);
         buffers.tallies.add_many(&mut self.counted, last.type_id, many, |number| Standing {
@@ -220,7 +222,7 @@ impl Draft {
         });
         let buffer = &mut buffers.entries;
         if many > 0 {
-            // Their times are the same, so that all of these have the same bytes.
+            // Their times are the same, and so are their bytes.
             let from = buffer.len();
             entries::put(buffer, last.payload_len as u64, u64::from(last.type_id) << 1, 0);
             repeat(buffer, from, many as usize);
@@ -250,7 +252,7 @@ impl Draft {
         self.max_time = entry.time;
     }
 
-    /// What it holds of each type; `None` when there were too many types to count.
+    /// Its contents by type; `None` when there were too many types to count.
     pub fn tallies<'a>(&self, buffers: &'a Buffers) -> Option<&'a [Tally]> {
         (!self.counted.overflown).then(|| buffers.tallies.of(&self.counted))
     }
@@ -266,7 +268,8 @@ impl Draft {
         (self.min_time, self.max_time)
     }
 
-    /// The largest time of its records; events, which have times of their own, do not count. `i64::MIN` = there are none.
+    /// The largest time of its records; events, which have times of their own, are left out. `i64::MIN` = there are
+    /// none.
     pub fn latest(&self) -> i64 {
         self.latest
     }
@@ -276,7 +279,7 @@ impl Draft {
         self.named_to
     }
 
-    /// Appends the block's entries, complete, to `out`; `buffer` is the one that `push` was given.
+    /// Appends the block's complete entries to `out`; `buffer` is the one that was passed to `push`.
     fn put_entries(&self, buffer: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&self.first_head[..usize::from(self.first_head_len)]);
         varint::put(out, varint::zigzag(self.first_time.wrapping_sub(self.min_time)));
@@ -284,17 +287,17 @@ impl Draft {
     }
 }
 
-/// Has what stands from `from` on stand there so many times.
+/// Repeats the bytes from `from` on until they are there `times` times.
 fn repeat(buffer: &mut Vec<u8>, from: usize, times: usize) {
     let end = from + (buffer.len() - from) * times;
-    // Need was reserved for that.
+    // The room was reserved.
     while buffer.len() < end {
         let more = (buffer.len() - from).min(end - buffer.len());
         buffer.extend_from_within(from..from + more);
     }
 }
 
-/// Where a block is going to stand, and what the segment knows by then.
+/// Where a block will be written, and the state of the segment at that time.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub marker: u64,
@@ -303,11 +306,11 @@ pub struct Place {
     pub last_index: u64,
 }
 
-/// A payload as it is going to be stored.
+/// A payload in the form in which it will be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a> {
     pub codec: u8,
-    /// One after the other, they are the payload's bytes.
+    /// The payload's bytes, one part after the other.
     pub parts: &'a [&'a [u8]],
     pub decoded_len: usize,
 }
@@ -319,9 +322,10 @@ impl Stored<'_> {
 }
 
 /// Appends everything before the payload to `out`: header, page checksums and entries. `compress` may shorten the
-/// entries: it appends the compressed form to its second argument and says whether it did. Returns the block's length.
+/// entries: it appends the compressed form to its second argument and returns whether it did. Returns the block's
+/// length.
 ///
-/// For want of memory nothing is appended.
+/// On a lack of memory nothing is appended.
 pub fn seal(
     draft: &Draft,
     buffers: &Buffers,
@@ -332,7 +336,7 @@ pub fn seal(
 ) -> Result<u64, NoMemory> {
     let start = out.len();
     let checksums = 4 * checksum::pages(stored.len());
-    // The first entry stands elsewhere.
+    // The first entry is not in the buffer.
     memory::reserve(out, HEADER + checksums + draft.entries_len() + Need::ENTRY)?;
     out.resize(start + HEADER, 0);
     checksum::put_pages(out, place.marker, stored.parts.iter().copied());

@@ -1,8 +1,12 @@
 //! The entries of a RECORDS block: for each record its payload length, type, time and metadata, as varints.
 
+use std::ops::Range;
+
+use super::block::BlockHeader;
+use super::types::is_event;
 use super::{metadata, varint, Malformed};
 
-/// What one entry says.
+/// The contents of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub payload_len: u32,
@@ -12,7 +16,7 @@ pub struct Entry<'a> {
     pub metadata: &'a [u8],
 }
 
-/// How far the entries of a block are read: `new` before the first.
+/// How far the entries of a block have been read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
     at: usize,
@@ -37,9 +41,9 @@ impl Progress {
         }
     }
 
-    /// The next entry, and where it ends, if it has the form that nearly all have: three varints of one or two bytes and
-    /// no metadata. One 8-byte load holds them; the ends of all three come from the bytes' top bits, so that the next
-    /// entry's place, on which everything waits, is known after a few instructions.
+    /// The next entry, and where it ends, if it has the form that nearly all have: three varints of one or two bytes
+    /// and no metadata. One 8-byte load contains them. The ends of all three come from the bytes' top bits; the next
+    /// entry's place, on which everything waits, is therefore known after a few instructions.
     #[inline(always)]
     pub fn short<'a>(&self, entries: &'a [u8]) -> Option<(Entry<'a>, Progress)> {
         let word = u64::from_le_bytes(entries.get(self.at..)?.first_chunk().copied()?);
@@ -85,6 +89,53 @@ impl Progress {
     }
 }
 
+/// The entries of a block in order, each with its id and the place of its payload. The iteration ends after a malformed
+/// entry.
+pub struct Entries<'a> {
+    bytes: &'a [u8],
+    progress: Progress,
+    id: u64,
+    payload_at: usize,
+}
+
+/// An entry at its place in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<'a> {
+    pub entry: Entry<'a>,
+    /// Its id; of an event, the id of the record that comes next.
+    pub id: u64,
+    /// Its bytes in the block's payload.
+    pub payload: Range<usize>,
+}
+
+impl<'a> Entries<'a> {
+    /// The entries of the block with this header; `bytes` are decoded.
+    pub fn new(header: &BlockHeader, bytes: &'a [u8]) -> Self {
+        Entries { bytes, progress: Progress::new(header.min_time), id: header.first_id, payload_at: 0 }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Placed<'a>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = match self.progress.next(self.bytes) {
+            Ok(entry) => entry?,
+            Err(reason) => {
+                self.bytes = &[];
+                return Some(Err(reason));
+            }
+        };
+        let (id, from) = (self.id, self.payload_at);
+        // The sum of the payload lengths that a block's entries can contain stays far below the limit, even if they
+        // contradict its header.
+        self.payload_at = from.saturating_add(entry.payload_len as usize);
+        self.id += u64::from(!is_event(entry.type_id));
+        Some(Ok(Placed { entry, id, payload: from..self.payload_at }))
+    }
+}
+
 /// The varint at the low end of `word`, which takes 8 or 16 bits.
 #[inline]
 fn two_bytes(word: u64, bits: u32) -> u64 {
@@ -124,7 +175,7 @@ fn pack(value: u64) -> (u64, u32) {
     ((value & 0x7f) | two << 7 | (value >> 7) << 8, 8 + 8 * two as u32)
 }
 
-/// As [`pack`], for what takes three or four bytes: a difference of 8 microseconds to 134 milliseconds.
+/// As [`pack`], for values of three or four bytes: a difference of 8 microseconds to 134 milliseconds.
 #[inline]
 fn pack_4(value: u64) -> (u64, u32) {
     let four = u64::from(value >= 1 << 21);

@@ -4,14 +4,14 @@
 
 use crc32fast::Hasher;
 
-/// Bits of a filter for each distinct pair: about 1 pair in 100 that is not there passes nevertheless.
+/// Bits of a filter for each distinct pair: about 1 in 100 pairs that are not in it passes nevertheless.
 const BITS_PER_PAIR: usize = 10;
 /// Bits that each pair sets.
 const PROBES: u32 = 6;
-/// The longest filter in bytes; a block with more pairs than fit has none, and may hold any.
+/// The longest filter in bytes; a block with more pairs has no filter, and may hold any pair.
 pub const MOST: usize = 4 << 10;
 
-/// The number that stands for a pair: the CRC-32 of key, a byte that UTF-8 does not have, and value.
+/// The hash of a pair: the CRC-32 of key, a byte that UTF-8 does not have, and value.
 pub fn hash(key: &str, value: &str) -> u32 {
     let mut hasher = Hasher::new();
     hasher.update(key.as_bytes());
@@ -20,8 +20,8 @@ pub fn hash(key: &str, value: &str) -> u32 {
     hasher.finalize()
 }
 
-/// The filter of some pairs' hashes, which may repeat; they are put in order on the way. `None` when it would be longer
-/// than [`MOST`].
+/// The filter of some pairs' hashes, which may repeat; they are sorted in place. `None` when it would be longer than
+/// [`MOST`].
 pub fn build(hashes: &mut Vec<u32>) -> Option<Vec<u8>> {
     hashes.sort_unstable();
     hashes.dedup();

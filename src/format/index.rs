@@ -1,29 +1,29 @@
-//! The INDEX block: a row for each RECORDS block of a stretch of the file, and what the segment holds so far.
+//! The INDEX block: a row for each RECORDS block of a segment span, and totals of the segment up to there.
 //!
-//! An index is a hint. Whoever uses it compares what it says with the blocks themselves.
+//! An index is only an aid. Code that uses it compares it with the blocks themselves.
 
 use std::ops::Range;
 
 use super::block::{BlockHeader, BlockKind, HEADER};
 use super::draft::Place;
 use super::tally::Standing;
+use super::types::{is_event, NamedType};
 use super::{checksum, varint, Malformed};
 use crate::memory::{self, NoMemory};
-use crate::record::{is_event, NamedType};
 
 /// Pages that a located record may touch at most.
 pub const LOCATED_PAGES: usize = 2;
 
-/// What a block holds of one type.
+/// How many records of one type a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypeCount {
     pub type_id: u32,
     pub count: u32,
-    /// Where the places of its records begin in [`Window::located`], when it has them.
+    /// Where the places of its records begin in [`Window::located`], if they are located.
     pub located: Option<u32>,
 }
 
-/// Where one record stands, and the checksums of the pages it touches: enough to read and verify it alone.
+/// The place of one record, and the checksums of the pages it touches: enough to read and verify it alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Located {
     pub standing: Standing,
@@ -46,7 +46,7 @@ pub fn pages(standing: &Standing) -> Range<usize> {
     }
 }
 
-/// What is known of the metadata in a block.
+/// What the index states about the metadata in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pairs {
     /// No record has any.
@@ -76,7 +76,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Offset behind the block.
+    /// Offset after the block.
     pub fn end(&self) -> u64 {
         self.offset + self.len
     }
@@ -87,12 +87,12 @@ impl Row {
     }
 }
 
-/// A stretch of a segment: what one INDEX block tells, or will tell when it is written.
+/// A segment span: the contents of one INDEX block, or of the next one to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    /// Offset of the INDEX block that tells of the stretch before; 0 = none.
+    /// Offset of the INDEX block of the previous span; 0 = none.
     pub previous: u64,
-    /// Where the stretch begins.
+    /// Where the span begins.
     pub from: u64,
     pub rows: Vec<Row>,
     pub types: Vec<TypeCount>,
@@ -100,20 +100,20 @@ pub struct Window {
     pub filters: Vec<u8>,
 }
 
-/// What the segment holds up to an INDEX block.
+/// Totals of the segment up to an INDEX block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Records and events of each type, by type; `None` when they are not known exactly.
     pub counts: Option<Vec<(u32, u64)>>,
     pub names: Vec<NamedType>,
-    /// The largest time of the records, events left out; `i64::MIN` = there are none, `None` = it is not known.
+    /// The largest time of the records, without events; `i64::MIN` = there are none, `None` = not known.
     pub latest: Option<i64>,
-    /// Where the INDEX blocks before this one stand, in order, as far as that is known.
+    /// The places of the INDEX blocks before this one, in order, as far as they are known.
     pub earlier: Vec<Range<u64>>,
 }
 
 impl Window {
-    /// An empty stretch that begins at `from`.
+    /// An empty span that begins at `from`.
     pub fn new(previous: u64, from: u64) -> Self {
         Window { previous, from, ..Window::default() }
     }
@@ -129,7 +129,7 @@ impl Window {
         Some(&self.located[from..from + counted.count as usize])
     }
 
-    /// Forgets the rows, for the stretch that begins at `from`.
+    /// Drops the rows, for the span that begins at `from`.
     pub fn begin(&mut self, previous: u64, from: u64) {
         (self.previous, self.from) = (previous, from);
         self.rows.clear();
@@ -146,8 +146,8 @@ fn times(rows: &[Row]) -> (i64, i64) {
     (min.unwrap_or(0), max.unwrap_or(0))
 }
 
-/// The whole INDEX block at `place`, with these names besides those in `totals`; `next_id` is the id that the next record
-/// will have.
+/// The whole INDEX block at `place`, with these names besides those in `totals`; `next_id` is the id of the next
+/// record.
 pub fn encode(
     window: &Window,
     totals: &Totals,
@@ -195,7 +195,7 @@ pub fn encode(
     Ok(out)
 }
 
-/// No INDEX block of this takes more.
+/// An upper bound for the length of the INDEX block.
 fn most_bytes(window: &Window, totals: &Totals, names: &[NamedType]) -> usize {
     // A varint takes 10 bytes.
     let texts = |names: &[NamedType]| names.iter().map(|it| it.name.len() + it.content_type.len() + 30).sum::<usize>();
@@ -265,12 +265,12 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals, names: &[NamedType]) {
     }
 }
 
-/// Reads the verified entries of the INDEX block at `offset`. Everything in it lies before `offset`, rows follow each
-/// other, and what the rows count adds up.
+/// Reads the verified entries of the INDEX block at `offset`. Everything in it is before `offset`, rows follow each
+/// other, and the counts of the rows add up.
 pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed> {
     let mut from = Source { bytes: entries, at: 0 };
     let mut window = Window::new(from.number()?, from.number()?);
-    // A row takes 8 bytes at least, so a number that lies costs no memory.
+    // A row takes at least 8 bytes, so a wrong number costs no memory.
     let rows = from.count(8)?;
     memory::reserve_exact(&mut window.rows, rows)?;
     let (mut end, mut id, mut time) = (window.from, 1u64, 0i64);
@@ -286,15 +286,14 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
         window.rows.push(row);
     }
     let (counts, names) = (counts(&mut from)?, names(&mut from)?);
-    // An index that does not tell it ends here.
+    // An index without this ends here.
     let latest = if from.at < entries.len() { Some(varint::unzigzag(from.number()?)) } else { None };
     let earlier = if from.at < entries.len() { earlier(&mut from, offset)? } else { vec![] };
-    // A later minor version may have fields behind these.
+    // A later minor version may have more fields.
     Ok((window, Totals { counts, names, latest, earlier }))
 }
 
-/// The stretch of the file that the INDEX block with these entries tells of begins here, and the INDEX block of the
-/// stretch before is there.
+/// Where the span of the INDEX block with these entries begins, and the offset of the previous INDEX block.
 pub fn decode_reach(entries: &[u8]) -> Result<(u64, u64), Malformed> {
     let mut from = Source { bytes: entries, at: 0 };
     let (previous, begins) = (from.number()?, from.number()?);
@@ -413,7 +412,7 @@ fn wrong() -> Malformed {
     Malformed::inconsistent("the index block is inconsistent")
 }
 
-/// The bytes being decoded; every length is compared with what is left of them.
+/// The bytes being decoded; every length is checked against the bytes left.
 struct Source<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -1,5 +1,5 @@
-//! String pairs of a record: for each pair `varint key length, key, varint value length, value`, in UTF-8.
-//! In a block the pairs of a record follow their number; in memory and across the C interface they stand alone.
+//! String pairs of a record: for each pair `varint key length, key, varint value length, value`, in UTF-8. In a block
+//! the number of a record's pairs comes before them; in memory and in the C interface there is no number.
 
 use super::{limits, varint, Malformed};
 
@@ -11,7 +11,7 @@ pub fn put(out: &mut Vec<u8>, key: &str, value: &str) {
     }
 }
 
-/// Takes the first pair off `pairs`. `Ok(None)` at the end.
+/// Takes the first pair from `pairs`. `Ok(None)` at the end.
 pub fn next<'a>(pairs: &mut &'a [u8]) -> Result<Option<(&'a str, &'a str)>, Malformed> {
     if pairs.is_empty() {
         return Ok(None);
@@ -53,7 +53,7 @@ pub fn count(pairs: &[u8]) -> Result<u64, Malformed> {
     Ok(count)
 }
 
-/// Says so when these pairs, of which there are so many, are more than a record may have.
+/// The reason when these `count` pairs are more than a record may have.
 pub fn over_limit(pairs: &[u8], count: u64) -> Option<String> {
     (count > limits::METADATA_PAIRS || pairs.len() > limits::METADATA).then(|| {
         format!(
@@ -65,7 +65,7 @@ pub fn over_limit(pairs: &[u8], count: u64) -> Option<String> {
     })
 }
 
-/// Reads `count` pairs at `*at` of `bytes`, moves `*at` behind them and returns them.
+/// Reads `count` pairs at `*at` of `bytes`, moves `*at` after them and returns them.
 pub fn take<'a>(bytes: &'a [u8], at: &mut usize, count: u64) -> Result<&'a [u8], Malformed> {
     if count > limits::METADATA_PAIRS {
         return Err(Malformed::inconsistent(format!("a record claims {count} pairs of metadata")));
@@ -78,6 +78,93 @@ pub fn take<'a>(bytes: &'a [u8], at: &mut usize, count: u64) -> Result<&'a [u8],
         return Err(Malformed::inconsistent("the metadata of a record is over its limit"));
     }
     Ok(&bytes[start..*at])
+}
+
+/// String pairs of a record: an iterator over `(key, value)`, in the order in which they were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metadata<'a> {
+    pairs: &'a [u8],
+}
+
+impl<'a> Metadata<'a> {
+    /// From encoded pairs, as [`Self::as_bytes`] returns them. Malformed pairs end the iteration; an append refuses
+    /// them.
+    pub fn from_bytes(pairs: &'a [u8]) -> Self {
+        Metadata { pairs }
+    }
+
+    /// The encoded pairs: for each `varint key length, key, varint value length, value`.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.pairs
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The value of the first pair with this key.
+    pub fn get(self, key: &str) -> Option<&'a str> {
+        self.into_iter().find(|&(k, _)| k == key).map(|(_, value)| value)
+    }
+}
+
+impl<'a> IntoIterator for Metadata<'a> {
+    type Item = (&'a str, &'a str);
+    type IntoIter = Pairs<'a>;
+
+    fn into_iter(self) -> Pairs<'a> {
+        Pairs { rest: self.pairs }
+    }
+}
+
+/// Iterator over the pairs of [`Metadata`].
+pub struct Pairs<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next(&mut self.rest).ok().flatten()
+    }
+}
+
+/// String pairs being collected for a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetadataBuf {
+    pairs: Vec<u8>,
+}
+
+impl MetadataBuf {
+    /// No pairs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pair. A key may occur more than once.
+    pub fn push(&mut self, key: &str, value: &str) {
+        put(&mut self.pairs, key, value);
+    }
+
+    /// Forgets all pairs and keeps the memory.
+    pub fn clear(&mut self) {
+        self.pairs.clear();
+    }
+
+    /// The pairs, to put into a [`NewRecord`](crate::NewRecord).
+    pub fn as_metadata(&self) -> Metadata<'_> {
+        Metadata { pairs: &self.pairs }
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for MetadataBuf {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        let mut made = Self::new();
+        pairs.into_iter().for_each(|(key, value)| made.push(key.as_ref(), value.as_ref()));
+        made
+    }
 }
 
 #[cfg(test)]

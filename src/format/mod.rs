@@ -1,5 +1,5 @@
-//! The bytes of a segment, version 2.0, and nothing else: pure functions over slices that know no files.
-//! `docs/format.md` and `docs/judging.md` say the same in prose.
+//! The bytes of a segment, version 2.0, and nothing else: pure functions over slices, independent of files.
+//! `docs/format.md` and `docs/judging.md` describe the same in prose.
 
 pub mod block;
 pub mod checksum;
@@ -11,61 +11,95 @@ pub mod filter;
 pub mod index;
 pub mod metadata;
 pub mod packed;
+mod protobuf;
 pub mod tally;
 pub mod trailer;
+pub mod types;
 pub mod varint;
+
+use std::fmt;
 
 use crate::memory::NoMemory;
 
 /// What is wrong with some bytes. The layers above add the file and the offset.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    #[error("not a binlog file: the first bytes are not BINLOG")]
     Magic,
-    #[error("format version {0}.{1} is newer than this library reads (2.x)")]
     Version(u8, u8),
-    #[error("the file header is written with transcoder {0}, which this library does not know")]
     Transcoder(u8),
-    #[error("the file uses features (bits {0:#x}) that this library does not know")]
     Features(u64),
-    #[error("the block has {0}, which this library does not know: a newer version reads it")]
     Newer(String),
-    #[error("the block is compressed with {0:?}, which this build of the library does not have")]
     NoCodec(codec::Codec),
-    #[error("the segment is compressed with a zstd dictionary, and this build of the library has no zstd")]
     Dictionary,
-    #[error("the {0} is cut short")]
     Short(&'static str),
-    #[error("the {0} fails its checksum")]
     Checksum(&'static str),
-    #[error("page {page} of the payload fails its checksum")]
-    Page { page: usize },
-    #[error("no block begins here: the marker is missing")]
+    Page {
+        page: usize,
+    },
     Marker,
-    #[error("{0}")]
     Inconsistent(String),
-    /// Bytes, records or segments that should be here.
-    #[error("{0}")]
+    /// Missing bytes, records or segments.
     Missing(String),
-    /// A segment whose records were there before.
-    #[error("{0}")]
+    /// A segment whose records occurred before.
     Repeated(String),
-    /// Bytes that were removed from the file or put into it.
-    #[error("{0}")]
+    /// Bytes that were removed from the file or inserted into it.
     Shifted(String),
-    #[error("the beginning of the segment is damaged")]
     Beginning,
-    #[error("the name of the type {0} is lost")]
     TypeName(u32),
-    /// What is wrong with an INDEX block, which costs no record.
-    #[error("{0}")]
+    /// Damage of an INDEX block, which costs no record.
     Index(String),
     /// A block that takes more memory than may be used.
-    #[error("{0}")]
     TooLarge(String),
     /// Nothing is wrong with the bytes.
-    #[error("{0}")]
     NoMemory(NoMemory),
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::Magic => write!(f, "not a binlog file: the first bytes are not BINLOG"),
+            Malformed::Version(major, minor) => {
+                write!(f, "format version {major}.{minor} is newer than this library reads (2.x)")
+            }
+            Malformed::Transcoder(what) => {
+                write!(f, "the file header is written with transcoder {what}, which this library does not know")
+            }
+            Malformed::Features(what) => {
+                write!(f, "the file uses features (bits {what:#x}) that this library does not know")
+            }
+            Malformed::Newer(what) => {
+                write!(f, "the block has {what}, which this library does not know: a newer version reads it")
+            }
+            Malformed::NoCodec(what) => {
+                write!(f, "the block is compressed with {what:?}, which this build of the library does not have")
+            }
+            Malformed::Dictionary => {
+                write!(f, "the segment is compressed with a zstd dictionary, and this build of the library has no zstd")
+            }
+            Malformed::Short(what) => write!(f, "the {what} is cut short"),
+            Malformed::Checksum(what) => write!(f, "the {what} fails its checksum"),
+            Malformed::Page { page } => write!(f, "page {page} of the payload fails its checksum"),
+            Malformed::Marker => write!(f, "no block begins here: the marker is missing"),
+            Malformed::Beginning => write!(f, "the beginning of the segment is damaged"),
+            Malformed::TypeName(what) => write!(f, "the name of the type {what} is lost"),
+            Malformed::Inconsistent(what)
+            | Malformed::Missing(what)
+            | Malformed::Repeated(what)
+            | Malformed::Shifted(what)
+            | Malformed::Index(what)
+            | Malformed::TooLarge(what) => f.write_str(what),
+            Malformed::NoMemory(what) => what.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl From<NoMemory> for Malformed {
+    #[cold]
+    fn from(refused: NoMemory) -> Self {
+        Malformed::NoMemory(refused)
+    }
 }
 
 impl Malformed {
@@ -79,16 +113,16 @@ impl Malformed {
     }
 }
 
-/// The bounds that every reader checks before it allocates.
+/// The limits that every reader checks before it allocates.
 pub mod limits {
     /// Protobuf file header, in bytes.
     pub const FILE_HEADER: usize = 1 << 20;
     /// Metadata of one record, in bytes and in pairs.
     pub const METADATA: usize = 16 << 20;
     pub const METADATA_PAIRS: u64 = 65_535;
-    /// The name of a type and its MIME type, in bytes, that a reader takes note of; a writer gives no longer ones.
+    /// The name of a type and its MIME type, in bytes, that a reader stores; a writer accepts no longer ones.
     pub const TYPE_NAME: usize = 64 << 10;
-    /// Payload of one record unless the writer's options say otherwise, and what an option may say at most.
+    /// Payload of one record unless the writer's options set another limit, and the greatest limit.
     pub const RECORD_DEFAULT: u64 = 1 << 30;
     pub const RECORD: u64 = (1 << 31) - 1;
     /// A stored or decoded region of one block.
@@ -97,7 +131,7 @@ pub mod limits {
     pub const HOLES: usize = 4096;
     /// The zstd dictionary in a file header.
     pub const DICTIONARY: usize = 112 << 10;
-    /// Payload bytes at which a block ends: the range that an option may choose from.
+    /// Payload bytes at which a block ends: the range of the option.
     pub const BLOCK_TARGET: std::ops::RangeInclusive<u32> = 4 << 10..=16 << 20;
     #[cfg(feature = "zstd")]
     /// The window of a zstd decoder, as a power of two: 8 MiB.

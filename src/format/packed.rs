@@ -1,4 +1,4 @@
-//! Records one after the other in memory, for crossing a language boundary many at a time. No file holds this form.
+//! Records one after the other in memory, for crossing a language boundary many at a time. No file contains this form.
 //!
 //! A frame is a header of 40 bytes, little-endian: u32 size of the frame, u32 type, u64 id, i64 time, u32 metadata
 //! length, u32 payload length, u32 flags, u32 zero; then metadata, payload, and zeros up to a multiple of 8.
@@ -29,11 +29,11 @@ impl<'a> Frame<'a> {
         (HEADER + self.metadata.len() + self.payload.len()).next_multiple_of(8)
     }
 
-    /// Writes the frame to `out`, which is as long as [`Self::size`] says.
+    /// Writes the frame to `out`, which must have [`Self::size`] bytes.
     #[inline(always)]
     pub fn encode(&self, out: &mut [u8]) {
         let size = out.len() as u32;
-        // The zeros at the end stand in the last 8 bytes; the others of these are written over.
+        // The final zeros are in the last 8 bytes; the others of these are overwritten.
         if let Some(last) = out.last_chunk_mut::<8>() {
             *last = [0; 8];
         }
@@ -55,7 +55,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Takes the first frame off `frames`; `Ok(None)` at the end. `no_payload` is the flag of a frame whose payload
+    /// Takes the first frame from `frames`; `Ok(None)` at the end. `no_payload` is the flag of a frame whose payload
     /// was not read.
     #[inline]
     pub fn decode(frames: &mut &'a [u8], no_payload: u32) -> Result<Option<Self>, Malformed> {
@@ -87,19 +87,19 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Frames one behind the other that differ in nothing but ids and payloads, as those of a batch do mostly: what is found
-/// out of the first holds for all.
+/// Consecutive frames that differ only in ids and payloads, as those of a batch mostly do: a check of the first holds
+/// for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<'a> {
     pub first: Frame<'a>,
-    /// The frames behind the first.
+    /// The frames after the first.
     others: &'a [u8],
     /// Bytes of a frame.
     size: usize,
 }
 
 impl<'a> Run<'a> {
-    /// Takes the first run off `frames`; otherwise as [`Frame::decode`]. A frame with metadata is a run of its own.
+    /// Takes the first run from `frames`; otherwise as [`Frame::decode`]. A frame with metadata is a run of its own.
     #[inline]
     pub fn decode(frames: &mut &'a [u8], no_payload: u32) -> Result<Option<Self>, Malformed> {
         let bytes = *frames;
@@ -117,13 +117,13 @@ impl<'a> Run<'a> {
         Ok(Some(Run { first, others, size }))
     }
 
-    /// How many frames there are behind the first.
+    /// The number of frames after the first.
     #[inline]
     pub fn others(&self) -> u32 {
         (self.others.len() / self.size) as u32
     }
 
-    /// The payloads of the frames behind the first.
+    /// The payloads of the frames after the first.
     #[inline]
     pub fn other_payloads(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
         let payload = HEADER..HEADER + self.first.payload.len();
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether all is the same in two headers but the ids.
+/// Whether two headers differ only in their ids.
 #[inline(always)]
 fn is_alike(one: &[u8; HEADER], other: &[u8; HEADER]) -> bool {
     let word = |bytes: &[u8; HEADER], at: usize| LE::read_u64(&bytes[at..at + 8]);

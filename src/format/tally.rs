@@ -1,13 +1,13 @@
-//! What a block holds of each type, counted while it is being filled, for the index.
+//! Counts the records of each type in a block while it is being filled, for the index.
 
 use std::ops::Range;
 
-/// A block with more types than this is not counted: the index says that it may hold any.
+/// A block with more types than this is not counted: in the index it may hold any type.
 pub const MOST_TYPES: usize = 255;
-/// Records of a type that are remembered by place. An index may tell where the only ones of a block are.
+/// Records of a type whose places are kept. The index may contain the places if a block has no more of them.
 const PLACES: usize = 2;
 
-/// Where a record stands in its block.
+/// The place of a record in its block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Its number among the block's records, from 0.
@@ -28,14 +28,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Where its records stand, when they are few enough to be remembered.
+    /// The places of its records, if they are few enough to be kept.
     pub fn standings(&self) -> Option<&[Standing]> {
         self.first.get(..self.count as usize)
     }
 }
 
-/// The tallies of several blocks, one after the other. The records of the block being filled are counted in a table of
-/// their own, whose slots are found by the type's number, so that counting one is a look, a comparison and an addition.
+/// The tallies of several blocks, one after the other. The records of the block being filled are counted in a separate
+/// table, whose slots are found by the type's number: counting one takes a lookup, a comparison and an addition.
 #[derive(Debug)]
 pub struct Tallies {
     all: Vec<Tally>,
@@ -43,18 +43,18 @@ pub struct Tallies {
     slots: Box<[Slot; SLOTS]>,
 }
 
-/// What is counted of one type; free while the count is 0.
+/// The count of one type; the slot is free while the count is 0.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     type_id: u32,
     count: u32,
-    /// Of its tally, among all.
+    /// Index of its tally in `all`.
     at: u32,
 }
 
 const SLOTS: usize = 256;
 
-/// Where a type is looked for first.
+/// The slot that is tried first for a type.
 #[inline(always)]
 fn slot_of(type_id: u32) -> u8 {
     (type_id.wrapping_mul(0x9E37_79B9) >> 24) as u8
@@ -64,7 +64,7 @@ fn slot_of(type_id: u32) -> u8 {
 #[derive(Clone, Debug)]
 pub struct Counted {
     range: Range<usize>,
-    /// There were more types than are counted.
+    /// There were more types than can be counted.
     pub overflown: bool,
 }
 
@@ -81,7 +81,7 @@ impl Tallies {
         Counted { range: self.all.len()..self.all.len(), overflown: false }
     }
 
-    /// Counts a record of the block that was begun last; where it stands is asked only for the first ones of a type.
+    /// Counts a record of the block that was begun last; `standing` is called only for the first ones of a type.
     #[inline(always)]
     pub fn add(&mut self, counted: &mut Counted, type_id: u32, standing: impl FnOnce() -> Standing) {
         let slot = &mut self.slots[usize::from(slot_of(type_id))];
@@ -92,7 +92,7 @@ impl Tallies {
         }
     }
 
-    /// Counts so many records of a type, each as [`Self::add`] does; `standing` is given their numbers, from 0.
+    /// Counts so many records of a type, each as [`Self::add`] does; `standing` is called with their numbers, from 0.
     #[inline]
     pub fn add_many(&mut self, counted: &mut Counted, type_id: u32, many: u32, standing: impl Fn(u32) -> Standing) {
         for number in 0..many {
@@ -105,7 +105,7 @@ impl Tallies {
         }
     }
 
-    /// Counts one of the first records of its type, or of a type whose slot another one has.
+    /// Counts one of the first records of its type, or of a type whose slot is used by another.
     #[inline(never)]
     fn add_other(&mut self, counted: &mut Counted, type_id: u32, standing: Standing) {
         let mut number = slot_of(type_id);
@@ -128,11 +128,11 @@ impl Tallies {
         slot.count += 1;
     }
 
-    /// Puts what was counted last into the tallies. Before [`Self::of`] is asked.
+    /// Moves the last counts into the tallies. Called before [`Self::of`].
     pub fn settle(&mut self) {
         for tally in self.all.iter_mut().rev() {
             let slot = &mut self.slots[usize::from(tally.slot)];
-            // Those of earlier blocks are settled, and have no slot any more.
+            // The tallies of earlier blocks are settled, and have no slots any more.
             if tally.count != 0 {
                 break;
             }
@@ -140,7 +140,7 @@ impl Tallies {
         }
     }
 
-    /// The tallies of a block, in the order in which the types came.
+    /// The tallies of a block, in the order in which the types occurred.
     pub fn of(&self, counted: &Counted) -> &[Tally] {
         let tallies = &self.all[counted.range.clone()];
         debug_assert!(tallies.iter().all(|tally| tally.count != 0), "settled before");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn more_types_than_are_counted_are_told_and_the_next_block_counts_again() {
+    fn more_types_than_can_be_counted_are_reported_and_the_next_block_counts_again() {
         let mut tallies = Tallies::default();
         let mut counted = tallies.begin();
         for type_id in 0..MOST_TYPES as u32 {

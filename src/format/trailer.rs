@@ -11,16 +11,17 @@ const ENTRIES: usize = 24;
 /// Bytes of a whole TRAILER block.
 pub const LEN: usize = HEADER + ENTRIES;
 
-/// What a TRAILER says.
+/// The contents of a TRAILER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
-    /// Ids that the segment accounts for: its next id less its first, those of records included that it says are lost.
+    /// Ids that the segment accounts for: its next id minus its first, including those of records that it reports as
+    /// lost.
     pub records: u64,
     /// Offset of the last INDEX block, 0 if none.
     pub last_index: u64,
 }
 
-/// The bytes of a trailer at `place`; `next_id` is the id that the record after the segment will have.
+/// The bytes of a trailer at `place`; `next_id` is the id of the record after the segment.
 pub fn encode(trailer: Trailer, next_id: u64, time: i64, place: Place) -> [u8; LEN] {
     let mut out = [0; LEN];
     LE::write_u64(&mut out[HEADER..], trailer.records);
@@ -46,7 +47,8 @@ pub fn encode(trailer: Trailer, next_id: u64, time: i64, place: Place) -> [u8; L
     out
 }
 
-/// Reads the verified entries of a TRAILER block of a file that begins with these bytes; `None` = they are damaged.
+/// Reads the verified entries of a TRAILER block in a file that begins with `declaration`; `None` = its first bytes are
+/// damaged.
 pub fn decode(entries: &[u8], declaration: Option<&[u8; 8]>) -> Result<Trailer, Malformed> {
     let is_end = |end: &[u8]| declaration.map_or(end.starts_with(b"BINLOG"), |declaration| end == declaration);
     if entries.len() != ENTRIES || !is_end(&entries[16..]) {

@@ -7,7 +7,7 @@ pub const MAX_LEN: usize = 10;
 pub fn put(out: &mut Vec<u8>, value: u64) {
     let mut buffer = [0; MAX_LEN];
     let end = out.len() + encode(value, &mut buffer);
-    // A copy of a fixed length is a few instructions, one of any length a call.
+    // Copying a fixed length takes a few instructions; copying any other length takes a call.
     out.extend_from_slice(&buffer);
     out.truncate(end);
 }
@@ -25,7 +25,7 @@ pub fn encode(mut value: u64, out: &mut [u8; MAX_LEN]) -> usize {
     len + 1
 }
 
-/// Reads one integer at `*at` and moves `*at` behind it. `None` when the bytes end first or hold more than 64 bits.
+/// Reads one integer at `*at` and moves `*at` after it. `None` when the bytes end first or the value exceeds 64 bits.
 #[inline]
 pub fn get(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let first = *bytes.get(*at)?;

@@ -1,4 +1,4 @@
-//! The system's clock, a cheaper way to read it many times in a row, and clocks of a caller's making.
+//! The system's clock, a cheaper way to read it many times in a row, and clocks that a caller provides.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ pub fn now_ns() -> i64 {
     now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
 }
 
-/// Where a writer's time comes from: the system's clock by default, or a function, for tests and for logs that are
-/// written anew. It is asked for each record, so a function should be quick; it may be called from any thread.
+/// The source of a writer's time: the system's clock by default, or a function, for tests and for logs that are written
+/// anew. It is called for each record, so it should be fast, and may be called from any thread.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<dyn Fn() -> i64 + Send + Sync>>);
 
 impl Clock {
-    /// A clock that a function tells: nanoseconds since the Unix epoch, UTC.
+    /// A clock that calls a function, which returns nanoseconds since the Unix epoch, UTC.
     pub fn from_fn(now_ns: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Clock(Some(Arc::new(now_ns)))
     }
 
     /// Now, in nanoseconds since the Unix epoch, UTC.
     pub fn now_ns(&self) -> i64 {
-        self.0.as_ref().map_or_else(now_ns, |told| told())
+        self.0.as_ref().map_or_else(now_ns, |given| given())
     }
 
-    /// Whether it is the system's.
+    /// Whether it is the system's clock.
     pub fn is_system(&self) -> bool {
         self.0.is_none()
     }
@@ -40,17 +40,17 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The system's clock for one who asks many times a millisecond: it is really asked at least every 100 microseconds,
-/// and between two times the processor's time stamp counter carries on. That halves the price of a reading, which is
-/// the larger part of a small append. A clock that is set or slewed is followed within those 100 microseconds.
+/// The system's clock for a caller that reads it many times a millisecond. The system is asked at least every 100
+/// microseconds; in between, the processor's time stamp counter is added. That halves the cost of a reading, which is
+/// the larger part of a small append. When the clock is set or slewed, this one follows within those 100 microseconds.
 ///
-/// Used only where the counter runs at the same rate always, on all processors, and only after two measurements of that
-/// rate, a millisecond apart, have agreed; otherwise each reading asks the system.
+/// The counter is used only where it always runs at the same rate on all processors, and only after two measurements of
+/// that rate, a millisecond apart, have agreed; otherwise each reading asks the system.
 #[derive(Debug, Default)]
 pub struct Stopwatch {
-    /// When the system was asked last: counter and nanoseconds.
+    /// The last answer of the system: counter and nanoseconds.
     asked: (u64, i64),
-    /// Ticks of the counter for which the answer may be carried on; 0 = ask every time.
+    /// Ticks of the counter for which that answer may be extrapolated; 0 = ask every time.
     trusted_ticks: u64,
     /// Nanoseconds for a tick, in units of 2^-32.
     rate: u64,
@@ -61,7 +61,7 @@ pub struct Stopwatch {
 impl Stopwatch {
     const CARRY_NS: u64 = 100_000;
     const MEASURE_NS: i64 = 1_000_000;
-    /// Asking takes a few hundred ticks; an answer that took longer may be as much too old.
+    /// Asking takes a few hundred ticks; an answer that took longer may be too old by as much.
     const BRIEF_TICKS: u64 = 2_000;
 
     /// Now, in nanoseconds since the Unix epoch, UTC.
@@ -87,7 +87,7 @@ impl Stopwatch {
             self.asked = (after, now);
             self.measure();
         } else {
-            // This thread was interrupted: nobody knows which tick the answer belongs to, so it is not carried on.
+            // This thread was interrupted: it is not known to which tick the answer belongs, so it is not extrapolated.
             self.asked.0 = after.wrapping_sub(self.trusted_ticks);
         }
         now
@@ -119,7 +119,7 @@ mod counter {
         unsafe { _rdtsc() }
     }
 
-    /// Whether the processor promises an invariant counter, and the kernel keeps its own time by it.
+    /// Whether the processor promises an invariant counter, and the kernel uses it for its own time.
     pub fn is_steady() -> bool {
         static STEADY: OnceLock<bool> = OnceLock::new();
         *STEADY.get_or_init(|| {
@@ -148,19 +148,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stopwatch_tells_the_systems_time_while_it_carries_on() {
+    fn a_stopwatch_shows_the_systems_time_while_it_extrapolates() {
         let mut watch = Stopwatch::default();
         let end = now_ns() + 50_000_000;
-        let mut carried = 0;
+        let mut extrapolated = 0;
         while now_ns() < end {
             let before = now_ns();
-            let told = watch.now_ns();
+            let shown = watch.now_ns();
             let after = now_ns();
-            carried += u32::from(watch.asked.1 != told);
+            extrapolated += u32::from(watch.asked.1 != shown);
             // A thousandth of the 100 microseconds for which the rate is used, and the ticks that an answer may take.
-            assert!(told >= before - 2_000 && told <= after + 2_000, "{before} {told} {after}");
+            assert!(shown >= before - 2_000 && shown <= after + 2_000, "{before} {shown} {after}");
         }
-        assert!(carried > 0 || !counter::is_steady());
+        assert!(extrapolated > 0 || !counter::is_steady());
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! What the disk has of a file, whatever the page cache shows.
+//! Reads the contents of a file on the disk, bypassing the page cache.
 //!
-//! After a write that the disk refused, the cache goes on showing what was to be written. Writing it again does not always
-//! help either: ext4 remembers with the page in the cache that its block is in use, and leaves it marked as unwritten on
-//! the disk, so that it reads as zeros once the page has left the cache. A read past the cache tells.
+//! After a write that the disk refused, the cache still contains the bytes that were to be written. Writing them again
+//! does not always help: ext4 records with the cached page that its block is in use, and leaves the block marked as
+//! unwritten on the disk, where it reads as zeros once the page has left the cache. Only a read past the cache shows
+//! this.
 
 use std::fs::File;
 use std::io::Result;
 
-/// Memory, offset and length of a direct read are multiples of this; no disk wants more.
+/// Memory, offset and length of a direct read are multiples of this; no disk needs more.
 #[cfg(target_os = "linux")]
 const ALIGN: usize = 4096;
 
@@ -20,7 +21,7 @@ pub fn read(file: &File, buffer: &mut [u8], offset: u64) -> Result<Option<usize>
     if !is_direct(file) {
         return Ok(None);
     }
-    // The same file, whatever it is called by now.
+    // The same file, whatever its name is now.
     let name = format!("/proc/self/fd/{}", file.as_raw_fd());
     let Ok(direct) = File::options().read(true).custom_flags(libc::O_DIRECT).open(name) else { return Ok(None) };
     let skip = (offset % ALIGN as u64) as usize;
@@ -30,7 +31,7 @@ pub fn read(file: &File, buffer: &mut [u8], offset: u64) -> Result<Option<usize>
     let start = room.as_ptr().align_offset(ALIGN);
     let aligned = &mut room[start..start + len];
     let mut have = 0;
-    // A read that ends within a block has met the end of the file.
+    // A read that ends within a block has reached the end of the file.
     while have < len && have.is_multiple_of(ALIGN) {
         match direct.read_at(&mut aligned[have..], from + have as u64) {
             Ok(0) => break,
@@ -50,8 +51,8 @@ pub fn read(_file: &File, _buffer: &mut [u8], _offset: u64) -> Result<Option<usi
     Ok(None)
 }
 
-/// Whether a direct read is none through the cache: the system tells of file systems that take the one for the other. Where
-/// it does not know, or is too old to tell, opening the file decides.
+/// Whether a direct read really bypasses the cache: the system reports the file systems where it does not. If it does
+/// not know, or is too old to report it, opening the file decides.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn is_direct(file: &File) -> bool {
     use std::os::fd::AsRawFd;
@@ -61,8 +62,8 @@ fn is_direct(file: &File) -> bool {
     // SAFETY: the descriptor is open, the path an empty C string, and `facts` is writable.
     let asked =
         unsafe { libc::statx(file.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN, &mut facts) };
-    let is_told = asked == 0 && facts.stx_mask & libc::STATX_DIOALIGN != 0;
-    !is_told || (1..=ALIGN).contains(&(facts.stx_dio_offset_align as usize))
+    let is_known = asked == 0 && facts.stx_mask & libc::STATX_DIOALIGN != 0;
+    !is_known || (1..=ALIGN).contains(&(facts.stx_dio_offset_align as usize))
 }
 
 #[cfg(all(target_os = "linux", not(target_env = "gnu")))]
@@ -70,13 +71,13 @@ fn is_direct(_file: &File) -> bool {
     true
 }
 
-/// Has the cache give up the whole pages between two offsets that are not waiting to be written.
+/// Evicts the whole pages between two offsets from the cache, except those that wait to be written.
 #[cfg(target_os = "linux")]
 pub fn forget(file: &File, range: std::ops::Range<u64>) {
     use std::os::fd::AsRawFd;
 
     let (from, len) = (range.start as libc::off_t, range.end.saturating_sub(range.start) as libc::off_t);
-    // SAFETY: a plain system call on an open descriptor. It is advice: whoever relies on it has to look.
+    // SAFETY: a plain system call on an open descriptor. It is advice: a caller that relies on it has to check.
     unsafe { libc::posix_fadvise(file.as_raw_fd(), from, len, libc::POSIX_FADV_DONTNEED) };
 }
 

@@ -1,16 +1,16 @@
-//! Tells the child of a fork from its parent at the price of one load.
+//! Distinguishes the child of a fork from its parent at the cost of one load.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A byte that the kernel sets to zero in the child of a fork (`MADV_WIPEONFORK`). Asking getpid(2) before each append
+/// A byte that the kernel sets to zero in the child of a fork (`MADV_WIPEONFORK`). Calling getpid(2) before each append
 /// would cost as much as the append, and the handlers of `pthread_atfork` do not run in every child.
 pub struct ForkMark {
     page: Option<NonNull<AtomicU8>>,
     pid: u32,
 }
 
-// SAFETY: the page is only touched through an atomic, and unmapped when nobody can reach it any more.
+// SAFETY: the page is only accessed through an atomic, and unmapped when it is not reachable any more.
 unsafe impl Send for ForkMark {}
 // SAFETY: as above.
 unsafe impl Sync for ForkMark {}
@@ -18,12 +18,12 @@ unsafe impl Sync for ForkMark {}
 const PAGE: usize = 4096;
 
 impl ForkMark {
-    /// A mark of this process. Where the kernel lacks the means, [`Self::is_child`] compares process numbers.
+    /// A mark of this process. Where the kernel does not support it, [`Self::is_child`] compares process numbers.
     pub fn new() -> Self {
         ForkMark { page: wiped_page(), pid: std::process::id() }
     }
 
-    /// Whether this is a child, forked after the mark was made.
+    /// Whether this is a child that was forked after the mark was made.
     #[inline]
     pub fn is_child(&self) -> bool {
         match self.page {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_child_of_a_fork_is_told_from_its_parent() {
+    fn the_child_of_a_fork_is_distinguished_from_its_parent() {
         let mark = ForkMark::new();
         assert!(!mark.is_child());
         // SAFETY: the child calls nothing but an atomic load and _exit.

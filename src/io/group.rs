@@ -4,14 +4,15 @@ use std::ffi::{CString, OsStr};
 use std::io::{Error, Result};
 use std::os::unix::ffi::OsStrExt;
 
-/// No entry of the table is longer; a larger buffer is not tried.
+/// No entry of the table is longer; larger buffers are not tried.
 const LONGEST: usize = 1 << 20;
 
 /// The number of a group that is given by its name, or as a number in digits; `None` when there is no such group. A
-/// number is taken as it is, whether the table has it or not. Asks the system's name services, which may take a while.
+/// number is returned unchanged, whether the table contains it or not. Queries the system's name services, which may
+/// take a while.
 pub fn group_number(group: &OsStr) -> Result<Option<u32>> {
     let text = group.to_str().unwrap_or_default();
-    // The greatest number stands for "no change" in chown(2).
+    // The greatest number means "no change" in chown(2).
     if let Some(number) = text.parse().ok().filter(|&number| number != u32::MAX && !text.starts_with('+')) {
         return Ok(Some(number));
     }
@@ -21,7 +22,7 @@ pub fn group_number(group: &OsStr) -> Result<Option<u32>> {
         // SAFETY: plain data, for which zeros are a valid value.
         let mut entry: libc::group = unsafe { std::mem::zeroed() };
         let mut found = std::ptr::null_mut();
-        // SAFETY: the name is NUL-terminated, the buffer has the length that is told, and the rest is writable.
+        // SAFETY: the name is NUL-terminated, the buffer has the length that is given, and the rest is writable.
         let code = unsafe {
             libc::getgrnam_r(name.as_ptr(), &mut entry, buffer.as_mut_ptr().cast(), buffer.len(), &mut found)
         };
@@ -29,7 +30,7 @@ pub fn group_number(group: &OsStr) -> Result<Option<u32>> {
             0 => return Ok((!found.is_null()).then_some(entry.gr_gid)),
             libc::EINTR => (),
             libc::ERANGE if buffer.len() < LONGEST => buffer.resize(buffer.len() * 4, 0),
-            // What some systems answer when there is no such name.
+            // The answer of some systems when there is no such name.
             libc::ENOENT | libc::ESRCH => return Ok(None),
             code => return Err(Error::from_raw_os_error(code)),
         }

@@ -1,11 +1,11 @@
 //! Keeps a forked child from holding the parent's locks.
 //!
 //! A lock belongs to an open file, and a child of fork(2) has the parent's open files too: it would keep the log locked
-//! when the parent has ended. So the child puts /dev/null in the place of each file that can hold a lock. It does not give
-//! the locks back: they are the parent's.
+//! after the parent has ended. Therefore the child replaces each file that can hold a lock by /dev/null. It does not
+//! release the locks, which are the parent's.
 //!
-//! What runs in the child may only do what a signal handler may: the descriptors are in memory that is never given back or
-//! moved, behind atomics, and no lock is taken.
+//! The code that runs in the child may only do what a signal handler may: the descriptors are in memory that is never
+//! freed or moved, accessed through atomics, and no lock is taken.
 
 use std::fs::Metadata;
 use std::mem::MaybeUninit;
@@ -18,14 +18,14 @@ use std::time::{Duration, Instant};
 const FREE: RawFd = -1;
 const TAKEN: RawFd = -2;
 
-/// A descriptor, and the file that it stood for when it was opened: a host may have closed it behind our back.
+/// A descriptor, and the file that it referred to when it was opened: the host may have closed it since.
 struct Slot {
     descriptor: AtomicI32,
     device: AtomicU64,
     inode: AtomicU64,
 }
 
-/// Slots, and more of them when these are taken. None is ever freed: a child may be looking.
+/// Slots, and a further chunk when these are taken. None is ever freed: a child may be reading it.
 struct Chunk {
     slots: [Slot; 64],
     next: AtomicPtr<Chunk>,
@@ -43,7 +43,7 @@ impl Chunk {
     }
 
     fn next(&self) -> Option<&'static Chunk> {
-        // SAFETY: what is put there was leaked, and is never changed again.
+        // SAFETY: the value stored there was leaked, and is never changed again.
         unsafe { self.next.load(Ordering::Acquire).as_ref() }
     }
 
@@ -56,7 +56,7 @@ impl Chunk {
             // SAFETY: leaked above, for good.
             Ok(_) => unsafe { &*made },
             Err(there) => {
-                // SAFETY: made above, and nobody else has seen it.
+                // SAFETY: made above, and not shared yet.
                 drop(unsafe { Box::from_raw(made) });
                 // SAFETY: as in `next`.
                 unsafe { &*there }
@@ -73,7 +73,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Of an open file and its facts. From here on, no child has it.
+    /// For an open file and its facts. From here on, no child keeps it.
     pub fn new(descriptor: RawFd, facts: &Metadata) -> Self {
         watch_forks();
         let slot = free_slot();
@@ -102,23 +102,23 @@ fn free_slot() -> &'static Slot {
     }
 }
 
-/// Has children of forks let go of the descriptors. The C library ties the handler to the object that holds this code, and
-/// takes it away when that is unloaded.
+/// Makes children of forks release the descriptors. The C library ties the handler to the object that contains this
+/// code, and removes it when that is unloaded.
 fn watch_forks() {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: the handler does only what is allowed in the child of a process with threads.
         let done = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_child)) };
-        // For want of memory: the next one tries again.
+        // On a lack of memory the next call tries again.
         WATCHED.store(done == 0, Ordering::Release);
     }
 }
 
-/// Files that are being opened: they have descriptors that are in no slot yet.
+/// Files that are being opened, whose descriptors are in no slot yet.
 static OPENING: AtomicU32 = AtomicU32::new(0);
 /// Threads that are about to fork.
 static FORKING: AtomicU32 = AtomicU32::new(0);
-/// Opening takes microseconds. Where it hangs, as on a network, a fork goes on without it.
+/// Opening takes microseconds. If it hangs, as on a network, a fork continues without it.
 const LONGEST: Duration = Duration::from_millis(100);
 
 /// Held from before a file is opened until it is [`Held`]: no child is forked in between.
@@ -157,7 +157,7 @@ extern "C" fn after_fork() {
     FORKING.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// Runs in the child, which has one thread: nobody else opens or forks here.
+/// Runs in the child, which has one thread: no other thread opens or forks here.
 extern "C" fn in_child() {
     OPENING.store(0, Ordering::SeqCst);
     FORKING.store(0, Ordering::SeqCst);
@@ -165,13 +165,13 @@ extern "C" fn in_child() {
 }
 
 fn let_go() {
-    // What takes their place, once it is there.
+    // The replacement, once it is open.
     let mut null = FREE;
     let mut chunk = Some(&FIRST);
     while let Some(this) = chunk {
         for slot in &this.slots {
             let descriptor = slot.descriptor.load(Ordering::Acquire);
-            if descriptor >= 0 && stands_for(descriptor, slot) {
+            if descriptor >= 0 && refers_to_file(descriptor, slot) {
                 null = replace(descriptor, null);
             }
         }
@@ -179,10 +179,10 @@ fn let_go() {
     }
 }
 
-/// Whether the descriptor still is the file that it was.
-fn stands_for(descriptor: RawFd, slot: &Slot) -> bool {
+/// Whether the descriptor still refers to the same file.
+fn refers_to_file(descriptor: RawFd, slot: &Slot) -> bool {
     let mut facts = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `facts` is a place for what fstat writes.
+    // SAFETY: `facts` is writable memory for fstat.
     if unsafe { libc::fstat(descriptor, facts.as_mut_ptr()) } != 0 {
         return false;
     }
@@ -194,21 +194,22 @@ fn stands_for(descriptor: RawFd, slot: &Slot) -> bool {
     there == (slot.device.load(Ordering::Relaxed), slot.inode.load(Ordering::Relaxed))
 }
 
-/// Puts `null` in the place of the descriptor, or opens it there. Returns the descriptor, if that is what it is now.
+/// Replaces the file of the descriptor by `null`, or opens the replacement there. Returns a descriptor of the
+/// replacement.
 fn replace(descriptor: RawFd, null: RawFd) -> RawFd {
-    // SAFETY: plain system calls that a signal handler may make. The descriptor is this library's own, and closing it does not
-    // give back the lock, which the parent's copy of it keeps.
+    // SAFETY: plain system calls that a signal handler may make. The descriptor is this library's own. Closing it does
+    // not release the lock, which the parent's copy of it keeps.
     unsafe {
         if null >= 0 {
             libc::dup2(null, descriptor);
             libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
             return null;
         }
-        // Closed first, so that there is room for it however many files are open.
+        // Closed first, which makes room for the replacement however many files are open.
         libc::close(descriptor);
         let mut opened = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         if opened < 0 {
-            // A process may be shut in a directory without it. Anything will do that is no file.
+            // A process may be confined to a directory without it. Anything that is not a file will do.
             opened = libc::open(c"/".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC);
         }
         if opened >= 0 && opened != descriptor {
@@ -247,7 +248,7 @@ mod tests {
 
     fn identity(descriptor: RawFd) -> (u64, u64) {
         let mut facts = MaybeUninit::<libc::stat>::zeroed();
-        // SAFETY: `facts` is a place for what fstat writes, and zeros are a valid stat.
+        // SAFETY: `facts` is writable memory for fstat, and zeros are a valid stat.
         let facts = unsafe {
             libc::fstat(descriptor, facts.as_mut_ptr());
             facts.assume_init()

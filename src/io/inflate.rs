@@ -1,4 +1,4 @@
-//! Whole files compressed with gzip or zstd, recognised by their first bytes and read as the bytes inside.
+//! Whole files compressed with gzip or zstd, recognized by their first bytes and read as the bytes inside.
 
 use std::io::{BufReader, Read, Result};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) fn inflated(file: Arc<dyn File>) -> Result<Arc<dyn File>> {
     Ok(inflated_from(&file, &magic[..n])?.unwrap_or(file))
 }
 
-/// The bytes inside of a file that begins like this; `None` when it is no gzip or zstd file.
+/// The bytes inside of a file that begins with `first`; `None` when it is not a gzip or zstd file.
 pub(crate) fn inflated_from(file: &Arc<dyn File>, first: &[u8]) -> Result<Option<Arc<dyn File>>> {
     let form = match *first {
         [0x1f, 0x8b, ..] if cfg!(feature = "gzip") => Form::Gzip,
@@ -33,12 +33,12 @@ enum Form {
     Zstd,
 }
 
-/// Bytes that are decompressed at once. What is read does not depend on how much is asked for, so that a stream that is broken
-/// ends at the same place for everybody.
+/// Bytes that are decompressed at once. The result does not depend on how much the caller requests: a broken stream
+/// ends at the same place for all readers.
 const STEP: usize = 16 << 10;
 
-/// Reading forward costs the inflating; reading backward starts from the beginning again. Where the stream is broken, the
-/// bytes end.
+/// Reading forward costs the decompression; reading backward starts from the beginning again. Where the stream is
+/// broken, the bytes end.
 struct Inflated {
     file: Arc<dyn File>,
     form: Form,
@@ -48,7 +48,7 @@ struct Inflated {
 
 struct Stream {
     reader: Box<dyn Read + Send>,
-    /// What was decompressed last, and where it begins.
+    /// The last decompressed bytes, and their offset.
     step: Vec<u8>,
     at: u64,
 }
@@ -75,7 +75,8 @@ impl Stream {
         self.at + self.step.len() as u64
     }
 
-    /// Goes on behind the step; what it is shorter than [`STEP`] says that the stream ends there, and why.
+    /// Decompresses the next step. When it is shorter than [`STEP`], the stream ends there: returns the end and its
+    /// reason.
     fn next(&mut self) -> Result<Option<InflatedEnd>> {
         self.at = self.end();
         memory::resize(&mut self.step, STEP)?;

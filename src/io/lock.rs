@@ -1,6 +1,6 @@
-//! The writer's lock: an open file description lock, which belongs to the open file rather than to the process, so
-//! that closing another handle of the same file does not lose it, as POSIX locks do. A reader can ask for it without
-//! taking it, as flock(2) cannot.
+//! The writer's lock: an open file description lock. It belongs to the open file rather than to the process; unlike a
+//! POSIX lock, it is not lost when another handle of the same file is closed. Unlike with flock(2), a reader can test
+//! for it without taking it.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub fn try_lock(file: &File) -> Result<bool> {
     }
 }
 
-/// Gives the lock back.
+/// Releases the lock.
 pub fn unlock(file: &File) -> Result<()> {
     set(file, libc::F_UNLCK)
 }

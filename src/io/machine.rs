@@ -1,4 +1,4 @@
-//! What the machine knows: random bytes for markers and log ids, its name, and its processes.
+//! Information from the machine: random bytes for markers and log ids, its name, and its processes.
 
 /// Fills `out` with random bytes from the system.
 pub fn fill_random(out: &mut [u8]) -> std::io::Result<()> {
@@ -20,7 +20,7 @@ pub fn fill_random(out: &mut [u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The machine's name, for the facts about a segment's writer; empty when it cannot be had.
+/// The machine's name, for the facts about a segment's writer; empty when it is not available.
 pub(crate) fn host_name() -> String {
     let mut name = [0u8; 256];
     // SAFETY: pointer and length are those of a live buffer; one byte less keeps its end a zero.
@@ -35,14 +35,14 @@ pub(crate) fn host_name() -> String {
     }
 }
 
-/// The user whose rights this process has.
+/// The effective user of this process.
 pub(crate) fn user() -> u32 {
     // SAFETY: a plain system call that never fails.
     unsafe { libc::geteuid() }
 }
 
-/// Whether no process of this number is there, as far as can be seen from here: not from one container into another.
+/// Whether there is no process of this number, as far as this process can see: not from one container into another.
 pub(crate) fn is_gone(pid: libc::pid_t) -> bool {
-    // SAFETY: signal 0 is none; only whether it could be sent is looked at.
+    // SAFETY: signal 0 is not sent; the call only reports whether one could be.
     pid > 0 && unsafe { libc::kill(pid, 0) } != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }

@@ -1,8 +1,10 @@
-//! The only door to the system: files and directories behind two traits, the real ones, and two doubles in memory.
+//! The only place that calls the system: files and directories behind two traits, the real ones, and two doubles in
+//! memory.
 //!
-//! The layers above are written against [`File`] and [`Directory`], so that tests can put a double in their place
-//! which fails at the n-th operation, or loses power there.
+//! The layers above use [`File`] and [`Directory`], which lets tests substitute a double that fails at the n-th
+//! operation, or loses power there.
 
+mod bytes;
 pub mod clock;
 mod direct;
 mod fork;
@@ -10,15 +12,16 @@ mod group;
 mod held;
 mod inflate;
 mod limit;
+mod location;
 mod lock;
 mod machine;
-mod memory;
 pub(crate) mod open;
-mod place;
-mod power;
 mod real;
+mod rename;
 mod rights;
 pub(crate) mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub(crate) mod thread;
 pub(crate) mod wake;
 #[cfg(target_os = "linux")]
@@ -33,27 +36,29 @@ use std::time::Duration;
 
 use crate::error::{is_no_memory, Error, Kind};
 
+pub(crate) use bytes::OneFile;
 pub use fork::ForkMark;
 pub use group::group_number;
 pub(crate) use inflate::{inflated, inflated_from};
+pub use location::Location;
 pub use machine::fill_random;
 pub(crate) use machine::user;
 pub(crate) use machine::{host_name, is_gone};
-pub use memory::{Fault, MemoryDirectory, Operation};
 pub use open::is_no_file;
-pub(crate) use place::rename_new;
-pub use power::{Fate, Image, PowerDirectory, Survival};
 pub use real::RealDirectory;
+pub(crate) use rename::rename_new;
 pub use rights::Rights;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::{Fate, Fault, Image, MemoryDirectory, Operation, PowerDirectory, Survival};
 pub use wake::Wake;
 
-/// What changes a file that is only read.
+/// The error of changing a file that is only read.
 pub(crate) fn read_only() -> std::io::Error {
     std::io::Error::from_raw_os_error(libc::EROFS)
 }
 
-/// An open file. Every method may be called from any thread. A file that is only read has no more than `read_at` and `len`:
-/// what would change it fails with `EROFS`.
+/// An open file. Every method may be called from any thread. A file that is only read implements just `read_at` and
+/// `len`: the methods that change it fail with `EROFS`.
 #[allow(clippy::len_without_is_empty)] // asking costs a system call, and nobody asks whether it is 0
 pub trait File: Send + Sync {
     /// Reads up to `buffer.len()` bytes at `offset`; 0 only at the end of the file.
@@ -65,17 +70,17 @@ pub trait File: Send + Sync {
         Err(read_only())
     }
 
-    /// Length in bytes; `u64::MAX` when only reading to the end can tell.
+    /// Length in bytes; `u64::MAX` when it is only known after reading to the end.
     fn len(&self) -> Result<u64>;
 
-    /// Cuts the file to `len` bytes; also gives back space that was set aside behind them.
+    /// Cuts the file to `len` bytes; also releases space that was set aside after them.
     fn set_len(&self, len: u64) -> Result<()> {
         let _ = len;
         Err(read_only())
     }
 
-    /// Sets disk space aside for `len` bytes from `offset` on, without changing the file's length. A file system that
-    /// cannot do so is no error.
+    /// Sets disk space aside for `len` bytes from `offset` on, without changing the file's length. It is no error if
+    /// the file system does not support this.
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
         let _ = (offset, len);
         Err(read_only())
@@ -86,12 +91,12 @@ pub trait File: Send + Sync {
         Err(read_only())
     }
 
-    /// Takes the writer's lock on the file; false when another open file holds it. It goes with the file handle.
+    /// Takes the writer's lock on the file; false when another open file holds it. Closing the file handle releases it.
     fn try_lock(&self) -> Result<bool> {
         Err(read_only())
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     fn unlock(&self) -> Result<()> {
         Ok(())
     }
@@ -101,64 +106,64 @@ pub trait File: Send + Sync {
         Ok(false)
     }
 
-    /// What tells the file from all others that are there now, whatever it is called; `None` = nothing does.
+    /// What distinguishes the file from all others that exist now, whatever its name; `None` = not known.
     fn identity(&self) -> Result<Option<Identity>> {
         Ok(None)
     }
 
-    /// As [`Self::read_at`], but what the disk has, whatever the system's page cache shows; `None` where nobody can tell.
+    /// As [`Self::read_at`], but reads from the disk, past the system's page cache; `None` where that is not possible.
     fn read_disk(&self, _buffer: &mut [u8], _offset: u64) -> Result<Option<usize>> {
         Ok(None)
     }
 
-    /// Has the page cache give up the whole pages between two offsets that are not waiting to be written, so that the next
-    /// write there begins with what the disk has. Only a hint.
+    /// Evicts the whole pages between two offsets from the page cache, except those that wait to be written. The next
+    /// write there then begins with the contents of the disk. Only a hint.
     fn forget(&self, _range: Range<u64>) {}
 
-    /// Whether each read is a request to another machine, so that [`Self::will_need`] is worth a thought.
+    /// Whether each read is a request to another machine, for which [`Self::will_need`] is worthwhile.
     fn is_far(&self) -> bool {
         false
     }
 
-    /// Says which stretches are going to be read next, in the order of reading, so that several can be fetched at a
-    /// time. It is a hint, and nothing is fetched before the first of them is read. None at all says that nothing is
-    /// needed any more of what was fetched so far.
+    /// Announces the ranges that will be read next, in the order of reading: several can then be prefetched at a time.
+    /// It is a hint, and nothing is fetched before the first of them is read. An empty list means that nothing of what
+    /// was fetched so far is needed any more.
     fn will_need(&self, _ranges: &[Range<u64>]) {}
 
-    /// Says that bytes were found to be wrong: what was fetched is forgotten, and fetched again when it is wanted. On the
-    /// way from another machine, a byte may have been changed that is right there.
+    /// Reports that bytes were found to be wrong: what was fetched is dropped, and fetched again when it is needed. A
+    /// byte may have been changed on the way from another machine although it is right there.
     fn doubt(&self) {}
 
-    /// Where the bytes end of a file that is compressed as a whole, once they were read to there.
+    /// The end of the bytes of a file that is compressed as a whole, once they were read up to it.
     fn inflated_end(&self) -> Option<InflatedEnd> {
         None
     }
 }
 
-/// The end of what a file holds that is compressed as a whole.
+/// The end of the contents of a file that is compressed as a whole.
 #[derive(Clone, Debug)]
 pub struct InflatedEnd {
-    /// Offset behind the last byte.
+    /// Offset after the last byte.
     pub at: u64,
-    /// Why it does not decompress any further; `None` = it is whole.
+    /// Why it does not decompress any further; `None` = it is complete.
     pub broken: Option<String>,
 }
 
-/// Device and inode, or what stands for them.
+/// Device and inode, or equivalent values.
 pub type Identity = (u64, u64);
 
-/// What a directory tells of a file without opening it.
+/// What a directory reports about a file without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
     /// Length in bytes.
     pub len: u64,
-    /// It is a file with contents: no directory, and no symbolic link to anything.
+    /// It is a file with contents, not a directory or a symbolic link.
     pub is_plain: bool,
     /// As [`File::identity`].
     pub identity: Option<Identity>,
 }
 
-/// What a file is opened for.
+/// The purpose for which a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Reading only.
@@ -167,97 +172,115 @@ pub enum Access {
     ReadWrite,
 }
 
-/// A directory of segments.
+/// A directory of segments. Methods that change it fail with EROFS unless they are implemented.
 pub trait Directory: Send + Sync {
-    /// Where it is, for messages.
+    /// Its path, for messages.
     fn path(&self) -> &Path;
 
-    /// Opens a file that is there. What is no regular file fails and is not waited for; a symbolic link is followed to read,
-    /// and fails to be written through.
+    /// Opens an existing file. Anything but a regular file fails, without waiting for it. A symbolic link is followed
+    /// for reading, and fails for writing.
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>>;
 
-    /// Creates a file that must not be there yet (`O_EXCL`), with these permission bits whatever the umask says.
-    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>>;
+    /// Creates a file that must not exist yet (`O_EXCL`), with these permission bits whatever the umask is.
+    fn create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        let _ = (name, mode);
+        Err(read_only())
+    }
 
-    /// Opens a file for writing and creates it when it is not there.
-    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>>;
+    /// Opens a file for writing and creates it when it does not exist.
+    fn open_or_create(&self, name: &str, mode: u32) -> Result<Arc<dyn File>> {
+        let _ = (name, mode);
+        Err(read_only())
+    }
 
-    /// Names of the files in it, in no order.
+    /// Names of the files in it, in no particular order.
     fn list(&self) -> Result<Vec<String>>;
 
-    /// What the name stands for; a symbolic link is not followed.
+    /// The facts about a name; a symbolic link is not followed.
     fn facts(&self, name: &str) -> Result<FileFacts> {
         let file = self.open(name, Access::Read)?;
         Ok(FileFacts { len: file.len()?, is_plain: true, identity: file.identity()? })
     }
 
     /// Removes a file.
-    fn remove(&self, name: &str) -> Result<()>;
+    fn remove(&self, name: &str) -> Result<()> {
+        let _ = name;
+        Err(read_only())
+    }
 
     /// Gives the file `from` the name `to`, in one step; a file of that name is replaced (rename(2)).
-    fn rename(&self, from: &str, to: &str) -> Result<()>;
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let _ = (from, to);
+        Err(read_only())
+    }
 
-    /// Gives the file `from` the name `to`, which must not be taken yet. Where that cannot be done in one step, the file has
-    /// both names for a moment.
+    /// Gives the file `from` the name `to`, which must not be taken yet. Where that cannot be done in one step, the
+    /// file has both names for a moment.
     fn rename_new(&self, from: &str, to: &str) -> Result<()> {
         self.link(from, to)?;
         self.remove(from)
     }
 
-    /// Gives the file `name` the permission bits, the owner, the group and the time of the last change that the file `like`
-    /// has, as far as the user may and never wider rights, and makes that durable. Nothing where files have none.
+    /// Gives the file `name` the permission bits, the owner, the group and the time of the last change of the file
+    /// `like`, as far as the user may and never wider permissions, and makes that durable. Does nothing where files
+    /// have none.
     fn copy_facts(&self, like: &str, name: &str) -> Result<()> {
         let _ = (like, name);
         Ok(())
     }
 
-    /// Who may read and write a file; `None` where files have no rights. A symbolic link is followed.
+    /// The permissions of a file; `None` where files have none. A symbolic link is followed.
     fn rights(&self, name: &str) -> Result<Option<Rights>> {
         let _ = name;
         Ok(None)
     }
 
-    /// Gives a file these rights, as far as the user may and never wider ones, and makes that durable.
+    /// Gives a file these permissions, as far as the user may and never wider ones, and makes that durable.
     fn set_rights(&self, name: &str, rights: &Rights) -> Result<()> {
         let _ = (name, rights);
         Ok(())
     }
 
     /// Gives the file `from` the second name `to`, which must not be taken yet (link(2)).
-    fn link(&self, from: &str, to: &str) -> Result<()>;
+    fn link(&self, from: &str, to: &str) -> Result<()> {
+        let _ = (from, to);
+        Err(read_only())
+    }
 
-    /// Puts a small object with this text beside the files, where they are kept by another machine ([`Self::is_far`]); nothing
-    /// elsewhere. One that is there already stays as it is.
+    /// Puts a small object with this text beside the files, if they are stored on another machine ([`Self::is_far`]);
+    /// otherwise does nothing. An existing object stays as it is.
     fn put_label(&self, name: &str, text: &str) -> Result<()> {
         let _ = (name, text);
         Ok(())
     }
 
     /// Makes created, removed, renamed and linked names durable.
-    fn sync(&self) -> Result<()>;
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
 
-    /// Watches the directory and the files in it from now on, for who is woken by `wake`; `None` where the system offers
-    /// nothing of the kind.
+    /// Watches the directory and the files in it from now on, and wakes the waiting cursor through `wake`; `None` where
+    /// the system does not support this.
     fn watch(&self, wake: &Arc<Wake>) -> Result<Option<Box<dyn Watch>>> {
         let _ = wake;
         Ok(None)
     }
 
-    /// The length of a file, and when it was written in nanoseconds since the Unix epoch, as the last list of the directory has
-    /// told it; `None` where lists tell none.
+    /// The length of a file, and when it was written in nanoseconds since the Unix epoch, according to the last list of
+    /// the directory; `None` where lists do not contain them.
     fn listed(&self, name: &str) -> Option<(u64, i64)> {
         let _ = name;
         None
     }
 
-    /// The names of those files, of which [`Self::listed`] tells, that begin so.
+    /// The names with this prefix among the files that [`Self::listed`] knows.
     fn names_listed(&self, prefix: &str) -> Vec<String> {
         let _ = prefix;
         vec![]
     }
 
-    /// Whether its files are kept by another machine: each look at them is a request, and what was removed cannot be read
-    /// any longer.
+    /// Whether its files are stored on another machine: each look at them is a request, and a removed file cannot be
+    /// read any longer.
     fn is_far(&self) -> bool {
         false
     }
@@ -268,40 +291,42 @@ pub trait Directory: Send + Sync {
     }
 }
 
-/// Tells that something has happened in a directory. Belongs to one thread at a time.
+/// Reports that something has happened in a directory. Belongs to one thread at a time.
 pub trait Watch: Send {
-    /// Waits until something has happened since the last wait (the first time: since the watch was made), or for as long.
-    /// [`Duration::ZERO`] only looks. Where not all that happens is told, whoever waits has to look from time to time.
+    /// Waits until something has happened since the last wait (the first time: since the watch was made), or for
+    /// `timeout`. [`Duration::ZERO`] only looks. Where not everything is reported, the caller has to look from time to
+    /// time.
     ///
     /// # Errors
-    /// When it tells nothing any more, as when the directory was removed or renamed.
+    /// When it does not report anything any more, as when the directory was removed or renamed.
     fn wait(&mut self, timeout: Duration) -> Result<Woken>;
 
-    /// Whether all that happens in the directory is told. What other machines do on a network file system is not.
-    fn tells_all(&self) -> bool {
+    /// Whether everything that happens in the directory is reported. Changes by other machines on a network file system
+    /// are not.
+    fn reports_all(&self) -> bool {
         false
     }
 
-    /// What poll(2) tells readable when something may have happened, besides the cursor's own bell.
+    /// A descriptor that poll(2) reports as readable when something may have happened, besides the cursor's own bell.
     fn descriptor(&self) -> Option<RawFd> {
         None
     }
 }
 
-/// Why a waiting ended.
+/// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// Something has happened in the directory.
     Happened,
-    /// Nothing has, in that time.
+    /// Nothing has happened in that time.
     TimedOut,
-    /// [`Wake::interrupt`] was called; it is for the caller to take.
+    /// [`Wake::interrupt`] was called; the caller takes the interrupt.
     Interrupted,
     /// A signal came, and its handler has returned.
     Signal,
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file; a missing file is no error.
 pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> std::result::Result<(), Error> {
     match directory.remove(name) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
@@ -309,8 +334,8 @@ pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> std::res
     }
 }
 
-/// Creates the file `name`, which gets the rights of the one that it will be made of, `like` in its directory, before
-/// anything stands in it; `mode` where that one has none. See [`Directory::set_rights`].
+/// Creates the file `name`, which will be made from the file `like`, with the permissions of that, before anything is
+/// written to it; with `mode` where that has none. See [`Directory::set_rights`].
 pub(crate) fn create_like(
     directory: &dyn Directory,
     name: &str,
@@ -326,14 +351,14 @@ pub(crate) fn create_like(
     Ok(file)
 }
 
-/// Whether reading failed, rather than what was read being no gzip or zstd stream.
+/// Whether reading failed, as opposed to an invalid gzip or zstd stream.
 pub(crate) fn is_of_system(error: &std::io::Error) -> bool {
     error.raw_os_error().is_some()
         || is_no_memory(error)
         || Error::within(error).is_some_and(|own| own.kind() != Kind::Corrupt)
 }
 
-/// Reads until `buffer` is full or the file ends; returns how many bytes came.
+/// Reads until `buffer` is full or the file ends; returns the number of bytes read.
 pub fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
@@ -345,7 +370,7 @@ pub fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usiz
     Ok(done)
 }
 
-/// Reads once at `offset`, as much as there is or less.
+/// Reads once at `offset`, up to the length of the buffer.
 pub(crate) fn read_some(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     loop {
         match file.read_at(buffer, offset) {
@@ -355,9 +380,9 @@ pub(crate) fn read_some(file: &dyn File, buffer: &mut [u8], offset: u64) -> Resu
     }
 }
 
-/// Writes all parts at `offset`. On failure also says how many bytes had been written by then.
+/// Writes all parts at `offset`. On failure also returns how many bytes had been written by then.
 pub fn write_full(file: &dyn File, parts: &[&[u8]], offset: u64) -> std::result::Result<(), (u64, std::io::Error)> {
-    /// Parts given to one system call: far below IOV_MAX, and more than a piece of four blocks needs.
+    /// Parts passed to one system call: far below IOV_MAX, and more than a buffer of four blocks needs.
     const PARTS: usize = 64;
     let total: u64 = parts.iter().map(|part| part.len() as u64).sum();
     let mut done = 0u64;
@@ -389,7 +414,7 @@ pub fn write_full(file: &dyn File, parts: &[&[u8]], offset: u64) -> std::result:
 mod tests {
     use super::*;
 
-    /// What every directory must do: its tests call this.
+    /// The behaviour that every directory must have: its tests call this.
     pub fn rename_and_link(directory: &dyn Directory) {
         let read = |name: &str| {
             let file = directory.open(name, Access::Read)?;

@@ -1,5 +1,5 @@
-//! Opening files in a directory in which others may have put anything: what is opened is a regular file, no opening waits for
-//! anybody, and nothing is written through a symbolic link.
+//! Opening files in a directory that may contain anything: only regular files are opened, opening never waits for
+//! another process, and nothing is written through a symbolic link.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Result};
@@ -13,17 +13,17 @@ pub fn to_read(path: &Path) -> Result<(File, Metadata)> {
     regular(path, OpenOptions::new().read(true), 0)
 }
 
-/// Opens a file that is there, to read and to write it. What the name stands for has to be the file itself.
+/// Opens an existing file for reading and writing. The name must refer to the file itself, not to a link.
 pub(crate) fn to_write(path: &Path) -> Result<(File, Metadata)> {
     regular(path, OpenOptions::new().read(true).write(true), libc::O_NOFOLLOW)
 }
 
-/// As [`to_read`], but for a symbolic link, which is refused.
+/// As [`to_read`], but refuses a symbolic link.
 pub(crate) fn to_read_itself(path: &Path) -> Result<(File, Metadata)> {
     regular(path, OpenOptions::new().read(true), libc::O_NOFOLLOW)
 }
 
-/// Creates a file, which must not be there yet, not even as a symbolic link to nothing.
+/// Creates a file. The name must not exist yet, not even as a symbolic link to nothing.
 pub(crate) fn new(path: &Path, mode: u32) -> Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
 }
@@ -33,17 +33,18 @@ pub(crate) fn directory(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)
 }
 
-/// Whether a file was not opened because it is none: a FIFO, a directory, a link that is not followed or leads in a circle.
+/// Whether opening failed because this is not a file: a FIFO, a directory, a link that is not followed or leads in a
+/// circle.
 pub fn is_no_file(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EISDIR | libc::ELOOP))
         || (error.kind() == ErrorKind::InvalidInput && Error::within(error).is_some())
 }
 
 fn regular(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<(File, Metadata)> {
-    // A FIFO that nobody writes to would be waited for.
+    // Without it, opening would wait for a writer of a FIFO.
     let file = match options.custom_flags(flags | libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
-        // Another holds a lease on the file, and gives it up when he is asked to: that is waited for.
+        // Another process holds a lease on the file, and gives it up on request: this waits for that.
         Err(e) if e.kind() == ErrorKind::WouldBlock && path.symlink_metadata().is_ok_and(|facts| facts.is_file()) => {
             options.custom_flags(flags).open(path)?
         }
@@ -56,10 +57,10 @@ fn regular(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<(File, 
     }
 }
 
-/// Says what is there, where the system's error does not.
+/// Describes what is there, where the system's error does not.
 fn explained(path: &Path, error: std::io::Error) -> std::io::Error {
     match error.raw_os_error() {
-        // One link, where none is followed, or a circle of them.
+        // A link where none is followed, or a circle of links.
         Some(libc::ELOOP | libc::EMLINK) if path.is_symlink() => {
             let reason = "this is a symbolic link, and nothing is written through one: name the file itself";
             match std::fs::metadata(path) {
@@ -98,7 +99,7 @@ mod tests {
     type Opened = Result<(File, Metadata)>;
 
     #[test]
-    fn what_is_no_regular_file_is_named_and_nobody_waits_for_it() {
+    fn what_is_no_regular_file_is_named_and_not_waited_for() {
         let scratch = tempfile::tempdir().unwrap();
         let (fifo, socket, directory) =
             (scratch.path().join("fifo"), scratch.path().join("socket"), scratch.path().join("directory"));

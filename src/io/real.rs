@@ -14,13 +14,13 @@ use super::{direct, limit, lock, open, Access, Directory, File, FileFacts, Ident
 /// A directory of the file system.
 pub struct RealDirectory {
     path: PathBuf,
-    /// The same path, whatever the working directory becomes.
+    /// The same path, independent of the working directory.
     absolute: PathBuf,
     group: Option<u32>,
 }
 
 impl RealDirectory {
-    /// A directory that is there.
+    /// Opens an existing directory.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         // An empty parent, as of a bare file name, is the working directory.
@@ -32,7 +32,8 @@ impl RealDirectory {
         Ok(RealDirectory { path, absolute, group: None })
     }
 
-    /// A directory that is made, with its ancestors, when it is not there; what was made is durable on return.
+    /// Opens a directory. It is created with its ancestors when it does not exist; what was created is durable on
+    /// return.
     pub fn open_or_create(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let mut missing = vec![];
@@ -41,8 +42,8 @@ impl RealDirectory {
             missing.push(at);
             at = at.parent().unwrap_or(Path::new(""));
         }
-        // The last that is there may have been made by a process that was killed before it could do the same. Whoever
-        // may not open its parent did not make it.
+        // The last existing one may have been created by a process that was killed before it synced it. A process that
+        // may not open its parent did not create it.
         let _ = sync_parent(at);
         for made in missing.into_iter().rev() {
             match fs::create_dir(made) {
@@ -54,7 +55,7 @@ impl RealDirectory {
         Self::open(path)
     }
 
-    /// The same directory, whose new files belong to the group of this number.
+    /// The same directory; new files get this group.
     pub fn with_group(self, group: Option<u32>) -> Self {
         RealDirectory { group, ..self }
     }
@@ -91,7 +92,7 @@ impl Directory for RealDirectory {
             Some(_) => fchown(&file, None, self.group),
             None => Ok(()),
         };
-        // Behind the change of group, which may take bits away.
+        // After the change of group, which may clear bits.
         let rights = rights.and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)));
         match rights.and_then(|()| file.metadata()) {
             Ok(facts) => Ok(Arc::new(RealFile::written(file, &facts))),
@@ -112,7 +113,7 @@ impl Directory for RealDirectory {
     fn list(&self) -> Result<Vec<String>> {
         let mut names = vec![];
         for entry in fs::read_dir(&self.path)? {
-            // A name that is not UTF-8 is none of ours.
+            // A name that is not UTF-8 is not ours.
             if let Ok(name) = entry?.file_name().into_string() {
                 names.push(name);
             }
@@ -121,7 +122,7 @@ impl Directory for RealDirectory {
     }
 
     fn facts(&self, name: &str) -> Result<FileFacts> {
-        // In one piece: each sync asks where its file is, and joining paths takes as long as the system's answer.
+        // Built at once: each sync checks where its file is, and joining paths takes as long as the system's answer.
         let mut path = OsString::with_capacity(self.absolute.as_os_str().len() + 1 + name.len());
         path.push(&self.absolute);
         path.push("/");
@@ -175,10 +176,10 @@ impl Directory for RealDirectory {
 }
 
 struct RealFile {
-    /// For one that is written to, and so may hold a lock. Goes before the descriptor does.
+    /// For a file that is written to, and so may hold a lock. Dropped before the descriptor is closed.
     held: Option<Held>,
     file: fs::File,
-    /// As it was opened: asked for with each sync, and never another one.
+    /// From when the file was opened: each sync needs it, and it never changes.
     identity: Option<Identity>,
 }
 
@@ -221,7 +222,7 @@ impl File for RealFile {
 
     #[cfg(target_os = "linux")]
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
-        // Some file systems (tmpfs) hold the limit against space that leaves the length as it is, too.
+        // Some file systems (tmpfs) apply the limit also to space that leaves the length as it is.
         limit::check_length(offset.saturating_add(len), || Ok(0))?;
         // SAFETY: a plain system call on an open descriptor.
         let done = unsafe {

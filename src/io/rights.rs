@@ -1,4 +1,4 @@
-//! Who may read and write a file, and giving a file that was made of another the same rights.
+//! The permissions of a file, and giving the same ones to a file that was made from another.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::Result;
@@ -20,16 +20,17 @@ impl Rights {
         Rights { mode: facts.mode() & 0o777, owner: facts.uid(), group: facts.gid() }
     }
 
-    /// Gives them to a file that nobody else may open yet. Where the owner or the group is not to be set, as only root may give
-    /// a file away, and others may give it to a group of theirs alone, nobody gets more than these rights say: who is
-    /// in one group of people there may be in another one here, so that both have what both had.
+    /// Applies them to a file that no other process may open yet. Only root may change the owner of a file, and others
+    /// may only set groups of their own. When the owner or the group cannot be set, nobody gets more permissions than
+    /// these: a member of the old group may be in the new file's group or not, so both the group and the others get
+    /// only what both had.
     pub(crate) fn give_to(&self, file: &File) -> Result<()> {
         if fchown(file, Some(self.owner), Some(self.group)).is_err() {
             let _ = fchown(file, None, Some(self.group));
         }
         let now = Rights::of(&file.metadata()?);
         let mode = self.mode_with(now.owner == self.owner, now.group == self.group);
-        // Behind the change of owner and group, which may take bits away.
+        // After the change of owner and group, which may clear bits.
         file.set_permissions(Permissions::from_mode(mode))
     }
 
@@ -40,7 +41,7 @@ impl Rights {
             others = group;
         }
         if !same_owner {
-            // The owner that was is one of the others now.
+            // The former owner is now one of the others.
             group &= owner;
             others &= owner;
         }
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_set_makes_nobody_s_rights_wider() {
+    fn what_cannot_be_set_makes_no_rights_wider() {
         for (mode, same_owner, same_group, expected) in [
             (0o640, true, true, 0o640),
             (0o640, true, false, 0o600),

@@ -1,9 +1,9 @@
-//! Threads that leave the host's signals to the host's threads.
+//! Threads that do not receive the host's signals.
 
 use std::io::Result;
 use std::thread::{Builder, JoinHandle};
 
-/// Starts a thread in which all signals are blocked, so that a handler of the host never runs on it.
+/// Starts a thread in which all signals are blocked: a handler of the host never runs on it.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     // SAFETY: a sigset_t is a plain C value that sigfillset initialises; pthread_sigmask only reads and writes the two
     // sets. The new thread inherits the mask of this one, which gets its own back right after.

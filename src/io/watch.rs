@@ -1,8 +1,8 @@
 //! Waiting for something to happen in a directory, by inotify(7).
 //!
-//! A user has 128 inotify instances, so a process takes a few at the most, whatever it waits for. Whoever waits polls one
-//! and its own bell; who finds that something happened reads what did, and rings the bells of all others whom it concerns.
-//! So there is no thread of the library's.
+//! A user has 128 inotify instances, so a process uses at most a few, however many directories are waited for. Each
+//! waiting thread polls an instance and its own bell. The one that finds that something happened reads the events, and
+//! rings the bells of all others that they concern. Therefore the library needs no thread.
 
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Result};
@@ -21,7 +21,7 @@ use super::fork::ForkMark;
 use super::wake::{poll, Wake};
 use super::{Watch, Woken};
 
-/// What files a log is made of, what is in them, and the directory itself.
+/// Changes of the files of a log, of their contents, and of the directory itself.
 const EVENTS: u32 = libc::IN_MODIFY
     | libc::IN_CREATE
     | libc::IN_DELETE
@@ -31,34 +31,35 @@ const EVENTS: u32 = libc::IN_MODIFY
     | libc::IN_MOVE_SELF
     | libc::IN_ONLYDIR;
 
-/// Instances of a process at the most. Those who wait for other directories are woken too when they share one, and so
-/// there are some of them.
+/// Instances of a process, at most. Threads that wait for other directories are woken too when they share an instance;
+/// therefore there are several.
 const QUEUES: usize = 8;
-/// So many who wait share an instance while there may be another one: a descriptor may be in 500 sets that are polled by
-/// another epoll(7), as those of event loops are, and epoll_ctl(2) refuses more with EINVAL.
+/// This many waiting threads share an instance while another one may be created: a descriptor may be in 500 sets that
+/// are polled by another epoll(7), as those of event loops are, and epoll_ctl(2) refuses more with EINVAL.
 const WAITING_OF_QUEUE: usize = 400;
 
-/// One inotify instance, and who is to be told of what it tells.
+/// One inotify instance, and the threads that its events concern.
 struct Queue {
     descriptor: OwnedFd,
     /// By the number that the system gave to the directory.
     places: Mutex<HashMap<libc::c_int, Place>>,
 }
 
-/// A directory, and those who wait for it.
+/// A directory, and the threads that wait for it.
 struct Place {
     identity: (u64, u64),
     waiting: Vec<Weak<Notice>>,
 }
 
-/// What is to be told to one who waits.
+/// The state of one waiting thread.
 struct Notice {
-    /// The directory is gone, or lies somewhere else.
+    /// The directory was removed or moved.
     ended: AtomicBool,
     wake: Arc<Wake>,
 }
 
-/// The instances of this process; a child that was forked makes its own, as each event is told to one of the two.
+/// The instances of this process. A forked child creates its own, because each event is delivered to only one of the
+/// two.
 struct Queues {
     mark: ForkMark,
     queues: Vec<Weak<Queue>>,
@@ -66,19 +67,19 @@ struct Queues {
 
 static QUEUES_OF_PROCESS: Mutex<Option<Queues>> = Mutex::new(None);
 
-/// One directory that somebody waits for.
+/// One directory that is waited for.
 pub(super) struct Inotify {
     queue: Arc<Queue>,
     number: libc::c_int,
     notice: Arc<Notice>,
-    /// Made before a fork, and this is the child.
+    /// Detects the child of a fork that inherited this.
     mark: ForkMark,
     is_local: bool,
 }
 
 impl Inotify {
     /// # Errors
-    /// EMFILE, ENFILE and ENOSPC at the limits of `/proc/sys/fs/inotify`, and whatever else the system says.
+    /// EMFILE, ENFILE and ENOSPC at the limits of `/proc/sys/fs/inotify`, and other errors of the system.
     pub fn new(directory: &Path, wake: &Arc<Wake>) -> Result<Self> {
         wake.descriptor()?;
         let facts = std::fs::metadata(directory)?;
@@ -86,7 +87,7 @@ impl Inotify {
         let queue = queue_for((facts.dev(), facts.ino()))?;
         let notice = Arc::new(Notice { ended: AtomicBool::new(false), wake: wake.clone() });
         let mut places = queue.places.lock();
-        // SAFETY: the descriptor is open, and the path a string that ends with a NUL and outlives the call.
+        // SAFETY: the descriptor is open, and the path is a NUL-terminated string that outlives the call.
         let number = match unsafe { libc::inotify_add_watch(queue.descriptor.as_raw_fd(), path.as_ptr(), EVENTS) } {
             -1 => return Err(Error::last_os_error()),
             number => number,
@@ -98,14 +99,14 @@ impl Inotify {
         Ok(Inotify { queue, number, notice, mark: ForkMark::new(), is_local: is_local(directory) })
     }
 
-    /// Has everybody be told of what has happened so far.
+    /// Notifies all waiting threads of what has happened so far.
     fn drain(&self) -> Result<()> {
         let mut events = Events([0; 4096]);
-        // Held meanwhile, so that nobody sleeps over an event that another one has read and not told yet.
+        // Held meanwhile: no thread sleeps while another one has read an event for it and not delivered it yet.
         let mut places = self.queue.places.lock();
         loop {
             let events = &mut events.0;
-            // SAFETY: the buffer is writable for its length, and aligned as the system's struct is.
+            // SAFETY: the buffer is writable for its length, and aligned like the system's struct.
             match unsafe { libc::read(self.queue.descriptor.as_raw_fd(), events.as_mut_ptr().cast(), events.len()) } {
                 -1 => match Error::last_os_error() {
                     e if e.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -113,12 +114,12 @@ impl Inotify {
                     e => return Err(e),
                 },
                 0 => return Ok(()),
-                n => self.tell(&events[..n as usize], &mut places),
+                n => self.deliver(&events[..n as usize], &mut places),
             }
         }
     }
 
-    fn tell(&self, mut events: &[u8], places: &mut HashMap<libc::c_int, Place>) {
+    fn deliver(&self, mut events: &[u8], places: &mut HashMap<libc::c_int, Place>) {
         const HEAD: usize = size_of::<libc::inotify_event>();
         let field = |events: &[u8], at: usize| u32::from_ne_bytes(events[at..at + 4].try_into().unwrap_or_default());
         let mut last = None;
@@ -129,10 +130,10 @@ impl Inotify {
             events = events.get(HEAD + name_len..).unwrap_or_default();
             let ends = mask & (libc::IN_IGNORED | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT) != 0;
             if mask & libc::IN_Q_OVERFLOW != 0 {
-                places.values().for_each(|place| self.tell_place(place, false));
+                places.values().for_each(|place| self.notify(place, false));
             } else if ends || last != Some(number) {
                 if let Some(place) = places.get(&number) {
-                    self.tell_place(place, ends);
+                    self.notify(place, ends);
                 }
             }
             last = Some(number);
@@ -143,26 +144,26 @@ impl Inotify {
         }
     }
 
-    fn tell_place(&self, place: &Place, ends: bool) {
+    fn notify(&self, place: &Place, ends: bool) {
         for notice in place.waiting.iter().filter_map(Weak::upgrade) {
             if ends {
                 notice.ended.store(true, Ordering::SeqCst);
             }
-            // One that was told and has not looked yet rings already.
-            if notice.wake.tell() && !Arc::ptr_eq(&notice, &self.notice) {
+            // A thread that was notified and has not looked yet rings already.
+            if notice.wake.note_happened() && !Arc::ptr_eq(&notice, &self.notice) {
                 notice.wake.ring();
             }
         }
     }
 }
 
-/// As the system's struct is aligned.
+/// Aligned like the system's struct.
 #[repr(align(8))]
 struct Events([u8; 4096]);
 
 impl Queue {
     fn new() -> Result<Self> {
-        // SAFETY: a plain system call; what it returns is a new descriptor that nobody else has, or -1.
+        // SAFETY: a plain system call; it returns a new descriptor that is not shared, or -1.
         let descriptor = match unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) } {
             -1 => return Err(Error::last_os_error()),
             // SAFETY: as above.
@@ -171,13 +172,13 @@ impl Queue {
         Ok(Queue { descriptor, places: Mutex::default() })
     }
 
-    /// How many wait for it.
+    /// The number of waiting threads.
     fn waiting(&self) -> usize {
         self.places.lock().values().map(|place| place.waiting.len()).sum()
     }
 }
 
-/// A queue that tells of this directory already and has room, a new one, or the one for which the fewest wait.
+/// A queue that watches this directory already and has room, a new one, or the one with the fewest waiting threads.
 fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
     let mut of_process = QUEUES_OF_PROCESS.lock();
     if of_process.as_ref().is_some_and(|queues| queues.mark.is_child()) {
@@ -186,8 +187,8 @@ fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
     let queues = &mut of_process.get_or_insert_with(|| Queues { mark: ForkMark::new(), queues: vec![] }).queues;
     queues.retain(|queue| queue.strong_count() > 0);
     let there: Vec<Arc<Queue>> = queues.iter().filter_map(Weak::upgrade).collect();
-    let tells = |queue: &&Arc<Queue>| queue.places.lock().values().any(|place| place.identity == identity);
-    if let Some(queue) = there.iter().filter(tells).find(|queue| queue.waiting() < WAITING_OF_QUEUE) {
+    let watches = |queue: &&Arc<Queue>| queue.places.lock().values().any(|place| place.identity == identity);
+    if let Some(queue) = there.iter().filter(watches).find(|queue| queue.waiting() < WAITING_OF_QUEUE) {
         return Ok(queue.clone());
     }
     let fewest = there.iter().min_by_key(|queue| queue.waiting());
@@ -197,7 +198,7 @@ fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
             queues.push(Arc::downgrade(&made));
             Ok(made)
         }
-        // At the user's limit of instances one that is there does as well.
+        // At the user's limit of instances an existing one is used.
         Some(Err(error)) => fewest.cloned().ok_or(error),
         None => fewest.cloned().ok_or_else(|| Error::from_raw_os_error(libc::EMFILE)),
     }
@@ -211,7 +212,7 @@ impl Watch for Inotify {
         let bell = self.notice.wake.descriptor()?;
         let began = Instant::now();
         loop {
-            // Cleared before the flags are looked at, which are set before it rings.
+            // Cleared before the flags are read; these are set before it rings.
             self.notice.wake.clear();
             self.drain()?;
             if self.notice.ended.load(Ordering::SeqCst) {
@@ -233,7 +234,7 @@ impl Watch for Inotify {
         }
     }
 
-    fn tells_all(&self) -> bool {
+    fn reports_all(&self) -> bool {
         self.is_local
     }
 
@@ -245,7 +246,7 @@ impl Watch for Inotify {
 impl Drop for Inotify {
     fn drop(&mut self) {
         if self.mark.is_child() {
-            // The parent's: it may be in the middle of anything.
+            // It is the parent's, which may be using it.
             return;
         }
         let mut places = self.queue.places.lock();
@@ -260,14 +261,14 @@ impl Drop for Inotify {
     }
 }
 
-/// Whether the file system of the directory tells all that happens in it: none that another machine writes to, or that
-/// stands on others.
+/// Whether the file system of the directory reports everything that happens in it: not one that another machine writes
+/// to, or that is layered on others.
 fn is_local(directory: &Path) -> bool {
     // ext2 to ext4, XFS, btrfs, tmpfs, F2FS and ZFS, by their numbers in statfs(2).
     const LOCAL: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0xF2F5_2010, 0x2FC1_2FC1];
     let Ok(path) = std::ffi::CString::new(directory.as_os_str().as_bytes()) else { return false };
     let mut facts = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: a string that ends with a NUL, and a struct that the call fills; all zeros is a value of it, too.
+    // SAFETY: a NUL-terminated string, and a struct that the call fills; all zeros is a valid value of it too.
     let facts = unsafe {
         libc::statfs(path.as_ptr(), facts.as_mut_ptr());
         facts.assume_init()
@@ -287,12 +288,12 @@ mod tests {
         Inotify::new(path, &Arc::default()).expect("there is inotify")
     }
 
-    fn is_told(watch: &mut Inotify) {
+    fn expect_event(watch: &mut Inotify) {
         let began = Instant::now();
         assert_eq!(watch.wait(LONG).unwrap(), Woken::Happened);
         assert!(began.elapsed() < LONG / 2);
         let began = Instant::now();
-        assert_eq!(watch.wait(SHORT).unwrap(), Woken::TimedOut, "it is told once");
+        assert_eq!(watch.wait(SHORT).unwrap(), Woken::TimedOut, "it is reported once");
         assert!(began.elapsed() >= SHORT);
     }
 
@@ -302,18 +303,18 @@ mod tests {
         let directory = RealDirectory::open(scratch.path()).unwrap();
         let mut watch = watch(scratch.path());
         drop(directory.create("a", 0o600).unwrap());
-        is_told(&mut watch);
+        expect_event(&mut watch);
         let file = directory.open("a", Access::ReadWrite).unwrap();
         crate::io::write_full(&*file, &[b"more"], 0).map_err(|(_, e)| e).unwrap();
-        is_told(&mut watch);
+        expect_event(&mut watch);
         directory.rename("a", "b").unwrap();
-        is_told(&mut watch);
+        expect_event(&mut watch);
         directory.remove("b").unwrap();
-        is_told(&mut watch);
+        expect_event(&mut watch);
     }
 
     #[test]
-    fn each_of_those_who_wait_is_told_whoever_reads_what_happened() {
+    fn every_waiting_thread_is_notified_whichever_reads_the_event() {
         let scratch = tempfile::tempdir().unwrap();
         let (one, other) = (scratch.path().join("one"), scratch.path().join("other"));
         std::fs::create_dir(&one).unwrap();
@@ -323,13 +324,13 @@ mod tests {
         let mut elsewhere = watch(&other);
         for round in 0..3 {
             std::fs::write(one.join(format!("{round}")), "x").unwrap();
-            is_told(&mut first);
-            is_told(&mut second);
+            expect_event(&mut first);
+            expect_event(&mut second);
             assert_eq!(elsewhere.wait(SHORT).unwrap(), Woken::TimedOut);
         }
         drop(first);
         std::fs::write(one.join("again"), "x").unwrap();
-        is_told(&mut second);
+        expect_event(&mut second);
     }
 
     #[test]
@@ -363,7 +364,7 @@ mod tests {
         let mut watches: Vec<_> = paths.iter().map(|path| watch(path)).collect();
         for (path, watch) in paths.iter().zip(&mut watches) {
             std::fs::write(path.join("file"), "x").unwrap();
-            is_told(watch);
+            expect_event(watch);
         }
         assert!(watches.iter_mut().all(|watch| watch.wait(Duration::ZERO).unwrap() == Woken::TimedOut));
     }

@@ -1,4 +1,4 @@
-//! A file of an older library, shown as the segment that it would be.
+//! A legacy file, shown as the segment that it would be.
 
 use std::io::Result;
 use std::sync::Arc;
@@ -12,21 +12,22 @@ use crate::io::{is_of_system, File};
 use crate::memory;
 use crate::record::Hit;
 
-/// Where blocks begin in what is shown. There is no beginning of a segment before them: the header was made otherwise.
+/// Where blocks begin in the translation. It contains no beginning of a segment before them: the header is made
+/// separately.
 pub const START: u64 = 4096;
 
-/// Shows blocks that are made when they are read, and made again when they are read again: only where they begin is kept.
+/// Shows blocks that are made when they are read, and made again when they are read again: only their places are kept.
 pub(crate) struct Translated {
     source: Arc<dyn File>,
     first_id: u64,
-    /// No file of the same log comes behind it.
+    /// No file of the same log follows it.
     is_last: bool,
     state: Mutex<State>,
 }
 
 struct State {
     translator: Translator,
-    /// The blocks so far, and where the next begins.
+    /// The blocks so far, and the place of the next.
     rows: Vec<Row>,
     next: Row,
     /// The block that was made last: its number, and its bytes.
@@ -35,13 +36,13 @@ struct State {
     ended: Option<Ended>,
 }
 
-/// What comes behind the last block.
+/// The bytes after the last block.
 struct Ended {
-    /// Bytes of this library's format, from here on.
+    /// Where bytes of this library's format continue.
     at: u64,
     bytes: Vec<u8>,
     verdict: Verdict,
-    /// Bytes of the older library's file that are no record.
+    /// Bytes of the legacy file that are no record.
     left: u64,
     records: u64,
 }
@@ -71,12 +72,12 @@ impl Translated {
         Translated { source: legacy.file.clone(), first_id, is_last, state: Mutex::new(state) }
     }
 
-    /// Bytes of the older library's file; `u64::MAX` when it is compressed.
+    /// Bytes of the legacy file; `u64::MAX` when it is compressed.
     pub fn source_len(&self) -> Result<u64> {
         self.source.len()
     }
 
-    /// Whether what is shown reaches to `end`.
+    /// Whether the translation reaches `end`.
     pub fn reaches(&self, end: u64) -> Result<bool> {
         let mut state = self.state.lock();
         while state.ended.is_none() && state.next.at < end {
@@ -86,15 +87,15 @@ impl Translated {
         Ok(end <= len)
     }
 
-    /// How many records there are. Reads to the end, unless somebody has.
+    /// The number of records. Reads to the end, unless that was done before.
     pub fn records(&self) -> Result<u64> {
         let mut state = self.state.lock();
         self.finish(&mut state).map(|ended| ended.records)
     }
 
-    /// Gives the records of the block at `offset` that are wanted away, in place of what is in `hits`, and to `buffer`, if there
-    /// are any and it is not `None`, the bytes of the older library's file that hold their payloads. False when there is no such
-    /// block.
+    /// Moves the wanted records of the block at `offset` into `hits`, in exchange for its contents, and, if there are
+    /// any and it is not `None`, the bytes of the legacy file that contain their payloads into `buffer`. Returns false
+    /// when there is no such block.
     pub fn lend(
         &self,
         offset: u64,
@@ -118,7 +119,7 @@ impl Translated {
         Ok(true)
     }
 
-    /// Where in the older library's file stands what is shown at `offset`, or the block of it.
+    /// The place in the legacy file of the byte or the block at `offset` of the translation.
     pub fn place_of(&self, offset: u64) -> u64 {
         let state = self.state.lock();
         match &state.ended {
@@ -130,7 +131,7 @@ impl Translated {
         }
     }
 
-    /// What is wrong with what is shown at `offset`, if that is where records end.
+    /// What is wrong at `offset` of the translation, if that is where the records end.
     pub fn verdict_at(&self, offset: u64) -> Option<String> {
         match self.state.lock().ended.as_ref().filter(|ended| offset == ended.left_at())?.verdict.clone() {
             Verdict::Torn(reason) | Verdict::Corrupt(reason) => Some(reason),
@@ -143,7 +144,7 @@ impl Translated {
         self.state.lock().ended.as_ref().is_some_and(|ended| matches!(ended.verdict, Verdict::Torn(_)))
     }
 
-    /// Where and why the file ends within a record although others of its log come behind it, once that was read.
+    /// Where and why the file ends within a record although others of its log follow it, once that was read.
     pub fn torn_within(&self) -> Option<(u64, String)> {
         let state = self.state.lock();
         let ended = state.ended.as_ref().filter(|_| !self.is_last)?;
@@ -153,7 +154,8 @@ impl Translated {
         }
     }
 
-    /// Whether it says that it was closed, or is of a kind that need not say so. Reads to the end, unless somebody has.
+    /// Whether it states that it was closed, or is of a form that does not state it. Reads to the end, unless that was
+    /// done before.
     pub fn is_closed(&self) -> Result<bool> {
         let mut state = self.state.lock();
         self.finish(&mut state).map(|ended| ended.verdict == Verdict::Closed)
@@ -166,7 +168,7 @@ impl Translated {
         state.ended.as_ref().ok_or_else(|| invalid("the file does not end"))
     }
 
-    /// Makes the block behind the last known one.
+    /// Makes the block after the last known one.
     fn go_on(&self, state: &mut State) -> Result<()> {
         let row = state.next;
         state.current = None;
@@ -183,7 +185,7 @@ impl Translated {
             let left = match &verdict {
                 Verdict::Closed | Verdict::Unclosed => 0,
                 Verdict::Torn(_) if !self.is_last => 0,
-                // At least one byte, so that there is something to be wrong.
+                // At least one byte, which can be reported as wrong.
                 _ => match self.source.len()? {
                     u64::MAX => 1,
                     len => len.saturating_sub(next.source).max(1),
@@ -209,7 +211,7 @@ impl Translated {
         Ok(())
     }
 
-    /// Copies what is shown from `offset` on, of one block or of what comes behind the last.
+    /// Copies bytes from `offset` of the translation on, of one block or of the bytes after the last.
     fn copy(&self, state: &mut State, buffer: &mut [u8], offset: u64) -> Result<usize> {
         while state.ended.is_none() && state.next.at <= offset {
             self.go_on(state)?;
@@ -221,7 +223,7 @@ impl Translated {
                 Some(at) => {
                     let most = buffer.len().min(usize::try_from(ended.left - at).unwrap_or(usize::MAX));
                     match self.source.read_at(&mut buffer[..most], state.next.source + at) {
-                        // Of a compressed file that breaks there.
+                        // The compressed file is damaged there.
                         Ok(0) => {
                             buffer[0] = 0;
                             Ok(1)

@@ -1,14 +1,14 @@
-//! A record of an older library, as its parser found it.
+//! A record of a legacy file, as its parser found it.
 
 use std::ops::Range;
 
 use crate::format::{limits, metadata};
 use crate::memory::{self, NoMemory};
 
-/// What its type is.
+/// The kind of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// A number of the user's, or of one of this library's events.
+    /// A number of the user, or of one of this library's events.
     Number(u32),
     /// The item's name.
     Name,
@@ -17,18 +17,18 @@ pub enum Type {
 /// A record, with places counted from its first byte.
 #[derive(Debug)]
 pub struct Item {
-    /// Bytes that it takes in the file, framing and all.
+    /// The bytes that it takes in the file, including its framing.
     pub size: usize,
     pub type_of: Type,
-    /// The type's name, or that of a record before.
+    /// The type's name, or that of an earlier record.
     pub name: String,
-    /// In nanoseconds since the Unix epoch; 0 when it does not tell.
+    /// In nanoseconds since the Unix epoch; 0 when it is not stated.
     pub time: i64,
-    /// Pairs as this library's format has them, and how many.
+    /// Pairs in this library's format, and their number.
     pub metadata: Vec<u8>,
     pub pairs: u64,
     pub payload: Range<usize>,
-    /// There was no memory for what it says: that the parser went on nevertheless says nothing.
+    /// There was no memory for its contents: the parser's result is not valid.
     pub refused: Option<NoMemory>,
 }
 
@@ -47,19 +47,19 @@ impl Default for Item {
     }
 }
 
-/// What came of looking for a record.
+/// The result of looking for a record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// There is one.
+    /// A record was found.
     Record,
-    /// It takes at least so many bytes from its beginning to tell.
+    /// At least this many bytes are needed from its beginning.
     Need(usize),
-    /// What stands there cannot be a record.
+    /// The bytes cannot be a record.
     Malformed(String),
 }
 
 impl Item {
-    /// Forgets the record before, but for its name: the next one may have the same.
+    /// Forgets the previous record, except for its name: the next one may have the same.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.metadata.clear();
@@ -75,7 +75,7 @@ impl Item {
             return Err(format!("the record has more than {} pairs of metadata", limits::METADATA_PAIRS));
         }
         let too_long = || format!("the metadata of the record takes more than {} bytes", limits::METADATA);
-        // Written as text they are no shorter.
+        // Written as text they would not be shorter.
         if key.len() > limits::METADATA || value.len() > limits::METADATA {
             return Err(too_long());
         }
@@ -96,7 +96,7 @@ impl Item {
     }
 }
 
-/// Bytes as text: what is not UTF-8 among them as `\xff`.
+/// Bytes as text; those that are not UTF-8 are written as `\xff`.
 pub fn text(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, NoMemory> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(text.into());
@@ -111,7 +111,7 @@ pub fn text(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, NoMemory> {
     Ok(out.into())
 }
 
-/// The payload of the longest record that is read.
+/// The longest payload that is read.
 pub const LONGEST: u64 = limits::RECORD_DEFAULT;
 
 /// Refuses a length over the limit.

@@ -80,7 +80,8 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
     })
 }
 
-/// Nanoseconds of milliseconds, and whether these are more, or less, than there are: then the last, or the first.
+/// Converts milliseconds to nanoseconds, and returns whether these are out of range: then the last or the first
+/// possible time.
 #[inline(always)]
 fn nanoseconds(ms: i64) -> (i64, bool) {
     match ms.checked_mul(NS_PER_MS) {
@@ -89,8 +90,8 @@ fn nanoseconds(ms: i64) -> (i64, bool) {
     }
 }
 
-/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more, in a file whose lengths have
-/// `width` bytes.
+/// Parses the record that begins with `bytes`, after which the file has `beyond` more bytes, in a file whose lengths
+/// have `width` bytes.
 #[inline(always)]
 pub fn parse(bytes: &[u8], beyond: usize, width: usize, item: &mut Item) -> Step {
     if bytes.len() < 2 * width {
@@ -152,7 +153,7 @@ fn read_header(mut header: &[u8], item: &mut Item) -> std::result::Result<(), St
     Ok(())
 }
 
-/// The type of an event, or of a number that is not the user's own here.
+/// The type of an event, or of a number that users of this library cannot use.
 #[cold]
 fn set_rare_type(type_of: i32, event_id: Option<i32>, event_name: Option<&[u8]>, item: &mut Item) {
     item.type_of = match event_id {
@@ -174,7 +175,7 @@ fn set_rare_type(type_of: i32, event_id: Option<i32>, event_name: Option<&[u8]>,
     }
 }
 
-/// What an event of a later version is called, which is as long as its writer had it.
+/// The name of an event of a later version, which may have any length.
 fn event_name_of(event_id: i32, name: &[u8], item: &mut Item) -> String {
     match text(name) {
         Ok(name) if name.len() <= limits::TYPE_NAME => format!("event {event_id} {name}"),

@@ -1,8 +1,8 @@
-//! The files of three older libraries, read as segments: the Python binary logger's, the Java binlog's and shoebox's.
+//! Reads the files of three older libraries as segments: the Python binary logger's, the Java binlog's and shoebox's.
 //!
-//! Each form is parsed by a module of its own (`python`, `java`, `shoebox`, `lines`), which knows nothing of this library's
-//! format. `translate` makes blocks of what they find, and `file` shows these blocks as a file, so that a segment of an
-//! older library is one like any other to all that read.
+//! Each form has a parser of its own (`python`, `java`, `shoebox`, `lines`), which does not use this library's format.
+//! `translate` makes blocks of what they find, and `file` shows these blocks as a file, so that all readers can use a
+//! legacy segment like any other.
 
 mod file;
 mod item;
@@ -24,24 +24,24 @@ use crate::io::{self, Access, Directory, File};
 pub(crate) use file::{Translated, START};
 pub(crate) use names::log_name;
 
-/// The key of a record's own time in milliseconds, where 64 bits of nanoseconds do not hold it.
+/// The key of a record's own time in milliseconds, if 64 bits of nanoseconds cannot contain it.
 pub(crate) const TIME_MS: &str = "legacy.time_ms";
 
-/// Which library wrote a file.
+/// The library that wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// The Python binary logger, `MapLogger` 1.0: records end at this offset, or with the file when it was not closed.
+    /// The Python binary logger, `MapLogger` 1.0: records end at this offset, or with the file if it was not closed.
     Python { end: Option<u64> },
-    /// The Java binlog (mfz-binlog), file version 1.0: bytes of a length.
+    /// The Java binlog (mfz-binlog), file version 1.0: the number of bytes of a length.
     Java { width: usize },
     /// An archive of shoebox, version 1.
     Shoebox,
-    /// What shoebox's JSON variant wrote: a payload a line.
+    /// The JSON variant of shoebox: one payload per line.
     Lines,
 }
 
 impl Form {
-    /// What it is called to people, and in the parameters of a log.
+    /// The name for people, and in the parameters of a log.
     pub fn name(self) -> &'static str {
         match self {
             Form::Python { .. } => "Python binary logger 1.0",
@@ -52,22 +52,22 @@ impl Form {
     }
 }
 
-/// A file of an older library, and what it says about itself.
+/// A legacy file, and the facts in its header.
 pub(crate) struct Legacy {
     pub form: Form,
     pub file: Arc<dyn File>,
     /// Where its records begin.
     pub start: u64,
-    /// In nanoseconds since the Unix epoch; 0 when it does not say.
+    /// In nanoseconds since the Unix epoch; 0 when it is not stated.
     pub created_ns: i64,
-    /// `None` when it does not say.
+    /// `None` when it is not stated.
     pub content_type: Option<String>,
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Legacy {
-    /// The file, if its contents are those of an older library's. What begins as one and cannot be read further is an
-    /// error of the kind [`std::io::ErrorKind::InvalidData`] that says why.
+    /// The file, if it is a legacy file. A file that begins like one and cannot be read further is an error of the kind
+    /// [`std::io::ErrorKind::InvalidData`] that states the reason.
     pub fn find(directory: &dyn Directory, name: &str) -> Result<Option<Self>> {
         let raw = match directory.open(name, Access::Read) {
             // As below.
@@ -79,7 +79,7 @@ impl Legacy {
         let mut first = [0; 64];
         let n = match io::read_full(&*file, &mut first, 0) {
             Ok(n) => n,
-            // Whoever opens it as a segment says what is wrong with it.
+            // The error is reported when the file is opened as a segment.
             Err(e) if !io::is_of_system(&e) => return Ok(None),
             Err(e) => return Err(e),
         };
@@ -93,21 +93,21 @@ impl Legacy {
         if shoebox::is_one(first) {
             return Ok(Some(Legacy::plain(Form::Shoebox, file)));
         }
-        // Text alone could be anything: only the compressed form is taken, the one that shoebox wrote.
+        // Text alone could be anything: only the compressed form, which shoebox wrote, is accepted.
         if is_compressed && lines::is_one(first) {
             return Ok(Some(Legacy::plain(Form::Lines, file)));
         }
         Ok(None)
     }
 
-    /// Of a file that says nothing about itself.
+    /// A file without any facts in it.
     fn plain(form: Form, file: Arc<dyn File>) -> Self {
         let content_type = (form == Form::Lines).then(|| "application/json".to_owned());
         Legacy { form, file, start: 0, created_ns: 0, content_type, parameters: BTreeMap::new() }
     }
 }
 
-/// An error of reading that is no fault of the system.
+/// An error of reading that the system did not cause.
 fn invalid(reason: impl Into<String>) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, reason.into())
 }

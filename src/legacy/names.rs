@@ -1,7 +1,7 @@
-//! Which log a file of an older library belongs to: its name tells.
+//! The log that a legacy file belongs to, from its name.
 
-/// What stands before the time, the suffix and the compression in a file's name: `default.20140201-1011.binlog.gz` is of
-/// the log `default`, `test_2014_02_01_10_11_12.events` of `test`.
+/// The part of a file's name before the time, the suffix and the compression: `default.20140201-1011.binlog.gz` belongs
+/// to the log `default`, `test_2014_02_01_10_11_12.events` to `test`.
 pub(crate) fn log_name(file: &str) -> String {
     let stem = ["gz", "zst", "json", "binlog", "log", "events"]
         .iter()
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_log_is_what_stands_before_the_time() {
+    fn the_name_of_a_log_is_the_part_before_the_time() {
         for (file, log) in [
             ("default.20140201-1011.binlog", "default"),
             ("default.20140201.binlog", "default"),

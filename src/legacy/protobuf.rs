@@ -1,4 +1,4 @@
-//! As much of protobuf as the headers of the Java binlog's records need, which are read millions of times a second.
+//! The part of protobuf that the headers of the Java binlog's records need. They are read millions of times per second.
 
 use crate::format::varint;
 
@@ -11,11 +11,11 @@ pub enum Value<'a> {
     Fixed32,
 }
 
-/// The bytes are no message.
+/// The bytes are no valid message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// Takes the first field off a message: its number and its value. `None` at the end.
+/// Removes the first field of a message, and returns its number and its value. `None` at the end.
 #[inline(always)]
 pub fn next<'a>(message: &mut &'a [u8]) -> Result<Option<(u64, Value<'a>)>, Broken> {
     if message.is_empty() {
@@ -42,7 +42,7 @@ pub fn next<'a>(message: &mut &'a [u8]) -> Result<Option<(u64, Value<'a>)>, Brok
     Ok(Some((tag >> 3, value)))
 }
 
-/// A varint. The usual ones have one byte; those of up to eight, as the ids of records, are taken without a loop.
+/// A varint. Most have one byte; those of up to eight bytes, such as the ids of records, are read without a loop.
 #[inline(always)]
 fn number(message: &[u8], at: &mut usize) -> Result<u64, Broken> {
     const TOPS: u64 = 0x8080_8080_8080_8080;
@@ -58,7 +58,7 @@ fn number(message: &[u8], at: &mut usize) -> Result<u64, Broken> {
     }
     let bits = ends.trailing_zeros() + 1;
     *at += (bits / 8) as usize;
-    // Seven bits of each byte: of two bytes, then of four, then of all.
+    // Joins seven bits of each byte: of two bytes, then of four, then of all.
     let word = word & (u64::MAX >> (64 - bits)) & !TOPS;
     let word = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
     let word = word & 0x0000_3fff_0000_3fff | (word & 0x3fff_0000_3fff_0000) >> 2;
@@ -92,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_the_same_however_much_stands_behind_it(shift in 0u32..64, raw: u64, behind: [u8; 9], cut in 0usize..10) {
+        fn a_number_is_the_same_whatever_follows_it(shift in 0u32..64, raw: u64, behind: [u8; 9], cut in 0usize..10) {
             let mut bytes = vec![];
             varint::put(&mut bytes, raw >> shift);
             let len = bytes.len();

@@ -1,8 +1,8 @@
 //! The Python binary logger, `MapLogger` 1.0.
 //!
 //! `"MapLogger_v1.0" record* [map offset8 "MapLogger_v1.0"]`, a record being `name_length8 name data_length8 data`, all
-//! integers of 8 bytes, big-endian. The name is the class of the logged object; its length counts characters. The map is a
-//! pickle, which is code: it is never read, as the records tell all that it tells.
+//! integers of 8 bytes, big-endian. The name is the class of the logged object; its length counts characters. The map
+//! is a pickle, which is code: it is never read, as the records contain everything that is in it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,7 +29,7 @@ pub fn open(file: Arc<dyn File>) -> io::Result<Legacy> {
     if let (true, Some(at)) = (len != u64::MAX, len.checked_sub(FOOTER as u64).filter(|&at| at >= start)) {
         let mut footer = [0; FOOTER];
         let n = read_full(&*file, &mut footer, at)?;
-        // A map that is told to begin elsewhere is none: then the records tell where they end.
+        // A map with another offset is none: then the records show where they end.
         let map = BE::read_u64(&footer);
         end = (n == FOOTER && footer[8..] == *HEADER && (start..=at).contains(&map)).then_some(map);
     }
@@ -37,7 +37,7 @@ pub fn open(file: Arc<dyn File>) -> io::Result<Legacy> {
     Ok(Legacy { form, file, start, created_ns: 0, content_type: None, parameters: BTreeMap::new() })
 }
 
-/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more.
+/// Parses the record that begins with `bytes`, after which the file has `beyond` more bytes.
 pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
     let Some(head) = bytes.get(..8) else { return Step::Need(8) };
     let chars = BE::read_u64(head);
@@ -73,7 +73,7 @@ pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
     Step::Record
 }
 
-/// Where the name of so many characters stands; as an error, how many bytes it takes to tell.
+/// The place of a name of this many characters; as an error, the number of bytes that are needed to find it.
 fn name_at(bytes: &[u8], chars: u64) -> Result<Range<usize>, usize> {
     let mut at = 8;
     for _ in 0..chars {

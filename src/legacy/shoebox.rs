@@ -13,12 +13,12 @@ const MAGIC: u32 = 0x6986_7884;
 /// Preamble and header.
 const HEAD: usize = 18;
 
-/// Whether a file that begins so is an archive. An empty one could be anything.
+/// Whether a file that begins like this is an archive. An empty one could be anything.
 pub fn is_one(first: &[u8]) -> bool {
     first.len() >= 4 && LE::read_u32(first) == MAGIC
 }
 
-/// Looks at the record that begins with `bytes`, behind which the file has `beyond` bytes more.
+/// Parses the record that begins with `bytes`, after which the file has `beyond` more bytes.
 pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
     match read(bytes, beyond, item) {
         Ok(step) => step,
@@ -28,7 +28,7 @@ pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
 
 fn read(bytes: &[u8], beyond: usize, item: &mut Item) -> Result<Step, String> {
     let Some(head) = bytes.get(..HEAD) else {
-        // What is cut short may be a record's beginning; what differs already is none.
+        // A cut preamble may be a record's beginning; one that differs is none.
         let magic = MAGIC.to_le_bytes();
         let part = bytes.len().min(4);
         return match bytes[..part] == magic[..part] {

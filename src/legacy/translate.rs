@@ -1,11 +1,11 @@
-//! Makes blocks of the records of an older library's file.
+//! Makes blocks from the records of a legacy file.
 
 use std::collections::HashMap;
 use std::io::Result;
 use std::mem::take;
 
 use super::item::{Item, Step, Type};
-use super::window::Window;
+use super::window::{Window, BLOCK};
 use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
 use crate::format::draft::Place;
@@ -13,23 +13,20 @@ use crate::format::{checksum, entries, trailer, varint};
 use crate::memory;
 use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
 
-/// A block holds the records that are whole within so many bytes, or one that is longer. They are read at once, and are
-/// still in the processor's cache when they are shown.
-pub const PIECE: usize = 128 << 10;
-/// A block ends earlier when its metadata have so many bytes, or there are so many of them.
+/// A block ends earlier when its metadata have this many bytes, or there are this many of them.
 const METADATA: usize = 256 << 10;
 const COUNT: usize = 4096;
 
-/// Where a block begins, and what has to be known to make it once more.
+/// Where a block begins, and the state that is needed to make it again.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// In the file that the blocks are shown as, and in the older library's.
+    /// Offset in the translation, and in the legacy file.
     pub at: u64,
     pub source: u64,
     pub first_id: u64,
-    /// Names of types that came before.
+    /// Number of type names before it.
     names: u32,
-    /// The record before was an event that says that no more comes.
+    /// The previous record was an event after which no more records follow.
     is_closed: bool,
 }
 
@@ -39,28 +36,28 @@ impl Row {
     }
 }
 
-/// Why no more records come.
+/// Why there are no more records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The file ends here and says so, or is of a kind that need not say so.
+    /// The file ends here and states it, or is of a form that does not state it.
     Closed,
     /// It ends here, and was not closed.
     Unclosed,
     /// It ends within a record.
     Torn(String),
-    /// What follows is no record.
+    /// The bytes that follow are no record.
     Corrupt(String),
 }
 
 /// A block.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// What stands before the payload.
+    /// The bytes before the payload.
     pub head: Vec<u8>,
-    /// Its records, and their payloads' places in the window.
+    /// Its records, and the places of their payloads in the window.
     pub hits: Vec<Hit>,
     pub payload_len: usize,
-    /// The window holds all payloads. It does not hold that of a long record that nobody asked for.
+    /// The window contains all payloads. It does not contain that of a long record unless it is wanted.
     pub has_payloads: bool,
 }
 
@@ -70,7 +67,7 @@ impl Built {
     }
 }
 
-/// Makes blocks, one after the other or again.
+/// Makes blocks, in order or again.
 pub struct Translator {
     form: Form,
     marker: u64,
@@ -86,21 +83,21 @@ impl Translator {
         Translator { form, marker, window, names: HashMap::new(), item: Item::default(), pairs: vec![] }
     }
 
-    /// Makes the block that begins with the row, and tells the row behind it, or that there is none. An empty block is
-    /// none. Without `payloads`, of a record that is longer than a piece only the head is read.
+    /// Makes the block that begins with the row. Returns the row after it, and the verdict if there is none. An empty
+    /// block counts as none. Without `payloads`, only the head of a record that is longer than a block is read.
     pub fn build(&mut self, row: Row, built: &mut Built, payloads: bool) -> Result<(Row, Option<Verdict>)> {
         let Translator { form, window, names, item, pairs, .. } = self;
         window.begin_at(row.source);
         built.hits.clear();
         pairs.clear();
         let mut making = Making { names, pairs, hits: &mut built.hits, at: 0, next: row };
-        let (mut piece, mut looked) = (PIECE, 0);
-        // Bytes of a long record that the file has behind the window.
+        let (mut wanted, mut looked) = (BLOCK, 0);
+        // Bytes of a long record after the window.
         let mut beyond = 0;
         let verdict = loop {
-            let is_end = !window.fill(piece)?;
-            let bytes = window.bytes(piece);
-            // Three loops rather than one that asks each time.
+            let is_end = !window.fill(wanted)?;
+            let bytes = window.bytes(wanted);
+            // Three loops instead of a check in each step.
             let step = match *form {
                 Form::Java { width } => making.take(bytes, item, |bytes, item| java::parse(bytes, beyond, width, item)),
                 Form::Python { .. } => making.take(bytes, item, |bytes, item| python::parse(bytes, beyond, item)),
@@ -120,7 +117,7 @@ impl Translator {
                 Step::Need(_) if !is_end && making.at > 0 => break None,
                 Step::Need(len) if !is_end => {
                     looked = bytes.len();
-                    // Where lines end only reading tells.
+                    // The end of a line can only be found by reading.
                     let ahead = if payloads || *form == Form::Lines { None } else { window.ahead()? };
                     match ahead.map(|ahead| usize::try_from(ahead).unwrap_or(usize::MAX)) {
                         Some(ahead) if ahead < len => {
@@ -128,7 +125,7 @@ impl Translator {
                         }
                         Some(_) if beyond == 0 => beyond = len - looked,
                         // All of it, or a head that is long itself.
-                        _ => (piece, beyond) = (len, 0),
+                        _ => (wanted, beyond) = (len, 0),
                     }
                 }
                 Step::Need(len) => {
@@ -154,7 +151,7 @@ impl Translator {
         Place { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 }
     }
 
-    /// What stands behind the last block: a trailer, or an event that tells of a torn end which is not the log's.
+    /// The bytes after the last block: a trailer, or an event that names a torn end in the middle of the log.
     pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> Result<Vec<u8>> {
         Ok(match verdict {
             Verdict::Closed => {
@@ -174,27 +171,27 @@ impl Translator {
     }
 }
 
-/// `left` bytes are left where a record of at least `len` should be.
+/// `left` bytes are left in the place of a record of at least `len`.
 fn verdict_at_end(form: Form, left: usize, len: usize, is_closed: bool) -> Verdict {
-    let told_end = matches!(form, Form::Python { end: Some(_) });
+    let has_end = matches!(form, Form::Python { end: Some(_) });
     match (left, form) {
         (0, Form::Python { end: Some(_) } | Form::Shoebox | Form::Lines) => Verdict::Closed,
         (0, _) if is_closed => Verdict::Closed,
         (0, _) => Verdict::Unclosed,
-        _ if told_end => Verdict::Corrupt("the records do not end where the map begins".to_owned()),
+        _ if has_end => Verdict::Corrupt("the records do not end where the map begins".to_owned()),
         _ => Verdict::Torn(format!("the file ends within a record: {left} of at least {len} bytes are there")),
     }
 }
 
-/// A block that is being made.
+/// A block in progress.
 struct Making<'a> {
     names: &'a mut HashMap<String, u32>,
     /// For each record that has any: the number of its pairs, and the pairs.
     pairs: &'a mut Vec<u8>,
     hits: &'a mut Vec<Hit>,
-    /// Bytes of the window that were looked at.
+    /// Bytes of the window that were parsed.
     at: usize,
-    /// The row behind what was looked at, without its places.
+    /// The row after the parsed bytes, without its places.
     next: Row,
 }
 
@@ -243,7 +240,7 @@ impl Making<'_> {
         self.next.first_id += u64::from(!is_event(type_id));
     }
 
-    /// The number of the item's type; the block says so before the first record of it.
+    /// The number of the item's type; an event names it before its first record.
     fn number_of_name(&mut self, item: &Item) -> u32 {
         let index = match self.names.get(&item.name) {
             Some(&index) => index,
@@ -253,7 +250,7 @@ impl Making<'_> {
                 index
             }
         };
-        // A file with more names than numbers would take years to write.
+        // To write a file with more names than numbers would take years.
         let number = FIRST_NAMED_TYPE.saturating_add(index).min(EVENT_BIT - 1);
         if index >= self.next.names {
             self.next.names = index + 1;
@@ -274,9 +271,9 @@ fn event_hit(id: u64, type_id: u32, time: i64, facts: &MetadataBuf, pairs: &mut 
     Hit { id, time, type_id, payload_len: 0, metadata: from..pairs.len(), payload_at: 0 }
 }
 
-/// Appends everything of a block but its payload, and returns that one's length. Places of metadata in `pairs` become
-/// places in the entries. The checksums of the payload's pages are left out: whoever reads the block knows that nothing
-/// was stored that could have changed since.
+/// Appends everything of a block except its payload, and returns the payload's length. Places of metadata in `pairs`
+/// become places in the entries. The checksums of the payload's pages are omitted: the reader of the block knows that
+/// it was not stored.
 fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &mut Vec<u8>) -> Result<usize> {
     let (mut payload_len, mut events) = (0, 0);
     let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
@@ -286,7 +283,7 @@ fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &
         (min_time, max_time) = (min_time.min(hit.time), max_time.max(hit.time));
     }
     let entries_at = HEADER + 4 * checksum::pages(payload_len);
-    // An entry takes at most 20 bytes, and some that are written behind it for a moment.
+    // An entry takes at most 20 bytes, and a few more are written after it for a moment.
     memory::reserve(out, entries_at + 32 * hits.len() + pairs.len())?;
     out.resize(entries_at, 0);
     let mut last_time = min_time;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::io::{self, remove_if_there, Directory};
 use crate::options::Period;
 
-/// What the file says.
+/// The contents of the file.
 pub(crate) struct Active<'a> {
     /// The file that is being written.
     pub file: &'a str,
@@ -24,11 +24,11 @@ pub(crate) struct Active<'a> {
     pub file_mode: u32,
 }
 
-/// Replaces the file in one step: who reads it finds the old one or the new one, never a part. It is not made durable.
+/// Replaces the file in one step: a reader finds the old one or the new one, never a part. It is not made durable.
 pub(crate) fn write(directory: &dyn Directory, log: &str, facts: &Active<'_>) -> Result<()> {
     let (name, part) = (names::active(log), part(log));
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&part));
-    // What an interrupted writer left is removed rather than written to: it may be anything, and have any mode.
+    // A file left by an interrupted writer is removed rather than written to: it may be anything, and have any mode.
     remove_if_there(directory, &part)?;
     let file = directory.create(&part, facts.file_mode).map_err(|e| failed(&e, "create"))?;
     let written = io::write_full(&*file, &[text(facts).as_bytes()], 0).map_err(|(_, e)| failed(&e, "write"));
@@ -40,7 +40,7 @@ pub(crate) fn write(directory: &dyn Directory, log: &str, facts: &Active<'_>) ->
     done
 }
 
-/// Removes the file, as when the log is closed. One that is not there is no error.
+/// Removes the file, as when the log is closed. A missing file is no error.
 pub(crate) fn remove(directory: &dyn Directory, log: &str) -> Result<()> {
     remove_if_there(directory, &names::active(log))
 }
@@ -49,10 +49,10 @@ fn part(log: &str) -> String {
     names::active(log) + ".part"
 }
 
-/// The name of the file first, then a fact a line: its key, a space, its value. A period is told in seconds, 0 = none.
+/// The name of the file first, then a fact a line: its key, a space, its value. A period is in seconds, 0 = none.
 fn text(facts: &Active<'_>) -> String {
     let created = Timestamp::from_nanosecond(facts.created_ns.into()).unwrap_or_default();
-    // One line, whatever the machine calls itself.
+    // One line, whatever the host name contains.
     let host = io::host_name().replace(char::is_control, "_");
     format!(
         "{}\nsequence {}\ncreated {created}\nfirst_id {}\npid {}\nhost {host}\nperiod {}\ntemplate {}\n",
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_tells_the_segment_and_a_fact_a_line() {
+    fn the_file_contains_the_segment_and_a_fact_a_line() {
         let directory = MemoryDirectory::new();
         directory.set_contents("a.active.part", vec![b'x'; 10_000]);
         write(&directory, "a", &facts(7)).unwrap();

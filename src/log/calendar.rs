@@ -1,4 +1,4 @@
-//! The wall clock of a time zone: where its periods begin, and what it shows.
+//! The wall clock of a time zone: the boundaries of its periods, and the times that it shows.
 
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
@@ -10,8 +10,8 @@ use crate::options::Period;
 const SECOND_NS: i64 = 1_000_000_000;
 const DAY_S: i64 = 86_400;
 
-/// A time zone. Times are nanoseconds since the Unix epoch, any that an `i64` holds; a boundary that it does not hold is
-/// the greatest or the least one.
+/// A time zone. Times are nanoseconds since the Unix epoch, any that an `i64` can hold; a boundary outside of that
+/// range is replaced by the greatest or the least one.
 ///
 /// A boundary of a period is a moment at which the wall clock shows a multiple of it, or is put forward over one. A
 /// multiple that the clock shows twice, because it is put back, is two boundaries.
@@ -42,8 +42,8 @@ impl Calendar {
     pub fn next_boundary(&self, period: Period, after_ns: i64) -> i64 {
         let mut at = after_ns.div_euclid(SECOND_NS);
         let mut offset = self.offset(at);
-        // The wall clock runs evenly up to the next change of the offset, of which there are two a year at most: what is
-        // looked at one by one is those, never the periods.
+        // The wall clock runs evenly up to the next change of the offset, and there are at most two changes a year: the
+        // loop visits only those, never the periods.
         loop {
             let boundary = multiple_after(period, at + offset) - offset;
             match self.zone.following(timestamp(at)).next().map(|change| (change.timestamp(), change.offset())) {
@@ -59,7 +59,7 @@ impl Calendar {
         }
     }
 
-    /// The last boundary that is not after a time: what the tests hold the next one against.
+    /// The last boundary that is not after a time. The tests compare the next one with it.
     #[cfg(test)]
     fn period_start(&self, period: Period, at_ns: i64) -> i64 {
         let mut at = at_ns.div_euclid(SECOND_NS);
@@ -78,7 +78,7 @@ impl Calendar {
         }
     }
 
-    /// What the wall clock shows.
+    /// The time that the wall clock shows.
     pub fn civil(&self, at_ns: i64) -> Civil {
         Civil(Zoned::new(Timestamp::from_nanosecond(at_ns.into()).unwrap_or_default(), self.zone.clone()))
     }
@@ -99,7 +99,7 @@ impl Civil {
     }
 }
 
-/// The range of the zones is far wider than 64 bits of nanoseconds, so that no time in them is left out.
+/// The range of the zones is far wider than 64 bits of nanoseconds: no time in these is left out.
 fn timestamp(at_s: i64) -> Timestamp {
     Timestamp::from_second(at_s).unwrap_or_default()
 }
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// As the description has it, second by second.
+    /// The definition, second by second.
     fn is_boundary_by_stepping(calendar: &Calendar, period: Period, at_s: i64) -> bool {
         let of_day = |wall: i64| if period.seconds() <= 86_400 { wall.rem_euclid(86_400) } else { wall };
         let is_multiple = |wall: i64| of_day(wall) % period.seconds() as i64 == 0;

@@ -1,8 +1,8 @@
-//! Catalogs: objects that stand beside a log's segments in a store and repeat what these say of themselves, up to a thousand of
-//! them in one object, so that a log is listed and counted with one request for all of them.
+//! Catalogs: objects that are stored beside a log's segments and repeat what up to a thousand of these state about
+//! themselves. With them a log is listed and counted with one request for all of these segments.
 //!
-//! A catalog is no part of the log: what it says is believed only of an object that has the length and the time that it names,
-//! and only by what lists and counts. Whoever reads records, verifies or recovers reads the segments.
+//! A catalog is not part of the log. It is believed only about an object that has the length and the time that it
+//! states, and only for listing and counting. Reading records, verifying and recovering use the segments.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -21,24 +21,24 @@ use crate::memory;
 use crate::record::MetadataBuf;
 use crate::record::{check_metadata, Metadata};
 
-/// What the object begins with; behind it the CRC-32 of the rest, the length of the summaries, and their codec.
+/// The object begins with this; the CRC-32 of the rest, the length of the summaries, and their codec follow.
 const MAGIC: &[u8; 8] = b"BLCATLG1";
 const HEAD: usize = MAGIC.len() + 4 + 4 + 1;
-/// Segments that a catalog tells of, at the most.
+/// Segments that a catalog names, at most.
 pub(crate) const SEGMENTS: usize = 1000;
-/// Far more than the summaries of a catalog ever have.
+/// Far more than the summaries of a catalog ever need.
 const LONGEST: usize = 16 << 20;
 
-/// What is to be known of a closed, whole segment without a look at it.
+/// What can be known of a closed, whole segment without reading it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Summary {
     /// The object: its name, its length, and the second in which it was stored.
     pub file: String,
     pub bytes: u64,
     pub stored_s: i64,
-    /// What it begins with, but for a dictionary.
+    /// The header that it begins with, without a dictionary.
     pub header: FileHeader,
-    /// The id behind its last record.
+    /// The id after its last record.
     pub next_id: u64,
     /// Ids of the first and the last record that can be read.
     pub ids: Option<(u64, u64)>,
@@ -59,7 +59,7 @@ pub(crate) struct TypeSum {
     pub payload_bytes: u64,
 }
 
-/// The second of a time; lists and answers about one object may tell it with and without fractions.
+/// The second of a time; lists and answers about one object may give it with and without fractions.
 pub(crate) fn second(ns: i64) -> i64 {
     ns.div_euclid(1_000_000_000)
 }
@@ -123,7 +123,7 @@ impl Summary {
         })
     }
 
-    /// Whether what it says can be true of a segment. Anybody who may write into the store may have made it.
+    /// Whether this can be true of a segment. Anyone who may write to the store may have created the catalog.
     fn is_sound(&self) -> bool {
         const LONGEST: u64 = limits::RECORD;
         let sum = |of: fn(&TypeSum) -> u64| self.types.iter().map(of).try_fold(0, u64::checked_add);
@@ -147,23 +147,23 @@ impl Summary {
             && self.payload_bytes / LONGEST <= self.records
     }
 
-    /// Whether the segment with this header comes behind this one without anything between them to be told of.
+    /// Whether the segment with this header follows this one, with nothing between them to report.
     pub fn is_followed_by(&self, next: &FileHeader) -> bool {
         follows(&self.header, self.bytes, self.next_id, next)
     }
 }
 
-/// Whether a segment comes behind one that ends at the offset `end`, with nothing between them to be told of.
+/// Whether a segment follows one that ends at the offset `end`, with nothing between them to report.
 pub(crate) fn follows(ended: &FileHeader, end: u64, next_id: u64, next: &FileHeader) -> bool {
-    let is_told = next.predecessor.as_ref().is_some_and(|told| {
-        told.sequence == ended.sequence
-            && ended.is_followed_by(told)
-            && ended.told_length(told, end).is_none_or(|length| told.bytes == length)
+    let is_predecessor = next.predecessor.as_ref().is_some_and(|stated| {
+        stated.sequence == ended.sequence
+            && ended.is_followed_by(stated)
+            && ended.comparable_length(stated, end).is_none_or(|length| stated.bytes == length)
     });
-    ended.log_id == next.log_id && ended.sequence + 1 == next.sequence && is_told && next.first_id == next_id
+    ended.log_id == next.log_id && ended.sequence + 1 == next.sequence && is_predecessor && next.first_id == next_id
 }
 
-/// The bytes of a catalog; `None` for a segment whose header cannot be written.
+/// The bytes of a catalog; `None` when the header of a segment cannot be encoded.
 pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
     let mut plain = vec![];
     for summary in summaries {
@@ -184,7 +184,7 @@ pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
     Some([MAGIC.as_slice(), &crc(0, &rest).to_le_bytes(), &rest].concat())
 }
 
-/// The summaries in a catalog; `None` when it is none, or damaged.
+/// The summaries in a catalog; `None` when it is not a catalog, or is damaged.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
@@ -212,7 +212,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
     left.is_empty().then_some(summaries)
 }
 
-/// The catalog in an object; none when it cannot be read.
+/// The catalog in an object; `None` when it cannot be read.
 pub(crate) fn read(directory: &dyn Directory, name: &str) -> Option<Vec<Summary>> {
     let file = directory.open(name, Access::Read).ok()?;
     let len = usize::try_from(file.len().ok()?).ok().filter(|&len| (HEAD..=LONGEST).contains(&len))?;
@@ -221,22 +221,23 @@ pub(crate) fn read(directory: &dyn Directory, name: &str) -> Option<Vec<Summary>
     decode(&bytes[..n])
 }
 
-/// The catalogs of the stores that a reader reads. Each is fetched when it is first asked for; the last ones stay, as who lists
-/// and counts goes from segment to segment.
+/// The catalogs of the stores that a reader reads. Each is fetched when it is first needed; the last ones are kept,
+/// because listing and counting go from segment to segment.
 #[derive(Default)]
 pub(crate) struct Catalogs {
     /// By store and log.
     logs: Mutex<HashMap<(PathBuf, String), OfLog>>,
 }
 
-/// Catalogs that stay in memory, and of those that tell of a segment, how many are asked: there is one, and a second when the
-/// shipper was killed as it replaced it. Anybody may have put others there.
+/// Catalogs that are kept in memory, and how many of those that name a segment are tried: there is one, and a second
+/// when the shipper was killed while it replaced it. Others may have been put there by anyone.
 const KEPT: usize = 2;
 
 struct OfLog {
-    /// The objects, with the numbers of the first and the last segment that they tell of: what reaches furthest comes first.
+    /// The objects, with the numbers of the first and the last segment that they name. The one that reaches furthest
+    /// comes first.
     there: Vec<(u64, u64, String)>,
-    /// Those that were fetched last: what they say, by the segment's file.
+    /// Those that were fetched last: their summaries by the segment's file.
     fetched: VecDeque<(String, HashMap<String, Arc<Summary>>)>,
 }
 
@@ -271,7 +272,8 @@ impl OfLog {
 }
 
 impl Catalogs {
-    /// What a catalog says of the segment with this number in this file, if the object is the one that it has seen.
+    /// The catalog's summary of the segment with this number in this file, if the object is the one that it was made
+    /// from.
     pub fn summary(
         &self,
         directory: &dyn Directory,
@@ -344,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Anybody who may write into the store may have made a catalog.
+    /// Anyone who may write to the store may have created a catalog.
     #[test]
     fn what_cannot_be_true_of_a_segment_is_not_believed() {
         let whole = summary(3);

@@ -1,17 +1,17 @@
-//! Labels: small objects that stand beside a log's segments in a store, and say by their names alone what the segments cannot
-//! say: of which log they are, which of them were removed on purpose, and where they are listed. A list of the store shows them without
-//! further requests.
+//! Labels: small objects beside a log's segments in a store. Their names alone state what the segments cannot: to which
+//! log these belong, which of them were removed on purpose, and which catalogs list them. A list of the store shows
+//! them without further requests.
 
 use crate::hex::{hex, unhex};
 
-/// What a label says.
+/// The meaning of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
     /// Segments of the log with this id are stored here.
     Log([u8; 16]),
-    /// Those up to this number were removed from the store on purpose.
+    /// Segments up to this number were removed from the store on purpose.
     Pruned(u64),
-    /// What those between these numbers say of themselves stands in the object ([`super::catalog`]).
+    /// The object contains the summaries of the segments between these numbers ([`super::catalog`]).
     Catalog(u64, u64),
 }
 
@@ -25,7 +25,7 @@ impl Label {
         }
     }
 
-    /// What an object of this name says of the log.
+    /// The label that an object of this name is for this log.
     pub fn parse(log: &str, name: &str) -> Option<Self> {
         let rest = name.strip_prefix(log)?;
         let id = || rest.strip_prefix(".id-").and_then(unhex).map(Label::Log);
@@ -39,7 +39,7 @@ impl Label {
         id().or_else(pruned).or_else(catalog)
     }
 
-    /// What stands in the object, for who finds it and wonders; nothing of a catalog, which is made elsewhere.
+    /// The contents of the object, for people who find it; empty for a catalog, whose contents are made elsewhere.
     pub fn text(&self, log: &str) -> String {
         match self {
             Label::Catalog(..) => String::new(),
@@ -55,7 +55,7 @@ impl Label {
     }
 }
 
-/// Up to which number segments were removed on purpose, as these names say.
+/// The number up to which segments were removed on purpose, according to these names.
 pub(crate) fn pruned_to<'a>(log: &str, names: impl IntoIterator<Item = &'a str>) -> u64 {
     let pruned = names.into_iter().filter_map(|name| match Label::parse(log, name)? {
         Label::Pruned(sequence) => Some(sequence),

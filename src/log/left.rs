@@ -1,29 +1,29 @@
-//! Where a log goes on, whatever has become of its segments.
+//! Where a log continues, whatever has become of its segments.
 
 use crate::format::declaration::FileHeader;
 use crate::hex::{hex, unhex};
 
-/// What a line begins with: the second one where the log ends with the last closed segment.
+/// A line begins with the first word, or with the second where the log ends with the last closed segment.
 const LEFT: &str = "left ";
 const ENDS: &str = "ends ";
 
-/// What a log has given, as the lock file keeps it.
+/// The ids and segment numbers that a log has given, as the lock file stores them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
     pub log_id: Vec<u8>,
     /// The greatest number of a segment.
     pub sequence: u64,
-    /// The id behind the last record of all that were in closed segments.
+    /// The id after the last record of all closed segments.
     pub next_id: u64,
-    /// The segment that this record was in; `None` = there is none.
+    /// The last closed segment; `None` = there is none.
     pub last: Option<Last>,
     /// The greatest number of a segment in which anything was made durable; 0 = none.
     pub synced: u64,
-    /// The log was closed with the segment `last`, and nobody was given that to take it away: no hook, and no rule.
+    /// The log was closed with the segment `last`, and no hook and no rule was given that segment to remove.
     pub ends_there: bool,
 }
 
-/// A closed segment, as the one behind it names it.
+/// A closed segment, as the one after it names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Last {
     pub sequence: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Last {
 }
 
 impl Left {
-    /// What a log has given when the segment with this header is begun, whose first record has the id `first_id`.
+    /// The state of a log when the segment with this header is begun, whose first record has the id `first_id`.
     pub fn at_the_beginning_of(header: &FileHeader, first_id: u64) -> Self {
         let before = header.predecessor.as_ref().filter(|before| before.last_id < first_id);
         let last = before.map(|before| Last { sequence: before.sequence, bytes: before.bytes, marker: before.marker });
@@ -40,7 +40,7 @@ impl Left {
         Left { log_id, sequence, next_id: first_id, last, synced: 0, ends_there: false }
     }
 
-    /// Whether it says no more than `other`.
+    /// Whether it adds nothing to `other`.
     pub fn is_within(&self, other: &Left) -> bool {
         self.log_id == other.log_id
             && self.sequence <= other.sequence
@@ -49,8 +49,8 @@ impl Left {
             && self.synced <= other.synced
     }
 
-    /// Whether the segment of this number may have been taken away, as those are that were closed, but for the one that the log
-    /// ends with.
+    /// Whether the segment of this number may have been removed. That is so for closed segments, except the one that
+    /// the log ends with.
     pub fn may_be_gone(&self, sequence: u64) -> bool {
         self.last.is_some_and(|last| sequence < last.sequence || (sequence == last.sequence && !self.ends_there))
     }
@@ -60,32 +60,32 @@ impl Left {
         self.last.is_some_and(|last| sequence <= last.sequence)
     }
 
-    /// How long the segment with this header was when it was closed, if that was noted and its file has not as many bytes.
+    /// The noted length of the closed segment with this header, if its file is now shorter.
     pub fn shortened(&self, header: &FileHeader, len: u64) -> Option<u64> {
         let last = self.last.filter(|last| (last.sequence, last.marker) == (header.sequence, header.marker))?;
         (len < last.bytes).then_some(last.bytes)
     }
 
-    /// How far closed segments reach: the id behind them, and the number of the last one, which may have no record.
+    /// How far closed segments reach: the id after them, and the number of the last one, which may have no record.
     fn closed(&self) -> (u64, u64) {
         (self.next_id, self.last.map_or(0, |last| last.sequence))
     }
 
-    /// What both say together; of two logs, what this says.
+    /// Both notes combined; for two different logs, this one.
     pub fn and(&self, other: &Left) -> Left {
         if self.log_id != other.log_id {
             return self.clone();
         }
         let later = if other.closed() > self.closed() { other } else { self };
-        // What may have been taken away by one of them is not known to be there.
+        // A segment that one of them allowed to be removed may be missing.
         let both_end_there = self.ends_there && other.ends_there;
         let ends_there = later.ends_there && (both_end_there || self.closed() != other.closed());
         let (sequence, synced) = (self.sequence.max(other.sequence), self.synced.max(other.synced));
         Left { sequence, synced, ends_there, ..later.clone() }
     }
 
-    /// Up to where the segment with this header, which has `len` bytes, is durable, as far as it is noted here: it was closed
-    /// then, or something of a later one was durable, before which it was synced.
+    /// The offset up to which the segment with this header, which has `len` bytes, is durable according to this note:
+    /// it was closed then, or a part of a later segment was durable, before which it was synced.
     pub fn durable_end(&self, header: &FileHeader, len: u64) -> u64 {
         let last = self.last.as_ref();
         if self.synced > header.sequence || last.is_some_and(|last| last.sequence > header.sequence) {
@@ -95,8 +95,8 @@ impl Left {
         last.filter(is_it).map_or(0, |last| last.bytes.min(len))
     }
 
-    /// The line that says so. `count` is greater than in the line before; the last word is the checksum of the others, so
-    /// that a line which a crash has torn is told from a whole one.
+    /// The line for the lock file. `count` is greater than in the line before. The last word is the checksum of the
+    /// others, which distinguishes a whole line from one that a crash has torn.
     pub fn to_line(&self, count: u64) -> String {
         let log_id = hex(&self.log_id);
         let Last { sequence, bytes, marker } = self.last.unwrap_or(Last { sequence: 0, bytes: 0, marker: 0 });
@@ -107,16 +107,16 @@ impl Left {
         format!("{line} {sum:08x}\n")
     }
 
-    /// What a line says, and its count.
+    /// Parses a line; returns its contents and its count.
     pub fn parse(line: &str) -> Option<(Self, u64)> {
         let line = line.trim_end();
-        let (told, sum) = line.rsplit_once(' ')?;
-        if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(told.as_bytes()) {
+        let (content, sum) = line.rsplit_once(' ')?;
+        if u32::from_str_radix(sum, 16).ok()? != crc32fast::hash(content.as_bytes()) {
             return None;
         }
-        let (words, ends_there) = match told.strip_prefix(LEFT) {
+        let (words, ends_there) = match content.strip_prefix(LEFT) {
             Some(words) => (words, false),
-            None => (told.strip_prefix(ENDS)?, true),
+            None => (content.strip_prefix(ENDS)?, true),
         };
         let words: Vec<&str> = words.split(' ').collect();
         let [log_id, greatest, next_id, sequence, bytes, marker, synced, count] = words[..] else { return None };

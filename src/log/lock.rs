@@ -1,8 +1,8 @@
-//! The writer's lock: a file beside the segments, which also keeps what the log must not forget when segments have been
-//! taken away.
+//! The writer's lock: a file beside the segments, which also stores what the log must not forget when segments are
+//! removed.
 //!
-//! The file has three parts of 512 bytes: the process number of the holder, and two places for the line of [`Left`]. The
-//! line is written to them by turns, each time durably, so that one of them is whole whenever the power fails. The other
+//! The file has three parts of 512 bytes: the process number of the holder, and two places for the line of [`Left`].
+//! The line is written to them in turn, each time durably: one of them is whole whenever the power fails. The other
 //! place is not touched before that, and a disk writes no less than such a part.
 
 use std::path::Path;
@@ -19,15 +19,15 @@ use crate::segment::Segment;
 
 /// Bytes of each part.
 const PART: usize = 512;
-/// Places for the line, behind the holder.
+/// Places for the line, after the holder.
 const PLACES: usize = 2;
 
-/// Takes the lock of the log `name`, which its one writer holds.
+/// Takes the lock of the log `name`, which only its writer holds.
 pub(crate) fn take_lock(directory: &dyn Directory, name: &str, file_mode: u32) -> Result<Lock> {
     take_lock_of(directory, name, file_mode, "another writer has the log open")
 }
 
-/// As [`take_lock`], for others than writers; `taken` says what the holder of the lock does.
+/// As [`take_lock`], for callers other than writers; `taken` is the message for a lock that is held.
 pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32, taken: &str) -> Result<Lock> {
     let name = names::lock(name);
     let path = directory.path_of(&name);
@@ -39,7 +39,7 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let kept = Kept::parse(&bytes[..n]);
     let text = String::from_utf8_lossy(&bytes[..n.min(PART)]);
     let holder = text.lines().next().unwrap_or_default().trim_matches(['\0', ' ']);
-    // Where a line is whole, only the process number is damaged, which is written anew.
+    // When a line is whole, only the process number is damaged, and that is written anew.
     if !holder.bytes().all(|byte| byte.is_ascii_digit()) && kept.left.is_none() {
         let (this, aside) = (quoted(directory, &name), quoted(directory, &format!("{name}.aside")));
         let reason = format!(
@@ -49,16 +49,16 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
         return Err(Error::invalid(reason).at(&path));
     }
     if !is_ours {
-        return Err(Error::new(Kind::Locked, format!("{taken} ({})", told(holder, &path))).at(&path));
+        return Err(Error::new(Kind::Locked, format!("{taken} ({})", describe_holder(holder, &path))).at(&path));
     }
     let lock = Lock { file, kept: Mutex::new(kept) };
-    // Only a help for the message above: a disk that is full does not keep a log from being opened.
-    let _ = lock.tell_holder(n);
+    // Only a help for the message above: a full disk does not keep a log from being opened.
+    let _ = lock.write_holder(n);
     Ok(lock)
 }
 
-/// What the lock file of the log `name` says that the log has given, for those who do not hold the lock; `None` when there
-/// is no such file or it cannot be read.
+/// The note in the lock file of the log `name`, for callers that do not hold the lock; `None` when there is no such
+/// file or it cannot be read.
 pub(crate) fn read_left(directory: &dyn Directory, name: &str) -> Option<Left> {
     let file = directory.open(&names::lock(name), Access::Read).ok()?;
     let mut bytes = [0; PART * (1 + PLACES)];
@@ -66,13 +66,13 @@ pub(crate) fn read_left(directory: &dyn Directory, name: &str) -> Option<Left> {
     Kept::parse(&bytes[..n]).left
 }
 
-/// Notes, durably, that the log ends with this segment, whatever was noted of later ones that were lost: the ids of their
-/// records are not given again. Only who holds the lock may call it.
+/// Notes durably that the log ends with this segment, even if later ones were noted, which are lost: the ids of their
+/// records are not given again. The caller must hold the lock.
 pub(crate) fn accept_end(directory: &dyn Directory, last: &Segment) -> Result<()> {
     let header = &last.header;
     let Some(left) = read_left(directory, &header.name) else { return Ok(()) };
-    let is_told = left.last.is_some_and(|told| told.sequence > header.sequence) || left.synced > header.sequence;
-    if left.log_id != header.log_id || !is_told {
+    let is_noted = left.last.is_some_and(|noted| noted.sequence > header.sequence) || left.synced > header.sequence;
+    if left.log_id != header.log_id || !is_noted {
         return Ok(());
     }
     let bytes = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
@@ -80,15 +80,15 @@ pub(crate) fn accept_end(directory: &dyn Directory, last: &Segment) -> Result<()
     note_over(directory, &header.name, &Left { synced: header.sequence, last: Some(end), ends_there: true, ..left })
 }
 
-/// Notes, durably, that nothing of the log is missing, of which no segment is here: it goes on behind the records that it has
-/// given. Only who holds the lock may call it.
+/// Notes durably that nothing of a log without segments is missing: it continues after the records that it has given.
+/// The caller must hold the lock.
 pub(crate) fn accept_loss_of_all(directory: &dyn Directory, name: &str) -> Result<()> {
     let Some(left) = read_left(directory, name) else { return Ok(()) };
     note_over(directory, name, &Left { synced: 0, last: None, ends_there: false, ..left })
 }
 
-/// Notes, durably, how long the segment with which a log was closed is now, if it has all of its records: those before `next_id`.
-/// Only who holds the lock may call it.
+/// Notes durably the new length of the segment with which a log was closed, if it has all of its records: those before
+/// `next_id`. The caller must hold the lock.
 pub(crate) fn note_new_end(directory: &dyn Directory, last: &Segment, next_id: u64) -> Result<()> {
     let header = &last.header;
     let Some(left) = read_left(directory, &header.name) else { return Ok(()) };
@@ -102,7 +102,7 @@ pub(crate) fn note_new_end(directory: &dyn Directory, last: &Segment, next_id: u
     note_over(directory, &header.name, &Left { last: Some(Last { bytes, ..end }), ..left })
 }
 
-/// Notes it whatever was noted before.
+/// Replaces the note, whatever it was.
 fn note_over(directory: &dyn Directory, log: &str, left: &Left) -> Result<()> {
     let name = names::lock(log);
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&directory.path_of(&name));
@@ -114,9 +114,9 @@ fn note_over(directory: &dyn Directory, log: &str, left: &Left) -> Result<()> {
     lock.write_line(left, kept.count + 1, kept.place).map_err(|e| failed(e, "write"))
 }
 
-/// Who holds the lock, as far as can be said. A child that the holder has forked holds it too, unless it was made in a way
-/// that the library does not hear of.
-fn told(holder: &str, path: &Path) -> String {
+/// Describes the holder of the lock, as far as it is known. A child that the holder has forked holds the lock too,
+/// unless it was created in a way that the library does not notice.
+fn describe_holder(holder: &str, path: &Path) -> String {
     match holder.parse() {
         Err(_) => "process unknown".to_owned(),
         Ok(pid) if io::is_gone(pid) => format!(
@@ -127,13 +127,13 @@ fn told(holder: &str, path: &Path) -> String {
     }
 }
 
-/// The lock of a log. It goes with the file handle.
+/// The lock of a log. Closing the file handle releases it.
 pub(crate) struct Lock {
     file: Arc<dyn File>,
     kept: Mutex<Kept>,
 }
 
-/// What the file keeps.
+/// The contents of the file.
 #[derive(Default)]
 struct Kept {
     left: Option<Left>,
@@ -170,17 +170,17 @@ impl Lock {
         self.file
     }
 
-    /// Gives the lock back. It would go with the file handle, but a forked child may hold that too.
+    /// Releases the lock. Closing the file handle would do so, but a forked child may hold that too.
     pub fn unlock(&self) {
         let _ = self.file.unlock();
     }
 
-    /// What the log has given, as far as it was noted.
+    /// The note, if there is one.
     pub fn left(&self) -> Option<Left> {
         self.kept.lock().left.clone()
     }
 
-    /// Notes what the log has given, durably, unless it is noted already. The directory is the one that the lock is in.
+    /// Notes durably what the log has given, unless it is noted already. `directory` is the one that contains the lock.
     pub fn leave(&self, directory: &dyn Directory, left: &Left) -> std::io::Result<()> {
         let mut kept = self.kept.lock();
         if kept.left.as_ref().is_some_and(|kept| left.is_within(kept)) {
@@ -202,8 +202,8 @@ impl Lock {
         self.file.sync_data()
     }
 
-    /// Writes who holds the lock of a file of `len` bytes.
-    fn tell_holder(&self, len: usize) -> std::io::Result<()> {
+    /// Writes the holder of the lock to a file of `len` bytes.
+    fn write_holder(&self, len: usize) -> std::io::Result<()> {
         if len < PART * (1 + PLACES) {
             (1..=PLACES).try_for_each(|part| self.write_part(part, ""))?;
         }

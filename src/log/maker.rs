@@ -7,7 +7,7 @@ use super::naming::Naming;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, File};
 
-/// Creates the files of a directory log, under their final names and once.
+/// Creates the files of a directory log once, under their final names.
 #[derive(Clone)]
 pub(crate) struct Maker {
     pub directory: Arc<dyn Directory>,
@@ -15,40 +15,40 @@ pub(crate) struct Maker {
     pub naming: Naming,
 }
 
-/// A file that is going to be the next segment: locked, and its name is durable.
+/// A file that will become the next segment: it is locked, and its name is durable.
 pub(crate) struct Prepared {
     pub name: String,
     pub sequence: u64,
     pub file: Arc<dyn File>,
-    /// The moment whose time its name tells, if it tells one.
+    /// The time that its name contains, if it contains one.
     pub named_for: i64,
-    /// Bytes of disk space that it has already.
+    /// Bytes of disk space that were allocated for it.
     pub set_aside: u64,
 }
 
 impl Prepared {
-    /// Sets disk space aside for what will be written, so that the write stage need not: it would wait while the file
-    /// system's journal is busy with the segment that was closed just before.
+    /// Allocates disk space for what will be written. Otherwise the write stage would have to, and would wait while the
+    /// file system's journal is busy with the segment that was closed just before.
     pub fn set_aside(&mut self, bytes: u64) {
-        // Only a help, as in the write stage.
+        // Only an optimization, as in the write stage.
         if bytes > 0 && self.file.allocate(0, bytes).is_ok() {
             self.set_aside = bytes;
         }
     }
 
-    /// What it is called, and for which time.
-    pub fn told(&self) -> (u64, &str, i64) {
+    /// Its number, its name, and the time for which it was named.
+    pub fn named_as(&self) -> (u64, &str, i64) {
         (self.sequence, &self.name, self.named_for)
     }
 
-    /// Whether nothing stands in it, so that it can still become a segment.
+    /// Whether it is empty and can still become a segment.
     pub fn is_untouched(&self) -> bool {
         self.file.len().is_ok_and(|len| len == 0)
     }
 }
 
 impl Maker {
-    /// Creates the file of the segment behind number `after`, named for `time`.
+    /// Creates the file of the segment after number `after`, named for `time`.
     pub fn next(&self, after: u64, time: i64) -> Result<Prepared> {
         let mut sequence = after;
         loop {
@@ -56,15 +56,14 @@ impl Maker {
             sequence = sequence.checked_add(1).ok_or_else(most)?;
             let name = self.naming.file(sequence, time);
             match create(&*self.directory, &name, self.file_mode) {
-                // A file of that name that is none of ours stays, and its number is passed over.
+                // A foreign file of that name stays, and its number is skipped.
                 Err(e) if e.os_code() == Some(libc::EEXIST) => (),
                 other => return other.map(|file| Prepared { name, sequence, file, named_for: time, set_aside: 0 }),
             }
         }
     }
 
-    /// Removes a prepared file that is not going to be a segment. Who reads the directory passes over an empty one, so
-    /// that a failure does no harm.
+    /// Removes a prepared file that does not become a segment. Readers skip an empty one, so a failure does no harm.
     pub fn discard(&self, prepared: Prepared) {
         if prepared.is_untouched() {
             let _ = self.directory.remove(&prepared.name);
@@ -88,7 +87,8 @@ pub(super) fn create(directory: &dyn Directory, name: &str, mode: u32) -> Result
         match e.raw_os_error() {
             // The directory could not even be opened to be synced.
             Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => error,
-            // As with the fsync of a file: the system will not tell it again, so that no later one can be trusted.
+            // As with the fsync of a file: the system does not report the error again, so a later success cannot be
+            // trusted.
             _ => error.with_kind(Kind::Failed),
         }
     })?;

@@ -1,5 +1,5 @@
-//! One log: a directory of segments or a single file. Names, the writer's lock, the next segment, and what is there to
-//! be read.
+//! One log: a directory of segments or a single file. Names, the writer's lock, the next segment, and the segments that
+//! can be read.
 
 pub(crate) mod active;
 mod calendar;
@@ -14,7 +14,6 @@ pub(crate) mod names;
 mod naming;
 mod quoted;
 mod required;
-pub(crate) mod retention;
 pub(crate) mod survey;
 mod target;
 mod template;
@@ -27,8 +26,7 @@ pub(crate) use left::{Last, Left};
 pub(crate) use lock::{accept_end, accept_loss_of_all, note_new_end, read_left, take_lock};
 pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};
-pub(crate) use names::check_name;
-pub(crate) use naming::{rightful_name, Naming};
+pub(crate) use naming::{is_named, is_numbered, rightful_name, Naming};
 pub(crate) use survey::{
     chain_break, is_url, refuse_url, vanished, Found, Known, Missing, Remark, Slot, Snapshot, Source, Vanished,
 };

@@ -1,4 +1,4 @@
-//! What the segments of a log are called, and what their headers say of it.
+//! The names of a log's segments, and what their headers state about them.
 
 use super::calendar::Calendar;
 use super::names;
@@ -33,8 +33,8 @@ impl Naming {
         self.template.render(sequence, time, &self.calendar)
     }
 
-    /// Whether a segment that is begun at `time` may have the file that was created as number `sequence` and named `name`
-    /// for the time `named_for`: its name tells no other period, and without a period no other time.
+    /// Whether a segment that is begun at `time` may have the file that was created as number `sequence` and named
+    /// `name` for the time `named_for`: its name is for the same period, or without a period for the same time.
     pub fn fits(&self, (sequence, name, named_for): (u64, &str, i64), time: i64) -> bool {
         let is_same_period = |period| named_for <= time && time < self.calendar.next_boundary(period, named_for);
         self.file(sequence, named_for) == name
@@ -42,25 +42,25 @@ impl Naming {
     }
 
     /// Whether a name depends on when the file is created.
-    pub fn tells_time(&self) -> bool {
+    pub fn has_time(&self) -> bool {
         self.template.has_time()
     }
 
-    /// As file headers tell it: period in seconds, template, zone.
-    pub fn told(&self) -> (u64, String, String) {
+    /// The values in file headers: period in seconds, template, zone.
+    pub fn stated(&self) -> (u64, String, String) {
         let template = self.template.text();
         let template = template.strip_suffix(EXTENSION).unwrap_or(template);
         (self.period.map_or(0, Period::seconds), format!("{template}{EXTENSION}"), self.zone.clone())
     }
 
     /// Whether the segment with this header was begun under the same rules.
-    pub fn is_told_by(&self, header: &FileHeader) -> bool {
-        self.told() == (header.period_s, header.template.clone(), header.zone.clone())
+    pub fn matches(&self, header: &FileHeader) -> bool {
+        self.stated() == (header.period_s, header.template.clone(), header.zone.clone())
     }
 }
 
-/// What the file of the segment with this header, which is called `file`, has to be called in its log: the same, unless a
-/// writer would not call it so, or its name tells another number. A log of one file is called as its user likes.
+/// The name that the file of the segment with this header, now named `file`, should have in its log: the same, unless a
+/// writer would not name it so or its name contains another number. A log of one file may have any name.
 pub(crate) fn rightful_name(header: &FileHeader, file: &str) -> String {
     let text = header.template.strip_suffix(EXTENSION).unwrap_or(&header.template);
     let Ok(template) = Template::parse(text, &header.name) else { return file.to_owned() };
@@ -69,8 +69,8 @@ pub(crate) fn rightful_name(header: &FileHeader, file: &str) -> String {
         is_rendered && !names::is_whole(file) && names::sequence(&header.name, file) == Some(header.sequence)
     };
     let renumbered = || {
-        let told = names::sequence(&header.name, file)?;
-        Some(file.replacen(&format!("{told:010}"), &format!("{:010}", header.sequence), 1))
+        let number = names::sequence(&header.name, file)?;
+        Some(file.replacen(&format!("{number:010}"), &format!("{:010}", header.sequence), 1))
     };
     let as_it_is = [Some(file.to_owned()), renumbered(), Some(names::plain(file).into_owned())];
     as_it_is.into_iter().flatten().find(is_right).unwrap_or_else(|| {
@@ -82,12 +82,27 @@ pub(crate) fn rightful_name(header: &FileHeader, file: &str) -> String {
     })
 }
 
+/// Whether the header agrees with the number in the name. When the first name of a log was taken, only the number in
+/// the name is higher.
+pub(crate) fn is_numbered(header: &FileHeader, named: u64) -> bool {
+    header.sequence == named || (header.sequence == 1 && header.predecessor.is_none())
+}
+
+/// Whether the segment with this header may have this name. A copy under a name of the user's own is not part of the
+/// log.
+pub(crate) fn is_named(header: &FileHeader, name: &str) -> bool {
+    let template = header.template.strip_suffix(EXTENSION).unwrap_or(&header.template);
+    // When the header contains no valid template, as that of a later version may, every name is accepted.
+    Template::parse(template, &header.name)
+        .map_or(true, |template| names::forms(name).any(|form| template.may_render(&form)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_file_gets_the_name_that_its_header_tells() {
+    fn a_file_gets_the_name_that_its_header_states() {
         let header = |template: &str| FileHeader {
             name: "log".to_owned(),
             sequence: 2,

@@ -2,7 +2,7 @@
 
 use crate::io::Directory;
 
-/// The path of a file of the directory, or of that itself, as a shell takes it.
+/// The path of a file of the directory, or of the directory itself, quoted for a shell.
 pub(crate) fn quoted(directory: &dyn Directory, file: &str) -> String {
     let path = if file.is_empty() { directory.path().to_owned() } else { directory.path_of(file) };
     let path = path.display().to_string();

@@ -1,4 +1,4 @@
-//! Whether a log is the one that a program was made for.
+//! Whether a log is the one that a program requires.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use crate::format::declaration::FileHeader;
 use crate::options::Required;
 
 impl Required {
-    /// Compares what is required with what the header of the segment at `path` says.
+    /// Compares the requirements with the header of the segment at `path`.
     ///
     /// # Errors
-    /// [`Kind::Mismatch`], with the file, what was required and what is there.
+    /// [`Kind::Mismatch`], with the file, what was required and what was found.
     pub(crate) fn check(&self, header: &FileHeader, path: &Path) -> Result<()> {
         let differs = |what: &str, wanted: &str, there: &str| {
             Err(Error::new(Kind::Mismatch, format!("the log's {what} is {there}; {wanted:?} was required")).at(path))
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_required_and_what_is_there_are_both_told() {
+    fn what_is_required_and_what_is_there_are_both_reported() {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let header = FileHeader {
             name: "orders".into(),
@@ -59,7 +59,7 @@ mod tests {
         };
         of(None, None, &[]).unwrap();
         of(Some("orders"), Some("text/plain"), &[pair("unit", "EUR"), pair("site", "")]).unwrap();
-        for (refused, told) in [
+        for (refused, message) in [
             (of(Some("order"), None, &[]), "a.binlog: the log's name is \"orders\"; \"order\" was required"),
             (of(None, Some(""), &[]), "a.binlog: the log's content type is \"text/plain\"; \"\" was required"),
             (
@@ -72,7 +72,7 @@ mod tests {
             ),
         ] {
             let error = refused.unwrap_err();
-            assert_eq!((error.kind(), error.to_string()), (Kind::Mismatch, told.to_owned()));
+            assert_eq!((error.kind(), error.to_string()), (Kind::Mismatch, message.to_owned()));
         }
     }
 }

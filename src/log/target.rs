@@ -1,4 +1,4 @@
-//! Where a writer writes: which segment it goes on in, and which comes next.
+//! Where a writer writes: the segment that it continues, and the next one.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -22,7 +22,7 @@ use crate::options::Required;
 use crate::record::NamedType;
 use crate::segment::{self, is_left_over, Appender, Inherited, Remains, Segment, Written};
 
-/// What the user says of a log; goes into every segment's header.
+/// What the user states about a log; every segment's header contains it.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub name: String,
@@ -48,7 +48,7 @@ enum Layout {
     SingleFile,
 }
 
-/// A target, the segment to go on in, and what was found there.
+/// A target, the segment to continue, and what was found there.
 pub(crate) struct Opened {
     pub target: Target,
     pub appender: Appender,
@@ -56,30 +56,30 @@ pub(crate) struct Opened {
     pub types: Vec<NamedType>,
     /// The torn tail that was cut.
     pub cut: Option<Cut>,
-    /// The largest time of all records so far, `i64::MIN` without any; `None` = it is not known.
+    /// The largest time of all records so far, `i64::MIN` without any; `None` = not known.
     pub latest: Option<i64>,
-    /// What has to be written anew before a sync may count it, in the order of syncing: the last segment is the last one.
+    /// What has to be written anew before a sync may count it, in the order of syncing: the last segment comes last.
     pub inherited: Vec<Inherited>,
-    /// When the segment was written last.
+    /// When the segment was last written.
     pub written: Written,
-    /// The log goes on behind more than its segments show.
+    /// The log has given more ids than its segments show.
     pub behind: Option<Behind>,
-    /// Nothing may be appended to the last segment or cut off it, for this reason: the log goes on in a segment of its own.
+    /// Why nothing may be appended to the last segment or cut off it: the log then continues in a new segment.
     pub left_as_is: Option<&'static str>,
-    /// Bytes of the segments that are there which are no blocks: the next segment names them.
+    /// Bytes of the existing segments that are no blocks: the next segment names them.
     pub holes: Vec<Hole>,
-    /// The id behind the records of segments that are lost with their beginning, when the next segment is to name such.
+    /// The id after the records of segments that are lost with their beginning, if the next segment has to name such.
     pub lost_to: u64,
 }
 
-/// Something of segments, with their numbers.
+/// A value for each of several segments, with their numbers.
 type Numbered<T> = [(u64, T)];
 
-/// Where a log goes on that has given more ids than the segments tell which are there.
+/// Where a log continues that has given more ids than its existing segments show.
 pub(crate) enum Behind {
-    /// Later segments were moved away: with this id, after this segment if it is known.
+    /// Later segments were moved away: it continues with this id, after this segment if it is known.
     Moved(u64, Option<Predecessor>),
-    /// The records up to this id were in the segment that is there, and are lost.
+    /// The records up to this id were in the existing segment and are lost.
     Lost(u64),
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Cut {
 }
 
 impl Target {
-    /// Opens a directory log and creates it when it is not there. A torn tail of the last segment is cut after its
+    /// Opens a directory log, and creates it when it does not exist. A torn tail of the last segment is cut after its
     /// bytes have been kept in a file beside it.
     pub fn open_directory(directory: Arc<dyn Directory>, facts: Facts, naming: Naming) -> Result<Opened> {
         let lock = Arc::new(take_lock(&*directory, &facts.name, facts.file_mode)?);
@@ -116,8 +116,8 @@ impl Target {
         Self::begin(directory, facts, layout, &prepared, (left, &lost), at)
     }
 
-    /// Opens a log that is one file, and creates it when it is not there. What a writer has left there that was killed while
-    /// it created the file is taken over.
+    /// Opens a log that is one file, and creates it when it does not exist. A file left by a writer that was killed
+    /// while it created the log is taken over.
     pub fn open_file(directory: Arc<dyn Directory>, file: &str, facts: Facts) -> Result<Opened> {
         let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(file));
         let taken_over = match directory.open(file, Access::Read) {
@@ -134,7 +134,7 @@ impl Target {
         let at = facts.clock.now_ns();
         let prepared = Prepared { name: file.to_owned(), sequence: 1, file: there, named_for: at, set_aside: 0 };
         let opened = Self::begin(directory.clone(), facts, Layout::SingleFile, &prepared, (None, &[]), at)?;
-        // Before anything is written behind it, so that what a crash leaves of it is known to be no more than that.
+        // Before anything is written after it: what a crash leaves of the log is then known to be no more than that.
         prepared.file.sync_data().map_err(|e| failed(&e, "sync"))?;
         Ok(opened)
     }
@@ -211,7 +211,7 @@ impl Target {
         if let (Some(_), Layout::SingleFile) = (left_as_is, &layout) {
             return Err(not_one_file(&segment, &found));
         }
-        // A compressed segment was durable before it took its name, and nothing is written to one of a later version.
+        // A compressed segment was durable before it got its name, and one of a later version is not written to.
         if segment.takes_more() {
             let to_renew = Inherited::new(segment.clone(), found.durable_end, found.end.min(len));
             inherited.push(to_renew.with_holes(found.holes.clone()));
@@ -227,7 +227,7 @@ impl Target {
             }
         }
         if left_as_is.is_some() {
-            // Nothing comes behind it, whatever it ends with.
+            // Nothing is appended to it, whatever it ends with.
             (found.closed, found.end) = (true, len);
             holes.append(&mut found.holes);
             holes.sort_unstable_by_key(|hole| (hole.sequence, hole.offset));
@@ -247,14 +247,15 @@ impl Target {
         matches!(self.layout, Layout::Directory { .. })
     }
 
-    /// Gives the log's lock back.
+    /// Releases the log's lock.
     pub fn unlock(&self) {
         if let Layout::Directory { lock, .. } = &self.layout {
             lock.unlock();
         }
     }
 
-    /// What notes what the log has given, for the case that its segments are taken away: it may be called without any lock.
+    /// A function that notes what the log has given, in case its segments are removed. It may be called without any
+    /// lock.
     pub fn noting(&self) -> impl Fn(&Left) -> Result<()> + use<> {
         let lock = match &self.layout {
             Layout::Directory { lock, .. } => Some(lock.clone()),
@@ -272,7 +273,7 @@ impl Target {
         &self.directory
     }
 
-    /// What segments are called; `None` for a log that is one file.
+    /// How segments are named; `None` for a log that is one file.
     pub fn naming(&self) -> Option<&Naming> {
         match &self.layout {
             Layout::Directory { naming, .. } => Some(naming),
@@ -280,14 +281,15 @@ impl Target {
         }
     }
 
-    /// What segments will be called from the next one on.
+    /// Sets how segments are named from the next one on.
     pub fn set_naming(&mut self, new: Naming) {
         if let Layout::Directory { naming, .. } = &mut self.layout {
             *naming = new;
         }
     }
 
-    /// Creates the files of the segments to come, and the number that the next one is behind, after segment `current`.
+    /// The maker of the next segments' files, and the number after which the next one is numbered, given segment
+    /// `current`.
     pub fn maker(&self, current: u64) -> Result<(Maker, u64)> {
         self.check_rolls()?;
         match &self.layout {
@@ -299,7 +301,7 @@ impl Target {
         }
     }
 
-    /// Refuses what only a directory log can do.
+    /// Refuses operations that only a directory log supports.
     pub fn check_rolls(&self) -> Result<()> {
         match self.can_roll() {
             true => Ok(()),
@@ -307,7 +309,7 @@ impl Target {
         }
     }
 
-    /// Makes a prepared file the segment in which the record `first_id` comes first, begun at `at`.
+    /// Makes a prepared file the segment that begins with the record `first_id`, begun at `at`.
     pub fn start(
         &mut self,
         prepared: &Prepared,
@@ -318,7 +320,7 @@ impl Target {
         let mut marker = [0; 8];
         fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
         let one_file = || (0, prepared.name.clone(), String::new());
-        let (period_s, template, zone) = self.naming().map_or_else(one_file, Naming::told);
+        let (period_s, template, zone) = self.naming().map_or_else(one_file, Naming::stated);
         let sequence = prepared.sequence;
         let header = FileHeader {
             created_ns: at,
@@ -350,7 +352,7 @@ impl Target {
 }
 
 impl Layout {
-    /// What the lock file says of the log of this segment.
+    /// The lock file's note about the log of this segment.
     fn left(&self, header: &FileHeader) -> Option<Left> {
         match self {
             Layout::Directory { lock, .. } => lock.left().filter(|left| left.log_id == header.log_id),
@@ -358,13 +360,13 @@ impl Layout {
         }
     }
 
-    /// What the lock file says of the log that ends, as far as its segments are there, with the segment of this header and
-    /// before record `next_id`.
+    /// What the lock file proves about a log whose existing segments end with the segment of this header, before record
+    /// `next_id`.
     fn look_behind(&mut self, header: &FileHeader, next_id: u64) -> Option<Behind> {
         let left = self.left(header)?;
         let Layout::Directory { greatest, .. } = self else { return None };
         *greatest = left.sequence.max(*greatest);
-        // Also a segment without a record that was moved away names the one before it as that ended.
+        // A segment without a record that was moved away also names the previous one as that ended.
         if (left.next_id, left.sequence) <= (next_id, header.sequence) || left.next_id < next_id {
             return None;
         }
@@ -377,15 +379,15 @@ impl Layout {
 }
 
 impl Left {
-    /// The segment that ended the log, as the next one names it.
+    /// The segment that ended the log, in the form in which the next one names it.
     fn predecessor(&self) -> Option<Predecessor> {
         let Last { sequence, bytes, marker } = self.last?;
         Some(Predecessor { sequence, last_id: self.next_id - 1, bytes, marker, latest_ns: None })
     }
 }
 
-/// The holes that segments are which are lost with their beginning, behind record `next_id` - 1, and the id that comes behind
-/// their records.
+/// The holes that replace the segments lost with their beginning, after record `next_id` - 1, and the id after their
+/// records.
 fn lost_segments(lost: &[(u64, Remains)], mut next_id: u64) -> (Vec<Hole>, u64) {
     let mut holes = vec![];
     for (sequence, remains) in lost {
@@ -404,8 +406,8 @@ fn not_failed(error: Error) -> Error {
     }
 }
 
-/// Empties a file that another writer has left in the first moment of a log, for this one to begin it; `None` when that
-/// one, or a third, has begun it meanwhile.
+/// Empties a file that another writer has left in the first moment of a log, for this one to begin it; `None` when
+/// another writer has begun it meanwhile.
 fn take_over(directory: &dyn Directory, name: &str) -> Result<Option<Arc<dyn File>>> {
     let path = directory.path_of(name);
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&path);
@@ -435,7 +437,7 @@ fn one_file() -> Error {
     Error::new(Kind::Unsupported, "a log that is one file does not roll")
 }
 
-/// The end of a log that is one file is left as it is, and there can be no other segment to go on in.
+/// The error for a log that is one file whose end must stay as it is: there can be no other segment to continue in.
 fn not_one_file(segment: &Segment, found: &segment::Found) -> Error {
     let path = segment.path.display();
     match (segment.header.original.is_some(), found.holes.first()) {
@@ -473,11 +475,11 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_log_goes_on_beside_one_whose_name_begins_alike() {
+    fn a_log_continues_beside_one_whose_name_begins_alike() {
         let directory = MemoryDirectory::new();
         let append = |name: &str, rolls: u32| {
             let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
-            let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+            let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
             let id = writer.append(1, b"x").unwrap();
             (0..rolls).for_each(|_| {
                 writer.roll().unwrap();

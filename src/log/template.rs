@@ -1,4 +1,4 @@
-//! What the segments of a log are called: the template of strftime(3), with `{name}` and `{seq}`.
+//! The names of a log's segments: the template, as of strftime(3), with `{name}` and `{seq}`.
 
 use super::calendar::Calendar;
 use super::names::SEQUENCE_DIGITS;
@@ -7,14 +7,14 @@ use crate::segment::EXTENSION;
 
 /// The longest file name that file systems take, in bytes.
 const LONGEST: usize = 255;
-/// Bytes left for what recovery appends to a name: `.torn-<offset>.part` and the like.
+/// Bytes left for what recovery appends to a name, such as `.torn-<offset>.part`.
 const ROOM: usize = 32;
 /// Digits of the greatest number of a segment.
 const MOST_DIGITS: usize = 20;
-/// The longest abbreviation of a time zone that is shown; those of the database have no more letters.
+/// The longest abbreviation of a time zone in a name; those of the database are no longer.
 const ABBREVIATION: usize = 6;
 
-/// How the segments of one log are called.
+/// The template of one log's segment names.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     log: String,
@@ -26,22 +26,22 @@ pub(crate) struct Template {
 enum Piece {
     Character(char),
     Sequence,
-    /// A conversion, by its letter, and what it may yield.
+    /// A conversion, by its letter, and the text that it may yield.
     Time(char, Shape),
 }
 
-/// What a conversion may yield: so much that the run of digits that stands before a number can be told.
+/// The text that a conversion may yield, in enough detail to find the run of digits before a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
-    /// Up to so many digits, spaces or a sign before them.
+    /// Up to so many digits, or spaces or a sign before them.
     Digits(usize),
-    /// A sign or a letter, and up to so many characters behind it, which may be digits.
+    /// A sign or a letter, then up to so many characters, which may be digits.
     Led(usize),
     /// Up to so many letters.
     Letters(usize),
 }
 
-/// Conversions that stand for others, as in the C locale.
+/// Conversions that are short for others, as in the C locale.
 fn composed_of(conversion: char) -> Option<&'static str> {
     Some(match conversion {
         'c' => "%a %b %e %H:%M:%S %Y",
@@ -73,7 +73,7 @@ fn shape_of(conversion: char) -> Option<Shape> {
 }
 
 impl Template {
-    /// Reads the template `text` of the log `log`. The rules are in [`crate::RollOptions::template`] and in
+    /// Reads the template `text` of the log `log`. The rules are in [`crate::rolling::RollOptions::template`] and in
     /// `docs/decisions/0010-rolling.md`.
     pub fn parse(text: &str, log: &str) -> Result<Self> {
         let failed = |reason: String| Error::invalid(format!("the template {text:?} {reason}"));
@@ -116,13 +116,13 @@ impl Template {
         name + EXTENSION
     }
 
-    /// Whether a file may be called so: whatever its number and its time are.
+    /// Whether a file may have this name, whatever its number and its time.
     pub fn may_render(&self, file: &str) -> bool {
         let rest = file.strip_prefix(self.log.as_str()).and_then(|rest| rest.strip_suffix(EXTENSION));
         rest.is_some_and(|rest| fits(&self.pieces, rest))
     }
 
-    /// As it was given.
+    /// The text as it was given.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -152,10 +152,10 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
     let run = |most: usize, is_one: fn(char) -> bool| text.chars().take(most).take_while(|&c| is_one(c)).count();
     let (least, most) = match piece {
         Piece::Character(c) => return text.strip_prefix(harmless(*c)).is_some_and(|rest| fits(others, rest)),
-        // Only as many zeros stand in front of a number as it takes to have the least digits.
+        // A number has leading zeros only up to the least number of digits.
         Piece::Sequence if text.starts_with('0') => (SEQUENCE_DIGITS, run(SEQUENCE_DIGITS, |c| c.is_ascii_digit())),
         Piece::Sequence => (SEQUENCE_DIGITS, run(MOST_DIGITS, |c| c.is_ascii_digit())),
-        // A blank or a sign may stand before the digits.
+        // A blank or a sign may come before the digits.
         Piece::Time(_, Shape::Digits(most)) => (1, run(*most, |c| c.is_ascii_digit() || matches!(c, '_' | '-'))),
         Piece::Time(_, Shape::Letters(most)) => (0, run(*most, |c| c.is_ascii_alphabetic())),
         Piece::Time(_, Shape::Led(most)) => {
@@ -165,12 +165,12 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
     (least..=most).any(|len| fits(others, &text[len..]))
 }
 
-/// Whether a text begins with a conversion that yields something else than one percent sign.
+/// Whether a text begins with a conversion that yields something other than a percent sign.
 fn is_conversion(text: &str) -> bool {
     text.starts_with('%') && !text.starts_with("%%")
 }
 
-/// What stands behind `{name}`. Fails with what is wrong about it.
+/// Parses the part after `{name}`. The error describes what is wrong with it.
 fn read(text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = vec![];
     let mut rest = text.chars();
@@ -205,7 +205,7 @@ fn read(text: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
-/// Sees that the first run of ten or more digits can only be the number, and that nothing runs into it.
+/// Checks that the first run of ten or more digits can only be the number, and that no digit is next to it.
 fn check_digits(pieces: &[Piece]) -> Result<(), &'static str> {
     let at = pieces.iter().position(|piece| *piece == Piece::Sequence).unwrap_or(pieces.len());
     let mut run = 0;
@@ -231,7 +231,7 @@ fn check_digits(pieces: &[Piece]) -> Result<(), &'static str> {
     }
 }
 
-/// What stands for a character in a file's name.
+/// The replacement of a character in a file's name.
 fn harmless(c: char) -> char {
     match c {
         ' ' | '/' | ':' => '_',
@@ -239,7 +239,7 @@ fn harmless(c: char) -> char {
     }
 }
 
-/// A zone's abbreviation is what its file says: it is held to what [`Shape::Led`] tells of it.
+/// A zone's abbreviation comes from the zone's file: this makes it conform to [`Shape::Led`].
 fn abbreviation(shown: &str) -> impl Iterator<Item = char> + '_ {
     let held = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '+' | '-') { c } else { '_' };
     shown.trim_start_matches(|c: char| c.is_ascii_digit()).chars().map(held).take(ABBREVIATION)
@@ -398,7 +398,7 @@ mod tests {
                 prop_assert_eq!(template.text(), text);
                 prop_assert!(template.may_render(&name), "{}", name);
                 let copy = name.replace(EXTENSION, "-copy.binlog");
-                // What ends with a zone's abbreviation may end so.
+                // A template that ends with a zone's abbreviation may yield this.
                 let ends_open = template.pieces.iter().any(|piece| matches!(piece, Piece::Time('Z' | 'z', _)));
                 prop_assert!(ends_open || !template.may_render(&copy), "{}", copy);
                 let before = template.pieces.iter().take_while(|piece| **piece != Piece::Sequence);

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::io::{self, create_like, remove_if_there, Access, Directory, File};
 use crate::segment::Segment;
 
-/// Keeps the torn bytes in `<segment>.torn-<offset>`, durable, before they are cut away. What an earlier recovery kept
-/// from the same offset stays; then a number is added to the name. The file has the rights of the segment.
+/// Keeps the torn bytes in `<segment>.torn-<offset>`, durably, before they are cut. A file that an earlier recovery
+/// kept from the same offset stays; a number is then added to the name. The file has the permissions of the segment.
 pub(crate) fn cut_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64) -> Result<PathBuf> {
     let name = keep_torn_tail(directory, segment, offset, bytes)?;
     directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
@@ -17,7 +17,7 @@ pub(crate) fn cut_torn_tail(directory: &dyn Directory, segment: &Segment, offset
     Ok(directory.path_of(&name))
 }
 
-/// The name of the file that keeps the torn bytes; it is durable, its name not yet.
+/// The name of the file that keeps the torn bytes. The file is durable, its name is not yet.
 fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, bytes: u64) -> Result<String> {
     let first = format!("{}.torn-{offset}", segment.name);
     let mut name = first.clone();
@@ -25,7 +25,7 @@ fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, byt
         let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&name));
         match directory.open(&name, Access::Read) {
             Err(e) if e.kind() == ErrorKind::NotFound => break,
-            // It is not ours, and stays.
+            // It is foreign, and stays.
             Err(e) if io::is_no_file(&e) => name = format!("{first}.{number}"),
             Err(e) => return Err(failed(&e, "open")),
             // Another recovery got this far and no further.
@@ -36,14 +36,14 @@ fn keep_torn_tail(directory: &dyn Directory, segment: &Segment, offset: u64, byt
             Ok(_) => name = format!("{first}.{number}"),
         }
     }
-    // Under a name of its own until it is whole, so that one that is half written is never taken for what was kept.
+    // Under another name until it is whole: a half-written file is never mistaken for the kept bytes.
     let part = format!("{first}.part");
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&directory.path_of(&part));
-    // What an interrupted recovery left is removed rather than written to: it may be anything, and have any mode.
+    // A file left by an interrupted recovery is removed rather than written to: it may be anything, and have any mode.
     remove_if_there(directory, &part)?;
     let kept = create_like(directory, &part, (directory, &segment.name), 0o600)?;
-    each_piece(segment, offset, bytes, |done, piece| {
-        io::write_full(&*kept, &[piece], done).map_err(|(_, e)| failed(&e, "write")).map(|()| true)
+    each_buffer(segment, offset, bytes, |done, part_of_tail| {
+        io::write_full(&*kept, &[part_of_tail], done).map_err(|(_, e)| failed(&e, "write")).map(|()| true)
     })?;
     kept.sync_data().map_err(|e| failed(&e, "sync"))?;
     directory.rename(&part, &name).map_err(|e| failed(&e, "rename"))?;
@@ -56,15 +56,16 @@ fn is_copy(segment: &Segment, offset: u64, bytes: u64, file: &dyn File) -> Resul
     let mut there = vec![];
     let same_length = file.len().map_err(failed)? == bytes;
     Ok(same_length
-        && each_piece(segment, offset, bytes, |done, piece| {
-            there.resize(piece.len(), 0);
+        && each_buffer(segment, offset, bytes, |done, part_of_tail| {
+            there.resize(part_of_tail.len(), 0);
             let n = io::read_full(file, &mut there, done).map_err(failed)?;
-            Ok(there[..n] == *piece)
+            Ok(there[..n] == *part_of_tail)
         })?)
 }
 
-/// Shows these bytes of the segment piece by piece, with the distance of each from `offset`, until `each` says false.
-fn each_piece(
+/// Passes these bytes of the segment to `each`, a buffer at a time, with the distance of each from `offset`, until it
+/// returns false.
+fn each_buffer(
     segment: &Segment,
     offset: u64,
     bytes: u64,

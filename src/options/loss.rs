@@ -1,4 +1,4 @@
-//! What readers report to those who want to hear of it.
+//! The losses that readers report.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 use crate::error::Kind;
 use crate::format::Malformed;
 
-/// Something that a reader could not read, or passes over.
+/// Something that a reader could not read, or skips.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// What it is.
     pub kind: LossKind,
-    /// The file it was in, or that shows that it is missing.
+    /// The file that it was in, or that shows that it is missing.
     pub path: PathBuf,
-    /// The bytes that were passed over: where they begin, and how many.
+    /// Offset of the bytes that were skipped.
     pub offset: u64,
-    /// 0 when bytes that should follow are not there at all.
+    /// Length of the bytes that were skipped; 0 when bytes that should follow are missing entirely.
     pub bytes: u64,
-    /// First and last id of the records that are lost, where it can be told; `None` when none are, or nobody knows.
+    /// First and last id of the lost records, if known; `None` when none are lost, or it is not known.
     pub ids: Option<(u64, u64)>,
-    /// Number of the first page of 4 KiB of the block's payload that is damaged, and of how many; `None` when it is not
-    /// pages that are.
+    /// Number of the first damaged page of 4 KiB of the block's payload, and how many are damaged; `None` when the
+    /// damage is not in pages.
     pub pages: Option<(u64, u64)>,
     /// What is wrong with the bytes.
     pub reason: String,
@@ -35,35 +35,35 @@ impl Loss {
     }
 }
 
-/// Takes note of a loss.
+/// Called with each loss.
 pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 
-/// What a [`Loss`] is. Later versions may add kinds. The numbers are those of the C interface.
+/// The kind of a [`Loss`]. Later versions may add kinds. The numbers are those of the C interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]
 pub enum LossKind {
     /// Bytes that are not what was written.
     Damage = 1,
-    /// The end of a log that a crash tore: its bytes had never been durable.
+    /// The torn end of a log after a crash: its bytes had never been durable.
     TornTail = 2,
-    /// Bytes, records or segments that should be there are not.
+    /// Bytes, records or segments that should exist are missing.
     Missing = 3,
     /// The beginning of a segment is damaged, or nothing is left of it.
     HeaderLost = 4,
-    /// Bytes were removed from the file, or put into it. What follows is read where it is now.
+    /// Bytes were removed from the file, or inserted into it. The following bytes are read where they are now.
     Shifted = 5,
-    /// Bytes that a power cut left, which are no blocks, as a later segment of the log says.
+    /// Bytes that a power cut left, which are no blocks, according to a later segment of the log.
     Hole = 6,
-    /// A file that holds a segment which is read from another one. No record is lost.
+    /// A file that holds a segment which is read from another file. No record is lost.
     Double = 7,
-    /// A file that has the name of another segment. It is read in its place; no record is lost.
+    /// A file that has the name of another segment. Its own segment is read in its place; no record is lost.
     Misnamed = 8,
-    /// A damaged file whose segment is read from another one, compressed or not, or a copy. No record is lost.
+    /// A damaged file whose segment is read from another file, compressed or not, or a copy. No record is lost.
     OtherForm = 9,
     /// Something that only a newer version of the library can read.
     Newer = 10,
-    /// The name of a type.
+    /// The lost name of a type.
     TypeName = 11,
     /// A damaged INDEX block, or an index that contradicts the records. No record is lost.
     Index = 12,
@@ -72,7 +72,7 @@ pub enum LossKind {
 }
 
 impl LossKind {
-    /// The word for it that the command uses.
+    /// The name that the command uses.
     pub fn name(self) -> &'static str {
         match self {
             LossKind::Damage => "damage",
@@ -91,7 +91,7 @@ impl LossKind {
         }
     }
 
-    /// Of a file of which nothing can be read because of an error of this kind.
+    /// The kind for a file that cannot be read at all because of an error of this kind.
     pub(crate) fn of_file(error: Kind) -> Self {
         match error {
             Kind::Unsupported => LossKind::Newer,
@@ -99,7 +99,7 @@ impl LossKind {
         }
     }
 
-    /// Of bytes with which this is wrong.
+    /// The kind for bytes that are malformed in this way.
     pub(crate) fn of(reason: &Malformed) -> Self {
         match reason {
             Malformed::Missing(_) => LossKind::Missing,

@@ -1,9 +1,11 @@
-//! What writers and readers can be told: defaults and validation, no input or output.
+//! The options of writers and readers: defaults and validation, no input or output.
 
-mod archive;
+mod compress;
 mod hooks;
 mod loss;
+mod name;
 mod roll;
+mod ship;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,21 +16,23 @@ use crate::error::{Error, Result};
 use crate::format::codec::Codec;
 use crate::format::limits;
 use crate::io::clock::Clock;
-use crate::store::Opener;
+use crate::store::{Opener, StoreOptions};
 
-pub use archive::ShipOptions;
+pub use compress::{CompressOptions, CompressProgress, Dictionary, OnProgress, Whole, COMPRESSED_BLOCK_BYTES};
 pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
 pub use loss::{Loss, LossKind, OnLoss};
+pub(crate) use name::check_name;
 pub use roll::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
+pub use ship::ShipOptions;
 
 /// How a log is written. `WriterOptions::default()` with the fields of interest changed is the usual way to make one.
 #[derive(Clone, Debug)]
 pub struct WriterOptions {
     /// Name of the log; begins the file names of a directory log. 1 to 128 bytes, no slash, no leading dot.
     pub name: String,
-    /// What the payloads are, as a MIME type.
+    /// The MIME type of the payloads.
     pub content_type: String,
-    /// Facts of the user's own about the log, kept in every segment's file header.
+    /// The user's own parameters of the log, stored in every segment's file header.
     pub parameters: BTreeMap<String, String>,
     /// Compression of payloads, block by block.
     pub codec: Codec,
@@ -39,8 +43,8 @@ pub struct WriterOptions {
     pub block_bytes: u32,
     /// A directory log rolls to a new segment rather than let one grow over this many bytes. `u64::MAX` = never.
     pub segment_bytes: u64,
-    /// The index of a segment grows by a piece after so many bytes of the file, 64 MiB by default: it is what an opening
-    /// after a crash may have to look through. At least 4 KiB.
+    /// An INDEX block is written after so many bytes of the file, 64 MiB by default. An opening after a crash may have
+    /// to read as much. At least 4 KiB.
     pub index_bytes: u64,
     /// The longest payload that is accepted, up to 2 GiB - 1.
     pub record_max_bytes: u64,
@@ -50,46 +54,46 @@ pub struct WriterOptions {
     pub sync: Lag,
     /// Permission bits of files that are created, whatever the umask is.
     pub file_mode: u32,
-    /// Encode and write in one background thread, so that this overlaps with the callers' work. Without it, the
-    /// thread whose append fills a block writes it.
+    /// Encode and write in one background thread, in parallel to the callers' work. Without it, the thread whose append
+    /// fills a block writes it.
     pub background: bool,
-    /// What an append does that finds the disk full.
+    /// What an append does when the disk is full.
     pub full_disk: FullDisk,
-    /// When a directory log rolls besides its size, and what its segments are called.
+    /// When a directory log rolls besides its size, and how its segments are named.
     pub roll: RollOptions,
     /// Which old segments are removed.
     pub keep: Retention,
-    /// What is called when segments begin and end.
+    /// Functions that are called when segments begin and end.
     pub hooks: Hooks,
     /// A [`crate::event::HEARTBEAT`] is written when this has passed since the last one, by the background thread or in
-    /// [`crate::Writer::tick`]: a reader sees by it that the writer of a quiet log is alive. `None` = never.
+    /// [`crate::Writer::tick`]: it shows a reader that the writer of a quiet log is alive. `None` = never.
     pub heartbeat: Option<Duration>,
-    /// Number of the group that owns files that are created; `None` = as the system gives it.
+    /// Number of the group that owns files that are created; `None` = the system's default.
     pub file_group: Option<u32>,
-    /// What a log that is there already must be: [`crate::Kind::Mismatch`] otherwise.
+    /// The requirements for an existing log; otherwise opening fails with [`crate::Kind::Mismatch`].
     pub require: Required,
-    /// Where the time comes from.
+    /// The source of the time.
     pub clock: Clock,
-    /// Closed segments are shipped to a store, by a thread of the library's. Hooks that move or remove segments do not go
-    /// together with that: what is gone cannot be shipped. `None` = nothing of the kind.
-    pub archive: Option<ShipOptions>,
+    /// Closed segments are shipped to a store, by a thread of the library. Do not combine this with hooks that move or
+    /// remove segments: what is gone cannot be shipped. `None` = the log is not shipped.
+    pub ship: Option<ShipOptions>,
 }
 
-/// What the file headers of a log must say for it to be opened: a program that finds another log than it was made for
-/// should not read it, and still less append to it. `Required::default()` takes any.
+/// What the file headers of a log must contain for it to be opened: a program that finds another log than it was made
+/// for should not read it, and must not append to it. `Required::default()` accepts any log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Required {
     /// The log's name.
     pub name: Option<String>,
-    /// What the payloads are, as a MIME type.
+    /// The MIME type of the payloads.
     pub content_type: Option<String>,
     /// These parameters, with these values; there may be others.
     pub parameters: BTreeMap<String, String>,
 }
 
-/// What a writer does when the disk, the quota or the file size limit is full (`ENOSPC`, `EDQUOT`, `EFBIG`). Whatever
-/// it is: nothing is rolled or deleted to make room, what was taken stays in memory and in order until it can be
-/// written, and writing goes on once there is space.
+/// What a writer does when the disk, the quota or the file size limit is full (`ENOSPC`, `EDQUOT`, `EFBIG`). In every
+/// case nothing is rolled or deleted to make room, records that were taken stay in memory and in order until they can
+/// be written, and writing continues once there is space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FullDisk {
     /// The call fails with [`crate::Kind::NoSpace`]; an append fails before it takes its record.
@@ -100,27 +104,27 @@ pub enum FullDisk {
     /// [`crate::Writer::tick`] and the background thread do not wait.
     Wait(Option<Duration>),
     /// An append that finds no room drops its record, which takes no id: it returns `Ok(0)` and counts in
-    /// [`crate::Writer::dropped`]. A batch is dropped whole. Whether there is space again is tried after twenty times as
-    /// long as the last try took, 100 ms at most, so that a full disk does not slow the callers down. Once there is, a [`crate::event::DROPPED`] comes
-    /// before the next record. A type's new name is not dropped: [`crate::Writer::type_id`] fails, as do flush, sync,
-    /// roll and close as long as taken records cannot be written.
+    /// [`crate::Writer::dropped`]. A batch is dropped as a whole. The writer tries again after twenty times as long as
+    /// the last try took, at most 100 ms, so a full disk does not slow the callers down. Once there is space, a
+    /// [`crate::event::DROPPED`] comes before the next record. A type's new name is not dropped:
+    /// [`crate::Writer::type_id`] fails, as do flush, sync, roll and close as long as taken records cannot be written.
     Drop,
 }
 
-/// How far one position of a writer may lag behind another. An append that would exceed `records` or `bytes` flushes
-/// or syncs before it returns. `interval` is kept by the background thread; without one it is looked at in each
-/// append and in [`crate::Writer::tick`].
+/// How far one position of a writer may lag behind another. An append that would exceed `records` or `bytes` flushes or
+/// syncs before it returns. The background thread keeps `interval`; without one it is checked in each append and in
+/// [`crate::Writer::tick`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// Every so many records; 1 = before each append returns.
     pub records: Option<u64>,
     /// Every so many bytes of payload.
     pub bytes: Option<u64>,
-    /// At the latest so long after a record was appended.
+    /// At the latest after this time since a record was appended.
     pub interval: Option<Duration>,
 }
 
-/// Payload bytes of a block by default; `docs/decisions/0003-block-target.md` says why.
+/// Payload bytes of a block by default; see `docs/decisions/0003-block-target.md` for the reasons.
 pub const DEFAULT_BLOCK_BYTES: u32 = 128 << 10;
 
 impl Default for WriterOptions {
@@ -147,13 +151,13 @@ impl Default for WriterOptions {
             file_group: None,
             require: Required::default(),
             clock: Clock::default(),
-            archive: None,
+            ship: None,
         }
     }
 }
 
 impl WriterOptions {
-    /// Refuses what does not fit into the header of each segment, beside what the library writes there.
+    /// Refuses parameters that do not fit into the header of each segment, besides what the library writes there.
     fn check_header(&self) -> Result<()> {
         const OTHERS: usize = 16 << 10;
         let pairs = self.parameters.iter().map(|(key, value)| key.len() + value.len() + 16);
@@ -168,8 +172,8 @@ impl WriterOptions {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        self.archive.as_ref().map_or(Ok(()), ShipOptions::check)?;
-        crate::log::check_name(&self.name)?;
+        self.ship.as_ref().map_or(Ok(()), ShipOptions::check)?;
+        check_name(&self.name)?;
         self.check_header()?;
         self.roll.check()?;
         self.keep.check()?;
@@ -219,55 +223,61 @@ impl WriterOptions {
     }
 }
 
-/// What a reader does about bytes that are no block.
+/// What a reader does about bytes that are not a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReaderMode {
-    /// Reads the good beginning. Damage is an error, once everything before it has been read; a torn tail, which a
-    /// crash leaves behind, is an end that [`crate::Cursor::tail`] tells of.
+    /// Reads the good beginning. Damage is an error, once everything before it has been read. A torn tail, which a
+    /// crash leaves, is an end that [`crate::Cursor::tail`] reports.
     #[default]
     Prefix,
-    /// A torn tail, an end without a clean close and a damaged index are errors too; [`crate::Cursor::tail`] tells the first two
-    /// from damage.
+    /// A torn tail, an end without a clean close and a damaged index are errors too; [`crate::Cursor::tail`]
+    /// distinguishes the first two from damage.
     Strict,
-    /// Goes on behind damage, and reports each [`Loss`] to [`ReaderOptions::on_loss`].
+    /// Continues after damage, and reports each [`Loss`] to [`ReaderOptions::on_loss`].
     Salvage,
 }
 
 /// How a log is read.
 #[derive(Clone, Default)]
 pub struct ReaderOptions {
-    /// What to do about bytes that are no block.
+    /// What to do about bytes that are not a block.
     pub mode: ReaderMode,
-    /// Is told of each loss, in the mode [`ReaderMode::Salvage`] alone: in the thread that reads, before the records
-    /// behind the loss are shown. It must not use the cursor that reads.
+    /// Called with each loss, only in the mode [`ReaderMode::Salvage`]: in the thread that reads, before the records
+    /// after the loss are returned. It must not use the cursor that reads.
     pub on_loss: Option<OnLoss>,
-    /// Of the logs of a directory or a pattern, the one of this name alone is read; `None` = all of them.
+    /// Read only the log of this name, of several in a directory or a pattern; `None` = all of them.
     pub log: Option<String>,
-    /// What the log must be: [`crate::Kind::Mismatch`] otherwise.
+    /// The requirements for the log; otherwise opening fails with [`crate::Kind::Mismatch`].
     pub require: Required,
-    /// For a log in an object store: a directory of this machine that keeps what was fetched, so that it is not fetched
-    /// again. It is made unless it is there, and any number of processes of one user may share it. One that others may write is
-    /// refused: they could put records into the log. `None` = nothing is kept.
+    /// For a log in an object store: a directory of this machine that caches what was fetched. It is created when it
+    /// does not exist, and any number of processes of one user may share it. A directory that others may write is
+    /// refused: they could put records into the log. `None` = nothing is cached.
     pub cache: Option<PathBuf>,
-    /// How many bytes that directory may hold; what was not used for longest goes first. 0 = 1 GiB.
+    /// How many bytes that directory may hold; the least recently used files are removed first. 0 = 1 GiB.
     pub cache_bytes: u64,
     /// For a log in an object store: a file of `KEY=VALUE` lines with the credentials, which others must not be able to
-    /// read. `None` = the environment has them, or the machine itself.
+    /// read. `None` = the credentials come from the environment, or from the machine itself.
     pub credentials: Option<PathBuf>,
-    /// For a log in an object store: opens stores of other kinds than directories ([`crate::store::StoreOptions::opener`]).
+    /// For a log in an object store: opens stores of other kinds than directories
+    /// ([`crate::store::StoreOptions::opener`]).
     pub opener: Option<Opener>,
     /// The most memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
-    /// decompressed to, payload and entries. A block that takes more is [`crate::Kind::TooLarge`], and a loss for a reader
-    /// that salvages. What is not read does not count, such as the payload when only headers are read. 0 =
+    /// decompressed to, payload and entries. A block that takes more is [`crate::Kind::TooLarge`], and a loss for a
+    /// reader that salvages. Parts that are not read do not count, such as the payload when only headers are read. 0 =
     /// [`DEFAULT_BLOCK_MAX_BYTES`].
     pub block_max_bytes: u64,
 }
 
-/// Memory that reading a block may take by default: 4 GiB. That is every block that a writer makes without compression,
-/// and every record with it; a log from somebody else is better read with a lower bound.
+/// Memory that reading a block may take by default: 4 GiB. That is enough for every block that a writer makes without
+/// compression, and for every record with it; use a lower limit for a log from an untrusted source.
 pub const DEFAULT_BLOCK_MAX_BYTES: u64 = 4 << 30;
 
 impl ReaderOptions {
+    /// How the stores of URLs are accessed.
+    pub(crate) fn store(&self) -> StoreOptions {
+        StoreOptions { credentials: self.credentials.clone(), opener: self.opener.clone(), ..StoreOptions::default() }
+    }
+
     pub(crate) fn block_max_bytes(&self) -> u64 {
         match self.block_max_bytes {
             0 => DEFAULT_BLOCK_MAX_BYTES,
@@ -282,13 +292,13 @@ impl fmt::Debug for ReaderOptions {
     }
 }
 
-/// Which records a cursor shows. `Filter::default()` shows all. The index of a segment, where it has one, keeps blocks
-/// without a wanted record from being read.
+/// Which records a cursor returns. `Filter::default()` returns all. The index of a segment, if it has one, avoids
+/// reading blocks without a wanted record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// From this id on.
     pub from_id: Option<u64>,
-    /// Up to this id, which is shown too.
+    /// Up to and including this id.
     pub to_id: Option<u64>,
     /// From this time on, in nanoseconds since the Unix epoch.
     pub from_time: Option<i64>,
@@ -300,16 +310,16 @@ pub struct Filter {
     pub type_names: Vec<String>,
     /// With each of these metadata pairs.
     pub metadata: Vec<(String, String)>,
-    /// Only the last so many of those that the rest of the filter lets through, in the same order; more that are
-    /// appended later follow. Events do not count. Where damage hides some of them, those behind it are shown, and then
-    /// the error; a reader that salvages shows the last that can be saved.
+    /// Only the last so many of those that the rest of the filter accepts, in the same order; more that are appended
+    /// later follow. Events do not count. If damage hides some of them, those after it are returned, and then the
+    /// error; a reader that salvages returns the last ones that can be saved.
     pub last: Option<u64>,
-    /// From the newest record to the oldest. What is appended after the cursor was opened is not shown. What was removed
-    /// is told at the end ([`crate::Kind::Missed`]).
+    /// From the newest record to the oldest. Records appended after the cursor was opened are not returned. If records
+    /// were removed, this is reported at the end ([`crate::Kind::Missed`]).
     pub newest_first: bool,
-    /// Never touch the bytes of payloads: [`crate::Record::payload`] is empty.
+    /// Never read the bytes of payloads: [`crate::Record::payload`] is empty.
     pub headers_only: bool,
-    /// Show the library's own events too.
+    /// Return the library's own events too.
     pub events: bool,
 }
 

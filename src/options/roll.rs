@@ -1,4 +1,4 @@
-//! When a log rolls to its next segment, what segments are called, and which old ones are removed.
+//! When a log rolls to its next segment, how segments are named, and which old ones are removed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// When a log rolls, besides [`crate::WriterOptions::segment_bytes`], and what its segments are called. The rules may be
-/// combined in any way: the first that is met rolls. A roll never splits a batch, and never leaves an empty segment.
+/// When a log rolls, besides [`crate::WriterOptions::segment_bytes`], and how its segments are named. The rules may be
+/// combined in any way: the first one that is met rolls. A roll never splits a batch, and never leaves an empty
+/// segment.
 #[derive(Clone)]
 pub struct RollOptions {
     /// At each multiple of this length of time, by the wall clock of `zone`. `None` = never.
@@ -17,13 +18,14 @@ pub struct RollOptions {
     /// The time zone of `period` and of the times in names: "" or "UTC", or a name of the IANA time zone database, such
     /// as "Europe/Berlin".
     pub zone: String,
-    /// So long after the segment was begun.
+    /// This long after the segment was begun.
     pub age: Option<Duration>,
-    /// After so many records: no segment holds more, a larger batch excepted.
+    /// After so many records: no segment holds more, except for a larger batch.
     pub records: Option<u64>,
-    /// When this says so; asked after each write to the file and in [`crate::Writer::tick`], outside of all locks.
+    /// When this function returns true; called after each write to the file and in [`crate::Writer::tick`], outside of
+    /// all locks.
     pub check: Option<RollCheck>,
-    /// What segments are called: `{name}` is the log's name, `{seq}` the segment's number in ten digits, the rest as in
+    /// The names of segments: `{name}` is the log's name, `{seq}` the segment's number in ten digits, the rest as in
     /// strftime(3): `%Y %m %d %H %M %S` and those that `docs/rolling.md` lists, for the time at which the file is
     /// created. A template without `{seq}` gets `.{seq}` at its end. Spaces, slashes and colons become underscores.
     pub template: String,
@@ -59,7 +61,7 @@ impl fmt::Debug for RollOptions {
 }
 
 impl RollOptions {
-    /// Refuses rules of zero. Zone and template are checked where they are put to use.
+    /// Refuses rules of zero. Zone and template are checked where they are used.
     pub(crate) fn check(&self) -> Result<()> {
         if self.age == Some(Duration::ZERO) || self.records == Some(0) {
             return Err(Error::invalid("a rule of zero for rolling; leave the rule out instead"));
@@ -68,9 +70,9 @@ impl RollOptions {
     }
 }
 
-/// A length of time whose multiples a log rolls at: a whole number of seconds.
+/// A length of time at whose multiples a log rolls: a whole number of seconds.
 ///
-/// Periods of a day and less begin anew with each day of the zone; longer ones are counted from 1970-01-01.
+/// Periods of a day and less restart with each day of the zone; longer ones are counted from 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Period(u64);
 
@@ -114,7 +116,7 @@ impl Period {
     }
 }
 
-/// Reads `HOUR` and the other names of the constants, in any case, or a number of seconds.
+/// Parses `HOUR` and the other names of the constants, in any case, or a number of seconds.
 impl FromStr for Period {
     type Err = Error;
 
@@ -128,7 +130,7 @@ impl FromStr for Period {
     }
 }
 
-/// Shows the constant's name, or the seconds.
+/// Writes the constant's name, or the seconds.
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Period::NAMES.iter().find(|(_, period)| period == self) {
@@ -148,7 +150,7 @@ pub struct SegmentState {
     pub path: PathBuf,
     /// Its number in the log.
     pub sequence: u64,
-    /// When it was begun, and what time it is: nanoseconds since the Unix epoch, by the writer's clock.
+    /// When it was begun, and the current time: nanoseconds since the Unix epoch, by the writer's clock.
     pub created: i64,
     /// See `created`.
     pub now: i64,
@@ -160,19 +162,19 @@ pub struct SegmentState {
     pub records: u64,
 }
 
-/// Which old segments are removed, after each roll and when a writer is opened. All rules that are given must be kept;
-/// the segment that is being written stays whatever they say. Only files are removed whose header says that they are
-/// segments of this log, and never through a symbolic link. `Retention::default()` keeps everything.
+/// Which old segments are removed, after each roll and when a writer is opened. A segment is removed when any of the
+/// rules requires it; the segment that is being written always stays. Only files whose header identifies them as
+/// segments of this log are removed, and never through a symbolic link. `Retention::default()` keeps everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// A segment goes when the one after it was begun longer ago than this: then its newest record is older.
+    /// A segment is removed when the next one was begun longer ago than this: then its newest record is older.
     pub age: Option<Duration>,
-    /// The oldest go until no more than so many are there, the one being written among them.
+    /// The oldest are removed until no more than so many are left, including the one being written.
     pub segments: Option<u64>,
-    /// The oldest go until all together take no more than so many bytes, the one being written among them.
+    /// The oldest are removed until all together take no more than so many bytes, including the one being written.
     pub bytes: Option<u64>,
-    /// Of a log that is shipped to a store, remove what is in none yet, too. Without it such a segment stays, with those
-    /// behind it, whatever the rules say.
+    /// For a log that is shipped to a store: also remove segments that are in no store yet. Without it such a segment
+    /// stays, with the later ones, whatever the rules say.
     pub unshipped: bool,
 }
 

@@ -1,11 +1,13 @@
-//! From block to block and from segment to segment, the newest first.
+//! Reads from block to block and from segment to segment, the newest first.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cursor::{Failure, Shown};
-use super::place::Standing;
+use super::direction::Direction;
+use super::ending::Failure;
 use super::route::must_be_seen;
+use super::segments::FileState;
+use super::view::Shown;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -17,46 +19,46 @@ use crate::segment::{block_at, is_torn, lacks_trailer, last_block, Bad, Hole, Ma
 /// How far the log has been shown.
 pub(super) struct Backward {
     map: Arc<Map>,
-    /// Parts of the segment that are still to be shown, and rows of the part after them.
+    /// Parts of the segment that are still to be shown, and the rows of the part after them.
     parts: usize,
     rows: Option<(Arc<Window>, usize)>,
-    /// The file was told of the rows from this row of this part on.
-    told: (usize, usize),
+    /// The rows from this row of this part on have been announced to the file.
+    announced: (usize, usize),
     /// Everything in the segment from this offset on has been shown, and every record from this id on.
     below: u64,
     shown_from: u64,
-    /// What is before the segment is not wanted, whether it is there or not.
+    /// Nothing before the segment is wanted, even if it exists.
     is_enough: bool,
-    /// What is found at the end of the log, to be told once everything before it has been shown.
+    /// What is found at the end of the log. It is reported after everything before it has been shown.
     verdict: Tail,
     damage: Option<Error>,
     /// A strict reader fails at that end.
     is_refused: bool,
 }
 
-/// The file was told of nothing.
+/// Nothing has been announced to the file.
 const NOTHING: (usize, usize) = (usize::MAX, 0);
 
 impl Cursor {
-    /// The place behind the last record.
+    /// The place after the last record.
     pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
         let map = loop {
-            if let Some(map) = self.enter_backward(self.snapshot.slots.len() - 1)? {
+            if let Some(map) = self.enter_backward(self.list.snapshot.slots.len() - 1)? {
                 break map;
             }
         };
-        // What is damaged at the very end is told behind what is there.
+        // Damage at the very end is reported after the blocks before it.
         let map = map.up_to_damaged_end().map_or(map, Arc::new);
         let below = map.end().unwrap_or(0);
         let (parts, verdict) = (map.parts.len(), Tail::default());
         let shown_from = map.parts.last().map_or(self.segment().header.first_id, |part| part.next_id);
-        self.expected = Some(shown_from);
+        self.position.expected = Some(shown_from);
         let is_enough = false;
         let mut place = Backward {
             parts,
             map,
             rows: None,
-            told: NOTHING,
+            announced: NOTHING,
             below,
             shown_from,
             is_enough,
@@ -68,7 +70,7 @@ impl Cursor {
         Ok(place)
     }
 
-    /// How the log ends: what a cursor that reads forward would meet there.
+    /// Finds how the log ends: what a cursor that reads forward would meet there.
     fn look_at_the_end(&mut self, place: &mut Backward) -> Result<()> {
         let segment = self.segment().clone();
         let end = place.map.end().unwrap_or(segment.start);
@@ -76,40 +78,40 @@ impl Cursor {
         let (left, reason) = place.map.stopped.as_ref().map_or((0, String::new()), |stopped| stopped.1.tell());
         let last = last_block(&segment)?;
         let durable_end = last.as_ref().map_or(0, |(_, header)| header.durable_end);
-        // A writer at work may have completed a block since it was looked at.
+        // A writer at work may have completed a block since the last look.
         let is_there_now = live && block_at(&segment, end)?.is_some();
         if left > 0 && !is_there_now && !is_torn(&segment, end, durable_end)? {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(end)));
             return Ok(());
         }
-        if let Some(file) = self.snapshot.unreadable_before(self.snapshot.slots.len()) {
+        if let Some(file) = self.list.snapshot.unreadable_before(self.list.snapshot.slots.len()) {
             place.damage = Some(file.error.clone());
             return Ok(());
         }
         let closed =
             last.is_some_and(|(at, header)| header.kind == BlockKind::Trailer && at + header.block_len() == end);
-        if !live && closed && !matches!(self.source, crate::log::Source::File(..)) {
+        if !live && closed && !matches!(self.list.source, crate::log::Source::File(..)) {
             self.learn_from_the_last_row(&place.map)?;
         }
         if left == 0 && !live && !closed && lacks_trailer(&segment, end)? {
             place.damage = Some(Error::corrupt(NO_TRAILER).at_offset(&segment.path, end));
             return Ok(());
         }
-        let successor = self.successor.take();
+        let successor = self.position.successor.take();
         // The log may have rolled since the reader was opened.
         let rolled = match &successor {
             Some(file) if !live => {
-                let fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+                let fresh = self.list.source.snapshot(&self.list.snapshot, self.list.mode)?;
                 fresh.slots.iter().any(|slot| names::plain(&slot.name) == names::plain(file))
             }
             _ => false,
         };
-        let goes_on = || self.snapshot.missing_behind(&self.source, self.at, successor.as_deref(), 0);
-        let gone = if live || rolled { None } else { goes_on().map(|missing| missing.reason) };
+        let missing_behind = || self.list.missing_behind(successor.as_deref(), 0);
+        let gone = if live || rolled { None } else { missing_behind().map(|missing| missing.reason) };
         let (state, reason) = match (live || rolled, left, gone) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
-            (false, 0, Some(gone)) if self.snapshot.is_archive(&self.source, self.at) => (TailState::Live, gone),
+            (false, 0, Some(gone)) if self.list.is_archive() => (TailState::Live, gone),
             (false, 0, Some(gone)) => (TailState::Unclosed, gone),
             (false, 0, None) if closed => (TailState::Closed, reason),
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
@@ -123,7 +125,7 @@ impl Cursor {
             unread_bytes,
             reason,
         };
-        if self.mode == crate::options::ReaderMode::Strict
+        if self.list.mode == crate::options::ReaderMode::Strict
             && matches!(state, TailState::Torn | TailState::Unclosed)
             && !segment.is_unborn
         {
@@ -132,11 +134,11 @@ impl Cursor {
         Ok(())
     }
 
-    /// The last block with records or events of a segment that was closed tells whether the log goes on.
+    /// The last block with records or events of a closed segment says whether the log continues.
     fn learn_from_the_last_row(&mut self, map: &Map) -> Result<()> {
         let segment = self.segment().clone();
         let mut read = Ok(());
-        // The last part may hold nothing but the trailer.
+        // The last part may contain nothing but the trailer.
         for part in map.parts.iter().rev() {
             let window = match segment.rows(part) {
                 Ok(window) => window,
@@ -154,24 +156,24 @@ impl Cursor {
         }
         match read {
             Err(Bad::Io(error)) => Err(error),
-            // Damage comes up when the block is read.
+            // Damage is found when the block is read.
             _ => Ok(()),
         }
     }
 
     fn learn_row(&mut self, row: &Row) -> Result<(), Bad> {
         let header = self.header_of(row)?;
-        self.scanner.load_entries(&header)?;
+        self.position.scanner.load_entries(&header)?;
         self.learn(&header)
     }
 
-    /// The header of the block that a row tells of, which has to be as the row tells.
+    /// The header of the block that a row names; fails if it does not match the row.
     fn header_of(&mut self, row: &Row) -> Result<BlockHeader, Bad> {
-        self.scanner.jump_to(row);
-        let header = self.scanner.header()?;
-        let as_told = header.kind == BlockKind::Records
+        self.position.scanner.jump_to(row);
+        let header = self.position.scanner.header()?;
+        let is_as_indexed = header.kind == BlockKind::Records
             && (header.first_id, header.count, header.block_len()) == (row.first_id, row.count, row.len);
-        match as_told {
+        match is_as_indexed {
             true => Ok(header),
             false => Err(Bad::Malformed(Malformed::inconsistent("the block is not the one that the index tells of"))),
         }
@@ -184,18 +186,18 @@ impl Cursor {
             let reason = "a file that is compressed as a whole cannot be read from its end: decompress it first";
             return Err(Error::new(Kind::Unsupported, reason).at(&segment.path));
         }
-        // While this fails, the place stays where it is, for the next call to try again.
+        // If this fails, the place stays where it is, and the next call tries again.
         let map = self.map_past_holes(at, &segment)?;
-        self.at = at;
-        self.remarks.begin_segment();
-        self.successor = None;
-        if !Arc::ptr_eq(self.scanner.segment(), &segment) {
-            self.scanner.segment().forget_rows();
+        self.list.at = at;
+        self.position.remarks_are_due = true;
+        self.position.successor = None;
+        if !Arc::ptr_eq(self.position.scanner.segment(), &segment) {
+            self.position.scanner.segment().forget_rows();
         }
-        self.scanner = Scanner::new(segment.clone(), segment.start);
-        self.selection.begin_segment();
+        self.position.scanner = Scanner::new(segment.clone(), segment.start);
+        self.view.selection.begin_segment();
         self.learn_map(&map);
-        match self.pass_torn_elder() {
+        match self.pass_torn_legacy() {
             Err(Bad::Malformed(reason)) => Err(self.corrupt(&reason)),
             Err(Bad::Io(error)) => Err(error),
             Ok(()) | Err(Bad::End { .. }) => Ok(Some(map)),
@@ -205,45 +207,46 @@ impl Cursor {
     /// Learns the named types of a segment.
     fn learn_map(&mut self, map: &Map) {
         for named in &map.names {
-            self.selection.learn_name(named.clone());
+            self.view.selection.learn_name(named.clone());
         }
     }
 
-    /// Loads the block before the last one shown that may hold something wanted; false at the beginning.
+    /// Loads the block before the last one shown that may contain something wanted; false at the beginning.
     pub(super) fn advance_backward(&mut self) -> Result<bool> {
-        let Some(mut place) = self.backward.take() else { return Ok(false) };
+        let Some(mut place) = self.direction.take_backward() else { return Ok(false) };
         let moved = match self.step_back(&mut place) {
-            Err(error) if error.kind() == Kind::NotFound && self.source.is_far() => {
+            Err(error) if error.kind() == Kind::NotFound && self.list.source.is_far() => {
                 self.end_where_removed(&mut place, error)
             }
             moved => moved,
         };
-        self.backward = Some(place);
+        self.direction = Direction::Backward(place);
         let any = moved?;
-        if let Shown::Walk(walk) = &mut self.shown {
-            // Only hits can be shown in another order; that these could not be listed is damage.
-            let wrong = walk.rest(&self.selection, self.scanner.entries(), 0).err().map(Bad::into_malformed);
+        if let Shown::Walk(walk) = &mut self.view.shown {
+            // Only listed hits can be shown in another order; if they cannot be listed, that is damage.
+            let wrong =
+                walk.rest(&self.view.selection, self.position.scanner.entries(), 0).err().map(Bad::into_malformed);
             return Err(self.corrupt(&wrong.unwrap_or_else(Malformed::miscounted)));
         }
-        if let Shown::Hits(hits, _) = &mut self.shown {
+        if let Shown::Hits(hits, _) = &mut self.view.shown {
             hits.reverse();
         }
         Ok(any)
     }
 
-    /// What lies in a store is gone at once when it is removed: the cursor has come to its end then, and says once what it
-    /// has not shown.
+    /// An object in a store is gone at once when it is removed. The cursor then ends there, and reports once which
+    /// records it has not shown.
     fn end_where_removed(&mut self, place: &mut Backward, error: Error) -> Result<bool> {
-        if !self.snapshot.is_one_log() {
+        if !self.list.snapshot.is_one_log() {
             return Err(error);
         }
-        self.look_anew()?;
-        if self.standing != Standing::Removed {
+        self.relist()?;
+        if self.list.file_state != FileState::Removed {
             return Err(error);
         }
         (place.parts, place.rows, place.is_enough) = (0, None, true);
-        let missed = self.wanted_from.take().and_then(|from| self.missed_between(from, place.shown_from));
-        self.at = 0;
+        let missed = self.ending.wanted_from.take().and_then(|from| self.missed_between(from, place.shown_from));
+        self.list.at = 0;
         match missed {
             Some(missed) => Err(missed),
             None => self.step_back(place),
@@ -252,23 +255,23 @@ impl Cursor {
 
     /// Stops at bytes that are no block.
     fn stop_at_hole(&mut self, hole: &Hole) -> Error {
-        self.scanner.jump(hole.from);
+        self.position.scanner.jump(hole.from);
         self.corrupt(&Malformed::inconsistent(hole.bad.tell().1))
     }
 
     fn step_back(&mut self, place: &mut Backward) -> Result<bool> {
         loop {
-            self.tell_remarks()?;
+            self.report_remarks()?;
             if let Some((window, left)) = &mut place.rows {
                 while *left > 0 {
                     *left -= 1;
                     let row = &window.rows[*left];
-                    if !self.selection.wants_row(window, row) {
+                    if !self.view.selection.wants_row(window, row) {
                         continue;
                     }
-                    self.tell_holes_from(row.end(), &place.map)?;
-                    if place.told > (place.parts, *left) && self.scanner.segment().file.is_far() {
-                        place.told = self.announce(&place.map, (place.parts, *left), true);
+                    self.report_holes_from(row.end(), &place.map)?;
+                    if place.announced > (place.parts, *left) && self.position.scanner.segment().file.is_far() {
+                        place.announced = self.announce(&place.map, (place.parts, *left), true);
                     }
                     match self.show_row(&window.clone(), row) {
                         Ok(any) => {
@@ -282,13 +285,13 @@ impl Cursor {
                             *left += 1;
                             return Err(error);
                         }
-                        Err(bad) if self.turns_to_alternative(self.at, &bad.tell().1)? => {
+                        Err(bad) if self.turns_to_alternative(self.list.at, &bad.tell().1)? => {
                             self.go_back_again(place)?;
                             break;
                         }
                         Err(bad) => match self.without_index(place, &bad) {
                             Ok(()) => break,
-                            Err(_) if self.failure.is_some() && self.show_intact() => return Ok(true),
+                            Err(_) if self.ending.failure().is_some() && self.show_intact() => return Ok(true),
                             Err(error) => return Err(error),
                         },
                     }
@@ -300,12 +303,12 @@ impl Cursor {
             }
             let hole = place.map.parts.get(place.parts).and_then(|part| {
                 let before = place.parts.checked_sub(1).map(|before| place.map.parts[before].next_id);
-                let is_past = before.is_some_and(|next_id| next_id > self.selection.last_id());
-                let is_wanted = !is_past && !self.selection.begins_at(part.first_id);
+                let is_past = before.is_some_and(|next_id| next_id > self.view.selection.last_id());
+                let is_wanted = !is_past && !self.view.selection.begins_at(part.first_id);
                 place.map.hole_before(part.from).filter(|_| is_wanted)
             });
             if let Some(reason) = hole.map(|hole| hole.bad.tell().1) {
-                if self.turns_to_alternative(self.at, &reason)? {
+                if self.turns_to_alternative(self.list.at, &reason)? {
                     self.go_back_again(place)?;
                     continue;
                 }
@@ -316,7 +319,7 @@ impl Cursor {
             if place.parts > 0 {
                 place.parts -= 1;
                 let part = &place.map.parts[place.parts];
-                if self.selection.wants_part(part) {
+                if self.view.selection.wants_part(part) {
                     let segment = self.segment().clone();
                     match segment.rows(part) {
                         Ok(window) => {
@@ -335,12 +338,13 @@ impl Cursor {
         }
     }
 
-    /// Enters the current segment again, from its end, whose file is another one now, and shows what was not shown yet.
+    /// Enters the current segment again from its end, because its file is another one now, and shows what was not shown
+    /// yet.
     fn go_back_again(&mut self, place: &mut Backward) -> Result<()> {
-        let last_id = self.selection.last_id().min(place.shown_from.saturating_sub(1));
-        self.selection.set_last_id(last_id);
-        let map = self.enter_backward(self.at)?.unwrap_or_default();
-        (place.told, place.rows) = (NOTHING, None);
+        let last_id = self.view.selection.last_id().min(place.shown_from.saturating_sub(1));
+        self.view.selection.set_last_id(last_id);
+        let map = self.enter_backward(self.list.at)?.unwrap_or_default();
+        (place.announced, place.rows) = (NOTHING, None);
         (place.parts, place.below) = (map.parts.len(), map.end().unwrap_or(0));
         place.map = map;
         Ok(())
@@ -350,23 +354,23 @@ impl Cursor {
         match self.load_located(window, row) {
             Ok(true) => return Ok(true),
             Err(Bad::Io(error)) => return Err(Bad::Io(error)),
-            // Read the block itself, and say what is wrong with it.
+            // Read the block itself, and report what is wrong with it.
             Ok(false) | Err(_) => (),
         }
         let header = self.header_of(row)?;
         let any = self.load(&header)?;
         match self.list_shown(&header) {
             Err(Bad::Io(error)) => Err(Bad::Io(error)),
-            // Damage is told behind what was shown before.
+            // Damage is reported after what was shown before it.
             Ok(()) | Err(_) => Ok(any),
         }
     }
 
-    /// A block was not as the index told: once, the segment is mapped without its index, and reading goes on below what
-    /// has been shown. When it was mapped so already, the segment is damaged.
+    /// A block did not match its index. The first time, the segment is mapped without its index, and reading continues
+    /// below what has been shown. If it was mapped without the index already, the segment is damaged.
     fn without_index(&mut self, place: &mut Backward, bad: &Bad) -> Result<()> {
         let end = place.below;
-        place.told = NOTHING;
+        place.announced = NOTHING;
         if place.map.parts.iter().all(|part| part.is_held()) {
             let (_, reason) = bad.tell();
             return Err(self.corrupt(&Malformed::inconsistent(reason)));
@@ -385,27 +389,29 @@ impl Cursor {
         place.map = whole;
         match stopped {
             Some((offset, bad)) => {
-                self.scanner.jump(offset);
+                self.position.scanner.jump(offset);
                 Err(self.corrupt(&Malformed::inconsistent(bad.tell().1)))
             }
             None => Ok(()),
         }
     }
 
-    /// Goes to the end of the segment before; false when there is none.
+    /// Goes to the end of the previous segment; false when there is none.
     fn enter_previous(&mut self, place: &mut Backward) -> Result<bool> {
         let next = self.segment().clone();
-        self.tell_holes_from(next.start, &place.map)?;
-        if !place.is_enough && self.begins_with(&next.header) && self.snapshot.is_one_log() {
+        self.report_holes_from(next.start, &place.map)?;
+        if !place.is_enough && self.begins_with(&next.header) && self.list.snapshot.is_one_log() {
             // Nothing before this segment is wanted.
-            (place.parts, place.is_enough, self.at) = (0, true, 0);
+            (place.parts, place.is_enough, self.list.at) = (0, true, 0);
         }
         if !place.is_enough {
-            self.check_readable(self.at)?;
+            self.check_readable(self.list.at)?;
         }
-        let Some(at) = self.at.checked_sub(1) else {
+        let Some(at) = self.list.at.checked_sub(1) else {
             let first_id = next.header.first_id;
-            if let Some(from) = self.wanted_from.take().filter(|_| !place.is_enough && self.snapshot.is_one_log()) {
+            if let Some(from) =
+                self.ending.wanted_from.take().filter(|_| !place.is_enough && self.list.snapshot.is_one_log())
+            {
                 let may_be_wanted = self.may_be_wanted_before_the_first();
                 if let Some(missed) = self.missed_between(from, first_id).filter(|_| may_be_wanted) {
                     return Err(missed);
@@ -413,25 +419,20 @@ impl Cursor {
             }
             return match place.damage.take() {
                 Some(error) => {
-                    let tail = Tail {
-                        state: TailState::Corrupt,
-                        path: error.path().map_or_else(PathBuf::new, |path| path.to_owned()),
-                        offset: error.offset().unwrap_or(0),
-                        reason: error.reason().to_owned(),
-                        ..Tail::default()
-                    };
-                    Err(self.fail_with(Failure { error, tail }))
+                    let path = error.path().map_or_else(PathBuf::new, |path| path.to_owned());
+                    let tail = Tail { path, offset: error.offset().unwrap_or(0), ..Tail::default() };
+                    Err(self.fail_with(Failure::damage(error, tail)))
                 }
                 None if place.is_refused => Err(self.refuse_end(place.verdict.clone())),
                 None => {
-                    self.tail = place.verdict.clone();
+                    self.ending.tail = place.verdict.clone();
                     Ok(false)
                 }
             };
         };
-        let slot = self.snapshot.slots[self.at].clone();
+        let slot = self.list.snapshot.slots[self.list.at].clone();
         let Some(map) = self.enter_backward(at)? else {
-            // What was removed had come to its end: there is another before this one now, or none.
+            // The places have changed: another segment, or none, comes before the current one now.
             place.parts = 0;
             return Ok(true);
         };
@@ -443,38 +444,38 @@ impl Cursor {
                 Some((_, bad)) => Some(Malformed::inconsistent(bad.tell().1)),
                 None => chain_break(&ended, end, expected, &next)?,
             };
-            if reason.is_some() && !std::mem::replace(&mut self.listed_again, true) {
-                // A list that was made while a segment was begun may lack it.
-                if let Err(error) = self.look_anew() {
-                    (self.at, self.listed_again) = (at + 1, false);
-                    self.scanner = Scanner::new(next.clone(), next.start);
+            if reason.is_some() && !std::mem::replace(&mut self.list.listed_again, true) {
+                // A list that was made while a segment was being created may lack it.
+                if let Err(error) = self.relist() {
+                    (self.list.at, self.list.listed_again) = (at + 1, false);
+                    self.position.scanner = Scanner::new(next.clone(), next.start);
                     return Err(error);
                 }
-                let back = self.snapshot.place_of(&slot);
-                let back = back.unwrap_or_else(|| self.snapshot.insert(slot));
+                let back = self.list.snapshot.place_of(&slot);
+                let back = back.unwrap_or_else(|| self.list.snapshot.insert(slot));
                 place.map = self.enter_backward(back)?.unwrap_or_default();
                 place.parts = 0;
                 return Ok(true);
             }
             if let Some(reason) = reason {
                 if self.turns_to_alternative(at, &reason.to_string())? {
-                    // From the segment behind, to come here again.
+                    // Return to the segment after it, to come here again.
                     place.map = self.enter_backward(at + 1)?.unwrap_or_default();
                     place.parts = 0;
                     return Ok(true);
                 }
-                self.scanner.jump(end);
+                self.position.scanner.jump(end);
                 return Err(self.corrupt(&reason));
             }
         } else if map.stopped.is_none() && !place.is_enough {
             self.learn_from_the_last_row(&map)?;
-            let successor = self.successor.take();
+            let successor = self.position.successor.take();
             if let Some(error) = self.end_of_log_behind(end, successor.as_deref())? {
                 place.damage.get_or_insert(error);
             }
         }
-        self.listed_again = false;
-        place.told = NOTHING;
+        self.list.listed_again = false;
+        place.announced = NOTHING;
         place.parts = map.parts.len();
         place.rows = None;
         place.below = end;

@@ -74,7 +74,7 @@ impl Walk {
     }
 
     /// Shows the wanted records for as long as `each` takes them; returns how many it took, and whether the block has
-    /// come to its end. A record that was not taken comes again.
+    /// come to its end. A record that was not taken is shown again.
     #[inline]
     pub fn for_each<'a>(
         &mut self,
@@ -88,8 +88,8 @@ impl Walk {
         (count + others, ended)
     }
 
-    /// The other half of [`Self::for_each`]. It calls `each` by its address, so that the fast half is where the compiler
-    /// puts it in line.
+    /// The slow half of [`Self::for_each`]. It calls `each` through a reference, which leaves the compiler to inline
+    /// the fast half.
     #[inline(never)]
     fn for_each_long<'a>(
         &mut self,
@@ -115,8 +115,8 @@ impl Walk {
         (count, ended)
     }
 
-    /// The fast half of [`Self::for_each`], for blocks of which every record is wanted: goes as far as entries have the
-    /// short form and `each` takes the records, and leaves everything else to the other half.
+    /// The fast half of [`Self::for_each`], for blocks of which every record is wanted. It continues for as long as
+    /// entries have the short form and `each` takes the records, and leaves everything else to the slow half.
     #[inline(always)]
     fn for_each_short<'a>(
         &mut self,
@@ -148,8 +148,8 @@ impl Walk {
         count
     }
 
-    /// The next record, if it is one that [`Self::for_each_short`] would show: the quick way of a cursor that is asked for
-    /// one record at a time. `None` leaves everything to [`Self::next_hit`].
+    /// The next record, if it is one that [`Self::for_each_short`] would show: the fast path of a cursor that is asked
+    /// for one record at a time. `None` leaves everything to [`Self::next_hit`].
     #[inline(always)]
     pub fn next_short(&mut self, entries: &[u8]) -> Option<Hit> {
         let (entry, behind) = self.progress.short(entries)?;
@@ -162,12 +162,12 @@ impl Walk {
         Some(Hit { id, time, type_id, metadata: 0..0, payload_at: from, payload_len })
     }
 
-    /// Goes through all that is left, and says what is wrong with it.
+    /// Checks all entries that are left, and returns what is wrong with them.
     pub fn check(&self, selection: &Selection, entries: &[u8]) -> Result<(), Malformed> {
         self.clone().for_each(selection, entries, &[], |_| true).1.map(|_| ())
     }
 
-    /// Every record that is left; `None` when these are more than `most`.
+    /// Every record that is left; `None` when there are more than `most`.
     pub fn rest(&self, selection: &Selection, entries: &[u8], most: usize) -> Result<Option<Vec<Hit>>, Bad> {
         let (mut walk, mut hits) = (self.clone(), vec![]);
         while let Some(hit) = walk.next_hit(selection, entries)? {
@@ -179,7 +179,7 @@ impl Walk {
         Ok(Some(hits))
     }
 
-    /// As [`Self::next`], as places rather than views.
+    /// As [`Self::next`], but returns places instead of views.
     pub fn next_hit(&mut self, selection: &Selection, entries: &[u8]) -> Result<Option<Hit>, Malformed> {
         let Some(record) = self.next(selection, entries, &[])? else { return Ok(None) };
         let metadata = record.metadata.as_bytes();

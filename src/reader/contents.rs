@@ -1,9 +1,9 @@
-//! What a log holds: records, types, bytes, times and ids.
+//! What a log contains: records, types, bytes, times and ids.
 //!
-//! Where the index of a segment is whole, its rows tell what each block holds: the block's header is compared with the
-//! row, and its entries are read only where the row does not tell how many bytes each type has. What no row covers is
-//! walked by its headers and entries. A log in which anything is not as it should be is read by a cursor, which says
-//! what is wrong as it says it to everybody else.
+//! Where the index of a segment is whole, its rows describe each block: the block's header is compared with the row,
+//! and its entries are read only where the row does not state how many bytes each type has. Blocks that no row covers
+//! are walked by their headers and entries. If anything in a log is not as it should be, a cursor reads it instead, and
+//! reports what is wrong in the usual way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::codec::Codec;
 use crate::format::declaration::FileHeader;
-use crate::format::entries::{Entry, Progress};
+use crate::format::entries::{Entries, Entry};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
 use crate::log::catalog::{follows, Summary};
@@ -23,7 +23,7 @@ use crate::options::{Filter, ReaderMode};
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType, Record};
 use crate::segment::{lacks_trailer, Bad, Scanner, Segment};
 
-/// What a log holds, events left out.
+/// What a log contains, without events.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// Each segment, in the order of writing.
@@ -40,27 +40,27 @@ pub struct Contents {
     pub times: Option<(i64, i64)>,
     /// Where the log ends, or where reading stopped.
     pub tail: Tail,
-    /// The damage at which reading stopped; what is behind it is not counted.
+    /// The damage at which reading stopped; what comes after it is not counted.
     pub damage: Option<Error>,
 }
 
-/// What a segment holds.
+/// What a segment contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentContents {
-    /// What it says about itself.
+    /// The facts in its header.
     pub facts: SegmentFacts,
-    /// Records in it, events left out.
+    /// Records in it, without events.
     pub records: u64,
-    /// Whether its writer closed it; `None` when that cannot be told, as of a file that is compressed as a whole.
+    /// Whether its writer closed it; `None` when that is not known, as for a file that is compressed as a whole.
     pub closed: Option<bool>,
 }
 
-/// What a log holds of one type.
+/// What a log contains of one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeContents {
-    /// The type's number; of a named type, the one it has in the first segment that holds it.
+    /// The type's number; for a named type, the number in the first segment that contains it.
     pub type_id: u32,
-    /// The name it was given for, if it was.
+    /// The name that the number was given for, if any.
     pub name: Option<String>,
     /// Records of this type.
     pub records: u64,
@@ -69,31 +69,31 @@ pub struct TypeContents {
 }
 
 impl Reader {
-    /// What the log holds, as a cursor with [`Filter::headers_only`] shows it, but from the index where that is whole.
-    /// `told` hears how much is done, of how much.
+    /// What the log contains, as a cursor with [`Filter::headers_only`] shows it, but taken from the index where that
+    /// is whole. `progress` is called with how much is done, and of how much.
     ///
     /// # Errors
-    /// What opening and reading fail with. Damage is no error: [`Contents::damage`] has it.
-    pub fn contents(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
+    /// The errors of opening and reading. Damage is no error: it is in [`Contents::damage`].
+    pub fn contents(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
         let has_catalog = |slot: &Arc<Slot>| {
             slot.directory().is_far()
                 && !slot.directory().names_listed(&format!("{}.catalog-", slot.log.name)).is_empty()
         };
         if self.snapshot.slots.first().is_some_and(has_catalog) {
-            if let Some(contents) = self.contents_by_index(told, true)? {
+            if let Some(contents) = self.contents_by_index(progress, true)? {
                 return Ok(contents);
             }
         }
-        match self.contents_by_index(told, false)? {
+        match self.contents_by_index(progress, false)? {
             Some(contents) => Ok(contents),
-            None => self.contents_by_reading(told),
+            None => self.contents_by_reading(progress),
         }
     }
 
-    /// `None` when something is not as it should be. `by_catalog`: what catalogs say of segments is believed.
-    fn contents_by_index(&self, told: &mut dyn FnMut(u64, u64), by_catalog: bool) -> Result<Option<Contents>> {
+    /// `None` when something is not as it should be. `by_catalog`: the summaries of catalogs are used.
+    fn contents_by_index(&self, progress: &mut dyn FnMut(u64, u64), by_catalog: bool) -> Result<Option<Contents>> {
         let slots = &self.snapshot.slots;
-        // A cursor reports what there is to report of files.
+        // A cursor reports the findings about files.
         let is_clean = self.snapshot.unreadable.is_empty() && self.snapshot.remarks.is_empty();
         if self.options.mode != ReaderMode::Prefix || !is_clean || slots.is_empty() {
             return Ok(None);
@@ -127,7 +127,7 @@ impl Reader {
                 return Ok(None);
             }
             let done = match counting
-                .pass(&segment, is_last, &mut |share| told(per_mille(at, share), per_mille(slots.len(), 0.0)))
+                .pass(&segment, is_last, &mut |share| progress(per_mille(at, share), per_mille(slots.len(), 0.0)))
             {
                 Ok(passed) => passed,
                 Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => return Err(error),
@@ -146,7 +146,8 @@ impl Reader {
         Ok(None)
     }
 
-    /// Whether something is missing behind segment number `at`, of which all was passed, where `next` is of another log.
+    /// Whether something is missing after segment number `at`, of which all was passed, where `next` belongs to another
+    /// log.
     fn ends_early(&self, at: usize, passed: &Passed, next: &Segment) -> Result<bool> {
         let segment = &passed.segment;
         if segment.header.log_id == next.header.log_id || segment.is_live() {
@@ -156,21 +157,21 @@ impl Reader {
         Ok(lacks_trailer(segment, passed.end)? || gone().is_some())
     }
 
-    fn contents_by_reading(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
+    fn contents_by_reading(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
         let mut cursor = self.cursor(&headers())?;
         let mut counting = Counting::default();
         let of = per_mille(self.snapshot.slots.len(), 0.0);
         counting.read_on(&mut cursor, None, &mut |cursor| {
             let len = cursor.segment().file_len().unwrap_or(0).max(1);
             let share = cursor.offset() as f64 / len as f64;
-            told(per_mille(cursor.at, share).min(of), of);
+            progress(per_mille(cursor.list.at, share).min(of), of);
         })?;
         let mut contents = counting.finish(&cursor);
         contents.segments = self.all_segments(contents.segments);
         Ok(contents)
     }
 
-    /// Those of which something was read, and the others that are here, in the order of writing.
+    /// Returns the segments of which something was read, and the others that exist, in the order of writing.
     fn all_segments(&self, read: Vec<SegmentContents>) -> Vec<SegmentContents> {
         let mut read: HashMap<_, _> = read.into_iter().map(|one| (one.facts.path.clone(), one)).collect();
         let here: Vec<_> = self.snapshot.segments().filter_map(|segment| segment.ok()).collect::<Vec<_>>();
@@ -183,7 +184,7 @@ impl Reader {
                 closed: closed(),
             }));
         }
-        // Those that were begun meanwhile.
+        // Segments that were created meanwhile.
         let mut later: Vec<_> = read.into_values().collect();
         later.sort_by(|a, b| (&a.facts.log_id, a.facts.sequence).cmp(&(&b.facts.log_id, b.facts.sequence)));
         all.extend(later);
@@ -191,12 +192,12 @@ impl Reader {
     }
 }
 
-/// So much of the segment number `at`, and all of those before it.
+/// The progress at this share of segment number `at`, and all segments before it.
 fn per_mille(at: usize, share: f64) -> u64 {
     1000 * at as u64 + (1000.0 * share.clamp(0.0, 1.0)) as u64
 }
 
-/// Events are asked for, so that segments without a record are seen too.
+/// Includes events, so segments without a record are seen too.
 fn headers() -> Filter {
     Filter { headers_only: true, events: true, ..Filter::default() }
 }
@@ -207,36 +208,36 @@ impl Cursor {
         &self.segment().path
     }
 
-    /// Offset in it behind the block that was shown last.
+    /// Offset in it after the block that was shown last.
     pub fn offset(&self) -> u64 {
-        self.segment().told_offset(self.scanner.next_offset())
+        self.segment().told_offset(self.position.scanner.next_offset())
     }
 
-    /// What the segment that is being read says about itself.
+    /// The facts in the header of the segment that is being read.
     pub fn segment_facts(&self) -> SegmentFacts {
         facts(self.segment())
     }
 
-    /// Goes behind what was passed of the segment number `at`, as if all of it had been shown.
+    /// Goes to the end of what was passed of segment number `at`, as if all of it had been shown.
     fn go_behind(&mut self, at: usize, segment: &Arc<Segment>, passed: &Passed) -> Result<()> {
         self.begin_segment(at, segment)?;
-        self.scanner.jump(passed.end);
-        self.expected = Some(passed.next_id);
-        self.acknowledged = passed.acknowledged;
-        self.successor.clone_from(&passed.successor);
+        self.position.scanner.jump(passed.end);
+        self.position.expected = Some(passed.next_id);
+        self.position.acknowledged = passed.acknowledged;
+        self.position.successor.clone_from(&passed.successor);
         Ok(())
     }
 }
 
-/// The segment before the one that is come to.
+/// The segment before the one that is entered.
 enum Before {
     Passed(Passed),
-    /// A catalog has told of it.
+    /// A catalog describes it.
     Summed(Arc<Summary>),
 }
 
 impl Before {
-    /// Whether the segment with this header follows it, with nothing between them that a look at both would be needed for.
+    /// Whether the segment with this header follows directly: then nothing between them requires a look at both.
     fn is_followed_plainly_by(&self, next: &FileHeader) -> bool {
         match self {
             Before::Passed(passed) => {
@@ -250,7 +251,7 @@ impl Before {
 /// How far a segment was passed.
 struct Passed {
     segment: Arc<Segment>,
-    /// Offset behind the last block, and the id that comes next.
+    /// Offset after the last block, and the id that comes next.
     end: u64,
     next_id: u64,
     /// As in a cursor.
@@ -269,8 +270,8 @@ impl Passed {
 
     /// Compares the ids of the next block with those that should come.
     fn go_on(&mut self, header: &BlockHeader) -> Result<(), Bad> {
-        let told = header.first_id > self.next_id && self.acknowledged == Some(header.first_id);
-        if header.first_id != self.next_id && !told {
+        let is_acknowledged = header.first_id > self.next_id && self.acknowledged == Some(header.first_id);
+        if header.first_id != self.next_id && !is_acknowledged {
             return Err(wrong("a block's ids are not those that should come"));
         }
         self.next_id = header.next_id();
@@ -304,7 +305,7 @@ impl Sum {
     }
 }
 
-/// Counts of types by number. Few types take turns in a block: most are found in the slot that their number points to.
+/// Counts of types by number. Few types alternate in a block: most are found in the slot that their number points to.
 struct ByNumber {
     slots: Vec<(u32, Sum)>,
     rest: HashMap<u32, Sum>,
@@ -342,21 +343,21 @@ impl ByNumber {
     }
 }
 
-/// What was counted so far.
+/// The counts so far.
 #[derive(Default)]
 struct Counting {
     contents: Contents,
-    /// Of the segment that is being passed.
+    /// Types of the segment that is being passed.
     types_here: ByNumber,
     names_here: HashMap<u32, String>,
     records_here: u64,
-    /// A name is the same type in every segment, a number without a name too.
+    /// A name is the same type in every segment, and so is a number without a name.
     types: BTreeMap<(Option<String>, u32), (u32, Sum)>,
 }
 
 impl Counting {
-    /// Counts what the segment holds; of the last one only what its index covers.
-    fn pass(&mut self, segment: &Arc<Segment>, is_last: bool, told: &mut dyn FnMut(f64)) -> Result<Passed, Bad> {
+    /// Counts what the segment contains; of the last one only what its index covers.
+    fn pass(&mut self, segment: &Arc<Segment>, is_last: bool, progress: &mut dyn FnMut(f64)) -> Result<Passed, Bad> {
         let map = segment.indexed().map_err(Bad::Io)?;
         self.names_here.extend(map.names.iter().map(|named| (named.number, named.name.clone())));
         let (start, first_id) = (segment.start, segment.header.first_id);
@@ -392,7 +393,7 @@ impl Counting {
                     return Err(wrong("the index tells of other records than there are"));
                 }
                 passed.end = part.to;
-                told(part.to as f64 / end as f64);
+                progress(part.to as f64 / end as f64);
             }
         }
         match is_last {
@@ -401,7 +402,7 @@ impl Counting {
         }
     }
 
-    /// Counts what is behind the index, to the end of the file.
+    /// Counts what comes after the index, to the end of the file.
     fn pass_the_rest(&mut self, mut scanner: Scanner, mut passed: Passed) -> Result<Passed, Bad> {
         scanner.jump(passed.end);
         loop {
@@ -428,9 +429,9 @@ impl Counting {
         }
     }
 
-    /// Counts a block by its row; false when that does not tell everything.
+    /// Counts a block by its row; false when the row does not describe everything.
     fn add_row(&mut self, window: &Window, row: &Row, header: &BlockHeader) -> bool {
-        let Some(types) = window.types_of(row).filter(|_| !tells_more(row, header)) else { return false };
+        let Some(types) = window.types_of(row).filter(|_| !needs_entries(row, header)) else { return false };
         let mut left = Sum { records: u64::from(header.count), bytes: u64::from(header.payload_len) };
         let mut rest = None;
         for counted in types {
@@ -441,7 +442,7 @@ impl Counting {
                 Some(bytes) if bytes <= left.bytes && records <= left.records => {
                     left = Sum { records: left.records - records, bytes: left.bytes - bytes };
                 }
-                // What is left of the bytes is that of the only type whose bytes are not known.
+                // The remaining bytes belong to the only type whose bytes are not known.
                 None if rest.is_none() => rest = Some(counted),
                 _ => return false,
             }
@@ -466,10 +467,10 @@ impl Counting {
     /// Counts a block by its entries.
     fn add_block(&mut self, scanner: &mut Scanner, header: &BlockHeader, passed: &mut Passed) -> Result<(), Bad> {
         scanner.load_entries(header)?;
-        let mut progress = Progress::new(header.min_time);
         let (mut all, mut events, mut run) = (Sum::default(), Sum::default(), (0, Sum::default()));
         let mut times = NO_TIMES;
-        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
+        for placed in Entries::new(header, scanner.entries()) {
+            let entry = placed?.entry;
             let one = Sum { records: 1, bytes: u64::from(entry.payload_len) };
             if is_event(entry.type_id) {
                 events.add(one);
@@ -503,7 +504,7 @@ impl Counting {
         passed.learn(entry.type_id, facts);
     }
 
-    /// Adds records with these ids (the second is the one behind), of these times.
+    /// Adds records with these ids (the second is the one after the last) and these times.
     fn add_records(&mut self, ids: (u64, u64), times: (i64, i64), sum: Sum) {
         let all = &mut self.contents;
         all.records = all.records.saturating_add(sum.records);
@@ -513,20 +514,20 @@ impl Counting {
         all.times = Some(all.times.map_or(times, |(from, to)| (from.min(times.0), to.max(times.1))));
     }
 
-    /// Counts what the cursor shows from where it is; `here` is the segment that was begun to be counted, if one was.
+    /// Counts what the cursor shows from where it is; `here` is the segment whose count has begun, if any.
     fn read_on(
         &mut self,
         cursor: &mut Cursor,
         mut here: Option<Arc<Segment>>,
-        told: &mut dyn FnMut(&Cursor),
+        progress: &mut dyn FnMut(&Cursor),
     ) -> Result<()> {
         let mut batch = Batch::default();
         let mut looked_again = false;
         loop {
             match cursor.next_batch(usize::MAX, |record| batch.add(record)) {
                 Ok(0) => {
-                    // A writer may have closed the log between a look at the bytes and one at the lock.
-                    let is_open = matches!(cursor.tail.state, TailState::Torn | TailState::Unclosed);
+                    // A writer may have closed the log between the look at the bytes and the look at the lock.
+                    let is_open = matches!(cursor.ending.tail.state, TailState::Torn | TailState::Unclosed);
                     if !is_open || std::mem::replace(&mut looked_again, true) {
                         break;
                     }
@@ -537,7 +538,7 @@ impl Counting {
                     self.contents.damage = Some(error);
                     break;
                 }
-                // What was removed meanwhile is not there.
+                // Segments that were removed meanwhile are not counted.
                 Err(error) if error.kind() == Kind::Missed => continue,
                 Err(error) => return Err(error),
             }
@@ -546,7 +547,7 @@ impl Counting {
                 self.end_segment(&ended, ended.ends_with_trailer().ok().flatten());
             }
             self.add_batch(&mut batch, cursor);
-            told(cursor);
+            progress(cursor);
         }
         let last = here.unwrap_or_else(|| cursor.segment().clone());
         self.end_segment(&last, last.ends_with_trailer().ok().flatten());
@@ -581,7 +582,7 @@ impl Counting {
         self.contents.segments.push(SegmentContents { facts, records, closed });
     }
 
-    /// Counts a segment of which a catalog tells, as [`Self::end_segment`] does one that was passed.
+    /// Counts a segment that a catalog describes, as [`Self::end_segment`] does for one that was passed.
     fn add_summary(&mut self, summary: &Summary, path: &Path) {
         for counted in &summary.types {
             let sum = Sum { records: counted.records, bytes: counted.payload_bytes };
@@ -611,7 +612,7 @@ impl Counting {
 /// The smallest and the greatest of no times.
 const NO_TIMES: (i64, i64) = (i64::MAX, i64::MIN);
 
-/// Records that a cursor has shown, all of one block.
+/// Records that a cursor has shown, all from one block.
 struct Batch {
     types: ByNumber,
     ids: Option<(u64, u64)>,
@@ -639,14 +640,14 @@ impl Batch {
     }
 }
 
-/// Whether the row's block has to be looked into: its events are to be learnt from, and its times are also theirs; or its
-/// entries may be ones that this version cannot read.
-fn tells_more(row: &Row, header: &BlockHeader) -> bool {
+/// Whether the row's block has to be read: its events must be learnt, and they are included in its times; or this
+/// version may be unable to read its entries.
+fn needs_entries(row: &Row, header: &BlockHeader) -> bool {
     let is_known = Codec::from_byte(header.codec).is_some();
     row.has_events || header.has_events() || header.count == 0 || !is_known
 }
 
-/// Tells a file on another machine which beginnings of blocks are going to be read.
+/// Announces to a file on another machine which beginnings of blocks will be read.
 fn announce(segment: &Segment, window: &Window) {
     if segment.file.is_far() {
         let head = |row: &Row| {

@@ -1,4 +1,4 @@
-//! What the index tells of a log as a whole: records of each type, and how far the index itself reaches.
+//! What the index states about a log as a whole: records of each type, and how far the index itself reaches.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use super::holes::look_for_holes;
 use super::Reader;
 use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
-use crate::format::entries::Progress;
+use crate::format::entries::Entries;
 use crate::log::{Found, Snapshot};
 use crate::record::{event, is_event, Metadata, NamedType};
 use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
 
-/// How many records of a type a log holds.
+/// How many records of a type a log contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeCount {
-    /// The type's number; of a named type, the one it has in the first log that holds it.
+    /// The type's number; for a named type, the number in the first log that contains it.
     pub type_id: u32,
-    /// The name it was given for, if it was.
+    /// The name that the number was given for, if any.
     pub name: Option<String>,
     /// Records of this type.
     pub records: u64,
@@ -31,21 +31,21 @@ pub struct IndexFacts {
     pub path: PathBuf,
     /// Its INDEX blocks that can be used, in order.
     pub blocks: Vec<IndexBlockFacts>,
-    /// Bytes of the file whose blocks the index does not know: the end of a segment that was not closed, or more when
-    /// the index is missing or damaged.
+    /// Bytes of the file whose blocks the index does not describe: the end of a segment that was not closed, or more
+    /// when the index is missing or damaged.
     pub unindexed_bytes: u64,
 }
 
 /// One INDEX block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexBlockFacts {
-    /// The stretch of the file that it knows, itself included.
+    /// Where the span of the file that it describes begins; the span includes the block itself.
     pub from: u64,
-    /// Offset behind it.
+    /// Offset after the span.
     pub to: u64,
-    /// Blocks of records in that stretch.
+    /// Blocks of records in that span.
     pub blocks: u64,
-    /// Id of the first record in it, and of the first one behind it.
+    /// Id of the first record in it, and of the first one after it.
     pub first_id: u64,
     /// See `first_id`.
     pub next_id: u64,
@@ -56,33 +56,33 @@ pub struct IndexBlockFacts {
 }
 
 impl Reader {
-    /// How many records of each type there are now, the most frequent first. Reads the index, and the headers of the blocks
-    /// that it does not know; never a payload. Events are not counted.
+    /// How many records of each type there are now, the most frequent first. Reads the index, and the headers of the
+    /// blocks that it does not describe; never a payload. Events are not counted.
     ///
     /// # Errors
     /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
     pub fn counts(&self) -> Result<Vec<TypeCount>> {
-        self.counts_told(&mut |_, _| ())
+        self.counts_with_progress(&mut |_, _| ())
     }
 
-    /// As [`Self::counts`]; `told` hears how many segments are done, of how many.
+    /// As [`Self::counts`]; `progress` is called with how many segments are done, and of how many.
     ///
     /// # Errors
     /// As [`Self::counts`].
-    pub fn counts_told(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
-        let snapshot = self.present(true)?;
-        let counts = self.counts_in(&snapshot, told)?;
-        self.by_headers(&snapshot)?.map_or(Ok(counts), |snapshot| self.counts_in(&snapshot, told))
+    pub fn counts_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
+        let snapshot = self.now(true)?;
+        let counts = self.counts_in(&snapshot, progress)?;
+        self.by_headers(&snapshot)?.map_or(Ok(counts), |snapshot| self.counts_in(&snapshot, progress))
     }
 
-    fn counts_in(&self, snapshot: &Snapshot, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
+    fn counts_in(&self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
         if let Some(file) = snapshot.unreadable.first() {
             return Err(file.error.clone());
         }
-        // A name is the same type in every log, a number without a name too.
+        // A name is the same type in every log, and so is a number without a name.
         let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
         for at in 0..snapshot.slots.len() {
-            told(at as u64, snapshot.slots.len() as u64);
+            progress(at as u64, snapshot.slots.len() as u64);
             let Found::Segment(segment) = snapshot.open(at)? else { continue };
             let (counts, names) = match count(&segment) {
                 Err(error) if error.kind() == Kind::Corrupt && look_for_holes(snapshot, at, &segment)? => {
@@ -101,7 +101,7 @@ impl Reader {
         Ok(counts)
     }
 
-    /// As [`Self::counts`], of one segment alone, which [`Self::paths`] tells of.
+    /// As [`Self::counts`], for one segment alone, which [`Self::paths`] names.
     ///
     /// # Errors
     /// As [`Self::counts`] and [`Self::only`].
@@ -112,7 +112,7 @@ impl Reader {
         Ok(records.map(named).collect())
     }
 
-    /// The index of one segment, which [`Self::paths`] tells of.
+    /// The index of one segment, which [`Self::paths`] names.
     ///
     /// # Errors
     /// As [`Self::only`].
@@ -123,17 +123,17 @@ impl Reader {
 
     /// The index of each segment, in the order of writing.
     pub fn index(&self) -> Result<Vec<IndexFacts>> {
-        self.index_told(&mut |_, _| ())
+        self.index_with_progress(&mut |_, _| ())
     }
 
-    /// As [`Self::index`]; `told` hears how many segments are done, of how many.
+    /// As [`Self::index`]; `progress` is called with how many segments are done, and of how many.
     ///
     /// # Errors
     /// As [`Self::index`].
-    pub fn index_told(&self, told: &mut dyn FnMut(u64, u64)) -> Result<Vec<IndexFacts>> {
+    pub fn index_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<IndexFacts>> {
         let mut list = |snapshot: &Snapshot| {
             let of = snapshot.slots.len() as u64;
-            let segments = (0..).zip(snapshot.segments()).inspect(|(done, _)| told(*done, of));
+            let segments = (0..).zip(snapshot.segments()).inspect(|(done, _)| progress(*done, of));
             let each = |segment: Arc<Segment>| facts(&segment).inspect(|_| segment.forget_rows());
             segments.map(|(_, segment)| segment.and_then(each)).collect()
         };
@@ -179,9 +179,9 @@ fn count_block(scanner: &mut Scanner, counts: &mut Counts, names: &mut BTreeMap<
     scanner.check_whole(&header)?;
     if header.kind == BlockKind::Records {
         scanner.load_entries(&header)?;
-        let mut progress = Progress::new(header.min_time);
         let (mut last, mut run) = (0, 0);
-        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
+        for placed in Entries::new(&header, scanner.entries()) {
+            let entry = placed?.entry;
             if entry.type_id != last {
                 *counts.entry(last).or_default() += std::mem::take(&mut run);
                 last = entry.type_id;

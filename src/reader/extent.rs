@@ -1,11 +1,11 @@
-//! How many records a closed segment holds, and from when to when, by its index alone: a file is opened once for that.
+//! How many records a closed segment contains, and from when to when, from its index alone: the file is opened once.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Reader;
 use crate::error::Result;
-use crate::format::entries::Progress;
+use crate::format::entries::Entries;
 use crate::format::index::Row;
 use crate::format::trailer;
 use crate::record::is_event;
@@ -14,16 +14,16 @@ use crate::segment::{Bad, Part, Scanner, Segment};
 /// The records of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentExtent {
-    /// How many there are, events left out.
+    /// How many there are, without events.
     pub records: u64,
-    /// Times of the first and of the last of them as they were written, in nanoseconds since the Unix epoch.
+    /// Times of the first and the last of them as they were written, in nanoseconds since the Unix epoch.
     pub times: Option<(i64, i64)>,
 }
 
 impl Reader {
-    /// The records of one segment, which [`Self::paths`] tells of, where its writer closed it and its index is whole. `None`
-    /// elsewhere: then [`Self::only`] reads it. Reads the index, and the headers of two blocks; of an archive in a store its
-    /// catalog, where it has one.
+    /// The records of one segment, which [`Self::paths`] names, if its writer closed it and its index is whole. `None`
+    /// otherwise: use [`Self::only`] to read it. Reads the index, and the headers of two blocks; for a shipped segment
+    /// in a store its catalog, if there is one.
     ///
     /// # Errors
     /// As [`Self::only`].
@@ -62,7 +62,7 @@ fn extent(segment: &Arc<Segment>) -> Result<Option<SegmentExtent>, Bad> {
     Ok(first.zip(last).map(|times| SegmentExtent { records, times: Some(times) }))
 }
 
-/// The time of the first record in these parts, or of the last one, where they come in that order.
+/// The time of the first record in these parts, or of the last one when they come in reverse order.
 fn time<'a>(
     scanner: &mut Scanner,
     segment: &Arc<Segment>,
@@ -83,9 +83,9 @@ fn time<'a>(
             return Ok(None);
         }
         scanner.load_entries(&header)?;
-        let mut progress = Progress::new(header.min_time);
         let mut time = None;
-        while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
+        for placed in Entries::new(&header, scanner.entries()) {
+            let entry = placed?.entry;
             if !is_event(entry.type_id) {
                 time = Some(entry.time);
                 if !last {

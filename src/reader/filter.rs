@@ -1,4 +1,4 @@
-//! A filter made ready to be asked for each block and each record.
+//! A filter, prepared for the tests of each block and each record.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,14 @@ pub(super) struct Selection {
     from_time: i64,
     to_time: Option<i64>,
     any_type: bool,
-    /// Numbers of the wanted types: those the filter gives, and those that its names stand for in this segment.
+    /// Numbers of the wanted types: those in the filter, and those of its names in this segment.
     wanted: Vec<u32>,
     names: HashMap<u32, String>,
-    /// What stands for the wanted metadata pairs in the filters of an index.
+    /// Hashes of the wanted metadata pairs, for the filters of an index.
     hashes: Vec<u32>,
 }
 
-/// An index that tells more places of one block was not made by a writer: the block itself is read.
+/// No writer makes an index that gives more places of one block: the block itself is read.
 const LOCATED_MOST: usize = 16;
 
 impl Selection {
@@ -62,13 +62,13 @@ impl Selection {
         self.filter.headers_only
     }
 
-    /// Shows only records with this id or a greater one from now on, of those that the filter lets through.
+    /// From now on, shows only records with this id or a greater one, of those that match the filter.
     pub fn set_first_id(&mut self, id: u64) {
         self.from_id = id.max(self.filter.from_id.unwrap_or(0));
         self.from_time = self.filter.from_time.unwrap_or(i64::MIN);
     }
 
-    /// Goes on with this id, within what was sought before.
+    /// Continues with this id, within the range that was sought before.
     pub fn go_on_from(&mut self, id: u64) {
         self.from_id = id.max(self.filter.from_id.unwrap_or(0));
     }
@@ -78,26 +78,31 @@ impl Selection {
         self.from_id = self.from_id.max(id.saturating_add(1));
     }
 
-    /// Lets no record with a smaller id through any more.
+    /// From now on, no record with a smaller id matches.
     pub fn limit_to_ids_from(&mut self, id: u64) {
         self.filter.from_id = Some(id);
         self.from_id = id;
     }
 
-    /// Shows events from now on, or not; returns whether it did.
+    /// From now on, shows events or not; returns the previous setting.
     pub fn set_events(&mut self, events: bool) -> bool {
         std::mem::replace(&mut self.filter.events, events)
     }
 
-    /// Shows only records up to this id from now on.
+    /// From now on, shows only records up to this id.
     pub fn set_last_id(&mut self, id: u64) {
         self.to_id = id;
     }
 
-    /// Shows only records of this time or later from now on, of those that the filter lets through.
+    /// From now on, shows only records of this time or later, of those that match the filter.
     pub fn set_first_time(&mut self, time: i64) {
         self.from_time = time.max(self.filter.from_time.unwrap_or(i64::MIN));
         self.from_id = self.filter.from_id.unwrap_or(0);
+    }
+
+    /// The id after the last one of the filter; `u64::MAX` without one.
+    pub fn next_after_filter(&self) -> u64 {
+        self.filter.to_id.filter(|_| !self.filter.newest_first).map_or(u64::MAX, |last| last.saturating_add(1))
     }
 
     /// The last id of the filter.
@@ -105,7 +110,7 @@ impl Selection {
         self.to_id
     }
 
-    /// Whether an index can keep blocks of a segment from being read whose first record is `first_id`.
+    /// Whether an index can avoid reading blocks of a segment whose first record is `first_id`.
     pub fn is_selective(&self, first_id: u64) -> bool {
         !self.any_type
             || !self.hashes.is_empty()
@@ -114,24 +119,24 @@ impl Selection {
             || self.to_time.is_some()
     }
 
-    /// Whether a part of a block's records may be all that is wanted of it, whatever their ids and times.
+    /// Whether only some of a block's records may be wanted, whatever their ids and times.
     pub fn is_picky(&self) -> bool {
         !self.any_type || !self.hashes.is_empty()
     }
 
-    /// Whether the block is behind everything wanted of its log.
+    /// Whether the block comes after everything wanted of its log.
     pub fn is_past(&self, block: &BlockHeader) -> bool {
         block.first_id > self.to_id
     }
 
-    /// Whether the block may hold something wanted.
+    /// Whether the block may contain something wanted.
     pub fn wants_block(&self, block: &BlockHeader) -> bool {
         self.wants_ids_before(block.next_id(), block.count > 0, block.has_events())
             && block.max_time >= self.from_time
             && self.to_time.is_none_or(|to| block.min_time < to)
     }
 
-    /// Whether every entry of the block but its events is wanted.
+    /// Whether every entry of the block except its events is wanted.
     pub fn wants_all(&self, block: &BlockHeader) -> bool {
         self.any_type
             && self.hashes.is_empty()
@@ -155,7 +160,7 @@ impl Selection {
         wanted.iter().all(|(key, value)| metadata.into_iter().any(|(k, v)| k == key && v == value))
     }
 
-    /// Whether the block of this row may hold something wanted.
+    /// Whether the block of this row may contain something wanted.
     pub fn wants_row(&self, window: &Window, row: &Row) -> bool {
         self.wants_place(row)
             && self.wants_types_of(window, row)
@@ -169,7 +174,7 @@ impl Selection {
             }
     }
 
-    /// Whether a stretch of a segment may hold something wanted, by ids and times.
+    /// Whether a part of a segment may contain something wanted, by ids and times.
     pub fn wants_part(&self, part: &Part) -> bool {
         self.wants_ids_before(part.next_id, true, true)
             && part.first_id <= self.to_id
@@ -177,29 +182,28 @@ impl Selection {
             && self.to_time.is_none_or(|to| part.min_time < to)
     }
 
-    /// Whether something before the record `next_id` may have an id from the first wanted one on. The events there may
-    /// have that record's.
+    /// Whether anything before the record `next_id` may have a wanted id, from the first wanted one on. Events there
+    /// may have the id of that record.
     fn wants_ids_before(&self, next_id: u64, records: bool, events: bool) -> bool {
         (records && next_id > self.from_id) || (events && self.filter.events && next_id >= self.from_id)
     }
 
-    /// Whether nothing that stands before the record `first_id` is wanted.
+    /// Whether nothing before the record `first_id` is wanted.
     pub fn begins_at(&self, first_id: u64) -> bool {
         !self.wants_ids_before(first_id, true, true)
     }
 
-    /// Whether records of small times are passed over.
+    /// Whether records of early times are skipped.
     pub fn has_first_time(&self) -> bool {
         self.from_time != i64::MIN
     }
 
-    /// Whether records may be wanted of which the latest has this time, if that is known.
+    /// Whether records may be wanted if the latest of them has this time, when it is known.
     pub fn may_want_up_to(&self, latest: Option<i64>) -> bool {
         latest.is_none_or(|latest| latest >= self.from_time)
     }
 
-    /// Whether nothing is wanted of records of this time or earlier. Events may have a later one than the records that
-    /// they stand between.
+    /// Whether no record of this time or earlier is wanted. Events may have a later time than the records around them.
     pub fn begins_behind(&self, time: i64) -> bool {
         time < self.from_time && !self.filter.events
     }
@@ -217,7 +221,7 @@ impl Selection {
         (self.any_type && !self.filter.events) || types.iter().any(|counted| self.wants_type(counted.type_id))
     }
 
-    /// The wanted records of a row, when the index tells the places of all of them.
+    /// The wanted records of a row, if the index gives the places of all of them.
     pub fn located(&self, window: &Window, row: &Row) -> Option<Vec<(u32, Located)>> {
         if self.any_type || !self.hashes.is_empty() {
             return None;
@@ -245,14 +249,14 @@ impl Selection {
         }
     }
 
-    /// Forgets the named types: a segment begins with its own.
+    /// Forgets the named types: each segment begins with its own.
     pub fn begin_segment(&mut self) {
         self.names.clear();
         self.wanted.clear();
         self.wanted.extend_from_slice(&self.filter.types);
     }
 
-    /// Takes note of a named type.
+    /// Records a named type.
     pub fn learn_name(&mut self, named: NamedType) {
         if self.filter.type_names.contains(&named.name) && !self.wanted.contains(&named.number) {
             self.wanted.push(named.number);
@@ -260,7 +264,7 @@ impl Selection {
         self.names.insert(named.number, named.name);
     }
 
-    /// The name that a type number stands for in the segment being read.
+    /// The name of a type number in the segment being read.
     pub fn name_of(&self, type_id: u32) -> Option<&str> {
         self.names.get(&type_id).map(String::as_str)
     }

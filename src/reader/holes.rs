@@ -1,6 +1,5 @@
-//! Passing over bytes that a power cut left in a segment, as the header of a later one names them.
+//! Skips bytes that a power cut left in a segment, as the header of a later segment names them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Cursor;
@@ -8,40 +7,23 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::Hole;
 use crate::format::Malformed;
 use crate::log::{Found, Snapshot};
-use crate::options::{Loss, LossKind, OnLoss, ReaderMode};
+use crate::options::{Loss, LossKind, ReaderMode};
 use crate::segment::{is_space, Bad, Map, Segment, HOLE};
 
-/// So many later segments are looked at where there is no block: several may have been begun before the one that names what
-/// was found.
+/// The number of later segments that are read where there is no block: several may have been begun before the one that
+/// names what was found.
 const LATER: usize = 64;
 
-/// What a cursor knows of holes.
-#[derive(Default)]
-pub(super) struct Holes {
-    on_loss: Option<OnLoss>,
-    /// The later segments were looked at, because bytes of this one are no block.
-    looked: bool,
-    /// Those that were told: the segment's marker, and the offset.
-    told: HashSet<(u64, u64)>,
-}
-
-impl Holes {
-    pub fn new(on_loss: Option<OnLoss>) -> Self {
-        Holes { on_loss, ..Holes::default() }
-    }
-}
-
 impl Cursor {
-    /// Learns of the holes in the segment that was just begun, as the next one names them.
+    /// Learns the holes in the segment that was just entered, as the next one names them.
     pub(super) fn begin_holes(&mut self) {
-        self.holes.looked = false;
         let segment = self.segment().clone();
-        self.ask_the_next(self.at, &segment);
+        self.ask_the_next(self.list.at, &segment);
     }
 
-    /// Learns of the holes in the segment number `at` that the next one names. What lies on another machine is not fetched
-    /// for that, and a next one that cannot be opened keeps nobody from what is before it: whoever meets a hole asks again,
-    /// and whoever comes to the next one is told.
+    /// Learns the holes in segment number `at` that the next one names. A segment on another machine is not fetched for
+    /// this. A next segment that cannot be opened is no reason to stop before it: a cursor that meets a hole asks
+    /// again, and the cursor that reaches the next segment reports the error.
     fn ask_the_next(&self, at: usize, segment: &Segment) {
         if !segment.file.is_far() {
             let _ = self.learn_holes(at, segment, 1);
@@ -51,15 +33,16 @@ impl Cursor {
     /// Whether later segments name holes in the current one that were not known, now that something is wrong in it.
     pub(super) fn looks_for_holes(&mut self) -> Result<bool> {
         let segment = self.segment().clone();
-        Ok(!std::mem::replace(&mut self.holes.looked, true) && self.learn_holes(self.at, &segment, LATER)?)
+        Ok(!std::mem::replace(&mut self.position.looked_for_holes, true)
+            && self.learn_holes(self.list.at, &segment, LATER)?)
     }
 
-    /// Another segment was found behind the last one.
+    /// Another segment was found after the last one.
     pub(super) fn look_for_holes_again(&mut self) {
-        self.holes.looked = false;
+        self.position.looked_for_holes = false;
     }
 
-    /// Where all blocks of the segment number `at` are, but for the holes in it that later ones name.
+    /// Maps all blocks of segment number `at`, apart from the holes in it that later segments name.
     pub(super) fn map_past_holes(&self, at: usize, segment: &Arc<Segment>) -> Result<Arc<Map>> {
         self.ask_the_next(at, segment);
         let map = segment.mapped()?;
@@ -69,25 +52,25 @@ impl Cursor {
         }
     }
 
-    /// Tells of the holes in the current segment, which is read from its end, that are at this offset or behind it.
-    pub(super) fn tell_holes_from(&mut self, offset: u64, map: &Map) -> Result<()> {
+    /// Reports the holes in the current segment, which is read from its end, that are at this offset or after it.
+    pub(super) fn report_holes_from(&mut self, offset: u64, map: &Map) -> Result<()> {
         let segment = self.segment().clone();
         for hole in segment.holes().iter().rev().take_while(|hole| hole.offset >= offset) {
             if !self.concerns(hole, id_behind(&segment, map, hole)) {
                 continue;
             }
-            if self.mode == ReaderMode::Strict {
-                self.scanner.jump(hole.offset);
+            if self.list.mode == ReaderMode::Strict {
+                self.position.scanner.jump(hole.offset);
                 return Err(self.corrupt(&Malformed::inconsistent(HOLE)));
             }
-            self.tell_hole(hole);
+            self.report_hole_once(hole);
         }
         Ok(())
     }
 
-    /// Tells of the holes between the scanner's place and `end` over which a map of the segment leads.
-    pub(super) fn tell_holes_before(&mut self, end: u64, map: &Map) -> Result<(), Bad> {
-        let (segment, from) = (self.segment().clone(), self.scanner.next_offset());
+    /// Reports the holes between the scanner's place and `end` that a map of the segment skips.
+    pub(super) fn report_holes_before(&mut self, end: u64, map: &Map) -> Result<(), Bad> {
+        let (segment, from) = (self.segment().clone(), self.position.scanner.next_offset());
         let mut passed = segment.holes().iter().filter(|hole| (from..end).contains(&hole.offset));
         passed.try_for_each(|hole| match self.concerns(hole, id_behind(&segment, map, hole)) {
             true => self.report_hole(hole),
@@ -95,10 +78,10 @@ impl Cursor {
         })
     }
 
-    /// Whether a hole, behind which the record `next_id` comes, is in the range of ids that was asked for: what else the lost
-    /// records were, nobody knows, so that a filter by times, types or metadata excludes no hole.
+    /// Whether a hole, after which the record `next_id` comes, is in the wanted range of ids. Nothing else is known of
+    /// the lost records, so a filter by times, types or metadata excludes no hole.
     fn concerns(&self, hole: &Hole, next_id: u64) -> bool {
-        let (first, last) = (self.selection.first_id(), self.selection.last_id());
+        let (first, last) = (self.view.selection.first_id(), self.view.selection.last_id());
         match hole.lost() {
             Some(lost) => lost.0 <= last && first <= lost.1,
             None => (first == 0 || first < next_id) && next_id <= last,
@@ -106,59 +89,54 @@ impl Cursor {
     }
 
     fn learn_holes(&self, at: usize, segment: &Segment, most: usize) -> Result<bool> {
-        learn_holes(&self.snapshot, at, segment, most)
+        learn_holes(&self.list.snapshot, at, segment, most)
     }
 
-    /// Whether nothing but space that was filled ahead comes behind the last block.
+    /// Whether nothing but preallocated space comes after the last block.
     pub(super) fn is_at_space(&self) -> Result<bool> {
-        let offset = self.scanner.offset();
-        Ok(offset >= self.scanner.durable_end() && is_space(self.segment(), offset)?)
+        let offset = self.position.scanner.offset();
+        Ok(offset >= self.position.scanner.durable_end() && is_space(self.segment(), offset)?)
     }
 
-    /// Goes on behind a hole, and tells of it once.
+    /// Continues after a hole, and reports it once.
     pub(super) fn pass_hole(&mut self, hole: &Hole) -> Result<(), Bad> {
-        let next_id = hole.next_id(self.expected.unwrap_or(self.segment().header.first_id));
+        let next_id = hole.next_id(self.position.next_id());
         if self.concerns(hole, next_id) {
             self.report_hole(hole)?;
         }
-        self.expected = Some(next_id);
-        self.sealed = false;
+        self.position.expected = Some(next_id);
+        self.position.sealed = false;
         Ok(())
     }
 
-    /// Tells of a hole in the current segment; in strict mode it is an error.
+    /// Reports a hole in the current segment; in strict mode it is an error.
     fn report_hole(&mut self, hole: &Hole) -> Result<(), Bad> {
-        if self.mode == ReaderMode::Strict {
+        if self.list.mode == ReaderMode::Strict {
             return Err(Bad::Io(Error::corrupt(HOLE).at_offset(&self.segment().path, hole.offset)));
         }
-        self.tell_hole(hole);
+        self.report_hole_once(hole);
         Ok(())
     }
 
-    /// Tells of a hole in the current segment, once.
-    pub(super) fn tell_hole(&mut self, hole: &Hole) {
+    /// Reports a hole in the current segment, once.
+    pub(super) fn report_hole_once(&mut self, hole: &Hole) {
         let segment = self.segment().clone();
-        let place = (segment.header.marker, hole.offset);
-        if !self.holes.told.insert(place) {
-            return;
-        }
-        if let Some(on_loss) = &self.holes.on_loss {
-            let there = segment.file.len().unwrap_or(0);
-            on_loss(&Loss {
-                kind: LossKind::Hole,
-                path: segment.path.clone(),
-                offset: hole.offset,
-                bytes: hole.end().min(there).saturating_sub(hole.offset),
-                ids: hole.lost(),
-                pages: None,
-                reason: HOLE.to_owned(),
-                durable: false,
-            });
-        }
+        let there = segment.file.len().unwrap_or(0);
+        let loss = Loss {
+            kind: LossKind::Hole,
+            path: segment.path.clone(),
+            offset: hole.offset,
+            bytes: hole.end().min(there).saturating_sub(hole.offset),
+            ids: hole.lost(),
+            pages: None,
+            reason: HOLE.to_owned(),
+            durable: false,
+        };
+        self.reports.hole(segment.header.marker, &loss);
     }
 }
 
-/// Id of the record behind a hole, as the map of the segment tells.
+/// Id of the record after a hole, by the map of the segment.
 fn id_behind(segment: &Arc<Segment>, map: &Map, hole: &Hole) -> u64 {
     let Some(part) = map.parts.iter().find(|part| part.to >= hole.end()) else {
         return map.parts.last().map_or(segment.header.first_id, |part| part.next_id);
@@ -171,12 +149,13 @@ fn id_behind(segment: &Arc<Segment>, map: &Map, hole: &Hole) -> u64 {
     row.map_or(part.next_id, |row| row.first_id)
 }
 
-/// Whether later segments name holes in the segment number `at` that were not known.
+/// Whether later segments name holes in segment number `at` that were not known.
 pub(super) fn look_for_holes(snapshot: &Snapshot, at: usize, segment: &Segment) -> Result<bool> {
     learn_holes(snapshot, at, segment, LATER)
 }
 
-/// Takes note of the holes in the segment number `at` that one of the `most` behind it names; true when they were not known.
+/// Records the holes in segment number `at` that one of the `most` segments after it names; true when they were not
+/// known.
 fn learn_holes(snapshot: &Snapshot, at: usize, segment: &Segment, most: usize) -> Result<bool> {
     if segment.translated.is_some() || segment.is_unborn {
         return Ok(false);
@@ -186,7 +165,7 @@ fn learn_holes(snapshot: &Snapshot, at: usize, segment: &Segment, most: usize) -
         let later = match snapshot.open(at) {
             Ok(Found::Segment(later)) => later,
             Ok(Found::Unborn | Found::Gone) => continue,
-            // Whoever comes there will be told.
+            // The reader that reaches it reports the error.
             Err(error) if error.kind() == Kind::Corrupt => continue,
             Err(error) => return Err(error),
         };

@@ -1,8 +1,8 @@
-//! Where the last so many records begin.
+//! Finds where the last N records begin.
 
 use std::collections::VecDeque;
 
-use super::cursor::Failure;
+use super::ending::Failure;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::index::Row;
@@ -14,20 +14,20 @@ use crate::segment::Bad;
 pub(super) struct Last {
     /// Id of the first of them.
     pub first_id: u64,
-    /// The damage before them, when they are fewer than were asked for because of it.
+    /// The damage before them, if it leaves fewer records than were asked for.
     pub hidden: Option<Failure>,
 }
 
 impl Cursor {
-    /// Finds the last `most` records that the filter lets through.
+    /// Finds the last `most` records that match the filter.
     pub(super) fn find_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter) -> Result<Last> {
-        if !self.snapshot.is_one_log() {
+        if !self.list.snapshot.is_one_log() {
             return Err(Error::new(
                 Kind::Unsupported,
                 "there are several logs here: name the one whose last records are meant",
             ));
         }
-        match self.salvage.is_some() {
+        match self.direction.is_salvage() {
             true => self.look_for_the_last(most, options, filter, true),
             false => match self.look_for_the_last(most, options, filter, false) {
                 // A file that is compressed as a whole.
@@ -38,15 +38,15 @@ impl Cursor {
     }
 
     fn look_for_the_last(&self, most: u64, options: &ReaderOptions, filter: &Filter, forward: bool) -> Result<Last> {
-        // A record whose payload is damaged is none of those that can be shown. What lies in a store would be fetched
-        // twice for that.
-        let headers_only = filter.headers_only || (self.source.is_far() && self.salvage.is_none());
+        // A record with a damaged payload cannot be shown and does not count. Payloads in a store are not checked here,
+        // because they would be fetched twice.
+        let headers_only = filter.headers_only || (self.list.source.is_far() && !self.direction.is_salvage());
         let filter = Filter { last: None, newest_first: !forward, headers_only, events: false, ..filter.clone() };
-        // What is lost is told once, by the cursor that shows the records.
+        // Losses are reported once, by the cursor that shows the records.
         let options = ReaderOptions { on_loss: None, ..options.clone() };
-        let mut looking = Cursor::new(self.source.clone(), self.snapshot.clone(), &options, &filter)?;
+        let mut looking = Cursor::new(self.list.source.clone(), self.list.snapshot.clone(), &options, &filter)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        // From the newest on, only the last of them counts.
+        // Read newest first, only the last of them counts.
         let kept = if forward { most } else { 1 };
         let (mut ids, mut count, mut refused, mut hidden) = (VecDeque::new(), 0, None, None);
         while forward || count < most {
@@ -68,7 +68,7 @@ impl Cursor {
             match seen {
                 Ok(0) => break,
                 Ok(_) => (),
-                // What was removed meanwhile is not among the last records that are there.
+                // Segments that were removed meanwhile do not count.
                 Err(error) if error.kind() == Kind::Missed => (),
                 Err(error) if error.kind() == Kind::Corrupt => {
                     hidden = Some(Failure { error, tail: looking.tail() });
@@ -77,32 +77,31 @@ impl Cursor {
                 Err(error) => return Err(error),
             }
         }
-        // Read forward, the damage comes behind the records, and the cursor that shows them meets it there.
+        // Read forward, the damage comes after the records, and the cursor that shows them meets it there.
         let hidden = hidden.filter(|_| !forward);
         let first_id = match (ids.front(), most) {
-            (_, 0) => looking.tail().next_id.max(self.selection.first_id()),
-            // There are no more: what is lost before them is told too.
-            _ if count < most && hidden.is_none() => self.selection.first_id(),
+            (_, 0) => looking.tail().next_id.max(self.view.selection.first_id()),
+            // There are no more records: losses before them are reported too.
+            _ if count < most && hidden.is_none() => self.view.selection.first_id(),
             (Some(&id), _) => id,
             (None, _) => looking.tail().next_id,
         };
         Ok(Last { first_id, hidden })
     }
 
-    /// Goes to the first wanted block of the segment, at whose beginning the cursor is, so that damage before it is not
-    /// met.
+    /// Goes to the first wanted block of the segment, at whose beginning the cursor is, to avoid damage before it.
     pub(super) fn go_to_the_last(&mut self) -> Result<()> {
         let segment = self.segment().clone();
-        if self.salvage.is_some() || segment.is_compressed_whole() {
+        if self.direction.is_salvage() || segment.is_compressed_whole() {
             return Ok(());
         }
         self.go_by_map()?;
-        if self.mode != ReaderMode::Strict {
+        if self.list.mode != ReaderMode::Strict {
             return Ok(());
         }
         // From there on a strict reader reads every block.
-        let Some(route) = self.route.take() else { return Ok(()) };
-        let first_id = self.selection.first_id();
+        let Some(route) = self.direction.take_route() else { return Ok(()) };
+        let first_id = self.view.selection.first_id();
         let is_wanted = |row: &&Row| row.next_id() > first_id || (row.has_events && row.next_id() == first_id);
         for part in route.map().parts.iter().filter(|part| part.next_id >= first_id) {
             let window = match segment.rows(part) {
@@ -112,8 +111,8 @@ impl Cursor {
                 Err(_) => return Ok(()),
             };
             if let Some(row) = window.rows.iter().find(is_wanted) {
-                self.scanner.jump(row.offset);
-                self.expected = Some(row.first_id);
+                self.position.scanner.jump(row.offset);
+                self.position.expected = Some(row.first_id);
                 break;
             }
         }

@@ -1,63 +1,65 @@
-//! Reads of a block what the filter needs: all of it, its entries and the pages with wanted records, or its entries.
+//! Reads what the filter needs of a block: all of it, its entries and the pages with wanted records, or its entries.
 
 use super::block::Walk;
-use super::cursor::Shown;
+use super::view::Shown;
 use super::Cursor;
 use crate::format::block::BlockHeader;
-use crate::format::entries::Progress;
+use crate::format::entries::Entries;
 use crate::format::index::{Located, Row, Window};
 use crate::format::Malformed;
 use crate::memory;
 use crate::record::{event, id_after_loss, Hit, Metadata, NamedType};
 use crate::segment::Bad;
 
-/// So many records of a block are listed when only some are wanted. Where there are more, they are picked out one by one,
-/// of all of the payload: a list takes several times the memory that the entries of small records do.
+/// The greatest number of records in a list when only some of a block are wanted. If there are more, all of the payload
+/// is read and they are selected one by one: a list takes several times the memory of the entries of small records.
 const LISTED: usize = 1 << 18;
 
 impl Cursor {
-    /// Reads what is wanted of the block with this header, at which the scanner stands; false when nothing is.
+    /// Reads what is wanted of the block with this header, at the scanner's place; false when nothing is.
     pub(super) fn load(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
-        let headers_only = self.selection.headers_only();
-        if self.salvage.is_some() {
-            // A block that is not all there is somebody else's to judge.
-            self.scanner.check_whole(header)?;
+        let headers_only = self.view.selection.headers_only();
+        if self.direction.is_salvage() {
+            // The caller judges an incomplete block.
+            self.position.scanner.check_whole(header)?;
         }
         if self.segment().translated.is_some() && self.load_translated(header)? {
-            return Ok(matches!(&self.shown, Shown::Hits(hits, _) if !hits.is_empty()));
+            return Ok(matches!(&self.view.shown, Shown::Hits(hits, _) if !hits.is_empty()));
         }
-        if self.selection.wants_all(header) && !self.first_only {
+        if self.view.selection.wants_all(header) && !self.view.first_only {
             let read = match headers_only {
-                true => self.scanner.load_entries(header),
-                false => self.scanner.load(header),
+                true => self.position.scanner.load_entries(header),
+                false => self.position.scanner.load(header),
             };
             match read {
                 Ok(()) => {
-                    self.scanner.check_whole(header)?;
-                    let walk = Walk::new(header, &self.selection);
-                    if self.salvage.is_some() {
-                        // What contradicts itself under good checksums is damage of the whole block: none of it is shown.
-                        walk.check(&self.selection, self.scanner.entries())?;
-                        self.tell_nameless(header)?;
+                    self.position.scanner.check_whole(header)?;
+                    let walk = Walk::new(header, &self.view.selection);
+                    if self.direction.is_salvage() {
+                        // Contradictions under good checksums are damage of the whole block: none of it is shown.
+                        walk.check(&self.view.selection, self.position.scanner.entries())?;
+                        self.report_nameless(header)?;
                     }
-                    self.shown = Shown::Walk(walk);
+                    self.view.shown = Shown::Walk(walk);
                     return Ok(true);
                 }
                 Err(Bad::Malformed(_)) if self.saves_pages() => (),
                 Err(bad) => return Err(bad),
             }
         }
-        self.scanner.load_entries(header)?;
-        let shows_singly = self.salvage.is_none() && !self.selection.is_newest_first();
+        self.position.scanner.load_entries(header)?;
+        let shows_singly = !self.direction.is_salvage() && !self.view.selection.is_newest_first();
         let most = if shows_singly { LISTED } else { usize::MAX };
         let mut hits = match self.list(header, most)? {
             Some(hits) => hits,
             None if shows_singly => return self.load_many(header, headers_only),
-            None => return Err(self.scanner.too_many(header)),
+            None => return Err(self.position.scanner.too_many(header)),
         };
-        self.tell_nameless(header)?;
-        // What is compressed has to be read as a whole, and only in one log does an id say where to go on.
-        let first_only = std::mem::take(&mut self.first_only) && header.codec == 0 && self.snapshot.is_one_log();
+        self.report_nameless(header)?;
+        // A compressed payload has to be read as a whole, and an id is a place to continue from only if there is one
+        // log.
+        let first_only =
+            std::mem::take(&mut self.view.first_only) && header.codec == 0 && self.list.snapshot.is_one_log();
         if first_only && hits.len() > 1 && !hits[0].is_event() {
             hits.truncate(1);
             self.resume_behind(hits[0].id);
@@ -68,65 +70,71 @@ impl Cursor {
                 false => self.load_payload_of(header, hits)?,
             };
         }
-        self.scanner.check_whole(header)?;
+        self.position.scanner.check_whole(header)?;
         let any = !hits.is_empty();
-        self.shown = Shown::Hits(hits, 0);
+        self.view.shown = Shown::Hits(hits, 0);
         Ok(any)
     }
 
-    /// Shows what is wanted of a block that an older library's file is shown as: its records are known, and where they
-    /// stand there. False when it is none of those.
+    /// Shows what is wanted of a block that a legacy file is translated to: its records, and their places in the file,
+    /// are known. False for any other block.
     fn load_translated(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
-        self.scanner.load_entries(header)?;
-        // For the next block, which is going to have about as many.
+        self.position.scanner.load_entries(header)?;
+        // For the next block, which will have a similar number.
         let mut hits = memory::with_room(header.count as usize + 1)?;
-        let (selection, wants_all) = (&self.selection, self.selection.wants_all(header));
+        let (selection, wants_all) = (&self.view.selection, self.view.selection.wants_all(header));
         let wants = |hit: &Hit, entries: &[u8]| wants_all || selection.wants(hit.id, &hit.entry(entries));
-        if !self.scanner.borrow(&mut hits, selection.headers_only(), wants)? {
+        if !self.position.scanner.borrow(&mut hits, selection.headers_only(), wants)? {
             return Ok(false);
         }
-        if std::mem::take(&mut self.first_only) && self.snapshot.is_one_log() && hits.len() > 1 && !hits[0].is_event() {
+        if std::mem::take(&mut self.view.first_only)
+            && self.list.snapshot.is_one_log()
+            && hits.len() > 1
+            && !hits[0].is_event()
+        {
             hits.truncate(1);
             self.resume_behind(hits[0].id);
         }
-        self.shown = Shown::Hits(hits, 0);
+        self.view.shown = Shown::Hits(hits, 0);
         Ok(true)
     }
 
     /// The wanted records of a block whose entries are loaded.
     pub(super) fn hits(&self, header: &BlockHeader) -> Result<Vec<Hit>, Bad> {
-        self.list(header, usize::MAX)?.ok_or_else(|| self.scanner.too_many(header))
+        self.list(header, usize::MAX)?.ok_or_else(|| self.position.scanner.too_many(header))
     }
 
-    /// As [`Self::hits`]; `None` when they are more than `most`, or than there may be memory for.
+    /// As [`Self::hits`]; `None` when there are more than `most`, or memory for them is short.
     fn list(&self, header: &BlockHeader, most: usize) -> Result<Option<Vec<Hit>>, Bad> {
-        let most = most.min(self.scanner.most_hits(header));
-        Walk::new(header, &self.selection).rest(&self.selection, self.scanner.entries(), most)
+        let most = most.min(self.position.scanner.most_hits(header));
+        Walk::new(header, &self.view.selection).rest(&self.view.selection, self.position.scanner.entries(), most)
     }
 
-    /// Lists the records of the block with this header, if all of them are shown, for those who show them in another order.
+    /// Lists the records of the block with this header, if all of them are shown, for callers that show them in another
+    /// order.
     pub(super) fn list_shown(&mut self, header: &BlockHeader) -> Result<(), Bad> {
-        let Shown::Walk(walk) = &self.shown else { return Ok(()) };
-        let listed = walk.rest(&self.selection, self.scanner.entries(), self.scanner.most_hits(header));
+        let Shown::Walk(walk) = &self.view.shown else { return Ok(()) };
+        let listed =
+            walk.rest(&self.view.selection, self.position.scanner.entries(), self.position.scanner.most_hits(header));
         let (shown, done) = match listed {
             Ok(Some(hits)) => (Shown::Hits(hits, 0), Ok(())),
-            // Nothing of it is shown, so that the next call begins with it again.
-            Ok(None) => (Shown::Nothing, Err(self.scanner.too_many(header))),
+            // Nothing of it is shown, and the next call begins with it again.
+            Ok(None) => (Shown::Nothing, Err(self.position.scanner.too_many(header))),
             Err(Bad::Io(error)) => (Shown::Nothing, Err(Bad::Io(error))),
             Err(damaged) => return Err(damaged),
         };
-        self.shown = shown;
+        self.view.shown = shown;
         done
     }
 
     /// Shows what is wanted of a block, whose entries are loaded, without a list of it.
     fn load_many(&mut self, header: &BlockHeader, headers_only: bool) -> Result<bool, Bad> {
-        self.first_only = false;
+        self.view.first_only = false;
         if !headers_only {
-            self.scanner.load_payload(header)?;
+            self.position.scanner.load_payload(header)?;
         }
-        self.scanner.check_whole(header)?;
-        self.shown = Shown::Walk(Walk::new(header, &self.selection));
+        self.position.scanner.check_whole(header)?;
+        self.view.shown = Shown::Walk(Walk::new(header, &self.view.selection));
         Ok(true)
     }
 
@@ -135,28 +143,28 @@ impl Cursor {
         let (Some(first), Some(last)) = (hits.first(), hits.last()) else { return Ok(hits) };
         let wanted = first.payload().start..last.payload().end;
         if header.codec != 0 || wanted.len() > header.payload_len as usize / 4 * 3 {
-            match self.scanner.load_payload(header) {
+            match self.position.scanner.load_payload(header) {
                 Ok(()) => return Ok(hits),
                 // The pages that are wanted may be good.
                 Err(Bad::Malformed(Malformed::Page { .. })) if header.codec == 0 => (),
                 Err(bad) => return Err(bad),
             }
         }
-        let from = self.scanner.load_pages(header, wanted)?;
+        let from = self.position.scanner.load_pages(header, wanted)?;
         hits.iter_mut().for_each(|hit| hit.payload_at -= from);
         Ok(hits)
     }
 
-    /// Reads the wanted records of a block whose places the index tells, without the rest of it; false when it does not
-    /// tell them all.
+    /// Reads the wanted records of a block at the places that the index states, without the rest of the block; false
+    /// when the index does not state all of them.
     pub(super) fn load_located(&mut self, window: &Window, row: &Row) -> Result<bool, Bad> {
-        // Events are to be learnt from.
-        let found = if row.has_events { None } else { self.selection.located(window, row) };
+        // The events have to be learnt.
+        let found = if row.has_events { None } else { self.view.selection.located(window, row) };
         let Some(found) = found.filter(|found| !found.is_empty()) else { return Ok(false) };
-        if !self.selection.headers_only() {
-            self.scanner.load_located(row, found.iter().map(|(_, located)| located))?;
+        if !self.view.selection.headers_only() {
+            self.position.scanner.load_located(row, found.iter().map(|(_, located)| located))?;
         }
-        self.first_only = false;
+        self.view.first_only = false;
         let mut payload_at = 0;
         let hit = |(type_id, Located { standing, .. }): &(u32, Located)| {
             payload_at += standing.payload_len as usize;
@@ -169,17 +177,17 @@ impl Cursor {
                 payload_len: standing.payload_len,
             }
         };
-        self.shown = Shown::Hits(found.iter().map(hit).collect(), 0);
+        self.view.shown = Shown::Hits(found.iter().map(hit).collect(), 0);
         Ok(true)
     }
 
-    /// Takes note of what the block's events say about types, about where the log goes on, and about records that were
-    /// lost and are known to be.
+    /// Records what the events of the block state about types, about the next segment, and about records that are known
+    /// to be lost.
     pub(super) fn learn(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let mut names = vec![];
-        let mut progress = Progress::new(header.min_time);
         let mut recovered = false;
-        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
+        for placed in Entries::new(header, self.position.scanner.entries()) {
+            let entry = placed?.entry;
             let facts = Metadata::from_bytes(entry.metadata);
             match entry.type_id {
                 event::TYPE => {
@@ -187,19 +195,19 @@ impl Cursor {
                         names.push(named);
                     }
                 }
-                event::ROTATE_NEXT => self.successor = facts.get("file").map(str::to_owned),
-                event::OPENED => self.successor = None,
-                event::RECOVERED => (self.acknowledged, recovered) = (id_after_loss(facts), true),
+                event::ROTATE_NEXT => self.position.successor = facts.get("file").map(str::to_owned),
+                event::OPENED => self.position.successor = None,
+                event::RECOVERED => (self.position.acknowledged, recovered) = (id_after_loss(facts), true),
                 _ => (),
             }
         }
         for named in names {
             self.note_name(&named);
-            self.selection.learn_name(named);
+            self.view.selection.learn_name(named);
         }
-        // A file of an older library shows nothing else than its torn end so.
+        // A legacy file contains no other such event than its torn end.
         match recovered {
-            true => self.pass_torn_elder(),
+            true => self.pass_torn_legacy(),
             false => Ok(()),
         }
     }

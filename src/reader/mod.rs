@@ -1,43 +1,47 @@
 //! Reading a log: the segments behind a path, and cursors over their records.
 
-mod ahead;
 mod backward;
 mod block;
 mod contents;
 mod counts;
 mod cursor;
-mod elders;
+mod direction;
+mod ending;
 mod extent;
 mod filter;
 mod forward;
-mod gone;
 mod holes;
 mod intact;
 mod last;
 mod load;
+mod locate;
 mod log_ends;
+mod looks;
 mod lost_names;
-mod place;
+mod position;
+mod prefetch;
 mod present;
 mod remarks;
+mod reports;
 mod route;
 mod salvage;
 mod seek;
+mod segments;
 mod summarize;
 mod tail;
+mod torn_ends;
+mod view;
 mod wait;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
-use crate::io::Directory;
+use crate::io::Location;
 use crate::log::catalog::{Catalogs, Summary};
-use crate::log::{vanished, Found, Snapshot, Source};
+use crate::log::{mark, vanished, Found, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
 
@@ -49,31 +53,31 @@ use present::Present;
 pub use tail::{Tail, TailState};
 pub use wait::Interrupter;
 
-/// What there is to read behind a path. May be shared by threads; each takes a [`Cursor`] of its own.
+/// The log or logs at a path. May be shared by threads; each takes a [`Cursor`] of its own.
 pub struct Reader {
     source: Source,
     /// The segments when it was opened.
     snapshot: Snapshot,
-    present: Mutex<Present>,
-    /// Id of the first record that the log had then, unless there were several logs.
+    present: Present,
+    /// Id of the first record of the log at that time, unless there were several logs.
     begins: Option<u64>,
     options: ReaderOptions,
-    /// Numbers of the segments by their files, once one was asked for by its file.
+    /// Numbers of the segments by their files, once one was requested by its file.
     places: OnceLock<HashMap<PathBuf, usize>>,
-    /// What is listed and counted of segments in a store without a look at each.
+    /// Catalogs of segments in a store, which replace a look at each segment.
     catalogs: Catalogs,
 }
 
-/// What a segment says about itself.
+/// The facts of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFacts {
     /// The file.
     pub path: PathBuf,
-    /// Its length in bytes when it was asked for; `None` for a file that is compressed as a whole.
+    /// Its length in bytes at the time of the call; `None` for a file that is compressed as a whole.
     pub bytes: Option<u64>,
     /// The log's name.
     pub name: String,
-    /// What the payloads are, as a MIME type.
+    /// The MIME type of the payloads.
     pub content_type: String,
     /// The user's own facts about the log.
     pub parameters: BTreeMap<String, String>,
@@ -91,7 +95,7 @@ pub struct SegmentFacts {
     pub period: Option<Period>,
     /// The time zone of the period and of the times in names; "" = UTC.
     pub zone: String,
-    /// What the log's files were called when it was begun; "" when it does not tell.
+    /// The template of the log's file names when it was begun; "" if the header does not contain it.
     pub template: String,
     /// Whether a writer has it open.
     pub live: bool,
@@ -103,30 +107,26 @@ impl Reader {
     /// Opens a segment file, a directory log, or the files that match a glob pattern (`*`, `?`, `[…]`). Files
     /// compressed with gzip or zstd as a whole are recognised by their contents.
     ///
-    /// With the feature `upload`, `path` may be the URL of an object store as well: of a segment, of a log (a prefix), or with
-    /// a pattern (`*`, `[…]`) in its last part; `docs/remote.md` tells more.
+    /// A path may also be the URL of an object store: of a segment, of a log (a prefix), or with a pattern (`*`, `[…]`)
+    /// in its last part; `docs/remote.md` describes it.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when no file there is a segment or was one,
-    /// [`Kind::Unsupported`] when all segments are of a newer version, [`Kind::Mismatch`] when it is of another log than
-    /// [`ReaderOptions::require`] says. In a directory of more than 64 files their names tell which segments there are;
-    /// then all but the first is found out when a cursor comes there. Of a log that was never begun, no record is shown; a
-    /// segment whose beginning is damaged is an error of the cursor that comes to its place.
-    pub fn open(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Self> {
-        Self::of(Source::of(path.as_ref(), &options)?, options)
-    }
-
-    /// As [`Self::open`], over a directory of the caller's making.
-    pub fn open_in(directory: Arc<dyn Directory>, options: ReaderOptions) -> Result<Self> {
-        Self::of(Source::Directory(directory), options)
-    }
-
-    /// As [`Self::open`], of one file in a directory of the caller's making.
-    pub(crate) fn open_file_in(directory: Arc<dyn Directory>, name: &str, options: ReaderOptions) -> Result<Self> {
-        Self::of(Source::File(directory, name.to_owned()), options)
+    /// [`Kind::NotFound`] when nothing is there, [`Kind::Corrupt`] when no file there is or was a segment,
+    /// [`Kind::Unsupported`] when all segments are of a newer version, [`Kind::Mismatch`] when the log is not the one
+    /// that [`ReaderOptions::require`] asks for. In a directory of more than 64 files the segments are known by their
+    /// names, and not every file is opened: a cursor returns the errors of a segment when it reaches it. A log that was
+    /// never begun shows no record; a segment whose beginning is damaged is an error of the cursor that reaches its
+    /// place.
+    pub fn open(location: impl Into<Location>, options: ReaderOptions) -> Result<Self> {
+        Self::of(Source::of(location.into(), &options)?, options)
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
+        if let (ReaderMode::Strict, Source::Directory(directory)) = (options.mode, &source) {
+            if !directory.is_far() {
+                mark::check_in(&**directory)?;
+            }
+        }
         let nothing = Snapshot::empty_of(options.log.clone(), options.require.clone(), options.block_max_bytes());
         let snapshot = source.snapshot(&nothing, options.mode)?;
         if snapshot.slots.is_empty() {
@@ -138,7 +138,7 @@ impl Reader {
                 Source::Directory(directory) => {
                     match vanished(&**directory).iter().find(|gone| snapshot.wants(&gone.log)) {
                         Some(log) => {
-                            Error::new(Kind::NotFound, format!("no segment (*.binlog) is here, and {}", log.told()))
+                            Error::new(Kind::NotFound, format!("no segment (*.binlog) is here, and {}", log.reason()))
                         }
                         None => nothing,
                     }
@@ -152,7 +152,7 @@ impl Reader {
             Some(Found::Segment(first)) => Some(first.header.first_id),
             _ => None,
         };
-        let present = Mutex::new(Present::new(snapshot.clone()));
+        let present = Present::new(snapshot.clone());
         Ok(Reader {
             source,
             snapshot,
@@ -164,12 +164,12 @@ impl Reader {
         })
     }
 
-    /// The segments that were there when the reader was opened, in the order in which they were written, without those
-    /// that were removed or damaged since. Opens each of them, one after the other.
+    /// The segments when the reader was opened, in the order in which they were written, without those that have been
+    /// removed or damaged since. Opens each of them, one after the other.
     pub fn segments(&self) -> Vec<SegmentFacts> {
         let list = |snapshot: &Snapshot| -> Vec<SegmentFacts> {
             let segments = snapshot.segments().filter_map(|segment| segment.ok());
-            // What stands for a log of which nothing can be read is no segment.
+            // The placeholder of a log of which nothing can be read is no segment.
             let segments = segments.filter(|segment| !segment.is_unborn || snapshot.unreadable.is_empty());
             segments.map(|segment| facts(&segment)).collect()
         };
@@ -180,7 +180,7 @@ impl Reader {
         }
     }
 
-    /// The segments by their headers, when these were found to say something else than the names of this snapshot do.
+    /// The segments by their headers, if these contradict the names of this snapshot.
     fn by_headers(&self, snapshot: &Snapshot) -> Result<Option<Snapshot>> {
         match snapshot.is_misled() {
             true => self.source.snapshot(snapshot, self.options.mode).map(Some),
@@ -193,25 +193,35 @@ impl Reader {
         self.snapshot.slots.iter().map(|slot| slot.path()).collect()
     }
 
-    /// Files that are called as segments are and are none, nor what is left of one, when the reader was opened: nobody is
-    /// concerned by them. Where there are more than 64 files, some may not be known yet.
+    /// Files with the name of a segment that are not and never were segments, when the reader was opened: they affect
+    /// no call. With more than 64 files, some may not be known yet.
     pub fn strays(&self) -> &[PathBuf] {
         &self.snapshot.strays
     }
 
-    /// Files that were created to be a segment and never held a record, as a kill or a power cut leaves them, when the
-    /// reader was opened: readers pass over them. Where there are more than 64 files, some may not be known yet.
+    /// The file that marks the directory as the target of a recovery that is at work or was stopped
+    /// ([`crate::recovery::RECOVERY_AT_WORK`]): the directory holds a part of the log only. The mode
+    /// [`ReaderMode::Strict`] refuses to open it.
+    pub fn recovery_at_work(&self) -> Option<PathBuf> {
+        match &self.source {
+            Source::Directory(directory) if !directory.is_far() => mark::find(&**directory),
+            _ => None,
+        }
+    }
+
+    /// Files that were created to be a segment and never contained a record, as a kill or a power cut leaves them, when
+    /// the reader was opened: readers skip them. With more than 64 files, some may not be known yet.
     pub fn leftovers(&self) -> &[PathBuf] {
         &self.snapshot.leftovers
     }
 
-    /// Files of the log's segments of which nothing could be read when the reader was opened, and why not.
+    /// Files of the log's segments of which nothing could be read when the reader was opened, each with the reason.
     pub fn unreadable(&self) -> impl Iterator<Item = (&Path, &Error)> {
         self.snapshot.unreadable.iter().map(|file| (file.path.as_path(), &file.error))
     }
 
-    /// A reader of one segment alone, which [`Self::paths`] tells of, in this mode; the other options stay. A segment in
-    /// an object store is found so without a URL of its own.
+    /// A reader of one segment alone, which [`Self::paths`] names, in this mode; the other options stay. Use it also
+    /// for a segment in an object store, without a URL of its own.
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there was no such segment when the reader was opened; else as [`Self::open`].
@@ -220,8 +230,8 @@ impl Reader {
         Self::of(self.snapshot.slots[at].source(), ReaderOptions { mode, ..self.options.clone() })
     }
 
-    /// Whether the segment, which [`Self::paths`] tells of, ends with a trailer: its writer closed it. `None` for a file
-    /// that is compressed as a whole.
+    /// Whether the segment, which [`Self::paths`] names, ends with a trailer, which means that its writer closed it.
+    /// `None` for a file that is compressed as a whole.
     ///
     /// # Errors
     /// As [`Self::only`].
@@ -232,7 +242,7 @@ impl Reader {
         if closed != Some(false) || segment.translated.is_none() {
             return Ok(closed);
         }
-        // An older library's file may end by naming the one in which its log goes on.
+        // A legacy file may end with the name of the one in which its log continues.
         let newest = Filter { events: true, headers_only: true, newest_first: true, ..Filter::default() };
         let mut cursor = self.only(path, ReaderMode::Prefix)?.cursor(&newest)?;
         let last = cursor.next()?.filter(|last| last.type_id == crate::record::event::ROTATE_NEXT);
@@ -240,8 +250,8 @@ impl Reader {
         Ok(Some(next.is_some_and(|next| self.snapshot.slots.iter().any(|slot| slot.path() == next))))
     }
 
-    /// What one segment, which [`Self::paths`] tells of, says about itself. Of an archive in a store its catalog tells that, where
-    /// it has one.
+    /// The facts of one segment, which [`Self::paths`] names. For a shipped segment in a store they come from its
+    /// catalog, if there is one.
     ///
     /// # Errors
     /// As [`Self::only`].
@@ -253,7 +263,7 @@ impl Reader {
         }
     }
 
-    /// What a catalog says of the segment number `at` of the snapshot.
+    /// The catalog's summary of segment number `at` of the snapshot.
     fn summary(&self, at: usize) -> Option<Arc<Summary>> {
         let slot = &self.snapshot.slots[at];
         let is_plain = slot.directory().is_far() && !slot.is_rescued() && !slot.is_legacy();
@@ -268,16 +278,24 @@ impl Reader {
         at.ok_or_else(|| Error::new(Kind::NotFound, "the log has no such segment").at(path))
     }
 
-    /// What the first segment says about itself.
-    pub(crate) fn first_segment(&self) -> Result<SegmentFacts> {
+    /// The facts of the first segment. The others are not opened.
+    ///
+    /// # Errors
+    /// As [`Self::open`] of this segment alone.
+    pub fn first_segment(&self) -> Result<SegmentFacts> {
         Ok(facts(&*self.snapshot.segment(0)?))
     }
 
-    /// A cursor before the first record that the filter lets through, of the log as it is now. What was removed of it
-    /// since the reader was opened is told once by each cursor that would have come to it ([`Kind::Missed`]); the last so
-    /// many records are those of the log that is there.
+    /// The segments as they are now.
+    fn now(&self, to_the_end: bool) -> Result<Snapshot> {
+        self.present.now(&self.source, self.options.mode, to_the_end)
+    }
+
+    /// A cursor before the first record that matches the filter, over the log as it is now. Segments that were removed
+    /// since the reader was opened are reported once by each cursor that would have read them ([`Kind::Missed`]); the
+    /// last N records are those of the log as it is now.
     pub fn cursor(&self, filter: &Filter) -> Result<Cursor> {
-        let snapshot = self.present(filter.newest_first || filter.last.is_some())?;
+        let snapshot = self.now(filter.newest_first || filter.last.is_some())?;
         Cursor::of_former(self.source.clone(), snapshot, &self.options, filter, self.begins)
     }
 }
@@ -304,7 +322,7 @@ fn facts_by(header: &FileHeader, path: &Path, bytes: Option<u64>, live: bool) ->
         writer,
         period: Period::from_seconds(header.period_s),
         zone: header.zone.clone(),
-        // As a writer's options have it.
+        // As in a writer's options.
         template: header.template.strip_suffix(EXTENSION).unwrap_or(&header.template).to_owned(),
         live,
         predecessor_last_id: header.predecessor.as_ref().map(|_| header.first_id - 1),

@@ -1,44 +1,48 @@
-//! What is there now, for who asks a reader for the end of a log, or from its beginning on, after it was opened.
+//! The current segments, for calls that ask for the end or the beginning of a log after its reader was opened.
 
-use super::gone::Looks;
-use super::Reader;
+use parking_lot::Mutex;
+
+use super::looks::Looks;
 use crate::error::Result;
 use crate::log::{Found, Snapshot, Source};
+use crate::options::ReaderMode;
 
-/// The segments when they were last looked at.
+/// The segments at the last look.
 pub(super) struct Present {
+    last: Mutex<Last>,
+}
+
+struct Last {
     snapshot: Snapshot,
     looks: Looks,
 }
 
 impl Present {
     pub fn new(snapshot: Snapshot) -> Self {
-        Present { snapshot, looks: Looks::just_now() }
+        Present { last: Mutex::new(Last { snapshot, looks: Looks::just_now() }) }
     }
-}
 
-impl Reader {
-    /// The segments that are there now, without listing them where nothing can have changed. Old ones may have been
-    /// removed; whether the log has rolled matters `to_the_end` alone, as a cursor that reads forward finds that itself.
-    pub(super) fn present(&self, to_the_end: bool) -> Result<Snapshot> {
-        let mut present = self.present.lock();
-        let may_differ = match (&self.source, self.source.is_far()) {
-            (Source::File(..), _) => present.snapshot.slots.first().is_some_and(|only| only.is_unborn),
-            (_, true) => to_the_end && present.looks.is_time(),
-            (_, false) if present.snapshot.slots.first().is_some_and(|only| only.is_unborn) => true,
-            (_, false) => has_lost_its_beginning(&present.snapshot) || (to_the_end && may_go_on(&present.snapshot)),
+    /// The segments that exist now; they are not listed again where nothing can have changed. Old ones may have been
+    /// removed; whether the log has rolled matters only `to_the_end`, as a cursor that reads forward finds that itself.
+    pub fn now(&self, source: &Source, mode: ReaderMode, to_the_end: bool) -> Result<Snapshot> {
+        let mut last = self.last.lock();
+        let may_differ = match (source, source.is_far()) {
+            (Source::File(..), _) => last.snapshot.slots.first().is_some_and(|only| only.is_unborn),
+            (_, true) => to_the_end && last.looks.is_time(),
+            (_, false) if last.snapshot.slots.first().is_some_and(|only| only.is_unborn) => true,
+            (_, false) => has_lost_its_beginning(&last.snapshot) || (to_the_end && may_go_on(&last.snapshot)),
         };
         if may_differ {
-            let fresh = self.source.snapshot(&present.snapshot, self.options.mode)?;
-            if fresh.slots.len() != present.snapshot.slots.len() {
-                present.looks = Looks::just_now();
+            let fresh = source.snapshot(&last.snapshot, mode)?;
+            if fresh.slots.len() != last.snapshot.slots.len() {
+                last.looks = Looks::just_now();
             }
-            // Of a log that was removed as a whole, what is still open is shown.
+            // If the whole log was removed, the segments that are still open are shown.
             if !fresh.slots.is_empty() {
-                present.snapshot = fresh;
+                last.snapshot = fresh;
             }
         }
-        Ok(present.snapshot.clone())
+        Ok(last.snapshot.clone())
     }
 }
 
@@ -46,12 +50,12 @@ fn has_lost_its_beginning(snapshot: &Snapshot) -> bool {
     snapshot.slots.first().is_some_and(|first| first.is_gone())
 }
 
-/// Whether there may be a segment behind the last one: not while a writer is in the middle of that.
+/// Whether there may be a segment after the last one: not while a writer is in the middle of that.
 fn may_go_on(snapshot: &Snapshot) -> bool {
     let Some(last) = snapshot.slots.len().checked_sub(1) else { return true };
     match snapshot.open(last) {
         Ok(Found::Segment(segment)) => !segment.is_live() || segment.ends_with_trailer().ok().flatten() != Some(false),
-        // Whoever comes to it is told what is wrong.
+        // The reader that reaches it reports the error.
         Ok(Found::Unborn | Found::Gone) | Err(_) => true,
     }
 }

@@ -1,99 +1,66 @@
-//! Going on behind damage, and telling exactly what was lost by it.
+//! Continues after damage, and reports exactly what was lost.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cursor::{Moved, Shown};
+use super::cursor::Moved;
 use super::lost_names::LostNames;
+use super::view::Shown;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
-use crate::format::entries::Progress;
+use crate::format::entries::{Entries, Placed};
 use crate::format::Malformed;
-use crate::log::{Missing, Snapshot, Source};
+use crate::log::Missing;
 use crate::memory::{self, NoMemory};
-use crate::options::{Loss, LossKind, OnLoss};
+use crate::options::{Loss, LossKind};
 use crate::record::{is_event, Hit};
 use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
 
-/// Whom a salvaging cursor tells of losses.
+/// State of a salvaging cursor.
+#[derive(Default)]
 pub(super) struct Salvage {
-    on_loss: Option<OnLoss>,
-    /// What is lost before this id was not asked for.
+    /// Losses before this id are not reported.
     from_id: u64,
-    /// Up to where the current segment says that it was durable, once that was asked.
+    /// The offset up to which the current segment was durable, once that has been determined.
     durable_end: Option<u64>,
-    /// It was told already that segments are missing at the end of the current log.
-    told_end: bool,
-    /// Where the last loss in the current segment ends.
-    told_to: u64,
-    /// Nothing more can be had of the current segment.
+    /// It was reported that segments are missing at the end of the current log.
+    reported_end: bool,
+    /// Where the last reported loss in the current segment ends.
+    reported_to: u64,
+    /// Nothing more can be read from the current segment.
     gave_up: bool,
-    /// Segments that were passed over because their records had been there before.
+    /// Segments that were skipped because their records had been shown before.
     repeated: Vec<PathBuf>,
     pub(super) names: LostNames,
 }
 
 impl Salvage {
-    pub fn new(on_loss: Option<OnLoss>) -> Self {
-        Salvage {
-            on_loss,
-            from_id: 0,
-            durable_end: None,
-            told_end: false,
-            told_to: 0,
-            gave_up: false,
-            repeated: vec![],
-            names: LostNames::default(),
-        }
-    }
-
-    /// Tells nothing of what is lost before this id.
-    pub fn tell_from(&mut self, from_id: u64) {
+    /// Reports no losses before this id.
+    pub fn report_from(&mut self, from_id: u64) {
         self.from_id = from_id;
     }
 
-    /// Takes the segments out that are to be passed over.
-    pub fn forget_repeated(&self, snapshot: &mut Snapshot) {
-        if !self.repeated.is_empty() {
-            snapshot.slots.retain(|slot| !self.repeated.contains(&slot.path()));
-        }
-    }
-
-    /// Tells of files in which there is nothing to salvage.
-    pub fn tell_unreadable(&self, snapshot: &Snapshot, source: &Source) -> Result<()> {
-        for file in &snapshot.unreadable {
-            if let Some(on_loss) = &self.on_loss {
-                on_loss(&Loss {
-                    kind: LossKind::of_file(file.error.kind()),
-                    path: file.path.clone(),
-                    offset: 0,
-                    bytes: file.bytes,
-                    ids: file.ids,
-                    pages: None,
-                    reason: file.error.reason().to_owned(),
-                    durable: snapshot.was_durable(source, file)?,
-                });
-            }
-        }
-        Ok(())
+    /// Segments to skip.
+    pub fn repeated(&self) -> &[PathBuf] {
+        &self.repeated
     }
 }
 
-/// Records that follow each other and touch damaged pages.
+/// Consecutive records that touch damaged pages.
 struct Run {
     ids: (u64, u64),
-    /// First damaged page, and how many are.
+    /// First damaged page, and how many there are.
     pages: (usize, usize),
     last_page: usize,
 }
 
 impl Cursor {
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
-        if let Some(salvage) = &mut self.salvage {
-            (salvage.durable_end, salvage.told_to) = (None, 0);
+        if let Some(salvage) = self.direction.salvage_mut() {
+            (salvage.durable_end, salvage.reported_to) = (None, 0);
             salvage.gave_up = false;
         }
         let segment = self.segment().clone();
@@ -104,57 +71,57 @@ impl Cursor {
         Ok(())
     }
 
-    /// What comes next when the scanner stands at bytes that are no block, or not the one that should come.
+    /// Continues when the bytes at the scanner's place are no block, or not the block that should come next.
     pub(super) fn salvage_after(&mut self, bad: Bad) -> Result<Moved> {
-        let gave_up = self.salvage.as_ref().is_some_and(|salvage| salvage.gave_up);
+        let gave_up = self.direction.salvage().is_some_and(|salvage| salvage.gave_up);
         if gave_up || matches!(bad, Bad::End { left: 0 }) {
             return self.leave_segment(0, String::new());
         }
-        let offset = self.scanner.offset();
-        self.scanner.reread();
+        let offset = self.position.scanner.offset();
+        self.position.scanner.reread();
         // A writer at work may have completed the block since it was read.
-        if self.suspect.replace(offset) != Some(offset) {
-            self.scanner.segment().file.doubt();
+        if self.position.suspect.replace(offset) != Some(offset) {
+            self.position.scanner.segment().file.doubt();
             return Ok(Moved::Again);
         }
-        match self.scanner.header() {
+        match self.position.scanner.header() {
             Ok(header) => self.salvage_block(&header, bad),
             Err(Bad::Io(error)) if error.kind() != Kind::Corrupt => Err(error),
             Err(_) => self.salvage_bytes(offset, None, bad),
         }
     }
 
-    /// The block at the scanner's place takes more memory than may be used for one, as the error says: it is passed over.
+    /// The block at the scanner's place takes more memory than one block may use, as the error says: it is skipped.
     pub(super) fn salvage_too_large(&mut self, error: &Error) -> Result<Moved> {
-        let header = match self.scanner.header() {
+        let header = match self.position.scanner.header() {
             Ok(header) => header,
             Err(Bad::Io(error)) => return Err(error),
             Err(bad) => return self.salvage_after(bad),
         };
         let ids = (header.count > 0).then(|| (header.first_id, header.next_id() - 1));
-        let place = (self.scanner.offset(), header.block_len());
+        let place = (self.position.scanner.offset(), header.block_len());
         self.lose(place, ids, &Malformed::TooLarge(error.reason().to_owned()))?;
-        self.scanner.skip(&header);
-        self.sealed = false;
-        self.expected = Some(header.next_id());
+        self.position.scanner.skip(&header);
+        self.position.sealed = false;
+        self.position.expected = Some(header.next_id());
         Ok(Moved::Again)
     }
 
-    /// The block's header is good; something else is wrong with it.
+    /// The block's header is good; something else in it is wrong.
     fn salvage_block(&mut self, header: &BlockHeader, bad: Bad) -> Result<Moved> {
-        let offset = self.scanner.offset();
-        if let Some(reason) = self.out_of_order(header) {
-            let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        let offset = self.position.scanner.offset();
+        if let Some(reason) = self.position.out_of_order(header) {
+            let expected = self.position.next_id();
             if header.first_id > expected {
                 self.lose((offset, 0), Some((expected, header.first_id - 1)), &reason)?;
-                self.expected = Some(header.first_id);
+                self.position.expected = Some(header.first_id);
             } else {
                 self.lose((offset, header.block_len()), None, &reason)?;
-                self.scanner.skip(header);
+                self.position.scanner.skip(header);
             }
             return Ok(Moved::Again);
         }
-        match self.scanner.check_whole(header) {
+        match self.position.scanner.check_whole(header) {
             Err(Bad::Io(error)) => return Err(error),
             Err(_) => return self.salvage_cut(header, bad),
             Ok(()) => (),
@@ -162,14 +129,14 @@ impl Cursor {
         if self.is_being_written(header.block_len())? {
             return self.leave_segment(1, bad.tell().1);
         }
-        // What is behind may be the block itself, whose header was put there twice.
-        if let Some(moved) = self.moved_behind(header, self.scanner.written_offset())? {
+        // The bytes after it may be the block itself, if its header was written twice.
+        if let Some(moved) = self.moved_behind(header, self.position.scanner.written_offset())? {
             let next_id = moved.header.first_id.max(header.first_id);
             let ids = (next_id > header.first_id).then(|| (header.first_id, next_id - 1));
-            let reason = self.tell_moved(&moved);
+            let reason = self.moved_reason(&moved);
             self.lose((offset, moved.offset - offset), ids, &reason)?;
-            self.scanner.jump_moved(&moved);
-            self.expected = Some(next_id);
+            self.position.scanner.jump_moved(&moved);
+            self.position.expected = Some(next_id);
             return Ok(Moved::Again);
         }
         let next_id = self.next_id_behind(header)?;
@@ -179,22 +146,27 @@ impl Cursor {
             _ => bad.into_malformed(),
         };
         self.lose((offset, header.block_len()), ids, &reason)?;
-        self.scanner.skip(header);
-        self.expected = Some(next_id);
+        self.position.scanner.skip(header);
+        self.position.expected = Some(next_id);
         Ok(Moved::Again)
     }
 
-    /// The id of the record behind the block with this header, which is lost: as the next block says, where the two disagree.
+    /// The id of the record after the block with this header, which is lost; where the two disagree, the next block
+    /// decides.
     fn next_id_behind(&self, header: &BlockHeader) -> Result<u64> {
-        let behind = moved_at(self.segment(), self.scanner.offset() + header.block_len(), self.scanner.shift())?;
+        let behind = moved_at(
+            self.segment(),
+            self.position.scanner.offset() + header.block_len(),
+            self.position.scanner.shift(),
+        )?;
         let behind = behind.filter(|next| !matches!(next.kind, BlockKind::Skippable(_)));
         Ok(behind.map_or(header.next_id(), |next| next.first_id.max(header.first_id)))
     }
 
-    /// The next block, when none is where the damaged block with this header ends, because bytes are missing or too many before
-    /// it; it was written at `written` or behind.
+    /// The next block, if there is none where the damaged block with this header ends, because bytes before it are
+    /// missing or were added. The next block was written at `written` or later.
     fn moved_behind(&self, header: &BlockHeader, written: u64) -> Result<Option<MovedBlock>> {
-        let (offset, shift) = (self.scanner.offset(), self.scanner.shift());
+        let (offset, shift) = (self.position.scanner.offset(), self.position.scanner.shift());
         let end = offset + header.block_len();
         if self.segment().translated.is_some() || moved_at(self.segment(), end, shift)?.is_some() {
             return Ok(None);
@@ -203,17 +175,17 @@ impl Cursor {
         Ok(moved.filter(|moved| moved.shift != shift))
     }
 
-    /// As [`Self::moved_behind`], when the bytes are missing from this block, or were put into it.
+    /// As [`Self::moved_behind`], if the bytes are missing from this block, or were inserted into it.
     fn moved_within(&self, header: &BlockHeader) -> Result<Option<MovedBlock>> {
-        let end = self.scanner.offset() + header.block_len();
-        let written_end = end.wrapping_add_signed(-self.scanner.shift());
+        let end = self.position.scanner.offset() + header.block_len();
+        let written_end = end.wrapping_add_signed(-self.position.scanner.shift());
         let moved = self.moved_behind(header, written_end)?;
         Ok(moved.filter(|moved| moved.written_at() == written_end || moved.offset < end))
     }
 
-    /// What has become of the bytes between the scanner's place and this block.
-    fn tell_moved(&self, moved: &MovedBlock) -> Malformed {
-        let by = moved.shift - self.scanner.shift();
+    /// What happened to the bytes between the scanner's place and this block.
+    fn moved_reason(&self, moved: &MovedBlock) -> Malformed {
+        let by = moved.shift - self.position.scanner.shift();
         Malformed::Shifted(match (by, by.unsigned_abs()) {
             (-1, _) => "1 byte of the file is missing here".to_owned(),
             (1, _) => "1 byte too many of the file is here".to_owned(),
@@ -222,12 +194,12 @@ impl Cursor {
         })
     }
 
-    /// The file ends within the block, or is said to: records whose pages are all there can be saved.
+    /// The file ends within the block, or that was reported: records whose pages are all there can be saved.
     fn salvage_cut(&mut self, header: &BlockHeader, bad: Bad) -> Result<Moved> {
-        let offset = self.scanner.offset();
+        let offset = self.position.scanner.offset();
         let moved = self.moved_within(header)?;
         let followed = moved.is_none() && next_block(self.segment(), offset + 1)?.is_some();
-        if followed || self.scanner.load_entries(header).is_err() {
+        if followed || self.position.scanner.load_entries(header).is_err() {
             return self.salvage_bytes(offset, Some(header), bad);
         }
         if moved.is_none() && (self.is_being_written(0)? || self.look_again()) {
@@ -239,84 +211,86 @@ impl Cursor {
             Err(_) => return self.salvage_bytes(offset, Some(header), bad),
         };
         match moved {
-            Some(_) => self.scanner.skip(header),
-            None => self.scanner.stand_at(len),
+            Some(_) => self.position.scanner.skip(header),
+            None => self.position.scanner.set_offset(len),
         }
-        self.expected = Some(header.next_id());
-        self.sealed = false;
+        self.position.expected = Some(header.next_id());
+        self.position.sealed = false;
         if hits.is_empty() {
             return Ok(Moved::Again);
         }
-        self.shown = Shown::Hits(hits, 0);
+        self.view.shown = Shown::Hits(hits, 0);
         Ok(Moved::Block)
     }
 
     fn salvage_hits(&mut self, header: &BlockHeader) -> Result<(Vec<Hit>, u64), Bad> {
         let hits = self.hits(header)?;
         let hits = self.load_what_is_good(header, hits)?;
-        let len = self.scanner.offset() + self.left()?;
+        let len = self.position.scanner.offset() + self.position.left()?;
         Ok((hits, len))
     }
 
-    /// There is no block at `offset`, or one that cannot be read and has this header: goes on at the next one.
+    /// There is no block at `offset`, or one that cannot be read and has this header: continues at the next one.
     fn salvage_bytes(&mut self, offset: u64, header: Option<&BlockHeader>, bad: Bad) -> Result<Moved> {
-        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        let expected = self.position.next_id();
         let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
-        let (from, shift) = (self.scanner.head_end(), self.scanner.shift());
-        if let Some(next) = next_moved(self.segment(), from, shift, self.scanner.written_offset())? {
+        let (from, shift) = (self.position.scanner.head_end(), self.position.scanner.shift());
+        if let Some(next) = next_moved(self.segment(), from, shift, self.position.scanner.written_offset())? {
             let first_id = next.header.first_id;
             let reason = match next.shift == shift {
                 true => bad.into_malformed(),
-                false => self.tell_moved(&next),
+                false => self.moved_reason(&next),
             };
             let place = (offset.min(next.offset), next.offset.saturating_sub(offset));
             self.lose(place, lost(first_id), &reason)?;
-            self.scanner.jump_moved(&next);
-            self.expected = Some(first_id.max(expected));
+            self.position.scanner.jump_moved(&next);
+            self.position.expected = Some(first_id.max(expected));
             return Ok(Moved::Again);
         }
         if self.is_being_written(0)? || self.look_again() {
             return self.leave_segment(1, bad.tell().1);
         }
-        let left = match self.left() {
+        let left = match self.position.left() {
             Ok(left) => left,
             Err(bad) => return Err(Error::corrupt(bad.tell().1)),
         };
-        let told = header.filter(|header| !matches!(header.kind, BlockKind::Skippable(_))).map(BlockHeader::next_id);
-        let first_id = self.next_first_id().or(told).unwrap_or(expected);
+        let stated = header.filter(|header| !matches!(header.kind, BlockKind::Skippable(_))).map(BlockHeader::next_id);
+        let first_id = self.next_first_id().or(stated).unwrap_or(expected);
         self.lose((offset, left), lost(first_id), &bad.into_malformed())?;
-        self.scanner.stand_at(offset + left);
-        if let (true, Some(salvage)) = (self.scanner.segment().is_compressed_whole(), &mut self.salvage) {
-            // That it is broken is told once.
+        self.position.scanner.set_offset(offset + left);
+        if let (true, Some(salvage)) =
+            (self.position.scanner.segment().is_compressed_whole(), self.direction.salvage_mut())
+        {
+            // The damage is reported once.
             salvage.gave_up = true;
         }
-        self.expected = Some(first_id.max(expected));
-        self.sealed = false;
+        self.position.expected = Some(first_id.max(expected));
+        self.position.sealed = false;
         Ok(Moved::Again)
     }
 
-    /// Id of the first record of the segment behind this one in its log.
+    /// Id of the first record of the next segment in the same log.
     fn next_first_id(&self) -> Option<u64> {
-        let next = self.snapshot.slots.get(self.at + 1)?;
+        let next = self.list.snapshot.slots.get(self.list.at + 1)?;
         let known = next.known().filter(|_| next.log.id == self.segment().header.log_id)?;
         Some(known.first_id)
     }
 
-    /// Whether a writer is at work, and nothing follows the `len` bytes at the scanner's place: then they are not there
-    /// yet, and not lost.
+    /// Whether a writer is at work, and nothing follows the `len` bytes at the scanner's place: they are then not
+    /// written yet, and not lost.
     fn is_being_written(&self, len: u64) -> Result<bool> {
-        let from = self.scanner.offset() + len.max(1);
+        let from = self.position.scanner.offset() + len.max(1);
         Ok(self.segment().is_live() && next_block(self.segment(), from)?.is_none())
     }
 
-    /// Whether the end is to be looked at once more: the writer may have gone on, or closed, since it was read.
+    /// Whether the end has to be read once more: the writer may have continued, or closed the log, since it was read.
     fn look_again(&mut self) -> bool {
-        let again = !self.looked_again && self.at + 1 == self.snapshot.slots.len();
-        // Leaving the segment takes note of it.
+        let again = !self.position.looked_again && self.list.is_at_the_last();
+        // Leaving the segment sets the flag.
         again && !self.segment().is_live()
     }
 
-    /// What is missing between a segment and the one that follows it.
+    /// Reports what is missing between a segment and the one that follows it.
     pub(super) fn salvage_chain(
         &mut self,
         ended: &FileHeader,
@@ -325,54 +299,54 @@ impl Cursor {
         reason: Malformed,
     ) -> Result<Moved> {
         let first_id = next.header.first_id;
-        let offset = self.scanner.offset();
+        let offset = self.position.scanner.offset();
         if next.header.sequence <= ended.sequence || first_id < expected {
-            // The same records again: the segment is passed over.
-            let durable_end = self.salvage.as_mut().and_then(|salvage| salvage.durable_end.take());
+            // It repeats records that were shown: the segment is skipped.
+            let durable_end = self.direction.salvage_mut().and_then(|salvage| salvage.durable_end.take());
             self.lose_in(next, (0, next.file.len().unwrap_or(0)), None, None, &reason)?;
-            let repeated = self.snapshot.slots.remove(self.at + 1);
-            if let Some(salvage) = &mut self.salvage {
+            let repeated = self.list.snapshot.slots.remove(self.list.at + 1);
+            if let Some(salvage) = self.direction.salvage_mut() {
                 salvage.durable_end = durable_end;
                 salvage.repeated.push(repeated.path());
             }
-            self.looked_again = false;
+            self.position.looked_again = false;
             return Ok(Moved::Again);
         }
         let ids = (first_id > expected).then(|| (expected, first_id - 1));
         self.lose((offset, 0), ids, &reason)?;
-        self.expected = Some(first_id);
-        self.begin_segment(self.at + 1, next)?;
+        self.position.expected = Some(first_id);
+        self.begin_segment(self.list.at + 1, next)?;
         Ok(Moved::Again)
     }
 
     /// Another log begins, whose end is judged by itself.
     pub(super) fn salvage_another_log(&mut self) {
-        if let Some(salvage) = &mut self.salvage {
-            salvage.told_end = false;
+        if let Some(salvage) = self.direction.salvage_mut() {
+            salvage.reported_end = false;
         }
     }
 
-    /// The log had more, which is not there.
+    /// The log contained more, which is missing.
     pub(super) fn salvage_end(&mut self, missing: &Missing) -> Result<()> {
-        let Some(salvage) = &mut self.salvage else { return Ok(()) };
-        if std::mem::replace(&mut salvage.told_end, true) {
+        let Some(salvage) = self.direction.salvage_mut() else { return Ok(()) };
+        if std::mem::replace(&mut salvage.reported_end, true) {
             return Ok(());
         }
-        // One that was compressed knows which its last record was, and the lock file what closed segments held.
-        let expected = self.expected.unwrap_or(self.segment().header.first_id);
+        // A compressed segment records its last record id, and the lock file records the ids of closed segments.
+        let expected = self.position.next_id();
         let original =
-            self.segment().header.original.as_ref().filter(|_| !self.sealed).map(|original| original.last_id);
-        let original = original.filter(|&last_id| self.acknowledged.is_none_or(|id| id <= last_id));
-        let proven = self.snapshot.last_id_proven(&self.source, self.at);
+            self.segment().header.original.as_ref().filter(|_| !self.position.sealed).map(|original| original.last_id);
+        let original = original.filter(|&last_id| self.position.acknowledged.is_none_or(|id| id <= last_id));
+        let proven = self.list.snapshot.last_id_proven(&self.list.source, self.list.at);
         let ids = original.max(proven).filter(|&last_id| expected <= last_id).map(|last_id| (expected, last_id));
-        let place = (self.scanner.next_offset(), 0);
-        let told_to = self.salvage.as_ref().map_or(0, |salvage| salvage.told_to);
-        if missing.is_end_of_file && ids.is_none() && place.0 <= told_to {
-            // The damage in front of it was told with all that is lost.
+        let place = (self.position.scanner.next_offset(), 0);
+        let reported_to = self.direction.salvage().map_or(0, |salvage| salvage.reported_to);
+        if missing.is_end_of_file && ids.is_none() && place.0 <= reported_to {
+            // The damage before it was reported with everything that is lost.
             return Ok(());
         }
         self.lose(place, ids, &Malformed::Missing(missing.reason.clone()))?;
-        match self.snapshot.unclosed_behind(&self.source, self.at).filter(|_| ids.is_some()) {
+        match self.list.snapshot.unclosed_behind(&self.list.source, self.list.at).filter(|_| ids.is_some()) {
             Some(number) => {
                 let more =
                     format!("segment number {number}, which is not here, held records too: nobody knows how many");
@@ -382,42 +356,42 @@ impl Cursor {
         }
     }
 
-    /// Reads the payload of a block whose entries are loaded, keeps the hits that touch no damaged page, and tells of
+    /// Reads the payload of a block whose entries are loaded, keeps the hits that touch no damaged page, and reports
     /// all records that touch one.
     pub(super) fn load_what_is_good(&mut self, header: &BlockHeader, hits: Vec<Hit>) -> Result<Vec<Hit>, Bad> {
-        let mut bad = self.scanner.load_damaged(header)?;
-        let is_doubted = self.suspect == Some(self.scanner.offset());
+        let mut bad = self.position.scanner.load_damaged(header)?;
+        let is_doubted = self.position.suspect == Some(self.position.scanner.offset());
         if let Some(&page) = bad.first().filter(|_| self.segment().file.is_far() && !is_doubted) {
-            // It may be good there: once, it is fetched again.
+            // The stored bytes may be good: they are fetched again, once.
             return Err(Bad::Malformed(Malformed::Page { page }));
         }
         let is_new_hole = !bad.is_empty() && self.looks_for_holes().map_err(Bad::Io)?;
         if let Some(&page) = bad.first().filter(|_| is_new_hole) {
-            // The block may be within a hole, which is passed over as a whole: it is looked at once more.
-            self.suspect = None;
+            // The block may be within a hole, which is skipped as a whole: it is read once more.
+            self.position.suspect = None;
             return Err(Bad::Malformed(Malformed::Page { page }));
         }
         let moved = if bad.is_empty() { None } else { self.moved_within(header).map_err(Bad::Io)? };
         if let Some(moved) = &moved {
-            self.scanner.go_on_at(moved.clone());
-            bad = self.scanner.load_damaged(header)?;
+            self.position.scanner.continue_at(moved.clone());
+            bad = self.position.scanner.load_damaged(header)?;
         }
         if let (Some(&page), None) = (bad.first(), &moved) {
-            // All of it may be behind, and only its header is here twice.
-            let written = self.scanner.written_offset();
+            // The whole block may come later, and only its header is here twice.
+            let written = self.position.scanner.written_offset();
             let behind = self.moved_behind(header, written).map_err(Bad::Io)?;
             if behind.is_some_and(|moved| moved.written_at() == written) {
                 return Err(Bad::Malformed(Malformed::Page { page }));
             }
         }
-        let by = moved.as_ref().map_or(0, |moved| moved.shift - self.scanner.shift());
-        let because = moved.as_ref().map(|moved| self.tell_moved(moved));
+        let by = moved.as_ref().map_or(0, |moved| moved.shift - self.position.scanner.shift());
+        let because = moved.as_ref().map(|moved| self.moved_reason(moved));
         let all = (header.first_id, header.next_id().saturating_sub(1));
-        let payload = self.scanner.offset() + header.head_len() as u64;
+        let payload = self.position.scanner.offset() + header.head_len() as u64;
         if header.codec != 0 && (because.is_none() || !bad.is_empty()) {
             let reason = match bad.first() {
                 Some(&page) => Malformed::Page { page },
-                None => match self.scanner.decompress_loaded(header) {
+                None => match self.position.scanner.decompress_loaded(header) {
                     Ok(()) => return Ok(hits),
                     Err(Bad::Malformed(reason)) => reason,
                     Err(other) => return Err(other),
@@ -436,7 +410,7 @@ impl Cursor {
             let segment = self.segment().clone();
             self.lose_in(&segment, place, None, None, reason).map_err(Bad::Io)?;
             if header.codec != 0 {
-                self.scanner.decompress_loaded(header)?;
+                self.position.scanner.decompress_loaded(header)?;
             }
         }
         if bad.is_empty() {
@@ -464,11 +438,11 @@ impl Cursor {
         Ok(hits.into_iter().filter(good).collect())
     }
 
-    /// Damaged pages that no record touches, which the payloads of events are on: the first and how many, those that follow
-    /// each other together.
+    /// Runs of damaged pages that no record touches, which contain the payloads of events: the first page and the
+    /// number of pages of each.
     fn pages_of_events(&self, header: &BlockHeader, bad: &[usize]) -> Result<Vec<(usize, usize)>, Bad> {
         let mut alone: Vec<(usize, usize)> = vec![];
-        let (mut next, mut at) = (0, 0);
+        let mut next = 0;
         let mut add = |pages: &[usize]| {
             for &page in pages {
                 match alone.last_mut().filter(|(first, count)| first + count == page) {
@@ -478,29 +452,25 @@ impl Cursor {
             }
             Ok::<(), NoMemory>(())
         };
-        let mut progress = Progress::new(header.min_time);
-        while let Some(entry) = progress.next(self.scanner.entries())? {
-            let len = entry.payload_len as usize;
-            if len > 0 && !is_event(entry.type_id) {
-                let from = bad.partition_point(|&page| page < at / PAGE);
-                let to = bad.partition_point(|&page| page < (at + len).div_ceil(PAGE));
+        for placed in Entries::new(header, self.position.scanner.entries()) {
+            let Placed { entry, payload, .. } = placed?;
+            if !payload.is_empty() && !is_event(entry.type_id) {
+                let from = bad.partition_point(|&page| page < payload.start / PAGE);
+                let to = bad.partition_point(|&page| page < payload.end.div_ceil(PAGE));
                 add(&bad[next..from.max(next)])?;
                 next = to.max(next);
             }
-            at += len;
         }
         add(&bad[next..])?;
         Ok(alone)
     }
 
-    /// The records that touch damaged pages, those that follow each other together.
+    /// The records that touch damaged pages, in runs of consecutive ones.
     fn runs(&self, header: &BlockHeader, bad: &[usize]) -> Result<Vec<Run>, Bad> {
         let mut runs: Vec<Run> = vec![];
-        let (mut id, mut at) = (header.first_id, 0);
-        let mut progress = Progress::new(header.min_time);
-        while let Some(entry) = progress.next(self.scanner.entries()).map_err(Bad::from)? {
-            let touched = bad_pages(bad, at, entry.payload_len as usize);
-            at += entry.payload_len as usize;
+        for placed in Entries::new(header, self.position.scanner.entries()) {
+            let Placed { entry, id, payload } = placed?;
+            let touched = bad_pages(bad, payload.start, payload.len());
             if is_event(entry.type_id) {
                 continue;
             }
@@ -516,7 +486,6 @@ impl Cursor {
                     }
                 }
             }
-            id += 1;
         }
         Ok(runs)
     }
@@ -526,13 +495,14 @@ impl Cursor {
         self.lose_in(&segment, place, ids, None, reason)
     }
 
-    /// Up to where the segment was durable, as it says itself or others prove, as an offset of the file as it was written.
+    /// The offset up to which the segment was durable, as the segment itself or others prove, counted in the file as it
+    /// was written.
     fn durable_end(&self, segment: &Segment) -> Result<u64> {
-        if let Some(known) = self.salvage.as_ref().and_then(|salvage| salvage.durable_end) {
+        if let Some(known) = self.direction.salvage().and_then(|salvage| salvage.durable_end) {
             return Ok(known);
         }
         let by_others = match segment.path == self.segment().path {
-            true => self.snapshot.durable_end_by_others(&self.source, self.at)?,
+            true => self.list.durable_end_by_others()?,
             false => 0,
         };
         Ok(durable_end(segment)?.max(by_others))
@@ -549,25 +519,24 @@ impl Cursor {
         if segment.path == self.segment().path {
             self.look_for_names()?;
         }
-        let expected = self.expected.unwrap_or(self.segment().header.first_id);
-        if self.salvage.as_ref().is_none_or(|salvage| ids.map_or(expected, |(_, last)| last) < salvage.from_id) {
+        let expected = self.position.next_id();
+        if self.direction.salvage().is_none_or(|salvage| ids.map_or(expected, |(_, last)| last) < salvage.from_id) {
             return Ok(());
         }
         let durable_end = self.durable_end(segment)?;
         let is_current = segment.path == self.segment().path;
-        let Some(salvage) = &mut self.salvage else { return Ok(()) };
+        let Some(salvage) = self.direction.salvage_mut() else { return Ok(()) };
         salvage.durable_end = Some(durable_end);
         if is_current {
-            salvage.told_to = offset + bytes;
+            salvage.reported_to = offset + bytes;
         }
-        let Some(on_loss) = salvage.on_loss.clone() else { return Ok(()) };
-        let written = offset.saturating_add_signed(-self.scanner.shift());
+        let written = offset.saturating_add_signed(-self.position.scanner.shift());
         let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.told_offset(offset), bytes);
         let kind = match LossKind::of(reason) {
             LossKind::Damage if is_torn => LossKind::TornTail,
             kind => kind,
         };
-        on_loss(&Loss {
+        self.reports.loss(&Loss {
             kind,
             path: segment.path.clone(),
             offset: segment.told_offset(offset),
@@ -582,7 +551,7 @@ impl Cursor {
 
     /// Whether these are the last bytes of the log that is read.
     fn is_at_the_end(&self, segment: &Segment, offset: u64, bytes: u64) -> bool {
-        let next = self.snapshot.slots.get(self.at + 1);
+        let next = self.list.snapshot.slots.get(self.list.at + 1);
         bytes > 0
             && segment.path == self.segment().path
             && next.is_none_or(|next| next.log.id != segment.header.log_id)
@@ -590,7 +559,7 @@ impl Cursor {
     }
 }
 
-/// Those of the damaged pages, which are in order, that `len` bytes at `at` touch.
+/// The damaged pages, of this ordered list, that `len` bytes at `at` touch.
 fn bad_pages(bad: &[usize], at: usize, len: usize) -> &[usize] {
     if len == 0 {
         return &[];

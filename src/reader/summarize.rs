@@ -1,12 +1,12 @@
-//! What a catalog says of a segment.
+//! The catalog's summary of a segment.
 
 use super::Reader;
 use crate::error::Result;
 use crate::log::catalog::{second, Summary, TypeSum};
 
 impl Reader {
-    /// What a catalog is to say of the only segment of this reader, an object stored at that time. `None` of one that is not
-    /// closed, or in which anything is not as it should be.
+    /// The summary of the only segment of this reader, an object stored at that time. `None` if it is not closed, or if
+    /// anything in it is not as it should be.
     pub(crate) fn summarize(&self, stored_ns: i64) -> Result<Option<Summary>> {
         let contents = self.contents(&mut |_, _| ())?;
         let segment = self.snapshot.segment(0)?;

@@ -12,11 +12,11 @@ pub enum TailState {
     Closed,
     /// A writer has the log open: more may come.
     Live,
-    /// No writer has it open and it was never closed. It ends with a whole block; whether more was appended once
-    /// cannot be told. A strict reader fails there, and its tail says this.
+    /// No writer has it open and it was never closed. It ends with a whole block; it is not known whether more was
+    /// appended. A strict reader fails there with this state.
     Unclosed,
-    /// No writer has it open, and what follows the last whole block is the torn tail that a crash left. A strict reader
-    /// fails there, and its tail says this.
+    /// No writer has it open, and the bytes after the last whole block are the torn tail of a crash. A strict reader
+    /// fails there with this state.
     Torn,
     /// The cursor stopped at damage.
     Corrupt,
@@ -27,7 +27,8 @@ pub enum TailState {
 pub struct Tail {
     /// Why there is no more.
     pub state: TailState,
-    /// The id that the next record would have: where to go on reading later.
+    /// The id that the next record would have: where to continue reading later. At most the id after
+    /// [`crate::Filter::to_id`]. With [`crate::Filter::to_time`], records of a later time before this id have been passed.
     pub next_id: u64,
     /// The file that was read last.
     pub path: PathBuf,

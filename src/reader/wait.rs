@@ -1,17 +1,16 @@
-//! Waiting for a writer to go on.
+//! Waits for a writer to append more.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::Shown;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::io::wake::{Bell, Set};
 use crate::io::{Wake, Watch, Woken};
 
-/// A directory is looked at this often all the same: where the system tells all that happens in it, and where what another
-/// machine does is not told.
+/// A directory is also looked at this often: where the system reports every change, and where it does not report the
+/// changes of other machines.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1));
 /// Where nothing can be watched, first and longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -21,29 +20,29 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 pub struct Interrupter(Arc<Wake>);
 
 impl Interrupter {
-    /// Ends the [`Cursor::wait`] that is under way, or else the next one, with [`Kind::Interrupted`]. Several calls before
-    /// that count as one. Does only what a signal handler may, and never waits.
+    /// Ends the [`Cursor::wait`] in progress, or else the next one, with [`Kind::Interrupted`]. Several calls before
+    /// that count as one. Is async-signal-safe, and never waits.
     pub fn interrupt(&self) {
         self.0.interrupt();
     }
 }
 
-/// What a cursor waits with.
+/// State of a waiting cursor.
 #[derive(Default)]
 pub(super) struct Waiting {
     wake: Arc<Wake>,
     watch: Option<Box<dyn Watch>>,
-    /// All that happens is told by it.
-    is_told_all: bool,
-    /// The file that is read is in its directory no more. That may go too: of a directory with files that somebody holds open,
-    /// which were removed, the system does not tell it.
+    /// The watch reports every change.
+    reports_all: bool,
+    /// The file that is read is no longer in its directory. The directory may be removed too, which the system does not
+    /// report while removed files of it are open.
     pub is_gone: bool,
-    /// What the host polls.
+    /// The descriptor that the host polls.
     set: Option<Set>,
 }
 
 impl Waiting {
-    /// Whether it was interrupted; asked once.
+    /// Fails if the cursor was interrupted, and clears the interrupt.
     fn check(&self) -> Result<()> {
         match self.wake.take_interrupt() {
             true => Err(interrupted("the waiting was interrupted")),
@@ -51,16 +50,16 @@ impl Waiting {
         }
     }
 
-    /// Waits for something to happen, or for `left` at the most.
+    /// Waits for a change, or for `left` at most.
     fn sleep(&mut self, left: Duration, pause: &mut Duration) -> Result<()> {
         let most = self.look_after();
         let Some(watch) = &mut self.watch else {
             let woken = Bell(&self.wake).wait(left.min(*pause));
             *pause = (*pause * 2).min(PAUSES.1);
-            return self.told(woken);
+            return self.check_woken(woken);
         };
         match watch.wait(left.min(most)) {
-            Ok(woken) => self.told(woken),
+            Ok(woken) => self.check_woken(woken),
             Err(_) => {
                 self.watch = None;
                 Ok(())
@@ -68,16 +67,17 @@ impl Waiting {
         }
     }
 
-    /// How long it may take at the most until something is looked for that nobody has told.
+    /// The longest time until the cursor looks for changes that were not reported.
     fn look_after(&self) -> Duration {
         match &self.watch {
-            Some(_) if self.is_told_all && !self.is_gone => LOOKS.0,
+            Some(_) if self.reports_all && !self.is_gone => LOOKS.0,
             Some(_) => LOOKS.1,
             None => PAUSES.1,
         }
     }
 
-    /// Has what the host polls be readable when it is time to look: the host may have asked before for how long it may wait.
+    /// Makes the polled descriptor readable when it is time to look: the host may have asked earlier for how long it
+    /// may wait.
     fn set_timer(&self) {
         if let Some(set) = &self.set {
             let look_after = self.look_after();
@@ -85,7 +85,7 @@ impl Waiting {
         }
     }
 
-    fn told(&self, woken: Woken) -> Result<()> {
+    fn check_woken(&self, woken: Woken) -> Result<()> {
         match woken {
             Woken::Signal => Err(interrupted("a signal came while the cursor waited")),
             Woken::Interrupted => self.check(),
@@ -99,32 +99,33 @@ fn interrupted(reason: &str) -> Error {
 }
 
 impl Cursor {
-    /// Waits until there is a record to be shown by the next call (or an event, for a filter that shows them); false
-    /// when `timeout` has passed without one. [`Duration::ZERO`] just looks. It goes on over rolls, the removal of old
-    /// segments, and a writer that ends and begins anew; no writer at all is no error either. What a call that goes on
-    /// would tell of, such as [`Kind::Missed`], ends the waiting too: true, and the next call tells it. Where the log's files were
-    /// removed and others are in their place, such as a copy or a log of the same name that was begun anew,
-    /// [`Kind::Mismatch`] says so: open a reader anew then.
+    /// Waits until the next call can show a record (or an event, for a filter that shows them); returns false when
+    /// `timeout` has passed without one. [`Duration::ZERO`] only looks. Waiting continues over rolls, the removal of
+    /// old segments, and a writer that ends and begins again; it is no error if there is no writer. A condition that
+    /// the next call would report, such as [`Kind::Missed`], ends the waiting too: this returns true, and the next call
+    /// reports it. If the log's files were removed and others are in their place, such as a copy or a new log of the
+    /// same name, fails with [`Kind::Mismatch`]: open a new reader then.
     ///
-    /// On Linux the system wakes the cursor when a file of the directory changes (inotify). It looks besides: every 30
-    /// seconds on a local file system, once a second elsewhere, as on a network file system, where the system does not
-    /// tell what another machine does. A pattern, another system, or one that is out of such watches is looked at every
-    /// 10 to 100 ms. Takes no thread and no signal; the first waiting takes one file descriptor for as long as the cursor
-    /// lives, and all cursors of a process share a few more. A cursor that shows the newest first sees nothing new.
+    /// On Linux the system wakes the cursor when a file of the directory changes (inotify). The cursor also looks every
+    /// 30 seconds on a local file system, and once a second elsewhere, such as on a network file system, where the
+    /// system does not report changes by other machines. A pattern, another system, or a system that has run out of
+    /// watches is looked at every 10 to 100 ms. Uses no thread and no signal; the first wait takes one file descriptor
+    /// for the life of the cursor, and all cursors of a process share a few more. A cursor that shows the newest first
+    /// sees nothing new.
     ///
     /// # Errors
-    /// As [`Self::next`], and [`Kind::Interrupted`] after [`Interrupter::interrupt`], or when a signal handler has run in
-    /// this thread meanwhile: nothing was taken, and the same call goes on.
+    /// As [`Self::next`], and [`Kind::Interrupted`] after [`Interrupter::interrupt`], or when a signal handler has run
+    /// in this thread meanwhile: no record is lost, and the same call may be repeated.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         self.waiting.check()?;
         if self.waiting.set.is_some() {
-            // What the host polls is not to be readable because of what the look is going to find.
+            // The polled descriptor must not stay readable because of changes that this look will find.
             self.arm()?;
             self.waiting.sleep(Duration::ZERO, &mut PAUSES.0.clone())?;
         }
         let can_show = self.can_show();
         if can_show.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
-            // The directory is not there: another one may come in its place.
+            // The directory does not exist: another one may take its place.
             (self.waiting.watch, self.waiting.is_gone) = (None, true);
         }
         self.waiting.set_timer();
@@ -135,7 +136,7 @@ impl Cursor {
             return Ok(false);
         }
         let began = Instant::now();
-        // Before the look that finds nothing, so that nothing comes up unnoticed between that and the waiting.
+        // Armed before the look that finds nothing: a change between that look and the wait is not missed.
         self.arm()?;
         let mut pause = PAUSES.0;
         loop {
@@ -150,18 +151,20 @@ impl Cursor {
         }
     }
 
-    /// Ends the waiting of this cursor from elsewhere.
+    /// Ends the wait of this cursor from another thread or a signal handler.
     pub fn interrupter(&self) -> Interrupter {
         Interrupter(self.waiting.wake.clone())
     }
 
-    /// A descriptor for poll(2), epoll(7) and what is built on these: readable when there may be something to be shown, or
-    /// when the cursor was interrupted. Then, and when so much time has passed without that, the host calls [`Self::wait`]
-    /// with [`Duration::ZERO`]: that looks, and makes it unreadable. It may be readable without a reason. It belongs to the
-    /// cursor, is the same in each call, and is closed with the cursor; nobody else reads it, writes to it or closes it.
+    /// A descriptor for poll(2), epoll(7) and similar calls: readable when there may be something to show, or when the
+    /// cursor was interrupted. Then, or when the returned time has passed, the host calls [`Self::wait`] with
+    /// [`Duration::ZERO`], which looks and makes it unreadable. It may become readable without a reason. It belongs to
+    /// the cursor, is the same in each call, and is closed with the cursor; the host must not read it, write to it or
+    /// close it.
     ///
-    /// The time may change with each look; what was told before does not come to nothing, as the descriptor becomes readable
-    /// then too. A cursor that is polled takes two file descriptors, and a third one where the system does not tell everything.
+    /// The time may change with each look. A time that was returned earlier stays safe to use, as the descriptor
+    /// becomes readable then too. A cursor that is polled takes two file descriptors, and a third one where the system
+    /// does not report every change.
     ///
     /// # Errors
     /// [`Kind::Io`] at the limit of descriptors, [`Kind::Unsupported`] on another system than Linux.
@@ -174,7 +177,7 @@ impl Cursor {
                 set.add(queue).map_err(failed)?;
             }
             self.waiting.set = Some(set);
-            // What has happened before it was watched is looked for.
+            // Changes before the watch began are looked for.
             self.waiting.wake.ring();
         }
         self.arm()?;
@@ -186,41 +189,38 @@ impl Cursor {
         Ok((descriptor, look_after))
     }
 
-    /// Has the system tell what happens from now on, where it does.
+    /// Watches for changes from now on, where the system can report them.
     fn arm(&mut self) -> Result<()> {
         if self.waiting.watch.is_some() {
             return Ok(());
         }
-        let watch = self.source.watch(&self.waiting.wake);
+        let watch = self.list.source.watch(&self.waiting.wake);
         if let (Some(set), Some(queue)) = (&self.waiting.set, watch.as_ref().and_then(|watch| watch.descriptor())) {
             set.add(queue).map_err(|e| Error::io(&e, "make a descriptor to be polled"))?;
-            // What has happened before, such as between two watches of a directory that was away, is looked for.
+            // Earlier changes, such as those between two watches of a directory that was away, are looked for.
             self.waiting.wake.ring();
         }
-        // What is written to the target of a link happens in another directory.
-        self.waiting.is_told_all = watch.as_ref().is_some_and(|watch| watch.tells_all()) && !self.source.is_link();
+        // Writes to the target of a link happen in another directory.
+        self.waiting.reports_all =
+            watch.as_ref().is_some_and(|watch| watch.reports_all()) && !self.list.source.is_link();
         self.waiting.watch = watch;
         Ok(())
     }
 
-    /// Whether the next call shows or tells something; loads it when it does.
+    /// Whether the next call shows or reports something; loads it if so.
     fn can_show(&mut self) -> Result<bool> {
         loop {
-            if self.missed.is_some() {
+            if self.ending.missed.is_some() {
                 return Ok(true);
             }
-            match &self.shown {
-                Shown::Walk(walk) => match walk.clone().next_hit(&self.selection, self.scanner.entries()) {
-                    Ok(Some(_)) => return Ok(true),
-                    Ok(None) => (),
-                    Err(reason) => return Err(self.corrupt(&reason)),
-                },
-                Shown::Hits(hits, at) if *at < hits.len() => return Ok(true),
-                Shown::Hits(..) | Shown::Nothing => (),
+            match self.view.has_more(&self.position.scanner) {
+                Ok(true) => return Ok(true),
+                Ok(false) => (),
+                Err(reason) => return Err(self.corrupt(&reason)),
             }
             match self.advance() {
                 Ok(true) => (),
-                Err(error) if error.kind() == Kind::Missed => self.missed = Some(error),
+                Err(error) if error.kind() == Kind::Missed => self.ending.missed = Some(error),
                 other => return other,
             }
         }

@@ -1,4 +1,4 @@
-//! Records on their way from a damaged segment to a clean one.
+//! Copies records from a damaged segment to a clean one.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use crate::memory::{self, NoMemory};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, Record};
 use crate::segment::{Appender, Bad, Block, Scanner, Segment};
 
-use super::rewrite::FILE_MODE;
+/// Permission bits of new files, a writer's default, when those of the source are not known.
+pub(super) const FILE_MODE: u32 = 0o640;
 
-/// An INDEX block is written after so many bytes, as a writer does by default.
+/// An INDEX block is written after this many bytes, as a writer does by default.
 const INDEX_BYTES: u64 = 64 << 20;
 
-/// Records of one block, copied out of it.
+/// Records of one block, copied from it.
 #[derive(Default)]
 pub(super) struct Batch {
     records: Vec<Copied>,
@@ -57,7 +58,7 @@ impl Batch {
         memory::push(&mut self.records, copied)
     }
 
-    /// Whether all that was pushed is here.
+    /// Fails if a record could not be added.
     pub fn check(&self) -> Result<()> {
         self.refused.map_or(Ok(()), |refused| Err(refused.into()))
     }
@@ -66,7 +67,7 @@ impl Batch {
         self.records.is_empty()
     }
 
-    /// The named types that events among them tell.
+    /// The named types in events among them.
     fn names(&self) -> impl Iterator<Item = NamedType> + '_ {
         let events = self.records.iter().filter(|copied| copied.type_id == event::TYPE);
         events.filter_map(|copied| NamedType::from_event(Metadata::from_bytes(&self.metadata[copied.metadata.clone()])))
@@ -85,12 +86,12 @@ pub(super) struct Output {
     compressor: Compressor,
     names: Vec<NamedType>,
     records: u64,
-    /// No segment follows: what the segment says about the next one is not true any more.
+    /// No segment follows: the segment must not name a next one.
     is_last: bool,
 }
 
 impl Output {
-    /// Creates the file, with the rights of `from` in its directory; blocks are compressed as those are.
+    /// Creates the file, with the permissions of `from` in its directory; blocks are compressed as in `from`.
     pub fn create(
         target: &dyn Directory,
         name: &str,
@@ -104,7 +105,7 @@ impl Output {
         Ok(Output { appender: Appender::new(segment, 0), compressor, names: vec![], records: 0, is_last })
     }
 
-    /// Writes the records as one block, or as several where records between them are missing.
+    /// Writes the records as one block, or as several if records between them are missing.
     pub fn write(&mut self, batch: &Batch) -> Result<()> {
         if self.appender.index_is_due(INDEX_BYTES) {
             self.appender.write_index(&self.names)?;
@@ -112,7 +113,7 @@ impl Output {
         let (mut from, mut at) = (0, 0);
         while from < batch.records.len() {
             let mut next_id = batch.records[from].id;
-            self.tell_lost(next_id)?;
+            self.write_lost(next_id)?;
             let follows = |copied: &&Copied| {
                 let fits = copied.id == next_id;
                 next_id += u64::from(fits && !is_event(copied.type_id));
@@ -129,9 +130,9 @@ impl Output {
 
     /// Names the types among these that the segment has not named yet, before the next record that is written.
     pub fn name(&mut self, types: &[NamedType], batch: &Batch) -> Result<()> {
-        let told: Vec<u32> = batch.names().map(|named| named.number).collect();
+        let by_events: Vec<u32> = batch.names().map(|named| named.number).collect();
         let is_new = |named: &&NamedType| {
-            !told.contains(&named.number) && self.names.iter().all(|known| known.number != named.number)
+            !by_events.contains(&named.number) && self.names.iter().all(|known| known.number != named.number)
         };
         let new: Vec<NamedType> = types.iter().filter(is_new).cloned().collect();
         if new.is_empty() {
@@ -143,12 +144,12 @@ impl Output {
         Ok(())
     }
 
-    /// Closes the segment and makes it durable; returns it and how many records it holds. `end` is the id that the next
-    /// segment begins with, if there is one.
+    /// Closes the segment and makes it durable; returns it and its number of records. `end` is the first id of the next
+    /// segment, if there is one.
     pub fn finish(mut self, end: Option<u64>) -> Result<(Arc<Segment>, u64)> {
         if let Some(end) = end {
-            self.tell_lost(end)?;
-            // What comes behind, in this segment or in another, has ids behind those that are lost.
+            self.write_lost(end)?;
+            // Whatever comes next, in this segment or in another, has ids after the lost ones.
             self.appender.pass_over(end);
         }
         self.appender.close(&self.names)?;
@@ -157,8 +158,8 @@ impl Output {
         Ok((segment, self.records))
     }
 
-    /// Says in the log that the records up to `next_id` are lost.
-    fn tell_lost(&mut self, next_id: u64) -> Result<()> {
+    /// Writes an event that declares the records up to `next_id` lost.
+    fn write_lost(&mut self, next_id: u64) -> Result<()> {
         let expected = self.appender.next_id();
         if next_id <= expected {
             return Ok(());
@@ -187,7 +188,7 @@ impl Output {
         let mut buffers = Buffers::default();
         buffers.reserve(Need::of(records.len(), metadata.len()))?;
         let mut draft = Draft::new(records[0].id, &mut buffers, 0);
-        // The payload, without those of entries that are left out.
+        // The payload, without that of omitted entries.
         let (mut parts, mut from, mut to) = (vec![], 0, 0);
         for copied in records {
             let pairs = &metadata[copied.metadata.clone()];
@@ -226,7 +227,7 @@ impl Output {
     }
 }
 
-/// The codec of a segment's blocks: that of the first one that has one.
+/// The codec of a segment's blocks: that of the first block that has one.
 fn codec_of(segment: &Arc<Segment>) -> Result<Codec> {
     const LOOKED_AT: usize = 64;
     let mut scanner = Scanner::new(segment.clone(), segment.start);

@@ -1,34 +1,30 @@
-//! A lost or damaged index written anew.
+//! Writes a lost or damaged index anew.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{check_whole, directory_of, lock, open};
 use crate::error::Result;
-use crate::io::{Access, Directory};
+use crate::io::{Access, Location};
 use crate::log::{note_new_end, refuse_url, Source};
 use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
 use crate::segment::{self, Appender, Segment};
 
-/// Writes an INDEX block that covers all of it, and a TRAILER, at the end of each segment of the log whose index is
-/// incomplete; a segment whose index is whole is left alone. Reads headers and entries, no payload. Returns the
-/// files that were written to. No writer may have the log open.
+/// Appends an INDEX block that covers all of the segment, and a TRAILER, to each segment of the log whose index is
+/// incomplete; a segment whose index is whole is left alone. Reads headers and entries, no payload. Returns the files
+/// that were written to. No writer may have the log open.
 ///
 /// # Errors
 /// [`crate::Kind::Corrupt`] when a segment is damaged or ends with a torn tail: it has to be recovered first, by a
-/// writer that opens it or by [`crate::recover_in_place`]; [`crate::Kind::Locked`] when a writer has the log open; and
-/// what the system says.
-pub fn rebuild_index(path: impl AsRef<Path>) -> Result<Vec<std::path::PathBuf>> {
-    refuse_url(path.as_ref(), "write an index")?;
-    rebuild(&Source::of(path.as_ref(), &ReaderOptions::default())?)
+/// writer that opens it or by [`crate::recovery::recover_in_place`]; [`crate::Kind::Locked`] when a writer has the log open; and
+/// errors of the system.
+pub fn rebuild_index(location: impl Into<Location>) -> Result<Vec<PathBuf>> {
+    let location = location.into();
+    refuse_url(&location, "write an index")?;
+    rebuild(&Source::of(location, &ReaderOptions::default())?)
 }
 
-/// As [`rebuild_index`], over a directory of the caller's making.
-pub fn rebuild_index_in(directory: Arc<dyn Directory>) -> Result<Vec<std::path::PathBuf>> {
-    rebuild(&Source::Directory(directory))
-}
-
-fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
+fn rebuild(source: &Source) -> Result<Vec<PathBuf>> {
     let directory = directory_of(source)?;
     check_whole(source)?;
     let snapshot = open(source, DEFAULT_BLOCK_MAX_BYTES)?;
@@ -36,7 +32,7 @@ fn rebuild(source: &Source) -> Result<Vec<std::path::PathBuf>> {
     let mut written = vec![];
     for old in snapshot.segments() {
         let old = old?;
-        // One that is compressed as a whole is not written to, and in one that was never begun there is nothing.
+        // A segment that is compressed as a whole is not written to, and one that was never begun is empty.
         if old.is_unborn || old.is_compressed_whole() || old.is_fully_indexed()? {
             continue;
         }

@@ -1,12 +1,13 @@
-//! Damaged logs made whole again: what a salvaging cursor shows is written to clean segments, which tell what was lost.
+//! Repairs damaged logs: the records that a salvaging cursor shows are written to clean segments, which state what was
+//! lost.
 //!
 //! A recovered segment keeps its name, its sequence number and the ids of its records. Where records were lost, a
-//! RECOVERED event says which, so that readers know of the gap and do not take it for damage; the file header tells the
-//! segment that it was recovered from.
+//! RECOVERED event states which, so that readers do not take the gap for damage; the file header names the segment that
+//! it was recovered from.
 
 mod copy;
 mod index;
-mod places;
+mod misplaced;
 mod rewrite;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{self, Access, Directory, RealDirectory};
+use crate::io::{self, Access, Directory, Location, RealDirectory};
 use crate::log::{
     accept_end, accept_loss_of_all, mark, names, refuse_url, take_lock, vanished, Slot, Snapshot, Source, Vanished,
 };
@@ -26,7 +27,7 @@ use crate::options::{
 };
 use crate::writer::Writer;
 
-pub use index::{rebuild_index, rebuild_index_in};
+pub use index::rebuild_index;
 pub use mark::RECOVERY_AT_WORK;
 
 /// What a recovery saved and what it could not.
@@ -45,18 +46,18 @@ pub struct Recovery {
 /// A segment that was written anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveredSegment {
-    /// The file that was read; in place, where it is kept now.
+    /// The file that was read; in place, the name under which it is kept now.
     pub source: PathBuf,
-    /// The file that holds what was saved.
+    /// The file that contains the saved records.
     pub target: PathBuf,
     /// Records that were saved.
     pub records: u64,
 }
 
-/// Counts losses on their way to whoever wants to hear of them.
+/// Counts losses, and passes them to the caller's callback.
 #[derive(Clone)]
 struct Losses {
-    told: OnLoss,
+    report: OnLoss,
     /// Losses, and records lost by them.
     sum: Arc<Mutex<(u64, u64)>>,
 }
@@ -66,8 +67,8 @@ impl Losses {
         let sum = Arc::new(Mutex::new((0, 0)));
         let counted = sum.clone();
         let doubles: Mutex<HashSet<PathBuf>> = Mutex::default();
-        let told: OnLoss = Arc::new(move |loss: &Loss| {
-            // Whoever reads the end of the log looks at its files once more, and sees copies again.
+        let report: OnLoss = Arc::new(move |loss: &Loss| {
+            // The files at the end of the log are read a second time, and copies are then found again.
             if loss.kind == LossKind::Double && loss.ids.is_none() && !doubles.lock().insert(loss.path.clone()) {
                 return;
             }
@@ -80,57 +81,49 @@ impl Losses {
                 on_loss(loss);
             }
         });
-        Losses { told, sum }
+        Losses { report, sum }
     }
 }
 
-/// Writes everything that can be read of the log at `source` (a file, a directory, a pattern or a URL) to a new log: segments
-/// of the same names in the directory `target`, which is made when it is not there and must hold no segment. The source
-/// is only read. Each loss is told to `on_loss` as it is met.
+/// Writes everything that can be read of the log at `source` (a file, a directory, a pattern or a URL) to a new log:
+/// segments of the same names in the directory `target`, which is created if needed and must contain no segment. The
+/// source is only read.
+///
+/// Of the options, [`ReaderOptions::on_loss`] is called with each loss when it is found,
+/// [`field@ReaderOptions::block_max_bytes`] bounds the memory, and those about stores are used for a URL. The mode is
+/// always [`ReaderMode::Salvage`].
 ///
 /// # Errors
-/// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target holds segments already, or what a recovery
-/// has left there that was stopped, and what the
-/// system says. What was written by then is left as it is, with the file [`RECOVERY_AT_WORK`] beside it, which stands in the
-/// target from before the first segment until all of them are durable: it is left by a crash too, and neither a writer nor
-/// another recovery takes such a directory for a log.
-pub fn recover(source: impl AsRef<Path>, target: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_with(source, target, ReaderOptions { on_loss, ..ReaderOptions::default() })
+/// [`Kind::NotFound`] when nothing is there, [`Kind::Invalid`] when the target contains segments already, or the
+/// leftovers of an interrupted recovery, and errors of the system. Segments that were written by then are left as they
+/// are, with the file [`RECOVERY_AT_WORK`] beside them. That file exists in the target from before the first segment
+/// until all of them are durable: a crash leaves it too, and neither a writer nor another recovery takes such a
+/// directory for a log.
+pub fn recover(source: impl Into<Location>, target: impl Into<Location>, options: ReaderOptions) -> Result<Recovery> {
+    let target = target.into();
+    refuse_url(&target, "write a log")?;
+    let source = Source::of(source.into(), &options)?;
+    let target = match target {
+        Location::Path(path) => {
+            Arc::new(RealDirectory::open_or_create(&path).map_err(|e| Error::io(&e, "open the directory").at(&path))?)
+        }
+        Location::Directory(directory) => directory,
+        Location::File(..) => return Err(Error::invalid("a log is recovered to a directory").at(&target.path())),
+    };
+    recover_to(&source, target, options)
 }
 
-/// As [`recover`], of a source that is opened with these options: their [`ReaderOptions::on_loss`], and what an object store
-/// needs. Their mode is [`ReaderMode::Salvage`] whatever they say.
-pub fn recover_with(source: impl AsRef<Path>, target: impl AsRef<Path>, options: ReaderOptions) -> Result<Recovery> {
-    let path = target.as_ref();
-    refuse_url(path, "write a log")?;
-    let source = Source::of(source.as_ref(), &options)?;
-    let bounds = options.block_max_bytes();
-    let on_loss = options.on_loss;
-    let target = RealDirectory::open_or_create(path).map_err(|e| Error::io(&e, "open the directory").at(path))?;
-    recover_to(&source, Arc::new(target), on_loss, bounds)
-}
-
-/// As [`recover`], over directories of the caller's making.
-pub fn recover_in(source: Arc<dyn Directory>, target: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_to(&Source::Directory(source), target, on_loss, DEFAULT_BLOCK_MAX_BYTES)
-}
-
-fn recover_to(
-    source: &Source,
-    target: Arc<dyn Directory>,
-    on_loss: Option<OnLoss>,
-    block_max_bytes: u64,
-) -> Result<Recovery> {
+fn recover_to(source: &Source, target: Arc<dyn Directory>, options: ReaderOptions) -> Result<Recovery> {
     let listed = target.list().map_err(|e| Error::io(&e, "list").at(target.path()))?;
     mark::check(&*target, &listed)?;
     if listed.iter().any(|name| names::is_segment(name)) {
         return Err(Error::invalid("the target holds segments already").at(target.path()));
     }
-    let losses = Losses::new(on_loss);
     check_whole(source)?;
-    let mut snapshot = open(source, block_max_bytes)?;
+    let mut snapshot = open(source, options.block_max_bytes())?;
+    let losses = Losses::new(options.on_loss);
     let plan = rewrite::Plan::everything(&snapshot);
-    places::tell_renamed(&mut snapshot, &losses);
+    misplaced::report_renamed(&mut snapshot, &losses);
     mark::set(&*target)?;
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &target, &losses)?;
     target.sync().map_err(|e| Error::io(&e, "sync").at(target.path()))?;
@@ -141,30 +134,20 @@ fn recover_to(
 /// Writes the damaged segments of a log anew, under their names. The damaged files are kept beside them as
 /// `<segment>.damaged`; segments without damage are left alone. No writer may have the log open.
 ///
-/// A crash in the middle leaves every segment either as it was or recovered; calling again goes on.
+/// A crash in the middle leaves every segment either as it was or recovered; another call continues. Of the
+/// options, [`ReaderOptions::on_loss`] and [`field@ReaderOptions::block_max_bytes`] are used.
 ///
 /// # Errors
 /// [`Kind::NotFound`] when nothing is there, [`Kind::Locked`] when a writer has the log open, [`Kind::Invalid`] for a
-/// pattern, and what the system says.
-pub fn recover_in_place(path: impl AsRef<Path>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_in_place_with(path, ReaderOptions { on_loss, ..ReaderOptions::default() })
+/// pattern, and errors of the system.
+pub fn recover_in_place(location: impl Into<Location>, options: ReaderOptions) -> Result<Recovery> {
+    let location = location.into();
+    refuse_url(&location, "recover in place")?;
+    recover_there(&Source::of(location, &options)?, options)
 }
 
-/// As [`recover_in_place`], of a log that is opened with these options: their [`ReaderOptions::on_loss`] and
-/// [`field@ReaderOptions::block_max_bytes`].
-pub fn recover_in_place_with(path: impl AsRef<Path>, options: ReaderOptions) -> Result<Recovery> {
-    refuse_url(path.as_ref(), "recover in place")?;
-    let source = Source::of(path.as_ref(), &options)?;
-    let bounds = options.block_max_bytes();
-    recover_there(&source, options.on_loss, bounds)
-}
-
-/// As [`recover_in_place`], over a directory of the caller's making.
-pub fn recover_in_place_in(directory: Arc<dyn Directory>, on_loss: Option<OnLoss>) -> Result<Recovery> {
-    recover_there(&Source::Directory(directory), on_loss, DEFAULT_BLOCK_MAX_BYTES)
-}
-
-fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64) -> Result<Recovery> {
+fn recover_there(source: &Source, options: ReaderOptions) -> Result<Recovery> {
+    let (block_max_bytes, on_loss) = (options.block_max_bytes(), options.on_loss);
     let directory = directory_of(source)?;
     check_whole(source)?;
     let vanished = if matches!(source, Source::Directory(_)) { vanished(&*directory) } else { vec![] };
@@ -176,17 +159,17 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64)
     let mut snapshot = open(source, block_max_bytes)?;
     let _locks = lock(&*directory, &snapshot, matches!(source, Source::Directory(_)))?;
     let losses = Losses::new(on_loss);
-    places::tell_renamed(&mut snapshot, &losses);
+    misplaced::report_renamed(&mut snapshot, &losses);
     for remark in &snapshot.remarks {
-        (losses.told)(&remark.to_loss());
+        (losses.report)(&remark.to_loss());
     }
     let (plan, now) = rewrite::Plan::of_the_damaged(source, &snapshot, &losses)?;
-    let passed_over = places::passed_over(&snapshot, &now);
-    // First, so that a crash leaves what is made beside no other form of it.
-    let other_forms = places::other_forms(&snapshot, &now, &plan, &passed_over);
+    let passed_over = misplaced::passed_over(&snapshot, &now);
+    // Done first: after a crash there is no other form beside a file that is being made.
+    let other_forms = misplaced::other_forms(&snapshot, &now, &plan, &passed_over);
     other_forms.iter().try_for_each(|name| set_aside(&*directory, name))?;
     let snapshot = now.without_remarks();
-    let read_besides = places::read_besides(&snapshot, &plan, &passed_over);
+    let read_besides = misplaced::read_besides(&snapshot, &plan, &passed_over);
     let recovery = rewrite::rewrite(source, &snapshot, &plan, &directory, &losses)?;
     read_besides.iter().try_for_each(|name| set_aside(&*directory, name))?;
     let is_written_anew = |path: &PathBuf| recovery.segments.iter().any(|segment| segment.target == *path);
@@ -198,7 +181,7 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64)
         set_aside(&*directory, &slot.name)?;
     }
     if matches!(source, Source::Directory(_)) {
-        places::put_right(&*directory, &passed_over, &now, &plan)?;
+        misplaced::put_right(&*directory, &passed_over, &now, &plan)?;
     }
     directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
     if matches!(source, Source::Directory(_)) {
@@ -207,7 +190,7 @@ fn recover_there(source: &Source, on_loss: Option<OnLoss>, block_max_bytes: u64)
     Ok(recovery)
 }
 
-/// Refuses what another recovery has not finished.
+/// Refuses the leftovers of an unfinished recovery.
 fn check_whole(source: &Source) -> Result<()> {
     match source {
         Source::Directory(directory) | Source::File(directory, _) => mark::check_in(&**directory),
@@ -215,29 +198,29 @@ fn check_whole(source: &Source) -> Result<()> {
     }
 }
 
-/// Notes of a log of which no segment is here that its records are lost, and begins an empty segment behind them.
+/// Notes that the records of a log without any segment here are lost, and begins an empty segment after them.
 fn accept_loss(directory: Arc<dyn Directory>, log: &Vanished, losses: &Losses) -> Result<Recovery> {
-    let lock = take_lock(&*directory, &log.log, rewrite::FILE_MODE)?;
-    (losses.told)(&Loss {
+    let lock = take_lock(&*directory, &log.log, copy::FILE_MODE)?;
+    (losses.report)(&Loss {
         kind: LossKind::Missing,
         path: directory.path_of(&names::lock(&log.log)),
         offset: 0,
         bytes: 0,
-        // The first ones may have been taken away before.
+        // The first segments may have been removed before.
         ids: (log.last_id > 0 && log.sequence == 1).then_some((1, log.last_id)),
         pages: None,
-        reason: format!("no segment of the log is here, and {}", log.told()),
+        reason: format!("no segment of the log is here, and {}", log.reason()),
         durable: true,
     });
     accept_loss_of_all(&*directory, &log.log)?;
     drop(lock);
     let options = WriterOptions { name: log.log.clone(), background: false, ..WriterOptions::default() };
-    Writer::open_in(directory, options)?.close()?;
+    Writer::open(directory, options)?.close()?;
     let (losses, lost_records) = *losses.sum.lock();
     Ok(Recovery { losses, lost_records, ..Recovery::default() })
 }
 
-/// Notes of each log that it ends with the last segment that is here: what came behind it is known to be lost.
+/// Notes for each log that it ends with the last segment here: everything after it is declared lost.
 fn accept_ends(directory: &dyn Directory, source: &Source) -> Result<()> {
     let now = source.snapshot(&nothing(DEFAULT_BLOCK_MAX_BYTES), ReaderMode::Salvage)?;
     let slots = &now.slots;
@@ -267,15 +250,14 @@ fn open(source: &Source, block_max_bytes: u64) -> Result<Snapshot> {
     }
 }
 
-/// Takes the locks of the logs (when all of a directory is meant) and of their last segments, so that no writer comes in
-/// between; of the others it only looks that none has them open: there may be more of them than a process may have files
-/// open.
+/// Takes the locks of the logs (for a whole directory) and of their last segments, to exclude writers in between. The
+/// other segments are only checked for writers: there may be more of them than a process can have files open.
 fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<Vec<Arc<dyn io::File>>> {
     let mut locks = vec![];
     let slots = &snapshot.slots;
     let mut names: Vec<&str> = slots.iter().map(|slot| slot.log.name.as_str()).collect();
     names.dedup();
-    for name in names.into_iter().filter(|name| whole && crate::log::check_name(name).is_ok()) {
+    for name in names.into_iter().filter(|name| whole && crate::options::check_name(name).is_ok()) {
         locks.push(lock_log(directory, name, slots)?);
     }
     for (at, slot) in slots.iter().enumerate() {
@@ -288,12 +270,12 @@ fn lock(directory: &dyn Directory, snapshot: &Snapshot, whole: bool) -> Result<V
     Ok(locks)
 }
 
-/// Takes the lock of a log. Its file, if there is none yet, gets the rights of the log's segments: whoever writes the log has to
-/// open it, and another may be the one who repairs it.
+/// Takes the lock of a log. If its file does not exist yet, it gets the permissions of the log's segments: the user
+/// that writes the log has to open it, and may be another user than the one that repairs it.
 fn lock_log(directory: &dyn Directory, name: &str, slots: &[Arc<Slot>]) -> Result<Arc<dyn io::File>> {
     let file = names::lock(name);
     let is_new = directory.facts(&file).is_err_and(|e| e.kind() == ErrorKind::NotFound);
-    let lock = take_lock(directory, name, rewrite::FILE_MODE)?.into_file();
+    let lock = take_lock(directory, name, copy::FILE_MODE)?.into_file();
     if let Some(last) = slots.iter().rfind(|slot| is_new && slot.log.name == name) {
         let rights = directory.rights(&last.name).map_err(|e| Error::io(&e, "stat").at(&last.path()))?;
         let set = rights.map_or(Ok(()), |rights| directory.set_rights(&file, &rights));
@@ -319,7 +301,7 @@ fn free_name(directory: &dyn Directory, name: &str) -> Result<String> {
     free.next().ok_or_else(|| Error::new(Kind::TooLarge, "there is no free name").at(directory.path()))
 }
 
-/// Takes a file out of the log, under a name that is no segment's.
+/// Takes a file out of the log, by giving it a name that no segment has.
 fn set_aside(directory: &dyn Directory, name: &str) -> Result<()> {
     let kept = free_name(directory, name)?;
     directory.rename(name, &kept).map_err(|e| Error::io(&e, "rename").at(&directory.path_of(name)))
@@ -330,7 +312,7 @@ fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// Puts the file `made` in the place of a segment, and keeps that under another name, which is returned.
+/// Puts the file `made` in the place of a segment, and keeps the segment under another name, which is returned.
 fn exchange(directory: &dyn Directory, segment: &str, made: &str) -> Result<String> {
     let path = directory.path_of(segment);
     let kept = free_name(directory, segment)?;
@@ -343,15 +325,15 @@ fn exchange(directory: &dyn Directory, segment: &str, made: &str) -> Result<Stri
         Err(e) => return Err(Error::io(&e, "link").at(&path)),
     }
     let sync = || directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()));
-    // The damaged file has its second name for sure before the first goes to the new one.
+    // The damaged file durably has its second name before its first name is given to the new file.
     sync()?;
     directory.rename(made, segment).map_err(|e| Error::io(&e, "rename").at(&path))?;
     sync()?;
     Ok(kept)
 }
 
-/// Gives files their names, and takes the ones that they were made of, which are called otherwise, out of the log: the last
-/// first, so that those that are left after a crash are the beginning of a log.
+/// Renames files to their final names, and takes their sources, which have other names, out of the log: the last first,
+/// so that a crash leaves the beginning of a log.
 fn take_places_of(directory: &dyn Directory, made: &[Renamed]) -> Result<()> {
     for Renamed { made, name, .. } in made {
         directory.rename(made, name).map_err(|e| Error::io(&e, "rename").at(&directory.path_of(name)))?;

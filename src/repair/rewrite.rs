@@ -1,4 +1,4 @@
-//! From what can be read of a log, segment by segment, to clean segments.
+//! Writes the readable records of a log, segment by segment, to clean segments.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -11,31 +11,28 @@ use super::{exchange, free_name, take_places_of, Losses, RecoveredSegment, Recov
 use crate::error::{Error, Result};
 use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
 use crate::io::{self, clock, remove_if_there, Directory};
-use crate::log::{check_name, read_left, rightful_name, Snapshot, Source};
-use crate::options::{Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
+use crate::log::{read_left, rightful_name, Snapshot, Source};
+use crate::options::{check_name, Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
 use crate::reader::Cursor;
 use crate::segment::Segment;
 
-/// Permission bits of new files, as a writer's by default, where those of the file that they are made of are not known.
-pub(super) const FILE_MODE: u32 = 0o640;
-
-/// What stands behind the name of a segment that is being written in place.
+/// Suffix of a segment that is being written in place.
 const RECOVERING: &str = ".recovering";
 
 /// Which segments of a snapshot are written anew, by their places in it.
 pub(super) struct Plan {
     rewritten: HashSet<usize>,
-    /// Segments that are there for the second time.
+    /// Segments that repeat another one.
     pub repeated: Vec<usize>,
     /// Segments that are read from two files, as each is damaged somewhere.
     pub mixed: Vec<usize>,
-    /// The names that logs get, by their ids, where another one here has the same name.
+    /// New names of logs, by their ids, if another log here has the same name.
     pub renamed: HashMap<Vec<u8>, String>,
     in_place: bool,
 }
 
 impl Plan {
-    /// All of them, somewhere else.
+    /// Writes all segments, to another place.
     pub fn everything(snapshot: &Snapshot) -> Self {
         Plan {
             rewritten: (0..snapshot.slots.len()).collect(),
@@ -46,13 +43,13 @@ impl Plan {
         }
     }
 
-    /// Those in which something is lost, and those between which something is.
-    /// Returns also the snapshot with the files that the segments are read from: others may be damaged, which is told.
+    /// Selects the segments in which something is lost, and those between which something is lost. Also returns the
+    /// snapshot with the files that the segments are read from: their other files may be damaged, which is reported.
     pub fn of_the_damaged(source: &Source, snapshot: &Snapshot, losses: &Losses) -> Result<(Self, Snapshot)> {
         let (damaged, mut read_from) = first_losses(source, snapshot)?;
         let is_other = |at: &usize| !Arc::ptr_eq(&snapshot.slots[*at], &read_from.slots[*at]);
         let others: Vec<usize> = (0..snapshot.slots.len()).filter(is_other).collect();
-        // Behind the damage for which the other file was turned to, that one is whole: before it, it may be damaged, too.
+        // The other file is whole after the damage for which it was chosen, but may be damaged before it, too.
         let mut mixed = vec![];
         if !others.is_empty() {
             let (damaged, _) = first_losses(source, &read_from)?;
@@ -60,7 +57,7 @@ impl Plan {
             mixed.iter().for_each(|&at| read_from.read_as_in(snapshot, at));
         }
         let others = snapshot.slots.iter().zip(&read_from.slots).filter(|(before, now)| !Arc::ptr_eq(before, now));
-        others.filter_map(|(before, _)| damaged.get(&before.path())).for_each(|loss| (losses.told)(loss));
+        others.filter_map(|(before, _)| damaged.get(&before.path())).for_each(|loss| (losses.report)(loss));
         let snapshot = &read_from;
         let slots = &snapshot.slots;
         let repeated = repeated(snapshot);
@@ -72,7 +69,7 @@ impl Plan {
         let kept: Vec<usize> = (0..slots.len()).filter(|at| !repeated.contains(at)).collect();
         for pair in kept.windows(2) {
             let (this, next) = (snapshot.segment(pair[0])?, snapshot.segment(pair[1])?);
-            let follows = next.header.predecessor.as_ref().is_some_and(|told| this.header.is_followed_by(told));
+            let follows = next.header.predecessor.as_ref().is_some_and(|named| this.header.is_followed_by(named));
             if this.header.log_id == next.header.log_id && !follows {
                 rewritten.extend(pair);
             }
@@ -80,20 +77,20 @@ impl Plan {
         Ok((Plan { rewritten, repeated, mixed, renamed, in_place: true }, snapshot.clone()))
     }
 
-    /// Whether the segment at this place of the snapshot does not stay as it is.
+    /// Whether the segment at this place of the snapshot is changed.
     pub fn replaces(&self, at: usize) -> bool {
         self.rewritten.contains(&at) || self.repeated.contains(&at)
     }
 }
 
-/// Reads all of it, and returns the first loss in each file, and the snapshot with the files that it was read from.
+/// Reads everything, and returns the first loss in each file, and the snapshot with the files that it was read from.
 fn first_losses(source: &Source, snapshot: &Snapshot) -> Result<(HashMap<PathBuf, Loss>, Snapshot)> {
     let damaged: Arc<Mutex<HashMap<PathBuf, Loss>>> = Arc::default();
     let noted = damaged.clone();
     let note: OnLoss = Arc::new(move |loss: &Loss| {
         noted.lock().entry(loss.path.clone()).or_insert_with(|| loss.clone());
     });
-    // What is to be told of files that cost no record is no damage of theirs.
+    // Findings about files that cost no record are no damage.
     let mut cursor = salvaging(source, &snapshot.without_remarks(), note)?;
     while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
     let read_from = cursor.read_from(snapshot);
@@ -121,24 +118,24 @@ pub(super) fn rewrite(
     target: &Arc<dyn Directory>,
     losses: &Losses,
 ) -> Result<Recovery> {
-    // The files in which something was lost, and the id behind the last record that is known to be.
+    // The files in which something was lost, and the id after the last record that is known to be lost.
     let lost: Arc<Mutex<HashMap<PathBuf, u64>>> = Arc::default();
-    let (noted, told) = (lost.clone(), losses.told.clone());
+    let (noted, report) = (lost.clone(), losses.report.clone());
     let note: OnLoss = Arc::new(move |loss: &Loss| {
         let next_id = loss.ids.map_or(0, |(_, last)| last.saturating_add(1));
         let mut noted = noted.lock();
         let known = noted.entry(loss.path.clone()).or_default();
         *known = next_id.max(*known);
         drop(noted);
-        told(loss);
+        report(loss);
     });
     let mut cursor = salvaging(source, snapshot, note)?;
     let mut recovery = Recovery::default();
     let mut batch = Batch::default();
     let mut ids = NewIds::default();
-    // The new names come when all is read: the cursor looks for segments that have come up.
+    // Files are renamed after everything is read, because the cursor looks for new segments.
     let mut later = vec![];
-    // The header of the segment before, and the log's id as it was.
+    // The header of the previous segment, and the log's original id.
     let mut before: Option<(Vec<u8>, FileHeader)> = None;
     let places: Vec<usize> = (0..snapshot.slots.len()).filter(|at| !plan.repeated.contains(at)).collect();
     for (i, &at) in places.iter().enumerate() {
@@ -152,7 +149,7 @@ pub(super) fn rewrite(
             let like = snapshot.slots[at].directory();
             let mut header = header(segment, before.as_ref().map(|(_, before)| before), next)?;
             ids.give(&mut header, like, segment.is_unborn)?;
-            // A segment that is written anew has none of the holes that were found in it.
+            // A segment that is written anew contains none of the holes that were found in it.
             let is_anew = |sequence: u64| {
                 let mut anew = plan.rewritten.iter().map(|&at| &snapshot.slots[at]);
                 anew.any(|slot| slot.sequence == sequence && slot.log.id == segment.header.log_id)
@@ -174,7 +171,7 @@ pub(super) fn rewrite(
                 break;
             }
             batch.check()?;
-            // The batch may be of a segment to come. It may be read from another file than the one that is damaged.
+            // The batch may belong to a later segment, which may be read from another file than the damaged one.
             if !is_same(cursor.segment(), segment) {
                 break;
             }
@@ -190,7 +187,7 @@ pub(super) fn rewrite(
             before = Some((segment.header.log_id.clone(), segment.header.clone()));
             continue;
         };
-        // An index may tell names that no event does, as a crash can leave them.
+        // An index may contain names that no event contains, as a crash can leave them.
         output.name(&segment.names_by_index()?, &Batch::default())?;
         // It may have been read from another file than this one.
         let files = snapshot.others(at).iter().map(|slot| slot.path()).chain([segment.path.clone()]);
@@ -219,24 +216,24 @@ pub(super) fn rewrite(
     Ok(recovery)
 }
 
-/// The ids of logs of which no segment tells it.
+/// The ids of logs whose segments contain none.
 #[derive(Default)]
 struct NewIds(HashMap<String, Vec<u8>>);
 
 impl NewIds {
-    /// Puts an id into a header that has none: that of the lock file, or else a new one, which all segments of the log share. A
-    /// log of which nothing is left goes on behind the records that the lock file notes.
+    /// Puts an id into a header that has none: that of the lock file, or otherwise a new one, which all segments of the
+    /// log share. A log without any segment continues after the records that the lock file notes.
     fn give(&mut self, header: &mut FileHeader, directory: &dyn Directory, is_unborn: bool) -> Result<()> {
         if header.log_id.iter().any(|&byte| byte != 0) {
             return Ok(());
         }
         let is_log = check_name(&header.name).is_ok() && !directory.is_far();
-        let told = Some(()).filter(|()| is_log).and_then(|()| read_left(directory, &header.name));
-        if let Some(left) = told.as_ref().filter(|_| is_unborn) {
+        let noted = Some(()).filter(|()| is_log).and_then(|()| read_left(directory, &header.name));
+        if let Some(left) = noted.as_ref().filter(|_| is_unborn) {
             header.first_id = left.next_id;
         }
         if !self.0.contains_key(&header.name) {
-            let id = match told {
+            let id = match noted {
                 Some(left) => left.log_id,
                 None => {
                     let mut id = vec![0; 16];
@@ -262,32 +259,32 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
     let mut marker = [0; 8];
     io::fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
     if segment.is_unborn {
-        // Nothing was there to be saved.
+        // There was nothing to save.
         let created_ns = clock::now_ns();
         return Ok(FileHeader { marker: u64::from_le_bytes(marker).max(1), created_ns, ..old.clone() });
     }
-    // A segment that was recovered before is still known to the next one by the marker that it had at first.
-    let told = next.and_then(|next| next.header.predecessor.as_ref()).filter(|told| old.is_followed_by(told));
+    // The next segment names an already recovered segment still by its first marker.
+    let named = next.and_then(|next| next.header.predecessor.as_ref()).filter(|named| old.is_followed_by(named));
     let recovered = Predecessor {
         sequence: old.sequence,
         last_id: next.map_or(0, |next| next.header.first_id - 1),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
-        marker: told.map_or(old.first_marker(), |told| told.marker),
+        marker: named.map_or(old.first_marker(), |named| named.marker),
         latest_ns: None,
     };
     let predecessor = before.map(|before| Predecessor {
         sequence: before.sequence,
         last_id: old.first_id - 1,
         bytes: 0,
-        // Whatever becomes of that one, it keeps its first marker.
+        // The previous segment keeps its first marker in any case.
         marker: before.first_marker(),
-        latest_ns: old.predecessor.as_ref().and_then(|told| told.latest_ns),
+        latest_ns: old.predecessor.as_ref().and_then(|before| before.latest_ns),
     });
     Ok(FileHeader {
         marker: u64::from_le_bytes(marker).max(1),
         predecessor: predecessor.or_else(|| old.predecessor.clone()),
         recovered: Some(recovered),
-        // It tells of the file as it was; blocks are written anew without a dictionary.
+        // It describes the original file; blocks are written anew without a dictionary.
         original: None,
         dictionary: vec![],
         incompatible: old.incompatible & !(HAS_DICTIONARY | SPACE),

@@ -1,55 +1,44 @@
-//! The end of a segment at which blocks are written.
+//! Writes blocks at the end of a segment.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
+use super::block::Block;
 use super::indexing::{Indexing, Summary};
 use super::{Found, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::HEADER;
 use crate::format::codec::Compressor;
-use crate::format::draft::{self, Buffers, Draft, Place, Stored};
+use crate::format::draft::{self, Place, Stored};
 use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
 use crate::memory::{self, NoMemory};
 use crate::record::NamedType;
 
-/// Disk space is set aside ahead of the writing in steps that double from the first to the last: on ext4 a write into
-/// space set aside is faster than one that has to find its own (`docs/decisions/0002-space-set-aside.md`).
+/// Disk space is allocated ahead of the writing in steps that double from the first to the last: on ext4 a write into
+/// allocated space is faster than one that has to find its own (`docs/decisions/0002-space-set-aside.md`).
 const FIRST_STEP: u64 = 1 << 20;
 pub(crate) const LAST_STEP: u64 = 64 << 20;
-/// Entries of a compressed block are compressed too when they are longer than this: shorter ones stay readable
-/// without the codec, which headers-only reading likes.
+/// Entries of a compressed block are compressed too when they are longer than this. Shorter ones stay readable without
+/// the codec, which helps headers-only reading.
 const COMPRESS_ENTRIES: usize = 4 << 10;
-
-/// A block that is ready to be written.
-pub(crate) struct Block<'a> {
-    pub draft: &'a Draft,
-    /// The buffers that the draft's entries stand in.
-    pub buffers: &'a Buffers,
-    /// The payload's bytes, one part after the other.
-    pub parts: &'a [&'a [u8]],
-    /// The payload as it was compressed beforehand, empty when that made it no shorter; `None` = compress it now, if there is a
-    /// codec.
-    pub compressed: Option<&'a [u8]>,
-}
 
 /// Places of the blocks' heads, ends of the blocks, and their parts.
 type Lists<'a> = (Vec<Range<usize>>, Vec<u64>, Vec<&'a [u8]>);
 
-/// Writes blocks at the end of one segment, and knows exactly how far they are good.
+/// Writes blocks at the end of one segment, and tracks exactly how far they are good.
 pub(crate) struct Appender {
     pub segment: Arc<Segment>,
     end: u64,
-    /// Bytes of a failed write may stand behind `end` and could not be cut away yet.
+    /// Bytes of a failed write may follow `end` and could not be cut away yet.
     untidy: bool,
     durable_end: Arc<AtomicU64>,
     set_aside: u64,
     first_id: u64,
     next_id: u64,
     closed: bool,
-    /// The greatest number of a named type that the file binds.
+    /// The greatest number of a named type whose TYPE event is in the file.
     named_to: u32,
     indexing: Indexing,
     heads: Vec<u8>,
@@ -57,7 +46,7 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Begins behind the header of a new segment, whose file has `set_aside` bytes of disk space.
+    /// Begins after the header of a new segment, whose file has `set_aside` bytes of disk space.
     pub fn new(segment: Arc<Segment>, set_aside: u64) -> Self {
         let found = Found::nothing(&segment);
         let mut appender = Self::resume(segment, found);
@@ -65,7 +54,7 @@ impl Appender {
         appender
     }
 
-    /// Goes on where a segment was found to end.
+    /// Continues at the end that was found of a segment.
     pub fn resume(segment: Arc<Segment>, found: Found) -> Self {
         Appender {
             first_id: found.first_id,
@@ -83,7 +72,7 @@ impl Appender {
         }
     }
 
-    /// Behind the last good block.
+    /// The offset after the last good block.
     pub fn end(&self) -> u64 {
         self.end
     }
@@ -98,15 +87,16 @@ impl Appender {
         self.first_id
     }
 
-    /// Goes on with the id `next_id`, if that is greater than the next one: the segment says that those between are lost,
-    /// and holds no record yet.
+    /// Continues with the id `next_id`, if that is greater than the next one: the segment states that the ids in
+    /// between are lost, and holds no record yet.
     pub fn skip_to(&mut self, next_id: u64) {
         if next_id > self.next_id {
             (self.first_id, self.next_id) = (next_id, next_id);
         }
     }
 
-    /// Goes on with the id `next_id`, if that is greater than the next one: the last event says that those between are lost.
+    /// Continues with the id `next_id`, if that is greater than the next one: the last event reports the ids in between
+    /// as lost.
     pub fn pass_over(&mut self, next_id: u64) {
         self.next_id = next_id.max(self.next_id);
     }
@@ -121,13 +111,13 @@ impl Appender {
         self.closed
     }
 
-    /// Up to where the file is known to be on disk; whoever syncs the file raises it.
+    /// The offset up to which the file is known to be on disk. The code that syncs the file raises it.
     pub fn durable_end(&self) -> Arc<AtomicU64> {
         self.durable_end.clone()
     }
 
     /// Writes the blocks with one system call, or as many as a short write takes. On failure the file is cut back to
-    /// the last whole block, and the error comes with the number of blocks that are good nevertheless.
+    /// the last whole block, and the error comes with the number of blocks that were written nevertheless.
     pub fn append(&mut self, blocks: &[Block<'_>], compressor: &mut Compressor) -> Result<(), (usize, Error)> {
         self.tidy().map_err(|e| (0, e))?;
         self.compress(blocks, compressor);
@@ -186,14 +176,14 @@ impl Appender {
         })
     }
 
-    /// Whether so much was written since the last INDEX block, `every` bytes or very many blocks, that it is time for
-    /// the next.
+    /// Whether an INDEX block is due, because `every` bytes or very many blocks were written since the last one.
     pub fn index_is_due(&self, every: u64) -> bool {
         self.indexing.is_due(self.end, every)
     }
 
-    /// Writes an INDEX block. `names` are the named types known by now, in the order in which they were named: it tells those
-    /// whose TYPE events stand before it. The others are on their way, and may never come.
+    /// Writes an INDEX block. `names` are the known named types in the order in which they were named. The block
+    /// contains those whose TYPE events come before it; the events of the others are still to be written, and may never
+    /// be.
     pub fn write_index(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
         let bytes = self.index(names, self.place())?;
@@ -203,14 +193,14 @@ impl Appender {
         Ok(())
     }
 
-    /// Closes the segment as [`Self::finish`] does, and gives back the space set aside.
+    /// Closes the segment as [`Self::finish`] does, and releases the space set aside.
     pub fn close(&mut self, names: &[NamedType]) -> Result<()> {
         self.finish(names)?;
         self.cut()
     }
 
-    /// Writes what is missing of the index and the TRAILER, and so closes the segment. Not yet durable, and the space set
-    /// aside is still there.
+    /// Closes the segment by writing the rest of the index and the TRAILER. It is not durable yet, and the space set
+    /// aside is not released.
     pub fn finish(&mut self, names: &[NamedType]) -> Result<()> {
         self.tidy()?;
         if !self.closed {
@@ -227,12 +217,12 @@ impl Appender {
         Ok(())
     }
 
-    /// Forgets that a TRAILER is the last block, so that another will follow.
+    /// Forgets that a TRAILER is the last block; another one will follow.
     pub fn reopen(&mut self) {
         self.closed = false;
     }
 
-    /// Writes blocks of the segment's own: all, or nothing.
+    /// Writes blocks of the segment itself: all, or nothing.
     fn write_own(&mut self, parts: &[&[u8]]) -> Result<()> {
         let end = self.end + parts.iter().map(|part| part.len() as u64).sum::<u64>();
         if let Err((_, error)) = write(&self.segment, parts, self.end, end, &mut self.set_aside) {
@@ -251,8 +241,8 @@ impl Appender {
         index.map_err(|e| Error::from(e).because("cannot write the index").at(&self.segment.path))
     }
 
-    /// Empty lists with room for what there is to note of the blocks: where their heads stand, where they end, and the
-    /// parts of all. The index gets room for their rows, as nothing may fail when they have been written.
+    /// Empty lists with room for the places of the blocks' heads, the ends of the blocks, and the parts of all. The
+    /// index reserves room for their rows, because nothing may fail once they are written.
     fn room_for<'a>(&mut self, blocks: &[Block<'_>]) -> Result<Lists<'a>, NoMemory> {
         self.indexing.reserve(blocks.len())?;
         let parts = blocks.iter().map(|block| 1 + block.parts.len().max(1)).sum();
@@ -280,8 +270,8 @@ impl Appender {
         }
     }
 
-    /// Cuts away what a failed write left behind the last good block. The next write would overwrite it, but not
-    /// necessarily all of it.
+    /// Cuts away what a failed write left after the last good block. The next write would not necessarily overwrite all
+    /// of it.
     fn tidy(&mut self) -> Result<()> {
         if self.untidy {
             self.cut()?;
@@ -306,7 +296,8 @@ fn write(segment: &Segment, parts: &[&[u8]], start: u64, end: u64, set_aside: &m
         let from = *set_aside;
         let step = from.clamp(FIRST_STEP, LAST_STEP);
         *set_aside = (from + step).max(end);
-        // Only a help: a disk too full for the step may still have room for the blocks, and the write will tell.
+        // Only an optimization: a disk too full for the step may still have room for the blocks; otherwise the write
+        // fails.
         let _ = segment.file.allocate(from, *set_aside - from);
     }
     io::write_full(&*segment.file, parts, start)

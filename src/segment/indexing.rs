@@ -1,9 +1,9 @@
-//! The index of a segment while it grows: rows for the blocks since the last INDEX block, and what the segment holds.
+//! The index of a segment while it grows: rows for the blocks since the last INDEX block, and totals of the segment.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Block;
+use super::block::Block;
 use crate::format::checksum;
 use crate::format::draft::Place;
 use crate::format::filter;
@@ -12,16 +12,17 @@ use crate::format::tally::Tally;
 use crate::memory::{self, NoMemory};
 use crate::record::{is_event, Metadata, NamedType};
 
-/// An INDEX block is written after so many blocks, or the bytes that the writer's options say: what the rows take in memory, and what finding one record has to decode.
+/// An INDEX block is written after this many blocks, or the bytes set in the writer's options. It limits the memory of
+/// the rows, and what finding one record has to decode.
 const WINDOW_ROWS: usize = 4096;
-/// Records are located one by one only in blocks whose entries take more than this: reading fewer costs nothing.
+/// Records are located one by one only in blocks whose entries take more than this: decoding fewer costs nothing.
 const LOCATED_FROM_ENTRIES: usize = 512;
-/// And at most so many of a block.
+/// At most so many records of a block are located.
 const LOCATED_MOST: usize = 4;
-/// Types that the totals count; a segment with more tells none.
+/// Types that the totals count; the index of a segment with more has no counts.
 const TYPES_MOST: usize = 1 << 16;
 
-/// What a row is made of.
+/// The values of a row.
 pub(crate) struct Summary<'a> {
     pub offset: u64,
     pub len: u64,
@@ -38,7 +39,7 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Of a block that was written to `place.0..place.1` of the file.
+    /// For a block that was written to `place.0..place.1` of the file.
     pub fn of(block: &'a Block<'_>, place: (u64, u64), head_len: usize, checksums: Option<&'a [u8]>) -> Self {
         let draft = block.draft;
         Summary {
@@ -56,7 +57,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// What the next INDEX block will say.
+/// The contents of the next INDEX block.
 #[derive(Debug)]
 pub(crate) struct Indexing {
     window: Window,
@@ -64,34 +65,34 @@ pub(crate) struct Indexing {
     /// Whether `counts` holds every record so far.
     exact: bool,
     last_index: u64,
-    /// All INDEX blocks, as far as the segment tells where they stand.
+    /// The places of all INDEX blocks, as far as the segment states them.
     written: Vec<Range<u64>>,
-    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = it is not known.
+    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = not known.
     latest: Option<i64>,
     hashes: Vec<u32>,
 }
 
 impl Indexing {
-    /// Of a segment whose blocks begin at `start`, before the first.
+    /// For a segment whose blocks begin at `start`, before the first.
     pub fn new(start: u64) -> Self {
         Self::after(0, start, &Totals { counts: Some(vec![]), latest: Some(i64::MIN), ..Totals::default() })
     }
 
-    /// Behind the INDEX block at `last_index` (0 = none), which ends at `from` and tells these totals.
-    pub fn after(last_index: u64, from: u64, told: &Totals) -> Self {
+    /// After the INDEX block at `last_index` (0 = none), which ends at `from` and contains these totals.
+    pub fn after(last_index: u64, from: u64, totals: &Totals) -> Self {
         let last = (last_index > 0).then_some(last_index..from);
         Indexing {
             window: Window::new(last_index, from),
-            counts: told.counts.iter().flatten().copied().collect(),
-            exact: told.counts.is_some(),
+            counts: totals.counts.iter().flatten().copied().collect(),
+            exact: totals.counts.is_some(),
             last_index,
-            written: told.earlier.iter().cloned().chain(last).collect(),
-            latest: told.latest,
+            written: totals.earlier.iter().cloned().chain(last).collect(),
+            latest: totals.latest,
             hashes: vec![],
         }
     }
 
-    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = it is not known.
+    /// The largest time of the segment's records; `i64::MIN` = there are none, `None` = not known.
     pub fn latest(&self) -> Option<i64> {
         self.latest
     }
@@ -101,24 +102,25 @@ impl Indexing {
         self.last_index
     }
 
-    /// Whether it is time for an INDEX block, now that the segment ends at `end`: `every` so many bytes.
+    /// Whether an INDEX block is due when the segment ends at `end`; `every` is the interval in bytes.
     pub fn is_due(&self, end: u64, every: u64) -> bool {
         let rows = self.window.rows.len();
         rows >= WINDOW_ROWS || (rows > 0 && end - self.window.from >= every)
     }
 
-    /// Has room for so many rows more. Before a block is written that is going to have one.
+    /// Reserves room for so many more rows. Called before a block with a row is written.
     pub fn reserve(&mut self, rows: usize) -> Result<(), NoMemory> {
         memory::reserve(&mut self.window.rows, rows)
     }
 
-    /// Adds the row of a block, for which there is room; `pairs` is the metadata of each of its records that has any.
+    /// Adds the row of a block, for which room is reserved; `pairs` is the metadata of each of its records that has
+    /// any.
     pub fn add<'a>(&mut self, block: &Summary<'_>, pairs: impl Iterator<Item = &'a [u8]>) {
         self.latest = self.latest.map(|latest| latest.max(block.latest));
         let window = &mut self.window;
         let from = window.types.len();
         let mut left = if block.entries_len > LOCATED_FROM_ENTRIES { LOCATED_MOST } else { 0 };
-        // The block is there: for want of memory the index tells less of it.
+        // The block is written; without memory the index contains less about it.
         let tallies = block.tallies.filter(|tallies| {
             memory::reserve(&mut window.types, tallies.len()).is_ok()
                 && memory::reserve(&mut window.located, LOCATED_MOST).is_ok()
@@ -157,7 +159,7 @@ impl Indexing {
         index::encode(&self.window, &totals, names, next_id, place)
     }
 
-    /// Takes note that the INDEX block was written, from `offset` to `end`.
+    /// Notes that the INDEX block was written, from `offset` to `end`.
     pub fn wrote(&mut self, offset: u64, end: u64) {
         self.window.begin(offset, end);
         self.written.push(offset..end);
@@ -165,7 +167,7 @@ impl Indexing {
     }
 }
 
-/// Notes where the records of a type stand, when they are few enough and can be read alone.
+/// Records the places of the records of a type, when they are few enough and can be read alone.
 fn locate(tally: &Tally, checksums: &[u8], left: &mut usize, out: &mut Vec<Located>) -> bool {
     let Some(standings) = tally.standings().filter(|standings| standings.len() <= *left) else { return false };
     let fits = |located: &Located| !located.standing.has_metadata && located.pages().len() <= index::LOCATED_PAGES;
@@ -188,7 +190,7 @@ fn filter_of<'a>(all: impl Iterator<Item = &'a [u8]>, hashes: &mut Vec<u32>, fil
     hashes.clear();
     let mut before: &[u8] = &[];
     for pairs in all {
-        // Records often come with the metadata of the one before.
+        // Records often have the same metadata as the previous one.
         if pairs != before {
             for (key, value) in Metadata::from_bytes(pairs) {
                 if memory::push(hashes, filter::hash(key, value)).is_err() {

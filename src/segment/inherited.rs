@@ -1,9 +1,9 @@
-//! What an earlier writer left in a segment behind its durable end.
+//! The bytes that an earlier writer left in a segment after its durable end.
 //!
-//! The page cache shows it, but after a failed fsync that says nothing about the disk: the system has taken the pages for
-//! clean, and no later fsync writes them. Whether there was one nobody can ask. So the bytes are written anew where they
-//! are, before a sync may count them, and then read past the page cache: on ext4 a page whose write has failed once reaches
-//! the disk only when it is given up and read anew.
+//! The page cache shows them, but after a failed fsync that proves nothing about the disk: the system has marked the
+//! pages as clean, and no later fsync writes them. There is no way to ask whether an fsync has failed. Therefore the
+//! bytes are written anew in place before a sync may count them, and then read past the page cache: on ext4 a page
+//! whose write has failed once reaches the disk only after it was evicted and read again.
 
 use std::sync::Arc;
 
@@ -16,68 +16,68 @@ use crate::format::Malformed;
 use crate::io;
 
 /// Bytes that are read and written at a time.
-const PIECE: usize = 1 << 20;
-/// Bytes that are given up at a time: the system does so with what lies between two multiples of this, in pages of any size.
+const BUFFER: usize = 1 << 20;
+/// Bytes that are evicted at a time: the system evicts what is between two multiples of this, in pages of any size.
 const GIVEN_UP: u64 = 4 << 20;
-/// How often that is tried: somebody else may be using a page.
+/// How often that is tried: another process may be using a page.
 const TRIES: usize = 3;
 
 /// Bytes of a segment that no writer has seen durable.
 pub(crate) struct Inherited {
     pub segment: Arc<Segment>,
-    /// A block begins here, or the file.
+    /// A block or the file begins here.
     from: u64,
     end: u64,
-    /// Runs of bytes in between that are no blocks.
+    /// Runs of bytes in this range that are no blocks.
     holes: Vec<Hole>,
 }
 
 impl Inherited {
-    /// Of a segment that is known to be durable up to `durable_end`, and ends at `end`.
+    /// For a segment that is known to be durable up to `durable_end`, and ends at `end`.
     pub fn new(segment: Arc<Segment>, durable_end: u64, end: u64) -> Self {
-        // What a block says of the durable end is only believed where a block begins: it may be damaged.
+        // A block may be damaged, so its durable end is only believed if a block begins there.
         let is_boundary = durable_end >= end || block_at(&segment, durable_end).is_ok_and(|block| block.is_some());
         let from = if durable_end >= segment.start && is_boundary { durable_end } else { 0 };
         Inherited { segment, from, end, holes: vec![] }
     }
 
-    /// The same, of one in which these bytes are no blocks.
+    /// The same, for a segment in which these bytes are no blocks.
     pub fn with_holes(self, holes: Vec<Hole>) -> Self {
         Inherited { holes, ..self }
     }
 
-    /// Of a segment that is not to be written to.
+    /// For a segment that must not be written to.
     pub fn to_be_synced(segment: Arc<Segment>) -> Self {
         Inherited { segment, from: 0, end: 0, holes: vec![] }
     }
 
-    /// Writes the bytes anew, the same ones at the same place, for the next sync of the file.
+    /// Writes the same bytes anew at the same place, for the next sync of the file.
     ///
     /// # Errors
-    /// What the system says, and [`crate::Kind::Corrupt`] when the bytes are no longer those that were written: the
-    /// system has dropped what it had not brought to the disk. They are as they were then, whatever was written.
+    /// Errors of the system, and [`crate::Kind::Corrupt`] when the bytes are no longer those that were written: the
+    /// system has dropped what was not on the disk yet. Whatever was written by then, the bytes are unchanged.
     pub fn renew(&self) -> Result<()> {
         self.go_through(Way::Anew).map(drop)
     }
 
-    /// Sees that the disk has the bytes, which were written anew and synced. What it has not is written once more in pages
-    /// that the system has given up before; nobody else may write to the last of them while what `hold_writes` returns
-    /// lives.
+    /// Checks that the bytes, which were written anew and synced, are on the disk. If not, they are written once more
+    /// after the system has evicted their pages. While the value that `hold_writes` returns is alive, nothing else may
+    /// write to the last of these pages.
     ///
     /// # Errors
-    /// As [`Self::renew`], and [`crate::Kind::Io`] when the disk does not take the bytes.
+    /// As [`Self::renew`], and [`crate::Kind::Io`] when the disk does not accept the bytes.
     pub fn prove<G>(&self, hold_writes: impl Fn() -> G) -> Result<()> {
         if self.from >= self.end {
             return Ok(());
         }
         let failed = |e: std::io::Error| Error::io(&e, "read").at(&self.segment.path);
-        let can_tell = self.segment.file.read_disk(&mut [0], self.from).map_err(failed)?.is_some();
+        let can_read_disk = self.segment.file.read_disk(&mut [0], self.from).map_err(failed)?.is_some();
         for _ in 0..TRIES {
-            if can_tell && self.is_on_disk()? {
+            if can_read_disk && self.is_on_disk()? {
                 return Ok(());
             }
             self.mend(&hold_writes)?;
-            if !can_tell {
+            if !can_read_disk {
                 return Ok(());
             }
         }
@@ -96,8 +96,8 @@ impl Inherited {
         Ok(self.go_through(Way::Disk).is_ok_and(|there| there == damaged))
     }
 
-    /// Writes the bytes in pages that were given up before. If the process is killed between the two, which is a few
-    /// microseconds, bytes are gone that were never durable, and of which the disk has refused a write.
+    /// Writes the bytes to pages that were evicted before. If the process is killed in the few microseconds between the
+    /// two, bytes are lost that were never durable, and whose write the disk has refused.
     fn mend<G>(&self, hold_writes: impl Fn() -> G) -> Result<()> {
         let file = &self.segment.file;
         let failed = |e: &std::io::Error, doing: &str, at| Error::io(e, doing).at_offset(&self.segment.path, at);
@@ -107,7 +107,7 @@ impl Inherited {
         while at < self.end {
             let (from, next) = (at.max(self.from), at + GIVEN_UP);
             let held = (next >= self.end).then(&hold_writes);
-            // What waits to be written is not given up.
+            // Dirty pages are not evicted.
             if held.is_some() {
                 sync()?;
             }
@@ -122,41 +122,41 @@ impl Inherited {
         sync()
     }
 
-    /// Verifies all of it; returns how many damaged INDEX blocks are there, which everybody passes over.
+    /// Verifies all of it; returns the number of damaged INDEX blocks, which readers skip.
     fn go_through(&self, way: Way) -> Result<usize> {
         let (next, end) = (self.from, self.end);
-        let mut pieces = Pieces { segment: &self.segment, way, next, end, buffer: vec![], used: 0, have: 0 };
+        let mut source = Source { segment: &self.segment, way, next, end, buffer: vec![], used: 0, have: 0 };
         let (start, mut damaged) = (self.segment.start, 0);
         if self.from < start.min(self.end) {
             let mut bytes = vec![];
-            pieces.each(start - self.from, |piece| bytes.extend_from_slice(piece))?;
+            source.each(start - self.from, |part| bytes.extend_from_slice(part))?;
             let same = FileHeader::decode_segment_start(&bytes).is_ok_and(|(header, _)| header == self.segment.header);
             if !same {
                 return Err(self.changed(0, &Malformed::Checksum("file header")));
             }
         }
-        while pieces.offset() < self.end {
-            let at = pieces.offset();
+        while source.offset() < self.end {
+            let at = source.offset();
             if let Some(hole) = self.holes.iter().find(|hole| hole.offset == at) {
-                pieces.each(hole.end().min(self.end) - at, |_| ())?;
+                source.each(hole.end().min(self.end) - at, |_| ())?;
                 continue;
             }
-            if let Some(reason) = self.block(&mut pieces, &mut damaged)? {
+            if let Some(reason) = self.block(&mut source, &mut damaged)? {
                 return Err(self.changed(at, &reason));
             }
         }
         Ok(damaged)
     }
 
-    /// Passes over a block; says what is wrong with it.
-    fn block(&self, pieces: &mut Pieces<'_>, damaged: &mut usize) -> Result<Option<Malformed>> {
-        let (marker, at) = (self.segment.header.marker, pieces.offset());
+    /// Skips a block; returns what is wrong with it.
+    fn block(&self, source: &mut Source<'_>, damaged: &mut usize) -> Result<Option<Malformed>> {
+        let (marker, at) = (self.segment.header.marker, source.offset());
         let short = || Ok(Some(Malformed::Short("block")));
         if self.end - at < HEADER as u64 {
             return short();
         }
         let (mut head, mut filled) = ([0; HEADER], 0);
-        pieces.each(HEADER as u64, |bytes| {
+        source.each(HEADER as u64, |bytes| {
             head[filled..filled + bytes.len()].copy_from_slice(bytes);
             filled += bytes.len();
         })?;
@@ -165,16 +165,16 @@ impl Inherited {
             Ok(header) => header,
             Err(reason) => return Ok(Some(reason)),
         };
-        // What a later version's block means by its fields, only that version knows.
+        // Only a later version knows the meaning of the fields in its blocks.
         if matches!(header.kind, BlockKind::Skippable(_)) {
-            return pieces.each(header.block_len() - HEADER as u64, |_| ()).map(|()| None);
+            return source.each(header.block_len() - HEADER as u64, |_| ()).map(|()| None);
         }
         let (mut sum, mut sums) = (crc32fast::Hasher::new_with_initial(marker as u32), vec![]);
         let sums_len = header.checksums_len();
         let no_memory =
             |_| Error::io(&std::io::Error::from_raw_os_error(libc::ENOMEM), "read").at_offset(&self.segment.path, at);
         sums.try_reserve_exact(sums_len).map_err(no_memory)?;
-        pieces.each((header.head_len() - HEADER) as u64, |bytes| {
+        source.each((header.head_len() - HEADER) as u64, |bytes| {
             sum.update(bytes);
             sums.extend_from_slice(&bytes[..bytes.len().min(sums_len - sums.len())]);
         })?;
@@ -186,7 +186,7 @@ impl Inherited {
         }
         let (mut page, mut number, mut bad) = (Vec::with_capacity(PAGE), 0, None);
         let mut left = header.payload_stored as usize;
-        pieces.each(u64::from(header.payload_stored), |mut bytes| {
+        source.each(u64::from(header.payload_stored), |mut bytes| {
             while !bytes.is_empty() {
                 let (now, rest) = bytes.split_at(bytes.len().min(PAGE.min(left) - page.len()));
                 page.extend_from_slice(now);
@@ -212,22 +212,22 @@ impl Inherited {
     }
 }
 
-/// Where bytes come from, and what is done with them.
+/// Where bytes are read from, and whether they are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// As the system shows them.
+    /// Read as the system shows them.
     Cached,
-    /// So, and they are written back.
+    /// Read as the system shows them, and written back.
     Anew,
-    /// As the disk has them.
+    /// Read from the disk.
     Disk,
 }
 
-/// The bytes of a part of a file.
-struct Pieces<'a> {
+/// Reads the bytes of a part of a file.
+struct Source<'a> {
     segment: &'a Segment,
     way: Way,
-    /// Offset behind what was read.
+    /// The offset after what was read.
     next: u64,
     end: u64,
     buffer: Vec<u8>,
@@ -235,13 +235,13 @@ struct Pieces<'a> {
     have: usize,
 }
 
-impl Pieces<'_> {
-    /// Where the next byte is.
+impl Source<'_> {
+    /// The offset of the next byte.
     fn offset(&self) -> u64 {
         self.next - (self.have - self.used) as u64
     }
 
-    /// Shows the next `len` bytes, a part at a time.
+    /// Passes the next `len` bytes to `show`, a part at a time.
     fn each(&mut self, mut len: u64, mut show: impl FnMut(&[u8])) -> Result<()> {
         while len > 0 {
             if self.used == self.have {
@@ -257,7 +257,7 @@ impl Pieces<'_> {
 
     fn read_next(&mut self) -> Result<()> {
         let failed = |e: &std::io::Error, doing: &str, at| Error::io(e, doing).at_offset(&self.segment.path, at);
-        let want = (self.end - self.next).min(PIECE as u64) as usize;
+        let want = (self.end - self.next).min(BUFFER as u64) as usize;
         self.buffer.resize(want, 0);
         let file = &self.segment.file;
         let n = match self.way {

@@ -2,11 +2,11 @@
 
 use super::{Found, Segment};
 
-/// The largest time of the records in the segment and in those before it; `i64::MIN` = there are none, `None` = it cannot
-/// be told.
+/// The largest time of the records in the segment and in those before it; `i64::MIN` = there are none, `None` = not
+/// known.
 pub(crate) fn latest_time(segment: &Segment, found: &Found) -> Option<i64> {
     let before = match &segment.header.predecessor {
-        Some(told) => told.latest_ns?,
+        Some(stated) => stated.latest_ns?,
         None if segment.header.sequence == 1 => i64::MIN,
         None => return None,
     };

@@ -1,4 +1,4 @@
-//! A file of an older library as a segment of a log.
+//! A legacy file as a segment of a log.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
 use crate::io::Directory;
 use crate::legacy::{Legacy, Translated, START};
 
-/// What the name of an older library's file and the files beside it say.
+/// What follows from the name of a legacy file and from the files beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ancestry {
     pub log: String,
     pub log_id: Vec<u8>,
     pub sequence: u64,
-    /// No other file of the log comes behind it.
+    /// No other file of the log comes after it.
     pub is_last: bool,
 }
 
 impl Ancestry {
-    /// The marker of the segment that the file number `sequence` is shown as.
+    /// The marker of the segment that represents the file number `sequence`.
     fn marker(&self, sequence: u64) -> u64 {
         let bytes = self.log_id.iter().copied().chain(sequence.to_le_bytes());
         // FNV-1a (Fowler, Noll, Vo), odd, as no marker is 0.
@@ -29,7 +29,7 @@ impl Ancestry {
 }
 
 impl Segment {
-    /// Opens a file of an older library, whose first record is going to have the id `first_id`.
+    /// Opens a legacy file, whose first record gets the id `first_id`.
     pub fn open_legacy(directory: &dyn Directory, name: &str, ancestry: &Ancestry, first_id: u64) -> Result<Self> {
         let path = directory.path_of(name);
         let failed = |e: std::io::Error| reading(&e).at(&path);

@@ -1,4 +1,4 @@
-//! Where the blocks of a segment are: from its index as far as that reaches, and by hopping over headers elsewhere.
+//! The places of a segment's blocks: from its index as far as that reaches, and elsewhere by walking the headers.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use super::tail::{block_at, is_space, last_block, next_block};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
-use crate::format::entries::Progress;
+use crate::format::entries::Entries;
 use crate::format::index::{self, Pairs, Row, Window};
 use crate::format::{trailer, Malformed};
 use crate::memory;
 use crate::record::{event, Metadata, NamedType};
 
-/// Rows that are kept decoded for the next question: about 2 MB.
+/// Rows that are kept decoded for later: about 2 MB.
 const ROWS_KEPT: usize = 16 << 10;
 
-/// A stretch of a segment whose blocks are known.
+/// A segment span whose blocks are known.
 #[derive(Clone)]
 pub(crate) struct Part {
     pub from: u64,
     pub to: u64,
-    /// Id of the first record that can be in it, and of the first behind it.
+    /// Id of the first record that can be in it, and of the first after it.
     pub first_id: u64,
     pub next_id: u64,
     pub min_time: i64,
@@ -34,12 +34,12 @@ pub(crate) struct Part {
 
 #[derive(Clone)]
 enum Rows {
-    /// The INDEX block at this offset has them.
+    /// They are in the INDEX block at this offset.
     Index(u64),
     Held(Arc<Window>),
 }
 
-/// Bytes between two blocks that are no block.
+/// Bytes between two blocks that are not a block.
 #[derive(Clone)]
 pub(crate) struct Hole {
     pub from: u64,
@@ -48,23 +48,23 @@ pub(crate) struct Hole {
     pub bad: Arc<Bad>,
 }
 
-/// The parts of a segment, in order; they may leave stretches out that nothing is known of.
+/// The parts of a segment, in order; there may be unknown spans between them.
 #[derive(Clone, Default)]
 pub(crate) struct Map {
     pub parts: Vec<Part>,
     /// The holes that were found between them, in order.
     pub holes: Vec<Hole>,
-    /// Named types, as far as the parts tell them.
+    /// Named types, as far as the parts contain them.
     pub names: Vec<NamedType>,
-    /// Records and events of each type up to the end of the last INDEX block, when it knows.
+    /// Records and events of each type up to the end of the last INDEX block, if that contains them.
     pub counts: Option<Vec<(u32, u64)>>,
-    /// Where the TRAILER begins with which the file ends, when it does.
+    /// The offset of the TRAILER at the end of the file, if there is one.
     pub trailer: Option<u64>,
-    /// Why the hopping over headers came to an end, and where: no block is behind it.
+    /// Where and why walking the headers ended: no block follows.
     pub stopped: Option<(u64, Arc<Bad>)>,
 }
 
-/// What a segment keeps of its index between questions, and what it has learned besides.
+/// What a segment keeps of its index for later, and what is known of it otherwise.
 #[derive(Default)]
 pub(crate) struct Cache {
     kept: Mutex<Kept>,
@@ -73,7 +73,7 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Kept {
-    /// The map by the index alone, and the file's length when it was made.
+    /// The map from the index alone, and the file's length when it was made.
     indexed: Option<(u64, Arc<Map>)>,
     /// The map of the whole segment.
     whole: Option<(u64, Arc<Map>)>,
@@ -88,7 +88,7 @@ impl Part {
 }
 
 impl Map {
-    /// Whether the parts leave nothing out before the end of the last, in a segment whose blocks begin at `start`.
+    /// Whether the parts cover everything up to the end of the last, in a segment whose blocks begin at `start`.
     pub fn is_contiguous(&self, start: u64) -> bool {
         let mut at = start;
         self.parts.iter().all(|part| std::mem::replace(&mut at, part.to) == part.from)
@@ -104,12 +104,12 @@ impl Map {
         self.holes.iter().find(|hole| hole.to == offset)
     }
 
-    /// The hole behind the blocks before this offset.
+    /// The hole after the blocks before this offset.
     pub fn hole_behind(&self, offset: u64) -> Option<&Hole> {
         self.holes.iter().find(|hole| hole.from == offset)
     }
 
-    /// The map up to the last hole, if there is no record behind that: the damage is at the end then.
+    /// The map up to the last hole, if no record follows that: then the damage is at the end.
     pub fn up_to_damaged_end(&self) -> Option<Map> {
         let hole = self.holes.last()?;
         let parts = self.parts.partition_point(|part| part.from < hole.from);
@@ -125,7 +125,7 @@ impl Map {
 }
 
 impl Segment {
-    /// What the index tells of the segment; empty when there is none that can be used.
+    /// The map from the index; empty when there is no usable index.
     pub fn indexed(self: &Arc<Self>) -> Result<Arc<Map>> {
         if self.translated.is_some() {
             return Ok(Arc::default());
@@ -142,13 +142,13 @@ impl Segment {
         Ok(map)
     }
 
-    /// Where all blocks of the segment are. Stretches that the index does not cover are walked by their headers, once.
+    /// The places of all blocks of the segment. The headers of spans that the index does not cover are walked once.
     pub fn mapped(self: &Arc<Self>) -> Result<Arc<Map>> {
         let len = self.len()?;
         let known = self.cache.kept.lock().whole.clone();
         let map = match known {
-            Some((known, map)) if known == len && !has_gone_on(self, &map)? => return Ok(map),
-            // The segment has grown: what was known stays.
+            Some((known, map)) if known == len && !continues(self, &map)? => return Ok(map),
+            // The segment has grown: the known parts stay valid.
             Some((known, map)) if known <= len && len != u64::MAX => Map { stopped: None, ..(*map).clone() },
             _ => (*self.indexed()?).clone(),
         };
@@ -157,13 +157,13 @@ impl Segment {
         Ok(map)
     }
 
-    /// The same without the index, which was found to be wrong or to lead to damage. It is not kept: what others are
-    /// answered by the index does not change because one met damage.
+    /// The same without the index, which was found to be wrong or to lead to damage. It is not kept: other readers
+    /// continue to use the index, even if one has met damage.
     pub fn hopped(self: &Arc<Self>) -> Result<Arc<Map>> {
         Ok(Arc::new(hop_the_rest(self, Map::default())?))
     }
 
-    /// Whether the index knows every block, and each INDEX block can be read.
+    /// Whether the index contains every block, and each INDEX block can be read.
     pub fn is_fully_indexed(self: &Arc<Self>) -> Result<bool> {
         let map = self.indexed()?;
         for part in &map.parts {
@@ -177,8 +177,8 @@ impl Segment {
         Ok(map.is_contiguous(self.start) && map.end() == Some(end))
     }
 
-    /// Whether the index tells of every block, and of none in these bytes, so that what is there costs nothing: an INDEX block
-    /// that was damaged before the index was written anew.
+    /// Whether the index contains every block and none in these bytes, which then cost no record: an INDEX block that
+    /// was damaged before the index was written anew.
     pub fn is_in_a_gap(self: &Arc<Self>, from: u64, to: u64) -> Result<bool> {
         let map = self.indexed()?;
         let around = map.parts.iter().find(|part| part.from <= from && to < part.to);
@@ -207,20 +207,20 @@ impl Segment {
         Ok(window)
     }
 
-    /// Gives the memory for rows back, and for what was fetched ahead, when the segment is left for another.
+    /// Frees the memory of rows and of what was prefetched, when a reader leaves the segment for another.
     pub fn forget_rows(&self) {
         self.file.will_need(&[]);
         self.forget_windows();
     }
 
-    /// Gives the memory for rows back while others may still be reading the segment.
+    /// Frees the memory of rows while others may still be reading the segment.
     pub fn forget_windows(&self) {
         let mut kept = self.cache.kept.lock();
         kept.windows = vec![];
         kept.whole = None;
     }
 
-    /// Forgets where the blocks are, because more was learned of the segment.
+    /// Forgets the places of the blocks, because more became known of the segment.
     pub(super) fn forget_map(&self) {
         *self.cache.kept.lock() = Kept::default();
     }
@@ -239,8 +239,8 @@ impl Segment {
     }
 }
 
-/// Follows the chain of INDEX blocks of a file of this length from the last one back. Where it breaks, the rest is simply not
-/// known.
+/// Follows the chain of INDEX blocks of a file of this length, from the last one back. Where the chain breaks, the rest
+/// is unknown.
 fn by_index(segment: &Arc<Segment>, len: u64) -> Result<Map> {
     let Some((offset, last)) = last_block(segment)? else { return Ok(Map::default()) };
     let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
@@ -251,7 +251,7 @@ fn by_index(segment: &Arc<Segment>, len: u64) -> Result<Map> {
     while at != 0 {
         scanner.jump(at);
         match link(&mut scanner, segment, &mut map) {
-            // Ever nearer to the beginning, so this ends.
+            // Each is nearer to the beginning, so this ends.
             Ok(previous) if previous < at => at = previous,
             Err(Bad::Io(error)) => return Err(error),
             Ok(_) | Err(_) => break,
@@ -277,8 +277,8 @@ fn by_index(segment: &Arc<Segment>, len: u64) -> Result<Map> {
     Ok(map)
 }
 
-/// Adds the part that the INDEX block tells of, at which the scanner stands, before those known so far; returns the
-/// offset of the one before.
+/// Adds the part of the INDEX block at the scanner's offset before the known ones; returns the offset of the previous
+/// INDEX block.
 fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<u64, Bad> {
     let at = scanner.offset();
     let wrong = || Bad::Malformed(Malformed::inconsistent("the chain of index blocks is broken"));
@@ -287,7 +287,7 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
             let (header, window, totals) = load_index(scanner)?;
             (map.names, map.counts) = (totals.names, totals.counts);
             if segment.file.is_far() && !totals.earlier.is_empty() {
-                // Each tells where the next one is, and would be waited for.
+                // Otherwise each would be waited for, because it contains the place of the next one.
                 let newest_first: Vec<_> = totals.earlier.into_iter().rev().collect();
                 segment.file.will_need(&newest_first);
             }
@@ -306,7 +306,7 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
     if header.kind != BlockKind::Index || begins < segment.start || begins > at {
         return Err(wrong());
     }
-    // A stretch begins where the one before ends; one that claims more has rows for less than it claims.
+    // A span begins where the one before ends; one that claims more has rows for only a part of it.
     if map.parts.last().is_some_and(|part| part.from != to) || (previous == 0 && begins != segment.start) {
         map.parts.clear();
         return Err(wrong());
@@ -323,7 +323,7 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
     Ok(previous)
 }
 
-/// Fills what the parts leave out, and goes on behind the last.
+/// Fills the gaps between the parts, and continues after the last.
 fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
     let mut map = Map { parts: vec![], holes: vec![], ..known };
     let mut at = segment.start;
@@ -342,18 +342,18 @@ fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
     Ok(map)
 }
 
-/// Takes note of the types that the block with this header names, at which the scanner stands.
+/// Notes the types that the block with this header names, at the scanner's offset.
 pub(super) fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
     scanner.load_entries(header)?;
-    let mut progress = Progress::new(header.min_time);
-    while let Some(entry) = progress.next(scanner.entries()).map_err(Bad::from)? {
+    for placed in Entries::new(header, scanner.entries()) {
+        let entry = placed?.entry;
         let named = (entry.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(entry.metadata)));
         names.extend(named.flatten().filter(|named| !names.contains(named)));
     }
     Ok(())
 }
 
-/// A part while its headers are walked.
+/// A part whose headers are being walked.
 struct Hopped {
     part: Part,
     window: Window,
@@ -380,12 +380,12 @@ impl Hopped {
         }
     }
 
-    /// Adds the block with this header, at which the scanner stands.
+    /// Adds the block with this header, at the scanner's offset.
     fn add(&mut self, scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
         if header.kind == BlockKind::Records {
             if header.has_events() {
                 match learn_names(scanner, header, names).map_err(unusable) {
-                    // Damage comes up when the block is read.
+                    // Damage is reported when the block is read.
                     Ok(()) | Err(Bad::Malformed(_) | Bad::End { .. }) => (),
                     Err(bad) => return Err(bad),
                 }
@@ -417,15 +417,15 @@ impl Hopped {
     }
 }
 
-/// Walks the headers from an offset and id to the offset `to` and adds what they tell as parts, with holes between them
-/// where there is no block. Stops where no block is any more.
+/// Walks the headers from an offset and id to the offset `to` and adds parts from them, with holes in between where
+/// there is no block. Stops where no block follows.
 fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: u64) -> Result<()> {
     let mut scanner = Scanner::new(segment.clone(), from);
     let mut hopped = Hopped::new(from, first_id);
     while hopped.part.to < to {
         let header = scanner.header().and_then(|header| scanner.check_whole(&header).map(|()| header));
         if let Some(hole) = scanner.take_passed() {
-            // One that a later segment names.
+            // A hole that a later segment names.
             let part = &mut hopped.part;
             (part.to, part.next_id) = (hole.end(), hole.next_id(part.next_id));
             if part.to >= to {
@@ -436,7 +436,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
             Ok(header) => match hopped.add(&mut scanner, &header, &mut map.names) {
                 Ok(()) => continue,
                 Err(Bad::Io(error)) => return Err(error.at(&segment.path)),
-                // What comes behind a block that is out of order is no better.
+                // Blocks after one that is out of order are not used.
                 Err(bad) => {
                     map.stopped = Some((hopped.part.to, Arc::new(bad)));
                     break;
@@ -455,7 +455,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
         segment.file.doubt();
         scanner.reread();
         if scanner.header().is_ok_and(|header| scanner.check_whole(&header).is_ok()) {
-            // A writer at work has completed it meanwhile.
+            // A writer has completed it meanwhile.
             continue;
         }
         let next = next.min(to);
@@ -472,8 +472,8 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
     Ok(())
 }
 
-/// Whether there is a block where the map came to an end: a writer may fill space that the file has already.
-fn has_gone_on(segment: &Segment, map: &Map) -> Result<bool> {
+/// Whether there is a block where the map ended: a writer may fill space that the file already has.
+fn continues(segment: &Segment, map: &Map) -> Result<bool> {
     match &map.stopped {
         Some((offset, _)) => Ok(block_at(segment, *offset)?.is_some()),
         None => Ok(segment.is_compressed_whole()),
@@ -484,9 +484,9 @@ fn out_of_order() -> Bad {
     Bad::Malformed(Malformed::inconsistent("the block's ids were there before"))
 }
 
-/// The first block behind bytes that are none.
+/// The first block after bytes that are not a block.
 fn behind_hole(segment: &Segment, at: u64) -> Result<Option<u64>> {
-    // What can only be read from its beginning, or was made of another file, has no markers to look for.
+    // What can only be read from its beginning, or was translated from another file, has no markers to search for.
     if segment.translated.is_some() || segment.is_compressed_whole() {
         return Ok(None);
     }

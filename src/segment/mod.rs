@@ -1,8 +1,9 @@
-//! One segment file: opening, scanning its blocks, appending blocks, its index, and finding its end again after a
-//! crash.
+//! One segment file: opening, scanning its blocks, appending blocks, its index, and finding its end after a crash.
 
 mod appender;
+mod block;
 mod durable;
+mod headers;
 mod holes;
 mod indexing;
 mod inherited;
@@ -32,14 +33,15 @@ use crate::io::{self, Access, Directory, File};
 use crate::legacy::Translated;
 use crate::memory;
 
-pub(crate) use appender::{Appender, Block, LAST_STEP};
+pub(crate) use appender::{Appender, LAST_STEP};
+pub(crate) use block::Block;
 pub(crate) use durable::durable_end;
 pub(crate) use holes::{first_lost, HOLE, LOST_BEGINNING};
 pub(crate) use inherited::Inherited;
 pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Hole, Map, Part};
-pub(crate) use moved::{moved_at, next_moved, Moved};
+pub(crate) use moved::{moved_at, next_moved};
 pub(crate) use recover::{
     check_last_records, find_end, recover, recover_past_holes, survey, Found, Written, NO_TRAILER,
 };
@@ -47,7 +49,7 @@ pub(crate) use remains::{remains, Remains};
 pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use successor::successor;
-pub(crate) use tail::{block_at, is_space, is_torn, lacks_trailer, last_block, next_block};
+pub(crate) use tail::{block_at, is_space, is_torn, lacks_trailer, last_block, next_block, Moved};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.
@@ -59,19 +61,19 @@ pub(crate) struct Segment {
     pub name: String,
     pub path: PathBuf,
     pub header: FileHeader,
-    /// Its first eight bytes; this library's where they are damaged.
+    /// Its first eight bytes; those of this library when they are damaged.
     pub declaration: [u8; 8],
     /// Offset of the first block.
     pub start: u64,
-    /// Its beginning is damaged: the header is put together from what is known otherwise.
+    /// Its beginning is damaged: the header was put together from other information.
     pub is_rescued: bool,
     /// It is a log of one file that was never begun; see [`unborn`].
     pub is_unborn: bool,
-    /// It shows a file of an older library.
+    /// It represents a legacy file.
     pub translated: Option<Arc<Translated>>,
     /// This process holds the writer's lock itself, through another handle, to recover the segment.
     pub is_ours: AtomicBool,
-    /// The most memory that may be used for one of its blocks. Readers are told how much; who writes the log is not.
+    /// The most memory that may be used for one of its blocks. Readers set a limit; the writer of the log has none.
     pub block_max_bytes: u64,
     cache: map::Cache,
 }
@@ -81,7 +83,7 @@ impl Segment {
     pub fn open(directory: &dyn Directory, name: &str, access: Access) -> Result<Self> {
         let path = directory.path_of(name);
         let file = directory.open(name, access).map_err(|e| match access {
-            // As any other file that is no segment: what readers show before it, they show.
+            // As for any other file that is not a segment: readers can still read what is before it.
             Access::Read if io::is_no_file(&e) => Error::io(&e, "open").with_kind(Kind::Corrupt).at(&path),
             _ => Error::io(&e, "open").at(&path),
         })?;
@@ -139,7 +141,7 @@ impl Segment {
         let path = directory.path_of(name);
         let bytes = header.encode_segment_start().map_err(|e| Error::invalid(e.to_string()))?;
         if let Err((done, e)) = io::write_full(&*file, &[&bytes], 0) {
-            // Half a beginning would pass for damage; an empty file is one that nobody has begun.
+            // Half a beginning would look like damage; an empty file counts as never begun.
             let _ = file.set_len(0);
             return Err(Error::io(&e, "write").at_offset(&path, done));
         }
@@ -164,7 +166,7 @@ impl Segment {
         malformed(reason).at_offset(&self.path, self.told_offset(offset))
     }
 
-    /// Where in the file a place of the segment is, for people.
+    /// The offset in the file of a place in the segment, for reports.
     pub fn told_offset(&self, offset: u64) -> u64 {
         self.translated.as_ref().map_or(offset, |translated| translated.place_of(offset))
     }
@@ -178,13 +180,13 @@ impl Segment {
         len.ok().filter(|&len| len != u64::MAX)
     }
 
-    /// Whether the file is a gzip or zstd file as a whole, which can only be read from its beginning.
+    /// Whether the whole file is a gzip or zstd file, which can only be read from its beginning.
     pub fn is_compressed_whole(&self) -> bool {
         self.file.len().is_ok_and(|len| len == u64::MAX)
     }
 
-    /// Whether it ends with a trailer, which ends with the eight bytes that the segment begins with. `None` when the file
-    /// is compressed as a whole.
+    /// Whether it ends with a trailer, whose last eight bytes are those that the segment begins with. `None` when the
+    /// file is compressed as a whole.
     pub fn ends_with_trailer(&self) -> Result<Option<bool>> {
         let failed = |e: std::io::Error| reading(&e).at(&self.path);
         if let Some(translated) = &self.translated {
@@ -197,8 +199,8 @@ impl Segment {
         Ok(Some(n == end.len() && end == self.declaration))
     }
 
-    /// Whether the verified entries of a TRAILER block with this header say what the segment is. Where its own header is lost,
-    /// neither its first id nor how it began is known.
+    /// Checks the verified entries of a TRAILER block with this header against the segment. When the segment's own
+    /// header is lost, neither its first id nor its first bytes are known.
     pub fn check_trailer(&self, header: &BlockHeader, entries: &[u8]) -> Result<(), Malformed> {
         let trailer = trailer::decode(entries, (!self.is_rescued).then_some(&self.declaration))?;
         match self.is_rescued || header.first_id.checked_sub(self.header.first_id) == Some(trailer.records) {
@@ -207,18 +209,19 @@ impl Segment {
         }
     }
 
-    /// Whether it is of a later minor version than this library writes: it is read, and nothing is appended to it or cut off.
+    /// Whether it is of a later minor version than this library writes: it is read, but nothing is appended to it or
+    /// cut off.
     pub fn is_newer_minor(&self) -> bool {
         declaration::is_newer_minor(&self.declaration)
     }
 
-    /// Whether a writer may go on in it, as far as its header says. Behind one of a later minor version, or a compressed one,
-    /// it begins the next.
+    /// Whether a writer may continue in it, according to its header. After one of a later minor version, or a
+    /// compressed one, the writer begins the next.
     pub fn takes_more(&self) -> bool {
         !self.is_newer_minor() && self.header.original.is_none()
     }
 
-    /// Whether a writer has the segment open. A file system without locks has no writers that could be asked for.
+    /// Whether a writer has the segment open. Always false on a file system without locks.
     pub fn is_live(&self) -> bool {
         !self.is_ours.load(Ordering::Relaxed) && self.file.is_locked().unwrap_or(false)
     }
@@ -238,7 +241,7 @@ fn malformed(reason: &Malformed) -> Error {
     Error::new(kind, reason.to_string())
 }
 
-/// An error of reading. When it is not the system's, it is the gzip or zstd stream that is broken.
+/// An error of reading. If it is not the system's, the gzip or zstd stream is broken.
 fn reading(error: &std::io::Error) -> Error {
     match io::is_of_system(error) || Error::within(error).is_some() {
         true => Error::io(error, "read"),
@@ -246,16 +249,16 @@ fn reading(error: &std::io::Error) -> Error {
     }
 }
 
-/// The first eight bytes, the file header, and the offset behind it.
+/// The first eight bytes, the file header, and the offset after it.
 fn read_start(file: &dyn File) -> Result<([u8; 8], FileHeader, u64)> {
     let first = first_bytes(file).map_err(|e| reading(&e))?;
     read_start_behind(file, first)
 }
 
-/// The first bytes of a file, most often all of its beginning: at least the declaration, as far as the file has it.
+/// The first bytes of a file, most often all of its beginning: at least the declaration, if the file is that long.
 fn first_bytes(file: &dyn File) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4096];
-    // A second read would only say that a short file ends.
+    // A second read would only confirm that a short file ends.
     let mut n = io::read_some(file, &mut bytes, 0)?;
     if n < declaration::PREFIX {
         n = io::read_full(file, &mut bytes, 0)?;
@@ -264,7 +267,7 @@ fn first_bytes(file: &dyn File) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As [`read_start`], of a file that begins with these bytes.
+/// As [`read_start`], for a file that begins with these bytes.
 fn read_start_behind(file: &dyn File, mut bytes: Vec<u8>) -> Result<([u8; 8], FileHeader, u64)> {
     if bytes.is_empty() {
         return Err(Error::corrupt("the file is empty"));

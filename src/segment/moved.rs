@@ -1,7 +1,8 @@
-//! Finds blocks that are whole and stand elsewhere than they were written, because bytes before them were removed from the
-//! file or inserted: the checksum of a block's header tells where it was written.
+//! Finds whole blocks that are not where they were written, because bytes before them were removed from the file or
+//! inserted: the checksum of a block's header shows where it was written.
 
-use super::tail::{block_at, find_marker, read, NEAR};
+use super::headers::each_header;
+use super::tail::{block_at, find_marker, is_head_good, read, Moved, NEAR};
 use super::Segment;
 use crate::error::Result;
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
@@ -10,28 +11,12 @@ use crate::format::trailer;
 use crate::io;
 use crate::memory;
 
-/// So far can a block be moved that nothing but its own checksums and the low bits of its offset bears out: the last one of
-/// a segment that was not closed, behind bytes that are no block.
+/// The most by which a block can be moved if only its own checksums and the low bits of its offset confirm it: the last
+/// one of a segment that was not closed, after bytes that are not a block.
 const MOST_ALONE: u64 = 128 << 10;
 
-/// A block where it is found.
-#[derive(Clone, Debug)]
-pub(crate) struct Moved {
-    pub offset: u64,
-    /// By how much that differs from where it was written; negative when bytes before it are missing.
-    pub shift: i64,
-    pub header: BlockHeader,
-}
-
-impl Moved {
-    /// Where it was written.
-    pub fn written_at(&self) -> u64 {
-        self.offset.wrapping_add_signed(-self.shift)
-    }
-}
-
-/// The first valid block at `from` or behind that was written behind the offset `written`: where those before it are moved by
-/// `shift`, or, from `written` on, anywhere else.
+/// The first valid block at or after `from` that was written after the offset `written`: moved by `shift` like those
+/// before it, or, if written at `written` or later, by any distance.
 pub(crate) fn next_moved(segment: &Segment, from: u64, shift: i64, written: u64) -> Result<Option<Moved>> {
     find_marker(segment, from, |found| {
         let Some(moved) = decode(segment, found, shift)? else { return Ok(None) };
@@ -39,12 +24,13 @@ pub(crate) fn next_moved(segment: &Segment, from: u64, shift: i64, written: u64)
             true => moved.written_at() > written,
             false => moved.written_at() >= written,
         };
-        let is_it = is_behind && (moved.shift == shift || is_borne_out(segment, &moved, written)?);
+        let is_it = is_behind && (moved.shift == shift || is_confirmed(segment, &moved, written)?);
         Ok(is_it.then_some(moved))
     })
 }
 
-/// Shows every valid block header from `from` on, and those that were written elsewhere and are whole with their entries.
+/// Passes every valid block header from `from` on to `each`; of blocks that were written elsewhere only those whose
+/// entries are whole.
 pub(super) fn each_block(segment: &Segment, from: u64, mut each: impl FnMut(&Moved)) -> Result<()> {
     let seen = find_marker(segment, from, |found| {
         if let Some(block) = decode(segment, found, 0)? {
@@ -57,7 +43,7 @@ pub(super) fn each_block(segment: &Segment, from: u64, mut each: impl FnMut(&Mov
     seen.map(|_| ())
 }
 
-/// The header at `offset`: as one that is moved by `shift`, if that is right, else as what its checksum says.
+/// The header at `offset`: moved by `shift`, if that is right, otherwise as its checksum shows.
 fn decode(segment: &Segment, offset: u64, shift: i64) -> Result<Option<Moved>> {
     let mut bytes = [0; HEADER];
     let n = read(segment, &mut bytes, offset)?;
@@ -80,9 +66,9 @@ fn decode(segment: &Segment, offset: u64, shift: i64) -> Result<Option<Moved>> {
     }))
 }
 
-/// Whether something besides the low bits of its offset says that the header is what was written: a damaged one tells an
-/// offset too, though any.
-fn is_borne_out(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> {
+/// Whether more than the low bits of its offset confirms that the header is what was written: a damaged one yields an
+/// offset too, but an arbitrary one.
+fn is_confirmed(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> {
     let (header, end) = (&moved.header, moved.offset + moved.header.block_len());
     if matches!(header.kind, BlockKind::Skippable(_)) || !is_head_good(segment, moved)? {
         return Ok(false);
@@ -105,24 +91,7 @@ fn is_borne_out(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> 
     Ok(end == len && moved.shift.unsigned_abs() <= MOST_ALONE)
 }
 
-/// Whether the page checksums and the entries behind the header are those that it tells of.
-pub(super) fn is_head_good(segment: &Segment, moved: &Moved) -> Result<bool> {
-    let (mut at, end) = (moved.offset + HEADER as u64, moved.offset + moved.header.head_len() as u64);
-    let mut sum = segment.header.marker as u32;
-    let mut buffer = [0; 4096];
-    while at < end {
-        let want = (end - at).min(buffer.len() as u64) as usize;
-        let n = read(segment, &mut buffer[..want], at)?;
-        if n < want {
-            return Ok(false);
-        }
-        sum = checksum::crc(sum, &buffer[..n]);
-        at += n as u64;
-    }
-    Ok(sum == moved.header.meta_crc)
-}
-
-/// The header of the block at `offset`, if one is there that is moved by `shift`.
+/// The header of the block at `offset`, if there is one that is moved by `shift`.
 pub(crate) fn moved_at(segment: &Segment, offset: u64, shift: i64) -> Result<Option<BlockHeader>> {
     if shift == 0 {
         return block_at(segment, offset);
@@ -133,7 +102,7 @@ pub(crate) fn moved_at(segment: &Segment, offset: u64, shift: i64) -> Result<Opt
     Ok(written.and_then(|written| BlockHeader::decode(&bytes[..n], segment.header.marker, written).ok()))
 }
 
-/// The TRAILER at the end of the segment, which is `len` bytes long, if it stands elsewhere than it was written.
+/// The TRAILER at the end of the segment, which is `len` bytes long, if it is not where it was written.
 pub(super) fn moved_trailer(segment: &Segment, len: u64) -> Result<Option<Moved>> {
     let Some(offset) = len.checked_sub(trailer::LEN as u64).filter(|&offset| offset >= segment.start) else {
         return Ok(None);
@@ -142,12 +111,12 @@ pub(super) fn moved_trailer(segment: &Segment, len: u64) -> Result<Option<Moved>
     Ok(moved.filter(|moved| moved.header.kind == BlockKind::Trailer && moved.header.block_len() == trailer::LEN as u64))
 }
 
-/// Where the first block begins whose own checksums are right though it stands elsewhere than it was written, where it was
-/// written, its marker and its header.
+/// For the first block whose own checksums are right although it is not where it was written: its offset, the offset at
+/// which it was written, its marker and its header.
 pub(super) fn first_moved(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, u64, BlockHeader)>> {
     let len = file.len()?;
     let mut head = vec![];
-    super::rescue::each_header(file, |offset, marker, bytes| {
+    each_header(file, |offset, marker, bytes| {
         let Ok((header, written)) = BlockHeader::decode_moved(bytes, marker, offset) else { return Ok(None) };
         let (rest, end) = (header.head_len() - HEADER, offset.saturating_add(header.head_len() as u64));
         if end > len || offset.abs_diff(written) > len {
@@ -165,13 +134,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::io::{Access, MemoryDirectory};
+    use crate::io::{Access, Location, MemoryDirectory};
     use crate::{Writer, WriterOptions};
 
     #[test]
     fn a_trailer_whose_damaged_header_counts_records_is_not_one_that_was_moved() {
         let directory = MemoryDirectory::new();
-        let writer = Writer::open_file_in(Arc::new(directory.clone()), "a.binlog", WriterOptions::default()).unwrap();
+        let writer =
+            Writer::open(Location::File(Arc::new(directory.clone()), "a.binlog".to_owned()), WriterOptions::default())
+                .unwrap();
         writer.append(1, b"a record").unwrap();
         writer.close().unwrap();
         let mut bytes = directory.contents("a.binlog").unwrap();

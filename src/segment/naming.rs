@@ -1,4 +1,4 @@
-//! The named types that a segment tells, for when the events that named them are damaged.
+//! The named types that a segment contains, for when the events that named them are damaged.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::format::block::BlockKind;
 use crate::record::NamedType;
 
 impl Segment {
-    /// The named types that the last INDEX block tells which can be read.
+    /// The named types in the last INDEX block that can be read.
     pub fn names_by_index(self: &Arc<Self>) -> Result<Vec<NamedType>> {
         let len = self.file.len().map_err(|e| Error::io(&e, "stat").at(&self.path))?;
         if self.translated.is_some() || len == u64::MAX {
             return Ok(vec![]);
         }
-        // Of a segment that was closed and is as it was, what every question is answered by.
+        // For a closed and unchanged segment: the map that all other lookups use.
         let map = self.indexed()?;
         if map.trailer.is_some() && !map.parts.is_empty() {
             return Ok(map.names.clone());
@@ -38,7 +38,7 @@ impl Segment {
                 Ok((_, _, totals)) => return Ok(totals.names),
                 Err(Bad::Io(error)) => return Err(error),
                 Err(_) => match scanner.header() {
-                    // Ever nearer to the beginning, so this ends.
+                    // Each is nearer to the beginning, so this ends.
                     Ok(header) if header.kind == BlockKind::Index => at = header.last_index,
                     Err(Bad::Io(error)) => return Err(error),
                     _ => break,
@@ -48,7 +48,7 @@ impl Segment {
         Ok(vec![])
     }
 
-    /// The named types that the events before the segment's first record tell: all that were named before the segment began.
+    /// The named types in the events before the segment's first record: all that were named before the segment began.
     pub fn names_at_head(self: &Arc<Self>) -> Result<Vec<NamedType>> {
         let mut names = vec![];
         let mut scanner = Scanner::new(self.clone(), self.start);

@@ -1,5 +1,5 @@
-//! Finds out where a segment ends and what it holds, so that a writer can go on in it. What that costs grows with what
-//! was written since the last sync and the last INDEX block, not with the file.
+//! Finds the end and the contents of a segment for a writer that continues it. The cost grows with what was written
+//! since the last sync and the last INDEX block, not with the file.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::format::Malformed;
 use crate::memory;
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
-/// What a segment was found to hold.
+/// What a segment was found to contain.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Behind the last good block.
+    /// The offset after the last good block.
     pub end: u64,
-    /// Up to where the segment says that it was durable.
+    /// The offset up to which the segment states that it was durable.
     pub durable_end: u64,
     /// The segment's number.
     sequence: u64,
@@ -31,19 +31,19 @@ pub(crate) struct Found {
     pub types: Vec<NamedType>,
     /// Whether the last block is a TRAILER: the segment was closed.
     pub closed: bool,
-    /// What the next INDEX block will tell.
+    /// The contents of the next INDEX block.
     pub indexing: Indexing,
-    /// The id that comes next although it is not `next_id`: the log tells that those between are lost.
+    /// The id that comes next although it is not `next_id`: the log reports the ids in between as lost.
     acknowledged: Option<u64>,
-    /// INDEX blocks are passed over, for rows of everything.
+    /// INDEX blocks are skipped, because rows of all blocks are wanted.
     is_survey: bool,
     tallies: Tallies,
-    /// Bytes behind `end`: a torn tail.
+    /// Bytes after `end`: a torn tail.
     pub torn_bytes: u64,
     /// Why the torn bytes, or those of the first hole, are not a block.
     pub torn_reason: String,
-    /// Runs of bytes that are no block, although blocks follow, and that were never durable as far as is recorded: a power
-    /// cut left them. The bytes behind the last block are one of them then, and `end` is behind them.
+    /// Runs of bytes that are not a block, although blocks follow, and that were never durable as far as is recorded: a
+    /// power cut left them. The bytes after the last block are then one of these runs, and `end` is after them.
     pub holes: Vec<Hole>,
     pub written: Written,
     /// The last block of records or events, and the last one with records.
@@ -59,10 +59,11 @@ pub(super) struct Last {
     pub has_events: bool,
 }
 
-/// When a segment was written last, as far as its last blocks tell.
+/// When a segment was last written, according to its last blocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Written {
-    /// What the writer's clock showed: the time of the last block of events alone, as each opening and each close leaves one.
+    /// The time of the writer's clock, from the last block that has only events; each opening and each close writes
+    /// one.
     pub clock: Option<i64>,
     /// The largest time in the last block with records. They may have times of their own.
     pub records: Option<i64>,
@@ -78,7 +79,7 @@ impl Written {
 }
 
 impl Found {
-    /// Of a segment without a block.
+    /// For a segment without a block.
     pub fn nothing(segment: &Segment) -> Self {
         Found {
             end: segment.start,
@@ -114,7 +115,7 @@ impl Found {
     }
 }
 
-/// The first id that a record in the segment can have: it may begin by saying which ids are lost.
+/// The first id that a record in the segment can have: its first events may report ids as lost.
 fn first_id(segment: &Arc<Segment>) -> u64 {
     let mut scanner = Scanner::new(segment.clone(), segment.start);
     let mut found = Found::nothing(segment);
@@ -125,12 +126,12 @@ fn first_id(segment: &Arc<Segment>) -> u64 {
         }
         Ok(found.acknowledged.unwrap_or(segment.header.first_id))
     });
-    // What is wrong there is found by whoever reads it.
+    // Damage there is reported when it is read.
     first.unwrap_or(segment.header.first_id).max(segment.header.first_id)
 }
 
 /// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
-/// byte of the blocks that were not yet known to be durable. Bytes that are no torn tail are an error: corruption is
+/// byte of the blocks that were not yet known to be durable. Bytes that are not a torn tail are an error: corruption is
 /// never cut away.
 pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
     let found = recover_past_holes(segment, 0)?;
@@ -140,8 +141,8 @@ pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
     }
 }
 
-/// As [`recover`], and goes on behind bytes that are no block where nothing says that they were durable: not the segment's
-/// blocks, and not `durable_end`, which is known from elsewhere.
+/// As [`recover`], but continues after bytes that are not a block where nothing proves that they were durable: neither
+/// the segment's blocks nor `durable_end`, which is known from elsewhere.
 pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Result<Found> {
     let found = recover_end(segment, durable_end)?;
     Ok(Found { first_id: first_id(segment).min(found.next_id), ..found })
@@ -150,7 +151,7 @@ pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Re
 fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Found> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
         let durable_end = durable_end(segment, near.end)?.max(near.durable_end).max(known);
-        // What the last block of the file told has to be what the blocks on the way to it tell.
+        // The blocks on the way to the file's last one must confirm the durable end that it states.
         if is_verified || durable_end >= near.end {
             return walk(segment, Found { durable_end, ..near });
         }
@@ -159,8 +160,8 @@ fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Found> {
     walk(segment, Found { durable_end, ..Found::nothing(segment) })
 }
 
-/// As [`recover`], for one whose blocks are going to be read and verified anyway: where it was closed, its end is believed and
-/// none of them is read for this.
+/// As [`recover`], for a segment whose blocks will be read and verified anyway: when it was closed, its end is believed
+/// and no block is read for this.
 pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Found> {
     let Some((_, trailer)) = last_block(segment)?.filter(|(_, last)| last.kind == BlockKind::Trailer) else {
         return recover(segment);
@@ -181,13 +182,13 @@ pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Found> {
     }
 }
 
-/// Walks the whole segment by its headers and entries, whatever its index says, for an index of all of it. A torn tail
-/// is an error here.
+/// Walks the whole segment by its headers and entries, whatever its index contains, for an index of all of it. A torn
+/// tail is an error here.
 pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     let found = walk(segment, Found { durable_end: len, is_survey: true, ..Found::nothing(segment) })?;
     match found.torn_bytes {
-        // What was read for this need not be on the disk.
+        // The blocks read for this need not be on the disk.
         0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),
         _ => {
             let reason =
@@ -197,8 +198,8 @@ pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
     }
 }
 
-/// What the last INDEX block tells before which everything was durable when the last block was written, or can be
-/// verified with little more reading, as if the segment ended with it; and which of the two it is.
+/// The contents of the segment up to the last INDEX block before which everything was durable when the last block was
+/// written, or can be verified with little more reading. The flag is true in the second case.
 fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
     let Some((offset, last)) = last_block(segment)? else { return Ok(None) };
     let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
@@ -208,7 +209,7 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
         let (header, window, totals) = match load_index(&mut scanner) {
             Ok(index) => index,
             Err(Bad::Io(error)) => return Err(error),
-            // It is only a hint: a crash may have torn it, or it is damaged, and the one before may do.
+            // The index is only an aid: a crash may have torn it, or it is damaged, and the one before may be usable.
             Err(_) => match scanner.header() {
                 Ok(header) if header.kind == BlockKind::Index => {
                     at = header.last_index;
@@ -235,9 +236,9 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
     Ok(None)
 }
 
-/// Takes note of the last blocks that this window of the index tells of, or one before it.
+/// Notes the last blocks that are in this window of the index, or in one before it.
 fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Found) -> Result<()> {
-    // Each opening without an append leaves one that has no row with records.
+    // Each opening without an append leaves a window without a row that has records.
     const WINDOWS: usize = 8;
     for _ in 0..WINDOWS {
         let of = |row: &index::Row| Last { offset: row.offset, len: row.len, has_events: row.has_events };
@@ -250,20 +251,20 @@ fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Found
         window = match load_index(scanner) {
             Ok((_, before, _)) => before,
             Err(Bad::Io(error)) => return Err(error),
-            // It is only a hint.
+            // The index is only an aid.
             Err(_) => break,
         };
     }
     Ok(())
 }
 
-/// Sees that the last records are whole, also where they are known to have been durable: nothing is appended behind damage
-/// that a look at the last block shows.
+/// Checks that the last records are whole, even if they are known to have been durable: nothing is appended after
+/// damage that reading the last block shows.
 ///
 /// # Errors
-/// [`Kind::Corrupt`] when they are not, and what the system says.
+/// [`Kind::Corrupt`] when they are not, and errors of the system.
 pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Found) -> Result<()> {
-    // Opening does not cost what a record costs that is larger than this.
+    // Opening a log must not cost as much as reading a record larger than this.
     const MOST: u64 = 1 << 20;
     let Some(last) = found.last_with_records.filter(|last| last.len <= MOST) else { return Ok(()) };
     if last.offset >= found.durable_end {
@@ -278,8 +279,8 @@ pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Found) -> Resul
     }
 }
 
-/// Whether the blocks of the window are those that its INDEX block at `to` tells of, by their headers, and those that
-/// may not be durable by every byte.
+/// Whether the blocks of the window agree with its INDEX block at `to`: by their headers, and those that may not be
+/// durable by every byte.
 fn is_whole(segment: &Arc<Segment>, window: &index::Window, to: u64, durable_end: u64) -> Result<bool> {
     if window.from > durable_end {
         return Ok(false);
@@ -298,11 +299,11 @@ fn is_whole(segment: &Arc<Segment>, window: &index::Window, to: u64, durable_end
             Err(Bad::Io(error)) => return Err(error),
             Err(_) => return Ok(false),
         };
-        let told = |row: &index::Row| {
+        let matches = |row: &index::Row| {
             (row.offset, row.len, row.first_id, row.count)
                 == (scanner.offset(), header.block_len(), header.first_id, header.count)
         };
-        if header.kind == BlockKind::Records && !rows.next().is_some_and(told) {
+        if header.kind == BlockKind::Records && !rows.next().is_some_and(matches) {
             return Ok(false);
         }
         scanner.skip(&header);
@@ -310,7 +311,7 @@ fn is_whole(segment: &Arc<Segment>, window: &index::Window, to: u64, durable_end
     Ok(scanner.next_offset() == to && rows.next().is_none())
 }
 
-/// The INDEX block that the scanner stands at.
+/// The INDEX block at the scanner's offset.
 pub(super) fn load_index(scanner: &mut Scanner) -> Result<(BlockHeader, index::Window, Totals), Bad> {
     let header = scanner.header()?;
     if header.kind != BlockKind::Index {
@@ -321,7 +322,7 @@ pub(super) fn load_index(scanner: &mut Scanner) -> Result<(BlockHeader, index::W
     Ok((header, window, totals))
 }
 
-/// An index that takes more memory than may be used for a block is as good as none.
+/// Treats an index that takes more memory than may be used for a block as missing.
 pub(super) fn unusable(bad: Bad) -> Bad {
     match bad {
         Bad::Io(error) if error.kind() == Kind::TooLarge => Bad::Malformed(Malformed::inconsistent(error.reason())),
@@ -329,7 +330,7 @@ pub(super) fn unusable(bad: Bad) -> Bad {
     }
 }
 
-/// The greatest durable end that the blocks from `from` on tell, those behind bytes that are none included.
+/// The greatest durable end in the blocks from `from` on, including those after bytes that are not a block.
 fn durable_end(segment: &Arc<Segment>, from: u64) -> Result<u64> {
     let mut scanner = Scanner::new(segment.clone(), from);
     loop {
@@ -364,7 +365,7 @@ fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
             },
         }
     }
-    // Ids that are told to be lost are not given again, also when nothing stands behind that yet.
+    // Ids that were reported as lost are not given again, even if nothing follows the report yet.
     found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));
     Ok(found)
 }
@@ -411,7 +412,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
     Ok(())
 }
 
-/// An index that is damaged is passed over, unless it is the torn end of the file.
+/// A damaged index is skipped, unless it is the torn end of the file.
 fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
     let (offset, end) = (scanner.offset(), scanner.offset() + header.block_len());
     let read = scanner.load_entries(header);
@@ -434,7 +435,7 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found
     }
 }
 
-/// Takes note of the types that the block names, and of what the index will say of it.
+/// Notes the types that the block names, and its row for the index.
 fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
     let Found { types, acknowledged, indexing, tallies, .. } = found;
     summarize(scanner, header, tallies, indexing, |type_id, facts| match type_id {
@@ -444,7 +445,7 @@ fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Resul
     })
 }
 
-/// Counts what a block holds, whose entries are loaded, for its row of the index; `event` is shown each event.
+/// Counts the contents of a block, whose entries are loaded, for its row of the index; calls `event` with each event.
 fn summarize(
     scanner: &Scanner,
     header: &BlockHeader,
@@ -501,8 +502,8 @@ fn summarize(
     Ok(())
 }
 
-/// Counts records for as long as entries have the short form, without metadata, as nearly all have; a loop of its own, so
-/// that all it needs stays in registers. It may leave any entry to its caller.
+/// Counts records for as long as entries have the short form, without metadata, as nearly all have. A loop of its own
+/// keeps its variables in registers. It may leave any entry to its caller.
 #[inline(never)]
 fn count_short(
     entries: &[u8],
@@ -525,14 +526,14 @@ fn count_short(
     (*progress, *ordinal, *payload_at, *latest) = (at, number, place, last);
 }
 
-/// What the bytes are behind the last block, where none is. Stands before the next block, behind a hole, if there is one;
-/// false when this is the end of the segment.
+/// Decides what the bytes after the last block are, where there is no block. Moves to the next block, after a hole, if
+/// there is one; returns false at the end of the segment.
 fn no_block(scanner: &mut Scanner, found: &mut Found, bad: &Bad) -> Result<bool> {
     let segment = scanner.segment().clone();
     let offset = found.end;
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     let bytes = len.saturating_sub(offset);
-    // Zeros in front of a durable end are damage.
+    // Zeros before a durable end are damage.
     if bytes == 0 || (offset >= found.durable_end && is_space(&segment, offset)?) {
         return match lacks_trailer(&segment, offset)? {
             true => Err(damaged(&segment, offset, NO_TRAILER)),
@@ -576,14 +577,15 @@ fn no_block(scanner: &mut Scanner, found: &mut Found, bad: &Bad) -> Result<bool>
 }
 
 impl Found {
-    /// Takes the torn tail for one more run of bytes that are no blocks, up to the end of the file, which stay there.
+    /// Treats the torn tail as another run of bytes that are not a block, up to the end of the file; the bytes stay
+    /// there.
     pub fn leave_torn_tail(&mut self, len: u64) {
         self.add_hole(len, self.next_id);
         self.torn_bytes = 0;
     }
 
-    /// Takes all up to the offset `end` for such a run: the next segment begins with the record `next_id`. False when there is
-    /// none, or less than is here already.
+    /// Treats everything up to the offset `end` as such a run: the next segment begins with the record `next_id`. False
+    /// when there are no such bytes, or the segment holds more than that.
     pub fn lose_the_rest(&mut self, end: u64, next_id: u64) -> bool {
         let is_behind = end > self.end || (end == self.end && self.ends_with_hole());
         if !is_behind || next_id < self.next_id {
@@ -594,12 +596,12 @@ impl Found {
         true
     }
 
-    /// Whether the last bytes are no block: what they held only the next segment can say.
+    /// Whether the last bytes are not a block: only the next segment can show what they held.
     pub fn ends_with_hole(&self) -> bool {
         self.holes.last().is_some_and(|hole| hole.end() == self.end)
     }
 
-    /// Goes on behind a hole, at the offset `end` and with the record `next_id`.
+    /// Continues after a hole, at the offset `end` and with the record `next_id`.
     fn add_hole(&mut self, end: u64, next_id: u64) {
         let extended = self.holes.pop_if(|hole| hole.end() == self.end);
         let before = extended.as_ref().and_then(|hole| hole.lost()).map_or(self.next_id, |(first, _)| first);
@@ -609,7 +611,7 @@ impl Found {
     }
 }
 
-/// What is said of a segment that was made at once and ends without its TRAILER.
+/// The error for a recovered or compressed segment that ends without its TRAILER.
 pub(crate) const NO_TRAILER: &str =
     "a recovered or compressed segment ends with a trailer, and this one has none: its end is missing";
 

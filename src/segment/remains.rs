@@ -1,4 +1,4 @@
-//! What is left of a segment whose beginning is lost.
+//! What remains of a segment whose beginning is lost.
 
 use super::rescue::rescue;
 use super::tail::{find_marker, header_at, is_moved};
@@ -7,19 +7,19 @@ use crate::format::block::BlockKind;
 use crate::format::Malformed;
 use crate::io::{Access, Directory};
 
-/// What the blocks in a file say, of whose beginning nothing can be read.
+/// What the blocks in a file without a readable beginning show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Remains {
     /// Length of the file.
     pub bytes: u64,
-    /// The id behind their last record; 0 when there is no block.
+    /// The id after their last record; 0 when there is no block.
     pub next_id: u64,
-    /// Whether they say that something of the segment was durable once, or are not where they were written, which no crash
-    /// does.
+    /// Whether they state that a part of the segment was durable, or are not where they were written, which no crash
+    /// causes.
     pub was_durable: bool,
 }
 
-/// Looks at every block that is left in the file.
+/// Examines every block that remains in the file.
 pub(crate) fn remains(directory: &dyn Directory, name: &str) -> Result<Remains> {
     let len = directory.open(name, Access::Read).and_then(|file| file.len()).unwrap_or(0);
     let mut remains = Remains { bytes: len, ..Remains::default() };

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
+use super::headers::each_header;
 use super::moved::first_moved;
 use super::recover::load_index;
 use super::tail::{block_at, last_block, next_block};
 use super::{map, reading, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
-use crate::format::block::{BlockHeader, BlockKind, HEADER};
+use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
 use crate::format::index::Row;
 use crate::io::{self, Access, Directory};
-use crate::memory;
 
-const WINDOW: usize = 1 << 20;
-
-/// A segment of which declaration or file header cannot be read, by the first block header in it that verifies. What its
-/// own header said is taken from its name, and from a segment `beside` it in the same log, as far as they share it: best
-/// the one before. `None` when there is no block.
+/// A segment whose declaration or file header cannot be read, from the first block header in it that verifies. The
+/// contents of its own header are taken from its name, and from a segment `beside` it in the same log as far as they
+/// share them; the one before is best. `None` when there is no block.
 pub(crate) fn rescue(
     directory: &dyn Directory,
     name: &str,
@@ -33,7 +31,7 @@ pub(crate) fn rescue(
     let file = io::inflated(file).map_err(failed)?;
     let (start, marker, block) = match first_block(&*file).map_err(failed)? {
         Some(found) => found,
-        // All that is left is moved, by bytes that are missing at the beginning or that were put there.
+        // All remaining blocks are moved, because bytes are missing at the beginning or were inserted there.
         None => match first_moved(&*file).map_err(failed)? {
             Some((offset, written_at, marker, block)) => (offset.min(written_at), marker, block),
             None => return Ok(None),
@@ -54,7 +52,7 @@ pub(crate) fn rescue(
         predecessor,
         recovered: None,
         original: None,
-        // What the segment had of its own is lost with its beginning.
+        // The segment's own values are lost with its beginning.
         dictionary: vec![],
         incompatible: 0,
         log_id: if known.log_id.is_empty() { vec![0; 16] } else { known.log_id.clone() },
@@ -77,12 +75,14 @@ pub(crate) fn rescue(
     }))
 }
 
-/// The segment, whose first id is the one that the first row of its index tells, if blocks before its first one are lost.
+/// Sets the segment's first id to that of the first row of its index, if blocks before its first remaining one are
+/// lost.
 pub(crate) fn with_first_id_by_index(segment: Segment) -> Result<Segment> {
     let segment = Arc::new(segment);
-    let told = first_row(&segment)?.filter(|row| row.offset < segment.start).map(|row| row.first_id);
+    let by_index = first_row(&segment)?.filter(|row| row.offset < segment.start).map(|row| row.first_id);
     let mut segment = Arc::into_inner(segment).ok_or_else(|| Error::corrupt("the segment is read elsewhere"))?;
-    segment.header.first_id = told.map_or(segment.header.first_id, |first_id| first_id.min(segment.header.first_id));
+    segment.header.first_id =
+        by_index.map_or(segment.header.first_id, |first_id| first_id.min(segment.header.first_id));
     Ok(segment)
 }
 
@@ -98,7 +98,7 @@ fn first_row(segment: &Arc<Segment>) -> Result<Option<Row>> {
             Err(_) => return Ok(None),
         };
         first = window.rows.into_iter().next().or(first);
-        // Ever nearer to the beginning, so this ends.
+        // Each is nearer to the beginning, so this ends.
         if window.previous >= at {
             return Ok(None);
         }
@@ -107,10 +107,10 @@ fn first_row(segment: &Arc<Segment>) -> Result<Option<Row>> {
     Ok(first)
 }
 
-/// What is said of a file that begins with the header of another segment.
+/// The error for a file that begins with the header of another segment.
 pub(crate) const ANOTHERS_HEADER: &str = "the file header is another segment's than the blocks behind it";
 
-/// Whether the segment's header is another one's: no block has its marker, and some in the file have another.
+/// Whether the segment's header belongs to another one: no block has its marker, and some in the file have another.
 pub(crate) fn is_headed_by_another(segment: &Segment) -> Result<bool> {
     let is_own = segment.translated.is_some()
         || segment.is_unborn
@@ -127,7 +127,8 @@ pub(crate) fn is_headed_by_another(segment: &Segment) -> Result<bool> {
     Ok(marker.is_some_and(|marker| marker != segment.header.marker))
 }
 
-/// Whether anything in the file verifies as a block's header, where it was written or elsewhere. A file that cannot be read may hold some.
+/// Whether something in the file verifies as a block's header, where it was written or elsewhere. True for a file that
+/// cannot be read.
 pub(crate) fn has_block(directory: &dyn Directory, name: &str) -> bool {
     match directory.open(name, Access::Read) {
         Err(e) => !io::is_no_file(&e),
@@ -143,32 +144,4 @@ pub(super) fn first_block(file: &dyn io::File) -> std::io::Result<Option<(u64, u
         let header = BlockHeader::decode(bytes, marker, offset).ok();
         Ok(header.map(|header| (offset, marker, header)))
     })
-}
-
-/// Shows what may be the header of a block, with its offset and its marker, until `each` takes it for one.
-pub(super) fn each_header<T>(
-    file: &dyn io::File,
-    mut each: impl FnMut(u64, u64, &[u8]) -> std::io::Result<Option<T>>,
-) -> std::io::Result<Option<T>> {
-    let mut window = memory::zeros(WINDOW)?;
-    let mut at = 0;
-    loop {
-        let n = io::read_full(file, &mut window, at)?;
-        for (i, bytes) in window[..n].windows(HEADER).enumerate() {
-            // Kind, codec and flags of every block that this version writes: nearly all other bytes fail here.
-            if matches!(bytes[12..16], [1..=3, 0..=2, 0..=3, 0]) {
-                let mut marker = [0; 8];
-                marker.copy_from_slice(&bytes[..8]);
-                let marker = u64::from_le_bytes(marker);
-                let found = if marker == 0 { None } else { each(at + i as u64, marker, bytes)? };
-                if found.is_some() {
-                    return Ok(found);
-                }
-            }
-        }
-        if n < WINDOW {
-            return Ok(None);
-        }
-        at += (n - (HEADER - 1)) as u64;
-    }
 }

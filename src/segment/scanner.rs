@@ -1,4 +1,4 @@
-//! Walks the blocks of a segment from one to the next, reading as little of each as is asked for.
+//! Walks the blocks of a segment from one to the next, reading as little of each as is needed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::io;
 use crate::memory::{self, NoMemory};
 use crate::record::Hit;
 
-/// Memory that a scanner keeps for the next block; what a larger block needed goes back.
+/// Memory that a scanner keeps for the next block; larger buffers are freed.
 const KEPT: usize = 1 << 20;
-/// A buffer grows by as much as it holds, and at least by this: a length that lies costs no more than the file holds.
+/// A buffer grows by as much as it holds, and at least by this: a wrong length costs no more than the file holds.
 const STEP: usize = 1 << 20;
 
 /// Why there is no block at the scanner's offset.
@@ -27,14 +27,14 @@ pub(crate) enum Bad {
     End { left: u64 },
     /// The bytes are not a block.
     Malformed(Malformed),
-    /// The system failed to read, or has no memory for what is there, or the block takes more than a reader may use.
+    /// The system failed to read, or has no memory for the block, or the block takes more than a reader may use.
     Io(Error),
 }
 
 impl From<Malformed> for Bad {
     fn from(reason: Malformed) -> Self {
         match reason {
-            // It says nothing about the bytes.
+            // This says nothing about the bytes.
             Malformed::NoMemory(refused) => Bad::Io(refused.into()),
             reason => Bad::Malformed(reason),
         }
@@ -48,7 +48,7 @@ impl From<NoMemory> for Bad {
 }
 
 impl Bad {
-    /// How many bytes are no block (1 when that is not known), and why.
+    /// How many bytes are not a block (1 when that is not known), and why.
     pub fn tell(&self) -> (u64, String) {
         match self {
             Bad::End { left } => (*left, "the file ends within a block".to_owned()),
@@ -57,7 +57,7 @@ impl Bad {
         }
     }
 
-    /// As a reason.
+    /// The reason alone.
     pub fn into_malformed(self) -> Malformed {
         match self {
             Bad::Malformed(reason) => reason,
@@ -73,29 +73,29 @@ pub(crate) struct Scanner {
     /// The bytes of the file from `offset` on; the first `have` are valid.
     buffer: Vec<u8>,
     have: usize,
-    /// Length of the block that was shown last: passed over when the next is asked for, as its views live until then.
+    /// Length of the current block. It is passed when the next one is requested, because its views live until then.
     shown: u64,
-    /// Bytes worth reading along with a header.
+    /// Bytes worth reading together with a header.
     ahead: usize,
     entries: Region,
     payload: Region,
     decompressor: Decompressor,
-    /// Up to where the blocks seen so far say that the file was durable.
+    /// The greatest durable end in the blocks seen so far.
     durable_end: u64,
-    /// Length that the file had when it was last asked for.
+    /// Length of the file when it was last checked.
     known_len: u64,
-    /// By how much the blocks here stand elsewhere than they were written, because bytes before them were removed or
+    /// The distance of the blocks here from where they were written, because bytes before them were removed or
     /// inserted.
     shift: i64,
-    /// The block that comes behind the one at the offset, when it is not where that one ends.
+    /// The block that follows the current one, when it is not where the current one ends.
     moved: Option<Moved>,
-    /// Where the payload of the block begins that was passed last.
+    /// Where the payload of the last passed block begins.
     head_end: u64,
-    /// The hole that was passed over last, until somebody asks.
+    /// The hole that was passed last, until it is taken.
     passed: Option<Hole>,
 }
 
-/// Where a decoded region of the current block is.
+/// The place of a decoded region of the current block.
 struct Region {
     decoded: Vec<u8>,
     /// In `buffer`, unless the region was compressed.
@@ -116,7 +116,7 @@ impl Region {
 }
 
 impl Scanner {
-    /// A scanner that stands before the block at `offset`.
+    /// A scanner before the block at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> Self {
         let decompressor = Decompressor::new(&segment.header.dictionary);
         Scanner {
@@ -143,37 +143,37 @@ impl Scanner {
         &self.segment
     }
 
-    /// Offset of the block that [`Self::header`] shows next, or has shown.
+    /// Offset of the block that [`Self::header`] returns next, or has returned.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Offset at which that block was written. It is another one where bytes before it were removed or inserted.
+    /// Offset at which that block was written. It differs from `offset` when bytes before it were removed or inserted.
     pub fn written_offset(&self) -> u64 {
         self.offset.wrapping_add_signed(-self.shift)
     }
 
-    /// By how much the blocks here stand elsewhere than they were written.
+    /// The distance of the blocks here from where they were written.
     pub fn shift(&self) -> i64 {
         self.shift
     }
 
-    /// Where the payload of the block begins that was passed last: what comes behind that may be missing.
+    /// Where the payload of the last passed block begins: the bytes after that may be missing.
     pub fn head_end(&self) -> u64 {
         self.head_end.min(self.offset)
     }
 
-    /// Goes on at this block behind the one that is being shown.
-    pub fn go_on_at(&mut self, moved: Moved) {
+    /// Continues with this block after the current one.
+    pub fn continue_at(&mut self, moved: Moved) {
         self.moved = Some(moved);
     }
 
-    /// Goes to a block that was found elsewhere than it was written.
+    /// Moves to a block that is not where it was written.
     pub fn jump_moved(&mut self, moved: &Moved) {
         self.jump_by(moved.offset, moved.shift);
     }
 
-    /// Goes to the block at `offset`, which is moved by `shift`.
+    /// Moves to the block at `offset`, which is moved by `shift`.
     pub fn jump_by(&mut self, offset: u64, shift: i64) {
         self.jump(offset);
         self.shift = shift;
@@ -184,12 +184,12 @@ impl Scanner {
         self.offset + self.shown
     }
 
-    /// The greatest durable end that the blocks seen so far tell.
+    /// The greatest durable end in the blocks seen so far.
     pub fn durable_end(&self) -> u64 {
         self.durable_end
     }
 
-    /// Goes to the block at `offset`, which need not be the next.
+    /// Moves to the block at `offset`, which need not be the next.
     pub fn jump(&mut self, offset: u64) {
         self.pass();
         if offset != self.offset {
@@ -198,14 +198,14 @@ impl Scanner {
         }
     }
 
-    /// Goes to a block that an index tells of, whose entries are going to be read along with its header.
+    /// Moves to a block that an index names, and whose entries will be read together with its header.
     pub fn jump_to(&mut self, row: &Row) {
         self.jump(row.offset);
         self.ahead = (row.head_len as usize).saturating_sub(HEADER).min(64 << 10);
     }
 
-    /// Stands before the block at `offset`, and goes on showing what is loaded.
-    pub fn stand_at(&mut self, offset: u64) {
+    /// Moves before the block at `offset`, and keeps what is loaded.
+    pub fn set_offset(&mut self, offset: u64) {
         (self.shown, self.moved) = (0, None);
         self.offset = offset;
         self.have = 0;
@@ -216,27 +216,27 @@ impl Scanner {
         &self.buffer[HEADER..HEADER + header.checksums_len()]
     }
 
-    /// Forgets what has been read ahead, so that a file that has changed since is read again.
+    /// Forgets what was read ahead: a file that has changed is read again.
     pub fn reread(&mut self) {
         self.have = 0;
         self.known_len = 0;
     }
 
-    /// The hole that was passed over on the way to the last header, or to the end, once.
+    /// The hole that was passed on the way to the last header or to the end; returned once.
     pub fn take_passed(&mut self) -> Option<Hole> {
         self.passed.take()
     }
 
-    /// The header at the current offset, or behind the hole that begins there.
+    /// The header at the current offset, or after the hole that begins there.
     pub fn header(&mut self) -> Result<BlockHeader, Bad> {
         self.pass();
         if let Some(hole) = self.segment.hole_at(self.offset).cloned() {
-            self.stand_at(hole.end());
+            self.set_offset(hole.end());
             self.passed = Some(hole);
         }
         let have = self.fill(HEADER, self.ahead)?;
         if let (Some(translated), 1..) = (&self.segment.translated, have) {
-            // Who made the blocks knows why there is none here.
+            // The translation knows why there is no block here.
             if let Some(reason) = translated.verdict_at(self.offset) {
                 return Err(Bad::Malformed(Malformed::Inconsistent(reason)));
             }
@@ -248,7 +248,7 @@ impl Scanner {
         BlockHeader::decode(&self.buffer[..HEADER], marker, written).map_err(Bad::Malformed)
     }
 
-    /// A block that is not read to its end must lie within the file nevertheless.
+    /// Checks that a block lies within the file even if it is not read to its end.
     pub fn check_whole(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let end = self.offset.saturating_add(header.block_len());
         if end > self.known_len {
@@ -268,20 +268,20 @@ impl Scanner {
         }
     }
 
-    /// Accepts the block with this header, which was just shown, without reading more of it.
+    /// Accepts the block with this header, the current one, without reading more of it.
     pub fn skip(&mut self, header: &BlockHeader) {
         self.shown = match &self.moved {
             Some(moved) => moved.offset - self.offset,
             None => header.block_len(),
         };
         self.head_end = self.offset + header.head_len() as u64;
-        // What a later version's block means by its fields, only that version knows.
+        // Only a later version knows the meaning of the fields in its blocks.
         if !matches!(header.kind, BlockKind::Skippable(_)) {
             self.durable_end = self.durable_end.max(header.durable_end.saturating_add_signed(self.shift));
         }
     }
 
-    /// Reads and verifies the entries of the block; [`Self::entries`] shows them until the next header is asked for.
+    /// Reads and verifies the entries of the block; [`Self::entries`] returns them until the next header is requested.
     pub fn load_entries(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let head = header.head_len();
         self.check_memory(header, self.memory_of_entries(header))?;
@@ -295,11 +295,11 @@ impl Scanner {
     pub fn load_payload(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let (head, total) = (header.head_len(), header.block_len() as usize);
         self.check_memory(header, self.memory_of(header))?;
-        // The next header comes along in the same read.
+        // Includes the next header in the same read.
         self.need(total, HEADER)?;
         let checksums = &self.buffer[HEADER..HEADER + header.checksums_len()];
         let stored = &self.buffer[head..total];
-        // The older libraries have no checksums.
+        // Legacy files have no checksums.
         if self.segment.translated.is_none() {
             checksum::verify_pages(self.segment.header.marker, checksums, stored).map_err(Bad::Malformed)?;
         }
@@ -314,7 +314,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Bytes of memory that it takes to show what the block with this header holds.
+    /// Bytes of memory needed for the contents of the block with this header.
     pub fn memory_of(&self, header: &BlockHeader) -> u64 {
         let decoded = if header.codec == 0 { 0 } else { u64::from(header.payload_len) };
         self.memory_of_entries(header) + u64::from(header.payload_stored) + decoded
@@ -330,18 +330,19 @@ impl Scanner {
     fn check_memory(&mut self, header: &BlockHeader, bytes: u64) -> Result<(), Bad> {
         match bytes <= self.segment.block_max_bytes {
             true => Ok(()),
-            // What a torn tail claims to take says nothing.
+            // The lengths in a torn tail prove nothing.
             false => self.check_whole(header).and_then(|()| Err(self.takes_too_much(bytes))),
         }
     }
 
-    /// How many records of the block with this header may be listed, beside all of it.
+    /// How many records of the block with this header may be listed besides all of its contents.
     pub fn most_hits(&self, header: &BlockHeader) -> usize {
         let left = self.segment.block_max_bytes.saturating_sub(self.memory_of(header));
         usize::try_from(left).unwrap_or(usize::MAX) / size_of::<Hit>()
     }
 
-    /// A list of the records of the block with this header would take more memory than may be used for a block.
+    /// The error when a list of the records of the block with this header would take more memory than may be used for a
+    /// block.
     pub fn too_many(&self, header: &BlockHeader) -> Bad {
         self.takes_too_much(self.segment.block_max_bytes.max(self.memory_of(header)).saturating_add(1))
     }
@@ -356,7 +357,7 @@ impl Scanner {
         Bad::Io(self.here(Error::new(Kind::TooLarge, reason)))
     }
 
-    /// The error with the place of the block.
+    /// Adds the place of the block to the error.
     fn here(&self, error: Error) -> Error {
         error.at_offset(&self.segment.path, self.segment.told_offset(self.offset))
     }
@@ -376,9 +377,9 @@ impl Scanner {
         }
     }
 
-    /// Reads as much of the stored payload as is there, and returns the numbers of the pages that are not what they were
-    /// or not there. [`Self::payload`] shows everything that was read. Where what follows the block is moved against it, its
-    /// last pages are as well.
+    /// Reads as much of the stored payload as the file has, and returns the numbers of the pages that are damaged or
+    /// missing. [`Self::payload`] returns everything that was read. When the blocks that follow are moved relative to
+    /// this block, its last pages are too.
     pub fn load_damaged(&mut self, header: &BlockHeader) -> Result<Vec<usize>, Bad> {
         let at = self.offset + header.head_len() as u64;
         let len = match at.saturating_add(header.payload_stored.into()) > self.known_len {
@@ -435,8 +436,9 @@ impl Scanner {
         done.map_err(|reason| self.bad(reason))
     }
 
-    /// Reads and verifies only the pages of the payload that hold its bytes `wanted`; the payload must be stored as it
-    /// is. [`Self::payload`] shows those pages alone; returns at which byte of the whole payload they begin.
+    /// Reads and verifies only the pages of the payload that hold its bytes `wanted`; the payload must be stored
+    /// uncompressed. [`Self::payload`] returns only those pages; the result is the offset in the whole payload at which
+    /// they begin.
     pub fn load_pages(&mut self, header: &BlockHeader, wanted: Range<usize>) -> Result<usize, Bad> {
         let len = header.payload_stored as usize;
         let pages = wanted.start / PAGE..wanted.end.div_ceil(PAGE);
@@ -460,8 +462,8 @@ impl Scanner {
         Ok(from)
     }
 
-    /// Reads and verifies records whose places the index tells, and nothing else of their block. [`Self::payload`] then
-    /// shows their payloads, one after the other.
+    /// Reads and verifies records whose places are in the index, and nothing else of their block. [`Self::payload`]
+    /// then returns their payloads, one after the other.
     pub fn load_located<'a>(&mut self, row: &Row, records: impl Iterator<Item = &'a Located>) -> Result<(), Bad> {
         self.pass();
         let (payload_at, payload_end) = (row.offset + u64::from(row.head_len), row.end());
@@ -491,9 +493,9 @@ impl Scanner {
         Ok(())
     }
 
-    /// Takes those records that are wanted of the block, at which the scanner stands and whose entries are loaded, as an older
-    /// library's file has them: [`Self::payload`] then shows a part of that, between whose bytes they are, unless only headers
-    /// are asked for. False when they are to be read as any other segment's are.
+    /// Takes the wanted records of the current block, whose entries are loaded, in the form that they have in a legacy
+    /// file: [`Self::payload`] then returns a part of that file, which contains them among other bytes, unless
+    /// `headers_only` is set. False when they have to be read like those of any other segment.
     pub fn borrow(
         &mut self,
         hits: &mut Vec<Hit>,
@@ -550,7 +552,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Moves behind the block that was shown.
+    /// Moves after the current block.
     fn pass(&mut self) {
         let (shown, moved) = (std::mem::take(&mut self.shown), self.moved.take());
         if shown == 0 {
@@ -580,7 +582,7 @@ impl Scanner {
         }
     }
 
-    /// Has `len` bytes in the buffer, or tells that the file ends before.
+    /// Ensures that `len` bytes are in the buffer, or fails because the file ends before.
     fn need(&mut self, len: usize, extra: usize) -> Result<(), Bad> {
         match self.fill(len, extra)? {
             have if have < len => Err(self.ended(have as u64)),
@@ -588,7 +590,7 @@ impl Scanner {
         }
     }
 
-    /// The file ends where so many bytes are left: it was read to there.
+    /// The error for the end of the file, with so many bytes left.
     fn ended(&self, left: u64) -> Bad {
         match self.segment.file.inflated_end().and_then(|end| end.broken) {
             Some(why) => {
@@ -598,7 +600,8 @@ impl Scanner {
         }
     }
 
-    /// Reads until `len` bytes from the offset on are in the buffer or the file ends; `extra` more are welcome.
+    /// Reads until `len` bytes from the offset on are in the buffer or the file ends; `extra` more are read if
+    /// possible.
     fn fill(&mut self, len: usize, extra: usize) -> Result<usize, Bad> {
         while self.have < len {
             let room = (len + extra).min(self.have + STEP.max(self.have));

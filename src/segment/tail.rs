@@ -1,38 +1,38 @@
-//! Finds blocks in the bytes of a segment by their marker, and tells a torn tail, which a crash leaves behind and nobody
-//! was promised, from damage.
+//! Finds blocks in the bytes of a segment by their marker, and distinguishes damage from a torn tail, which a crash
+//! leaves and of which nothing was promised.
 
 use memchr::memmem;
 
-use super::moved::{is_head_good, Moved};
 use super::{reading, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
-use crate::format::checksum::PAGE;
+use crate::format::checksum::{self, PAGE};
 use crate::format::declaration::SPACE;
 use crate::format::{trailer, Malformed};
 use crate::io;
 use crate::memory;
 
 const WINDOW: usize = 256 << 10;
-/// Bytes of a marker that may lie before a window while the rest lies in it.
+/// Bytes of a marker that may be before a window while the rest is in it.
 const OVERLAP: usize = 7;
-/// A block is looked for no farther from where it was written than this, or than its file is long, whichever is more.
+/// A block is searched for no farther from where it was written than this, or than the length of its file if that is
+/// more.
 pub(super) const NEAR: u64 = 1 << 20;
 
-/// What lies behind bytes that are no block.
+/// What follows bytes that are not a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// Nothing of the segment.
     Nothing,
     /// A block, at this offset.
     Block(u64),
-    /// Bytes that were a block at another place, at this offset: bytes were removed before them or put in. No crash does
-    /// that.
+    /// At this offset, bytes that were a block at another place: bytes were removed or inserted before them. No crash
+    /// causes that.
     Moved(u64),
 }
 
-/// Whether the bad bytes at `offset` are a torn tail: they start where nothing was known to be durable yet, and nothing of
-/// the segment follows them.
+/// Whether the bad bytes at `offset` are a torn tail: they start where nothing was known to be durable yet, and nothing
+/// of the segment follows them.
 pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Result<bool> {
     if let Some(translated) = &segment.translated {
         return Ok(translated.is_torn());
@@ -40,10 +40,10 @@ pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Resul
     Ok(may_be_lost(segment, offset, durable_end)? && behind(segment, offset)? == Behind::Nothing)
 }
 
-/// Whether the bad bytes at `offset` may be what a crash left, by what the segment says of itself: that it was durable up to
+/// Whether a crash may have left the bad bytes at `offset`, given that the segment states that it was durable up to
 /// `durable_end`.
 pub(super) fn may_be_lost(segment: &Segment, offset: u64, durable_end: u64) -> Result<bool> {
-    // A later version's block is no bytes that are lost, and nobody writes to a file that is compressed as a whole.
+    // A later version's block is not lost, and nobody writes to a file that is compressed as a whole.
     if offset < durable_end
         || segment.is_compressed_whole()
         || matches!(header_at(segment, offset)?, Err(Malformed::Newer(_)))
@@ -53,15 +53,15 @@ pub(super) fn may_be_lost(segment: &Segment, offset: u64, durable_end: u64) -> R
     Ok(!lacks_trailer(segment, offset)?)
 }
 
-/// Whether a segment that was compressed or recovered has no TRAILER before `offset`, where it ends or is damaged. All up to
-/// its first one was durable before it took its name, so that something is missing then.
+/// Whether a segment that was compressed or recovered has no TRAILER before `offset`, where it ends or is damaged.
+/// Everything up to its first TRAILER was durable before it got its name, so something is missing then.
 pub(crate) fn lacks_trailer(segment: &Segment, offset: u64) -> Result<bool> {
     let header = &segment.header;
     let was_made_at_once = header.original.is_some() || header.recovered.is_some();
     Ok(was_made_at_once && !segment.is_rescued && !is_closed_before(segment, offset)?)
 }
 
-/// Whether a TRAILER stands among the blocks before `offset`.
+/// Whether there is a TRAILER among the blocks before `offset`.
 fn is_closed_before(segment: &Segment, offset: u64) -> Result<bool> {
     if segment.has_trailer() {
         return Ok(true);
@@ -84,9 +84,9 @@ fn is_closed_before(segment: &Segment, offset: u64) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether the bytes from `offset` to the end of the file are space that the writer has filled ahead: zeros, in a segment
-/// whose header says that there may be such. While a writer is at work, which may take gigabytes ahead, a page of them is
-/// enough.
+/// Whether the bytes from `offset` to the end of the file are space that the writer has filled ahead: zeros, in a
+/// segment whose header allows them. While a writer is active, which may allocate gigabytes ahead, only one page is
+/// checked.
 pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
     if segment.header.incompatible & SPACE == 0 || segment.translated.is_some() {
         return Ok(false);
@@ -107,23 +107,23 @@ pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
     }
 }
 
-/// What lies behind the bad bytes at `offset`. At that place itself a block may be that belongs elsewhere.
+/// What follows the bad bytes at `offset`. At `offset` itself there may be a block that belongs elsewhere.
 pub(crate) fn behind(segment: &Segment, offset: u64) -> Result<Behind> {
     let seen = find_marker(segment, offset, |found| {
         Ok(match header_at(segment, found)? {
-            // One that only a later version can read is no less a block.
+            // A block that only a later version can read is a block too.
             Ok(_) | Err(Malformed::Newer(_)) => (found > offset).then_some(Behind::Block(found)),
             Err(_) if is_moved(segment, found, offset)? => Some(Behind::Moved(found)),
-            // A part of a header, as a write leaves it that was torn, or eight bytes that look so.
+            // A part of a header, from a torn write, or eight bytes that only look like a marker.
             Err(_) => None,
         })
     })?;
     Ok(seen.unwrap_or(Behind::Nothing))
 }
 
-/// Whether the bytes at `place`, which begin as a block of this segment and are none, are one that was written elsewhere, at
-/// `from` or behind: a copy of what is before that may be anybody's payload. The header's checksum says where it was, and
-/// that of the entries behind it that it is a header.
+/// Whether the bytes at `place`, which begin like a block of this segment and are not one, are a block that was written
+/// at another place, at or after `from`: a copy of earlier bytes may be part of a payload. The header's checksum shows
+/// where it was written, and the checksum of the entries after it that it is a header.
 pub(super) fn is_moved(segment: &Segment, place: u64, from: u64) -> Result<bool> {
     let mut bytes = [0; HEADER];
     let n = read(segment, &mut bytes, place)?;
@@ -137,7 +137,7 @@ pub(super) fn is_moved(segment: &Segment, place: u64, from: u64) -> Result<bool>
     Ok(header.head_len() > HEADER && is_head_good(segment, &Moved { offset: place, shift, header })?)
 }
 
-/// What `look` says first of the offsets at which markers of the segment are, from `from` on.
+/// The first result of `look` for the offsets of the segment's marker, from `from` on.
 pub(super) fn find_marker<T>(
     segment: &Segment,
     from: u64,
@@ -145,7 +145,7 @@ pub(super) fn find_marker<T>(
 ) -> Result<Option<T>> {
     let marker = segment.header.marker.to_le_bytes();
     let finder = memmem::Finder::new(&marker);
-    // Most often it is near.
+    // Most often the marker is near.
     let mut window = vec![0; 16 << 10];
     let mut at = from;
     loop {
@@ -158,28 +158,29 @@ pub(super) fn find_marker<T>(
         if n < window.len() {
             return Ok(None);
         }
-        // A marker may lie across two windows.
+        // A marker may extend across two windows.
         at += (n - OVERLAP) as u64;
         memory::resize(&mut window, WINDOW)?;
     }
 }
 
-/// Offset of the first valid block header at `from` or behind.
+/// Offset of the first valid block header at or after `from`.
 pub(crate) fn next_block(segment: &Segment, from: u64) -> Result<Option<u64>> {
     find_marker(segment, from, |found| {
-        // One that only a later version can read is no less a block.
+        // A block that only a later version can read is a block too.
         let is_block = matches!(header_at(segment, found)?, Ok(_) | Err(Malformed::Newer(_)));
         Ok(is_block.then_some(found))
     })
 }
 
-/// The last valid block header of the file, and its offset. It is the last block unless the bytes were made to look so.
+/// The last valid block header of the file, and its offset. It is the last block unless bytes were made to look like
+/// one.
 pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>> {
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
     if len == u64::MAX {
         return Ok(None);
     }
-    // A segment that was closed ends with a trailer.
+    // A closed segment ends with a trailer.
     if let Some(offset) = len.checked_sub(trailer::LEN as u64).filter(|&offset| offset >= segment.start) {
         if let Some(header) = block_at(segment, offset)? {
             return Ok(Some((offset, header)));
@@ -204,7 +205,7 @@ pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>
     Ok(None)
 }
 
-/// The header of the block at `offset`, if a valid one is there.
+/// The header of the block at `offset`, if there is a valid one.
 pub(crate) fn block_at(segment: &Segment, offset: u64) -> Result<Option<BlockHeader>> {
     Ok(header_at(segment, offset)?.ok())
 }
@@ -219,19 +220,52 @@ pub(super) fn read(segment: &Segment, buffer: &mut [u8], at: u64) -> Result<usiz
     io::read_full(&*segment.file, buffer, at).map_err(|e| reading(&e).at_offset(&segment.path, at))
 }
 
+/// A block where it is found.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    pub offset: u64,
+    /// The difference from where it was written; negative when bytes before it are missing.
+    pub shift: i64,
+    pub header: BlockHeader,
+}
+
+impl Moved {
+    /// The offset at which it was written.
+    pub fn written_at(&self) -> u64 {
+        self.offset.wrapping_add_signed(-self.shift)
+    }
+}
+
+/// Whether the page checksums and the entries after the header match its checksum.
+pub(super) fn is_head_good(segment: &Segment, moved: &Moved) -> Result<bool> {
+    let (mut at, end) = (moved.offset + HEADER as u64, moved.offset + moved.header.head_len() as u64);
+    let mut sum = segment.header.marker as u32;
+    let mut buffer = [0; 4096];
+    while at < end {
+        let want = (end - at).min(buffer.len() as u64) as usize;
+        let n = read(segment, &mut buffer[..want], at)?;
+        if n < want {
+            return Ok(false);
+        }
+        sum = checksum::crc(sum, &buffer[..n]);
+        at += n as u64;
+    }
+    Ok(sum == moved.header.meta_crc)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::io::{Access, MemoryDirectory};
+    use crate::io::{Access, Location, MemoryDirectory};
     use crate::{Kind, ReaderOptions, Writer, WriterOptions};
 
     /// A log of one file that ends with a block of this kind.
     fn ends_with(kind: u8) -> MemoryDirectory {
         let directory = MemoryDirectory::new();
         let log = Arc::new(directory.clone());
-        let writer = Writer::open_file_in(log, "a.binlog", WriterOptions::default()).unwrap();
+        let writer = Writer::open(Location::File(log, "a.binlog".to_owned()), WriterOptions::default()).unwrap();
         writer.append(1, b"a record").unwrap();
         writer.close().unwrap();
         let mut bytes = directory.contents("a.binlog").unwrap();
@@ -250,14 +284,20 @@ mod tests {
         for (kind, is_known) in [(0x47, true), (0x07, false)] {
             let directory = ends_with(kind);
             let before = directory.contents("a.binlog").unwrap();
-            let reader = crate::Reader::open_file_in(Arc::new(directory.clone()), "a.binlog", ReaderOptions::default());
+            let reader = crate::Reader::open(
+                Location::File(Arc::new(directory.clone()), "a.binlog".to_owned()),
+                ReaderOptions::default(),
+            );
             let mut cursor = reader.unwrap().cursor(&crate::Filter::default()).unwrap();
             assert_eq!(cursor.next().unwrap().unwrap().payload, b"a record");
             match cursor.next() {
                 Ok(end) => assert!(end.is_none() && is_known),
                 Err(error) => assert!(error.kind() == Kind::Unsupported && !is_known, "{error}"),
             }
-            let opened = Writer::open_file_in(Arc::new(directory.clone()), "a.binlog", WriterOptions::default());
+            let opened = Writer::open(
+                Location::File(Arc::new(directory.clone()), "a.binlog".to_owned()),
+                WriterOptions::default(),
+            );
             assert_eq!(opened.is_ok(), is_known, "kind {kind:#x}");
             drop(opened);
             let after = directory.contents("a.binlog").unwrap();

@@ -1,4 +1,4 @@
-//! Files that were going to be a segment, and of which nothing but the name was ever durable.
+//! Files that were meant to become a segment, and of which nothing but the name was ever durable.
 
 use std::io::{IoSlice, Result as IoResult};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::format::limits;
 use crate::io::{self, Access, Directory, File, Identity};
 
 /// Whether nothing of a file was ever durable but its name: it is empty, or holds zeros, or a part of a segment's
-/// beginning with zeros where the rest should be, as the loss of power leaves it. It cannot hold a record then. Anything
-/// else that is no segment is damage, and must not be passed over as if it had never held a record.
+/// beginning with zeros in place of the rest, as a power cut leaves it. It cannot hold a record then. Any other file
+/// that is not a segment is damaged, and must not be skipped as if it had never held a record.
 pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
     let Ok(file) = directory.open(name, Access::Read) else { return false };
-    // Most often the first bytes tell.
+    // Most often the first bytes decide.
     let mut first = [0; declaration::PREFIX];
     match io::read_full(&*file, &mut first, 0) {
         Ok(0) => return true,
@@ -24,12 +24,12 @@ pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
         Ok(_) => (),
         Err(_) => return false,
     }
-    // A version that is not this one's is believed under a right checksum, as everywhere.
+    // Another version is believed under a correct checksum, as everywhere.
     read_start(&*file).is_err_and(|error| error.kind() == Kind::Corrupt)
         && match end_of_bytes(&*file) {
             Some(0) => true,
-            // Without the beginning nobody knows the marker, but a block's header carries its own checksum, also where
-            // bytes before it were removed.
+            // Without the beginning the marker is unknown, but a block's header has its own checksum, also when bytes
+            // before it were removed.
             Some(_) => {
                 first_block(&*file).is_ok_and(|block| block.is_none())
                     && first_moved(&*file).is_ok_and(|block| block.is_none())
@@ -38,7 +38,7 @@ pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
         }
 }
 
-/// Whether a file that begins so can be a segment, of whatever minor version, of which a part is missing.
+/// Whether a file that begins so can be a segment, of any minor version, with a part missing.
 fn is_ours(first: &[u8]) -> bool {
     let known = first.len().min(declaration::DECLARATION.len());
     let missing_from = first[..known].iter().position(|&byte| byte == 0).unwrap_or(known);
@@ -49,8 +49,8 @@ fn is_ours(first: &[u8]) -> bool {
     declared.starts_with(&first[..missing_from]) && first[missing_from..known].iter().all(|&byte| byte == 0)
 }
 
-/// Offset behind the last byte that is not 0; `None` when that is too far from the beginning for one that was torn, or
-/// the file cannot be read.
+/// Offset after the last byte that is not 0; `None` when that is too far from the beginning for a torn one, or the file
+/// cannot be read.
 fn end_of_bytes(file: &dyn File) -> Option<u64> {
     const MOST: u64 = (declaration::PREFIX + limits::FILE_HEADER + 4096) as u64;
     let mut window = vec![0; 64 << 10];
@@ -70,10 +70,10 @@ fn end_of_bytes(file: &dyn File) -> Option<u64> {
     }
 }
 
-/// Whether a file is what a writer leaves that fails, or is killed, while it begins a log of one file: it is empty, or holds
-/// nothing but zeros, or the first bytes of a segment's beginning and nothing behind that. A writer makes the beginning
-/// durable before it writes anything else, so that no such file can have held a record; one that may have is damaged. The
-/// writer that comes next begins the log in this file.
+/// Whether a file is one that a writer leaves when it fails or is killed while it begins a log of one file: it is
+/// empty, or holds only zeros, or only the first bytes of a segment's beginning. A writer makes the beginning durable
+/// before it writes anything else, so no such file can have held a record; one that may have is damaged. The next
+/// writer begins the log in this file.
 pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
     if !is_unborn(directory, name) {
         return false;
@@ -82,7 +82,7 @@ pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
     let mut first = [0; declaration::PREFIX];
     let Ok(n) = io::read_full(&*file, &mut first, 0) else { return false };
     let Some(end) = end_of_bytes(&*file) else { return false };
-    // Where the first bytes are missing, what follows may have been anything.
+    // When the first bytes are missing, the following ones may have been anything.
     let most = match declaration::segment_start_len(&first[..n]) {
         Ok(whole) => whole as u64,
         Err(_) if n < declaration::PREFIX => n as u64,
@@ -91,7 +91,7 @@ pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
     end <= most && file.len().is_ok_and(|len| len <= (declaration::PREFIX + limits::FILE_HEADER + 4) as u64)
 }
 
-/// What is read of a log that was never begun, or of which nothing is left: a segment without a block.
+/// A segment without a block, for reading a log that was never begun or of which nothing is left.
 pub(crate) fn unborn(directory: &dyn Directory, name: &str, (log, sequence): (&str, u64)) -> Result<Segment> {
     let path = directory.path_of(name);
     let file = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open").at(&path))?;
@@ -118,7 +118,7 @@ pub(crate) fn unborn(directory: &dyn Directory, name: &str, (log, sequence): (&s
     })
 }
 
-/// A file in which there is nothing to be read, whatever comes into it meanwhile.
+/// A file without contents for readers, whatever is written to it meanwhile.
 struct Nothing(Arc<dyn File>);
 
 impl File for Nothing {
@@ -166,7 +166,7 @@ impl File for Nothing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::MemoryDirectory;
+    use crate::io::{Location, MemoryDirectory};
     use crate::{Writer, WriterOptions};
 
     fn is(bytes: Vec<u8>) -> bool {
@@ -181,7 +181,7 @@ mod tests {
         let log = Arc::new(directory.clone());
         let parameters = [("a parameter".to_owned(), "x".repeat(2000))].into();
         let options = WriterOptions { parameters, ..WriterOptions::default() };
-        Writer::open_file_in(log, "a.binlog", options).unwrap().close().unwrap();
+        Writer::open(Location::File(log, "a.binlog".to_owned()), options).unwrap().close().unwrap();
         let whole = directory.contents("a.binlog").unwrap();
         let start = declaration::segment_start_len(&whole).unwrap();
         for end in 0..start {
@@ -197,7 +197,7 @@ mod tests {
             damaged
         };
         let (first_bytes_lost, header_damaged) = (with(0, &[0; 512]), with(20, b"?"));
-        assert!(!is(first_bytes_lost[..start].to_vec()) && !is(first_bytes_lost), "nobody knows what the file was");
+        assert!(!is(first_bytes_lost[..start].to_vec()) && !is(first_bytes_lost), "it is not known what the file was");
         assert!(!is(header_damaged.clone()), "there are blocks behind it");
         let mut with_another_byte = header_damaged[..start].to_vec();
         assert!(is(with_another_byte.clone()));

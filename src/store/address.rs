@@ -1,24 +1,24 @@
-//! What a store's URL says.
+//! The parts of a store's URL.
 
 use crate::error::{Error, Result};
 use crate::hex::unhex;
 
-/// What a URL says.
+/// The parts of a URL.
 #[derive(Clone, Debug)]
 pub struct Address {
     /// The URL without options, as messages show it; without a slash at its end.
     pub url: String,
     /// Bucket or container; "" for a directory.
     pub bucket: String,
-    /// What every object's name begins with: "" or ending in a slash. Of a directory: its path.
+    /// The beginning of every object's name: "" or ending in a slash. For a directory: its path.
     pub prefix: String,
     options: Vec<(String, String)>,
 }
 
 impl Address {
-    /// Takes a URL apart whose query has no other options than the known ones.
+    /// Parses a URL whose query contains no other options than the known ones.
     pub fn parse(text: &str, known: &[&str]) -> Result<Self> {
-        // A URL is resolved as it is parsed, and would then lead elsewhere without a word.
+        // URL parsing resolves dots in the path, and would then silently refer to another place.
         let path = text.split(['?', '#']).next().unwrap_or_default();
         let is_dots = |step: &str| {
             let step = step.to_ascii_lowercase().replace("%2e", ".");
@@ -77,7 +77,7 @@ impl Address {
         Ok(Address { url: shown, bucket, prefix, options })
     }
 
-    /// The value of an option, if it was given.
+    /// The value of an option, if it is given.
     pub fn option(&self, key: &str) -> Option<&str> {
         self.options.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
@@ -106,7 +106,7 @@ pub(super) fn decoded(text: &str) -> Result<String> {
         .map_err(|_| Error::invalid("the store's URL is not UTF-8 once its %-escapes are resolved"))
 }
 
-/// The bytes that a text with %-escapes means. A % without two hexadecimal digits behind it means itself.
+/// The bytes of a text with %-escapes. A % without two hexadecimal digits after it is kept.
 fn unescaped(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -126,17 +126,17 @@ fn unescaped(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The parts of a URL as RFC 3986 has them, escaped as they are.
+/// The parts of a URL as in RFC 3986, still escaped.
 struct Parts<'a> {
     scheme: &'a str,
-    /// What follows two slashes: the bucket; "" where there are none.
+    /// The part after two slashes: the bucket; "" if there are none.
     authority: &'a str,
     path: &'a str,
     query: &'a str,
     has_fragment: bool,
 }
 
-/// Refuses the URL of a store on a server with a user or a password in it, and what is no URL.
+/// Refuses text that is no URL, and the URL of a store on a server that contains a user or a password.
 pub(super) fn refuse_user(text: &str) -> Result<()> {
     Parts::of(text)?.refuse_user()
 }
@@ -151,7 +151,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What cannot be read is not repeated: it may have a password in it.
+    /// Text that cannot be parsed is not repeated: it may contain a password.
     fn of(text: &'a str) -> Result<Self> {
         let unreadable = |why: &str| Err(Error::invalid(format!("the store's URL cannot be read: {why}")));
         if text.contains(char::is_control) {
@@ -171,7 +171,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether the value of an option is the URL of a server with a user, a password or a query in it.
+/// Whether the value of an option is the URL of a server that contains a user, a password or a query.
 fn has_secrets(value: &str) -> bool {
     let Some((scheme, rest)) = value.trim_start().split_once(':') else { return false };
     let is_server = rest.starts_with("//") || ["http", "https"].contains(&&*scheme.to_ascii_lowercase());
@@ -181,10 +181,10 @@ fn has_secrets(value: &str) -> bool {
 }
 
 fn parse_options(scheme: &str, query: &str, known: &[&str]) -> Result<Vec<(String, String)>> {
-    /// A key with one of these in it would have a secret for its value.
+    /// A key that contains one of these would have a secret as its value.
     const SECRETS: &[&str] = &["secret", "passw", "pwd", "token", "key", "credential", "signature", "sig", "sas"];
     let mut options: Vec<(String, String)> = vec![];
-    // As forms have them: a plus is a space.
+    // As in forms: a plus is a space.
     let text = |part: &str| decoded(&part.replace('+', " "));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -211,6 +211,11 @@ fn parse_options(scheme: &str, query: &str, known: &[&str]) -> Result<Vec<(Strin
         options.push((key, value));
     }
     Ok(options)
+}
+
+/// The error for a URL of no known kind.
+pub(super) fn unknown() -> Error {
+    Error::invalid("a store is named by a URL that begins with s3://, gs://, az://, swift://, file:/// or exec:")
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A command as a store: it is given each file, and its exit status says what became of it, as PostgreSQL's archive_command
-//! has it.
+//! A command as a store: it runs once for each file, and its exit status is the result, as with PostgreSQL's
+//! archive_command.
 //!
-//! What the command is about reaches it as environment variables alone. Nothing of it is ever put into the text that a shell
-//! reads: a log may be called `a;reboot;b`, and no quoting around a placeholder is safe from a name that has the quote in it.
+//! The command receives its parameters only in environment variables. None of them is ever put into text that a shell
+//! reads: a log may be called `a;reboot;b`, and quotes around a placeholder do not protect against a name that contains
+//! the quote.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,14 +21,14 @@ use super::{brief, check_name, stopped, url_of, Again, Answer, Failure, Listed, 
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 
-/// Runs `/bin/sh -c COMMAND` for each file. It cannot be asked afterwards what it has done.
+/// Runs `/bin/sh -c COMMAND` for each file. There is no way to ask it later what it has stored.
 pub(super) struct CommandStore {
     url: String,
     command: String,
 }
 
 impl CommandStore {
-    /// The command finds what it is about in [`VARIABLES`].
+    /// The command finds its parameters in [`VARIABLES`].
     pub(super) fn new(command: &str) -> Result<Self> {
         if command.trim().is_empty() {
             return Err(Error::invalid("exec: must be followed by a command"));
@@ -36,7 +37,7 @@ impl CommandStore {
             return Err(Error::invalid("a command cannot have a NUL in it"));
         }
         check_placeholders(command)?;
-        // The rest of the command may have a secret in it, and still tells one store from another.
+        // The rest of the command may contain a secret, and still distinguishes one store from another.
         let program = command.split_whitespace().next().unwrap_or_default();
         let sum = Sha256::digest(command.as_bytes());
         Ok(CommandStore { url: format!("exec:{program}#{}", hex(&sum[..4])), command: command.to_owned() })
@@ -49,10 +50,10 @@ impl CommandStore {
 
     /// Runs the command until it ends; returns its exit status (128 and more: a signal), and the last line of its errors.
     fn run(&self, upload: &Upload<'_>) -> Answer<(Option<i32>, String)> {
-        // The host may ignore SIGCHLD, or wait for any child: then nobody could tell us the status. A shell around the
-        // command says it on its own standard output instead, which nothing else has, and which ends with it. It sets the
-        // variables, too: its arguments are never read as commands, and the host's environment is not looked at, which
-        // another thread may be changing.
+        // The host may ignore SIGCHLD, or wait for any child: then the status would not be available here. A shell
+        // around the command therefore writes it to its own standard output, which no other process has, and which is
+        // closed when it ends. The shell also sets the variables: its arguments are never read as commands, and the
+        // host's environment, which another thread may be changing, is not read.
         let mut child = Command::new("/bin/sh")
             .args(["-c", SHELL, "sh", &self.command])
             .args(values(upload))
@@ -77,15 +78,15 @@ impl CommandStore {
         let mut errors = child.stderr.take().ok_or_else(missing).map_err(failed)?;
         set_nonblocking(&status).map_err(failed)?;
         set_nonblocking(&errors).map_err(failed)?;
-        let (mut said, mut complaints) = (Tail::default(), Tail::default());
+        let (mut output, mut complaints) = (Tail::default(), Tail::default());
         loop {
             wait_readable([status.as_raw_fd(), if complaints.ended { -1 } else { errors.as_raw_fd() }]);
             complaints.take_from(&mut errors);
-            said.take_from(&mut status);
-            // What goes on in the background may hold the other pipe open: that is not waited for.
-            if said.ended {
+            output.take_from(&mut status);
+            // A background process may keep the other pipe open: it is not waited for.
+            if output.ended {
                 complaints.take_from(&mut errors);
-                return Ok((said.last_line().parse().ok(), complaints.last_line()));
+                return Ok((output.last_line().parse().ok(), complaints.last_line()));
             }
             if upload.monitor.stop() {
                 return Err(stopped());
@@ -94,7 +95,7 @@ impl CommandStore {
     }
 }
 
-/// Ends a command that nobody waits for any longer, and what it started: with SIGTERM, and with SIGKILL after a while.
+/// Ends a command whose caller no longer waits for it, and its children: with SIGTERM, and with SIGKILL after a while.
 fn end(child: &mut Child) {
     let group = -(child.id() as libc::pid_t);
     // SAFETY: a plain system call. The shell that leads the group has not been waited for: the number is still its own.
@@ -109,23 +110,23 @@ fn end(child: &mut Child) {
     unsafe { libc::kill(group, libc::SIGKILL) };
 }
 
-/// What the command knows of the file.
+/// The variables that describe the file to the command.
 const VARIABLES: [&str; 4] = ["BINLOG_PATH", "BINLOG_NAME", "BINLOG_BYTES", "BINLOG_SHA256"];
 
-/// The shell around the command: $1 is the command, and what follows are the values of [`VARIABLES`].
+/// The shell around the command: $1 is the command, and the values of [`VARIABLES`] follow.
 const SHELL: &str =
     "BINLOG_PATH=$2 BINLOG_NAME=$3 BINLOG_BYTES=$4 BINLOG_SHA256=$5 /bin/sh -c \"$1\" >/dev/null; echo $?";
 
 /// The values of [`VARIABLES`], in their order.
 fn values(upload: &Upload<'_>) -> [OsString; VARIABLES.len()] {
-    // An absolute path is never taken for an option, and is right after a `cd`, too.
+    // An absolute path is never taken for an option, and remains right after a `cd`.
     let path = std::path::absolute(upload.path).unwrap_or_else(|_| Path::new(".").join(upload.path));
     let sums = upload.sums;
     [path.into(), upload.name.into(), sums.bytes.to_string().into(), hex(&sums.sha256).into()]
 }
 
-/// Earlier versions replaced `%p` and `%f`. A command that still has them would work on files of those names: it is refused,
-/// and the one who wrote it learns what to write. `%%` is left to the shell, which has a use of its own for it.
+/// Earlier versions replaced `%p` and `%f`. A command that still contains them would use files of those names: it is
+/// refused, with a message that names the replacement. `%%` is left to the shell, where it has a meaning of its own.
 fn check_placeholders(command: &str) -> Result<()> {
     let mut chars = command.chars();
     while let Some(c) = chars.next() {
@@ -146,7 +147,7 @@ fn check_placeholders(command: &str) -> Result<()> {
     Ok(())
 }
 
-/// The end of what a command says.
+/// The end of a command's output.
 #[derive(Default)]
 struct Tail {
     bytes: Vec<u8>,
@@ -159,7 +160,7 @@ impl Tail {
     /// Takes what is there now.
     fn take_from(&mut self, pipe: &mut impl Read) {
         let mut buffer = [0; 4096];
-        // A command that never stops talking must not keep us from seeing that it has ended.
+        // A command that writes without end must not hide that it has ended.
         for _ in 0..64 {
             match pipe.read(&mut buffer) {
                 Ok(n @ 1..) => {
@@ -197,8 +198,8 @@ fn set_nonblocking(pipe: &impl AsRawFd) -> std::io::Result<()> {
     }
 }
 
-/// Waits until one of the pipes has something or has ended, but not long: somebody may want the upload to stop. A negative
-/// descriptor is none.
+/// Waits until one of the pipes has data or has ended, but not long: the caller may want to stop the upload. A negative
+/// descriptor is ignored.
 fn wait_readable(pipes: [RawFd; 2]) {
     const A_WHILE_MS: libc::c_int = 100;
     let mut polls = pipes.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
@@ -229,9 +230,9 @@ impl Store for CommandStore {
         check_name(&self.url, upload.name)?;
         let at = |failure: Failure| failure.at(&url_of(&self.url, upload.name));
         let (status, complaint) = self.run(upload).map_err(at)?;
-        let says = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+        let detail = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
         let failed = |how: String, again| {
-            Err(at(Failure { error: Error::new(Kind::Io, format!("the command {how}{says}")), again }))
+            Err(at(Failure { error: Error::new(Kind::Io, format!("the command {how}{detail}")), again }))
         };
         match status {
             Some(0) => {

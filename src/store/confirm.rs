@@ -1,4 +1,4 @@
-//! Whether what lies in a store is the file that is here. A local file goes only after this has said so.
+//! Whether an object in a store is the same as the file here. A local file is removed only after this has confirmed it.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{stopped, Answer, Store, Sums};
 
-/// What lies under a name in a store.
+/// The result of comparing the object of a name with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmed {
-    /// Nothing.
+    /// There is no object.
     Absent,
     /// The same bytes.
     Same,
@@ -19,20 +19,21 @@ pub enum Confirmed {
 
 /// Compares an object with the checksums of a file.
 ///
-/// [`Confirmed::Same`] rests on a checksum of the bytes that lie there: on one that the server computed, when it is one that
-/// the file has too, or else on reading the whole object back. What somebody wrote beside the object is never taken for it.
-/// A store that cannot be read from ([`Store::can_read`]) cannot answer, and fails.
+/// [`Confirmed::Same`] relies on a checksum of the stored bytes: one that the server computed, if the file has a
+/// checksum of the same kind, or otherwise one that is computed by reading the whole object back. Metadata that a
+/// client stored with the object is never used. Fails for a store that cannot be read ([`Store::can_read`]).
 pub fn confirm(store: &dyn Store, name: &str, sums: &Sums) -> Answer<Confirmed> {
     confirm_unless(&|| false, store, name, sums)
 }
 
-/// As [`confirm`]; fails soon when `stop` says so while the object is read back.
+/// As [`confirm`]; fails soon when `stop` returns true while the object is read back.
 pub(crate) fn confirm_unless(stop: &dyn Fn() -> bool, store: &dyn Store, name: &str, sums: &Sums) -> Answer<Confirmed> {
     let Some(stat) = store.stat(name)? else { return Ok(Confirmed::Absent) };
     if stat.bytes != sums.bytes {
         return Ok(Confirmed::Different);
     }
-    // Another tag proves nothing: encrypted objects have tags of another kind, and others may have chosen other parts.
+    // A different tag proves nothing: encrypted objects have tags of another kind, and other clients may have used
+    // other parts.
     let tags = [sums.plain_tag(), Some(sums.s3_parts_tag()), Some(sums.swift_parts_tag())];
     if tags.contains(&Some(stat.tag)) {
         return Ok(Confirmed::Same);
@@ -45,23 +46,23 @@ pub(crate) fn confirm_unless(stop: &dyn Fn() -> bool, store: &dyn Store, name: &
 
 /// SHA-256 of an object, from all its bytes.
 fn read_back(stop: &dyn Fn() -> bool, store: &dyn Store, name: &str, bytes: u64) -> Answer<[u8; 32]> {
-    /// Fetched by one request, and how many requests at a time are handed to the store.
-    const PIECE: u64 = 4 << 20;
-    const PIECES: u64 = 4;
+    /// Bytes of one request, and the number of requests that are given to the store at a time.
+    const RANGE: u64 = 4 << 20;
+    const RANGES: u64 = 4;
     let mut sha256 = Sha256::new();
     let mut at = 0;
     while at < bytes {
         if stop() {
             return Err(stopped());
         }
-        let ranges: Vec<Range<u64>> = (0..PIECES)
-            .map(|i| at.saturating_add(i * PIECE).min(bytes)..at.saturating_add((i + 1) * PIECE).min(bytes))
+        let ranges: Vec<Range<u64>> = (0..RANGES)
+            .map(|i| at.saturating_add(i * RANGE).min(bytes)..at.saturating_add((i + 1) * RANGE).min(bytes))
             .filter(|range| !range.is_empty())
             .collect();
-        for piece in store.read(name, &ranges)? {
-            sha256.update(&piece);
+        for bytes_read in store.read(name, &ranges)? {
+            sha256.update(&bytes_read);
         }
-        at = at.saturating_add(PIECES * PIECE).min(bytes);
+        at = at.saturating_add(RANGES * RANGE).min(bytes);
     }
     Ok(sha256.finalize().into())
 }

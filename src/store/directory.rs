@@ -1,4 +1,4 @@
-//! A directory as a store: local, or mounted from elsewhere.
+//! A directory as a store: local, or mounted.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -16,8 +16,8 @@ use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::{fill_random, open, read_full, rename_new};
 
-/// Files below one directory. A file gets its name when all of it is on the disk, and never over another; until then it
-/// has a name with a dot before it.
+/// Files below one directory. A file gets its name after all of it is on the disk, and never replaces another; until
+/// then its name begins with a dot.
 pub(super) struct DirectoryStore {
     url: String,
     path: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct DirectoryStore {
     limit: Limit,
 }
 
-/// What the name of an unfinished copy ends with.
+/// The end of an unfinished copy's name.
 const UNFINISHED: &str = ".part";
 
 impl DirectoryStore {
@@ -47,7 +47,7 @@ impl DirectoryStore {
 
     fn failure(&self, name: &str, error: &std::io::Error, doing: &str) -> Failure {
         let made = Error::io(error, doing).at(Path::new(&url_of(&self.url, name)));
-        // What another process or a network file system does may pass; what a person did stays.
+        // A failure that another process or a network file system caused may pass; one that a person caused stays.
         let mended = matches!(made.kind(), Kind::NoSpace | Kind::NotFound)
             || matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS | libc::ENAMETOOLONG));
         match mended {
@@ -56,7 +56,7 @@ impl DirectoryStore {
         }
     }
 
-    /// What the name stands for, without following a symbolic link.
+    /// The facts of the file of this name, without following a symbolic link.
     fn facts(&self, name: &str) -> Answer<Option<Metadata>> {
         check_name(&self.url, name)?;
         match fs::symlink_metadata(self.path.join(name)) {
@@ -67,7 +67,7 @@ impl DirectoryStore {
             }
             Err(e) if e.kind() == ErrorKind::NotFound => match self.path.is_dir() {
                 true => Ok(None),
-                // An archive that is not mounted is not an empty one.
+                // A directory that is not mounted must not be taken for an empty one.
                 false => Err(self.failure("", &e, "find the directory of the store")),
             },
             Err(e) => Err(self.failure(name, &e, "look at the file")),
@@ -87,15 +87,15 @@ impl DirectoryStore {
         synced.map_err(|e| self.failure(name, &e, "make the name durable"))
     }
 
-    /// Copies, and makes the copy durable under its unfinished name.
+    /// Copies the file, and makes the copy durable under its unfinished name.
     fn copy(&self, upload: &Upload<'_>, to: &Path) -> Answer<()> {
-        const PIECE: usize = 1 << 20;
+        const BUFFER: usize = 1 << 20;
         let failed = |e: &std::io::Error, doing: &str| self.failure(upload.name, e, doing);
         let created = OpenOptions::new().write(true).create_new(true).mode(self.mode).open(to);
         let mut file = created.map_err(|e| failed(&e, "create the file"))?;
         file.set_permissions(fs::Permissions::from_mode(self.mode)).map_err(|e| failed(&e, "set the file's mode"))?;
         let mut sha256 = Sha256::new();
-        let mut buffer = vec![0; self.limit.piece(PIECE)];
+        let mut buffer = vec![0; self.limit.piece(BUFFER)];
         let mut bytes = 0;
         loop {
             if upload.monitor.stop() {
@@ -131,7 +131,7 @@ impl DirectoryStore {
     }
 }
 
-/// The file is no longer what its checksums say.
+/// The error for a file that no longer matches its checksums.
 pub fn changed(upload: &Upload<'_>) -> Failure {
     let reason = "the file is not what it was when its checksums were computed: somebody writes to it";
     Failure::when_mended(Error::new(Kind::Mismatch, reason).at(upload.path))
@@ -168,7 +168,7 @@ impl Store for DirectoryStore {
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
         let name = upload.name;
         if self.facts(name)?.is_some() {
-            // Whoever put it there may have been stopped before it was durable.
+            // The process that put it there may have been stopped before it was durable.
             let (file, _) = self.open_object(name)?;
             file.sync_all().map_err(|e| self.failure(name, &e, "make the file durable"))?;
             self.sync(name)?;
@@ -225,7 +225,7 @@ impl Store for DirectoryStore {
         let mut found = vec![];
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            // A name that is not UTF-8 is none of ours.
+            // A name that is not UTF-8 does not belong to the library.
             let Ok(name) = entry.file_name().into_string() else { continue };
             if !name.starts_with(prefix) || check_name(&self.url, &name).is_err() {
                 continue;

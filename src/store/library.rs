@@ -1,5 +1,5 @@
-//! The library of stores, `libbinlog_stores.so.0`: loaded when the first URL needs it, from beside this library or from where
-//! the system's loader looks. Whoever never ships to a server, nor reads from one, loads nothing of it.
+//! The library of stores, `libbinlog_stores.so.0`: loaded when the first URL needs it, from beside this library or from
+//! the system's library path. A program that neither ships to a server nor reads from one never loads it.
 
 use std::ffi::{c_void, CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::address::refuse_user;
+use super::address::{refuse_user, unknown};
+use super::options::StoreOptions;
 use super::table::{self, binlog_store_open_callback};
-use super::{unknown, Store, StoreOptions};
+use super::Store;
 use crate::error::{Error, Kind, Result};
 use crate::io::user;
 
 const NAME: &str = "libbinlog_stores.so.0";
-/// The function by which it opens a store: a `binlog_store_open_callback`.
+/// The function that opens a store: a `binlog_store_open_callback`.
 const OPEN: &CStr = c"binlog_stores_open";
 
 type Open = unsafe extern "C" fn(
@@ -29,24 +30,25 @@ type Open = unsafe extern "C" fn(
 
 /// Opens the store of a URL by the library of stores.
 pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
-    // Whether the library is there or not.
+    // Even if the library is missing.
     refuse_user(url)?;
     let open = loaded().map_err(|error| if is_on_a_server(url) { error } else { unknown() })?;
     // SAFETY: the function is what its library is made for; it does not look at its userdata.
     let opened = unsafe { table::open_table(open, std::ptr::null_mut(), url, options) };
-    // There is nobody else to be asked.
+    // No other opener is left.
     opened.map_err(|error| match error.kind() {
         Kind::Unsupported => error.with_kind(Kind::Invalid),
         _ => error,
     })
 }
 
-/// Whether the library has the scheme: where it is missing, it cannot say so itself.
+/// Whether the library supports the scheme: if it is missing, it cannot be asked.
 fn is_on_a_server(url: &str) -> bool {
     ["s3://", "gs://", "az://", "swift://"].iter().any(|scheme| url.starts_with(scheme))
 }
 
-/// The library is loaded once, and never unloaded. What was not found is looked for again: it may be installed meanwhile.
+/// The library is loaded once, and never unloaded. If it was not found, it is looked for again: it may have been
+/// installed meanwhile.
 fn loaded() -> Result<Open> {
     static LOADED: Mutex<Option<Open>> = Mutex::new(None);
     let mut loaded = LOADED.lock();
@@ -60,7 +62,7 @@ fn loaded() -> Result<Open> {
         if place.is_absolute() {
             match is_trusted(place) {
                 Ok(true) => (),
-                // A path that is not there is no reason to name.
+                // A path that does not exist is not reported.
                 Err(_) => continue,
                 Ok(false) => {
                     reasons.push(format!("{} is somebody else's, or others may write it", place.display()));
@@ -84,8 +86,8 @@ fn loaded() -> Result<Open> {
     Err(Error::new(Kind::Unsupported, reason))
 }
 
-/// Whether nobody but root and this user can have put the file there: a program may lie in a directory that others may write in,
-/// such as /tmp. What the loader's own path holds is the loader's matter.
+/// Whether only root and this user can have put the file there: a program may be in a directory that others may write
+/// to, such as /tmp. The loader's own path is not checked.
 fn is_trusted(path: &Path) -> std::io::Result<bool> {
     let facts = std::fs::metadata(path)?;
     Ok((facts.uid() == 0 || facts.uid() == user()) && facts.mode() & 0o002 == 0)
@@ -117,7 +119,7 @@ fn load(path: &Path) -> Result<Open, String> {
     open.ok_or_else(|| "it has no function that opens a store".to_owned())
 }
 
-/// Where it may lie beside the file that this code is in: next to a library, or to a program, whose libraries are in `../lib`.
+/// The places beside the file that contains this code: next to a library, or `../lib` for a program.
 fn beside_this() -> Vec<PathBuf> {
     // SAFETY: a Dl_info is a plain C value, and the address is one of this very code.
     let file = unsafe {
@@ -125,7 +127,7 @@ fn beside_this() -> Vec<PathBuf> {
         let is_known = libc::dladdr(loaded as *const c_void, &mut info) != 0 && !info.dli_fname.is_null();
         is_known.then(|| PathBuf::from(OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes())))
     };
-    // A program that was found in PATH is known by its bare name.
+    // A program that was found in PATH knows only its bare name.
     let file = match file {
         Some(file) if file.is_absolute() => Some(file),
         _ => std::env::current_exe().ok(),
@@ -164,7 +166,7 @@ mod tests {
         let path = scratch.path().join(NAME);
         std::fs::write(&path, "no library").unwrap();
         assert!(load(&path).unwrap_err().contains(NAME));
-        // One that lacks the function.
+        // A library without the function.
         assert!(load(Path::new("libm.so.6")).unwrap_err().contains("binlog_stores_open"));
     }
 }

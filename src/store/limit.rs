@@ -1,24 +1,24 @@
-//! Bytes a second.
+//! Limits bytes per second.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Spreads what is sent over time. One for a whole store: requests that are under way together share it.
+/// Spreads the sent bytes over time. One for a whole store: its concurrent requests share it.
 pub struct Limit {
-    /// Bytes a second; 0 = as many as the way takes.
+    /// Bytes per second; 0 = no limit.
     bandwidth: u64,
     /// When everything that was allowed so far will have been sent, at that speed.
     free_at: Mutex<Option<Instant>>,
 }
 
 impl Limit {
-    /// So many bytes a second; 0 = as many as the way takes.
+    /// Allows this many bytes per second; 0 = no limit.
     pub fn new(bandwidth: u64) -> Self {
         Limit { bandwidth, free_at: Mutex::new(None) }
     }
 
-    /// How many bytes should be sent at once: about a tenth of a second's.
+    /// How many bytes should be sent at once: about a tenth of a second's amount.
     pub fn piece(&self, most: usize) -> usize {
         match self.bandwidth {
             0 => most,
@@ -33,7 +33,7 @@ impl Limit {
         }
         let cost = Duration::try_from_secs_f64(bytes as f64 / self.bandwidth as f64).unwrap_or(Duration::MAX);
         let mut free_at = self.free_at.lock();
-        // What was not sent in a pause is not sent twice as fast afterwards.
+        // Bytes that were not sent during a pause do not raise the speed afterwards.
         let from = free_at.map_or(now, |at| at.max(now));
         *free_at = from.checked_add(cost).or(Some(from));
         from - now

@@ -1,8 +1,8 @@
-//! Object stores: where closed segments are kept, behind one trait.
+//! Object stores: places for closed segments, behind one trait.
 //!
-//! A store is named by a URL: S3 and what speaks it, Google, Azure, OpenStack Swift, a directory, or a command. The layers above
-//! know no network and no vendor: they are written against [`Store`], so that tests can put a double in its place that
-//! fails at the n-th request.
+//! A store is named by a URL: S3 and compatible servers, Google, Azure, OpenStack Swift, a directory, or a command. The
+//! layers above know no network and no vendor: they use [`Store`], and tests replace it with a double that fails at the
+//! n-th request.
 
 mod address;
 mod command;
@@ -10,12 +10,14 @@ mod confirm;
 mod directory;
 mod library;
 mod limit;
-mod memory;
 mod open;
+mod options;
 pub mod remote;
 mod sums;
 pub mod support;
 pub mod table;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
 
 use std::fmt;
 use std::ops::Range;
@@ -23,49 +25,50 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{Access, Directory as _, File, MemoryDirectory};
+use crate::io::{File, OneFile};
 
 pub(crate) use confirm::confirm_unless;
 pub use confirm::{confirm, Confirmed};
-pub use memory::{MemoryStore, Request, StoreFault};
-use open::unknown;
-pub use open::{is_url, open, StoreOptions};
+pub use open::{is_url, open};
+pub use options::{Opener, StoreOptions};
 pub use sums::Sums;
-pub use table::Opener;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::{MemoryStore, Request, StoreFault};
 
-/// A place that keeps objects under names. Every method may be called from any thread, and blocks until its answer is there or
-/// its time is over. Each may be repeated, whatever became of the call before.
+/// A place that stores objects under names. Every method may be called from any thread, and blocks until the store
+/// answers or a time limit is reached. Each call may be repeated, whatever the result of the previous one.
 ///
-/// Names are file names of segments, without slashes; the store puts the prefix of its URL before them. What does not lie
-/// directly below that prefix is nobody's business here.
+/// Names are file names of segments, without slashes; the store puts the prefix of its URL before them. Objects that
+/// are not directly below that prefix are ignored.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Where it is: the URL that it was opened with, without options and without anything secret.
+    /// The URL that the store was opened with, without options and without anything secret.
     fn url(&self) -> &str;
 
-    /// Whether objects can be looked at once they are there. A command only says that it has taken them.
+    /// Whether stored objects can be read. A command only confirms that it has taken them.
     fn can_read(&self) -> bool {
         true
     }
 
-    /// What the object is; `None` when there is none of this name.
+    /// The facts of the object; `None` when there is none of this name.
     fn stat(&self, name: &str) -> Answer<Option<Stat>>;
 
-    /// Stores a file as an object that must not be there yet: none is ever overwritten. Large files go in parts.
-    /// Returning means that the server has said it holds all of it, not that it was looked at again ([`confirm`]).
+    /// Stores a file as an object that must not exist yet: none is ever overwritten. Large files are sent in parts. On
+    /// return the server has confirmed that it holds all of it, but the object was not read again ([`confirm`]).
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored>;
 
-    /// Sends the parts of an upload that goes in parts, and stops before they become an object: [`Self::upload`] does that, with
-    /// what was noted. Nobody sees anything of it before. What goes in one piece, or into a store without parts, is not sent.
+    /// Sends the parts of an upload in parts, and stops before they become an object: [`Self::upload`] completes it,
+    /// with the noted token. Nothing of it is visible before. Does nothing for a file that is sent as one, or for a
+    /// store without parts.
     fn send_parts(&self, upload: &Upload<'_>) -> Answer<()> {
         let _ = upload;
         Ok(())
     }
 
-    /// The bytes of each range, several of them fetched at a time. A range must lie in the object.
+    /// The bytes of each range, several of them fetched at a time. A range must be within the object.
     fn read(&self, name: &str, ranges: &[Range<u64>]) -> Answer<Vec<Vec<u8>>>;
 
-    /// As [`Self::read`], and the version of the object that the bytes are of ([`Stat::version`]). A store whose answers tell
-    /// it needs no further request for that.
+    /// As [`Self::read`], with the version of the object that the bytes belong to ([`Stat::version`]). A store whose
+    /// answers contain it needs no further request.
     fn read_tagged(&self, name: &str, ranges: &[Range<u64>]) -> Answer<(String, Vec<Vec<u8>>)> {
         let missing = || Failure::when_mended(Error::new(Kind::NotFound, "there is no such object"));
         let version = || Ok(self.stat(name)?.ok_or_else(missing)?.version());
@@ -77,36 +80,35 @@ pub trait Store: Send + Sync + fmt::Debug {
         }
     }
 
-    /// What the object is, and its last `bytes` bytes (all of it, if it has fewer), in one request.
+    /// The facts of the object, and its last `bytes` bytes (all of it, if it has fewer), in one request.
     fn read_end(&self, name: &str, bytes: u64) -> Answer<(Stat, Vec<u8>)>;
 
     /// All objects whose names begin with `prefix`, in the order of their names.
     fn list(&self, prefix: &str) -> Answer<Vec<Listed>>;
 
-    /// Removes an object; one that is not there is removed already.
+    /// Removes an object; it is no error if there is none.
     fn remove(&self, name: &str) -> Answer<()>;
 
-    /// Whether the objects are files of this very directory, by whatever path: a log must not be shipped onto itself.
+    /// Whether the objects are files of this very directory, by any path: a log must not be shipped onto itself.
     fn is_directory(&self, path: &Path) -> bool {
         let _ = path;
         false
     }
 
-    /// Gives up an upload that was begun and noted ([`Monitor::note`]), so that its parts cost nothing any longer. One that the
-    /// server no longer knows is given up already.
+    /// Gives up an upload that was begun and noted ([`Monitor::note`]), to stop the cost of its parts. It is no error
+    /// if the server no longer knows it.
     fn abort(&self, name: &str, token: &str) -> Answer<()>;
 
-    /// Gives up all uploads below the store's prefix of names that begin with `prefix` and that were begun longer ago than
-    /// `age`; returns how many. What a server keeps no list of cannot be found, and is none.
+    /// Gives up all uploads below the store's prefix of names that begin with `prefix` and that were begun longer ago
+    /// than `age`; returns their number. Uploads that a server does not list are not found, and not counted.
     fn abort_stale(&self, prefix: &str, age: Duration) -> Answer<u64>;
 }
 
-/// What a store answers.
+/// The result of a request to a store.
 pub type Answer<T> = Result<T, Failure>;
 
-/// Why a request failed, and whether it is worth trying again.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{error}")]
+/// Why a request failed, and whether a retry may succeed.
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// What happened, with the object's URL as its path.
     pub error: Error,
@@ -115,21 +117,29 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// One that may pass by itself.
+    /// A failure that may pass by itself.
     pub fn later(error: Error) -> Self {
         Failure { error, again: Again::Later(None) }
     }
 
-    /// One that stays until somebody changes something.
+    /// A failure that stays until an operator acts.
     pub fn when_mended(error: Error) -> Self {
         Failure { error, again: Again::WhenMended }
     }
 
-    /// Says which object it happened to, unless it is known already.
+    /// Adds the object, unless it is known already.
     pub fn at(self, url: &str) -> Self {
         Failure { error: self.error.at(Path::new(url)), ..self }
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
@@ -140,28 +150,29 @@ impl From<Failure> for Error {
 /// Whether the same request may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// The server or the way to it is at fault (busy, unreachable, 409, 429, 5xx, a broken connection): after the time that
-    /// the server asked for, if it did.
+    /// The server or the connection is at fault (busy, unreachable, 409, 429, 5xx, a broken connection): retry after
+    /// the time that the server asked for, if any.
     Later(Option<Duration>),
-    /// Somebody has to change something first: credentials, permissions, a name, space in a bucket.
+    /// An operator has to change something first: credentials, permissions, a name, space in a bucket.
     WhenMended,
 }
 
-/// What a store says of an object.
+/// A store's facts of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Its length.
     pub bytes: u64,
     /// When it was stored, in nanoseconds since the Unix epoch.
     pub modified_ns: i64,
-    /// What the server computed of its contents (an ETag), without quotes and in lower case; "" when it tells nothing.
+    /// The checksum that the server computed of its contents (an ETag), without quotes and in lower case; "" if there
+    /// is none.
     pub tag: String,
-    /// SHA-256 of its contents, as whoever stored it said.
+    /// SHA-256 of its contents, as the client that stored it stated.
     pub sha256: Option<[u8; 32]>,
 }
 
 impl Stat {
-    /// What another object of the same name would have another of: the tag, or where there is none, the time.
+    /// A value that differs for another object of the same name: the tag, or if there is none, the time.
     pub fn version(&self) -> String {
         match self.tag.as_str() {
             "" => self.modified_ns.to_string(),
@@ -181,41 +192,42 @@ pub struct Listed {
     pub modified_ns: i64,
 }
 
-/// A file to be stored.
+/// A file to store.
 pub struct Upload<'a> {
     /// The object's name.
     pub name: &'a str,
-    /// What is read.
+    /// Where the bytes are read.
     pub source: &'a dyn File,
-    /// Its path, for stores that hand it on.
+    /// Its path, for stores that pass it on.
     pub path: &'a Path,
-    /// Its length and checksums, computed beforehand: what is stored must be this.
+    /// Its length and checksums, computed beforehand: the stored object must match them.
     pub sums: &'a Sums,
-    /// What [`Monitor::note`] was told by an earlier try of the same upload; a store that no longer knows it begins anew.
+    /// The token that [`Monitor::note`] received in an earlier try of the same upload; a store that no longer knows it
+    /// begins again.
     pub resume: Option<&'a str>,
-    /// Whom to tell how far it is.
+    /// Receives the progress.
     pub monitor: &'a dyn Monitor,
 }
 
-/// Follows an upload. Called from the thread that uploads.
+/// Receives the progress of an upload. Called from the thread that uploads.
 pub trait Monitor: Sync {
-    /// So many more bytes have been taken by the server.
+    /// This many more bytes were taken by the server.
     fn sent(&self, bytes: u64);
 
-    /// So many more bytes need not be sent: the server has them from an earlier try.
+    /// This many more bytes need not be sent: the server has them from an earlier try.
     fn found(&self, bytes: u64) {
         let _ = bytes;
     }
 
-    /// With this, the upload can be gone on with after a restart. An upload in parts tells it before its first part, and
-    /// after each, when that is needed to go on.
+    /// A token to resume the upload after a restart. An upload in parts reports it before its first part, and after
+    /// each part if that is needed to resume.
     fn note(&self, token: &str) -> Result<()>;
 
-    /// Whether to stop: the upload then fails with [`Again::Later`], and can be gone on with.
+    /// Whether to stop: the upload then fails with [`Again::Later`], and can be resumed.
     fn stop(&self) -> bool;
 }
 
-/// Watches nothing, and stops nothing.
+/// Ignores the progress, and never stops.
 impl Monitor for () {
     fn sent(&self, _bytes: u64) {}
 
@@ -228,24 +240,20 @@ impl Monitor for () {
     }
 }
 
-/// What became of an upload.
+/// The result of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// The object was stored.
     New,
-    /// One of this name is there already: it has to be compared ([`confirm`]), and is left as it is.
+    /// An object of this name exists already: it has to be compared ([`confirm`]), and is left as it is.
     Exists,
 }
 
-/// Stores a few bytes as an object. One of that name that is there already stays as it is.
+/// Stores a few bytes as an object. An existing object of that name stays as it is.
 pub(crate) fn put_bytes(store: &dyn Store, name: &str, bytes: &[u8]) -> Answer<()> {
-    let directory = MemoryDirectory::new();
-    directory.set_contents(name, bytes.to_vec());
-    let path = directory.path_of(name);
-    let read = directory.open(name, Access::Read).map_err(|e| Error::io(&e, "open"));
-    let read = read.and_then(|file| Ok((Sums::of(&file, u64::MAX)?, file)));
-    let (sums, file) = read.map_err(Failure::when_mended)?;
-    let upload = Upload { name, source: &*file, path: &path, sums: &sums, resume: None, monitor: &() };
+    let file = OneFile::new(name, bytes.to_vec()).file();
+    let sums = Sums::of(&file, u64::MAX).map_err(Failure::when_mended)?;
+    let upload = Upload { name, source: &*file, path: Path::new(name), sums: &sums, resume: None, monitor: &() };
     store.upload(&upload).map(drop)
 }
 
@@ -255,7 +263,7 @@ pub fn url_of(store: &str, name: &str) -> String {
     format!("{store}{slash}{name}")
 }
 
-/// Refuses what is no name of an object: a store must never reach outside its prefix.
+/// Refuses an invalid object name: a store must never access anything outside its prefix.
 pub fn check_name(store: &str, name: &str) -> Answer<()> {
     let bad = name.is_empty()
         || name.len() > 255
@@ -268,7 +276,7 @@ pub fn check_name(store: &str, name: &str) -> Answer<()> {
     Ok(())
 }
 
-/// Refuses a range that does not lie in an object of this length.
+/// Refuses a range that is not within an object of this length.
 pub fn check_ranges(ranges: &[Range<u64>], bytes: u64) -> Answer<()> {
     match ranges.iter().find(|range| range.start > range.end || range.end > bytes) {
         Some(range) => {
@@ -280,7 +288,7 @@ pub fn check_ranges(ranges: &[Range<u64>], bytes: u64) -> Answer<()> {
     }
 }
 
-/// The version that all answers are of, and their bytes; `None` when they are of more than one.
+/// The version that all answers belong to, and their bytes; `None` if they belong to more than one.
 pub fn of_one_version(answers: Vec<(Option<String>, Vec<u8>)>) -> Option<(String, Vec<Vec<u8>>)> {
     let mut version = None;
     let mut read = vec![];
@@ -295,17 +303,17 @@ pub fn of_one_version(answers: Vec<(Option<String>, Vec<u8>)>) -> Option<(String
     Some((version.unwrap_or_default(), read))
 }
 
-/// Two answers were of two objects.
+/// The error for two answers from two objects.
 pub fn replaced(url: &str) -> Failure {
     Failure::later(Error::new(Kind::Io, "the object was replaced while it was read")).at(url)
 }
 
-/// An upload whose monitor wants it to stop.
+/// The error for an upload whose monitor stops it.
 pub fn stopped() -> Failure {
     Failure::later(Error::new(Kind::Io, "the upload was stopped"))
 }
 
-/// What somebody else said, as far as a message has room for it: one line without control characters.
+/// A shortened foreign text for a message: one line without control characters.
 pub fn brief(text: &str) -> String {
     const MOST: usize = 300;
     let words: Vec<&str> =

@@ -1,53 +1,19 @@
-//! Stores by URL: what the URL may say, and which store it opens.
+//! Opens stores by URL: which URLs are valid, and which store each opens.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::address::Address;
+use super::address::{unknown, Address};
 use super::command::CommandStore;
 use super::directory::DirectoryStore;
 use super::limit::Limit;
-use super::table::Opener;
+use super::options::StoreOptions;
 use super::{library, Store};
 use crate::error::{Error, Kind, Result};
-
-/// How a store is talked to, whichever it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreOptions {
-    /// A file of `KEY=VALUE` lines that is looked into before the environment. Others must not be able to read it.
-    pub credentials: Option<PathBuf>,
-    /// Files over this many bytes go in parts of it (default: 8 MiB), or larger ones where it would take more than 1000. An
-    /// upload holds as many parts in memory as are in flight. S3, Google and Azure want 5 MiB at least.
-    pub part_bytes: u64,
-    /// Requests at a time, for the parts of one upload and for the ranges of one read (default: 4).
-    pub in_flight: u32,
-    /// After this long without any progress, a request has failed (default: 30 seconds).
-    pub timeout: Duration,
-    /// Bytes a second that are sent at most; 0 = no limit (default).
-    pub bandwidth: u64,
-    /// Opens stores of other kinds than directories and commands. Without one, and where it answers [`Kind::Unsupported`], the
-    /// library `libbinlog_stores.so.0` is loaded and asked.
-    pub opener: Option<Opener>,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        StoreOptions {
-            credentials: None,
-            part_bytes: 8 << 20,
-            in_flight: 4,
-            timeout: Duration::from_secs(30),
-            bandwidth: 0,
-            opener: None,
-        }
-    }
-}
 
 /// The largest part, which has to fit into memory several times.
 const LARGEST_PART: u64 = 1 << 30;
 
-/// Opens the store of a URL. No request is made: whether it is there and lets us in, the first request tells.
+/// Opens the store of a URL. Makes no request: the first request finds whether the store exists and permits access.
 ///
 /// | URL | store | options |
 /// |---|---|---|
@@ -88,12 +54,8 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// The URL is of no kind that is known.
-pub(super) fn unknown() -> Error {
-    Error::invalid("a store is named by a URL that begins with s3://, gs://, az://, swift://, file:/// or exec:")
-}
-
-/// Whether the text is the URL of a store, and no path: it begins with a scheme and two slashes, or with `file:` and three.
+/// Whether the text is the URL of a store, and no path: it begins with a scheme and two slashes, or with `file:` and
+/// three.
 pub fn is_url(text: &str) -> bool {
     let is_scheme = |scheme: &str| {
         let mut characters = scheme.bytes();
@@ -106,6 +68,7 @@ pub fn is_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn what_cannot_work_is_refused_when_the_store_is_opened() {

@@ -1,4 +1,4 @@
-//! Length and checksums of a file that is to be stored: what is stored must be this.
+//! Length and checksums of a file to store: the stored object must match them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::{read_full, thread, File};
 
-/// More parts than this Swift does not take by default (S3 takes ten times as many): a file that would have more gets larger
-/// ones.
+/// Swift does not accept more parts than this by default (S3 accepts ten times as many): a file that would have more
+/// gets larger ones.
 pub const MOST_PARTS: u64 = 1000;
 
 /// Length and checksums of a file, from one pass over it.
@@ -21,24 +21,25 @@ pub const MOST_PARTS: u64 = 1000;
 pub struct Sums {
     /// Length of the file.
     pub bytes: u64,
-    /// Of the whole file.
+    /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
     /// Length of all parts but the last, if the file is stored in parts.
     pub part_bytes: u64,
-    /// Of each part; of the whole file, if that is the only one. MD5 takes longer than all else here, so no byte has two.
+    /// MD5 of each part; of the whole file, if that is the only one. MD5 takes longer than everything else here, so
+    /// each byte is hashed once.
     pub part_md5: Vec<[u8; 16]>,
 }
 
 impl Sums {
-    /// Reads a file from its beginning to its end. Its parts get `part_bytes` bytes, or as many MiB more as it takes to have at
-    /// most 1000 of them.
+    /// Reads a file from its beginning to its end. Its parts have `part_bytes` bytes, plus the MiB that are needed to
+    /// have at most 1000 of them.
     pub fn of(file: &Arc<dyn File>, part_bytes: u64) -> Result<Self> {
         Self::by(1, file, part_bytes, &Arc::default(), &|| false)
     }
 
-    /// As [`Self::of`], by several threads, of which this one is the first: it sums the whole file, and its parts from the first
-    /// on; the others sum parts from the last on, until all are done. `stop` makes it fail soon, and so does `ask`, which this
-    /// thread calls again and again.
+    /// As [`Self::of`], with several threads, of which this one is the first: it hashes the whole file, and its parts
+    /// from the first on; the others hash parts from the last on, until all are done. Fails soon when `stop` is set or
+    /// `ask` returns true; this thread calls `ask` repeatedly.
     pub(crate) fn by(
         threads: u32,
         file: &Arc<dyn File>,
@@ -51,7 +52,7 @@ impl Sums {
         }
         let len = file.len().map_err(|e| Error::io(&e, "read the length of the file"))?;
         let part_bytes = part_bytes_of(len, part_bytes);
-        // How many there are of a length that nobody knows is found on the way, by one thread.
+        // If the length is unknown, one thread finds the number of parts while reading.
         let parts = if len == u64::MAX { 0 } else { len.div_ceil(part_bytes) };
         let shared = Arc::new(Parts {
             file: file.clone(),
@@ -89,7 +90,7 @@ impl Sums {
             return Err(Error::new(Kind::Invalid, reason));
         }
         let part_md5 = shared.md5.lock().iter().copied().collect::<Option<Vec<_>>>();
-        // A thread that ends before its time leaves a part without.
+        // A thread that ends early leaves a part without a checksum.
         let part_md5 = part_md5.ok_or_else(|| Error::new(Kind::Io, "a thread that computes checksums has ended"))?;
         Ok(Sums { bytes, sha256: sha256.finalize().into(), part_bytes, part_md5 })
     }
@@ -100,7 +101,7 @@ impl Sums {
         (at, self.part_bytes.min(self.bytes.saturating_sub(at)))
     }
 
-    /// MD5 of the whole file; `None` of one that goes in parts.
+    /// MD5 of the whole file; `None` if it is sent in parts.
     pub fn md5(&self) -> Option<[u8; 16]> {
         match self.part_md5[..] {
             [md5] => Some(md5),
@@ -108,12 +109,12 @@ impl Sums {
         }
     }
 
-    /// What a server says of the whole object that it got in one piece (S3, Google, Swift), in lower-case hexadecimal digits.
+    /// A server's tag for an object that was sent as one (S3, Google, Swift), in lower-case hexadecimal digits.
     pub fn plain_tag(&self) -> Option<String> {
         self.md5().map(|md5| hex(&md5))
     }
 
-    /// What S3 says of an object that it got in these parts: the MD5 of the parts' MD5, and how many there were.
+    /// S3's tag for an object that was sent in these parts: the MD5 of the parts' MD5, and the number of parts.
     pub fn s3_parts_tag(&self) -> String {
         let mut md5 = Md5::new();
         for part in &self.part_md5 {
@@ -122,7 +123,7 @@ impl Sums {
         format!("{}-{}", hex(&<[u8; 16]>::from(md5.finalize())), self.part_md5.len())
     }
 
-    /// What Swift says of a static large object of these parts: the MD5 of the parts' MD5 in hexadecimal digits.
+    /// Swift's tag for a static large object of these parts: the MD5 of the parts' MD5 in hexadecimal digits.
     pub fn swift_parts_tag(&self) -> String {
         let mut md5 = Md5::new();
         for part in &self.part_md5 {
@@ -132,8 +133,8 @@ impl Sums {
     }
 }
 
-/// Updates both with small pieces in turn: each step of MD5 waits for the one before it, and a processor does the other's steps
-/// meanwhile.
+/// Updates both in alternating small blocks: each step of MD5 waits for the one before it, and a processor executes
+/// steps of the other meanwhile.
 fn both(bytes: &[u8], md5: &mut Md5, sha256: &mut Sha256) {
     /// Both take this many bytes in a step.
     const BLOCK: usize = 64;
@@ -143,29 +144,29 @@ fn both(bytes: &[u8], md5: &mut Md5, sha256: &mut Sha256) {
     }
 }
 
-/// The parts of a file, which several threads sum.
+/// The parts of a file, which several threads hash.
 struct Parts {
     file: Arc<dyn File>,
     part_bytes: u64,
-    /// A thread sums the part, or has.
+    /// A thread hashes the part, or has done so.
     taken: Vec<AtomicBool>,
     md5: Mutex<Vec<Option<[u8; 16]>>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Parts {
-    /// Hands on the bytes of a part, piece by piece; how many there were.
+    /// Passes the bytes of a part to `each`, buffer by buffer; returns their number.
     fn read(&self, number: usize, mut each: impl FnMut(&[u8])) -> Result<u64> {
-        /// Read at once: large enough for the disk, small enough for the cache.
-        const PIECE: u64 = 256 << 10;
-        let mut buffer = vec![0; self.part_bytes.min(PIECE) as usize];
+        /// Bytes read at once: large enough for the disk, small enough for the cache.
+        const BUFFER: u64 = 256 << 10;
+        let mut buffer = vec![0; self.part_bytes.min(BUFFER) as usize];
         let begin = self.part_bytes * number as u64;
         let mut n = 0;
         while n < self.part_bytes {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::new(Kind::Io, "the computing of checksums was stopped"));
             }
-            let wanted = (self.part_bytes - n).min(PIECE) as usize;
+            let wanted = (self.part_bytes - n).min(BUFFER) as usize;
             let read = read_full(&*self.file, &mut buffer[..wanted], begin + n);
             let read = read.map_err(|e| Error::io(&e, "read the file"))?;
             each(&buffer[..read]);
@@ -179,14 +180,14 @@ impl Parts {
 
     fn note(&self, number: usize, md5: Md5) {
         let mut all = self.md5.lock();
-        // Only of a file whose length was not known.
+        // Only for a file whose length was not known.
         while all.len() <= number {
             all.push(None);
         }
         all[number] = Some(md5.finalize().into());
     }
 
-    /// Sums those that nobody has taken, the last first.
+    /// Hashes the parts that no thread has taken, the last first.
     fn help(&self) -> Result<()> {
         for (number, taken) in self.taken.iter().enumerate().rev() {
             if !taken.swap(true, Ordering::Relaxed) {
@@ -199,24 +200,24 @@ impl Parts {
     }
 }
 
-/// What a thread has come to.
+/// The result of a thread.
 type Found = Arc<Mutex<Result<()>>>;
 
-/// The threads beside the one that asks. Dropped, they stop.
+/// The threads beside the calling one. They are stopped when this is dropped.
 struct Helpers {
     threads: Vec<(JoinHandle<()>, Found)>,
     stop: Arc<AtomicBool>,
 }
 
 impl Helpers {
-    /// One less than `threads`, or as many as the system lets there be.
+    /// Starts one thread less than `threads`, or as many as the system permits.
     fn start(threads: u32, parts: &Arc<Parts>) -> Self {
         let mut helpers = Helpers { threads: vec![], stop: parts.stop.clone() };
         for _ in 1..threads {
-            // What counts if the thread ends before its time.
+            // The result if the thread ends early.
             let found = Arc::new(Mutex::new(Err(Error::new(Kind::Io, "a thread that computes checksums has ended"))));
-            let (told, parts) = (found.clone(), parts.clone());
-            let Ok(thread) = thread::spawn("binlog-sums", move || *told.lock() = parts.help()) else { break };
+            let (result, parts) = (found.clone(), parts.clone());
+            let Ok(thread) = thread::spawn("binlog-sums", move || *result.lock() = parts.help()) else { break };
             helpers.threads.push((thread, found));
         }
         helpers
@@ -245,7 +246,7 @@ impl Drop for Helpers {
 /// Length of the parts of a file of this length, when this one was asked for.
 fn part_bytes_of(len: u64, asked: u64) -> u64 {
     const MIB: u64 = 1 << 20;
-    // A length that nobody knows: as it was asked for, which is right unless the file is enormous.
+    // If the length is unknown, `asked` is used, which is right unless the file is enormous.
     if len == u64::MAX || len.div_ceil(asked) <= MOST_PARTS {
         return asked;
     }

@@ -1,4 +1,4 @@
-//! What a store that is written in Rust is made with: the same checks, messages and checksums as those of this library.
+//! Helpers for stores that are written in Rust: the same checks, messages and checksums as those of this library.
 
 pub use super::address::Address;
 pub use super::directory::changed;

@@ -1,30 +1,31 @@
-//! The append stage: records get their ids and are copied into the piece being filled.
+//! The append stage: records get their ids and are copied into the buffer being filled.
 
 use super::filling::Room;
-use super::policy::Due;
-use super::{Shared, Writer};
+use super::schedule::Due;
+use super::{Parts, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::NewEntry;
+use crate::format::limits;
 use crate::format::packed::Run;
-use crate::format::{limits, metadata};
-use crate::io::sync::atomic::Ordering;
 use crate::memory;
-use crate::record::{check_metadata, Metadata, NewRecord};
+use crate::record::{check_metadata, event, NewRecord};
 
 impl Writer {
-    /// Appends a record of now, and returns its id. The record is in the writer's memory then; flush, sync or a policy
-    /// carries it further.
+    /// Appends a record with the current time and returns its id. The record is then in the writer's memory; a flush, a
+    /// sync or a policy writes it.
     ///
     /// # Errors
     /// [`Kind::Invalid`] for a type number that is not the user's, [`Kind::TooLarge`] for a payload over
-    /// `record_max_bytes`, [`Kind::NoMemory`]: nothing was taken. When the log cannot be written ([`Kind::NoSpace`], [`Kind::Io`]) an append
-    /// fails before it takes the record, so trying again repeats nothing; only when a flush or sync that a policy asked
-    /// for fails, the record has been taken, and [`Error::record_id`] tells its id. [`Kind::Failed`] after an fsync has
-    /// failed. What a full disk leads to is [`crate::FullDisk`]'s to say: the id 0 tells of a record that was dropped.
+    /// `record_max_bytes`, [`Kind::NoMemory`]: nothing was taken. When the log cannot be written ([`Kind::NoSpace`],
+    /// [`Kind::Io`]), an append fails before it takes the record, and can be tried again without repeating one. Only
+    /// when a flush or sync that a policy asked for fails has the record been taken, and [`Error::record_id`] returns
+    /// its id. [`Kind::Failed`] after an fsync has failed. [`crate::FullDisk`] selects what a full disk leads to; the
+    /// id 0 means that the record was dropped.
     #[inline]
     pub fn append(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
-        let first = self.shared.append_plain(type_id, payload);
-        self.shared.or_when_full(first, || self.shared.append_plain(type_id, payload), || 1)
+        let parts = &*self.parts;
+        let first = parts.append_plain(type_id, payload);
+        parts.or_when_full(first, || parts.append_plain(type_id, payload), || 1)
     }
 
     /// Appends a record with a time or metadata of its own.
@@ -38,15 +39,15 @@ impl Writer {
         self.gather_record(&NewRecord { type_id, ..NewRecord::default() }, parts)
     }
 
-    /// As [`Self::gather`], with the time and metadata of `record`, whose own payload is not looked at.
+    /// As [`Self::gather`], with the time and metadata of `record`, whose own payload is ignored.
     pub fn gather_record(&self, record: &NewRecord<'_>, parts: &[&[u8]]) -> Result<u64> {
         let pairs = record.metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
         // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
         let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         let record = Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len };
-        let first = self.shared.append(record, parts);
-        self.shared.or_when_full(first, || self.shared.append(record, parts), || 1)
+        let first = self.parts.append(record, parts);
+        self.parts.or_when_full(first, || self.parts.append(record, parts), || 1)
     }
 
     /// Appends all records or, on an error, none, and returns the id of the first; the others follow. A crash too keeps
@@ -57,50 +58,51 @@ impl Writer {
         I: IntoIterator<Item = NewRecord<'a>>,
         I::IntoIter: Clone,
     {
-        // Gone through once, as it may not show the same twice.
+        // Iterated once: a second pass may yield other records.
         let records = memory::collect(records.into_iter().map(Ok::<NewRecord<'a>, Error>))?;
-        let first = self.shared.append_batch(&records);
-        self.shared.or_when_full(first, || self.shared.append_batch(&records), || records.len() as u64)
+        let first = self.parts.append_batch(&records);
+        self.parts.or_when_full(first, || self.parts.append_batch(&records), || records.len() as u64)
     }
 
-    /// As [`Self::append_batch`], with records of which many are alike, and what they come to.
+    /// As [`Self::append_batch`], for runs of records that differ only in their payloads, with the totals of all.
     pub(crate) fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
-        let first = self.shared.append_runs(runs.clone(), sums);
-        self.shared.or_when_full(first, || self.shared.append_runs(runs.clone(), sums), || sums.count)
+        let first = self.parts.append_runs(runs.clone(), sums);
+        self.parts.or_when_full(first, || self.parts.append_runs(runs.clone(), sums), || sums.count)
     }
 
-    /// The number that stands for a type's name in this log; a new name gets one. `content_type` is a MIME type or
-    /// empty, and counts only when the name is new. Fails as [`Self::append`] does when a new name finds no room, also
-    /// with [`crate::FullDisk::Drop`].
+    /// Returns the number of the type `name` in this log; a new name gets a new number. `content_type` is a MIME type
+    /// or empty, and is used only when the name is new. Fails as [`Self::append`] does when there is no room for a new
+    /// name, also with [`crate::FullDisk::Drop`].
     pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
-        self.shared.check_call()?;
-        self.shared.patiently(|| self.shared.type_id(name, content_type))
+        self.parts.health.check_call()?;
+        self.parts.patiently(|| self.parts.type_id(name, content_type))
     }
 
-    /// Puts an event of another log in front of the next record, with its time, its payload, its metadata and the pair
-    /// `mark`.
-    pub(crate) fn append_event(
-        &self,
-        type_id: u32,
-        time: i64,
-        metadata: &Metadata<'_>,
-        mark: (&str, &str),
-        payload: &[u8],
-    ) -> Result<()> {
-        self.shared.check_call()?;
-        let mut pairs = memory::with_room(metadata.as_bytes().len() + mark.0.len() + mark.1.len() + 20)?;
-        pairs.extend_from_slice(metadata.as_bytes());
-        metadata::put(&mut pairs, mark.0, mark.1);
-        let facts = Metadata::from_bytes(&pairs);
-        self.shared.patiently(|| self.shared.room()?.push_event(type_id, time, facts, payload))
+    /// Appends an event that another log contained, before the next record: [`event::STARTED`], [`event::STOPPED`] or
+    /// [`event::HEARTBEAT`], for programs that import logs. Events have no id.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for any other type; otherwise as [`Self::append_record`].
+    pub fn append_event(&self, event: &NewRecord<'_>) -> Result<()> {
+        self.parts.health.check_call()?;
+        if !matches!(event.type_id, event::STARTED | event::STOPPED | event::HEARTBEAT) {
+            let reason = format!("type {} is not an event that can be appended", event.type_id);
+            return Err(Error::invalid(reason));
+        }
+        self.parts.check_length(event.payload.len() as u64)?;
+        self.parts.patiently(|| {
+            let mut room = self.parts.room()?;
+            let time = event.time.unwrap_or(room.now());
+            room.push_event(event.type_id, time, event.metadata, event.payload)
+        })
     }
 }
 
-/// Records one after the other that differ in nothing but their payloads.
+/// Consecutive records that differ only in their payloads.
 #[derive(Clone, Copy)]
 pub(crate) struct NewRun<'a> {
     pub first: NewRecord<'a>,
-    /// The run of frames that it was made from, if there are others than the first.
+    /// The run of frames that it was made from, if it has more than one record.
     pub others: Option<Run<'a>>,
 }
 
@@ -111,7 +113,7 @@ impl<'a> NewRun<'a> {
     }
 }
 
-/// What the records of a batch come to.
+/// Totals of the records of a batch.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sums {
     count: u64,
@@ -131,7 +133,7 @@ impl Sums {
         let many = 1 + run.others.map_or(0, |run| u64::from(run.others()));
         self.count += many;
         self.payload = self.payload.saturating_add(len.saturating_mul(many));
-        // A run of several has none.
+        // A run of several records has no metadata.
         self.metadata = self.metadata.saturating_add(run.first.metadata.as_bytes().len() as u64);
         self.longest = self.longest.max(len);
         self.greatest_type = self.greatest_type.max(run.first.type_id);
@@ -159,8 +161,9 @@ impl Unplaced<'_> {
     }
 }
 
-impl Shared {
-    /// A record of now without metadata. Apart from the others, so that what they have besides costs it nothing.
+impl Parts {
+    /// Appends a record without metadata, with the current time. A function of its own, which saves the cost of the
+    /// others.
     fn append_plain(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
         let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
         self.append_one(record, &[payload])
@@ -172,7 +175,7 @@ impl Shared {
 
     #[inline(always)]
     fn append_one(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
-        self.check_call()?;
+        self.health.check_call()?;
         self.check_length(record.payload_len as u64)?;
         if record.payload_len > self.options.block_bytes as usize {
             return self.append_large(record, parts);
@@ -187,17 +190,17 @@ impl Shared {
     /// The append lock, with room for the next record. May wait for the write stage.
     #[inline(always)]
     pub(super) fn room(&self) -> Result<Room<'_>> {
-        match Room::of(self.append.lock()) {
+        match Room::of(self.filling.lock()) {
             Ok(room) => Ok(room),
             Err(filling) => self.wait_for_room(filling),
         }
     }
 
-    /// The append lock, with room for the next `count` records, in the segment that is the one for them. May wait. A type
-    /// that may be appended now always may.
+    /// The append lock, with room for the next `count` records in the segment that they belong to. May wait. A type
+    /// that may be appended now may always be appended.
     #[inline(always)]
     fn room_for(&self, type_id: u32, count: u64) -> Result<Room<'_>> {
-        let filling = self.append.lock();
+        let filling = self.filling.lock();
         filling.check_type(type_id)?;
         let room = match Room::of(filling) {
             Ok(room) => room,
@@ -214,10 +217,11 @@ impl Shared {
         loop {
             let now = room.now();
             let mut filling = room.into_filling();
-            self.turn_if_over(&mut filling, now, count);
+            self.rolling.turn_if_over(&mut filling, &self.stage, now, count);
             room = match Room::of(filling) {
                 Ok(room) => return Ok(room),
-                // The piece went with the segment. Time passes while another one is waited for, and others append.
+                // The buffer went with the segment. While this thread waits for another one, time passes and others
+                // append.
                 Err(filling) => self.wait_for_room(filling)?,
             };
             if !room.is_over(count) {
@@ -228,7 +232,7 @@ impl Shared {
 
     #[inline]
     fn append_batch(&self, records: &[NewRecord<'_>]) -> Result<u64> {
-        self.check_call()?;
+        self.health.check_call()?;
         let mut sums = Sums::default();
         for record in records {
             self.check_length(record.payload.len() as u64)?;
@@ -240,7 +244,7 @@ impl Shared {
 
     #[inline(never)]
     fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
-        self.check_call()?;
+        self.health.check_call()?;
         if sums.longest > self.options.record_max_bytes || sums.metadata > 0 {
             for run in runs.clone() {
                 self.check_length(run.first.payload.len() as u64)?;
@@ -259,7 +263,7 @@ impl Shared {
             return Err(Error::new(Kind::TooLarge, format!("a batch of {payload} bytes does not fit into one block")));
         }
         if count == 0 {
-            return Ok(self.append.lock().next_id());
+            return Ok(self.filling.lock().next_id());
         }
         let mut room = self.room_for(greatest_type, count)?;
         room.make_room(count as usize, payload as usize, metadata as usize)?;
@@ -289,11 +293,11 @@ impl Shared {
         let mut filling = room.into_filling();
         let last_id = filling.last_id();
         let full = filling.settle();
-        self.appended.store(last_id, Ordering::Release);
-        self.note_unsynced(now);
-        let due = self.due(&filling, last_id, now);
+        self.positions.appended_to(last_id);
+        self.schedule.note_unsynced(now);
+        let due = self.schedule.due(&self.positions, &filling, last_id, now);
         if full {
-            self.hand_over(&mut filling);
+            filling.hand_over(&self.stage);
         }
         let handed_over = full || filling.owes_stage;
         filling.owes_stage = false;
@@ -325,7 +329,7 @@ impl Shared {
         if name.is_empty() || name.len() + content_type.len() > 4096 {
             return Err(Error::invalid("a type's name is empty or, with its content type, over 4,096 bytes"));
         }
-        if let Some(number) = self.append.lock().number_of(name) {
+        if let Some(number) = self.filling.lock().number_of(name) {
             return Ok(number);
         }
         let mut room = self.room()?;
@@ -333,9 +337,6 @@ impl Shared {
         if let Some(number) = room.number_of(name) {
             return Ok(number);
         }
-        let named = room.name(name, content_type)?;
-        let number = named.number;
-        self.types.lock().push(named);
-        Ok(number)
+        room.name(name, content_type)
     }
 }

@@ -1,27 +1,29 @@
-//! What the append lock guards, and the room behind it for the next record.
+//! The state that the append lock guards, and the room for the next record.
 //!
-//! What is read under the append lock is no longer true once the lock was given back, as whoever waits for memory or for the
-//! write stage does. So there is one way to a record's id, its time and its type's number: a [`Room`], which is given when
-//! there is room and does not wait. What waits takes the lock and gives another one back.
+//! What is read under the append lock may change once the lock is released, for example while a thread waits for memory
+//! or for the write stage. Therefore a record's id, its time and its type's number come only from a [`Room`], which
+//! exists when there is room and does not wait. A function that waits takes the lock and returns another one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::piece::Piece;
-use super::stretch::{Rules, Stretch};
+use super::buffer::Buffer;
+use super::span::{Rules, Span};
+use super::stage::{Stage, Work};
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::NewEntry;
 use crate::io::clock::{Clock, Stopwatch};
-use crate::io::sync::{Instant, MutexGuard};
+use crate::io::sync::{Instant, Mutex, MutexGuard};
 use crate::record::{check_metadata, event, is_event, Metadata, NamedType, FIRST_NAMED_TYPE};
 
 /// What the append lock guards.
 pub(super) struct Filling {
     /// Taken from the free ones when the first record comes.
-    piece: Option<Piece>,
-    /// When the last one was taken.
-    piece_since: Option<Instant>,
-    /// How many in a row took their time to be filled.
+    buffer: Option<Buffer>,
+    /// When the last buffer was taken.
+    buffer_since: Option<Instant>,
+    /// How many buffers in a row were filled slowly.
     unhurried: u32,
     /// Only ever grows, by what was pushed: see [`Room`].
     next_id: u64,
@@ -30,12 +32,13 @@ pub(super) struct Filling {
     names: Names,
     pub clock: Ticker,
     /// Which records the current segment is for.
-    pub stretch: Stretch,
-    /// The rules that the stretch follows from.
+    pub span: Span,
+    /// The rules that the span follows from.
     pub rules: Rules,
-    /// When the segment that the next record goes to was begun, and its first record; it may still have to be made.
+    /// When the segment of the next record was begun, and the id of its first record. The segment may not be created
+    /// yet.
     pub begun: (i64, u64),
-    /// Something was handed over, and nobody sees to it yet.
+    /// Something was handed over, and no thread has been assigned to write it yet.
     pub owes_stage: bool,
     /// When the last heartbeat was written, by the writer's clock.
     pub beat: i64,
@@ -44,18 +47,23 @@ pub(super) struct Filling {
 /// Numbers of named types.
 struct Names {
     numbers: HashMap<String, u32>,
-    /// The number that the next name gets: it and those above have not been given to anybody.
+    /// All of them; each segment repeats them at its beginning.
+    known: Arc<Mutex<Vec<NamedType>>>,
+    /// The number of the next name. Neither it nor any above it is in use.
     next: u32,
 }
 
 impl Names {
-    fn new(known: &[NamedType]) -> Self {
-        let next = known.iter().map(|named| named.number + 1).max().unwrap_or(FIRST_NAMED_TYPE);
-        Names { numbers: known.iter().map(|named| (named.name.clone(), named.number)).collect(), next }
+    fn new(known: Arc<Mutex<Vec<NamedType>>>) -> Self {
+        let types = known.lock();
+        let next = types.iter().map(|named| named.number + 1).max().unwrap_or(FIRST_NAMED_TYPE);
+        let numbers = types.iter().map(|named| (named.name.clone(), named.number)).collect();
+        drop(types);
+        Names { numbers, known, next }
     }
 }
 
-/// The writer's clock, asked in each append.
+/// The writer's clock, read in each append.
 pub(super) enum Ticker {
     System(Stopwatch),
     Given(Clock),
@@ -80,19 +88,25 @@ impl Ticker {
 }
 
 impl Filling {
-    pub fn new(next_id: u64, known: &[NamedType], rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
+    pub fn new(
+        next_id: u64,
+        known: Arc<Mutex<Vec<NamedType>>>,
+        rules: Rules,
+        begun: (i64, u64),
+        clock: &Clock,
+    ) -> Self {
         let now = clock.now_ns();
-        // The clock may have been put right since the segment was begun.
+        // The clock may have been corrected since the segment was begun.
         let begun = (rules.begun(begun.0, now), begun.1);
         Filling {
-            piece: None,
-            piece_since: None,
+            buffer: None,
+            buffer_since: None,
             unhurried: 0,
             next_id,
             bytes: 0,
             names: Names::new(known),
             clock: Ticker::new(clock),
-            stretch: rules.stretch(begun, now, next_id, 0),
+            span: rules.span(begun, now, next_id, 0),
             rules,
             begun,
             owes_stage: false,
@@ -110,10 +124,10 @@ impl Filling {
         self.next_id - 1
     }
 
-    /// When the oldest record was appended that has not been handed over, 0 if there is none.
+    /// When the oldest record that has not been handed over was appended, 0 if there is none.
     #[inline]
     pub fn since(&self) -> i64 {
-        self.piece.as_ref().map_or(0, Piece::since)
+        self.buffer.as_ref().map_or(0, Buffer::since)
     }
 
     /// Bytes of payload taken since the writer was opened.
@@ -127,33 +141,45 @@ impl Filling {
     }
 
     #[inline(always)]
-    pub fn has_piece(&self) -> bool {
-        self.piece.is_some()
+    pub fn has_buffer(&self) -> bool {
+        self.buffer.is_some()
     }
 
-    /// The piece being filled, for the write stage, unless nothing is in it.
-    pub fn take_piece(&mut self) -> Option<Piece> {
-        self.piece.take_if(|piece| !piece.is_empty())
+    fn take_buffer(&mut self) -> Option<Buffer> {
+        self.buffer.take_if(|buffer| !buffer.is_empty())
     }
 
-    /// Takes note that a piece is wanted; how many in a row took at least `long` to be filled.
-    pub fn wants_piece(&mut self, long: Duration) -> u32 {
-        self.unhurried = match self.piece_since {
+    /// Hands the buffer being filled over to the write stage, unless it is empty. The caller then runs the stage or
+    /// makes sure that another thread does.
+    pub fn hand_over(&mut self, stage: &Stage) {
+        if let Some(buffer) = self.take_buffer() {
+            stage.give(Work::Write(buffer));
+        }
+    }
+
+    /// When the current segment's time is over; `None` = never, or the segment has no record and so does not roll.
+    pub fn span_end(&self) -> Option<i64> {
+        self.span.end().filter(|_| self.next_id > self.begun.1)
+    }
+
+    /// Notes that a buffer is wanted, and returns how many in a row took at least `long` to be filled.
+    pub fn wants_buffer(&mut self, long: Duration) -> u32 {
+        self.unhurried = match self.buffer_since {
             Some(since) if since.elapsed() >= long => self.unhurried.saturating_add(1),
             _ => 0,
         };
         self.unhurried
     }
 
-    /// Goes on in an empty piece.
-    pub fn begin_piece(&mut self, mut piece: Piece) {
-        // What it held before was counted up to elsewhere, and it may now get events alone.
-        piece.set_bytes_end(self.bytes);
-        self.piece_since = Some(Instant::now());
-        self.piece = Some(piece);
+    /// Continues in an empty buffer.
+    pub fn begin_buffer(&mut self, mut buffer: Buffer) {
+        // What it held before is counted elsewhere, and it may now get only events.
+        buffer.set_bytes_end(self.bytes);
+        self.buffer_since = Some(Instant::now());
+        self.buffer = Some(buffer);
     }
 
-    /// Puts an event in front of the next record; false when there is no piece.
+    /// Puts an event in front of the next record; false when there is no buffer.
     pub fn push_event(
         &mut self,
         type_id: u32,
@@ -163,24 +189,24 @@ impl Filling {
     ) -> Result<bool> {
         let pairs = metadata.as_bytes();
         let metadata = (check_metadata(pairs)?, pairs);
-        let Some(piece) = &mut self.piece else { return Ok(false) };
-        piece.reserve(1, payload.len(), pairs.len())?;
-        piece.make_room(self.next_id, payload.len(), now);
-        piece.push(&NewEntry { type_id, time, metadata, payload_len: payload.len() }, std::iter::once(payload));
+        let Some(buffer) = &mut self.buffer else { return Ok(false) };
+        buffer.reserve(1, payload.len(), pairs.len())?;
+        buffer.make_room(self.next_id, payload.len(), now);
+        buffer.push(&NewEntry { type_id, time, metadata, payload_len: payload.len() }, std::iter::once(payload));
         Ok(true)
     }
 
-    /// Takes note of how much was taken up to the last record of the piece; whether that is worth handing over now.
+    /// Notes how much was taken up to the last record of the buffer. Returns whether it is worth handing over now.
     #[inline(always)]
     pub fn settle(&mut self) -> bool {
         let bytes = self.bytes;
-        self.piece.as_mut().is_some_and(|piece| {
-            piece.set_bytes_end(bytes);
-            piece.is_full()
+        self.buffer.as_mut().is_some_and(|buffer| {
+            buffer.set_bytes_end(bytes);
+            buffer.is_full()
         })
     }
 
-    /// Counts a record that was written without passing through a piece.
+    /// Counts a record that was written without a buffer.
     pub fn wrote_one(&mut self, payload: u64) {
         self.next_id += 1;
         self.bytes += payload;
@@ -203,18 +229,18 @@ fn refused_type(type_id: u32) -> Error {
     })
 }
 
-/// The append lock with room behind it: a piece to fill is there. A record has its id as soon as it is pushed.
+/// The append lock when there is a buffer to fill. A record has its id as soon as it is pushed.
 pub(super) struct Room<'a> {
     filling: MutexGuard<'a, Filling>,
-    /// The writer's clock since the lock was taken.
+    /// The time by the writer's clock when the lock was taken.
     now: i64,
 }
 
 impl<'a> Room<'a> {
-    /// Of a filling that has a piece; else gives it back.
+    /// Takes a filling that has a buffer; returns any other as the error.
     #[inline(always)]
     pub fn of(mut filling: MutexGuard<'a, Filling>) -> std::result::Result<Self, MutexGuard<'a, Filling>> {
-        match filling.has_piece() {
+        match filling.has_buffer() {
             true => {
                 let now = filling.clock.now_ns();
                 Ok(Room { filling, now })
@@ -223,7 +249,7 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Without the promise of room, for who is done or is going to wait.
+    /// Gives up the room, for a caller that is done or is about to wait.
     #[inline(always)]
     pub fn into_filling(self) -> MutexGuard<'a, Filling> {
         self.filling
@@ -246,34 +272,34 @@ impl<'a> Room<'a> {
         self.filling.number_of(name)
     }
 
-    /// Whether the next `count` records are not for the current segment.
+    /// Whether the next `count` records belong to a later segment.
     #[inline(always)]
     pub fn is_over(&self, count: u64) -> bool {
-        self.filling.stretch.is_over(self.now, self.filling.next_id, count)
+        self.filling.span.is_over(self.now, self.filling.next_id, count)
     }
 
-    /// Has memory for so many records with so many bytes of payload and of metadata in all, and begins a new block unless
-    /// they belong into the current one. Before anything is pushed, which cannot fail afterwards.
+    /// Reserves memory for so many records with so many bytes of payload and of metadata in all, and begins a new block
+    /// unless they belong into the current one. Called before anything is pushed, which cannot fail afterwards.
     #[inline(always)]
     pub fn make_room(&mut self, records: usize, payload: usize, metadata: usize) -> Result<()> {
         let (next_id, now) = (self.filling.next_id, self.now);
-        let piece = self.piece();
-        piece.reserve(records, payload, metadata)?;
-        piece.make_room(next_id, payload, now);
+        let buffer = self.buffer();
+        buffer.reserve(records, payload, metadata)?;
+        buffer.make_room(next_id, payload, now);
         Ok(())
     }
 
     /// Adds a record.
     #[inline(always)]
     pub fn push<'b>(&mut self, entry: &NewEntry<'_>, parts: impl Iterator<Item = &'b [u8]>) {
-        self.piece().push(entry, parts);
+        self.buffer().push(entry, parts);
         self.count(1, entry.payload_len as u64);
     }
 
-    /// Adds so many records more that are as the one that was pushed last in all but their payloads: one without metadata.
+    /// Adds so many more records, which have no metadata and differ from the one pushed last only in their payloads.
     #[inline(always)]
     pub fn push_alike<'b>(&mut self, last: &NewEntry<'_>, many: u32, payloads: impl Iterator<Item = &'b [u8]>) {
-        self.piece().push_alike(last, many, payloads);
+        self.buffer().push_alike(last, many, payloads);
         self.count(u64::from(many), u64::from(many) * last.payload_len as u64);
     }
 
@@ -282,8 +308,8 @@ impl<'a> Room<'a> {
         self.filling.push_event(type_id, (time, self.now), metadata, payload).map(drop)
     }
 
-    /// Gives a type that has no number yet the next one, and names it in the log.
-    pub fn name(&mut self, name: &str, content_type: &str) -> Result<NamedType> {
+    /// Gives a type that has no number the next one, and writes its name to the log.
+    pub fn name(&mut self, name: &str, content_type: &str) -> Result<u32> {
         let number = self.filling.names.next;
         if is_event(number) {
             return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
@@ -293,13 +319,14 @@ impl<'a> Room<'a> {
         let names = &mut self.filling.names;
         names.numbers.insert(name.to_owned(), number);
         names.next = number + 1;
-        Ok(named)
+        names.known.lock().push(named);
+        Ok(number)
     }
 
     #[inline(always)]
-    fn piece(&mut self) -> &mut Piece {
-        // It is there: a room is made of a filling that has one, and nothing here takes it away.
-        self.filling.piece.get_or_insert_with(Piece::default)
+    fn buffer(&mut self) -> &mut Buffer {
+        // It is present: a room is made of a filling that has a buffer, and nothing here takes it away.
+        self.filling.buffer.get_or_insert_with(Buffer::default)
     }
 
     #[inline(always)]

@@ -1,33 +1,35 @@
-//! What is done when the disk is full: fail, wait, or drop and count.
+//! The policies for a full disk: fail, wait, or drop and count.
 
 use std::time::Duration;
 
 use super::filling::Filling;
-use super::policy::Due;
-use super::Shared;
+use super::health::Health;
+use super::schedule::{Due, Schedule};
 use crate::error::{Error, Kind, Result};
+use crate::io::clock::Clock;
 use crate::io::sync::atomic::{AtomicU64, Ordering};
 use crate::io::sync::{self, Instant, Mutex};
-use crate::options::FullDisk;
+use crate::options::{FullDisk, WriterOptions};
 use crate::record::{event, MetadataBuf};
 
-/// How often a full disk is tried again: seldom enough to cost nothing, often enough that nobody notices.
-pub(super) const AGAIN: Duration = Duration::from_millis(100);
-/// Where records are dropped meanwhile, it is tried again after so many times as long as the last try took, but not later than
-/// that: of a disk that says quickly that it is full, the first record is taken for which there is space.
+/// How often a write to a full disk is tried again: seldom enough to cost nothing, often enough not to be noticed.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Where records are dropped meanwhile, the pause is this many times the length of the last try, and at most [`AGAIN`].
+/// When the system reports quickly that the disk is full, the first record for which there is space again is taken.
 const TIMES_AS_LONG: u32 = 20;
 
-/// What was dropped, and when the disk was last found full.
-#[derive(Default)]
-pub(super) struct Drops {
-    total: AtomicU64,
-    /// Of these, how many a DROPPED event in the log tells of. Behind `total` = there is something to tell. Changed
-    /// under the append lock.
-    told: AtomicU64,
+/// The policy for a full disk, how many records it dropped, and when the disk was last found full.
+pub(super) struct Space {
+    policy: FullDisk,
+    clock: Clock,
+    /// Records that were dropped since the writer was opened.
+    dropped: AtomicU64,
+    /// How many of these the DROPPED events in the log count. Changed under the append lock.
+    reported: AtomicU64,
     last: Mutex<Option<Try>>,
 }
 
-/// A try to write to a full disk, which failed.
+/// A failed try to write to a full disk.
 struct Try {
     ended: Instant,
     lasted: Duration,
@@ -35,173 +37,158 @@ struct Try {
 }
 
 impl Try {
-    /// Whether it is too early for the next.
+    /// Whether it is too early for the next try.
     fn is_recent(&self) -> bool {
         self.ended.elapsed() < AGAIN.min(self.lasted * TIMES_AS_LONG)
     }
 }
 
-impl Drops {
-    pub fn total(&self) -> u64 {
-        self.total.load(Ordering::Acquire)
-    }
-
-    /// Whether the log does not tell yet of everything that was dropped.
-    #[inline]
-    pub fn untold(&self) -> bool {
-        self.told.load(Ordering::Acquire) != self.total()
-    }
-
-    /// How much the next DROPPED event tells of, and its metadata. The caller writes it and notes that. Under the append
-    /// lock.
-    pub fn tell(&self) -> (u64, MetadataBuf) {
-        let total = self.total();
-        let told = self.told.load(Ordering::Acquire);
-        let facts = [("count", (total - told).to_string()), ("total", total.to_string())];
-        (total, MetadataBuf::from_iter(facts))
-    }
-}
-
-/// Whether `error` is what the policies are about: no space, and nothing was taken that a second try would repeat.
+/// Whether the policies apply to `error`: there was no space, and nothing was taken that a second try would repeat.
 fn is_full(error: &Error) -> bool {
     error.kind() == Kind::NoSpace && error.record_id().is_none()
 }
 
-impl Shared {
-    /// Does what the policy says when the `first` try to append failed for want of space: 0 = so many records were
-    /// dropped.
+impl Space {
+    pub fn new(options: &WriterOptions) -> Self {
+        Space {
+            policy: options.full_disk,
+            clock: options.clock.clone(),
+            dropped: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// How many records were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Acquire)
+    }
+
+    /// Whether some dropped records are not reported in the log yet.
+    #[inline]
+    pub fn is_unreported(&self) -> bool {
+        self.reported.load(Ordering::Acquire) != self.dropped()
+    }
+
+    /// Applies the policy when the `first` try to append failed because there was no space: `drop` counts the records
+    /// as dropped and returns 0.
     #[inline(always)]
-    pub(super) fn or_when_full(
+    pub fn or_when_full(
         &self,
+        health: &Health,
         first: Result<u64>,
         again: impl FnMut() -> Result<u64>,
-        records: impl FnOnce() -> u64,
+        drop: impl FnOnce() -> u64,
     ) -> Result<u64> {
         match first {
-            Err(error) => self.when_full(error, again, records),
-            taken => taken,
+            Ok(id) => Ok(id),
+            Err(error) => self.when_full(health, error, again, drop),
         }
     }
 
     #[cold]
     fn when_full(
         &self,
+        health: &Health,
         error: Error,
         again: impl FnMut() -> Result<u64>,
-        records: impl FnOnce() -> u64,
+        drop: impl FnOnce() -> u64,
     ) -> Result<u64> {
-        match self.options.full_disk {
+        match self.policy {
             _ if !is_full(&error) => Err(error),
             FullDisk::Fail => Err(error),
-            FullDisk::Wait(most) => self.wait_for_space(error, most, again),
-            FullDisk::Drop => Ok(self.drop_records(records())),
+            FullDisk::Wait(most) => wait_for_space(health, error, most, again),
+            FullDisk::Drop => Ok(drop()),
         }
     }
 
-    /// Tries a call again for as long as the policy says when it fails for want of space. No lock is held meanwhile.
-    pub(super) fn patiently<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
-        match (call(), self.options.full_disk) {
-            (Err(error), FullDisk::Wait(most)) if is_full(&error) => self.wait_for_space(error, most, call),
+    /// Repeats a call that fails because there is no space, for as long as the policy says. No lock is held meanwhile.
+    pub fn patiently<T>(&self, health: &Health, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+        match (call(), self.policy) {
+            (Err(error), FullDisk::Wait(most)) if is_full(&error) => wait_for_space(health, error, most, call),
             (other, _) => other,
         }
     }
 
+    /// Counts dropped records. Called under the append lock: the event comes before everything that is appended later.
     #[cold]
-    fn wait_for_space<T>(
-        &self,
-        mut error: Error,
-        most: Option<Duration>,
-        mut call: impl FnMut() -> Result<T>,
-    ) -> Result<T> {
-        let began = Instant::now();
-        loop {
-            let left = most.map_or(AGAIN, |most| most.saturating_sub(began.elapsed()));
-            if left.is_zero() {
-                return Err(error.because(&format!("no space came within {:?}", most.unwrap_or_default())));
-            }
-            sync::sleep(AGAIN.min(left));
-            self.check_usable()?;
-            match call() {
-                Err(again) if is_full(&again) => error = again,
-                other => return other,
-            }
-        }
+    pub fn drop_records(&self, records: u64, filling: &mut Filling) {
+        self.dropped.fetch_add(records, Ordering::AcqRel);
+        // Another thread may have found room meanwhile; the next record then goes there.
+        self.push_dropped(filling);
     }
 
-    #[cold]
-    fn drop_records(&self, records: u64) -> u64 {
-        let mut filling = self.append.lock();
-        // Under the lock, so that the event stands before whatever is appended from now on.
-        self.drops.total.fetch_add(records, Ordering::AcqRel);
-        // Another thread may have found room meanwhile: then the next record is about to go there.
-        self.push_dropped(&mut filling);
-        drop(filling);
-        0
-    }
-
-    /// Tries once more to write what a full disk has kept back. Under [`FullDisk::Drop`] only now and then, with the error of
-    /// the last try in between: a failed write costs much more than a dropped record.
-    pub(super) fn write_kept_back(&self) -> Result<()> {
-        if self.options.full_disk != FullDisk::Drop {
-            return self.drain();
+    /// Calls `write` to write once more what a full disk has held back. Where records are dropped, it does so only now
+    /// and then, and returns the error of the last try in between: a failed write costs much more than a dropped
+    /// record.
+    pub fn now_and_then(&self, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.policy != FullDisk::Drop {
+            return write();
         }
-        if let Some(last) = self.drops.last.lock().as_ref().filter(|last| last.is_recent()) {
+        if let Some(last) = self.last.lock().as_ref().filter(|last| last.is_recent()) {
             return Err(last.error.clone());
         }
         let began = Instant::now();
-        self.drain().inspect_err(|error| {
+        write().inspect_err(|error| {
             if !is_full(error) {
                 return;
             }
             let (ended, lasted, error) = (Instant::now(), began.elapsed(), error.clone());
-            *self.drops.last.lock() = Some(Try { ended, lasted, error });
+            *self.last.lock() = Some(Try { ended, lasted, error });
         })
     }
 
-    /// Puts the DROPPED event that is due, if any, into the piece being filled; false when there is no piece.
-    pub(super) fn push_dropped(&self, filling: &mut Filling) -> bool {
-        if !filling.has_piece() {
+    /// Puts the DROPPED event that is due, if any, into the buffer being filled; false when there is no buffer.
+    pub fn push_dropped(&self, filling: &mut Filling) -> bool {
+        if !filling.has_buffer() {
             return false;
         }
-        if self.drops.untold() {
-            let (told, facts) = self.drops.tell();
-            let now = self.options.clock.now_ns();
+        if self.is_unreported() {
+            let total = self.dropped();
+            let count = total - self.reported.load(Ordering::Acquire);
+            let facts = MetadataBuf::from_iter([("count", count.to_string()), ("total", total.to_string())]);
+            let now = self.clock.now_ns();
             if filling.push_event(event::DROPPED, (now, now), facts.as_metadata(), &[]).is_ok() {
-                self.drops.told.store(told, Ordering::Release);
+                self.reported.store(total, Ordering::Release);
             }
         }
         true
     }
 
-    /// As far as the disk allows, writes the DROPPED event of a log that may get no further record.
-    pub(super) fn flush_dropped(&self) {
-        if !self.drops.untold() {
-            return;
-        }
-        // Taking a piece tells.
-        let Ok(room) = self.room() else { return };
-        let mut filling = room.into_filling();
-        self.push_dropped(&mut filling);
-        self.hand_over(&mut filling);
-        drop(filling);
-        // What was to be flushed has been; this is in nobody's way, and waits for the next chance.
-        let _ = self.drain();
-    }
-
-    /// Carries out what a flush or sync policy asks for after the append of record `id`.
-    pub(super) fn carry_out_taken(&self, due: Due, id: u64) -> Result<()> {
-        let done = self.patiently(|| self.carry_out(due, id));
+    /// The result of a flush or sync that a policy asked for. Where records are dropped, an interval that a full disk
+    /// keeps the writer from observing is not reported. A bound in records or bytes is a promise about this record, and
+    /// is.
+    pub fn excuse(&self, done: Result<()>, schedule: &Schedule, due: Due) -> Result<()> {
         match &done {
-            // Who has records dropped is not to hear of an interval that a full disk does not let the writer keep. A
-            // bound in records or bytes is a promise about this very record.
-            Err(error) if error.kind() == Kind::NoSpace && self.options.full_disk == FullDisk::Drop => {
-                let lag = if due == Due::Sync { &self.options.sync } else { &self.options.flush };
-                match lag.records.is_some() || lag.bytes.is_some() {
+            Err(error) if error.kind() == Kind::NoSpace && self.policy == FullDisk::Drop => {
+                match schedule.is_promised(due) {
                     true => done,
                     false => Ok(()),
                 }
             }
             _ => done,
+        }
+    }
+}
+
+#[cold]
+fn wait_for_space<T>(
+    health: &Health,
+    mut error: Error,
+    most: Option<Duration>,
+    mut call: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        let left = most.map_or(AGAIN, |most| most.saturating_sub(began.elapsed()));
+        if left.is_zero() {
+            return Err(error.because(&format!("no space came within {:?}", most.unwrap_or_default())));
+        }
+        sync::sleep(AGAIN.min(left));
+        health.check()?;
+        match call() {
+            Err(again) if is_full(&again) => error = again,
+            other => return other,
         }
     }
 }

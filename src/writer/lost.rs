@@ -1,18 +1,16 @@
-//! Records that went with their file: somebody has removed or moved it, or put another in its place, before a sync or a close
-//! could answer for them.
+//! Records lost with their file: it was removed, moved or replaced before a sync or a close had confirmed them.
 
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::output::Output;
-use super::Shared;
 use crate::error::{Error, Kind, Result};
+use crate::io::sync::Mutex;
 use crate::io::{is_no_file, Access, Directory};
 use crate::log::names;
 use crate::segment::Segment;
 
-/// A segment whose name does not lead to it any more, and its last record.
+/// A segment whose name no longer refers to it, and its last record.
 pub(super) struct Lost {
     segment: Arc<Segment>,
     last_id: u64,
@@ -20,7 +18,7 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// Looks whether the name of a segment still leads to the file that was written.
+    /// Checks whether the name of a segment still refers to the file that was written.
     pub fn look(directory: &dyn Directory, segment: &Arc<Segment>, last_id: u64) -> Option<Self> {
         let why = why_lost(directory, segment)?;
         Some(Lost { segment: segment.clone(), last_id, why })
@@ -37,30 +35,69 @@ impl Lost {
     }
 }
 
-/// The segments that were lost so far, and which of them a caller has heard of.
+/// The segments that were lost so far, and which of them a call has reported.
 #[derive(Default)]
-pub(super) struct Losses {
+pub(super) struct Losses(Mutex<Record>);
+
+#[derive(Default)]
+struct Record {
     /// The last ones, the newest first.
     known: Vec<Known>,
-    /// How often one was found, or more was found in one.
+    /// How often a lost segment was found, or more lost records in a known one.
     found: u64,
-    /// How many of these a caller was told.
-    told: u64,
+    /// How many of these a call has reported.
+    reported: u64,
 }
 
 struct Known {
     marker: u64,
     ids: RangeInclusive<u64>,
-    /// What [`Losses::found`] was with the last of these ids.
+    /// The value of [`Record::found`] when the last of these ids was noted.
     number: u64,
     error: Error,
 }
 
-/// Segments that are remembered: nobody removes that many, and asks for their records afterwards.
+/// How many segments are remembered; records of older ones are not asked for in practice.
 const KNOWN: usize = 64;
 
 impl Losses {
-    /// Takes note of a lost segment; true when it was not known.
+    /// How many losses calls have reported.
+    pub fn reported(&self) -> u64 {
+        self.0.lock().reported
+    }
+
+    /// Whether no call has reported the last one yet.
+    pub fn is_unreported(&self) -> bool {
+        let losses = self.0.lock();
+        losses.reported < losses.found
+    }
+
+    /// Notes lost segments, and calls `report` for those that were not known. No lock is held meanwhile.
+    pub fn note(&self, lost: impl IntoIterator<Item = Lost>, report: impl Fn(&Error)) {
+        for lost in lost {
+            let is_new = self.0.lock().note(&lost);
+            if is_new {
+                report(&lost.error());
+            }
+        }
+    }
+
+    /// Ends a call that answers for record `id` and began when `reported_then` losses had been reported.
+    pub fn report(&self, reported_then: u64, id: u64) -> Result<()> {
+        self.0.lock().report(reported_then, id)
+    }
+
+    /// As [`Self::report`], for a call that may also have failed because of what happened to the log's directory.
+    pub fn with(&self, reported_then: u64, id: u64, done: Result<()>) -> Result<()> {
+        match (done, self.report(reported_then, id)) {
+            (Err(error), Err(lost)) => Err(lost.because(&error.to_string())),
+            (done, reported) => done.and(reported),
+        }
+    }
+}
+
+impl Record {
+    /// Notes a lost segment; true when it was not known.
     fn note(&mut self, lost: &Lost) -> bool {
         let (marker, ids) = (lost.segment.header.marker, lost.segment.header.first_id..=lost.last_id);
         let at = self.known.iter().position(|known| known.marker == marker);
@@ -73,70 +110,27 @@ impl Losses {
         before.is_none()
     }
 
-    /// Whether no caller has heard of the last one yet.
-    pub fn is_untold(&self) -> bool {
-        self.told < self.found
-    }
-
-    /// What a call has to tell that began when so many were told and answers for record `id`.
-    fn tell(&mut self, told_then: u64, id: u64) -> Result<()> {
-        let concerns = |known: &&Known| known.ids.contains(&id) || known.number > told_then;
+    fn report(&mut self, reported_then: u64, id: u64) -> Result<()> {
+        let concerns = |known: &&Known| known.ids.contains(&id) || known.number > reported_then;
         let errors: Vec<&Error> = self.known.iter().rev().filter(concerns).map(|known| &known.error).collect();
-        let told = match errors[..] {
+        let error = match errors[..] {
             [] => return Ok(()),
             [one] => one.clone(),
             _ => Error::new(Kind::NotFound, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         };
-        self.told = self.found;
-        Err(told)
+        self.reported = self.found;
+        Err(error)
     }
 }
 
-impl Output {
-    /// The current segment, when its file is not where it was.
-    pub fn lost(&self) -> Option<Lost> {
-        Lost::look(&**self.target.directory(), &self.appender.segment, self.next_id() - 1)
-    }
-}
-
-impl Shared {
-    /// How many losses callers have been told of.
-    pub(super) fn losses_told(&self) -> u64 {
-        self.losses.lock().told
-    }
-
-    /// Takes note of lost segments, and reports those that nobody knew. No lock is held.
-    pub(super) fn note_lost(&self, lost: impl IntoIterator<Item = Lost>) {
-        for lost in lost {
-            let is_new = self.losses.lock().note(&lost);
-            if is_new {
-                self.report(&lost.error());
-            }
-        }
-    }
-
-    /// As [`Self::tell_lost`], of a call that may have failed because of what has happened to the log's directory as well.
-    pub(super) fn with_the_lost(&self, told_then: u64, id: u64, done: Result<()>) -> Result<()> {
-        match (done, self.tell_lost(told_then, id)) {
-            (Err(error), Err(lost)) => Err(lost.because(&error.to_string())),
-            (done, told) => done.and(told),
-        }
-    }
-
-    /// The end of a call that answers for record `id`, and began when so many losses had been told.
-    pub(super) fn tell_lost(&self, told_then: u64, id: u64) -> Result<()> {
-        self.losses.lock().tell(told_then, id)
-    }
-}
-
-/// Why what was written to a segment is not where everybody looks for it, if it is not.
+/// Why the name of a segment does not refer to the file that was written, or `None`.
 fn why_lost(directory: &dyn Directory, segment: &Segment) -> Option<&'static str> {
     const GONE: &str = "the segment that was being written was removed or moved away";
     const REPLACED: &str = "another file has taken the place of the segment that was being written";
     let ours = segment.file.identity().ok().flatten()?;
     let there = match directory.facts(&segment.name) {
         Ok(facts) if facts.is_plain => Ok(facts.identity),
-        // What a link leads to counts. Anything else is no segment.
+        // The target of a link counts. Anything else is no segment.
         Ok(_) => match directory.open(&segment.name, Access::Read) {
             Ok(file) => file.identity(),
             Err(e) if is_no_file(&e) => return Some(REPLACED),
@@ -147,12 +141,12 @@ fn why_lost(directory: &dyn Directory, segment: &Segment) -> Option<&'static str
     match there {
         Ok(Some(there)) if there != ours => Some(REPLACED),
         Err(e) if e.kind() == ErrorKind::NotFound && !is_in_other_form(directory, &segment.name) => Some(GONE),
-        // It is there, or nobody knows.
+        // It is there, or this cannot be determined.
         _ => None,
     }
 }
 
-/// Whether somebody has compressed the segment, which is closed then.
+/// Whether the segment has been compressed meanwhile, and so is closed.
 fn is_in_other_form(directory: &dyn Directory, name: &str) -> bool {
     let is_same = |other: &String| other != name && names::plain(other) == name;
     directory.list().is_ok_and(|files| files.iter().any(is_same))

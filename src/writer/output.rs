@@ -1,12 +1,12 @@
-//! The write stage: pieces become blocks of the current segment.
+//! The write stage: buffers become blocks of the current segment.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use super::ahead::Ahead;
-use super::piece::Piece;
+use super::buffer::Buffer;
+use super::next_file::NextFile;
 use super::retired::Retired;
-use super::rolling::{Mark, Step};
+use super::turn::{Mark, Step};
 use crate::error::{Error, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Hole;
@@ -17,13 +17,14 @@ use crate::log::{Behind, Prepared, Target};
 use crate::record::{check_metadata, MetadataBuf, NamedType};
 use crate::segment::{Appender, Block};
 
-/// Bytes of a block beside its payload, at the most that matters for the size of a segment: header, a checksum a page.
+/// Bytes of a block besides its payload, an upper bound for what matters to the size of a segment: header, a checksum a
+/// page.
 const BLOCK_OVERHEAD: u64 = 4 << 10;
 
-/// Closed segments that stay open until they are durable, at the most but for one write.
+/// Closed segments that stay open until they are durable. One write may exceed this.
 const MANY_RETIRED: usize = 32;
 
-/// The current segment and what it takes to go on.
+/// The current segment and what is needed to continue after it.
 pub(crate) struct Output {
     pub(super) target: Target,
     pub(super) appender: Appender,
@@ -33,40 +34,40 @@ pub(crate) struct Output {
     pub(super) index_bytes: u64,
     /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
     pub(super) types: Arc<Mutex<Vec<NamedType>>>,
-    /// The next segment's file, when a roll got no further than having it.
+    /// The next segment's file, when a roll has created it and failed afterwards.
     pub(super) next: Option<Prepared>,
-    /// The next segment's file as the current one tells it already, and the reason, when a roll got no further than that:
-    /// nothing else may be written to it then.
-    pub(super) told: Option<(String, String)>,
-    /// The next segment's file when it is prepared ahead.
-    pub(super) ahead: Arc<Mutex<Ahead>>,
-    /// The events that begin the current segment, as long as they could not be written.
+    /// The name of the next segment's file as the current segment states it, and the reason, when a roll failed after
+    /// that. Nothing else may be written to the current segment then.
+    pub(super) announced: Option<(String, String)>,
+    /// The next segment's file, when it was prepared ahead.
+    pub(super) next_file: Arc<Mutex<NextFile>>,
+    /// The events that begin the current segment, while they are not written yet.
     pub(super) opening: Option<Vec<(u32, MetadataBuf)>>,
     /// Segments that were closed and may not be durable yet.
     pub(super) retired: Vec<Arc<Retired>>,
-    /// What has to be done beside the writing, in this order.
+    /// What has to be done beside the writing, in order.
     pub(super) steps: Vec<Step>,
-    /// The largest time of all records of the log so far; `None` = it is not known.
+    /// The largest time of all records of the log so far; `None` = not known.
     pub(super) latest: Option<i64>,
-    /// Tells the append stage where the current segment begins.
+    /// Shows the append stage where the current segment begins.
     pub(super) mark: Arc<Mark>,
-    /// The current segment is closed, and somebody has removed its file.
+    /// The current segment is closed, and its file was removed or replaced.
     pub(super) is_lost: bool,
-    /// The log has given more ids than the current segment shows, which is then the next one's to follow.
+    /// The log has given more ids than the current segment shows; the next segment accounts for them.
     pub(super) behind: Option<Behind>,
-    /// Bytes of the segments so far that are no blocks, which the next segment names.
+    /// Bytes of the segments so far that are no blocks; the next segment names them.
     pub(super) holes: Vec<Hole>,
-    /// The id behind the records of segments that are lost with their beginning, until the next segment names them.
+    /// The id after the records of segments whose beginning is lost, until the next segment names them.
     pub(super) lost_to: u64,
-    /// The id that comes next in the current segment once it says which ids before that are lost.
+    /// The id that comes next in the current segment once that states which ids before it are lost.
     pub(super) skip_to: u64,
-    /// The file that the current segment said it goes on in, before it said another one.
+    /// The file that the current segment named as the next one before it named another.
     pub(super) outdated: Option<Prepared>,
 }
 
-/// What has to be synced so that everything written by now is durable.
+/// The files to sync, after which everything written so far is durable.
 pub(crate) struct SyncPoint {
-    /// In this order, and then the current one.
+    /// Synced in this order, before the current one.
     pub retired: Vec<Arc<Retired>>,
     pub current: Arc<crate::segment::Segment>,
     /// The last record that is durable then.
@@ -84,13 +85,13 @@ impl Output {
     /// The first id that a record in the current segment can have.
     pub fn first_id(&self) -> u64 {
         match self.opening {
-            // It is still to be said which ids are lost.
+            // Which ids are lost is not written yet.
             Some(_) => self.next_id(),
             None => self.appender.first_id(),
         }
     }
 
-    /// Writes the next INDEX block if it is time.
+    /// Writes an INDEX block if one is due.
     pub fn index_if_due(&mut self) -> Result<()> {
         match self.appender.index_is_due(self.index_bytes) {
             true => self.appender.write_index(&self.types.lock()),
@@ -98,32 +99,32 @@ impl Output {
         }
     }
 
-    /// Writes the rest of a piece. What is written is noted in the piece, also when an error keeps the rest back.
-    pub fn write(&mut self, piece: &mut Piece) -> Result<()> {
-        piece.settle();
-        while let Some(first) = piece.blocks().first() {
+    /// Writes the rest of a buffer. The buffer notes what is written, also when an error holds back the rest.
+    pub fn write(&mut self, buffer: &mut Buffer) -> Result<()> {
+        buffer.settle();
+        while let Some(first) = buffer.blocks().first() {
             self.index_if_due()?;
-            self.make_room(first.payload_len() as u64, piece.since())?;
+            self.make_room(first.payload_len() as u64, buffer.since())?;
             let room = self.segment_bytes.saturating_sub(self.appender.end());
             let mut used = 0;
-            let fitting = piece.blocks().iter().take_while(|draft| {
+            let fitting = buffer.blocks().iter().take_while(|draft| {
                 used += draft.payload_len() as u64 + draft.entries_len() as u64 + BLOCK_OVERHEAD;
                 used <= room
             });
-            let drafts = &piece.blocks()[..fitting.count().max(1)];
-            let parts: Vec<[&[u8]; 1]> = drafts.iter().map(|draft| [piece.payload_of(draft)]).collect();
+            let drafts = &buffer.blocks()[..fitting.count().max(1)];
+            let parts: Vec<[&[u8]; 1]> = drafts.iter().map(|draft| [buffer.payload_of(draft)]).collect();
             let blocks: Vec<Block<'_>> = drafts
                 .iter()
                 .zip(&parts)
-                .map(|(draft, parts)| Block { draft, buffers: piece.buffers(), parts, compressed: None })
+                .map(|(draft, parts)| Block { draft, buffers: buffer.entries(), parts, compressed: None })
                 .collect();
             let count = blocks.len();
             let latest = drafts.iter().map(Draft::latest).max().unwrap_or(i64::MIN);
             self.latest = self.latest.map(|before| before.max(latest));
             match self.appender.append(&blocks, &mut self.compressor) {
-                Ok(()) => piece.wrote(count),
+                Ok(()) => buffer.wrote(count),
                 Err((done, error)) => {
-                    piece.wrote(done);
+                    buffer.wrote(done);
                     return Err(error);
                 }
             }
@@ -131,7 +132,8 @@ impl Output {
         Ok(())
     }
 
-    /// Writes one block that was appended at `at` straight from the caller's memory: all of it, or nothing and an error.
+    /// Writes one block that was appended at `at` straight from the caller's memory: all of it, or nothing and an
+    /// error.
     pub fn write_direct(&mut self, block: &Block<'_>, at: i64) -> Result<()> {
         self.make_room(block.draft.payload_len() as u64, at)?;
         self.append_one(block)
@@ -148,26 +150,26 @@ impl Output {
         }
     }
 
-    /// Takes note that everything up to `point` is durable.
+    /// Notes that everything up to `point` is durable.
     pub fn synced(&mut self, point: &SyncPoint) {
         point.durable_end.fetch_max(point.end, Ordering::AcqRel);
-        // The one that was current then may have been closed since: its end came after the sync.
+        // The segment that was current then may have been closed since; its end was written after the sync.
         self.retired.retain(|segment| !point.retired.iter().any(|synced| Arc::ptr_eq(synced, segment)));
     }
 
-    /// Whether segments were closed that nobody has synced yet.
+    /// Whether there are closed segments that are not synced yet.
     pub fn has_retired(&self) -> bool {
         !self.retired.is_empty()
     }
 
-    /// Whether so many closed segments wait to be synced that their open files are a burden for the host.
+    /// Whether so many closed segments wait for a sync that their open files burden the host.
     pub fn has_many_retired(&self) -> bool {
         self.retired.len() >= MANY_RETIRED
     }
 
-    /// Rolls when a block of so many bytes would carry the segment over its size, or when the segment is closed and
-    /// only a roll that failed half-way left it current. Its first records were appended at `at`, perhaps long before they
-    /// are written.
+    /// Rolls when a block of so many bytes would exceed the size of the segment, or when the segment is closed and is
+    /// still current because a roll failed half-way. The first records of the block were appended at `at`, perhaps long
+    /// before they are written.
     fn make_room(&mut self, payload_len: u64, at: i64) -> Result<()> {
         self.write_opening()?;
         let over = self.appender.end() + payload_len + BLOCK_OVERHEAD > self.segment_bytes;

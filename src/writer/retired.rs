@@ -1,4 +1,4 @@
-//! Segments that a roll has closed, until they are durable.
+//! Segments that a roll has closed and that may not be durable yet.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::io::sync::Mutex;
 use crate::segment::{Appender, Segment};
 
-/// A closed segment. Giving back the space that was set aside behind its end may have to wait for the file system's
-/// journal, for longer than the free pieces last: so that is left to whoever makes it durable.
+/// A closed segment. Releasing the space that was set aside after its end may have to wait for the file system's
+/// journal, longer than the free buffers last; the thread that makes the segment durable does it.
 pub(crate) struct Retired {
     pub segment: Arc<Segment>,
     pub last_id: u64,
@@ -16,15 +16,15 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
-    /// Of the appender that has closed it.
+    /// Takes the appender that has closed the segment.
     pub fn new(closed: Appender) -> Self {
-        // One that takes no more was not written to, and ends where it did.
+        // A segment that takes no more was not written to, and keeps its end.
         let is_cut = Mutex::new(!closed.segment.takes_more());
         Retired { end: closed.end(), last_id: closed.next_id() - 1, segment: closed.segment, is_cut }
     }
 
-    /// Gives the space back, once. When this returns nobody else is at it either: hooks may do to the file what they
-    /// like from then on.
+    /// Releases the space, once. When this returns, no other thread is still doing it: from then on hooks may do
+    /// anything with the file.
     pub fn give_back(&self) -> Result<()> {
         let mut is_cut = self.is_cut.lock();
         if std::mem::replace(&mut *is_cut, true) {

@@ -1,4 +1,4 @@
-//! Credentials: from a file of `KEY=VALUE` lines or the environment, and nowhere into a message.
+//! Credentials: from a file of `KEY=VALUE` lines or the environment. No message shows them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where credentials are looked up: the file, if there is one, before the environment.
+/// Where credentials are looked up: in the file, if there is one, before the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Credentials {
     file: BTreeMap<String, Secret>,
@@ -57,7 +57,7 @@ impl Credentials {
         value.filter(|value| !value.0.is_empty())
     }
 
-    /// Everything that no message may show.
+    /// All values that no message may show.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
         const SECRETS: [&str; 10] = [
             "AWS_SECRET_ACCESS_KEY",
@@ -74,7 +74,7 @@ impl Credentials {
         SECRETS.iter().filter_map(|key| self.get(key))
     }
 
-    /// The value of a key without which it does not work.
+    /// The value of a key that is required.
     pub(crate) fn need(&self, key: &str, what: &str) -> Result<Secret> {
         self.get(key).ok_or_else(|| {
             Error::invalid(format!("{what} is missing: set {key} in the environment or in the file of credentials"))
@@ -89,7 +89,7 @@ impl Credentials {
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, Secret>> {
-    /// Far more than credentials need: whatever is longer is another file.
+    /// Far more than credentials need: a longer file is not one of credentials.
     const MOST: u64 = 64 << 10;
     let (file, facts) =
         binlog::store::support::to_read(path).map_err(|e| match binlog::store::support::is_no_file(&e) {
@@ -108,7 +108,8 @@ fn read(path: &Path) -> Result<BTreeMap<String, Secret>> {
     parse(&text)
 }
 
-/// Lines of `KEY=VALUE`; empty lines and lines that begin with `#` are skipped, and quotes around a whole value are taken off.
+/// Lines of `KEY=VALUE`; empty lines and lines that begin with `#` are skipped, and quotes around a whole value are
+/// removed.
 fn parse(text: &str) -> Result<BTreeMap<String, Secret>> {
     let mut values = BTreeMap::new();
     for (i, line) in text.lines().enumerate() {
@@ -117,7 +118,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Secret>> {
             continue;
         }
         let line = line.strip_prefix("export ").unwrap_or(line);
-        // The line itself is never shown: it may be a secret that lacks its key.
+        // The line itself is never shown: it may be a secret without its key.
         let bad = |why: &str| Error::invalid(format!("line {}: {why}", i + 1));
         let (key, value) = line.split_once('=').ok_or_else(|| bad("it is not KEY=VALUE"))?;
         let (key, value) = (key.trim(), value.trim());
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_credentials_comes_before_the_environment_and_is_told_by_no_message() {
+    fn a_file_of_credentials_comes_before_the_environment_and_is_shown_by_no_message() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("credentials");
         std::fs::write(&path, "# for tests\nexport A_KEY = \"one two\"\nEMPTY=\nB='x=y'\n\nHOME=/nowhere\n").unwrap();
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_told_by_its_number_only() {
+    fn a_bad_line_is_reported_by_its_number_only() {
         for (text, what) in [("\nsesame", "line 2"), ("A=1\nA=sesame", "line 2: A is"), ("se same=1", "line 1")] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(what) && !error.contains("sesame"), "{error}");

@@ -1,7 +1,8 @@
-//! Stores on servers for binlog: Amazon S3 and what speaks it, Google Cloud Storage, Azure Blob Storage, OpenStack Swift.
+//! Stores on servers for binlog: Amazon S3 and compatible ones, Google Cloud Storage, Azure Blob Storage, OpenStack
+//! Swift.
 //!
-//! `libbinlog_stores.so.0` has one function, [`binlog_stores_open`], which binlog calls when a URL needs it. A program in Rust
-//! gives [`open`] to binlog: `StoreOptions { opener: Some(Opener::new(binlog_stores::open)), .. }`.
+//! `libbinlog_stores.so.0` has one function, [`binlog_stores_open`], which binlog calls when a URL needs it. A Rust
+//! program passes [`open`] to binlog: `StoreOptions { opener: Some(Opener::new(binlog_stores::open)), .. }`.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
@@ -22,10 +23,10 @@ use binlog::{Error, Kind, Result};
 
 use credentials::Credentials;
 
-/// Opens the store of a URL. No request is made: whether it is there and lets us in, the first request tells.
+/// Opens the store of a URL. No request is made: the first request shows whether the store exists and allows access.
 ///
 /// # Errors
-/// [`Kind::Unsupported`] for a URL of another scheme, [`Kind::Invalid`] for one with something in it that cannot be.
+/// [`Kind::Unsupported`] for a URL of another scheme, [`Kind::Invalid`] for a URL or options that are not valid.
 pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     let credentials = || Credentials::load(options.credentials.as_deref());
@@ -53,11 +54,11 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     })
 }
 
-/// Opens the store of a URL for `libbinlog`, as `binlog_store_open_callback` in `binlog.h` describes. `userdata` is not looked
-/// at.
+/// Opens the store of a URL for `libbinlog`, as `binlog_store_open_callback` in `binlog.h` describes. `userdata` is not
+/// used.
 ///
 /// # Safety
-/// The pointers are what that description says.
+/// The pointers are as that description requires.
 #[no_mangle]
 pub unsafe extern "C" fn binlog_stores_open(
     userdata: *mut c_void,

@@ -1,29 +1,29 @@
-//! Lists that come page by page, from a server that may have no end of them.
+//! Lists that come page by page, from a server that may never end them.
 
 use std::collections::HashSet;
 
 use crate::http::Refusal;
 
-/// So many pages in a row may show nothing: servers look through what does not belong to the list, and say how far they are.
+/// So many consecutive pages may be empty: servers scan names outside of the list, and return how far they are.
 const EMPTY: u32 = 1000;
 /// Memory for the names of one list: some three million segments.
 const BYTES: usize = 256 << 20;
-/// What a name takes besides its characters.
+/// Memory of a name besides its characters.
 const EACH: usize = 64;
 
-/// How far a list is. Whatever a server answers, it comes to an end.
+/// The progress of a list. It ends whatever a server answers.
 #[derive(Default)]
 pub(crate) struct Pages {
-    /// What asks for each page that came.
+    /// The queries of the pages so far.
     tokens: HashSet<String>,
-    /// What was shown: a page of what was there already is no progress.
+    /// The names so far: a page that only repeats them is no progress.
     seen: HashSet<u64>,
     bytes: usize,
     empty: u32,
 }
 
 impl Pages {
-    /// Takes a page with these names, on which the one follows that `next` asks for.
+    /// Takes a page with these names; `next` asks for the page after it.
     pub fn take<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, next: Option<&str>) -> Result<(), Refusal> {
         let (mut shown, mut new) = (false, false);
         for name in names {
@@ -45,7 +45,8 @@ impl Pages {
     }
 }
 
-/// One in many billions of pairs of names has the same: what matters is whether a whole page is known.
+/// One of many billions of pairs of names has the same hash. That is harmless: only a page of known names is a
+/// repetition.
 fn hash(name: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
@@ -62,7 +63,7 @@ mod tests {
         let mut pages = Pages::default();
         pages.take(["a", "b"], Some("1")).unwrap();
         pages.take([], Some("2")).unwrap();
-        // One that moved between two pages is no repetition.
+        // A name that moved between two pages is no repetition.
         pages.take(["b", "c"], Some("3")).unwrap();
         pages.take(["d"], None).unwrap();
         let after = |names: &[&'static str], next| {

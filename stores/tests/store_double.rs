@@ -1,5 +1,6 @@
-//! Stores against a server that answers as no real one could be brought to: refusals, stalls, and answers that repeat secrets.
-// One range is meant, not its numbers.
+//! Stores against a server that answers as no real one could be made to: refusals, stalls, and answers that repeat
+//! secrets.
+// A list of one range is meant, not the numbers of the range.
 #![allow(clippy::single_range_in_vec_init)]
 
 mod double;
@@ -19,7 +20,7 @@ use double::{answer, Asked, Double, Reply};
 const SECRET: &str = "c2VzYW1lLW9wZW4tdGhlLWRvb3I=";
 const PART: u64 = 5 << 20;
 
-/// A store with credentials in a file: whatever the environment has, does not matter.
+/// A store with credentials in a file: the environment does not matter.
 fn open(url: &str, timeout: Duration) -> Arc<dyn Store> {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("credentials");
@@ -55,7 +56,7 @@ fn put(store: &dyn Store, bytes: &[u8]) -> Answer<Stored> {
     store.upload(&Upload { name: "x", source: &*file, path: Path::new("f"), sums: &sums, resume: None, monitor: &() })
 }
 
-/// Logs everybody in to Swift; everything else is up to the test.
+/// Lets any user log in to Swift; everything else is up to the test.
 fn with_login(asked: &Asked, server: &str, other: impl FnOnce(&Asked) -> Reply) -> Reply {
     let storage = format!("{server}/v1/AUTH_a");
     if asked.target == "/auth/v1.0" {
@@ -74,7 +75,7 @@ fn with_login(asked: &Asked, server: &str, other: impl FnOnce(&Asked) -> Reply) 
     other(asked)
 }
 
-/// Servers by address: the double does not know its own before it is started.
+/// The server by its address: the double does not know its own before it is started.
 fn server(asked: &Asked) -> String {
     format!("http://{}", asked.header("host"))
 }
@@ -82,12 +83,12 @@ fn server(asked: &Asked) -> String {
 #[test]
 fn no_message_shows_a_secret_even_if_the_server_repeats_it() {
     for status in [400, 401, 403, 404, 500] {
-        let told = move |asked: &Asked| {
+        let repeats = move |asked: &Asked| {
             let body = format!("<Error><Code>No</Code><Message>{}</Message></Error>", asked.shown());
             answer(status, &[("content-type", "application/xml")], body)
         };
-        let login_too = Double::start(told);
-        let behind_login = Double::start(move |asked| with_login(asked, &server(asked), told));
+        let login_too = Double::start(repeats);
+        let behind_login = Double::start(move |asked| with_login(asked, &server(asked), repeats));
         for url in [&login_too.url, &behind_login.url] {
             for store in stores(url, Duration::from_secs(60)) {
                 let mut failures = vec![
@@ -182,7 +183,7 @@ fn a_busy_server_is_asked_again_when_it_wants() {
         let failure = store.list("").unwrap_err();
         assert_eq!(failure.again, Again::Later(Some(Duration::from_secs(17))), "{failure}");
         let logins = usize::from(store.url().starts_with("swift"));
-        assert_eq!(busy.asked().len() - asked, 1 + logins, "whoever asks decides when to ask again");
+        assert_eq!(busy.asked().len() - asked, 1 + logins, "the caller decides when to ask again");
     }
 }
 
@@ -201,7 +202,7 @@ fn nothing_is_stored_over_an_object_that_appears_meanwhile() {
         for store in stores(&late.url, Duration::from_secs(60)) {
             let azure = store.url().starts_with("az:");
             match put(&*store, b"bytes") {
-                // Only Azure says 409 of an object that is there; elsewhere it means two requests at a time.
+                // Only Azure answers 409 for an object that exists; elsewhere it means two requests at the same time.
                 Ok(stored) => assert!(stored == Stored::Exists && (status == 412 || azure), "{store:?}"),
                 Err(failure) => assert!(status == 409 && matches!(failure.again, Again::Later(_)), "{failure}"),
             }
@@ -227,8 +228,8 @@ fn a_server_without_conditions_is_looked_at_before() {
     assert_eq!(methods, ["HEAD", "PUT", "PUT"]);
     assert_eq!(put(&*store, b"bytes").unwrap(), Stored::New, "it is not asked for what it cannot a second time");
     assert_eq!(old.asked().len(), 5);
-    let told = open(&format!("{url}&conditional=false"), Duration::from_secs(60));
-    assert_eq!(put(&*told, b"bytes").unwrap(), Stored::New);
+    let unconditional = open(&format!("{url}&conditional=false"), Duration::from_secs(60));
+    assert_eq!(put(&*unconditional, b"bytes").unwrap(), Stored::New);
     assert_eq!(old.asked().len(), 7);
 }
 
@@ -317,7 +318,7 @@ fn what_is_sent_is_limited() {
     };
     let store = linked::open(&format!("s3://b?anonymous=true&endpoint={}", server.url), &options).unwrap();
     let start = Instant::now();
-    // Longer than the time limit: a request that gets on is not given up.
+    // Longer than the time limit: a request that makes progress is not given up.
     put(&*store, &vec![1; 600_000]).unwrap();
     assert!(start.elapsed() > Duration::from_millis(2500), "{:?}", start.elapsed());
     assert_eq!(server.asked().last().unwrap().body.len(), 600_000);
@@ -338,7 +339,7 @@ fn a_store_can_be_asked_from_any_thread_and_from_within_another_runtime() {
 
 /// Storage class, tags and encryption are headers of the request that makes an object, or that begins one in parts.
 #[test]
-fn what_an_object_is_to_be_is_said_when_it_is_stored() {
+fn properties_of_an_object_are_sent_when_it_is_stored() {
     let s3 = "storage_class=STANDARD_IA&tags=team:orders,env:prod&sse=aws:kms&sse_kms_key_id=arn:aws:kms:1";
     type Headers = &'static [(&'static str, &'static str)];
     let cases: [(&str, String, Headers); 3] = [

@@ -1,5 +1,5 @@
-//! Servers that mean harm, or are broken: answers without an end, lists without an end, and secrets in what they say.
-// One range is meant, not its numbers.
+//! Hostile or broken servers: answers without an end, lists without an end, and secrets in their messages.
+// A list of one range is meant, not the numbers of the range.
 #![allow(clippy::single_range_in_vec_init)]
 
 mod double;
@@ -15,7 +15,7 @@ use double::{answer, Asked, Double, Reply};
 
 /// More than this machine may have, sent by a server that was asked for little.
 const ENDLESS: u64 = 1_900_000_000;
-/// What the whole of this test program may take.
+/// The memory that this test program may take.
 const MEMORY: u64 = 192 << 20;
 
 fn open(url: &str, credentials: &str) -> Arc<dyn Store> {
@@ -46,7 +46,7 @@ fn is_login(asked: &Asked) -> bool {
     asked.target == "/auth/v1.0" || asked.target == "/v3/auth/tokens"
 }
 
-/// Logs everybody in to Swift; everything else is up to the test.
+/// Lets any user log in to Swift; everything else is up to the test.
 fn with_login(asked: &Asked, other: impl FnOnce(&Asked) -> Reply) -> Reply {
     let storage = format!("http://{}/v1/AUTH_a", asked.header("host"));
     match &*asked.target {
@@ -73,7 +73,7 @@ fn peak() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// What every test ends with: the server has not got rid of its bytes, and they lie nowhere.
+/// Ends every test: the server still has its bytes, and they were not kept in memory.
 fn check(server: &Double, what: &str) {
     assert!(server.taken() < 600 << 20, "{what}: {} bytes were taken", server.taken());
     assert!(peak() < MEMORY, "{what}: this process has had {} bytes of memory", peak());
@@ -149,7 +149,7 @@ fn a_list_that_shows_the_same_again_is_an_error() {
         let server = Double::start(move |asked| {
             with_login(asked, |asked| {
                 let n = page.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                assert!(n < 100, "nobody asks for so many pages of one object");
+                assert!(n < 100, "a store must not request so many pages of one object");
                 let next = format!("token-{}", n % tokens);
                 match asked.target.as_str() {
                     target if target.contains("format=json") => answer(200, &[], r#"[{"name": "logs/a", "bytes": 1}]"#),
@@ -179,7 +179,7 @@ fn no_secret_in_a_servers_words_reaches_a_message() {
         );
         answer(403, &[], format!("<Error><Code>AuthenticationFailed</Code><Message>{said}</Message></Error>"))
     };
-    // A token that is not where it should be, in an answer that is a success otherwise.
+    // A token in the wrong place, in an answer that is a success otherwise.
     let login = Double::start(move |asked| match asked.target.contains("/oauth2/") {
         true if asked.target.contains("odd") => answer(
             200,

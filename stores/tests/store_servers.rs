@@ -1,6 +1,6 @@
 //! What every store of objects must do, on the servers that the environment names (`BINLOG_TEST_S3_URL`, `BINLOG_TEST_SWIFT_URL`,
-//! `BINLOG_TEST_GCS_URL`, `BINLOG_TEST_AZURE_URL`, with the credentials in the variables that the stores look into).
-// One range is meant, not its numbers.
+//! `BINLOG_TEST_GCS_URL`, `BINLOG_TEST_AZURE_URL`, with the credentials in the variables that the stores read).
+// A list of one range is meant, not the numbers of the range.
 #![allow(clippy::single_range_in_vec_init)]
 
 #[path = "../../tests/contract/mod.rs"]
@@ -14,7 +14,7 @@ use binlog::store::{StoreOptions, Stored};
 use contract::{contract, put, Watched, SERVER_PART};
 use linked::open;
 
-/// Neither can be had here: a double speaks as they document it.
+/// Neither server is available here: a double answers as they document it.
 #[test]
 fn google_and_azure_as_they_are_documented() {
     let bucket = double::bucket::start();
@@ -61,7 +61,7 @@ fn swift_with_keystone() {
     server("BINLOG_TEST_SWIFT_KEYSTONE_URL");
 }
 
-/// The secret is that of the user, and in a file: what is there comes before the environment.
+/// The secret is that of the user, and in a file: the file takes precedence over the environment.
 #[test]
 fn swift_with_an_application_credential() {
     let variables = ["BINLOG_TEST_SWIFT_KEYSTONE_URL", "BINLOG_TEST_APPLICATION_CREDENTIAL_ID", "OS_PASSWORD"];

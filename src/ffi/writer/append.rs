@@ -10,15 +10,18 @@ use crate::memory;
 use crate::writer::{NewRun, Sums};
 use crate::{Metadata, NewRecord};
 
-/// Appends a record of now: `len` bytes at `data` (NULL when 0), which are not needed after the call. Its id goes to
-/// `id_out`, which may be NULL. The record is in the writer's memory then: binlog_writer_flush, binlog_writer_sync or a
-/// policy carries it further. Any thread.
+/// Appends a record with the current time: `len` bytes at `data` (NULL when 0), which are not needed after the call.
+/// `id_out`, which may be NULL, gets its id. The record is then in the writer's memory: binlog_writer_flush,
+/// binlog_writer_sync or a policy carries it further. Any thread.
 ///
-/// Returns BINLOG_OK; BINLOG_E_INVALID for a type that is not the user's, BINLOG_E_TOO_LARGE over record_max_bytes;
-/// BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written, before the record is taken, so that appending it
-/// again repeats nothing (if binlog_error_record_id is not 0, it was taken, and only the flush or sync that a policy
-/// asked for failed); BINLOG_DROPPED, with an id of 0, instead of BINLOG_E_NO_SPACE under BINLOG_FULL_DISK_DROP;
-/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+/// `type` is 0 to 1,073,741,823, or a number that binlog_writer_type has returned. `len` is at most
+/// binlog_writer_options.record_max_bytes, 1 GiB by default.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP;
+/// BINLOG_E_INVALID for another type; BINLOG_E_TOO_LARGE for a longer payload; BINLOG_E_NO_SPACE, BINLOG_E_IO or
+/// BINLOG_E_NO_MEMORY when the log cannot be written: the record was not taken, and may be appended again. If
+/// binlog_error_record_id of that error is not 0, the record was taken, and only the flush or sync that a policy
+/// requires has failed: do not append it again. BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `data` points to `len` bytes, `id_out` and `err` are NULL or writable.
@@ -40,7 +43,14 @@ pub unsafe extern "C" fn binlog_writer_append(
     }
 }
 
-/// Appends a record with a time or metadata of its own. Otherwise as binlog_writer_append.
+/// Appends a record with a time or metadata of its own: at most 65,535 pairs, which take at most 16 MiB. Type, payload and id
+/// are as with binlog_writer_append. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID
+/// for a type that is not the user's, for an unknown flag, and for metadata that is malformed; BINLOG_E_TOO_LARGE for a
+/// payload over record_max_bytes and for more metadata; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log
+/// cannot be written: the record was not taken, unless binlog_error_record_id is not 0 (see binlog_writer_append);
+/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// As for binlog_writer_append; `record` is NULL or valid with what it points to.
@@ -61,8 +71,13 @@ pub unsafe extern "C" fn binlog_writer_append_record(
     }
 }
 
-/// Appends one record whose payload is the `n` parts, one after the other. A large one is written from where it is,
-/// without a copy. Otherwise as binlog_writer_append.
+/// Appends one record whose payload is the `n` parts in their order. A large one is written without a copy. Together
+/// the parts are at most binlog_writer_options.record_max_bytes long. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID
+/// for a type that is not the user's; BINLOG_E_TOO_LARGE for a payload over record_max_bytes; BINLOG_E_NO_SPACE, BINLOG_E_IO
+/// or BINLOG_E_NO_MEMORY when the log cannot be written: the record was not taken, unless binlog_error_record_id is not 0
+/// (see binlog_writer_append); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// As for binlog_writer_append; `parts` points to `n` valid slices.
@@ -85,7 +100,13 @@ pub unsafe extern "C" fn binlog_writer_gather(
     }
 }
 
-/// As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not looked at.
+/// As binlog_writer_gather, with type, time and metadata of `record`, whose data and len are not read. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID
+/// for a type that is not the user's, for an unknown flag, and for metadata that is malformed; BINLOG_E_TOO_LARGE for a
+/// payload over record_max_bytes and for more than 65,535 pairs or 16 MiB of metadata; BINLOG_E_NO_SPACE, BINLOG_E_IO or
+/// BINLOG_E_NO_MEMORY when the log cannot be written: the record was not taken, unless binlog_error_record_id is not 0 (see
+/// binlog_writer_append); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// As for binlog_writer_gather and binlog_writer_append_record.
@@ -108,10 +129,16 @@ pub unsafe extern "C" fn binlog_writer_gather_record(
     }
 }
 
-/// Appends `n` records or, on an error, none; the id of the first goes to `first_id_out`, and the others follow it. A
-/// crash too keeps all or none. Records without a time of their own get the same one. Otherwise as
-/// binlog_writer_append; BINLOG_E_TOO_LARGE when the batch is over 2 GiB. With an `n` of 0 nothing is appended, and the
-/// id that goes to `first_id_out` is the one that the next record will have.
+/// Appends `n` records or, on an error, none; `first_id_out` gets the id of the first, and the others follow it. After
+/// a crash, too, all or none are in the log. Records without a time of their own get the same one. With an `n` of 0
+/// nothing is appended, and `first_id_out` gets the id that the next record will have. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID
+/// for a type, a flag or metadata that binlog_writer_append_record refuses; BINLOG_E_TOO_LARGE for a record over
+/// record_max_bytes, for a batch over 2 GiB and for more than 65,535 pairs or 16 MiB of metadata in a record;
+/// BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written: none of the records was taken, unless
+/// binlog_error_record_id is not 0 (see binlog_writer_append); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in
+/// a child.
 ///
 /// # Safety
 /// As for binlog_writer_append; `records` points to `n` valid records.
@@ -137,7 +164,13 @@ pub unsafe extern "C" fn binlog_writer_append_batch(
 }
 
 /// As binlog_writer_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
-/// Ids in the frames are not looked at.
+/// Ids in the frames are not read. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_DROPPED, with an id of 0, where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID
+/// when the bytes are no frames, and for a type, a flag or metadata that binlog_writer_append_record refuses;
+/// BINLOG_E_TOO_LARGE for a record over record_max_bytes and for a batch over 2 GiB; BINLOG_E_NO_SPACE, BINLOG_E_IO or
+/// BINLOG_E_NO_MEMORY when the log cannot be written: none of the records was taken, unless binlog_error_record_id is not 0
+/// (see binlog_writer_append); BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// As for binlog_writer_append; `frames` points to `len` bytes.
@@ -162,7 +195,7 @@ pub unsafe extern "C" fn binlog_writer_append_packed(
     }
 }
 
-/// The status that goes with an id.
+/// The status for an id.
 ///
 /// # Safety
 /// `id_out` is NULL or writable.
@@ -191,7 +224,7 @@ unsafe fn gather(
     unsafe {
         let parts = slice(parts, n, "parts")?;
         let parts: Vec<&[u8]> =
-            memory::collect(parts.iter().map(|part| slice(part.data, part.len, "the data of a part")))?;
+            memory::collect(parts.iter().map(|part| slice(part.data.cast(), part.len, "the data of a part")))?;
         Ok(put_id(id_out, writer.writer.gather_record(record, &parts)?))
     }
 }
@@ -212,7 +245,7 @@ unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
     // SAFETY: the caller's promise.
     let (payload, metadata) = unsafe {
         (
-            slice(record.data, record.len, "record.data")?,
+            slice(record.data.cast(), record.len, "record.data")?,
             slice(record.metadata, record.metadata_len, "record.metadata")?,
         )
     };
@@ -224,7 +257,7 @@ unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
     })
 }
 
-/// The records that the first run of frames stands for.
+/// The records in the first run of frames.
 #[inline(always)]
 fn next_run<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRun<'a>>> {
     let run = Run::decode(frames, BINLOG_RECORD_NO_PAYLOAD).map_err(|e| Error::invalid(e.to_string()))?;
@@ -242,7 +275,7 @@ fn next_run<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRun<'a>>> {
     Ok(Some(NewRun { first, others: Some(run) }))
 }
 
-/// What the frames come to. All of them are looked at before any is appended.
+/// Checks all frames before any is appended, and returns their sums.
 fn check_frames(frames: &[u8]) -> Result<Sums> {
     let (mut rest, mut sums) = (frames, Sums::default());
     while let Some(run) = next_run(&mut rest)? {

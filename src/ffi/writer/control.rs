@@ -1,4 +1,4 @@
-//! What a writer is told and asked besides appending.
+//! The functions of a writer besides appending.
 
 use std::ffi::c_char;
 
@@ -6,10 +6,12 @@ use crate::ffi::guard::*;
 use crate::ffi::rolling::roll_options;
 use crate::ffi::types::*;
 
-/// The number that stands for a type's name in this log; a new name gets one. `name` and `content_type` are
-/// NUL-terminated UTF-8; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_INVALID, and what binlog_writer_append returns, BINLOG_DROPPED excepted: a name is never
-/// dropped.
+/// The number of a type's name in this log; a new name gets one. `name` and `content_type` are NUL-terminated UTF-8, together
+/// at most 4,096 bytes; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID for a name that is empty or too long, and for what is not UTF-8; BINLOG_E_TOO_LARGE
+/// when all 2^30 numbers are taken; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written: the
+/// name has no number then; BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child. A name is never dropped.
 ///
 /// # Safety
 /// `writer` is NULL or open, the strings are valid, `type_out` is a place for the number, `err` NULL or writable.
@@ -32,9 +34,10 @@ pub unsafe extern "C" fn binlog_writer_type(
     }
 }
 
-/// Hands everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_NO_SPACE or BINLOG_E_IO (what could not be written waits for the next try),
-/// BINLOG_E_FAILED, BINLOG_E_FORKED.
+/// Passes everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
+/// memory for the next try; BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
@@ -44,11 +47,14 @@ pub unsafe extern "C" fn binlog_writer_flush(writer: *mut binlog_writer, err: *m
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.flush().map(|()| BINLOG_OK)) }
 }
 
-/// Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
-/// share one fdatasync. Any thread. Returns as binlog_writer_flush; BINLOG_E_NOT_FOUND when the file of a segment was
-/// removed, replaced or moved, with the ids of the records that are lost with it (later ones are in a new segment); when
-/// the fsync fails BINLOG_E_FAILED, as will all later calls of the writer until the log is opened anew: what is on the
-/// disk is not known then.
+/// Makes everything appended so far durable: it survives a crash of the machine. Threads that sync at the same time
+/// share one fdatasync. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
+/// memory for the next try; BINLOG_E_NOT_FOUND when the file of a segment was removed, replaced or moved: the message
+/// names the ids of the records that are lost with it, and later records are in a new segment; BINLOG_E_FAILED when the
+/// fsync fails, as do all later calls of the writer until the log is opened anew, because the state of the disk is then
+/// unknown; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
@@ -58,10 +64,14 @@ pub unsafe extern "C" fn binlog_writer_sync(writer: *mut binlog_writer, err: *mu
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.sync().map(|()| BINLOG_OK)) }
 }
 
-/// Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have left
-/// to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer
-/// without a background thread needs it, from a thread of its own: every so often when its log may go quiet; at least once a
-/// second when no append is to wait for the disk because of a roll. Any thread. Returns as binlog_writer_sync.
+/// Does what is due by now: flushing and syncing by their intervals, rolling, heartbeats; and the work after rolls: it
+/// prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer without a
+/// background thread needs it, from a thread of its own: at intervals if its log may be quiet for a time; at least once
+/// a second if no append should wait for the disk because of a roll. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
+/// memory for the next try; BINLOG_E_NOT_FOUND when the file of a segment was removed, replaced or moved;
+/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
@@ -71,8 +81,8 @@ pub unsafe extern "C" fn binlog_writer_tick(writer: *mut binlog_writer, err: *mu
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.tick().map(|()| BINLOG_OK)) }
 }
 
-/// How far the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
-/// BINLOG_E_FORKED.
+/// The ids up to which the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK,
+/// BINLOG_E_INVALID or BINLOG_E_FORKED.
 ///
 /// # Safety
 /// `writer` is NULL or open, `out` is writable, `err` NULL or writable.
@@ -91,6 +101,7 @@ pub unsafe extern "C" fn binlog_writer_position(
                 appended_id: position.appended,
                 flushed_id: position.flushed,
                 durable_id: position.durable,
+                reserved: [0; 3],
             };
             Ok(BINLOG_OK)
         })
@@ -120,8 +131,12 @@ pub unsafe extern "C" fn binlog_writer_dropped(
     }
 }
 
-/// Ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Any
-/// thread. Returns as binlog_writer_sync; BINLOG_E_UNSUPPORTED for a log that is a single file.
+/// Ends the current segment and begins a new one; does nothing while the current one contains no record. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
+/// memory for the next try; BINLOG_E_NOT_FOUND when the file of a segment was removed, replaced or moved;
+/// BINLOG_E_FAILED after an fsync has failed; BINLOG_E_UNSUPPORTED for a log that is a single file; BINLOG_E_FORKED in
+/// a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
@@ -131,8 +146,13 @@ pub unsafe extern "C" fn binlog_writer_roll(writer: *mut binlog_writer, err: *mu
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.roll().map(|()| BINLOG_OK)) }
 }
 
-/// As binlog_writer_roll, and says why: `reason` is 1 to 256 bytes of UTF-8, NUL-terminated, which the event
-/// BINLOG_EVENT_ROTATE_NEXT and the hooks get. Any thread. Returns as binlog_writer_roll.
+/// As binlog_writer_roll, with a reason: `reason` is 1 to 256 bytes of UTF-8, NUL-terminated, which the event
+/// BINLOG_EVENT_ROTATE_NEXT and the hooks receive. Any thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_INVALID for an invalid reason; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY:
+/// records that could not be written stay in memory for the next try; BINLOG_E_NOT_FOUND when the file of a segment was
+/// removed, replaced or moved; BINLOG_E_FAILED after an fsync has failed; BINLOG_E_UNSUPPORTED for a log that is a
+/// single file; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `reason` a NUL-terminated string, `err` NULL or writable.
@@ -151,12 +171,14 @@ pub unsafe extern "C" fn binlog_writer_roll_because(
     }
 }
 
-/// Gives the log new rules for rolling and new names, in place of all that binlog_writer_options.roll said; they begin
-/// with a new segment at once. `roll` is not needed after the call; NULL stands for the defaults. Its check is taken over,
-/// and check_drop is called whatever the status is. Any thread.
+/// Gives the log new rules for rolling and new names, in place of those of binlog_writer_options.roll; they begin with
+/// a new segment at once. `roll` is not needed after the call; NULL selects the defaults. Its check is taken over, and
+/// check_drop is called whatever the status is. Any thread.
 ///
-/// Returns BINLOG_OK; BINLOG_E_INVALID for rules, a zone or a template that are not understood: then the old ones stay;
-/// otherwise as binlog_writer_roll.
+/// Returns BINLOG_OK; BINLOG_E_INVALID for invalid rules, or an invalid zone or template: then the old ones stay;
+/// BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in memory for the next
+/// try; BINLOG_E_NOT_FOUND when the file of a segment was removed, replaced or moved; BINLOG_E_FAILED after an fsync
+/// has failed; BINLOG_E_UNSUPPORTED for a log that is a single file; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `roll` NULL or valid with what it points to, `err` NULL or writable.
@@ -169,7 +191,7 @@ pub unsafe extern "C" fn binlog_writer_set_roll(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            // First, so that check_drop is called whatever else is wrong.
+            // First, so check_drop is called even if something else is wrong.
             let roll = roll_options(roll)?;
             by_ref(writer, "writer")?.writer.set_roll(roll)?;
             Ok(BINLOG_OK)
@@ -177,8 +199,11 @@ pub unsafe extern "C" fn binlog_writer_set_roll(
     }
 }
 
-/// Writes a BINLOG_EVENT_HEARTBEAT now, and hands it to the system: a reader sees by it that the writer is alive. Any
-/// thread. Returns as binlog_writer_flush.
+/// Writes a BINLOG_EVENT_HEARTBEAT now, and passes it to the system: it shows readers that the writer is alive. Any
+/// thread.
+///
+/// Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
+/// memory for the next try; BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `err` NULL or writable.
@@ -191,10 +216,10 @@ pub unsafe extern "C" fn binlog_writer_heartbeat(
     unsafe { guard(err, || by_ref(writer, "writer")?.writer.heartbeat().map(|()| BINLOG_OK)) }
 }
 
-/// How many times something beside the writing of records has failed since the writer was opened: a hook, the removal of
-/// an old segment, the `.active` file, an active file that somebody removed, shipping to a store.
-/// binlog_writer_options.on_failure is told of each. Never waits. Any thread.
-/// Returns BINLOG_OK, BINLOG_E_INVALID or BINLOG_E_FORKED.
+/// How many times anything but the writing of records has failed since the writer was opened: a hook, the removal of an
+/// old segment, the `.active` file, an active file that was removed, shipping to a store.
+/// binlog_writer_options.on_failure is called for each. Never waits. Any thread. Returns BINLOG_OK, BINLOG_E_INVALID or
+/// BINLOG_E_FORKED.
 ///
 /// # Safety
 /// `writer` is NULL or open, `out` is writable, `err` NULL or writable.

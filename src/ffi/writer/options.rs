@@ -1,17 +1,18 @@
-//! How a log is written, as C says it.
+//! Converts the C options of a writer.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::ffi::archive::ship_by;
 use crate::ffi::guard::*;
 use crate::ffi::hooks::{failure_listener, hooks_of};
 use crate::ffi::required::{parameters, required};
 use crate::ffi::rolling::{retention, roll_options};
+use crate::ffi::ship::ship_by;
 use crate::ffi::types::*;
+use crate::hooks::Hooks;
 use crate::io::group_number;
-use crate::{Codec, FullDisk, Hooks, Lag, WriterOptions};
+use crate::{Codec, FullDisk, Lag, WriterOptions};
 
 /// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
 /// Returns BINLOG_OK or BINLOG_E_INVALID.
@@ -33,7 +34,7 @@ pub(super) unsafe fn writer_options(given: *const binlog_writer_options) -> Resu
     // SAFETY: the caller's promises.
     unsafe {
         let (given, unknown) = sized_unchecked(given, "binlog_writer_options")?;
-        // First, and all of them, so that each drop is called whatever else is wrong.
+        // First, and all of them, so each drop is called even if something else is wrong.
         let (roll, hooks) = (roll_options(given.roll), hooks(&given));
         unknown?;
         check_reserved("binlog_writer_options", &given.reserved)?;
@@ -55,12 +56,12 @@ pub(super) unsafe fn writer_options(given: *const binlog_writer_options) -> Resu
         };
         identity(&given, &mut options)?;
         sizes(&given, &mut options);
-        ship_by(&mut options, given.archive)?;
+        ship_by(&mut options, given.ship)?;
         Ok(options)
     }
 }
 
-/// What a new log is called, what it says of itself, and who may read it.
+/// The name of a new log, its header's facts, and the permissions of its files.
 ///
 /// # Safety
 /// What `given` points to is valid.

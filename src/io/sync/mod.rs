@@ -1,7 +1,8 @@
-//! What the writer's threads share memory and wait for each other by.
+//! The synchronization primitives of the writer's threads.
 //!
-//! In the product these are the types of the standard library and of parking_lot. With the feature `model` a scheduler runs
-//! the threads one at a time and chooses who goes on at each of these operations, so that a test can try many orders of them.
+//! In the product these are the types of the standard library and of parking_lot. With the feature `model` a scheduler
+//! runs the threads one at a time and chooses the next thread at each of these operations, which lets a test try many
+//! orders.
 
 #[cfg(feature = "model")]
 mod model;

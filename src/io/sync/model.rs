@@ -15,7 +15,7 @@ pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 /// As `parking_lot::MutexGuard`.
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// `None` while it is given back for a moment.
+    /// `None` while the lock is released for a moment.
     held: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
@@ -91,7 +91,7 @@ impl Condvar {
         }
     }
 
-    /// The time passes at once, or never: a thread that goes on only because of the time is found either way.
+    /// The time passes at once, or never: either case finds a thread that continues only because of the time.
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _time: Duration) -> Waited {
         let timed_out = thread_rng().gen_bool(0.5);
         match timed_out {
@@ -102,7 +102,7 @@ impl Condvar {
     }
 }
 
-/// A moment; what has passed since then is nothing or very long.
+/// A moment; the time passed since then is zero or very long.
 #[derive(Clone, Copy)]
 pub(crate) struct Instant;
 

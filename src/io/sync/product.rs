@@ -8,8 +8,8 @@ pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
 pub(crate) use crate::io::thread::spawn;
 
-/// Waits for another thread without giving the processor away, for about as long as a piece takes to be written. Sleeping
-/// and being woken costs more than that where the other processor has to be roused, as in most virtual machines.
+/// Waits for another thread without yielding the processor, for about as long as writing a buffer takes. Sleeping and
+/// being woken costs more than that where the other processor has to be woken, as in most virtual machines.
 pub(crate) fn spin_while(waiting: impl Fn() -> bool) {
     const ROUNDS: usize = 1000;
     for _ in 0..ROUNDS {

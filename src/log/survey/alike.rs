@@ -1,8 +1,8 @@
-//! Names that one template gives.
+//! Names from the same template.
 
 use crate::log::names;
 
-/// Whether two names differ in nothing but the digits of their numbers, and in whether they are compressed.
+/// Whether two names differ only in the digits of their numbers, and in whether they are compressed.
 pub(super) fn are_alike(a: &str, b: &str) -> bool {
     let (a, b) = (names::plain(a), names::plain(b));
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());

@@ -1,4 +1,4 @@
-//! Files that do not begin as a segment does: what they are, and where in a log.
+//! Files that do not begin as a segment does: what they are, and their place in a log.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,23 +16,24 @@ use crate::log::names;
 use crate::options::ReaderMode;
 use crate::segment::{has_block, rescue, with_first_id_by_index, Segment, EXTENSION};
 
-/// What became of them.
+/// The result of judging them.
 #[derive(Default)]
 pub(super) struct Broken {
-    /// Segments of a log whose beginning is lost, or which are of a newer format.
+    /// Segments of a log whose beginning is lost, or which have a newer format.
     pub unreadable: Vec<Unreadable>,
-    /// Files that are no segments of any log, and why not.
+    /// Files that are not segments of any log, and the errors that show this.
     pub strays: Vec<(PathBuf, Error)>,
-    /// About damaged files of segments that are read from another one.
+    /// Remarks about damaged files of segments that are read from another file.
     pub damaged: Vec<Remark>,
-    /// Files that were going to be a segment, and never held anything.
+    /// Files that were meant to become a segment and never held anything.
     pub leftovers: Vec<File>,
-    /// Where no segment is here: a file that should be one, and its place in a log. One that held records comes first.
+    /// When there is no segment here: a file that should be one, and its place in a log. One that held records comes
+    /// first.
     pub place_of_void: Option<(File, (String, u64))>,
 }
 
 impl Broken {
-    /// Judges the files that were found broken or unborn. Those of which blocks can be read, for a salvaging reader, become
+    /// Judges the files that were found broken or unborn. For a salvaging reader, those with readable blocks become
     /// slots.
     pub fn judge(heads: &mut Heads<'_>) -> Result<Self> {
         let mut judged = Broken::default();
@@ -40,7 +41,7 @@ impl Broken {
         let files: Vec<File> = if heads.slots.is_empty() { files().collect() } else { vec![] };
         let broken = std::mem::take(&mut heads.broken).into_iter();
         let mut broken: Vec<_> = broken.map(|(file, error)| (place_of(&heads.slots, &file.1), file, error)).collect();
-        // In order, so that each finds the one before it.
+        // In order: each finds the one before it.
         broken.sort_by(|(a, ..), (b, ..)| a.cmp(b));
         for (place, file, error) in broken {
             judged.place(heads, place, file, error)?;
@@ -48,17 +49,17 @@ impl Broken {
         for file in std::mem::take(&mut heads.unborn) {
             judged.place_unborn(heads, file);
         }
-        judged.tell_first_ids(&heads.slots);
+        judged.set_first_ids(&heads.slots);
         if let Some((directory, _)) = files.first() {
-            judged.tell_ids_of_all(&**directory);
+            judged.set_ids_of_all(&**directory);
         }
         judged.place_of_void = judged.find_void(files);
         Ok(judged)
     }
 
-    /// What is known to be lost with all segments of a log, of which none can be read: its lock file notes what they held when the
-    /// log was closed.
-    fn tell_ids_of_all(&mut self, directory: &dyn Directory) {
+    /// Sets the ids that are lost with all segments of a log when none can be read: its lock file notes what they held
+    /// when the log was closed.
+    fn set_ids_of_all(&mut self, directory: &dyn Directory) {
         let one_log = self.unreadable.windows(2).all(|pair| pair[0].log == pair[1].log);
         let from_first = self.unreadable.iter().zip(1..).all(|(file, number)| file.sequence == number);
         let Some(last) = self.unreadable.last_mut().filter(|_| one_log && from_first) else { return };
@@ -103,7 +104,7 @@ impl Broken {
         Some((file, place))
     }
 
-    /// Whether the segment in the file, which is damaged like this, is read from another form of it, compressed or not.
+    /// Whether the segment in this damaged file is read from another form of it, compressed or not.
     fn is_other_form(&mut self, heads: &Heads<'_>, file: &File, damage: &str) -> bool {
         let (directory, name) = file;
         let is_other = |slot: &&Arc<Slot>| names::plain(&slot.name) == names::plain(name) && slot.is_in(&**directory);
@@ -112,8 +113,8 @@ impl Broken {
         other.is_some()
     }
 
-    /// Whether the segment in the file is one that a later segment of its log names as lost with its beginning: it is passed
-    /// over, but for the blocks that a salvaging reader finds in it.
+    /// Whether a later segment of the log names the segment in the file as lost with its beginning. The file is then
+    /// skipped, except for the blocks that a salvaging reader finds in it.
     fn is_named_lost(&mut self, heads: &mut Heads<'_>, file: &File, place: Option<&(String, u64)>) -> Result<bool> {
         let Some((log, sequence)) = place.filter(|_| heads.mode != ReaderMode::Strict) else { return Ok(false) };
         let Some((hole, next)) = lost::named(&heads.slots, log, *sequence) else { return Ok(false) };
@@ -128,8 +129,8 @@ impl Broken {
         Ok(true)
     }
 
-    /// A file without anything in it was never begun, unless something proves that it held records: they were written, and
-    /// are lost.
+    /// A file without contents was never begun, unless something proves that it held records: they were written, and are
+    /// lost.
     fn place_unborn(&mut self, heads: &mut Heads<'_>, file: File) {
         if self.is_other_form(heads, &file, "nothing of the file has survived") {
             return;
@@ -148,17 +149,17 @@ impl Broken {
                 "nothing of the segment has survived, and the log goes on behind it with record {}",
                 known.first_id
             ),
-            // A store has finished segments only.
+            // A store contains only finished segments.
             _ if directory.is_far() => {
                 "nothing of the segment has survived, which a store holds only when it is finished".to_owned()
             }
-            // It was begun behind another one.
+            // It was begun after another one.
             Some(_) => return self.leftovers.push(file),
             None if !Proof::of(&**directory, &log, &heads.slots).is_some_and(|proof| proof.held(sequence)) => {
                 return self.leftovers.push(file);
             }
             None => match heads.shared.open(&**directory, name) {
-                // Its writer has begun it since it was looked at.
+                // Its writer has begun it meanwhile.
                 Ok(Found::Segment(segment)) => return heads.take(directory, &segment),
                 _ => {
                     format!("nothing of the segment has survived, which held records: {} notes that", names::lock(&log))
@@ -171,8 +172,9 @@ impl Broken {
         self.unreadable.push(Unreadable { error, path, bytes, ids: None, log, sequence });
     }
 
-    /// What is known to be lost with the first segments of a log: nothing else tells it where no segment is before them.
-    fn tell_first_ids(&mut self, slots: &[Arc<Slot>]) {
+    /// Sets the ids that are lost with the first segments of a log: without a segment before them nothing else states
+    /// them.
+    fn set_first_ids(&mut self, slots: &[Arc<Slot>]) {
         self.unreadable.sort_by(|a, b| (&a.log, a.sequence).cmp(&(&b.log, b.sequence)));
         let mut from = 0;
         while from < self.unreadable.len() {
@@ -197,28 +199,30 @@ fn len((directory, name): &File) -> u64 {
     directory.open(name, Access::Read).and_then(|file| file.len()).unwrap_or(0)
 }
 
-/// The segment that is put together of the blocks in the file. Its place is the one that its name tells, unless the header of
-/// another segment or the lock file says whose blocks these are, or a whole segment has that place: then their ids tell it.
+/// The segment made of the blocks in the file. Its place is the one in its name, unless the header of another segment
+/// or the lock file shows to which segment these blocks belong, or a whole segment has that place: then their ids
+/// decide.
 fn rescued(heads: &Heads<'_>, file: &File, (log, sequence): (&str, u64)) -> Result<Option<Segment>> {
     let Some(segment) = rescued_at(heads, file, (log, sequence))? else { return Ok(None) };
     let marker = segment.header.marker;
     let by_header = || heads.slots.iter().find_map(|slot| Some((slot.log.name.clone(), slot.number_by(marker)?)));
     let by_lock = || Some((log.to_owned(), Proof::of(&*file.0, log, &heads.slots)?.number_by(marker)?));
     let by_ids = || Ok(number_by_ids(heads, file, (log, sequence))?.map(|number| (log.to_owned(), number)));
-    let told = by_header().or_else(by_lock).map_or_else(by_ids, |told| Ok::<_, Error>(Some(told)))?;
-    match told.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {
+    let place = by_header().or_else(by_lock).map_or_else(by_ids, |place| Ok::<_, Error>(Some(place)))?;
+    match place.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {
         Some((log, number)) => rescued_at(heads, file, (&log, number)),
         None => Ok(Some(segment)),
     }
 }
 
-/// The number of the segment of which the file has blocks, where a whole one has the number that its name tells: one that is
-/// free between the segments whose ids are before and behind. Where two were swapped, it is the other one's by its name.
+/// The number of the segment whose blocks are in the file, when a whole segment has the number in the file's name: one
+/// that is free between the segments with lower and with higher ids. When two files were swapped, it is the number in
+/// the other one's name.
 fn number_by_ids(heads: &Heads<'_>, file: &File, (log, sequence): (&str, u64)) -> Result<Option<u64>> {
     let whole =
         || heads.slots.iter().filter(|slot| slot.log.name == log && !slot.is_rescued() && slot.known().is_some());
     let Some(there) = whole().find(|slot| slot.sequence == sequence) else { return Ok(None) };
-    // Of a number that no segment has, the first id is that of the first block.
+    // For a number that no segment has, the first id is that of the first block.
     let Some(segment) = rescued_at(heads, file, (log, u64::MAX))? else { return Ok(None) };
     let first_id = segment.header.first_id;
     let is_before = |slot: &&Arc<Slot>| slot.known().is_some_and(|known| known.first_id <= first_id);
@@ -246,7 +250,7 @@ fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&st
     let is_next = beside.as_ref().is_some_and(|beside| beside.header.sequence.checked_add(1) == Some(sequence));
     let mut rescued = rescue(&**directory, name, (log, sequence), beside.as_ref())?;
     if !is_next && sequence > 1 {
-        // Nothing else tells which records the blocks had that are lost with the beginning.
+        // Nothing else shows which records the blocks that are lost with the beginning had.
         rescued = rescued.map(with_first_id_by_index).transpose()?;
     }
     if let (Some(segment), None) = (&mut rescued, &beside) {
@@ -257,8 +261,8 @@ fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&st
     Ok(rescued)
 }
 
-/// The log and the number that the name of a damaged file tells: those of the log that has a file named alike, or else
-/// of one whose name it begins with, or as segments are named by default.
+/// The log and the number according to the name of a damaged file. The log is that of a file with a similar name, or
+/// else one whose name the file's name begins with, or the one in the default form of names.
 fn place_of(slots: &[Arc<Slot>], file: &str) -> Option<(String, u64)> {
     let of_log = |slot: &'_ Arc<Slot>| Some((slot.log.name.clone(), names::sequence(&slot.log.name, file)?));
     let alike = slots.iter().filter(|slot| are_alike(&slot.name, file)).find_map(of_log);

@@ -1,4 +1,4 @@
-//! Places many files by their names.
+//! Determines the places of many files from their names.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use super::slot::{Found, Slot};
 use crate::error::{Kind, Result};
 use crate::log::names;
 
-/// So many new files are opened to ask for their place.
+/// Up to this many new files are opened to find their places.
 pub(super) const FEW: usize = 64;
 /// Kinds of names that may be among many files.
 const KINDS: usize = 16;
 /// Files of one kind of name that are opened to find one that is a segment.
 const TRIED: usize = 8;
 
-/// The slots of the files by their names; `None` when these do not tell the order of all of them. The last file of each
-/// kind is opened: one to which nothing was ever written is left to be judged.
+/// The slots of the files according to their names; `None` when the names do not determine the order of all of them.
+/// The last file of each kind is opened; one to which nothing was ever written is left to be judged.
 pub(super) fn place_by_names(heads: &mut Heads<'_>, files: &[File]) -> Result<Option<Vec<Arc<Slot>>>> {
     let mut placed: Vec<Arc<Slot>> = vec![];
     let mut unborn = vec![];
@@ -33,7 +33,7 @@ pub(super) fn place_by_names(heads: &mut Heads<'_>, files: &[File]) -> Result<Op
                     break;
                 }
                 Ok(Found::Unborn | Found::Gone) => (),
-                // Who comes to its place will be told.
+                // The reader that comes to its place reports it.
                 Err(error) if error.kind() == Kind::Corrupt || heads.is_lenient => (),
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! Files of which each holds the same segment: one is read, the others are there for when it is damaged.
+//! Files that hold the same segment: one is read, the others replace it when it is damaged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::remark::Remark;
 use super::slot::Slot;
 use crate::log::names;
 
-/// The other files of the segments that are read, by the address of what is read, which is kept for that.
+/// The other files of the segments that are read, by the address of the slot that is read, which is kept for that.
 #[derive(Clone, Default)]
 pub(super) struct Alternatives(HashMap<usize, (Arc<Slot>, Vec<Arc<Slot>>)>);
 
@@ -27,12 +27,12 @@ impl Alternatives {
         self.0.remove(&key(read)).map_or(vec![], |(_, others)| others)
     }
 
-    /// Takes over what `all` says of this segment.
+    /// Takes over the entry of `all` for this segment.
     pub fn take_from(&mut self, all: &Alternatives, read: &Arc<Slot>) {
         self.0.extend(all.0.get(&key(read)).map(|of_read| (key(read), of_read.clone())));
     }
 
-    /// What is read, and another file of the same segment.
+    /// Pairs of the file that is read and another file of the same segment.
     pub fn pairs(&self) -> impl Iterator<Item = (&Arc<Slot>, &Arc<Slot>)> {
         self.0.values().flat_map(|(read, others)| others.iter().map(move |other| (read, other)))
     }
@@ -41,7 +41,7 @@ impl Alternatives {
         self.0.values().flat_map(|(_, others)| others)
     }
 
-    /// The segment of `other` is read from `read`, and so are those of which `other` was read.
+    /// The segment of `other` is read from `read`, and so are those that were read from `other`.
     fn add(&mut self, other: Arc<Slot>, read: &Arc<Slot>) {
         let mut others = self.forget(&other);
         others.push(other);
@@ -59,12 +59,12 @@ fn key(slot: &Arc<Slot>) -> usize {
 pub(super) struct Once {
     pub slots: Vec<Arc<Slot>>,
     pub alternatives: Alternatives,
-    /// About the files that are passed over and are no other form of the one that is read.
+    /// Remarks about the files that are skipped and are not another form of the one that is read.
     pub remarks: Vec<Remark>,
 }
 
-/// The segments without those that are there a second time: compressed or not, or copied to another name. Two that have one
-/// place and are not the same both stay, and are damage for whoever comes there.
+/// The segments without their second files: compressed or not, or copied to another name. Two different segments with
+/// the same place both stay; the reader that comes there reports damage.
 pub(super) fn once_each(slots: Vec<Arc<Slot>>) -> Once {
     let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(slots.len());
     let mut once = Once::default();
@@ -100,13 +100,13 @@ impl Once {
     }
 }
 
-/// The slots without other forms of the same segment, by names alone where no header was read.
+/// The slots without other forms of the same segment. Where no header was read, names alone decide.
 pub(super) fn without_other_forms(slots: Vec<Arc<Slot>>) -> Vec<Arc<Slot>> {
     once_each(slots).slots
 }
 
-/// Which of two files of a segment is read: of two forms as [`Slot::is_better_than`] says, else the one that holds more,
-/// which is rightly named.
+/// Which of two files of a segment is read: of two forms the one that [`Slot::is_better_than`] prefers, otherwise the
+/// one that holds more, or has the right name.
 fn is_better(this: &Slot, other: &Slot) -> bool {
     if this.is_same_segment(other) {
         return this.is_better_than(other);
@@ -116,7 +116,7 @@ fn is_better(this: &Slot, other: &Slot) -> bool {
     }
     let rank = |slot: &Slot| (slot.is_compressed(), slot.len(), slot.is_as_written(), std::cmp::Reverse(slot.path()));
     let (a, b) = (rank(this), rank(other));
-    // Lengths of different forms say nothing.
+    // Lengths of different forms cannot be compared.
     if a.0 == b.0 {
         a > b
     } else {
@@ -124,22 +124,22 @@ fn is_better(this: &Slot, other: &Slot) -> bool {
     }
 }
 
-/// About the segments whose names tell another number than their headers do.
+/// Remarks about the segments whose names contain another number than their headers.
 pub(super) fn misnamed(slots: &[Arc<Slot>]) -> Vec<Remark> {
     let mut remarks = vec![];
     for (at, slot) in slots.iter().enumerate() {
-        let Some(told) = names::sequence(&slot.log.name, &slot.name) else { continue };
-        // The first segment of a log has the number 1 also when its name had to take a greater one.
+        let Some(named) = names::sequence(&slot.log.name, &slot.name) else { continue };
+        // The first segment of a log has the number 1 even when its name had to take a greater one.
         let is_alone = at == 0 || slots[at - 1].log.id != slot.log.id;
         let next = slots.get(at + 1).filter(|next| next.log.id == slot.log.id);
-        let may_differ = is_alone && slot.is_first() && told > 1 && next.is_none_or(|next| next.sequence > told);
+        let may_differ = is_alone && slot.is_first() && named > 1 && next.is_none_or(|next| next.sequence > named);
         if slot.is_rightly_named() || slot.known().is_none() || slot.is_legacy() || slot.is_unborn || may_differ {
             continue;
         }
         let sequence = slot.sequence;
         let what = if slot.is_rescued() { "blocks show" } else { "header says" };
         let reason = format!(
-            "the file is named as number {told} of its log, and its {what} that it is number {sequence}: it is read as \
+            "the file is named as number {named} of its log, and its {what} that it is number {sequence}: it is read as \
              that; give it its name back"
         );
         remarks.push(Remark::of(slot, reason));

@@ -1,4 +1,4 @@
-//! What proves that bytes of a segment were on the disk, besides its own blocks.
+//! What proves, besides a segment's own blocks, that bytes of it were on the disk.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::io::Directory;
 use crate::segment::{last_block, Bad, Scanner, Segment};
 
 impl Snapshot {
-    /// Up to which offset segment number `at` was durable as others prove. All before a segment is synced with it, so that a
-    /// durable end in a later one does; so does the lock file. Zero when there is no proof. A file that is read alone is
-    /// judged by itself.
+    /// The offset up to which segment number `at` was durable, as proven by other files. Everything before a segment is
+    /// synced with it, so a durable end in a later one proves it; so does the lock file. Zero when there is no proof. A
+    /// file that is read alone is judged only by itself.
     pub fn durable_end_by_others(&self, source: &Source, at: usize) -> Result<u64> {
         let slot = &self.slots[at];
         let Found::Segment(segment) = self.open(at)? else { return Ok(0) };
@@ -20,7 +20,7 @@ impl Snapshot {
             return Ok(0);
         }
         let proof = self.proof(source, slot.directory(), &slot.log.name);
-        // Where anything of it was, its beginning was.
+        // When anything of it was durable, its beginning was.
         let noted = |proof: Proof| match proof.durable_end(&segment.header) {
             0 if proof.was_durable(slot.sequence) => segment.start,
             end => end,
@@ -29,11 +29,11 @@ impl Snapshot {
         if noted < u64::MAX && !self.is_synced_behind(&slot.log.name, slot.sequence)? {
             return Ok(noted);
         }
-        let told = self.told_length(at, &segment);
-        Ok(told.unwrap_or(u64::MAX))
+        let stated = self.stated_length(at, &segment);
+        Ok(stated.unwrap_or(u64::MAX))
     }
 
-    /// Whether anything of a segment was durable of which nothing can be read.
+    /// Whether a part of an unreadable segment was durable.
     pub fn was_durable(&self, source: &Source, file: &Unreadable) -> Result<bool> {
         let slot = self.slots.iter().find(|slot| slot.log.name == file.log);
         let proof = slot.and_then(|slot| self.proof(source, slot.directory(), &file.log));
@@ -47,7 +47,8 @@ impl Snapshot {
         matches!(source, Source::Directory(_)).then(|| Proof::of(directory, log, &self.slots)).flatten()
     }
 
-    /// Whether a block of a later segment of this log says that anything of it is durable. The last one tells most often.
+    /// Whether a block of a later segment of this log states that a part of that is durable. Most often the last
+    /// segment does.
     fn is_synced_behind(&self, log: &str, sequence: u64) -> Result<bool> {
         let later = self.slots.iter().rev().filter(|slot| slot.log.name == log && slot.sequence > sequence);
         for slot in later {
@@ -58,27 +59,27 @@ impl Snapshot {
                 Err(error) if error.kind() == Kind::Corrupt => continue,
                 Err(error) => return Err(error),
             };
-            let says = match segment.is_compressed_whole() {
-                // It has no end to begin with: the first blocks tell most often.
+            let is_stated = match segment.is_compressed_whole() {
+                // It cannot be read from the end: most often the first blocks state it.
                 true => some_block_was_durable(&segment)?,
                 false => last_block(&segment)?.is_some_and(|(_, last)| last.durable_end > 0),
             };
-            if says {
+            if is_stated {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// How long the next segment says that segment number `at` is, if it means this very file.
-    fn told_length(&self, at: usize, segment: &Segment) -> Option<u64> {
+    /// The length of segment number `at` that the next segment states, if it means this very file.
+    fn stated_length(&self, at: usize, segment: &Segment) -> Option<u64> {
         let Ok(Found::Segment(next)) = self.open(self.slots.get(at + 1).map(|_| at + 1)?) else { return None };
-        let told = next.header.predecessor.as_ref();
-        told.filter(|told| told.marker == segment.header.marker && told.bytes > 0).map(|told| told.bytes)
+        let stated = next.header.predecessor.as_ref();
+        stated.filter(|stated| stated.marker == segment.header.marker && stated.bytes > 0).map(|stated| stated.bytes)
     }
 }
 
-/// Whether a block that can be come to from the beginning says that anything was durable when it was written.
+/// Whether a block that can be reached from the beginning states that something was durable when it was written.
 fn some_block_was_durable(segment: &Arc<Segment>) -> Result<bool> {
     let mut scanner = Scanner::new(segment.clone(), segment.start);
     loop {

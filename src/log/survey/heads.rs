@@ -1,8 +1,9 @@
-//! Which of the files that are there are segments, and in which order.
+//! Which of the files found are segments, and their order.
 //!
-//! Headers tell it for certain, and are read when the files are few. Where they are many, names tell it: a file that
-//! begins with the name of a log, which is known from the header of one like it, and has a number that no other has.
-//! What such a name said is compared with the header when the file is opened; once one has lied, all headers are read.
+//! Headers determine this for certain, and are read when the files are few. When they are many, names determine it: a
+//! file whose name begins with the name of a log, which is known from the header of a similar file, and contains a
+//! number that no other has. The name is compared with the header when the file is opened; once one was wrong, all
+//! headers are read.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use super::broken::Broken;
 use super::by_names::{place_by_names, FEW};
 use super::doubles::{self, Once};
-use super::elders;
+use super::legacy;
 use super::lost;
 use super::order::{is_one_log, sort};
 use super::slot::{Found, Log, Shared, Slot};
@@ -27,26 +28,26 @@ pub(super) type File = (Arc<dyn Directory>, String);
 /// Segments being collected.
 pub(super) struct Heads<'a> {
     known: &'a Snapshot,
-    /// Those that are known, by their names: more than one has the same only in different directories.
+    /// Known segments by file name: several have the same name only in different directories.
     by_name: HashMap<&'a str, &'a Arc<Slot>>,
     pub mode: ReaderMode,
     pub shared: Arc<Shared>,
     pub slots: Vec<Arc<Slot>>,
     fresh: Vec<File>,
-    /// Those that do not begin as a segment.
+    /// Files that do not begin as a segment.
     pub broken: Vec<(File, Error)>,
-    /// Those to which nothing was ever written, as far as has survived.
+    /// Files to which nothing was ever written, as far as has survived.
     pub unborn: Vec<File>,
-    /// Files of older libraries.
-    elders: Vec<elders::Found>,
-    /// Files of a directory that are not called as segments are.
+    /// Legacy files.
+    legacy: Vec<legacy::Found>,
+    /// Files of a directory that are not named like segments.
     others: Vec<File>,
-    /// What cannot be read is for whoever asks to judge: a directory without a segment is no error, and neither is a file
-    /// that this user may not read.
+    /// The caller judges what cannot be read: neither a directory without a segment nor a file that this user may not
+    /// read is an error.
     pub is_lenient: bool,
-    /// Names are given by the user, and say nothing.
+    /// The user gave the names, and they prove nothing.
     is_named: bool,
-    /// No listed file was found to be removed.
+    /// Every listed file still existed when it was opened.
     is_whole: bool,
 }
 
@@ -66,7 +67,7 @@ impl<'a> Heads<'a> {
             fresh: vec![],
             broken: vec![],
             unborn: vec![],
-            elders: vec![],
+            legacy: vec![],
             others: vec![],
             is_lenient: false,
             is_named: false,
@@ -74,12 +75,12 @@ impl<'a> Heads<'a> {
         }
     }
 
-    /// For whoever removes segments.
+    /// For callers that remove segments.
     pub fn lenient(known: &'a Snapshot, mode: ReaderMode) -> Self {
         Heads { is_lenient: true, ..Heads::new(known, mode) }
     }
 
-    /// Takes files that are there.
+    /// Adds files.
     pub fn add(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) {
         for name in names {
             let known = match self.by_name.get(name.as_str()) {
@@ -94,13 +95,13 @@ impl<'a> Heads<'a> {
         }
     }
 
-    /// Takes files that are none of this library's: those of older ones among them count where it has none itself.
+    /// Adds files that are not named like segments: legacy files among them are used where there is no segment.
     pub fn add_others(&mut self, directory: &Arc<dyn Directory>, names: Vec<String>) {
         let others = names.into_iter().filter(|name| !name.starts_with('.'));
         self.others.extend(others.map(|name| (directory.clone(), name)));
     }
 
-    /// Takes one file, whatever it is called.
+    /// Adds one file, whatever its name.
     pub fn add_alone(&mut self, directory: &Arc<dyn Directory>, name: &str) -> Result<()> {
         self.is_named = true;
         let file = (directory.clone(), name.to_owned());
@@ -110,7 +111,7 @@ impl<'a> Heads<'a> {
                 return Ok(());
             }
             Ok(Found::Segment(segment)) => Ok(segment),
-            // The error that says why not.
+            // Returns the error that says why not.
             Ok(Found::Unborn | Found::Gone) => {
                 Segment::open(&**directory, name, Access::Read).map(|segment| self.shared.bounded(segment))
             }
@@ -123,11 +124,11 @@ impl<'a> Heads<'a> {
         Ok(())
     }
 
-    /// Takes a file that cannot be opened as a segment because of this.
+    /// Adds a file that cannot be opened as a segment because of `error`.
     fn add_broken(&mut self, file: File, error: Error) -> Result<()> {
         match error.kind() {
-            Kind::Corrupt => match elders::look(&file.0, &file.1)? {
-                Some(found) => self.elders.push(found),
+            Kind::Corrupt => match legacy::look(&file.0, &file.1)? {
+                Some(found) => self.legacy.push(found),
                 None => self.broken.push((file, error)),
             },
             // Of a newer version: what is before it is read.
@@ -137,7 +138,7 @@ impl<'a> Heads<'a> {
         Ok(())
     }
 
-    /// The snapshot, and whether every listed file was there when it was opened.
+    /// The snapshot, and whether every listed file still existed when it was opened.
     pub fn finish(mut self) -> Result<(Snapshot, bool)> {
         let fresh = std::mem::take(&mut self.fresh);
         let many = fresh.len() > FEW && self.mode != ReaderMode::Salvage && !self.shared.names_lie();
@@ -147,11 +148,11 @@ impl<'a> Heads<'a> {
         }
         if self.slots.is_empty() && self.broken.is_empty() {
             for (directory, name) in std::mem::take(&mut self.others) {
-                self.elders.extend(elders::look(&directory, &name).ok().flatten());
+                self.legacy.extend(legacy::look(&directory, &name).ok().flatten());
             }
         }
         let mut broken = Broken::judge(&mut self)?;
-        self.slots.extend(elders::slots(std::mem::take(&mut self.elders)));
+        self.slots.extend(legacy::slots(std::mem::take(&mut self.legacy)));
         self.leave_out_the_unwanted(&mut broken);
         let Broken { unreadable, strays, damaged, leftovers, place_of_void } = broken;
         if self.slots.is_empty() && !self.is_lenient {
@@ -164,7 +165,7 @@ impl<'a> Heads<'a> {
         }
         let Once { mut slots, alternatives, mut remarks } = doubles::once_each(std::mem::take(&mut self.slots));
         sort(&mut slots);
-        lost::tell(&slots);
+        lost::mark(&slots);
         if !self.is_named {
             remarks.extend(doubles::misnamed(&slots));
         }
@@ -183,7 +184,8 @@ impl<'a> Heads<'a> {
         Ok((snapshot, self.is_whole))
     }
 
-    /// Of several logs, those that are not wanted are judged with the others, as a file's place may be told by them.
+    /// Removes the logs that are not wanted. They are judged with the others first, because they may determine a file's
+    /// place.
     fn leave_out_the_unwanted(&mut self, broken: &mut Broken) {
         let shared = &self.shared;
         self.slots.retain(|slot| shared.wants(&slot.log.name));
@@ -195,7 +197,7 @@ impl<'a> Heads<'a> {
     fn by_headers(&mut self, files: Vec<File>) -> Result<()> {
         for (directory, name) in files {
             match self.shared.open(&*directory, &name) {
-                // What can be saved of it is saved without the header.
+                // A salvaging reader reads its blocks without the header.
                 Ok(Found::Segment(segment)) if self.mode == ReaderMode::Salvage && is_headed_by_another(&segment)? => {
                     let error = Error::corrupt(ANOTHERS_HEADER).at_offset(&segment.path, 0);
                     self.broken.push(((directory, name), error));
@@ -218,16 +220,16 @@ impl<'a> Heads<'a> {
         self.slots.push(Arc::new(Slot::of(directory, log, segment, &self.shared)));
     }
 
-    /// The log of a segment; the same one for all that are of it.
+    /// The log of a segment; all segments of a log share it.
     pub fn log_of(&self, segment: &Segment) -> Arc<Log> {
         let log = Log { name: segment.header.name.clone(), id: segment.header.log_id.clone() };
-        // Most often it is that of the one before.
+        // Most often it is that of the previous segment.
         let known = self.slots.iter().rev().map(|slot| &slot.log).find(|known| ***known == log);
         known.cloned().unwrap_or_else(|| Arc::new(log))
     }
 }
 
-/// Whether what is called so is a directory, or another thing that is no file.
+/// Whether this name belongs to a directory, or to something else that is not a file.
 fn is_no_file(directory: &dyn Directory, name: &str) -> bool {
     directory.open(name, Access::Read).is_err_and(|e| io::is_no_file(&e))
 }

@@ -1,5 +1,5 @@
-//! Segments whose beginning a power cut has lost, before anything in them was durable: what proves that, and which of them a
-//! later segment names.
+//! Segments whose beginning was lost in a power cut before anything in them was durable: how that is proven, and which
+//! of them a later segment names.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::io::Directory;
 use crate::log::{names, Left};
 use crate::segment::{first_lost, remains, Remains};
 
-/// What is left of the segment of this number, of whose file the beginning is lost, if nothing says that any of it was durable:
-/// neither the lock file nor its own blocks. A later segment that says so is for the caller to look at.
+/// What remains of the segment of this number, whose file has lost its beginning, unless the lock file or its own
+/// blocks state that a part of it was durable. The caller checks whether a later segment states that.
 pub(crate) fn never_durable(
     directory: &dyn Directory,
     left: Option<&Left>,
@@ -19,7 +19,7 @@ pub(crate) fn never_durable(
     number: u64,
 ) -> Result<Option<Remains>> {
     let is_noted = left.is_some_and(|left| left.synced >= number || left.is_closed(number));
-    // Whoever compresses makes the file durable before it takes its name.
+    // Compressing makes the file durable before it gets its name.
     let is_plain = names::plain(file) == file && directory.facts(file).is_ok_and(|facts| facts.is_plain);
     if is_noted || !is_plain {
         return Ok(None);
@@ -27,7 +27,7 @@ pub(crate) fn never_durable(
     Ok(Some(remains(directory, file)?).filter(|remains| !remains.was_durable))
 }
 
-/// The hole that a later segment of the log names for the whole segment of this number, and the segment that comes behind it.
+/// The hole that a later segment of the log names for the whole segment of this number, and the segment after that.
 pub(super) fn named(slots: &[Arc<Slot>], log: &str, sequence: u64) -> Option<(Hole, Arc<Slot>)> {
     let later = || slots.iter().filter(|slot| slot.log.name == log && slot.sequence > sequence);
     let hole = later().flat_map(|slot| slot.lost_segments()).find(|hole| hole.sequence == sequence)?;
@@ -35,8 +35,8 @@ pub(super) fn named(slots: &[Arc<Slot>], log: &str, sequence: u64) -> Option<(Ho
     Some((hole.clone(), next.clone()))
 }
 
-/// Tells the segments that come behind such ones, which come in their order, that those are lost.
-pub(super) fn tell(slots: &[Arc<Slot>]) {
+/// Marks the segments after such ones, given in their order: those before them are lost.
+pub(super) fn mark(slots: &[Arc<Slot>]) {
     for later in slots {
         let lost = later.lost_segments();
         let first = lost.iter().map(|hole| hole.sequence).min();

@@ -1,8 +1,8 @@
-//! What the files of a source are: the one place that says so, asked by readers of all modes, by whoever opens a log to
-//! append, and by whoever verifies or repairs one.
+//! What the files of a source are. This is the only place that decides it, for readers of all modes, for opening a log
+//! to append, and for verifying and repairing one.
 //!
-//! Headers whose sums are right are believed, names only tell where to look; what one file says of another and the lock
-//! file's line prove what is missing.
+//! Headers with correct checksums are believed; names only show where to look. Statements of other files and the line
+//! of the lock file prove what is missing.
 
 mod alike;
 mod broken;
@@ -10,8 +10,8 @@ mod by_names;
 mod chain;
 mod doubles;
 mod durable;
-mod elders;
 mod heads;
+mod legacy;
 mod lost;
 mod oldest;
 mod opening;

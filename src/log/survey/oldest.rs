@@ -1,5 +1,5 @@
-//! A log from its oldest segment on, for whoever removes old ones: which segments are where they belong, and which files
-//! keep others from being removed.
+//! A log from its oldest segment on, for removing old ones: which segments are in their places, and which files keep
+//! others from being removed.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -18,22 +18,24 @@ use crate::segment::{is_headed_by_another, Segment};
 /// The segments of one log whose headers can be read, the oldest first.
 pub(crate) struct Oldest<'a> {
     pub segments: Vec<&'a Arc<Slot>>,
-    /// Other files of a segment that is read from the first one, by that.
+    /// Other files of a segment, by the first one, from which it is read.
     others: HashMap<*const Slot, Vec<&'a Arc<Slot>>>,
     obstacles: Vec<Obstacle>,
 }
 
-/// A file that holds records, or may, and is not removed: none goes that is newer, lest records be missing between others.
+/// A file that holds or may hold records and is not removed. Nothing newer is removed either, lest records be missing
+/// in between.
 struct Obstacle {
     /// The smallest number that its segment may have.
     sequence: u64,
-    /// The first record that it may hold, as far as that can be told.
+    /// The first record that it may hold, if known.
     first_id: Option<u64>,
     error: Error,
 }
 
-/// What the directory holds, of which these files were listed. `thoroughly`: by all headers, however many there are, and
-/// with what is left of damaged files. What this user may not read is passed over where it is of no log that is here.
+/// The segments of a directory of which these files were listed. `thoroughly`: by all headers, however many there are,
+/// and with the remains of damaged files. Files that this user may not read are skipped unless they belong to a log
+/// that is here.
 pub(crate) fn look(directory: &Arc<dyn Directory>, mut listed: Vec<String>, thoroughly: bool) -> Result<Snapshot> {
     const LISTINGS: usize = 100;
     let mode = if thoroughly { ReaderMode::Salvage } else { ReaderMode::Prefix };
@@ -52,7 +54,7 @@ pub(crate) fn look(directory: &Arc<dyn Directory>, mut listed: Vec<String>, thor
 }
 
 impl<'a> Oldest<'a> {
-    /// Of the log with this name and id.
+    /// For the log with this name and id.
     pub fn of(directory: &dyn Directory, there: &'a Snapshot, (name, id): (&str, &[u8])) -> Result<Self> {
         let is_ours = |slot: &&Arc<Slot>| slot.log.id == id && slot.log.name == name;
         let is_segment = |slot: &&Arc<Slot>| !slot.is_legacy() && !slot.is_unborn && !slot.is_rescued();
@@ -66,7 +68,7 @@ impl<'a> Oldest<'a> {
         let mut found = judge.misplaced(&oldest);
         found.extend(judge.damaged(&oldest, there));
         found.extend(judge.unreadable(&oldest, &there.unreadable));
-        // Where neither the header nor the name tells the log, the blocks may be of this one.
+        // When neither the header nor the name states the log, the blocks may belong to this one.
         let may_be_ours = |slot: &&Arc<Slot>| slot.log.name == name || slot.log.name == slot.name;
         let rescued = there.slots.iter().filter(|slot| slot.is_rescued()).filter(may_be_ours);
         found.extend(rescued.map(|slot| judge.header_lost(slot)));
@@ -90,8 +92,8 @@ impl<'a> Oldest<'a> {
         self.obstacles.iter().filter(keeps).min_by_key(|obstacle| obstacle.sequence).map(|obstacle| &obstacle.error)
     }
 
-    /// Whether only a look at all headers, and at what is left of damaged files, can tell what is older than what: names that
-    /// no header bears out leave room for a segment to be elsewhere, or it is unknown what a file holds.
+    /// Whether only reading all headers, and the remains of damaged files, can show the order of age: names that no
+    /// header confirms leave room for a segment to be elsewhere, or the contents of a file are unknown.
     pub fn is_doubtful(&self) -> bool {
         let is_believed = |slot: &Slot| slot.known().is_none();
         let has_gap = || self.segments.windows(2).any(|pair| pair[0].sequence.checked_add(1) != Some(pair[1].sequence));
@@ -100,21 +102,21 @@ impl<'a> Oldest<'a> {
     }
 }
 
-/// Says of the files of a log which of them are obstacles.
+/// Decides which files of a log are obstacles.
 struct Judge<'a> {
     directory: &'a dyn Directory,
-    /// The log's.
+    /// The log's name.
     name: &'a str,
 }
 
 impl Judge<'_> {
-    /// Segments in files that are called otherwise than their writer would, and those that are here twice.
+    /// Segments in files with other names than their writer would give them, and segments that are here twice.
     fn misplaced(&self, oldest: &Oldest<'_>) -> Vec<Obstacle> {
         let mut found = vec![];
         for (at, slot) in oldest.segments.iter().enumerate() {
             let next = oldest.segments.get(at + 1);
             let others = oldest.others(slot);
-            // Of copies, the one stays where it is that is called as its writer may have called it.
+            // Of several copies, the one whose name its writer may have given it stays.
             let is_right =
                 |slot: &Slot| slot.is_as_written() || self.is_first(slot, at, next.map(|next| next.sequence));
             let right = std::iter::once(slot).chain(others).find(|slot| is_right(slot));
@@ -134,7 +136,7 @@ impl Judge<'_> {
         found
     }
 
-    /// Whether it is the first segment of a log, which has the number 1 also when its name had to take a greater one.
+    /// Whether it is the first segment of a log. That has the number 1 even when its name had to take a greater one.
     fn is_first(&self, slot: &Slot, at: usize, next: Option<u64>) -> bool {
         let named = names::sequence(self.name, &slot.name);
         at == 0
@@ -172,7 +174,7 @@ impl Judge<'_> {
         found
     }
 
-    /// Files that should be segments of the log and of which nothing can be read. One that is named like none of them
+    /// Files that should be segments of the log and cannot be read at all. One that is not named like any of them
     /// proves nothing, and no segment has the number 0.
     fn unreadable(&self, oldest: &Oldest<'_>, files: &[Unreadable]) -> Vec<Obstacle> {
         let has_no_log = |file: &Unreadable| file.path.file_name().is_some_and(|name| name == file.log.as_str());
@@ -194,7 +196,7 @@ impl Judge<'_> {
             };
             let error = self.error(file.sequence, file.error.reason(), &mend).with_kind(file.error.kind());
             let first_id = file.ids.map(|(first, _)| first);
-            // Only a look at its blocks tells whether one that is named like none of the log keeps anything here.
+            // For a file that is not named like the log's files, only its blocks show whether it keeps anything here.
             let (sequence, first_id) = if is_alike(file) { (file.sequence, first_id) } else { (u64::MAX, None) };
             Obstacle { sequence, first_id, error: error.at(&file.path) }
         };
@@ -205,8 +207,8 @@ impl Judge<'_> {
         self.obstacle(slot, "the beginning of the segment is damaged".to_owned(), self.recovering())
     }
 
-    /// A file that has the header of another log, and that is named as one of this log: the blocks behind the header may be
-    /// this log's.
+    /// A file with the header of another log and a name of this log: the blocks after the header may belong to this
+    /// log.
     fn another(&self, there: &Snapshot, slot: &Slot) -> Result<Option<Obstacle>> {
         let is_at_home = slot.log.name != self.name && slot.is_rightly_named();
         let Some(named) = names::sequence(self.name, &slot.name).filter(|_| !is_at_home && !slot.is_legacy()) else {
@@ -232,7 +234,7 @@ impl Judge<'_> {
     }
 
     fn error(&self, sequence: u64, reason: &str, mend: &str) -> Error {
-        // No command changes what lies in a store.
+        // No command changes the contents of a store.
         let mend = if self.directory.is_far() { "take it out of the store, or put the right one there" } else { mend };
         Error::corrupt(format!("{reason}, so that segments from number {sequence} on are not removed: {mend}"))
     }

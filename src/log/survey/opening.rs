@@ -1,5 +1,6 @@
-//! How a log ends, for whoever opens it to append: asked of its last segment, the one before, and the lock file. What is
-//! damaged further back keeps no writer away; what would make it repeat ids does, and nothing on the disk is changed then.
+//! How a log ends, for a writer that opens it: decided by its last segment, the one before, and the lock file. Damage
+//! further back does not keep a writer away. Damage that would make it repeat ids does, and then nothing on the disk is
+//! changed.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -12,8 +13,7 @@ use crate::format::declaration::FileHeader;
 use crate::io::{Access, Directory};
 use crate::log::lock::read_left;
 use crate::log::quoted::quoted;
-use crate::log::retention::is_named;
-use crate::log::{names, Left, Naming};
+use crate::log::{is_named, names, Left, Naming};
 use crate::segment::{is_headed_by_another, is_unborn, successor, Found, Remains, Segment, ANOTHERS_HEADER};
 
 /// A log that is being opened, under its writer's lock.
@@ -31,21 +31,21 @@ pub(crate) struct End {
     pub last: Option<String>,
     /// The files before it, with the numbers in their names.
     pub earlier: Vec<(u64, String)>,
-    /// The greatest number in the name of a file of the log, also of one that was never begun.
+    /// The greatest number in the name of a file of the log, including files that were never begun.
     pub greatest: u64,
-    /// The numbers of the segments behind the last one of which a power cut has lost the beginning, before anything in them was
-    /// durable, and what is left of them; the oldest first.
+    /// The segments after the last one that have lost their beginning in a power cut before anything in them was
+    /// durable: their numbers and what remains of them, the oldest first.
     pub lost: Vec<(u64, Remains)>,
 }
 
-/// What a file is that is named like a segment of the log.
+/// The kind of a file that is named like a segment of the log.
 enum Head {
     Segment(Box<FileHeader>),
-    /// Nothing of it was written, as far as has survived.
+    /// Nothing was written to it, as far as has survived.
     Unborn,
-    /// It does not begin as a segment, or as one that can be read.
+    /// It does not begin as a segment, or not as one that can be read.
     Broken(Error),
-    /// It is of another log, or gone.
+    /// It belongs to another log, or does not exist any more.
     Other,
 }
 
@@ -53,8 +53,8 @@ impl Opening<'_> {
     /// The end of the log among the files of the directory.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] when ids could be given twice, [`Kind::Unsupported`] when the last segment is of a newer format or
-    /// compressed as a whole, and what the system says.
+    /// [`Kind::Corrupt`] when ids could be given twice, [`Kind::Unsupported`] when the last segment has a newer format
+    /// or is compressed as a whole, and errors of the system.
     pub fn end(&self, listed: &[String]) -> Result<End> {
         let numbered = |file: &String| Some((names::sequence(self.log, file)?, file.clone()));
         let mut named: Vec<(u64, String)> = listed.iter().filter_map(numbered).collect();
@@ -90,7 +90,7 @@ impl Opening<'_> {
             lost.reverse();
             return Ok(End { last: None, earlier: vec![], greatest, lost });
         };
-        let file = self.form_to_go_on_in(&file, &header, &mut named)?;
+        let file = self.form_to_continue(&file, &header, &mut named)?;
         let before = self.before(&mut named)?;
         self.check_alone((number, &file, &header), before.as_ref(), listed)?;
         named.extend(before.map(|(number, file, _)| (number, file)));
@@ -103,8 +103,8 @@ impl Opening<'_> {
         Ok(End { last: Some(file), earlier: named, greatest, lost })
     }
 
-    /// Sees that the segment with which the log ends is as long as it was when the log was closed, and that, closed, it does not
-    /// say that it goes on in one that is not here.
+    /// Checks that the last segment is as long as it was when the log was closed, and that, if closed, it does not name
+    /// a next segment that is not here.
     pub fn check_end(&self, last: &Arc<Segment>, found: &Found, listed: &[String]) -> Result<()> {
         let len = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
         if let Some(noted) = self.left.and_then(|left| left.shortened(&last.header, len)) {
@@ -134,7 +134,7 @@ impl Opening<'_> {
             }
             Ok(segment) => {
                 let header = segment.header;
-                // One that has just the name of this log's segment is not let pass.
+                // A file with exactly the name of this log's segment is not accepted.
                 let is_named_like_ours = names::segment(self.log, number) == file;
                 match header.name == self.log {
                     true => Ok(Head::Segment(Box::new(header))),
@@ -148,7 +148,7 @@ impl Opening<'_> {
             Err(_) if is_unborn(self.directory, file) => Ok(Head::Unborn),
             Err(e) if matches!(e.kind(), Kind::Corrupt | Kind::Unsupported) => Ok(Head::Broken(e)),
             Err(e) if e.kind() == Kind::NotFound => {
-                // A symbolic link to nothing is no file that somebody has removed.
+                // A symbolic link to nothing is not a removed file.
                 let is_gone = self.directory.facts(file).is_err_and(|e| e.kind() == ErrorKind::NotFound);
                 if is_gone {
                     Ok(Head::Other)
@@ -160,7 +160,7 @@ impl Opening<'_> {
         }
     }
 
-    /// The segment of the log before the last one, as far as it can be read.
+    /// The segment of the log before the last one, if it can be read.
     fn before(&self, named: &mut Vec<(u64, String)>) -> Result<Option<(u64, String, Box<FileHeader>)>> {
         const TRIED: usize = 8;
         for at in (0..named.len()).rev().take(TRIED) {
@@ -177,8 +177,8 @@ impl Opening<'_> {
         Ok(None)
     }
 
-    /// The file to go on in, of those that hold the last segment: the one that readers read.
-    fn form_to_go_on_in(&self, file: &str, header: &FileHeader, named: &mut Vec<(u64, String)>) -> Result<String> {
+    /// The file to continue in, among those that hold the last segment: the one that readers read.
+    fn form_to_continue(&self, file: &str, header: &FileHeader, named: &mut Vec<(u64, String)>) -> Result<String> {
         let mut chosen = (file.to_owned(), Box::new(header.clone()));
         let plain = names::plain(file).into_owned();
         while let Some((number, other)) = named.pop_if(|(_, other)| names::plain(other) == plain) {
@@ -207,7 +207,7 @@ impl Opening<'_> {
         Ok(chosen.0)
     }
 
-    /// Sees that the last file by its name is the last segment by its header, and that no other file holds that.
+    /// Checks that the last file by name is the last segment by its header, and that no other file holds that segment.
     fn check_alone(
         &self,
         (number, file, header): (u64, &str, &FileHeader),
@@ -229,7 +229,7 @@ impl Opening<'_> {
         if let Some((_, other, _)) = before.filter(|(.., that)| is_same(header, that)) {
             return refuse(self.copy_of(file, other, header));
         }
-        // The first segment of a log has the number 1 also when its name had to take a greater one.
+        // The first segment of a log has the number 1 even when its name had to take a greater one.
         let is_first = header.sequence == 1 && header.predecessor.is_none() && before.is_none();
         if number == header.sequence || is_first {
             return Ok(());
@@ -239,31 +239,31 @@ impl Opening<'_> {
             Ok(Head::Segment(that)) => Some((other, that)),
             _ => None,
         });
-        let told = header.sequence;
+        let stated = header.sequence;
         refuse(match there {
             Some((other, that)) if is_same(header, &that) => self.copy_of(file, other, header),
             Some((other, that)) if that.sequence == number => {
                 let (this, that, swapped) =
                     (self.quoted(file), self.quoted(other), self.quoted(&format!("{file}.swapped")));
                 format!(
-                    "its name says number {number} and its header number {told}, and those of {that} the other way round: \
+                    "its name says number {number} and its header number {stated}, and those of {that} the other way round: \
                      their names were swapped: `mv {this} {swapped} && mv {that} {this} && mv {swapped} {that}` gives them back"
                 )
             }
             other => {
-                let right = file.replacen(&format!("{number:010}"), &format!("{told:010}"), 1);
+                let right = file.replacen(&format!("{number:010}"), &format!("{stated:010}"), 1);
                 let there = other
                     .map_or_else(String::new, |(other, _)| format!(", which {} is called, too", self.quoted(other)));
                 let (this, right) = (self.quoted(file), self.quoted(&right));
                 format!(
-                    "its name says number {number}, and its header number {told}{there}: it was renamed: `mv -n {this} {right}` \
+                    "its name says number {number}, and its header number {stated}{there}: it was renamed: `mv -n {this} {right}` \
                      gives it its name back"
                 )
             }
         })
     }
 
-    /// A file of the log that the lock file notes, when that is another one than this segment's: a segment, or the lock file.
+    /// When the lock file notes another log than this segment's: a file of that log, a segment or the lock file.
     fn noted_log_but(&self, header: &FileHeader, listed: &[String]) -> Option<String> {
         const TRIED: usize = 64;
         let noted = &self.left.filter(|left| left.log_id != header.log_id)?.log_id;
@@ -288,13 +288,13 @@ impl Opening<'_> {
         )
     }
 
-    /// Whether the lock file says that the segment of this number, behind which there is none, held something.
+    /// Whether the lock file proves that the segment of this number, which has none after it, held something.
     fn is_proven(&self, number: u64) -> bool {
         self.left.is_some_and(|left| held(left, number))
     }
 
-    /// Whether a damaged file is of another log whose name begins like this one's: one of which a file named alike is, or
-    /// whose lock file is here.
+    /// Whether a damaged file belongs to another log whose name begins like this one's: a file with a similar name
+    /// belongs to that log, or its lock file is here.
     fn is_of_another(&self, file: &str, listed: &[String]) -> bool {
         const TRIED: usize = 8;
         if names::shape(self.log, file) == names::shape(self.log, &self.naming.file(1, 0)) {
@@ -326,7 +326,7 @@ impl Opening<'_> {
         Error::corrupt(reason).at_offset(&self.directory.path_of(file), 0)
     }
 
-    /// A segment of the log that is known to have held records is not here: `what` says which.
+    /// The error for a missing segment of the log that is known to have held records: `what` names it.
     fn missing(&self, last: Option<&str>, what: &str, listed: &[String]) -> Error {
         let wanted = names::sequence(self.log, what).or_else(|| what.strip_prefix("number ")?.parse().ok());
         let renamed = listed.iter().filter(|file| names::is_segment(file)).find_map(|file| {
@@ -349,13 +349,13 @@ impl Opening<'_> {
             .at(&path)
     }
 
-    /// The path of a file of the directory, or of that itself, as a shell takes it.
+    /// The path of a file of the directory, or of the directory itself, quoted for a shell.
     fn quoted(&self, file: &str) -> String {
         quoted(self.directory, file)
     }
 }
 
-/// Whether both headers are of the same segment.
+/// Whether both headers belong to the same segment.
 fn is_same(a: &FileHeader, b: &FileHeader) -> bool {
     a.log_id == b.log_id && a.sequence == b.sequence && a.markers().iter().any(|marker| b.markers().contains(marker))
 }

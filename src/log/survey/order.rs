@@ -10,8 +10,8 @@ pub(super) fn is_one_log(slots: &[Arc<Slot>]) -> bool {
     slots.windows(2).all(|pair| Arc::ptr_eq(&pair[0].log, &pair[1].log) || pair[0].log.id == pair[1].log.id)
 }
 
-/// Segments of one log stand together, by sequence number: names, times and inodes may lie, headers do not. Logs are
-/// ordered by name, then by when they began.
+/// Puts the segments of one log together, by sequence number: names, times and inodes may be wrong, headers are not.
+/// Logs are ordered by name, then by when they began.
 pub(super) fn sort(slots: &mut [Arc<Slot>]) {
     let mut began: HashMap<Vec<u8>, i64> = HashMap::new();
     if !is_one_log(slots) {
@@ -20,7 +20,7 @@ pub(super) fn sort(slots: &mut [Arc<Slot>]) {
             began.entry(slot.log.id.clone()).and_modify(|at| *at = created.min(*at)).or_insert(created);
         }
     }
-    // Of two copies the one comes first that is named as a writer names it.
+    // Of two copies, the one with the name that a writer gives it comes first.
     let is_copy = |slot: &Slot| names::sequence(&slot.log.name, &slot.name) != Some(slot.sequence);
     slots.sort_by(|a, b| {
         let by_log = match Arc::ptr_eq(&a.log, &b.log) {

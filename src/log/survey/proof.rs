@@ -1,4 +1,4 @@
-//! What the lock file of a log proves of its segments.
+//! What the lock file of a log proves about its segments.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use crate::io::Directory;
 use crate::log::lock::read_left;
 use crate::log::{names, Left};
 
-/// The lock file's line, as far as it is of the log that is here. That it is absent or cannot be read proves nothing.
+/// The lock file's line, if it belongs to the log that is here. A missing or unreadable line proves nothing.
 pub(super) struct Proof(Left);
 
 impl Proof {
-    /// Of the log of this name of which these segments are here.
+    /// For the log of this name, of which these segments are here.
     pub fn of(directory: &dyn Directory, log: &str, slots: &[Arc<Slot>]) -> Option<Self> {
         let left = read(directory, log)?;
         let mut ours = slots.iter().filter(|slot| slot.log.name == log && !slot.is_unborn).peekable();
         (ours.peek().is_none() || ours.any(|slot| slot.log.id == left.log_id)).then_some(Proof(left))
     }
 
-    /// Whether the directory keeps the line of such a log.
+    /// Whether the directory contains the line of such a log.
     pub fn is_kept(directory: &dyn Directory, log: &str) -> bool {
         read(directory, log).is_some()
     }
@@ -29,19 +29,19 @@ impl Proof {
         self.0.last.filter(|last| last.marker == marker).map(|last| last.sequence)
     }
 
-    /// Whether the segment of this number held something, when none behind it is here. A smaller number may be that of a file
-    /// that was never begun, whose place another one took.
+    /// Whether the segment of this number held something, when there is none after it. A smaller number may belong to a
+    /// file that was never begun and was replaced by another one.
     pub fn held(&self, sequence: u64) -> bool {
         held(&self.0, sequence)
     }
 
-    /// The records of all segments, if the one of this number is the last that was closed.
+    /// The ids of all segments, if the one of this number is the last closed one.
     pub fn ids_up_to(&self, sequence: u64) -> Option<(u64, u64)> {
         let is_last = self.0.last.is_some_and(|last| last.sequence == sequence);
         (is_last && self.0.next_id > 1).then(|| (1, self.0.next_id - 1))
     }
 
-    /// What is noted of the records of a log of which no segment is here.
+    /// The noted records of a log of which no segment is here.
     pub fn held_up_to(&self, log: &str) -> String {
         let lock = names::lock(log);
         match self.next_id() {
@@ -55,12 +55,12 @@ impl Proof {
         &self.0.log_id
     }
 
-    /// The id behind all records of which the line knows.
+    /// The id after all records that the line covers.
     pub fn next_id(&self) -> u64 {
         self.0.next_id
     }
 
-    /// Up to where the segment with this header was durable.
+    /// The offset up to which the segment with this header was durable.
     pub fn durable_end(&self, header: &FileHeader) -> u64 {
         self.0.durable_end(header, u64::MAX)
     }
@@ -70,7 +70,7 @@ impl Proof {
         self.0.shortened(header, len)
     }
 
-    /// Whether the segment of this number was noted as closed, so that it is known what it held.
+    /// Whether the segment of this number was noted as closed; then it is known what it held.
     pub fn is_closed(&self, sequence: u64) -> bool {
         self.0.is_closed(sequence)
     }
@@ -80,8 +80,8 @@ impl Proof {
         self.0.synced >= sequence || self.0.is_closed(sequence)
     }
 
-    /// The number of a segment behind `last`, which is the last one here, that held something and cannot have been taken away:
-    /// it was not noted as closed, or the log was closed with it.
+    /// The number of a segment after `last`, the last one here, that held something and cannot have been removed: it
+    /// was not noted as closed, or the log was closed with it.
     pub fn missing_behind(&self, last: u64) -> Option<u64> {
         missing_behind(&self.0, last)
     }
@@ -97,18 +97,18 @@ pub(crate) fn missing_behind(left: &Left, last: u64) -> Option<u64> {
     (left.synced > last && !left.may_be_gone(left.synced)).then_some(left.synced)
 }
 
-/// A log of which no file is here, although its last segment cannot have been taken away.
+/// A log of which no file is here, although its last segment cannot have been removed.
 pub(crate) struct Vanished {
     pub log: String,
     /// The number of that segment.
     pub sequence: u64,
-    /// The last record of all that were in closed segments; 0 = none.
+    /// The last record of all closed segments; 0 = none.
     pub last_id: u64,
 }
 
 impl Vanished {
-    /// What tells it, and what.
-    pub fn told(&self) -> String {
+    /// The proof, and what it proves.
+    pub fn reason(&self) -> String {
         let (lock, sequence, last_id) = (names::lock(&self.log), self.sequence, self.last_id);
         match last_id {
             0 => format!("{lock} notes that segment number {sequence} of the log held something"),
@@ -117,7 +117,7 @@ impl Vanished {
     }
 }
 
-/// The logs of a directory of which no file is here, although their lock files note that segments are.
+/// The logs of a directory of which no file is here, although their lock files note segments.
 pub(crate) fn vanished(directory: &dyn Directory) -> Vec<Vanished> {
     let listed = directory.list().unwrap_or_default();
     let of_lock = |file: &String| {
@@ -133,7 +133,7 @@ pub(crate) fn vanished(directory: &dyn Directory) -> Vec<Vanished> {
 }
 
 fn read(directory: &dyn Directory, log: &str) -> Option<Left> {
-    if directory.is_far() || crate::log::check_name(log).is_err() {
+    if directory.is_far() || crate::options::check_name(log).is_err() {
         return None;
     }
     read_left(directory, log)

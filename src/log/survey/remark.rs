@@ -1,4 +1,4 @@
-//! What is said of a file that is passed over.
+//! Reports about files that are skipped.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::format::declaration::Hole;
 use crate::options::{Loss, LossKind};
 use crate::segment::LOST_BEGINNING;
 
-/// Something about a file that whoever comes to its place in the log is told, once.
+/// Something about a file, reported once by the reader that comes to its place in the log.
 #[derive(Clone)]
 pub(crate) struct Remark {
     kind: LossKind,
@@ -23,18 +23,19 @@ pub(crate) struct Remark {
 }
 
 impl Remark {
-    /// About a file that is passed over, as the segment is read from `slot`.
+    /// About a file that is skipped because the segment is read from `slot`.
     pub fn passed_over(file: &Slot, slot: &Arc<Slot>, reason: String) -> Self {
         Remark { kind: LossKind::Double, path: file.path(), bytes: file.len(), reason, ids: None, slot: slot.clone() }
     }
 
-    /// About a damaged file that is passed over, as the segment is read from `slot`.
+    /// About a damaged file that is skipped because the segment is read from `slot`.
     pub fn damaged(path: PathBuf, bytes: u64, slot: &Arc<Slot>, damage: &str) -> Self {
         let reason = format!("{damage}; {} holds the same segment and is read instead", slot.name);
         Remark { kind: LossKind::OtherForm, path, bytes, reason, ids: None, slot: slot.clone() }
     }
 
-    /// About the file of a segment whose beginning is lost, which a later one names as this hole; `slot` comes behind it.
+    /// About the file of a segment that lost its beginning and that a later one names as this hole; `slot` comes after
+    /// it.
     pub fn lost(path: PathBuf, hole: &Hole, slot: &Arc<Slot>) -> Self {
         let (bytes, reason) = (hole.bytes, LOST_BEGINNING.to_owned());
         Remark { kind: LossKind::Hole, path, bytes, reason, ids: hole.lost(), slot: slot.clone() }
@@ -45,25 +46,25 @@ impl Remark {
         Remark { kind: LossKind::Misnamed, path: slot.path(), bytes: slot.len(), reason, ids: None, slot: slot.clone() }
     }
 
-    /// Whether it is to be told where this segment is read.
+    /// Whether it is reported where this segment is read.
     pub fn concerns(&self, slot: &Slot) -> bool {
         self.place() == (slot.log.id.as_slice(), slot.sequence)
     }
 
-    /// The name of the log that it is about.
+    /// The name of the log that it concerns.
     pub fn log(&self) -> &str {
         &self.slot.log.name
     }
 
-    /// The segment where it is to be told: its log and its number.
+    /// The segment where it is reported: its log and its number.
     pub fn place(&self) -> (&[u8], u64) {
         (&self.slot.log.id, self.slot.sequence)
     }
 
-    /// As it is told.
+    /// The loss that is reported.
     pub fn to_loss(&self) -> Loss {
         let (path, reason) = (self.path.clone(), self.reason.clone());
-        // Of a copy or a misnamed file nothing is lost that could have been durable.
+        // With a copy or a misnamed file nothing is lost that could have been durable.
         let durable = self.kind == LossKind::OtherForm;
         Loss { kind: self.kind, path, offset: 0, bytes: self.bytes, ids: self.ids, pages: None, reason, durable }
     }

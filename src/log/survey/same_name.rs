@@ -1,5 +1,5 @@
-//! Several logs of one name whose segments are in one directory: their files have the same names, and a writer can go on in
-//! one of them only.
+//! Several logs of one name whose segments are in one directory: their files have the same names, and a writer can
+//! continue only one of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use super::snapshot::Snapshot;
 use crate::hex::hex;
 use crate::log::names;
 
-/// Digits of a log's id that are told of it.
+/// Digits of a log's id that are shown.
 const DIGITS: usize = 8;
-/// The longest name of a log that is made longer.
+/// The longest log name that gets a suffix.
 const LONGEST: usize = 100;
 
 impl Snapshot {
-    /// The ids of logs that have the name of another one here, and the names by which they can be told from it. The name is
-    /// that of the log which the lock file tells, or else of the one that has most segments.
+    /// The ids of logs that have the name of another one here, and names that distinguish them from it. The name itself
+    /// belongs to the log that the lock file notes, or else to the one with the most segments.
     pub fn of_the_same_name(&self) -> HashMap<Vec<u8>, String> {
         let mut others = HashMap::new();
         if self.is_one_log() {
             return others;
         }
         let mut logs: Vec<(&Arc<Slot>, usize)> = vec![];
-        // A log of one file is called as its user likes.
+        // A log of one file may have any file name.
         let is_numbered =
             |slot: &&Arc<Slot>| names::sequence(&slot.log.name, &slot.name).is_some() && !slot.is_legacy();
         for slot in self.slots.iter().filter(is_numbered) {
@@ -37,9 +37,9 @@ impl Snapshot {
             let rivals =
                 logs.iter().filter(|(rival, _)| rival.log.name == slot.log.name && rival.is_in(slot.directory()));
             let rank = |slot: &Slot, segments: usize| {
-                let is_told = Proof::of(slot.directory(), &slot.log.name, &self.slots)
+                let is_noted = Proof::of(slot.directory(), &slot.log.name, &self.slots)
                     .is_some_and(|proof| proof.log_id() == slot.log.id);
-                (is_told, segments, slot.log.id.clone())
+                (is_noted, segments, slot.log.id.clone())
             };
             let mine = rank(slot, *segments);
             if rivals.map(|(rival, segments)| rank(rival, *segments)).any(|rival| rival > mine) {

@@ -1,5 +1,5 @@
-//! A segment file that is known of, and opened when it is wanted: a log may have more of them than a process may have
-//! files open.
+//! A known segment file, which is opened when it is needed: a log may have more segments than a process may have files
+//! open.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::ErrorKind;
@@ -13,11 +13,11 @@ use super::snapshot::Source;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Hole};
 use crate::io::{Access, Directory};
-use crate::log::{names, retention};
+use crate::log::{is_named, names};
 use crate::options::Required;
 use crate::segment::{is_unborn, unborn, Ancestry, Segment};
 
-/// Segments that a reader and its cursors keep open for the next question, besides those that they are reading.
+/// Segments that a reader and its cursors keep open for later, besides those that they are reading.
 const KEPT_OPEN: usize = 16;
 
 /// The log that a segment belongs to.
@@ -33,7 +33,7 @@ pub(crate) struct Slot {
     /// The file's name.
     pub name: String,
     pub log: Arc<Log>,
-    /// Its number in the log: as its header says, or as its name does when that was not read yet.
+    /// Its number in the log: according to its header, or to its name when the header was not read yet.
     pub sequence: u64,
     by_name: bool,
     known: OnceLock<Known>,
@@ -41,35 +41,35 @@ pub(crate) struct Slot {
     lost_segments: OnceLock<Vec<Hole>>,
     /// See [`Segment::lost_from`].
     lost_from: OnceLock<u64>,
-    /// What was put together for a segment whose beginning is damaged: its header, and the offset of its first block.
+    /// For a segment whose beginning is damaged: the header that was put together, and the offset of the first block.
     rescued: Option<Box<(FileHeader, u64)>>,
-    /// It stands for a log of which no segment is here: it was never begun, or nothing of it can be read.
+    /// It represents a log of which no segment is here: it was never begun, or cannot be read at all.
     pub is_unborn: bool,
-    /// It is a file of an older library.
-    legacy: Option<Elder>,
+    /// It is a legacy file.
+    legacy: Option<LegacyFile>,
     open: Mutex<Weak<Segment>>,
     /// This process holds the writer's lock on the file.
     is_ours: AtomicBool,
 }
 
-/// What the header of a segment says about the records in it and before it.
+/// What the header of a segment states about the records in it and before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub first_id: u64,
     pub created_ns: i64,
-    /// The largest time of all records before it; `None` = nobody knows.
+    /// The largest time of all records before it; `None` = not known.
     pub latest_ns: Option<i64>,
-    /// Number of the segment before it, when there was one, and that one's marker.
+    /// Number of the segment before it, if there was one, and the marker of that segment.
     pub predecessor: Option<u64>,
     predecessor_marker: u64,
     /// As [`FileHeader::markers`], and how many bytes the segment had before it was compressed, if it was.
     markers: [u64; 2],
     original_bytes: Option<u64>,
-    /// Its file is called as its writer may have called it.
+    /// The name of its file is one that its writer may have given it.
     is_named: bool,
 }
 
-/// Which file of a segment is the better one to read.
+/// The preference among the files of a segment.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Whole,
@@ -77,24 +77,24 @@ enum Rank {
     Compressed,
 }
 
-/// What became of a file that was listed.
+/// The state of a file that was listed.
 pub(crate) enum Found {
     Segment(Arc<Segment>),
     /// Nothing was ever written to it: a writer has just created it, or was about to begin it when it was killed.
     Unborn,
-    /// It was removed, or is another one than its name says: the files are to be listed again.
+    /// It was removed, or is another one than its name says: the files have to be listed again.
     Gone,
 }
 
-/// What is known of a file of an older library besides what stands in it.
-struct Elder {
+/// What is known of a legacy file besides its contents.
+struct LegacyFile {
     ancestry: Ancestry,
-    /// The file of the same log before it, whose records have the ids before.
+    /// The previous file of the same log, whose records have the ids before.
     before: Option<Arc<Slot>>,
     records: OnceLock<u64>,
 }
 
-/// What a reader and all its cursors share.
+/// State that a reader shares with all its cursors.
 pub(crate) struct Shared {
     /// The name of the only log that is wanted.
     log: Option<String>,
@@ -102,7 +102,7 @@ pub(crate) struct Shared {
     /// The most memory that may be used for a block.
     block_max_bytes: u64,
     recent: Mutex<VecDeque<Arc<Segment>>>,
-    /// The header of a file said something else than its name: names are not believed any more.
+    /// A header contradicted the name of its file: names are not believed any more.
     names_lie: AtomicBool,
 }
 
@@ -116,23 +116,23 @@ impl Shared {
         self.log.as_ref().is_none_or(|wanted| wanted == log)
     }
 
-    /// Whether a file's name was found to lie.
+    /// Whether the name of a file was found to be wrong.
     pub fn names_lie(&self) -> bool {
         self.names_lie.load(Ordering::Relaxed)
     }
 
-    /// The segment, which has just been opened, for readers.
+    /// The segment, which has just been opened, with the reader's limit of memory.
     pub fn bounded(&self, mut segment: Segment) -> Arc<Segment> {
         segment.block_max_bytes = self.block_max_bytes;
         Arc::new(segment)
     }
 
-    /// Opens the segment in a file, and looks whether it is of the required log. The file is as it is listed: it may be
+    /// Opens the segment in a file and checks that it belongs to the required log. The file was listed: it may be
     /// unborn, or gone.
     pub fn open(&self, directory: &dyn Directory, name: &str) -> Result<Found> {
-        // A writer may complete the header just after it was found wanting: then another look finds it.
+        // A writer may complete the header just after it was found incomplete; the next look finds it.
         const LOOKS: usize = 5;
-        // Nobody writes to what lies in a store, but a byte may have been changed on the way.
+        // Nobody changes the contents of a store, but a byte may have been changed on the way.
         let most = if directory.is_far() { 2 } else { LOOKS };
         let mut looks = 0;
         loop {
@@ -150,7 +150,7 @@ impl Shared {
                     return Ok(if is_gone { Found::Gone } else { Found::Unborn });
                 }
                 Err(e) if e.kind() == Kind::NoMemory => return Err(e),
-                // That has been tried for long enough.
+                // The store has retried often enough.
                 Err(e) if directory.is_far() && e.kind() != Kind::Corrupt => return Err(e),
                 Err(_) if is_unborn(directory, name) => return Ok(Found::Unborn),
                 Err(e) if looks < most && e.os_code() == Some(libc::EMFILE) => self.recent.lock().clear(),
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    /// Closes what is kept open of segments that are not among these: a file that was removed takes space as long.
+    /// Closes the kept segments that are not among these: a removed file takes space while it is open.
     pub fn keep_only(&self, slots: &[Arc<Slot>]) {
         let there: HashSet<_> = slots.iter().map(|slot| slot.open.lock().as_ptr()).collect();
         self.recent.lock().retain(|kept| there.contains(&Arc::as_ptr(kept)));
@@ -178,7 +178,7 @@ impl Shared {
 }
 
 impl Slot {
-    /// Of a segment that has just been opened.
+    /// For a segment that has just been opened.
     pub fn of(directory: &Arc<dyn Directory>, log: Arc<Log>, segment: &Arc<Segment>, shared: &Shared) -> Self {
         let header = &segment.header;
         let slot = Slot {
@@ -201,7 +201,7 @@ impl Slot {
         slot
     }
 
-    /// Of a file whose name tells that it is this segment.
+    /// For a file that is this segment according to its name.
     pub fn by_name(directory: Arc<dyn Directory>, name: String, log: Arc<Log>, sequence: u64) -> Self {
         Slot {
             directory,
@@ -220,21 +220,21 @@ impl Slot {
         }
     }
 
-    /// Of a file of an older library, which comes behind the slot `before` in its log.
+    /// For a legacy file, which follows the slot `before` in its log.
     pub fn legacy(directory: Arc<dyn Directory>, name: String, ancestry: Ancestry, before: Option<Arc<Slot>>) -> Self {
         let log = Arc::new(Log { name: ancestry.log.clone(), id: ancestry.log_id.clone() });
         let sequence = ancestry.sequence;
-        let legacy = Some(Elder { ancestry, before, records: OnceLock::new() });
+        let legacy = Some(LegacyFile { ancestry, before, records: OnceLock::new() });
         Slot { legacy, ..Slot::by_name(directory, name, log, sequence) }
     }
 
-    /// Of a file that holds no segment, where there is none: who reads it comes to the end of a log of this name at once.
+    /// For a file that holds no segment, when there is none: its readers are at the end of a log of this name at once.
     pub fn void(directory: Arc<dyn Directory>, name: String, (log, sequence): (String, u64)) -> Self {
         let log = Arc::new(Log { name: log, id: vec![0; 16] });
         Slot { by_name: false, is_unborn: true, ..Slot::by_name(directory, name, log, sequence) }
     }
 
-    /// Whether it is a file of an older library.
+    /// Whether it is a legacy file.
     pub fn is_legacy(&self) -> bool {
         self.legacy.is_some()
     }
@@ -258,7 +258,7 @@ impl Slot {
         (self.directory.clone(), self.name.clone())
     }
 
-    /// Length of the file, 0 when it cannot be told.
+    /// Length of the file, 0 when it is not known.
     pub fn len(&self) -> u64 {
         self.directory.facts(&self.name).map_or(0, |facts| facts.len)
     }
@@ -268,13 +268,13 @@ impl Slot {
         !self.by_name || self.known.get().is_some() || !shared.names_lie()
     }
 
-    /// Whether its name tells the number that its header does.
+    /// Whether its name contains the number in its header.
     pub fn is_rightly_named(&self) -> bool {
         names::sequence(&self.log.name, &self.name) == Some(self.sequence)
     }
 
-    /// Number of the segment whose blocks have this marker, as far as the header that was read here tells it: of this one,
-    /// or of the one before.
+    /// Number of the segment whose blocks have this marker, if the header that was read here states it: this one, or
+    /// the one before.
     pub fn number_by(&self, marker: u64) -> Option<u64> {
         let known = self.known.get()?;
         match known.markers.contains(&marker) {
@@ -283,22 +283,22 @@ impl Slot {
         }
     }
 
-    /// Whether it was put together of the blocks behind a damaged beginning.
+    /// Whether it was put together from the blocks after a damaged beginning.
     pub fn is_rescued(&self) -> bool {
         self.rescued.is_some()
     }
 
-    /// Whether its name is one that the template in its header gives, whatever the number.
+    /// Whether its name matches the template in its header, whatever the number.
     pub fn is_named(&self) -> bool {
         self.known().is_none_or(|known| known.is_named)
     }
 
-    /// Whether it may have that name from its writer.
+    /// Whether its writer may have given it that name.
     pub fn is_as_written(&self) -> bool {
         self.is_rightly_named() && self.is_named()
     }
 
-    /// Whether its header says that no segment was before it.
+    /// Whether its header states that no segment was before it.
     pub fn is_first(&self) -> bool {
         self.sequence == 1 && self.known().is_some_and(|known| known.predecessor.is_none())
     }
@@ -308,7 +308,7 @@ impl Slot {
         names::is_whole(&self.name) || self.known().is_some_and(|known| known.original_bytes.is_some())
     }
 
-    /// Whether both files hold the same segment, whatever they are called; headers that were not read tell nothing.
+    /// Whether both files hold the same segment, whatever their names; headers that were not read prove nothing.
     pub fn is_copy_of(&self, other: &Slot) -> bool {
         let has_same_marker = || match (self.known(), other.known()) {
             (Some(a), Some(b)) => a.markers.iter().any(|marker| b.markers.contains(marker)),
@@ -318,7 +318,7 @@ impl Slot {
             || (self.sequence == other.sequence && self.log.id == other.log.id && has_same_marker())
     }
 
-    /// The file alone.
+    /// The file alone, as a source.
     pub fn source(&self) -> Source {
         Source::File(self.directory.clone(), self.name.clone())
     }
@@ -328,13 +328,13 @@ impl Slot {
         self.name == name && self.directory.path() == directory.path()
     }
 
-    /// Whether the file is there no more. A question that the system fails to answer is answered with no.
+    /// Whether the file does not exist any more. False when the system cannot answer.
     pub fn is_gone(&self) -> bool {
         self.directory.facts(&self.name).is_err_and(|e| e.kind() == ErrorKind::NotFound)
     }
 
-    /// Whether the two files hold the same segment, because one was made of the other by compressing it: as far as they were
-    /// opened their headers tell it, and their names elsewhere.
+    /// Whether the two files hold the same segment, because one was made from the other by compression. If they were
+    /// opened, their headers decide; otherwise their names.
     pub fn is_same_segment(&self, other: &Slot) -> bool {
         let same_marker = match (self.known(), other.known()) {
             (Some(a), Some(b)) => a.markers.iter().any(|marker| b.markers.contains(marker)),
@@ -347,8 +347,9 @@ impl Slot {
             && self.directory.path() == other.directory.path()
     }
 
-    /// Which of two files of the same segment is read: the compressed one, which was compared with the other before it took
-    /// its name, unless that other has grown since; and one that is compressed as a whole only when there is no other.
+    /// Whether this file of a segment is read rather than the other one. That is the compressed one, which was compared
+    /// with the other before it got its name, unless the other has grown since. A file compressed as a whole is read
+    /// only when there is no other.
     pub fn is_better_than(&self, other: &Slot) -> bool {
         let has_grown = |plain: &Slot, compressed: &Slot| {
             let then = compressed.known().and_then(|known| known.original_bytes);
@@ -368,7 +369,7 @@ impl Slot {
         }
     }
 
-    /// The segment in the file that has taken the place of this one's, because it was compressed, or the other way round.
+    /// The segment in the file that has replaced this one, because it was compressed, or decompressed.
     fn in_other_form(&self, shared: &Shared) -> Result<Option<Arc<Segment>>> {
         let plain = names::plain(&self.name);
         let whole = names::WHOLE.map(|ending| format!("{plain}{ending}"));
@@ -384,12 +385,12 @@ impl Slot {
         Ok(None)
     }
 
-    /// Earlier segments that its header names as lost with their beginning, as far as it was read.
+    /// Earlier segments that its header names as lost with their beginning, if the header was read.
     pub fn lost_segments(&self) -> &[Hole] {
         self.lost_segments.get().map_or(&[], |holes| holes)
     }
 
-    /// Takes note that the segment before it is lost so, with the records from this id on, if any are known to be.
+    /// Notes that the segment before it is lost so, with the records from this id on, if any are known to be.
     pub fn set_lost_from(&self, id: Option<u64>) {
         let _ = self.lost_from.set(id.unwrap_or(0));
         if let Some(segment) = self.open.lock().upgrade() {
@@ -397,12 +398,12 @@ impl Slot {
         }
     }
 
-    /// What its header says, as far as it was read.
+    /// What its header states, if it was read.
     pub fn known(&self) -> Option<Known> {
         self.known.get().copied()
     }
 
-    /// Takes note that this process holds the writer's lock on the file.
+    /// Notes that this process holds the writer's lock on the file.
     pub fn set_ours(&self) {
         self.is_ours.store(true, Ordering::Relaxed);
         if let Some(segment) = self.open.lock().upgrade() {
@@ -410,19 +411,19 @@ impl Slot {
         }
     }
 
-    /// The segment, which is opened unless somebody has it open.
+    /// The segment, which is opened unless it is open already.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] when it is not the one that it was taken for, [`Kind::Mismatch`] when it is of another log than
-    /// was required, and what the system says.
+    /// [`Kind::Corrupt`] when it is another segment than expected, [`Kind::Mismatch`] when it belongs to another log
+    /// than required, and errors of the system.
     pub fn open(&self, shared: &Shared) -> Result<Found> {
         let known = self.open.lock().upgrade();
         if let Some(segment) = known {
             shared.keep(&segment);
             return Ok(Found::Segment(segment));
         }
-        if let Some(elder) = &self.legacy {
-            return self.open_legacy(elder, shared);
+        if let Some(file) = &self.legacy {
+            return self.open_legacy(file, shared);
         }
         let segment = match &self.rescued {
             None if self.is_unborn => match unborn(&*self.directory, &self.name, (&self.log.name, self.sequence)) {
@@ -446,7 +447,7 @@ impl Slot {
         };
         if let Err(error) = self.verify(&segment) {
             if self.by_name && self.known.get().is_none() {
-                // Its name lied: the segments are to be listed again, by their headers.
+                // Its name was wrong: the segments have to be listed again, by their headers.
                 shared.names_lie.store(true, Ordering::Relaxed);
                 return Ok(Found::Gone);
             }
@@ -459,7 +460,7 @@ impl Slot {
         Ok(Found::Segment(segment))
     }
 
-    /// The segment in the file, whatever its name says of it, when that was found to lie.
+    /// The segment in the file regardless of its name, when that was found to be wrong.
     pub fn open_misnamed(&self, shared: &Shared) -> Option<Arc<Segment>> {
         match shared.open(&*self.directory, &self.name) {
             Ok(Found::Segment(segment)) if !self.is_believed(shared) => Some(segment),
@@ -467,12 +468,12 @@ impl Slot {
         }
     }
 
-    fn open_legacy(&self, elder: &Elder, shared: &Shared) -> Result<Found> {
-        let first_id = match &elder.before {
+    fn open_legacy(&self, file: &LegacyFile, shared: &Shared) -> Result<Found> {
+        let first_id = match &file.before {
             Some(before) => before.next_id(shared)?,
             None => 1,
         };
-        let segment = match Segment::open_legacy(&*self.directory, &self.name, &elder.ancestry, first_id) {
+        let segment = match Segment::open_legacy(&*self.directory, &self.name, &file.ancestry, first_id) {
             Ok(segment) => shared.bounded(segment),
             Err(e) if e.kind() == Kind::NotFound && self.is_gone() => return Ok(Found::Gone),
             Err(e) => return Err(e),
@@ -484,11 +485,11 @@ impl Slot {
         Ok(Found::Segment(segment))
     }
 
-    /// The id behind the last record of a file of an older library, which is read for that, unless a cursor has read it.
+    /// The id after the last record of a legacy file. The file is read for that, unless a cursor has read it.
     fn next_id(&self, shared: &Shared) -> Result<u64> {
         let removed = || Error::new(Kind::NotFound, "the file was removed").at(&self.path());
         let first_id = self.known().map(|known| known.first_id);
-        let records = self.legacy.as_ref().map(|elder| &elder.records);
+        let records = self.legacy.as_ref().map(|file| &file.records);
         if let (Some(first_id), Some(records)) = (first_id, records.and_then(|records| records.get())) {
             return Ok(first_id + records);
         }
@@ -501,19 +502,22 @@ impl Slot {
         Ok(segment.header.first_id + counted)
     }
 
-    /// A name that lies, or a file that was exchanged, is told of, and never read in the wrong place.
+    /// A wrong name or an exchanged file is reported, and never read in the wrong place.
     fn verify(&self, segment: &Segment) -> Result<()> {
         let header = &segment.header;
         let corrupt = |reason: String| Err(Error::corrupt(reason).at_offset(&segment.path, 0));
         if header.name != self.log.name || header.log_id != self.log.id {
-            let told = if self.by_name { "by its name it is" } else { "it was" };
+            let claim = if self.by_name { "by its name it is" } else { "it was" };
             let other = if header.name == self.log.name { "another log of the name" } else { "the log" };
             let (log, there) = (&self.log.name, &header.name);
-            return corrupt(format!("the segment belongs to {other} {there:?}; {told} one of the log {log:?}"));
+            return corrupt(format!("the segment belongs to {other} {there:?}; {claim} one of the log {log:?}"));
         }
         if header.sequence != self.sequence {
-            let told = if self.by_name { "by its name it is" } else { "it was" };
-            return corrupt(format!("the segment has the number {}; {told} number {}", header.sequence, self.sequence));
+            let claim = if self.by_name { "by its name it is" } else { "it was" };
+            return corrupt(format!(
+                "the segment has the number {}; {claim} number {}",
+                header.sequence, self.sequence
+            ));
         }
         Ok(())
     }
@@ -526,17 +530,17 @@ impl Slot {
         let lost = header.holes.iter().filter(|hole| hole.is_whole()).cloned();
         let _ = self.lost_segments.set(lost.collect());
         let latest_ns = match &header.predecessor {
-            Some(told) => told.latest_ns,
-            // Nothing is before the first one.
+            Some(before) => before.latest_ns,
+            // Nothing is before the first segment.
             None if header.sequence == 1 => Some(i64::MIN),
             None => None,
         };
-        let predecessor = header.predecessor.as_ref().map(|told| told.sequence);
-        let predecessor_marker = header.predecessor.as_ref().map_or(0, |told| told.marker);
+        let predecessor = header.predecessor.as_ref().map(|before| before.sequence);
+        let predecessor_marker = header.predecessor.as_ref().map_or(0, |before| before.marker);
         let (first_id, created_ns) = (header.first_id, header.created_ns);
         let original_bytes = header.original.as_ref().map(|original| original.bytes);
         let markers = header.markers();
-        let is_named = retention::is_named(header, &self.name);
+        let is_named = is_named(header, &self.name);
         let known = Known {
             is_named,
             first_id,

@@ -1,4 +1,4 @@
-//! What there is to read: the segments behind a path, in the order in which they were written.
+//! What a reader can read: the segments at a path, in the order in which they were written.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::proof::Proof;
 use super::remark::Remark;
 use super::slot::{Found, Shared, Slot};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Directory, RealDirectory, Wake, Watch};
+use crate::io::{Directory, Location, RealDirectory, Wake, Watch};
 use crate::log::labels::Label;
 use crate::log::names;
 use crate::options::{ReaderMode, ReaderOptions, Required};
@@ -33,14 +33,14 @@ pub(crate) enum Source {
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub slots: Vec<Arc<Slot>>,
-    /// Files of their logs that do not begin as a segment; for a salvaging reader, those in which there is no block.
+    /// Files of these logs that do not begin as a segment; for a salvaging reader, those that contain no block.
     pub unreadable: Vec<Unreadable>,
     pub(super) alternatives: Alternatives,
-    /// What is to be told of files that cost no record, in the order of [`Remark::place`].
+    /// Reports about files that cost no record, in the order of [`Remark::place`].
     pub remarks: Vec<Remark>,
-    /// Files that are called as segments are, and are none of any log.
+    /// Files that are named like segments and do not belong to any log.
     pub strays: Vec<PathBuf>,
-    /// Files that were going to be a segment, and never held anything.
+    /// Files that were meant to become a segment and never held anything.
     pub leftovers: Vec<PathBuf>,
     pub(super) one_log: bool,
     pub(super) shared: Arc<Shared>,
@@ -49,30 +49,31 @@ pub(crate) struct Snapshot {
 /// What is known to be missing at the end of a log.
 pub(crate) struct Missing {
     pub reason: String,
-    /// It is the end of the last file, and not a segment.
+    /// The end of the last file is missing, not a segment.
     pub is_end_of_file: bool,
 }
 
-/// A file that should be a segment and is none.
+/// A file that should be a segment and is not.
 #[derive(Clone)]
 pub(crate) struct Unreadable {
     pub path: PathBuf,
     pub bytes: u64,
-    /// The records that were in it, where nothing else tells that they are lost.
+    /// The records that were in it, if nothing else reports them as lost.
     pub ids: Option<(u64, u64)>,
     pub error: Error,
-    /// Its log and its place in it, by its name.
+    /// Its log and its place in that, according to its name.
     pub(super) log: String,
     pub(super) sequence: u64,
 }
 
 impl Snapshot {
-    /// Of nothing, to begin with; every header that is read must say what is required, and no block may take more memory.
+    /// An empty one to begin with. Every header that is read must meet the requirements, and no block may take more
+    /// memory.
     pub fn empty(require: Required, block_max_bytes: u64) -> Self {
         Self::empty_of(None, require, block_max_bytes)
     }
 
-    /// As [`Self::empty`], where no log is wanted but the one of this name.
+    /// As [`Self::empty`], for the log of this name only.
     pub fn empty_of(log: Option<String>, require: Required, block_max_bytes: u64) -> Self {
         let shared = Arc::new(Shared::new(log, require, block_max_bytes));
         Snapshot {
@@ -92,25 +93,25 @@ impl Snapshot {
         self.shared.wants(log)
     }
 
-    /// Whether all segments are of one log, so that ids tell which of them a record is in.
+    /// Whether all segments belong to one log; then ids determine the segment of a record.
     pub fn is_one_log(&self) -> bool {
         self.one_log
     }
 
-    /// What became of segment number `at`, which is opened unless it is open.
+    /// The state of segment number `at`, which is opened unless it is open.
     pub fn open(&self, at: usize) -> Result<Found> {
         self.slots[at].open(&self.shared)
     }
 
-    /// What became of a segment's file, which is opened unless it is open.
+    /// The state of a segment's file, which is opened unless it is open.
     pub fn open_slot(&self, slot: &Slot) -> Result<Found> {
         slot.open(&self.shared)
     }
 
-    /// The segment number `at`, for those who need just this one.
+    /// The segment number `at`, for callers that need only this one.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when it was removed, and what opening it fails with.
+    /// [`Kind::NotFound`] when it was removed, and errors of opening it.
     pub fn segment(&self, at: usize) -> Result<Arc<Segment>> {
         match self.open(at)? {
             Found::Segment(segment) => Ok(segment),
@@ -123,12 +124,12 @@ impl Snapshot {
         }
     }
 
-    /// Whether a name was found to lie, and others of which no header was read are believed here.
+    /// Whether a name was found to be wrong while other names are still believed here without their headers.
     pub fn is_misled(&self) -> bool {
         self.shared.names_lie() && self.slots.iter().any(|slot| !slot.is_believed(&self.shared))
     }
 
-    /// One after the other, those that are still there.
+    /// The segments in order, without those that do not exist any more.
     pub fn segments(&self) -> impl Iterator<Item = Result<Arc<Segment>>> + '_ {
         self.slots.iter().filter_map(|slot| match slot.open(&self.shared) {
             Ok(Found::Segment(segment)) => Some(Ok(segment)),
@@ -137,8 +138,8 @@ impl Snapshot {
         })
     }
 
-    /// A file that should be a segment and is none, and whose place in the log is before the segment number `at`, behind
-    /// the one before that. Logs of which no segment is here come in the order of their names.
+    /// A file that should be a segment and is not, and whose place in the log is right before the segment number `at`.
+    /// Logs of which no segment is here come in the order of their names.
     pub fn unreadable_before(&self, at: usize) -> Option<&Unreadable> {
         if self.slots.first().is_some_and(|only| only.is_unborn) {
             return self.unreadable.first().filter(|_| at > 0);
@@ -156,20 +157,20 @@ impl Snapshot {
         })
     }
 
-    /// What is to be told where the segment number `at` is read, although no record is lost by it.
+    /// What has to be reported where the segment number `at` is read, although it costs no record.
     pub fn remarks_at(&self, at: usize) -> impl Iterator<Item = &Remark> {
         let here = self.slots.get(at).map(|slot| (slot.log.id.as_slice(), slot.sequence));
         let from = here.map_or(self.remarks.len(), |here| self.remarks.partition_point(|remark| remark.place() < here));
         self.remarks[from..].iter().take_while(move |remark| Some(remark.place()) == here)
     }
 
-    /// The same, of which nothing is told that costs no record.
+    /// The same snapshot without the reports that cost no record.
     pub fn without_remarks(&self) -> Self {
         Snapshot { remarks: vec![], ..self.clone() }
     }
 
-    /// Another file that holds the segment number `at` too: its other form, compressed or not, or a copy. Not one that was copied
-    /// before more was written: that would be hidden.
+    /// Another file that also holds the segment number `at`: its other form, compressed or not, or a copy. A copy made
+    /// before more was written is excluded: it would hide that.
     pub fn alternative(&self, at: usize) -> Option<&Arc<Slot>> {
         let slot = self.slots.get(at)?;
         let is_plain = |slot: &Slot| !slot.is_compressed() && names::plain(&slot.name) == slot.name;
@@ -177,20 +178,20 @@ impl Snapshot {
         self.alternatives.of(slot).filter(|other| !is_earlier(other))
     }
 
-    /// All other files that hold the segment number `at` too.
+    /// All other files that also hold the segment number `at`.
     pub fn others(&self, at: usize) -> &[Arc<Slot>] {
         self.slots.get(at).map_or(&[], |slot| self.alternatives.all_of(slot))
     }
 
-    /// Nothing more is to be had of the alternative of segment number `at`.
+    /// Nothing more can be read from the alternative of segment number `at`.
     pub fn forget_alternative(&mut self, at: usize) {
         if let Some(slot) = self.slots.get(at) {
             self.alternatives.forget(slot);
         }
     }
 
-    /// Has the segment number `at`, which is damaged like this, read from its alternative from now on; `None` when it
-    /// has none.
+    /// Reads the segment number `at`, which is damaged like this, from its alternative from now on; `None` when it has
+    /// none.
     pub fn take_alternative(&mut self, at: usize, damage: &str) -> Option<Remark> {
         let other = self.alternative(at)?.clone();
         let damaged = std::mem::replace(&mut self.slots[at], other.clone());
@@ -198,16 +199,15 @@ impl Snapshot {
         Some(Remark::damaged(damaged.path(), damaged.len(), &other, damage))
     }
 
-    /// Has the segment number `at` read as in that snapshot of the same segments.
+    /// Reads the segment number `at` as that snapshot of the same segments does.
     pub fn read_as_in(&mut self, other: &Snapshot, at: usize) {
         self.slots[at] = other.slots[at].clone();
         self.alternatives.take_from(&other.alternatives, &self.slots[at]);
     }
 
-    /// Why the log of segment number `at`, behind which no other of it is here, is known to go on in another one;
-    /// `successor` is the file in which this segment says that it does, and `shift` by how much its last blocks were moved. A file
-    /// that was created for that and never held
-    /// anything is no segment.
+    /// Why the log of segment number `at`, its last one here, is known to continue in another segment. `successor` is
+    /// the file that this segment names as the next, and `shift` is by how much its last blocks were moved. A file that
+    /// was created for that and never held anything is no segment.
     pub fn missing_behind(&self, source: &Source, at: usize, successor: Option<&str>, shift: i64) -> Option<Missing> {
         let slot = self.slots.get(at).filter(|_| !matches!(source, Source::File(..)))?;
         let gone = |file: &str| format!("the log goes on in {file}, which is not here");
@@ -215,7 +215,7 @@ impl Snapshot {
         match successor {
             Some(file) if self.is_archive(source, at) => return segment(gone(file) + " yet"),
             Some(file) if !is_unborn(slot.directory(), file) => return segment(gone(file)),
-            // It was to be told where it should be read.
+            // It is reported where it should be read.
             Some(file) if self.unreadable.iter().any(|lost| lost.path == slot.directory().path_of(file)) => {
                 return segment(format!("the log goes on in {file}, of which nothing can be read"));
             }
@@ -228,10 +228,11 @@ impl Snapshot {
         let number = proof.missing_behind(self.number_at(at))?;
         let is_it = |file: &&Unreadable| file.sequence == number && file.log == slot.log.name;
         if slot.is_unborn && self.unreadable.iter().any(|file| is_it(&file)) {
-            // It was told where it is read.
+            // It was reported where it is read.
             return None;
         }
-        // A writer may have begun it since the files were listed, or a hook have taken it away since the line was read.
+        // A writer may have begun it since the files were listed, or a hook may have removed it since the line was
+        // read.
         let is_later =
             |file: &String| names::sequence(&slot.log.name, file).is_some_and(|number| number > slot.sequence);
         let listed = slot.directory().list().is_ok_and(|files| files.iter().any(is_later));
@@ -243,7 +244,7 @@ impl Snapshot {
         .filter(|_| is_missing)
     }
 
-    /// The number of the segment; 0 where nothing of the log is here but a file in which nothing was ever written.
+    /// The number of the segment; 0 when the log has only a file to which nothing was ever written.
     fn number_at(&self, at: usize) -> u64 {
         if self.slots[at].is_unborn {
             0
@@ -252,8 +253,8 @@ impl Snapshot {
         }
     }
 
-    /// What is missing at the end of segment number `at`, with which the log was closed, and whose last blocks stand so many bytes
-    /// farther back than they were written.
+    /// What is missing at the end of segment number `at`, with which the log was closed, and whose last blocks are
+    /// `shift` bytes after the place where they were written.
     fn shortened(&self, at: usize, shift: i64, proof: &Proof) -> Option<String> {
         let slot = &self.slots[at];
         let Ok(Found::Segment(segment)) = self.open(at) else { return None };
@@ -266,8 +267,8 @@ impl Snapshot {
         ))
     }
 
-    /// Whether segment number `at` is in a store, to which the next one comes when it is closed. One that is a directory is known
-    /// by its label, as long as no writer was ever at work there.
+    /// Whether segment number `at` is in a store, which the next one reaches when it is closed. A store that is a
+    /// directory is recognized by its label, as long as no writer has used the directory.
     pub fn is_archive(&self, source: &Source, at: usize) -> bool {
         let is_labelled = |slot: &Arc<Slot>| {
             let Ok(id) = <[u8; 16]>::try_from(&slot.log.id[..]) else { return false };
@@ -277,15 +278,15 @@ impl Snapshot {
         source.is_far() || self.slots.get(at).is_some_and(is_labelled)
     }
 
-    /// The id of the last record that closed segments of the log of segment number `at` held, as its lock file notes.
+    /// The id of the last record in closed segments of the log of segment number `at`, as noted in its lock file.
     pub fn last_id_proven(&self, source: &Source, at: usize) -> Option<u64> {
         let proof = self.proof_at(source, at)?;
-        // Where none of its segments is here, the first ones may have been taken away before.
+        // When none of its segments is here, the first ones may have been removed before.
         (!self.slots[at].is_unborn || proof.missing_behind(0) == Some(1)).then(|| proof.next_id() - 1)
     }
 
-    /// The number of a segment behind segment number `at`, with which the log ends here, of which the lock file notes that it
-    /// held something, and not how much.
+    /// The number of a segment after segment number `at`, the log's last one here, for which the lock file notes that
+    /// it held something, but not how much.
     pub fn unclosed_behind(&self, source: &Source, at: usize) -> Option<u64> {
         let proof = self.proof_at(source, at)?;
         proof.missing_behind(self.number_at(at)).filter(|&number| !proof.is_closed(number))
@@ -297,7 +298,7 @@ impl Snapshot {
         proof.filter(|proof| slot.is_unborn || proof.log_id() == slot.log.id)
     }
 
-    /// Takes the file of this name behind the last segment, if it is the next one of the only log that is here.
+    /// Appends the file of this name after the last segment, if it is the next one of the only log that is here.
     pub fn take_next(&mut self, source: &Source, name: &str) -> Result<bool> {
         let (Source::Directory(directory), Some(last)) = (source, self.slots.last()) else { return Ok(false) };
         if !self.one_log || !self.unreadable.is_empty() || !name.ends_with(EXTENSION) || name.contains('/') {
@@ -309,7 +310,7 @@ impl Snapshot {
             _ => return Ok(false),
         };
         let header = &segment.header;
-        let follows = header.predecessor.as_ref().is_some_and(|told| told.sequence == last.sequence);
+        let follows = header.predecessor.as_ref().is_some_and(|stated| stated.sequence == last.sequence);
         if !follows || header.name != last.log.name || header.log_id != last.log.id {
             return Ok(false);
         }
@@ -318,13 +319,13 @@ impl Snapshot {
         Ok(true)
     }
 
-    /// Where this segment is, or another file of it, compressed or not.
+    /// The position of this segment, or of another file of it, compressed or not.
     pub fn place_of(&self, slot: &Arc<Slot>) -> Option<usize> {
         let itself = self.slots.iter().position(|other| Arc::ptr_eq(other, slot));
         itself.or_else(|| self.slots.iter().position(|other| other.is_same_segment(slot)))
     }
 
-    /// Puts a segment in its place; returns which that is.
+    /// Inserts a segment in its place, and returns the place.
     pub fn insert(&mut self, slot: Arc<Slot>) -> usize {
         self.slots.push(slot.clone());
         sort(&mut self.slots);
@@ -334,8 +335,16 @@ impl Snapshot {
 }
 
 impl Source {
-    /// A directory, a file, a glob pattern or the URL of one of these: whichever `path` turns out to be.
-    pub fn of(path: &Path, options: &ReaderOptions) -> Result<Self> {
+    /// What is at the location. A path is a directory, a file, a glob pattern, or a URL of one of these.
+    pub fn of(location: Location, options: &ReaderOptions) -> Result<Self> {
+        match location {
+            Location::Path(path) => Self::of_path(&path, options),
+            Location::Directory(directory) => Ok(Source::Directory(directory)),
+            Location::File(directory, name) => Ok(Source::File(directory, name)),
+        }
+    }
+
+    fn of_path(path: &Path, options: &ReaderOptions) -> Result<Self> {
         if let Some(url) = url(path) {
             return Self::of_url(url, options);
         }
@@ -355,14 +364,15 @@ impl Source {
 
     fn of_url(url: &str, options: &ReaderOptions) -> Result<Self> {
         use crate::store::remote::Place;
-        Ok(match Place::of(url, options)? {
+        let cache = options.cache.as_deref().map(|directory| (directory, options.cache_bytes));
+        Ok(match Place::of(url, options.store(), cache)? {
             Place::Log(directory) => Source::Directory(directory),
             Place::Segment(directory, name) => Source::File(directory, name),
             Place::Pattern(directory, pattern) => Source::Matching(directory, pattern),
         })
     }
 
-    /// Whether looking for new segments is a request to another machine.
+    /// Whether looking for new segments sends a request to another machine.
     pub fn is_far(&self) -> bool {
         match self {
             Source::Directory(directory) | Source::File(directory, _) | Source::Matching(directory, _) => {
@@ -372,11 +382,11 @@ impl Source {
         }
     }
 
-    /// The segments that are there now. Those in `known` are not looked at again. A file that does not begin as a segment
-    /// is an error, unless its name tells its place in a log: then it is one for whoever comes to that place.
+    /// The segments that exist now. Those in `known` are not examined again. A file that does not begin as a segment is
+    /// an error, unless its name states its place in a log: then the error is reported at that place.
     pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
-        // Where a file that was listed is gone, those before it are too: old segments are being removed. What is left of
-        // such a list is not what was there at any one moment.
+        // When a listed file is gone, those before it are too: old segments are being removed. The rest of such a list
+        // is not the state of the directory at any one moment.
         const LISTINGS: usize = 100;
         let (mut fresh, mut is_whole) = self.look(known, mode)?;
         for _ in 1..LISTINGS {
@@ -397,9 +407,9 @@ impl Source {
         }
     }
 
-    /// As [`Self::snapshot`], and whether every listed file was there when it was opened.
+    /// As [`Self::snapshot`], and whether every listed file still existed when it was opened.
     fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
-        // What an older library wrote is read as it was when the reader was opened.
+        // Legacy files are read as they were when the reader was opened.
         if known.slots.iter().any(|slot| slot.is_legacy()) {
             return Ok((known.clone(), true));
         }
@@ -436,7 +446,7 @@ impl Source {
         found.finish()
     }
 
-    /// Whether it is one file that lies elsewhere.
+    /// Whether it is a link to a file elsewhere.
     pub fn is_link(&self) -> bool {
         match self {
             Source::File(directory, name) => directory.facts(name).is_ok_and(|facts| !facts.is_plain),
@@ -444,7 +454,7 @@ impl Source {
         }
     }
 
-    /// Tells that something may have changed there, where the system can, to who is woken by `wake`.
+    /// Watches for changes there, where the system can, and reports them through `wake`.
     pub fn watch(&self, wake: &Arc<Wake>) -> Option<Box<dyn Watch>> {
         match self {
             Source::Directory(directory) | Source::File(directory, _) => directory.watch(wake).ok().flatten(),
@@ -458,7 +468,7 @@ fn url(path: &Path) -> Option<&str> {
     path.to_str().filter(|path| crate::store::is_url(path))
 }
 
-/// What messages show of a URL that nobody has looked through: no options, and nothing that may be a password.
+/// The part of an unparsed URL that messages may show: no options, and nothing that may be a password.
 fn shown(url: &str) -> &str {
     let place = url.split('?').next().unwrap_or(url);
     match place.contains('@') {
@@ -472,8 +482,9 @@ pub(crate) fn is_url(path: &Path) -> bool {
     url(path).is_some()
 }
 
-/// Refuses the URL of an object store where only a directory of this machine will do, to `doing` something there.
-pub(crate) fn refuse_url(path: &Path, doing: &str) -> Result<()> {
+/// Refuses the URL of an object store where a directory of this machine is required; `doing` describes the operation.
+pub(crate) fn refuse_url(location: &Location, doing: &str) -> Result<()> {
+    let Location::Path(path) = location else { return Ok(()) };
     match url(path) {
         Some(url) => {
             let reason = format!("cannot {doing} there: what lies in an object store is never changed");
@@ -516,7 +527,7 @@ mod tests {
             assert_eq!(snapshot.remarks_at(at).count(), 1);
             assert!(snapshot.take_alternative(at, "damaged").is_some());
         }
-        // Each asked of all others would be 400 million questions.
+        // Comparing each with all others would take 400 million comparisons.
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 }

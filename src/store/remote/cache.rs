@@ -1,13 +1,14 @@
-//! Pieces of objects in a directory of this machine, so that what was fetched once is not fetched again.
+//! Stores pieces of objects in a local directory, to avoid fetching them again.
 //!
-//! Each piece is a file: its object's tag, its bytes, and the SHA-256 of both and of the object's directory, under a name that tells where in the object it
-//! begins and ends; the pieces of an object are in a directory named by a hash of what tells it from others. They are
-//! written under another name first, so that a piece is whole or not there, whoever else uses the directory. What is
-//! not as it was written is removed and fetched again. The cache is a convenience: where it cannot be written, nothing
-//! fails.
+//! Each piece is a file: its object's tag, its bytes, and the SHA-256 of both and of the object's directory. The name
+//! of the file states where in the object the piece begins and ends. The pieces of an object are in a directory named
+//! by a hash of what distinguishes it from others. A piece is written under another name first, so it is whole or
+//! absent for all processes that use the directory. A piece that differs from what was written is removed and fetched
+//! again. The cache is optional: if it cannot be written, nothing fails.
 //!
-//! A checksum that lies beside the bytes proves that they are whole, not where they come from: who may write in the directory
-//! may put records into a log as it is read. So only a directory is used that nobody else may write.
+//! A checksum beside the bytes proves that they are whole, not where they come from: a user with write access to the
+//! directory could put records into a log as it is read. Therefore a directory that other users may write to is
+//! refused.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, FileTimes, OpenOptions};
@@ -27,17 +28,17 @@ use crate::error::{Error, Result};
 use crate::hex::hex;
 use crate::io::{open, user};
 
-/// How much a cache may hold unless told otherwise.
+/// Default size limit of a cache.
 pub(super) const DEFAULT_BYTES: u64 = 1 << 30;
-/// What every piece begins with.
+/// The beginning of every piece.
 const MAGIC: &[u8; 8] = b"blpiece2";
 const EXTENSION: &str = "piece";
-/// What is being written, and was left by a process that was killed.
+/// Extension of a piece that is being written, or was left by a process that was killed.
 const UNFINISHED: &str = "part";
 const STALE: Duration = Duration::from_secs(3600);
-/// What the system says of an owner that has no number in a container, such as the root of the machine around it.
+/// The system's number for an owner that has none in a container, such as the root of the host.
 const OUTSIDE: u32 = 65534;
-/// By which backup programs know that a directory can be made again.
+/// Marks the directory for backup programs as one that can be made again.
 const CACHEDIR_TAG: &str =
     "Signature: 8a477f597d28d172789f06886806bc55\n# Pieces of binlog segments in object stores.\n";
 
@@ -45,7 +46,7 @@ const CACHEDIR_TAG: &str =
 pub(super) struct Cache {
     root: PathBuf,
     most: u64,
-    /// Bytes that may be written before the directory is looked through for what has to go.
+    /// Bytes that may be written before the directory is searched for pieces to remove.
     room: AtomicU64,
 }
 
@@ -53,24 +54,24 @@ pub(super) struct Cache {
 pub(super) struct CachedObject {
     cache: Arc<Cache>,
     directory: PathBuf,
-    /// Where each begins and ends.
+    /// The begin and the end of each.
     pieces: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Cache {
-    /// Opens a directory for pieces of up to `most` bytes in all, and makes it unless it is there. One that others may write
-    /// is refused.
+    /// Opens a directory for pieces of up to `most` bytes in all, and creates it if needed. Refuses one that other
+    /// users may write to.
     pub fn open(root: &Path, most: u64) -> Result<Arc<Self>> {
         let failed = |e: std::io::Error| Error::io(&e, "use the directory as a cache").at(root);
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed)?;
-        // Symbolic links are followed now and never again: somebody else may turn one that is his.
+        // Symbolic links are resolved now and not again: another user may redirect a link that belongs to them.
         let root = &*root.canonicalize().map_err(failed)?;
         check_owner(root)?;
         let tag = root.join("CACHEDIR.TAG");
         match OpenOptions::new().write(true).create_new(true).open(tag) {
             Ok(mut file) => file.write_all(CACHEDIR_TAG.as_bytes()).map_err(failed)?,
             Err(e) if e.kind() == ErrorKind::AlreadyExists => (),
-            // What is there can be read nevertheless.
+            // Existing pieces can be read anyway.
             Err(e) if matches!(e.raw_os_error(), Some(libc::EROFS | libc::EACCES | libc::EPERM | libc::ENOSPC)) => (),
             Err(e) => return Err(failed(e)),
         }
@@ -79,9 +80,9 @@ impl Cache {
         Ok(Arc::new(cache))
     }
 
-    /// The pieces of the object that these facts tell from all others.
+    /// The pieces of the object with these facts.
     pub fn object(self: &Arc<Self>, url: &str, name: &str, bytes: u64, modified_ns: i64) -> CachedObject {
-        // A list and an answer about one object may tell the time with and without fractions.
+        // A list and an answer about one object may contain the time with and without fractions.
         let second = modified_ns.div_euclid(1_000_000_000);
         let mut key = Sha256::new();
         for fact in [url, name, &bytes.to_string(), &second.to_string()] {
@@ -99,7 +100,7 @@ impl Cache {
         CachedObject { cache: self.clone(), directory, pieces: Mutex::new(pieces) }
     }
 
-    /// Removes the pieces that were not used for longest until a tenth of the room is free.
+    /// Removes the least recently used pieces until a tenth of the room is free.
     fn make_room(&self) {
         let mut pieces = vec![];
         let mut total = 0;
@@ -129,7 +130,7 @@ impl Cache {
                     break;
                 }
                 if fs::remove_file(&path).is_ok() {
-                    // The last one out takes the directory along.
+                    // Removes the directory if it is empty now.
                     let _ = path.parent().map(fs::remove_dir);
                 }
                 total -= bytes;
@@ -140,7 +141,7 @@ impl Cache {
 
     /// Whether a piece of this length may be written now.
     fn takes(&self, bytes: u64) -> bool {
-        // Other processes write here, too: now and then all is counted.
+        // Other processes write here, too: the total is counted again at intervals.
         let step = self.most / 4;
         if bytes > step {
             return false;
@@ -153,7 +154,7 @@ impl Cache {
     }
 }
 
-/// Refuses a directory in which others may write, or which others may replace.
+/// Refuses a directory that others may write to, or may replace.
 fn check_owner(root: &Path) -> Result<()> {
     let facts =
         |path: &Path| fs::metadata(path).map_err(|e| Error::io(&e, "look at the directory of the cache").at(path));
@@ -178,7 +179,7 @@ fn check_owner(root: &Path) -> Result<()> {
         if facts.uid() != 0 && facts.uid() != user() && facts.uid() != OUTSIDE {
             return refused(above, format!("the directory above the cache belongs to another user ({})", facts.uid()));
         }
-        // In one like /tmp only the owner of a directory renames or removes it.
+        // In a directory like /tmp only the owner of a file renames or removes it.
         if facts.mode() & 0o1002 == 0o002 {
             return refused(above, "the directory above the cache may be changed by everybody".to_owned());
         }
@@ -187,19 +188,19 @@ fn check_owner(root: &Path) -> Result<()> {
 }
 
 impl CachedObject {
-    /// The piece that the byte at `offset` is in.
+    /// The piece that contains the byte at `offset`.
     pub fn find(&self, offset: u64) -> Option<Range<u64>> {
         let pieces = self.pieces.lock();
         let (&from, &to) = pieces.range(..=offset).next_back()?;
         (offset < to).then_some(from..to)
     }
 
-    /// Whether one piece has all of it.
+    /// Whether one piece contains all of it.
     pub fn has(&self, range: &Range<u64>) -> bool {
         self.find(range.start).is_some_and(|piece| piece.end >= range.end)
     }
 
-    /// The tag of the object and the bytes of a piece; `None` when it is gone, or not what was written.
+    /// The tag of the object and the bytes of a piece; `None` when it is gone, or differs from what was written.
     pub fn load(&self, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
         let path = self.path_of(range);
         let loaded = read(&path, range);
@@ -210,7 +211,7 @@ impl CachedObject {
         loaded
     }
 
-    /// Keeps the bytes that begin at `at`.
+    /// Stores the bytes that begin at `at`.
     pub fn put(&self, tag: &str, at: u64, bytes: &[u8]) {
         let range = at..at + bytes.len() as u64;
         if range.is_empty() || self.has(&range) || !self.cache.takes(bytes.len() as u64) {
@@ -241,7 +242,7 @@ impl CachedObject {
         write().inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 
-    /// Forgets every piece: they are of another object than is there now, or wrong.
+    /// Removes every piece: they belong to an earlier object, or are wrong.
     pub fn purge(&self) {
         let pieces = std::mem::take(&mut *self.pieces.lock());
         for (from, to) in pieces {
@@ -254,7 +255,7 @@ impl CachedObject {
     }
 }
 
-/// What stands before the bytes of a piece.
+/// The bytes before the contents of a piece.
 fn head(tag: &str, range: &Range<u64>) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
     head.extend_from_slice(&range.start.to_le_bytes());
@@ -268,7 +269,7 @@ fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     const FIXED: usize = 28;
     const SUM: usize = 32;
     let (mut file, facts) = open::to_read_itself(path).ok()?;
-    // A length that lies costs no memory.
+    // A wrong length must cost no memory.
     let len = range.end.checked_sub(range.start)?;
     if facts.len() < len + (FIXED + SUM) as u64 || facts.len() > len + (FIXED + SUM + 4096) as u64 {
         return None;
@@ -292,12 +293,12 @@ fn read(path: &Path, range: &Range<u64>) -> Option<(String, Vec<u8>)> {
     Some((tag, bytes))
 }
 
-/// What the directory of a piece is called, which tells its object: moved elsewhere, the piece is worth nothing.
+/// The name of a piece's directory, which identifies its object: a piece that was moved elsewhere is not valid.
 fn key_of(path: &Path) -> &[u8] {
     path.parent().and_then(Path::file_name).unwrap_or_default().as_bytes()
 }
 
-/// Where the piece in a file begins and ends, as its name tells.
+/// The begin and the end of the piece in a file, from its name.
 fn range_of(path: &Path) -> Option<Range<u64>> {
     let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
     let (from, to) = name.split_once('-')?;
@@ -305,7 +306,7 @@ fn range_of(path: &Path) -> Option<Range<u64>> {
     (from < to).then_some(from..to)
 }
 
-/// Whether a directory is called as one for pieces is.
+/// Whether a directory has the name of one for pieces.
 fn is_ours(directory: &Path) -> bool {
     let name = directory.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -353,7 +354,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         let open = |path: &Path| Cache::open(path, 1 << 20).map(drop).map_err(|e| (e.kind(), e.to_string()));
-        // What is made is nobody else's, whatever the umask is.
+        // The new directory is private, whatever the umask is.
         let made = home.path().join("a/cache");
         open(&made).unwrap();
         assert_eq!(fs::metadata(&made).unwrap().mode() & 0o777, 0o700);
@@ -361,27 +362,27 @@ mod tests {
             set(&made, mode);
             assert_eq!(open(&made).is_ok(), good, "{mode:o}");
         }
-        let (kind, told) = open(&made).unwrap_err();
-        assert!(kind == crate::Kind::Invalid && told.contains("mode 1777") && told.contains("a/cache"), "{told}");
+        let (kind, reason) = open(&made).unwrap_err();
+        assert!(kind == crate::Kind::Invalid && reason.contains("mode 1777") && reason.contains("a/cache"), "{reason}");
         set(&made, 0o700);
-        // Through a symbolic link it is the directory that counts.
+        // The target of a symbolic link is checked.
         let link = home.path().join("link");
         symlink(&made, &link).unwrap();
         open(&link).unwrap();
         set(&made, 0o777);
         assert!(open(&link).is_err());
         set(&made, 0o700);
-        // Others could put a directory of their own in its place; not in one like /tmp.
+        // Other users could replace it with a directory of their own; not in one like /tmp.
         set(&home.path().join("a"), 0o777);
-        let (_, told) = open(&made).unwrap_err();
-        assert!(told.contains("above the cache"), "{told}");
+        let (_, reason) = open(&made).unwrap_err();
+        assert!(reason.contains("above the cache"), "{reason}");
         set(&home.path().join("a"), 0o1777);
         open(&made).unwrap();
         // Only root can give a directory away.
         for given in [home.path().join("a"), made.clone()] {
             if chown(&given, Some(4242), None).is_ok() {
-                let (_, told) = open(&made).unwrap_err();
-                assert!(told.contains("another user (4242)"), "{told}");
+                let (_, reason) = open(&made).unwrap_err();
+                assert!(reason.contains("another user (4242)"), "{reason}");
             }
         }
     }
@@ -408,18 +409,18 @@ mod tests {
             put();
         }
         assert_eq!(object(&cache, "a").load(&(7..16)).unwrap().1, b"the bytes");
-        // One that was swapped with that of another object, which has the same place and tag.
+        // A piece that was swapped with one of another object that has the same place and tag.
         object(&cache, "b").put("tag", 7, b"their own");
         let theirs = files(home.path()).into_iter().find(|file| *file != path).unwrap();
         fs::copy(&theirs, &path).unwrap();
         assert_eq!(object(&cache, "a").load(&(7..16)), None);
-        // Nobody waits for who might write into a pipe.
+        // A pipe in its place: the reader must not wait for a writer.
         let c_path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
         // SAFETY: the path is a NUL-terminated string.
         assert_eq!(unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) }, 0);
         assert_eq!(object(&cache, "a").load(&(7..16)), None);
         put();
-        // One that lies under the name of another.
+        // A piece under the name of another.
         fs::rename(&path, path.with_file_name("8-11.piece")).unwrap();
         assert_eq!(object(&cache, "a").load(&(8..17)), None);
     }
@@ -430,7 +431,7 @@ mod tests {
         let place = home.path().join("cache");
         object(&Cache::open(&place, 1 << 20).unwrap(), "a").put("tag", 0, b"bytes");
         let directory = files(&place).remove(0).parent().unwrap().to_owned();
-        // For root nothing is read-only: directories that cannot be made are as good.
+        // For root nothing is read-only: a directory that cannot be made has the same effect.
         fs::remove_file(place.join("CACHEDIR.TAG")).unwrap();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o500)).unwrap();
         fs::set_permissions(&place, fs::Permissions::from_mode(0o500)).unwrap();

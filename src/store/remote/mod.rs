@@ -1,11 +1,11 @@
-//! Reading segments where they lie: a store as a directory whose files are read a few pieces at a time.
+//! Reads segments in a store: a directory whose files are read a few pieces at a time.
 
 mod cache;
 mod object;
 mod patience;
 mod pieces;
-mod place;
 mod plan;
+mod source;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Result};
@@ -20,38 +20,37 @@ use crate::error::{Error, Kind};
 use crate::io::{read_only, Access, Directory, File, FileFacts};
 use cache::Cache;
 use object::{Object, RemoteFile, END};
-use patience::{patiently, told};
+use patience::{io_error, patiently};
 
-pub(crate) use place::Place;
+pub(crate) use source::Place;
 
-/// Objects of which beginning and end stay in memory after they were closed: 272 KiB each.
+/// The number of closed objects whose beginning and end stay in memory: 272 KiB each.
 const KEPT: usize = 64;
-/// Objects that are no longer than their beginning stay until all of them have so many bytes.
+/// Objects that are no longer than their beginning stay up to this many bytes in all.
 const KEPT_SMALL: u64 = 16 << 20;
 
-/// A store of objects as a directory that is read: it lists the objects below the store's prefix, opens them for reading
-/// and removes them. It never changes one and creates none: that fails with `EROFS`.
+/// A store of objects as a directory for reading: it lists the objects below the store's prefix, opens them for reading
+/// and removes them. It never changes or creates one: that fails with `EROFS`.
 ///
-/// An object costs one request to be opened when it was listed or is small, two when its index is looked at, and one for each
-/// read elsewhere; what a cursor is going to read is fetched several pieces at a time. It takes up to 40 MiB of memory as
-/// long as it is read, and 272 KiB for each of the last 64 objects after that; objects of up to 16 KiB stay, 16 MiB of them all
-/// together. An object that is another one than
-/// it was at the first look is an error of the kind [`Kind::Corrupt`].
+/// Opening an object costs one request if it was listed or is small, two when its index is read, and one for each read
+/// elsewhere; announced reads are fetched several pieces at a time. An object takes up to 40 MiB of memory while it is
+/// read, and 272 KiB afterwards for each of the last 64 objects; objects of up to 16 KiB stay, 16 MiB of them in all.
+/// An object that has changed since the first look is an error of the kind [`Kind::Corrupt`].
 ///
-/// A request that fails for a passing reason is tried again for up to 30 s ([`Self::with_patience`]). Clones share
-/// everything; any thread may use any of them.
+/// A request with a passing failure is retried for up to 30 s ([`Self::with_patience`]). Clones share everything; any
+/// thread may use any of them.
 #[derive(Clone)]
 pub struct RemoteDirectory {
     shared: Arc<Shared>,
-    /// Only objects whose names begin so are listed.
+    /// Only objects whose names begin with this are listed.
     prefix: String,
 }
 
-/// What all files of a directory use.
+/// State that all files of a directory share.
 struct Shared {
     store: Arc<dyn Store>,
     path: PathBuf,
-    /// What tells the store from others in a cache that they share.
+    /// Distinguishes the store from others in a shared cache.
     key: String,
     patience: Duration,
     cache: Option<Arc<Cache>>,
@@ -60,25 +59,25 @@ struct Shared {
 
 #[derive(Default)]
 struct Known {
-    /// Length and time of each object, as they were listed last.
+    /// Length and time of each object in the last list.
     listed: HashMap<String, (u64, i64)>,
     /// Objects that were opened, the last one first.
     opened: VecDeque<(String, Arc<Object>)>,
     small: Small,
 }
 
-/// Small objects that were opened: a log of thousands of them is looked at without asking for each one twice.
+/// Small objects that were opened: a log of thousands of them is read without a second request for each.
 #[derive(Default)]
 struct Small {
     objects: HashMap<String, Arc<Object>>,
-    /// Their names and lengths, the last one at the end; of those that were replaced or forgotten, too.
+    /// Their names and lengths, the last one at the end; including those that were replaced or forgotten.
     order: VecDeque<(String, u64)>,
     bytes: u64,
 }
 
 impl Small {
     fn keep(&mut self, object: &Arc<Object>) {
-        // So much they take beside their bytes.
+        // An estimate of their overhead.
         let bytes = object.bytes() + 512;
         self.objects.insert(object.name().to_owned(), object.clone());
         self.order.push_back((object.name().to_owned(), bytes));
@@ -92,18 +91,18 @@ impl Small {
 }
 
 impl RemoteDirectory {
-    /// The log below the prefix that `url` ends with, as [`super::open`] has it.
+    /// The log below the prefix that `url` ends with, as in [`super::open`].
     ///
     /// # Errors
-    /// As [`super::open`] and [`Self::new`]. No request is made.
+    /// As [`super::open`] and [`Self::new`]. Makes no request.
     pub fn open(url: &str, options: &super::StoreOptions) -> crate::Result<Self> {
         Ok(Self::new(super::open(url, options)?)?.with(|shared| shared.key = url.to_owned()))
     }
 
-    /// Of a store that can be read.
+    /// A directory over a store that can be read.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for a command, which only takes files.
+    /// [`Kind::Unsupported`] for a command, which cannot be read.
     pub fn new(store: Arc<dyn Store>) -> crate::Result<Self> {
         let path = PathBuf::from(store.url());
         if !store.can_read() {
@@ -121,17 +120,17 @@ impl RemoteDirectory {
         Ok(RemoteDirectory { shared: Arc::new(shared), prefix: String::new() })
     }
 
-    /// The same, which tries a request that fails for a passing reason again for up to this time.
+    /// Sets how long a request with a passing failure is retried.
     pub fn with_patience(self, patience: Duration) -> Self {
         self.with(|shared| shared.patience = patience)
     }
 
-    /// The same, with a directory of this machine for what was fetched, so that it is not fetched again. It holds at most
-    /// `bytes` (0 = 1 GiB), those used last; any number of processes may share it. What is in it is verified when it is used.
+    /// Adds a local directory as a cache, so nothing is fetched twice. It holds at most `bytes` (0 = 1 GiB), the most
+    /// recently used; any number of processes may share it. Its contents are verified when they are used.
     ///
     /// # Errors
-    /// [`Kind::Io`] when there is no such directory and it cannot be made; [`Kind::Invalid`] when others may write in it or put
-    /// another one in its place: they could put records into the log.
+    /// [`Kind::Io`] when there is no such directory and it cannot be made; [`Kind::Invalid`] when other users may write
+    /// to it or replace it: they could put records into the log.
     pub fn with_cache(self, directory: impl AsRef<Path>, bytes: u64) -> crate::Result<Self> {
         let bytes = if bytes == 0 { cache::DEFAULT_BYTES } else { bytes };
         let cache = Cache::open(directory.as_ref(), bytes)?;
@@ -146,14 +145,14 @@ impl RemoteDirectory {
             key: now.key.clone(),
             patience: now.patience,
             cache: now.cache.clone(),
-            // What is known was fetched without the cache.
+            // The known objects were fetched without the cache.
             known: Arc::default(),
         };
         change(&mut shared);
         RemoteDirectory { shared: Arc::new(shared), ..self }
     }
 
-    /// The same, of which only the objects are listed whose names begin so.
+    /// The same, but only objects whose names begin with this are listed.
     fn listing(self, prefix: &str) -> Self {
         RemoteDirectory { prefix: prefix.to_owned(), ..self }
     }
@@ -171,7 +170,7 @@ impl Shared {
         known.small.objects.remove(name);
     }
 
-    /// The object as it was known last, if it was opened, or listed.
+    /// The object as it was last known, if it was opened or listed.
     fn find(&self, name: &str) -> Option<Arc<Object>> {
         let mut known = self.known.lock();
         if let Some(object) = known.small.objects.get(name) {
@@ -201,18 +200,18 @@ impl Shared {
         object
     }
 
-    /// Asks the store for the object. Its end comes along, unless it may be in the cache.
+    /// Requests the object from the store, with its end, unless that may be in the cache.
     fn ask(&self, name: &str) -> Result<Arc<Object>> {
         let path = self.path_of(name);
-        let failed = |failure| told(failure, &path);
+        let failed = |failure| io_error(failure, &path);
         if self.cache.is_some() {
             let stat = patiently(self.patience, || self.store.stat(name)).map_err(failed)?;
             let stat = stat.ok_or_else(|| missing(&path))?;
-            return Ok(self.take(Object::told(self, name, stat, None)));
+            return Ok(self.take(Object::from_stat(self, name, stat, None)));
         }
         let (stat, end) = patiently(self.patience, || self.store.read_end(name, END)).map_err(failed)?;
         let is_whole = end.len() as u64 == stat.bytes.min(END);
-        Ok(self.take(Object::told(self, name, stat, Some(end).filter(|_| is_whole))))
+        Ok(self.take(Object::from_stat(self, name, stat, Some(end).filter(|_| is_whole))))
     }
 }
 
@@ -236,8 +235,8 @@ impl Directory for RemoteDirectory {
             None => self.shared.ask(name)?,
         };
         let file = RemoteFile::new(&self.shared, object);
-        if is_known && !file.is_told() {
-            // Whether it is still there, and which one: its beginning is wanted next anyway.
+        if is_known && !file.has_version() {
+            // Checks whether it still exists, and which one it is: its beginning is read next anyway.
             match file.read_at(&mut [0], 0) {
                 Ok(_) => (),
                 Err(e) => {
@@ -249,22 +248,14 @@ impl Directory for RemoteDirectory {
         Ok(Arc::new(file))
     }
 
-    fn create(&self, _name: &str, _mode: u32) -> Result<Arc<dyn File>> {
-        Err(read_only())
-    }
-
-    fn open_or_create(&self, _name: &str, _mode: u32) -> Result<Arc<dyn File>> {
-        Err(read_only())
-    }
-
     fn list(&self) -> Result<Vec<String>> {
         let shared = &self.shared;
         let listed = patiently(shared.patience, || shared.store.list(&self.prefix));
-        let listed = listed.map_err(|failure| told(failure, &shared.path))?;
+        let listed = listed.map_err(|failure| io_error(failure, &shared.path))?;
         let mut known = shared.known.lock();
         known.listed = listed.iter().map(|it| (it.name.clone(), (it.bytes, it.modified_ns))).collect();
         let Known { listed: now, opened, small } = &mut *known;
-        // What is no longer there, or another now, is asked for anew.
+        // Objects that have been removed or replaced are requested again.
         let is_as_listed = |name: &String, object: &Arc<Object>| {
             now.get(name).is_some_and(|&(bytes, modified_ns)| object.is_as_listed(bytes, modified_ns))
         };
@@ -277,7 +268,7 @@ impl Directory for RemoteDirectory {
     fn facts(&self, name: &str) -> Result<FileFacts> {
         let path = self.shared.path_of(name);
         let stat = patiently(self.shared.patience, || self.shared.store.stat(name));
-        let stat = stat.map_err(|failure| told(failure, &path))?.ok_or_else(|| missing(&path))?;
+        let stat = stat.map_err(|failure| io_error(failure, &path))?.ok_or_else(|| missing(&path))?;
         let identity = Some(object::identity(&stat.version(), stat.bytes));
         Ok(FileFacts { len: stat.bytes, is_plain: true, identity })
     }
@@ -294,25 +285,12 @@ impl Directory for RemoteDirectory {
     fn remove(&self, name: &str) -> Result<()> {
         let removed = patiently(self.shared.patience, || self.shared.store.remove(name));
         self.shared.forget(name);
-        removed.map_err(|failure| told(failure, &self.shared.path_of(name)))
-    }
-
-    fn rename(&self, _from: &str, _to: &str) -> Result<()> {
-        Err(read_only())
-    }
-
-    fn link(&self, _from: &str, _to: &str) -> Result<()> {
-        Err(read_only())
+        removed.map_err(|failure| io_error(failure, &self.shared.path_of(name)))
     }
 
     fn put_label(&self, name: &str, text: &str) -> Result<()> {
         let put = patiently(self.shared.patience, || super::put_bytes(&*self.shared.store, name, text.as_bytes()));
-        put.map_err(|failure| told(failure, &self.shared.path_of(name)))
-    }
-
-    fn sync(&self) -> Result<()> {
-        // A store has done what it says it has.
-        Ok(())
+        put.map_err(|failure| io_error(failure, &self.shared.path_of(name)))
     }
 
     fn is_far(&self) -> bool {

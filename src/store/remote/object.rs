@@ -1,8 +1,8 @@
 //! One object, read as a file: what is known of it, what was fetched of it, and what is fetched next.
 //!
-//! Its beginning and its end are fetched by one request each and kept, for that is where a segment says what it is and
-//! where its index is. What a reader says that it will need is fetched many stretches at a time; other reads fetch a
-//! little more than they are asked for, and more and more when they follow each other.
+//! Its beginning and its end are fetched by one request each and kept: they contain a segment's header and its index.
+//! Ranges that a reader announces are fetched many at a time; other reads fetch a little more than requested, and an
+//! increasing amount when they follow each other.
 
 use std::collections::VecDeque;
 use std::io::Result;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::cache::CachedObject;
-use super::patience::{patiently, told};
+use super::patience::{io_error, patiently};
 use super::pieces::{copy, Pieces};
 use super::plan::{joined, parted, Plan};
 use super::Shared;
@@ -23,21 +23,21 @@ use crate::error::{Error, Kind};
 use crate::io::{File, Identity};
 use crate::store::{Failure, Stat};
 
-/// Fetched of the beginning: a header is rarely longer.
+/// Bytes fetched of the beginning: a header is rarely longer.
 pub(super) const HEAD: u64 = 16 << 10;
-/// Fetched of the end: trailer and index of most segments.
+/// Bytes fetched of the end: trailer and index of most segments.
 pub(super) const END: u64 = 256 << 10;
-/// A read so near before the end is fetched as far as the end: an index that is longer than most.
+/// A read this near to the end is fetched up to the end: the index is longer than most.
 const NEAR_END: u64 = 2 << 20;
-/// Fetched at least and at most by a read that nobody announced: most pieces of an index are no longer than the first.
+/// Least and most bytes fetched by a read that was not announced: most parts of an index are within the first.
 const READ: (u64, u64) = (32 << 10, 8 << 20);
-/// Memory for what was announced, and for what was not, such as the index.
+/// Memory for announced ranges, and for others such as the index.
 const ANNOUNCED: u64 = 24 << 20;
 const OTHERS: u64 = 8 << 20;
 /// Cursors whose announcements are remembered at the same time.
 const PLANS: usize = 8;
 
-/// What is known of an object.
+/// An object, and what was fetched of it.
 pub(super) struct Object {
     name: String,
     pub path: PathBuf,
@@ -57,11 +57,11 @@ struct State {
     announced: Pieces,
     others: Pieces,
     plans: VecDeque<Plan>,
-    /// Where the last read ended that nobody announced, and how much the next one fetches if it begins there.
+    /// Where the last read that was not announced ended, and how much the next one fetches if it begins there.
     last: (u64, u64),
 }
 
-/// What a read is going to fetch.
+/// What a read fetches.
 enum Fetch {
     Head(Range<u64>),
     End(Range<u64>),
@@ -101,15 +101,15 @@ impl Object {
         self.bytes
     }
 
-    /// Whether a list tells of this object. A list and an answer about one object may tell the time with and without
+    /// Whether a list contains this object. A list and an answer about one object may contain the time with and without
     /// fractions of a second.
     pub fn is_as_listed(&self, bytes: u64, modified_ns: i64) -> bool {
         let second = |ns: i64| ns.div_euclid(1_000_000_000);
         self.bytes == bytes && second(self.modified_ns) == second(modified_ns)
     }
 
-    /// As a store told of it, with its last bytes when they came along.
-    pub fn told(shared: &Shared, name: &str, stat: Stat, end: Option<Vec<u8>>) -> Self {
+    /// An object from a store's answer, with its last bytes if the answer contained them.
+    pub fn from_stat(shared: &Shared, name: &str, stat: Stat, end: Option<Vec<u8>>) -> Self {
         let object = Self::new(shared, name, stat.bytes, stat.modified_ns);
         let _ = object.tag.set(stat.version());
         if let Some(end) = end {
@@ -139,7 +139,7 @@ impl Object {
         self.bytes.saturating_sub(END)
     }
 
-    /// What is fetched for a read of `len` bytes at `offset`, of which nothing is in memory.
+    /// The ranges to fetch for a read of `len` bytes at `offset`, of which nothing is in memory.
     fn choose(&self, state: &mut State, offset: u64, len: u64) -> Fetch {
         if let Some(at) = state.plans.iter().position(|plan| plan.covers(offset)) {
             let plan = &mut state.plans[at];
@@ -162,7 +162,7 @@ impl Object {
         if offset >= self.end_from() && state.end.is_none() {
             return Fetch::End(self.end_from()..self.bytes);
         }
-        // Whoever reads on once may be at the end of what he wants; whoever does so again goes through all of it.
+        // A reader that continues once may be done; one that continues again reads all of it.
         let (window, next) = match state.last.0 == offset {
             true => (state.last.1, (state.last.1 * 2).min(READ.1)),
             false => (READ.0, READ.0),
@@ -177,7 +177,7 @@ impl Object {
         Fetch::Other(offset..end)
     }
 
-    /// The range without what is kept of the beginning and the end.
+    /// The range without the parts of the beginning and the end that are in memory.
     fn without_ends(&self, state: &State, range: Range<u64>) -> Range<u64> {
         let head = state.head.as_ref().map_or(0, |head| head.len() as u64);
         let end = state.end.as_ref().map_or(self.bytes, |end| self.bytes - end.len() as u64);
@@ -199,7 +199,7 @@ impl Object {
             }
             self.choose(&mut state, offset, buffer.len() as u64)
         };
-        // Whoever else reads the object need not wait for this.
+        // Other readers of the object need not wait for this.
         let ranges = match &fetch {
             Fetch::Head(range) | Fetch::End(range) => vec![range.clone()],
             Fetch::Announced(ranges) => parted(ranges),
@@ -224,13 +224,13 @@ impl Object {
         }
     }
 
-    /// The part of a read that an earlier process, or an earlier moment of this one, has left in the cache.
+    /// The part of a read that is in the cache, from an earlier process or an earlier read of this one.
     fn copy_cached(&self, state: &mut State, buffer: &mut [u8], offset: u64) -> Result<Option<usize>> {
         let Some(cached) = &self.cached else { return Ok(None) };
         while let Some(range) = cached.find(offset) {
             let Some((tag, bytes)) = cached.load(&range) else { continue };
             if range.end > self.bytes || *self.tag.get_or_init(|| tag.clone()) != tag {
-                // Of an object that was there before.
+                // They belong to an earlier object.
                 cached.purge();
                 return Ok(None);
             }
@@ -266,7 +266,7 @@ impl Object {
         Ok(fetched)
     }
 
-    /// A range that does not lie in the object is asked for when another has taken its place.
+    /// A range outside the object is requested if the object was replaced by a shorter one.
     fn diagnose(&self, shared: &Shared, failure: Failure) -> std::io::Error {
         let may_have_changed = matches!(failure.again, crate::store::Again::WhenMended)
             && !matches!(failure.error.kind(), Kind::NotFound | Kind::Unsupported);
@@ -277,14 +277,14 @@ impl Object {
                 }
             }
         }
-        told(failure, &self.path)
+        io_error(failure, &self.path)
     }
 
     fn changed(&self, shared: &Shared) -> std::io::Error {
         if let Some(cached) = &self.cached {
             cached.purge();
         }
-        // Whoever opens it again finds the new one.
+        // The next open finds the new object.
         shared.forget(&self.name);
         std::io::Error::other(Error::corrupt("the object changed while it was read").at(&self.path))
     }
@@ -299,7 +299,7 @@ impl Object {
         }
     }
 
-    /// Forgets what was fetched, its beginning and its end aside.
+    /// Forgets what was fetched, except its beginning and its end.
     fn forget(&self) {
         let mut state = self.state.lock();
         state.plans.clear();
@@ -319,7 +319,7 @@ impl Object {
     fn announce(&self, ranges: &[Range<u64>]) {
         let Some(first) = ranges.first() else { return self.forget() };
         let mut state = self.state.lock();
-        // Most often the reader whose last plan is done goes on.
+        // Most often the reader whose last plan is done continues.
         let before = state.plans.iter().position(|plan| plan.covers(first.start) || plan.is_done());
         let plan = match before.and_then(|at| state.plans.remove(at)) {
             Some(before) => Plan::new(ranges).following(&before),
@@ -342,8 +342,8 @@ impl RemoteFile {
         RemoteFile { shared: shared.clone(), object }
     }
 
-    /// Whether it is known which object it is, rather than that one of this name was listed.
-    pub fn is_told(&self) -> bool {
+    /// Whether the object's version is known, and not only that one of this name was listed.
+    pub fn has_version(&self) -> bool {
         self.object.tag.get().is_some()
     }
 }
@@ -382,7 +382,7 @@ impl File for RemoteFile {
     }
 }
 
-/// What stands for an object: another one of the same name has another.
+/// The identity of an object: another one of the same name has another.
 pub(super) fn identity(tag: &str, bytes: u64) -> Identity {
     let mut sum = Sha256::new();
     sum.update(bytes.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Trying again what may succeed later, for a bounded time.
+//! Retries requests for a bounded time.
 
 use std::io;
 use std::path::Path;
@@ -8,12 +8,12 @@ use crate::error::Kind;
 use crate::io::fill_random;
 use crate::store::{Again, Answer, Failure};
 
-/// How long a request that fails for a passing reason is tried again, unless told otherwise.
+/// How long a request with a passing failure is retried by default.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// First and longest pause between two tries.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
 
-/// Asks until there is an answer, a failure that stays, or no time left.
+/// Repeats a request until it succeeds, fails for good, or the time is over.
 pub(super) fn patiently<T>(patience: Duration, mut ask: impl FnMut() -> Answer<T>) -> Answer<T> {
     let began = Instant::now();
     let mut pause = PAUSES.0;
@@ -23,8 +23,8 @@ pub(super) fn patiently<T>(patience: Duration, mut ask: impl FnMut() -> Answer<T
             Err(failure) => failure,
         };
         let Again::Later(after) = failure.again else { return Err(failure) };
-        // What the server asks for is kept; else somewhere between half and all of the pause, so that readers that were
-        // turned away together do not come back together.
+        // The time that the server asked for is used; otherwise waits a random time from half the pause to all of it,
+        // so that readers that were rejected together do not return together.
         let wait = after.unwrap_or_else(|| pause / 2 + (pause / 2).mul_f64(chance()));
         if began.elapsed() + wait > patience {
             return Err(failure);
@@ -34,7 +34,7 @@ pub(super) fn patiently<T>(patience: Duration, mut ask: impl FnMut() -> Answer<T
     }
 }
 
-/// Something between 0 and 1.
+/// A random number from 0 to 1.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     match fill_random(&mut bytes) {
@@ -43,8 +43,8 @@ fn chance() -> f64 {
     }
 }
 
-/// The failure as what a file or a directory returns.
-pub(super) fn told(failure: Failure, path: &Path) -> io::Error {
+/// Converts the failure into the error of a file or a directory.
+pub(super) fn io_error(failure: Failure, path: &Path) -> io::Error {
     let kind = match failure.error.kind() {
         Kind::NotFound => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,

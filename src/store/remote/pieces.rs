@@ -1,9 +1,9 @@
-//! Stretches of an object in memory.
+//! Pieces of an object in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Pieces up to so many bytes in all; those that were not used for longest go first.
+/// Pieces of up to this many bytes in all; the least recently used are removed first.
 pub(super) struct Pieces {
     most: u64,
     bytes: u64,
@@ -36,7 +36,7 @@ impl Pieces {
         }
     }
 
-    /// Copies what is there from `offset` on; 0 when nothing is.
+    /// Copies the bytes from `offset` on; 0 if there are none.
     pub fn copy(&mut self, buffer: &mut [u8], offset: u64) -> usize {
         let Some((&at, piece)) = self.pieces.range_mut(..=offset).next_back() else { return 0 };
         let copied = copy(buffer, offset, at, &piece.bytes);
@@ -47,13 +47,13 @@ impl Pieces {
         copied
     }
 
-    /// Whether one piece has all of it.
+    /// Whether one piece contains all of it.
     pub fn has(&self, range: &Range<u64>) -> bool {
         let piece = self.pieces.range(..=range.start).next_back();
         piece.is_some_and(|(at, piece)| at + piece.bytes.len() as u64 >= range.end)
     }
 
-    /// Where the first piece behind `offset` begins.
+    /// Where the first piece after `offset` begins.
     pub fn next_behind(&self, offset: u64) -> Option<u64> {
         self.pieces.range(offset + 1..).next().map(|(&at, _)| at)
     }
@@ -69,7 +69,7 @@ impl Pieces {
     }
 }
 
-/// Copies what the bytes that begin at `at` have from `offset` on.
+/// Copies the bytes from `offset` on out of `bytes`, which begin at `at`.
 pub(super) fn copy(buffer: &mut [u8], offset: u64, at: u64, bytes: &[u8]) -> usize {
     let from = offset.checked_sub(at).and_then(|from| usize::try_from(from).ok());
     let Some(there) = from.and_then(|from| bytes.get(from..)) else { return 0 };

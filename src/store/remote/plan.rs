@@ -1,19 +1,19 @@
-//! Which stretches of an object are fetched together.
+//! Which ranges of an object are fetched together.
 
 use std::ops::Range;
 
-/// Stretches with so few bytes between them are fetched as one: a request costs more than these bytes.
+/// Ranges with this many bytes or fewer between them are fetched as one: a request costs more than these bytes.
 const GAP: u64 = 64 << 10;
-/// Longer stretches are fetched as pieces of this length, several at a time.
+/// Longer ranges are fetched in parts of this length, several at a time.
 const PART: u64 = 1 << 20;
-/// What is fetched at a time: the bytes and the number of stretches at first, and the most of each.
+/// Bytes and number of ranges that are fetched at a time: at first, and at most.
 const FIRST: (u64, usize) = (1 << 20, 32);
 const MOST: (u64, usize) = (8 << 20, 512);
 
-/// What is going to be read, in the order of reading, and how much of it is fetched next.
+/// Announced ranges in the order of reading, and how much of them is fetched next.
 pub(super) struct Plan {
     ranges: Vec<Range<u64>>,
-    /// Those before have been fetched.
+    /// The ranges before this one have been fetched.
     at: usize,
     bytes: u64,
     count: usize,
@@ -25,7 +25,7 @@ impl Plan {
         Plan { ranges, at: 0, bytes: FIRST.0, count: FIRST.1 }
     }
 
-    /// Goes on as fast as `before`, which this one follows.
+    /// Continues at the rate of `before`, which this plan follows.
     pub fn following(self, before: &Plan) -> Self {
         Plan { bytes: before.bytes, count: before.count, ..self }
     }
@@ -39,9 +39,9 @@ impl Plan {
         self.ranges[self.at..].iter().any(|range| range.contains(&offset))
     }
 
-    /// The stretches to be fetched when the byte at `offset` is wanted, with those that come behind it; `None` when it is
-    /// not in the plan. Each time they are more, so that whoever reads a little fetches little, and whoever reads all of
-    /// it does not wait often.
+    /// The ranges to fetch when the byte at `offset` is wanted, including some that come after it; `None` when it is
+    /// not in the plan. The amount grows with each call: a reader that reads a little fetches little, and one that
+    /// reads everything rarely waits.
     pub fn take(&mut self, offset: u64) -> Option<Vec<Range<u64>>> {
         let found = self.ranges[self.at..].iter().position(|range| range.contains(&offset))?;
         self.at += found;
@@ -62,7 +62,7 @@ impl Plan {
     }
 }
 
-/// The same bytes in as few requests as are worth it, in order.
+/// The same bytes in the least costly number of requests, in order.
 pub(super) fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_by_key(|range| range.start);
@@ -76,11 +76,11 @@ pub(super) fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     joined
 }
 
-/// Long ranges in parts that can be fetched at the same time.
+/// Divides long ranges into parts that can be fetched concurrently.
 pub(super) fn parted(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut parts = vec![];
     for range in ranges {
-        // No tiny rest.
+        // Avoids a tiny last part.
         let count = ((range.end - range.start) / PART).max(1);
         let each = (range.end - range.start).div_ceil(count);
         let mut at = range.start;

@@ -1,4 +1,4 @@
-//! A table of functions that somebody else has filled, as a store of this library.
+//! A table of functions that another library has filled, as a store of this library.
 
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::fmt;
@@ -12,31 +12,15 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::store::options::Opener;
 use crate::store::{check_name, check_ranges, replaced, url_of, Again, Answer, Failure, Listed, Stat, Stored, Upload};
 
-/// Opens the store of a URL.
-#[derive(Clone)]
-pub struct Opener(Arc<Open>);
-
-impl PartialEq for Opener {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Opener {}
-
 impl Opener {
-    /// By a function, which answers [`Kind::Unsupported`] for a URL that is not of its kind.
-    pub fn new(open: impl Fn(&str, &StoreOptions) -> Result<Arc<dyn Store>> + Send + Sync + 'static) -> Self {
-        Opener(Arc::new(open))
-    }
-
-    /// By a function of C, which is given `userdata`.
+    /// Uses a C function, which receives `userdata`.
     ///
     /// # Safety
-    /// The function is what [`binlog_store_open_callback`] describes, may be called from any thread, and works with `userdata`
-    /// as long as the opener is there.
+    /// The function is as [`binlog_store_open_callback`] describes, may be called from any thread, and `userdata` is
+    /// valid for it as long as the opener exists.
     pub unsafe fn of_c(open: binlog_store_open_callback, userdata: *mut c_void) -> Option<Self> {
         let open = open?;
         let userdata = Userdata(userdata);
@@ -46,23 +30,19 @@ impl Opener {
             unsafe { open_table(open, userdata, url, options) }
         }))
     }
-
-    pub(in crate::store) fn open(&self, url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
-        (self.0)(url, options)
-    }
 }
 
-/// Of somebody who promises that any thread may use it.
+/// A pointer whose owner promises that any thread may use it.
 #[derive(Clone, Copy)]
 struct Userdata(*mut c_void);
 
-// SAFETY: the promise of whoever gave it.
+// SAFETY: the promise of the caller who gave it.
 unsafe impl Send for Userdata {}
 // SAFETY: likewise.
 unsafe impl Sync for Userdata {}
 
 impl Userdata {
-    /// The whole of it, so that a closure takes the promise along and not the pointer alone.
+    /// Returns the whole struct, so a closure captures the promise and not the pointer alone.
     fn same(self) -> Self {
         self
     }
@@ -115,7 +95,7 @@ pub(in crate::store) unsafe fn open_table(
     Ok(Arc::new(unsafe { TableStore::of(table) }?))
 }
 
-/// Every pointer of it is NULL, as a caller of C may leave those that it does not know.
+/// A table in which every pointer is NULL, as C callers may leave those that they do not know.
 const EMPTY: binlog_store = binlog_store {
     struct_size: 0,
     userdata: std::ptr::null_mut(),
@@ -166,10 +146,10 @@ impl TableStore {
     /// # Safety
     /// The table is what its documentation says.
     unsafe fn of(table: binlog_store) -> Result<Self> {
-        // From here on it is freed whatever happens.
+        // From here on it is freed in any case.
         let mut store = TableStore { table, url: String::new() };
         if table.struct_size != size_of::<binlog_store>() {
-            // What it holds is unknown.
+            // Its contents are unknown.
             store.table.drop = None;
             let reason = format!(
                 "the store's table has {} bytes, and not the {} of this version of the library: set struct_size",
@@ -201,7 +181,7 @@ impl TableStore {
         }
     }
 
-    /// Where a message says that something has happened.
+    /// The object's URL, for messages.
     fn at(&self, name: &str) -> String {
         match name {
             "" => self.url.clone(),
@@ -219,7 +199,7 @@ impl TableStore {
         name: &str,
         reply: Reply,
         call: impl FnOnce(*mut c_void, *const binlog_store_reply) -> i32,
-    ) -> Answer<Said> {
+    ) -> Answer<Received> {
         reply.call(&self.at(name), |reply| call(self.table.userdata, reply))
     }
 
@@ -228,7 +208,7 @@ impl TableStore {
         Err(Failure::when_mended(Error::new(Kind::Unsupported, reason)).at(&self.url))
     }
 
-    /// The bytes of the ranges, and of which object they are, if the store said so.
+    /// The bytes of the ranges, and the version of the object that they belong to, if the store reported it.
     fn fetch(&self, name: &str, ranges: &[Range<u64>]) -> Answer<(Option<String>, Vec<Vec<u8>>)> {
         let c_name = self.name(name)?;
         let Some(read) = self.table.read else { return self.absent("read") };
@@ -239,17 +219,17 @@ impl TableStore {
         let asked: Vec<_> =
             ranges.iter().map(|range| binlog_store_range { begin: range.start, end: range.end }).collect();
         let wanted: Vec<u64> = ranges.iter().map(|range| range.end - range.start).collect();
-        let said = self.ask(name, Reply::of(wanted.clone()), |userdata, reply| {
+        let received = self.ask(name, Reply::of(wanted.clone()), |userdata, reply| {
             // SAFETY: all of it lives until the call returns.
             unsafe { read(userdata, reply, c_name.as_ptr(), asked.as_ptr(), asked.len()) }
         })?;
-        if said.bytes.iter().map(|bytes| bytes.len() as u64).ne(wanted) {
+        if received.bytes.iter().map(|bytes| bytes.len() as u64).ne(wanted) {
             return Err(self.broken(name, "fewer bytes came than were asked for"));
         }
-        Ok((said.version, said.bytes))
+        Ok((received.version, received.bytes))
     }
 
-    /// An answer that cannot be: another one may be right.
+    /// The failure for an invalid answer: another one may be right.
     fn broken(&self, name: &str, reason: &str) -> Failure {
         Failure::later(Error::new(Kind::Io, format!("the store's answer is wrong: {reason}"))).at(&self.at(name))
     }
@@ -285,17 +265,17 @@ impl TableStore {
         let done = self.ask(upload.name, Reply::default(), |userdata, reply| call(userdata, reply, &given));
         match (done, context.failed.into_inner()) {
             (Ok(_), _) => Ok(()),
-            // What has failed here is known better here.
+            // The error that occurred on this side is more exact.
             (Err(failure), Some(error)) => Err(Failure { error, ..failure }),
             (Err(failure), None) => Err(failure),
         }
     }
 }
 
-/// An upload that is under way.
+/// An upload in progress.
 struct Sending<'a> {
     upload: &'a Upload<'a>,
-    /// What has failed in one of its functions.
+    /// The error of one of its functions.
     failed: Mutex<Option<Error>>,
 }
 
@@ -313,6 +293,15 @@ unsafe extern "C" fn upload_read(
     len: usize,
     read: *mut usize,
 ) -> i32 {
+    // A store may be wrong, and must not bring the host down.
+    if read.is_null() || (buffer.is_null() && len > 0) || isize::try_from(len).is_err() {
+        return libc::EINVAL;
+    }
+    if len == 0 {
+        // SAFETY: it is not NULL.
+        unsafe { read.write(0) };
+        return 0;
+    }
     without_panic(libc::EIO, || {
         // SAFETY: the store calls it as it is documented. Its bytes may be uninitialised, which a slice's must not be.
         let (sending, buffer) = unsafe {
@@ -344,7 +333,7 @@ unsafe extern "C" fn upload_found(context: *mut c_void, bytes: u64) {
 }
 
 unsafe extern "C" fn upload_note(context: *mut c_void, token: *const c_char) -> i32 {
-    /// The tokens of our own stores have some dozen bytes for each part.
+    /// The tokens of this library's stores have some dozen bytes for each part.
     const LONGEST: usize = 64 << 10;
     without_panic(Kind::Failed.status(), || {
         // SAFETY: the store calls it as it is documented.
@@ -369,12 +358,12 @@ unsafe extern "C" fn upload_stop(context: *mut c_void) -> i32 {
     without_panic(1, || unsafe { sending(context) }.upload.monitor.stop().into())
 }
 
-/// What a C function returns although its body has panicked: no panic crosses into another language.
+/// The return value of a C function whose body has panicked: no panic crosses into another language.
 pub(super) fn without_panic<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 
-/// A text that a store has given; `None` for NULL. What is no UTF-8 is shown as far as it goes.
+/// A text from a store; `None` for NULL. Invalid UTF-8 is shown as far as possible.
 ///
 /// # Safety
 /// It is NULL or a C string.
@@ -386,16 +375,16 @@ pub(super) unsafe fn text_of(text: *const c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
-/// What a store has said while a call was under way.
+/// What a store has reported during a call.
 #[derive(Default)]
-struct Said {
+struct Received {
     objects: Vec<Object>,
-    /// What the objects' names take.
+    /// Memory of the objects' names.
     listed: usize,
     bytes: Vec<Vec<u8>>,
     version: Option<String>,
     failure: Option<Failure>,
-    /// Something that no store may say.
+    /// An answer that no store may give.
     wrong: Option<&'static str>,
 }
 
@@ -404,21 +393,21 @@ struct Object {
     stat: Stat,
 }
 
-/// Collects what a store says. It bounds how much.
+/// Collects the answer of a store, and limits its size.
 #[derive(Default)]
 struct Reply {
-    said: Said,
-    /// How many bytes may come of each range.
+    received: Received,
+    /// The number of bytes that each range may have.
     wanted: Vec<u64>,
 }
 
 impl Reply {
     fn of(wanted: Vec<u64>) -> Self {
-        Reply { said: Said { bytes: vec![vec![]; wanted.len()], ..Said::default() }, wanted }
+        Reply { received: Received { bytes: vec![vec![]; wanted.len()], ..Received::default() }, wanted }
     }
 
-    /// Makes the call, and what became of it an answer.
-    fn call(self, url: &str, call: impl FnOnce(*const binlog_store_reply) -> i32) -> Answer<Said> {
+    /// Makes the call, and converts its result.
+    fn call(self, url: &str, call: impl FnOnce(*const binlog_store_reply) -> i32) -> Answer<Received> {
         let state = Mutex::new(self);
         let reply = binlog_store_reply {
             struct_size: size_of::<binlog_store_reply>(),
@@ -429,13 +418,13 @@ impl Reply {
             version: Some(reply_version),
         };
         let status = call(&reply);
-        let said = state.into_inner().said;
-        let failure = match (status, said.wrong) {
-            (0, None) => return Ok(said),
+        let received = state.into_inner().received;
+        let failure = match (status, received.wrong) {
+            (0, None) => return Ok(received),
             (0, Some(wrong)) => Failure::later(Error::new(Kind::Io, format!("the store's answer is wrong: {wrong}"))),
             _ => {
                 let without = || Failure::later(Error::new(Kind::Io, "the store gives no reason"));
-                let Failure { error, again } = said.failure.unwrap_or_else(without);
+                let Failure { error, again } = received.failure.unwrap_or_else(without);
                 Failure { error: error.with_kind(Kind::of_status(status)), again }
             }
         };
@@ -469,12 +458,12 @@ unsafe extern "C" fn reply_failed(
         let error = Error::new(Kind::Io, message);
         let error = if os_code == 0 { error } else { error.with_os_code(os_code) };
         let error = path.map_or(error.clone(), |path| error.at(Path::new(&path)));
-        reply.said.failure = Some(Failure { error, again });
+        reply.received.failure = Some(Failure { error, again });
     });
 }
 
 unsafe extern "C" fn reply_object(context: *mut c_void, object: *const binlog_store_object) {
-    /// Memory for the names of one list, as `binlog_store` has it.
+    /// Memory for the names of one list, as `binlog_store` states it.
     const MOST: usize = 256 << 20;
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
@@ -482,7 +471,7 @@ unsafe extern "C" fn reply_object(context: *mut c_void, object: *const binlog_st
         // SAFETY: likewise.
         let Some(object) = (unsafe { object.as_ref() }) else { return };
         if object.struct_size != size_of::<binlog_store_object>() {
-            reply.said.wrong = Some("binlog_store_object.struct_size is not that of this version of the library");
+            reply.received.wrong = Some("binlog_store_object.struct_size is not that of this version of the library");
             return;
         }
         // SAFETY: likewise.
@@ -494,14 +483,14 @@ unsafe extern "C" fn reply_object(context: *mut c_void, object: *const binlog_st
         };
         let name = name.unwrap_or_default();
         let tag = tag.unwrap_or_default();
-        reply.said.listed = reply.said.listed.saturating_add(name.len() + tag.len() + size_of::<Object>());
-        if reply.said.listed > MOST {
-            reply.said.objects = vec![];
-            reply.said.wrong = Some("the list is longer than 256 MiB");
+        reply.received.listed = reply.received.listed.saturating_add(name.len() + tag.len() + size_of::<Object>());
+        if reply.received.listed > MOST {
+            reply.received.objects = vec![];
+            reply.received.wrong = Some("the list is longer than 256 MiB");
             return;
         }
         let stat = Stat { bytes: object.bytes, modified_ns: object.modified_ns, tag, sha256 };
-        reply.said.objects.push(Object { name, stat });
+        reply.received.objects.push(Object { name, stat });
     });
 }
 
@@ -509,8 +498,12 @@ unsafe extern "C" fn reply_bytes(context: *mut c_void, range: usize, data: *cons
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
         let mut reply = unsafe { answering(context) };
-        let Reply { said, wanted } = &mut *reply;
-        let room = wanted.get(range).zip(said.bytes.get_mut(range));
+        let Reply { received, wanted } = &mut *reply;
+        if data.is_null() && len > 0 {
+            received.wrong = Some("the bytes are NULL");
+            return;
+        }
+        let room = wanted.get(range).zip(received.bytes.get_mut(range));
         match room {
             Some((wanted, bytes)) if (bytes.len() as u64).saturating_add(len as u64) <= *wanted => {
                 if len > 0 {
@@ -518,11 +511,11 @@ unsafe extern "C" fn reply_bytes(context: *mut c_void, range: usize, data: *cons
                     let data = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
                     match bytes.try_reserve(len) {
                         Ok(()) => bytes.extend_from_slice(data),
-                        Err(_) => said.wrong = Some("there is no memory for it"),
+                        Err(_) => received.wrong = Some("there is no memory for it"),
                     }
                 }
             }
-            _ => said.wrong = Some("more bytes came than were asked for"),
+            _ => received.wrong = Some("more bytes came than were asked for"),
         }
     });
 }
@@ -531,7 +524,7 @@ unsafe extern "C" fn reply_version(context: *mut c_void, version: *const c_char)
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
         let (mut reply, version) = unsafe { (answering(context), text_of(version)) };
-        reply.said.version = version;
+        reply.received.version = version;
     });
 }
 
@@ -548,8 +541,8 @@ impl Store for TableStore {
         let c_name = self.name(name)?;
         let Some(stat) = self.table.stat else { return self.absent("stat") };
         // SAFETY: all of it lives until the call returns.
-        let said = self.ask(name, Reply::default(), |data, reply| unsafe { stat(data, reply, c_name.as_ptr()) })?;
-        Ok(said.objects.into_iter().next().map(|object| object.stat))
+        let received = self.ask(name, Reply::default(), |data, reply| unsafe { stat(data, reply, c_name.as_ptr()) })?;
+        Ok(received.objects.into_iter().next().map(|object| object.stat))
     }
 
     fn upload(&self, upload: &Upload<'_>) -> Answer<Stored> {
@@ -592,12 +585,12 @@ impl Store for TableStore {
     fn read_end(&self, name: &str, bytes: u64) -> Answer<(Stat, Vec<u8>)> {
         let c_name = self.name(name)?;
         let Some(read_end) = self.table.read_end else { return self.absent("read_end") };
-        let said = self.ask(name, Reply::of(vec![bytes]), |data, reply| {
+        let received = self.ask(name, Reply::of(vec![bytes]), |data, reply| {
             // SAFETY: all of it lives until the call returns.
             unsafe { read_end(data, reply, c_name.as_ptr(), bytes) }
         })?;
-        let stat = said.objects.into_iter().next().map(|object| object.stat);
-        let (Some(stat), Some(end)) = (stat, said.bytes.into_iter().next()) else {
+        let stat = received.objects.into_iter().next().map(|object| object.stat);
+        let (Some(stat), Some(end)) = (stat, received.bytes.into_iter().next()) else {
             return Err(self.broken(name, "it says nothing of the object"));
         };
         match end.len() as u64 == bytes.min(stat.bytes) {
@@ -610,8 +603,8 @@ impl Store for TableStore {
         let Some(list) = self.table.list else { return self.absent("list") };
         let c_prefix = c_text(prefix).map_err(|error| Failure::when_mended(error).at(&self.url))?;
         // SAFETY: all of it lives until the call returns.
-        let said = self.ask("", Reply::default(), |data, reply| unsafe { list(data, reply, c_prefix.as_ptr()) })?;
-        let mut found: Vec<Listed> = said
+        let received = self.ask("", Reply::default(), |data, reply| unsafe { list(data, reply, c_prefix.as_ptr()) })?;
+        let mut found: Vec<Listed> = received
             .objects
             .into_iter()
             .filter(|object| object.name.starts_with(prefix) && check_name(&self.url, &object.name).is_ok())
@@ -638,7 +631,7 @@ impl Store for TableStore {
     fn abort(&self, name: &str, token: &str) -> Answer<()> {
         let c_name = self.name(name)?;
         let Some(abort) = self.table.abort else { return Ok(()) };
-        // What no C text can be is no token of this store's.
+        // A token that cannot be a C string does not belong to this store.
         let Ok(token) = c_text(token) else { return Ok(()) };
         let call = |data, reply| {
             // SAFETY: all of it lives until the call returns.

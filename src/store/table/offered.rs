@@ -1,4 +1,4 @@
-//! A store of Rust as a table of functions, for whoever asks for one through the C interface.
+//! A store of Rust as a table of functions, for callers of the C interface.
 
 use std::ffi::{c_char, c_void, CStr, CString, OsStr};
 use std::ops::Range;
@@ -13,11 +13,11 @@ use crate::error::{a_defect, Error, Kind};
 use crate::io::File;
 use crate::store::{Again, Answer, Failure, Monitor, Stat, Stored, Sums, Upload};
 
-/// What a library that offers stores answers to [`binlog_store_open_callback`]: `open` opens the store, whose table is put into
-/// `store`.
+/// The answer of a library that offers stores to [`binlog_store_open_callback`]: `open` opens the store, whose table is
+/// stored in `store`.
 ///
 /// # Safety
-/// The pointers are those that the callback was given.
+/// The pointers are those that the callback received.
 pub unsafe fn answer_open(
     reply: *const binlog_store_reply,
     url: *const c_char,
@@ -40,7 +40,7 @@ pub unsafe fn answer_open(
     }
 }
 
-/// What `userdata` points to.
+/// The target of `userdata`.
 struct Offered {
     url: CString,
     store: Arc<dyn Store>,
@@ -91,7 +91,7 @@ fn table_of(offered: Box<Offered>) -> binlog_store {
     }
 }
 
-/// Runs a function of the table: a failure is told to `reply`, and so is a panic.
+/// Runs a function of the table: a failure is reported to `reply`, and so is a panic.
 ///
 /// # Safety
 /// `reply` is that of the call.
@@ -142,7 +142,7 @@ unsafe fn path<'a>(path: *const c_char) -> &'a Path {
 
 /// # Safety
 /// `reply` is that of the call.
-unsafe fn tell_object(reply: *const binlog_store_reply, name: &str, stat: &Stat) {
+unsafe fn reply_object(reply: *const binlog_store_reply, name: &str, stat: &Stat) {
     let (Ok(name), Ok(tag)) = (CString::new(name), CString::new(&*stat.tag)) else { return };
     let object = binlog_store_object {
         struct_size: size_of::<binlog_store_object>(),
@@ -155,31 +155,31 @@ unsafe fn tell_object(reply: *const binlog_store_reply, name: &str, stat: &Stat)
     };
     // SAFETY: the caller's promise.
     unsafe {
-        if let Some(tell) = (*reply).object {
-            tell((*reply).context, &object);
+        if let Some(call) = (*reply).object {
+            call((*reply).context, &object);
         }
     }
 }
 
 /// # Safety
 /// `reply` is that of the call.
-unsafe fn tell_bytes(reply: *const binlog_store_reply, range: usize, bytes: &[u8]) {
+unsafe fn reply_bytes(reply: *const binlog_store_reply, range: usize, bytes: &[u8]) {
     // SAFETY: the caller's promise.
     unsafe {
-        if let Some(tell) = (*reply).bytes {
-            tell((*reply).context, range, bytes.as_ptr().cast(), bytes.len());
+        if let Some(call) = (*reply).bytes {
+            call((*reply).context, range, bytes.as_ptr().cast(), bytes.len());
         }
     }
 }
 
-// SAFETY of the functions of the table: whoever has the table calls them as `binlog_store` describes.
+// SAFETY of the functions of the table: the holder of the table calls them as `binlog_store` describes.
 
 unsafe extern "C" fn stat(userdata: *mut c_void, reply: *const binlog_store_reply, name: *const c_char) -> i32 {
     // SAFETY: see above.
     unsafe {
         answering(reply, || {
             if let Some(stat) = store(userdata).stat(&text(name))? {
-                tell_object(reply, "", &stat);
+                reply_object(reply, "", &stat);
             }
             Ok(())
         })
@@ -225,10 +225,10 @@ unsafe extern "C" fn read(
             let asked: Vec<Range<u64>> = asked.iter().map(|range| range.begin..range.end).collect();
             let (version, bytes) = store(userdata).read_tagged(&text(name), &asked)?;
             for (number, bytes) in bytes.iter().enumerate() {
-                tell_bytes(reply, number, bytes);
+                reply_bytes(reply, number, bytes);
             }
-            if let (Some(tell), Ok(version)) = ((*reply).version, CString::new(version)) {
-                tell((*reply).context, version.as_ptr());
+            if let (Some(call), Ok(version)) = ((*reply).version, CString::new(version)) {
+                call((*reply).context, version.as_ptr());
             }
             Ok(())
         })
@@ -245,8 +245,8 @@ unsafe extern "C" fn read_end(
     unsafe {
         answering(reply, || {
             let (stat, end) = store(userdata).read_end(&text(name), bytes)?;
-            tell_object(reply, "", &stat);
-            tell_bytes(reply, 0, &end);
+            reply_object(reply, "", &stat);
+            reply_bytes(reply, 0, &end);
             Ok(())
         })
     }
@@ -258,7 +258,7 @@ unsafe extern "C" fn list(userdata: *mut c_void, reply: *const binlog_store_repl
         answering(reply, || {
             for listed in store(userdata).list(&text(prefix))? {
                 let (bytes, modified_ns) = (listed.bytes, listed.modified_ns);
-                tell_object(reply, &listed.name, &Stat { bytes, modified_ns, tag: String::new(), sha256: None });
+                reply_object(reply, &listed.name, &Stat { bytes, modified_ns, tag: String::new(), sha256: None });
             }
             Ok(())
         })
@@ -331,7 +331,7 @@ unsafe fn uploading<T>(given: *const binlog_store_upload, body: impl FnOnce(&Upl
     }
 }
 
-/// The file of an upload, and whom to tell how far it is.
+/// The file of an upload, and the callbacks for its progress.
 struct Source<'a>(&'a binlog_store_upload);
 
 // SAFETY: any thread may call its `read`, and the thread of the call is the one that follows the upload.

@@ -1,21 +1,21 @@
-//! How long an answer may be. A server's word for that is not taken: it may be broken, or somebody else's.
+//! How long an answer may be. The server's own statement is not trusted: it may be broken, or hostile.
 
 use http::header::RANGE;
 use http::request::Parts;
 use http::Method;
 
-/// A list of 1000 objects with the longest names, and a manifest of 1000 parts: what a GET without a range asks for.
+/// For a GET without a range: a list of 1000 objects with the longest names, or a manifest of 1000 parts.
 const LIST: usize = 8 << 20;
-/// What is answered to everything else: a token with a catalog is by far the longest.
+/// For every other request; a token with a catalog is by far the longest answer.
 const OTHER: usize = 1 << 20;
-/// What of a refusal's text is looked at.
+/// How much of a refusal's text is read.
 pub(super) const REASON: usize = 256 << 10;
 
-/// The most bytes that the answer to a request may have.
+/// The most bytes that the answer to a request may contain.
 pub(super) fn most_of(request: &Parts) -> usize {
     let range = request.headers.get(RANGE).and_then(|range| range.to_str().ok()).and_then(length_of);
     match (range, &request.method) {
-        // The length that is told is the object's, and no body comes.
+        // The length in the header is the object's; no body follows.
         (_, &Method::HEAD) => usize::MAX,
         (Some(length), _) => length,
         (None, &Method::GET) => LIST,
@@ -23,7 +23,7 @@ pub(super) fn most_of(request: &Parts) -> usize {
     }
 }
 
-/// The bytes of `bytes=FROM-TO` or `bytes=-LAST`.
+/// The number of bytes in `bytes=FROM-TO` or `bytes=-LAST`.
 fn length_of(range: &str) -> Option<usize> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     let to: u64 = to.parse().ok()?;

@@ -1,7 +1,8 @@
-//! HTTP for the stores: one client for all of them, with time limits, a limit on what is sent, and failures that tell what
-//! the server said.
+//! HTTP for the stores: one client for all of them, with time limits, a limit on the bandwidth, and errors that contain
+//! the server's message.
 
 mod bounds;
+mod entities;
 mod refusal;
 mod runtime;
 mod secrets;
@@ -22,7 +23,8 @@ use binlog::store::support::Limit;
 use binlog::store::{Answer, StoreOptions};
 use binlog::{Error, Result};
 
-pub(crate) use refusal::{unescaped, Refusal};
+pub(crate) use entities::unescaped;
+pub(crate) use refusal::Refusal;
 pub(crate) use runtime::Runtime;
 use secrets::Secrets;
 
@@ -35,8 +37,8 @@ pub(crate) struct Http {
     secrets: Secrets,
 }
 
-/// What is answered for each range, in their order, with so many requests at a time. One that takes long keeps no other
-/// from being sent.
+/// The answers for the ranges, in their order, with up to so many requests at a time. A slow request does not delay the
+/// start of another.
 pub(super) async fn side_by_side<T, F: Future<Output = Answer<T>>>(
     ranges: &[Range<u64>],
     in_flight: usize,
@@ -51,7 +53,7 @@ pub(super) async fn side_by_side<T, F: Future<Output = Answer<T>>>(
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-/// A body, in as many pieces as it came in.
+/// A body, in the chunks in which it was made.
 pub(super) type Body = Vec<Bytes>;
 
 impl Http {
@@ -68,11 +70,11 @@ impl Http {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("binlog/", env!("CARGO_PKG_VERSION")))
-            // A request signed for one server is not for another.
+            // A request that is signed for one server is not valid for another.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(options.timeout)
-            // Between calls nobody looks after connections: one that has been idle for long is likely to be closed.
+            // Connections are not watched between calls: one that was idle for long has probably been closed.
             .pool_idle_timeout(Duration::from_secs(15))
             .pool_max_idle_per_host(options.in_flight as usize)
             .build()
@@ -82,11 +84,11 @@ impl Http {
         Ok(Http { client, limit, timeout: options.timeout, start: Instant::now(), secrets })
     }
 
-    /// Sends a request. Whatever is not a success (2xx) is a refusal, and so is no progress for too long, and more than was
-    /// asked for.
+    /// Sends a request. An answer other than success (2xx) is a refusal, and so are no progress for too long, and more
+    /// bytes than requested.
     ///
-    /// A connection that breaks before an answer is there is tried once more at once, on a new one: it may have been idle,
-    /// and closed by the server in that moment. Every request of a store may be repeated.
+    /// When a connection breaks before an answer has come, the request is repeated once, immediately, on a new one: the
+    /// server may have closed the idle connection in that moment. Every request of a store may be repeated.
     pub(super) async fn call(&self, request: Request<Body>) -> Result<Response<Bytes>, Refusal> {
         let (parts, body) = request.into_parts();
         match self.send(parts.clone(), body.clone()).await {
@@ -95,12 +97,12 @@ impl Http {
         }
     }
 
-    /// The refusal as a message may have it. What comes from a server and was understood elsewhere goes through this, too.
+    /// The refusal without secrets, for a message. Text from a server that was parsed elsewhere goes through this, too.
     pub(crate) fn scrubbed(&self, refusal: &Refusal) -> Refusal {
         refusal.clone().scrubbed(&self.secrets)
     }
 
-    /// A text without what is secret.
+    /// A text without secrets.
     pub(crate) fn scrub(&self, text: &str) -> String {
         self.secrets.scrub(text)
     }
@@ -117,7 +119,7 @@ impl Http {
             request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
             *request.body_mut() = Some(self.paced(body, progress.clone()));
         } else if method == http::Method::PUT || method == http::Method::POST {
-            // Some servers want to be told that there is nothing.
+            // Some servers require the header for an empty body.
             request.headers_mut().insert(http::header::CONTENT_LENGTH, 0.into());
         }
         let response = self.watched(&progress, self.client.execute(request)).await?;
@@ -127,7 +129,7 @@ impl Http {
         let body = self.collect(&parts, body, if good { most } else { bounds::REASON }).await;
         match good {
             true => Ok(Response::from_parts(parts, body?)),
-            // The status counts, whether the reason came through or not.
+            // The status counts, even if its text did not arrive.
             false => Err(Refusal::answer(&parts, &body.unwrap_or_default(), &self.secrets)),
         }
     }
@@ -152,7 +154,7 @@ impl Http {
         }
     }
 
-    /// A body that is handed out no faster than the limit allows, and notes whenever some of it is asked for.
+    /// A body that is sent no faster than the limit allows, and records progress whenever a chunk is taken.
     fn paced(&self, body: Body, progress: Arc<Progress>) -> reqwest::Body {
         const PIECE: usize = 64 << 10;
         let piece = self.limit.piece(PIECE);
@@ -170,7 +172,7 @@ impl Http {
                     let at = start.elapsed() + after;
                     progress.at_ms.store(at.as_millis() as u64, Ordering::Relaxed);
                 };
-                // Waiting for the limit is no standstill.
+                // Waiting for the limit counts as progress.
                 noted(wait);
                 if !wait.is_zero() {
                     tokio::time::sleep(wait).await;
@@ -182,10 +184,11 @@ impl Http {
     }
 
     async fn collect(&self, head: &http::response::Parts, body: reqwest::Body, most: usize) -> Result<Bytes, Refusal> {
-        let told = head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        let length =
+            head.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
         let too_long = || Refusal::broken(format!("the answer is longer than the {most} bytes that were asked for"));
-        // The rest need not come: the connection is closed with the body.
-        if told.is_some_and(|told| told > most) {
+        // The rest is not read: the connection is closed when the body is dropped.
+        if length.is_some_and(|length| length > most) {
             return Err(too_long());
         }
         let mut pieces = http_body_stream(body);
@@ -198,7 +201,7 @@ impl Http {
                 return Err(too_long());
             }
             if all.is_empty() {
-                all.reserve(told.unwrap_or(0).clamp(piece.len(), most.max(piece.len())));
+                all.reserve(length.unwrap_or(0).clamp(piece.len(), most.max(piece.len())));
             }
             all.extend_from_slice(&piece);
         }
@@ -206,12 +209,12 @@ impl Http {
     }
 }
 
-/// When a request last got on, in milliseconds since the client was made.
+/// When a request last made progress, in milliseconds since the client was created.
 struct Progress {
     at_ms: AtomicU64,
 }
 
-/// The data of a body, piece by piece.
+/// The data of a body, chunk by chunk.
 fn http_body_stream(body: reqwest::Body) -> impl futures_util::Stream<Item = reqwest::Result<Bytes>> + Unpin {
     Box::pin(stream::unfold(body, |mut body| async move {
         loop {
@@ -245,7 +248,7 @@ mod tests {
         let fetch = |range: Range<u64>| {
             let answered = &answered;
             async move {
-                // The first one is answered after all others.
+                // The first request is answered after all others.
                 while range.start == 0 && answered.load(Ordering::Relaxed) < 19 {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }

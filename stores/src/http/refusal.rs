@@ -1,4 +1,4 @@
-//! Why a request was no success, and what that means for the one who asked.
+//! Why a request failed, and what that means for the caller.
 
 use std::error::Error as _;
 use std::fmt;
@@ -7,26 +7,27 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 
+use super::entities::unescaped;
 use super::secrets::Secrets;
 use binlog::store::{support::brief, Again, Failure};
 use binlog::{Error, Kind};
 
-/// A request that failed. What a server said in it was scrubbed of secrets.
+/// A request that failed. The server's text was scrubbed of secrets.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
-    /// What the server answered with; `None` when no answer came.
+    /// The status of the answer; `None` when no answer came.
     pub status: Option<u16>,
-    /// The server's own name for it ("NoSuchKey"), or "".
+    /// The server's own name for the error ("NoSuchKey"), or "".
     pub code: String,
-    /// What the server said, or what happened on the way.
+    /// The server's message, or what happened on the way.
     pub message: String,
-    /// When it wants to be asked again.
+    /// When the server wants the request to be repeated.
     pub retry_after: Option<Duration>,
-    /// What the system said of the connection.
+    /// The system's error about the connection.
     os_code: Option<i32>,
-    /// Asking again changes nothing.
+    /// Repeating the request changes nothing.
     lasting: bool,
-    /// The connection was there, and broke before an answer came.
+    /// The connection was made, and broke before an answer came.
     broke: bool,
 }
 
@@ -60,7 +61,7 @@ impl Refusal {
         Refusal { lasting: true, ..Self::of(message) }
     }
 
-    /// What was asked for is not there.
+    /// The requested object or container does not exist.
     pub(crate) fn gone(message: impl Into<String>) -> Self {
         Refusal { status: Some(404), ..Self::of(message) }
     }
@@ -81,7 +82,7 @@ impl Refusal {
         self
     }
 
-    /// Without the secrets that a server may have put into it.
+    /// Without secrets that the server may have put into its text.
     pub(super) fn scrubbed(self, secrets: &Secrets) -> Self {
         Refusal { code: secrets.scrub(&self.code), message: secrets.scrub(&self.message), ..self }
     }
@@ -106,7 +107,8 @@ impl Refusal {
                     std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof => Some(libc::ECONNRESET),
                     _ => None,
                 });
-                // A reason inside of an error of the system is told by no source(), and may be inside of another one.
+                // source() does not return a reason inside an error of the system, and that reason may be inside of
+                // another one.
                 let mut inner = io.get_ref();
                 while let Some(reason) = inner {
                     deepest = reason.to_string();
@@ -122,12 +124,12 @@ impl Refusal {
         Refusal { os_code, lasting, broke, ..Self::of(format!("{what}: {}", brief(&deepest))) }
     }
 
-    /// Whether the connection broke in a way that one does which was idle for too long.
+    /// Whether the connection broke as one does that was idle for too long.
     pub(super) fn may_be_idleness(&self) -> bool {
         self.broke
     }
 
-    /// An answer that is no success.
+    /// An answer with a status other than success.
     pub(super) fn answer(head: &http::response::Parts, body: &[u8], secrets: &Secrets) -> Self {
         let text = String::from_utf8_lossy(body);
         let json = head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
@@ -138,7 +140,7 @@ impl Refusal {
         Refusal { status, code: clean(code), retry_after, ..Self::of(clean(message)) }
     }
 
-    /// An answer that says it is a success and brings an error: S3 does so when it takes long over an answer.
+    /// An answer whose status is success and whose body is an error: S3 sends one when the answer takes long.
     pub(crate) fn of_success(body: &[u8]) -> Option<Self> {
         let start = &body[..body.len().min(4096)];
         let text = String::from_utf8_lossy(start);
@@ -153,7 +155,7 @@ impl Refusal {
         self.status == Some(status)
     }
 
-    /// What it means for somebody who was `doing` something.
+    /// The error for a caller that was `doing` something.
     pub(crate) fn failure(&self, doing: &str, url: &str) -> Failure {
         let (kind, os_code, again) = self.meaning();
         let mut error = Error::new(kind, format!("cannot {doing}: {self}"));
@@ -174,7 +176,7 @@ impl Refusal {
             return (Kind::NoSpace, None, Again::WhenMended);
         }
         match status {
-            // What only takes its time, or was damaged on the way.
+            // Only slow, or damaged on the way.
             400 if said(&["RequestTimeout", "BadDigest", "IncompleteBody", "Md5Mismatch"]) => (Kind::Io, None, later),
             408 | 409 | 422 | 425 | 429 => (Kind::Io, None, later),
             501 | 505 => (Kind::Unsupported, None, Again::WhenMended),
@@ -190,7 +192,7 @@ impl Refusal {
 
 /// Seconds, or a date.
 fn wait_of(value: &str) -> Option<Duration> {
-    /// Nobody is waited for longer.
+    /// The longest wait that a server may ask for.
     const MOST: Duration = Duration::from_secs(3600);
     let wait = match value.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -202,7 +204,7 @@ fn wait_of(value: &str) -> Option<Duration> {
     Some(wait.min(MOST))
 }
 
-/// Code and message of an error as S3, Google and Azure tell it; otherwise the text without its markup.
+/// Code and message of an error of S3, Google and Azure; otherwise the text without its markup.
 fn of_xml(text: &str) -> (String, String) {
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
@@ -214,7 +216,7 @@ fn of_xml(text: &str) -> (String, String) {
     }
 }
 
-/// As Keystone, Google's tokens and Azure's tokens tell it.
+/// The same from Keystone, and from the tokens of Google and Azure.
 fn of_json(text: &str) -> (String, String) {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return Default::default() };
     let error = value.get("error").unwrap_or(&value);
@@ -239,44 +241,6 @@ fn without_markup(text: &str) -> String {
     unescaped(&words)
 }
 
-/// The five entities that XML has of itself, and characters by their numbers.
-pub(crate) fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('&') {
-        plain.push_str(before);
-        // None of them is longer.
-        let entity = behind.split_once(';').filter(|(name, _)| name.len() <= 8);
-        match entity.and_then(|(name, behind)| Some((character(name)?, behind))) {
-            Some((c, behind)) => {
-                plain.push(c);
-                rest = behind;
-            }
-            None => {
-                plain.push('&');
-                rest = behind;
-            }
-        }
-    }
-    plain + rest
-}
-
-/// What an entity stands for.
-fn character(name: &str) -> Option<char> {
-    let number = |name: &str| match name.strip_prefix(['x', 'X']) {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => name.parse().ok(),
-    };
-    match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        "amp" => Some('&'),
-        _ => char::from_u32(number(name.strip_prefix('#')?)?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_what_the_server_said_in_one_bounded_line_without_secrets() {
+    fn a_refusal_reports_what_the_server_said_in_one_bounded_line_without_secrets() {
         let xml = "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>No\x07 way,\n&lt;sesame&gt;</Message></Error>";
         let failure = refusal(403, "application/xml", xml).failure("store the object", "s3://b/x");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Waits for requests on the thread that asks.
+//! Waits for requests on the calling thread.
 
 use std::fmt;
 use std::future::Future;
@@ -8,10 +8,10 @@ use tokio::runtime::{Builder, Handle};
 
 use binlog::{Error, Result};
 
-/// Runs futures to their end on the thread that calls. No thread is started, but for looking up a host's name, which the
-/// system offers only as a call that blocks; such a thread ends when it has been idle for a second.
+/// Runs futures to their end on the calling thread. The only other threads look up the names of hosts, for which the
+/// system has only a blocking call; such a thread ends when it has been idle for a second.
 pub(crate) struct Runtime {
-    /// Gone only while it is dropped.
+    /// `None` only while it is dropped.
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -29,7 +29,7 @@ impl Runtime {
         Ok(Runtime { runtime: Some(runtime) })
     }
 
-    /// Waits for a future; `otherwise` is the answer when that cannot be done.
+    /// Waits for a future; returns `otherwise` when that is not possible.
     pub(crate) fn run<T: Send>(&self, future: impl Future<Output = T> + Send, otherwise: impl FnOnce() -> T) -> T {
         let Some(runtime) = &self.runtime else { return otherwise() };
         // A thread that serves another runtime must not wait in this one: it would panic.
@@ -42,7 +42,7 @@ impl Runtime {
     }
 }
 
-/// The host's signals are for the host's threads.
+/// Blocks all signals in this thread: the host's own threads handle them.
 fn block_signals() {
     // SAFETY: a sigset_t is a plain C value that sigfillset initialises; the mask of this thread alone is set.
     unsafe {
@@ -54,7 +54,7 @@ fn block_signals() {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // Never waits for a name that is still being looked up.
+        // Does not wait for a name that is still being looked up.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

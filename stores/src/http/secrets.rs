@@ -1,8 +1,8 @@
-//! What a server's words must not bring back into a message: a server may repeat what it was sent, and some do.
+//! Keeps secrets in a server's text out of messages: a server may repeat what was sent to it, and some do.
 //!
-//! Secrets are known in three ways: those of the credentials, those that a request had (tokens, signatures, what is in the
-//! body of a login), and by the words in front of them (`sig=…`). A server that wants to betray a secret in a form of its own
-//! making cannot be kept from it; one that shows the request that it refuses can.
+//! Secrets are recognised in three ways: those of the credentials, those in a request (tokens, signatures, the body of
+//! a login), and by the words before them (`sig=…`). A server that wants to betray a secret in a form of its own can do
+//! so; one that only shows the request that it refuses cannot.
 
 use std::collections::VecDeque;
 
@@ -11,20 +11,20 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use percent_encoding::{percent_decode_str, utf8_percent_encode, AsciiSet, NON_ALPHANUMERIC};
 
-use super::refusal::unescaped;
+use super::entities::unescaped;
 use crate::credentials::Credentials;
 
-/// What takes the place of a secret.
+/// Replaces a secret.
 const MASK: &str = "(secret)";
-/// What takes the place of words in which a part of a secret is.
+/// Replaces words that contain a part of a secret.
 const HIDDEN: &str = "(what the server said repeats a part of a secret, and is not shown)";
-/// So many characters in a row of a secret are a part of it.
+/// So many consecutive characters of a secret count as a part of it.
 const PART: usize = 12;
-/// Shorter ones would be found in harmless words.
+/// Shorter secrets would be found in harmless words.
 const SHORTEST: usize = 6;
-/// Secrets of so many requests are remembered: an answer may be looked at long after it came.
+/// The secrets of so many requests are remembered: an answer may be read long after it came.
 const REMEMBERED: usize = 64;
-/// A login's body is no longer than this.
+/// No body of a login is longer.
 const LONGEST_BODY: usize = 64 << 10;
 
 /// Headers whose values are secrets.
@@ -38,7 +38,7 @@ const HEADERS: [&str; 7] = [
     "x-identity-header",
 ];
 
-/// What a secret is called in a query, in a form or in an answer, in lower case.
+/// Names of secrets in a query, in a form or in an answer, in lower case.
 const NAMES: [&str; 27] = [
     "sig",
     "signature",
@@ -69,11 +69,11 @@ const NAMES: [&str; 27] = [
     "secret",
 ];
 
-/// All that must not be shown.
+/// Everything that must not be shown.
 pub(super) struct Secrets {
-    /// Of the credentials.
+    /// Secrets of the credentials.
     lasting: Vec<String>,
-    /// Of the last requests, the last one at the end.
+    /// Secrets of the last requests, the last request at the end.
     recent: Mutex<VecDeque<String>>,
 }
 
@@ -82,13 +82,13 @@ impl Secrets {
         let mut lasting = vec![];
         for secret in credentials.secrets() {
             add(&mut lasting, secret.reveal());
-            // A SAS token is a query: what is secret in it may come back alone.
+            // A SAS token is a query: the secrets in it may be repeated alone.
             pairs_of(secret.reveal(), &mut lasting);
         }
         Secrets { lasting, recent: Mutex::default() }
     }
 
-    /// Takes note of what a request has.
+    /// Remembers the secrets of a request.
     pub fn note(&self, head: &Parts, body: &[Bytes]) {
         let mut found = vec![];
         for value in HEADERS.iter().flat_map(|name| head.headers.get_all(*name)).filter_map(|value| value.to_str().ok())
@@ -114,7 +114,7 @@ impl Secrets {
         recent.drain(..over);
     }
 
-    /// The text without any of them.
+    /// The text without any of these secrets.
     pub fn scrub(&self, text: &str) -> String {
         let recent = self.recent.lock().clone();
         let mut forms: Vec<String> = self.lasting.iter().chain(&recent).flat_map(|secret| forms_of(secret)).collect();
@@ -123,7 +123,7 @@ impl Secrets {
         forms.dedup();
         let known = forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), MASK));
         let shown = without_named(&known);
-        // A part of one, or one that is written in a way of its own, is not cut out: then nothing of it all is shown.
+        // A part of a secret, or a secret in an unusual form, cannot be cut out: the whole text is withheld then.
         let bare = bare(&shown);
         let plain = |secret: &String| percent_decode_str(secret).decode_utf8_lossy().into_owned();
         let mut secrets = self.lasting.iter().chain(&recent).flat_map(|secret| [secret.clone(), plain(secret)]);
@@ -140,7 +140,7 @@ fn add(to: &mut Vec<String>, secret: &str) {
     }
 }
 
-/// A header's value, and what is secret in it: "Bearer TOKEN", "SharedKey ACCOUNT:SIGNATURE", "AWS4-HMAC-SHA256
+/// A header's value, and the secrets in it: "Bearer TOKEN", "SharedKey ACCOUNT:SIGNATURE", "AWS4-HMAC-SHA256
 /// Credential=…, SignedHeaders=…, Signature=…".
 fn header(value: &str, found: &mut Vec<String>) {
     let words = value.split_once(' ').map_or(value, |(_scheme, words)| words);
@@ -161,7 +161,7 @@ fn pairs_of(query: &str, found: &mut Vec<String>) {
     }
 }
 
-/// A secret as it may be written.
+/// The forms in which a secret may be written.
 fn forms_of(secret: &str) -> Vec<String> {
     const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let plain = percent_decode_str(secret).decode_utf8_lossy().into_owned();
@@ -180,10 +180,11 @@ fn forms_of(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The forms of a text without blanks, and without what may be written in several ways: escapes of URLs, of XML, of JSON and
-/// other languages, with tags and without, and with what may be quoted-printable taken for it and not.
+/// The forms of a text without blanks, and without what may be written in several ways: escapes of URLs, of XML, of
+/// JSON and other languages; with and without tags; and with sequences of quoted-printable both decoded and left as
+/// they are.
 fn bare(text: &str) -> Vec<String> {
-    // A request in a request is escaped twice, and what shows it once more.
+    // A request inside a request is escaped twice, and an answer that shows it escapes it once more.
     const NESTED: usize = 6;
     let mut plain = text.to_owned();
     for _ in 0..NESTED {
@@ -201,12 +202,12 @@ fn bare(text: &str) -> Vec<String> {
     [&plain, &printable].iter().flat_map(|text| [skeleton(text), skeleton(&untagged(text))]).collect()
 }
 
-/// What is left of a text in every writing: `+` may be a blank, and what is not ASCII nothing to be seen.
+/// The visible ASCII characters of a text, without backslashes, and without `+`, which may be a blank.
 fn skeleton(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '+')).collect()
 }
 
-/// `\u0041`, `\u{41}`, `\x41` and `\101` as the character that they stand for.
+/// Decodes `\u0041`, `\u{41}`, `\x41` and `\101`.
 fn without_backslashes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -241,7 +242,7 @@ fn without_backslashes(text: &str) -> String {
     plain + rest
 }
 
-/// Whether one of these forms of a text has so much of a secret in it that it is no coincidence.
+/// Whether one of these forms of a text contains so much of a secret that it is no coincidence.
 fn shares_a_part(forms: &[String], secret: &str) -> bool {
     let secret: Vec<char> = secret.chars().filter(|c| c.is_ascii_graphic() && *c != '\\').collect();
     if secret.len() < SHORTEST {
@@ -264,7 +265,7 @@ fn lower_hex(encoded: &str) -> String {
     text + rest
 }
 
-/// The text without what a word in front of it calls a secret: `sig=…`, `"client_secret": "…"`, `Bearer …`.
+/// The text without values whose names are those of secrets: `sig=…`, `"client_secret": "…"`, `Bearer …`.
 fn without_named(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut shown = String::with_capacity(text.len());
@@ -278,7 +279,7 @@ fn without_named(text: &str) -> String {
         let small = word.to_ascii_lowercase();
         let value = match small.as_str() {
             "bearer" | "basic" | "sharedkey" => behind.strip_prefix(' ').filter(|value| looks_secret(value)),
-            name if NAMES.contains(&name) => value_behind(behind),
+            name if NAMES.contains(&name) => value_after_name(behind),
             _ => None,
         };
         let Some(value) = value else { continue };
@@ -295,8 +296,8 @@ fn without_named(text: &str) -> String {
     shown
 }
 
-/// Where the value begins that a name has: behind `=`, or behind a colon if it does not read like a sentence.
-fn value_behind(text: &str) -> Option<&str> {
+/// Where the value of a name begins: after `=`, or after a colon unless the text reads like a sentence.
+fn value_after_name(text: &str) -> Option<&str> {
     let text = text.strip_prefix(['"', '\'']).unwrap_or(text).trim_start();
     let value = match text.strip_prefix('=') {
         Some(value) => value.trim_start_matches([' ', '"', '\'']),
@@ -309,7 +310,7 @@ fn value_behind(text: &str) -> Option<&str> {
     (end_of(value) > 0 && !value.starts_with(MASK)).then_some(value)
 }
 
-/// Whether the first word of a text is none of a language.
+/// Whether the first word of a text is not a word of a language.
 fn looks_secret(text: &str) -> bool {
     let word = &text[..end_of(text)];
     let is_odd = |c: char| !(c.is_ascii_lowercase() || matches!(c, '.' | ':'));
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn a_part_of_a_secret_and_one_in_another_form_hide_all_that_was_said() {
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlK29mK3RoaXMvdG9rZW4=";
-        // As it is in a file, with the end of its line.
+        // As it is in a file, with a line end.
         let request = http::Request::post(format!("https://sts/?WebIdentityToken={token}%0A")).body(()).unwrap();
         let known = secrets(&[("AZURE_STORAGE_SAS_TOKEN", "?sv=1&sig=Zm9vL2Jhcis0Mg%2B%2Fabcd%3D%3D")]);
         known.note(&request.into_parts().0, &[]);
@@ -420,11 +421,11 @@ mod tests {
         let shown = known
             .scrub("AKIA: eyJhbGciOi.abc.def / 0123456789abcdef / open~sesame / open%7Esesame / client_credentials");
         assert_eq!(shown, "AKIA: (secret) / (secret) / (secret) / (secret) / client_credentials");
-        for (header, told) in [("Bearer open-sesame", "open-sesame"), ("SharedKey acct:c2VzYW1l", "c2VzYW1l")] {
+        for (header, secret) in [("Bearer open-sesame", "open-sesame"), ("SharedKey acct:c2VzYW1l", "c2VzYW1l")] {
             let (head, ()) =
                 http::Request::get("http://h/").header("authorization", header).body(()).unwrap().into_parts();
             known.note(&head, &[]);
-            assert_eq!(known.scrub(&format!("[{told}]")), "[(secret)]");
+            assert_eq!(known.scrub(&format!("[{secret}]")), "[(secret)]");
         }
         for n in 0..10 * REMEMBERED {
             let token = format!("token-number-{n}");

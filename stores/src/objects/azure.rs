@@ -24,7 +24,7 @@ use binlog::store::support::Address;
 use binlog::store::{Listed, StoreOptions};
 use binlog::{Error, Result};
 
-/// What is looked for in the environment or in the file of credentials.
+/// Keys that are looked up in the file of credentials or the environment.
 const CREDENTIALS: &[(&str, AzureConfigKey)] = &[
     ("AZURE_STORAGE_ACCOUNT_KEY", AzureConfigKey::AccessKey),
     ("AZURE_STORAGE_SAS_TOKEN", AzureConfigKey::SasKey),
@@ -44,7 +44,7 @@ struct Azure {
     /// URL of the container.
     container: String,
     anonymous: bool,
-    /// Of objects that are stored in parts.
+    /// Access tier and tags of the objects that are stored in parts.
     tier: Option<String>,
     tags: TagSet,
 }
@@ -66,7 +66,7 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
     let server = super::check_endpoint(&endpoint)?;
     let server = server.trim_end_matches('/');
     let http = Arc::new(Http::new(options, credentials)?);
-    // Everything in a request is signed, so nothing is added to one: the condition is in a request of our own.
+    // Everything in a request is signed, and nothing can be added to one: the condition is in a request of our own.
     let connector = Connector { http: http.clone(), condition: Arc::new(|| None), send_md5: false };
     let anonymous = address.flag("anonymous", false)?;
     let mut builder = MicrosoftAzureBuilder::new()
@@ -142,13 +142,14 @@ impl Vendor for Azure {
         self.send(request, body.into()).await
     }
 
-    /// The crate would put it into a batch, which wants permissions of its own.
+    /// Removes one object. object_store would put the request into a batch, which needs further permissions.
     async fn remove(&self, path: &ObjectPath) -> Result<(), Refusal> {
         self.send(Request::delete(self.url_of(path, "")), Bytes::new()).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Refusal> {
-        // object_store takes an object of exactly this name for a directory, and leaves it out: asked for with a character less.
+        // object_store takes an object of exactly this name for a directory, and leaves it out. The query has one
+        // character less.
         let mut shorter = prefix.to_owned();
         if !shorter.ends_with('/') {
             shorter.pop();
@@ -181,7 +182,7 @@ impl Vendor for Azure {
         }
     }
 
-    /// Blocks that are in no object go by themselves after a week, and no list is kept of them.
+    /// Azure removes blocks that belong to no object after a week, and has no list of them.
     async fn unfinished(&self, _prefix: &str) -> Result<Vec<Unfinished>, Refusal> {
         Ok(vec![])
     }

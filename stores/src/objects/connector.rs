@@ -1,4 +1,5 @@
-//! object_store's requests, sent by our client: with what object_store does not ask of the servers, and without its retries.
+//! object_store's requests, sent by our client: with what object_store does not request from the servers, and without
+//! its retries.
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use object_store::RetryConfig;
 use crate::http::{Body, Http, Refusal};
 
 tokio::task_local! {
-    /// MD5 of the body of the request that is made: the server compares it with what it gets.
+    /// MD5 of the body of the current request: the server compares it with what it receives.
     static BODY_MD5: [u8; 16];
 }
 
@@ -28,13 +29,13 @@ pub(super) async fn with_md5<T>(md5: [u8; 16], request: impl std::future::Future
 /// The condition on which parts become an object, and whether it is sent.
 pub(super) type Condition = Arc<dyn Fn() -> Option<(HeaderName, HeaderValue)> + Send + Sync>;
 
-/// Hands our client to object_store.
+/// Gives our client to object_store.
 #[derive(Clone)]
 pub(super) struct Connector {
     pub http: Arc<Http>,
-    /// When an upload in parts is completed.
+    /// Applied when an upload in parts is completed.
     pub condition: Condition,
-    /// Whether a request may have a Content-MD5 that is not signed.
+    /// Whether a request may have an unsigned Content-MD5.
     pub send_md5: bool,
 }
 
@@ -44,7 +45,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// No retries: whoever asks decides, and can be stopped meanwhile.
+/// No retries: the caller decides about them, and can be stopped meanwhile.
 pub(super) fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
@@ -53,7 +54,7 @@ pub(super) fn no_retries() -> RetryConfig {
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (mut head, body) = request.into_parts();
-        let body = pieces(body).await?;
+        let body = chunks(body).await?;
         let query = head.uri.query().unwrap_or_default();
         let completes = head.method == Method::POST && query.split('&').any(|pair| pair.starts_with("uploadId="));
         if completes {
@@ -79,14 +80,14 @@ impl HttpService for Connector {
     }
 }
 
-async fn pieces(mut body: object_store::client::HttpRequestBody) -> Result<Body, HttpError> {
-    let mut pieces = vec![];
+async fn chunks(mut body: object_store::client::HttpRequestBody) -> Result<Body, HttpError> {
+    let mut chunks = vec![];
     while let Some(frame) = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
         if let Ok(data) = frame?.into_data() {
-            pieces.push(data);
+            chunks.push(data);
         }
     }
-    Ok(pieces)
+    Ok(chunks)
 }
 
 impl fmt::Debug for Connector {

@@ -19,7 +19,7 @@ use binlog::store::support::Address;
 use binlog::store::{Listed, StoreOptions};
 use binlog::Result;
 
-/// The smallest part that is taken.
+/// The smallest part that Google accepts.
 const SMALLEST_PART: u64 = 5 << 20;
 
 struct Google {

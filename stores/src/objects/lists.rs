@@ -1,7 +1,7 @@
-//! Objects, and uploads that are not finished, from the lists that S3 and Google keep of them.
+//! Objects and unfinished uploads, from the lists of S3 and Google.
 //!
-//! The crate object_store lists objects too, but fails as a whole when somebody else's object has a name that it takes for
-//! none (an empty step between two slashes, for instance).
+//! The crate object_store lists objects too, but fails as a whole when any object there has a name that it rejects (an
+//! empty step between two slashes, for instance).
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -10,8 +10,8 @@ use crate::http::{unescaped, Refusal};
 use crate::pages::Pages;
 use binlog::store::Listed;
 
-/// All objects whose whole names begin with `prefix`, without those behind a further slash; their names are whole, too.
-/// `page` gets the query and returns the XML.
+/// All objects whose whole names begin with `prefix`, without those after a further slash; the names returned are
+/// whole, too. `page` gets the query and returns the XML.
 pub(super) async fn objects<F, A>(prefix: &str, page: F) -> Result<Vec<Listed>, Refusal>
 where
     F: Fn(Vec<(&'static str, String)>) -> A,
@@ -27,7 +27,7 @@ where
         }
         query.extend([("delimiter", "/".to_owned()), ("list-type", "2".to_owned()), ("prefix", prefix.to_owned())]);
         let text = page(query).await?;
-        // One that breaks off would hide what is behind.
+        // A list that breaks off would hide the rest.
         if !text.contains("<ListBucketResult") || !text.trim_end().ends_with("</ListBucketResult>") {
             return Err(Refusal::broken("the list of the bucket cannot be understood"));
         }
@@ -63,10 +63,11 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Whether it was begun longer ago than this. One whose time cannot be read is not.
+    /// Whether it was begun longer ago than this; false if its time cannot be parsed.
     pub(super) fn is_older_than(&self, age: Duration) -> bool {
         let now = SystemTime::now();
-        // Servers tell whole seconds, and their clocks are not ours: what seems to begin in the future has no age.
+        // Servers report whole seconds, and their clocks differ from ours: an upload that begins in the future has age
+        // 0.
         self.begun.is_some_and(|begun| now.duration_since(begun).unwrap_or_default() >= age)
     }
 }
@@ -112,7 +113,7 @@ fn parse(text: &str) -> Vec<Unfinished> {
     elements(text, "Upload").filter_map(upload).collect()
 }
 
-/// What is in each element of this name.
+/// The contents of each element of this name.
 fn elements<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let (start, end) = (format!("<{name}>"), format!("</{name}>"));
     let mut rest = text;
@@ -155,14 +156,14 @@ mod tests {
             |_| async { Ok("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>".to_owned()) };
         assert!(runtime.block_on(objects("", endless)).is_err());
         assert!(runtime.block_on(objects("", |_| async { Ok("<html>".to_owned()) })).is_err());
-        // Cut within an object, behind what says that there is no more, and an object without a length.
+        // Cut within an object; cut after the element that says there is no more; and an object without a length.
         for text in [
             "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>7</Size></Contents><Contents><Ke",
             "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key></Contents></ListBucketResult>",
         ] {
             assert!(runtime.block_on(objects("", |_| async { Ok(text.to_owned()) })).is_err(), "{text}");
         }
-        // The second page asks for the first one again.
+        // The second page refers to the first one again.
         let circle = |query: Vec<(&'static str, String)>| async move {
             let token = query.iter().find(|(key, _)| *key == "continuation-token").map_or("", |(_, token)| token);
             let next = if token == "1" { "2" } else { "1" };

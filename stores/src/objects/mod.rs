@@ -1,5 +1,5 @@
-//! S3, Google and Azure: one store over the crate object_store, which knows their requests and signatures. What they do
-//! differently is in [`Vendor`].
+//! S3, Google and Azure: one store over the crate object_store, which implements their requests and signatures. Their
+//! differences are in [`Vendor`].
 
 mod azure;
 mod connector;
@@ -38,12 +38,12 @@ pub(crate) const S3_OPTIONS: &[&str] =
 pub(crate) const GOOGLE_OPTIONS: &[&str] = &["endpoint", "anonymous", "storage_class"];
 pub(crate) const AZURE_OPTIONS: &[&str] = &["account", "endpoint", "anonymous", "storage_class", "tags"];
 
-/// What object_store has of a vendor.
+/// The traits of object_store that a vendor's client implements.
 trait Objects: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Objects for T {}
 
-/// What the vendors do each in its own way.
+/// What differs between the vendors.
 #[async_trait]
 trait Vendor: Send + Sync {
     /// Name of the metadata that holds the SHA-256.
@@ -51,36 +51,38 @@ trait Vendor: Send + Sync {
         "binlog-sha256"
     }
 
-    /// Whether the end of an object can be asked for without knowing its length.
+    /// Whether the end of an object can be requested without knowing its length.
     fn has_suffixes(&self) -> bool {
         true
     }
 
-    /// Whether the server is asked to store only what is not there yet; if not, only looking before helps.
+    /// Whether the server is asked to store only what does not exist yet; if not, only a look before helps.
     fn conditional(&self) -> bool {
         true
     }
 
-    /// The server does not understand conditions: none are sent from now on. False = it has to understand them.
+    /// Handles a server that does not support conditions: none are sent from now on. False if it has to support them.
     fn give_up_conditions(&self) -> bool {
         false
     }
 
-    /// Whether the server keeps what describes an object from the beginning of an upload in parts.
+    /// Whether the server stores an object's metadata when an upload in parts begins.
     fn describes_at_begin(&self) -> bool {
         true
     }
 
-    /// Makes the parts an object.
+    /// Completes the upload: the parts become an object.
     async fn complete(&self, path: &ObjectPath, id: &str, parts: Vec<PartId>, sha256: &str) -> Result<(), Refusal>;
 
     /// Removes one object.
     async fn remove(&self, path: &ObjectPath) -> Result<(), Refusal>;
 
-    /// All objects whose whole names begin with `prefix`, without those behind a further slash; their names are whole, too.
+    /// All objects whose whole names begin with `prefix`, without those after a further slash; the names returned are
+    /// whole, too.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Refusal>;
 
-    /// Uploads in parts that were begun and neither finished nor given up, of objects whose whole names begin so.
+    /// Uploads in parts that were begun, and neither finished nor aborted, of objects whose whole names begin with
+    /// `prefix`.
     async fn unfinished(&self, prefix: &str) -> Result<Vec<lists::Unfinished>, Refusal>;
 }
 
@@ -104,11 +106,11 @@ fn tag_set(tags: &[(String, String)]) -> TagSet {
 pub(crate) struct ObjectsStore {
     url: String,
     prefix: String,
-    /// Of the objects that are stored.
+    /// Storage class and tags of the objects that are stored.
     storage_class: Option<String>,
     tags: Vec<(String, String)>,
     in_flight: usize,
-    /// For the parts of all uploads that are under way: each holds its part in memory.
+    /// Limits the parts of all concurrent uploads: each holds its part in memory.
     slots: tokio::sync::Semaphore,
     http: Arc<Http>,
     objects: Arc<dyn Objects>,
@@ -166,7 +168,7 @@ impl ObjectsStore {
         self.http.scrubbed(refusal).failure(doing, &self.url_of(name))
     }
 
-    /// What the object is; `None` when there is none of this name.
+    /// The object's metadata; `None` when there is none of this name.
     async fn look(&self, name: &str) -> Answer<Option<Stat>> {
         let path = self.path(name)?;
         let options = GetOptions { head: true, ..GetOptions::default() };
@@ -219,8 +221,8 @@ impl ObjectsStore {
         };
         if bytes > 0 && self.vendor.has_suffixes() {
             match self.fetch(name, GetRange::Suffix(bytes)).await {
-                // An empty object has no range that could be asked for, and servers differ in what they say to that; some
-                // know no suffixes either.
+                // An empty object has no valid range, and servers differ in their answers to that; some support no
+                // suffixes either.
                 Err(failure) if failure.again == Again::WhenMended && failure.error.os_code().is_none() => (),
                 other => return other,
             }
@@ -258,13 +260,13 @@ impl ObjectsStore {
     }
 }
 
-/// Removes one object as object_store does.
+/// Removes one object with object_store.
 async fn remove_by(store: &impl ObjectStore, path: &ObjectPath) -> Result<(), Refusal> {
     let one = stream::iter([Ok(path.clone())]).boxed();
     store.delete_stream(one).try_collect::<Vec<_>>().await.map(|_| ()).map_err(|e| refusal_of(&e))
 }
 
-/// What the server, or the way to it, said: our own words travel through object_store's errors.
+/// The message of the server, or of the connection: our own text travels inside object_store's errors.
 fn refusal_of(error: &object_store::Error) -> Refusal {
     let mut deepest = "the answer cannot be understood".to_owned();
     let mut source = error.source();
@@ -272,14 +274,14 @@ fn refusal_of(error: &object_store::Error) -> Refusal {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
             return refusal.clone();
         }
-        // It quotes what it does not understand, which may be a token.
+        // It quotes what it cannot parse, which may be a token.
         deepest = match cause.is::<serde_json::Error>() {
             true => "the answer cannot be understood".to_owned(),
             false => cause.to_string(),
         };
         source = cause.source();
     }
-    // Only the innermost reason: those around it may show the URL of the request, and a signature in it.
+    // Only the innermost reason: the outer ones may show the URL of the request, with a signature in it.
     Refusal::broken(binlog::store::support::brief(&deepest))
 }
 
@@ -343,7 +345,7 @@ impl Store for ObjectsStore {
         let path = self.path(name)?;
         self.run(async {
             match self.vendor.remove(&path).await {
-                // One that is not there is removed already; a bucket that is not there is another matter.
+                // A missing object is removed already; a missing bucket is an error.
                 Err(refusal) if !refusal.is(404) || refusal.code == "NoSuchBucket" => {
                     Err(self.failure(&refusal, "remove the object", name))
                 }
@@ -378,7 +380,7 @@ impl Store for ObjectsStore {
     }
 }
 
-/// The URL of a server, as an option gives it.
+/// The URL of a server, from an option.
 fn check_endpoint(text: &str) -> Result<String> {
     match url::Url::parse(text) {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -396,7 +398,7 @@ fn check_part_bytes(options: &StoreOptions, smallest: u64) -> Result<()> {
     }
 }
 
-/// What stays as it is in the path of a URL (RFC 3986), and the slash.
+/// Characters that are not escaped in the path of a URL (RFC 3986), and the slash.
 const IN_A_PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -404,7 +406,7 @@ fn encoded(path: &str) -> String {
     percent_encoding::utf8_percent_encode(path, IN_A_PATH).to_string()
 }
 
-/// A URL with a query, whose pairs are in the order of their keys, as signatures want it.
+/// A URL with a query whose pairs are ordered by their keys, as signatures require.
 fn with_query(url: &str, pairs: &[(&str, String)]) -> String {
     const IN_A_QUERY: &percent_encoding::AsciiSet = &IN_A_PATH.add(b'/');
     let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, IN_A_QUERY).to_string();

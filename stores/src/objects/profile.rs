@@ -1,7 +1,7 @@
-//! Profiles of AWS: the files that its other tools share, and the commands that they name for credentials.
+//! Profiles of AWS: the files that its other tools share, and the commands in them that return credentials.
 //!
-//! After "Configuration and credential file settings" and "Sourcing credentials with an external process" of the AWS SDKs and
-//! Tools Reference Guide.
+//! Follows "Configuration and credential file settings" and "Sourcing credentials with an external process" of the AWS
+//! SDKs and Tools Reference Guide.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
@@ -18,14 +18,14 @@ use parking_lot::Mutex;
 use crate::credentials::{Credentials, Secret};
 use binlog::{Error, Result};
 
-/// Far more than such a file has.
+/// Far more than such a file contains.
 const LONGEST: u64 = 1 << 20;
-/// A command for credentials that takes longer has failed.
+/// The time limit of a command for credentials.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Credentials are renewed so long before they end.
+/// Credentials are renewed so long before they expire.
 const AHEAD: Duration = Duration::from_secs(300);
 
-/// What a profile says, from both files.
+/// The settings of a profile, from both files.
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     name: String,
@@ -33,7 +33,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// The profile that is named by AWS_PROFILE, or the default one; `None` when there is none, and none was asked for.
+    /// The profile that AWS_PROFILE names, or the default one; `None` when it does not exist and was not named.
     pub fn load(credentials: &Credentials) -> Result<Option<Self>> {
         let setting = |key: &str| credentials.get(key).map(|value| value.reveal().to_owned());
         let asked = setting("AWS_PROFILE");
@@ -42,7 +42,7 @@ impl Profile {
         let file = |key: &str, name: &str| setting(key).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(name)));
         let mut profile = Profile { name: name.clone(), settings: BTreeMap::new() };
         let mut found = false;
-        // What the file of credentials says counts before what the other says.
+        // The file of credentials takes precedence over the other.
         let files =
             [(file("AWS_CONFIG_FILE", "config"), true), (file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), false)];
         for (path, is_config) in files {
@@ -67,7 +67,7 @@ impl Profile {
         self.settings.get(key).map(Secret::reveal).filter(|value| !value.is_empty())
     }
 
-    /// Who hands out the profile's credentials; `None` when it has none.
+    /// The provider of the profile's credentials; `None` when it has none.
     pub fn provider(&self) -> Result<Option<Arc<dyn CredentialProvider<Credential = AwsCredential>>>> {
         if let (Some(id), Some(secret)) = (self.get("aws_access_key_id"), self.get("aws_secret_access_key")) {
             let credential = AwsCredential {
@@ -95,7 +95,7 @@ impl Profile {
     }
 }
 
-/// What a file says; `None` when it is not there.
+/// The contents of a file; `None` when it does not exist.
 fn read(path: &Path) -> Result<Option<String>> {
     let failed = |e: &std::io::Error| Error::io(e, "read the file of AWS profiles").at(path);
     let (file, _) = match binlog::store::support::to_read(path) {
@@ -108,8 +108,8 @@ fn read(path: &Path) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// The settings of a profile. In the file `config` its section is called `profile NAME`, unless it is the default one. Lines that
-/// are set in belong to the setting above them, and are none of ours.
+/// The settings of a profile. In the file `config` its section is called `profile NAME`, unless it is the default one.
+/// Indented lines belong to the setting above them, and are skipped.
 fn section(text: &str, name: &str, is_config: bool) -> Option<BTreeMap<String, Secret>> {
     let mut settings = None;
     let mut is_ours = false;
@@ -138,7 +138,7 @@ fn section(text: &str, name: &str, is_config: bool) -> Option<BTreeMap<String, S
     settings
 }
 
-/// Asks a command, and again before what it said ends.
+/// Runs a command for credentials, and again before they expire.
 #[derive(Debug)]
 struct ByCommand {
     name: String,
@@ -149,7 +149,7 @@ struct ByCommand {
 #[derive(Clone, Debug)]
 struct Given {
     credential: Arc<AwsCredential>,
-    /// When they have to be renewed.
+    /// When the credentials have to be renewed.
     until: Option<jiff::Timestamp>,
 }
 
@@ -173,7 +173,7 @@ impl CredentialProvider for ByCommand {
     }
 }
 
-/// Runs the command and reads what it says. A reason never repeats its output, which has the secret in it.
+/// Runs the command and parses its output. A reason never repeats the output, which contains the secret.
 fn ask(command: &str) -> std::result::Result<Given, String> {
     let mut process = Command::new("/bin/sh");
     process.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -284,14 +284,14 @@ region = us-west-2
         let answer = r#"{"Version": 1, "AccessKeyId": "me", "SecretAccessKey": "sesame", "SessionToken": "t"}"#;
         let said = ask_provider(&[("credential_process", &format!("echo '{answer}'"))]).unwrap();
         assert_eq!((&*said.secret_key, said.token.as_deref()), ("sesame", Some("t")));
-        for (command, told) in [
+        for (command, reason) in [
             ("exit 3", "exit status: 3"),
             ("echo sesame", "JSON"),
             (r#"echo '{"Version": 2, "AccessKeyId": "sesame"}'"#, "version"),
             (r#"echo '{"Version": 1, "SecretAccessKey": "sesame"}'"#, "AccessKeyId"),
         ] {
             let error = ask_provider(&[("credential_process", command)]).unwrap_err();
-            assert!(error.contains(told) && !error.contains("sesame"), "{command}: {error}");
+            assert!(error.contains(reason) && !error.contains("sesame"), "{command}: {error}");
         }
         let error = ask_provider(&[("sso_session", "x")]).unwrap_err();
         assert!(error.contains("export-credentials"), "{error}");

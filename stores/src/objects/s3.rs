@@ -1,4 +1,4 @@
-//! Amazon S3, and what speaks it.
+//! Amazon S3 and compatible stores.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use binlog::store::support::Address;
 use binlog::store::{Listed, StoreOptions};
 use binlog::{Error, Result};
 
-/// What is looked for in the environment or in the file of credentials, when there are no access keys.
+/// Keys that are looked up in the file of credentials or the environment when there are no access keys.
 const OTHER_CREDENTIALS: &[(&str, AmazonS3ConfigKey)] = &[
     ("AWS_WEB_IDENTITY_TOKEN_FILE", AmazonS3ConfigKey::WebIdentityTokenFile),
     ("AWS_ROLE_ARN", AmazonS3ConfigKey::RoleArn),
@@ -31,10 +31,10 @@ const OTHER_CREDENTIALS: &[(&str, AmazonS3ConfigKey)] = &[
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", AmazonS3ConfigKey::ContainerCredentialsFullUri),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", AmazonS3ConfigKey::ContainerAuthorizationTokenFile),
 ];
-/// Where an instance is asked for credentials, if not at the usual address; and whether not at all.
+/// Where an instance gets credentials, if not at the usual address; and whether that is switched off.
 const INSTANCE: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED");
 
-/// The smallest part that S3 takes.
+/// The smallest part that S3 accepts.
 const SMALLEST_PART: u64 = 5 << 20;
 
 struct S3 {
@@ -52,7 +52,7 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
     let setting = |key: &str| credentials.get(key).map(|value| value.reveal().to_owned());
     let region = address.option("region").map(str::to_owned);
     let region = region.or_else(|| setting("AWS_REGION")).or_else(|| setting("AWS_DEFAULT_REGION"));
-    // Its other tools ask the environment first, and then the profile.
+    // AWS's other tools look into the environment first, and then into the profile.
     let anonymous = address.flag("anonymous", false)?;
     let has_keys = credentials.get("AWS_ACCESS_KEY_ID").is_some() || credentials.get("AWS_SECRET_ACCESS_KEY").is_some();
     let profile = if anonymous { None } else { Profile::load(credentials)? };
@@ -62,7 +62,8 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
     let endpoint = address.option("endpoint").map(str::to_owned);
     let endpoint = endpoint.or_else(|| setting("AWS_ENDPOINT_URL_S3")).or_else(|| setting("AWS_ENDPOINT_URL"));
     let endpoint = endpoint.or_else(|| of_profile("endpoint_url"));
-    // Amazon wants the bucket in the host's name, but a certificate fits no bucket with a dot; others mostly have it in the path.
+    // Amazon wants the bucket in the host's name, but no certificate covers a bucket with a dot; other servers mostly
+    // have it in the path.
     let path_style = address.flag("path_style", endpoint.is_some() || address.bucket.contains('.'))?;
     let endpoint = endpoint.unwrap_or_else(|| {
         let china = if region.starts_with("cn-") { ".cn" } else { "" };
@@ -80,7 +81,7 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
     let http = Arc::new(Http::new(options, credentials)?);
     let asked = conditional.clone();
     let condition = move || asked.load(Ordering::Relaxed).then_some((IF_NONE_MATCH, HeaderValue::from_static("*")));
-    // What is signed has its SHA-256 with it already, and a server computes every sum that it is told.
+    // A signed request contains its SHA-256 already, and a server computes every checksum that it is given.
     let is_signed = !anonymous && server.starts_with("http://");
     let connector = Connector { http: http.clone(), condition: Arc::new(condition), send_md5: !is_signed };
     let mut builder = AmazonS3Builder::new()
@@ -88,7 +89,7 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
         .with_retry(no_retries())
         .with_region(&region)
         .with_bucket_name(&address.bucket)
-        // With the bucket in it, whichever style it is: then nothing is put together twice.
+        // The endpoint contains the bucket, in either style, and object_store does not add it again.
         .with_endpoint(&bucket)
         .with_virtual_hosted_style_request(true)
         .with_allow_http(server.starts_with("http://"))
@@ -136,7 +137,7 @@ pub(crate) fn open(address: &Address, options: &StoreOptions, credentials: &Cred
     ObjectsStore::new(address, options, http, Arc::new(store), Box::new(vendor))
 }
 
-/// How the server is to encrypt what is stored.
+/// How the server encrypts what is stored.
 fn encrypted(builder: AmazonS3Builder, address: &Address) -> Result<AmazonS3Builder> {
     let (kind, key) = (address.option("sse"), address.option("sse_kms_key_id"));
     let is_kms = matches!(kind, Some("aws:kms" | "aws:kms:dsse"));

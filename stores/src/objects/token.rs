@@ -1,4 +1,4 @@
-//! How far an upload in parts is, in a line of text that survives a restart.
+//! The progress of an upload in parts, as a line of text that survives a restart.
 
 use percent_encoding::{percent_decode_str, utf8_percent_encode, NON_ALPHANUMERIC};
 
@@ -8,16 +8,16 @@ use binlog::store::Sums;
 /// An upload in parts that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    /// What the server calls the upload.
+    /// The server's id of the upload.
     pub id: String,
     /// The beginning of the file's SHA-256: parts of two files never get into one object.
     file: String,
     part_bytes: u64,
-    /// What the server calls each part that it has.
+    /// The server's name for each part that it has.
     pub parts: Vec<Option<String>>,
 }
 
-/// What a token begins with: other stores have others.
+/// The first word of a token: other stores have others.
 const WORD: &str = "parts";
 
 impl Token {
@@ -30,7 +30,7 @@ impl Token {
         self.file == file_of(sums) && self.part_bytes == sums.part_bytes && self.parts.len() == sums.part_md5.len()
     }
 
-    /// One character for a part that is missing (`-`) or is called by its MD5 (`=`), which most servers do.
+    /// One character for a part that is missing (`-`) or named after its MD5 (`=`), as most servers do.
     pub(super) fn to_text(&self, sums: &Sums) -> String {
         let part = |(i, part): (usize, &Option<String>)| match part {
             None => "-".to_owned(),
@@ -41,7 +41,7 @@ impl Token {
         format!("{WORD} {} {} {parts} {}", self.file, self.part_bytes, encoded(&self.id))
     }
 
-    /// A token whose parts are only those that have names of their own: enough to give it up.
+    /// A token with only the parts that have names of their own: enough to abort the upload.
     pub(super) fn parse(text: &str) -> Option<Self> {
         Self::parse_with(text, &[])
     }
@@ -72,7 +72,7 @@ fn file_of(sums: &Sums) -> String {
     hex(&sums.sha256[..8])
 }
 
-/// As an ETag is written.
+/// Formatted as an ETag.
 fn quoted(md5: &[u8; 16]) -> String {
     format!("\"{}\"", hex(md5))
 }

@@ -1,4 +1,4 @@
-//! Storing a file: in one request, or in parts that can be gone on with after a restart.
+//! Stores a file: in one request, or in parts, which can be resumed after a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use binlog::store::support::hex;
 use binlog::store::{support::stopped, Answer, Failure, Stored, Upload};
 use binlog::Error;
 
-/// How often somebody who wants an upload to stop is asked.
+/// How often to check whether an upload is to stop.
 pub(crate) const STOP_CHECK: Duration = Duration::from_millis(100);
 
-/// What a try came to.
+/// The result of an attempt.
 enum Tried {
     Done(Stored),
-    /// The server no longer knows the upload that was to be gone on with.
+    /// The server no longer knows the upload that was to be resumed.
     Unknown,
 }
 
@@ -35,8 +35,8 @@ impl ObjectsStore {
         let name = upload.name;
         let path = self.path(name)?;
         let known = upload.resume.and_then(|text| Token::parse_with(text, &upload.sums.part_md5));
-        // Asked first even where the server refuses to store over an object: it is cheap, and not every server that takes
-        // the condition heeds it.
+        // Looked for first even where the server refuses to overwrite an object: it is cheap, and some servers that
+        // accept the condition ignore it.
         if self.look(name).await?.is_some() {
             if let Some(token) = known {
                 self.give_up(name, &token.id).await?;
@@ -50,7 +50,7 @@ impl ObjectsStore {
         if let Tried::Done(stored) = self.store_parts(upload, &path, known).await? {
             return Ok(stored);
         }
-        // Unknown may also be what was finished by a request whose answer was lost.
+        // The upload may be unknown because a request has completed it whose answer was lost.
         if self.look(name).await?.is_some() {
             return Ok(Stored::Exists);
         }
@@ -66,7 +66,7 @@ impl ObjectsStore {
         }
     }
 
-    /// All parts, which do not become an object yet.
+    /// Sends all parts, which do not become an object yet.
     pub(super) async fn send(&self, upload: &Upload<'_>) -> Answer<()> {
         if upload.sums.part_md5.len() < 2 {
             return Ok(());
@@ -77,7 +77,7 @@ impl ObjectsStore {
         self.send_missing(upload, &path, known).await.map(drop)
     }
 
-    /// The upload that is to be gone on with; one of other bytes is given up.
+    /// The upload to resume; one of other bytes is aborted.
     async fn of_these_bytes(&self, upload: &Upload<'_>, known: Option<Token>) -> Answer<Option<Token>> {
         match known {
             Some(token) if !token.is_of(upload.sums) || upload.sums.part_md5.len() < 2 => {
@@ -125,7 +125,7 @@ impl ObjectsStore {
         }
     }
 
-    /// The failure of a request that brought these bytes. They may have been others than they should.
+    /// The failure of a request that sent these bytes. They may differ from what the checksums say.
     fn refused(&self, refusal: &Refusal, upload: &Upload<'_>, bytes: &[u8], part: usize) -> Failure {
         let may_be_damage = matches!(refusal.status, Some(400 | 422));
         if may_be_damage
@@ -158,7 +158,7 @@ impl ObjectsStore {
         }
     }
 
-    /// Sends the parts that are not there yet; `None` when the server knows no such upload.
+    /// Sends the parts that are missing; `None` when the server knows no such upload.
     async fn send_missing(
         &self,
         upload: &Upload<'_>,
@@ -196,7 +196,7 @@ impl ObjectsStore {
         };
         let mut missing = missing.into_iter();
         let mut under_way = FuturesUnordered::new();
-        // After a failure the parts that are under way still come to their end: they need not be sent again.
+        // After a failure the parts in flight are still completed: they need not be sent again.
         let (mut failed, mut forgotten) = (None, false);
         loop {
             while under_way.len() < self.in_flight && failed.is_none() && !forgotten {
@@ -230,7 +230,7 @@ impl ObjectsStore {
         Ok((!forgotten).then_some(token))
     }
 
-    /// Parts of an upload that was just begun were not taken: what it was to be stored in is gone.
+    /// The parts of an upload that was just begun were refused: its bucket or container is gone.
     fn lost_bucket(&self, upload: &Upload<'_>) -> Failure {
         let refusal = Refusal::gone("the upload that was just begun is gone");
         Failure { again: binlog::store::Again::Later(None), ..self.failure(&refusal, "store the object", upload.name) }
@@ -256,7 +256,7 @@ impl ObjectsStore {
             if conditional && lacks_conditions(&refusal) && self.vendor.give_up_conditions() {
                 continue;
             }
-            // InvalidPart and InvalidBlockList: parts that were noted are gone.
+            // InvalidPart and InvalidBlockList: parts in the token are gone.
             let unknown =
                 refusal.is(404) || (refusal.is(400) && matches!(&*refusal.code, "InvalidPart" | "InvalidBlockList"));
             if unknown {
@@ -267,12 +267,12 @@ impl ObjectsStore {
     }
 }
 
-/// A condition that did not hold: there is an object of this name.
+/// The condition did not hold: there is an object of this name.
 fn exists(refusal: &Refusal) -> bool {
     refusal.is(412) || (refusal.is(409) && refusal.code == "BlobAlreadyExists")
 }
 
-/// The server does not know conditions.
+/// The server does not support conditions.
 fn lacks_conditions(refusal: &Refusal) -> bool {
     refusal.is(501) || (refusal.is(400) && refusal.code == "NotImplemented")
 }

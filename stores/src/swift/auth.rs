@@ -1,4 +1,4 @@
-//! Tokens: got from TempAuth or Keystone, kept, and renewed in time.
+//! Tokens of TempAuth or Keystone: requested, kept, and renewed in time.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,12 +8,12 @@ use http::Request;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use super::headers::text;
 use super::login::{Login, Way};
-use super::text;
 use crate::credentials::Secret;
 use crate::http::{Http, Refusal};
 
-/// A token, and where it opens.
+/// A token, and the account that it gives access to.
 pub(super) struct Session {
     /// URL of the account, without a slash at its end.
     pub storage: String,
@@ -22,7 +22,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The token as a request has it.
+    /// The token as the value of a header.
     pub(super) fn header(&self) -> Result<HeaderValue, Refusal> {
         let value = HeaderValue::from_str(self.token.reveal());
         let mut value =
@@ -31,14 +31,14 @@ impl Session {
         Ok(value)
     }
 
-    /// A token that ends while a large part is on its way would waste that part.
+    /// A token that expires while a large part is being sent would waste that part.
     fn ends_soon(&self) -> bool {
         const SOON: Duration = Duration::from_secs(60);
         self.ends.is_some_and(|ends| ends < SystemTime::now() + SOON)
     }
 }
 
-/// The session that is used, made when it is first needed.
+/// The current session, created when it is first needed.
 pub(super) struct Sessions {
     login: Login,
     session: Mutex<Option<Arc<Session>>>,
@@ -49,7 +49,7 @@ impl Sessions {
         Sessions { login, session: Mutex::new(None) }
     }
 
-    /// The session to use now.
+    /// The current session.
     pub(super) async fn get(&self, http: &Http) -> Result<Arc<Session>, Refusal> {
         let known = self.session.lock().clone();
         match known.filter(|session| !session.ends_soon()) {
@@ -58,11 +58,11 @@ impl Sessions {
         }
     }
 
-    /// Another session than this one, whose token is not taken any longer.
+    /// A session other than this one, whose token is no longer accepted.
     pub(super) async fn renew(&self, http: &Http, old: &Arc<Session>) -> Result<Arc<Session>, Refusal> {
         let known = self.session.lock().clone();
         match known.filter(|session| !Arc::ptr_eq(session, old)) {
-            // Somebody else was faster.
+            // Another thread has renewed it already.
             Some(session) => Ok(session),
             None => self.log_in(http).await,
         }
@@ -113,7 +113,7 @@ impl Sessions {
         self.session(storage, text(response.headers(), "x-subject-token"), ends)
     }
 
-    /// Where Swift is, by Keystone's catalog.
+    /// The URL of Swift, from Keystone's catalog.
     fn endpoint(&self, catalog: &Value) -> Result<String, Refusal> {
         let services = catalog.as_array().map(Vec::as_slice).unwrap_or_default();
         let mut endpoints = services

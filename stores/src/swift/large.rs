@@ -21,10 +21,10 @@ use binlog::store::{
 };
 use binlog::Error;
 
-/// An upload in parts that was begun. Which parts are there, the server tells.
+/// An upload in parts that was begun. The server lists the parts that exist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    /// What the names of the parts have between the object's and their number.
+    /// The part of the parts' names between the object's name and their number.
     pub id: String,
     /// The beginning of the file's SHA-256: parts of two files never get into one object.
     file: String,
@@ -32,7 +32,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// What a token begins with: other stores have others.
+    /// The first word of a token: other stores have others.
     const WORD: &'static str = "slo";
 
     fn new(sums: &Sums) -> std::io::Result<Self> {
@@ -62,12 +62,12 @@ fn is_id(text: &str) -> bool {
 }
 
 impl SwiftStore {
-    /// The container that parts are in, as other tools have it too.
+    /// The container of the parts, named as other tools do.
     fn parts_container(&self) -> String {
         format!("{}_segments", self.container)
     }
 
-    /// What the names of an upload's parts begin with.
+    /// The prefix of the names of an upload's parts.
     fn parts_of(object: &str, id: &str) -> String {
         format!("{object}/{id}/")
     }
@@ -83,16 +83,16 @@ impl SwiftStore {
             return Ok(Stored::Exists);
         }
         let token = self.begin(upload, object, known).await?;
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         for last in [false, true] {
-            self.store_parts(upload, object, &token, &mut told).await?;
+            self.store_parts(upload, object, &token, &mut reported).await?;
             match self.put_manifest(upload, object, &token).await {
                 Ok(()) => return Ok(Stored::New),
                 Err(refusal) if refusal.is(412) => {
                     self.give_up(object, &token.id).await.map_err(failed)?;
                     return Ok(Stored::Exists);
                 }
-                // A part has gone since it was listed, or was not there yet: looked at again.
+                // A part has gone since the list was read, or was missing in the list: the list is read again.
                 Err(refusal) if refusal.is(400) && !last => (),
                 Err(refusal) => return Err(failed(refusal)),
             }
@@ -100,13 +100,13 @@ impl SwiftStore {
         Err(failed(Refusal::broken("the parts do not become an object")))
     }
 
-    /// All parts, which do not become an object yet.
+    /// Sends all parts, which do not become an object yet.
     pub(super) async fn send_large(&self, upload: &Upload<'_>, object: &str) -> Answer<()> {
         let token = self.begin(upload, object, upload.resume.and_then(Token::parse)).await?;
         self.store_parts(upload, object, &token, &mut BTreeSet::new()).await
     }
 
-    /// Goes on with the upload that is known, unless it is one of other bytes, which is given up.
+    /// Resumes the known upload, unless it is one of other bytes, which is aborted.
     async fn begin(&self, upload: &Upload<'_>, object: &str, known: Option<Token>) -> Answer<Token> {
         let token = match known {
             Some(token) if token.is_of(upload.sums) => token,
@@ -122,7 +122,7 @@ impl SwiftStore {
         Ok(token)
     }
 
-    /// Which parts are there as they should be.
+    /// The numbers of the parts that exist with the right contents.
     async fn parts_there(&self, object: &str, id: &str, sums: &Sums) -> Result<BTreeSet<usize>, Refusal> {
         let container = self.parts_container();
         let prefix = Self::parts_of(object, id);
@@ -148,17 +148,17 @@ impl SwiftStore {
         upload: &Upload<'_>,
         object: &str,
         token: &Token,
-        told: &mut BTreeSet<usize>,
+        reported: &mut BTreeSet<usize>,
     ) -> Answer<()> {
         let there = self.parts_there(object, &token.id, upload.sums).await;
         let there = there.map_err(|r| self.failure(&r, "look for parts of the object", upload.name))?;
         for number in there.iter().copied() {
-            if told.insert(number) {
+            if reported.insert(number) {
                 upload.monitor.found(upload.sums.part(number).1);
             }
         }
-        let mut tell = |number: usize| {
-            if told.insert(number) {
+        let mut report = |number: usize| {
+            if reported.insert(number) {
                 upload.monitor.sent(upload.sums.part(number).1);
             }
         };
@@ -181,7 +181,7 @@ impl SwiftStore {
         };
         let mut missing = (0..upload.sums.part_md5.len()).filter(|number| !there.contains(number));
         let mut under_way = FuturesUnordered::new();
-        // After a failure the parts that are under way still come to their end: they need not be sent again.
+        // After a failure the parts in flight are still completed: they need not be sent again.
         let mut failed = None;
         loop {
             while under_way.len() < self.in_flight && failed.is_none() {
@@ -192,7 +192,7 @@ impl SwiftStore {
             }
             match tokio::time::timeout(STOP_CHECK, under_way.next()).await {
                 Ok(None) => return failed.map_or(Ok(()), Err),
-                Ok(Some(Ok(number))) => tell(number),
+                Ok(Some(Ok(number))) => report(number),
                 Ok(Some(Err(failure))) => failed = failed.or(Some(failure)),
                 Err(_) => (),
             }
@@ -220,12 +220,12 @@ impl SwiftStore {
         self.ask(ask).await.map(|_| ())
     }
 
-    /// Whether the object is made of this upload's parts: then they must stay.
+    /// Whether the object consists of this upload's parts: then they must stay.
     async fn is_made_of(&self, object: &str, id: &str) -> Result<bool, Refusal> {
-        // What is no manifest would be sent as it is.
+        // The server would return an object without a manifest as it is.
         let large = match self.head(object).await? {
             None => return Ok(false),
-            Some(headers) => super::text(&headers, "x-static-large-object").eq_ignore_ascii_case("true"),
+            Some(headers) => super::headers::text(&headers, "x-static-large-object").eq_ignore_ascii_case("true"),
         };
         if !large {
             return Ok(false);
@@ -268,7 +268,7 @@ impl SwiftStore {
             Err(refusal) if refusal.is(404) => return Ok(0),
             entries => entries?,
         };
-        // By object and upload, when the last part came.
+        // The time of the last part, by object and upload.
         let mut uploads: BTreeMap<(&str, &str), i64> = BTreeMap::new();
         for entry in &entries {
             let Some((rest, number)) = entry.name.rsplit_once('/') else { continue };
@@ -302,7 +302,7 @@ impl SwiftStore {
             Err(refusal) if refusal.is(404) => return Ok(()),
             response => response?,
         };
-        // The status of the answer is always a success; what really happened is in it.
+        // The status of the answer is always a success; the real result is in the body.
         let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let status = answer["Response Status"].as_str().unwrap_or_default();
         let errors = answer["Errors"].as_array().map(Vec::as_slice).unwrap_or_default();

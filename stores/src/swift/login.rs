@@ -1,4 +1,4 @@
-//! How one logs in to Swift: what the URL and the credentials say about it.
+//! How to log in to Swift, from the URL and the credentials.
 
 use serde_json::{json, Value};
 
@@ -6,21 +6,21 @@ use crate::credentials::{Credentials, Secret};
 use binlog::store::support::Address;
 use binlog::{Error, Result};
 
-/// Everything that is needed to get a token.
+/// Everything that a request for a token needs.
 pub(super) struct Login {
     pub way: Way,
     /// The region and the interface of the endpoint in Keystone's catalog.
     pub region: Option<String>,
     pub interface: String,
-    /// Where Swift is, whatever the login says.
+    /// URL of Swift, which overrides the answer to the login.
     pub storage: Option<String>,
 }
 
-/// With whom, and as whom.
+/// The protocol of the login, and the identity.
 pub(super) enum Way {
-    /// TempAuth, and what speaks like it: two headers.
+    /// TempAuth and compatible services: two headers.
     V1 { url: String, user: String, key: Secret },
-    /// Keystone: who one is, and which project is asked for, as JSON.
+    /// Keystone: identity and requested project, as JSON.
     V3 { url: String, identity: Secret },
 }
 
@@ -52,7 +52,7 @@ impl Login {
                 return Err(Error::invalid("Keystone is spoken to in its version 3: the URL ends in /v3, not /v2.0"))
             }
             Some(&"v3") => keystone(url, credentials)?,
-            // Many name Keystone without a version.
+            // Many configurations name Keystone without a version.
             _ => keystone(format!("{url}/v3"), credentials)?,
         };
         let interface = option("interface").or_else(|| setting("OS_INTERFACE")).unwrap_or_else(|| "public".to_owned());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn keystone_is_told_who_asks_and_for_which_project() {
+    fn keystone_receives_the_identity_and_the_project() {
         let password =
             [("OS_USERNAME", "ann"), ("OS_PASSWORD", "sesame"), ("OS_PROJECT_NAME", "p"), ("OS_USER_DOMAIN_NAME", "D")];
         let expected = json!({"auth": {
@@ -156,8 +156,8 @@ mod tests {
         assert!(missing("swift://c?auth=http://h/auth/v1.0", &[]).contains("ST_USER"));
         assert!(missing("swift://c?auth=http://h/v3", &[("OS_USERNAME", "u")]).contains("OS_PASSWORD"));
         let no_project = [("OS_USERNAME", "u"), ("OS_PASSWORD", "sesame")];
-        let told = missing("swift://c?auth=http://h/v3", &no_project);
-        assert!(told.contains("OS_PROJECT_NAME") && !told.contains("sesame"), "{told}");
+        let message = missing("swift://c?auth=http://h/v3", &no_project);
+        assert!(message.contains("OS_PROJECT_NAME") && !message.contains("sesame"), "{message}");
         assert!(missing("swift://c?auth=http://h/v2.0", &[]).contains("/v3"));
         assert!(missing("swift://c", &[("OS_AUTH_URL", "http://u:sesame@h/v3")]).contains("without user"));
     }

@@ -1,6 +1,8 @@
-//! OpenStack Swift: objects in a container, large ones as static large objects whose parts lie in a container of their own.
+//! OpenStack Swift: objects in a container, large ones as static large objects whose parts are in a container of their
+//! own.
 
 mod auth;
+mod headers;
 mod large;
 mod login;
 
@@ -25,6 +27,7 @@ use binlog::store::{Again, Answer, Failure, Listed, Stat, Store, StoreOptions, S
 use binlog::{Error, Kind, Result};
 
 use auth::Sessions;
+use headers::text;
 
 /// Options of the URL.
 pub(crate) const OPTIONS: &[&str] = &["auth", "region", "interface", "storage"];
@@ -35,7 +38,7 @@ pub(crate) struct SwiftStore {
     container: String,
     prefix: String,
     in_flight: usize,
-    /// For the parts of all uploads that are under way: each holds its part in memory.
+    /// Limits the parts of all concurrent uploads: each holds its part in memory.
     slots: tokio::sync::Semaphore,
     http: Arc<Http>,
     sessions: Sessions,
@@ -113,7 +116,7 @@ impl SwiftStore {
         Ok(format!("{}{name}", self.prefix))
     }
 
-    /// Asks, and asks once more with a new token when the old one is no longer taken.
+    /// Sends a request, and repeats it once with a new token when the old one is no longer accepted.
     async fn ask(&self, ask: Ask<'_>) -> Result<Response<Bytes>, Refusal> {
         let mut session = self.sessions.get(&self.http).await?;
         for again in [true, false] {
@@ -158,7 +161,7 @@ impl SwiftStore {
         Ok(Some(stat_of(&headers, bytes)))
     }
 
-    /// What the object is, and the bytes of a range; of its end, if the range says so.
+    /// The object's headers, and the bytes of a range; of its end, if the range says so.
     async fn fetch(&self, name: &str, range: Wanted) -> Answer<(Stat, Vec<u8>)> {
         let object = self.object(name)?;
         let failed = |refusal: Refusal| self.failure(&refusal, "read the object", name);
@@ -169,7 +172,7 @@ impl SwiftStore {
         let response =
             self.ask(Ask::new(Method::GET, &self.container, &object).header(RANGE, &asked)).await.map_err(failed)?;
         let (head, body) = response.into_parts();
-        // A server may send everything instead.
+        // A server may send the whole object instead.
         let (at, total) = match head.status.as_u16() {
             206 => content_range(&head.headers)
                 .ok_or_else(|| failed(Refusal::broken("the range that came is not told")))?,
@@ -189,7 +192,7 @@ impl SwiftStore {
         Ok((stat_of(&head.headers, total), bytes.into()))
     }
 
-    /// All objects of a container below a prefix, without those behind a further slash when `flat`.
+    /// All objects of a container below a prefix, without those after a further slash when `flat`.
     async fn list_all(&self, container: &str, prefix: &str, flat: bool) -> Result<Vec<Entry>, Refusal> {
         let mut found: Vec<Entry> = vec![];
         let mut pages = Pages::default();
@@ -216,7 +219,8 @@ impl SwiftStore {
             let name = |entry: &serde_json::Value, key| entry.get(key).and_then(|v| v.as_str()).map(str::to_owned);
             let next = name(last, "name").or_else(|| name(last, "subdir")).unwrap_or_default();
             let names = page.iter().filter_map(|entry| entry.get("name").or(entry.get("subdir"))?.as_str());
-            // The next page begins behind the last name of this one: in the order of the names, lists that go back are none.
+            // The next page begins after the last name of this one. Names are in order; a list that goes back is not
+            // valid.
             match next > marker {
                 true => pages.take(names, Some(&next))?,
                 false => return Err(Refusal::broken("the list of the container does not get on")),
@@ -229,7 +233,7 @@ impl SwiftStore {
                     name: object,
                     bytes: entry.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0),
                     md5: name(entry, "hash").unwrap_or_default(),
-                    // Always UTC, and never said so.
+                    // Always UTC, without a zone.
                     modified_ns: format!("{modified}Z").parse::<jiff::Timestamp>().map_or(0, nanoseconds),
                 });
             }
@@ -257,7 +261,7 @@ impl SwiftStore {
         }
     }
 
-    /// The failure of a request that brought these bytes. They may have been others than they should.
+    /// The failure of a request that sent these bytes. They may differ from what the checksums say.
     fn refused(&self, refusal: &Refusal, upload: &Upload<'_>, bytes: &[u8], part: usize) -> Failure {
         use md5::Digest as _;
         let other =
@@ -287,12 +291,8 @@ fn nanoseconds(at: jiff::Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(0)
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
 fn stat_of(headers: &HeaderMap, bytes: u64) -> Stat {
-    // Seconds with a fraction; what Last-Modified says is rounded.
+    // Seconds with a fraction; Last-Modified is rounded.
     let (seconds, fraction) =
         text(headers, "x-timestamp").split_once('.').unwrap_or((text(headers, "x-timestamp"), ""));
     let nanoseconds: i64 = format!("{:0<9.9}", fraction).parse().unwrap_or(0);
@@ -305,7 +305,7 @@ fn stat_of(headers: &HeaderMap, bytes: u64) -> Stat {
     }
 }
 
-/// Where the range begins, and the length of the whole.
+/// Where the range begins, and the length of the whole object.
 fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
     let (range, total) = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
     Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
@@ -371,7 +371,7 @@ impl Store for SwiftStore {
         self.run(async {
             if bytes > 0 {
                 match self.fetch(name, Wanted::End(bytes)).await {
-                    // An empty object has no range that could be asked for.
+                    // An empty object has no valid range.
                     Err(failure) if failure.error.kind() == Kind::Invalid => (),
                     other => return other,
                 }

@@ -104,7 +104,7 @@ impl Bucket {
             ("DELETE", _, Some(id)) => answer(if self.uploads.remove(id).is_some() { 204 } else { 404 }, &[], ""),
             ("DELETE", ..) => answer(if self.objects.remove(&key).is_some() { 204 } else { 404 }, &[], ""),
             ("HEAD" | "GET", ..) => self.get(asked, &key),
-            other => panic!("nobody asks for this: {other:?}"),
+            other => panic!("no store sends this: {other:?}"),
         }
     }
 
@@ -131,12 +131,12 @@ impl Bucket {
             return answer(416, &[], "<Error><Code>InvalidRange</Code></Error>");
         }
         let tag = format!("\"{}\"", object.tag);
-        let told = format!("bytes {}-{}/{total}", range.start, range.end.saturating_sub(1));
+        let content_range = format!("bytes {}-{}/{total}", range.start, range.end.saturating_sub(1));
         let length = range.len().to_string();
         let mut headers = vec![("etag", &*tag), ("last-modified", DATE), ("content-length", &*length)];
         headers.extend(object.metadata.iter().map(|(name, value)| (&**name, &**value)));
         if status == 206 {
-            headers.push(("content-range", &*told));
+            headers.push(("content-range", &*content_range));
         }
         answer(status, &headers, &object.bytes[range])
     }
@@ -198,7 +198,7 @@ fn md5_of(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a body is what its MD5 says, which has to be told.
+/// Whether a body matches its MD5, which is required.
 fn digest_fits(asked: &Asked) -> bool {
     let value =
         |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|d| *d == c);

@@ -1,4 +1,4 @@
-//! An HTTP server on loopback that answers as a test wants, and remembers what it was asked.
+//! An HTTP server on loopback that answers as a test wants, and records its requests.
 
 // Not every test uses all of it.
 #![allow(dead_code)]
@@ -26,7 +26,7 @@ impl Asked {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// Everything that was sent, as a server that is careless about it would show it.
+    /// Everything that was sent, as a careless server would show it.
     pub fn shown(&self) -> String {
         format!("{} {:?} {}", self.target, self.headers, String::from_utf8_lossy(&self.body))
     }
@@ -39,7 +39,7 @@ pub enum Reply {
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     },
-    /// As `Answer`, with so many bytes of no meaning behind `body`, and without their number if `is_chunked`.
+    /// As `Answer`, with so many bytes of filler after `body`, and without their number if `is_chunked`.
     Long {
         status: u16,
         headers: Vec<(String, String)>,
@@ -47,7 +47,7 @@ pub enum Reply {
         bytes: u64,
         is_chunked: bool,
     },
-    /// Says nothing, and keeps the connection open.
+    /// Sends nothing, and keeps the connection open.
     Stall,
     /// Sends the head and half of a body, and then nothing.
     Half,
@@ -91,7 +91,7 @@ impl Double {
         self.asked.lock().unwrap().clone()
     }
 
-    /// Bytes of long answers that somebody has taken, or that are on their way.
+    /// Bytes of long answers that were received, or that are on their way.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -139,13 +139,13 @@ fn serve(
                     false => format!("content-length: {}\r\n\r\n", body.len() as u64 + bytes),
                 };
                 stream.write_all(text.as_bytes()).ok()?;
-                let piece = vec![b' '; 64 << 10];
-                let mut send = |piece: &[u8]| -> Option<()> {
+                let chunk = vec![b' '; 64 << 10];
+                let mut send = |chunk: &[u8]| -> Option<()> {
                     if is_chunked {
-                        stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).ok()?;
+                        stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).ok()?;
                     }
-                    stream.write_all(piece).ok()?;
-                    taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    stream.write_all(chunk).ok()?;
+                    taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
                     match is_chunked {
                         true => stream.write_all(b"\r\n").ok(),
                         false => Some(()),
@@ -154,8 +154,8 @@ fn serve(
                 if !body.is_empty() {
                     send(&body)?;
                 }
-                for _ in 0..bytes / piece.len() as u64 {
-                    send(&piece)?;
+                for _ in 0..bytes / chunk.len() as u64 {
+                    send(&chunk)?;
                 }
                 if is_chunked {
                     stream.write_all(b"0\r\n\r\n").ok()?;
@@ -163,11 +163,11 @@ fn serve(
             }
             Reply::Answer { status, headers, body } => {
                 let mut text = format!("HTTP/1.1 {status} Reason\r\n");
-                let told = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+                let has_length = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
                 for (name, value) in &headers {
                     text += &format!("{name}: {value}\r\n");
                 }
-                if !told {
+                if !has_length {
                     text += &format!("content-length: {}\r\n", body.len());
                 }
                 stream.write_all(format!("{text}\r\n").as_bytes()).ok()?;
