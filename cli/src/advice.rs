@@ -1,4 +1,4 @@
-//! What to do about a log in which something is wrong, for the end of a message: commands that can be run as they are.
+//! Advice at the end of messages about a damaged log: commands that can be run as they are.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use binlog::{Error, Kind};
 use crate::output::Fail;
 use crate::remote::is_url;
 
-/// The commands for the log at this path, in which something is damaged or missing.
+/// The commands to run on the log at this path, in which something is damaged or missing.
 pub fn advice(log: &Path) -> String {
     let shown = quoted(log);
     let mends = match is_url(log) {
-        // Nothing in a store is changed.
+        // Objects in a store are never changed.
         true => format!("`binlog recover {shown} recovered` writes a whole log of the rest to the directory recovered"),
         false => format!("`binlog recover --in-place {shown}` makes a whole log of the rest"),
     };
@@ -20,21 +20,21 @@ pub fn advice(log: &Path) -> String {
     )
 }
 
-/// An error of the log at this path, with what to do about it when something of the log is damaged.
+/// The message of an error in the log at this path, with advice when part of the log is damaged.
 pub fn advised(error: &Error, log: &Path) -> String {
-    // A file that never was a segment is none of a log's.
+    // A file that was never a segment belongs to no log.
     let is_of_log = |path: &Path| path.is_dir() || path.to_string_lossy().contains(".binlog");
     if error.kind() != Kind::Corrupt || !error.path().is_some_and(is_of_log) {
         return in_options(&error.to_string());
     }
     match error.reason().contains('`') {
-        // It says what mends this.
+        // The reason itself names the command that repairs this.
         true => format!("{error}; `binlog verify {}` reports all that is wrong", quoted(log)),
         false => format!("{error}; {}", advice(log)),
     }
 }
 
-/// What the library calls its options, as the command does.
+/// Names of the library's options, and of the command's options for the same.
 const OPTIONS: [(&str, &str); 5] = [
     (" (block_bytes, ", " ("),
     ("segment_bytes", "--segment-size"),
@@ -47,7 +47,7 @@ fn in_options(message: &str) -> String {
     OPTIONS.iter().fold(message.to_owned(), |message, (name, option)| message.replace(name, option))
 }
 
-/// Ends the process, as for every other wrong option, if the error is about none of the log's files but about what was asked for.
+/// Ends the process as for any other wrong option, if the error is not about a file of the log but about an option.
 pub fn end_if_usage(error: &Error) {
     if error.kind() == Kind::Invalid && error.path().is_none() {
         let message = format!("{}\n", in_options(error.reason()));
@@ -55,12 +55,12 @@ pub fn end_if_usage(error: &Error) {
     }
 }
 
-/// The same, as the end of a command.
+/// The same message, as the error with which a command ends.
 pub fn fail(log: &Path) -> impl Fn(Error) -> Fail + '_ {
-    move |error| Fail::Told(advised(&error, log))
+    move |error| Fail::Message(advised(&error, log))
 }
 
-/// A path as a shell takes it, and never as an option.
+/// A path, quoted for a shell, that is never taken for an option.
 pub fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let dashed = if path.starts_with('-') { "./" } else { "" };
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_told_as_the_command_calls_them() {
+    fn options_have_the_names_of_the_command() {
         assert_eq!(in_options("segment_bytes is 0, less than one block"), "--segment-size is 0, less than one block");
         assert_eq!(in_options("/tmp/x: cannot open"), "/tmp/x: cannot open");
     }

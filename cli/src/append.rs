@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use binlog::{
-    Codec, Filter, FullDisk, Hooks, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions,
-};
+use binlog::hooks::Hooks;
+use binlog::{Codec, Filter, FullDisk, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
@@ -62,8 +61,8 @@ pub struct Append {
     /// Sync to the disk at the latest after so many records; without it, once at the end
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sync_every: Option<u64>,
-    /// What to do when the disk is full: fail; wait until there is space; drop the records that find no room, and count
-    /// them
+    /// What to do when the disk is full: fail; wait until there is space; or drop the records that do not fit, and
+    /// count them
     #[arg(long, value_enum, value_name = "HOW", default_value = "fail")]
     when_full: WhenFull,
     /// The longest record that is accepted; as much memory may be used
@@ -88,7 +87,7 @@ enum WhenFull {
     Drop,
 }
 
-/// Why reading ended, short of an error.
+/// Why reading ended without an error.
 enum Ended {
     Input,
     Signal(i32),
@@ -97,14 +96,14 @@ enum Ended {
 pub fn run(args: &Append) -> Result<u8, Fail> {
     crate::remote::refuse(&args.log, "append to")?;
     check(args);
-    let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
+    let signals = Signals::catch().map_err(|e| Fail::Message(format!("cannot catch signals: {e}")))?;
     let writer = open(args)?;
     let before = writer.position()?.appended;
     if io::stdin().is_terminal() && !args.quiet {
         complain("reading records from the terminal; Ctrl-D ends the input");
     }
     let mut bytes = 0;
-    let mut full = Full { when: args.when_full, signals: &signals, told: false };
+    let mut full = Full { when: args.when_full, signals: &signals, warned: false };
     let copied = copy(args, &writer, &mut full, &mut bytes);
     let flushed = full.patiently(|| writer.flush());
     let (position, dropped) = (writer.position()?, writer.dropped());
@@ -116,10 +115,10 @@ pub fn run(args: &Append) -> Result<u8, Fail> {
     let ended = copied.and_then(|ended| flushed.and(closed).map(|()| ended).map_err(|e| e.to_string()));
     let ended = ended.map_err(|message| {
         let all = position.appended - before;
-        // The close may have written more.
+        // `close` may have written more.
         let written = last_id(args).map_or(written, |last| last.saturating_sub(before).clamp(written, all));
         let of_all = if written < all { format!(" of {}", human::count(all)) } else { String::new() };
-        Fail::Told(format!("{message}; {}{of_all} written", human::counted(written, "record")))
+        Fail::Message(format!("{message}; {}{of_all} written", human::counted(written, "record")))
     })?;
     if !args.quiet {
         let log = args.log.display();
@@ -184,7 +183,7 @@ fn open(args: &Append) -> Result<Writer, Fail> {
     };
     let opened = opened.inspect_err(advice::end_if_usage);
     opened.map_err(|e| match hint {
-        Some(hint) if e.kind() != Kind::Invalid => Fail::Told(format!("{} {hint}", log.display())),
+        Some(hint) if e.kind() != Kind::Invalid => Fail::Message(format!("{} {hint}", log.display())),
         _ => advice::fail(log)(e),
     })
 }
@@ -196,11 +195,11 @@ const PATIENCE: Duration = Duration::from_millis(300);
 struct Full<'a> {
     when: WhenFull,
     signals: &'a Signals,
-    told: bool,
+    warned: bool,
 }
 
 impl Full<'_> {
-    /// Tries a call again as long as the disk is full and no signal comes, if that is what the user asked for.
+    /// Repeats a call while the disk is full and no signal has come, if the user asked to wait.
     fn patiently<T>(&mut self, mut call: impl FnMut() -> binlog::Result<T>) -> binlog::Result<T> {
         loop {
             match call() {
@@ -208,42 +207,42 @@ impl Full<'_> {
                     if self.signals.caught().is_some() {
                         return Err(e);
                     }
-                    self.tell(&format!("{e}; waiting for space"));
+                    self.warn_once(&format!("{e}; waiting for space"));
                 }
                 other => return other,
             }
         }
     }
 
-    /// Appends a record; false when it was dropped. A record that was taken is not appended again when a bound of
-    /// --flush-every or --sync-every could not be kept: that is caught up with as soon as there is space.
+    /// Appends a record; false when it was dropped. A record that was accepted is not appended again when the flush
+    /// or sync that --flush-every or --sync-every asks for failed: the writer repeats that as soon as there is space.
     fn append(&mut self, writer: &Writer, record: &NewRecord<'_>) -> binlog::Result<bool> {
         match self.patiently(|| writer.append_record(record)) {
             Err(e) if e.kind() == Kind::NoSpace && self.when != WhenFull::Fail && e.record_id().is_some() => {
-                self.tell(&e.to_string());
+                self.warn_once(&e.to_string());
                 Ok(true)
             }
             Ok(0) => {
-                self.tell("the disk is full: dropping records");
+                self.warn_once("the disk is full: dropping records");
                 Ok(false)
             }
             other => other.map(|_| true),
         }
     }
 
-    fn tell(&mut self, message: &str) {
-        if !std::mem::replace(&mut self.told, true) {
+    fn warn_once(&mut self, message: &str) {
+        if !std::mem::replace(&mut self.warned, true) {
             complain(message);
         }
     }
 }
 
-/// Appends what comes until the input ends; an error is a message. `bytes` counts the payload.
+/// Appends records until the input ends; an error is a message. `bytes` counts the payload.
 fn copy(args: &Append, writer: &Writer, full: &mut Full<'_>, bytes: &mut u64) -> Result<Ended, String> {
-    let told = |e: binlog::Error| e.to_string();
+    let message = |e: binlog::Error| e.to_string();
     let type_id = match &args.type_of {
         Type::Number(number) => *number,
-        Type::Name(name) => full.patiently(|| writer.type_id(name, "")).map_err(told)?,
+        Type::Name(name) => full.patiently(|| writer.type_id(name, "")).map_err(message)?,
     };
     let metadata: MetadataBuf = args.meta.iter().map(|(key, value)| (key, value)).collect();
     let metadata = metadata.as_metadata();
@@ -257,7 +256,7 @@ fn copy(args: &Append, writer: &Writer, full: &mut Full<'_>, bytes: &mut u64) ->
             Found::Record(place) => {
                 let payload = input.bytes(place);
                 let record = NewRecord { type_id, metadata, payload, time: None };
-                if full.append(writer, &record).map_err(told)? {
+                if full.append(writer, &record).map_err(message)? {
                     *bytes += payload.len() as u64;
                 }
                 progress.at(input.bytes_read());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use binlog::{Codec, Period, FIRST_NAMED_TYPE};
+use binlog::rolling::Period;
+use binlog::{Codec, FIRST_NAMED_TYPE};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -14,7 +15,7 @@ pub enum Type {
     Name(String),
 }
 
-/// Any type, as readers take it: all digits are a number, everything else a name.
+/// Any type that a reader accepts: all digits are a number, everything else is a name.
 pub fn any_type(text: &str) -> Result<Type, String> {
     if text.is_empty() {
         return Err("a type is a number or a name".to_owned());
@@ -78,7 +79,7 @@ fn time_at(text: &str, now: Timestamp) -> Result<i64, String> {
     } else if text == "now" {
         now
     } else if text.starts_with(['-', '+']) || text.ends_with(" ago") {
-        // In UTC each day has 24 hours, so that days and weeks can be counted too.
+        // In UTC each day has 24 hours, therefore days and weeks can be counted too.
         let span: Span = text.parse().map_err(|_| wrong())?;
         now.to_zoned(TimeZone::UTC).checked_add(span).map_err(|_| wrong())?.timestamp()
     } else if let Ok(time) = text.parse::<Timestamp>() {
@@ -90,7 +91,7 @@ fn time_at(text: &str, now: Timestamp) -> Result<i64, String> {
     i64::try_from(time.as_nanosecond()).map_err(|_| "records have times from 1677 to 2262".to_owned())
 }
 
-/// A length of time above zero: numbers with units, such as `90s`, `1h30m`, `500ms`, `30d`, `8w`. A day has 24 hours.
+/// A duration above zero: numbers with units, such as `90s`, `1h30m`, `500ms`, `30d`, `8w`. A day has 24 hours.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration such as 90s, 15m, 1h30m, 500ms, 30d or 8w");
     let mut rest = text.trim();
@@ -121,11 +122,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The period at whose multiples a log rolls, if it does so by a period.
+/// The period at whose multiples a log rolls, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EachPeriod(pub Option<Period>);
 
-/// `HOUR` and the like, a number of seconds, or `NEVER`, as the Java binlog calls it.
+/// The name of a period such as `HOUR`, a number of seconds, or `NEVER`, as the Java binlog calls it.
 pub fn period(text: &str) -> Result<EachPeriod, String> {
     match text.eq_ignore_ascii_case("NEVER") {
         true => Ok(EachPeriod(None)),
@@ -154,7 +155,7 @@ pub fn ids(text: &str) -> Result<Ids, String> {
     }
 }
 
-/// `KEY=VALUE`; the value may hold further equal signs.
+/// `KEY=VALUE`; the value may contain further equal signs.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

@@ -10,18 +10,19 @@ use clap::error::ErrorKind;
 use clap::Args;
 
 use crate::damage::{self, Unread};
-use crate::nowhere::Nowhere;
+use crate::notes::warn_of_recovery;
 use crate::output::{complain, Fail, Out};
 use crate::printer::{Printer, Stop};
 use crate::remote::{is_url, Remote};
 use crate::render::Format;
 use crate::rolling::Require;
-use crate::scan::{may_have_been_closed_meanwhile, Going};
+use crate::scan::{may_have_been_closed_meanwhile, ReadBar};
 use crate::select::Select;
 use crate::signals::{exit_code, Signals, Woken};
+use crate::unmatched::Unmatched;
 use crate::{advice, human, DAMAGED, FAILED, OK};
 
-/// Where nothing can be polled: how long the library waits before the command looks for a signal and for somebody who reads its
+/// How long the library waits, where nothing can be polled, before the command checks for a signal and for a closed
 /// output.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -68,7 +69,7 @@ pub struct Cat {
     /// From the newest record to the oldest
     #[arg(short, long, conflicts_with_all = ["follow", "salvage"])]
     reverse: bool,
-    /// Go on behind damage; each loss is a line on standard error, and the exit status is 3 when there was one
+    /// Continue after damage; each loss is a line on standard error, and the exit status is 3 when there was one
     #[arg(long)]
     salvage: bool,
     /// Show id, time, type, length and metadata, and read no payloads
@@ -80,7 +81,7 @@ pub struct Cat {
     /// Show the log's own events too
     #[arg(long)]
     events: bool,
-    /// Go on with records that are appended from now on, until Ctrl-C
+    /// Continue with records that are appended from now on, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Stop after so many records
@@ -104,20 +105,20 @@ enum Ended {
 pub fn run(args: &Cat) -> Result<u8, Fail> {
     check(args);
     let signals = match args.follow {
-        true => Some(Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?),
+        true => Some(Signals::catch().map_err(|e| Fail::Message(format!("cannot catch signals: {e}")))?),
         false => None,
     };
     let out = if args.raw { Out::raw() } else { Out::new() };
     let mut printer = Printer::new(out, args.format, args.headers, args.limit);
-    let mut nowhere = Nowhere::new(&args.select);
+    let mut unmatched = Unmatched::new(&args.select);
     let mut code = OK;
     for path in &args.path {
-        match show(args, path, signals.as_ref(), &mut printer, &mut nowhere) {
+        match show(args, path, signals.as_ref(), &mut printer, &mut unmatched) {
             Ok(Ended::Well) => (),
             Ok(Ended::Damaged) => code = if code == OK { DAMAGED } else { code },
             Ok(Ended::Signal(signal)) => code = exit_code(signal),
             Err(Fail::Closed) => return Err(Fail::Closed),
-            Err(Fail::Told(message)) => {
+            Err(Fail::Message(message)) => {
                 printer.out.flush()?;
                 complain(&message);
                 code = FAILED;
@@ -125,9 +126,9 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         }
     }
     printer.out.flush()?;
-    // Nobody knows what is still to come of a log that is followed, or was not read to its end.
+    // Records may still be appended to a log that is followed, and one that was not read to its end may have more.
     if !args.follow && code == OK && args.limit != Some(0) {
-        nowhere.tell();
+        unmatched.report();
     }
     Ok(code)
 }
@@ -154,11 +155,11 @@ fn show(
     path: &Path,
     signals: Option<&Signals>,
     printer: &mut Printer,
-    nowhere: &mut Nowhere<'_>,
+    unmatched: &mut Unmatched<'_>,
 ) -> Result<Ended, Fail> {
     let (lost_before, removed_before) = (printer.losses, printer.removed);
-    let ended = show_records(args, path, signals, printer, nowhere)?;
-    printer.tell_losses()?;
+    let ended = show_records(args, path, signals, printer, unmatched)?;
+    printer.report_losses()?;
     let (findings, removed) = (printer.losses - lost_before, printer.removed - removed_before);
     if !matches!(ended, Ended::Well) || findings + removed == 0 {
         return Ok(ended);
@@ -175,38 +176,39 @@ fn show_records(
     path: &Path,
     signals: Option<&Signals>,
     printer: &mut Printer,
-    nowhere: &mut Nowhere<'_>,
+    unmatched: &mut Unmatched<'_>,
 ) -> Result<Ended, Fail> {
     let left = printer.left;
-    let options = if args.salvage { printer.heard.options() } else { printer.heard.up_to_damage() };
+    let options = if args.salvage { printer.reported.options() } else { printer.reported.up_to_damage() };
     let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(path, options).map_err(|e| match args.salvage {
         true => e.into(),
         false => advice::fail(path)(e),
     })?;
+    warn_of_recovery(&reader);
     let filter = filter(args);
     let mut cursor = reader.cursor(&filter).map_err(|e| match e.path() {
-        None if e.kind() == Kind::Unsupported => Fail::Told(format!("{}: {e}", path.display())),
+        None if e.kind() == Kind::Unsupported => Fail::Message(format!("{}: {e}", path.display())),
         _ => e.into(),
     })?;
-    // Nobody knows how much is still to come of a log that is followed.
-    let mut going = (!args.follow).then(|| Going::beside_output(&reader, args.reverse));
+    // A log that is followed has no known end.
+    let mut bar = (!args.follow).then(|| ReadBar::beside_output(&reader, args.reverse));
     let mut second_look = false;
     loop {
-        if let Some(going) = &mut going {
-            going.show(&cursor);
+        if let Some(bar) = &mut bar {
+            bar.show(&cursor);
         }
         if let Some(signal) = signals.and_then(Signals::caught) {
             return Ok(Ended::Signal(signal));
         }
         if printer.left == 0 {
-            nowhere.look(&reader, true, is_url(path), &|| false);
+            unmatched.look(&reader, true, is_url(path), &|| false);
             return Ok(Ended::Well);
         }
-        let next = printer.next(&mut cursor, going.as_ref());
+        let next = printer.next(&mut cursor, bar.as_ref());
         if next.is_err() {
-            // Whatever is said now stands on a line of its own.
-            going = None;
+            // A message that is printed now has a line of its own.
+            bar = None;
         }
         match next {
             Ok(true) => second_look = false,
@@ -230,7 +232,7 @@ fn show_records(
             }
             Err(Stop::Log(error)) => {
                 printer.out.flush()?;
-                let unread = Unread::behind(&cursor.tail(), reader.segments().iter());
+                let unread = Unread::after(&cursor.tail(), reader.segments().iter());
                 return match error.kind() {
                     Kind::Corrupt => {
                         complain(&format!("{error}; {unread}; {}", advice::advice(path)));
@@ -240,15 +242,15 @@ fn show_records(
                         complain(&format!("{error}; {unread}"));
                         Ok(Ended::Damaged)
                     }
-                    _ => Err(Fail::Told(format!("{error}; {unread}"))),
+                    _ => Err(Fail::Message(format!("{error}; {unread}"))),
                 };
             }
         }
     }
-    drop(going);
-    nowhere.look(&reader, printer.left < left, is_url(path), &|| false);
+    drop(bar);
+    unmatched.look(&reader, printer.left < left, is_url(path), &|| false);
     match damage::at_the_end(&cursor.tail(), path) {
-        // A cursor that salvages has told of it as a loss.
+        // A salvaging cursor has reported it as a loss.
         Some(trouble) if !args.salvage => {
             printer.out.flush()?;
             complain(&trouble);
@@ -258,19 +260,19 @@ fn show_records(
     }
 }
 
-/// Waits until the log may have gone on, a signal comes, or nobody reads the output any more.
+/// Waits until the log may have new records, a signal comes, or the reader of the output has closed it.
 fn wait_for_more(cursor: &mut Cursor, signals: &Signals) -> Result<(), Fail> {
     match cursor.descriptor() {
         Ok((descriptor, look_after)) => {
-            signals.wait_readable_or_closed(descriptor, io::stdout().as_fd(), look_after).map_err(Fail::told)?;
+            signals.wait_readable_or_closed(descriptor, io::stdout().as_fd(), look_after).map_err(Fail::message)?;
             pending(cursor.wait(Duration::ZERO))
         }
-        // Out of descriptors, or on a system that has nothing to be polled.
+        // The process is out of descriptors, or the system has nothing that can be polled.
         Err(_) => pending(cursor.wait(TURN)),
     }
 }
 
-/// A signal that ends a wait is looked at by who waits.
+/// The caller handles a signal that ends a wait.
 fn pending(waited: binlog::Result<bool>) -> Result<(), Fail> {
     match waited {
         Err(error) if error.kind() != Kind::Interrupted => Err(error.into()),
@@ -278,9 +280,9 @@ fn pending(waited: binlog::Result<bool>) -> Result<(), Fail> {
     }
 }
 
-/// Without records nothing is written that would tell of a closed pipe.
+/// While there are no records, no write would report a closed pipe.
 fn check_output(signals: &Signals) -> Result<(), Fail> {
-    match signals.wait_closed(io::stdout().as_fd(), Duration::ZERO).map_err(Fail::told)? {
+    match signals.wait_closed(io::stdout().as_fd(), Duration::ZERO).map_err(Fail::message)? {
         Woken::Ready => Err(Fail::Closed),
         Woken::Timeout | Woken::Signal(_) => Ok(()),
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use binlog::{ArchiveProgress, Codec, CompressOptions, Compressed, Dictionary, Error, Whole};
+use binlog::compression::{CompressOptions, CompressProgress, Compressed, Dictionary, Whole};
+use binlog::{Codec, Error};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 
@@ -19,8 +20,9 @@ use crate::{advice, args, OK};
 /// Compress finished segments
 ///
 /// The records are put together in larger blocks, which are compressed: ids, times, types and metadata stay, any record can
-/// be read alone, and `orders.0000000042.binlog` becomes `orders.0000000042.z.binlog`. What was written is compared with the
-/// source, record by record, before that is removed. A writer may have the log open: its newest segment is passed over.
+/// be read alone, and `orders.0000000042.binlog` becomes `orders.0000000042.z.binlog`. The result is compared with
+/// the source, record by record, before the source is removed. A writer may have the log open: its newest segment is
+/// left as it is.
 #[derive(Args)]
 #[command(after_help = "\
 A log of one file stays beside what is made of it, unless --remove-single is given; it must have been closed.
@@ -36,19 +38,19 @@ pub struct Compress {
     /// Logs: directories, files, or patterns
     #[arg(required = true)]
     logs: Vec<PathBuf>,
-    /// What blocks are compressed with
+    /// Compression of the blocks
     #[arg(long, value_enum, default_value = "zstd", conflicts_with = "whole")]
     codec: BlockCodec,
     /// Level of zstd, 1 to 22 (of gzip, with --whole, up to 9)
     #[arg(long, default_value_t = 3, allow_hyphen_values = true)]
     level: i32,
-    /// Payload bytes of a block, 4KiB to 16MiB: what is decompressed to show one record
+    /// Payload bytes of a block, 4KiB to 16MiB: as much is decompressed to show one record
     #[arg(long, value_name = "SIZE", value_parser = args::size, default_value = "1MiB", conflicts_with = "whole")]
     block_bytes: u64,
     /// Threads that compress
     #[arg(long, default_value_t = 1, conflicts_with = "whole")]
     threads: u32,
-    /// No segment gets a zstd dictionary; else one with blocks of 256KiB or less does where that pays
+    /// Give no segment a zstd dictionary; otherwise one with blocks of 256KiB or less gets one where that pays
     #[arg(long, conflicts_with = "whole")]
     no_dictionary: bool,
     /// Put the file's SHA-256 into its name
@@ -63,7 +65,8 @@ pub struct Compress {
 
 /// Make ordinary segments of compressed ones
 ///
-/// Undoes `binlog compress`, with --whole byte for byte. What was written is compared with the source before that is removed.
+/// Undoes `binlog compress`, with --whole byte for byte. The result is compared with the source before the source
+/// is removed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -80,10 +83,10 @@ pub struct Decompress {
 
 #[derive(Args)]
 struct Common {
-    /// The sources stay, beside what is made of them
+    /// Keep the sources beside the results
     #[arg(long)]
     keep_source: bool,
-    /// The source goes also when it is a log of one file
+    /// Remove the source also when it is a log of one file
     #[arg(long, conflicts_with = "keep_source")]
     remove_single: bool,
     /// Of a directory, only the log of this name
@@ -127,14 +130,14 @@ pub fn run(args: &Compress) -> Result<u8, Fail> {
         ..args.common.options()
     };
     let call = move |path: &Path, options: &CompressOptions| match whole {
-        Some(whole) => binlog::pack(path, whole, options),
-        None => binlog::compress(path, options),
+        Some(whole) => binlog::compression::pack(path, whole, options),
+        None => binlog::compression::compress(path, options),
     };
     work(&args.logs, &args.common, options, call, "compressed")
 }
 
 pub fn run_back(args: &Decompress) -> Result<u8, Fail> {
-    let call = |path: &Path, options: &CompressOptions| binlog::decompress(path, options);
+    let call = |path: &Path, options: &CompressOptions| binlog::compression::decompress(path, options);
     work(&args.logs, &args.common, args.common.options(), call, "decompressed")
 }
 
@@ -152,7 +155,7 @@ impl Common {
 
 type Done = Result<Vec<Compressed>, Error>;
 
-/// Does the work for each of the logs, and tells what was done, also when one of them fails.
+/// Does the work for each of the logs, and prints what was done, also when one of them fails.
 fn work(
     logs: &[PathBuf],
     common: &Common,
@@ -183,30 +186,30 @@ fn work(
     }
 }
 
-/// Calls in a thread, so that the bar can be drawn meanwhile.
+/// Calls in a thread, and draws the bar meanwhile.
 fn with_progress(
     log: PathBuf,
     options: CompressOptions,
     call: impl Fn(&Path, &CompressOptions) -> Done + Send + 'static,
 ) -> Result<Done, Fail> {
-    let (send, heard) = mpsc::sync_channel::<ArchiveProgress>(64);
+    let (sender, receiver) = mpsc::sync_channel::<CompressProgress>(64);
     let heavy = !options.dry_run;
     let total = if heavy { bytes_of(&log, &options, &call) } else { None };
-    let tell = move |at: &ArchiveProgress| {
-        // One that does not fit is followed by another.
-        let _ = send.try_send(at.clone());
+    let report = move |at: &CompressProgress| {
+        // When the channel is full this report is dropped; another follows.
+        let _ = sender.try_send(at.clone());
         true
     };
-    let options = CompressOptions { progress: Some(Arc::new(tell)), ..options };
+    let options = CompressOptions { progress: Some(Arc::new(report)), ..options };
     let work = thread::spawn(move || {
         let done = call(&log, &options);
         drop(options);
         done
     });
     let mut progress = Progress::new(total);
-    let (mut before, mut last) = (0, None::<ArchiveProgress>);
+    let (mut before, mut last) = (0, None::<CompressProgress>);
     loop {
-        match heard.recv_timeout(Duration::from_millis(100)) {
+        match receiver.recv_timeout(Duration::from_millis(100)) {
             Ok(at) => {
                 if let Some(ended) = last.take().filter(|ended| ended.path != at.path) {
                     before += 2 * ended.bytes;
@@ -219,10 +222,10 @@ fn with_progress(
         }
     }
     drop(progress);
-    work.join().map_err(|_| Fail::told("the work failed within the library"))
+    work.join().map_err(|_| Fail::message("the work failed within the library"))
 }
 
-/// Bytes of the files that are going to be worked on, for the bar.
+/// Bytes of the files that will be worked on, for the bar.
 fn bytes_of(log: &Path, options: &CompressOptions, call: &impl Fn(&Path, &CompressOptions) -> Done) -> Option<u64> {
     let dry = CompressOptions { dry_run: true, ..options.clone() };
     let made = call(log, &dry).ok()?;
@@ -297,12 +300,15 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_how_much_smaller_the_segments_are() {
-        let told = text(&[one()], false, "compressed");
-        let lines: Vec<&str> = told.lines().collect();
+    fn a_summary_shows_how_much_smaller_the_segments_are() {
+        let summary = text(&[one()], false, "compressed");
+        let lines: Vec<&str> = summary.lines().collect();
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words(lines[0]), "segment becomes size then share records");
-        assert!(words(lines[1]).starts_with("a.0000000001.binlog a.0000000001.z.binlog 4.0 KiB 1.0 KiB 25"), "{told}");
+        assert!(
+            words(lines[1]).starts_with("a.0000000001.binlog a.0000000001.z.binlog 4.0 KiB 1.0 KiB 25"),
+            "{summary}"
+        );
         assert_eq!(lines[2], "1 segment compressed, 4.0 KiB to 1.0 KiB");
         let kept = Compressed { source_removed: false, ..one() };
         assert!(text(&[kept], false, "compressed").ends_with("to 1.0 KiB; 1 source kept\n"));

@@ -1,13 +1,14 @@
-//! Telling what was left unread.
+//! Reports what was left unread.
 
 use std::fmt;
 use std::path::Path;
 
-use binlog::{SegmentFacts, Tail, TailState};
+use binlog::contents::SegmentFacts;
+use binlog::{Tail, TailState};
 
 use crate::{advice, human};
 
-/// What lies behind the place where a cursor stopped.
+/// What follows the place where a cursor stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Bytes of the file in which it stopped.
@@ -18,7 +19,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    pub fn behind<'a>(tail: &Tail, segments: impl Iterator<Item = &'a SegmentFacts>) -> Self {
+    pub fn after<'a>(tail: &Tail, segments: impl Iterator<Item = &'a SegmentFacts>) -> Self {
         let later = segments.skip_while(|segment| segment.path != tail.path).skip(1);
         let mut unread = Unread { bytes: tail.unread_bytes, ..Unread::default() };
         for segment in later {
@@ -40,8 +41,8 @@ impl fmt::Display for Unread {
     }
 }
 
-/// What is wrong with the end of a log, where a cursor came without an error: a torn tail, or missing segments. A log
-/// that is being written, or was not closed, is whole as far as can be told. `log` is where it was read from.
+/// What is wrong with the end of a log that a cursor reached without an error: a torn tail, or missing segments. A
+/// log that is being written, or was not closed, counts as whole. `log` is the path from which it was read.
 pub fn at_the_end(tail: &Tail, log: &Path) -> Option<String> {
     let (path, offset) = (tail.path.display(), tail.offset);
     match tail.state {
@@ -53,7 +54,7 @@ pub fn at_the_end(tail: &Tail, log: &Path) -> Option<String> {
                  what is whole in it"
             ))
         }
-        // That the last segment names another one, which is not there, the library tells in words only.
+        // The library reports only in words that the last segment names a next one, which is missing.
         TailState::Unclosed => {
             let rest = tail.reason.strip_prefix("the log goes on in ")?;
             // A writer may have begun it since the cursor looked.

@@ -1,4 +1,5 @@
-//! The copy of a record, for the time in which the cursor that lent it is asked for the name of its type.
+//! A copy of a record. While a record borrows its cursor, the cursor cannot be asked for the name of the record's
+//! type.
 
 use binlog::{Metadata, Record};
 

@@ -1,4 +1,4 @@
-//! Numbers, times and tables that a person likes to read.
+//! Numbers, times and tables for people.
 
 use std::fmt::Write;
 
@@ -38,12 +38,12 @@ pub fn bytes(n: u64) -> String {
 pub fn time(ns: i64) -> String {
     match jiff::Timestamp::from_nanosecond(i128::from(ns)) {
         Ok(time) => format!("{time:.9}"),
-        // No time that 64 bits of nanoseconds hold is out of range; a number is the honest answer if one were.
+        // No 64-bit number of nanoseconds is out of range; if one were, the number itself is shown.
         Err(_) => ns.to_string(),
     }
 }
 
-/// A span in its two greatest units: `3h 12m`.
+/// A duration in its two greatest units: `3h 12m`.
 pub fn span(ns: u64) -> String {
     const SECOND: u64 = 1_000_000_000;
     let seconds = ns / SECOND;
@@ -65,7 +65,7 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// Text of a log without the control characters that would play with a terminal.
+/// Text of a log without control characters, which a terminal would obey.
 pub fn plain(text: &str) -> String {
     match text.chars().any(char::is_control) {
         true => text.escape_debug().to_string(),
@@ -73,8 +73,8 @@ pub fn plain(text: &str) -> String {
     }
 }
 
-/// The smallest and the greatest time of records of this log. Those of older libraries may tell none.
-pub fn told_times(times: Option<(i64, i64)>, facts: &binlog::SegmentFacts) -> Option<(i64, i64)> {
+/// The smallest and the greatest time of records of this log. Files of older libraries may contain none.
+pub fn recorded_times(times: Option<(i64, i64)>, facts: &binlog::contents::SegmentFacts) -> Option<(i64, i64)> {
     times.filter(|&times| times != (0, 0) || !facts.parameters.contains_key("legacy.format"))
 }
 
@@ -84,7 +84,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Rows under a heading, with each column as wide as its widest cell. Columns whose heading begins with `>` are
-/// flush right, as numbers are. A name may be longer than any line: such a cell widens no other.
+/// flush right, as numbers are. A cell that is longer than 120 characters does not widen its column.
 pub fn table(out: &mut String, heading: &[&str], rows: &[Vec<String>]) {
     const WIDEST: usize = 120;
     let first: Vec<String> = heading.iter().map(|cell| cell.trim_start_matches('>').to_owned()).collect();

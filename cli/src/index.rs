@@ -1,9 +1,10 @@
-//! `binlog index`: what the index of a log knows, and a lost one anew.
+//! `binlog index`: shows the index of a log, and rebuilds a lost one.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use binlog::{IndexBlockFacts, IndexFacts, Kind, Reader, ReaderOptions, TypeCount};
+use binlog::contents::{IndexBlockFacts, IndexFacts, TypeCount};
+use binlog::{Kind, Reader, ReaderOptions};
 use clap::Args;
 use serde_json::{json, Value};
 
@@ -13,7 +14,7 @@ use crate::progress::Progress;
 use crate::remote::{self, Remote};
 use crate::{advice, DAMAGED, OK};
 
-/// Show the index, or write a lost one anew
+/// Show the index, or rebuild a lost one
 ///
 /// The index of a segment is the INDEX blocks in it: where blocks, ids, times and types are. It makes reading a part of
 /// a log fast; without it, results are the same.
@@ -26,7 +27,7 @@ Examples:
 pub struct Index {
     /// A log: directory, file, pattern or URL
     path: PathBuf,
-    /// Write the index of segments that have none, or not all of it; no writer may have the log open
+    /// Write the index of segments whose index is missing or incomplete; no writer may have the log open
     #[arg(long)]
     rebuild: bool,
     /// One JSON object, for programs
@@ -48,12 +49,12 @@ pub fn run(args: &Index) -> Result<u8, Fail> {
 
 fn rebuild(args: &Index) -> Result<u8, Fail> {
     let (path, shown) = (args.path.display(), advice::quoted(&args.path));
-    let written = binlog::rebuild_index(&args.path).map_err(|e| match e.kind() {
-        Kind::Corrupt => Fail::Told(format!(
+    let written = binlog::recovery::rebuild_index(&args.path).map_err(|e| match e.kind() {
+        Kind::Corrupt => Fail::Message(format!(
             "{e}; the index of a damaged log is not written anew: `binlog verify {shown}` reports all that is wrong, and \
              `binlog recover --in-place {shown}` makes a whole log of the rest, with an index"
         )),
-        Kind::Locked => Fail::Told(format!("{e}: a writer writes the index itself")),
+        Kind::Locked => Fail::Message(format!("{e}: a writer writes the index itself")),
         _ => e.into(),
     })?;
     let mut out = Out::new();
@@ -75,9 +76,9 @@ fn show(args: &Index) -> Result<u8, Fail> {
     let options = args.remote.options(ReaderOptions::default());
     let reader = Reader::open(&args.path, options).map_err(advice::fail(&args.path))?;
     let mut progress = Progress::of_files(reader.paths().len());
-    // The index is shown, and then counted.
-    let segments = reader.index_told(&mut |done, of| progress.part(done, 2 * of))?;
-    let counted = reader.counts_told(&mut |done, of| progress.part(of + done, 2 * of));
+    // The bar's first half is showing the index, its second half counting.
+    let segments = reader.index_with_progress(&mut |done, of| progress.part(done, 2 * of))?;
+    let counted = reader.counts_with_progress(&mut |done, of| progress.part(of + done, 2 * of));
     drop(progress);
     let (counts, trouble) = match counted {
         Ok(counts) => (Some(counts), None),

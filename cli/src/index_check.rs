@@ -1,36 +1,37 @@
-//! Does the index of a segment say what the segment holds?
+//! Compares the index of a segment with what the segment holds.
 
 use std::collections::BTreeMap;
 
-use binlog::{Cursor, Error, IndexBlockFacts, Kind, Loss, LossKind, Reader, SegmentFacts, TypeCount};
+use binlog::contents::{IndexBlockFacts, SegmentFacts, TypeCount};
+use binlog::{Cursor, Error, Kind, Loss, LossKind, Reader};
 
 use crate::args::Type;
-use crate::reading::Batch;
+use crate::batch::Batch;
 
-/// What was read of a segment, and what its index says of it.
+/// What was read of a segment, and what its index states about it.
 #[derive(Default)]
 pub struct Read {
     types: BTreeMap<Type, u64>,
-    /// Id of the last record that was read, or that the log says is lost.
+    /// Id of the last record that was read, or that the log reports as lost.
     last_id: Option<u64>,
-    /// The INDEX blocks there were at the beginning.
+    /// The segment's INDEX blocks when reading began.
     index: Vec<IndexBlockFacts>,
-    /// The one that the next record should be in.
+    /// Position in `index` of the block that should cover the next record.
     at: usize,
-    /// The first record that the index tells lies about.
+    /// The first record about which the index is wrong.
     wrong: Option<(u64, String)>,
-    /// The segment has begun to be read.
+    /// Reading of the segment has begun.
     is_begun: bool,
 }
 
 impl Read {
     pub fn new(log: &Reader, segment: &SegmentFacts) -> Self {
-        // What is not indexed, or cannot be opened by itself, is read without the index too.
+        // What has no index, or cannot be opened by itself, is read without the index too.
         let index = log.index_of(&segment.path).map_or_else(|_| vec![], |facts| facts.blocks);
         Read { index, is_begun: true, ..Read::default() }
     }
 
-    /// The records of a block were read, which are all of one stretch of the index.
+    /// Takes the records of a block, all of which one INDEX block covers.
     pub fn see(&mut self, batch: &Batch, cursor: &Cursor) {
         for (&type_id, records) in &batch.types {
             let key = cursor.type_name(type_id).map_or(Type::Number(type_id), |name| Type::Name(name.to_owned()));
@@ -50,7 +51,7 @@ impl Read {
         }
     }
 
-    /// What the index of the segment, of which everything was read, says wrong.
+    /// Where the index of a segment that was read whole is wrong.
     pub fn compare(&self, log: &Reader, segment: &SegmentFacts) -> Result<Option<Loss>, Error> {
         let Some(bytes) = segment.bytes.filter(|_| self.is_begun && !segment.live) else { return Ok(None) };
         let wrong = match (&self.wrong, log.counts_of(&segment.path)) {
@@ -59,7 +60,7 @@ impl Read {
             (None, Err(error)) if error.kind() == Kind::Corrupt => {
                 Some((error.offset().unwrap_or(0), format!("the index leads astray: {}", error.reason())))
             }
-            // It was removed, or begun, since the reader was opened.
+            // The file was removed, or begun, after the reader was opened.
             (None, Err(error)) if error.kind() == Kind::NotFound => None,
             (None, Err(error)) => return Err(error),
         };
@@ -79,13 +80,13 @@ impl Read {
     fn compare_counts(&self, counts: Vec<TypeCount>, first_id: u64, bytes: u64) -> Option<(u64, String)> {
         let known =
             |counted: TypeCount| (counted.name.map_or(Type::Number(counted.type_id), Type::Name), counted.records);
-        let told: BTreeMap<Type, u64> = counts.into_iter().map(known).collect();
+        let indexed: BTreeMap<Type, u64> = counts.into_iter().map(known).collect();
         let sum = |counts: &BTreeMap<Type, u64>| counts.values().sum::<u64>();
         let behind = self.index.last().map_or(first_id, |block| block.next_id);
         let end = self.index.last().map_or(bytes, |block| block.to);
-        let reason = if sum(&told) != sum(&self.types) {
-            format!("the index counts {} records, there are {}", sum(&told), sum(&self.types))
-        } else if told != self.types {
+        let reason = if sum(&indexed) != sum(&self.types) {
+            format!("the index counts {} records, there are {}", sum(&indexed), sum(&self.types))
+        } else if indexed != self.types {
             "the index counts other types of records than there are".to_owned()
         } else if self.last_id.map_or(first_id, |last| first_id.max(last.saturating_add(1))) < behind {
             format!("the index tells of records up to {}, which are not there", behind - 1)

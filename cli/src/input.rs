@@ -1,5 +1,5 @@
 //! Records from standard input: lines, or bytes with their length in front. Takes no more memory than the longest
-//! record, whatever the input says.
+//! record, whatever the input contains.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,13 +24,13 @@ pub enum Framing {
 
 /// What was found next.
 pub enum Found {
-    /// At these places; [`Input::bytes`] shows them.
+    /// A record, at this place; [`Input::bytes`] returns its bytes.
     Record(Range<usize>),
     End,
     Signal(i32),
 }
 
-/// What became of reading more.
+/// The result of reading more.
 enum Filled {
     More,
     End,
@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
         self.bytes_read
     }
 
-    /// Bytes read that do not make a whole record.
+    /// Bytes that were read after the last whole record.
     pub fn left_over(&self) -> usize {
         self.have.len()
     }
@@ -133,14 +133,14 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Uses `len` bytes as a record, and so many more behind it as its end.
+    /// Uses `len` bytes as a record, and so many more after it as its end.
     fn take(&mut self, len: usize, end: usize) -> Range<usize> {
         let place = self.have.start..self.have.start + len;
         self.have.start = place.end + end;
         place
     }
 
-    /// Reads more, as soon as there is some.
+    /// Reads more as soon as there is input.
     fn fill(&mut self) -> Result<Filled, String> {
         self.make_room();
         let failed = |e: io::Error| format!("standard input: {e}");
@@ -164,8 +164,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Moves what is unused to the front, and doubles a buffer that it fills. So a length that lies costs no memory:
-    /// only bytes that came do.
+    /// Moves the unused bytes to the front, and doubles the buffer if they fill it. A wrong length therefore costs
+    /// no memory: only bytes that have arrived do.
     fn make_room(&mut self) {
         if self.have.start > 0 {
             self.buffer.copy_within(self.have.clone(), 0);

@@ -40,7 +40,7 @@ fn string(out: &mut impl Write, text: &str) -> io::Result<()> {
     Ok(serde_json::to_writer(out, text)?)
 }
 
-/// An object; a key that occurs more than once has an array of its values, so that none gets lost.
+/// An object; a key that occurs more than once has an array of all its values.
 fn metadata(out: &mut impl Write, metadata: Metadata<'_>) -> io::Result<()> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut members: Vec<(&str, Vec<&str>)> = vec![];

@@ -1,8 +1,9 @@
-//! Which log of a directory a command is about.
+//! Selects the log of a directory that a command works on.
 
 use std::path::Path;
 
-use binlog::{Reader, ReaderOptions, SegmentFacts};
+use binlog::contents::SegmentFacts;
+use binlog::{Reader, ReaderOptions};
 
 use crate::advice;
 use crate::output::Fail;
@@ -11,7 +12,7 @@ use crate::output::Fail;
 pub fn last_segment(directory: &Path, name: Option<&str>) -> Result<SegmentFacts, Fail> {
     let path = directory.display();
     if !directory.is_dir() {
-        return Err(Fail::Told(match directory.exists() {
+        return Err(Fail::Message(match directory.exists() {
             true => format!("{path} is no directory: only a log of segments does that"),
             false => format!("{path}: there is no such directory"),
         }));
@@ -22,8 +23,8 @@ pub fn last_segment(directory: &Path, name: Option<&str>) -> Result<SegmentFacts
     let mut names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
     names.dedup();
     match names[..] {
-        [] => Err(Fail::Told(format!("{path} holds no log called {:?}", name.unwrap_or_default()))),
-        [_] => segments.pop().ok_or_else(|| Fail::Told(format!("{path} holds no log"))),
-        _ => Err(Fail::Told(format!("{path} holds several logs: say which with --name ({})", names.join(", ")))),
+        [] => Err(Fail::Message(format!("{path} holds no log called {:?}", name.unwrap_or_default()))),
+        [_] => segments.pop().ok_or_else(|| Fail::Message(format!("{path} holds no log"))),
+        _ => Err(Fail::Message(format!("{path} holds several logs: say which with --name ({})", names.join(", ")))),
     }
 }

@@ -1,4 +1,4 @@
-//! What a salvaging cursor tells of, for people and for programs.
+//! The losses that a salvaging cursor reports, for people and for programs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,29 +8,29 @@ use serde_json::{json, Value};
 
 use crate::human::{self, count, counted};
 
-/// Losses that were told and not yet taken.
+/// Losses that were reported and not yet taken.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<Untaken>);
+pub struct LossQueue(Arc<Untaken>);
 
 #[derive(Default)]
 struct Untaken {
     losses: Mutex<Vec<Loss>>,
-    /// Whether there are any: asked for each record.
+    /// Whether there are any; checked for each record.
     any: AtomicBool,
 }
 
-impl Heard {
-    /// A reader that goes on behind damage, and tells of it here.
+impl LossQueue {
+    /// Options of a reader that continues after damage, and reports it here.
     pub fn options(&self) -> ReaderOptions {
         ReaderOptions { mode: ReaderMode::Salvage, ..self.up_to_damage() }
     }
 
-    /// A reader that stops at damage, and tells here of what it passes over before.
+    /// Options of a reader that stops at damage, and reports here what it skips before.
     pub fn up_to_damage(&self) -> ReaderOptions {
-        let heard = self.0.clone();
+        let queue = self.0.clone();
         let on_loss: OnLoss = Arc::new(move |loss| {
-            heard.losses.lock().unwrap_or_else(PoisonError::into_inner).push(loss.clone());
-            heard.any.store(true, Ordering::Release);
+            queue.losses.lock().unwrap_or_else(PoisonError::into_inner).push(loss.clone());
+            queue.any.store(true, Ordering::Release);
         });
         ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() }
     }
@@ -49,27 +49,27 @@ impl Heard {
 pub fn line(loss: &Loss) -> String {
     let (path, offset) = (loss.path.display(), loss.offset);
     let mut line = format!("{path}: offset {offset}: {}", human::plain(&loss.reason));
-    let mut told = "; ";
-    let mut tell = |what: String| {
-        line.push_str(told);
+    let mut separator = "; ";
+    let mut add = |what: String| {
+        line.push_str(separator);
         line.push_str(&what);
-        told = ", ";
+        separator = ", ";
     };
     if loss.bytes > 0 {
-        tell(format!("{} unread", counted(loss.bytes, "byte")));
+        add(format!("{} unread", counted(loss.bytes, "byte")));
     }
     match loss.ids {
-        Some((first, last)) if first == last => tell(format!("record {} lost", count(first))),
+        Some((first, last)) if first == last => add(format!("record {} lost", count(first))),
         Some((first, last)) => {
-            tell(format!("records {} to {} lost ({})", count(first), count(last), count(loss.records())));
+            add(format!("records {} to {} lost ({})", count(first), count(last), count(loss.records())));
         }
         None => (),
     }
     if let Some((_, pages @ 2..)) = loss.pages {
-        tell(format!("{} damaged", counted(pages, "page")));
+        add(format!("{} damaged", counted(pages, "page")));
     }
     if loss.bytes > 0 && loss.durable {
-        tell("durable once".to_owned());
+        add("durable once".to_owned());
     }
     line
 }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_told_in_one_line() {
+    fn a_loss_is_reported_in_one_line() {
         assert_eq!(
             line(&loss()),
             "a.binlog: offset 4096: page 3 of the payload fails its checksum; 8,192 bytes unread, records 1,000 to 1,009 \
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_loss_without_known_records_has_null_ids() {
-        let told = json(&Loss { ids: None, pages: None, ..loss() });
+        let shown = json(&Loss { ids: None, pages: None, ..loss() });
         assert_eq!(
-            (&told["first_lost_id"], &told["lost_records"], &told["pages"]),
+            (&shown["first_lost_id"], &shown["lost_records"], &shown["pages"]),
             (&json!(null), &json!(0), &json!(null))
         );
     }

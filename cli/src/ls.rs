@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Record, SegmentFacts, TailState};
+use binlog::contents::SegmentFacts;
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Record, TailState};
 use clap::Args;
 use serde_json::{json, Value};
 
 use crate::human::{self, bytes, count, plain, time};
-use crate::notes::Notes;
+use crate::notes::{warn_of_recovery, Notes};
 use crate::output::{complain, Fail, Out};
 use crate::progress::Progress;
 use crate::remote::{is_url, Remote};
@@ -17,9 +18,9 @@ use crate::{advice, damage, scan, DAMAGED, OK};
 /// List segments
 ///
 /// States: active while a writer has the segment open, closed, unclosed when its writer ended without closing it, torn or
-/// damaged at its end, and compressed for a file that gzip or zstd has compressed as a whole. Times are those of the first
-/// and the last record, as they were written. The index tells all this; of what it does not know only headers are read.
-/// `-` stands for what they do not tell.
+/// damaged at its end, and compressed for a file that gzip or zstd has compressed as a whole. Times are those of
+/// the first and the last record, as they were written. The index contains all this; of what it does not cover only the
+/// headers are read. `-` marks what neither contains.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +53,8 @@ struct Listed {
 
 pub fn run(args: &Ls) -> Result<u8, Fail> {
     let (reader, mut all) = open_and_list(args).map_err(advice::fail(&args.path))?;
-    tell_compressed(&mut all);
+    count_compressed(&mut all);
+    warn_of_recovery(&reader);
     let notes = Notes::of(&reader, all.iter().map(|listed| &listed.facts));
     let mut out = Out::new();
     match args.json {
@@ -74,18 +76,18 @@ fn open_and_list(args: &Ls) -> binlog::Result<(Reader, Vec<Listed>)> {
         Ok((reader, listed, is_whole))
     };
     if is_url(&args.path) {
-        // By the names, where all is well: to read each beginning would be a request each.
+        // Where all is well, the names are enough: reading each beginning would take a request each.
         match open_and_list(ReaderMode::Prefix) {
             Ok((reader, listed, true)) if reader.unreadable().next().is_none() => return Ok((reader, listed)),
             Err(error) if error.kind() != Kind::Corrupt => return Err(error),
             Ok(_) | Err(_) => (),
         }
     }
-    // A segment whose beginning is damaged is one of the log all the same.
+    // A segment whose beginning is damaged still belongs to the log.
     open_and_list(ReaderMode::Salvage).map(|(reader, listed, _)| (reader, listed))
 }
 
-/// The segments, and whether each file could be found.
+/// The segments, and whether every file was found.
 fn list_all(reader: &Reader, path: &Path) -> binlog::Result<(Vec<Listed>, bool)> {
     let files = reader.paths();
     let mut all = Vec::with_capacity(files.len());
@@ -93,7 +95,7 @@ fn list_all(reader: &Reader, path: &Path) -> binlog::Result<(Vec<Listed>, bool)>
     for (done, file) in (1..).zip(&files) {
         match reader.facts_of(file).and_then(|facts| list(reader, facts, path)) {
             Ok(listed) => all.push(listed),
-            // Removed since the directory was listed, or one in which nothing was ever written.
+            // The file was removed after the directory was listed, or nothing was ever written into it.
             Err(e) if e.kind() == Kind::NotFound => (),
             Err(e) => return Err(e),
         }
@@ -103,9 +105,9 @@ fn list_all(reader: &Reader, path: &Path) -> binlog::Result<(Vec<Listed>, bool)>
     Ok((all, is_whole))
 }
 
-/// What a file that is compressed as a whole holds could only be told by reading all of it; but the segment behind it tells
-/// where it ends.
-fn tell_compressed(all: &mut [Listed]) {
+/// Counts the records of files that are compressed as a whole without reading them: the first id of the next
+/// segment says where such a file ends.
+fn count_compressed(all: &mut [Listed]) {
     for at in 1..all.len() {
         let next = all[at].facts.clone();
         let listed = &mut all[at - 1];
@@ -118,7 +120,7 @@ fn tell_compressed(all: &mut [Listed]) {
 
 fn list(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<Listed> {
     let mut listed = look_into(log, facts, path)?;
-    listed.times = human::told_times(listed.times, &listed.facts);
+    listed.times = human::recorded_times(listed.times, &listed.facts);
     Ok(listed)
 }
 
@@ -147,11 +149,11 @@ fn look_into(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<L
     }
     let index = reader.index()?.pop();
     let (blocks, unindexed) = index.map_or((vec![], u64::MAX), |index| (index.blocks, index.unindexed_bytes));
-    // Ids of a file of an older library begin with 1 where it is read alone.
+    // A file of an older library that is read alone has ids from 1.
     let first_id = reader.facts_of(&facts.path)?.first_id;
     let mut seen = Seen { next_id: first_id, records: 0, last_time: None };
     for block in &blocks {
-        // A gap in the index: what is missing there and behind it is read.
+        // The index has a gap: the missing blocks and those after them are read.
         if block.first_id != seen.next_id {
             break;
         }
@@ -167,21 +169,22 @@ fn look_into(log: &Reader, facts: SegmentFacts, path: &Path) -> binlog::Result<L
     }
     listed.records = Some(seen.records);
     if seen.records > 0 {
-        // The index knows the times of events too; these are of records.
+        // The times in the index include events; these are of records only.
         let last = seen.last_time.or_else(|| time_of_next(&reader, true));
         listed.times = time_of_next(&reader, false).zip(last);
     }
     Ok(listed)
 }
 
-/// The error of a segment whose beginning is damaged: its blocks can be found without one, and its index be whole.
+/// The error of a segment whose beginning is damaged. Its blocks can be found without it, and its index may be
+/// whole.
 fn lost_beginning(reader: &Reader) -> Option<binlog::Error> {
     let filter = Filter { headers_only: true, ..Filter::default() };
     let error = reader.cursor(&filter).ok()?.next().err()?;
     (error.kind() == Kind::Corrupt && error.offset() == Some(0)).then_some(error)
 }
 
-/// Counts what the index does not know.
+/// Counts what the index does not cover.
 fn read_on(reader: &Reader, seen: &mut Seen, listed: &mut Listed, path: &Path) -> binlog::Result<()> {
     let filter = Filter { from_id: Some(seen.next_id), headers_only: true, ..Filter::default() };
     let mut cursor = reader.cursor(&filter)?;
@@ -212,7 +215,7 @@ fn time_of_next(reader: &Reader, newest_first: bool) -> Option<i64> {
 struct Seen {
     next_id: u64,
     records: u64,
-    /// Of the last record that was read.
+    /// The time of the last record that was read.
     last_time: Option<i64>,
 }
 

@@ -4,13 +4,12 @@
 mod advice;
 mod append;
 mod args;
+mod batch;
 mod cat;
 mod compress;
 mod damage;
-mod export;
 mod held;
 mod human;
-mod import;
 mod index;
 mod index_check;
 mod info;
@@ -20,8 +19,8 @@ mod log;
 mod losses;
 mod ls;
 mod man;
+mod migrate;
 mod notes;
-mod nowhere;
 mod output;
 mod plain;
 mod printer;
@@ -39,6 +38,7 @@ mod select;
 mod ship;
 mod signals;
 mod summary;
+mod unmatched;
 mod verdict;
 mod verify;
 
@@ -96,8 +96,8 @@ enum Command {
     Verify(verify::Verify),
     Recover(recover::Recover),
     Index(index::Index),
-    Import(import::Import),
-    Export(export::Export),
+    Import(migrate::import::Import),
+    Export(migrate::export::Export),
     Ls(ls::Ls),
     Roll(roll::Roll),
     Compress(compress::Compress),
@@ -126,8 +126,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Index(args) => index::run(&args),
-        Command::Import(args) => import::run(&args),
-        Command::Export(args) => export::run(&args),
+        Command::Import(args) => migrate::import::run(&args),
+        Command::Export(args) => migrate::export::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Roll(args) => roll::run(&args),
         Command::Compress(args) => compress::run(&args),
@@ -139,16 +139,16 @@ fn main() -> ExitCode {
     };
     ExitCode::from(match done {
         Ok(code) => code,
-        // Whoever read the output has seen enough.
+        // The program that reads the output has closed it.
         Err(Fail::Closed) => OK,
-        Err(Fail::Told(message)) => {
+        Err(Fail::Message(message)) => {
             output::complain(&message);
             FAILED
         }
     })
 }
 
-/// The times of `cat` were called otherwise once.
+/// `cat` also accepts the older names of its options for times.
 fn command_line() -> clap::Command {
     Cli::command().mut_subcommand("cat", |cat| {
         cat.mut_arg("since", |since| since.visible_alias("from")).mut_arg("until", |until| until.visible_alias("to"))

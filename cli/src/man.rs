@@ -1,4 +1,4 @@
-//! `binlog man`: the manual pages, made of what `--help` says.
+//! `binlog man`: the manual pages, made from the text of `--help`.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -34,7 +34,7 @@ pub fn run(args: &Man, program: Command) -> Result<u8, Fail> {
     Ok(OK)
 }
 
-/// Replaces a page, and never writes through a link that somebody has put there.
+/// Replaces a page, and never writes through a link in its place.
 fn write(path: &Path, page: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -44,7 +44,7 @@ fn write(path: &Path, page: &[u8]) -> io::Result<()> {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Fail {
-    Fail::Told(format!("{}: {error}", path.display()))
+    Fail::Message(format!("{}: {error}", path.display()))
 }
 
 /// "binlog", or "binlog-append".
@@ -66,15 +66,15 @@ fn page(program: &Command, command: &Command) -> String {
         })
         .and_then(|()| {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let mut more = behind_the_options(&help);
+            let mut more = after_the_options(&help);
             see_also(&mut more, program, command);
             more.to_writer(&mut text)
         });
     written.expect("memory takes everything");
     let text = String::from_utf8(text).expect("it was made of strings");
-    // Each section comes with the same definitions, which are needed once.
+    // clap_mangen writes the same definitions with each section; once is enough.
     let definitions = Roff::new().render();
-    // No date: the same version has the same pages, whenever they are written.
+    // No date: a version has the same pages whenever they are written.
     let heading = format!(
         ".TH {} 1 \"\" \"binlog {}\" \"Binary logs\"\n",
         title(command),
@@ -83,9 +83,9 @@ fn page(program: &Command, command: &Command) -> String {
     definitions.clone() + &heading + &text.replace(&definitions, "")
 }
 
-/// The paragraphs of the help that stand behind the options. One that begins with a word and a colon becomes a section,
-/// when manual pages usually have it; commands under "Examples:" keep their lines.
-fn behind_the_options(help: &str) -> Roff {
+/// The paragraphs of the help that follow the options. One that begins with a word and a colon becomes a section,
+/// if manual pages usually have it; commands under "Examples:" keep their lines.
+fn after_the_options(help: &str) -> Roff {
     let mut page = Roff::new();
     let mut in_notes = false;
     for paragraph in help.split("\n\n") {

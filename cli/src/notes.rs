@@ -1,23 +1,40 @@
-//! Files beside a log that concern no reader: they are told of, and are nothing wrong.
+//! Files beside a log that are not part of it: they are listed, and are no problem.
 
 use std::path::{Path, PathBuf};
 
-use binlog::{Reader, SegmentFacts};
+use binlog::contents::SegmentFacts;
+use binlog::{Error, Reader};
 use serde_json::{json, Value};
 
 use crate::human::plain;
+use crate::output::complain;
 
-/// What is noted of a path.
+/// The target of a recovery that has not finished: what is shown of it is a part of the log.
+pub fn unfinished_recovery(reader: &Reader) -> Option<Error> {
+    let reason =
+        "a recovery into the directory was stopped, or is at work, so that it holds a part of the log only: remove \
+                  the directory, and recover again";
+    reader.recovery_at_work().map(|mark| Error::invalid(reason).at(&mark))
+}
+
+/// Warns of it.
+pub fn warn_of_recovery(reader: &Reader) {
+    if let Some(error) = unfinished_recovery(reader) {
+        complain(&error.to_string());
+    }
+}
+
+/// Remarks on a path.
 #[derive(Default)]
 pub struct Notes {
     strays: Vec<PathBuf>,
     leftovers: Vec<PathBuf>,
-    /// Names of the logs, where there are several.
+    /// Names of the logs, if there are several.
     logs: Vec<String>,
 }
 
 impl Notes {
-    /// Of the path of the reader, in which these segments are, each log's behind each other.
+    /// Remarks on the reader's path. `segments` are the segments there, those of each log together.
     pub fn of<'a>(reader: &Reader, segments: impl Iterator<Item = &'a SegmentFacts>) -> Self {
         let mut logs: Vec<&SegmentFacts> = vec![];
         for segment in segments {
@@ -30,12 +47,12 @@ impl Notes {
         Notes { logs, ..Notes::of_files(reader) }
     }
 
-    /// The same of files alone, for who tells of each log by itself.
+    /// Remarks on files only, for a caller that reports each log by itself.
     pub fn of_files(reader: &Reader) -> Self {
         Notes { strays: reader.strays().to_vec(), leftovers: reader.leftovers().to_vec(), logs: vec![] }
     }
 
-    /// A line for each.
+    /// One line for each remark.
     pub fn text(&self) -> String {
         let mut text = String::new();
         if !self.logs.is_empty() {

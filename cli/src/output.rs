@@ -1,4 +1,4 @@
-//! Standard output is data, standard error is talk.
+//! Standard output is for data, standard error for messages.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
@@ -8,35 +8,35 @@ use crate::plain::Plain;
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Fail {
-    /// Nobody reads standard output any more, as in `binlog cat … | head`: a quiet end.
+    /// The reader of standard output has closed it, as in `binlog cat … | head`: no message.
     Closed,
-    /// To be told on standard error.
-    Told(String),
+    /// With a message for standard error.
+    Message(String),
 }
 
 impl Fail {
-    pub fn told(message: impl Display) -> Self {
-        Fail::Told(message.to_string())
+    pub fn message(message: impl Display) -> Self {
+        Fail::Message(message.to_string())
     }
 }
 
 impl From<binlog::Error> for Fail {
     fn from(error: binlog::Error) -> Self {
-        Fail::told(error)
+        Fail::message(error)
     }
 }
 
-/// Of writing to standard output; no other input or output of the commands goes through this conversion.
+/// An error of standard output; no other I/O error of the commands goes through this conversion.
 impl From<io::Error> for Fail {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::BrokenPipe => Fail::Closed,
-            _ => Fail::Told(format!("standard output: {error}")),
+            _ => Fail::Message(format!("standard output: {error}")),
         }
     }
 }
 
-/// Buffered standard output. On a terminal, control characters of what logs hold are shown and not sent.
+/// Buffered standard output. On a terminal, control characters in logs are shown and not sent.
 pub struct Out(BufWriter<Box<dyn Write>>);
 
 impl Out {
@@ -61,7 +61,7 @@ impl Out {
         Ok(self.0.write_all(bytes)?)
     }
 
-    /// To the system, so that whoever reads sees it.
+    /// Passes everything to the system, where the reader of the output sees it.
     pub fn flush(&mut self) -> Result<(), Fail> {
         Ok(self.0.flush()?)
     }
@@ -77,7 +77,7 @@ impl Write for Out {
     }
 }
 
-/// One line on standard error. That nobody reads it is no reason to stop.
+/// Prints one line on standard error, and ignores a failure to do so.
 pub fn complain(message: &str) {
     let message = message.replace(char::is_control, " ");
     let _ = writeln!(io::stderr(), "binlog: {message}");

@@ -1,13 +1,13 @@
-//! Bytes for a terminal, which obeys control characters: whoever writes a record could move its cursor, change its title, or
-//! have it show other records than there are.
+//! Bytes for a terminal. A terminal obeys control characters: the writer of a record could move its cursor, change
+//! its title, or have it show other records than there are.
 
 use std::io::{self, Write};
 
-/// Passes text on, and writes each control character but tabs and line ends as `\u001b`, the bytes of what is no UTF-8 as
-/// `\xff`. So are the marks that turn the direction of text.
+/// Passes text on, and writes each control character except tabs and line ends as `\u001b`, and bytes that are not
+/// UTF-8 as `\xff`. The marks that change the direction of text are control characters here.
 pub struct Plain<W> {
     out: W,
-    /// The beginning of a character, or a carriage return, of which it depends on the next byte what it is.
+    /// The beginning of a character, or a carriage return, whose meaning depends on the next byte.
     held: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ impl<W: Write> Plain<W> {
             rest = &rest[text.len()..];
             match broken {
                 None => break,
-                // A character that goes on in what is written next.
+                // The rest of the character comes with the next write.
                 Some(None) if !is_last => {
                     self.held.extend_from_slice(rest);
                     break;
@@ -84,7 +84,7 @@ impl<W: Write> Write for Plain<W> {
 mod tests {
     use super::*;
 
-    /// Written in pieces of each size.
+    /// Written in chunks of each size.
     fn shown(bytes: &[u8]) -> String {
         let all: Vec<String> = (1..=bytes.len().max(1))
             .map(|size| {

@@ -3,10 +3,10 @@
 use binlog::{Cursor, FIRST_NAMED_TYPE};
 
 use crate::held::Held;
-use crate::losses::{self, Heard};
+use crate::losses::{self, LossQueue};
 use crate::output::{complain, Fail, Out};
 use crate::render::{render, Format};
-use crate::scan::Going;
+use crate::scan::ReadBar;
 
 /// Why no record was printed.
 pub enum Stop {
@@ -21,11 +21,11 @@ pub struct Printer {
     headers: bool,
     /// Records that may still be printed.
     pub left: u64,
-    /// What the cursors tell of.
-    pub heard: Heard,
-    /// Losses told so far.
+    /// The losses that the cursors report.
+    pub reported: LossQueue,
+    /// Losses reported so far.
     pub losses: u64,
-    /// Runs of records that were told to be removed: nothing is damaged there.
+    /// Ranges of records that were reported as removed: nothing is damaged there.
     pub removed: u64,
     held: Held,
 }
@@ -37,7 +37,7 @@ impl Printer {
             format,
             headers,
             left: limit.unwrap_or(u64::MAX),
-            heard: Heard::default(),
+            reported: LossQueue::default(),
             losses: 0,
             removed: 0,
             held: Held::default(),
@@ -45,13 +45,13 @@ impl Printer {
     }
 
     /// Prints the next record; false when there is none for now.
-    pub fn next(&mut self, cursor: &mut Cursor, going: Option<&Going>) -> Result<bool, Stop> {
+    pub fn next(&mut self, cursor: &mut Cursor, bar: Option<&ReadBar>) -> Result<bool, Stop> {
         let next = cursor.next();
-        tell(&self.heard, &mut self.losses, &mut self.out, going).map_err(Stop::Output)?;
+        report(&self.reported, &mut self.losses, &mut self.out, bar).map_err(Stop::Output)?;
         let Some(record) = next.map_err(Stop::Log)? else { return Ok(false) };
         let shows_type = self.headers || matches!(self.format, Format::Hex | Format::Json);
         let rendered = if shows_type && record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
-            // A cursor tells no names while it lends a record.
+            // A cursor returns no names while a record borrows it.
             self.held.copy(&record);
             let name = cursor.type_name(self.held.type_id);
             render(&mut self.out, self.format, self.headers, &self.held.record(), name)
@@ -63,20 +63,20 @@ impl Printer {
         Ok(true)
     }
 
-    /// Tells of what was lost before the record that comes next.
-    pub fn tell_losses(&mut self) -> Result<(), Fail> {
-        tell(&self.heard, &mut self.losses, &mut self.out, None)
+    /// Reports the losses before the next record.
+    pub fn report_losses(&mut self) -> Result<(), Fail> {
+        report(&self.reported, &mut self.losses, &mut self.out, None)
     }
 }
 
 #[inline]
-fn tell(heard: &Heard, losses: &mut u64, out: &mut Out, going: Option<&Going>) -> Result<(), Fail> {
-    for loss in heard.take() {
-        // On a terminal both come in the order of the log.
+fn report(reported: &LossQueue, losses: &mut u64, out: &mut Out, bar: Option<&ReadBar>) -> Result<(), Fail> {
+    for loss in reported.take() {
+        // On a terminal, both appear in the order of the log.
         out.flush()?;
         let line = losses::line(&loss);
-        match going {
-            Some(going) => going.hide_while(|| complain(&line)),
+        match bar {
+            Some(bar) => bar.hide_while(|| complain(&line)),
             None => complain(&line),
         }
         *losses += 1;

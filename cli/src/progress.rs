@@ -1,4 +1,4 @@
-//! A bar on standard error for work that takes a person's patience.
+//! A progress bar on standard error, for work that takes long.
 
 use std::fs::File;
 use std::io::IsTerminal;
@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Work that is done sooner needs no bar.
+/// Shorter work shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often the bar moves, at most.
+/// The bar moves at most so often.
 const TURN: Duration = Duration::from_millis(50);
 
-/// What is counted.
+/// What the bar counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Bytes,
     Files,
 }
 
-/// How much of the work is done. Shows nothing unless standard error is a terminal.
+/// A progress bar. Shows nothing unless standard error is a terminal.
 pub struct Progress {
     began: Instant,
     unit: Unit,
     total: u64,
-    /// When the bar was moved last, and how much has to be done before it is again.
+    /// When the bar moved last, and the count at which it moves again.
     moved: Instant,
     next: u64,
     wanted: bool,
@@ -32,22 +32,23 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of so many bytes. Without a total that is known, nothing is shown.
+    /// A bar over so many bytes. Nothing is shown when the total is unknown.
     pub fn new(total: Option<u64>) -> Self {
         Self::of(Unit::Bytes, total.unwrap_or(0))
     }
 
-    /// Of so many files.
+    /// A bar over so many files.
     pub fn of_files(files: usize) -> Self {
         Self::of(Unit::Files, files as u64)
     }
 
-    /// Whether there is somebody to see a bar.
+    /// Whether standard error is a terminal, which shows a bar.
     pub fn is_seen() -> bool {
         std::io::stderr().is_terminal()
     }
 
-    /// The same beside data on standard output: it would go to the same terminal, at once or from the other end of a pipe.
+    /// The same while data goes to standard output: unless that is a file, it may reach the same terminal, directly
+    /// or at the end of a pipe.
     pub fn is_seen_beside_output() -> bool {
         let output = std::io::stdout().as_fd().try_clone_to_owned().map(File::from);
         Self::is_seen() && output.and_then(|output| output.metadata()).is_ok_and(|facts| facts.is_file())
@@ -65,7 +66,7 @@ impl Progress {
         }
     }
 
-    /// So much is done, of so much.
+    /// Moves the bar to `done` parts of `of`.
     pub fn part(&mut self, done: u64, of: u64) {
         if self.wanted {
             self.at((u128::from(self.total) * u128::from(done) / u128::from(of.max(1))) as u64);
@@ -87,17 +88,17 @@ impl Progress {
         }
     }
 
-    /// For lines that go to the same terminal.
-    pub fn hide_while(&self, tell: impl FnOnce()) {
+    /// Hides the bar while lines are printed to the same terminal.
+    pub fn hide_while(&self, print: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(tell),
-            None => tell(),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 }
 
 impl Drop for Progress {
-    /// Leaves the terminal as it was.
+    /// Clears the bar from the terminal.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use binlog::rolling::{Pruned, Retention};
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::StoreOptions;
-use binlog::{Pruned, Retention};
 use clap::Args;
 use serde_json::{json, Value};
 
@@ -18,9 +18,9 @@ use crate::{advice, OK};
 
 /// Remove old segments
 ///
-/// The oldest go first, until all rules are kept; the last segment always stays. A writer may have the log open. Only
-/// files are removed that say of themselves that they are segments of this log, and never through a symbolic link. Of a log
-/// that is shipped to a store, only those go that it holds.
+/// The oldest go first, until all rules are kept; the last segment always stays. A writer may have the log open.
+/// Only files whose own headers make them segments of this log are removed, and never through a symbolic link. Of a log
+/// that is shipped to a store, only segments that the store holds are removed.
 #[derive(Args)]
 #[command(
     group(clap::ArgGroup::new("rules").args(["keep", "keep_segments", "keep_bytes"]).required(true).multiple(true)),
@@ -44,7 +44,7 @@ pub struct Prune {
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
-    /// Of a log that is shipped to a store, remove what is in none yet, too
+    /// Of a log that is shipped to a store, remove segments that no store holds yet, too
     #[arg(long)]
     unshipped: bool,
     #[command(flatten)]
@@ -59,9 +59,9 @@ pub fn run(args: &Prune) -> Result<u8, Fail> {
     let pruned = match args.log.to_str().filter(|_| is_url(&args.log)) {
         Some(url) => {
             let options = StoreOptions { credentials: args.remote.credentials(), ..StoreOptions::default() };
-            binlog::prune_in(Arc::new(RemoteDirectory::open(url, &options)?), name, &rules, args.dry_run)?
+            binlog::rolling::prune(Arc::new(RemoteDirectory::open(url, &options)?), name, &rules, args.dry_run)?
         }
-        None => binlog::prune(&args.log, name, &rules, args.dry_run).map_err(advice::fail(&args.log))?,
+        None => binlog::rolling::prune(&args.log, name, &rules, args.dry_run).map_err(advice::fail(&args.log))?,
     };
     let mut out = Out::new();
     match args.json {

@@ -1,12 +1,13 @@
-//! Everything that `verify` reads, sorted by segments and logs.
+//! Everything that `verify` reads, by segments and logs.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use binlog::{event, Cursor, Error, Filter, Loss, Reader, Record, SegmentFacts, Tail};
+use binlog::contents::SegmentFacts;
+use binlog::{Cursor, Error, Filter, Loss, Reader, Record, Tail};
 
+use crate::batch::Batch;
 use crate::index_check::Read;
-use crate::scan::{self, Going};
+use crate::scan::{self, ReadBar};
 
 /// What was read of one log.
 pub struct OfLog {
@@ -16,7 +17,7 @@ pub struct OfLog {
     pub files: Vec<(PathBuf, Option<u64>)>,
     /// The last segment that was read.
     pub last: SegmentFacts,
-    /// Where indexes say something else than the records.
+    /// Where an index differs from the records.
     pub index: Vec<Loss>,
 }
 
@@ -30,29 +31,13 @@ impl OfLog {
 pub struct Reading<'a> {
     reader: &'a Reader,
     logs: Vec<OfLog>,
-    going: Going,
+    bar: ReadBar,
     /// What was read of the current segment.
     read: Read,
     path: PathBuf,
     batch: Batch,
-    /// Why an index could not be looked at.
+    /// Why an index could not be read.
     failed: Option<Error>,
-}
-
-/// Records of one block.
-#[derive(Default)]
-pub struct Batch {
-    pub records: u64,
-    pub bytes: u64,
-    /// Ids of the first and the last of them.
-    pub ids: (u64, u64),
-    /// Ids and times of those with the smallest and the greatest time.
-    pub times: Option<[(u64, i64); 2]>,
-    pub types: HashMap<u32, u64>,
-    /// Records of one type often stand together; these are not among the types yet.
-    run: (u32, u64),
-    /// Id of the last record that its events say is lost.
-    pub lost_to: Option<u64>,
 }
 
 impl<'a> Reading<'a> {
@@ -60,7 +45,7 @@ impl<'a> Reading<'a> {
         Reading {
             reader,
             logs: vec![],
-            going: Going::new(reader, false),
+            bar: ReadBar::new(reader, false),
             read: Read::default(),
             path: PathBuf::new(),
             batch: Batch::default(),
@@ -68,9 +53,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads all that can be read. Where that ended comes along with an error, too.
+    /// Reads all that can be read. Returns where that ended, with an error too.
     pub fn read_all(&mut self) -> Result<Tail, (Error, Tail)> {
-        // Events are asked for so that the blocks with nothing else in them are read as well.
+        // With events, blocks that contain nothing else are read as well.
         let filter = Filter { events: true, ..Filter::default() };
         let mut cursor = self.reader.cursor(&filter).map_err(|error| (error, Tail::default()))?;
         let read = scan::read_all(&mut cursor, self);
@@ -114,29 +99,7 @@ impl<'a> Reading<'a> {
 impl scan::Visit for Reading<'_> {
     #[inline]
     fn record(&mut self, record: &Record<'_>) {
-        let batch = &mut self.batch;
-        if record.is_event() {
-            if record.type_id == event::RECOVERED {
-                let lost_to = record.metadata.get("last_lost_id").and_then(|id| id.parse().ok());
-                batch.lost_to = batch.lost_to.max(lost_to);
-            }
-            return;
-        }
-        batch.ids = (if batch.records == 0 { record.id } else { batch.ids.0 }, record.id);
-        batch.records += 1;
-        batch.bytes += u64::from(record.payload_len);
-        if record.type_id != batch.run.0 {
-            batch.end_run();
-            batch.run.0 = record.type_id;
-        }
-        batch.run.1 += 1;
-        let here = (record.id, record.time);
-        match &mut batch.times {
-            None => batch.times = Some([here; 2]),
-            Some([min, _]) if here.1 < min.1 => *min = here,
-            Some([_, max]) if here.1 > max.1 => *max = here,
-            Some(_) => (),
-        }
+        self.batch.add(record);
     }
 
     fn batch(&mut self, cursor: &Cursor) {
@@ -150,15 +113,6 @@ impl scan::Visit for Reading<'_> {
             log.records += batch.records;
             log.payload_bytes += batch.bytes;
         }
-        self.going.show(cursor);
-    }
-}
-
-impl Batch {
-    fn end_run(&mut self) {
-        let (type_id, records) = std::mem::take(&mut self.run);
-        if records > 0 {
-            *self.types.entry(type_id).or_default() += records;
-        }
+        self.bar.show(cursor);
     }
 }

@@ -1,4 +1,4 @@
-//! `binlog recover`: a clean log of what can be read of a damaged one.
+//! `binlog recover`: a clean log from what can be read of a damaged one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use binlog::{Error, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions, Recovery, RECOVERY_AT_WORK};
+use binlog::recovery::{Recovery, RECOVERY_AT_WORK};
+use binlog::{Error, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions};
 use clap::Args;
 
 use crate::output::Fail;
 use crate::progress::Progress;
 use crate::recover_report::Report;
 use crate::remote::{self, Remote};
-use crate::scan::Going;
+use crate::scan::ReadBar;
 use crate::{advice, verify, DAMAGED, FAILED, OK};
 
 /// Save what can be read of a damaged log
 ///
-/// Writes a new log to TARGET, a directory that holds none; SOURCE is only read. With --in-place, the damaged segments
-/// are written anew under their names, and the damaged files are kept beside them as `<segment>.damaged`. Records keep
-/// their ids; a RECOVERED event stands where records are lost.
+/// Writes a new log to TARGET, a directory that holds none; SOURCE is only read. With --in-place, the damaged
+/// segments are written anew under their names, and the damaged files are kept beside them as `<segment>.damaged`.
+/// Records keep their ids; a RECOVERED event marks each place where records are lost.
 #[derive(Args)]
 #[command(
     override_usage = "binlog recover [OPTIONS] <SOURCE> <TARGET>\n       binlog recover [OPTIONS] --in-place <PATH>\n       \
@@ -45,10 +46,10 @@ pub struct Recover {
     /// Repair the log where it is; no writer may have it open
     #[arg(long)]
     in_place: bool,
-    /// Tell what would be lost, and write nothing
+    /// Show what would be lost, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not read again what was written
+    /// Do not read the result to verify it
     #[arg(long, conflicts_with = "dry_run")]
     no_verify: bool,
     /// One JSON object
@@ -80,11 +81,11 @@ pub fn run(args: &Recover) -> Result<u8, Fail> {
     Ok(code)
 }
 
-/// What an earlier recovery left there is told apart from a log.
+/// Refuses a directory that contains a log, or an unfinished recovery.
 fn check_target(target: &Path) -> Result<(), Fail> {
     let shown = target.display();
     if target.join(RECOVERY_AT_WORK).exists() {
-        return Err(Fail::Told(format!(
+        return Err(Fail::Message(format!(
             "{shown}: a recovery into it was stopped, so that it holds a part only: remove it with `rm -r {}`, and call again",
             advice::quoted(target)
         )));
@@ -92,35 +93,35 @@ fn check_target(target: &Path) -> Result<(), Fail> {
     let Ok(mut there) = fs::read_dir(target) else { return Ok(()) };
     let segment = |entry: fs::DirEntry| Path::new(&entry.file_name()).extension().is_some_and(|e| e == "binlog");
     match there.any(|entry| entry.is_ok_and(segment)) {
-        true => Err(Fail::Told(format!("{shown}: holds segments already: name a directory without any"))),
+        true => Err(Fail::Message(format!("{shown}: holds segments already: name a directory without any"))),
         false => Ok(()),
     }
 }
 
 fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
-    let told = |e: Error| e.to_string();
+    let message = |e: Error| e.to_string();
     let (source, target) = (args.source.clone(), args.target.clone());
     let total = bytes_of(&source, &args.remote);
-    // Where the new files are. In place they are written beside the old ones, one at a time.
+    // The directory of the new files. An in-place recovery writes them beside the old ones, one at a time.
     let place = target.clone().unwrap_or_else(|| match source.is_dir() {
         true => source.clone(),
         false => source.parent().unwrap_or(Path::new("")).to_owned(),
     });
     if target.is_some() {
-        // Nothing is made for a source that cannot be read.
+        // Nothing is created for a source that cannot be read.
         let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-        Reader::open(&source, args.remote.options(options)).map_err(told)?;
+        Reader::open(&source, args.remote.options(options)).map_err(message)?;
     }
-    let (send, heard) = mpsc::sync_channel::<Loss>(1024);
-    let on_loss: OnLoss = Arc::new(move |loss| drop(send.send(loss.clone())));
+    let (sender, receiver) = mpsc::sync_channel::<Loss>(1024);
+    let on_loss: OnLoss = Arc::new(move |loss| drop(sender.send(loss.clone())));
     let options = args.remote.options(ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() });
     let work = thread::spawn(move || match target {
-        Some(target) => binlog::recover_with(source, target, options),
-        None => binlog::recover_in_place_with(source, options),
+        Some(target) => binlog::recovery::recover(source, target, options),
+        None => binlog::recovery::recover_in_place(source, options),
     });
     let mut progress = Progress::new(Some(total).filter(|_| !args.in_place));
     loop {
-        match heard.recv_timeout(Duration::from_millis(100)) {
+        match receiver.recv_timeout(Duration::from_millis(100)) {
             Ok(loss) => progress.hide_while(|| report.loss(&loss)),
             Err(RecvTimeoutError::Timeout) => progress.at(bytes_of(&place, &Remote::default())),
             Err(RecvTimeoutError::Disconnected) => break,
@@ -134,7 +135,7 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     })?;
     if !args.no_verify {
         let at = args.target.as_ref().unwrap_or(&args.source);
-        let verdicts = verify::verify(at, &args.remote).map_err(told)?;
+        let verdicts = verify::verify(at, &args.remote).map_err(message)?;
         let records = verdicts.iter().map(|verdict| verdict.records).sum();
         if let Some(finding) = verdicts.iter().find_map(|verdict| verdict.findings.first()) {
             let line = crate::losses::line(finding);
@@ -152,31 +153,31 @@ fn recover(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     Ok(recovery)
 }
 
-/// Reads as a recovery does.
+/// Reads the source as a recovery does, and writes nothing.
 fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
-    let told = |e: Error| e.to_string();
-    let heard = crate::losses::Heard::default();
-    let reader = Reader::open(&args.source, args.remote.options(heard.options())).map_err(told)?;
-    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).map_err(told)?;
+    let message = |e: Error| e.to_string();
+    let reported = crate::losses::LossQueue::default();
+    let reader = Reader::open(&args.source, args.remote.options(reported.options())).map_err(message)?;
+    let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).map_err(message)?;
     let mut recovery = Recovery::default();
-    let mut going = Going::new(&reader, false);
+    let mut bar = ReadBar::new(&reader, false);
     loop {
         let mut records = 0;
-        let n = cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())).map_err(told)?;
+        let n = cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())).map_err(message)?;
         recovery.records += records;
-        for loss in heard.take() {
+        for loss in reported.take() {
             recovery.losses += 1;
             recovery.lost_records += loss.records();
-            going.hide_while(|| report.loss(&loss));
+            bar.hide_while(|| report.loss(&loss));
         }
         if n == 0 {
             return Ok(recovery);
         }
-        going.show(&cursor);
+        bar.show(&cursor);
     }
 }
 
-/// Bytes of the segments there, for the bar.
+/// Bytes of the segments at `path`, for the bar.
 fn bytes_of(path: &Path, remote: &Remote) -> u64 {
     let options = || remote.options(ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() });
     match fs::read_dir(path) {

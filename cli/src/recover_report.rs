@@ -1,23 +1,24 @@
-//! What a recovery tells while it goes on, and at its end.
+//! What a recovery reports during its work, and at its end.
 
 use std::io::Write;
 use std::path::Path;
 
-use binlog::{Loss, Recovery};
+use binlog::recovery::Recovery;
+use binlog::Loss;
 use serde_json::{json, Value};
 
 use crate::output::{Fail, Out};
 use crate::{human, losses};
 
-/// Lines, or an object that is written piece by piece: a log may have more losses than fit into memory.
+/// Lines, or a JSON object that is written part by part: a log may have more losses than fit into memory.
 pub struct Report {
     out: Out,
     json: bool,
     dry_run: bool,
     losses: u64,
-    /// Records in the log, once it was read again.
+    /// Number of records in the new log, after it was read again.
     pub verified: Option<u64>,
-    /// Why nothing more can be told. The work goes on.
+    /// Why nothing more can be printed. The recovery continues.
     broken: Option<Fail>,
 }
 
@@ -37,21 +38,21 @@ impl Report {
         ));
     }
 
-    /// A loss as it is met.
+    /// Prints a loss when it is found.
     pub fn loss(&mut self, loss: &Loss) {
         let before = if self.losses > 0 { "," } else { "" };
-        let told = match self.json {
+        let text = match self.json {
             true => format!("{before}\n{}", losses::json(loss)),
             false => format!("{}\n", losses::line(loss)),
         };
         self.losses += 1;
-        self.put(&told);
+        self.put(&text);
         if !self.json {
             self.flush();
         }
     }
 
-    /// The sum, or why there is none.
+    /// Prints the summary, or why there is none.
     pub fn end(mut self, done: Result<Recovery, String>) -> Result<(), Fail> {
         if self.json {
             let end = match &done {
@@ -66,8 +67,8 @@ impl Report {
         }
         self.flush();
         match (done, self.broken) {
-            (Err(reason), _) => Err(Fail::Told(reason)),
-            (_, Some(broken @ Fail::Told(_))) => Err(broken),
+            (Err(reason), _) => Err(Fail::Message(reason)),
+            (_, Some(broken @ Fail::Message(_))) => Err(broken),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Records in the forms that `cat` shows.
+//! The forms in which `cat` shows records.
 
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ pub fn render(
             about(out, record, name)?;
             dump(out, record.payload)
         }
-        // Neither has a payload to show.
+        // Both have no payload to show.
         Format::Lines | Format::Raw if headers || record.is_event() => about(out, record, name),
         Format::Lines => {
             out.write_all(record.payload)?;

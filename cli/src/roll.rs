@@ -1,10 +1,12 @@
-//! `binlog roll`: a new segment for a log that nobody writes.
+//! `binlog roll`: a new segment for a log that no writer has open.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use binlog::{Kind, RollOptions, SegmentFacts, Writer, WriterOptions};
+use binlog::contents::SegmentFacts;
+use binlog::rolling::RollOptions;
+use binlog::{Kind, Writer, WriterOptions};
 use clap::Args;
 
 use crate::log::last_segment;
@@ -26,7 +28,7 @@ pub struct Roll {
     /// Name of the log, when the directory holds several
     #[arg(long)]
     name: Option<String>,
-    /// What is noted in the log as the reason, up to 256 bytes
+    /// The reason that is stored in the log, up to 256 bytes
     #[arg(long, default_value = "by hand", value_parser = reason)]
     reason: String,
     /// Say nothing when all went well
@@ -45,7 +47,7 @@ pub fn run(args: &Roll) -> Result<u8, Fail> {
     crate::remote::refuse(&args.log, "roll")?;
     let before = last_segment(&args.log, args.name.as_deref())?;
     let writer = Writer::open(&args.log, options_of(&before)).map_err(|e| match e.kind() {
-        Kind::Locked => Fail::Told(format!("{e}: a writer that has the log open rolls it itself")),
+        Kind::Locked => Fail::Message(format!("{e}: a writer that has the log open rolls it itself")),
         _ => advice::fail(&args.log)(e),
     })?;
     let rolled = writer.roll_because(&args.reason);
@@ -62,7 +64,7 @@ pub fn run(args: &Roll) -> Result<u8, Fail> {
     Ok(OK)
 }
 
-/// The log goes on as its last segment says.
+/// Options to continue the log as its last segment states.
 pub fn options_of(last: &SegmentFacts) -> WriterOptions {
     let mut options = WriterOptions {
         name: last.name.clone(),

@@ -1,13 +1,14 @@
-//! When `append` begins a new segment, which old ones it removes, and what a log must be.
+//! Options of `append`: when a new segment begins, which old ones are removed, and which log it must be.
 
 use std::time::Duration;
 
-use binlog::{Required, Retention, RollOptions};
+use binlog::rolling::{Retention, RollOptions};
+use binlog::Required;
 use clap::Args;
 
 use crate::args::{self, EachPeriod};
 
-/// When a new segment begins, and what it is called. All rules may be combined; the first that is met counts.
+/// When a new segment begins, and its name. All rules may be combined; the first that is met counts.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Rolling")]
 pub struct Rolling {
@@ -27,11 +28,11 @@ pub struct Rolling {
     /// Roll after so many records
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     records: Option<u64>,
-    /// What segments are called: {name}, {seq}, and the conversions of strftime, such as "{name}-%Y%m%d-{seq}"
-    /// [default: {name}.{seq}]
+    /// Names of segments: {name}, {seq}, and the conversions of strftime, such as "{name}-%Y%m%d-{seq}" [default:
+    /// {name}.{seq}]
     #[arg(long, value_name = "TEMPLATE")]
     template: Option<String>,
-    /// Write a sign of life when so much time has passed since the last one
+    /// Write a heartbeat event when so much time has passed since the last one
     #[arg(long, value_name = "DURATION", value_parser = args::duration)]
     pub heartbeat: Option<Duration>,
 }
@@ -49,7 +50,7 @@ impl Rolling {
         }
     }
 
-    /// Whether anything was said that a log of a single file cannot do.
+    /// Whether any option was given that a log of a single file does not support.
     pub fn is_some(&self) -> bool {
         let rules =
             self.segment_size.is_some() || self.period.is_some() || self.age.is_some() || self.records.is_some();
@@ -78,7 +79,7 @@ impl Keep {
     }
 }
 
-/// What a log must be.
+/// Properties that the log must have.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What the log must be")]
 pub struct Require {

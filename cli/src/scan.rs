@@ -1,4 +1,4 @@
-//! Going through a whole log, for those who count.
+//! Reads a whole log, for commands that count.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,46 +8,47 @@ use binlog::{Cursor, Reader, Record, Tail, TailState};
 use crate::progress::Progress;
 use crate::remote::is_url;
 
-/// What is done with each record and at the end of each batch, where the cursor can be asked for the names of types.
+/// Called with each record and at the end of each batch, when the cursor can be asked for the names of types.
 pub trait Visit {
     fn record(&mut self, record: &Record<'_>);
     fn batch(&mut self, _cursor: &Cursor) {}
 }
 
-/// Shows all records to the visitor. Where the cursor stopped is in its tail, also after an error.
+/// Shows all records to the visitor. The cursor's tail says where it stopped, also after an error.
 pub fn read_all(cursor: &mut Cursor, visitor: &mut impl Visit) -> binlog::Result<()> {
-    let mut seconds_look = false;
+    let mut second_look = false;
     loop {
         let n = cursor.next_batch(usize::MAX, |record| visitor.record(record))?;
         if n > 0 {
             visitor.batch(cursor);
-            seconds_look = false;
+            second_look = false;
             continue;
         }
-        if seconds_look || !may_have_been_closed_meanwhile(cursor) {
+        if second_look || !may_have_been_closed_meanwhile(cursor) {
             return Ok(());
         }
-        seconds_look = true;
+        second_look = true;
     }
 }
 
-/// A cursor looks at the bytes first, and then whether a writer has the file open. One that finishes its block and
-/// closes the log between the two makes a whole log look torn or unclosed; looking again tells.
+/// A cursor first reads the bytes, and then checks whether a writer has the file open. A writer that finishes its
+/// block and closes the log between the two makes a whole log look torn or unclosed; reading again shows the
+/// difference.
 pub fn may_have_been_closed_meanwhile(cursor: &Cursor) -> bool {
     matches!(cursor.tail().state, TailState::Torn | TailState::Unclosed)
 }
 
-/// Whether all that is here ends with a closed segment, behind which the log goes on in one that an archive does not have yet.
+/// Whether the files end with a closed segment that names a next one, which is not here yet.
 pub fn is_continued(tail: &Tail) -> bool {
     tail.state == TailState::Live && tail.unread_bytes == 0 && !tail.reason.is_empty()
 }
 
-/// How much of the files of a log a cursor has read, as a bar.
-pub struct Going {
-    /// Where each file begins among all, in the bar's units.
+/// A bar that shows how much of the files of a log a cursor has read.
+pub struct ReadBar {
+    /// Where each file begins among all files, in the bar's units.
     begins: HashMap<PathBuf, u64>,
     total: u64,
-    /// The file that was read last, where it begins, how many units it is, and how many bytes.
+    /// The file that was read last; where it begins, its length in units, and its length in bytes.
     path: PathBuf,
     here: (u64, u64, u64),
     newest_first: bool,
@@ -55,19 +56,19 @@ pub struct Going {
     progress: Progress,
 }
 
-impl Going {
-    /// Of all segments of the reader. Asks for the lengths of the files, if somebody sees the bar.
+impl ReadBar {
+    /// A bar over all segments of the reader. Asks for the lengths of the files only if the bar is visible.
     pub fn new(reader: &Reader, newest_first: bool) -> Self {
         Self::seen(reader, newest_first, Progress::is_seen())
     }
 
-    /// The same while records are printed.
+    /// The same for commands that print records meanwhile.
     pub fn beside_output(reader: &Reader, newest_first: bool) -> Self {
         Self::seen(reader, newest_first, Progress::is_seen_beside_output())
     }
 
     fn seen(reader: &Reader, newest_first: bool, is_seen: bool) -> Self {
-        let mut going = Going {
+        let mut bar = ReadBar {
             begins: HashMap::new(),
             total: 0,
             path: PathBuf::new(),
@@ -78,20 +79,20 @@ impl Going {
         };
         if is_seen {
             let paths = reader.paths();
-            // To ask a store for the length of each object would be a request each.
+            // The length of an object in a store would take a request each.
             let is_far = paths.first().is_some_and(|path| is_url(path));
             let count = paths.len();
             for path in paths {
                 let units = if is_far { PER_FILE } else { path.metadata().map_or(0, |facts| facts.len()) };
-                going.begins.insert(path, going.total);
-                going.total += units;
+                bar.begins.insert(path, bar.total);
+                bar.total += units;
             }
-            going.progress = if is_far { Progress::of_files(count) } else { Progress::new(Some(going.total)) };
+            bar.progress = if is_far { Progress::of_files(count) } else { Progress::new(Some(bar.total)) };
         }
-        going
+        bar
     }
 
-    /// Draws the bar. To be called for each record, or each block of them.
+    /// Draws the bar. The caller calls it for each record, or each block of records.
     #[inline]
     pub fn show(&mut self, cursor: &Cursor) {
         self.calls = self.calls.wrapping_add(1);
@@ -116,11 +117,11 @@ impl Going {
         self.progress.part(done, self.total);
     }
 
-    /// For lines that go to the same terminal as the bar.
-    pub fn hide_while(&self, tell: impl FnOnce()) {
-        self.progress.hide_while(tell);
+    /// Hides the bar while lines are printed to the same terminal.
+    pub fn hide_while(&self, print: impl FnOnce()) {
+        self.progress.hide_while(print);
     }
 }
 
-/// Units of a bar that a file is whose length is not asked for.
+/// Units of a file whose length is not asked for.
 const PER_FILE: u64 = 1000;

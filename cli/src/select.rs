@@ -1,4 +1,4 @@
-//! Which records a command is about.
+//! Which records a command selects.
 
 use binlog::Filter;
 use clap::Args;
@@ -16,7 +16,7 @@ pub struct Select {
     /// Only records with this metadata; may be repeated, and all must be there
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = args::pair)]
     pub pairs: Vec<(String, String)>,
-    /// Only the last so many of the records that all the rest lets through
+    /// Only the last so many of the records that match everything else
     #[arg(long, value_name = "N")]
     last: Option<u64>,
     /// Only records of this time or later
@@ -28,7 +28,7 @@ pub struct Select {
 }
 
 impl Select {
-    /// What cannot be meant, for the usage.
+    /// A selection that makes no sense, as a message about the usage.
     pub fn mistake(&self) -> Option<&'static str> {
         let runs_back = self.since.is_some_and(|since| self.until.is_some_and(|until| since > until));
         runs_back.then_some("--since is later than --until")

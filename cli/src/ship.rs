@@ -1,18 +1,18 @@
-//! `binlog ship`: closed segments to a store, once or for as long as it is let.
+//! `binlog ship`: closed segments to a store, once or with --follow.
 
 mod follow;
-mod told;
+mod report;
 mod watch;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use binlog::compression::CompressOptions;
+use binlog::rolling::{Pruned, Retention};
+use binlog::shipping::{ship_metrics, ShipOptions, ShipState, ShipStatus, Shipped, Shipper};
 use binlog::store::StoreOptions;
-use binlog::{
-    archive_metrics, Codec, CompressOptions, Error, Kind, Pruned, Reader, ReaderOptions, Retention, ShipOptions,
-    ShipState, ShipStatus, Shipped, Shipper, Writer,
-};
+use binlog::{Codec, Error, Kind, Reader, ReaderOptions, Writer};
 use clap::Args;
 
 use crate::args;
@@ -23,17 +23,17 @@ use crate::roll;
 use crate::rolling::Keep;
 use crate::signals::{exit_code, Signals};
 use crate::{advice, DAMAGED, FAILED, OK};
-use watch::Watch;
+use watch::{Show, Watch};
 
 /// Ship closed segments to object storage, and remove them here once it holds them
 ///
-/// All segments of a log but the last are closed: they are sent to the store one after the other, the oldest first, and
-/// compared with what it holds then. Nothing is ever overwritten there. A writer may have the log open. What has become of
-/// each segment is kept in <name>.archive beside the log, so that a run that was stopped is gone on with by the next.
+/// All segments of a log but the last are closed: they are sent to the store one after the other, the oldest first,
+/// and then compared with what the store holds. Nothing is ever overwritten there. A writer may have the log open. The
+/// state of each segment is kept in <name>.archive beside the log, and the next run continues one that was stopped.
 ///
-/// Each segment is verified before it is sent. A damaged one is not sent and stays here, with all that is newer, until it is
-/// recovered, or goes as it is by --accept; so does what is newer than a segment that is neither here nor in the store.
-/// When a log has several stores, what is removed here is in all of them.
+/// Each segment is verified before it is sent. A damaged one is not sent and stays here, with all newer ones, until
+/// it is recovered, or is sent as it is with --accept. Segments that are newer than one that is neither here nor in the
+/// store wait in the same way. When a log has several stores, a segment is removed here when all of them hold it.
 ///
 /// URL: s3://BUCKET/PREFIX, gs://..., az://..., swift://CONTAINER/PREFIX, file:///DIRECTORY, or exec:COMMAND, which finds the
 /// file's path in $BINLOG_PATH and its name in $BINLOG_NAME. Credentials come from the environment or from a file, never from
@@ -61,7 +61,7 @@ pub struct Ship {
     /// Only the log of this name; without it, each log of the directory by itself
     #[arg(long, value_name = "NAME")]
     log: Option<String>,
-    /// Go on with what is still to come, also logs, and try again what fails, until Ctrl-C or SIGTERM
+    /// Continue with segments and logs that are still to come, and retry what fails, until Ctrl-C or SIGTERM
     #[arg(short, long, conflicts_with_all = ["verify", "dry_run"])]
     follow: bool,
     /// Roll first, so that all records are in closed segments; a writer that has the log open rolls it itself
@@ -76,17 +76,17 @@ pub struct Ship {
     /// Send files that are larger than this in parts of this size
     #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = args::size)]
     part_size: u64,
-    /// Threads at work: 3 (a segment is read while another is sent and a third becomes an object), with --follow 1, which
-    /// stays out of a service's way
+    /// Threads: 3 (a segment is read while another is sent and a third becomes an object), with --follow 1, which
+    /// leaves the processors to the service
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
-    /// Take a request for failed after so long without any progress, and try it again
+    /// Take a request for failed after so long without any progress, and retry it
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = args::duration)]
     timeout: Duration,
-    /// Fail when nothing has got any further for so long; with --follow it is never given up
+    /// Fail after so long without any progress; with --follow, retry for ever
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = args::duration)]
     patience: Duration,
-    /// File of KEY=VALUE lines with credentials, which nobody but its owner may read
+    /// File of KEY=VALUE lines with credentials, which only its owner may read
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
     /// Write figures for Prometheus to this file: replaced in one step every 5 seconds, and at the end
@@ -95,7 +95,7 @@ pub struct Ship {
     /// Ship nothing, and compare the store with what is here and with what was shipped
     #[arg(long, conflicts_with = "dry_run")]
     verify: bool,
-    /// With --verify: read all of each object, rather than ask the store what it holds
+    /// With --verify: read each object whole, instead of asking the store what it holds
     #[arg(long, requires = "verify")]
     read_back: bool,
     /// Send this segment although it is damaged, or do not wait for it although it is missing: its number or its file, of
@@ -105,17 +105,18 @@ pub struct Ship {
     /// Send this segment in place of the object of its name, which is kept as NAME.replaced-1
     #[arg(long, value_name = "SEGMENT", conflicts_with_all = ["verify", "dry_run", "follow"])]
     replace: Vec<String>,
-    /// Ship nothing, and forget the store: segments are no longer kept here until it holds them, too. What it holds stays there
+    /// Ship nothing, and forget the store: segments are no longer kept here until it holds them, too. What it holds
+    /// stays there
     #[arg(long, conflicts_with_all = ["verify", "dry_run", "follow", "roll", "accept", "replace"])]
     forget: bool,
     /// Change nothing, and show what would be shipped and removed
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// One JSON object for each log: what was shipped and removed, what waits, what is damaged or missing; with --verify what is
-    /// wrong
+    /// One JSON object for each log: what was shipped and removed, what waits, what is damaged or missing; with
+    /// --verify what is wrong
     #[arg(long, conflicts_with_all = ["follow", "forget"])]
     json: bool,
-    /// Say nothing but what fails
+    /// Print nothing but failures
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
@@ -146,7 +147,7 @@ impl KeepRemote {
 }
 
 pub fn run(args: &Ship) -> Result<u8, Fail> {
-    let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
+    let signals = Signals::catch().map_err(|e| Fail::Message(format!("cannot catch signals: {e}")))?;
     if args.follow {
         return follow::run(args, &signals);
     }
@@ -159,7 +160,7 @@ pub fn run(args: &Ship) -> Result<u8, Fail> {
     }
     if logs.len() > 1 && !(args.accept.is_empty() && args.replace.is_empty()) {
         let reason = "the directory holds several logs: say with --log which one's segment is meant";
-        return Err(Fail::Told(format!("{}: {reason}", args.directory.display())));
+        return Err(Fail::Message(format!("{}: {reason}", args.directory.display())));
     }
     if args.roll && !args.dry_run {
         logs.iter().try_for_each(|log| roll(args, log))?;
@@ -167,7 +168,7 @@ pub fn run(args: &Ship) -> Result<u8, Fail> {
     once(args, &logs, &signals)
 }
 
-/// Those that are to be shipped.
+/// The logs to ship.
 fn logs(args: &Ship) -> Result<Vec<String>, Fail> {
     match &args.log {
         Some(log) => Ok(vec![log.clone()]),
@@ -179,7 +180,7 @@ fn logs(args: &Ship) -> Result<Vec<String>, Fail> {
 fn logs_of(directory: &Path) -> Result<Vec<String>, Fail> {
     let path = directory.display();
     if !directory.is_dir() {
-        return Err(Fail::Told(match directory.exists() {
+        return Err(Fail::Message(match directory.exists() {
             true => format!("{path} is no directory: only a log of segments is shipped"),
             false => format!("{path}: there is no such directory"),
         }));
@@ -191,7 +192,7 @@ fn roll(args: &Ship, log: &str) -> Result<(), Fail> {
     let last = last_segment(&args.directory, Some(log))?;
     let writer = match Writer::open(&args.directory, roll::options_of(&last)) {
         Ok(writer) => writer,
-        // It is shipped when that rolls.
+        // The segment is shipped when that writer rolls.
         Err(error) if error.kind() == Kind::Locked => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -215,7 +216,7 @@ fn options(args: &Ship, dry_run: bool) -> ShipOptions {
         (codec, level) => Some(CompressOptions { codec, level, threads, ..CompressOptions::default() }),
     };
     let plain = ShipOptions::default();
-    // A person who waits for seconds only wants to be told of a failure that a minute's pause would outlast.
+    // Retries have to fit into a patience of seconds.
     let longest_delay = plain.longest_delay.min(args.patience / 8).max(Duration::from_millis(50));
     ShipOptions {
         url: args.url.clone(),
@@ -249,21 +250,21 @@ fn once(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
     }
     if args.json {
         let mut out = Out::new();
-        runs.iter().try_for_each(|run| writeln!(out, "{}", told::json(run, args.dry_run)))?;
+        runs.iter().try_for_each(|run| writeln!(out, "{}", report::json(run, args.dry_run)))?;
         out.flush()?;
     } else if args.dry_run {
         let mut out = Out::new();
-        out.put(told::foretold(&runs).as_bytes())?;
+        out.put(report::planned(&runs).as_bytes())?;
         out.flush()?;
     }
     if let (Some(file), false) = (&args.metrics, args.dry_run) {
-        follow::write_metrics(file, &archive_metrics(&statuses))?;
+        follow::write_metrics(file, &ship_metrics(&statuses))?;
     }
     let is = |state: State| runs.iter().any(|run| run.state == state);
-    // Of a run that was stopped before it sent anything all was told.
-    let is_told = is(State::Failed) || (is(State::Stopped) && runs.iter().all(|run| run.uploaded.is_empty()));
-    if !args.quiet && !args.json && !args.dry_run && !is_told {
-        complain(&told::summary(&runs, &args.directory));
+    // Everything about a run that was stopped before it sent anything has been reported.
+    let is_reported = is(State::Failed) || (is(State::Stopped) && runs.iter().all(|run| run.uploaded.is_empty()));
+    if !args.quiet && !args.json && !args.dry_run && !is_reported {
+        complain(&report::summary(&runs, &args.directory));
     }
     Ok(match signals.caught() {
         Some(signal) => exit_code(signal),
@@ -273,7 +274,7 @@ fn once(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
     })
 }
 
-/// What became of one log.
+/// The result of one log.
 #[derive(Default)]
 struct Run {
     log: String,
@@ -281,11 +282,11 @@ struct Run {
     pruned: Vec<Pruned>,
     /// Objects that were removed in the store.
     pruned_there: Vec<Pruned>,
-    /// What is in the way of more.
+    /// What keeps more from being shipped.
     obstacles: Vec<String>,
-    /// What the run failed with.
+    /// The error with which the run failed.
     error: Option<String>,
-    /// A store that keeps more here than the rules do.
+    /// A store because of which more is kept here than the rules say.
     kept_for: Option<String>,
     status: Option<ShipStatus>,
     state: State,
@@ -300,17 +301,18 @@ enum State {
     Failed,
 }
 
-/// Ships one log as far as it goes, or tells what that would do.
+/// Ships one log as far as possible, or reports what that would do.
 fn run_of(args: &Ship, log: &str, signals: &Signals) -> Run {
     let failed = |error: Error| {
         complain(&error.to_string());
         Run { log: log.to_owned(), error: Some(error.to_string()), state: State::Failed, ..Run::default() }
     };
-    let shipper = match open(args, log, args.dry_run).and_then(|shipper| see_to(args, &shipper).map(|()| shipper)) {
-        Ok(shipper) => shipper,
-        Err(error) => return failed(error),
-    };
-    let watch = Watch::new(args, signals, Some(shipper.status().waiting_bytes));
+    let shipper =
+        match open(args, log, args.dry_run).and_then(|shipper| accept_and_replace(args, &shipper).map(|()| shipper)) {
+            Ok(shipper) => shipper,
+            Err(error) => return failed(error),
+        };
+    let watch = Watch::new(show(args), signals, Some(shipper.status().waiting_bytes));
     let done = shipper.run_once(&watch);
     let text = done.as_ref().err().map(ToString::to_string);
     let seen = watch.finish(text.as_deref());
@@ -341,7 +343,7 @@ fn run_of(args: &Ship, log: &str, signals: &Signals) -> Run {
                 run.state = State::Obstructed;
             }
         }
-        // Each was told; the run itself did all that it could.
+        // Each obstacle was reported; the run itself did all it could.
         Err(_) if status.state == ShipState::Idle && !run.obstacles.is_empty() => run.state = State::Obstructed,
         Err(error) => {
             complain(&format!("{error}; {} still to be shipped", waiting()));
@@ -351,7 +353,12 @@ fn run_of(args: &Ship, log: &str, signals: &Signals) -> Run {
     run
 }
 
-/// The newest segment, which rolling would close, if there is a record in it.
+/// The newest segment, which rolling would close, if it contains a record.
+fn show(args: &Ship) -> Show<'_> {
+    let each = !args.quiet && !args.json && !args.verify;
+    Show { directory: &args.directory, quiet: args.quiet, each, follows: args.follow }
+}
+
 fn newest(args: &Ship, log: &str) -> Option<Shipped> {
     let last = last_segment(&args.directory, Some(log)).ok()?;
     let reader = Reader::open(&args.directory, ReaderOptions { log: Some(log.to_owned()), ..ReaderOptions::default() });
@@ -360,8 +367,8 @@ fn newest(args: &Ship, log: &str) -> Option<Shipped> {
     (records > 0).then_some(Shipped { path: last.path, sequence: last.sequence, bytes, found: false })
 }
 
-/// What is accepted and replaced, before anything is shipped.
-fn see_to(args: &Ship, shipper: &Shipper) -> binlog::Result<()> {
+/// Carries out --accept and --replace, before anything is shipped.
+fn accept_and_replace(args: &Ship, shipper: &Shipper) -> binlog::Result<()> {
     args.accept.iter().try_for_each(|segment| shipper.accept(segment).inspect_err(advice::end_if_usage))?;
     for segment in &args.replace {
         let kept = shipper.replace(segment).inspect_err(advice::end_if_usage)?;
@@ -389,18 +396,18 @@ fn forget(args: &Ship, logs: &[String]) -> Result<u8, Fail> {
 fn verify(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
     let (mut out, mut code) = (Out::new(), OK);
     for log in logs {
-        let watch = Watch::new(args, signals, None);
+        let watch = Watch::new(show(args), signals, None);
         let verified = open(args, log, true).and_then(|shipper| {
             let report = shipper.verify(args.read_back, &watch)?;
             Ok((report, shipper.status().store))
         });
         let (report, store) = match verified {
             Ok(verified) => verified,
-            // The other logs are looked at all the same.
+            // The other logs are verified all the same.
             Err(error) => {
                 complain(&error.to_string());
                 if args.json {
-                    writeln!(out, "{}", told::not_verified_json(log, &args.url, &error))?;
+                    writeln!(out, "{}", report::not_verified_json(log, &args.url, &error))?;
                 }
                 code = FAILED;
                 continue;
@@ -413,8 +420,8 @@ fn verify(args: &Ship, logs: &[String], signals: &Signals) -> Result<u8, Fail> {
             code = DAMAGED;
         }
         match args.json {
-            true => writeln!(out, "{}", told::verified_json(log, &store, &report))?,
-            false => out.put(told::verified(log, &report, args.quiet).as_bytes())?,
+            true => writeln!(out, "{}", report::verified_json(log, &store, &report))?,
+            false => out.put(report::verified(log, &report, args.quiet).as_bytes())?,
         }
     }
     out.flush()?;

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as something to wait for beside input, so that a log is closed and output is flushed.
+//! Ctrl-C and SIGTERM as events to wait for beside input: the log is closed and output is flushed.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -53,12 +53,12 @@ impl Signals {
         self.wait(fd, PollFlags::IN, timeout)
     }
 
-    /// Waits until nobody reads the pipe `fd` any more, or the timeout.
+    /// Waits until the reader of the pipe `fd` has closed it, or the timeout.
     pub fn wait_closed(&self, fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<Woken> {
         self.wait(fd, PollFlags::empty(), Some(timeout))
     }
 
-    /// Waits until `fd` can be read, nobody reads the pipe `output` any more, or the timeout.
+    /// Waits until `fd` can be read, the reader of the pipe `output` has closed it, or the timeout.
     pub fn wait_readable_or_closed(
         &self,
         fd: BorrowedFd<'_>,
@@ -76,7 +76,7 @@ impl Signals {
     fn wait_for<const N: usize>(&self, fds: [PollFd<'_>; N], timeout: Option<Duration>) -> io::Result<Woken> {
         let mut polled = vec![PollFd::new(&self.wake, PollFlags::IN)];
         polled.extend(fds);
-        // One that is too long to be counted has no end.
+        // A timeout that is too long to be represented is no timeout.
         let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
         let ready = poll(&mut polled, timeout.as_ref());
         if let Some(signal) = self.caught() {
@@ -90,14 +90,14 @@ impl Signals {
     }
 }
 
-/// The exit status that a shell gives to a process which a signal ended.
+/// The exit status that a shell gives to a process that a signal ended.
 pub fn exit_code(signal: i32) -> u8 {
     128u8.saturating_add(u8::try_from(signal).unwrap_or(0))
 }
 
-/// A write beyond the limit for files (`ulimit -f`) fails then, and can be reported, rather than kill the process.
+/// Makes a write beyond the limit for files (`ulimit -f`) fail, to be reported, instead of killing the process.
 pub fn let_oversized_writes_fail() {
-    // Caught rather than ignored: what is caught here kills as usual in the commands that this one runs. Registering fails
-    // only for signals that nobody may catch.
+    // Caught rather than ignored: in the commands that this one runs a caught signal kills as usual. Registering
+    // fails only for signals that cannot be caught.
     let _ = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }

@@ -1,18 +1,107 @@
-//! What `info` has counted, for people and for programs.
+//! The results of `info`, for people and for programs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::PathBuf;
 
+use binlog::contents::{Contents, SegmentContents, SegmentFacts, TypeContents};
+use binlog::{Tail, TailState};
 use serde_json::{json, Value};
 
 use crate::args::Type;
 use crate::human::{self, bytes, count, counted, plain, share, span, time};
-use crate::info::Summary;
+use crate::scan::is_continued;
 
-/// More types than this make nobody wiser; the JSON form has them all.
+/// A longer list of types helps no one; the JSON form contains them all.
 const TYPES_SHOWN: usize = 40;
 
-/// Facts, types and segments as tables.
+/// Records and bytes of payload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// What was counted in a log.
+pub struct Summary {
+    pub path: PathBuf,
+    pub total: Count,
+    /// The most frequent first.
+    pub types: Vec<(Type, Count)>,
+    /// Ids of the first and the last record.
+    pub ids: Option<(u64, u64)>,
+    /// Smallest and greatest time of a record.
+    pub times: Option<(i64, i64)>,
+    pub segments: Vec<SegmentSummary>,
+    /// Of all files; `None` when one is compressed as a whole.
+    pub file_bytes: Option<u64>,
+    pub state: &'static str,
+}
+
+pub struct SegmentSummary {
+    pub facts: SegmentFacts,
+    pub records: u64,
+    pub state: &'static str,
+}
+
+impl Summary {
+    pub fn of(path: PathBuf, contents: Contents) -> Self {
+        let known = |counted: TypeContents| {
+            let kind = counted.name.map_or(Type::Number(counted.type_id), Type::Name);
+            (kind, Count { records: counted.records, bytes: counted.payload_bytes })
+        };
+        let tail = contents.tail;
+        let file_bytes = contents.segments.iter().map(|segment| segment.facts.bytes).sum();
+        let summary = |segment: SegmentContents| SegmentSummary {
+            state: state(&segment, &tail),
+            records: segment.records,
+            facts: segment.facts,
+        };
+        Summary {
+            path,
+            total: Count { records: contents.records, bytes: contents.payload_bytes },
+            types: contents.types.into_iter().map(known).collect(),
+            ids: contents.ids,
+            times: contents.segments.first().and_then(|first| human::recorded_times(contents.times, &first.facts)),
+            segments: contents.segments.into_iter().map(summary).collect(),
+            file_bytes,
+            state: if is_continued(&tail) { "continued" } else { word(tail.state).unwrap_or("closed") },
+        }
+    }
+
+    /// Bytes of the files without the payload, for each record; negative for a log that is compressed.
+    pub fn overhead(&self) -> Option<f64> {
+        let files = self.file_bytes? as f64;
+        (self.total.records > 0).then(|| (files - self.total.bytes as f64) / self.total.records as f64)
+    }
+}
+
+fn word(state: TailState) -> Option<&'static str> {
+    Some(match state {
+        TailState::Closed => "closed",
+        TailState::Live => "live",
+        TailState::Unclosed => "unclosed",
+        TailState::Torn => "torn",
+        TailState::Corrupt => "damaged",
+        TailState::More => return None,
+    })
+}
+
+/// The state of the last segment is that in which reading ended; those before are closed when they end with a
+/// trailer.
+fn state(segment: &SegmentContents, tail: &Tail) -> &'static str {
+    match word(tail.state).filter(|_| segment.facts.path == tail.path && !is_continued(tail)) {
+        Some(word) => word,
+        None if segment.facts.live => "live",
+        None => match segment.closed {
+            Some(true) => "closed",
+            Some(false) => "unclosed",
+            None => "-",
+        },
+    }
+}
+
+/// Properties, types and segments as tables.
 pub fn text(summary: &Summary) -> String {
     let mut out = String::new();
     facts(&mut out, summary);
@@ -71,7 +160,7 @@ fn types(out: &mut String, summary: &Summary) {
     }
     out.push('\n');
     let total = summary.total.records;
-    let row = |(kind, sum): &(Type, crate::info::Count)| {
+    let row = |(kind, sum): &(Type, Count)| {
         let name = match kind {
             Type::Number(number) => number.to_string(),
             Type::Name(name) => plain(name),
@@ -88,7 +177,7 @@ fn types(out: &mut String, summary: &Summary) {
 
 fn segments(out: &mut String, summary: &Summary) {
     out.push('\n');
-    let row = |segment: &crate::info::SegmentSummary| {
+    let row = |segment: &SegmentSummary| {
         let facts = &segment.facts;
         let file = facts.path.file_name().map_or(String::new(), |name| plain(&name.to_string_lossy()));
         let size = facts.bytes.map_or("-".to_owned(), bytes);
@@ -126,7 +215,7 @@ pub fn json(summary: &Summary) -> Value {
     })
 }
 
-fn segment_to_json(segment: &crate::info::SegmentSummary) -> Value {
+fn segment_to_json(segment: &SegmentSummary) -> Value {
     let facts = &segment.facts;
     json!({
         "file": facts.path.to_string_lossy(),

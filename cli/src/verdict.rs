@@ -1,4 +1,4 @@
-//! What `verify` found, for people and for programs.
+//! The results of `verify`, for people and for programs.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,10 +6,46 @@ use std::path::Path;
 use binlog::{Error, Loss, LossKind};
 use serde_json::{json, Value};
 
-use crate::verify::Verdict;
+use crate::notes::Notes;
 use crate::{human, losses};
 
-pub fn tell(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<()> {
+/// The result for one log.
+#[derive(Default)]
+pub struct Verdict {
+    /// The log's name, if the path contains several.
+    pub log: Option<String>,
+    pub records: u64,
+    pub payload_bytes: u64,
+    pub file_bytes: u64,
+    pub files: u64,
+    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `continued` if later segments are still
+    /// to come, as in a copy of a log; `unborn` for one file into which nothing was ever written.
+    pub end: &'static str,
+    pub findings: Vec<Loss>,
+    /// Remarks on the path, in the verdict of its first log.
+    pub notes: Notes,
+}
+
+impl Verdict {
+    /// `whole`, `torn` when a torn tail is the only finding, `unverified` when a newer version is needed to read it
+    /// all, or `damaged`.
+    pub fn word(&self) -> &'static str {
+        let all = |kind| self.findings.iter().all(|finding| finding.kind == kind);
+        match self.findings.is_empty() {
+            true => "whole",
+            false if self.is_newer() => "unverified",
+            false if all(LossKind::TornTail) => "torn",
+            false => "damaged",
+        }
+    }
+
+    /// Whether a newer version is needed to read it all.
+    pub fn is_newer(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == LossKind::Newer)
+    }
+}
+
+pub fn write_text(out: &mut impl Write, path: &Path, verdict: &Verdict) -> io::Result<()> {
     let note = match (verdict.word(), verdict.end) {
         ("whole", "live") => ", still being written",
         ("whole", "continued") => ", and the log goes on in a segment that is not here yet",

@@ -1,24 +1,26 @@
-//! `binlog verify`: is every byte what was written?
+//! `binlog verify`: checks that every byte is as it was written.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Error, Kind, Loss, LossKind, Reader, SegmentFacts, Tail, TailState};
+use binlog::contents::SegmentFacts;
+use binlog::{Error, Kind, Loss, LossKind, Reader, Tail, TailState};
 use clap::Args;
 
-use crate::losses::Heard;
-use crate::notes::Notes;
+use crate::losses::LossQueue;
+use crate::notes::{unfinished_recovery, Notes};
 use crate::output::{complain, Fail, Out};
 use crate::reading::{OfLog, Reading};
 use crate::remote::{is_url, Remote};
 use crate::scan::is_continued;
+use crate::verdict::Verdict;
 use crate::{verdict, DAMAGED, FAILED, OK};
 
 /// Read everything and check it against its checksums
 ///
-/// Verification goes on behind damage, and tells for each what is lost. A log that a writer has open gives no false
-/// alarm. Several logs in one directory are judged each by itself.
+/// Verification continues after damage, and reports each loss. A log that a writer has open causes no false alarm.
+/// Each of several logs in one directory has its own verdict.
 #[derive(Args)]
 #[command(after_help = "\
 Findings: damage; a torn tail, which a crash leaves behind and the next writer cuts off; missing \
@@ -44,42 +46,6 @@ pub struct Verify {
     remote: Remote,
 }
 
-/// What is to be said of one log.
-#[derive(Default)]
-pub struct Verdict {
-    /// The log's name, where the path holds several.
-    pub log: Option<String>,
-    pub records: u64,
-    pub payload_bytes: u64,
-    pub file_bytes: u64,
-    pub files: u64,
-    /// How the log ends: `closed`, `live`, `unclosed`, `torn` or `damaged`; `continued` in an archive to which later segments are
-    /// still to come; `unborn` for one file that nobody has begun.
-    pub end: &'static str,
-    pub findings: Vec<Loss>,
-    /// What is noted of the path: with its first log.
-    pub notes: Notes,
-}
-
-impl Verdict {
-    /// `whole`, `torn` when a torn tail is all there is, `unverified` when a newer version is needed to read it all, or
-    /// `damaged`.
-    pub fn word(&self) -> &'static str {
-        let all = |kind| self.findings.iter().all(|finding| finding.kind == kind);
-        match self.findings.is_empty() {
-            true => "whole",
-            false if self.is_newer() => "unverified",
-            false if all(LossKind::TornTail) => "torn",
-            false => "damaged",
-        }
-    }
-
-    /// Whether a newer version is needed to read it all.
-    fn is_newer(&self) -> bool {
-        self.findings.iter().any(|finding| finding.kind == LossKind::Newer)
-    }
-}
-
 pub fn run(args: &Verify) -> Result<u8, Fail> {
     let mut out = Out::new();
     let mut code = OK;
@@ -91,16 +57,18 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
             Ok(_) => code = if code == OK { DAMAGED } else { code },
             Err(_) => code = FAILED,
         }
-        // Whoever reads the output may stop; the exit status is worth the whole work nevertheless.
-        let told = match (&verdicts, args.json) {
-            (Ok(verdicts), false) => verdicts.iter().try_for_each(|verdict| verdict::tell(&mut out, path, verdict)),
+        // The reader of the output may have closed it; verification continues for the exit status.
+        let written = match (&verdicts, args.json) {
+            (Ok(verdicts), false) => {
+                verdicts.iter().try_for_each(|verdict| verdict::write_text(&mut out, path, verdict))
+            }
             (Ok(verdicts), true) => {
                 verdicts.iter().try_for_each(|verdict| writeln!(out, "{}", verdict::json(path, verdict)))
             }
             (Err(error), true) => writeln!(out, "{}", verdict::unverified(path, error)),
             (Err(_), false) => Ok(()),
         };
-        match told.and_then(|()| Write::flush(&mut out)).map_err(Fail::from) {
+        match written.and_then(|()| Write::flush(&mut out)).map_err(Fail::from) {
             Ok(()) | Err(Fail::Closed) => (),
             Err(other) => return Err(other),
         }
@@ -111,23 +79,26 @@ pub fn run(args: &Verify) -> Result<u8, Fail> {
     Ok(code)
 }
 
-/// Reads everything that can be read, and judges each log that is there.
+/// Reads everything that can be read, and returns a verdict for each log.
 pub fn verify(path: &Path, remote: &Remote) -> Result<Vec<Verdict>, Error> {
-    let heard = Heard::default();
-    let reader = Reader::open(path, remote.options(heard.options()))?;
+    let reported = LossQueue::default();
+    let reader = Reader::open(path, remote.options(reported.options()))?;
+    if let Some(error) = unfinished_recovery(&reader) {
+        return Err(error);
+    }
     let mut reading = Reading::new(&reader);
     let (stopped, tail) = match reading.read_all() {
         Ok(tail) => (None, tail),
         Err((error, tail)) if error.kind() == Kind::Corrupt => (Some(error), tail),
         Err((error, _)) => return Err(error),
     };
-    // A writer may have been at work meanwhile: what is told of the files is how they are now.
-    let mut losses = heard.take();
+    // A writer may have worked meanwhile: the facts of the files are those of now.
+    let mut losses = reported.take();
     losses.extend(stopped.map(|error| unread(&error, &tail)));
     let options = match losses.is_empty() {
-        // Where all is well, the names of the files tell which there are.
-        true => Heard::default().up_to_damage(),
-        false => Heard::default().options(),
+        // Where all is well, the names of the files are enough to list them.
+        true => LossQueue::default().up_to_damage(),
+        false => LossQueue::default().options(),
     };
     let after = Reader::open(path, remote.options(options)).ok();
     let mut logs = reading.finish();
@@ -151,12 +122,12 @@ fn unread(error: &Error, tail: &Tail) -> Loss {
     }
 }
 
-/// Sorts what was found by logs.
+/// Assigns what was found to the logs.
 struct Judging<'a> {
     reader: &'a Reader,
     after: Option<&'a Reader>,
     logs: &'a mut Vec<OfLog>,
-    /// Which log each file is of, and its length when it was read.
+    /// The log of each file, and the file's length when it was read.
     files: HashMap<PathBuf, (usize, Option<u64>)>,
     verdicts: Vec<Verdict>,
 }
@@ -168,7 +139,7 @@ impl<'a> Judging<'a> {
             files.extend(log.files.drain(..).map(|(path, bytes)| (path, (at, bytes))));
         }
         let mut judging = Judging { reader, after, logs, files, verdicts: vec![] };
-        // Of some no block was shown.
+        // Files of which no block was shown.
         for path in reader.paths() {
             if !judging.files.contains_key(&path) {
                 if let Ok(facts) = reader.facts_of(&path) {
@@ -192,7 +163,7 @@ impl<'a> Judging<'a> {
         self.files.insert(facts.path, (at, facts.bytes));
     }
 
-    /// The log of a file: by what was read of it, or else by its name.
+    /// The log of a file: from what was read of the file, or else from its name.
     fn log_of(&self, path: &Path) -> usize {
         if let Some((at, _)) = self.files.get(path) {
             return *at;
@@ -205,7 +176,7 @@ impl<'a> Judging<'a> {
 
     fn add(&mut self, loss: Loss) {
         let at = self.log_of(&loss.path);
-        // Of a file in which nothing can be read, the loss alone tells the length.
+        // For a file in which nothing can be read, only the loss contains the length.
         let known = self.files.get(&loss.path).map(|(_, bytes)| *bytes);
         self.verdicts[at].files += u64::from(known.is_none());
         if known.is_none_or(|bytes| bytes == Some(0)) {
@@ -225,9 +196,9 @@ impl<'a> Judging<'a> {
                 true => end_of_last(verdict, log, tail),
                 false => end_of(verdict, log, self.reader),
             };
-            // Of a file that is damaged it is told already that it is.
-            let told: HashSet<PathBuf> = verdict.findings.iter().map(|finding| finding.path.clone()).collect();
-            for loss in std::mem::take(&mut log.index).into_iter().filter(|loss| !told.contains(&loss.path)) {
+            // A damaged file is among the findings already.
+            let reported: HashSet<PathBuf> = verdict.findings.iter().map(|finding| finding.path.clone()).collect();
+            for loss in std::mem::take(&mut log.index).into_iter().filter(|loss| !reported.contains(&loss.path)) {
                 if self.after.is_some_and(|after| is_quiet(self.reader, after, &loss.path)) {
                     verdict.findings.push(loss);
                 }
@@ -255,23 +226,24 @@ impl<'a> Judging<'a> {
                 },
             };
             let Some(verdict) = verdicts.get_mut(at) else { continue };
-            // Only to the last one of a log something is added.
+            // Only the last file of a log can grow.
             let may_grow = logs.get(at).is_some_and(|log| log.last.path == path) && !is_url(&path);
             let now = may_grow.then(|| path.metadata().ok().map(|facts| facts.len())).flatten();
             verdict.files += 1;
-            // A file that nobody has begun has no bytes of a log.
+            // A file into which nothing was ever written has no bytes of a log.
             verdict.file_bytes += bytes.filter(|&bytes| bytes > 0).map_or(0, |bytes| now.unwrap_or(bytes));
         }
     }
 }
 
-/// Whether nobody changed the file since it was read: only then can its index be compared with what was read a moment ago.
+/// Whether the file is unchanged since it was read: only then can its index be compared with what was read a moment
+/// ago.
 fn is_quiet(before: &Reader, after: &Reader, path: &Path) -> bool {
     let facts = |reader: &Reader| reader.facts_of(path).ok().filter(|facts| !facts.live);
     facts(before).is_some_and(|then| facts(after).is_some_and(|now| now == then))
 }
 
-/// How the log ends in which reading ended.
+/// The end of the log in which reading ended.
 fn end_of_last(verdict: &Verdict, log: &OfLog, tail: &Tail) -> &'static str {
     match tail.state {
         TailState::Live if is_continued(tail) => "continued",
@@ -286,7 +258,7 @@ fn end_of_last(verdict: &Verdict, log: &OfLog, tail: &Tail) -> &'static str {
     }
 }
 
-/// How another log ends.
+/// The end of another log.
 fn end_of(verdict: &Verdict, log: &OfLog, reader: &Reader) -> &'static str {
     match at_the_end(verdict, log) {
         Some(word) => word,
@@ -305,7 +277,7 @@ fn at_the_end(verdict: &Verdict, log: &OfLog) -> Option<&'static str> {
     }
 }
 
-/// Whether what is lost are the last bytes of the log.
+/// Whether the loss includes the last bytes of the log.
 fn reaches_the_end(loss: &Loss, log: &OfLog) -> bool {
     loss.path == log.last.path && log.last.bytes.is_some_and(|bytes| loss.offset + loss.bytes >= bytes)
 }

@@ -1,4 +1,4 @@
-//! `binlog append`: what comes in is what is in the log.
+//! `binlog append`: the log contains exactly the input.
 
 mod common;
 
@@ -89,7 +89,7 @@ fn codecs_and_single_files_give_the_same_records() {
 }
 
 #[test]
-fn a_log_rolls_at_the_segment_size_and_goes_on_where_it_ended() {
+fn a_log_rolls_at_the_segment_size_and_continues_where_it_ended() {
     let home = tempdir().unwrap();
     let home = home.path();
     let input: String = (0..40_000).map(|i| format!("line number {i}\n")).collect();
@@ -158,13 +158,13 @@ fn a_write_that_fails_says_how_much_was_written() {
     let home = tempdir().unwrap();
     let home = home.path();
     let mut limited = std::process::Command::new("sh");
-    let script = "ulimit -f 600 && exec \"$0\" append log"; // in blocks of 512 or 1024 bytes, as the shell likes
+    let script = "ulimit -f 600 && exec \"$0\" append log"; // in blocks of 512 or 1024 bytes, depending on the shell
     limited.args(["-c", script, env!("CARGO_BIN_EXE_binlog")]).current_dir(home);
     let line = format!("{}\n", "x".repeat(999));
     let ran = run(limited, line.repeat(5000).as_bytes()).exits(1);
     assert!(ran.err.contains("File too large") && ran.err.lines().count() == 1, "{}", ran.err);
-    let told = ran.err.split("; ").nth(1).unwrap();
-    let written: usize = told.split(' ').next().unwrap().replace(',', "").parse().unwrap();
+    let summary = ran.err.split("; ").nth(1).unwrap();
+    let written: usize = summary.split(' ').next().unwrap().replace(',', "").parse().unwrap();
     assert!((1..5000).contains(&written), "{}", ran.err);
     assert!(binlog(home, &["cat", "log"]).ok().text() == line.repeat(written), "{}", ran.err);
     binlog_with(home, &["append", "log"], b"there is space again\n").ok();
@@ -183,7 +183,7 @@ fn sync_and_flush_rules_change_nothing_about_the_records() {
     assert_eq!(binlog_with(home, &["append", "-q", "log"], b"d\n").ok().err, "");
 }
 
-/// A command whose files must not grow over 300 or 600 KiB, as the shell likes, until [`free`].
+/// A command whose files must not grow over 300 or 600 KiB, depending on the shell, until [`free`].
 fn on_a_full_disk(home: &std::path::Path, when_full: &str) -> std::process::Child {
     let mut limited = std::process::Command::new("sh");
     let script = "ulimit -S -f 600 && exec \"$0\" append --when-full \"$1\" log";
@@ -193,7 +193,7 @@ fn on_a_full_disk(home: &std::path::Path, when_full: &str) -> std::process::Chil
 
 fn free(child: &std::process::Child) {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: `limit` is a valid rlimit to read, and the child has not been waited for, so the number is its own.
+    // SAFETY: `limit` is a valid rlimit to read, and the child was not waited for yet, so the number is its own.
     let done = unsafe { libc::prlimit(child.id() as libc::pid_t, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
@@ -203,7 +203,7 @@ fn numbered_lines(count: usize) -> String {
 }
 
 #[test]
-fn on_a_full_disk_append_waits_for_space_when_it_is_told_to() {
+fn on_a_full_disk_append_waits_for_space_with_that_option() {
     let home = tempdir().unwrap();
     let home = home.path();
     let input = numbered_lines(5000);
@@ -219,7 +219,7 @@ fn on_a_full_disk_append_waits_for_space_when_it_is_told_to() {
     feeding.join().unwrap();
     let ran = finish(child).ok();
     assert!(ran.err.contains("File too large") && ran.err.contains("waiting for space"), "{}", ran.err);
-    assert_eq!(ran.err.lines().count(), 2, "told once: {}", ran.err);
+    assert_eq!(ran.err.lines().count(), 2, "reported once: {}", ran.err);
     assert!(binlog(home, &["cat", "log"]).ok().text() == input);
 }
 
@@ -242,7 +242,7 @@ fn ctrl_c_ends_an_append_that_waits_for_space() {
 }
 
 #[test]
-fn on_a_full_disk_append_drops_records_and_tells_how_many_when_it_is_told_to() {
+fn on_a_full_disk_append_drops_records_and_reports_how_many_with_that_option() {
     let home = tempdir().unwrap();
     let home = home.path();
     let input = numbered_lines(5000);

@@ -24,7 +24,7 @@ fn json_lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn json_tells_everything_about_a_record() {
+fn json_contains_everything_about_a_record() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);
@@ -150,7 +150,7 @@ fn the_last_records_end_with_status_3_when_damage_hides_some_of_them() {
 }
 
 #[test]
-fn following_begins_with_the_last_records_and_goes_on() {
+fn following_begins_with_the_last_records_and_continues() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);
@@ -167,7 +167,7 @@ fn following_begins_with_the_last_records_and_goes_on() {
 }
 
 #[test]
-fn salvage_prints_what_is_behind_damage_and_tells_each_loss_in_its_place() {
+fn salvage_prints_what_is_behind_damage_and_reports_each_loss_in_its_place() {
     let home = tempdir().unwrap();
     let home = home.path();
     let input: String = (1..=20_000).map(|i| format!("line number {i}\n")).collect();
@@ -198,23 +198,23 @@ fn salvage_prints_what_is_behind_damage_and_tells_each_loss_in_its_place() {
         .sum();
     let saved: Vec<&str> = ran.text().lines().collect();
     assert_eq!((saved.len() + lost, saved[saved.len() - 1]), (20_000, "line number 20000"));
-    // Both streams in one: a loss stands before the records of its block.
+    // Both streams in one: a loss is printed before the records of its block.
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "\"$0\" cat --salvage log 2>&1", env!("CARGO_BIN_EXE_binlog")]).current_dir(home);
     let ran = common::run(shell, b"").exits(3);
-    let (mut last, mut told_behind) = (0, vec![]);
+    let (mut last, mut losses_behind) = (0, vec![]);
     for line in ran.text().lines() {
         match line.strip_prefix("line number ") {
             Some(number) => last = number.parse().unwrap(),
             None => {
                 let first_lost = line.split_once("records ").unwrap().1.split_once(' ').unwrap().0;
                 assert!(first_lost.replace(',', "").parse::<u64>().unwrap() > last, "{line}");
-                told_behind.push(last);
+                losses_behind.push(last);
             }
         }
     }
-    assert!(told_behind[2] > 5_000, "{told_behind:?}");
-    // Nobody reads what was saved.
+    assert!(losses_behind[2] > 5_000, "{losses_behind:?}");
+    // The output is not read.
     let mut child = piped(&mut command(home, &["cat", "--salvage", "log"]));
     drop(child.stdout.take());
     finish(child).ok();
@@ -304,7 +304,7 @@ fn a_second_ctrl_c_kills_what_the_first_cannot_end() {
         let home = home.path();
         binlog_with(home, &["append", "-q", "log"], &[&[b'x'; 1_000_000][..], b"\n"].concat()).ok();
         let mut follower = piped(&mut command(home, &["cat", "--follow", "log"]));
-        // Signals are caught from here on, and the rest of the record waits for somebody who reads it.
+        // Signals are caught from here on, and the rest of the record waits for a reader.
         let mut output = follower.stdout.take().unwrap();
         output.read_exact(&mut [0]).unwrap();
         kill(follower.id() as libc::pid_t, signal);
@@ -318,7 +318,7 @@ fn a_second_ctrl_c_kills_what_the_first_cannot_end() {
     }
 }
 
-/// Whether signals have been sent to the process that it has not got yet.
+/// Whether signals were sent to the process that it has not received yet.
 fn signals_pend(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let pending = |line: &str| line.starts_with("ShdPnd:") || line.starts_with("SigPnd:");
@@ -326,7 +326,7 @@ fn signals_pend(pid: u32) -> bool {
 }
 
 #[test]
-fn following_ends_at_a_limit_at_the_last_id_and_when_nobody_reads() {
+fn following_ends_at_a_limit_at_the_last_id_and_when_its_output_is_closed() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);
@@ -335,7 +335,7 @@ fn following_ends_at_a_limit_at_the_last_id_and_when_nobody_reads() {
     let mut follower = piped(&mut command(home, &["cat", "-f", "log", "--id", "1"]));
     drop(follower.stdout.take());
     assert_eq!(finish(follower).ok().err, "");
-    // Nothing is left to be written that would tell of the closed pipe.
+    // No write is left that would report the closed pipe.
     let mut follower = piped(&mut command(home, &["cat", "-f", "log"]));
     let mut output = follower.stdout.take().unwrap();
     read_lines(&mut output, 3);
@@ -379,7 +379,7 @@ fn what_is_before_damage_is_printed_and_the_exit_status_is_3() {
 }
 
 #[test]
-fn a_torn_tail_is_told_of_with_file_and_bytes() {
+fn a_torn_tail_is_reported_with_file_and_bytes() {
     let home = tempdir().unwrap();
     let home = home.path();
     let mut writer = piped(&mut command(home, &["append", "-q", "--flush-every", "1", "--single-file", "a.binlog"]));
@@ -401,7 +401,7 @@ fn a_torn_tail_is_told_of_with_file_and_bytes() {
 }
 
 #[test]
-fn an_id_that_was_in_a_last_segment_which_is_missing_is_told_to_be_there() {
+fn an_id_that_was_in_a_last_segment_which_is_missing_is_reported_as_missing() {
     let home = tempdir().unwrap();
     let home = home.path();
     binlog_with(home, &["append", "-q", "--records", "2", "log"], b"1\n2\n3\n4\n5\n").ok();
@@ -414,23 +414,23 @@ fn an_id_that_was_in_a_last_segment_which_is_missing_is_told_to_be_there() {
 }
 
 #[test]
-fn a_type_or_a_key_that_occurs_nowhere_is_told_with_what_there_is() {
+fn a_type_or_a_key_that_occurs_nowhere_is_reported_with_what_there_is() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);
     binlog_with(home, &["append", "-q", "other", "--type", "login", "--meta", "user=alice"], b"five\n").ok();
-    let told = |args: &[&str]| binlog(home, &[&["cat"][..], args].concat()).ok().err;
+    let remarks = |args: &[&str]| binlog(home, &[&["cat"][..], args].concat()).ok().err;
     let types = "the types that there are: 0, 7, order.placed\n";
     assert_eq!(
-        told(&["log", "--type", "order.placd"]),
+        remarks(&["log", "--type", "order.placd"]),
         format!("binlog: no record has the type \"order.placd\"; {types}")
     );
-    assert_eq!(told(&["log", "--type", "7", "--type", "8"]), format!("binlog: no record has the type 8; {types}"));
+    assert_eq!(remarks(&["log", "--type", "7", "--type", "8"]), format!("binlog: no record has the type 8; {types}"));
     assert_eq!(
-        told(&["log", "--where", "hst=a"]),
+        remarks(&["log", "--where", "hst=a"]),
         "binlog: no metadata has the key \"hst\" (4 records read); the keys that there are: host, note\n"
     );
-    // In one of the logs is somewhere; so is a key with another value, or with a record that another condition leaves out.
+    // One log that has it is enough; so is a key with another value, or on a record that another condition excludes.
     for well in [
         &["log", "other", "--type", "login"][..],
         &["log", "other", "--where", "user=alice"],
@@ -440,9 +440,9 @@ fn a_type_or_a_key_that_occurs_nowhere_is_told_with_what_there_is() {
         &["log", "--where", "hst=a", "--since", "+1h"],
         &["log", "--type", "8", "--limit", "0"],
     ] {
-        assert_eq!(told(well), "", "{well:?}");
+        assert_eq!(remarks(well), "", "{well:?}");
     }
-    // Of a log that is not read to its end nobody knows.
+    // For a log that is not read to its end this is not known.
     let path = home.join("log/default.0000000001.binlog");
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
@@ -492,6 +492,6 @@ fn a_terminal_gets_no_control_characters_unless_it_is_asked_for_them() {
             );
         }
     }
-    // Who reads a pipe gets what is there.
+    // A pipe gets the bytes unchanged.
     assert_eq!(binlog(home, &["cat", "log"]).ok().out, payload);
 }

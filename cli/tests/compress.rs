@@ -33,8 +33,8 @@ fn finished_segments_are_compressed_read_as_before_and_made_ordinary_again() {
     let lines = make(home);
     let before = files(home);
     assert!(before.len() > 3, "{before:?}");
-    let told = binlog(home, &["compress", "--dry-run", "log"]).ok();
-    assert!(told.text().contains("would be compressed"), "{}", told.text());
+    let ran = binlog(home, &["compress", "--dry-run", "log"]).ok();
+    assert!(ran.text().contains("would be compressed"), "{}", ran.text());
     assert_eq!(files(home), before);
     let json = binlog(home, &["compress", "--json", "--threads", "2", "log"]).ok().json();
     let made = json["compressed"].as_array().unwrap();
@@ -91,7 +91,7 @@ fn a_segment_of_which_one_form_is_damaged_is_left_alone() {
     let pairs = files(home);
     for damaged in ["log/default.0000000002.z.binlog", "log/default.0000000002.binlog"] {
         let whole = fs::read(home.join(damaged)).unwrap();
-        // At the beginning, of which nothing can be opened, and within the only block with records.
+        // At the beginning, so that nothing can be opened, and within the only block with records.
         for at in [20, whole.len() / 3] {
             let mut bytes = whole.clone();
             bytes[at] ^= 0xff;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use binlog::{event, Filter, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
+use binlog::{event, Filter, Location, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
 use common::{binlog, command, finish, kill, piped, run, until, Ran};
 use serde_json::{json, Value};
 use tempfile::{tempdir, TempDir};
@@ -40,8 +40,8 @@ const SAMPLES: [(&str, &str, bool); 14] = [
     (LINES, "shoebox-json", false),
 ];
 
-/// What a form's independent reader makes of a file.
-fn told_by_python(form: &str, file: &Path) -> Value {
+/// What the independent reader of a form reads from a file.
+fn read_by_python(form: &str, file: &Path) -> Value {
     let script = match form {
         "java-binlog" => "read_java_binlog.py",
         "python-logger" => "read_python_logger.py",
@@ -62,7 +62,7 @@ struct Row {
     payload: Vec<u8>,
 }
 
-fn rows(path: impl AsRef<Path>, events: bool) -> Vec<Row> {
+fn rows(path: impl Into<Location>, events: bool) -> Vec<Row> {
     let reader = Reader::open(path, ReaderOptions::default()).unwrap();
     let mut cursor = reader.cursor(&Filter { events, ..Filter::default() }).unwrap();
     let mut rows = vec![];
@@ -70,7 +70,7 @@ fn rows(path: impl AsRef<Path>, events: bool) -> Vec<Row> {
         let Some(record) = cursor.next().unwrap() else { return rows };
         let (id, time, type_id, payload) = (record.id, record.time, record.type_id, record.payload.to_vec());
         let pairs = record.metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        // Events that tell of names say nothing that the records' own names do not.
+        // Events that define type names add nothing to the names in the records.
         if type_id != event::TYPE {
             let type_of = cursor.type_name(type_id).map_or(type_id.to_string(), |name| format!("{name:?}"));
             rows.push(Row { id, time, type_of, pairs, payload });
@@ -101,10 +101,10 @@ fn every_sample_comes_back_in_its_own_form_with_the_same_records() {
         assert_eq!(ran.err.contains("torn tail of"), is_torn, "{}", ran.err);
         let copy = home.path().join(file);
         assert_eq!(rows(&copy, has_events), rows(&source, has_events), "{name}");
-        let told: Value = serde_json::from_slice(&fs::read(format!("{source}.json")).unwrap()).unwrap();
+        let described: Value = serde_json::from_slice(&fs::read(format!("{source}.json")).unwrap()).unwrap();
         for (what, file) in [("sample", Path::new(&source)), ("export", &copy)] {
-            let mut read = told_by_python(form, file);
-            let mut expected = told["records"].clone();
+            let mut read = read_by_python(form, file);
+            let mut expected = described["records"].clone();
             if what == "export" && has_events {
                 for (i, record) in
                     read["records"].as_array().unwrap().iter().filter(|r| r["event"].is_null()).enumerate()
@@ -117,14 +117,14 @@ fn every_sample_comes_back_in_its_own_form_with_the_same_records() {
             assert_eq!(read["records"], expected, "the {what} of {name}");
             if has_events {
                 for key in ["content_type", "parameters"] {
-                    assert_eq!(read["header"][key], told["header"][key], "the {what} of {name}");
+                    assert_eq!(read["header"][key], described["header"][key], "the {what} of {name}");
                 }
             }
         }
     }
 }
 
-/// Ids, and a type of 0, of which the Java binlog tells whether it was given.
+/// Removes ids, and types of 0, of which the Java binlog records whether they were given.
 fn forget_what_may_differ(records: &mut Value) {
     for record in records.as_array_mut().unwrap() {
         let record = record.as_object_mut().unwrap();
@@ -135,7 +135,7 @@ fn forget_what_may_differ(records: &mut Value) {
     }
 }
 
-/// These forms leave no freedom: neither in the map of the Python logger, nor in what a record looks like.
+/// These forms have one encoding only, for the map of the Python logger as for records.
 #[test]
 fn a_closed_file_of_the_python_logger_and_an_archive_come_out_byte_for_byte() {
     let home = tempdir().unwrap();
@@ -148,7 +148,7 @@ fn a_closed_file_of_the_python_logger_and_an_archive_come_out_byte_for_byte() {
             (false, true) => assert!(copy == source, "{name}"),
             // The map is there now.
             (false, false) => assert!(copy.starts_with(&source), "{name}"),
-            // What is torn is not carried over: up to there it is the same.
+            // The torn record is not carried over: up to it the files are the same.
             (true, _) => {
                 let same = copy.iter().zip(&source).take_while(|(a, b)| a == b).count();
                 assert!(source.len() - same < 10_000 && same > 40_000, "{name}: the first {same} bytes");
@@ -172,18 +172,25 @@ fn an_imported_file_goes_back_to_what_it_was() {
             "shoebox" => assert!(out == source, "{name}"),
             "python-logger" => assert!(out == source || name.ends_with("not-closed.log"), "{name}"),
             "java-binlog" => {
-                let told: Value = serde_json::from_slice(&fs::read(sample(&format!("{name}.json"))).unwrap()).unwrap();
+                let described: Value =
+                    serde_json::from_slice(&fs::read(sample(&format!("{name}.json"))).unwrap()).unwrap();
                 assert_eq!(
-                    told_by_python(form, &home.join("out"))["header"]["parameters"],
-                    told["header"]["parameters"]
+                    read_by_python(form, &home.join("out"))["header"]["parameters"],
+                    described["header"]["parameters"]
                 );
                 let options = ["--events", "--leave-out", "times"];
                 export(home, form, "log", "events", &options).ok();
-                let heartbeats = |told: &Value| -> Vec<Value> {
-                    told["records"].as_array().unwrap().iter().filter(|record| record["event"] == 3).cloned().collect()
+                let heartbeats = |described: &Value| -> Vec<Value> {
+                    described["records"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .filter(|record| record["event"] == 3)
+                        .cloned()
+                        .collect()
                 };
-                assert!(!heartbeats(&told).is_empty());
-                assert_eq!(heartbeats(&told_by_python(form, &home.join("events"))), heartbeats(&told), "{name}");
+                assert!(!heartbeats(&described).is_empty());
+                assert_eq!(heartbeats(&read_by_python(form, &home.join("events"))), heartbeats(&described), "{name}");
             }
             _ => (),
         }
@@ -268,26 +275,26 @@ fn a_log_goes_to_each_form_and_back() {
         );
         let expected = rows(home.join("log"), false);
         assert_eq!(rows(home.join("out"), false), expected, "{form}");
-        let told = told_by_python(form, &home.join("out"));
-        assert_eq!(told["records"].as_array().unwrap().len(), 2500);
+        let read = read_by_python(form, &home.join("out"));
+        assert_eq!(read["records"].as_array().unwrap().len(), 2500);
         if form == "java-binlog" {
             assert_eq!(
-                told["header"],
+                read["header"],
                 json!({ "name": "orders", "content_type": "text/x-order", "parameters": { "größe": "€" } })
             );
-            assert_eq!(told["record_length_bytes"], 4);
+            assert_eq!(read["record_length_bytes"], 4);
             let created = Reader::open(home.join("log"), ReaderOptions::default()).unwrap().segments()[0].created;
-            assert_eq!(told["created_ms"].as_i64(), Some(created / 1_000_000));
+            assert_eq!(read["created_ms"].as_i64(), Some(created / 1_000_000));
             export(home, form, "log", "out.gz", &["--length-bytes", "2", "-q"]).ok();
             assert_eq!(fs::read(home.join("out.gz")).unwrap()[..2], [0x1f, 0x8b]);
-            assert_eq!(told_by_python(form, &home.join("out.gz"))["records"], told["records"]);
+            assert_eq!(read_by_python(form, &home.join("out.gz"))["records"], read["records"]);
         }
         // From the older library's form to another log's, and so to the same file.
         export(home, form, "out", "again", &["-q"]).exits(0);
         let (out, again) = (fs::read(home.join("out")).unwrap(), fs::read(home.join("again")).unwrap());
         assert!(
             out == again || form == "java-binlog",
-            "{form}: its header has the log's name, which the file's name tells"
+            "{form}: its header has the log's name, which the file's name states"
         );
         assert_eq!(rows(home.join("again"), false), expected);
     }
@@ -304,8 +311,8 @@ fn events_are_mapped_back_to_those_of_the_java_binlog() {
     writer.heartbeat().unwrap();
     writer.close().unwrap();
     export(home, "java-binlog", "log", "out", &["--events", "--leave-out", "times"]).ok();
-    let told = told_by_python("java-binlog", &home.join("out"));
-    let seen: Vec<i64> = told["records"].as_array().unwrap().iter().map(|r| r["event"].as_i64().unwrap_or(0)).collect();
+    let read = read_by_python("java-binlog", &home.join("out"));
+    let seen: Vec<i64> = read["records"].as_array().unwrap().iter().map(|r| r["event"].as_i64().unwrap_or(0)).collect();
     let expected: Vec<i64> = rows(home.join("log"), true)
         .iter()
         .map(|row| row.type_of.parse::<u32>().unwrap())
@@ -313,14 +320,14 @@ fn events_are_mapped_back_to_those_of_the_java_binlog() {
         .collect();
     assert_eq!(seen, expected);
     assert!([0, 1, 2, 3, 4, 5, 6, 7].iter().all(|event| seen.contains(event)), "{seen:?}");
-    let heartbeat = told["records"].as_array().unwrap().iter().find(|record| record["event"] == 3).unwrap();
+    let heartbeat = read["records"].as_array().unwrap().iter().find(|record| record["event"] == 3).unwrap();
     assert_eq!(heartbeat["name"], "binlogger-heartbeat");
     let cut: Vec<Row> = rows(home.join("log"), true)
         .into_iter()
         .map(|row| Row { time: row.time.div_euclid(1_000_000) * 1_000_000, ..row })
         .collect();
     assert_eq!(rows(home.join("out"), true), cut);
-    // Without being asked for they stay behind.
+    // Without that option they are left out.
     export(home, "java-binlog", "log", "bare", &["--leave-out", "times"]).ok();
     assert_eq!(rows(home.join("bare"), true).len(), 2);
 }
@@ -343,7 +350,7 @@ fn lines_of_json_are_what_cat_prints() {
     assert!(piped.out == printed.out && piped.text().lines().count() == 1000);
 }
 
-/// Form, options, what makes the record, what is said of it, and what has to be allowed for it.
+/// Form, options, the function that makes the record, the text of its error, and the loss that has to be allowed for it.
 type Refusal<'a> = (&'a str, &'a [&'a str], fn(&Writer), &'a str, Option<&'a str>);
 
 /// Each thing that a form has no place for ends the export with the record's id, until it may be lost.
@@ -453,7 +460,7 @@ fn what_cannot_be_carried_over_is_refused_by_id_and_nothing_is_left_behind() {
         );
         assert!(ran.err.ends_with("nothing was exported\n"), "{form}: {}", ran.err);
         assert_eq!(names(home), ["log"], "{form}: {why}");
-        // What else may be lost does not help.
+        // Permission for other losses does not help.
         let all = ["times", "types", "metadata", "ids", "events", "empty"];
         let others: Vec<&str> = all.into_iter().filter(|what| Some(*what) != leave_out).collect();
         export(home, form, "log", "out", &[options, &["--leave-out", &others.join(",")]].concat()).exits(1);
@@ -461,7 +468,7 @@ fn what_cannot_be_carried_over_is_refused_by_id_and_nothing_is_left_behind() {
             assert!(ran.err.contains(&format!("`--leave-out {what}`")), "{}", ran.err);
             export(home, form, "log", "out", &[options, &["--leave-out", what]].concat()).ok();
             assert_eq!(rows(home.join("out"), false).len(), 2, "{form}: {why}");
-            assert_eq!(told_by_python(form, &home.join("out"))["records"].as_array().unwrap().len(), 2);
+            assert_eq!(read_by_python(form, &home.join("out"))["records"].as_array().unwrap().len(), 2);
         }
     }
 }
@@ -476,9 +483,9 @@ fn what_may_be_lost_is_kept_as_far_as_the_form_goes() {
     writer.close().unwrap();
     let any = ["--leave-out", "times,types,metadata"];
     export(home, "java-binlog", "log", "java", &any).ok();
-    let told = told_by_python("java-binlog", &home.join("java"));
+    let read = read_by_python("java-binlog", &home.join("java"));
     let facts: Vec<_> =
-        told["records"].as_array().unwrap().iter().map(|r| [&r["id"], &r["time_ms"], &r["type"]]).collect();
+        read["records"].as_array().unwrap().iter().map(|r| [&r["id"], &r["time_ms"], &r["type"]]).collect();
     assert_eq!(facts, [[&json!(1), &json!(-1), &json!(5)], [&json!(2), &json!(1234), &Value::Null]]);
     export(home, "python-logger", "log", "python", &any).ok();
     let classes: Vec<String> = rows(home.join("python"), false).into_iter().map(|row| row.type_of).collect();
@@ -503,9 +510,9 @@ fn types_that_were_given_names_become_numbers_again() {
     assert!(ran.err.contains("record 5 has the named type \"type 5\""), "{}", ran.err);
     export(home, "java-binlog", "log", "out", &["--id", "..4"]).ok();
     assert_eq!(rows(home.join("out"), false), rows(home.join("log"), false)[..4]);
-    let told = told_by_python("java-binlog", &home.join("out"));
-    assert_eq!((&told["records"][0]["type"], &told["records"][1]["type"]), (&json!(-5), &json!(1 << 30)));
-    assert_eq!((&told["records"][2]["event"], &told["records"][2]["name"]), (&json!(9), &json!("odd")));
+    let read = read_by_python("java-binlog", &home.join("out"));
+    assert_eq!((&read["records"][0]["type"], &read["records"][1]["type"]), (&json!(-5), &json!(1 << 30)));
+    assert_eq!((&read["records"][2]["event"], &read["records"][2]["name"]), (&json!(9), &json!("odd")));
 }
 
 #[test]
@@ -565,7 +572,7 @@ fn a_full_disk_and_ctrl_c_leave_nothing_behind() {
     assert!(ran.err.contains("out: cannot write: ") && ran.err.lines().count() == 1, "{}", ran.err);
     assert_eq!(names(home), ["log"]);
     for signal in [libc::SIGINT, libc::SIGTERM] {
-        // One that was done before the signal came is begun anew.
+        // An export that was done before the signal came is started again.
         until("a signal comes in time", || {
             let child = piped(&mut command(home, &["export", "-q", "--to", "shoebox", "log", "out"]));
             let pid = child.id() as libc::pid_t;
@@ -603,9 +610,9 @@ fn damage_ends_an_export_and_with_salvage_the_rest_is_exported() {
     assert!(ran.err.contains(" lost (") && ran.err.contains("exported to out"), "{}", ran.err);
     let left = rows(home.join("out"), false).len();
     assert!((1000..2500).contains(&left), "{left}");
-    let told = told_by_python("shoebox", &home.join("out"));
-    assert_eq!(told["records"].as_array().unwrap().len(), left);
-    // On standard output what stands before the damage is there already.
+    let read = read_by_python("shoebox", &home.join("out"));
+    assert_eq!(read["records"].as_array().unwrap().len(), left);
+    // On standard output, the records before the damage have been written already.
     let ran = export(home, "jsonl", "log", "-", &[]).exits(1);
     assert!(ran.err.contains("the records before it were printed"), "{}", ran.err);
     assert!(ran.text().lines().count() > 100);

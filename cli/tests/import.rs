@@ -1,4 +1,4 @@
-//! `binlog import`: older libraries' files become a log, also when it is stopped, and nothing else is touched.
+//! `binlog import`: legacy files become a log, also when the import is stopped, and nothing else is touched.
 
 mod common;
 
@@ -54,7 +54,7 @@ fn each_sample_becomes_a_log_with_the_same_records() {
 }
 
 #[test]
-fn several_sources_stand_one_after_the_other_and_say_where_they_come_from() {
+fn several_sources_follow_one_another_and_name_their_origin() {
     let home = tempdir().unwrap();
     let home = home.path();
     let sources = ["java/rolled", "maplogger/closed.log", "shoebox/test_*.events"].map(data);
@@ -71,14 +71,14 @@ fn several_sources_stand_one_after_the_other_and_say_where_they_come_from() {
     assert_eq!(records(home, "log"), expected);
     let info = binlog(home, &["info", "--json", "log"]).ok().json().to_string();
     assert!(info.contains("legacy.format") && info.contains("import.id"), "{info}");
-    // Of the old events those that are true of the new log, too.
+    // Old events are kept if they are true of the new log, too.
     let events = binlog(home, &["cat", "--events", "--format", "json", "log"]).ok();
     let imported = events.text().lines().filter(|line| line.contains("\"imported\"")).count();
     assert_eq!(imported, 3);
 }
 
 #[test]
-fn a_dry_run_tells_what_is_there_and_writes_nothing() {
+fn a_dry_run_reports_what_is_there_and_writes_nothing() {
     let home = tempdir().unwrap();
     let home = home.path();
     let ran = binlog(home, &["import", "--dry-run", &data("maplogger/closed.log")]).ok();
@@ -123,7 +123,7 @@ fn large(path: &Path, records: u64, closed: bool) {
 }
 
 #[test]
-fn an_import_that_was_killed_goes_on_where_it_was_and_one_that_is_done_takes_what_came_since() {
+fn an_import_that_was_killed_continues_where_it_was_and_one_that_is_done_takes_what_came_since() {
     let home = tempdir().unwrap();
     let home = home.path();
     large(&home.join("old.log"), 200_000, false);
@@ -149,7 +149,7 @@ fn an_import_that_was_killed_goes_on_where_it_was_and_one_that_is_done_takes_wha
         "{}",
         ran.text()
     );
-    // A source that is another one now is noticed.
+    // A changed source is noticed.
     let mut bytes = fs::read(home.join("old.log")).unwrap();
     bytes[100] ^= 1;
     fs::write(home.join("old.log"), bytes).unwrap();
@@ -158,7 +158,7 @@ fn an_import_that_was_killed_goes_on_where_it_was_and_one_that_is_done_takes_wha
 }
 
 #[test]
-fn an_import_whose_log_was_cut_within_its_last_block_goes_on() {
+fn an_import_whose_log_was_cut_within_its_last_block_continues() {
     let home = tempdir().unwrap();
     let home = home.path();
     large(&home.join("old.log"), 22, false);
@@ -166,10 +166,10 @@ fn an_import_whose_log_was_cut_within_its_last_block_goes_on() {
         binlog(home, &["import", "old.log", "log"]).ok();
         let segment = home.join("log/old.0000000001.binlog");
         let len = fs::metadata(&segment).unwrap().len();
-        // As a crash leaves it: nothing behind the beginning of the records' block is whole.
+        // As a crash leaves it: nothing after the beginning of the records' block is whole.
         let shorter = fs::read(&segment).unwrap()[..(len / 2 - cut) as usize].to_vec();
         fs::write(&segment, shorter).unwrap();
-        // Nor was the log closed, which its lock file would say.
+        // Nor was the log closed, which its lock file would record.
         fs::remove_file(home.join("log/old.lock")).unwrap();
         let ran = binlog(home, &["import", "old.log", "log"]).ok();
         assert!(ran.text().contains("records   22"), "{}", ran.text());
@@ -181,7 +181,7 @@ fn an_import_whose_log_was_cut_within_its_last_block_goes_on() {
 }
 
 #[test]
-fn what_stands_before_damage_is_imported_and_the_damage_told() {
+fn what_precedes_damage_is_imported_and_the_damage_reported() {
     let home = tempdir().unwrap();
     let home = home.path();
     large(&home.join("old.log"), 1_000, false);
@@ -193,4 +193,29 @@ fn what_stands_before_damage_is_imported_and_the_damage_told() {
     assert!(ran.err.contains("old.log: offset"), "{}", ran.err);
     let kept = records(home, "log").len();
     assert!((400..600).contains(&kept), "{kept}");
+}
+
+#[test]
+fn payloads_of_events_are_imported() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    // A file of the Java binlog: a heartbeat with a payload, and a record.
+    let mut bytes = b"MFIZZ.COM-BINLOG\x10\x01\x00\x00\x00\x02\x28\x04".to_vec();
+    for (id, end, data) in [(1, [0x28, 3], "beat"), (2, [0x18, 7], "record")] {
+        let mut header = vec![0x08, id, 0x11];
+        header.extend_from_slice(&1_600_000_000_000u64.to_le_bytes());
+        header.extend_from_slice(&end);
+        bytes.extend_from_slice(&((4 + header.len() + data.len()) as u32).to_be_bytes());
+        bytes.extend_from_slice(&(header.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&header);
+        bytes.extend_from_slice(data.as_bytes());
+    }
+    fs::write(home.join("old.binlog"), bytes).unwrap();
+    binlog(home, &["import", "old.binlog", "log"]).ok();
+    let ran = binlog(home, &["cat", "--events", "--format", "json", "log"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let rows: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let beat = rows.iter().find(|row| row["event"] == "HEARTBEAT").unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!((beat["metadata"]["imported"].as_str(), beat["length"].as_u64()), (Some("1"), Some(4)));
+    assert!(rows.iter().any(|row| row["text"] == "record"), "{rows:?}");
 }

@@ -26,9 +26,9 @@ fn kinds(verdict: &Value) -> Vec<&str> {
     verdict["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].as_str().unwrap()).collect()
 }
 
-/// What was read and what is told to be lost is what was written.
+/// Asserts that the records that were read and those that are reported as lost are all that were written.
 #[track_caller]
-fn assert_all_told(verdict: &Value, written: u64) {
+fn assert_all_reported(verdict: &Value, written: u64) {
     let number = |value: &Value| value.as_u64().unwrap();
     let lost: u64 =
         verdict["findings"].as_array().unwrap().iter().map(|finding| number(&finding["lost_records"])).sum();
@@ -110,11 +110,11 @@ fn a_log_that_is_being_written_is_whole() {
 fn a_flipped_bit_is_found_and_the_segments_behind_it_are_verified_too() {
     let home = tempdir().unwrap();
     let home = home.path();
-    // Syncs while a segment is being written: else only chance decides what its blocks know to be durable.
+    // Syncs while a segment is being written: otherwise only chance decides what its blocks record as durable.
     make_segments_with(home, &["--sync-every", "1000"]);
     let path = home.join("log/default.0000000002.binlog");
     let mut bytes = fs::read(&path).unwrap();
-    // In a payload: how many bytes stand before it depends on how long the times between the records were.
+    // In a payload: how many bytes precede it depends on how long the times between the records were.
     let text = b"line number ";
     let middle = bytes.len() / 2;
     let at = middle + bytes[middle..].windows(text.len()).position(|window| window == text).unwrap();
@@ -154,7 +154,7 @@ fn a_missing_segment_and_a_truncated_one_are_found() {
     for shortened in &findings[1..] {
         assert!(shortened["file"].as_str().unwrap().ends_with("default.0000000004.binlog"), "{verdict}");
     }
-    assert_all_told(&verdict, 40_000);
+    assert_all_reported(&verdict, 40_000);
     let ran = binlog(home, &["info", "log"]).exits(3);
     assert!(ran.err.contains("missing") && ran.text().contains("damaged"), "{}{}", ran.err, ran.text());
 }
@@ -170,8 +170,8 @@ fn missing_last_segments_are_noticed_by_every_command() {
     fs::remove_file(files.last().unwrap()).unwrap();
     for command in ["cat", "info", "verify"] {
         let ran = binlog(home, &[command, "log"]).exits(3);
-        let told = if command == "verify" { ran.text() } else { &ran.err };
-        assert!(told.contains("goes on in default.0000000"), "{command}: {told}");
+        let output = if command == "verify" { ran.text() } else { &ran.err };
+        assert!(output.contains("goes on in default.0000000"), "{command}: {output}");
     }
     assert_eq!(binlog(home, &["verify", "--json", "log"]).json()["findings"].as_array().unwrap().len(), 1);
 }
@@ -185,13 +185,13 @@ fn a_segment_that_does_not_begin_as_one_does_not_hide_the_others() {
     let verdict = binlog(home, &["verify", "--json", "log"]).exits(3).json();
     assert_eq!(kinds(&verdict), ["header_lost", "missing"], "{verdict}");
     assert_eq!(verdict["findings"][0]["unread_bytes"], 5000);
-    assert_all_told(&verdict, 40_000);
+    assert_all_reported(&verdict, 40_000);
     let ran = binlog(home, &["cat", "log"]).exits(3);
     assert!(ran.text().lines().count() > 10_000 && ran.err.contains("default.0000000003.binlog"), "{}", ran.err);
 }
 
 #[test]
-fn what_cannot_be_verified_is_told_apart_from_damage() {
+fn what_cannot_be_verified_is_distinguished_from_damage() {
     let home = tempdir().unwrap();
     let home = home.path();
     make_segments(home);

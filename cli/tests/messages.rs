@@ -1,4 +1,4 @@
-//! What is said of a log in which something is wrong: one line, which names a file and a command that can be run as it is.
+//! What is reported for a damaged log: one line, which names a file and a command that can be run as it is.
 
 mod common;
 
@@ -12,7 +12,7 @@ use tempfile::{tempdir, TempDir};
 const FIRST: &str = "a log/default.0000000001.binlog";
 const LAST: &str = "a log/default.0000000003.binlog";
 
-/// Three segments of 200 records in a directory whose name a shell takes apart.
+/// Three segments of 200 records in a directory whose name a shell would split.
 fn a_log() -> TempDir {
     let home = tempdir().unwrap();
     for segment in 0..3 {
@@ -33,7 +33,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 type Change = fn(&Path);
 
-/// What is done to the log, and the commands that say something about it.
+/// A change to the log, and the commands that report it.
 const SITUATIONS: [(&str, Change, &[&[&str]]); 9] = [
     ("a damaged page", |log| change(&log.join(LAST), |bytes| bytes[600] ^= 1), &[CAT, APPEND]),
     ("a damaged first segment", |log| change(&log.join(FIRST), |bytes| bytes[600] ^= 1), &[CAT]),
@@ -71,18 +71,18 @@ fn what_is_said_is_a_line_with_a_file_and_a_command_that_runs() {
             let home = a_log();
             change(home.path());
             let ran = binlog_with(home.path(), asked, b"new\n");
-            let told = format!("{situation}: binlog {}: {}", asked.join(" "), ran.err);
-            assert!(matches!(ran.code, Some(1 | 3)), "{told}");
-            assert!(ran.err.lines().all(|line| line.starts_with("binlog: ")), "{told}");
-            assert!(ran.err.contains("a log/default.000000000"), "{told}");
+            let context = format!("{situation}: binlog {}: {}", asked.join(" "), ran.err);
+            assert!(matches!(ran.code, Some(1 | 3)), "{context}");
+            assert!(ran.err.lines().all(|line| line.starts_with("binlog: ")), "{context}");
+            assert!(ran.err.contains("a log/default.000000000"), "{context}");
             let commands: Vec<&str> = ran.err.split('`').skip(1).step_by(2).collect();
-            assert!(!commands.is_empty(), "{told}");
+            assert!(!commands.is_empty(), "{context}");
             for command in commands {
                 let code = run_in_a_shell(home.path(), command);
-                assert!(matches!(code, Some(0 | 1 | 3)), "{command:?} ends with {code:?}: {told}");
+                assert!(matches!(code, Some(0 | 1 | 3)), "{command:?} ends with {code:?}: {context}");
             }
-            // What the last one does mends the log, or another call says what is still wrong.
-            assert!(matches!(binlog(home.path(), &["verify", "a log"]).code, Some(0 | 3)), "{told}");
+            // The last command repairs the log, or another call reports what is still wrong.
+            assert!(matches!(binlog(home.path(), &["verify", "a log"]).code, Some(0 | 3)), "{context}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What one command makes of a damaged log, every other one takes: recovered, compressed, indexed, pruned and appended to, it is
-//! whole, and what was told as lost is what is missing.
+//! Every command accepts what another one has made of a damaged log: recovered, compressed, indexed, pruned and
+//! appended to, the log is whole, and the records that are missing are those that were reported as lost.
 
 mod common;
 
@@ -214,18 +214,18 @@ fn what_one_command_makes_every_other_one_takes() {
         damage(&home.join("log"));
         copy(&home.join("log"), &home.join("place"));
 
-        let told = binlog(home, &["recover", "--json", "log", "saved"]);
-        assert!(matches!(told.code, Some(0 | 3)), "{what}: {}", told.err);
-        let told = told.json();
+        let ran = binlog(home, &["recover", "--json", "log", "saved"]);
+        assert!(matches!(ran.code, Some(0 | 3)), "{what}: {}", ran.err);
+        let report = ran.json();
         let in_place = binlog(home, &["recover", "--in-place", "--json", "place"]);
         assert!(matches!(in_place.code, Some(0 | 3)), "{what}: {}", in_place.err);
         let saved = records(&home.join("saved"), what);
         let lost: Vec<u64> = written.keys().filter(|id| !saved.contains_key(id)).copied().collect();
         assert!(saved.iter().all(|(id, record)| written.get(id) == Some(record)), "{what}");
-        for told in [&told, &in_place.json()] {
-            assert_eq!(told["lost_records"].as_u64(), Some(lost.len() as u64), "{what}: {told}");
+        for report in [&report, &in_place.json()] {
+            assert_eq!(report["lost_records"].as_u64(), Some(lost.len() as u64), "{what}: {report}");
         }
-        assert_eq!(told["records"].as_u64(), Some(saved.len() as u64), "{what}");
+        assert_eq!(report["records"].as_u64(), Some(saved.len() as u64), "{what}");
         assert_eq!(records(&home.join("place"), what), saved, "{what}");
 
         for made in ["saved", "place"] {

@@ -1,4 +1,4 @@
-//! `binlog recover` and `binlog index`: what can be read is saved, what cannot is told.
+//! `binlog recover` and `binlog index`: what can be read is saved, what cannot is reported.
 
 mod common;
 
@@ -50,7 +50,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Sum of what the losses tell.
+/// Sum of the records in these losses.
 fn lost(losses: &Value) -> u64 {
     losses.as_array().unwrap().iter().map(|loss| loss["lost_records"].as_u64().unwrap()).sum()
 }
@@ -61,22 +61,26 @@ fn a_new_log_holds_what_can_be_read_and_the_source_stays() {
     let home = home.path();
     let before = files(&home.join("log"));
     let salvaged = binlog(home, &["cat", "--salvage", "log"]).exits(3).out;
-    let told = binlog(home, &["recover", "--json", "log", "saved"]).exits(3).json();
+    let report = binlog(home, &["recover", "--json", "log", "saved"]).exits(3).json();
     assert!(files(&home.join("log")) == before);
-    assert_eq!((&told["source"], &told["target"]), (&json!("log"), &json!("saved")));
-    assert_eq!((&told["in_place"], &told["dry_run"]), (&json!(false), &json!(false)));
-    let saved = told["records"].as_u64().unwrap();
-    assert_eq!((&told["verified_records"], saved + lost(&told["losses"])), (&json!(saved), RECORDS as u64), "{told}");
-    assert_eq!(told["lost_records"].as_u64().unwrap(), lost(&told["losses"]));
-    assert_eq!(told["segments"].as_array().unwrap().len(), 4);
-    assert_eq!(told["segments"][0]["target"], "saved/default.0000000001.binlog");
+    assert_eq!((&report["source"], &report["target"]), (&json!("log"), &json!("saved")));
+    assert_eq!((&report["in_place"], &report["dry_run"]), (&json!(false), &json!(false)));
+    let saved = report["records"].as_u64().unwrap();
+    assert_eq!(
+        (&report["verified_records"], saved + lost(&report["losses"])),
+        (&json!(saved), RECORDS as u64),
+        "{report}"
+    );
+    assert_eq!(report["lost_records"].as_u64().unwrap(), lost(&report["losses"]));
+    assert_eq!(report["segments"].as_array().unwrap().len(), 4);
+    assert_eq!(report["segments"][0]["target"], "saved/default.0000000001.binlog");
     assert!(binlog(home, &["cat", "saved"]).ok().out == salvaged);
     binlog(home, &["verify", "saved"]).ok();
-    // A gap is told by the log itself, and a writer goes on.
+    // The log itself reports a gap, and a writer continues.
     let events = binlog(home, &["cat", "--events", "-F", "json", "saved"]).ok();
     let gap = events.text().lines().find(|line| line.contains("\"event\":\"RECOVERED\"")).unwrap();
     let gap: Value = serde_json::from_str(gap).unwrap();
-    let loss = &told["losses"].as_array().unwrap().iter().find(|loss| loss["lost_records"] != 0).unwrap();
+    let loss = &report["losses"].as_array().unwrap().iter().find(|loss| loss["lost_records"] != 0).unwrap();
     assert_eq!(gap["metadata"]["first_lost_id"], loss["first_lost_id"].to_string());
     assert_eq!(gap["metadata"]["last_lost_id"], loss["last_lost_id"].to_string());
     binlog_with(home, &["append", "-q", "saved"], b"after\n").ok();
@@ -89,7 +93,7 @@ fn in_place_the_damaged_files_are_kept_and_a_second_call_finds_nothing_to_do() {
     let home = home.path();
     let before = files(&home.join("log"));
     let salvaged = binlog(home, &["cat", "--salvage", "log"]).exits(3).out;
-    // A writer refuses a log whose beginning or middle is damaged only where it has to look; it says what to do.
+    // A writer refuses a log with a damaged beginning or middle only if it reads there; the error says what to do.
     change(&segment(home, 4), |bytes| bytes[3] ^= 1);
     let refused = binlog_with(home, &["append", "-q", "log"], b"after\n").exits(1);
     assert!(refused.err.contains("`binlog verify log`") && refused.err.contains("`binlog recover --in-place log`"));
@@ -111,7 +115,7 @@ fn in_place_the_damaged_files_are_kept_and_a_second_call_finds_nothing_to_do() {
 }
 
 #[test]
-fn a_writer_goes_on_in_a_log_that_was_recovered() {
+fn a_writer_continues_in_a_log_that_was_recovered() {
     for missing in [false, true] {
         let home = damaged();
         let home = home.path();
@@ -129,7 +133,7 @@ fn a_writer_goes_on_in_a_log_that_was_recovered() {
 }
 
 #[test]
-fn a_dry_run_tells_the_losses_and_writes_nothing() {
+fn a_dry_run_reports_the_losses_and_writes_nothing() {
     let home = damaged();
     let home = home.path();
     let before = files(&home.join("log"));
@@ -157,8 +161,8 @@ fn a_whole_log_is_copied_with_exit_0() {
     assert_eq!(files(&home.join("saved")).len(), 1);
     binlog(home, &["recover", "--no-verify", "log/*.binlog", "other"]).ok();
     binlog(home, &["recover", "log/default.0000000001.binlog", "third"]).ok();
-    let told = binlog(home, &["recover", "--json", "--in-place", "log"]).ok().json();
-    assert_eq!((&told["segments"], &told["losses"], &told["target"]), (&json!([]), &json!([]), &json!(null)));
+    let report = binlog(home, &["recover", "--json", "--in-place", "log"]).ok().json();
+    assert_eq!((&report["segments"], &report["losses"], &report["target"]), (&json!([]), &json!([]), &json!(null)));
 }
 
 #[test]
@@ -173,9 +177,9 @@ fn what_cannot_be_done_is_refused_and_leaves_nothing_behind() {
         binlog(home, &["recover", "--in-place", source]).exits(1);
         binlog(home, &["recover", "--dry-run", source]).exits(1);
     }
-    let told = binlog(home, &["recover", "--json", "missing", "saved"]).exits(1).json();
-    assert_eq!(told["losses"], json!([]));
-    assert!(told["error"].as_str().unwrap().contains("missing"), "{told}");
+    let report = binlog(home, &["recover", "--json", "missing", "saved"]).exits(1).json();
+    assert_eq!(report["losses"], json!([]));
+    assert!(report["error"].as_str().unwrap().contains("missing"), "{report}");
     for target in ["log", "text"] {
         let before = files(&home.join("log"));
         binlog(home, &["recover", "log", target]).exits(1);
@@ -221,7 +225,7 @@ fn a_recovery_that_is_stopped_leaves_the_source_and_the_next_one_says_so() {
     assert!(ran.err.contains("was stopped") && ran.err.contains("rm -r saved"), "{}", ran.err);
     fs::remove_dir_all(home.join("saved")).unwrap();
 
-    // In place the same command goes on.
+    // In place, the same command continues.
     let child = piped(&mut command(home, &["recover", "--in-place", "log"]));
     until("it is at work", || {
         fs::read_dir(home.join("log"))
@@ -253,7 +257,7 @@ fn a_target_that_is_full_fails_with_the_reason_and_leaves_the_source() {
 }
 
 #[test]
-fn a_report_that_nobody_reads_does_not_stop_the_work() {
+fn a_report_that_is_not_read_does_not_stop_the_work() {
     let home = damaged();
     let home = home.path();
     for format in [&[][..], &["--json"]] {
@@ -308,7 +312,7 @@ fn the_index_is_shown_and_a_lost_one_written_anew() {
     let shown = binlog(home, &["index", "--json", "log"]).ok().json();
     assert!(shown["segments"].as_array().unwrap().iter().all(|segment| segment["unindexed_bytes"] == 0), "{shown}");
 
-    // What is damaged is not indexed as if it were whole.
+    // A damaged segment is not indexed as if it were whole.
     change(&segment(home, 4), |bytes| {
         bytes.truncate(bytes.len() - 300);
         bytes[500] ^= 1;
@@ -329,4 +333,21 @@ fn the_index_is_shown_and_a_lost_one_written_anew() {
         );
     }
     binlog(home, &["index", "missing"]).exits(1);
+}
+
+#[test]
+fn the_target_of_an_unfinished_recovery_is_not_called_whole() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    binlog_with(home, &["append", "-q", "log"], b"one\ntwo\n").ok();
+    binlog(home, &["verify", "log"]).ok();
+    fs::write(home.join("log/recovery-at-work"), "").unwrap();
+    for refused in [&["verify", "log"][..], &["prune", "--keep-segments", "1", "log"], &["ship", "log", "exec:true"]] {
+        let ran = binlog(home, refused).exits(1);
+        assert!(ran.err.contains("recovery-at-work"), "{refused:?}: {}", ran.err);
+    }
+    for shown in [&["cat", "log"][..], &["info", "log"], &["ls", "log"]] {
+        let ran = binlog(home, shown).exits(0);
+        assert!(ran.err.contains("recovery-at-work"), "{shown:?}: {}", ran.err);
+    }
 }

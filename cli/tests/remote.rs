@@ -1,4 +1,4 @@
-//! Commands that read take the URL of a log in an object store; a directory stands for one here.
+//! Commands that read take the URL of a log in an object store, which is a directory here.
 
 mod common;
 
@@ -46,8 +46,8 @@ fn every_command_that_reads_takes_a_url() {
     for command in ["info", "ls", "index", "verify"] {
         let there = binlog(home, &[command, "--json", &url]).ok();
         let here = binlog(home, &[command, "--json", "logs"]).ok();
-        let told = |ran: &Ran| ran.text().replace(&url, "LOG").replace("logs", "LOG");
-        assert_eq!(told(&there), told(&here), "{command}");
+        let output = |ran: &Ran| ran.text().replace(&url, "LOG").replace("logs", "LOG");
+        assert_eq!(output(&there), output(&here), "{command}");
     }
     let one = format!("{url}/log.0000000002.binlog");
     assert_eq!(binlog(home, &["cat", &one]).ok().text().lines().next(), Some("line 1000"));
@@ -102,7 +102,7 @@ fn old_segments_are_pruned_and_nothing_else() {
 }
 
 #[test]
-fn a_url_that_cannot_be_read_is_told_in_a_sentence() {
+fn a_url_that_cannot_be_read_is_reported_in_a_sentence() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let url = a_log(home);

@@ -1,4 +1,4 @@
-//! Rules for rolling and keeping, `binlog prune`, and what a log must be.
+//! Rules for rolling and retention, `binlog prune`, and required facts of a log.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn files(home: &Path) -> Vec<String> {
 }
 
 #[test]
-fn append_rolls_and_keeps_as_it_is_told() {
+fn append_rolls_and_keeps_according_to_its_options() {
     let home = tempdir().unwrap();
     let home = home.path();
     let template = ["--template", "{name}-%Y.{seq}"];
@@ -70,7 +70,7 @@ fn prune_removes_what_a_dry_run_has_shown() {
     assert_eq!(binlog(home, &["prune", "--keep", "30d", "log"]).ok().text(), "nothing to remove\n");
     assert_eq!(binlog(home, &["cat", "log"]).ok().text(), "5\n");
 
-    // Whoever asks for what is gone is told so.
+    // A request for removed records is answered with a report.
     let ran = binlog(home, &["cat", "--id", "2..", "log"]).exits(3);
     assert_eq!((ran.text(), ran.err.lines().count()), ("5\n", 1));
     assert!(ran.err.contains("records 2 to 4 are no longer here"), "{}", ran.err);
@@ -92,7 +92,7 @@ fn a_log_must_be_what_is_required() {
 }
 
 #[test]
-fn following_goes_on_behind_segments_that_were_removed() {
+fn following_continues_behind_segments_that_were_removed() {
     let home = tempdir().unwrap();
     let home = home.path();
     binlog_with(home, &["append", "-q", "log"], b"1\n").ok();
@@ -120,6 +120,6 @@ fn a_period_of_never_is_none() {
             serde_json::Value::Null
         );
     }
-    let told = binlog(home, &["append", "log", "--period", "SOMETIMES"]).exits(2).err;
-    assert!(told.contains("DAY, NEVER, or a number of seconds"), "{told}");
+    let message = binlog(home, &["append", "log", "--period", "SOMETIMES"]).exits(2).err;
+    assert!(message.contains("DAY, NEVER, or a number of seconds"), "{message}");
 }

@@ -26,7 +26,7 @@ fn states(segments: &[Value]) -> Vec<&str> {
     segments.iter().map(|segment| segment["state"].as_str().unwrap()).collect()
 }
 
-/// The file in gzip's format, its bytes stored as they are.
+/// The file in gzip format, its bytes stored uncompressed.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let crc = !bytes.iter().fold(!0u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
@@ -62,8 +62,8 @@ fn a_listing_has_a_line_for_each_segment() {
         shown.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["time"].clone()).collect();
     assert_eq!((&all[0]["first_id"], &all[0]["last_id"], &all[0]["records"]), (&1.into(), &3.into(), &3.into()));
     assert_eq!((&all[1]["first_id"], &all[1]["last_id"], &all[1]["sequence"]), (&4.into(), &5.into(), &2.into()));
-    let told = [&all[0]["first_time"], &all[0]["last_time"], &all[1]["first_time"], &all[1]["last_time"]];
-    assert_eq!(told, [&times[0], &times[2], &times[3], &times[4]]);
+    let listed = [&all[0]["first_time"], &all[0]["last_time"], &all[1]["first_time"], &all[1]["last_time"]];
+    assert_eq!(listed, [&times[0], &times[2], &times[3], &times[4]]);
     let bytes = fs::metadata(home.join("log/default.0000000001.binlog")).unwrap().len();
     assert_eq!((all[0]["bytes"].as_u64(), &all[0]["log"]), (Some(bytes), &"default".into()));
     assert_eq!(segments(home, "log/*2.binlog").len(), 1);
@@ -83,7 +83,7 @@ fn a_segment_is_active_unclosed_torn_damaged_or_compressed() {
     finish(writer).ok();
     assert_eq!(states(&segments(home, "log")), ["closed", "closed"]);
 
-    // Without its trailer, as a writer leaves it that ended without closing.
+    // Without its trailer, as a writer that ended without closing leaves it.
     let whole = fs::read(&second).unwrap();
     let index = binlog(home, &["index", "--json", "log"]).ok().json();
     let blocks = index["segments"][1]["index_blocks"].as_array().unwrap();
@@ -92,7 +92,7 @@ fn a_segment_is_active_unclosed_torn_damaged_or_compressed() {
     let all = segments(home, "log");
     assert_eq!((states(&all), &all[1]["records"]), (vec!["closed", "unclosed"], &3.into()));
 
-    // A torn tail is told, and the exit status says so; what is before it is listed.
+    // A torn tail is reported, also by the exit status; what is before it is listed.
     fs::write(&second, [&whole[..end], &whole[end - 40..end - 10]].concat()).unwrap();
     let ran = binlog(home, &["ls", "--json", "log"]).exits(3);
     assert_eq!(states(ran.json()["segments"].as_array().unwrap()), ["closed", "torn"]);
@@ -122,7 +122,7 @@ fn a_segment_is_active_unclosed_torn_damaged_or_compressed() {
 }
 
 #[test]
-fn a_log_that_nobody_writes_is_rolled() {
+fn a_log_without_a_writer_is_rolled() {
     let home = tempdir().unwrap();
     let home = home.path();
     let append = ["append", "-q", "log", "--name", "orders"];
@@ -184,7 +184,7 @@ fn what_is_no_log_of_segments_is_not_rolled() {
 }
 
 #[test]
-fn files_that_concern_nobody_are_noted_and_are_nothing_wrong() {
+fn stray_files_are_noted_and_are_nothing_wrong() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);
@@ -195,11 +195,11 @@ fn files_that_concern_nobody_are_noted_and_are_nothing_wrong() {
     binlog_with(home, &["append", "-q", "--name", "orders", "log"], b"one\n").ok();
     let (stray, leftover) = ("log/README.binlog", "log/default.0000000003.binlog");
     for asked in ["ls", "verify"] {
-        let told = binlog(home, &[asked, "log"]).ok();
+        let ran = binlog(home, &[asked, "log"]).ok();
         for path in [stray, leftover] {
-            assert_eq!(told.text().matches(&format!("note: {path}: ")).count(), 1, "{asked}: {}", told.text());
+            assert_eq!(ran.text().matches(&format!("note: {path}: ")).count(), 1, "{asked}: {}", ran.text());
         }
-        assert!(told.err.is_empty(), "{asked}: {}", told.err);
+        assert!(ran.err.is_empty(), "{asked}: {}", ran.err);
         let json = binlog(home, &[asked, "--json", "log"]).ok();
         let first: Value = serde_json::from_str(json.text().lines().next().unwrap()).unwrap();
         assert_eq!((&first["strays"][0], &first["leftovers"][0]), (&stray.into(), &leftover.into()), "{first}");
@@ -208,7 +208,7 @@ fn files_that_concern_nobody_are_noted_and_are_nothing_wrong() {
 }
 
 #[test]
-fn a_segment_of_which_nothing_is_left_is_told_of() {
+fn a_segment_of_which_nothing_is_left_is_reported() {
     let home = tempdir().unwrap();
     let home = home.path();
     make(home);

@@ -21,13 +21,13 @@ fn two_logs() -> TempDir {
 
 const LAST_OF_THE_FIRST: &str = "log/one.0000000003.binlog";
 
-/// How many records the command prints, which exits with this status, and what it reports.
+/// How many records the command prints, and what it reports; it must exit with this status.
 fn printed(home: &Path, args: &[&str], code: i32) -> (usize, String) {
     let ran = binlog(home, args).exits(code);
     (ran.text().lines().count(), ran.err.clone())
 }
 
-/// What a reader shows that reports nothing but errors, and the error.
+/// What a reader that reports only errors shows, and the error.
 fn read(home: &Path, mode: ReaderMode, newest_first: bool) -> (u64, Option<Kind>) {
     let reader = binlog::Reader::open(home.join("log"), ReaderOptions { mode, ..Default::default() }).unwrap();
     let mut cursor = reader.cursor(&Filter { newest_first, ..Filter::default() }).unwrap();
@@ -92,12 +92,12 @@ fn what_is_missing_at_the_ends_of_two_logs_is_reported_of_both() {
         fs::remove_file(home.join(format!("log/{name}.0000000003.binlog"))).unwrap();
     }
     let (records, err) = printed(home, &["cat", "--salvage", "log"], 3);
-    let is_told = |name| err.contains(&format!("the log goes on in {name}.0000000003.binlog, which is not here"));
-    assert!(records == 80 && is_told("one") && is_told("two"), "{records}, {err}");
+    let is_reported = |name| err.contains(&format!("the log goes on in {name}.0000000003.binlog, which is not here"));
+    assert!(records == 80 && is_reported("one") && is_reported("two"), "{records}, {err}");
 }
 
 #[test]
-fn a_second_log_of_the_same_name_is_saved_under_its_own_and_both_go_on() {
+fn a_second_log_of_the_same_name_is_saved_under_its_own_and_both_continue() {
     let home = tempdir().unwrap();
     let home = home.path();
     let lines = |count: u64| (1..=count).map(|i| format!("{i}\n")).collect::<String>();

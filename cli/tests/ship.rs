@@ -46,7 +46,7 @@ fn closed_segments_are_shipped_and_removed_here_as_far_as_was_said() {
     assert!(there.iter().all(|(name, bytes)| before[name] == *bytes));
     assert_eq!(segments(&home.join("log")).len(), 2);
     let figures = fs::read_to_string(home.join("figures.prom")).unwrap();
-    assert!(figures.contains("binlog_archive_uploaded_segments_total{log=\"default\",store=\"file://"), "{figures}");
+    assert!(figures.contains("binlog_ship_uploaded_segments_total{log=\"default\",store=\"file://"), "{figures}");
     assert!(!home.join("figures.prom.part").exists());
     assert!(binlog(home, &["ship", "log", &url]).ok().err.contains("nothing to ship"));
     assert_eq!(binlog(home, &["ship", "--quiet", "log", &url]).ok().err, "");
@@ -112,20 +112,20 @@ fn following_waits_for_a_log_that_is_not_there_yet() {
         let ran = finish(child).exits(143);
         assert!(ran.err.contains("log: no log is here yet: waiting for one"), "{}", ran.err);
     }
-    // What is no directory will not become one.
+    // A path that is no directory does not become one.
     let home = home();
     fs::write(home.path().join("file"), b"").unwrap();
     binlog(home.path(), &["ship", "--follow", "file", &url(home.path())]).exits(1);
 }
 
 #[test]
-fn following_ships_what_is_still_to_come_of_each_log_until_it_is_told_to_stop() {
+fn following_ships_what_is_still_to_come_of_each_log_until_it_is_stopped() {
     let home = home();
     let (home, url) = (home.path(), url(home.path()));
     binlog_with(home, &["append", "-q", "log", "--name", "other", "--records", "2"], b"a\nb\nc\n").ok();
     let child = piped(&mut command(home, &["ship", "--follow", "--metrics", "figures", "log", &url]));
     until("both are shipped", || segments(&home.join("archive")).len() == 6);
-    // Another shipper has to wait, and says for whom.
+    // Another shipper has to wait, and reports for which process.
     let ran = binlog(home, &["ship", "--log", "other", "log", &url]).exits(1);
     assert!(ran.err.contains(&format!("(process {})", child.id())), "{}", ran.err);
     binlog_with(home, &["append", "-q", "log", "--records", "2"], b"11\n12\n13\n").ok();
@@ -152,7 +152,7 @@ fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
     finish(child).exits(143);
     assert_eq!(segments(&home.join("archive")).len(), 1, "nothing comes before the one that fails");
     let copies = r#"exec:cp "$BINLOG_PATH" "archive/$BINLOG_NAME""#;
-    // Killed just then, it may not have noted what the command has done.
+    // A shipper that was killed just then may not have recorded what the command has done.
     binlog(home, &["ship", "--patience", "50ms", "log", failing]).exits(1);
     // Another command is another store: what one of them does not have stays here.
     let ran = binlog(home, &["ship", "--keep-segments", "1", "log", copies]).ok();
@@ -168,7 +168,7 @@ fn a_command_gets_each_segment_and_its_exit_status_is_believed() {
 }
 
 #[test]
-fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
+fn a_kill_at_any_moment_loses_nothing_and_the_next_run_continues() {
     let home = tempdir().unwrap();
     let home = home.path();
     fs::create_dir(home.join("archive")).unwrap();
@@ -182,7 +182,7 @@ fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
     for round in 0..40 {
         let child = piped(&mut command(home, &args));
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        // Any moment will do, the one after the end included.
+        // Any moment is possible, the one after the end included.
         thread::sleep(Duration::from_micros((seed >> 33) % 30_000));
         kill(child.id() as libc::pid_t, libc::SIGKILL);
         finish(child);
@@ -197,7 +197,7 @@ fn a_kill_at_any_moment_loses_nothing_and_the_next_run_goes_on() {
     let there = segments(&home.join("archive"));
     assert_eq!((there.len(), segments(&home.join("log")).len()), (before.len() - 1, 2));
     let files = fs::read_dir(home.join("archive")).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
-    // Beside the segments stand labels.
+    // There are labels beside the segments.
     let leftover: Vec<_> = files.filter(|name| !name.contains(".id-") && !name.contains(".catalog-")).collect();
     assert_eq!(leftover.len(), there.len(), "{leftover:?}");
     assert_eq!(binlog(home, &["ship", "--verify", "log", &url]).ok().code, Some(0));
@@ -221,15 +221,16 @@ fn a_damaged_segment_and_a_hole_end_with_3_and_are_named_once() {
     let dry = binlog(home, &["ship", "--dry-run", "log", &url]).exits(3);
     assert!(dry.text().contains("3 segments would be shipped"), "{}", dry.text());
     let ran = binlog(home, &["ship", "--keep-segments", "1", "--metrics", "figures", "log", &url]).exits(3);
-    for told in ["default.0000000002.binlog", "--accept 2", "segment 4 of the log is neither here nor", "--accept 4"] {
-        assert_eq!(ran.err.matches(told).count(), 1, "{told}: {}", ran.err);
+    for message in ["default.0000000002.binlog", "--accept 2", "segment 4 of the log is neither here nor", "--accept 4"]
+    {
+        assert_eq!(ran.err.matches(message).count(), 1, "{message}: {}", ran.err);
     }
     assert!(ran.err.contains("1 damaged and 1 missing"), "{}", ran.err);
     assert_eq!(segments(&home.join("archive")).len(), 3);
     assert_eq!(segments(&home.join("log")).len(), 4);
     let figures = fs::read_to_string(home.join("figures")).unwrap();
     for figure in ["damaged_segments", "missing_segments"] {
-        let line = figures.lines().find(|line| line.starts_with(&format!("binlog_archive_{figure}{{"))).unwrap();
+        let line = figures.lines().find(|line| line.starts_with(&format!("binlog_ship_{figure}{{"))).unwrap();
         assert!(line.ends_with(" 1"), "{line}");
     }
     let json: serde_json::Value =
@@ -240,7 +241,7 @@ fn a_damaged_segment_and_a_hole_end_with_3_and_are_named_once() {
         serde_json::from_str(binlog(home, &["ship", "--verify", "--json", "log", &url]).exits(3).text()).unwrap();
     let kinds: Vec<_> = json["problems"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["changed", "gap"], "{json}");
-    // What is not damaged cannot be accepted.
+    // An undamaged segment cannot be accepted.
     binlog(home, &["ship", "--accept", "3", "log", &url]).exits(1);
     let args = ["ship", "--keep-segments", "1", "--accept", "2", "--accept", "4", "log", &url];
     binlog(home, &args).ok();
@@ -279,7 +280,7 @@ fn an_object_is_replaced_by_what_was_mended_here() {
 }
 
 #[test]
-fn following_waits_for_somebody_else_who_ships_the_log() {
+fn following_waits_for_another_shipper_of_the_log() {
     let home = home();
     let (home, url) = (home.path(), url(home.path()));
     let first = piped(&mut command(home, &["ship", "--follow", "log", &url]));
@@ -296,7 +297,7 @@ fn following_waits_for_somebody_else_who_ships_the_log() {
 }
 
 #[test]
-fn what_still_waits_is_told_when_a_signal_ends_it() {
+fn what_still_waits_is_reported_when_a_signal_ends_it() {
     let home = home();
     let home = home.path();
     let slow = "exec:sleep 30";
@@ -312,7 +313,7 @@ fn what_still_waits_is_told_when_a_signal_ends_it() {
 }
 
 #[test]
-fn a_dry_run_tells_what_rolling_would_ship_and_rolls_nothing() {
+fn a_dry_run_reports_what_rolling_would_ship_and_rolls_nothing() {
     let home = home();
     let (home, url) = (home.path(), url(home.path()));
     binlog_with(home, &["append", "-q", "log"], b"more\n").ok();
@@ -361,7 +362,7 @@ fn wrong_values_are_wrong_usage() {
     assert_eq!(segments(&home.join("archive")).len(), 0);
 }
 
-/// A link that leads in a circle is a damaged segment as others are: the records around it are shown, saved and counted.
+/// A circular link is a damaged segment like any other: the records around it are shown, saved and counted.
 #[test]
 fn a_link_in_a_circle_among_the_segments_hides_no_other() {
     let home = home();
@@ -400,10 +401,10 @@ fn figures_are_written_over_no_other_file() {
     for _ in 0..2 {
         binlog(home, &["ship", "--metrics", "empty.prom", "log", &url]).ok();
     }
-    assert!(fs::read_to_string(home.join("empty.prom")).unwrap().starts_with("# HELP binlog_archive_"));
+    assert!(fs::read_to_string(home.join("empty.prom")).unwrap().starts_with("# HELP binlog_ship_"));
 }
 
-/// Of many segments in a store the names tell the order; one of which nothing is left is missed all the same.
+/// For many segments in a store the names state the order; one of which nothing is left is missed nevertheless.
 #[test]
 fn an_emptied_object_among_many_is_listed_as_missing() {
     let home = tempdir().unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{binlog, binlog_with};
 use tempfile::{tempdir, TempDir};
 
-/// An empty directory, a file that is no log, a directory with two logs, and one that nobody may read.
+/// An empty directory, a file that is no log, a directory with two logs, and one that may not be read.
 fn home() -> TempDir {
     let home = tempdir().unwrap();
     let at = home.path();
@@ -24,12 +24,12 @@ fn home() -> TempDir {
     home
 }
 
-/// A command before the path, what is behind it, and its exit status for each of [`PATHS`].
+/// A command up to the path, its arguments after the path, and its exit status for each of [`PATHS`].
 type Row = (&'static [&'static str], &'static [&'static str], [i32; 7]);
 
 const PATHS: [&str; 7] = ["empty", "missing", "text", "text.binlog", "two", "closed", "none*.binlog"];
 
-/// Stands for the URL of a store that is there.
+/// Replaced by the URL of a store that exists.
 const STORE: &str = "STORE";
 
 const TABLE: [Row; 13] = [
@@ -56,7 +56,7 @@ fn what_is_no_log_gives_each_command_the_status_of_the_table() {
     let mut wrong = vec![];
     for (before, behind, statuses) in TABLE {
         for (path, status) in PATHS.into_iter().zip(statuses) {
-            // Permissions keep nobody out who is root.
+            // Permissions do not keep root out.
             if path == "closed" && may_read_all {
                 continue;
             }
@@ -66,8 +66,8 @@ fn what_is_no_log_gives_each_command_the_status_of_the_table() {
             if ran.code != Some(status) {
                 wrong.push(format!("{} {path}: {:?} instead of {status}: {}", before.join(" "), ran.code, ran.err));
             }
-            let is_told = ran.err.lines().all(|line| line.starts_with("binlog: ")) && ran.err.contains(path);
-            if status != 0 && !is_told {
+            let is_reported = ran.err.lines().all(|line| line.starts_with("binlog: ")) && ran.err.contains(path);
+            if status != 0 && !is_reported {
                 wrong.push(format!("{} {path}: says {:?}", before.join(" "), ran.err));
             }
         }

@@ -1,4 +1,4 @@
-//! `binlog verify`: every finding exactly, on with what is behind it, and no false alarm.
+//! `binlog verify`: every finding exactly, also those after damage, and no false alarm.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn verdict(home: &Path, code: i32) -> Value {
     binlog(home, &["verify", "--json", "log"]).exits(code).json()
 }
 
-/// Of each log in the directory, by name.
+/// The verdict of each log in the directory, by name.
 fn verdicts(home: &Path, code: i32) -> Vec<Value> {
     let ran = binlog(home, &["verify", "--json", "log"]).exits(code);
     let mut verdicts: Vec<Value> = ran.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -49,29 +49,29 @@ fn kinds(verdict: &Value) -> Vec<&str> {
     verdict["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].as_str().unwrap()).collect()
 }
 
-/// What was read and what is told to be lost is what was written.
+/// Asserts that the records that were read and those that are reported as lost are all that were written.
 #[track_caller]
-fn assert_all_told(verdict: &Value) {
+fn assert_all_reported(verdict: &Value) {
     let number = |value: &Value| value.as_u64().unwrap();
     let lost: u64 =
         verdict["findings"].as_array().unwrap().iter().map(|finding| number(&finding["lost_records"])).sum();
     assert_eq!((number(&verdict["records"]) + lost, number(&verdict["lost_records"])), (RECORDS, lost), "{verdict}");
 }
 
-/// Offset of the last INDEX block of a segment that was closed: its trailer tells.
+/// Offset of the last INDEX block of a segment that was closed, from its trailer.
 fn last_index(bytes: &[u8]) -> usize {
     let trailer = bytes.len() - 104;
     u64::from_le_bytes(bytes[trailer + 64..trailer + 72].try_into().unwrap()) as usize
 }
 
 #[test]
-fn several_damaged_places_in_one_segment_are_all_told() {
+fn several_damaged_places_in_one_segment_are_all_reported() {
     let home = home();
     let home = home.path();
     change(&segment(home, 2), |bytes| [50_000, 80_000, 110_000].iter().for_each(|&at| bytes[at] ^= 1));
     let verdict = verdict(home, 3);
     assert_eq!(kinds(&verdict), ["damage"; 3]);
-    assert_all_told(&verdict);
+    assert_all_reported(&verdict);
     for finding in verdict["findings"].as_array().unwrap() {
         assert_eq!((&finding["unread_bytes"], &finding["pages"]), (&json!(4096), &json!(1)), "{finding}");
         assert!(finding["reason"].as_str().unwrap().starts_with("page "), "{finding}");
@@ -110,13 +110,13 @@ fn a_damaged_index_and_trailer_cost_no_record() {
     assert_eq!(verdict["lost_records"], 0);
 }
 
-/// CRC-32/ISO-HDLC, gone on with from `seed`.
+/// CRC-32/ISO-HDLC, continued from `seed`.
 fn crc(seed: u32, bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 & 0u32.wrapping_sub(crc & 1));
     !bytes.iter().fold(!seed, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
 }
 
-/// Makes the checksums of the block at `at` right, that has no payload.
+/// Corrects the checksums of the block at `at`, which has no payload.
 fn mend(bytes: &mut [u8], at: usize) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let (marker, entries) = (word(at), word(at + 20) as usize);
@@ -157,14 +157,14 @@ fn an_index_that_lies_under_good_checksums_is_a_finding_without_loss() {
         assert_eq!((&verdict["lost_records"], &verdict["end"]), (&json!(0), &json!("closed")));
         assert!(binlog(home, &["verify", "log"]).exits(3).text().contains("(no record is lost)"));
     }
-    // The checksums are made as a writer makes them.
+    // With checksums as a writer computes them.
     let mut bytes = whole.clone();
     mend(&mut bytes, index);
     assert!(bytes == whole);
 }
 
 #[test]
-fn missing_doubled_and_foreign_segments_are_told() {
+fn missing_doubled_and_foreign_segments_are_reported() {
     let home = home();
     let home = home.path();
     let other = tempdir().unwrap();
@@ -178,7 +178,7 @@ fn missing_doubled_and_foreign_segments_are_told() {
     fs::rename(segment(home, 2), home.join("kept")).unwrap();
     let seen = verdict(home, 3);
     assert_eq!(kinds(&seen), ["missing"]);
-    assert_all_told(&seen);
+    assert_all_reported(&seen);
 
     // A segment of another log in its place is a log of its own, and does not fill the gap.
     fs::copy(segment(other.path(), 2), segment(home, 2)).unwrap();
@@ -196,9 +196,9 @@ fn each_log_of_a_directory_must_have_its_end() {
     let home = home.path();
     binlog_with(home, &["append", "-q", "--name", "other", "log"], b"one\n").ok();
     let seen = verdicts(home, 0);
-    let told: Vec<_> =
+    let logs: Vec<_> =
         seen.iter().map(|one| (one["log"].clone(), one["records"].clone(), one["files"].clone())).collect();
-    assert_eq!(told, [(json!("default"), json!(RECORDS), json!(4)), (json!("other"), json!(1), json!(1))]);
+    assert_eq!(logs, [(json!("default"), json!(RECORDS), json!(4)), (json!("other"), json!(1), json!(1))]);
     fs::remove_file(segment(home, 4)).unwrap();
     let seen = verdicts(home, 3);
     assert_eq!((kinds(&seen[0]), &seen[0]["end"]), (vec!["missing"], &json!("closed")), "{seen:?}");
@@ -213,7 +213,7 @@ fn each_log_of_a_directory_must_have_its_end() {
 }
 
 #[test]
-fn a_torn_tail_is_told_apart_from_damage() {
+fn a_torn_tail_is_distinguished_from_damage() {
     let home = tempdir().unwrap();
     let home = home.path();
     let mut writer = piped(&mut command(home, &["append", "-q", "--flush-every", "1", "log"]));
@@ -308,7 +308,7 @@ fn a_log_gives_no_false_alarm_while_a_writer_appends_rolls_and_closes() {
 }
 
 #[test]
-fn findings_do_not_depend_on_whether_anybody_reads_them() {
+fn findings_do_not_depend_on_whether_they_are_read() {
     let home = home();
     let home = home.path();
     change(&segment(home, 1), |bytes| bytes[50_000] ^= 1);

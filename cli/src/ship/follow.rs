@@ -1,4 +1,4 @@
-//! `binlog ship --follow`: a thread for each log, also for those that are still to come.
+//! `binlog ship --follow`: a thread for each log, and for each log that is added later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use binlog::{archive_metrics, Kind, Shipper};
+use binlog::shipping::{ship_metrics, Shipper};
+use binlog::Kind;
 
 use super::watch::Watch;
 use super::{logs, logs_of, open, roll, Ship};
@@ -18,17 +19,17 @@ use crate::remote::is_url;
 use crate::signals::{exit_code, Signals};
 use crate::OK;
 
-/// How often the file with the figures is written anew.
+/// How often the metrics file is written.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
-/// How often it looks for logs that are new in the directory, and for those that somebody else ships.
+/// How often to look for new logs in the directory, and for logs that another process ships.
 const LOGS_EVERY: Duration = Duration::from_secs(10);
-/// The same while there is none.
+/// The same while there is no log.
 const FIRST_LOG_EVERY: Duration = Duration::from_secs(1);
 
 type Shippers = BTreeMap<String, Arc<Shipper>>;
 
-/// Shippers of the logs that are there and have none yet, or why one cannot be had. For a log that somebody else ships it waits,
-/// and says so once.
+/// Opens shippers for the logs that have none yet; an item is an error if that failed. A log that another process
+/// ships is awaited, with one message.
 fn begin(
     args: &Ship,
     shippers: &Shippers,
@@ -55,14 +56,14 @@ fn begin(
         }
         Err(error) => Some(Err(error.into())),
     };
-    // What cannot be listed, or is not there, is found when it is.
+    // Logs that cannot be listed now, or do not exist yet, are found later.
     let new = logs(args).unwrap_or_default().into_iter().filter(|log| !shippers.contains_key(log));
     new.filter_map(&mut begin).collect()
 }
 
 pub fn run(args: &Ship, signals: &Signals) -> Result<u8, Fail> {
     if args.directory.exists() && !args.directory.is_dir() {
-        // That is not waited for.
+        // A directory may appear later, a file in its place is an error.
         logs_of(&args.directory)?;
     }
     let mut awaited = BTreeSet::new();
@@ -72,19 +73,20 @@ pub fn run(args: &Ship, signals: &Signals) -> Result<u8, Fail> {
     }
     thread::scope(|scope| {
         let start = |shipper: Arc<Shipper>| {
-            scope.spawn(move || shipper.run(&Watch::new(args, signals, None)));
+            scope.spawn(move || shipper.run(&Watch::new(super::show(args), signals, None)));
         };
         shippers.values().cloned().for_each(start);
-        let (mut told, mut looked) = (None::<Instant>, Instant::now());
+        let (mut written_at, mut looked) = (None::<Instant>, Instant::now());
         let mut complained = false;
         while signals.caught().is_none() {
-            if let Some(file) = args.metrics.as_ref().filter(|_| told.is_none_or(|at| at.elapsed() >= METRICS_EVERY)) {
+            let is_due = written_at.is_none_or(|at| at.elapsed() >= METRICS_EVERY);
+            if let Some(file) = args.metrics.as_ref().filter(|_| is_due) {
                 let written = write_metrics(file, &metrics_of(&shippers));
-                if let (Err(Fail::Told(message)), false) = (&written, complained) {
+                if let (Err(Fail::Message(message)), false) = (&written, complained) {
                     complain(message);
                 }
                 complained = written.is_err();
-                told = Some(Instant::now());
+                written_at = Some(Instant::now());
             }
             let look_every = if shippers.is_empty() { FIRST_LOG_EVERY } else { LOGS_EVERY };
             if (args.log.is_none() || shippers.is_empty()) && looked.elapsed() >= look_every {
@@ -111,21 +113,21 @@ pub fn run(args: &Ship, signals: &Signals) -> Result<u8, Fail> {
 }
 
 fn metrics_of(shippers: &BTreeMap<String, Arc<Shipper>>) -> String {
-    archive_metrics(&shippers.values().map(|shipper| shipper.status()).collect::<Vec<_>>())
+    ship_metrics(&shippers.values().map(|shipper| shipper.status()).collect::<Vec<_>>())
 }
 
-/// Whether a file is empty, or has figures of this command, or a part of them.
+/// Whether a file is empty, or contains metrics of this command or the beginning of them.
 fn has_figures(path: &Path) -> bool {
-    const BEGINNING: &[u8] = b"# HELP binlog_archive_";
+    const BEGINNING: &[u8] = b"# HELP binlog_ship_";
     let mut bytes = [0; BEGINNING.len()];
     let read = fs::File::open(path).and_then(|mut file| file.read(&mut bytes));
     read.is_ok_and(|n| BEGINNING.starts_with(&bytes[..n]))
 }
 
-/// Replaces the file in one step: who reads it finds the old one or the new one, never a part.
+/// Replaces the file in one step: a program that reads it finds the old one or the new one, never a part.
 pub fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
-    let refused = |why: &str| Err(Fail::Told(format!("{}: the figures are not written: {why}", file.display())));
-    // The file is put in the place of what has the name, and before that a part of it in the place of what is called so.
+    let refused = |why: &str| Err(Fail::Message(format!("{}: the figures are not written: {why}", file.display())));
+    // Both are replaced: the file itself, and the file of the temporary name.
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     for path in [file, Path::new(&part)] {
@@ -140,12 +142,12 @@ pub fn write_metrics(file: &Path, text: &str) -> Result<(), Fail> {
     if file.extension().is_some_and(|ending| ["binlog", "lock", "archive"].iter().any(|ours| ending == *ours)) {
         return refused("it is called as a file of a log is");
     }
-    // What an earlier one left is removed rather than written to: it may be a link to anything by now.
+    // What an earlier run left is removed rather than written to: it may have become a link to anything.
     let _ = fs::remove_file(&part);
     let written = fs::File::create_new(&part).and_then(|mut part| part.write_all(text.as_bytes()));
     let written = written.and_then(|()| fs::rename(&part, file));
     written.map_err(|e| {
         let _ = fs::remove_file(&part);
-        Fail::Told(format!("{}: the figures cannot be written: {e}", file.display()))
+        Fail::Message(format!("{}: the figures cannot be written: {e}", file.display()))
     })
 }

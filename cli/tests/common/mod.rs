@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes on a machine that is busy with other things.
+/// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Ran {
@@ -70,7 +70,7 @@ pub fn piped(command: &mut Command) -> Child {
     command.spawn().expect("the command starts")
 }
 
-/// Waits for the end, and kills what does not end.
+/// Waits for the end of the command, and kills it if it does not end.
 pub fn finish(child: Child) -> Ran {
     let pid = child.id() as libc::pid_t;
     let (done, waiting) = mpsc::channel::<()>();
@@ -86,11 +86,11 @@ pub fn finish(child: Child) -> Ran {
 }
 
 pub fn kill(pid: libc::pid_t, signal: i32) {
-    // SAFETY: no memory is involved; the child has not been waited for, so the number is still its own.
+    // SAFETY: no memory is involved; the child was not waited for yet, so the number is still its own.
     unsafe { libc::kill(pid, signal) };
 }
 
-/// Looks again and again until `done` is.
+/// Repeats `done` until it is true.
 #[track_caller]
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -113,7 +113,7 @@ pub fn read_lines(from: &mut impl Read, mut lines: usize) -> String {
     String::from_utf8(text).expect("the output is text")
 }
 
-/// What the command writes to a terminal, which is its standard output alone.
+/// The command's output to a terminal, which is only its standard output.
 pub fn on_terminal(mut command: Command) -> Vec<u8> {
     let (mut terminal, mut end) = (0, 0);
     // SAFETY: both are places for a descriptor; the rest may be NULL.
@@ -121,10 +121,10 @@ pub fn on_terminal(mut command: Command) -> Vec<u8> {
         libc::openpty(&mut terminal, &mut end, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
     };
     assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: nobody else has the two.
+    // SAFETY: nothing else owns the two.
     let (terminal, end) = unsafe { (OwnedFd::from_raw_fd(terminal), OwnedFd::from_raw_fd(end)) };
     let mut child = command.stdin(Stdio::null()).stdout(end).spawn().expect("the command starts");
-    // It holds the other end still.
+    // It still holds the other end.
     drop(command);
     let mut out = vec![];
     // EIO is the end of a terminal.

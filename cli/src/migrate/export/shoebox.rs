@@ -27,7 +27,7 @@ impl Archive {
     }
 }
 
-/// The pairs of a dictionary: a key that comes again keeps its place and takes the later value, as it does in Python.
+/// The pairs of a dictionary: a repeated key keeps its place and takes the later value, as in Python.
 fn dictionary<'a>(record: &Record<'a>, losses: &Losses) -> Result<Vec<(&'a str, &'a str)>, Stop> {
     let mut places = HashMap::new();
     let mut pairs: Vec<(&str, &str)> = vec![];

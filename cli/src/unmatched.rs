@@ -1,4 +1,5 @@
-//! Says which types and keys of a selection occur nowhere: who has mistyped one sees no record, and no error.
+//! Reports types and keys of a selection that occur in no record. Without it a mistyped one shows no record and no
+//! error.
 
 use std::collections::BTreeSet;
 
@@ -9,26 +10,26 @@ use crate::human;
 use crate::output::complain;
 use crate::select::Select;
 
-/// So many names of what there is are told.
-const TOLD: usize = 8;
+/// At most so many of the names that occur are shown.
+const SHOWN: usize = 8;
 
-pub struct Nowhere<'a> {
+pub struct Unmatched<'a> {
     select: &'a Select,
-    /// Of the types and keys that are asked for, in their order, which were found.
+    /// Which of the requested types and keys were found, in their order.
     types: Vec<bool>,
     keys: Vec<bool>,
-    /// What there is instead.
+    /// The types and keys that occur.
     other_types: BTreeSet<String>,
     other_keys: BTreeSet<String>,
-    /// Records that were looked at for keys.
+    /// Records in which keys were searched for.
     records: u64,
-    /// Of a log that cannot be read to its end nothing can be said.
+    /// Set for a log that cannot be read to its end: nothing is reported.
     is_unknown: bool,
 }
 
-impl<'a> Nowhere<'a> {
+impl<'a> Unmatched<'a> {
     pub fn new(select: &'a Select) -> Self {
-        Nowhere {
+        Unmatched {
             select,
             types: vec![false; select.types.len()],
             keys: vec![false; select.pairs.len()],
@@ -39,8 +40,8 @@ impl<'a> Nowhere<'a> {
         }
     }
 
-    /// Looks into a log of which the selection has let records through, or none. Types are counted in its index; for keys, when
-    /// nothing was let through, the headers are read once more. `stops` ends that.
+    /// Searches a log; `let_through` is whether any of its records matched. Types are looked up in its index; for
+    /// keys, when no record matched, the headers are read once more, until `stops` returns true.
     pub fn look(&mut self, reader: &Reader, let_through: bool, is_far: bool, stops: &dyn Fn() -> bool) {
         if let_through {
             self.keys.fill(true);
@@ -49,7 +50,7 @@ impl<'a> Nowhere<'a> {
             }
         }
         let found = self.look_for_types(reader).and_then(|()| match is_far {
-            // The blocks would be fetched a second time.
+            // The search would fetch the blocks a second time.
             true => self.keys.iter().all(|&found| found).then_some(()),
             false => self.look_for_keys(reader, stops),
         });
@@ -86,7 +87,7 @@ impl<'a> Nowhere<'a> {
                 for ((wanted, _), found) in self.select.pairs.iter().zip(&mut self.keys) {
                     *found |= wanted == key;
                 }
-                if self.other_keys.len() <= TOLD && !self.other_keys.contains(key) {
+                if self.other_keys.len() <= SHOWN && !self.other_keys.contains(key) {
                     self.other_keys.insert(key.to_owned());
                 }
             }
@@ -97,8 +98,8 @@ impl<'a> Nowhere<'a> {
         (!stops()).then_some(())
     }
 
-    /// Says it, when all logs were looked into.
-    pub fn tell(&self) {
+    /// Prints the result, after all logs were searched.
+    pub fn report(&self) {
         if self.is_unknown {
             return;
         }
@@ -108,7 +109,7 @@ impl<'a> Nowhere<'a> {
                 Type::Name(name) => human::quoted(name),
             };
             let others = self.other_types.iter().cloned();
-            complain(&format!("no record has the type {wanted}; {}", told("types", others)));
+            complain(&format!("no record has the type {wanted}; {}", those_that_occur("types", others)));
         }
         if self.records == 0 {
             return;
@@ -119,15 +120,15 @@ impl<'a> Nowhere<'a> {
             complain(&format!(
                 "no metadata has the key {} ({records} read); {}",
                 human::quoted(key),
-                told("keys", others)
+                those_that_occur("keys", others)
             ));
         }
     }
 }
 
-fn told(what: &str, others: impl ExactSizeIterator<Item = String>) -> String {
-    let more = if others.len() > TOLD { ", ..." } else { "" };
-    match others.take(TOLD).collect::<Vec<_>>() {
+fn those_that_occur(what: &str, others: impl ExactSizeIterator<Item = String>) -> String {
+    let more = if others.len() > SHOWN { ", ..." } else { "" };
+    match others.take(SHOWN).collect::<Vec<_>>() {
         none if none.is_empty() => format!("there are no {what}"),
         others => format!("the {what} that there are: {}{more}", others.join(", ")),
     }

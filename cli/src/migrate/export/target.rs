@@ -1,4 +1,4 @@
-//! Where an export goes: standard output, or a file that comes to be whole or not at all.
+//! Where an export goes: standard output, or a file that is written whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -9,7 +9,7 @@ use flate2::Compression;
 
 use crate::output::{Fail, Out};
 
-/// What a file is called until it is whole.
+/// The file's name until it is whole.
 const UNFINISHED: &str = ".exporting";
 const BUFFER: usize = 256 << 10;
 
@@ -19,11 +19,11 @@ pub enum Target {
 }
 
 impl Target {
-    /// The error says which file.
+    /// Adds the file to an error's message.
     pub fn failed(&self, error: io::Error) -> Fail {
         match self {
             Target::Standard(_) => error.into(),
-            Target::File(file) => Fail::Told(format!("{}: cannot write: {error}", file.path.display())),
+            Target::File(file) => Fail::Message(format!("{}: cannot write: {error}", file.path.display())),
         }
     }
 
@@ -34,7 +34,7 @@ impl Target {
         }
     }
 
-    /// What was written is there for good, under its name.
+    /// Makes what was written durable, under its own name.
     pub fn finish(self) -> Result<(), Fail> {
         match self {
             Target::Standard(mut out) => out.flush(),
@@ -43,17 +43,17 @@ impl Target {
     }
 }
 
-/// Refuses to write where something is already that would be lost.
+/// Refuses to write over an existing file.
 pub fn check(path: &Path, force: bool) -> Result<(), Fail> {
     let shown = path.display();
     match fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() => Err(Fail::Told(format!("{shown} is there, and is no file"))),
-        Ok(_) if !force => Err(Fail::Told(format!("{shown} is there already: --force replaces it"))),
+        Ok(there) if !there.is_file() => Err(Fail::Message(format!("{shown} is there, and is no file"))),
+        Ok(_) if !force => Err(Fail::Message(format!("{shown} is there already: --force replaces it"))),
         _ => Ok(()),
     }
 }
 
-/// The file, under another name beside its own. What is not finished is removed.
+/// The file, under another name beside its own. An unfinished one is removed.
 pub struct Unfinished {
     path: PathBuf,
     temporary: PathBuf,
@@ -93,7 +93,7 @@ impl Unfinished {
         let temporary = PathBuf::from(temporary);
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(|e| {
             let shown = temporary.display();
-            Fail::Told(match e.kind() {
+            Fail::Message(match e.kind() {
                 ErrorKind::AlreadyExists => format!(
                     "{shown} is there: another export is at work on it, or one was killed; then remove it, and call again"
                 ),
@@ -111,7 +111,7 @@ impl Unfinished {
     fn finish(mut self) -> Result<(), Fail> {
         self.put_in_place().map_err(|e| {
             let shown = self.path.display();
-            Fail::Told(match e.kind() {
+            Fail::Message(match e.kind() {
                 ErrorKind::AlreadyExists => format!("{shown} has come to be meanwhile: --force replaces it"),
                 _ => format!("{shown}: cannot write: {e}"),
             })
@@ -130,7 +130,7 @@ impl Unfinished {
         match self.force {
             true => fs::rename(&self.temporary, &self.path)?,
             false => match fs::hard_link(&self.temporary, &self.path) {
-                // The other name goes with `drop`.
+                // `drop` removes the other name.
                 Ok(()) => (),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(e),
                 // A file system without links.

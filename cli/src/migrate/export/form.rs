@@ -1,21 +1,22 @@
-//! What a form of another library must do, and what may be lost on the way there.
+//! What a form of another library implements, and which losses it may have.
 
 use std::io::{self, Write};
 
-use binlog::{Record, SegmentFacts};
+use binlog::contents::SegmentFacts;
+use binlog::Record;
 
 use crate::human;
 
 /// What a form may have no place for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Loss {
-    /// Times, or what of them is finer than a millisecond
+    /// Times, or the part of them that is finer than a millisecond
     Times,
     /// Types
     Types,
     /// Metadata
     Metadata,
-    /// Ids over 2,147,483,647, which is the Java binlog's greatest
+    /// Ids over 2,147,483,647, the greatest of the Java binlog
     Ids,
     /// With --events, those that the Java binlog does not know
     Events,
@@ -23,7 +24,8 @@ pub enum Loss {
     Empty,
 }
 
-/// What the user allows to be lost where a form has no place for it. What it has a place for is carried over all the same.
+/// What the user allows to be lost where a form has no place for it. What the form has a place for is exported all
+/// the same.
 #[derive(Clone, Debug)]
 pub struct Losses(pub Vec<Loss>);
 
@@ -75,7 +77,7 @@ impl Losses {
 /// Why a record was not written.
 #[derive(Debug)]
 pub enum Stop {
-    /// It cannot be carried over: what is said of it.
+    /// The form cannot hold it: the reason.
     Refused(String),
     Output(io::Error),
 }
@@ -86,22 +88,22 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// A file of another library's, from its first byte to its last.
+/// A file of another library, from its first byte to its last.
 pub trait Form {
-    /// What stands before the records; `log` is the log's first segment.
+    /// Writes what precedes the records; `log` is the log's first segment.
     fn begin(&mut self, _out: &mut dyn Write, _log: &SegmentFacts) -> io::Result<()> {
         Ok(())
     }
 
-    /// A record, or an event where those were asked for; `name` is that of a named type.
+    /// Writes a record, or an event if those were asked for; `name` is that of a named type.
     fn record(&mut self, out: &mut dyn Write, record: &Record<'_>, name: Option<&str>) -> Result<(), Stop>;
 
-    /// Records that were left out, as the user has allowed.
+    /// Number of records that were left out, as the user has allowed.
     fn left_out(&self) -> u64 {
         0
     }
 
-    /// What stands behind the records.
+    /// Writes what follows the records.
     fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! What is said of shipping in the end, for people and for programs.
+//! The report at the end of shipping, for people and for programs.
 
 use std::path::Path;
 
-use binlog::{Problem, Pruned, Shipped, VerifyReport};
+use binlog::rolling::Pruned;
+use binlog::shipping::{Problem, Shipped, VerifyReport};
 use serde_json::{json, Value};
 
 use super::{Run, State};
@@ -28,7 +29,8 @@ pub fn summary(runs: &[Run], directory: &Path) -> String {
     if removed > 0 {
         text += &format!("; {} removed in the store", counted(removed, "segment"));
     }
-    let sum = |of: fn(&binlog::ShipStatus) -> u64| runs.iter().filter_map(|run| run.status.as_ref()).map(of).sum();
+    let sum =
+        |of: fn(&binlog::shipping::ShipStatus) -> u64| runs.iter().filter_map(|run| run.status.as_ref()).map(of).sum();
     let (damaged, missing): (u64, u64) = (sum(|it| it.damaged_segments), sum(|it| it.missing_segments));
     if damaged + missing > 0 {
         text += &format!("; {} damaged and {} missing", count(damaged), count(missing));
@@ -42,8 +44,8 @@ pub fn summary(runs: &[Run], directory: &Path) -> String {
     text
 }
 
-/// What would be done.
-pub fn foretold(runs: &[Run]) -> String {
+/// What a run would do.
+pub fn planned(runs: &[Run]) -> String {
     let mut out = String::new();
     let name = |path: &Path| path.file_name().map_or(String::new(), |name| plain(&name.to_string_lossy()));
     let uploaded = || runs.iter().flat_map(|run| &run.uploaded);
@@ -99,12 +101,12 @@ pub fn json(run: &Run, dry_run: bool) -> Value {
 
 /// A comparison that failed, as a JSON object.
 pub fn not_verified_json(log: &str, url: &str, error: &binlog::Error) -> Value {
-    // The URL's options are none of the store's name.
+    // The options of the URL are not part of the store's name.
     let store = url.split('?').next().unwrap_or_default();
     json!({ "log": log, "store": store, "verdict": "failed", "error": error.to_string() })
 }
 
-/// What a comparison has found, as a JSON object.
+/// The result of a comparison, as a JSON object.
 pub fn verified_json(log: &str, store: &str, report: &VerifyReport) -> Value {
     let problem = |problem: &Problem| {
         let (kind, sequence, last, object, is_here) = match problem {
@@ -170,12 +172,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comparison_is_told_line_by_line() {
+    fn a_comparison_is_reported_line_by_line() {
         let report = VerifyReport {
             sound_segments: 3,
             sound_bytes: 4096,
             waiting_segments: 1,
-            problems: vec![binlog::Problem::Gap { first: 2, last: 4, file: None }],
+            problems: vec![binlog::shipping::Problem::Gap { first: 2, last: 4, file: None }],
             foreign: vec!["a.txt".to_owned()],
             ..VerifyReport::default()
         };

@@ -1,4 +1,4 @@
-//! `binlog export`: a log as a file that an older library's own program reads.
+//! `binlog export`: a log as a file that an older library's own program can read.
 
 mod form;
 mod java;
@@ -11,29 +11,30 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, SegmentFacts, FIRST_NAMED_TYPE};
+use binlog::contents::SegmentFacts;
+use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, FIRST_NAMED_TYPE};
 use clap::error::ErrorKind;
 use clap::Args;
 
 use crate::damage;
 use crate::held::Held;
-use crate::losses::{self, Heard};
-use crate::nowhere::Nowhere;
+use crate::losses::{self, LossQueue};
 use crate::output::{complain, Fail};
 use crate::remote::{is_url, Remote};
 use crate::rolling::Require;
-use crate::scan::{may_have_been_closed_meanwhile, Going};
+use crate::scan::{may_have_been_closed_meanwhile, ReadBar};
 use crate::select::Select;
 use crate::signals::{exit_code, Signals};
-use crate::{advice, human, json, DAMAGED, OK};
+use crate::unmatched::Unmatched;
+use crate::{advice, human, json, notes, DAMAGED, OK};
 use form::{Form, Loss, Losses, Stop};
 use target::{Target, Unfinished};
 
 /// Write records to a file that another library's program reads
 ///
-/// LOG is a directory of segments, a file, a pattern in quotes, or a URL. OUTPUT comes to be whole or not at all: it is written
-/// beside its place, made durable and then named. A record that the form cannot hold ends the export, with its id and the
-/// reason, unless --leave-out says that this may be lost.
+/// LOG is a directory of segments, a file, a pattern in quotes, or a URL. OUTPUT is written whole or not at all:
+/// under another name beside its place, made durable and then renamed. A record that the form cannot hold ends the
+/// export, with its id and the reason, unless --leave-out permits the loss.
 #[derive(Args)]
 #[command(after_help = "\
 Forms:
@@ -76,7 +77,7 @@ pub struct Export {
     /// Replace OUTPUT if it is there
     #[arg(long)]
     force: bool,
-    /// Go on behind damage; each loss is a line on standard error, and the exit status is 3 when there was one
+    /// Continue after damage; each loss is a line on standard error, and the exit status is 3 when there was one
     #[arg(long)]
     salvage: bool,
     /// Say nothing when all went well
@@ -108,7 +109,7 @@ fn length_bytes(text: &str) -> Result<u8, String> {
     }
 }
 
-/// As `binlog cat --format json` prints them.
+/// Records as `binlog cat --format json` prints them.
 struct Json;
 
 impl Form for Json {
@@ -127,11 +128,12 @@ enum Ended {
 
 pub fn run(args: &Export) -> Result<u8, Fail> {
     check(args);
-    let signals = Signals::catch().map_err(|e| Fail::Told(format!("cannot catch signals: {e}")))?;
-    let heard = Heard::default();
-    let options = if args.salvage { heard.options() } else { heard.up_to_damage() };
+    let signals = Signals::catch().map_err(|e| Fail::Message(format!("cannot catch signals: {e}")))?;
+    let reported = LossQueue::default();
+    let options = if args.salvage { reported.options() } else { reported.up_to_damage() };
     let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
     let reader = Reader::open(&args.log, options).map_err(advice::fail(&args.log))?;
+    notes::warn_of_recovery(&reader);
     let segments = reader.segments();
     let first = one_log(args, &segments)?;
     let mut target = open_target(args, &segments)?;
@@ -144,17 +146,17 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
         To::Jsonl => Box::new(Json),
     };
     form.begin(target.out(), first).map_err(|e| target.failed(e))?;
-    let mut work = Work { args, signals, heard, target: &mut target, form: &mut *form, records: 0, bytes: 0 };
-    let going = match work.target {
-        Target::Standard(_) => Going::beside_output(&reader, false),
-        Target::File(_) => Going::new(&reader, false),
+    let mut work = Work { args, signals, reported, target: &mut target, form: &mut *form, records: 0, bytes: 0 };
+    let bar = match work.target {
+        Target::Standard(_) => ReadBar::beside_output(&reader, false),
+        Target::File(_) => ReadBar::new(&reader, false),
     };
-    let ended = work.copy(&reader, going)?;
+    let ended = work.copy(&reader, bar)?;
     let (records, bytes) = (work.records, work.bytes);
     if let Ended::Well = ended {
-        let mut nowhere = Nowhere::new(&args.select);
-        nowhere.look(&reader, records > 0, is_url(&args.log), &|| work.signals.caught().is_some());
-        nowhere.tell();
+        let mut unmatched = Unmatched::new(&args.select);
+        unmatched.look(&reader, records > 0, is_url(&args.log), &|| work.signals.caught().is_some());
+        unmatched.report();
     }
     let damaged = match ended {
         Ended::Signal(signal) => return Ok(exit_code(signal)),
@@ -199,13 +201,14 @@ fn check(args: &Export) {
     clap::Error::raw(ErrorKind::ArgumentConflict, format!("{wrong}\n")).exit();
 }
 
-/// The first segment of the log, which has to be one: ids of several would repeat, and their facts contradict.
+/// The first segment of the log. LOG must be one log: ids of several would repeat, and their facts contradict each
+/// other.
 fn one_log<'a>(args: &Export, segments: &'a [SegmentFacts]) -> Result<&'a SegmentFacts, Fail> {
     let log = args.log.display();
-    let first = segments.first().ok_or_else(|| Fail::Told(format!("{log} holds no log")))?;
+    let first = segments.first().ok_or_else(|| Fail::Message(format!("{log} holds no log")))?;
     match segments.iter().find(|segment| segment.log_id != first.log_id) {
         None => Ok(first),
-        Some(other) => Err(Fail::Told(format!(
+        Some(other) => Err(Fail::Message(format!(
             "{log} holds several logs, of which one at a time is exported ({}, {}): name its files with a pattern",
             human::plain(&first.name),
             human::plain(&other.name)
@@ -222,18 +225,18 @@ fn open_target(args: &Export, segments: &[SegmentFacts]) -> Result<Target, Fail>
     let place = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let canonical = |path: &Path| fs::canonicalize(path).ok();
     if args.log.is_dir() && canonical(place).is_some_and(|place| canonical(&args.log) == Some(place)) {
-        return Err(Fail::Told(format!("{shown} would be in the log's own directory, and read as a part of it")));
+        return Err(Fail::Message(format!("{shown} would be in the log's own directory, and read as a part of it")));
     }
     if let Some(there) = canonical(output) {
         if segments.iter().any(|segment| canonical(&segment.path).as_ref() == Some(&there)) {
-            return Err(Fail::Told(format!("{shown} is a file of the log itself")));
+            return Err(Fail::Message(format!("{shown} is a file of the log itself")));
         }
     }
     let is_gz = output.extension().is_some_and(|extension| extension == "gz");
     Ok(Target::File(Unfinished::create(output, is_gz || args.to == To::ShoeboxJson, args.force)?))
 }
 
-/// What the log says about itself and the form has no place for.
+/// What of the log's own facts the form has no place for.
 fn left_out_of_the_log(to: To, log: &SegmentFacts) -> &'static str {
     let says = !log.parameters.keys().all(|key| key == "legacy.format");
     match to {
@@ -246,7 +249,7 @@ fn left_out_of_the_log(to: To, log: &SegmentFacts) -> &'static str {
 struct Work<'a> {
     args: &'a Export,
     signals: Signals,
-    heard: Heard,
+    reported: LossQueue,
     target: &'a mut Target,
     form: &'a mut dyn Form,
     records: u64,
@@ -254,7 +257,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn copy(&mut self, reader: &Reader, mut going: Going) -> Result<Ended, Fail> {
+    fn copy(&mut self, reader: &Reader, mut bar: ReadBar) -> Result<Ended, Fail> {
         let filter = Filter { events: self.args.events, ..self.args.select.filter() };
         let mut cursor = reader.cursor(&filter)?;
         let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
@@ -263,11 +266,11 @@ impl Work<'_> {
                 return Ok(Ended::Signal(signal));
             }
             let copied = self.next(&mut cursor, &mut held);
-            for loss in self.heard.take() {
-                going.hide_while(|| complain(&losses::line(&loss)));
+            for loss in self.reported.take() {
+                bar.hide_while(|| complain(&losses::line(&loss)));
                 losses += 1;
             }
-            going.show(&cursor);
+            bar.show(&cursor);
             match copied? {
                 true => second_look = false,
                 false if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
@@ -275,9 +278,9 @@ impl Work<'_> {
             }
         }
         match damage::at_the_end(&cursor.tail(), &self.args.log) {
-            // A cursor that salvages has told of it as a loss.
+            // A salvaging cursor has reported it as a loss.
             Some(trouble) if !self.args.salvage => {
-                going.hide_while(|| complain(&trouble));
+                bar.hide_while(|| complain(&trouble));
                 Ok(Ended::Damaged)
             }
             _ if losses > 0 => Ok(Ended::Damaged),
@@ -285,7 +288,7 @@ impl Work<'_> {
         }
     }
 
-    /// What there is of an export that fails.
+    /// What an export that fails leaves.
     fn exported(&self) -> &'static str {
         match self.target {
             Target::Standard(_) => "the records before it were printed",
@@ -296,12 +299,12 @@ impl Work<'_> {
     /// Writes the next record; false when there is none.
     fn next(&mut self, cursor: &mut Cursor, held: &mut Held) -> Result<bool, Fail> {
         let next = cursor.next().map_err(|e| match e.kind() {
-            Kind::Corrupt => Fail::Told(format!(
+            Kind::Corrupt => Fail::Message(format!(
                 "{e}; {}; --salvage exports what is behind damage too; {}",
                 self.exported(),
                 advice::advice(&self.args.log)
             )),
-            _ => Fail::Told(format!("{e}; {}", self.exported())),
+            _ => Fail::Message(format!("{e}; {}", self.exported())),
         })?;
         let Some(record) = next else { return Ok(false) };
         let id = record.id;
@@ -311,7 +314,7 @@ impl Work<'_> {
         }
         let out = self.target.out();
         let written = if record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
-            // A cursor tells no names while it lends a record.
+            // A cursor returns no names while a record borrows it.
             held.copy(&record);
             self.form.record(out, &held.record(), cursor.type_name(held.type_id))
         } else {
@@ -322,7 +325,7 @@ impl Work<'_> {
             Err(Stop::Output(e)) => Err(self.target.failed(e)),
             Err(Stop::Refused(why)) => {
                 let (log, id) = (self.args.log.display(), human::count(id));
-                Err(Fail::Told(format!("{log}: record {id} {why}; {}", self.exported())))
+                Err(Fail::Message(format!("{log}: record {id} {why}; {}", self.exported())))
             }
         }
     }

@@ -6,22 +6,23 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use binlog::{Record, SegmentFacts};
+use binlog::contents::SegmentFacts;
+use binlog::Record;
 
 use super::form::{Form, Loss, Losses, Stop};
 use super::pickle;
 
 const HEADER: &[u8] = b"MapLogger_v1.0";
-/// The class that the logger brings along.
+/// The class that the logger itself defines.
 const STRING_LOG: &str = "StringLog";
-/// The longest name that this library's reader takes for one.
+/// The longest name that this library's reader accepts.
 const LONGEST_NAME: usize = 1024;
 const FORM: &str = "the Python binary logger";
 
 pub struct Python {
     losses: Losses,
     at: u64,
-    /// Positions and lengths of the records of each class, the classes in the order in which they came.
+    /// Positions and lengths of the records of each class, the classes in the order of their first records.
     map: Vec<(String, Vec<(u64, u64)>)>,
     places: HashMap<String, usize>,
     /// Records without a payload.

@@ -1,4 +1,4 @@
-//! Directories of older libraries' files, in which writers were killed: every command says the same of them.
+//! Directories of legacy files whose writers were killed: every command reports the same about them.
 
 mod common;
 
@@ -67,12 +67,12 @@ fn verdicts(ran: &Ran) -> Vec<Value> {
 /// The records of each file and its state, as `ls` has them.
 fn listed(home: &Path, code: i32) -> Vec<(u64, String)> {
     let segments = binlog(home, &["ls", "--json", "old"]).exits(code).json()["segments"].clone();
-    let told = |one: &Value| (one["records"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned());
-    segments.as_array().unwrap().iter().map(told).collect()
+    let row = |one: &Value| (one["records"].as_u64().unwrap(), one["state"].as_str().unwrap().to_owned());
+    segments.as_array().unwrap().iter().map(row).collect()
 }
 
 #[test]
-fn a_file_that_was_torn_in_the_middle_of_a_log_is_passed_over_and_told_by_every_command() {
+fn a_file_that_was_torn_in_the_middle_of_a_log_is_passed_over_and_reported_by_every_command() {
     let home = tempdir().unwrap();
     let home = home.path();
     let last = file(3, 4, &[event(CLOSED, None)]);
@@ -86,10 +86,11 @@ fn a_file_that_was_torn_in_the_middle_of_a_log_is_passed_over_and_told_by_every_
     );
     for command in [&["cat", "old"][..], &["cat", "--salvage", "old"], &["cat", "--reverse", "old"], &["info", "old"]] {
         let ran = binlog(home, command).exits(3);
-        let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("the file ends within a record")).collect();
-        assert_eq!(told.len(), 2, "{command:?}: {}", ran.err);
+        let reported: Vec<&str> =
+            ran.err.lines().filter(|line| line.contains("the file ends within a record")).collect();
+        assert_eq!(reported.len(), 2, "{command:?}: {}", ran.err);
         for file in ["0001", "0002"] {
-            let named = told.iter().filter(|line| line.contains(&format!("a.20140101-{file}.binlog: offset ")));
+            let named = reported.iter().filter(|line| line.contains(&format!("a.20140101-{file}.binlog: offset ")));
             assert_eq!(named.count(), 1, "{command:?}: {}", ran.err);
         }
         if command[0] == "cat" {
@@ -110,7 +111,7 @@ fn a_file_that_was_torn_in_the_middle_of_a_log_is_passed_over_and_told_by_every_
     assert_eq!(ran.err.lines().filter(|line| line.contains("torn tail of ")).count(), 2, "{}", ran.err);
     assert_eq!(binlog(home, &["cat", "log"]).ok().text().lines().count(), 15);
     binlog(home, &["verify", "log"]).ok();
-    // Again, it takes over nothing, and tells the same.
+    // Again, it imports nothing, and reports the same.
     assert!(binlog(home, &["import", "old", "log"]).exits(3).text().contains("15 were there before"));
 }
 
@@ -121,10 +122,10 @@ fn several_logs_in_one_directory_are_each_judged_and_imported() {
     let closed = |created, records| file(created, records, &[event(CLOSED, None)]);
     put(home, &[("a.binlog", torn(1, 5)), ("b.binlog", closed(2, 7)), ("c.binlog", torn(3, 9))]);
     let seen = verdicts(&binlog(home, &["verify", "--json", "old"]).exits(3));
-    let told: Vec<_> =
+    let verdict_of_each: Vec<_> =
         seen.iter().map(|one| (one["log"].clone(), one["verdict"].clone(), one["records"].clone())).collect();
     let expected = [("a", "torn", 5), ("b", "whole", 7), ("c", "torn", 9)];
-    assert_eq!(told, expected.map(|(log, verdict, records)| (json!(log), json!(verdict), json!(records))));
+    assert_eq!(verdict_of_each, expected.map(|(log, verdict, records)| (json!(log), json!(verdict), json!(records))));
     let ran = binlog(home, &["cat", "old"]).exits(3);
     assert_eq!((ran.text().lines().count(), ran.err.lines().count()), (21, 2), "{}", ran.err);
     let ran = binlog(home, &["import", "old", "log"]).exits(3);
@@ -143,7 +144,7 @@ fn a_torn_log_does_not_hide_the_others_of_its_directory() {
     }
     let path = home.join("log/first.0000000001.binlog");
     let mut bytes = fs::read(&path).unwrap();
-    // Behind the close, as a writer leaves them that was killed while it went on.
+    // After the close, as a writer that was killed after it continued leaves them.
     bytes.extend_from_slice(&[7; 99]);
     fs::write(&path, bytes).unwrap();
     let ran = binlog(home, &["cat", "log"]).exits(3);
@@ -182,7 +183,7 @@ fn timed(ms: i64, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_told() {
+fn a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_reported() {
     let home = tempdir().unwrap();
     let home = home.path();
     // The last millisecond that fits, the next one, and both on the other side.
@@ -190,11 +191,11 @@ fn a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_told() {
     let times = [0, last, last + 1, first, first - 1, i64::MAX];
     let records: Vec<_> = times.iter().map(|&ms| timed(ms, b"x")).chain([event(CLOSED, None)]).collect();
     put(home, &[("a.binlog", file(1, 0, &records)), ("b.binlog", file(u64::MAX / 2, 1, &[event(CLOSED, None)]))]);
-    let told = "3 records have a time before 1677 or after 2262, which a log does not hold; the first is record 3. \
+    let remark = "3 records have a time before 1677 or after 2262, which a log does not hold; the first is record 3. \
                 It is in the metadata, as legacy.time_ms";
     for args in [&["import", "--dry-run", "old/a.binlog"][..], &["import", "old/a.binlog", "log"]] {
         let ran = binlog(home, args).ok();
-        assert!(ran.err.contains(told), "{}", ran.err);
+        assert!(ran.err.contains(remark), "{}", ran.err);
     }
     for path in ["old/a.binlog", "log"] {
         let ran = binlog(home, &["cat", "--headers", "--format", "json", path]).ok();
@@ -207,8 +208,8 @@ fn a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_told() {
     }
     let info = binlog(home, &["import", "old/b.binlog", "created"]).ok();
     assert_eq!(info.err, "");
-    let told = binlog(home, &["info", "--json", "created"]).ok().json();
-    assert_eq!(told["segments"][0]["parameters"]["legacy.created_ms"], json!((u64::MAX / 2).to_string()), "{told}");
+    let info = binlog(home, &["info", "--json", "created"]).ok().json();
+    assert_eq!(info["segments"][0]["parameters"]["legacy.created_ms"], json!((u64::MAX / 2).to_string()), "{info}");
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn rolled_files_are_listed_with_what_they_are() {
     let of = |row: &[&str]| row[..6].join(" ");
     let seconds = "1970-01-01T00:00:01.000000000Z 1970-01-01T00:00:02.000000000Z";
     assert_eq!(of(&rows[0]), format!("a.20140101-0001.binlog closed - {seconds} 2"));
-    // Records that tell no time.
+    // Records that give no time.
     assert_eq!(of(&rows[1]), "a.20140101-0002.binlog closed - - - 3");
     assert_eq!(of(&rows[2]), "a.20140101-0003.binlog unclosed - - - 4");
     assert_eq!(of(&rows[3]), "a.20140101-0004.binlog torn - - - 5");
@@ -284,7 +285,7 @@ fn large_old_files_are_looked_at_in_little_memory() {
         for args in [&["info"][..], &["ls"], &["cat", "--headers"], &["cat", "--type", "77"]] {
             let mut command = command(home, &[args, &[name]].concat());
             let limit = libc::rlimit { rlim_cur: PAYLOAD / 2, rlim_max: PAYLOAD / 2 };
-            // SAFETY: a system call alone, which takes a struct that is there.
+            // SAFETY: a plain system call, with a struct that outlives it.
             unsafe {
                 command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_DATA, &limit) {
                     0 => Ok(()),

@@ -24,11 +24,11 @@ const BIN_INT_1: u8 = b'K';
 const BIN_INT_2: u8 = b'M';
 const LONG_1: u8 = 0x8a;
 
-/// A frame ends before the first value that begins behind so many bytes.
+/// A frame ends before the first value that begins after so many bytes.
 const FRAME_TARGET: usize = 64 << 10;
 /// Less than so many bytes are not framed.
 const FRAME_LEAST: usize = 4;
-/// Elements between a mark and what takes them up.
+/// Elements between a mark and the opcode that collects them.
 const BATCH: usize = 1000;
 
 /// A class, and position and length of each of its records.
@@ -83,7 +83,7 @@ impl Pickle<'_> {
         Ok(())
     }
 
-    /// Puts the elements into the value before them: one with `one`, more with `many` behind each batch.
+    /// Adds the elements to the value before them: a single one with `one`, more with `many` after each batch.
     fn in_batches<T>(
         &mut self,
         elements: &[T],
@@ -158,7 +158,7 @@ mod tests {
         );
     }
 
-    /// Numbers of every size, frames, batches: whatever Python's own pickler writes.
+    /// Numbers of every size, frames, batches: everything that Python's own pickler writes.
     #[test]
     fn python_writes_the_same_bytes() {
         let sizes = [0, 255, 256, 65_535, 65_536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 39, u64::MAX];

@@ -5,13 +5,14 @@
 
 use std::io::{self, Write};
 
-use binlog::{event, Record, SegmentFacts, FIRST_NAMED_TYPE};
+use binlog::contents::SegmentFacts;
+use binlog::{event, Record, FIRST_NAMED_TYPE};
 
 use super::form::{Form, Loss, Losses, Stop};
 use crate::human;
 
 const NS_PER_MS: i64 = 1_000_000;
-/// What this library has noted about files of older ones, which they never said themselves.
+/// Parameters that this library adds when it reads files of older ones; the files do not contain them.
 const OF_THIS_LIBRARY: [&str; 3] = ["legacy.format", "import.id", "import.files"];
 
 pub struct Java {
@@ -22,7 +23,7 @@ pub struct Java {
     scratch: Vec<u8>,
 }
 
-/// What stands for a record's type.
+/// How a record's type is written.
 enum Kind<'a> {
     User(i32),
     Event(i32, &'a str),
@@ -33,7 +34,7 @@ impl Java {
         Java { width: usize::from(width), losses, header: vec![], scratch: vec![] }
     }
 
-    /// `None` for events that say nothing there.
+    /// `None` for events that the form leaves out.
     fn kind<'a>(&self, record: &Record<'_>, name: Option<&'a str>) -> Result<Option<Kind<'a>>, Stop> {
         let known = |number, name| Ok(Some(Kind::Event(number, name)));
         match record.type_id {
@@ -44,7 +45,7 @@ impl Java {
             event::ROTATE_PREV => known(5, "binlogger-rotate-prev"),
             event::OPENED => known(6, "binlogger-opened"),
             event::CLOSED => known(7, "binlogger-closed"),
-            // The records of the type tell it.
+            // The records of the type carry its name.
             event::TYPE => Ok(None),
             other if record.is_event() => {
                 let what = event::name(other).unwrap_or("of a number that is not known");
@@ -72,7 +73,7 @@ impl Java {
     }
 }
 
-/// Types and events of the Java binlog that a reader of this library calls by such names.
+/// Types and events of the Java binlog that this library's reader shows under these names.
 fn kind_of_name(name: &str) -> Option<Kind<'_>> {
     if let Some(number) = name.strip_prefix("type ") {
         let number = canonical(number)?;
@@ -84,7 +85,7 @@ fn kind_of_name(name: &str) -> Option<Kind<'_>> {
     canonical(number).filter(|number| !(1..=7).contains(number)).map(|number| Kind::Event(number, name))
 }
 
-/// Only digits as they would be written.
+/// Only digits in canonical form.
 fn canonical(digits: &str) -> Option<i32> {
     digits.parse().ok().filter(|number: &i32| number.to_string() == digits)
 }
@@ -132,7 +133,7 @@ impl Form for Java {
         }
         let mut pairs: Vec<(&str, &str)> = record.metadata.into_iter().collect();
         if is_event {
-            // Told of an event that an import took over.
+            // From an event that an import took over.
             pairs.retain(|pair| *pair != ("imported", "1"));
         }
         let info = match (&kind, pairs.last()) {
@@ -181,7 +182,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// An int32, of which a negative one takes ten bytes.
+/// An int32; a negative one takes ten bytes.
 fn put_field(out: &mut Vec<u8>, field: u64, value: i32) {
     put_varint(out, field << 3);
     put_varint(out, i64::from(value) as u64);

@@ -1,10 +1,13 @@
 //! `binlog import`: older libraries' files become a log.
 
+mod copy;
+mod sum;
+
 use std::path::{Path, PathBuf};
 
-use binlog::import::{Imported, Stage};
 use binlog::{Codec, Error, Kind, Reader, ReaderOptions, WriterOptions};
 use clap::Args;
+use copy::{Imported, Stage};
 
 use crate::output::{self, Fail, Out};
 use crate::progress::Progress;
@@ -36,7 +39,7 @@ pub struct Import {
     /// Files, directories or patterns, and at the end the directory of the log
     #[arg(required = true, value_name = "SOURCE")]
     paths: Vec<PathBuf>,
-    /// Read everything and tell what is there; write nothing, and take no LOG
+    /// Read everything and say what is there; write nothing, and take no LOG
     #[arg(long)]
     dry_run: bool,
     /// Name of the log; the first file's, up to the time in it, unless said otherwise
@@ -58,7 +61,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
         true => (args.paths.clone(), None),
         false => match args.paths.split_last() {
             Some((target, sources)) if !sources.is_empty() => (sources.to_vec(), Some(target.clone())),
-            _ => return Err(Fail::Told("name the files, and at the end the directory of the log".to_owned())),
+            _ => return Err(Fail::Message("name the files, and at the end the directory of the log".to_owned())),
         },
     };
     let total = sources.iter().map(|source| bytes_of(source)).sum();
@@ -74,7 +77,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
         }
     };
     let imported = match &target {
-        None => binlog::import::look(&sources, &mut tell),
+        None => copy::look(&sources, &mut tell),
         Some(target) => {
             let options = WriterOptions {
                 name: args.name.clone().unwrap_or_default(),
@@ -86,13 +89,13 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
                 background: true,
                 ..WriterOptions::default()
             };
-            let import = binlog::import::Import { sources: sources.clone(), target: target.clone(), options };
-            binlog::import::import(&import, &mut tell)
+            let import = copy::Import { sources: sources.clone(), target: target.clone(), options };
+            copy::import(&import, &mut tell)
         }
     };
     drop(progress);
     let imported = imported.map_err(|e| match e.kind() {
-        Kind::Mismatch => Fail::Told(e.to_string()),
+        Kind::Mismatch => Fail::Message(e.to_string()),
         _ => advised(e, &sources),
     })?;
     let mut out = Out::new();
@@ -116,7 +119,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
     Ok(if imported.torn.is_empty() { OK } else { DAMAGED })
 }
 
-/// An error of one of the sources: which of them is damaged tells what can be done about it.
+/// An error of one of the sources: which of them is damaged says what can be done about it.
 fn advised(error: Error, sources: &[PathBuf]) -> Fail {
     let is_of = |source: &&PathBuf| error.path().is_some_and(|path| path.starts_with(source));
     match sources.iter().find(is_of).or(sources.first()) {
