@@ -25,7 +25,7 @@ func heldAsBefore(t *testing.T) {
 	})
 }
 
-// list is something that callbacks add to.
+// list is a slice that callbacks append to.
 type list[T any] struct {
 	mu  sync.Mutex
 	all []T
@@ -93,7 +93,7 @@ func TestHooksRunForEachSegmentInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestAHookThatFailsIsToldAndTheOthersRun(t *testing.T) {
+func TestAHookThatFailsIsReportedAndTheOthersRun(t *testing.T) {
 	bothWays(t, func(t *testing.T, way []WriterOption) {
 		heldAsBefore(t)
 		var failures list[Error]
@@ -112,7 +112,7 @@ func TestAHookThatFailsIsToldAndTheOthersRun(t *testing.T) {
 			))...)
 		appendN(t, w, 1)
 		must(t, w.Roll())
-		// The background's are over when the writer is closed.
+		// The failures of the background thread are complete when the writer is closed.
 		n, err := w.Failures()
 		must(t, err)
 		must(t, w.Close())
@@ -131,17 +131,17 @@ func TestAHookThatFailsIsToldAndTheOthersRun(t *testing.T) {
 	})
 }
 
-func TestAListenerThatPanicsHarmsNobody(t *testing.T) {
+func TestAListenerThatPanicsDoesNoHarm(t *testing.T) {
 	bothWays(t, func(t *testing.T, way []WriterOption) {
 		heldAsBefore(t)
-		var told list[int]
+		var reported list[int]
 		w := open(t, newLog(t), append(way,
-			WithOnFailure(func(*Error) { told.add(1); panic("in the listener") }),
+			WithOnFailure(func(*Error) { reported.add(1); panic("in the listener") }),
 			WithOnClose(HookMoveTo("/nowhere/at/all")))...)
 		appendN(t, w, 1)
 		must(t, w.Close())
-		if len(told.get()) != 1 {
-			t.Error(told.get())
+		if len(reported.get()) != 1 {
+			t.Error(reported.get())
 		}
 	})
 }
@@ -174,7 +174,7 @@ func TestACheckRollsTheLog(t *testing.T) {
 	})
 }
 
-func TestACheckThatPanicsSaysNoAndIsTold(t *testing.T) {
+func TestACheckThatPanicsSaysNoAndIsReported(t *testing.T) {
 	heldAsBefore(t)
 	directory := newLog(t)
 	var failures list[Error]
@@ -214,7 +214,7 @@ func TestFunctionsAreGivenBackHoweverTheCallEnds(t *testing.T) {
 	directory := newLog(t)
 	w := open(t, directory, all...)
 	held(5)
-	// Taken over, and given back, by calls that fail.
+	// Registered, and dropped, by calls that fail.
 	for _, wrong := range []WriterOption{WithBlockBytes(1), WithName("\x00"), WithWrong()} {
 		if _, err := OpenWriter(newLog(t), append(all, wrong)...); err == nil {
 			t.Error("it opens")
@@ -244,15 +244,15 @@ func TestFunctionsAreGivenBackHoweverTheCallEnds(t *testing.T) {
 	held(0)
 }
 
-// WithWrong is an option that only the library finds wrong.
+// WithWrong is an option that only the library rejects.
 func WithWrong() WriterOption { return WithOnClose(Hook{cbinlog.Hook{Kind: 99}}) }
 
 func TestAPanicOfALossListenerComesOutOfTheCall(t *testing.T) {
 	heldAsBefore(t)
 	directory := damagedLog(t, oneByte)
-	told := 0
+	reported := 0
 	reader := openReader(t, directory, WithSalvage(func(Loss) {
-		told++
+		reported++
 		panic("enough")
 	}))
 	c := openCursor(t, reader, Filter{})
@@ -265,8 +265,8 @@ func TestAPanicOfALossListenerComesOutOfTheCall(t *testing.T) {
 		}
 		return nil
 	}
-	if panicked := round(); panicked != "enough" || told != 1 {
-		t.Errorf("%v, told %d times", panicked, told)
+	if panicked := round(); panicked != "enough" || reported != 1 {
+		t.Errorf("%v, reported %d times", panicked, reported)
 	}
 	before := seen
 	if panicked := round(); panicked != nil || seen <= before || seen < 200 {
@@ -296,7 +296,7 @@ func TestAHookWithoutAFunctionPanicsWhereItIsMade(t *testing.T) {
 	HookCall(nil)
 }
 
-// The stack of the goroutine that appends moves while the library holds what it was given.
+// The stack of the goroutine that appends moves while the library holds pointers to its arguments.
 func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 	heldAsBefore(t)
 	directory := newLog(t)
@@ -309,7 +309,7 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 		return deep(n-1) + int(room[255])
 	}
 	var asked list[int]
-	w := open(t, directory, WithFlush(Lag{Records: 1}), // so that each append writes, and the check is asked within it
+	w := open(t, directory, WithFlush(Lag{Records: 1}), // each append writes, and calls the check
 		WithRoll(RollOptions{Check: func(SegmentState) bool {
 			asked.add(deep(200))
 			runtime.GC()
@@ -340,7 +340,7 @@ func TestACallbackMayMoveTheStackOfItsCaller(t *testing.T) {
 	}
 }
 
-// What writes, flushes, rolls or closes, each of which would wait for itself or be called again and again.
+// Calls that write, flush, roll or close: each would wait for itself or be called again and again.
 var useOfWriter = map[string]func(w *Writer) error{
 	"Append":       func(w *Writer) error { _, err := w.Append(1, nil); return err },
 	"AppendRecord": func(w *Writer) error { _, err := w.AppendRecord(NewRecord{Type: 1, Time: time.Unix(1, 0)}); return err },
@@ -401,7 +401,7 @@ func TestAFunctionThatTheWriterHasCalledCannotWriteToItOrCloseIt(t *testing.T) {
 		options := []WriterOption{
 			WithOnClose(HookCall(func(SegmentFile) (string, error) {
 				uses("a hook")
-				return "", errors.New("so that the other function is told")
+				return "", errors.New("for the other function")
 			})),
 			WithOnFailure(func(*Error) { uses("the listener of failures") }),
 			WithRoll(RollOptions{Check: func(SegmentState) bool {
@@ -442,12 +442,12 @@ func TestAFunctionThatTheWriterHasCalledCannotWriteToItOrCloseIt(t *testing.T) {
 func TestAFunctionWithinAnotherKnowsWhoHasCalledBoth(t *testing.T) {
 	each := WithFlush(Lag{Records: 1})
 	var outer, inner *Writer
-	var told list[error]
+	var reported list[error]
 	inner = open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
 		if outer != nil {
 			_, err := outer.Append(1, nil)
-			told.add(err)
-			told.add(outer.Close())
+			reported.add(err)
+			reported.add(outer.Close())
 		}
 		return false
 	}}))
@@ -458,13 +458,13 @@ func TestAFunctionWithinAnotherKnowsWhoHasCalledBoth(t *testing.T) {
 		return false
 	}}))
 	in(t, "an append", func() { appendN(t, outer, 1) })
-	if n := len(told.get()); n < 2 {
+	if n := len(reported.get()); n < 2 {
 		t.Errorf("the inner function was called %d times", n/2)
 	}
-	for _, err := range told.get() {
+	for _, err := range reported.get() {
 		wantIs(t, err, ErrInvalid)
 	}
-	// The threads of the functions are given back, and know nothing of them.
+	// The threads of the functions are returned, without a record of the functions.
 	in(t, "appends everywhere", func() {
 		var wg sync.WaitGroup
 		for range 50 {

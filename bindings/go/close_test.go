@@ -42,8 +42,8 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 		"position":     func() error { _, err := w.Position(); return err },
 		"dropped":      func() error { _, err := w.Dropped(); return err },
 		"failures":     func() error { _, err := w.Failures(); return err },
-		"status":       func() error { _, err := w.ArchiveStatus(); return err },
-		"metrics":      func() error { _, err := w.ArchiveMetrics(); return err },
+		"status":       func() error { _, err := w.ShipStatus(); return err },
+		"metrics":      func() error { _, err := w.ShipMetrics(); return err },
 	} {
 		err := call()
 		wantIs(t, err, ErrClosed)
@@ -68,7 +68,7 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	}
 	wantIs(t, err, ErrClosed)
 
-	// A cursor goes on without its reader.
+	// A cursor works on after its reader was closed.
 	first, err := c.Next()
 	must(t, err)
 	must(t, c.Close())
@@ -151,7 +151,7 @@ func TestClosingAWriterRacesWithItsUse(t *testing.T) {
 				if err := w.Close(); err != nil {
 					t.Error(err)
 				}
-				// When any Close is back, the log is closed.
+				// When any Close returns, the log is closed.
 				if next, err := OpenWriter(directory); err == nil {
 					next.Close()
 				} else if !isStatus(err, ErrLocked) {
@@ -160,7 +160,7 @@ func TestClosingAWriterRacesWithItsUse(t *testing.T) {
 			}()
 		}
 		in(t, "closing", wg.Wait)
-		// Everything that was taken is there.
+		// Everything that was accepted is in the log.
 		last := uint64(0)
 		for _, id := range taken {
 			last = max(last, id)
@@ -171,10 +171,11 @@ func TestClosingAWriterRacesWithItsUse(t *testing.T) {
 	}
 }
 
-// An append in a thread that has none under way is told by that thread; one within a callback of another is counted.
+// An append in a thread that is in no other one is recorded by that thread; one within a callback of another is
+// counted.
 func TestClosingWaitsForAnAppendAlsoWithinACallbackOfAnother(t *testing.T) {
 	entered, release := make(chan struct{}, 10), make(chan struct{})
-	// So that the check is asked within each append.
+	// The check is called within each append.
 	each := WithFlush(Lag{Records: 1})
 	inner := open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
 		entered <- struct{}{}
@@ -182,7 +183,7 @@ func TestClosingWaitsForAnAppendAlsoWithinACallbackOfAnother(t *testing.T) {
 		return false
 	}}))
 	outer := open(t, newLog(t), each, WithRoll(RollOptions{Check: func(SegmentState) bool {
-		// Closing the outer one asks again.
+		// Closing the outer one calls it again.
 		if _, err := inner.Append(1, nil); err != nil && err != ErrClosed {
 			t.Error(err)
 		}
@@ -203,7 +204,7 @@ func TestClosingWaitsForAnAppendAlsoWithinACallbackOfAnother(t *testing.T) {
 			}
 			ended <- "close"
 		}()
-		// The last that is turned away before closing waits.
+		// The last call that is refused before closing waits.
 		in(t, "turning away", func() {
 			for w.c.IsOpen() {
 				time.Sleep(time.Millisecond)
@@ -317,7 +318,7 @@ func TestALoopMayCloseItsCursor(t *testing.T) {
 	}
 }
 
-// A net only, but it must not have a hole.
+// Only a safety net, but it must work.
 func TestWhatIsForgottenIsClosedByTheCollector(t *testing.T) {
 	directory, store := newLog(t), newStore(t)
 	held := cbinlog.Handles()
@@ -329,16 +330,16 @@ func TestWhatIsForgottenIsClosedByTheCollector(t *testing.T) {
 		must(t, err)
 		_, err = r.Cursor(Filter{})
 		must(t, err)
-		s, err := OpenShipper(directory, "", ArchiveOptions{URL: store})
+		s, err := OpenShipper(directory, "", ShipOptions{URL: store})
 		must(t, err)
-		_, err = s.Run(context.Background(), func(ArchiveEvent) bool { return true })
+		_, err = s.Run(context.Background(), func(ShipEvent) bool { return true })
 		must(t, err)
 	}
 	forget()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		runtime.GC()
 		w, err := OpenWriter(directory)
-		s, failure := OpenShipper(directory, "", ArchiveOptions{URL: store})
+		s, failure := OpenShipper(directory, "", ShipOptions{URL: store})
 		if err == nil {
 			must(t, w.Close())
 		}

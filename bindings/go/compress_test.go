@@ -12,10 +12,10 @@ func TestCompressedSegmentsHoldTheSameRecordsAndGoBack(t *testing.T) {
 	heldAsBefore(t)
 	directory := writeLog(t, 35, 10)
 	before, names := texts(t, directory, Filter{}), segmentsIn(t, directory)
-	var told list[Progress]
+	var reported list[Progress]
 	made, err := Compress(directory, "", CompressOptions{
 		Level: 5, Threads: 2, BlockBytes: 8192, NoDictionary: true,
-		Progress: func(p Progress) bool { told.add(p); return true },
+		Progress: func(p Progress) bool { reported.add(p); return true },
 	})
 	must(t, err)
 	if len(made) != 3 {
@@ -30,13 +30,13 @@ func TestCompressedSegmentsHoldTheSameRecordsAndGoBack(t *testing.T) {
 			t.Errorf("%s is still there", one.Source)
 		}
 	}
-	for _, p := range told.get() {
+	for _, p := range reported.get() {
 		if p.Path == "" || p.Bytes == 0 || p.Done > 2*p.Bytes {
 			t.Errorf("%+v", p)
 		}
 	}
-	if len(told.get()) < len(made) {
-		t.Errorf("progress was told %d times", len(told.get()))
+	if len(reported.get()) < len(made) {
+		t.Errorf("progress was reported %d times", len(reported.get()))
 	}
 	if got := texts(t, directory, Filter{}); !slices.Equal(got, before) {
 		t.Error(got)
@@ -56,7 +56,7 @@ func TestCompressedSegmentsHoldTheSameRecordsAndGoBack(t *testing.T) {
 	}
 }
 
-func TestCompressionDoesWithSourcesAndNamesWhatItIsTold(t *testing.T) {
+func TestCompressionHandlesSourcesAndNamesByItsOptions(t *testing.T) {
 	directory := writeLog(t, 35, 10)
 	names := segmentsIn(t, directory)
 	dry, err := Compress(directory, "default", CompressOptions{DryRun: true})

@@ -14,37 +14,37 @@ import (
 	"binlog/internal/cbinlog"
 )
 
-// Cursor shows records of a log, one after the other. It belongs to one goroutine at a time, but for Close, which may come
-// from any.
+// Cursor shows records of a log, one after the other. It belongs to one goroutine at a time; only Close may be called
+// by any.
 //
-// Records come over from the library many at a time; a loop over them does not allocate.
+// Records are copied from the library many at a time; a loop over them does not allocate.
 type Cursor struct {
-	// Held during each call of the library's.
+	// Held during each call of the library.
 	mu     sync.Mutex
 	c      cbinlog.Cursor
 	closed atomic.Bool
 	freed  bool
 	onLoss *cbinlog.LossListener
 	net    runtime.Cleanup
-	// What Wait waits for, from when it first did.
+	// What Wait waits for, since its first call.
 	polled *polled
 
-	// What came over and was not shown yet is frames[at:]: records of one block.
+	// Records that were copied and not shown yet are frames[at:]: records of one block.
 	frames []byte
 	at     int
-	// Where frames come to, unless a record is larger.
+	// The memory of frames, unless a record is larger.
 	buffer []byte
 	// With the build tag binlog_poison.
 	poison poison
-	// Names of types, as they are in the block of frames.
+	// Names of types as of the block in frames.
 	names map[Type]string
 }
 
-// A block has 128 KiB of payload unless its writer was told otherwise. More than this at once does not fit into the
+// A block has 128 KiB of payload unless its writer has another option. A larger buffer does not fit into the
 // processor's nearer caches, and is slower.
 const bufferBytes = 64 << 10
 
-// Cursor opens a cursor before the first record that the filter lets through. It keeps what it needs of the reader, which
+// Cursor opens a cursor before the first record that the filter matches. It keeps what it needs of the reader, which
 // may be closed before it. Errors are [ErrInvalid]; [ErrUnsupported] for the last records of several logs, and for the
 // newest first of a file that is compressed as a whole; [ErrIO].
 func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
@@ -66,8 +66,8 @@ func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
 	return cursor, nil
 }
 
-// Close frees the cursor; a call that is under way in another goroutine ends before, and a [Cursor.Wait] ends at once. It
-// returns nil. Closing again does nothing.
+// Close frees the cursor. A call in another goroutine ends before that, and a [Cursor.Wait] ends at once. It returns
+// nil. Closing again does nothing.
 func (c *Cursor) Close() error {
 	c.closed.Store(true)
 	c.endWait()
@@ -81,7 +81,7 @@ func (c *Cursor) Close() error {
 	return nil
 }
 
-// use runs a call of the library's, and lets a panic of the listener's through behind it.
+// use makes a call of the library, and then repeats a panic of the listener's.
 func (c *Cursor) use(call func() *cbinlog.Error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,12 +93,12 @@ func (c *Cursor) use(call func() *cbinlog.Error) error {
 	return err
 }
 
-// fill lets more records come over; io.EOF at the end.
+// fill copies more records; io.EOF at the end.
 func (c *Cursor) fill() error {
 	c.frames, c.at = nil, 0
 	clear(c.names)
 	err := c.use(func() *cbinlog.Error {
-		// What was overwritten is to stay so.
+		// Bytes that were overwritten have to stay so.
 		if c.buffer == nil || poisons {
 			c.buffer = make([]byte, bufferBytes)
 		}
@@ -115,7 +115,7 @@ func (c *Cursor) fill() error {
 	return err
 }
 
-// fillLarge lets one record come over that does not fit into the buffer, in memory of its own.
+// fillLarge copies one record that is larger than the buffer into memory of its own.
 func (c *Cursor) fillLarge() *cbinlog.Error {
 	view, found, failure := c.c.Next()
 	if found {
@@ -131,11 +131,12 @@ func (c *Cursor) hold(v *cbinlog.View) {
 	c.at = 0
 }
 
-// Next is the next record. io.EOF says that there is no more: the same call goes on when more has been appended
-// meanwhile, and [Cursor.Tail] tells why there is no more. A [*MissedError] tells once that records were removed, and the
-// next call goes on behind them. [ErrCorrupt] comes at damage, once everything before it has been shown, whole records of
-// a damaged block among that, and again in every later call; to a strict reader a torn tail and an end without a close are
-// that too, and the state of [Cursor.Tail] tells them from damage. [ErrIO] may be tried again.
+// Next returns the next record. io.EOF means that there are no more: after more were appended, the same call continues,
+// and [Cursor.Tail] reports why there are no more. A [*MissedError] reports once that records were removed, and the
+// next call continues after them. [ErrCorrupt] is returned at damage, after everything before it was shown, including
+// whole records of a damaged block, and again by every later call; for a strict reader a torn tail and an end without a
+// close are that too, and the state of [Cursor.Tail] distinguishes them from damage. After [ErrIO] the call may be
+// repeated.
 func (c *Cursor) Next() (Record, error) {
 	if c.closed.Load() {
 		return Record{}, ErrClosed
@@ -152,16 +153,17 @@ func (c *Cursor) Next() (Record, error) {
 	return Record{frame}, nil
 }
 
-// All shows the records from where the cursor is to the end of the log as it is then; another loop goes on with what was
-// written since. A loop that is left goes on behind the record it was left at. An error ends it; only behind a
-// [*MissedError] it goes on, if the loop does. A record is a view until the next turn.
+// All shows the records from where the cursor is to the current end of the log; another loop continues with records
+// that were written since. After a break, the next loop continues after the last record shown. An error ends the loop;
+// only after a [*MissedError] it continues, if the loop body does. A record is a view until the next turn.
 //
 // The cursor may be used within the loop: a seek takes effect with the next turn.
 func (c *Cursor) All() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) { c.show(context.Background(), yield) }
 }
 
-// show shows what there is; false when the loop was left or has met an error. The context is asked before more comes over.
+// show shows what is available; false when the loop was left or has met an error. The context is checked before more
+// records are copied.
 func (c *Cursor) show(ctx context.Context, yield func(Record, error) bool) bool {
 	for {
 		for c.at < len(c.frames) && !c.closed.Load() {
@@ -186,13 +188,13 @@ func (c *Cursor) show(ctx context.Context, yield func(Record, error) bool) bool 
 	}
 }
 
-// Follow is as [Cursor.All], but waits for more records at the end: over rolls, and over a writer that ends and another that
-// begins. When the context is done, it ends with the context's error, after some more records at the most: those that have come
-// over already.
+// Follow is as [Cursor.All], but waits for more records at the end: over rolls, and from one writer to the next. When
+// the context is done, it ends with the context's error, possibly after some more records: those that were copied
+// already.
 func (c *Cursor) Follow(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for c.show(ctx, yield) {
-			// What Wait has to tell, such as a MissedError, the next turn tells.
+			// What Wait has found, such as a MissedError, the next turn returns.
 			if err := c.Wait(ctx); err != nil {
 				yield(Record{}, err)
 				return
@@ -201,10 +203,10 @@ func (c *Cursor) Follow(ctx context.Context) iter.Seq2[Record, error] {
 	}
 }
 
-// Get is the record with this id, wherever the cursor is. Reading goes on behind it, whether it is there or not. It costs
-// the reading of the headers of its block and of the pages it stands on. Errors are [ErrNotFound] when the log has no such
-// record or the filter does not let it through, a [*MissedError] when it was removed with old segments, [ErrUnsupported]
-// for a cursor that shows the newest first or salvages, and those of [Cursor.Next].
+// Get returns the record with this id, wherever the cursor is. Reading continues after it, whether it exists or not.
+// The cost is reading the headers of its block and the pages of the record. Errors are [ErrNotFound] when the log has
+// no such record or the filter does not match it, a [*MissedError] when it was removed with old segments,
+// [ErrUnsupported] for a cursor that shows the newest first or salvages, and those of [Cursor.Next].
 func (c *Cursor) Get(id uint64) (Record, error) {
 	c.isCalled()
 	c.frames, c.at = nil, 0
@@ -222,17 +224,18 @@ func (c *Cursor) Get(id uint64) (Record, error) {
 	return r, err
 }
 
-// Seek goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
-// that one. Errors are [ErrUnsupported] for a cursor that shows the newest first or salvages, and [ErrIO]; damage is found
-// by the next call that reads. When records from this id on were removed with old segments, that call is a [*MissedError],
-// once.
+// Seek goes to the record with this id, or to the first after it that the filter matches: the next record shown is that
+// one. Errors are [ErrUnsupported] for a cursor that shows the newest first or salvages, and [ErrIO]; damage is found
+// by the next call that reads. When records from this id on were removed with old segments, that call is a
+// [*MissedError], once.
 func (c *Cursor) Seek(id uint64) error {
 	return c.move(func() *cbinlog.Error { return c.c.Seek(id) })
 }
 
 // SeekTime goes to the first record, in the order of writing, of this time or later; records of an earlier time are not
-// shown from there on. Otherwise it is as [Cursor.Seek]: a [*MissedError] follows when the log still says that records of
-// this time or later were removed, with the ids among which they were. The zero Time stands for the earliest time there is.
+// shown from there on. Otherwise it is as [Cursor.Seek]: a [*MissedError] follows when the log still records that
+// records of this time or later were removed, with the range of ids that contains them. The zero Time means the
+// earliest possible time.
 func (c *Cursor) SeekTime(t time.Time) error {
 	ns, given, err := unixNano(t)
 	if err != nil {
@@ -244,13 +247,13 @@ func (c *Cursor) SeekTime(t time.Time) error {
 	return c.move(func() *cbinlog.Error { return c.c.SeekTime(ns) })
 }
 
-// SeekEnd goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended
-// later. Errors are those of [Cursor.Seek].
+// SeekEnd goes after the newest record, whatever the filter: records shown next were appended later. Errors are those
+// of [Cursor.Seek].
 func (c *Cursor) SeekEnd() error {
 	return c.move(func() *cbinlog.Error { return c.c.SeekEnd() })
 }
 
-// move forgets what came over, unless the cursor stays where it is because moving fails.
+// move drops the copied records, unless moving fails and the cursor stays where it is.
 func (c *Cursor) move(call func() *cbinlog.Error) error {
 	c.isCalled()
 	err := c.use(call)
@@ -260,21 +263,21 @@ func (c *Cursor) move(call func() *cbinlog.Error) error {
 	return err
 }
 
-// TailState says why a cursor came to an end.
+// TailState says why a cursor is at an end.
 type TailState uint32
 
 const (
-	// TailMore: it has not.
+	// TailMore: it is not.
 	TailMore TailState = iota
-	// TailClosed: the log was closed cleanly, or the filter's range is passed; everything was read.
+	// TailClosed: the log was closed cleanly, or the filter's range has ended; everything was read.
 	TailClosed
 	// TailLive: a writer has the log open; more may come.
 	TailLive
 	// TailUnclosed: no writer has it open and it was never closed; it ends with a whole block. A strict reader fails there
-	// with ErrCorrupt; this state tells that from damage.
+	// with ErrCorrupt; this state distinguishes that from damage.
 	TailUnclosed
-	// TailTorn: no writer has it open, and behind the last whole block is the torn tail that a crash left. A strict reader
-	// fails there with ErrCorrupt; this state tells that from damage.
+	// TailTorn: no writer has it open, and after the last whole block is the torn tail that a crash left. A strict reader
+	// fails there with ErrCorrupt; this state distinguishes that from damage.
 	TailTorn
 	// TailCorrupt: the cursor stopped at damage.
 	TailCorrupt
@@ -290,23 +293,23 @@ func (s TailState) String() string {
 	return "unknown"
 }
 
-// Tail is where a cursor came to an end.
+// Tail is where and why a cursor is at an end.
 type Tail struct {
 	// State says why.
 	State TailState
-	// NextID is the id that the next record would have: what to put into [Filter.FromID] to go on reading later.
+	// NextID is the id that the next record would have: the value of [Filter.FromID] to continue reading later.
 	NextID uint64
-	// Offset is where in the file that was read last reading stopped.
+	// Offset is the place in the file at which reading stopped.
 	Offset uint64
-	// UnreadBytes is how many bytes follow there.
+	// UnreadBytes is the number of bytes that follow there.
 	UnreadBytes uint64
 	// Path is that file.
 	Path string
-	// Reason is what was wrong with the unread bytes; "" when nothing.
+	// Reason is what was wrong with the unread bytes; "" for nothing.
 	Reason string
 }
 
-// Tail tells where the cursor came to an end and why.
+// Tail returns where and why the cursor is at an end.
 func (c *Cursor) Tail() (Tail, error) {
 	var tail Tail
 	err := c.use(func() *cbinlog.Error {
@@ -318,13 +321,13 @@ func (c *Cursor) Tail() (Tail, error) {
 		return failure
 	})
 	if err == nil && c.at < len(c.frames) {
-		// The library is ahead by what came over.
+		// The library is ahead by the copied records.
 		tail.NextID = Record{firstFrame(c.frames[c.at:])}.ID()
 	}
 	return tail, err
 }
 
-// TypeName is the name that a type was given for, as far as the log has told by now; false when it has none.
+// TypeName returns the name that the type number stands for, as far as the log has been read; false when it has none.
 func (c *Cursor) TypeName(t Type) (string, bool) {
 	if name, known := c.names[t]; known {
 		return name, true

@@ -198,7 +198,7 @@ func TestACloneOutlivesItsCursor(t *testing.T) {
 	}
 }
 
-func TestNamesOfTypesAreTold(t *testing.T) {
+func TestNamesOfTypesAreReported(t *testing.T) {
 	directory := newLog(t)
 	w := open(t, directory)
 	login, err := w.Type("login", "text/plain")
@@ -234,7 +234,7 @@ func TestAPatternReadsManyLogs(t *testing.T) {
 	}
 }
 
-// damagedLog is a log of 300 records in one segment, to whose file something was done.
+// damagedLog is a log of 300 records in one segment, whose file was changed.
 func damagedLog(t *testing.T, damage func(segment []byte) []byte) string {
 	t.Helper()
 	directory := newLog(t)
@@ -256,7 +256,7 @@ func oneByte(segment []byte) []byte {
 	return segment
 }
 
-func TestDamageIsToldBehindEverythingBeforeIt(t *testing.T) {
+func TestDamageIsReportedAfterEverythingBeforeIt(t *testing.T) {
 	directory := damagedLog(t, oneByte)
 	c := openCursor(t, openReader(t, directory), Filter{})
 	n := 0
@@ -282,7 +282,7 @@ func TestDamageIsToldBehindEverythingBeforeIt(t *testing.T) {
 
 func TestATornTailIsAnEndAndForStrictReadersAnError(t *testing.T) {
 	directory := damagedLog(t, func(segment []byte) []byte { return segment[:len(segment)*2/3] })
-	// As a kill leaves it: nobody has noted how long the log was when it was closed.
+	// As a kill leaves it: the log's length at its close is not recorded.
 	must(t, os.Remove(filepath.Join(directory, "default.lock")))
 	c := openCursor(t, openReader(t, directory), Filter{})
 	n := 0
@@ -300,7 +300,7 @@ func TestATornTailIsAnEndAndForStrictReadersAnError(t *testing.T) {
 	wantIs(t, last, ErrCorrupt)
 }
 
-func TestSalvageGoesOnBehindDamageAndTellsOfIt(t *testing.T) {
+func TestSalvageContinuesAfterDamageAndReportsIt(t *testing.T) {
 	directory := damagedLog(t, oneByte)
 	var losses []Loss
 	lost := make(map[uint64]bool)
@@ -327,11 +327,11 @@ func TestSalvageGoesOnBehindDamageAndTellsOfIt(t *testing.T) {
 	}
 
 	target := newLog(t)
-	told := 0
-	sums, err := Recover(directory, target, func(Loss) { told++ })
+	reported := 0
+	sums, err := Recover(directory, target, func(Loss) { reported++ })
 	must(t, err)
-	if sums.Records != uint64(seen) || sums.LostRecords != uint64(len(lost)) || sums.Losses != 1 || told != 1 || sums.Segments != 1 {
-		t.Errorf("%+v, told of %d", sums, told)
+	if sums.Records != uint64(seen) || sums.LostRecords != uint64(len(lost)) || sums.Losses != 1 || reported != 1 || sums.Segments != 1 {
+		t.Errorf("%+v, reported %d", sums, reported)
 	}
 	if got := texts(t, target, Filter{}); len(got) != seen {
 		t.Error(len(got))
@@ -350,7 +350,7 @@ func TestSalvageGoesOnBehindDamageAndTellsOfIt(t *testing.T) {
 	}
 }
 
-func TestSegmentsThatWentAreTold(t *testing.T) {
+func TestSegmentsThatWereRemovedAreReported(t *testing.T) {
 	directory := writeLog(t, 50, 10)
 	would, err := PruneDryRun(directory, "", Retention{Segments: 2})
 	must(t, err)
@@ -366,7 +366,7 @@ func TestSegmentsThatWentAreTold(t *testing.T) {
 	wantIs(t, err, ErrNotFound)
 }
 
-func TestACursorThatFellBehindIsToldOnceWhatItMissed(t *testing.T) {
+func TestACursorThatFellBehindGetsOnceWhatItMissed(t *testing.T) {
 	directory := writeLog(t, 50, 10)
 	_, err := Prune(directory, "", Retention{Segments: 2})
 	must(t, err)
@@ -467,7 +467,7 @@ func TestAWaitEndsWithItsContextAndWithWhatComes(t *testing.T) {
 	must(t, w.Flush())
 	_, err = c.Next()
 	must(t, err)
-	// One came over and was not shown: there is nothing to wait for.
+	// One record was copied and not shown: there is nothing to wait for.
 	must(t, c.Wait(context.Background()))
 }
 

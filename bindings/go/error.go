@@ -21,7 +21,7 @@ const (
 	ErrCorrupt Status = -3
 	// ErrNotFound says that there is no such file, log, record, type or key.
 	ErrNotFound Status = -4
-	// ErrLocked says that another writer has the log open, or that somebody else ships it.
+	// ErrLocked says that another writer has the log open, or that another process ships it.
 	ErrLocked Status = -5
 	// ErrTooLarge says that a record or a batch is over its limit.
 	ErrTooLarge Status = -6
@@ -33,14 +33,14 @@ const (
 	ErrNoSpace Status = -9
 	// ErrForked says that the writer was opened before a fork, and this is the child.
 	ErrForked Status = -10
-	// ErrMissed says that records that come next were removed with old segments: see [MissedError].
+	// ErrMissed says that the next records were removed with old segments: see [MissedError].
 	ErrMissed Status = -11
-	// ErrMismatch says that the log is another one than was required, or that a store holds another object than was shipped.
+	// ErrMismatch says that the log is not the required one, or that a store holds another object than was shipped.
 	ErrMismatch Status = -12
 	// ErrNoMemory says that the system has no memory for what a file, the caller or another machine asked for. Nothing was
-	// done, and the same call may be tried again.
+	// done, and the same call may be repeated.
 	ErrNoMemory Status = -13
-	// ErrInterrupted says that a waiting was ended from outside. [Cursor.Wait] does not return it: its context ends it.
+	// ErrInterrupted says that a wait was interrupted. [Cursor.Wait] does not return it: its context ends it.
 	ErrInterrupted Status = -14
 	// ErrPanic says that the library has a defect. The handle can only be closed.
 	ErrPanic Status = -100
@@ -64,7 +64,7 @@ var statusTexts = map[Status][2]string{
 	ErrPanic:       {"E_PANIC", "a defect of the library"},
 }
 
-// Name is the status as the header binlog.h calls it, such as "E_CORRUPT"; "UNKNOWN" for a number that is none.
+// Name is the status as in the header binlog.h, such as "E_CORRUPT"; "UNKNOWN" for an unknown number.
 func (s Status) Name() string {
 	if texts, known := statusTexts[s]; known {
 		return texts[0]
@@ -80,7 +80,7 @@ func (s Status) Error() string {
 	return fmt.Sprintf("binlog: status %d", int32(s))
 }
 
-// Error is a failure that the library tells of.
+// Error is a failure that the library reports.
 //
 // errors.Is finds its Status, the errno in OSCode (which finds fs.ErrNotExist and fs.ErrPermission in turn), and
 // fs.ErrNotExist for any [ErrNotFound].
@@ -95,8 +95,8 @@ type Error struct {
 	Offset int64
 	// OSCode is the system's errno when a system call failed, else 0.
 	OSCode syscall.Errno
-	// RecordID is the id of the last record that an append took although it failed: the record waits in the writer's
-	// memory, and only the flush or sync that a policy asked for did not succeed. 0: nothing was taken; append it again.
+	// RecordID is the id of the last record that a failed append accepted: the record waits in the writer's memory, and
+	// only the flush or sync that a policy asked for failed. 0: nothing was accepted; append it again.
 	RecordID uint64
 }
 
@@ -115,8 +115,8 @@ func (e *Error) Unwrap() error {
 	return e.OSCode
 }
 
-// MissedError tells a cursor that fell behind which records are no longer in the log, because old segments were removed.
-// It is told once, and the next call goes on behind them. errors.Is finds [ErrMissed] in it.
+// MissedError reports to a cursor that fell behind which records are no longer in the log, because old segments were
+// removed. It is returned once, and the next call continues after them. errors.Is finds [ErrMissed] in it.
 type MissedError struct {
 	// First and Last are the ids of the first and the last record that are gone.
 	First, Last uint64
@@ -128,7 +128,7 @@ func (e *MissedError) Error() string { return e.err.Error() }
 // Unwrap is for errors.Is and errors.As: the [*Error].
 func (e *MissedError) Unwrap() error { return e.err }
 
-// ErrClosed is returned by everything that is used after it was closed. errors.Is finds fs.ErrClosed in it.
+// ErrClosed is returned by calls on an object that was closed. errors.Is finds fs.ErrClosed in it.
 var ErrClosed error = closedError{}
 
 type closedError struct{}
@@ -136,7 +136,7 @@ type closedError struct{}
 func (closedError) Error() string        { return "binlog: use after close" }
 func (closedError) Is(target error) bool { return target == fs.ErrClosed }
 
-// asError gives what a call came to the type that users see; a nil pointer must not become an error.
+// asError converts an error to the public type; a nil pointer must not become an error.
 func asError(err *cbinlog.Error) error {
 	if err == nil {
 		return nil
@@ -166,7 +166,7 @@ func invalid(format string, args ...any) *Error {
 	return &Error{Status: ErrInvalid, Message: fmt.Sprintf(format, args...), Offset: -1}
 }
 
-// statusOf is the status that an error of the user's own has for the library.
+// statusOf returns the status for the library of an error of the user's own.
 func statusOf(err error) Status {
 	var known *Error
 	if errors.As(err, &known) {

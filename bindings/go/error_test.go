@@ -93,29 +93,29 @@ func TestTheConstantsAreThoseOfTheHeader(t *testing.T) {
 		"HEADERS": filterHeaders, "EVENTS": filterEvents, "NEWEST_FIRST": filterNewestFirst,
 	})
 	wantSame(t, "records", defined(t, "RECORD_"), map[string]int64{"TIME": flagHasTime, "EVENT": 2, "NO_PAYLOAD": flagNoPayload})
-	wantSame(t, "archive states and options", defined(t, "ARCHIVE_"), map[string]int64{
-		"IDLE": int64(ArchiveIdle), "WORKING": int64(ArchiveWorking), "WAITING": int64(ArchiveWaiting),
-		"EVENT_BEGINS": int64(ArchiveBegins), "EVENT_SENT": int64(ArchiveSent), "EVENT_UPLOADED": int64(ArchiveUploaded),
-		"EVENT_PRUNED": int64(ArchivePruned), "EVENT_FAILED": int64(ArchiveFailed),
-		"PROBLEM_MISSING": int64(ArchiveMissing), "PROBLEM_DIFFERENT": int64(ArchiveDifferent),
-		"PROBLEM_GAP": int64(ArchiveGap), "PROBLEM_FOREIGN": int64(archiveForeign),
-		"PROBLEM_CHANGED": int64(ArchiveChanged), "PROBLEM_DAMAGED": int64(ArchiveDamaged),
+	wantSame(t, "archive states and options", defined(t, "SHIP_"), map[string]int64{
+		"IDLE": int64(ShipIdle), "WORKING": int64(ShipWorking), "WAITING": int64(ShipWaiting),
+		"EVENT_BEGINS": int64(ShipBegins), "EVENT_SENT": int64(ShipSent), "EVENT_UPLOADED": int64(ShipUploaded),
+		"EVENT_PRUNED": int64(ShipPruned), "EVENT_FAILED": int64(ShipFailed),
+		"PROBLEM_MISSING": int64(ShipMissing), "PROBLEM_DIFFERENT": int64(ShipDifferent),
+		"PROBLEM_GAP": int64(ShipGap), "PROBLEM_FOREIGN": int64(shipForeign),
+		"PROBLEM_CHANGED": int64(ShipChanged), "PROBLEM_DAMAGED": int64(ShipDamaged),
 		// Of these, package cbinlog takes the header's own.
 		"NO_ROLL_AT_CLOSE": 1, "DRY_RUN": 2, "VERIFY_READ_BACK": 1,
 	})
 	wantSame(t, "whole files", defined(t, "WHOLE_"), map[string]int64{
 		"NONE": int64(WholeNone), "GZIP": int64(WholeGzip), "ZSTD": int64(WholeZstd),
 	})
-	// And of these. One that is new is new here, too.
+	// And of these. A new constant must be added here, too.
 	wantSame(t, "compression", defined(t, "COMPRESS_"), map[string]int64{
 		"KEEP_SOURCE": 1, "SHA256_NAME": 2, "NO_DICTIONARY": 4, "DRY_RUN": 8, "REMOVE_SINGLE": 16,
 	})
 	wantSame(t, "retention", defined(t, "RETENTION_"), map[string]int64{"UNSHIPPED": 1})
 	for kind, name := range map[fmt.Stringer]string{
-		ArchiveIdle: "idle", ArchiveWorking: "working", ArchiveWaiting: "waiting", ArchiveState(9): "9",
-		ArchiveBegins: "begins", ArchiveSent: "sent", ArchiveUploaded: "uploaded", ArchivePruned: "pruned",
-		ArchiveFailed: "failed", ArchiveEventKind(0): "0",
-		ArchiveMissing: "missing", ArchiveDifferent: "different", ArchiveGap: "gap", ArchiveProblemKind(9): "9",
+		ShipIdle: "idle", ShipWorking: "working", ShipWaiting: "waiting", ShipState(9): "9",
+		ShipBegins: "begins", ShipSent: "sent", ShipUploaded: "uploaded", ShipPruned: "pruned",
+		ShipFailed: "failed", ShipEventKind(0): "0",
+		ShipMissing: "missing", ShipDifferent: "different", ShipGap: "gap", ShipProblemKind(9): "9",
 	} {
 		if kind.String() != name {
 			t.Errorf("%T %s is called %s", kind, name, kind)

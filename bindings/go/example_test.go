@@ -19,7 +19,7 @@ func check(err error) {
 	}
 }
 
-// inNewDirectory gives an example a place of its own.
+// inNewDirectory runs an example in a new directory.
 func inNewDirectory(f func(directory string)) {
 	directory, err := os.MkdirTemp("", "binlog-example-")
 	check(err)
@@ -259,14 +259,14 @@ func ExampleShipper() {
 		check(writer.Close())
 
 		store := "file://" + directory + "-store?create=true"
-		shipper, err := binlog.OpenShipper(directory, "", binlog.ArchiveOptions{URL: store})
+		shipper, err := binlog.OpenShipper(directory, "", binlog.ShipOptions{URL: store})
 		check(err)
 		defer shipper.Close()
-		_, err = shipper.Run(context.Background(), func(event binlog.ArchiveEvent) bool {
-			if event.Kind == binlog.ArchiveUploaded {
+		_, err = shipper.Run(context.Background(), func(event binlog.ShipEvent) bool {
+			if event.Kind == binlog.ShipUploaded {
 				fmt.Println(filepath.Base(event.Path))
 			}
-			return true // go on
+			return true // continue
 		})
 		check(err)
 

@@ -6,7 +6,7 @@ import (
 	"binlog/internal/cbinlog"
 )
 
-// Filter says which records a cursor shows. Zeros show all of the user's. All conditions hold together.
+// Filter says which records a cursor shows. Zeros show all of the user's records. A record must meet all conditions.
 type Filter struct {
 	// FromID and ToID: from this id to that one, both shown; 0: no bound.
 	FromID, ToID uint64
@@ -18,11 +18,11 @@ type Filter struct {
 	TypeNames []string
 	// Metadata: with each of these pairs, exactly.
 	Metadata Metadata
-	// Last: only the last so many of those that the rest lets through, in the same order; 0: all. Events do not count.
+	// Last: only the last so many of the records that match the rest, in the same order; 0: all. Events do not count.
 	Last uint64
 	// NewestFirst: from the newest record to the oldest; what is appended later is not shown. Not [WithSalvage].
 	NewestFirst bool
-	// HeadersOnly: never touch the bytes of payloads. [Record.Len] tells their length.
+	// HeadersOnly: never read the bytes of payloads. [Record.Len] returns their length.
 	HeadersOnly bool
 	// Events: show the library's own events, too.
 	Events bool
@@ -62,7 +62,7 @@ func (f *Filter) options() (*cbinlog.Filter, error) {
 	return c, err
 }
 
-// bound is a time as filters have it, where 0 is none.
+// bound is a time as filters take it, where 0 means none.
 func bound(t time.Time) (int64, error) {
 	ns, given, err := unixNano(t)
 	if err == nil && given && ns == 0 {

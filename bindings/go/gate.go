@@ -5,20 +5,19 @@ import (
 	"sync/atomic"
 )
 
-// gate keeps closing apart from using: calls enter and leave, and shutting waits for those that are in and turns away
-// those that come. An RWMutex would make a call that comes during a slow close wait, too, and would hang a callback that
-// tries to use what is being closed.
+// gate separates closing from using: calls enter and leave; shutting refuses later calls and waits for those inside.
+// With an RWMutex, a call during a slow close would wait, too, and a callback that uses the object would deadlock.
 type gate struct {
-	// Calls that are in; gateShut is taken off when it is shut.
+	// Calls inside; gateShut is subtracted when it is shut.
 	inside atomic.Int64
-	// A call that is the last to leave a shut gate says so here.
+	// The last call that leaves a shut gate sends on this channel.
 	empty atomic.Pointer[chan struct{}]
 	once  sync.Once
 }
 
 const gateShut = 1 << 62
 
-// enter is false when the gate is shut. Otherwise the call must leave.
+// enter returns false when the gate is shut. Otherwise the call must leave.
 func (g *gate) enter() bool {
 	if g.inside.Add(1) > 0 {
 		return true
@@ -29,11 +28,11 @@ func (g *gate) enter() bool {
 
 func (g *gate) leave() {
 	if g.inside.Add(-1) == -gateShut {
-		g.tellEmpty()
+		g.signalEmpty()
 	}
 }
 
-func (g *gate) tellEmpty() {
+func (g *gate) signalEmpty() {
 	if empty := g.empty.Load(); empty != nil {
 		select {
 		case *empty <- struct{}{}:
@@ -42,11 +41,11 @@ func (g *gate) tellEmpty() {
 	}
 }
 
-// isShut says whether shutting has begun.
+// isShut reports whether shutting has begun.
 func (g *gate) isShut() bool { return g.inside.Load() < 0 }
 
-// shut turns calls away, waits for those that are in, and runs `then`: once, whoever comes how often. It returns when
-// that is done.
+// shut refuses calls, waits for those inside, and runs `then`: once, however often it is called. It returns when that
+// is done.
 func (g *gate) shut(then func()) {
 	g.once.Do(func() {
 		empty := make(chan struct{}, 1)

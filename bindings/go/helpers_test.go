@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must come; only a failing one waits so long.
+// patience is how long a test waits for what must happen; only a failing one waits so long.
 const patience = time.Minute
 
 func must(t testing.TB, err error) {
@@ -27,7 +27,7 @@ func newLog(t testing.TB) string { return filepath.Join(t.TempDir(), "log") }
 func newStore(t testing.TB) string { return "file://" + t.TempDir() }
 
 // openShipper opens a shipper that the test closes at its end, if it has not done so itself.
-func openShipper(t testing.TB, directory string, archive ArchiveOptions) *Shipper {
+func openShipper(t testing.TB, directory string, archive ShipOptions) *Shipper {
 	t.Helper()
 	s, err := OpenShipper(directory, "", archive)
 	must(t, err)
@@ -35,7 +35,7 @@ func openShipper(t testing.TB, directory string, archive ArchiveOptions) *Shippe
 	return s
 }
 
-// segmentsIn are the names of the segments in a directory, or at the URL of one.
+// segmentsIn returns the names of the segments in a directory, or at the URL of one.
 func segmentsIn(t testing.TB, directory string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(strings.TrimPrefix(directory, "file://"))
@@ -49,7 +49,7 @@ func segmentsIn(t testing.TB, directory string) []string {
 	return names
 }
 
-// until waits for what must come.
+// until waits for what must happen.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for began := time.Now(); !done(); time.Sleep(time.Millisecond) {

@@ -5,14 +5,14 @@ import (
 	"iter"
 )
 
-// Metadata is pairs of strings, in their order and encoded as the library keeps them: for each pair there are varint key
-// length, key, varint value length, value. A key may come more than once. The zero value is no pairs.
+// Metadata is pairs of strings, in their order, in the library's encoding: for each pair varint key length, key, varint
+// value length, value. A key may occur more than once. The zero value is no pairs.
 //
-// It grows as slices do, and can be used again:
+// It grows as slices do, and can be reused:
 //
 //	m = m[:0].Add("host", host).Add("user", user)
 //
-// Keys and values are UTF-8; an append refuses others.
+// Keys and values are UTF-8; an append refuses anything else.
 type Metadata []byte
 
 // Pairs makes metadata of keys and values: key, value, key, value ... It panics when the last key has no value.
@@ -39,7 +39,7 @@ func (m Metadata) Add(key, value string) Metadata {
 	return append(m, value...)
 }
 
-// All shows the pairs in their order, as strings of their own. What is not well-formed ends it.
+// All shows the pairs in their order, as strings of their own. Malformed bytes end it.
 func (m Metadata) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for key, value := range m.Views() {
@@ -64,7 +64,7 @@ func (m Metadata) Views() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// Lookup is the value of the first pair with this key: a view, without allocating. False when there is none.
+// Lookup returns the value of the first pair with this key: a view, without allocating. False when there is none.
 func (m Metadata) Lookup(key string) ([]byte, bool) {
 	rest := []byte(m)
 	for len(rest) > 0 {
@@ -80,13 +80,13 @@ func (m Metadata) Lookup(key string) ([]byte, bool) {
 	return nil, false
 }
 
-// Get is the value of the first pair with this key; "" when there is none.
+// Get returns the value of the first pair with this key; "" when there is none.
 func (m Metadata) Get(key string) string {
 	value, _ := m.Lookup(key)
 	return string(value)
 }
 
-// Len is the number of pairs.
+// Len returns the number of pairs.
 func (m Metadata) Len() int {
 	n := 0
 	for range m.Views() {

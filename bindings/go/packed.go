@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Packed frames (docs/c-api.md) carry many records over the boundary to C at once, in both directions. A frame is
-// little-endian: a header, then metadata, payload, and zeros up to a multiple of 8.
+// Packed frames (docs/c-api.md) pass many records to and from C in one call. A frame is little-endian: a header, then
+// metadata, payload, and zeros up to a multiple of 8.
 const (
 	frameSize        = 0  // u32
 	frameType        = 4  // u32
@@ -14,21 +14,21 @@ const (
 	frameTime        = 16 // i64
 	frameMetadataLen = 24 // u32
 	framePayloadLen  = 28 // u32
-	frameFlags       = 32 // u32, and behind it a u32 of 0
+	frameFlags       = 32 // u32, followed by a u32 of 0
 	frameHeader      = 40
 
 	flagHasTime   = 1
 	flagNoPayload = 4
 )
 
-// firstFrame is the first of frames that the library has made.
+// firstFrame returns the first of the frames that the library has made.
 func firstFrame(frames []byte) []byte {
 	size := binary.LittleEndian.Uint32(frames)
 	return frames[:size:size]
 }
 
-// Batch is records that are appended all at once: all or none of them, also after a crash. They are packed as they are
-// added, so that appending them crosses to the library once. Writing many small records is fastest this way.
+// Batch is records that are appended together: all or none of them, also after a crash. They are packed when they are
+// added, and appending them calls the library once. Writing many small records is fastest this way.
 //
 // The zero value is an empty batch. After [Writer.AppendBatch] it can be Reset and filled again, without allocating. It
 // belongs to one goroutine at a time.
@@ -42,7 +42,7 @@ type Batch struct {
 // Append adds a record of now. The payload is copied.
 func (b *Batch) Append(t Type, payload []byte) { b.put(t, 0, 0, nil, payload) }
 
-// AppendRecord adds a record with a time or metadata of its own. What it points to is copied.
+// AppendRecord adds a record with a time or metadata of its own. Metadata and payload are copied.
 func (b *Batch) AppendRecord(r NewRecord) {
 	ns, given, err := unixNano(r.Time)
 	if err != nil {
@@ -56,7 +56,7 @@ func (b *Batch) AppendRecord(r NewRecord) {
 	b.put(r.Type, flags, ns, r.Metadata, r.Payload)
 }
 
-// Len is the number of records in it.
+// Len returns the number of records in it.
 func (b *Batch) Len() int { return b.n }
 
 // Reset empties it and keeps its memory.
@@ -77,7 +77,7 @@ func (b *Batch) put(t Type, flags uint32, ns int64, metadata, payload []byte) {
 	b.n++
 }
 
-// appendFrame adds a frame, as append does. `length` is the payload's, also when that is absent.
+// appendFrame adds a frame, as append does. `length` is the payload's, also when the payload is left out.
 func appendFrame(frames []byte, t Type, id uint64, ns int64, flags uint32, metadata, payload []byte, length uint32) []byte {
 	used := len(frames)
 	size := (frameHeader + len(metadata) + len(payload) + 7) &^ 7
@@ -85,7 +85,7 @@ func appendFrame(frames []byte, t Type, id uint64, ns int64, flags uint32, metad
 		frames = grow(frames, size)
 	}
 	frames = frames[:used+size]
-	// The padding; what it has too much is overwritten.
+	// The padding; excess bytes of it are overwritten.
 	binary.LittleEndian.PutUint64(frames[used+size-8:], 0)
 	h := (*[frameHeader]byte)(frames[used:])
 	binary.LittleEndian.PutUint64(h[frameSize:], uint64(size)|uint64(t)<<32)

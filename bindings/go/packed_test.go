@@ -28,7 +28,7 @@ func someRecords(n int) []NewRecord {
 
 func TestABatchIsTheFramesThatTheLibraryMakes(t *testing.T) {
 	var b Batch
-	// What was there before does not show through.
+	// Earlier contents do not show through.
 	b.Append(1, bytes.Repeat([]byte{0xff}, 1<<17))
 	b.Reset()
 	reference, used := make([]byte, 1<<20), 0

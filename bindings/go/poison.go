@@ -2,8 +2,9 @@ package binlog
 
 import "encoding/binary"
 
-// With the build tag binlog_poison, the bytes of a view are overwritten when its time is over, so that who keeps one without
-// Clone notices it in each run. Without it, they are overwritten when the cursor's memory is used again.
+// With the build tag binlog_poison, the bytes of a view are overwritten as soon as it is no longer valid: a program
+// that keeps one without Clone notices it in each run. Without the tag, they are overwritten when the cursor's memory
+// is reused.
 
 const (
 	poisonByte = 0xDB
@@ -11,7 +12,7 @@ const (
 	poisonFlags = 0xDBDBDBDB
 )
 
-// poison is what a cursor has shown: frames that are to be overwritten.
+// poison is the frames that a cursor has shown, and that will be overwritten.
 type poison struct {
 	// By Next or Get: until the next call.
 	called []byte
@@ -25,7 +26,7 @@ func overwrite(frame []byte) {
 	}
 }
 
-// isCalled is told of each call that shows or moves. What a cursor had shown when it was closed stays.
+// isCalled is called by each function that shows or moves. What a cursor had shown when it was closed stays.
 func (c *Cursor) isCalled() {
 	if poisons && !c.closed.Load() {
 		overwrite(c.poison.called)
@@ -33,14 +34,14 @@ func (c *Cursor) isCalled() {
 	}
 }
 
-// hasShown is told what such a call shows.
+// hasShown records what such a function shows.
 func (c *Cursor) hasShown(frame []byte) {
 	if poisons {
 		c.poison.called = frame
 	}
 }
 
-// turns is told of each turn of a loop, and of what it shows.
+// turns is called at each turn of a loop, with what it shows.
 func (c *Cursor) turns(frame []byte) {
 	if poisons && !c.closed.Load() {
 		c.isCalled()

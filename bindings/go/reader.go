@@ -28,15 +28,16 @@ const (
 )
 
 // WithStrict makes a torn tail, an end without a clean close and a damaged index errors, too. Without it, damage is an
-// error once everything before it has been read, and a torn tail is an end, of which [Cursor.Tail] tells.
+// error after everything before it was read, and a torn tail is an end, which [Cursor.Tail] reports.
 func WithStrict() ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Mode = readerStrict })
 }
 
-// WithSalvage goes on behind damage, and tells `onLoss` (which may be nil) of each loss before what lies behind it is
-// shown: each cursor tells of what it meets, and those of several goroutines at the same time. The function must not use
-// the cursor or the reader. When it panics, the call that it happened in goes on to its end without calling it again, and
-// then panics with the same value; when several goroutines salvage at the same time, one of their calls does.
+// WithSalvage continues after damage, and calls `onLoss` (which may be nil) with each loss before the records after it
+// are shown. Each cursor reports the losses that it meets, possibly several goroutines at the same time. The function
+// must not use the cursor or the reader. When it panics, the call in which that happens continues to its end without
+// calling it again, and then panics with the same value; when several goroutines salvage at the same time, one of their
+// calls does.
 func WithSalvage(onLoss func(Loss)) ReaderOption {
 	return readerOption(func(c *readerConfig) {
 		c.Mode = readerSalvage
@@ -44,29 +45,30 @@ func WithSalvage(onLoss func(Loss)) ReaderOption {
 	})
 }
 
-// WithLog reads, of the logs of a directory or a pattern, the one of this name alone, and without it, or with "", all of them,
-// one after the other. [ErrNotFound] when none has the name. What happens to the others concerns nobody then.
+// WithLog reads only the log of this name, of the logs of a directory or a pattern. Without it, or with "", all of them
+// are read, one after the other. [ErrNotFound] when none has the name. The state of the other logs then does not
+// matter.
 func WithLog(name string) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Log = name })
 }
 
-// WithCache keeps what is fetched of a log in a store in a directory of this machine, so that it is not fetched again. The
-// directory is made when it is not there, and any number of processes of one user may share it; one that others may write is
-// refused, as they could put records into the log. It may hold so many bytes, and what was not used for longest goes first; 0
-// stands for 1 GiB.
+// WithCache keeps what is fetched of a log in a store in a directory of this machine, and does not fetch it again. The
+// directory is created if necessary, and any number of processes of one user may share it; one that others may write is
+// refused, as they could put records into the log. It holds at most so many bytes, and the least recently used are
+// removed first; 0 means 1 GiB.
 func WithCache(directory string, bytes uint64) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Cache, c.CacheBytes = directory, bytes })
 }
 
-// WithCredentials names a file of KEY=VALUE lines with the credentials for a log in a store, which others must not be able
-// to read. Without it, the environment has them, or the machine itself.
+// WithCredentials names a file of KEY=VALUE lines with the credentials for a log in a store, which others must not be
+// able to read. Without it, they come from the environment, or from the machine itself.
 func WithCredentials(file string) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.Credentials = file })
 }
 
-// WithBlockMax bounds the memory, in bytes, that reading one block may take: its bytes as they are stored, and those they are
-// decompressed to. A block that takes more is [ErrTooLarge], and a loss for a reader that salvages. Without it, 4 GiB are the
-// most: every block that a writer makes without compression. A log from somebody else is better read with less.
+// WithBlockMax limits the memory, in bytes, that reading one block may take: its stored bytes, and its decompressed
+// bytes. A block that takes more is [ErrTooLarge], and a loss for a reader that salvages. Without it, the limit is 4
+// GiB: enough for every block that a writer makes without compression. Use a lower one for logs from others.
 func WithBlockMax(bytes uint64) ReaderOption {
 	return readerOption(func(c *readerConfig) { c.BlockMaxBytes = bytes })
 }
@@ -78,11 +80,11 @@ func listenerOf(onLoss func(Loss)) *cbinlog.LossListener {
 	return cbinlog.NewLossListener(func(loss cbinlog.Loss) { onLoss(lossOf(loss)) })
 }
 
-// LossKind says what a [Loss] is. Later versions may add kinds.
+// LossKind is the kind of a [Loss]. Later versions may add kinds.
 type LossKind uint32
 
 const (
-	// LossDamage: bytes that are not what was written.
+	// LossDamage: bytes that differ from what was written.
 	LossDamage LossKind = iota + 1
 	// LossTornTail: the end of a log that a crash tore: its bytes had never been durable.
 	LossTornTail
@@ -90,15 +92,15 @@ const (
 	LossMissing
 	// LossHeaderLost: the beginning of a segment is damaged, or nothing is left of it.
 	LossHeaderLost
-	// LossShifted: bytes were removed from the file, or put into it; what follows is read where it is now.
+	// LossShifted: bytes were removed from the file, or inserted; the following ones are read at their new place.
 	LossShifted
-	// LossHole: bytes that a power cut left, which are no blocks, as a later segment of the log says.
+	// LossHole: bytes left by a power cut, which are no blocks, as a later segment of the log records.
 	LossHole
-	// LossDouble: a file that holds a segment which is read from another one; no record is lost.
+	// LossDouble: a file whose segment is read from another file; no record is lost.
 	LossDouble
 	// LossMisnamed: a file that has the name of another segment; it is read in its place, and no record is lost.
 	LossMisnamed
-	// LossOtherForm: a damaged file whose segment is read from another one; no record is lost.
+	// LossOtherForm: a damaged file whose segment is read from its other form; no record is lost.
 	LossOtherForm
 	// LossNewer: something that only a newer version of the library can read.
 	LossNewer
@@ -122,7 +124,7 @@ func (k LossKind) String() string {
 	return lossKinds[0]
 }
 
-// Loss is something that a cursor or a recovery could not read, or passes over.
+// Loss is something that a cursor or a recovery could not read, or skipped.
 type Loss struct {
 	// Kind says what it is.
 	Kind LossKind
@@ -130,14 +132,14 @@ type Loss struct {
 	Path string
 	// Reason is what is wrong with the bytes, in one line.
 	Reason string
-	// Offset and Bytes are what was passed over; Bytes is 0 when those that should follow are not there at all.
+	// Offset and Bytes are the place of what was skipped; Bytes is 0 when the bytes that should follow are missing.
 	Offset, Bytes uint64
-	// FirstID and LastID are of the records that are lost; 0 and 0 when none are, or nobody knows.
+	// FirstID and LastID are of the records that are lost; 0 and 0 when there are none, or they are unknown.
 	FirstID, LastID uint64
-	// FirstPage is the number of the first damaged page of 4 KiB of the block's payload, PageCount of how many; 0 and 0
-	// when it is not pages that are damaged.
+	// FirstPage is the number of the first damaged page of 4 KiB of the block's payload, PageCount the number of damaged
+	// pages; 0 and 0 when the damage is not in pages.
 	FirstPage, PageCount uint64
-	// Durable says that the bytes had been made durable, so that a disk or a person damaged them and not a crash.
+	// Durable says that the bytes had been made durable: a disk or a person damaged them, and not a crash.
 	Durable bool
 }
 
@@ -176,15 +178,15 @@ type Reader struct {
 	net    runtime.Cleanup
 }
 
-// OpenReader opens a segment file, a log's directory, or the files that match a pattern (*, ?, [...]). Files that gzip or
-// zstd have compressed as a whole are recognised by their contents.
+// OpenReader opens a segment file, a log's directory, or the files that match a pattern (*, ?, [...]). Files that gzip
+// or zstd have compressed as a whole are recognised by their contents.
 //
-// The URL of a store, as [ArchiveOptions.URL] has it, is a log, too, that is read where it lies, in a few requests: with a
-// prefix ("s3://BUCKET/PREFIX?region=...") all of its segments, with the name of one behind the prefix only that, and with
-// a pattern (*, [...]) in its place those that match. A request that fails for a passing reason is tried again for half a
-// minute.
+// The URL of a store, as in [ShipOptions.URL], is a log, too, which is read in the store with few requests: with a
+// prefix ("s3://BUCKET/PREFIX?region=...") all of its segments, with the name of one after the prefix only that one,
+// and with a pattern (*, [...]) in its place those that match. A request that fails for a temporary reason is retried
+// for half a minute.
 //
-// Errors are [ErrNotFound] when nothing is there, [ErrCorrupt] when a file does not begin as a segment does (to
+// Errors are [ErrNotFound] when nothing is there, [ErrCorrupt] when a file does not begin as a segment does (with
 // [WithSalvage]: when there is no block in any of them), [ErrUnsupported] when it is of a newer version, [ErrMismatch],
 // [ErrInvalid] and [ErrIO].
 func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
@@ -201,7 +203,7 @@ func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
 	return r, nil
 }
 
-// Close frees the reader; its cursors go on. It returns nil. Closing again does nothing.
+// Close frees the reader; its cursors remain usable. It returns nil. Closing again does nothing.
 func (r *Reader) Close() error {
 	r.gate.shut(func() {
 		r.net.Stop()
@@ -210,7 +212,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Segment is what a segment says about itself.
+// Segment is what a segment's header contains.
 type Segment struct {
 	// Sequence is its number in its log, from 1.
 	Sequence uint64
@@ -226,11 +228,11 @@ type Segment struct {
 	Name string
 	// ContentType is the MIME type of its payloads.
 	ContentType string
-	// Parameters are the facts that its writer gave.
+	// Parameters are the writer's own facts.
 	Parameters map[string]string
 }
 
-// Segments tells of the segments that there were when the reader was opened, in the order of writing.
+// Segments returns the segments at the time when the reader was opened, in the order of writing.
 func (r *Reader) Segments() ([]Segment, error) {
 	if !r.gate.enter() {
 		return nil, ErrClosed
@@ -247,19 +249,19 @@ func (r *Reader) Segments() ([]Segment, error) {
 	return all, nil
 }
 
-// TypeCount says how many records of a type a log holds.
+// TypeCount is the number of records of a type in a log.
 type TypeCount struct {
 	// Type is the type's number.
 	Type Type
-	// Records is how many there are.
+	// Records is the number of records.
 	Records uint64
-	// Name is what the number was given for; "" when it has none.
+	// Name is the name that the number stands for; "" when it has none.
 	Name string
 }
 
-// Counts tells how many records of each type there are, the most frequent first: from the index, and from the headers of
-// what that does not know; no payload is read. Events are not counted. Errors are [ErrIO], and [ErrCorrupt] where headers
-// have to be read and are damaged, whatever the reader's options are.
+// Counts returns the number of records of each type, the most frequent first: from the index, and from the headers of
+// what the index does not cover; no payload is read. Events are not counted. Errors are [ErrIO], and [ErrCorrupt] where
+// headers have to be read and are damaged, whatever the reader's options are.
 func (r *Reader) Counts() ([]TypeCount, error) {
 	if !r.gate.enter() {
 		return nil, ErrClosed
@@ -276,8 +278,8 @@ func (r *Reader) Counts() ([]TypeCount, error) {
 	return all, nil
 }
 
-// Records shows the records that the filter lets through, to the end of the log as it is then. An error ends the loop;
-// only behind a [*MissedError] it goes on, if the loop does. A record is a view until the next turn.
+// Records shows the records that the filter matches, to the current end of the log. An error ends the loop; only after
+// a [*MissedError] it continues, if the loop body does. A record is a view until the next turn.
 //
 // Each loop opens a cursor of its own, and closes it.
 func (r *Reader) Records(filter Filter) iter.Seq2[Record, error] {
@@ -292,8 +294,8 @@ func (r *Reader) Records(filter Filter) iter.Seq2[Record, error] {
 	}
 }
 
-// Follow is as [Reader.Records], but waits for more records at the end: over rolls, and over a writer that ends and another
-// that begins. When the context is done, it ends with the context's error.
+// Follow is as [Reader.Records], but waits for more records at the end: over rolls, and from one writer to the next.
+// When the context is done, it ends with the context's error.
 func (r *Reader) Follow(ctx context.Context, filter Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		cursor, err := r.Cursor(filter)

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// Type says what a record is: a number of yours below [FirstNamedType], one that [Writer.Type] gave for a name, or an
-// event of the library's own.
+// Type is the type of a record: a number of yours below [FirstNamedType], one that [Writer.Type] returned for a name,
+// or an event of the library.
 type Type uint32
 
 const (
-	// FirstNamedType is where the types begin that stand for names.
+	// FirstNamedType is the first type that stands for a name.
 	FirstNamedType Type = 0x40000000
-	// FirstEventType is where the library's own events begin.
+	// FirstEventType is the first event of the library.
 	FirstEventType Type = 0x80000000
 )
 
-// Events of the library's own, which cursors show with [Filter.Events].
+// Events of the library, which cursors show with [Filter.Events].
 const (
 	// EventStarted: a writer began.
 	EventStarted = FirstEventType + 1 + iota
@@ -27,15 +27,15 @@ const (
 	EventStopped
 	// EventHeartbeat: a writer is alive.
 	EventHeartbeat
-	// EventRotateNext: the log goes on in the segment named by the metadata "file".
+	// EventRotateNext: the log continues in the segment named by the metadata "file".
 	EventRotateNext
-	// EventRotatePrev: the log comes from the segment named by the metadata "file".
+	// EventRotatePrev: the log continues that of the segment named by the metadata "file".
 	EventRotatePrev
 	// EventOpened: the segment was opened for writing.
 	EventOpened
 	// EventClosed: the segment was closed.
 	EventClosed
-	// EventRecovered: a torn tail was cut (metadata "offset", "bytes", "kept", "reason"), or a recovery says which
+	// EventRecovered: a torn tail was cut (metadata "offset", "bytes", "kept", "reason"), or a recovery records which
 	// records are lost here (metadata "first_lost_id", "last_lost_id").
 	EventRecovered
 	// EventDropped: records were dropped by the policy for a full disk: metadata "count" (since the last such event),
@@ -52,10 +52,10 @@ var eventNames = [...]string{
 	"SCHEMA",
 }
 
-// IsEvent says whether it is one of the library's own events.
+// IsEvent reports whether it is an event of the library.
 func (t Type) IsEvent() bool { return t >= FirstEventType }
 
-// IsNamed says whether it stands for a name; [Cursor.TypeName] tells it.
+// IsNamed reports whether it stands for a name, which [Cursor.TypeName] returns.
 func (t Type) IsNamed() bool { return t >= FirstNamedType && t < FirstEventType }
 
 // String is the name of an event, such as "ROTATE_NEXT", and the number of all other types.
@@ -68,7 +68,7 @@ func (t Type) String() string {
 
 // NewRecord is a record to be appended.
 type NewRecord struct {
-	// Type is a number of yours, or one that [Writer.Type] gave.
+	// Type is a number of yours, or one that [Writer.Type] returned.
 	Type Type
 	// Time is the record's time, with a precision of nanoseconds, from 1677 to 2262; the zero Time means now.
 	Time time.Time
@@ -78,16 +78,16 @@ type NewRecord struct {
 	Payload []byte
 }
 
-// Record is a record as a cursor shows it: a view that lives until the cursor's next Next, Get, Seek, SeekTime or Wait, and in a
-// loop until its next turn. [Record.Clone] keeps it. With the build tag binlog_poison, a view that is kept too long has nothing
-// but bytes 0xDB, and a Record panics; without it, it shows other bytes, sooner or later. The zero Record has no bytes, and
-// nothing but zeros to tell.
+// Record is a record as a cursor shows it: a view that lives until the cursor's next Next, Get, Seek, SeekTime or Wait,
+// and in a loop until its next turn. [Record.Clone] keeps it. With the build tag binlog_poison, a view that is kept too
+// long contains only bytes 0xDB, and a Record panics; without it, it shows other bytes, sooner or later. The zero
+// Record has no bytes, and all its values are zero.
 type Record struct {
 	// A packed frame, as the library has made it.
 	frame []byte
 }
 
-// ID is 1, 2, 3 ... across the whole log. An event shows the id of the record that follows it.
+// ID is 1, 2, 3 ... across the whole log. An event has the id of the record that follows it.
 func (r Record) ID() uint64 { return r.uint64(frameID) }
 
 // Type is a number of the writer's own, one that stands for a name, or an event.
@@ -121,16 +121,16 @@ func (r Record) Payload() []byte {
 	return r.frame[begin:end:end]
 }
 
-// IsEvent says whether it is one of the library's own records.
+// IsEvent reports whether it is an event of the library.
 func (r Record) IsEvent() bool { return r.Type().IsEvent() }
 
-// Clone is the record with memory of its own.
+// Clone returns the record with memory of its own.
 func (r Record) Clone() Record {
 	r.check()
 	return Record{bytes.Clone(r.frame)}
 }
 
-// New is the record to append it to another log, with its type, time, metadata and payload, which stay views.
+// New returns the record for appending it to another log, with its type, time, metadata and payload, which stay views.
 func (r Record) New() NewRecord {
 	return NewRecord{Type: r.Type(), Time: r.Time(), Metadata: r.Metadata(), Payload: r.Payload()}
 }

@@ -6,23 +6,24 @@ import (
 	"binlog/internal/cbinlog"
 )
 
-// RollOptions say when a log rolls to a new segment besides [WithSegmentBytes], and what segments are called. The first
+// RollOptions say when a log rolls to a new segment besides [WithSegmentBytes], and the names of segments. The first
 // rule that is met rolls. Zeros are no rules, and the default names.
 type RollOptions struct {
-	// Period rolls at each multiple of so much time, by the wall clock of Zone: time.Hour is each full hour, 24 hours
-	// each midnight. Whole seconds, up to 100 years. Those of more than a day are counted from 1970-01-01.
+	// Period rolls at each multiple of so much time, by the wall clock of Zone: time.Hour is each full hour, 24 hours each
+	// midnight. Whole seconds, up to 100 years. Multiples of more than a day are counted from 1970-01-01.
 	Period time.Duration
 	// Age rolls so long after the segment was begun; rounded up to milliseconds.
 	Age time.Duration
-	// Records rolls after so many: no segment holds more, a larger batch excepted.
+	// Records rolls after so many: no segment holds more, except for a larger batch.
 	Records uint64
 	// Zone is the time zone of Period and of the times in names, such as "Europe/Berlin"; "" is UTC.
 	Zone string
-	// NameTemplate is what segments are called: "{name}" is the log's name, "{seq}" the segment's number in ten digits,
-	// the rest as in strftime(3), from a fixed set of conversions; "" is "{name}.{seq}". ".binlog" is added.
+	// NameTemplate is the name of segments: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the
+	// rest as in strftime(3), from a fixed set of conversions; "" is "{name}.{seq}". ".binlog" is added.
 	NameTemplate string
-	// Check rolls when it says so. It is asked after each write to the file and in [Writer.Tick], by several at the same
-	// time, and must not write to the log: see the package's documentation. A panic stands for "no", and is told to the function of [WithOnFailure].
+	// Check rolls when it returns true. It is called after each write to the file and in [Writer.Tick], possibly by
+	// several threads at the same time, and must not write to the log: see the package's documentation. A panic means
+	// "no", and is reported to the function of [WithOnFailure].
 	Check func(SegmentState) bool
 }
 
@@ -37,17 +38,17 @@ func (o *RollOptions) options() (cbinlog.RollOptions, *Error) {
 	return c, err
 }
 
-// Retention says which old segments are removed. All rules that are given are kept; the segment that is being written
-// stays whatever they say. Zeros are no rules.
+// Retention says which old segments are removed. All given rules apply; the segment that is being written stays in any
+// case. Zeros are no rules.
 type Retention struct {
-	// Age: a segment goes when the one after it was begun longer ago; rounded up to milliseconds.
+	// Age: a segment is removed when the one after it was begun longer ago; rounded up to milliseconds.
 	Age time.Duration
-	// Segments: the oldest go until no more than so many are there, the one being written among them.
+	// Segments: the oldest are removed until no more than so many are there, including the one being written.
 	Segments uint64
-	// Bytes: the oldest go until all together take no more than so many bytes, the one being written among them.
+	// Bytes: the oldest are removed until all together take no more than so many bytes, including the one being written.
 	Bytes uint64
-	// Unshipped: of a log that is shipped to a store, what is in none yet goes, too. Otherwise such a segment stays, with
-	// those behind it, whatever the rules say.
+	// Unshipped: of a log that is shipped to a store, segments that no store holds are removed, too. Otherwise such a
+	// segment stays, with those after it, whatever the rules say.
 	Unshipped bool
 }
 
@@ -56,11 +57,11 @@ func (r *Retention) rules() (cbinlog.Retention, *Error) {
 	return cbinlog.Retention{AgeMS: age, Segments: r.Segments, Bytes: r.Bytes, Unshipped: r.Unshipped}, err
 }
 
-// Required is what the file headers of a log must say for it to be opened. Zeros take any log.
+// Required is what the file headers of a log must contain for it to be opened. Zeros accept any log.
 type Required struct {
 	// Name is the log's name.
 	Name string
-	// ContentType is what the payloads are, as a MIME type.
+	// ContentType is the MIME type of the payloads.
 	ContentType string
 	// Parameters must be there with these values; there may be others.
 	Parameters map[string]string
@@ -78,7 +79,7 @@ type SegmentState struct {
 	Sequence uint64
 	// Created is when it was begun.
 	Created time.Time
-	// Now is what time it is.
+	// Now is the current time.
 	Now time.Time
 	// Bytes is the length of the file.
 	Bytes uint64
@@ -92,10 +93,10 @@ type SegmentState struct {
 type SegmentFile struct {
 	// Path is where its file is now.
 	Path string
-	// Log is the log's name.
+	// Path is where its file is now.
 	Log string
-	// Reason is why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or what
-	// was given to [Writer.RollBecause]; "" when it is being opened.
+	// Reason is why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or the
+	// reason given to [Writer.RollBecause]; "" when it is being opened.
 	Reason string
 	// Sequence is its number in the log, from 1.
 	Sequence uint64
@@ -109,13 +110,13 @@ type SegmentFile struct {
 	Bytes uint64
 }
 
-// Hook is a step to be taken with a segment. Hooks run one after the other, each with the place where the one before has
-// left the file. One that fails is told to the function of [WithOnFailure], and counted by [Writer.Failures]; the others
-// still run.
+// Hook is a step that is run with a segment. Hooks run one after the other, each with the place where the one before
+// has left the file. One that fails is reported to the function of [WithOnFailure], and counted by [Writer.Failures];
+// the others still run.
 //
-// They run outside of the library's locks: in a thread of the library [WithBackground], else during the call that opens,
-// syncs, ticks, rolls or closes next; when there was none for a second, during one that appends or flushes. What they call of
-// their writer is [ErrInvalid] if it appends, flushes, syncs, ticks, rolls or closes.
+// They run outside of the library's locks: in a thread of the library [WithBackground], else during the next call that
+// opens, syncs, ticks, rolls or closes; if there was none for a second, during one that appends or flushes. A hook that
+// appends, flushes, syncs, ticks, rolls or closes its own writer gets [ErrInvalid].
 type Hook struct{ hook cbinlog.Hook }
 
 const (
@@ -146,13 +147,14 @@ func HookChangeExtension(extension string) Hook {
 	return Hook{cbinlog.Hook{Kind: hookChangeExtension, Argument: extension}}
 }
 
-// HookMoveTo moves the file into a directory, which must be there; over to another file system, too. A relative path is
-// one from the working directory at the time of the call that the hook is given to. It never replaces a file: it fails.
+// HookMoveTo moves the file into a directory, which must exist; to another file system, too. A relative path is
+// relative to the working directory at the time of the call that the hook is given to. It never replaces a file: it
+// fails.
 func HookMoveTo(directory string) Hook {
 	return Hook{cbinlog.Hook{Kind: hookMoveTo, Argument: directory}}
 }
 
-// HookDelete removes the file. It should be the last hook: those behind it find no file.
+// HookDelete removes the file. It should be the last hook: later ones find no file.
 func HookDelete() Hook { return Hook{cbinlog.Hook{Kind: hookDelete}} }
 
 func hooksOf(hooks []Hook) []cbinlog.Hook {

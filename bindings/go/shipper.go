@@ -11,22 +11,23 @@ import (
 )
 
 // Shipper ships the closed segments of one log to one store, beside its writer or without one. Goroutines may share it:
-// those that ship or compare take turns, and nobody else waits for them.
+// calls that ship or compare take turns, and no other call waits for them.
 type Shipper struct {
 	gate gate
 	c    cbinlog.Shipper
 	net  runtime.Cleanup
-	// The error of the context that has stopped it; empty when Stop has, or nobody.
+	// The error of the context that has stopped it; empty after Stop, or while it is not stopped.
 	stoppedBy atomic.Pointer[error]
 }
 
-// OpenShipper makes a shipper of the log called `log` in a directory; of the only one there when it is "". Nothing is sent
-// yet, and no request is made. A writer may have the log open: only segments that have a successor are shipped.
+// OpenShipper makes a shipper of the log called `log` in a directory; of the only one there when it is "". Nothing is
+// sent yet, and no request is made. A writer may have the log open: only segments that have a successor are shipped.
 //
-// Errors are [ErrInvalid] for a URL or options that are none, and for several logs without a name; [ErrNotFound] when there
-// is no such directory or log; [ErrLocked] when somebody ships the log already, which may be its writer (not with
-// [ArchiveOptions.DryRun]); [ErrIO]; [ErrUnsupported] when the store is on a server and libbinlog_stores.so.0 is not there.
-func OpenShipper(directory, log string, archive ArchiveOptions) (*Shipper, error) {
+// Errors are [ErrInvalid] for an invalid URL or options, and for several logs without a name; [ErrNotFound] when there
+// is no such directory or log; [ErrLocked] when another shipper ships the log already, which may be its writer's (not
+// with [ShipOptions.DryRun]); [ErrIO]; [ErrUnsupported] when the store is on a server and libbinlog_stores.so.0 is not
+// installed.
+func OpenShipper(directory, log string, archive ShipOptions) (*Shipper, error) {
 	options, invalid := archive.options()
 	if invalid != nil {
 		return nil, invalid
@@ -40,86 +41,88 @@ func OpenShipper(directory, log string, archive ArchiveOptions) (*Shipper, error
 	return s, nil
 }
 
-// Run ships all segments that are closed, in their order, and removes those here that need not stay. What fails and may
-// work later is tried again for as long as [ArchiveOptions.Patience] says. `tell` (which may be nil) is told of each step:
-// when it returns false, this call stops. It must not use the shipper but for [Shipper.Status], [Shipper.Metrics] and
-// [Shipper.Stop]; a panic of its stops the call, too, and comes out of it.
+// Run ships all segments that are closed, in their order, and removes those here that need not stay. Temporary failures
+// are retried for as long as [ShipOptions.Patience] says. `onEvent` (which may be nil) is called with each event: when
+// it returns false, this call stops. It must not use the shipper except for [Shipper.Status], [Shipper.Metrics] and
+// [Shipper.Stop]; a panic of it stops the call, too, and continues in the caller.
 //
-// When the context is done while it runs, the shipper is stopped as by [Shipper.Stop], for good, and the context's error is
-// returned; so it is by each later call, whatever its own context is. With a context that is done before, it does nothing.
+// When the context is done during the call, the shipper is stopped as by [Shipper.Stop], for good, and the context's
+// error is returned; each later call returns it, too, whatever its own context is. With a context that is done before,
+// it does nothing.
 //
-// Otherwise the error is the first that somebody has to mend, or that did not pass in that time; no later segment is shipped
-// before it: [ErrMismatch] when the store holds another object of the segment's name, which is left as it is; [ErrIO] and
-// what else the store or the system says. [ErrCorrupt], once all else is done, when segments are damaged, which are not sent,
-// or missing: nothing from the first of them on is removed here, and `tell` was told of each.
-func (s *Shipper) Run(ctx context.Context, tell func(ArchiveEvent) (goOn bool)) (ArchiveReport, error) {
-	var report cbinlog.ArchiveReport
+// Otherwise the error is the first that a person has to fix, or that did not pass in that time; no later segment is
+// shipped before it: [ErrMismatch] when the store holds another object of the segment's name, which is left as it is;
+// [ErrIO] and other errors of the store or the system. [ErrCorrupt], after all other work, when segments are damaged,
+// which are not sent, or missing: nothing from the first of them on is removed here, and `onEvent` was called with
+// each.
+func (s *Shipper) Run(ctx context.Context, onEvent func(ShipEvent) (goOn bool)) (ShipReport, error) {
+	var report cbinlog.ShipReport
 	err := s.work(ctx, func() (stopped bool, err *cbinlog.Error) {
-		report, err = s.c.Run(events(tell))
+		report, err = s.c.Run(events(onEvent))
 		return report.Stopped, err
 	})
-	return ArchiveReport(report), err
+	return ShipReport(report), err
 }
 
-// Follow ships what there is and what is still to come, until the context is done, [Shipper.Stop] is called, or `tell`
-// returns false. What fails is tried again for ever: `tell` and [Shipper.Status] tell of it. The error is nil or the
-// context's. Otherwise it is as [Shipper.Run].
-func (s *Shipper) Follow(ctx context.Context, tell func(ArchiveEvent) (goOn bool)) error {
-	return s.work(ctx, func() (stopped bool, err *cbinlog.Error) { return true, s.c.Follow(events(tell)) })
+// Follow ships the closed segments and those that are closed later, until the context is done, [Shipper.Stop] is
+// called, or `onEvent` returns false. It retries for ever: `onEvent` and [Shipper.Status] report failures. The error is
+// nil or the context's. Otherwise it is as [Shipper.Run].
+func (s *Shipper) Follow(ctx context.Context, onEvent func(ShipEvent) (goOn bool)) error {
+	return s.work(ctx, func() (stopped bool, err *cbinlog.Error) { return true, s.c.Follow(events(onEvent)) })
 }
 
-// Verify compares what the store holds with what is here, and with what is known of what was here. Nothing is changed.
-// With `readBack` it reads every object, also where the store's own checksum would do. `tell` (which may be nil) is told of
-// each segment that is compared; it and the context are as for [Shipper.Run].
+// Verify compares what the store holds with what is here, and with what is known of removed segments. Nothing is
+// changed. With `readBack` it reads every object, also where the store's own checksum would be enough. `onEvent` (which
+// may be nil) is called with each segment that is compared; it and the context are as for [Shipper.Run].
 //
-// What is wrong is no error: [ArchiveVerified.Problems] tells. Errors are [ErrUnsupported] for "exec:", whose objects nobody
-// can look at; [ErrIO] and what else the store or the system says, without another try.
+// Problems are no error: they are in [ShipVerified.Problems]. Errors are [ErrUnsupported] for "exec:", whose objects
+// cannot be read; [ErrIO] and other errors of the store or the system, without a retry.
 func (s *Shipper) Verify(
-	ctx context.Context, readBack bool, tell func(ArchiveEvent) (goOn bool),
-) (ArchiveVerified, error) {
-	var c cbinlog.ArchiveVerified
+	ctx context.Context, readBack bool, onEvent func(ShipEvent) (goOn bool),
+) (ShipVerified, error) {
+	var c cbinlog.ShipVerified
 	err := s.work(ctx, func() (stopped bool, err *cbinlog.Error) {
-		c, err = s.c.Verify(readBack, events(tell))
+		c, err = s.c.Verify(readBack, events(onEvent))
 		return c.Stopped, err
 	})
-	found := ArchiveVerified{
+	found := ShipVerified{
 		SoundSegments: c.SoundSegments, SoundBytes: c.SoundBytes, WaitingSegments: c.WaitingSegments,
 		FirstSequence: c.FirstSequence, LastSequence: c.LastSequence, AcceptedSegments: c.AcceptedSegments,
 		Stopped: c.Stopped,
 	}
 	for _, problem := range c.Problems {
-		if ArchiveProblemKind(problem.Kind) == archiveForeign {
+		if ShipProblemKind(problem.Kind) == shipForeign {
 			found.Foreign = append(found.Foreign, problem.Object)
 			continue
 		}
-		found.Problems = append(found.Problems, ArchiveProblem{
-			Kind: ArchiveProblemKind(problem.Kind), IsHere: problem.IsHere, Sequence: problem.Sequence,
+		found.Problems = append(found.Problems, ShipProblem{
+			Kind: ShipProblemKind(problem.Kind), IsHere: problem.IsHere, Sequence: problem.Sequence,
 			LastSequence: problem.LastSequence, Object: problem.Object, Message: problem.Message,
 		})
 	}
 	return found, err
 }
 
-// Accept says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. `segment` is its
-// number or the name of its file; of missing ones also the first and the last number with a dash between ("3-5"). Nothing is
-// sent yet. It waits until nobody ships with this shipper. [ErrInvalid] when the segment is neither damaged nor missing, or is
-// none of the log's; [ErrIO].
+// Accept says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for.
+// `segment` is its number or the name of its file; of missing ones also the first and the last number with a dash
+// between ("3-5"). Nothing is sent yet. It waits until no call ships with this shipper. [ErrInvalid] when the segment
+// is neither damaged nor missing, or does not belong to the log; [ErrIO].
 func (s *Shipper) Accept(segment string) error {
 	return s.change(func() *cbinlog.Error { return s.c.Accept(segment) })
 }
 
-// Replace makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under
-// another name (NAME.replaced-1), compared, and removed; the next [Shipper.Run] sends the segment. `segment` is its number or
-// the name of its file. [ErrInvalid] when it is none of the log's closed ones, or the store holds it as it is here; [ErrCorrupt]
-// when the file here is damaged and that was not accepted; [ErrNotFound] when the store has no such object; [ErrUnsupported]
-// for "exec:"; [ErrIO] and what else the store or the system says.
+// Replace makes room in the store for the segment as it is here, when the object of its name is another one: that
+// object is kept under another name (NAME.replaced-1), compared, and removed; the next [Shipper.Run] sends the segment.
+// `segment` is its number or the name of its file. [ErrInvalid] when it is not a closed segment of the log, or the
+// store holds it as it is here; [ErrCorrupt] when the file here is damaged and that was not accepted; [ErrNotFound]
+// when the store has no such object; [ErrUnsupported] for "exec:"; [ErrIO] and other errors of the store or the system.
 func (s *Shipper) Replace(segment string) error {
 	return s.change(func() *cbinlog.Error { return s.c.Replace(segment) })
 }
 
-// Forget forgets the shipper's store: segments are no longer kept here because it does not hold them. What it holds stays there.
-// For a store that the log is no longer shipped to; when a log has several, a segment is removed here only once all of them
-// hold it.
+// Forget forgets the shipper's store, for a store that the log is no longer shipped to: segments are no longer kept
+// here because it does not hold them. What it holds stays there. When a log has several stores, a segment is removed
+// here only once all of them hold it.
 func (s *Shipper) Forget() error { return s.change(s.c.Forget) }
 
 func (s *Shipper) change(change func() *cbinlog.Error) error {
@@ -130,7 +133,7 @@ func (s *Shipper) change(change func() *cbinlog.Error) error {
 	return asError(change())
 }
 
-// work does what blocks, and lets the context end it.
+// work makes a blocking call, which the context can end.
 func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbinlog.Error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -160,8 +163,8 @@ func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbin
 	return nil
 }
 
-// Stop makes the calls in progress return soon, and those that are still to come at once: what is being sent is given up,
-// and gone on with by the next shipper. It does not wait for them. A stopped shipper stays so.
+// Stop makes the calls in progress return soon, and later ones at once: the current transfer is aborted, and the next
+// shipper resumes it. It does not wait for the calls. A stopped shipper stays so.
 func (s *Shipper) Stop() {
 	if s.gate.enter() {
 		s.c.Stop()
@@ -169,17 +172,17 @@ func (s *Shipper) Stop() {
 	}
 }
 
-// Status says how far it is. It never waits for those who ship.
-func (s *Shipper) Status() (ArchiveStatus, error) {
+// Status returns the progress. It never waits for the calls that ship.
+func (s *Shipper) Status() (ShipStatus, error) {
 	if !s.gate.enter() {
-		return ArchiveStatus{}, ErrClosed
+		return ShipStatus{}, ErrClosed
 	}
 	defer s.gate.leave()
 	c, err := s.c.Status()
-	return archiveStatus(&c), asError(err)
+	return shipStatus(&c), asError(err)
 }
 
-// Metrics says the same in the text format of Prometheus, with the labels `log` and `store`.
+// Metrics returns the same in the text format of Prometheus, with the labels `log` and `store`.
 func (s *Shipper) Metrics() (string, error) {
 	if !s.gate.enter() {
 		return "", ErrClosed
@@ -189,7 +192,7 @@ func (s *Shipper) Metrics() (string, error) {
 	return text, asError(err)
 }
 
-// Close stops the calls that are under way, waits for them, and frees the shipper, so that another one may ship the log. It
+// Close stops the calls in progress, waits for them, and frees the shipper; another one may then ship the log. It
 // returns nil. Closing again does nothing.
 func (s *Shipper) Close() error {
 	s.Stop()
@@ -200,73 +203,73 @@ func (s *Shipper) Close() error {
 	return nil
 }
 
-// ArchiveReport is what [Shipper.Run] has done, or would do.
-type ArchiveReport struct {
+// ShipReport is what [Shipper.Run] has done, or would do.
+type ShipReport struct {
 	// UploadedSegments are in the store now and were not known to be there before; UploadedBytes is their length.
 	UploadedSegments, UploadedBytes uint64
-	// FoundSegments is how many of them were there already.
+	// FoundSegments is the number of those that were there already.
 	FoundSegments uint64
 	// PrunedSegments were removed here; PrunedBytes is their length.
 	PrunedSegments, PrunedBytes uint64
-	// Stopped says that it was told to stop before all was done.
+	// Stopped says that it was stopped before all was done.
 	Stopped bool
 }
 
-// ArchiveEventKind is what has happened.
-type ArchiveEventKind uint32
+// ShipEventKind is the kind of a [ShipEvent].
+type ShipEventKind uint32
 
 const (
-	// ArchiveBegins: a segment is about to be sent, or compared.
-	ArchiveBegins ArchiveEventKind = 1
-	// ArchiveSent: so many more bytes of it have been taken, or were found in the store from an earlier try.
-	ArchiveSent ArchiveEventKind = 2
-	// ArchiveUploaded: the store holds it.
-	ArchiveUploaded ArchiveEventKind = 3
-	// ArchivePruned: its file here was removed.
-	ArchivePruned ArchiveEventKind = 4
-	// ArchiveFailed: something has failed.
-	ArchiveFailed ArchiveEventKind = 5
+	// ShipBegins: a segment is about to be sent, or compared.
+	ShipBegins ShipEventKind = 1
+	// ShipSent: so many more bytes of it were sent, or were found in the store from an earlier attempt.
+	ShipSent ShipEventKind = 2
+	// ShipUploaded: the store holds it.
+	ShipUploaded ShipEventKind = 3
+	// ShipPruned: its file here was removed.
+	ShipPruned ShipEventKind = 4
+	// ShipFailed: something has failed.
+	ShipFailed ShipEventKind = 5
 )
 
-func (k ArchiveEventKind) String() string {
+func (k ShipEventKind) String() string {
 	return nameOf(k, "", "begins", "sent", "uploaded", "pruned", "failed")
 }
 
-// ArchiveEvent is something that happens while a log is shipped or compared.
-type ArchiveEvent struct {
-	// Kind says what.
-	Kind ArchiveEventKind
-	// Path, Sequence and Bytes are the segment's file, its number in the log, and its length, when it begins, is uploaded or
-	// is pruned. When something was sent, Bytes is how many more bytes.
+// ShipEvent is something that happens while a log is shipped or compared.
+type ShipEvent struct {
+	// Kind is the kind of event.
+	Kind ShipEventKind
+	// Path, Sequence and Bytes are the segment's file, its number in the log, and its length, for ShipBegins, ShipUploaded
+	// and ShipPruned. For ShipSent, Bytes is the number of further bytes.
 	Path     string
 	Sequence uint64
 	Bytes    uint64
 	// Found says of an uploaded segment that the store held it already.
 	Found bool
-	// Err is what has failed; nil otherwise.
+	// Err is the failure; nil otherwise.
 	Err *Error
-	// Wait is how long until what has failed is tried again; less than 0 when it is not.
+	// Wait is the time until the failed step is retried; less than 0 when it is not.
 	Wait time.Duration
 }
 
-func events(tell func(ArchiveEvent) bool) func(cbinlog.ArchiveEvent) bool {
-	if tell == nil {
+func events(onEvent func(ShipEvent) bool) func(cbinlog.ShipEvent) bool {
+	if onEvent == nil {
 		return nil
 	}
-	return func(c cbinlog.ArchiveEvent) bool {
-		event := ArchiveEvent{
-			Kind: ArchiveEventKind(c.Kind), Path: c.Path, Sequence: c.Sequence, Bytes: c.Bytes, Found: c.Found,
+	return func(c cbinlog.ShipEvent) bool {
+		event := ShipEvent{
+			Kind: ShipEventKind(c.Kind), Path: c.Path, Sequence: c.Sequence, Bytes: c.Bytes, Found: c.Found,
 			Wait: time.Duration(c.WaitNS),
 		}
 		if c.Err != nil {
 			event.Err = publicError(c.Err)
 		}
-		return tell(event)
+		return onEvent(event)
 	}
 }
 
-// ArchiveVerified is what [Shipper.Verify] has found.
-type ArchiveVerified struct {
+// ShipVerified is what [Shipper.Verify] has found.
+type ShipVerified struct {
 	// SoundSegments are in the store as they were shipped; SoundBytes is their length.
 	SoundSegments, SoundBytes uint64
 	// WaitingSegments are closed and wait to be shipped.
@@ -276,42 +279,42 @@ type ArchiveVerified struct {
 	FirstSequence, LastSequence uint64
 	// AcceptedSegments are neither here nor there, and their loss was accepted.
 	AcceptedSegments uint64
-	// Problems are what is wrong, in the order of the segments.
-	Problems []ArchiveProblem
+	// Problems are in the order of the segments.
+	Problems []ShipProblem
 	// Foreign are the names of objects that begin as the log's do and are no segments of it. They are left alone.
 	Foreign []string
-	// Stopped says that it was told to stop before all was looked at.
+	// Stopped says that it was stopped before all segments were compared.
 	Stopped bool
 }
 
-// ArchiveProblemKind is what is wrong.
-type ArchiveProblemKind uint32
+// ShipProblemKind is the kind of a [ShipProblem].
+type ShipProblemKind uint32
 
 const (
-	// ArchiveMissing: a segment that was shipped is not in the store.
-	ArchiveMissing ArchiveProblemKind = 1
-	// ArchiveDifferent: the object in the store is another one than was shipped.
-	ArchiveDifferent ArchiveProblemKind = 2
-	// ArchiveGap: segments of the log are neither here nor in the store.
-	ArchiveGap ArchiveProblemKind = 3
+	// ShipMissing: a segment that was shipped is not in the store.
+	ShipMissing ShipProblemKind = 1
+	// ShipDifferent: the object in the store is another one than was shipped.
+	ShipDifferent ShipProblemKind = 2
+	// ShipGap: segments of the log are neither here nor in the store.
+	ShipGap ShipProblemKind = 3
 
-	archiveForeign ArchiveProblemKind = 4
+	shipForeign ShipProblemKind = 4
 
-	// ArchiveChanged: the file here is damaged, or is no longer what was shipped. Object is its name.
-	ArchiveChanged ArchiveProblemKind = 5
-	// ArchiveDamaged: the object is what was shipped, and it was damaged then, which nobody has accepted. It is only found when
-	// objects are read back.
-	ArchiveDamaged ArchiveProblemKind = 6
+	// ShipChanged: the file here is damaged, or is no longer what was shipped. Object is its name.
+	ShipChanged ShipProblemKind = 5
+	// ShipDamaged: the object is what was shipped, but it was damaged then, and that was not accepted. It is only found
+	// when objects are read back.
+	ShipDamaged ShipProblemKind = 6
 )
 
-func (k ArchiveProblemKind) String() string {
+func (k ShipProblemKind) String() string {
 	return nameOf(k, "", "missing", "different", "gap", "foreign", "changed", "damaged")
 }
 
-// ArchiveProblem is something that is wrong with what the store holds.
-type ArchiveProblem struct {
-	// Kind says what.
-	Kind ArchiveProblemKind
+// ShipProblem is a difference between the store and what it should hold.
+type ShipProblem struct {
+	// Kind is the kind of problem.
+	Kind ShipProblemKind
 	// Sequence is the segment's number, and LastSequence that of the last one of a gap, otherwise the same.
 	Sequence, LastSequence uint64
 	// IsHere says of a missing segment that its file is still here.
@@ -322,7 +325,7 @@ type ArchiveProblem struct {
 	Message string
 }
 
-func (p ArchiveProblem) String() string { return p.Message }
+func (p ShipProblem) String() string { return p.Message }
 
 // nameOf is the name of a number, or the number itself.
 func nameOf[N ~uint32](n N, names ...string) string {

@@ -2,12 +2,13 @@ package binlog
 
 import "io"
 
-// PayloadWriter is an [io.Writer] for what writes bytes, such as log.Logger, json.Encoder or a command's output: each Write appends one record of this type, of now, with these bytes as its payload. Goroutines may share it. Closing it is
-// closing the writer.
+// PayloadWriter is an [io.Writer] for code that writes bytes, such as log.Logger, json.Encoder or a command's output:
+// each Write appends one record of this type, of now, with these bytes as its payload. Goroutines may share it. To
+// close it, close the writer.
 //
-// Write returns the errors of [Writer.Append], and how many bytes were taken: all, or none. All were taken, too, when
-// [Error.RecordID] says so, and when [WithFullDiskDrop] has dropped the record. A writer that puts small pieces together, such
-// as bufio.Writer, puts the bounds of records where its buffer is full.
+// Write returns the errors of [Writer.Append], and how many bytes were accepted: all, or none. All were accepted, too,
+// when [Error.RecordID] says so, and when [WithFullDiskDrop] has dropped the record. A writer that buffers, such as
+// bufio.Writer, ends records where its buffer is full.
 func (w *Writer) PayloadWriter(t Type) io.Writer { return payloadWriter{w, t} }
 
 type payloadWriter struct {
@@ -22,7 +23,7 @@ func (p payloadWriter) Write(payload []byte) (int, error) {
 
 func (p payloadWriter) WriteString(payload string) (int, error) { return p.Write([]byte(payload)) }
 
-// taken is how many bytes a Write has taken that ended with this error.
+// taken returns how many bytes a Write that ended with this error has accepted.
 func taken(n int, err error) int {
 	if failure, known := err.(*Error); err == nil || known && failure.RecordID != 0 {
 		return n
@@ -30,22 +31,22 @@ func taken(n int, err error) int {
 	return 0
 }
 
-// PayloadReader is an [io.Reader] of the payloads from where the cursor is to the end of the log as it is then, one after the
-// other and with nothing in between. It uses the cursor, which nothing else should use meanwhile; closing it is closing the
-// cursor.
+// PayloadReader is an [io.Reader] of the payloads from where the cursor is to the current end of the log, one after the
+// other and with nothing in between. It uses the cursor, which must not be used otherwise meanwhile. To close it, close
+// the cursor.
 //
-// [io.EOF] comes at the end; the same call goes on when more has been appended meanwhile. Other errors are those of
-// [Cursor.Next], behind everything before them; behind a [*MissedError] the next call goes on. It is an [io.WriterTo], too, so
-// that [io.Copy] writes each payload at once, without a copy.
+// [io.EOF] is returned at the end; after more was appended, the same call continues. Other errors are those of
+// [Cursor.Next], after everything before them; after a [*MissedError] the next call continues. It is an [io.WriterTo],
+// too: [io.Copy] writes each payload at once, without a copy.
 func (c *Cursor) PayloadReader() io.Reader { return &payloadReader{cursor: c} }
 
 type payloadReader struct {
 	cursor *Cursor
-	// What of the last record was not read yet: a view.
+	// The unread part of the last record: a view.
 	rest []byte
 }
 
-// more has bytes be there.
+// more makes bytes available.
 func (p *payloadReader) more() error {
 	for len(p.rest) == 0 {
 		record, err := p.cursor.Next()

@@ -64,7 +64,7 @@ func TestAPayloadReaderShowsThePayloadsOneAfterTheOther(t *testing.T) {
 	if out.String() != want {
 		t.Error("other bytes")
 	}
-	// It goes on when there is more.
+	// It continues when there is more.
 	_, err = io.WriteString(payloads, "more")
 	must(t, err)
 	must(t, w.Flush())

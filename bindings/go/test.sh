@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the Go module as its users meet it: formatted, vetted, with the race detector against the shared library, with
-# strict checks of what is passed to C against the static one, and the examples with what they print. `make prefix` comes
+# Tests the Go module as its users do: formatted, vetted, with the race detector against the shared library, with strict
+# checks of what is passed to C against the static one, and the examples with what they print. `make prefix` comes
 # before it. One line a check; exits with 1 if any failed.
 #
 #   test.sh          all of it
@@ -47,7 +47,7 @@ cd "$here" || exit 1
 # The example, with a store that is not its own directory.
 prints_with_store() {
   mkdir "$work/store-$1" && cd "$work/store-$1" || return 1
-  # In a place of its own: what is in a store is never replaced.
+  # In a new place: what is in a store is never replaced.
   "$work/archive" archive-log "${2/\/\?//go-example-$$-$RANDOM?}" >printed && diff "$root/examples/go/archive/expected.txt" printed
 }
 if [ "${1-}" = stores ]; then
@@ -88,7 +88,7 @@ needs_library() { readelf -d "$1" | grep -q 'NEEDED.*libbinlog\.so\.0'; }
 no() { ! "$@"; }
 check "build, linked to the shared library" go build -o "$work/shared" ./internal/conform
 check "it needs libbinlog.so.0" needs_library "$work/shared"
-# What the library of stores says of an option that it does not have: libbinlog has loaded it.
+# The library of stores reports an option that it does not have: libbinlog has loaded it.
 knows_stores() { "$1" read 's3://bucket/?colour=red' 2>&1 | grep -q '"error":"invalid"'; }
 lacks_stores() { "$1" read 's3://bucket/?colour=red' 2>&1 | grep -q '"error":"unsupported"'; }
 check "it loads the library of stores from beside libbinlog" knows_stores "$work/shared"
@@ -107,7 +107,7 @@ check "build, all of it static, with the library of stores" go build -tags binlo
   -ldflags '-linkmode external -extldflags -static' -o "$work/all-static" ./internal/conform
 check "it needs no library and has the stores" eval 'needs_nothing "$work/all-static" && knows_stores "$work/all-static"'
 
-# Each work of the benchmark, a little of it: that it works.
+# A small run of each work of the benchmark, to see that it works.
 benchmark() {
   "$work/bench" append 100 1000 "$work/bench-log" && "$work/bench" read 100 1000 "$work/bench-log" &&
     "$work/bench" append-batch 600 1000 "$work/bench-batches" && "$work/bench" plain-append 600 1000 "$work/bench-plain"

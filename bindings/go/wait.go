@@ -10,13 +10,13 @@ import (
 	"binlog/internal/cbinlog"
 )
 
-// polled is the descriptor of a cursor, as the poller of Go's runtime knows it. It is a duplicate: the cursor closes its own.
+// polled is the descriptor of a cursor in the poller of Go's runtime. It is a duplicate: the cursor closes its own.
 type polled struct {
 	file *os.File
 	conn syscall.RawConn
 }
 
-// poll gives the descriptor of a cursor to the poller; nil where that cannot be.
+// poll adds the descriptor of a cursor to the poller; nil where that is not possible.
 func poll(descriptor int) *polled {
 	if descriptor < 0 {
 		return nil
@@ -28,7 +28,7 @@ func poll(descriptor int) *polled {
 	file := os.NewFile(uintptr(own), "the descriptor of a cursor")
 	conn, err := file.SyscallConn()
 	if err == nil {
-		// Only what the poller knows has deadlines.
+		// Only files in the poller have deadlines.
 		err = file.SetReadDeadline(time.Time{})
 	}
 	if err != nil {
@@ -38,10 +38,10 @@ func poll(descriptor int) *polled {
 	return &polled{file, conn}
 }
 
-// How often a cursor is looked at that is not polled.
+// How often a cursor is checked that cannot be polled.
 const unpolled = 50 * time.Millisecond
 
-// look looks whether there is something to show or to tell.
+// look checks whether there is a record or an error for the next call.
 func (c *Cursor) look() (look cbinlog.Look, p *polled, err error) {
 	err = c.use(func() (failure *cbinlog.Error) {
 		look, failure = c.c.Look()
@@ -54,26 +54,26 @@ func (c *Cursor) look() (look cbinlog.Look, p *polled, err error) {
 	return look, p, err
 }
 
-// endWait ends the waiting of a cursor that was said to be closed.
+// endWait ends the wait of a cursor that is marked as closed.
 func (c *Cursor) endWait() {
 	c.mu.Lock()
 	p := c.polled
 	c.polled = nil
 	c.mu.Unlock()
 	if p != nil {
-		// Returns when nobody waits for it or looks any more.
+		// Returns when no call waits for it or uses it any more.
 		p.file.Close()
 	}
 }
 
-// Wait waits until the next call has a record to show, or something to tell, such as a [*MissedError]. It goes on over
-// rolls, and over a writer that ends and begins anew. The context's error says that it is done, [ErrClosed] that the cursor
-// was closed meanwhile; both end the waiting at once. Other errors are those of [Cursor.Next]. A cursor with
+// Wait waits until the next call has a record to show, or an error to return, such as a [*MissedError]. It continues
+// over rolls, and from one writer to the next. It returns the context's error when that is done, and [ErrClosed] when
+// the cursor was closed meanwhile; both end the wait at once. Other errors are those of [Cursor.Next]. A cursor with
 // [Filter.NewestFirst] sees nothing new.
 //
-// On Linux a goroutine that waits is parked in the poller of Go's runtime, and takes no thread. A cursor that has waited takes
-// three file descriptors until it is closed. Elsewhere, when there are no more descriptors, and for each cursor behind some 3,000
-// that wait in one process, Wait looks 20 times a second.
+// On Linux a goroutine that waits is parked in the poller of Go's runtime, and takes no thread. A cursor that has
+// waited takes three file descriptors until it is closed. On other systems, when there are no more descriptors, and for
+// each cursor beyond some 3,000 that wait in one process, Wait checks 20 times a second.
 func (c *Cursor) Wait(ctx context.Context) error {
 	c.isCalled()
 	if c.at < len(c.frames) && !c.closed.Load() {
@@ -109,20 +109,20 @@ func (c *Cursor) waitPolled(ctx context.Context, p *polled) (err error) {
 	var look cbinlog.Look
 	defer context.AfterFunc(ctx, func() { p.file.SetReadDeadline(time.Unix(1, 0)) })()
 	for {
-		// So that there is a look: a deadline that has passed would prevent it. The context is asked behind each setting: when it is
-		// done later, its deadline replaces this one.
+		// A deadline that has passed would prevent the first look. The context is checked after each setting: if it is done
+		// later, its deadline replaces this one.
 		p.file.SetReadDeadline(time.Time{})
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// It looks once at first, and again whenever the descriptor becomes readable.
+		// Checks once at first, and again whenever the descriptor becomes readable.
 		ended := p.conn.Read(func(uintptr) bool {
 			look, _, err = c.look()
 			if look.Found || err != nil {
 				return true
 			}
 			p.file.SetReadDeadline(time.Now().Add(time.Duration(look.LookAfterNS)))
-			// What is done by now may have set its deadline before.
+			// If the context is done by now, it may have set its deadline before.
 			return ctx.Err() != nil
 		})
 		switch {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// threads is how many threads this process has.
+// threads returns the number of threads of this process.
 func threads(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/task")
@@ -21,7 +21,7 @@ func threads(t *testing.T) int {
 	return len(entries)
 }
 
-// processorTime is how much this process has used.
+// processorTime returns the processor time of this process.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -70,11 +70,12 @@ func TestFollowersThatWaitTakeNoThreadAndNoTime(t *testing.T) {
 		})
 	}
 	time.Sleep(300 * time.Millisecond)
-	// Those that all of them needed at once, when they were woken; the runtime keeps them.
+	// The threads that all of them needed at once, when they were woken; the runtime keeps
+	// them.
 	if more := threads(t) - before; more > followers/2 {
 		t.Errorf("%d more threads for %d followers", more, followers)
 	}
-	// On a file system that does not tell all, each one looks once a second.
+	// On a file system that does not report every change, each one checks once a second.
 	const period = 2 * time.Second
 	used := processorTime(t)
 	time.Sleep(period)
@@ -93,7 +94,7 @@ func TestFollowersThatWaitTakeNoThreadAndNoTime(t *testing.T) {
 	})
 }
 
-// The shortest of some tries: others may use the machine.
+// The shortest of some tries: other processes may use the machine.
 func shortest(t *testing.T, what string, within time.Duration, try func() time.Duration) {
 	t.Helper()
 	least := time.Hour
@@ -167,7 +168,7 @@ func TestAWaitWithoutADescriptorLooksNowAndThen(t *testing.T) {
 	if _, err := c.Next(); err != io.EOF {
 		t.Fatal(err)
 	}
-	// No descriptor is free, so that the writer's file stays, and nothing can be polled.
+	// No descriptor is free: the writer's file stays, and nothing can be polled.
 	var limit syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	none := limit

@@ -9,22 +9,22 @@ import (
 
 // Writer is a log being written. Goroutines may share it.
 type Writer struct {
-	// For all calls but Append, which has a gate of C's.
+	// For all calls but Append, which has a gate in C.
 	gate      gate
 	c         cbinlog.Writer
 	onFailure func(*Error)
 }
 
-// OpenWriter opens the log in a directory for writing; both are made when they are not there, and appends go on after the
-// last record. A log has one writer at a time: the second gets [ErrLocked]. Other errors are [ErrCorrupt] when the log's
-// end is damaged (a torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in a file beside it),
-// [ErrMismatch], [ErrInvalid], [ErrUnsupported], [ErrNoSpace], [ErrNotFound] and [ErrIO].
+// OpenWriter opens the log in a directory for writing; both are created if necessary, and appends continue after the
+// last record. A log has one writer at a time: the second gets [ErrLocked]. Other errors are [ErrCorrupt] when the
+// log's end is damaged (a torn tail, as a crash leaves it, is cut instead, after its bytes have been kept in a file
+// beside it), [ErrMismatch], [ErrInvalid], [ErrUnsupported], [ErrNoSpace], [ErrNotFound] and [ErrIO].
 func OpenWriter(directory string, options ...WriterOption) (*Writer, error) {
 	return openWriter(directory, false, options)
 }
 
-// OpenWriterFile opens a log that is a single file; it is made, in a directory that is there, when it is not there. Such a
-// log never rolls: options for rolling, names and keeping do nothing. Otherwise it is as [OpenWriter].
+// OpenWriterFile opens a log that is a single file; it is created if necessary, in an existing directory. Such a log
+// never rolls: options for rolling, names and retention do nothing. Otherwise it is as [OpenWriter].
 func OpenWriterFile(path string, options ...WriterOption) (*Writer, error) {
 	return openWriter(path, true, options)
 }
@@ -42,16 +42,17 @@ func openWriter(path string, file bool, options []WriterOption) (*Writer, error)
 		return nil, asError(err)
 	}
 	w := &Writer{c: c, onFailure: config.onFailure}
-	// For who forgets to close it only a net: when the collector comes, if it comes.
+	// Only a safety net for a writer that was not closed: the collector may run late, or never.
 	runtime.AddCleanup(w, cbinlog.Writer.Free, c)
 	return w, nil
 }
 
 // Close writes what is still in memory, closes the last segment and makes it durable. The writer is closed afterwards,
-// whatever the error is, which then says which records could not be written. Closing again does nothing.
+// whatever the error is; the error then says which records could not be written. Closing again does nothing.
 //
-// A function that the writer has called (a hook, a check, that of [WithOnFailure]) cannot close it, as it would wait for itself:
-// [ErrInvalid], and the writer stays open. In a goroutine of its own it can, if nobody waits for that in the function.
+// A function that the writer has called (a hook, a check, that of [WithOnFailure]) cannot close it, as it would wait
+// for itself: [ErrInvalid], and the writer stays open. A goroutine that it starts can, if the function does not wait
+// for that.
 func (w *Writer) Close() error {
 	if w.c.IsCalling() {
 		return invalid("a writer cannot be closed by a function that it has called: it stays open")
@@ -62,13 +63,13 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// Append appends a record of now and returns its id. The record is in the writer's memory then: [Writer.Flush],
-// [Writer.Sync] or an option carries it further.
+// Append appends a record of now and returns its id. The record is then in the writer's memory: [Writer.Flush],
+// [Writer.Sync] or an option passes it on.
 //
-// Errors are [ErrInvalid] for a type that is neither yours nor named; [ErrTooLarge]; [ErrNoSpace] or [ErrIO] when the log
-// cannot be written, before the record is taken, so that appending it again repeats nothing (unless [Error.RecordID] says
-// that it was taken); and [ErrFailed] after an fsync has failed. With [WithFullDiskDrop], the id 0 and no error says that
-// the record was dropped.
+// Errors are [ErrInvalid] for a type that is neither yours nor named; [ErrTooLarge]; [ErrNoSpace] or [ErrIO] when the
+// log cannot be written, before the record is accepted: appending it again then repeats nothing (unless
+// [Error.RecordID] says that it was accepted); and [ErrFailed] after an fsync has failed. With [WithFullDiskDrop], the
+// id 0 and no error says that the record was dropped.
 func (w *Writer) Append(t Type, payload []byte) (id uint64, err error) {
 	id, failure := w.c.Append(uint32(t), payload)
 	runtime.KeepAlive(w)
@@ -78,8 +79,8 @@ func (w *Writer) Append(t Type, payload []byte) (id uint64, err error) {
 	return id, nil
 }
 
-// AppendRecord appends a record with a time or metadata of its own. Otherwise it is as [Writer.Append]; [ErrInvalid] also
-// for metadata that are not well-formed pairs of UTF-8, and for a time that 64 bits of nanoseconds do not hold.
+// AppendRecord appends a record with a time or metadata of its own. Otherwise it is as [Writer.Append]; [ErrInvalid]
+// also for metadata that are not well-formed pairs of UTF-8, and for a time that 64 bits of nanoseconds do not hold.
 func (w *Writer) AppendRecord(r NewRecord) (id uint64, err error) {
 	head, err := headOf(&r)
 	if err != nil {
@@ -102,7 +103,7 @@ func headOf(r *NewRecord) (cbinlog.Head, error) {
 	return cbinlog.Head{Type: uint32(r.Type), HasTime: given, TimeNS: ns, Metadata: r.Metadata}, err
 }
 
-// Parts that together are no longer than this are copied together, which costs less than to pin each of them.
+// Parts that together are no longer than this are copied together, which costs less than pinning each of them.
 const gatherCopyBytes = 16 << 10
 
 var gatherBuffers = sync.Pool{New: func() any {
@@ -110,8 +111,8 @@ var gatherBuffers = sync.Pool{New: func() any {
 	return &buffer
 }}
 
-// Gather appends one record of now, whose payload is the parts, one after the other. A large one is written from where it
-// is, without a copy. Otherwise it is as [Writer.Append].
+// Gather appends one record of now, whose payload is the parts, one after the other. A large part is written from where
+// it is, without a copy. Otherwise it is as [Writer.Append].
 func (w *Writer) Gather(t Type, parts ...[]byte) (id uint64, err error) {
 	if total(parts) <= gatherCopyBytes {
 		return w.gatherCopied(cbinlog.Head{Type: uint32(t)}, parts)
@@ -163,9 +164,9 @@ func (w *Writer) gatherCopied(head cbinlog.Head, parts [][]byte) (uint64, error)
 }
 
 // AppendBatch appends all records of a batch or, on an error, none, and returns the id of the first; the others follow
-// it. A crash, too, keeps all or none. Records without a time of their own get the same one. The batch stays as it is. An
-// empty one takes no id and returns the next one. Otherwise it is as [Writer.Append]; [ErrTooLarge] when the batch is over
-// 2 GiB.
+// it. A crash, too, keeps all or none. Records without a time of their own get the same one. The batch is not changed.
+// An empty one takes no id and returns the next one. Otherwise it is as [Writer.Append]; [ErrTooLarge] when the batch
+// is over 2 GiB.
 func (w *Writer) AppendBatch(b *Batch) (firstID uint64, err error) {
 	if b.err != nil {
 		return 0, b.err
@@ -178,12 +179,12 @@ func (w *Writer) AppendBatch(b *Batch) (firstID uint64, err error) {
 	return firstID, asError(failure)
 }
 
-// Records that have so many bytes on the average are left where they are, rather than packed.
+// Records of at least so many bytes on average are appended from where they are, not packed.
 const packBytes = 8 << 10
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
 
-// AppendRecords is as [Writer.AppendBatch], for records that lie in a slice.
+// AppendRecords is as [Writer.AppendBatch], for records in a slice.
 func (w *Writer) AppendRecords(records []NewRecord) (firstID uint64, err error) {
 	bytes := 0
 	for i := range records {
@@ -219,8 +220,8 @@ func (w *Writer) appendInPlace(records []NewRecord) (uint64, error) {
 	return firstID, asError(failure)
 }
 
-// Type is the number that stands for a name in this log; a new name gets one. `contentType` (a MIME type) may be empty and
-// counts only when the name is new. Errors are as of [Writer.Append]; a name is never dropped.
+// Type returns the number that stands for a name in this log; a new name gets one. `contentType` (a MIME type) may be
+// empty and is used only when the name is new. Errors are as of [Writer.Append]; a name is never dropped.
 func (w *Writer) Type(name, contentType string) (Type, error) {
 	if !w.gate.enter() {
 		return 0, ErrClosed
@@ -230,33 +231,33 @@ func (w *Writer) Type(name, contentType string) (Type, error) {
 	return Type(t), asError(failure)
 }
 
-// Flush hands everything appended so far to the system: it survives the end of this process, however it ends. Errors are
-// [ErrNoSpace] or [ErrIO] (what could not be written waits for the next try) and [ErrFailed].
+// Flush passes everything appended so far to the system, where it survives the end of this process, however it ends.
+// Errors are [ErrNoSpace] or [ErrIO] (what could not be written waits for the next attempt) and [ErrFailed].
 func (w *Writer) Flush() error { return w.call(cbinlog.Writer.Flush) }
 
-// Sync makes everything appended so far durable: it survives the end of the machine. Goroutines that sync at the same time
-// share one fdatasync. Errors are as of [Writer.Flush]; [ErrNotFound] when the file of a segment was removed, replaced or
-// moved, with the ids of the records that are lost with it; when the fsync fails [ErrFailed], as will all later calls
-// until the log is opened anew: what is on the disk is not known then.
+// Sync makes everything appended so far durable: it survives the end of the machine. Goroutines that sync at the same
+// time share one fdatasync. Errors are as of [Writer.Flush]; [ErrNotFound] when the file of a segment was removed,
+// replaced or moved, with the ids of the records that are lost with it; [ErrFailed] when the fsync fails, and from all
+// later calls until the log is opened anew: what is on the disk is then unknown.
 func (w *Writer) Sync() error { return w.call(cbinlog.Writer.Sync) }
 
-// Tick does what time asks for by now: the intervals of [WithFlush], [WithSync] and [WithHeartbeat], rolling by the clock;
-// and what rolls have left to do: it prepares the next file, makes closed segments durable, runs hooks, removes old
-// segments. Only a writer without [WithBackground] needs it, every so often, from a goroutine of its own: when its log may
-// go quiet, or when no append may wait for the disk because of a roll. Errors are as of [Writer.Sync].
+// Tick does what is due by time: the intervals of [WithFlush], [WithSync] and [WithHeartbeat], rolling by the clock;
+// and what rolls have deferred: it prepares the next file, makes closed segments durable, runs hooks, removes old
+// segments. Only a writer without [WithBackground] needs it, at intervals, from a goroutine of its own: when its log
+// may be idle, or when no append may wait for the disk because of a roll. Errors are as of [Writer.Sync].
 func (w *Writer) Tick() error { return w.call(cbinlog.Writer.Tick) }
 
-// Roll ends the current segment and goes on in a new one; nothing happens while the current one holds no record. Errors
-// are as of [Writer.Sync]; [ErrUnsupported] for a log that is a single file.
+// Roll ends the current segment and continues in a new one; nothing happens while the current one holds no record.
+// Errors are as of [Writer.Sync]; [ErrUnsupported] for a log that is a single file.
 func (w *Writer) Roll() error { return w.call(cbinlog.Writer.Roll) }
 
-// RollBecause is as [Writer.Roll] and says why, in 1 to 256 bytes of UTF-8, which [EventRotateNext] and the hooks get.
+// RollBecause is as [Writer.Roll] with a reason of 1 to 256 bytes of UTF-8, which [EventRotateNext] and the hooks get.
 func (w *Writer) RollBecause(reason string) error {
 	return w.call(func(c cbinlog.Writer) *cbinlog.Error { return c.RollBecause(reason) })
 }
 
-// SetRoll gives the log new rules for rolling and new names, in place of all that [WithRoll] said; they begin with a new
-// segment at once. [ErrInvalid] for what is not understood: then the old ones stay. Otherwise it is as [Writer.Roll].
+// SetRoll gives the log new rules for rolling and new names, which replace those of [WithRoll]; they begin with a new
+// segment at once. [ErrInvalid] for invalid ones: then the old ones stay. Otherwise it is as [Writer.Roll].
 func (w *Writer) SetRoll(roll RollOptions) error {
 	options, err := roll.options()
 	if err != nil {
@@ -266,7 +267,7 @@ func (w *Writer) SetRoll(roll RollOptions) error {
 	return w.call(func(c cbinlog.Writer) *cbinlog.Error { return c.SetRoll(&options) })
 }
 
-// Heartbeat writes an [EventHeartbeat] now, and hands it to the system. Errors are as of [Writer.Flush].
+// Heartbeat writes an [EventHeartbeat] now, and passes it to the system. Errors are as of [Writer.Flush].
 func (w *Writer) Heartbeat() error { return w.call(cbinlog.Writer.Heartbeat) }
 
 func (w *Writer) call(f func(cbinlog.Writer) *cbinlog.Error) error {
@@ -277,17 +278,17 @@ func (w *Writer) call(f func(cbinlog.Writer) *cbinlog.Error) error {
 	return asError(f(w.c))
 }
 
-// Position is ids of the last record that has got so far; 0 for none.
+// Position is the id of the last record in each state; 0 for none.
 type Position struct {
-	// Appended: taken by the writer.
+	// Appended: accepted by the writer.
 	Appended uint64
-	// Flushed: handed to the system, survives the process.
+	// Flushed: passed to the system, survives the process.
 	Flushed uint64
 	// Durable: on the disk, survives the machine.
 	Durable uint64
 }
 
-// Position says how far the log is appended, flushed and durable. It never waits.
+// Position returns how far the log is appended, flushed and durable. It never waits.
 func (w *Writer) Position() (Position, error) {
 	if !w.gate.enter() {
 		return Position{}, ErrClosed
@@ -297,11 +298,12 @@ func (w *Writer) Position() (Position, error) {
 	return Position{appended, flushed, durable}, asError(failure)
 }
 
-// Dropped is how many records [WithFullDiskDrop] has dropped since the writer was opened. It never waits.
+// Dropped returns the number of records that [WithFullDiskDrop] has dropped since the writer was opened. It never
+// waits.
 func (w *Writer) Dropped() (uint64, error) { return w.count(cbinlog.Writer.Dropped) }
 
-// Failures is how many times something beside the writing of records has failed since the writer was opened; the function
-// of [WithOnFailure] is told of each. It never waits.
+// Failures returns the number of failures apart from the writing of records since the writer was opened; each is
+// reported to the function of [WithOnFailure]. It never waits.
 func (w *Writer) Failures() (uint64, error) { return w.count(cbinlog.Writer.Failures) }
 
 func (w *Writer) count(f func(cbinlog.Writer) (uint64, *cbinlog.Error)) (uint64, error) {

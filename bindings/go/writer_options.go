@@ -24,7 +24,7 @@ type writerConfig struct {
 	cbinlog.WriterOptions
 	onFailure func(*Error)
 	check     func(SegmentState) bool
-	// The first thing that an option was told wrong.
+	// The first invalid value of an option.
 	err *Error
 }
 
@@ -50,13 +50,13 @@ const (
 	CodecZstd Codec = 2
 )
 
-// Lag bounds how far one thing may be behind another: in records, in bytes of payload, and in time. Zeros are the
+// Lag limits how far one state may be behind another: in records, in bytes of payload, and in time. Zeros are the
 // defaults.
 type Lag struct {
-	// Records and Bytes: before an append returns that would leave so many behind, they are caught up with; 0: no rule.
+	// Records and Bytes: an append that would leave so many behind catches up before it returns; 0: no limit.
 	Records, Bytes uint64
 	// Interval: what is so old is caught up with, on time [WithBackground], else in the next append or [Writer.Tick].
-	// Rounded up to milliseconds; less than 0 stands for never.
+	// Rounded up to milliseconds; less than 0 means never.
 	Interval time.Duration
 }
 
@@ -65,13 +65,13 @@ const Unlimited uint64 = math.MaxUint64
 
 const never = math.MaxUint32
 
-// WithBackground encodes and writes in a thread of the library, which sees to the intervals, too.
+// WithBackground encodes and writes in a thread of the library, which also keeps the intervals.
 func WithBackground() WriterOption {
 	return writerOption(func(c *writerConfig) { c.Background = true })
 }
 
-// WithName gives the log a name of 1 to 128 bytes of UTF-8 without a slash, which begins its files' names. "default"
-// without it.
+// WithName gives the log a name of 1 to 128 bytes of UTF-8 without a slash, with which its files' names begin.
+// "default" without it.
 func WithName(name string) WriterOption {
 	return writerOption(func(c *writerConfig) {
 		c.Name = name
@@ -81,17 +81,17 @@ func WithName(name string) WriterOption {
 	})
 }
 
-// WithContentType says what the payloads are, as a MIME type. "application/octet-stream" without it.
+// WithContentType gives the MIME type of the payloads. "application/octet-stream" without it.
 func WithContentType(contentType string) WriterOption {
 	return writerOption(func(c *writerConfig) { c.ContentType = contentType })
 }
 
-// WithParameters keeps facts of your own in every segment's header.
+// WithParameters stores facts of your own in every segment's header.
 func WithParameters(parameters map[string]string) WriterOption {
 	return writerOption(func(c *writerConfig) { c.Parameters = pairsOf(parameters) })
 }
 
-// pairsOf is key, value, key, value ..., sorted by key.
+// pairsOf returns key, value, key, value ..., sorted by key.
 func pairsOf(m map[string]string) []string {
 	var pairs []string
 	for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -105,7 +105,7 @@ func WithCodec(codec Codec) WriterOption {
 	return writerOption(func(c *writerConfig) { c.Codec = uint32(codec) })
 }
 
-// WithZstd compresses payloads with Zstandard at a level; 0 stands for 1.
+// WithZstd compresses payloads with Zstandard at a level; 0 means 1.
 func WithZstd(level int) WriterOption {
 	return writerOption(func(c *writerConfig) {
 		c.Codec = uint32(CodecZstd)
@@ -121,7 +121,7 @@ func WithBlockBytes(n uint32) WriterOption {
 	return writerOption(func(c *writerConfig) { c.BlockBytes = n })
 }
 
-// WithSegmentBytes rolls to a new segment rather than let one grow over so many bytes. 1 GiB without it.
+// WithSegmentBytes rolls to a new segment before one grows over so many bytes. 1 GiB without it.
 func WithSegmentBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.SegmentBytes = n })
 }
@@ -131,7 +131,7 @@ func WithRecordMaxBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.RecordMaxBytes = n })
 }
 
-// WithFlush bounds what is in the writer's memory only, and would be lost with the process. Without it, or with an
+// WithFlush limits what is only in the writer's memory, and would be lost with the process. Without it, or with an
 // Interval of 0, that is what was appended in the last second.
 func WithFlush(lag Lag) WriterOption {
 	return writerOption(func(c *writerConfig) {
@@ -140,8 +140,9 @@ func WithFlush(lag Lag) WriterOption {
 	})
 }
 
-// WithSync bounds what is not yet on the disk, and would be lost with the machine. Lag{Records: 1} makes each append
-// durable before it returns. Without it, and with an Interval of 0, nothing but [Writer.Sync], rolling and closing does.
+// WithSync limits what is not yet on the disk, and would be lost with the machine. Lag{Records: 1} makes each append
+// durable before it returns. Without it, and with an Interval of 0, only [Writer.Sync], rolling and closing make
+// records durable.
 func WithSync(lag Lag) WriterOption {
 	return writerOption(func(c *writerConfig) {
 		c.SyncRecords, c.SyncBytes = lag.Records, lag.Bytes
@@ -149,7 +150,7 @@ func WithSync(lag Lag) WriterOption {
 	})
 }
 
-// interval is in milliseconds of 32 bits; what they do not hold stands for never, as does less than 0.
+// interval is in milliseconds of 32 bits; larger values mean never, as does less than 0.
 func (c *writerConfig) interval(d time.Duration) uint32 {
 	ms := (uint64(d) + uint64(time.Millisecond) - 1) / uint64(time.Millisecond)
 	if d < 0 || ms >= never {
@@ -158,7 +159,7 @@ func (c *writerConfig) interval(d time.Duration) uint32 {
 	return uint32(ms)
 }
 
-// milliseconds of a rule's time, rounded up; less than 0 is an error.
+// milliseconds returns a rule's time, rounded up; less than 0 is an error.
 func milliseconds(d time.Duration, what string) (uint64, *Error) {
 	if d < 0 {
 		return 0, invalid("%s is %s, less than nothing", what, d)
@@ -189,8 +190,9 @@ func WithFileGroup(group string) WriterOption {
 	return writerOption(func(c *writerConfig) { c.FileGroup = group })
 }
 
-// WithFullDiskWait lets append, flush, sync, roll and close wait for space on a full disk, for `limit` at the most (0 is
-// for ever), instead of failing with [ErrNoSpace] at once. Who must be able to close on a full disk sets a limit.
+// WithFullDiskWait lets append, flush, sync, roll and close wait for space on a full disk, for `limit` at the most (0
+// is for ever), instead of failing with [ErrNoSpace] at once. A program that must be able to close on a full disk sets
+// a limit.
 func WithFullDiskWait(limit time.Duration) WriterOption {
 	return writerOption(func(c *writerConfig) {
 		c.FullDisk = fullDiskWait
@@ -198,9 +200,9 @@ func WithFullDiskWait(limit time.Duration) WriterOption {
 	})
 }
 
-// WithFullDiskDrop lets an append that finds no room on a full disk drop its record, or all of its batch, instead of
+// WithFullDiskDrop lets an append that finds no space on a full disk drop its record, or all of its batch, instead of
 // failing with [ErrNoSpace]: it returns the id 0 and no error, and [Writer.Dropped] counts. Flush, sync, roll and close
-// fail as long as records that were taken cannot be written.
+// fail as long as accepted records cannot be written.
 func WithFullDiskDrop() WriterOption {
 	return writerOption(func(c *writerConfig) { c.FullDisk = fullDiskDrop })
 }
@@ -210,19 +212,19 @@ const (
 	fullDiskDrop = 2
 )
 
-// WithIndexBytes lets the index of a segment grow by a piece after so many bytes of the file, at least 4096: what an
-// opening after a crash may have to look through. 64 MiB without it.
+// WithIndexBytes writes an INDEX block after so many bytes of the file, at least 4096: an opening after a crash may
+// have to search as much. 64 MiB without it.
 func WithIndexBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.IndexBytes = n })
 }
 
 // WithHeartbeat writes an [EventHeartbeat] when so much time has passed since the last one, [WithBackground] or in
-// [Writer.Tick]: a reader sees by it that the writer of a quiet log is alive.
+// [Writer.Tick]: it shows a reader that the writer of an idle log is alive.
 func WithHeartbeat(every time.Duration) WriterOption {
 	return writerOption(func(c *writerConfig) { c.HeartbeatMS = c.milliseconds(every, "the time between heartbeats") })
 }
 
-// WithRoll says when the log rolls besides its segments' size, and what they are called.
+// WithRoll says when the log rolls besides its segments' size, and the names of segments.
 func WithRoll(roll RollOptions) WriterOption {
 	return writerOption(func(c *writerConfig) {
 		options, err := roll.options()
@@ -244,7 +246,7 @@ func WithKeep(keep Retention) WriterOption {
 	})
 }
 
-// WithRequired opens a log that is there only if it is what was meant: [ErrMismatch] otherwise. For writers and readers.
+// WithRequired opens an existing log only if it has these properties: [ErrMismatch] otherwise. For writers and readers.
 func WithRequired(required Required) OpenOption { return requiredOption(required) }
 
 type requiredOption Required
@@ -252,27 +254,27 @@ type requiredOption Required
 func (o requiredOption) applyToWriter(c *writerConfig) { c.Require = Required(o).required() }
 func (o requiredOption) applyToReader(c *readerConfig) { c.Require = Required(o).required() }
 
-// WithOnOpen runs hooks when a segment is begun, or an existing one is written again; in their order.
+// WithOnOpen runs hooks when a segment is begun, or an existing one is continued; in their order.
 func WithOnOpen(hooks ...Hook) WriterOption {
 	return writerOption(func(c *writerConfig) { c.OnOpen = hooksOf(hooks) })
 }
 
-// WithOnClose runs hooks when a segment was closed and is durable, the last one, when the writer is closed, among them.
+// WithOnClose runs hooks when a segment was closed and is durable, also for the last one, when the writer is closed.
 func WithOnClose(hooks ...Hook) WriterOption {
 	return writerOption(func(c *writerConfig) { c.OnClose = hooksOf(hooks) })
 }
 
-// WithOnFailure tells of what fails and no call returns: a hook, the removal of an old segment, the `.active` file, an
-// active file that somebody removed, shipping to a store, a check that panicked. [Writer.Failures] counts, but for the
-// checks. If the function panics, that is lost.
-func WithOnFailure(told func(*Error)) WriterOption {
-	return writerOption(func(c *writerConfig) { c.onFailure = told })
+// WithOnFailure calls `report` with failures that no call returns: of a hook, the removal of an old segment, the
+// `.active` file, an active file that was removed by others, shipping to a store, a check that panicked.
+// [Writer.Failures] counts them, except for the checks. If the function panics, that is lost.
+func WithOnFailure(report func(*Error)) WriterOption {
+	return writerOption(func(c *writerConfig) { c.onFailure = report })
 }
 
-// options are what the library gets.
+// options are those for the library.
 func (c *writerConfig) options() *cbinlog.WriterOptions {
-	if told := c.onFailure; told != nil {
-		c.OnFailure = func(err *cbinlog.Error) { told(publicError(err)) }
+	if report := c.onFailure; report != nil {
+		c.OnFailure = func(err *cbinlog.Error) { report(publicError(err)) }
 	}
 	c.Roll.Check = checkOf(c.check, c.onFailure)
 	return &c.WriterOptions

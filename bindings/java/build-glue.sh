@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds libbinlog_jni.so, the C code in src/main/c with libbinlog.a inside, to where the jar takes it from, and puts the library
-# of stores beside it.
+# Builds libbinlog_jni.so, the C code in src/main/c with libbinlog.a inside, into the directory that the jar takes it
+# from, and copies the library of stores there.
 #
 #   build-glue.sh VERSION
 #
@@ -24,13 +24,13 @@ if [ ! -f "${JAVA_HOME:-}/include/jni.h" ]; then
   JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
 fi
 
-# As Library.java names it.
+# The name that Library.java looks for.
 system=$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
 if "$CC" -dumpmachine | grep -q musl; then system=$system-musl; fi
 out=$here/target/jar/native/$system
 so=$out/libbinlog_jni-$version.so
 
-# A jar without it reads and ships to directories alone.
+# A jar without it reads from and ships to directories only.
 stores=$lib/libbinlog_stores.so
 if [ -f "$stores" ] && [ -n "$(find "$stores" -newer "$out/libbinlog_stores.so.0" 2>/dev/null || echo new)" ]; then
   mkdir -p "$out"
@@ -38,15 +38,15 @@ if [ -f "$stores" ] && [ -n "$(find "$stores" -newer "$out/libbinlog_stores.so.0
   mv "$out/.stores.new" "$out/libbinlog_stores.so.0"
 fi
 
-# Nothing to do: it is newer than all it is made of.
+# Nothing to do: it is newer than all its sources.
 if [ -f "$so" ] && [ -z "$(find "$here/src/main/c" "$here/build-glue.sh" "$lib/libbinlog.a" "$include/binlog.h" \
   -newer "$so" 2>/dev/null)" ]; then
   exit 0
 fi
 
 mkdir -p "$out"
-# Only what the JVM looks for is exported (exports.map), and the library stays loaded once it is (nodelete): its threads
-# may end after the class loader.
+# Only what the JVM looks up is exported (exports.map). The library is never unloaded (nodelete): its threads may end
+# after the class loader.
 "$CC" -std=c11 -O2 -g0 -fPIC -fvisibility=hidden -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE \
   -I"$include" -I"$JAVA_HOME/include" -I"$JAVA_HOME/include/linux" \
   -shared -o "$so.new" "$here"/src/main/c/*.c "$lib/libbinlog.a" \

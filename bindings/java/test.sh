@@ -49,14 +49,14 @@ done
 
 major() { "$1/bin/java" -XshowSettings:properties -version 2>&1 | sed -n 's/ *java.specification.version = //p'; }
 
-# What this JDK wants to be told before it loads a library without a warning.
+# The options with which this JDK loads a library without a warning.
 native_access() { if [ "$(major "$1")" -ge 22 ]; then echo --enable-native-access=ALL-UNNAMED; fi; }
 
-# unit_tests JDK [OPTION...]: a summary line, and whatever the checks of JNI have to say about the library.
+# unit_tests JDK [OPTION...]: a summary line, and the messages of the checks of JNI about the library.
 unit_tests() {
   local jdk=$1 status=0
   shift
-  # Loud, because surefire passes on what the JVM prints as a message of its own.
+  # Printed, because surefire passes on what the JVM prints as a message of its own.
   mvn --batch-mode -Dstyle.color=never surefire:test@default-test "-Djvm=$jdk/bin/java" \
     "-Djvm.extra=$(native_access "$jdk")" "$@" >"$work/tests" 2>&1 || status=$?
   grep -E 'Tests run:.*[0-9]$|^\[ERROR\]' "$work/tests" || status=1
@@ -71,7 +71,7 @@ documentation() {
       src/main/java/io/binlog/*.java
 }
 
-# Nothing that may be null is used as if it could not be. The checker runs in the compiler of Java 21 or newer.
+# The checker finds uses of values that may be null. It runs in the compiler of Java 21 or newer.
 nullness() {
   local jdk=$1 options=() package checker
   maven dependency:copy-dependencies -f nullness.xml -DoutputDirectory="$PWD/target/nullness" || return
@@ -86,7 +86,7 @@ nullness() {
     src/main/java/io/binlog/*.java
 }
 
-# example JDK NAME: in a directory of its own. An example that does not see what it should throws.
+# example JDK NAME: in a directory of its own. An example that does not get the expected result throws.
 example() {
   local directory
   directory=$(mktemp -d "$work/example-XXXXXX")

@@ -16,7 +16,7 @@
 //	attributes  metadata, in their order; groups come before their attributes' keys with a dot: "customer.id" = "7"
 //	source      the metadata "source", such as "/src/main.go:42", with Options.AddSource
 //
-// So the index of the log finds the errors among millions of other records, and those of one attribute's value:
+// The index of the log therefore finds the errors among millions of other records, and those of one attribute's value:
 //
 //	binlog cat --type slog.ERROR --where customer.id=7 service-log
 package slogbinlog
@@ -35,28 +35,28 @@ import (
 	"binlog"
 )
 
-// Keys of the metadata that are not the user's own. An attribute of the same key comes behind them.
+// Keys of the metadata that are not the user's own. An attribute of the same key follows them.
 const (
-	// LevelKey is where a level stands that is none of the four named ones.
+	// LevelKey is the key of a level that is none of the four named ones.
 	LevelKey = slog.LevelKey
-	// SourceKey is where the line of code stands with [Options.AddSource].
+	// SourceKey is the key of the line of code with [Options.AddSource].
 	SourceKey = slog.SourceKey
-	// TimeKey is where [NoTime] stands when the record of slog had no time.
+	// TimeKey is the key of [NoTime] when the record of slog had no time.
 	TimeKey = slog.TimeKey
 )
 
-// NoTime is the value of [TimeKey] for a record of slog whose time is zero: the time of the record in the log is when it was
-// written, and slog's rules for handlers want none to be shown.
+// NoTime is the value of [TimeKey] for a record of slog whose time is zero: the record in the log has the time of
+// writing, and slog's rules for handlers require that none is shown.
 const NoTime = "none"
 
-// Options are how a handler works. Zeros are the defaults.
+// Options are the options of a handler. Zeros are the defaults.
 type Options struct {
-	// Level is the least level that is written; slog.LevelInfo when it is nil. A *slog.LevelVar changes it meanwhile.
+	// Level is the least level that is written; slog.LevelInfo when it is nil. A *slog.LevelVar can change it later.
 	Level slog.Leveler
 	// AddSource writes the line of code that logged.
 	AddSource bool
 	// SyncLevel, if it is not nil, is the least level at which a record is durable before the call that logs it returns.
-	// Others are as durable as the writer's options say.
+	// The durability of others depends on the writer's options.
 	SyncLevel slog.Leveler
 }
 
@@ -67,7 +67,7 @@ type Handler struct {
 	types   [len(levels)]binlog.Type
 	// The attributes of WithAttrs, as metadata.
 	attributes binlog.Metadata
-	// The groups of WithGroup, each with a dot behind it.
+	// The groups of WithGroup, each followed by a dot.
 	prefix string
 }
 
@@ -78,8 +78,8 @@ var levels = [...]struct {
 	{slog.LevelDebug, "slog.DEBUG"}, {slog.LevelInfo, "slog.INFO"}, {slog.LevelWarn, "slog.WARN"}, {slog.LevelError, "slog.ERROR"},
 }
 
-// New makes a handler that writes to the log of a writer, which stays the caller's to close. `options` may be nil. Errors
-// are those of [binlog.Writer.Type].
+// New makes a handler that writes to the log of a writer, which the caller still has to close. `options` may be nil.
+// Errors are those of [binlog.Writer.Type].
 func New(writer *binlog.Writer, options *Options) (*Handler, error) {
 	h := &Handler{writer: writer}
 	if options != nil {
@@ -94,7 +94,7 @@ func New(writer *binlog.Writer, options *Options) (*Handler, error) {
 	return h, nil
 }
 
-// Enabled says whether records of a level are written.
+// Enabled reports whether records of a level are written.
 func (h *Handler) Enabled(_ context.Context, level slog.Level) bool {
 	least := slog.LevelInfo
 	if h.options.Level != nil {
@@ -103,7 +103,7 @@ func (h *Handler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= least
 }
 
-// What a record is made in.
+// Memory in which a record is built.
 type scratch struct {
 	metadata binlog.Metadata
 	payload  []byte
@@ -111,7 +111,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// A scratch that a large record has made larger than this is not kept.
+// A scratch that a large record has grown beyond this is not kept.
 const keptBytes = 64 << 10
 
 // Handle writes a record. Errors are those of [binlog.Writer.AppendRecord] and, with [Options.SyncLevel], of
@@ -147,7 +147,7 @@ func (h *Handler) Handle(_ context.Context, record slog.Record) error {
 	return err
 }
 
-// typeOf is the type of the highest named level that is reached, and whether it is that level.
+// typeOf returns the type of the highest named level that is reached, and whether it is exactly that level.
 func (h *Handler) typeOf(level slog.Level) (t binlog.Type, exact bool) {
 	at := 0
 	for i := range levels {
@@ -158,10 +158,10 @@ func (h *Handler) typeOf(level slog.Level) (t binlog.Type, exact bool) {
 	return h.types[at], level == levels[at].level
 }
 
-// WithAttrs is a handler that writes these attributes with each record, too.
+// WithAttrs returns a handler that writes these attributes with each record, too.
 func (h *Handler) WithAttrs(attributes []slog.Attr) slog.Handler {
 	with := *h
-	// Nothing is appended in place to what other handlers have, too.
+	// Clipped: an append must not change what other handlers share.
 	with.attributes = slices.Clip(with.attributes)
 	for _, a := range attributes {
 		with.attributes = add(with.attributes, h.prefix, a)
@@ -169,7 +169,7 @@ func (h *Handler) WithAttrs(attributes []slog.Attr) slog.Handler {
 	return &with
 }
 
-// WithGroup is a handler that puts the group's name before the keys of the attributes that are still to come.
+// WithGroup returns a handler that puts the group's name before the keys of later attributes.
 func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
@@ -218,5 +218,5 @@ func textOf(value slog.Value) string {
 	return value.String()
 }
 
-// utf8Of is the text with U+FFFD for bytes that are no UTF-8, which the log would refuse with all of the record.
+// utf8Of returns the text with U+FFFD for bytes that are not UTF-8, for which the log would refuse the whole record.
 func utf8Of(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -18,7 +18,7 @@ import (
 	"binlog/slogbinlog"
 )
 
-// newHandler is a handler of a new log, and what reads that.
+// newHandler returns a handler of a new log, and a function that reads the log.
 func newHandler(t *testing.T, options *slogbinlog.Options) (*slogbinlog.Handler, *binlog.Writer, func() []entry) {
 	t.Helper()
 	directory := filepath.Join(t.TempDir(), "log")
@@ -74,7 +74,7 @@ func entries(t *testing.T, directory string) []entry {
 	return all
 }
 
-// asMap is what slogtest wants: groups are maps.
+// asMap returns what slogtest expects: groups are maps.
 func (e entry) asMap() map[string]any {
 	out := map[string]any{slog.TimeKey: e.time, slog.LevelKey: e.level, slog.MessageKey: e.message}
 	for _, pair := range e.pairs {

@@ -9,7 +9,7 @@
 //	read          every record of the log in DIR by a loop over the reader
 //	plain-append  without this library: a buffered file with a length and a CRC-32C for each record
 //
-// The same is done before, with a quarter of the records (all of them to read), to warm up.
+// Before that it does the same with a quarter of the records (all of them to read), to warm up.
 package main
 
 import (
@@ -78,7 +78,7 @@ func run(args []string) (time.Duration, error) {
 	return do(payload, count, directory)
 }
 
-// timed opens a log for `append`, which is what is timed, and closes it.
+// timed opens a log for `append`, which is timed, and closes it.
 func timed(directory string, appendAll func(*binlog.Writer) error) (took time.Duration, err error) {
 	writer, err := binlog.OpenWriter(directory, binlog.WithName("bench"))
 	if err != nil {
@@ -127,7 +127,7 @@ func appendBatches(payload []byte, count int, directory string) (time.Duration, 
 	})
 }
 
-// Where the reader's sum goes, so that no compiler does without it.
+// Receives the reader's sum, so that no compiler removes the loop.
 var sum uint64
 
 func readAll(payload []byte, count int, directory string) (time.Duration, error) {

@@ -39,7 +39,7 @@ type SegmentFile struct {
 	Bytes    uint64
 }
 
-// SegmentState is the segment that is being written as a check sees it.
+// SegmentState is the segment that is being written, as a check sees it.
 type SegmentState struct {
 	Path     string
 	Sequence uint64
@@ -64,7 +64,7 @@ type Loss struct {
 	Durable   bool
 }
 
-// TypeCount says how many records of a type a log holds.
+// TypeCount is the number of records of a type in a log.
 type TypeCount struct {
 	Type    uint32
 	Records uint64
@@ -81,31 +81,31 @@ type Pruned struct {
 	LastID   uint64
 }
 
-// Hook is a step to be taken with a segment: one of the library's own, or Call. Call returns where it has moved the
-// file, or "". Of its error, status and message are told.
+// Hook is a step for a segment: one of the library's own, or Call. Call returns where it has moved the file, or "".
+// Status and message of its error are reported.
 type Hook struct {
 	Kind     uint32
 	Argument string
 	Call     func(SegmentFile) (movedTo string, err *Error)
 }
 
-// Check says whether a log rolls now. Panicked is told when Ask has panicked, which stands for "no".
+// Check says whether a log rolls now. Panicked is called when Ask has panicked, which means "no".
 type Check struct {
 	Ask      func(SegmentState) bool
 	Panicked func(SegmentState, *Panicked)
 }
 
-// LossListener is told of losses. What it panics with is kept for the call that it happened in, and until that has been
-// told it is not called again.
+// LossListener receives losses. The value it panics with is kept for the call in which that happened, and the function
+// is not called again until Repanic has returned the value to that call.
 type LossListener struct {
-	tell     func(Loss)
+	function func(Loss)
 	panicked atomic.Pointer[Panicked]
 }
 
-// NewLossListener makes one of a function.
-func NewLossListener(tell func(Loss)) *LossListener { return &LossListener{tell: tell} }
+// NewLossListener makes one from a function.
+func NewLossListener(function func(Loss)) *LossListener { return &LossListener{function: function} }
 
-// Repanic panics with what the listener panicked with since the last time, if it did. It may be nil.
+// Repanic panics with the value of the listener's last panic, if there was one since the last call. l may be nil.
 func (l *LossListener) Repanic() {
 	if l == nil {
 		return
@@ -115,7 +115,7 @@ func (l *LossListener) Repanic() {
 	}
 }
 
-// What else a handle stands for.
+// Other values of handles.
 type (
 	hookFunc    func(SegmentFile) (string, *Error)
 	failureFunc func(*Error)
@@ -126,13 +126,13 @@ type (
 	}
 )
 
-// handles counts what is registered with the library; a test sees by it that each is dropped.
+// handles counts what is registered with the library; a test checks that each handle is dropped.
 var handles atomic.Int64
 
-// Handles is how many functions of Go the library holds now.
+// Handles is the number of Go functions that the library holds now.
 func Handles() int64 { return handles.Load() }
 
-// lend registers a function: whoever gets the handle calls blgoDrop with it once.
+// lend registers a function: the receiver of the handle calls blgoDrop with it once.
 func lend(function any) C.uintptr_t {
 	handles.Add(1)
 	return C.uintptr_t(cgo.NewHandle(function))
@@ -146,14 +146,14 @@ func blgoDrop(handle C.uintptr_t) {
 
 func value[T any](handle C.uintptr_t) T { return cgo.Handle(handle).Value().(T) }
 
-// Panicked is what a function panicked with; a function that ended its goroutine counts as one.
+// Panicked is the value a function panicked with; a function that ended its goroutine counts as one.
 type Panicked struct{ Value any }
 
 func (p *Panicked) String() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// guarded runs a function of the user's for C, which a writer has called, or nobody of whom it need be known. It gets a
-// goroutine of its own, since neither a panic nor a runtime.Goexit (such as testing.T.FailNow's) may unwind the frames of C
-// that lie below this one; and a thread of its own, by which the writer knows what comes from its own function.
+// guarded runs a user's function for C. `by` is the writer that has called it, or zero where that does not matter. It
+// gets a goroutine of its own, since neither a panic nor a runtime.Goexit (such as testing.T.FailNow's) may unwind the
+// frames of C below this one; and a thread of its own, by which the writer recognises calls from its own function.
 func guarded(by Writer, function func()) (panicked *Panicked) {
 	done := make(chan *Panicked, 1)
 	outer := C.blgo_function()
@@ -179,33 +179,33 @@ func guarded(by Writer, function func()) (panicked *Panicked) {
 	return <-done
 }
 
-// teller tells a function of one call what happens in it, and asks whether to go on. A panic stands for "no".
-type teller[T any] struct {
-	tell     func(T) bool
+// callback calls a user's function with the events of one call; its result says whether to continue. A panic means
+// "stop".
+type callback[T any] struct {
+	function func(T) bool
 	panicked *Panicked
 }
 
-func (t *teller[T]) goesOn(told T) bool {
-	if t.tell == nil {
+func (c *callback[T]) call(event T) (goOn bool) {
+	if c.function == nil {
 		return true
 	}
-	if t.panicked != nil {
+	if c.panicked != nil {
 		return false
 	}
-	goOn := false
-	t.panicked = guarded(Writer{}, func() { goOn = t.tell(told) })
-	return goOn && t.panicked == nil
+	c.panicked = guarded(Writer{}, func() { goOn = c.function(event) })
+	return goOn && c.panicked == nil
 }
 
-// repanic panics with what the function panicked with, once the call is over.
-func (t *teller[T]) repanic() {
-	if t.panicked != nil {
-		panic(t.panicked.Value)
+// repanic panics with the value the function panicked with, after the call.
+func (c *callback[T]) repanic() {
+	if c.panicked != nil {
+		panic(c.panicked.Value)
 	}
 }
 
-func stop(goesOn bool) C.int32_t {
-	if goesOn {
+func stop(goOn bool) C.int32_t {
+	if goOn {
 		return 0
 	}
 	return 1
@@ -266,29 +266,29 @@ func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
 
 //export blgoFailure
 func blgoFailure(handle C.uintptr_t, err *C.blgo_error) {
-	told, listener := facts(err), value[called[failureFunc]](handle)
-	guarded(listener.by, func() { listener.function(told) })
+	failure, listener := facts(err), value[called[failureFunc]](handle)
+	guarded(listener.by, func() { listener.function(failure) })
 }
 
 //export blgoLoss
-func blgoLoss(handle C.uintptr_t, loss *C.binlog_loss) {
-	told := Loss{
-		Kind:      uint32(loss.kind),
-		Path:      C.GoString(loss.path),
-		Reason:    C.GoString(loss.reason),
-		Offset:    uint64(loss.offset),
-		Bytes:     uint64(loss.bytes),
-		FirstID:   uint64(loss.first_id),
-		LastID:    uint64(loss.last_id),
-		FirstPage: uint64(loss.first_page),
-		PageCount: uint64(loss.page_count),
-		Durable:   loss.durable != 0,
+func blgoLoss(handle C.uintptr_t, c *C.binlog_loss) {
+	loss := Loss{
+		Kind:      uint32(c.kind),
+		Path:      C.GoString(c.path),
+		Reason:    C.GoString(c.reason),
+		Offset:    uint64(c.offset),
+		Bytes:     uint64(c.bytes),
+		FirstID:   uint64(c.first_id),
+		LastID:    uint64(c.last_id),
+		FirstPage: uint64(c.first_page),
+		PageCount: uint64(c.page_count),
+		Durable:   c.durable != 0,
 	}
 	listener := value[*LossListener](handle)
 	if listener.panicked.Load() != nil {
 		return
 	}
-	if panicked := guarded(Writer{}, func() { listener.tell(told) }); panicked != nil {
+	if panicked := guarded(Writer{}, func() { listener.function(loss) }); panicked != nil {
 		listener.panicked.CompareAndSwap(nil, panicked)
 	}
 }

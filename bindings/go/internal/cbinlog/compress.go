@@ -1,6 +1,6 @@
 package cbinlog
 
-// What compresses may tell of its progress: it calls back.
+// Calls that compress may report their progress: they call back.
 
 // #include "shim.h"
 //
@@ -20,7 +20,7 @@ type CompressOptions struct {
 	NoDictionary bool
 	DryRun       bool
 	RemoveSingle bool
-	// Progress says whether to go on. Not within ArchiveOptions.
+	// Progress returns whether to continue. Not within ShipOptions.
 	Progress func(Progress) bool
 }
 
@@ -42,9 +42,9 @@ type Compressed struct {
 	SourceRemoved bool
 }
 
-// compression is one call: what it is told, and what it tells.
+// compression is one call: its callback, and the segments that it has made.
 type compression struct {
-	progress teller[Progress]
+	progress callback[Progress]
 	made     []Compressed
 }
 
@@ -73,12 +73,13 @@ func (a *arena) compress(o *CompressOptions) *C.binlog_compress_options {
 	return c
 }
 
-// Compress compresses finished segments. A panic of Progress comes out of it.
+// Compress compresses finished segments. A panic of Progress continues in the caller.
 func Compress(path, log string, options *CompressOptions) ([]Compressed, *Error) {
 	return compress(path, log, options, true)
 }
 
-// Decompress makes ordinary segments of compressed ones, and otherwise is as Compress.
+// Decompress makes ordinary segments from compressed ones, and otherwise is as
+// Compress.
 func Decompress(path, log string, options *CompressOptions) ([]Compressed, *Error) {
 	return compress(path, log, options, false)
 }
@@ -90,7 +91,7 @@ func compress(path, log string, options *CompressOptions, forth bool) ([]Compres
 	if a.err != nil {
 		return nil, a.err
 	}
-	call := compression{progress: teller[Progress]{tell: options.Progress}}
+	call := compression{progress: callback[Progress]{function: options.Progress}}
 	handle := lend(&call)
 	defer blgoDrop(handle)
 	if options.Progress != nil {
@@ -108,9 +109,9 @@ func compress(path, log string, options *CompressOptions, forth bool) ([]Compres
 }
 
 //export blgoProgress
-func blgoProgress(handle C.uintptr_t, progress *C.binlog_progress) C.int32_t {
-	told := Progress{Path: C.GoString(progress.path), Done: uint64(progress.done), Bytes: uint64(progress.bytes)}
-	return stop(value[*compression](handle).progress.goesOn(told))
+func blgoProgress(handle C.uintptr_t, c *C.binlog_progress) C.int32_t {
+	progress := Progress{Path: C.GoString(c.path), Done: uint64(c.done), Bytes: uint64(c.bytes)}
+	return stop(value[*compression](handle).progress.call(progress))
 }
 
 //export blgoCompressed

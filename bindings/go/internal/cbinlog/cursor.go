@@ -52,7 +52,7 @@ func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
 	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.err)
 }
 
-// Close frees the cursor. It may be the last that holds a listener, which is dropped then.
+// Close frees the cursor. If it is the last that holds a listener, the listener is dropped.
 func (c Cursor) Close() { C.binlog_cursor_close(c.c) }
 
 // ReadPacked copies records of one block into buf: `n` of them, in `size` bytes. `n` is 0 at the end.
@@ -67,7 +67,7 @@ type View struct {
 	TimeNS   int64
 	Type     uint32
 	Flags    uint32
-	Len      int // of the payload, also when there is none in Payload
+	Len      int // of the payload, also when Payload is empty
 	Payload  []byte
 	Metadata []byte
 }
@@ -80,7 +80,7 @@ func viewOf(r *C.binlog_record) View {
 		Flags:    uint32(r.flags),
 		Len:      int(r.len),
 		Payload:  view(r.data, r.len),
-		Metadata: view(r.metadata, r.metadata_len),
+		Metadata: view(unsafe.Pointer(r.metadata), r.metadata_len),
 	}
 }
 
@@ -93,7 +93,7 @@ func (c Cursor) Next() (View, bool, *Error) {
 	return viewOf(&r.record), true, nil
 }
 
-// Get is the record with an id.
+// Get returns the record with an id.
 func (c Cursor) Get(id uint64) (View, *Error) {
 	r := C.blgo_cursor_get(c.c, C.uint64_t(id))
 	if r.err != nil {
@@ -102,22 +102,22 @@ func (c Cursor) Get(id uint64) (View, *Error) {
 	return viewOf(&r.record), nil
 }
 
-// Look is what looking came to: Found says that there is something to show or to tell. Otherwise the next look is to come when
-// Descriptor is readable, and at the latest after LookAfterNS. The descriptor is the cursor's, and the same each time; it is -1
-// where there is none.
+// Look is the result of looking: Found says that there is a record or an error for the next call. Otherwise look again
+// when Descriptor is readable, and at the latest after LookAfterNS. The descriptor is the cursor's, and the same each
+// time; it is -1 if there is none.
 type Look struct {
 	Found       bool
 	Descriptor  int
 	LookAfterNS int64
 }
 
-// Look looks whether there is something to show or to tell, and does not wait.
+// Look checks without waiting whether there is a record or an error for the next call.
 func (c Cursor) Look() (Look, *Error) {
 	r := C.blgo_cursor_look(c.c)
 	return Look{Found: r.found != 0, Descriptor: int(r.descriptor), LookAfterNS: int64(r.look_after_ns)}, result(r.err)
 }
 
-// OwnDescriptor is the same descriptor under another number, which the caller closes; -1 when there is none to be had.
+// OwnDescriptor returns a duplicate of the descriptor, which the caller closes; -1 if there is none.
 func OwnDescriptor(descriptor int) int { return int(C.blgo_own_descriptor(C.int(descriptor))) }
 
 // Seek goes to a record.
@@ -132,7 +132,7 @@ func (c Cursor) SeekTime(timeNS int64) *Error {
 	return result(r.err)
 }
 
-// SeekEnd goes behind the newest record.
+// SeekEnd goes after the newest record.
 func (c Cursor) SeekEnd() *Error {
 	r := C.blgo_cursor_seek_end(c.c)
 	return result(r.err)
@@ -148,7 +148,7 @@ type Tail struct {
 	Reason      string
 }
 
-// Tail tells where the cursor came to an end.
+// Tail returns where and why the cursor is at an end.
 func (c Cursor) Tail() (Tail, *Error) {
 	r := C.blgo_cursor_tail(c.c)
 	if r.err != nil {

@@ -17,7 +17,7 @@ const NoMemory = int32(C.BINLOG_E_NO_MEMORY)
 // Closed is the status of an append that comes after closing. The library has no such status.
 const Closed = int32(C.BLGO_CLOSED)
 
-// Error is what an error of the library says.
+// Error is the contents of an error of the library.
 type Error struct {
 	Status      int32
 	OSCode      int32
@@ -29,12 +29,12 @@ type Error struct {
 	MissedLast  uint64
 }
 
-// Fail makes an error of its own kind, for what is noticed on this side.
+// Fail makes an error of its own, for what is detected on this side.
 func Fail(status int32, message string) *Error {
 	return &Error{Status: status, Message: message, Offset: -1}
 }
 
-// result turns what a call came to into an error, and frees it; nil stays nil.
+// result converts the result of a call into an error, and frees it; nil stays nil.
 func result(err *C.blgo_error) *Error {
 	if err == nil {
 		return nil

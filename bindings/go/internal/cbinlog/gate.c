@@ -18,13 +18,13 @@ static int pass_barrier(void) { return 0; }
 
 _Thread_local blgo_thread blgo_this_thread;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the list */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* protects the list */
 static blgo_thread *threads;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int can_list;
 
-/* A thread ends: its memory is going to be gone. */
+/* A thread ends: its memory will be freed. */
 static void unlist(void *thread) {
   blgo_thread *me = thread;
   pthread_mutex_lock(&lock);
@@ -72,7 +72,7 @@ int blgo_enter_counted(blgo_gate *gate) {
     blgo_leave_counted(gate);
     return 0;
   }
-  /* So that its next call is a quick one. */
+  /* The next call of this thread is then a fast one. */
   if (!blgo_this_thread.listed) list(&blgo_this_thread);
   return 1;
 }
@@ -91,7 +91,8 @@ static int is_anybody_in(const blgo_gate *gate) {
 
 void blgo_shut(blgo_gate *gate) {
   __atomic_store_n(&gate->shut, 1, __ATOMIC_SEQ_CST);
-  /* Registered, it does not fail. Behind it a thread has either told that it is in, or sees that the gate is shut. */
+  /* After registering it does not fail. After the barrier a thread has either recorded that it is inside, or sees
+     that the gate is shut. */
   (void)(can_list && pass_barrier());
   /* An append takes microseconds, unless it waits for a disk. */
   for (long pause_ns = 20000; is_anybody_in(gate); pause_ns = pause_ns < 1000000 ? 2 * pause_ns : pause_ns)

@@ -2,7 +2,7 @@
 
 package cbinlog
 
-// The library of stores is linked, too, for programs that cannot load one: those that are linked statically as a whole.
+// Also links the library of stores, for programs that cannot load one: those that are linked statically as a whole.
 
 // #cgo LDFLAGS: -l:libbinlog_stores.a
 // #include <binlog_stores.h>

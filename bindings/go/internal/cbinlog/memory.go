@@ -14,10 +14,10 @@ import (
 )
 
 // arena holds what options point to, in memory of C: userdata are small numbers in pointers, which Go's collector must
-// not meet.
+// not see.
 type arena struct {
 	blocks []unsafe.Pointer
-	// The first thing that C could not be told.
+	// The first value that could not be converted for C.
 	err *Error
 }
 
@@ -41,8 +41,8 @@ func zeroed(bytes uintptr) unsafe.Pointer {
 	return block
 }
 
-// make returns n zeroed values of type T in memory of C; nil for none. Without memory they are Go's, and the arena has an
-// error, so that C does not meet them.
+// make returns n zeroed values of type T in memory of C; nil for none. Without memory they are Go's, and the arena has
+// an error, so C never sees them.
 func makeC[T any](a *arena, n int) []T {
 	if n == 0 {
 		return nil
@@ -59,7 +59,7 @@ func makeC[T any](a *arena, n int) []T {
 	return unsafe.Slice((*T)(block), n)
 }
 
-// text is the string with a final NUL. `what` names it should it hold a NUL itself.
+// text is the string with a final NUL. `what` names it in the error for a string that contains a NUL.
 func (a *arena) text(s, what string) *C.char {
 	if strings.IndexByte(s, 0) >= 0 && a.err == nil {
 		a.err = Fail(Invalid, what+" holds a NUL byte")
@@ -89,7 +89,7 @@ func (a *arena) texts(all []string, what string) **C.char {
 func bytesOf(data []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(data)) }
 
 // view is memory of C as a slice; the caller knows how long it lives.
-func view(data *C.uint8_t, n C.size_t) []byte {
+func view(data unsafe.Pointer, n C.size_t) []byte {
 	if data == nil {
 		return nil
 	}

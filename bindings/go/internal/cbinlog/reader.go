@@ -1,6 +1,6 @@
 package cbinlog
 
-// What reads may tell of losses, and closing drops the listener: both call back.
+// Calls that read may report losses, and closing drops the listener: both call back.
 
 // #include "shim.h"
 //
@@ -28,7 +28,7 @@ type ReaderOptions struct {
 // Reader is a binlog_reader.
 type Reader struct{ c *C.binlog_reader }
 
-// OpenReader opens a segment, a directory, the files that match a pattern, or what the URL of a store names.
+// OpenReader opens a segment, a directory, the files that match a pattern, or the URL of a store.
 func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	var a arena
 	defer a.free()
@@ -56,7 +56,7 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 // Close frees the reader.
 func (r Reader) Close() { C.binlog_reader_close(r.c) }
 
-// Segment is what a segment says about itself.
+// Segment is what a segment's header contains.
 type Segment struct {
 	Sequence    uint64
 	FirstID     uint64
@@ -68,7 +68,7 @@ type Segment struct {
 	Parameters  map[string]string
 }
 
-// Segments tells of all segments.
+// Segments returns all segments.
 func (r Reader) Segments() ([]Segment, *Error) {
 	found := C.blgo_reader_segments(r.c)
 	defer free(unsafe.Pointer(found.segments))
@@ -95,7 +95,7 @@ func (r Reader) Segments() ([]Segment, *Error) {
 	return all, nil
 }
 
-// Counts tells how many records there are of each type.
+// Counts returns the number of records of each type.
 func (r Reader) Counts() ([]TypeCount, *Error) {
 	var all []TypeCount
 	handle := lend(&all)

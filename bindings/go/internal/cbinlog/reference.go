@@ -1,7 +1,7 @@
 package cbinlog
 
-// The library's own way with metadata and packed frames. This module has it in Go, where it costs no crossing; the tests
-// hold the one against the other.
+// The library's functions for metadata and packed frames. This module has its own in Go, which need no crossing; the
+// tests compare the two.
 
 // #include "shim.h"
 //
@@ -19,14 +19,14 @@ import "unsafe"
 
 func charsOf(s string) *C.char { return (*C.char)(unsafe.Pointer(unsafe.StringData(s))) }
 
-// MetadataPut adds a pair to the `used` bytes in buf, and returns how many are used then.
+// MetadataPut adds a pair to the `used` bytes in buf, and returns the new number of used bytes.
 func MetadataPut(buf []byte, used int, key, value string) (int, int32) {
 	r := C.blgo_metadata_put(bytesOf(buf), C.size_t(len(buf)), C.size_t(used),
 		charsOf(key), C.size_t(len(key)), charsOf(value), C.size_t(len(value)))
 	return int(r.len), int32(r.status)
 }
 
-// MetadataNext is the first pair, and how many bytes it takes.
+// MetadataNext returns the first pair, and the number of bytes that it takes.
 func MetadataNext(metadata []byte) (key, value string, taken int, status int32) {
 	r := C.blgo_metadata_next(bytesOf(metadata), C.size_t(len(metadata)))
 	key, value = string(view(r.key.data, r.key.len)), string(view(r.value.data, r.value.len))
@@ -39,7 +39,7 @@ func MetadataFind(metadata []byte, key string) (string, int32) {
 	return string(view(r.text.data, r.text.len)), int32(r.status)
 }
 
-// PackedPut adds a frame to the `used` bytes in buf, and returns how many are used then.
+// PackedPut adds a frame to the `used` bytes in buf, and returns the new number of used bytes.
 func PackedPut(buf []byte, used int, r View) (int, int32) {
 	packed := C.blgo_packed_put(bytesOf(buf), C.size_t(len(buf)), C.size_t(used), C.uint64_t(r.ID),
 		C.uint32_t(r.Type), C.uint32_t(r.Flags), C.int64_t(r.TimeNS), bytesOf(r.Payload), C.size_t(r.Len),
@@ -47,8 +47,8 @@ func PackedPut(buf []byte, used int, r View) (int, int32) {
 	return int(packed.len), int32(packed.status)
 }
 
-// PackedNext is the first record of packed frames, with views into them, and how many bytes it takes. The views are why
-// its function is not noescape.
+// PackedNext returns the first record of packed frames, with views into them, and the number of bytes that it takes.
+// Because of the views its function is not noescape.
 func PackedNext(frames []byte) (r View, taken int, status int32) {
 	next := C.blgo_packed_next(bytesOf(frames), C.size_t(len(frames)))
 	return viewOf(&next.record), int(next.taken), int32(next.status)

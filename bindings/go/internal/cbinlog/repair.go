@@ -72,7 +72,7 @@ func RebuildIndex(path string) (int, *Error) {
 	return int(r.value), result(r.err)
 }
 
-// Prune removes old segments, or with dryRun only tells which.
+// Prune removes old segments, or with dryRun only returns which.
 func Prune(path, log string, keep *Retention, dryRun bool) ([]Pruned, *Error) {
 	var a arena
 	defer a.free()

@@ -54,7 +54,7 @@ void blgo_error_free(blgo_error *err) {
 void blgo_free(void *memory) { free(memory); }
 void *blgo_zeroed(size_t bytes) { return calloc(1, bytes); }
 
-/* Callbacks: the exported functions of Go know no const, and take the userdata as the number that it is. */
+/* Callbacks: the exported functions of Go have no const, and take the userdata as a number. */
 
 static binlog_status hook(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
   blgo_answer answer = {0};
@@ -86,13 +86,13 @@ static int32_t progress(void *userdata, const binlog_progress *what) {
 static void compressed(void *userdata, const binlog_compressed *what) {
   blgoCompressed((uintptr_t)userdata, (binlog_compressed *)what);
 }
-static int32_t event(void *userdata, const binlog_archive_event *what) {
+static int32_t event(void *userdata, const binlog_ship_event *what) {
   blgo_error facts = {0};
   if (what->error != NULL) read_error(what->error, &facts);
-  return blgoEvent((uintptr_t)userdata, (binlog_archive_event *)what, &facts);
+  return blgoEvent((uintptr_t)userdata, (binlog_ship_event *)what, &facts);
 }
-static void problem(void *userdata, const binlog_archive_problem *what) {
-  blgoProblem((uintptr_t)userdata, (binlog_archive_problem *)what);
+static void problem(void *userdata, const binlog_ship_problem *what) {
+  blgoProblem((uintptr_t)userdata, (binlog_ship_problem *)what);
 }
 static void drop(void *userdata) { blgoDrop((uintptr_t)userdata); }
 
@@ -121,7 +121,7 @@ void blgo_set_progress(binlog_compress_options *options, uintptr_t handle) {
   options->on_progress_userdata = (void *)handle;
 }
 
-/* Operations. `made` is what is returned, `raw` takes the error. */
+/* Operations. `made` is the result, `raw` receives the error. */
 #define CALL(type, call)               \
   type made = {0};                     \
   binlog_error *raw = NULL;            \
@@ -157,8 +157,8 @@ void blgo_writer_free(blgo_writer writer) {
   free((void *)writer);
 }
 
-/* A call that a function of the writer's own does not get: it would wait for itself, or be called again for what it writes. The
-   library refuses it in the thread that has called the function; Go's function runs in another one. */
+/* A call that is refused to the writer's own function: it would wait for itself, or be called again for what it
+   writes. The library refuses it in the thread that has called the function; Go's function runs in another one. */
 #define USE(type, call)                                                                  \
   if (blgo_is_calling((const blgo_gate *)writer)) return (type){.err = &blgo_within};    \
   CALL(type, call)
@@ -252,7 +252,7 @@ blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id) {
 blgo_look blgo_cursor_look(binlog_cursor *cursor) {
   blgo_look look = {.descriptor = -1, .look_after_ns = BINLOG_FOREVER};
   binlog_error *raw = NULL;
-  /* Before the look: what comes up between the two makes the descriptor readable. */
+  /* Before the look: what arrives between the two makes the descriptor readable. */
   if (binlog_cursor_descriptor(cursor, &look.descriptor, &look.look_after_ns, &raw) != BINLOG_OK) {
     binlog_error_free(raw);
     raw = NULL;
@@ -261,7 +261,7 @@ blgo_look blgo_cursor_look(binlog_cursor *cursor) {
   }
   const binlog_status status = binlog_cursor_wait(cursor, 0, &raw);
   look.found = status == BINLOG_OK;
-  /* Nobody interrupts; a signal may have. The next look comes at once. */
+  /* Nothing interrupts the cursor; a signal may have. Look again at once. */
   if (status == BINLOG_E_INTERRUPTED) {
     binlog_error_free(raw);
     look.look_after_ns = 0;
@@ -273,7 +273,7 @@ blgo_look blgo_cursor_look(binlog_cursor *cursor) {
 int blgo_own_descriptor(int descriptor) {
   const int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
   if (own < 0) return -1;
-  /* So that Go takes it for one that can be polled. */
+  /* Go then takes it for one that can be polled. */
   const int flags = fcntl(own, F_GETFL);
   if (flags >= 0 && fcntl(own, F_SETFL, flags | O_NONBLOCK) == 0) return own;
   close(own);
@@ -298,7 +298,7 @@ blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type) {
 
 blgo_result blgo_prune(const char *path, const char *log, const binlog_retention *keep, uint32_t flags,
                        uintptr_t handle) {
-  size_t count = 0; /* each one is told of */
+  size_t count = 0; /* each one is reported */
   CALL(blgo_result, binlog_prune(path, log, keep, flags, pruned, (void *)handle, &count, &raw));
 }
 blgo_recovery blgo_recover(const char *source, const char *target, uintptr_t handle) {
@@ -315,7 +315,7 @@ blgo_result blgo_rebuild_index(const char *path) {
 }
 
 blgo_result blgo_compress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle) {
-  size_t count = 0; /* each one is told of */
+  size_t count = 0; /* each one is reported */
   CALL(blgo_result, binlog_compress(path, log, options, compressed, (void *)handle, &count, &raw));
 }
 blgo_result blgo_decompress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle) {
@@ -325,7 +325,7 @@ blgo_result blgo_decompress(const char *path, const char *log, const binlog_comp
 
 /* Shipping */
 
-/* Gets a text into memory that is large enough; the next text may be longer than the last by some digits. */
+/* Copies a text into memory that is large enough; the next text may be some digits longer than the last. */
 #define METRICS(call)                             \
   blgo_metrics made = {0};                        \
   for (size_t cap = 0;; cap = made.len + 256) {   \
@@ -344,9 +344,9 @@ blgo_result blgo_decompress(const char *path, const char *log, const binlog_comp
     binlog_error_free(raw);                       \
   }
 
-/* The status and, when there has been a failure, the last one. */
+/* The status and, after a failure, the last one. */
 #define STATUS(call, last_failure)                          \
-  blgo_archive_status made = {0};                           \
+  blgo_ship_status made = {0};                           \
   binlog_error *raw = NULL;                                 \
   const binlog_status status = (call);                      \
   made.err = blgo_take(raw, status);                        \
@@ -355,26 +355,26 @@ blgo_result blgo_decompress(const char *path, const char *log, const binlog_comp
   if (failed != NULL) made.failure = taken(failed);         \
   return made
 
-blgo_archive_status blgo_writer_archive_status(blgo_writer writer) {
-  STATUS(binlog_writer_archive_status(writer_of(writer), &made.status, &raw),
-         binlog_writer_archive_failure(writer_of(writer)));
+blgo_ship_status blgo_writer_ship_status(blgo_writer writer) {
+  STATUS(binlog_writer_ship_status(writer_of(writer), &made.status, &raw),
+         binlog_writer_ship_failure(writer_of(writer)));
 }
-blgo_metrics blgo_writer_archive_metrics(blgo_writer writer) {
-  METRICS(binlog_writer_archive_metrics(writer_of(writer), made.text, cap, &made.len, &raw));
+blgo_metrics blgo_writer_ship_metrics(blgo_writer writer) {
+  METRICS(binlog_writer_ship_metrics(writer_of(writer), made.text, cap, &made.len, &raw));
 }
 
-blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_archive_options *options) {
+blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_ship_options *options) {
   CALL(blgo_opened, binlog_shipper_open(directory, log, options, (binlog_shipper **)&made.handle, &raw));
 }
-blgo_archive_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle) {
-  CALL(blgo_archive_report,
+blgo_ship_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle) {
+  CALL(blgo_ship_report,
        binlog_shipper_run(shipper, handle == 0 ? NULL : event, (void *)handle, &made.report, &raw));
 }
 blgo_result blgo_shipper_follow(binlog_shipper *shipper, uintptr_t handle) {
   CALL(blgo_result, binlog_shipper_follow(shipper, handle == 0 ? NULL : event, (void *)handle, &raw));
 }
-blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t tell, uintptr_t handle) {
-  CALL(blgo_archive_verified, binlog_shipper_verify(shipper, flags, problem, tell == 0 ? NULL : event, (void *)handle,
+blgo_ship_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t events, uintptr_t handle) {
+  CALL(blgo_ship_verified, binlog_shipper_verify(shipper, flags, problem, events == 0 ? NULL : event, (void *)handle,
                                                     &made.sums, &raw));
 }
 blgo_result blgo_shipper_accept(binlog_shipper *shipper, const char *segment) {
@@ -386,7 +386,7 @@ blgo_result blgo_shipper_replace(binlog_shipper *shipper, const char *segment) {
 blgo_result blgo_shipper_forget(binlog_shipper *shipper) {
   CALL(blgo_result, binlog_shipper_forget(shipper, &raw));
 }
-blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper) {
+blgo_ship_status blgo_shipper_status(const binlog_shipper *shipper) {
   STATUS(binlog_shipper_status(shipper, &made.status, &raw), binlog_shipper_last_failure(shipper));
 }
 blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper) {

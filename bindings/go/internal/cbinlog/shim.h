@@ -1,5 +1,5 @@
-/* One C function for each operation, so that Go crosses the boundary once: it returns what was asked for or all that an
-   error says. Results are returned by value: nothing of Go's is written to, so that a callback may come in the middle and
+/* One C function for each operation, so that Go crosses the boundary once: it returns the result or the contents of
+   an error. Results are returned by value: no memory of Go's is written to, because a callback during the call may
    move the goroutine's stack. */
 #ifndef BLGO_SHIM_H
 #define BLGO_SHIM_H
@@ -8,11 +8,11 @@
 
 #include "gate.h"
 
-/* Where the gate of a writer is, as a number: cgo looks through what a pointer leads to each time that it is passed, a number
-   not. */
+/* The address of a writer's gate, as a number: cgo scans what a pointer refers to each time that it is passed, but
+   not for a number. */
 typedef uintptr_t blgo_writer;
 
-/* What an error says. The texts live as long as `raw`; blgo_error_free frees both. */
+/* The contents of an error. The texts live as long as `raw`; blgo_error_free frees both. */
 typedef struct blgo_error {
   binlog_error *raw;
   const char *message;
@@ -25,16 +25,16 @@ typedef struct blgo_error {
   int32_t os_code;
 } blgo_error;
 
-/* `err` is NULL when the status is not less than 0. Two words come back in registers. */
+/* `err` is NULL when the status is not less than 0. Two words are returned in registers. */
 typedef struct blgo_result {
   uint64_t value;
   blgo_error *err;
 } blgo_result;
 
-/* What an append says that comes after closing; no function of the library returns this status. */
+/* The result of an append after closing; no function of the library returns this status. */
 enum { BLGO_CLOSED = -1000 };
 extern blgo_error blgo_closed;
-/* What a call says by a function that the writer has called. */
+/* The result of a call by a function that the writer has called. */
 extern blgo_error blgo_within;
 
 typedef struct blgo_opened {
@@ -53,8 +53,8 @@ typedef struct blgo_record {
   uint32_t found; /* 0 at the end */
 } blgo_record;
 
-/* `found` is 1 when there is something to show or to tell. Otherwise the next look is to come when `descriptor` is readable, and
-   at the latest after `look_after_ns`; the descriptor is -1 where there is none. */
+/* `found` is 1 when there is a record or an error for the next call. Otherwise look again when `descriptor` is
+   readable, and at the latest after `look_after_ns`; the descriptor is -1 if there is none. */
 typedef struct blgo_look {
   blgo_error *err;
   int64_t look_after_ns;
@@ -78,7 +78,7 @@ typedef struct blgo_text {
   blgo_error *err;
 } blgo_text;
 
-/* `segments` is an array of blgo_free's; the strings are the reader's. */
+/* `segments` is freed with blgo_free; the strings are the reader's. */
 typedef struct blgo_segments {
   binlog_segment *segments;
   size_t n;
@@ -90,31 +90,31 @@ typedef struct blgo_recovery {
   blgo_error *err;
 } blgo_recovery;
 
-/* `failure` is the last one, or NULL; `err` that of asking. The texts are the shipper's or the writer's. */
-typedef struct blgo_archive_status {
-  binlog_archive_status status;
+/* `failure` is the last one, or NULL; `err` that of this call. The texts are the shipper's or the writer's. */
+typedef struct blgo_ship_status {
+  binlog_ship_status status;
   blgo_error *failure;
   blgo_error *err;
-} blgo_archive_status;
+} blgo_ship_status;
 
-/* `text` is blgo_free's. */
+/* `text` is freed with blgo_free. */
 typedef struct blgo_metrics {
   char *text;
   size_t len;
   blgo_error *err;
 } blgo_metrics;
 
-typedef struct blgo_archive_report {
-  binlog_archive_report report;
+typedef struct blgo_ship_report {
+  binlog_ship_report report;
   blgo_error *err;
-} blgo_archive_report;
+} blgo_ship_report;
 
-typedef struct blgo_archive_verified {
-  binlog_archive_verified sums;
+typedef struct blgo_ship_verified {
+  binlog_ship_verified sums;
   blgo_error *err;
-} blgo_archive_verified;
+} blgo_ship_verified;
 
-/* What a hook in Go says; both are NULL or from malloc. */
+/* The result of a hook in Go; both are NULL or from malloc. */
 typedef struct blgo_answer {
   char *moved_to;
   char *failure;
@@ -125,34 +125,34 @@ void blgo_error_free(blgo_error *err);
 void blgo_free(void *memory);
 void *blgo_zeroed(size_t bytes);
 
-/* Options get the callbacks of Go with a handle as userdata. */
+/* Puts the callbacks of Go into options, with a handle as userdata. */
 void blgo_set_hook(binlog_hook *hook, uintptr_t handle);
 void blgo_set_check(binlog_roll_options *roll, uintptr_t handle);
 void blgo_set_failure(binlog_writer_options *options, uintptr_t handle);
 void blgo_set_loss(binlog_reader_options *options, uintptr_t handle);
 void blgo_set_progress(binlog_compress_options *options, uintptr_t handle);
 
-/* `writer` is an empty gate, which gets the writer. */
+/* `writer` is an empty gate, which receives the writer. */
 blgo_result blgo_writer_open(blgo_writer writer, const char *directory, const binlog_writer_options *options);
 blgo_result blgo_writer_open_file(blgo_writer writer, const char *path, const binlog_writer_options *options);
-/* Whether this thread runs a function that the writer has called, which closing would wait for. */
+/* Whether this thread runs a function that the writer has called, and for which closing would wait. */
 int blgo_writer_is_calling(blgo_writer writer);
-/* Waits for the appends that are under way, and closes; the gate stays, shut. */
+/* Waits for the appends in progress, and closes; the gate stays, shut. */
 blgo_result blgo_writer_close(blgo_writer writer);
 int blgo_is_open(blgo_writer writer);
-/* Frees the gate, and closes before if nobody did: once, when nobody knows the gate any more. */
+/* Frees the gate, and closes the writer first if necessary: once, when no pointer to the gate is left. */
 void blgo_writer_free(blgo_writer writer);
-/* Inline, as it is called most: it becomes one with what cgo makes around it. */
+/* Inline, as it is called most: the compiler merges it with cgo's code around it. */
 blgo_error *blgo_take(binlog_error *raw, binlog_status status);
 static inline blgo_result blgo_writer_append(blgo_writer writer, uint32_t type, const uint8_t *data, size_t len) {
   blgo_gate *const gate = (blgo_gate *)writer;
   if (blgo_is_calling(gate)) return (blgo_result){0, &blgo_within};
-  blgo_thread *told;
-  if (!blgo_enter(gate, &told)) return (blgo_result){0, &blgo_closed};
+  blgo_thread *record;
+  if (!blgo_enter(gate, &record)) return (blgo_result){0, &blgo_closed};
   blgo_result made = {0, NULL};
   binlog_error *raw = NULL;
   const binlog_status status = binlog_writer_append(gate->writer, type, data, len, &made.value, &raw);
-  blgo_leave(gate, told);
+  blgo_leave(gate, record);
   if (status < 0) made.err = blgo_take(raw, status);
   return made;
 }
@@ -174,8 +174,8 @@ blgo_result blgo_writer_roll_because(blgo_writer writer, const char *reason);
 blgo_result blgo_writer_set_roll(blgo_writer writer, const binlog_roll_options *roll);
 blgo_result blgo_writer_heartbeat(blgo_writer writer);
 blgo_result blgo_writer_failures(blgo_writer writer);
-blgo_archive_status blgo_writer_archive_status(blgo_writer writer);
-blgo_metrics blgo_writer_archive_metrics(blgo_writer writer);
+blgo_ship_status blgo_writer_ship_status(blgo_writer writer);
+blgo_metrics blgo_writer_ship_metrics(blgo_writer writer);
 
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options);
 blgo_segments blgo_reader_segments(const binlog_reader *reader);
@@ -184,10 +184,9 @@ blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle);
 blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter);
 blgo_record blgo_cursor_next(binlog_cursor *cursor);
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id);
-/* Looks, and does not wait. */
+/* Checks without waiting. */
 blgo_look blgo_cursor_look(binlog_cursor *cursor);
-/* The same descriptor under another number, which the caller closes, so that Go's poller owns what it polls; -1 when there is
-   none to be had. */
+/* A duplicate of the descriptor, which the caller closes: Go's poller owns what it polls; -1 if there is none. */
 int blgo_own_descriptor(int descriptor);
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id);
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns);
@@ -198,7 +197,7 @@ blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type);
 
 blgo_result blgo_prune(const char *path, const char *log, const binlog_retention *keep, uint32_t flags,
                        uintptr_t handle);
-/* `handle` 0: nobody is told of losses. */
+/* `handle` 0: losses are not reported. */
 blgo_recovery blgo_recover(const char *source, const char *target, uintptr_t handle);
 blgo_recovery blgo_recover_in_place(const char *path, uintptr_t handle);
 blgo_result blgo_rebuild_index(const char *path);
@@ -206,19 +205,19 @@ blgo_result blgo_rebuild_index(const char *path);
 blgo_result blgo_compress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle);
 blgo_result blgo_decompress(const char *path, const char *log, const binlog_compress_options *options, uintptr_t handle);
 
-blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_archive_options *options);
-/* `handle` 0: nobody is told of what happens. */
-blgo_archive_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle);
+blgo_opened blgo_shipper_open(const char *directory, const char *log, const binlog_ship_options *options);
+/* `handle` 0: events are not reported. */
+blgo_ship_report blgo_shipper_run(binlog_shipper *shipper, uintptr_t handle);
 blgo_result blgo_shipper_follow(binlog_shipper *shipper, uintptr_t handle);
-/* `tell` 0: of problems alone. */
-blgo_archive_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t tell, uintptr_t handle);
+/* `events` 0: only problems are reported. */
+blgo_ship_verified blgo_shipper_verify(binlog_shipper *shipper, uint32_t flags, uint32_t events, uintptr_t handle);
 blgo_result blgo_shipper_accept(binlog_shipper *shipper, const char *segment);
 blgo_result blgo_shipper_replace(binlog_shipper *shipper, const char *segment);
 blgo_result blgo_shipper_forget(binlog_shipper *shipper);
-blgo_archive_status blgo_shipper_status(const binlog_shipper *shipper);
+blgo_ship_status blgo_shipper_status(const binlog_shipper *shipper);
 blgo_metrics blgo_shipper_metrics(const binlog_shipper *shipper);
 
-/* The library's own way with metadata and packed frames, which the tests hold Go's against. */
+/* The library's functions for metadata and packed frames, which the tests compare with Go's. */
 typedef struct blgo_put {
   size_t len;
   binlog_status status;

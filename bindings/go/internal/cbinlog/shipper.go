@@ -1,6 +1,6 @@
 package cbinlog
 
-// Calls that ship or compare tell what happens: they call back.
+// Calls that ship or compare report events: they call back.
 
 // #include "shim.h"
 //
@@ -24,8 +24,8 @@ import "C"
 
 import "unsafe"
 
-// ArchiveOptions are binlog_archive_options.
-type ArchiveOptions struct {
+// ShipOptions are binlog_ship_options.
+type ShipOptions struct {
 	NoRollAtClose  bool
 	DryRun         bool
 	InFlight       uint32
@@ -46,17 +46,17 @@ type ArchiveOptions struct {
 	FileMode       uint32
 }
 
-// What opens stores on servers, where the library that does is linked; else libbinlog loads it.
+// Opens stores on servers, if the library for that is linked; otherwise libbinlog loads it.
 var openStore C.binlog_store_open_callback
 
-func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
-	c := &makeC[C.binlog_archive_options](a, 1)[0]
-	c.struct_size = C.sizeof_binlog_archive_options
+func (a *arena) ship(o *ShipOptions) *C.binlog_ship_options {
+	c := &makeC[C.binlog_ship_options](a, 1)[0]
+	c.struct_size = C.sizeof_binlog_ship_options
 	if o.NoRollAtClose {
-		c.flags |= C.BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE
+		c.flags |= C.BINLOG_SHIP_NO_ROLL_AT_CLOSE
 	}
 	if o.DryRun {
-		c.flags |= C.BINLOG_ARCHIVE_DRY_RUN
+		c.flags |= C.BINLOG_SHIP_DRY_RUN
 	}
 	c.in_flight = C.uint32_t(o.InFlight)
 	c.url = a.text(o.URL, "the store's URL")
@@ -80,8 +80,8 @@ func (a *arena) archive(o *ArchiveOptions) *C.binlog_archive_options {
 	return c
 }
 
-// ArchiveStatus is binlog_archive_status. LastFailure is nil when nothing has failed.
-type ArchiveStatus struct {
+// ShipStatus is binlog_ship_status. LastFailure is nil when nothing has failed.
+type ShipStatus struct {
 	Log, Store                      string
 	State                           uint32
 	WaitingSegments, WaitingBytes   uint64
@@ -98,12 +98,12 @@ type ArchiveStatus struct {
 	LastFailure                     *Error
 }
 
-func archiveStatus(r *C.blgo_archive_status) (ArchiveStatus, *Error) {
+func shipStatus(r *C.blgo_ship_status) (ShipStatus, *Error) {
 	if r.err != nil {
-		return ArchiveStatus{}, result(r.err)
+		return ShipStatus{}, result(r.err)
 	}
 	c := &r.status
-	return ArchiveStatus{
+	return ShipStatus{
 		Log:              C.GoString(c.log),
 		Store:            C.GoString(c.store),
 		State:            uint32(c.state),
@@ -132,8 +132,8 @@ func metrics(r C.blgo_metrics) (string, *Error) {
 	return C.GoStringN(r.text, C.int(r.len)), nil
 }
 
-// ArchiveEvent is binlog_archive_event.
-type ArchiveEvent struct {
+// ShipEvent is binlog_ship_event.
+type ShipEvent struct {
 	Kind     uint32
 	Found    bool
 	Path     string
@@ -143,16 +143,16 @@ type ArchiveEvent struct {
 	WaitNS   int64
 }
 
-// ArchiveReport is binlog_archive_report.
-type ArchiveReport struct {
+// ShipReport is binlog_ship_report.
+type ShipReport struct {
 	UploadedSegments, UploadedBytes uint64
 	FoundSegments                   uint64
 	PrunedSegments, PrunedBytes     uint64
 	Stopped                         bool
 }
 
-// ArchiveProblem is binlog_archive_problem.
-type ArchiveProblem struct {
+// ShipProblem is binlog_ship_problem.
+type ShipProblem struct {
 	Kind         uint32
 	IsHere       bool
 	Sequence     uint64
@@ -161,30 +161,31 @@ type ArchiveProblem struct {
 	Message      string
 }
 
-// ArchiveVerified is binlog_archive_verified without what Problems tell.
-type ArchiveVerified struct {
+// ShipVerified is binlog_ship_verified with the problems.
+type ShipVerified struct {
 	SoundSegments, SoundBytes   uint64
 	WaitingSegments             uint64
 	FirstSequence, LastSequence uint64
 	AcceptedSegments            uint64
 	Stopped                     bool
-	Problems                    []ArchiveProblem
+	Problems                    []ShipProblem
 }
 
-// shipping is one call: whom it tells what happens, and the problems that it has found.
+// shipping is one call: its callback, and the problems that it has found.
 type shipping struct {
-	events   teller[ArchiveEvent]
-	problems []ArchiveProblem
+	events   callback[ShipEvent]
+	problems []ShipProblem
 }
 
-// Shipper is a binlog_shipper. What Run, Follow and Verify tell of may be nil; a panic of it comes out of them.
+// Shipper is a binlog_shipper. The function of Run, Follow and Verify may be nil; a panic of it continues in
+// their caller.
 type Shipper struct{ c *C.binlog_shipper }
 
 // OpenShipper opens one.
-func OpenShipper(directory, log string, options *ArchiveOptions) (Shipper, *Error) {
+func OpenShipper(directory, log string, options *ShipOptions) (Shipper, *Error) {
 	var a arena
 	defer a.free()
-	place, name, c := a.text(directory, "the directory"), a.optional(log, "the log's name"), a.archive(options)
+	place, name, c := a.text(directory, "the directory"), a.optional(log, "the log's name"), a.ship(options)
 	if a.err != nil {
 		return Shipper{}, a.err
 	}
@@ -193,14 +194,14 @@ func OpenShipper(directory, log string, options *ArchiveOptions) (Shipper, *Erro
 }
 
 // Run ships all segments that are closed.
-func (s Shipper) Run(tell func(ArchiveEvent) bool) (ArchiveReport, *Error) {
-	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
-	handle, drop := call.lend(tell != nil)
+func (s Shipper) Run(onEvent func(ShipEvent) bool) (ShipReport, *Error) {
+	call := shipping{events: callback[ShipEvent]{function: onEvent}}
+	handle, drop := call.lend(onEvent != nil)
 	defer drop()
 	r := C.blgo_shipper_run(s.c, handle)
 	err := result(r.err)
 	call.events.repanic()
-	return ArchiveReport{
+	return ShipReport{
 		UploadedSegments: uint64(r.report.uploaded_segments),
 		UploadedBytes:    uint64(r.report.uploaded_bytes),
 		FoundSegments:    uint64(r.report.found_segments),
@@ -210,10 +211,10 @@ func (s Shipper) Run(tell func(ArchiveEvent) bool) (ArchiveReport, *Error) {
 	}, err
 }
 
-// Follow ships until it is told to stop.
-func (s Shipper) Follow(tell func(ArchiveEvent) bool) *Error {
-	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
-	handle, drop := call.lend(tell != nil)
+// Follow ships until it is stopped.
+func (s Shipper) Follow(onEvent func(ShipEvent) bool) *Error {
+	call := shipping{events: callback[ShipEvent]{function: onEvent}}
+	handle, drop := call.lend(onEvent != nil)
 	defer drop()
 	r := C.blgo_shipper_follow(s.c, handle)
 	err := result(r.err)
@@ -221,9 +222,9 @@ func (s Shipper) Follow(tell func(ArchiveEvent) bool) *Error {
 	return err
 }
 
-// lend registers the call for as long as it lasts; 0 when nobody is to be told of it.
-func (s *shipping) lend(tells bool) (handle C.uintptr_t, drop func()) {
-	if !tells {
+// lend registers the call for its duration; 0 when it reports nothing.
+func (s *shipping) lend(reports bool) (handle C.uintptr_t, drop func()) {
+	if !reports {
 		return 0, func() {}
 	}
 	handle = lend(s)
@@ -231,21 +232,21 @@ func (s *shipping) lend(tells bool) (handle C.uintptr_t, drop func()) {
 }
 
 // Verify compares what the store holds with what is here.
-func (s Shipper) Verify(readBack bool, tell func(ArchiveEvent) bool) (ArchiveVerified, *Error) {
-	call := shipping{events: teller[ArchiveEvent]{tell: tell}}
+func (s Shipper) Verify(readBack bool, onEvent func(ShipEvent) bool) (ShipVerified, *Error) {
+	call := shipping{events: callback[ShipEvent]{function: onEvent}}
 	handle, drop := call.lend(true)
 	defer drop()
-	var flags, tells C.uint32_t
+	var flags, events C.uint32_t
 	if readBack {
-		flags = C.BINLOG_ARCHIVE_VERIFY_READ_BACK
+		flags = C.BINLOG_SHIP_VERIFY_READ_BACK
 	}
-	if tell != nil {
-		tells = 1
+	if onEvent != nil {
+		events = 1
 	}
-	r := C.blgo_shipper_verify(s.c, flags, tells, handle)
+	r := C.blgo_shipper_verify(s.c, flags, events, handle)
 	err := result(r.err)
 	call.events.repanic()
-	return ArchiveVerified{
+	return ShipVerified{
 		SoundSegments:    uint64(r.sums.sound_segments),
 		SoundBytes:       uint64(r.sums.sound_bytes),
 		WaitingSegments:  uint64(r.sums.waiting_segments),
@@ -257,7 +258,7 @@ func (s Shipper) Verify(readBack bool, tell func(ArchiveEvent) bool) (ArchiveVer
 	}, err
 }
 
-// Accept says that a damaged segment goes as it is, or that a missing one is lost.
+// Accept says that a damaged segment is sent as it is, or that a missing one is lost.
 func (s Shipper) Accept(segment string) *Error {
 	var a arena
 	defer a.free()
@@ -282,41 +283,41 @@ func (s Shipper) Replace(segment string) *Error {
 // Forget forgets the store.
 func (s Shipper) Forget() *Error { return result(C.blgo_shipper_forget(s.c).err) }
 
-// Stop ends the calls that ship or compare, soon, and those that come at once.
+// Stop ends the calls that ship or compare, soon, and later ones at once.
 func (s Shipper) Stop() { C.binlog_shipper_stop(s.c) }
 
-// Status says how far it is.
-func (s Shipper) Status() (ArchiveStatus, *Error) {
+// Status returns the progress.
+func (s Shipper) Status() (ShipStatus, *Error) {
 	r := C.blgo_shipper_status(s.c)
-	return archiveStatus(&r)
+	return shipStatus(&r)
 }
 
-// Metrics says so in the text format of Prometheus.
+// Metrics returns it in the text format of Prometheus.
 func (s Shipper) Metrics() (string, *Error) { return metrics(C.blgo_shipper_metrics(s.c)) }
 
 // Close frees the shipper.
 func (s Shipper) Close() { C.binlog_shipper_close(s.c) }
 
 //export blgoEvent
-func blgoEvent(handle C.uintptr_t, event *C.binlog_archive_event, err *C.blgo_error) C.int32_t {
-	told := ArchiveEvent{
-		Kind:     uint32(event.kind),
-		Found:    event.found != 0,
-		Path:     C.GoString(event.path),
-		Sequence: uint64(event.sequence),
-		Bytes:    uint64(event.bytes),
-		WaitNS:   int64(event.wait_ns),
+func blgoEvent(handle C.uintptr_t, c *C.binlog_ship_event, err *C.blgo_error) C.int32_t {
+	event := ShipEvent{
+		Kind:     uint32(c.kind),
+		Found:    c.found != 0,
+		Path:     C.GoString(c.path),
+		Sequence: uint64(c.sequence),
+		Bytes:    uint64(c.bytes),
+		WaitNS:   int64(c.wait_ns),
 	}
-	if event.error != nil {
-		told.Err = facts(err)
+	if c.error != nil {
+		event.Err = facts(err)
 	}
-	return stop(value[*shipping](handle).events.goesOn(told))
+	return stop(value[*shipping](handle).events.call(event))
 }
 
 //export blgoProblem
-func blgoProblem(handle C.uintptr_t, problem *C.binlog_archive_problem) {
+func blgoProblem(handle C.uintptr_t, problem *C.binlog_ship_problem) {
 	call := value[*shipping](handle)
-	call.problems = append(call.problems, ArchiveProblem{
+	call.problems = append(call.problems, ShipProblem{
 		Kind:         uint32(problem.kind),
 		IsHere:       problem.is_here != 0,
 		Sequence:     uint64(problem.sequence),

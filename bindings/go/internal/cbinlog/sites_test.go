@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Functions of the header that Go does without, and why.
+// Functions of the header that Go does not use, and why.
 var without = map[string]string{
 	"binlog_roll_options_init":     "options are zeroed, which is the same",
 	"binlog_retention_init":        "options are zeroed, which is the same",
@@ -17,7 +17,7 @@ var without = map[string]string{
 	"binlog_reader_options_init":   "options are zeroed, which is the same",
 	"binlog_filter_init":           "options are zeroed, which is the same",
 	"binlog_compress_options_init": "options are zeroed, which is the same",
-	"binlog_archive_options_init":  "options are zeroed, which is the same",
+	"binlog_ship_options_init":     "options are zeroed, which is the same",
 	"binlog_metadata_put_text":     "strings of Go's have a length, and binlog_metadata_put takes that",
 	"binlog_cursor_interrupt":      "no wait is one of C's: Go polls the descriptor",
 	"binlog_loss_kind_name":        "Loss.String has words of its own",

@@ -1,7 +1,7 @@
 package cbinlog
 
-// The calls that append, flush, roll or close may run the user's hooks, checks and listeners, so that they are neither
-// noescape nor nocallback: what they are given must not lie on a stack that a callback may move.
+// The calls that append, flush, roll or close may run the user's hooks, checks and listeners. Therefore they are
+// neither noescape nor nocallback: their arguments must not lie on a stack that a callback may move.
 
 // #include "shim.h"
 //
@@ -15,10 +15,10 @@ package cbinlog
 // #cgo nocallback blgo_is_open
 // #cgo noescape blgo_writer_failures
 // #cgo nocallback blgo_writer_failures
-// #cgo noescape blgo_writer_archive_status
-// #cgo nocallback blgo_writer_archive_status
-// #cgo noescape blgo_writer_archive_metrics
-// #cgo nocallback blgo_writer_archive_metrics
+// #cgo noescape blgo_writer_ship_status
+// #cgo nocallback blgo_writer_ship_status
+// #cgo noescape blgo_writer_ship_metrics
+// #cgo nocallback blgo_writer_ship_metrics
 import "C"
 
 import (
@@ -55,8 +55,8 @@ func OpenWriter(path string, file bool, options *WriterOptions) (Writer, *Error)
 	return w, nil
 }
 
-// Close waits for the appends that are under way, closes the log and frees its handle, whatever it returns. Append knows
-// then that the writer is closed; all else but Free must not be called any more.
+// Close waits for the appends in progress, closes the log and frees its handle, whatever it returns. Append then
+// returns that the writer is closed; no other function but Free may be called any more.
 func (w Writer) Close() *Error {
 	if w.c == 0 {
 		return nil
@@ -65,13 +65,13 @@ func (w Writer) Close() *Error {
 	return result(r.err)
 }
 
-// IsCalling says whether this goroutine runs a function that the writer has called, which closing would wait for.
+// IsCalling says whether this goroutine runs a function that the writer has called, and for which closing would wait.
 func (w Writer) IsCalling() bool { return w.c != 0 && C.blgo_writer_is_calling(w.c) != 0 }
 
 // IsOpen says whether closing has not begun yet.
 func (w Writer) IsOpen() bool { return C.blgo_is_open(w.c) != 0 }
 
-// Free frees what Close leaves, and closes before if nobody did: once, when nobody has the writer any more.
+// Free frees what Close leaves, and closes first if necessary: once, when no reference to the writer is left.
 func (w Writer) Free() { C.blgo_writer_free(w.c) }
 
 // Append appends a record of now; the status Closed says that the writer is closed.
@@ -86,7 +86,7 @@ func (w Writer) Append(typ uint32, data []byte) (uint64, *Error) {
 	return uint64(r.value), nil
 }
 
-// Head is all of a record but its payload.
+// Head is a record without its payload.
 type Head struct {
 	Type     uint32
 	HasTime  bool
@@ -108,7 +108,7 @@ func (w Writer) AppendRecord(head Head, data []byte) (uint64, *Error) {
 	return uint64(r.value), result(r.err)
 }
 
-// scratch is what C gets a view of Go's memory by.
+// scratch pins Go's memory for views of C.
 type scratch struct {
 	slices  []C.binlog_slice
 	records []C.binlog_record
@@ -136,7 +136,7 @@ func (s *scratch) pinned(data []byte) *C.uint8_t {
 
 func (s *scratch) parts(parts [][]byte) {
 	for _, part := range parts {
-		s.slices = append(s.slices, C.binlog_slice{data: s.pinned(part), len: C.size_t(len(part))})
+		s.slices = append(s.slices, C.binlog_slice{data: unsafe.Pointer(s.pinned(part)), len: C.size_t(len(part))})
 	}
 }
 
@@ -159,7 +159,7 @@ func (w Writer) GatherRecord(head Head, parts [][]byte) (uint64, *Error) {
 	return uint64(r.value), result(r.err)
 }
 
-// AppendBatch appends `n` records where they are, all or none; `record` tells each.
+// AppendBatch appends `n` records from where they are, all or none; `record` returns each.
 func (w Writer) AppendBatch(n int, record func(i int) (Head, []byte)) (uint64, *Error) {
 	s := scratches.Get().(*scratch)
 	defer s.release()
@@ -167,7 +167,7 @@ func (w Writer) AppendBatch(n int, record func(i int) (Head, []byte)) (uint64, *
 		head, data := record(i)
 		s.records = append(s.records, C.binlog_record{
 			_type: C.uint32_t(head.Type), flags: head.flags(), time_ns: C.int64_t(head.TimeNS),
-			data: s.pinned(data), len: C.size_t(len(data)),
+			data: unsafe.Pointer(s.pinned(data)), len: C.size_t(len(data)),
 			metadata: s.pinned(head.Metadata), metadata_len: C.size_t(len(head.Metadata)),
 		})
 	}
@@ -193,7 +193,7 @@ func (w Writer) Type(name, contentType string) (uint32, *Error) {
 	return uint32(r.value), result(r.err)
 }
 
-// Flush hands everything to the system.
+// Flush passes everything to the system.
 func (w Writer) Flush() *Error {
 	r := C.blgo_writer_flush(w.c)
 	return result(r.err)
@@ -205,20 +205,20 @@ func (w Writer) Sync() *Error {
 	return result(r.err)
 }
 
-// Tick does what the intervals ask for.
+// Tick does what the intervals require.
 func (w Writer) Tick() *Error {
 	r := C.blgo_writer_tick(w.c)
 	return result(r.err)
 }
 
-// Position says how far the log is appended, flushed and durable.
+// Position returns how far the log is appended, flushed and durable.
 func (w Writer) Position() (appended, flushed, durable uint64, err *Error) {
 	r := C.blgo_writer_position(w.c)
 	p := r.position
 	return uint64(p.appended_id), uint64(p.flushed_id), uint64(p.durable_id), result(r.err)
 }
 
-// Dropped counts the records that a full disk cost.
+// Dropped counts the records that were dropped because of a full disk.
 func (w Writer) Dropped() (uint64, *Error) {
 	r := C.blgo_writer_dropped(w.c)
 	return uint64(r.value), result(r.err)
@@ -261,17 +261,17 @@ func (w Writer) Heartbeat() *Error {
 	return result(r.err)
 }
 
-// Failures counts what has failed beside the writing.
+// Failures counts what has failed apart from writing.
 func (w Writer) Failures() (uint64, *Error) {
 	r := C.blgo_writer_failures(w.c)
 	return uint64(r.value), result(r.err)
 }
 
-// ArchiveStatus says how far the shipping is.
-func (w Writer) ArchiveStatus() (ArchiveStatus, *Error) {
-	r := C.blgo_writer_archive_status(w.c)
-	return archiveStatus(&r)
+// ShipStatus returns the progress of shipping.
+func (w Writer) ShipStatus() (ShipStatus, *Error) {
+	r := C.blgo_writer_ship_status(w.c)
+	return shipStatus(&r)
 }
 
-// ArchiveMetrics says so in the text format of Prometheus.
-func (w Writer) ArchiveMetrics() (string, *Error) { return metrics(C.blgo_writer_archive_metrics(w.c)) }
+// ShipMetrics returns it in the text format of Prometheus.
+func (w Writer) ShipMetrics() (string, *Error) { return metrics(C.blgo_writer_ship_metrics(w.c)) }

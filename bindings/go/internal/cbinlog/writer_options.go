@@ -33,7 +33,7 @@ type WriterOptions struct {
 	OnFailure       func(*Error)
 	HeartbeatMS     uint64
 	FileGroup       string
-	Archive         *ArchiveOptions // nil: nothing is shipped
+	Ship            *ShipOptions // nil: nothing is shipped
 }
 
 // RollOptions are binlog_roll_options.
@@ -51,7 +51,7 @@ type Retention struct {
 	AgeMS    uint64
 	Segments uint64
 	Bytes    uint64
-	// Unshipped: what no store holds goes, too.
+	// Unshipped: segments that no store holds are removed, too.
 	Unshipped bool
 }
 
@@ -73,7 +73,7 @@ func (a *arena) roll(o *RollOptions) *C.binlog_roll_options {
 	return c
 }
 
-// handOver gives C the check, at once before the call that takes it.
+// handOver passes the check to C, immediately before the call that takes it.
 func (o *RollOptions) handOver(c *C.binlog_roll_options, w Writer) {
 	if o.Check != nil {
 		C.blgo_set_check(c, lend(called[*Check]{w, o.Check}))
@@ -119,8 +119,8 @@ func handOverHooks(all []Hook, array []C.binlog_hook, w Writer) {
 	}
 }
 
-// writerOptions makes the options of C, and what hands over the functions in them. That is done at once before the call
-// that takes them: from then on the library drops them, whatever comes of it.
+// writerOptions makes the options of C, and a function that registers the callbacks in them. That is done immediately
+// before the call that takes them: from then on the library drops them, whatever the result.
 func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, handOver func(Writer)) {
 	c = &makeC[C.binlog_writer_options](a, 1)[0]
 	c.struct_size = C.sizeof_binlog_writer_options
@@ -148,8 +148,8 @@ func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, han
 	c.index_bytes = C.uint64_t(o.IndexBytes)
 	c.heartbeat_ms = C.uint64_t(o.HeartbeatMS)
 	c.file_group = a.optional(o.FileGroup, "the group of files")
-	if o.Archive != nil {
-		c.archive = a.archive(o.Archive)
+	if o.Ship != nil {
+		c.ship = a.ship(o.Ship)
 	}
 	roll := a.roll(&o.Roll)
 	c.roll = roll

@@ -9,7 +9,8 @@ import (
 	"binlog"
 )
 
-// conditions makes a filter of words such as "from_id=5", "pair=key=value" and "newest_first".
+// conditions makes a filter from words such as "from_id=5", "pair=key=value" and
+// "newest_first".
 func conditions(words []string) (binlog.Filter, error) {
 	var filter binlog.Filter
 	for _, word := range words {

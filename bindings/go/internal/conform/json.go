@@ -12,7 +12,7 @@ import (
 	"binlog"
 )
 
-// Payloads up to this length stand in the JSON in hex, longer ones as their CRC-32.
+// Payloads up to this length are in the JSON in hex, longer ones as their CRC-32.
 const hexBytes = 64
 
 // quoted is a string as serde_json writes it; encoding/json escapes more.
@@ -91,7 +91,7 @@ func endOf(tail binlog.Tail) string {
 		tail.NextID, tail.Offset, quoted(tail.State.String()), tail.UnreadBytes)
 }
 
-// endWith is an error of the library's: its kind, and where.
+// endWith is an error of the library: its kind, and where.
 func endWith(err *binlog.Error) string {
 	kind := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(err.Status.Name(), "E_"), "_", ""))
 	offset := "null"

@@ -1,8 +1,8 @@
 // Command conform is this language's part of the comparison of all languages (tests/conformance): what it reads, writes
-// and follows has to be the same, byte for byte, as what the others do.
+// and follows has to be the same, byte for byte, as in the others.
 //
 //	conform read PATH [CONDITION]...  prints the log as the JSON of tests/golden; with conditions, what they leave
-//	conform salvage PATH              does so going on behind damage, and with what is lost
+//	conform salvage PATH              the same past damage, and with what is lost
 //	conform write DIR COUNT           writes records whose contents their ids say, by every way of appending
 //	conform tail DIR COUNT            follows a log, and prints its first records as they come
 package main

@@ -1,5 +1,5 @@
-/* Records on their way into a writer. Bytes of the heap are copied to the stack, when they are few, or to memory that
- * is freed behind the call; those of direct buffers are given to the library where they are. */
+/* Appends records to a writer. Bytes of the heap are copied to the stack, when they are few, or to memory that is
+ * freed after the call; those of direct buffers are passed to the library in place. */
 #include "glue.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 /* Heap bytes up to here need no memory of their own. */
 enum { STACK_BYTES = 4096 };
 
-/* What came of an append: the id, 0 when the record was dropped, and with an exception pending. */
+/* The result of an append: the id, 0 when the record was dropped, and with an exception pending. */
 static jlong answer(JNIEnv *env, binlog_status status, uint64_t id, binlog_error *err) {
   if (__builtin_expect(status < 0, 0)) {
     raise_error(env, status, err);
@@ -16,8 +16,8 @@ static jlong answer(JNIEnv *env, binlog_status status, uint64_t id, binlog_error
   return status == BINLOG_DROPPED ? 0 : (jlong)id;
 }
 
-/* `room`, or memory for `len` bytes when they do not fit into it; NULL, with an exception pending, when there is none.
- * To be given back by `release`. */
+/* `room`, or memory for `len` bytes if they do not fit into it; NULL, with an exception pending, when there is none.
+ * `release` frees it. */
 static uint8_t *memory_for(JNIEnv *env, uint8_t room[STACK_BYTES], size_t len) {
   if (__builtin_expect(len <= STACK_BYTES, 1)) return room;
   uint8_t *memory = malloc(len);
@@ -62,14 +62,15 @@ NATIVE(jlong, appendRecord)(JNIEnv *env, jclass class, jlong writer, jint type, 
   return answer(env, status, id, err);
 }
 
-/* One part of a gather: `len` bytes from `offset` on of a byte[] or a direct buffer. No reference to the object is kept: the
- * JVM has room for 65,534 local ones, and the array of the caller holds all of them until the call returns. */
+/* One part of a gather: `len` bytes from `offset` on of a byte[] or a direct buffer. No reference to the object is
+ * kept: the JVM has room for 65,534 local ones, and the array of the caller holds all of them until the call
+ * returns. */
 struct part {
   jint offset, len;
   const uint8_t *direct; /* NULL for a byte[] */
 };
 
-/* Where each part is; how many bytes of the heap there are. */
+/* Finds the parts, and counts their bytes on the heap. */
 static size_t look_at(JNIEnv *env, struct part *parts, jsize n, jobjectArray objects, jintArray ranges) {
   size_t heap_bytes = 0;
   for (jsize i = 0; i < n; i++) {

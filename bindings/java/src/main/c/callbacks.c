@@ -1,5 +1,6 @@
-/* What the library calls, and the Java objects behind it. The methods of Upcalls that are called here catch what a
- * user's function throws; what is cleared here is what the JVM itself throws on the way, such as a full stack. */
+/* The functions that the library calls, and their Java objects. The methods of Upcalls that are called here catch
+ * what a user's function throws; the code here clears what the JVM itself throws, such as an overflow of the
+ * stack. */
 #include "glue.h"
 
 #include <stdatomic.h>
@@ -10,7 +11,7 @@ struct callback {
   struct callback *next; /* while an arena has it */
 };
 
-/* How many Java objects the library holds: tests count them. */
+/* The number of Java objects that the library holds; tests check it. */
 static atomic_long live;
 
 NATIVE(jlong, liveCallbacks)(JNIEnv *env, jclass class) {
@@ -48,13 +49,13 @@ void callbacks_forget(struct callback *first) {
 void callback_drop(void *userdata) {
   struct callback *callback = userdata;
   JNIEnv *env = attached_env();
-  /* A JVM that is ending takes its references with it. */
+  /* A JVM that is ending frees its references itself. */
   if (env != NULL) (*env)->DeleteGlobalRef(env, callback->target);
   free(callback);
   atomic_fetch_sub(&live, 1);
 }
 
-/* Room for the references of one callback: a thread of the library's never returns to Java, which would free them. */
+/* Room for the references of one callback: a thread of the library never returns to Java, which would free them. */
 static JNIEnv *begin(JNIEnv *env) {
   if (env == NULL || (*env)->PushLocalFrame(env, 16) == 0) return env;
   (*env)->ExceptionClear(env);
@@ -66,10 +67,10 @@ static void end(JNIEnv *env) {
   (*env)->PopLocalFrame(env, NULL);
 }
 
-/* NUL-terminated bytes, which Java ended so, given to one of the setters of a hook's result. */
+/* Passes NUL-terminated bytes from Java to one of the setters of a hook's result. */
 typedef binlog_status (*result_setter)(binlog_hook_result *, const char *, binlog_error **);
 
-static binlog_status tell_result(JNIEnv *env, binlog_hook_result *result, jbyteArray text, result_setter setter) {
+static binlog_status set_result(JNIEnv *env, binlog_hook_result *result, jbyteArray text, result_setter setter) {
   struct arena arena = {0};
   const char *copy = arena_text(env, &arena, text);
   const binlog_status status = copy == NULL ? BINLOG_E_IO : setter(result, copy, NULL);
@@ -98,9 +99,9 @@ binlog_status on_hook(void *userdata, const binlog_segment_file *segment, binlog
       if (said != NULL) {
         jbyteArray moved = (*env)->GetObjectArrayElement(env, said, 0);
         jbyteArray failed = (*env)->GetObjectArrayElement(env, said, 1);
-        if (moved != NULL) status = tell_result(env, result, moved, binlog_hook_result_set_path);
+        if (moved != NULL) status = set_result(env, result, moved, binlog_hook_result_set_path);
         if (failed != NULL) {
-          tell_result(env, result, failed, binlog_hook_result_set_error);
+          set_result(env, result, failed, binlog_hook_result_set_error);
           status = BINLOG_E_IO;
         }
       }
@@ -140,7 +141,7 @@ void on_failure(void *userdata, const binlog_error *error) {
   end(env);
 }
 
-static void tell_loss(JNIEnv *env, jobject target, const binlog_loss *loss) {
+static void report_loss(JNIEnv *env, jobject target, const binlog_loss *loss) {
   env = begin(env);
   if (env == NULL) return;
   jbyteArray path = bytes_of(env, loss->path);
@@ -155,12 +156,12 @@ static void tell_loss(JNIEnv *env, jobject target, const binlog_loss *loss) {
 }
 
 void on_loss(void *userdata, const binlog_loss *loss) {
-  tell_loss(attached_env(), ((struct callback *)userdata)->target, loss);
+  report_loss(attached_env(), ((struct callback *)userdata)->target, loss);
 }
 
 void on_borrowed_loss(void *userdata, const binlog_loss *loss) {
   struct borrowed_callback *callback = userdata;
-  tell_loss(callback->env, callback->target, loss);
+  report_loss(callback->env, callback->target, loss);
 }
 
 void on_pruned(void *userdata, const binlog_pruned *pruned) {
@@ -205,7 +206,7 @@ void on_compressed(void *userdata, const binlog_compressed *compressed) {
   end(env);
 }
 
-/* What the JVM itself throws on the way stops the call, as what the user's function throws does. */
+/* What the JVM itself throws stops the call, as what the user's function throws does. */
 int32_t on_progress(void *userdata, const binlog_progress *progress) {
   struct borrowed_callback *callback = userdata;
   JNIEnv *env = begin(callback->env);
@@ -221,7 +222,7 @@ int32_t on_progress(void *userdata, const binlog_progress *progress) {
   return goes_on != JNI_TRUE;
 }
 
-int32_t on_archive_event(void *userdata, const binlog_archive_event *event) {
+int32_t on_ship_event(void *userdata, const binlog_ship_event *event) {
   struct borrowed_shipping *shipping = userdata;
   JNIEnv *env = begin(shipping->env);
   if (env == NULL) return 1;
@@ -229,7 +230,7 @@ int32_t on_archive_event(void *userdata, const binlog_archive_event *event) {
   jbyteArray path = bytes_of(env, event->path);
   jthrowable error = event->error == NULL || (*env)->ExceptionCheck(env) ? NULL : exception_of(env, event->error);
   if (!(*env)->ExceptionCheck(env)) {
-    goes_on = (*env)->CallStaticBooleanMethod(env, upcalls.class, upcalls.archive_event, shipping->listener,
+    goes_on = (*env)->CallStaticBooleanMethod(env, upcalls.class, upcalls.ship_event, shipping->listener,
                                               (jint)event->kind, (jboolean)(event->found != 0 ? JNI_TRUE : JNI_FALSE),
                                               path, (jlong)event->sequence, (jlong)event->bytes, error,
                                               (jlong)event->wait_ns);
@@ -239,14 +240,14 @@ int32_t on_archive_event(void *userdata, const binlog_archive_event *event) {
   return goes_on != JNI_TRUE;
 }
 
-void on_archive_problem(void *userdata, const binlog_archive_problem *problem) {
+void on_ship_problem(void *userdata, const binlog_ship_problem *problem) {
   struct borrowed_shipping *shipping = userdata;
   JNIEnv *env = begin(shipping->env);
   if (env == NULL) return;
   jbyteArray message = bytes_of(env, problem->message);
   jbyteArray object = message == NULL ? NULL : bytes_of(env, problem->object);
   if (object != NULL || (message != NULL && problem->object == NULL)) {
-    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.archive_problem, shipping->problems, (jint)problem->kind,
+    (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.ship_problem, shipping->problems, (jint)problem->kind,
                                  (jboolean)(problem->is_here != 0 ? JNI_TRUE : JNI_FALSE), (jlong)problem->sequence,
                                  (jlong)problem->last_sequence, object, message);
   }

@@ -1,16 +1,16 @@
-/* A cursor. Records cross as packed frames (see binlog_packed_next), as many of one block at once as fit into the
- * cursor's buffer, and from there into an array of their own in the heap: no record of Java's points to memory that the
- * cursor will use again. */
+/* A cursor. Records are passed as packed frames (see binlog_packed_next), as many of one block at once as fit into
+ * the cursor's buffer, and from there into an array of their own in the heap: no record of Java refers to memory
+ * that the cursor reuses. */
 #include "glue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* More than this is fetched at once only of a record that is longer. It stays in the processor's second cache. */
+/* More than this is fetched at once only for a longer record. It stays in the processor's second cache. */
 enum { BUFFER_BYTES = 65536, FRAME_BYTES = 40 };
 /* The longest array of the JVM's, nearly. */
 static const size_t LONGEST_BYTES = 0x7FFFFFF0;
-/* Where nothing tells when there is more: as often as the library looks there. */
+/* Where nothing signals new records: as often as the library itself looks there. */
 static const int64_t LOOK_NS = 100000000;
 
 struct cursor {
@@ -18,7 +18,7 @@ struct cursor {
   int seeks;
   uint8_t *buffer;
   size_t cap;  /* of the buffer: BUFFER_BYTES, or more while it has a long record */
-  size_t kept; /* bytes in the buffer that the heap had no room for: the next fetch gives them */
+  size_t kept; /* bytes in the buffer that the heap had no room for: the next fetch returns them */
 };
 
 /* The header of a packed frame; little-endian in memory, whatever the machine. */
@@ -92,7 +92,7 @@ NATIVE(void, cursorClose)(JNIEnv *env, jclass class, jlong handle) {
   free(cursor);
 }
 
-/* The next record, which is longer than the buffer, alone. When it cannot be had, it is the next one again. */
+/* Fetches the next record, which is longer than the buffer, alone. If that fails, it remains the next one. */
 static jbyteArray fetch_long(JNIEnv *env, struct cursor *cursor) {
   binlog_error *err = NULL;
   binlog_record record;
@@ -101,11 +101,16 @@ static jbyteArray fetch_long(JNIEnv *env, struct cursor *cursor) {
   if (status != BINLOG_OK) return NULL;
   const uint64_t id = record.id;
   jbyteArray frame = frame_of(env, &record);
-  if (frame == NULL) (void)binlog_cursor_seek(cursor->raw, id, NULL);
+  if (frame == NULL) {
+    /* The pending exception contains the reason. */
+    const binlog_status sought = binlog_cursor_seek(cursor->raw, id, NULL);
+    (void)sought;
+  }
   return frame;
 }
 
-/* Gives the buffer `cap` bytes; 0, with an exception pending, when there is no memory for them. What was in it is gone. */
+/* Gives the buffer `cap` bytes; 0, with an exception pending, when there is no memory for them. Its contents are
+   lost. */
 static int resize(JNIEnv *env, struct cursor *cursor, size_t cap) {
   uint8_t *buffer = malloc(cap);
   if (buffer == NULL) {
@@ -133,7 +138,7 @@ NATIVE(jbyteArray, cursorFetch)(JNIEnv *env, jclass class, jlong handle) {
       return NULL;
     }
     binlog_error_free(err);
-    /* A cursor that does not seek cannot go back behind a record that the heap has no room for: it is kept here. */
+    /* A cursor that does not seek cannot go back to a record for which the heap has no room: it is kept here. */
     if (cursor->seeks || cursor->cap > LONGEST_BYTES / 2) return fetch_long(env, cursor);
     if (!resize(env, cursor, 2 * cursor->cap)) return NULL;
   }
@@ -187,7 +192,7 @@ NATIVE(jboolean, cursorLook)(JNIEnv *env, jclass class, jlong handle) {
   if (cursor->kept > 0) return JNI_TRUE;
   binlog_error *err = NULL;
   const binlog_status status = binlog_cursor_wait(cursor->raw, 0, &err);
-  /* A signal to this thread is no reason to end a wait of Java's. */
+  /* A signal to this thread must not end a wait of Java. */
   if (status == BINLOG_E_INTERRUPTED) binlog_error_free(err);
   else if (status < 0) raise_error(env, status, err);
   return status == BINLOG_OK ? JNI_TRUE : JNI_FALSE;
@@ -208,8 +213,8 @@ NATIVE(jint, cursorDescriptor)(JNIEnv *env, jclass class, jlong handle, jlongArr
     raise_error(env, status, err);
     return -1;
   }
-  const jlong told = nanos;
-  (*env)->SetLongArrayRegion(env, look_after, 0, 1, &told);
+  const jlong value = nanos;
+  (*env)->SetLongArrayRegion(env, look_after, 0, 1, &value);
   return descriptor;
 }
 

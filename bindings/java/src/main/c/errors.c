@@ -24,7 +24,7 @@ jthrowable exception_of(JNIEnv *env, const binlog_error *err) {
   return (*env)->ExceptionCheck(env) ? NULL : made;
 }
 
-/* One that has no error object. */
+/* An error without an error object. */
 static void raise_plain(JNIEnv *env, binlog_status status, const char *what) {
   jbyteArray message = bytes_of(env, what);
   jbyteArray path = message != NULL ? bytes_of(env, "") : NULL;

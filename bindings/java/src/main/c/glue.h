@@ -1,8 +1,8 @@
-/* What the files of the glue share. The glue carries arguments from Java to binlog.h and results back; it decides
- * nothing. Each function Java_io_binlog_Native_* is described where Java declares it, in Native.java.
+/* Shared by the files of the glue. The glue passes arguments from Java to binlog.h and returns results; it decides
+ * nothing. Each function Java_io_binlog_Native_* is documented at its declaration in Java, in Native.java.
  *
- * No function here enters a critical section of the JVM (GetPrimitiveArrayCritical): an append can wait for a disk, and
- * the garbage collector would wait with it. Bytes of the heap are copied. */
+ * No function here enters a critical section of the JVM (GetPrimitiveArrayCritical): an append can wait for a disk,
+ * and the garbage collector would wait with it. Bytes of the heap are copied. */
 #ifndef BINLOG_JNI_GLUE_H
 #define BINLOG_JNI_GLUE_H
 
@@ -14,7 +14,7 @@
 /* A native method of io.binlog.Native. */
 #define NATIVE(result, name) JNIEXPORT result JNICALL Java_io_binlog_Native_##name
 
-/* A handle as Java keeps it. */
+/* A handle in Java's representation. */
 #define HANDLE(type, value) ((type *)(intptr_t)(value))
 #define AS_JLONG(pointer) ((jlong)(intptr_t)(pointer))
 
@@ -24,26 +24,26 @@
 struct upcalls {
   jclass class;
   jmethodID exception, hook, check, failure, loss, pruned, type_count, segment, tail;
-  jmethodID compressed, progress, archive_event, archive_problem, archive_status;
+  jmethodID compressed, progress, ship_event, ship_problem, ship_status;
 };
 extern struct upcalls upcalls;
 
-/* The environment of this thread. A thread of the library's own is made one of the JVM's, a daemon, until it ends; NULL
+/* The environment of this thread. A thread of the library is attached to the JVM, as a daemon, until it ends; NULL
  * when the JVM takes no more threads, because it is ending. */
 JNIEnv *attached_env(void);
 
 /* ---- errors.c ---- */
 
-/* What `err` says, as a BinlogException that is not thrown; NULL with an exception pending. Does not free it. */
+/* The contents of `err` as a BinlogException that is not thrown; NULL with an exception pending. Does not free it. */
 jthrowable exception_of(JNIEnv *env, const binlog_error *err);
 
-/* Throws what `err` says, as a BinlogException, and frees it. With a NULL it throws one of the status alone. */
+/* Throws `err` as a BinlogException, and frees it. With a NULL it throws one with the status only. */
 void raise_error(JNIEnv *env, binlog_status status, binlog_error *err);
 
-/* Throws a BinlogException of its own about something that is too long for the JVM. */
+/* Throws a BinlogException about something that is too long for the JVM. */
 void raise_too_large(JNIEnv *env, const char *what);
 
-/* Throws the exception for memory outside of the heap that is not there. */
+/* Throws the exception for missing memory outside of the heap. */
 void raise_no_memory(JNIEnv *env);
 
 /* A byte[] of the text, without its NUL; NULL for a NULL, and with an exception pending when there is no memory. */
@@ -63,9 +63,9 @@ struct arena {
 void *arena_take(JNIEnv *env, struct arena *arena, size_t size); /* zeros, or NULL */
 void arena_free(struct arena *arena);
 
-/* A copy of a byte[] that Java has ended with a NUL; NULL for a null. */
+/* A copy of a byte[] that Java has terminated with a NUL; NULL for a null. */
 const char *arena_text(JNIEnv *env, struct arena *arena, jbyteArray bytes);
-/* A copy of the texts in a byte[][], and how many they are. */
+/* Copies of the texts in a byte[][], and their number. */
 const char *const *arena_texts(JNIEnv *env, struct arena *arena, jobjectArray texts, size_t *count);
 
 /* Fields of a Java object, by name. */
@@ -79,10 +79,10 @@ const char *const *texts_field(JNIEnv *env, struct arena *arena, jobject object,
 
 /* A Java object that the library calls, as userdata; the arena owns it until callbacks_handed_over. */
 struct callback *callback_new(JNIEnv *env, struct arena *arena, jobject target);
-/* To be said right before the call that takes the callbacks: from there on the library drops each of them. */
+/* To be called right before the call that takes the callbacks: from then on the library drops each of them. */
 void callbacks_handed_over(struct arena *arena);
 void callbacks_forget(struct callback *first);
-/* For callbacks that live only as long as a call of Java's does: nothing is made, nothing is dropped. */
+/* For callbacks that live only as long as a call of Java does: nothing is created, nothing is dropped. */
 struct borrowed_callback {
   JNIEnv *env;
   jobject target;
@@ -100,15 +100,15 @@ void on_type_count(void *userdata, const binlog_type_count *counted);
 void on_compressed(void *userdata, const binlog_compressed *compressed);
 int32_t on_progress(void *userdata, const binlog_progress *progress);
 
-/* For those of a shipper, of which two get the same userdata. */
+/* For a shipper's callbacks, two of which get the same userdata. */
 struct borrowed_shipping {
   JNIEnv *env;
   jobject listener; /* of events */
-  jobject problems; /* a list, when somebody verifies */
+  jobject problems; /* a list, for a call that verifies */
 };
 
-int32_t on_archive_event(void *userdata, const binlog_archive_event *event);
-void on_archive_problem(void *userdata, const binlog_archive_problem *problem);
+int32_t on_ship_event(void *userdata, const binlog_ship_event *event);
+void on_ship_problem(void *userdata, const binlog_ship_problem *problem);
 
 /* ---- options.c: the Java objects of NativeOptions.java as the structs of binlog.h; NULL for a null ---- */
 
@@ -118,8 +118,8 @@ const binlog_required *required_of(JNIEnv *env, struct arena *arena, jobject fro
 const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_filter *filter_of(JNIEnv *env, struct arena *arena, jobject from);
-/* Without a callback, which the caller may put in. */
+/* Without a callback, which the caller may add. */
 binlog_compress_options *compress_options_of(JNIEnv *env, struct arena *arena, jobject from);
-const binlog_archive_options *archive_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_ship_options *ship_options_of(JNIEnv *env, struct arena *arena, jobject from);
 
 #endif

@@ -6,7 +6,7 @@
 struct upcalls upcalls;
 
 static JavaVM *vm;
-/* Its value is set in the threads that were attached here, so that its destructor detaches them when they end. */
+/* Its value is set in the threads that were attached here: its destructor detaches them when they end. */
 static pthread_key_t attached;
 
 static void detach(void *unused) {
@@ -19,7 +19,7 @@ JNIEnv *attached_env(void) {
   if ((*vm)->GetEnv(vm, (void **)&env, JNI_VERSION_1_8) == JNI_OK) return env;
   JavaVMAttachArgs args = {JNI_VERSION_1_8, (char *)"binlog", NULL};
   if ((*vm)->AttachCurrentThreadAsDaemon(vm, (void **)&env, &args) != JNI_OK) return NULL;
-  /* Without it the thread would stay the JVM's for ever: rather not call back at all. */
+  /* Without it the thread would stay attached for ever: do not call back at all. */
   if (pthread_setspecific(attached, &attached) != 0) {
     (*vm)->DetachCurrentThread(vm);
     return NULL;
@@ -39,7 +39,8 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   if ((*vm)->GetEnv(vm, (void **)&env, JNI_VERSION_1_8) != JNI_OK) return JNI_ERR;
   jclass found = (*env)->FindClass(env, "io/binlog/Upcalls");
   if (found == NULL) return JNI_ERR;
-  /* Weak, so that a class loader that nobody needs can go. Whoever calls back has an object or a frame of this loader's. */
+  /* Weak, because a class loader that is no longer used has to be collected. During a callback an object or a frame
+     of this loader exists. */
   upcalls.class = (*env)->NewWeakGlobalRef(env, found);
   (*env)->DeleteLocalRef(env, found);
   if (upcalls.class == NULL) return JNI_ERR;
@@ -54,10 +55,10 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.tail = method(env, "tail", "(IJJJ[B[B)Lio/binlog/Tail;");
   upcalls.compressed = method(env, "compressed", "(Ljava/lang/Object;[B[B[BJJJJZ)V");
   upcalls.progress = method(env, "progress", "(Ljava/lang/Object;[BJJ)Z");
-  upcalls.archive_event =
-      method(env, "archiveEvent", "(Ljava/lang/Object;IZ[BJJLio/binlog/BinlogException;J)Z");
-  upcalls.archive_problem = method(env, "archiveProblem", "(Ljava/lang/Object;IZJJ[B[B)V");
-  upcalls.archive_status = method(env, "archiveStatus", "([B[BI[J)Lio/binlog/ArchiveStatus;");
+  upcalls.ship_event =
+      method(env, "shipEvent", "(Ljava/lang/Object;IZ[BJJLio/binlog/BinlogException;J)Z");
+  upcalls.ship_problem = method(env, "shipProblem", "(Ljava/lang/Object;IZJJ[B[B)V");
+  upcalls.ship_status = method(env, "shipStatus", "([B[BI[J)Lio/binlog/ShipStatus;");
   if ((*env)->ExceptionCheck(env)) return JNI_ERR;
   if (pthread_key_create(&attached, detach) != 0) return JNI_ERR;
   return JNI_VERSION_1_8;

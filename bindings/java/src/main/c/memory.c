@@ -1,4 +1,4 @@
-/* Memory that lives until the end of one call, and what Java's arguments are copied to in it. */
+/* Memory that lives until the end of one call, and copies of Java's arguments in it. */
 #include "glue.h"
 
 #include <stdlib.h>

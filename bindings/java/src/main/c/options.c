@@ -59,26 +59,26 @@ binlog_compress_options *compress_options_of(JNIEnv *env, struct arena *arena, j
   return compress;
 }
 
-const binlog_archive_options *archive_options_of(JNIEnv *env, struct arena *arena, jobject from) {
-  BEGIN(binlog_archive_options, archive);
-  archive->flags = (uint32_t)INT("flags");
-  archive->in_flight = (uint32_t)INT("inFlight");
-  archive->url = TEXT("url");
-  archive->credentials = TEXT("credentials");
-  archive->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
-  archive->keep_remote = retention_of(env, arena, OBJECT("keepRemote", "Lio/binlog/NativeOptions$Keep;"));
-  archive->compress = compress_options_of(env, arena, OBJECT("compress", "Lio/binlog/NativeOptions$Compress;"));
-  archive->part_bytes = (uint64_t)LONG("partBytes");
-  archive->bandwidth = (uint64_t)LONG("bandwidth");
-  archive->timeout_ms = (uint64_t)LONG("timeoutMillis");
-  archive->first_delay_ms = (uint64_t)LONG("firstDelayMillis");
-  archive->longest_delay_ms = (uint64_t)LONG("longestDelayMillis");
-  archive->patience_ms = (uint64_t)LONG("patienceMillis");
-  archive->stale_ms = (uint64_t)LONG("staleMillis");
-  archive->close_wait_ms = (uint64_t)LONG("closeWaitMillis");
-  archive->file_mode = (uint32_t)INT("fileMode");
-  archive->threads = (uint32_t)INT("threads");
-  return archive;
+const binlog_ship_options *ship_options_of(JNIEnv *env, struct arena *arena, jobject from) {
+  BEGIN(binlog_ship_options, ship);
+  ship->flags = (uint32_t)INT("flags");
+  ship->in_flight = (uint32_t)INT("inFlight");
+  ship->url = TEXT("url");
+  ship->credentials = TEXT("credentials");
+  ship->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
+  ship->keep_remote = retention_of(env, arena, OBJECT("keepRemote", "Lio/binlog/NativeOptions$Keep;"));
+  ship->compress = compress_options_of(env, arena, OBJECT("compress", "Lio/binlog/NativeOptions$Compress;"));
+  ship->part_bytes = (uint64_t)LONG("partBytes");
+  ship->bandwidth = (uint64_t)LONG("bandwidth");
+  ship->timeout_ms = (uint64_t)LONG("timeoutMillis");
+  ship->first_delay_ms = (uint64_t)LONG("firstDelayMillis");
+  ship->longest_delay_ms = (uint64_t)LONG("longestDelayMillis");
+  ship->patience_ms = (uint64_t)LONG("patienceMillis");
+  ship->stale_ms = (uint64_t)LONG("staleMillis");
+  ship->close_wait_ms = (uint64_t)LONG("closeWaitMillis");
+  ship->file_mode = (uint32_t)INT("fileMode");
+  ship->threads = (uint32_t)INT("threads");
+  return ship;
 }
 
 static void hook_of(JNIEnv *env, struct arena *arena, jobject from, binlog_hook *hook) {
@@ -143,7 +143,7 @@ const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena,
   }
   options->heartbeat_ms = (uint64_t)LONG("heartbeatMillis");
   options->file_group = TEXT("fileGroup");
-  options->archive = archive_options_of(env, arena, OBJECT("archive", "Lio/binlog/NativeOptions$Archive;"));
+  options->ship = ship_options_of(env, arena, OBJECT("ship", "Lio/binlog/NativeOptions$Ship;"));
   return options;
 }
 

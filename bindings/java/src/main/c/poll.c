@@ -1,5 +1,5 @@
-/* The descriptors of waiting cursors, polled for one thread of Java's. An epoll(7) would not do: the system puts no more than 500
- * of those descriptors, which are epolls of one inotify instance, into another one. */
+/* Polls the descriptors of waiting cursors for one thread of Java. An epoll(7) would not do: the system allows only
+ * 500 of those descriptors, which are epolls of one inotify instance, in another one. */
 #include "glue.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ NATIVE(jboolean, poll)(JNIEnv *env, jclass class, jint bell, jintArray descripto
     for (jsize i = 0; i < n; i++) asked[i] = (struct pollfd){.fd = copies[i], .events = POLLIN};
     asked[n] = (struct pollfd){.fd = bell, .events = POLLIN};
     const int ready = poll(asked, (nfds_t)n + 1, millis);
-    /* One that was closed meanwhile belongs to nobody any more. */
+    /* One that was closed meanwhile is no longer used. */
     for (jsize i = 0; i < n; i++) copies[i] = ready > 0 && asked[i].revents != 0;
     (*env)->SetIntArrayRegion(env, descriptors, 0, n, copies);
     uint64_t count;

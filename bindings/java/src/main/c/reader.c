@@ -1,4 +1,4 @@
-/* A reader: what the segments of a log say about themselves, and how many records of each type there are. */
+/* A reader: the headers of a log's segments, and the number of records of each type. */
 #include "glue.h"
 
 NATIVE(jlong, readerOpen)(JNIEnv *env, jclass class, jbyteArray path, jobject options) {
@@ -35,7 +35,7 @@ static jobjectArray texts_of(JNIEnv *env, const char *const *texts, size_t n) {
   return array;
 }
 
-static void tell_segment(JNIEnv *env, jobject list, const binlog_segment *segment) {
+static void add_segment(JNIEnv *env, jobject list, const binlog_segment *segment) {
   jbyteArray path = bytes_of(env, segment->path);
   jbyteArray name = path == NULL ? NULL : bytes_of(env, segment->name);
   jbyteArray content_type = name == NULL ? NULL : bytes_of(env, segment->content_type);
@@ -57,7 +57,7 @@ NATIVE(void, readerSegments)(JNIEnv *env, jclass class, jlong reader, jobject li
     status = binlog_reader_segment(HANDLE(binlog_reader, reader), i, &segment, &err);
     if (status != BINLOG_OK) break;
     if ((*env)->PushLocalFrame(env, 16) != 0) return;
-    tell_segment(env, list, &segment);
+    add_segment(env, list, &segment);
     (*env)->PopLocalFrame(env, NULL);
     if ((*env)->ExceptionCheck(env)) return;
   }

@@ -1,5 +1,5 @@
-/* What is done with logs as a whole: recovery, removal and compression of old segments, a new index; and what the
- * library says of itself. */
+/* Operations on whole logs: recovery, removal and compression of old segments, a new index; and the library's
+ * version. */
 #include "glue.h"
 
 NATIVE(jint, versionNumber)(JNIEnv *env, jclass class) {
@@ -27,9 +27,9 @@ NATIVE(void, recover)(JNIEnv *env, jclass class, jbyteArray source, jbyteArray t
     binlog_error *err = NULL;
     binlog_recovery sums = {0};
     struct borrowed_callback callback = {env, listener};
-    const binlog_loss_callback tell = listener == NULL ? NULL : on_borrowed_loss;
-    const binlog_status status = to == NULL ? binlog_recover_in_place(from, tell, &callback, &sums, &err)
-                                            : binlog_recover(from, to, tell, &callback, &sums, &err);
+    const binlog_loss_callback on_loss = listener == NULL ? NULL : on_borrowed_loss;
+    const binlog_status status = to == NULL ? binlog_recover_in_place(from, on_loss, &callback, &sums, &err)
+                                            : binlog_recover(from, to, on_loss, &callback, &sums, &err);
     if (status < 0) {
       raise_error(env, status, err);
     } else {

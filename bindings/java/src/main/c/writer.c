@@ -1,4 +1,4 @@
-/* A writer, but for what it appends. */
+/* A writer, except for its appends. */
 #include "glue.h"
 
 typedef binlog_status (*plain_call)(binlog_writer *, binlog_error **);

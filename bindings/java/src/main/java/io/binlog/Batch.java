@@ -5,9 +5,9 @@ import java.nio.ByteOrder;
 import java.util.Map;
 
 /**
- * Records that are appended together: all of them or, on an error or by a crash, none. They are copied as they are
- * added, and cross to the library in one call. After {@link #clear} a batch is used again. Not for several threads at
- * once.
+ * Records that are appended together: all of them or, on an error or by a crash, none. They are copied when they are
+ * added, and appended by one call to the library. After {@link #clear} a batch can be reused. Not for several threads
+ * at once.
  */
 public final class Batch {
   private static final int INITIAL_BYTES = 16384;
@@ -23,7 +23,7 @@ public final class Batch {
   }
 
   /**
-   * An empty batch with room for so many bytes of records and their headers of 40 bytes; it grows as it has to.
+   * An empty batch with room for so many bytes of records and their headers of 40 bytes; it grows as necessary.
    *
    * @param bytes how much memory it takes outside of the heap
    * @throws IllegalArgumentException for less than 0
@@ -118,7 +118,7 @@ public final class Batch {
     return end(end);
   }
 
-  /** Writes the header and the zeros at the end; answers where that is. The position is behind the header. */
+  /** Writes the header and the zeros at the end; returns where that is. The position is after the header. */
   private int begin(int type, long time, int flags, int metadataLength, int payloadLength) {
     if (appending) throw new IllegalStateException("the batch is being appended by another thread");
     long size = Frame.size(metadataLength, payloadLength);
@@ -152,7 +152,7 @@ public final class Batch {
   }
 
   /**
-   * How many records are in it.
+   * The number of its records.
    *
    * @return 0 or more
    */
@@ -161,7 +161,7 @@ public final class Batch {
   }
 
   /**
-   * How many bytes its records take with their headers.
+   * The length of its records with their headers.
    *
    * @return 0 or more
    */
@@ -170,7 +170,7 @@ public final class Batch {
   }
 
   /**
-   * Takes all records out. The memory stays for the next ones.
+   * Removes all records. The memory is kept for the next ones.
    *
    * @return this
    */
@@ -182,7 +182,7 @@ public final class Batch {
   }
 
   long append(long writer) throws BinlogException {
-    // The library would answer the id that comes next, which is nobody's yet.
+    // The library would return the next id, which no record has yet.
     if (count == 0) return 0;
     appending = true;
     try {

@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** What is done with logs as a whole, and what the library says of itself. */
+/** Operations on whole logs, and the library's version. */
 public final class Binlog {
-  /** Frees what somebody has forgotten to close. */
+  /** Frees objects that were not closed. */
   static final Cleaner CLEANER = Cleaner.create();
 
   private Binlog() {}
@@ -44,28 +44,28 @@ public final class Binlog {
   }
 
   /**
-   * Writes everything that can be read of a log to a new one: segments of the same names in a directory, which is made
-   * when it is not there and must hold no segment. The source is only read. Ids stay as they are; where records are
-   * lost, an event says which.
+   * Writes everything that can be read of a log to a new one: segments of the same names in a directory, which is
+   * created if necessary and must hold no segment. The source is only read. Ids stay as they are; where records are
+   * lost, an event records which.
    *
    * @param source a file or a directory
    * @param target the directory of the new log
-   * @param onLoss is told of each loss as it is met, in this thread; may be null. What it throws comes out of this
-   *     call, when that has gone on to its end
+   * @param onLoss is called with each loss when it is found, in this thread; may be null. If it throws, this     call
+   * finishes its work and then throws the same
    * @return what was saved and what was not
    * @throws BinlogException {@link BinlogException.NotFound} when nothing is there, or the target is no directory;
    *     {@link BinlogException.Corrupt} when there is no block in any of its files; {@link BinlogException.Unsupported}
    *     when it is of a newer version; {@link Status#INVALID} when the target holds segments already;
-   *     {@link BinlogException.NoSpace}, {@link Status#IO}. The target keeps what was written by then
+   *     {@link BinlogException.NoSpace}, {@link Status#IO}. The target keeps what was written before the error
    */
   public static Recovery recover(Path source, Path target, @Nullable Consumer<? super Loss> onLoss) throws BinlogException {
     return recover(Text.terminated(source.toString()), Text.terminated(target.toString()), onLoss);
   }
 
   /**
-   * Writes the damaged segments of a log anew, under their names, after keeping the damaged files as
-   * {@code <segment>.damaged}. No writer may have the log open. A crash in the middle leaves every segment either as it
-   * was or recovered; calling again goes on.
+   * Writes the damaged segments of a log anew, under their names, after keeping the damaged files as {@code
+   * <segment>.damaged}. No writer may have the log open. A crash in the middle leaves every segment either as it was or
+   * recovered; another call continues.
    *
    * @param path a directory or a file
    * @param onLoss as {@link #recover}
@@ -89,11 +89,11 @@ public final class Binlog {
   }
 
   /**
-   * Writes an index that covers all of it to the end of each segment whose index is incomplete, and closes it. Reads
-   * headers, no payload. No writer may have the log open.
+   * Appends a complete index to each segment whose index is incomplete, and closes the segment. Reads headers, no
+   * payload. No writer may have the log open.
    *
    * @param path a directory or a file
-   * @return how many segments were written to
+   * @return the number of segments that were changed
    * @throws BinlogException {@link BinlogException.Corrupt} when a segment is damaged or ends with a torn tail and has
    *     to be recovered first; {@link BinlogException.Locked} when a writer has the log open;
    *     {@link BinlogException.NotFound}, {@link BinlogException.Unsupported}, {@link BinlogException.NoSpace},
@@ -104,16 +104,17 @@ public final class Binlog {
   }
 
   /**
-   * Removes old segments. A log's last segment always stays, and a writer may have the log open. Only files are removed
-   * whose header says that they are segments of the log, and never through a symbolic link.
+   * Removes old segments. A log's last segment always stays, and a writer may have the log open. Only files whose
+   * headers make them segments of the log are removed, and never through a symbolic link.
    *
    * @param directory where the log is
    * @param log its name; null = each log there, by itself
    * @param keep the rules, at least one
-   * @param dryRun true to remove nothing, and tell what would be removed
-   * @return the segments that went, log by log, the oldest first
+   * @param dryRun true to remove nothing, and return what would be removed
+   * @return the removed segments, log by log, the oldest first
    * @throws BinlogException {@link BinlogException.NotFound} when there is no such directory or log;
-   *     {@link Status#INVALID} without a rule; {@link Status#IO}: some may have gone then, the message says how many
+   *     {@link Status#INVALID} without a rule; {@link Status#IO}: some may have been removed before, the message says
+   * how many
    */
   public static List<Pruned> prune(Path directory, @Nullable String log, Retention keep, boolean dryRun) throws BinlogException {
     List<Pruned> gone = new ArrayList<>();
@@ -124,13 +125,13 @@ public final class Binlog {
 
   /**
    * Compresses finished segments: those in a directory that have a successor, one file, or the files that match a
-   * pattern. The newest segment of each log, in which a writer goes on, and those that are compressed already are
-   * passed over in a directory; a log of one file is compressed when it is named and was closed, and stays beside what
-   * is made of it. No writer or reader is disturbed.
+   * pattern. The newest segment of each log, which a writer may continue, and compressed segments are skipped in a
+   * directory; a log of one file is compressed when it is named and was closed, and is kept beside the result. No
+   * writer or reader is disturbed.
    *
-   * <p>At each moment, also when the power fails, each segment is there and whole in one of its two forms: what is made
-   * is made durable, read back and compared record by record before the source goes. What a run that was cut short has
-   * left is finished or removed by the next.
+   * <p>At each moment, also when the power fails, each segment is whole in one of its two forms: the result is made
+   * durable, read back and compared record by record before the source is removed. A later run finishes or removes what
+   * an interrupted one has left.
    *
    * @param path a directory, a file or a pattern
    * @param log the log's name; null = each log there
@@ -148,12 +149,12 @@ public final class Binlog {
   }
 
   /**
-   * Makes ordinary segments of compressed ones, with the same records under the same ids; a file that was compressed as
-   * a whole becomes what it was, byte for byte.
+   * Makes ordinary segments from compressed ones, with the same records and ids; a file that was compressed as a whole
+   * becomes the original, byte for byte.
    *
    * @param path a directory, a file or a pattern
    * @param log the log's name; null = each log there
-   * @param options of which {@code keepSource}, {@code removeSingle}, {@code dryRun} and {@code onProgress} count
+   * @param options of which it uses {@code keepSource}, {@code removeSingle}, {@code dryRun} and {@code onProgress}
    * @return the segments, log by log, the oldest first
    * @throws BinlogException as {@link #compress}
    */

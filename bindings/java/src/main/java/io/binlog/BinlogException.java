@@ -5,8 +5,8 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /**
- * A call of the library failed. The message is one line with file, offset and reason; the facts can be asked for. What
- * callers decide by has a class of its own, nested here: {@code catch (BinlogException.NoSpace e)}.
+ * A call of the library failed. The message is one line with file, offset and reason; methods return the single facts.
+ * Errors on which callers decide have classes of their own, nested here: {@code catch (BinlogException.NoSpace e)}.
  */
 public class BinlogException extends IOException {
   private static final long serialVersionUID = 1L;
@@ -15,11 +15,11 @@ public class BinlogException extends IOException {
   private final int code;
   /** The file; "" when none. */
   private final String path;
-  /** Where in it; -1 when nowhere in particular. */
+  /** Where in it; -1 for no particular place. */
   private final long offset;
   /** The errno; 0 when none. */
   private final int osCode;
-  /** The last record that was taken; 0 when none was. */
+  /** The last record that was accepted; 0 when none was. */
   private final long recordId;
 
   BinlogException(Facts facts) {
@@ -32,7 +32,7 @@ public class BinlogException extends IOException {
   }
 
   /**
-   * What kind of failure it is.
+   * The kind of failure.
    *
    * @return an error, never an outcome
    */
@@ -61,7 +61,7 @@ public class BinlogException extends IOException {
   /**
    * Where in that file.
    *
-   * @return bytes from its beginning; empty when nowhere in particular
+   * @return bytes from its beginning; empty for no particular place
    */
   public final OptionalLong offset() {
     return offset < 0 ? OptionalLong.empty() : OptionalLong.of(offset);
@@ -77,10 +77,10 @@ public class BinlogException extends IOException {
   }
 
   /**
-   * The id of the last record that an append took although it failed: the record waits in the writer's memory, and only
-   * the flush or sync that a policy asked for did not succeed. Do not append it again.
+   * The id of the last record that a failed append accepted: the record waits in the writer's memory, and only the
+   * flush or sync that a policy asked for failed. Do not append it again.
    *
-   * @return empty when nothing was taken: append it again
+   * @return empty when nothing was accepted: append it again
    */
   public final OptionalLong recordId() {
     return recordId == 0 ? OptionalLong.empty() : OptionalLong.of(recordId);
@@ -95,7 +95,7 @@ public class BinlogException extends IOException {
     }
   }
 
-  /** The bytes of a file are not what a writer wrote: {@link #path}, {@link #offset}. */
+  /** The bytes of a file differ from what a writer wrote: {@link #path}, {@link #offset}. */
   public static final class Corrupt extends BinlogException {
     private static final long serialVersionUID = 1L;
 
@@ -123,7 +123,7 @@ public class BinlogException extends IOException {
   }
 
   /**
-   * Records that come next went with old segments. Told once: the next call goes on behind them.
+   * The next records were removed with old segments. Thrown once: the next call continues after them.
    */
   public static final class Missed extends BinlogException {
     private static final long serialVersionUID = 1L;
@@ -158,7 +158,7 @@ public class BinlogException extends IOException {
     }
   }
 
-  /** The log is another one than was required: see {@link Required}. */
+  /** The log is not the required one: see {@link Required}. */
   public static final class Mismatch extends BinlogException {
     private static final long serialVersionUID = 1L;
 
@@ -169,7 +169,7 @@ public class BinlogException extends IOException {
 
   /**
    * The system has no memory outside of the heap for what a file, the caller or another machine asked for. Nothing was
-   * done, and the same call may be tried again.
+   * done, and the same call may be repeated.
    */
   public static final class NoMemory extends BinlogException {
     private static final long serialVersionUID = 1L;
@@ -215,7 +215,7 @@ public class BinlogException extends IOException {
     }
   }
 
-  /** What an error object of the library says. */
+  /** The contents of an error object of the library. */
   static final class Facts {
     final int code;
     final String message;
@@ -239,7 +239,7 @@ public class BinlogException extends IOException {
       this.lastMissed = lastMissed;
     }
 
-    /** An exception of the class that goes with the status. */
+    /** An exception of the class for the status. */
     BinlogException exception() {
       switch (Status.of(code)) {
         case LOCKED:

@@ -11,8 +11,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A log to be read: a segment file, a directory, the files that match a pattern, or what lies in a store. Threads may
- * share it, closing included. Its cursors go on when it is closed. A call on a closed reader is an {@link
+ * A log to be read: a segment file, a directory, the files that match a pattern, or a log in a store. Threads may share
+ * it, also for closing. Its cursors remain usable when it is closed. A call on a closed reader throws an {@link
  * IllegalStateException}.
  *
  * <pre>{@code
@@ -83,7 +83,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   /**
    * Opens a log in a store with the default options.
    *
-   * @param url as {@link #openUrl(String, ReaderOptions)} wants it
+   * @param url as for {@link #openUrl(String, ReaderOptions)}
    * @return a reader to be closed
    * @throws BinlogException as there
    */
@@ -92,20 +92,19 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Opens a log that is read where it lies in a store, in a few requests: of a record that a filter lets through, the
-   * block that holds it is fetched, not the file. A request that fails for a passing reason is tried again for half a
-   * minute.
+   * Opens a log that is read in the store with few requests: for a record that a filter matches, the block that
+   * contains it is fetched, not the file. A request that fails for a temporary reason is retried for half a minute.
    *
-   * @param url the store, as {@link ArchiveOptions#builder} has it, for all segments in it; with the name of one behind
-   *     the prefix only that, with a pattern ({@code *}, {@code [...]}) in its place those that match
+   * @param url the store, as in {@link ShipOptions#builder}, for all segments in it; with the name of one after     the
+   * prefix only that, with a pattern ({@code *}, {@code [...]}) in its place those that match
    * @param options how it is read; {@link ReaderOptions.Builder#cache} keeps what was fetched
    * @return a reader to be closed
-   * @throws BinlogException as {@link #open(Path, ReaderOptions)}; {@link Status#INVALID} for a URL that is none of a
-   *     store's; {@link BinlogException.Unsupported} when the log is on a server and libbinlog_stores is not there
-   * @throws IllegalArgumentException for what is no URL
+   * @throws BinlogException as {@link #open(Path, ReaderOptions)}; {@link Status#INVALID} for a URL of no store;
+   * {@link BinlogException.Unsupported} when the log is on a server and libbinlog_stores is missing
+   * @throws IllegalArgumentException for a text that is not a URL
    */
   public static BinlogReader openUrl(String url, ReaderOptions options) throws BinlogException {
-    // A path of that name may be there.
+    // There may be a path of that name.
     if (!Text.isUrl(url)) throw new IllegalArgumentException("no URL of a store, which begins with s3:// or the like");
     return new BinlogReader(url, options);
   }
@@ -122,7 +121,7 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * A cursor before the first record that the filter lets through.
+   * A cursor before the first record that the filter matches.
    *
    * @param filter which records it shows
    * @return a cursor to be closed
@@ -156,11 +155,11 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * All records, by a cursor of its own, which is closed when the last one was shown. Who may stop before that takes a
+   * All records, by a cursor of its own, which is closed after the last one. A caller that may stop before that takes a
    * {@link #cursor()} and closes it; one that is not closed takes 64 KiB and perhaps an open file until it is
    * collected.
    *
-   * @return an iterator, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   * @return an iterator, which throws a {@link BinlogException} within {@link java.io.UncheckedIOException}
    */
   @Override
   public Iterator<Record> iterator() {
@@ -172,10 +171,10 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * The records that a filter lets through, as a stream in their order.
+   * The records that a filter matches, as a stream in their order.
    *
    * @param filter which records
-   * @return a stream to be closed, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   * @return a stream to be closed, which throws a {@link BinlogException} within {@link java.io.UncheckedIOException}
    * @throws BinlogException as {@link #cursor(Filter)}
    * @throws IllegalStateException when the reader is closed
    */
@@ -185,10 +184,10 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * What each segment says about itself, as they were when the reader was opened, in the order of writing.
+   * The headers of all segments when the reader was opened, in the order of writing.
    *
    * @return a list that cannot be changed
-   * @throws BinlogException when it cannot be told
+   * @throws BinlogException when they cannot be read
    * @throws IllegalStateException when the reader is closed
    */
   public List<Segment> segments() throws BinlogException {
@@ -203,8 +202,9 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * How many records of each type the log holds, the most frequent first: from the index, and from the headers of what
-   * that does not know; no payload is read, so that records are counted whose payload is damaged. Events are not counted.
+   * The number of records of each type in the log, the most frequent first: from the index, and from the headers of
+   * what the index does not cover. No payload is read: records with a damaged payload are counted. Events are not
+   * counted.
    *
    * @return a list that cannot be changed
    * @throws BinlogException {@link BinlogException.Corrupt} where headers have to be read and are damaged, whatever the
@@ -222,7 +222,8 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     return Collections.unmodifiableList(all);
   }
 
-  /** Frees the reader, once calls that are under way have ended; its cursors go on. Closing again only waits until that is done. */
+  /** Frees the reader after the calls in progress; its cursors remain usable. Closing again only waits until that is
+   * done. */
   @Override
   public void close() {
     try {
@@ -230,6 +231,6 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     } catch (BinlogException e) {
       throw new AssertionError("closing a reader does not fail", e);
     }
-    net.clean(); // closed already: only forgotten
+    net.clean(); // closed already: only unregisters
   }
 }

@@ -10,16 +10,15 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A log being written. Threads may share it, closing included: a call that comes after the close is an
- * {@link IllegalStateException}, and the close waits for those that came before.
+ * A log being written. Threads may share it, also for closing: a call after the close throws an {@link
+ * IllegalStateException}, and the close waits for earlier ones.
  *
- * <p>A record is in the writer's memory when a write returns. {@link #flush} hands it to the system, so that it
- * survives this process; {@link #sync} makes it durable, so that it survives the machine; the policies of
- * {@link WriterOptions} do so by themselves. A write that fails has not taken its record, unless
- * {@link BinlogException#recordId} says so.
+ * <p>A record is in the writer's memory when a write returns. {@link #flush} passes it to the system, where it survives
+ * this process; {@link #sync} makes it durable, and it survives the machine; the policies of {@link WriterOptions} do
+ * so automatically. A write that fails has not accepted its record, unless {@link BinlogException#recordId} says so.
  *
- * <p>A buffer that is written is not changed: neither its position nor its limit moves. What is in it is not needed
- * once the call has returned. A direct buffer is read where it is; bytes of the heap are copied once.
+ * <p>A buffer that is written is not changed: neither its position nor its limit moves. Its contents are not needed
+ * after the call. A direct buffer is read in place; bytes of the heap are copied once.
  */
 public final class BinlogWriter implements AutoCloseable {
   private final Handle handle;
@@ -54,16 +53,15 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Opens the log in a directory for writing; both are created when they are not there, and appends go on behind the
-   * last record. A torn tail, as a crash leaves it, is cut after its bytes have been kept in
-   * {@code SEGMENT.torn-OFFSET}.
+   * Opens the log in a directory for writing; both are created if necessary, and appends continue after the last
+   * record. A torn tail, as a crash leaves it, is cut after its bytes have been kept in {@code SEGMENT.torn-OFFSET}.
    *
    * @param directory the directory
    * @param options how it is written
    * @return a writer to be closed
    * @throws BinlogException {@link BinlogException.Locked} when another writer has the log open;
    *     {@link BinlogException.Corrupt} when its end is damaged; {@link BinlogException.Mismatch} when it is not what
-   *     is required; {@link Status#INVALID} for options that are not understood; {@link BinlogException.NoSpace},
+   *     is required; {@link Status#INVALID} for invalid options; {@link BinlogException.NoSpace},
    *     {@link BinlogException.NotFound}, {@link BinlogException.Unsupported}, {@link Status#IO}
    */
   public static BinlogWriter open(Path directory, WriterOptions options) throws BinlogException {
@@ -71,8 +69,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Opens a log that is a single file; it is created, in a directory that is there, when it is not there. Such a log
-   * never rolls: rules for rolling, names and keeping do nothing.
+   * Opens a log that is a single file; it is created if necessary, in an existing directory. Such a log never rolls:
+   * rules for rolling, names and retention do nothing.
    *
    * @param file the file
    * @param options how it is written
@@ -98,7 +96,7 @@ public final class BinlogWriter implements AutoCloseable {
   /**
    * Appends a record.
    *
-   * @param type its type: a number below {@link Record#FIRST_NAMED_TYPE}, or one that {@link #type} gave
+   * @param type its type: a number below {@link Record#FIRST_NAMED_TYPE}, or one that {@link #type} returned
    * @param payload its bytes
    * @return its id; 0 when {@link FullDisk#DROP} has dropped it
    * @throws BinlogException as {@link #write(NewRecord)}
@@ -215,9 +213,9 @@ public final class BinlogWriter implements AutoCloseable {
    * @return its id; 0 when {@link FullDisk#DROP} has dropped it
    * @throws BinlogException {@link BinlogException.TooLarge} over {@link WriterOptions.Builder#recordMaxBytes};
    *     {@link BinlogException.NoSpace} or {@link Status#IO} when the log cannot be written, before the record is
-   *     taken, so that appending it again repeats nothing, unless {@link BinlogException#recordId} says that it was
-   *     taken; {@link BinlogException.Failed} after an fsync has failed; {@link Status#INVALID} for a type that is not
-   *     the user's
+   * accepted: appending it again then repeats nothing, unless {@link BinlogException#recordId} says that it was
+   * accepted; {@link BinlogException.Failed} after an fsync has failed; {@link Status#INVALID} for a type that is not
+   * the user's
    * @throws IllegalStateException when the writer is closed
    */
   public long write(NewRecord record) throws BinlogException {
@@ -241,7 +239,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Appends all records of a batch or, on an error, none; a crash too keeps all or none. The batch stays as it is.
+   * Appends all records of a batch or, on an error, none; a crash too keeps all or none. The batch is not changed.
    *
    * @param batch the records
    * @return the id of the first, which the others follow; 0 for a batch without a record, which appends nothing, and when
@@ -311,7 +309,7 @@ public final class BinlogWriter implements AutoCloseable {
       ByteBuffer part = parts[i];
       int length = part.remaining();
       if (part.isDirect()) {
-        // Memory that was lent to the buffer and is freed by now says so here; C would not notice.
+        // Memory that a buffer borrowed and that is freed by now throws here; C would not notice.
         if (length > 0) part.get(part.position());
         objects[i] = part;
         ranges[2 * i] = part.position();
@@ -351,7 +349,7 @@ public final class BinlogWriter implements AutoCloseable {
    * The number that stands for a type's name in this log; a new name gets one.
    *
    * @param name the name
-   * @param contentType what its payloads are, as a MIME type; counts only when the name is new; may be null
+   * @param contentType the MIME type of its payloads; used only when the name is new; may be null
    * @return the number, for {@link #write(int, byte[])}
    * @throws BinlogException as {@link #write(NewRecord)}
    * @throws IllegalStateException when the writer is closed
@@ -387,10 +385,10 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Hands everything appended so far to the system: it survives the end of this process, however it ends.
+   * Passes everything appended so far to the system, where it survives the end of this process, however it ends.
    *
    * @throws BinlogException {@link BinlogException.NoSpace} or {@link Status#IO}: what could not be written waits for
-   *     the next try; {@link BinlogException.Failed}
+   * the next attempt; {@link BinlogException.Failed}
    * @throws IllegalStateException when the writer is closed
    */
   public void flush() throws BinlogException {
@@ -401,8 +399,8 @@ public final class BinlogWriter implements AutoCloseable {
    * Makes everything appended so far durable: it survives the end of the machine. Threads that sync at the same time
    * share one fdatasync.
    *
-   * @throws BinlogException as {@link #flush}; {@link BinlogException.Failed} when the fsync fails, as will all later
-   *     calls until the log is opened anew: what is on the disk is not known then
+   * @throws BinlogException as {@link #flush}; {@link BinlogException.Failed} when the fsync fails, and from all later
+   * calls until the log is opened anew: what is on the disk is then unknown
    * @throws IllegalStateException when the writer is closed
    */
   public void sync() throws BinlogException {
@@ -410,10 +408,10 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Does what time asks for by now: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have
-   * left to do: it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a
-   * writer without a background thread needs it, every so often, from a thread of its own: when its log may go quiet,
-   * or when no write may wait for the disk because of a roll.
+   * Does what is due by time: the intervals of flushing and syncing, rolling, heartbeats; and what rolls have deferred:
+   * it prepares the next file, makes closed segments durable, calls hooks, removes old segments. Only a writer without
+   * a background thread needs it, at intervals, from a thread of its own: when its log may be idle, or when no write
+   * may wait for the disk because of a roll.
    *
    * @throws BinlogException as {@link #sync}
    * @throws IllegalStateException when the writer is closed
@@ -423,7 +421,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Writes a {@link Event#HEARTBEAT} now, and hands it to the system.
+   * Writes a {@link Event#HEARTBEAT} now, and passes it to the system.
    *
    * @throws BinlogException as {@link #flush}
    * @throws IllegalStateException when the writer is closed
@@ -433,7 +431,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Ends the current segment and goes on in a new one; nothing happens while the current one holds no record.
+   * Ends the current segment and continues in a new one; nothing happens while the current one holds no record.
    *
    * @throws BinlogException as {@link #sync}; {@link BinlogException.Unsupported} for a log that is a single file
    * @throws IllegalStateException when the writer is closed
@@ -443,7 +441,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * As {@link #roll}, and says why.
+   * As {@link #roll}, with a reason.
    *
    * @param reason 1 to 256 bytes of UTF-8, which the event {@link Event#ROTATE_NEXT} and the hooks get
    * @throws BinlogException as {@link #roll}
@@ -455,12 +453,12 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Gives the log new rules for rolling and new names, in place of all that the options said; they begin with a new
+   * Gives the log new rules for rolling and new names, which replace those of the options; they begin with a new
    * segment at once.
    *
-   * @param rules the rules; null stands for the defaults
-   * @throws BinlogException {@link Status#INVALID} for rules, a zone or a template that are not understood: then the
-   *     old ones stay; otherwise as {@link #roll}
+   * @param rules the rules; null means the defaults
+   * @throws BinlogException {@link Status#INVALID} for an invalid rule, zone or template: then the     old ones stay;
+   * otherwise as {@link #roll}
    * @throws IllegalStateException when the writer is closed
    */
   public void setRoll(@Nullable RollOptions rules) throws BinlogException {
@@ -471,7 +469,7 @@ public final class BinlogWriter implements AutoCloseable {
   /**
    * How far the log is appended, flushed and durable. Never waits.
    *
-   * @return the ids of this moment
+   * @return the current ids
    * @throws BinlogException {@link BinlogException.Forked}
    * @throws IllegalStateException when the writer is closed
    */
@@ -487,7 +485,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * How many records were dropped by {@link FullDisk#DROP} since the writer was opened. Never waits.
+   * The number of records dropped by {@link FullDisk#DROP} since the writer was opened. Never waits.
    *
    * @return 0 or more
    * @throws BinlogException {@link BinlogException.Forked}
@@ -503,8 +501,8 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * How many times something beside the writing of records has failed since the writer was opened: a hook, the removal
-   * of an old segment, the {@code .active} file, an active file that somebody removed. Never waits.
+   * The number of failures apart from the writing of records since the writer was opened: of a hook, the removal of an
+   * old segment, the {@code .active} file, an active file that was removed by others. Never waits.
    *
    * @return 0 or more
    * @throws BinlogException {@link BinlogException.Forked}
@@ -520,17 +518,17 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * How far the shipping is that {@link WriterOptions.Builder#archive} has asked for. Never waits.
+   * The progress of the shipping that {@link WriterOptions.Builder#ship} has asked for. Never waits.
    *
-   * @return the facts of this moment
+   * @return the current state
    * @throws BinlogException {@link BinlogException.NotFound} when the writer ships nothing;
    *     {@link BinlogException.Forked}
    * @throws IllegalStateException when the writer is closed
    */
-  public ArchiveStatus archiveStatus() throws BinlogException {
+  public ShipStatus shipStatus() throws BinlogException {
     long writer = handle.enterFromAnywhere();
     try {
-      return Native.writerArchiveStatus(writer);
+      return Native.writerShipStatus(writer);
     } finally {
       leave();
     }
@@ -540,47 +538,46 @@ public final class BinlogWriter implements AutoCloseable {
    * The same in the text format of Prometheus.
    *
    * @return lines
-   * @throws BinlogException as {@link #archiveStatus}
+   * @throws BinlogException as {@link #shipStatus}
    * @throws IllegalStateException when the writer is closed
    */
-  public String archiveMetrics() throws BinlogException {
+  public String shipMetrics() throws BinlogException {
     long writer = handle.enterFromAnywhere();
     try {
-      return Text.text(Native.writerArchiveMetrics(writer));
+      return Text.text(Native.writerShipMetrics(writer));
     } finally {
       leave();
     }
   }
 
   /**
-   * What has failed last in shipping since the writer was opened. {@link WriterOptions.Builder#onFailure} is told of
+   * The last failure of shipping since the writer was opened. {@link WriterOptions.Builder#onFailure} is called with
    * each failure when it happens.
    *
    * @return empty when nothing has failed
    * @throws IllegalStateException when the writer is closed
    */
-  public Optional<BinlogException> archiveFailure() {
+  public Optional<BinlogException> shipFailure() {
     long writer = handle.enterFromAnywhere();
     try {
-      return Optional.ofNullable(Native.writerArchiveFailure(writer));
+      return Optional.ofNullable(Native.writerShipFailure(writer));
     } finally {
       leave();
     }
   }
 
   /**
-   * Waits for calls that are under way in other threads, writes what is still in memory, closes the last segment and
-   * makes it durable. One that ships its log goes on with that for as long as
-   * {@link ArchiveOptions.Builder#closeWait} says. The writer is closed whatever the outcome. Closing again only
-   * waits until that is done.
+   * Waits for calls in progress in other threads, writes what is still in memory, closes the last segment and makes it
+   * durable. A writer that ships its log continues shipping for as long as {@link ShipOptions.Builder#closeWait} says.
+   * The writer is closed whatever the outcome. Closing again only waits until that is done.
    *
    * @throws BinlogException as {@link #sync}; the message says which records could not be written
-   * @throws IllegalStateException when a function that the writer calls does it, such as a hook
+   * @throws IllegalStateException when called by a function that the writer calls, such as a hook
    */
   @Override
   public void close() throws BinlogException {
     ShutdownFlush.remove(handle);
     handle.close();
-    net.clean(); // closed already: only forgotten
+    net.clean(); // closed already: only unregisters
   }
 }

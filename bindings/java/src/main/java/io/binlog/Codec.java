@@ -3,7 +3,8 @@ package io.binlog;
 import java.io.IOException;
 
 /**
- * How objects of a class become payloads and come back. Used by several threads at the same time.
+ * How objects of a class are encoded as payloads and decoded. Called by several threads at the
+ * same time.
  *
  * @param <T> the class
  */
@@ -18,16 +19,16 @@ public interface Codec<T> {
   byte[] encode(T value) throws IOException;
 
   /**
-   * The object of a record, which knows its payload, time and metadata.
+   * The object of a record, whose payload, time and metadata it may use.
    *
    * @param record a record that was written with this codec
    * @return the object
-   * @throws IOException when the payload is not what {@link #encode} makes
+   * @throws IOException when the payload was not made by {@link #encode}
    */
   T decode(Record record) throws IOException;
 
   /**
-   * What the payloads are.
+   * The type of the payloads.
    *
    * @return a MIME type
    */

@@ -9,8 +9,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which classes are written and read as objects, and how. Each class is a named type of the log, called like the class,
- * so that objects are found by their class without reading the others. Immutable.
+ * The classes that are written and read as objects, and their codecs. Each class is a named type of the log, with the
+ * name of the class: objects are found by their class without reading the others. Immutable.
  *
  * <pre>{@code
  * Codecs codecs = Codecs.builder().add(Order.class, new OrderCodec()).build();
@@ -60,7 +60,7 @@ public final class Codecs {
   /**
    * Writes objects to a log.
    *
-   * @param writer the log, which is closed by itself
+   * @param writer the log, which the caller closes
    * @return a writer of objects
    */
   public ObjectWriter writer(BinlogWriter writer) {
@@ -124,7 +124,7 @@ public final class Codecs {
     }
 
     /**
-     * Objects of a class, under another name: one that the class had before, or that other languages use.
+     * Objects of a class, under another name: an older one of the class, or one that other languages use.
      *
      * @param type the class itself; those derived from it are other classes
      * @param name the name of its type in the log
@@ -143,9 +143,9 @@ public final class Codecs {
     }
 
     /**
-     * Ends.
+     * Builds the codecs.
      *
-     * @return the classes as they are by now
+     * @return the classes added so far
      */
     public Codecs build() {
       return new Codecs(this);

@@ -6,8 +6,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How finished segments are compressed, and what becomes of them. What is not said is the library's default. Immutable,
- * and good for any number of calls.
+ * How finished segments are compressed, and what happens to the sources. Options that are not set have the library's
+ * defaults. Immutable, and usable for any number of calls.
  */
 public final class CompressOptions {
   private static final int KEEP_SOURCE = 1;
@@ -16,9 +16,9 @@ public final class CompressOptions {
   private static final int DRY_RUN = 8;
   private static final int REMOVE_SINGLE = 16;
 
-  /** Whether a file is compressed as a whole, for the tools of others. One record of it costs reading all before it. */
+  /** Whether a file is compressed as a whole, for other tools. To read one record, all before it is read. */
   public enum Whole {
-    /** It is not: a compressed segment is a segment as any other, of which one record can be read alone. */
+    /** It is not: a compressed segment is a segment like any other, of which one record can be read alone. */
     NONE,
     /** By gzip: {@code <name>.binlog.gz}. */
     GZIP,
@@ -41,7 +41,7 @@ public final class CompressOptions {
     return new Builder();
   }
 
-  /** Null when nobody is to be told. */
+  /** Null for no listener. */
   @Nullable Consumer<? super Progress> onProgress() {
     return set.onProgress;
   }
@@ -57,7 +57,7 @@ public final class CompressOptions {
     return options;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "keepSource", (set.flags & KEEP_SOURCE) != 0,
@@ -75,7 +75,7 @@ public final class CompressOptions {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same options. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -91,16 +91,16 @@ public final class CompressOptions {
   }
 
   /**
-   * What was said, for messages.
+   * The options, for messages.
    *
-   * @return such as {@code CompressOptions{...}}, without what is the default
+   * @return such as {@code CompressOptions{...}}, without defaults
    */
   @Override
   public String toString() {
     return Text.said("CompressOptions", said());
   }
 
-  /** Collects options. The library judges them when they are used: {@link Status#INVALID}. */
+  /** Collects options. The library checks them when they are used: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private int flags;
     private Compression compression = Compression.ZSTD;
@@ -113,7 +113,7 @@ public final class CompressOptions {
     private Builder() {}
 
     /**
-     * What blocks are compressed with.
+     * The compression of blocks.
      *
      * @param compression {@link Compression#ZSTD} when this is not called
      * @return this
@@ -137,7 +137,7 @@ public final class CompressOptions {
     }
 
     /**
-     * How many threads compress, the calling one among them.
+     * The number of threads that compress, including the calling one.
      *
      * @param threads 1 to 64; 0 = 1, and none is started
      * @return this
@@ -149,7 +149,7 @@ public final class CompressOptions {
     }
 
     /**
-     * Bytes of payload at which a block ends, which is what is read and decompressed to show one record.
+     * Bytes of payload at which a block ends, which is read and decompressed to show one record.
      *
      * @param bytes 4 KiB to 16 MiB; 0 = 1 MiB
      * @return this
@@ -172,7 +172,7 @@ public final class CompressOptions {
     }
 
     /**
-     * The source stays, beside what was made of it; readers take one of the two.
+     * Keeps the source beside the result; readers use one of the two.
      *
      * @return this
      */
@@ -182,7 +182,7 @@ public final class CompressOptions {
     }
 
     /**
-     * The file's name tells its SHA-256: {@code <stem>.z.<64 hexadecimal digits>.binlog}.
+     * Puts the SHA-256 into the file's name: {@code <stem>.z.<64 hexadecimal digits>.binlog}.
      *
      * @return this
      */
@@ -192,8 +192,8 @@ public final class CompressOptions {
     }
 
     /**
-     * No segment gets a Zstandard dictionary. Without this, one with blocks of 256 KiB or less does if a try with some of
-     * them shows that it saves clearly more than it takes.
+     * Gives no segment a Zstandard dictionary. Without this, one with blocks of 256 KiB or less gets one if a test with
+     * some of them shows that it clearly saves more than it takes.
      *
      * @return this
      */
@@ -203,7 +203,7 @@ public final class CompressOptions {
     }
 
     /**
-     * Nothing is written; what would be done is told.
+     * Writes nothing; returns what would be done.
      *
      * @return this
      */
@@ -213,7 +213,7 @@ public final class CompressOptions {
     }
 
     /**
-     * The source goes also when it is a log of one file, which stays else.
+     * Removes the source also when it is a log of one file, which is kept otherwise.
      *
      * @return this
      */
@@ -223,10 +223,10 @@ public final class CompressOptions {
     }
 
     /**
-     * Is told how far the work has come, about once for each 4 MiB, in the thread of the call. What it throws stops the
-     * work and comes out of the call; the segment in hand stays as it was.
+     * Sets a listener for the progress, called about once for each 4 MiB, in the thread of the call. An exception of it
+     * stops the work and is thrown by the call; the current segment stays as it was.
      *
-     * @param listener is told
+     * @param listener the listener
      * @return this
      */
     public Builder onProgress(Consumer<? super Progress> listener) {
@@ -235,9 +235,9 @@ public final class CompressOptions {
     }
 
     /**
-     * Ends.
+     * Builds the options.
      *
-     * @return the options as they are by now
+     * @return the options set so far
      */
     public CompressOptions build() {
       return new CompressOptions(clone());

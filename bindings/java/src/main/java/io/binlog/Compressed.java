@@ -30,7 +30,7 @@ public final class Compressed {
   }
 
   /**
-   * The file that was made, or that an earlier run had made.
+   * The new file, which this run or an earlier one has made.
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
@@ -40,7 +40,7 @@ public final class Compressed {
   }
 
   /**
-   * The file that it was made of.
+   * The file it was made from.
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
@@ -50,7 +50,7 @@ public final class Compressed {
   }
 
   /**
-   * The SHA-256 of what was made, with {@link CompressOptions.Builder#sha256Name}.
+   * The SHA-256 of the new file, with {@link CompressOptions.Builder#sha256Name}.
    *
    * @return hexadecimal digits
    */
@@ -68,7 +68,7 @@ public final class Compressed {
   }
 
   /**
-   * How many records are in it, events not counted.
+   * The number of its records without events.
    *
    * @return 0 after a dry run
    */
@@ -86,7 +86,7 @@ public final class Compressed {
   }
 
   /**
-   * The length of what was made.
+   * The length of the new file.
    *
    * @return bytes; 0 after a dry run
    */
@@ -95,9 +95,9 @@ public final class Compressed {
   }
 
   /**
-   * Whether the source is gone.
+   * Whether the source was removed.
    *
-   * @return true when it is
+   * @return true when it was
    */
   public boolean sourceRemoved() {
     return sourceRemoved;

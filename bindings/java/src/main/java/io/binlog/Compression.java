@@ -1,6 +1,6 @@
 package io.binlog;
 
-/** What is done with payloads, block by block, before they are written. */
+/** How payloads are compressed, block by block, before they are written. */
 public enum Compression {
   /** They stay as they are. */
   NONE,

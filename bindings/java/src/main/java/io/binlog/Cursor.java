@@ -15,16 +15,16 @@ import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a call that
- * comes later is an {@link IllegalStateException}, never an end of the log.
+ * Records of a log, one after the other. Belongs to one thread at a time, but any thread may close it: a later call
+ * throws an {@link IllegalStateException}, and never returns an end of the log.
  *
- * <p>Records are fetched up to 64 KiB at once, and of one block, into an array that is theirs: see {@link Record}. A
- * longer one comes alone.
+ * <p>Records are fetched up to 64 KiB at once, from one block, into an array of their own: see {@link Record}. A longer
+ * one is fetched alone.
  */
 public final class Cursor implements AutoCloseable, Iterable<Record> {
   private static final byte[] NOTHING = new byte[0];
 
-  /** How often a waiting cursor looks when the system has no descriptor left to be woken by. */
+  /** How often a waiting cursor checks when the system has no descriptor left for it. */
   private static final long LOOK_NANOS = 100_000_000L;
 
   private final Raw raw;
@@ -33,8 +33,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   private final boolean isNewestFirst;
 
   /**
-   * Belongs, as what follows, to the thread that reads; a close from another one leaves it as it is. What was fetched
-   * last, where in it the next record is, and the names of its types that are known. */
+   * This and the next two fields belong to the thread that reads; a close from another one leaves them. The records
+   * that were fetched last, the position of the next one, and the known names of their types. */
   private byte[] frames = NOTHING;
   private int at;
   private TypeNames names = TypeNames.NONE;
@@ -46,12 +46,13 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     this.net = Binlog.CLEANER.register(this, raw);
   }
 
-  /** The library's cursor, and the lock around every call on it. It does not know the Cursor, so that that can be freed. */
+  /** The library's cursor, and the lock around every call on it. It has no reference to the Cursor, which can be
+   * freed. */
   private static final class Raw implements Runnable {
     private final ReentrantLock lock = new ReentrantLock();
     private volatile boolean closed;
     private long address;
-    /** Who waits for more, or has waited; null before. */
+    /** For cursors that wait, or have waited; null before. */
     private @Nullable Waiter waiter;
 
     Raw(long address) {
@@ -74,7 +75,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
       return new IllegalStateException("the cursor is closed");
     }
 
-    /** For calls that need nothing of the library's cursor. */
+    /** For calls that do not use the library's cursor. */
     void checkOpen() {
       if (closed) throw isClosed();
     }
@@ -116,7 +117,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   private void show(byte @Nullable [] fetched) {
     frames = fetched == null ? NOTHING : fetched;
     at = 0;
-    // Several logs of a pattern may have given one number to several names.
+    // Several logs of a pattern may use one number for several names.
     names = TypeNames.NONE;
   }
 
@@ -125,14 +126,14 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     return at < frames.length || fetch();
   }
 
-  /** The next of the records that were fetched: there is one. */
+  /** The next of the fetched records: there is one. */
   Record take() throws BinlogException {
     byte[] from = frames;
     int begin = at;
     int type = Frame.intAt(from, begin + Frame.TYPE);
     if (type >= Record.FIRST_NAMED_TYPE && !names.knows(type)) names = names.with(type, typeName(type));
     Record record = new Record(from, begin, names);
-    // Last, so that without memory for it the record is the next one again.
+    // Last: without memory for it the record remains the next one.
     at = begin + Frame.intAt(from, begin);
     return record;
   }
@@ -140,14 +141,14 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   /**
    * The next record.
    *
-   * @return null when there is no more for now: the same call goes on when more has been appended meanwhile, and
-   *     {@link #tail} tells why there is no more
-   * @throws BinlogException {@link BinlogException.Missed} when the records that come next were removed with old
-   *     segments: once, and the next call goes on behind them; {@link BinlogException.Corrupt} at damage, once
-   *     everything before it has been shown, whole records of a damaged block among that, and again in every later call
-   *     (to a strict reader a torn tail and an end without a close are that too: the state of {@link #tail} tells them
-   *     from damage); {@link Status#IO} when reading fails, which may be tried again; {@link BinlogException.TooLarge} for a record that is longer than an array of the JVM can
-   *     be
+   * @return null when there are no more for now: after more were appended, the same call continues, and     {@link
+   * #tail} returns why there are no more
+   * @throws BinlogException {@link BinlogException.Missed} when the next records were removed with old     segments:
+   * once, and the next call continues after them; {@link BinlogException.Corrupt} at damage, after everything before it
+   * was shown, including whole records of a damaged block, and again in every later call (for a strict reader a torn
+   * tail and an end without a close are that too: the state of {@link #tail} distinguishes them from damage); {@link
+   * Status#IO} when reading fails, after which the call may be repeated; {@link BinlogException.TooLarge} for a record
+   * that is longer than an array of the JVM can be
    * @throws IllegalStateException when the cursor is closed
    */
   public @Nullable Record next() throws BinlogException {
@@ -155,9 +156,9 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * The next records that can be had without reading again: all that were fetched at once.
+   * The next records that are available without reading again: all that were fetched at once.
    *
-   * @return empty when there is no more for now
+   * @return empty when there are no more for now
    * @throws BinlogException as {@link #next}
    * @throws IllegalStateException when the cursor is closed
    */
@@ -168,16 +169,16 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     try {
       do all.add(take()); while (at < frames.length);
     } catch (BinlogException | RuntimeException | Error e) {
-      at = begin; // nobody has seen any of them
+      at = begin; // none of them was shown
       throw e;
     }
     return all;
   }
 
   /**
-   * What is left to be shown. At the end of the log {@code hasNext()} is false, and true again when more was appended.
+   * The remaining records. At the end of the log {@code hasNext()} is false, and true again when more was appended.
    *
-   * @return an iterator, which throws {@link java.io.UncheckedIOException} of a {@link BinlogException}
+   * @return an iterator, which throws a {@link BinlogException} within {@link java.io.UncheckedIOException}
    */
   @Override
   public Iterator<Record> iterator() {
@@ -185,10 +186,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * What is left to be shown, up to the end of the log.
+   * The remaining records, up to the end of the log.
    *
-   * @return a stream in the cursor's order, which throws {@link java.io.UncheckedIOException} of a
-   *     {@link BinlogException}
+   * @return a stream in the cursor's order, which throws a {@link BinlogException} within     {@link
+   * java.io.UncheckedIOException}
    */
   public Stream<Record> stream() {
     return StreamSupport.stream(
@@ -198,15 +199,14 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Waits until the next call has a record to show, or something to tell, such as {@link BinlogException.Missed}. It
-   * goes on over rolls, and over a writer that ends and begins anew. A cursor that shows the newest first sees nothing
-   * new.
+   * Waits until the next call has a record to return, or an exception to throw, such as {@link BinlogException.Missed}.
+   * It continues over rolls, and from one writer to the next. A cursor that shows the newest first sees nothing new.
    *
-   * <p>Takes no thread for each cursor that waits: one daemon thread, {@code binlog-waiting}, wakes those of the process, and a
-   * virtual thread leaves its carrier while it waits. A cursor that has waited holds two descriptors until it is closed;
-   * without any left it looks ten times a second.
+   * <p>A cursor that waits takes no thread: one daemon thread, {@code binlog-waiting}, wakes those of the process, and
+   * a virtual thread leaves its carrier while it waits. A cursor that has waited holds two descriptors until it is
+   * closed; at the limit of descriptors it checks ten times a second.
    *
-   * @param timeout how long at the most; zero or less only looks
+   * @param timeout the longest time; zero or less only checks
    * @return false when the time was up
    * @throws InterruptedException when the thread is interrupted
    * @throws BinlogException as {@link #next}
@@ -250,10 +250,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * The record with this id, wherever the cursor is. Reading goes on behind it, whether it is there or not.
+   * The record with this id, wherever the cursor is. Reading continues after it, whether it exists or not.
    *
    * @param id its id
-   * @return null when the log has no such record, or the filter does not let it through
+   * @return null when the log has no such record, or the filter does not match it
    * @throws BinlogException {@link BinlogException.Missed} when it was removed with old segments;
    *     {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
    *     which stays where it is; otherwise as {@link #next}
@@ -266,7 +266,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
     } catch (BinlogException.Unsupported e) {
       throw e;
     } catch (BinlogException | Error e) {
-      show(NOTHING); // it is elsewhere by now
+      show(NOTHING); // it has moved
       throw e;
     } finally {
       leave();
@@ -275,9 +275,9 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Goes to the record with this id, or to the first behind it that the filter lets through: the next record shown is
-   * that one. When records from this id on were removed with old segments, the next call that reads says once which, by
-   * {@link BinlogException.Missed}.
+   * Goes to the record with this id, or to the first after it that the filter matches: the next record shown is that
+   * one. When records from this id on were removed with old segments, the next call that reads throws once a {@link
+   * BinlogException.Missed} with their ids.
    *
    * @param id its id
    * @throws BinlogException {@link BinlogException.Unsupported} for a cursor that shows the newest first or salvages,
@@ -296,8 +296,8 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
 
   /**
    * Goes to the first record, in the order of writing, of this time or later; records of an earlier time are not shown
-   * from there on. {@link BinlogException.Missed} follows, as behind {@link #seek}, when the log still says that records
-   * of this time or later were removed, with the ids among which they were.
+   * from there on. A {@link BinlogException.Missed} follows, as after {@link #seek}, when the log still records that
+   * records of this time or later were removed, with the range of ids that contains them.
    *
    * @param time the earliest time that is shown
    * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold
@@ -326,7 +326,7 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Goes behind the newest record that is there, whatever the filter lets through: what is shown next was appended later.
+   * Goes after the newest record, whatever the filter: records shown next were appended later.
    *
    * @throws BinlogException as {@link #seek}
    * @throws IllegalStateException when the cursor is closed
@@ -342,10 +342,10 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Where the cursor came to an end and why.
+   * Where and why the cursor is at an end.
    *
-   * @return {@link Tail.State#MORE} while it has not
-   * @throws BinlogException when it cannot be told
+   * @return {@link Tail.State#MORE} while it is not
+   * @throws BinlogException when it cannot be determined
    * @throws IllegalStateException when the cursor is closed
    */
   public Tail tail() throws BinlogException {
@@ -360,12 +360,12 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * The name that a type's number was given for, as far as the log has told by now. {@link Record#typeName} is the same
-   * for a record's own.
+   * The name that a type's number stands for, as far as the log has been read. {@link Record#typeName} is the same for
+   * a record's own.
    *
    * @param type the number
    * @return null when it has none
-   * @throws BinlogException when it cannot be told
+   * @throws BinlogException when it cannot be determined
    * @throws IllegalStateException when the cursor is closed
    */
   public @Nullable String typeName(int type) throws BinlogException {
@@ -378,14 +378,14 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
-   * Frees the cursor, once a call that is under way has ended; {@link #await} ends at once. A record that was read stays
-   * good. Closing again only waits until the first close is done.
+   * Frees the cursor after a call in progress; {@link #await} ends at once. Records that were read stay valid. Closing
+   * again only waits until the first close is done.
    *
-   * @throws IllegalStateException when a loss listener that the cursor tells does it
+   * @throws IllegalStateException when called by a loss listener that the cursor calls
    */
   @Override
   public void close() {
     raw.run();
-    net.clean(); // closed already: only forgotten
+    net.clean(); // closed already: only unregisters
   }
 }

@@ -10,17 +10,17 @@ public final class Event {
   public static final int STOPPED = 0x80000002;
   /** A writer is alive. */
   public static final int HEARTBEAT = 0x80000003;
-  /** The log goes on in the segment named by the metadata "file". */
+  /** The log continues in the segment named by the metadata "file". */
   public static final int ROTATE_NEXT = 0x80000004;
-  /** The log comes from the segment named by the metadata "file". */
+  /** The log continues that of the segment named by the metadata "file". */
   public static final int ROTATE_PREV = 0x80000005;
   /** The segment was opened for writing. */
   public static final int OPENED = 0x80000006;
   /** The segment was closed. */
   public static final int CLOSED = 0x80000007;
   /**
-   * A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". Or a recovery says which
-   * records are lost here: metadata "first_lost_id", "last_lost_id".
+   * A torn tail was cut: metadata "offset", "bytes", "kept" (file that keeps them), "reason". Or a recovery records
+   * which records are lost here: metadata "first_lost_id", "last_lost_id".
    */
   public static final int RECOVERED = 0x80000008;
   /**
@@ -41,10 +41,10 @@ public final class Event {
   private Event() {}
 
   /**
-   * What an event is called.
+   * The name of an event.
    *
    * @param type the type of a record
-   * @return such as "ROTATE_NEXT"; null for a type that is no event this version knows
+   * @return such as "ROTATE_NEXT"; null for a type that is no event known to this version
    */
   public static @Nullable String name(int type) {
     int number = type ^ 0x80000000;

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Which records a cursor shows: those for which all holds that is said. Immutable. */
+/** Which records a cursor shows: those that meet all conditions. Immutable. */
 public final class Filter {
   private static final int HEADERS = 1;
   private static final int EVENTS = 2;
@@ -72,7 +72,7 @@ public final class Filter {
     return filter;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "headersOnly", (flags & HEADERS) != 0,
@@ -90,7 +90,7 @@ public final class Filter {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same conditions. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -106,9 +106,9 @@ public final class Filter {
   }
 
   /**
-   * What was said, for messages.
+   * The conditions, for messages.
    *
-   * @return such as {@code Filter{...}}, without what is the default
+   * @return such as {@code Filter{...}}, without defaults
    */
   @Override
   public String toString() {
@@ -197,7 +197,8 @@ public final class Filter {
     /**
      * Before this time.
      *
-     * @param time what is not shown any more; {@link Instant#EPOCH} leaves out a record of the nanosecond before it too
+     * @param time the first that is not shown; {@link Instant#EPOCH} leaves out a record of the nanosecond before it
+     * too
      * @return this
      * @throws ArithmeticException for a time that 64 bits of nanoseconds do not hold
      */
@@ -205,7 +206,7 @@ public final class Filter {
       return toNanos(bound(time));
     }
 
-    /** The epoch itself is the 0 that is no bound: the nanosecond before it stands for it. */
+    /** The epoch itself is the 0 that means no bound: the nanosecond before replaces it. */
     private static long bound(Instant time) {
       long nanos = Text.nanos(time);
       return nanos == 0 ? -1 : nanos;
@@ -269,7 +270,7 @@ public final class Filter {
     }
 
     /**
-     * Only the last so many of those that the rest lets through, in the same order. Events do not count.
+     * Only the last so many of the records that match the rest, in the same order. Events do not count.
      *
      * @param records 0 = all
      * @return this
@@ -281,9 +282,9 @@ public final class Filter {
     }
 
     /**
-     * Ends.
+     * Builds the filter.
      *
-     * @return the filter as it is by now
+     * @return the conditions set so far
      */
     public Filter build() {
       return new Filter(this);

@@ -7,17 +7,17 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An object of the library's, and the lock around every call on it: any number of calls at the same time, and one
- * close, which waits for them and after which there are none. Two atomic additions a call; nobody waits but the one who
- * closes.
+ * An object of the library, and the lock around every call on it: any number of calls at the same time, and one close,
+ * which waits for them and after which there are none. It costs two atomic additions a call; only the closing thread
+ * waits.
  */
 final class Handle implements Runnable {
-  /** Does something with what the address stands for, such as freeing it. */
+  /** Does something with the object at the address, such as freeing it. */
   interface Ending {
     void of(long address) throws BinlogException;
   }
 
-  /** The calls that are under way, and this bit once the handle is closed. */
+  /** The number of calls in progress, and this bit once the handle is closed. */
   private static final int CLOSED = Integer.MIN_VALUE;
 
   private static final VarHandle STATE;
@@ -33,15 +33,15 @@ final class Handle implements Runnable {
   }
 
   private final String what;
-  /** Makes the calls that are under way end soon; null when they do by themselves. */
+  /** Makes the calls in progress end soon; null when they do so themselves. */
   private final @Nullable Ending stopping;
   private final Ending freeing;
   private long address;
   private volatile int state;
   private volatile @Nullable Thread closer;
-  /** Opens when the address is freed. */
+  /** Opened when the address is freed. */
   private final CountDownLatch freed = new CountDownLatch(1);
-  /** Functions of the user's that the library is calling for this handle just now. */
+  /** User functions that the library is calling for this handle now. */
   private volatile int callbacks;
 
   /** {@code what} is for messages: "the writer". */
@@ -49,14 +49,14 @@ final class Handle implements Runnable {
     this(what, null, freeing);
   }
 
-  /** With {@code stopping}, which must not wait, a close need not wait for long. */
+  /** {@code stopping}, which must not wait, shortens the wait of a close. */
   Handle(String what, @Nullable Ending stopping, Ending freeing) {
     this.what = what;
     this.stopping = stopping;
     this.freeing = freeing;
   }
 
-  /** To be said once, before anybody else knows the handle. */
+  /** To be called once, before the handle is shared. */
   void opened(long address) {
     this.address = address;
   }
@@ -65,7 +65,7 @@ final class Handle implements Runnable {
    * Begins a call; {@link #exit} ends it.
    *
    * @return the address
-   * @throws IllegalStateException when the handle is closed, or the caller is a function that it calls
+   * @throws IllegalStateException when the handle is closed, or called by a function that it calls
    */
   long enter() {
     int before = (int) STATE.getAndAdd(this, 1);
@@ -87,7 +87,7 @@ final class Handle implements Runnable {
   }
 
   /**
-   * As {@link #enter}, also for the functions that it calls: for calls that wait for no other.
+   * As {@link #enter}, also for functions that it calls: for calls that wait for no other.
    *
    * @return the address
    * @throws IllegalStateException when the handle is closed
@@ -110,9 +110,9 @@ final class Handle implements Runnable {
   }
 
   /**
-   * Waits for the calls that are under way, and frees. The first one does it; all others wait until it is done.
+   * Waits for the calls in progress, and frees. The first caller does so; all others wait until it is done.
    *
-   * @throws IllegalStateException when the caller is a function that the handle calls
+   * @throws IllegalStateException when called by a function that the handle calls
    */
   void close() throws BinlogException {
     if (callbacks != 0 && isCalling()) throw calling();
@@ -155,17 +155,17 @@ final class Handle implements Runnable {
     if (interrupted) Thread.currentThread().interrupt();
   }
 
-  /** The net below those who forget to close: nobody is there to be told of an error. */
+  /** The safety net for objects that were not closed: an error cannot be reported. */
   @Override
   public void run() {
     try {
       close();
     } catch (BinlogException | RuntimeException e) {
-      // Whoever wants to know closes.
+      // A caller that needs the error closes.
     }
   }
 
-  /** A function of the user's that is being called in this thread, and those around it. */
+  /** A user function that is being called in this thread, and the calls around it. */
   private static final class Frame {
     final Handle handle;
     final Frame outer;
@@ -185,7 +185,7 @@ final class Handle implements Runnable {
     return false;
   }
 
-  /** Runs a function of the user's, during which this thread must not use the handle. */
+  /** Runs a user function, during which this thread must not use the handle. */
   void callBack(Runnable function) {
     Frame outer = FRAMES.get();
     FRAMES.set(new Frame(this, outer));

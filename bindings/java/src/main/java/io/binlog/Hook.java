@@ -6,19 +6,18 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A step to be taken with a segment that begins or was closed. The library's own never replace a file that is there:
- * they fail, and the segment stays.
+ * A step that is run with a segment that begins or was closed. The library's own never replace an existing file: they
+ * fail, and the segment stays.
  *
- * <p>Hooks run one after the other, each with the place where the one before has left the file. With
- * {@link WriterOptions.Builder#background} they run in a thread of the library's, which is a daemon of the JVM's, but
- * for those that opening, closing, {@code roll} and {@code setRoll} cause, which may run in the thread that does so.
- * Without it they run in the thread that opens, syncs, ticks, rolls or closes next; when nobody has done so for a
- * second, in one that writes or flushes.
+ * <p>Hooks run one after the other, each with the place where the one before has left the file. With {@link
+ * WriterOptions.Builder#background} they run in a thread of the library, which is a daemon of the JVM, except for
+ * those that opening, closing, {@code roll} and {@code setRoll} cause, which may run in the calling thread. Without it
+ * they run in the thread that opens, syncs, ticks, rolls or closes next; if none does so for a second, in one that
+ * writes or flushes.
  *
- * <p>A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still run. What a hook
- * calls of its writer, in its thread, is an {@link IllegalStateException} if it writes, names a type, flushes, syncs,
- * ticks, rolls or closes; {@link BinlogWriter#position}, the counts and the status may be asked for, and other writers
- * used.
+ * <p>A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still run. A hook that
+ * writes, names a type, flushes, syncs, ticks, rolls or closes its own writer, in its thread, gets an {@link
+ * IllegalStateException}; it may use {@link BinlogWriter#position}, the counts and the status, and other writers.
  */
 public final class Hook {
   /** Does something with a segment, and leaves its file where it is. */
@@ -28,7 +27,7 @@ public final class Hook {
      * Called with a segment.
      *
      * @param segment the segment
-     * @throws Exception to fail: {@link WriterOptions.Builder#onFailure} is told, with the exception as the cause
+     * @throws Exception to fail: {@link WriterOptions.Builder#onFailure} is called, with the exception as the cause
      */
     void handle(SegmentFile segment) throws Exception;
   }
@@ -41,7 +40,7 @@ public final class Hook {
      *
      * @param segment the segment
      * @return where its file is now, for the hooks that follow; null when it is where it was
-     * @throws Exception to fail: {@link WriterOptions.Builder#onFailure} is told, with the exception as the cause
+     * @throws Exception to fail: {@link WriterOptions.Builder#onFailure} is called, with the exception as the cause
      */
     @Nullable Path handle(SegmentFile segment) throws Exception;
   }
@@ -98,7 +97,7 @@ public final class Hook {
   }
 
   /**
-   * The file gets another extension in place of what follows the last dot of its name, that dot included.
+   * Gives the file another extension in place of what follows the last dot of its name, that dot included.
    *
    * @param extension such as ".done"
    * @return the hook
@@ -108,9 +107,9 @@ public final class Hook {
   }
 
   /**
-   * The file is moved; over to another file system too.
+   * Moves the file; to another file system too.
    *
-   * @param directory a directory that is there
+   * @param directory an existing directory
    * @return the hook
    */
   public static Hook moveTo(Path directory) {
@@ -118,7 +117,7 @@ public final class Hook {
   }
 
   /**
-   * The file is removed. It should be the last hook: those behind it find no file.
+   * Removes the file. It should be the last hook: later ones find no file.
    *
    * @return the hook
    */
@@ -126,7 +125,7 @@ public final class Hook {
     return new Hook(DELETE, null);
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "kind", KINDS[kind - CALL],
@@ -136,7 +135,7 @@ public final class Hook {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other is the same hook. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -152,9 +151,9 @@ public final class Hook {
   }
 
   /**
-   * What was said, for messages.
+   * The hook, for messages.
    *
-   * @return such as {@code Hook{...}}, without what is the default
+   * @return such as {@code Hook{...}}, without defaults
    */
   @Override
   public String toString() {

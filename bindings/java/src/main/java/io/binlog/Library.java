@@ -10,13 +10,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds libbinlog_jni and loads it: the file that the system property {@code io.binlog.library} names; else the one on
- * {@code java.library.path}; else the one in the jar, which is written to a directory of its own below
- * {@code java.io.tmpdir} and removed as soon as it is loaded.
+ * {@code java.library.path}; else the one in the jar, which is written to a directory of its own below {@code
+ * java.io.tmpdir} and removed as soon as it is loaded.
  */
 final class Library {
-  /** Names a file to load, and nothing else is tried. */
+  /** Names the only file to load. */
   static final String PROPERTY = "io.binlog.library";
-  /** The version of this jar, and so of the library it goes with. */
+  /** The version of this jar, and of the library for it. */
   static final String VERSION = "0.1.0";
 
   private static volatile String origin = "";
@@ -83,13 +83,13 @@ final class Library {
   }
 
   /**
-   * Loads the library of stores out of the jar when {@code place} is the URL of a store on a server, and none was before. A
-   * libbinlog that does not come out of the jar looks for it beside itself.
+   * Loads the library of stores from the jar when {@code place} is the URL of a store on a server, and none was loaded
+   * before. A libbinlog that was not loaded from the jar looks for it beside itself.
    */
   static synchronized void stores(String place) {
     int colon = place.indexOf("://");
     if (colon <= 0 || place.startsWith("file:") || isStoresLoaded) return;
-    // Loads libbinlog_jni, if nobody has yet.
+    // Loads libbinlog_jni, if necessary.
     Native.versionNumber();
     if (isFromJar) loadFromJar("/native/" + system() + "/libbinlog_stores.so.0");
     isStoresLoaded = true;
@@ -100,7 +100,7 @@ final class Library {
     Path directory = null;
     try (InputStream in = Library.class.getResourceAsStream(resource)) {
       if (in == null) return false;
-      // Only this user may look into it, and no two JVMs get the same one.
+      // Only this user may read it, and no two JVMs get the same one.
       directory = Files.createTempDirectory("binlog-jni-");
       Path file = directory.resolve(Paths.get(resource).getFileName().toString());
       Files.copy(in, file);
@@ -114,7 +114,7 @@ final class Library {
       throw failure("cannot load the library from " + directory + " (is it mounted noexec?): " + e.getMessage() + "; "
           + ELSEWHERE, e);
     } finally {
-      // The system keeps the file for as long as it is loaded, and nothing is left to be removed at the end.
+      // The system keeps the file for as long as it is loaded, and nothing has to be removed at the end.
       if (directory != null) remove(directory);
     }
   }
@@ -140,7 +140,7 @@ final class Library {
     return error;
   }
 
-  /** As build-glue.sh names it: linux-x86_64, linux-aarch64-musl. */
+  /** As in build-glue.sh: linux-x86_64, linux-aarch64-musl. */
   static String system() {
     String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
     String arch = System.getProperty("os.arch");
@@ -148,7 +148,7 @@ final class Library {
     return os + "-" + arch + (os.equals("linux") && isMusl() ? "-musl" : "");
   }
 
-  /** Which C library this process has, by the file that it was loaded from. */
+  /** The C library of this process, from the file that it was loaded from. */
   private static boolean isMusl() {
     try (java.util.stream.Stream<String> maps = Files.lines(Paths.get("/proc/self/maps"))) {
       return maps.anyMatch(line -> line.contains("/ld-musl-"));

@@ -2,13 +2,13 @@ package io.binlog;
 
 import java.nio.file.Path;
 
-/** Something that a cursor or a recovery could not read, or passes over. */
+/** Something that a cursor or a recovery could not read, or skipped. */
 public final class Loss {
-  /** What it is. Later versions may add kinds. */
+  /** The kind of a loss. Later versions may add kinds. */
   public enum Kind {
     /** A kind that this version of the wrapper does not know. */
     OTHER,
-    /** Bytes that are not what was written. */
+    /** Bytes that differ from what was written. */
     DAMAGE,
     /** The end of a log that a crash tore: its bytes had never been durable. */
     TORN_TAIL,
@@ -16,15 +16,16 @@ public final class Loss {
     MISSING,
     /** The beginning of a segment is damaged, or nothing is left of it. */
     HEADER_LOST,
-    /** Bytes were removed from the file, or put into it; what follows is read where it is now. */
+    /** Bytes were removed from the file, or inserted; the following ones are read at their new
+     * place. */
     SHIFTED,
-    /** Bytes that a power cut left, which are no blocks, as a later segment of the log says. */
+    /** Bytes left by a power cut, which are no blocks, as a later segment of the log records. */
     HOLE,
-    /** A file that holds a segment which is read from another one; no record is lost. */
+    /** A file whose segment is read from another file; no record is lost. */
     DOUBLE,
     /** A file that has the name of another segment; it is read in its place, and no record is lost. */
     MISNAMED,
-    /** A damaged file whose segment is read from another one; no record is lost. */
+    /** A damaged file whose segment is read from its other form; no record is lost. */
     OTHER_FORM,
     /** Something that only a newer version of the library can read. */
     NEWER,
@@ -67,7 +68,7 @@ public final class Loss {
   }
 
   /**
-   * What it is.
+   * The kind.
    *
    * @return the kind; new ones may come with later versions
    */
@@ -80,7 +81,7 @@ public final class Loss {
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
-   * @throws UnsupportedOperationException when it lies in a store: see {@link #location}
+   * @throws UnsupportedOperationException when it is in a store: see {@link #location}
    */
   public Path path() {
     return Text.path(path);
@@ -89,7 +90,7 @@ public final class Loss {
   /**
    * Where that is.
    *
-   * @return the path, or the URL of what lies in a store
+   * @return the path, or the URL of an object in a store
    */
   public String location() {
     return path;
@@ -105,7 +106,7 @@ public final class Loss {
   }
 
   /**
-   * Where the bytes that were passed over begin.
+   * Where the skipped bytes begin.
    *
    * @return bytes from the beginning of the file
    */
@@ -114,9 +115,9 @@ public final class Loss {
   }
 
   /**
-   * How many bytes were passed over.
+   * The number of skipped bytes.
    *
-   * @return 0 when those that should follow are not there at all
+   * @return 0 when the bytes that should follow are missing
    */
   public long bytes() {
     return bytes;
@@ -125,7 +126,7 @@ public final class Loss {
   /**
    * The first record that is lost.
    *
-   * @return its id; 0 when none is, or nobody knows
+   * @return its id; 0 when there is none, or it is unknown
    */
   public long firstId() {
     return firstId;
@@ -134,7 +135,7 @@ public final class Loss {
   /**
    * The last record that is lost.
    *
-   * @return its id; 0 when none is, or nobody knows
+   * @return its id; 0 when there is none, or it is unknown
    */
   public long lastId() {
     return lastId;
@@ -150,16 +151,16 @@ public final class Loss {
   }
 
   /**
-   * How many pages the block's payload has.
+   * How many damaged pages the block's payload has.
    *
-   * @return 0 when it is not pages that are damaged
+   * @return 0 when the damage is not in pages
    */
   public long pageCount() {
     return pageCount;
   }
 
   /**
-   * Whether the bytes had been made durable, so that a disk or a person damaged them and not a crash.
+   * Whether the bytes had been made durable: a disk or a person damaged them, and not a crash.
    *
    * @return true when they had
    */

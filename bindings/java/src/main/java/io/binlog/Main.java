@@ -1,6 +1,6 @@
 package io.binlog;
 
-/** What {@code java -jar binlog.jar} runs: it says which library there is, and that it works. */
+/** {@code java -jar binlog.jar}: prints which library is loaded, and that it works. */
 final class Main {
   private Main() {}
 

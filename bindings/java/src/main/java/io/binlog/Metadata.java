@@ -12,8 +12,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pairs of strings that go with a record, in their order; a key may come more than once. Immutable, and decoded only
- * when it is looked into.
+ * Pairs of strings of a record, in their order; a key may occur more than once. Immutable, and decoded only when it
+ * is used.
  */
 public final class Metadata implements Iterable<Map.Entry<String, String>> {
   private static final Metadata NONE = new Metadata(new byte[0], 0, 0);
@@ -38,7 +38,7 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
   }
 
   /**
-   * Pairs of the strings given.
+   * The pairs of the given strings.
    *
    * @param pairs key, value, key, value and so on
    * @return the pairs in this order
@@ -101,7 +101,7 @@ public final class Metadata implements Iterable<Map.Entry<String, String>> {
     out.write(utf8, 0, utf8.length);
   }
 
-  /** As an append wants it; null when there are no pairs. */
+  /** For an append; null when there are no pairs. */
   byte @Nullable [] bytes() {
     if (from == to) return null;
     return from == 0 && to == bytes.length ? bytes : Arrays.copyOfRange(bytes, from, to);

@@ -5,9 +5,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every call into C, one method for each function of binlog.h that is reached. Handles are addresses; 0 is none. Text
- * is UTF-8: what goes down ends with a NUL ({@link Text#terminated}), what comes up does not. Errors are thrown by the
- * same call that found them. Nobody but the handles' owners may call these: nothing here is checked.
+ * Every call into C, one method for each function of binlog.h that is used. Handles are addresses; 0 is none. Text is
+ * UTF-8: arguments end with a NUL ({@link Text#terminated}), results do not. Errors are thrown by the call that found
+ * them. Only the handles' owners may call these: nothing is checked here.
  */
 final class Native {
   static {
@@ -16,7 +16,7 @@ final class Native {
 
   private Native() {}
 
-  /** How many Java objects the library holds for its callbacks. */
+  /** The number of Java objects that the library holds for its callbacks. */
   static native long liveCallbacks();
 
   static native int versionNumber();
@@ -54,7 +54,7 @@ final class Native {
 
   static native long append(long writer, int type, byte[] data, int offset, int length) throws BinlogException;
 
-  /** {@code metadata} is encoded, or null; {@code flags} is {@link #TIME} when {@code time} counts, else 0. */
+  /** {@code metadata} is encoded, or null; {@code flags} is {@link #TIME} when {@code time} is used, else 0. */
   static native long appendRecord(
       long writer, int type, long time, int flags, byte @Nullable [] metadata, byte[] data, int offset, int length)
       throws BinlogException;
@@ -94,7 +94,7 @@ final class Native {
 
   static native void cursorSeekEnd(long cursor) throws BinlogException;
 
-  /** Whether the next call has something to show or to tell. Only looks. */
+  /** Whether the next call has a record to return or an error to throw. Does not wait. */
   static native boolean cursorLook(long cursor) throws BinlogException;
 
   /**
@@ -113,27 +113,26 @@ final class Native {
 
   static native long rebuildIndex(byte[] path) throws BinlogException;
 
-  static native long shipperOpen(byte[] directory, byte @Nullable [] log, NativeOptions.Archive options) throws BinlogException;
+  static native long shipperOpen(byte[] directory, byte @Nullable [] log, NativeOptions.Ship options) throws BinlogException;
 
   static native void shipperClose(long shipper);
 
   static native void shipperStop(long shipper);
 
   /**
-   * Uploaded segments and bytes, segments that were found, pruned segments and bytes, and 1 when it was told to stop,
-   * into {@code out}. A listener may be null, here and below.
+   * Uploaded segments and bytes, segments that were found, pruned segments and bytes, and 1 when it was stopped, into
+   * {@code out}. A listener may be null, here and below.
    */
-  static native void shipperRun(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener, long[] out)
+  static native void shipperRun(long shipper, Upcalls.@Nullable Listener<ShipEvent> listener, long[] out)
       throws BinlogException;
 
-  static native void shipperFollow(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener) throws BinlogException;
+  static native void shipperFollow(long shipper, Upcalls.@Nullable Listener<ShipEvent> listener) throws BinlogException;
 
   /**
-   * Sound segments and bytes, waiting segments, first and last sequence, and 1 when it was told to stop, into
-   * {@code out}.
+   * Sound segments and bytes, waiting segments, first and last sequence, and 1 when it was stopped, into {@code out}.
    */
   static native void shipperVerify(
-      long shipper, int flags, Upcalls.@Nullable Listener<ArchiveEvent> listener, Upcalls.Found into, long[] out)
+      long shipper, int flags, Upcalls.@Nullable Listener<ShipEvent> listener, Upcalls.Found into, long[] out)
       throws BinlogException;
 
   static native void shipperAccept(long shipper, byte[] segment) throws BinlogException;
@@ -142,19 +141,19 @@ final class Native {
 
   static native void shipperForget(long shipper) throws BinlogException;
 
-  static native ArchiveStatus shipperStatus(long shipper) throws BinlogException;
+  static native ShipStatus shipperStatus(long shipper) throws BinlogException;
 
   static native byte[] shipperMetrics(long shipper) throws BinlogException;
 
   /** Null when nothing has failed. */
   static native @Nullable BinlogException shipperLastFailure(long shipper);
 
-  static native ArchiveStatus writerArchiveStatus(long writer) throws BinlogException;
+  static native ShipStatus writerShipStatus(long writer) throws BinlogException;
 
-  static native byte[] writerArchiveMetrics(long writer) throws BinlogException;
+  static native byte[] writerShipMetrics(long writer) throws BinlogException;
 
   /** Null when nothing has failed. */
-  static native @Nullable BinlogException writerArchiveFailure(long writer);
+  static native @Nullable BinlogException writerShipFailure(long writer);
 
   /** Decompresses when {@code back}. */
   static native void compress(
@@ -173,8 +172,8 @@ final class Native {
   static native void pollRing(int bell);
 
   /**
-   * Waits until one of the descriptors is readable, the bell is rung, or the time is up. Each descriptor is replaced by 1
-   * when it is readable, or is none any more, else by 0. True when the bell was rung, which is silent then.
+   * Waits until one of the descriptors is readable, the bell is rung, or the time is up. Each descriptor is replaced by
+   * 1 when it is readable, or no longer valid, else by 0. True when the bell was rung, which is silent then.
    */
   static native boolean poll(int bell, int[] descriptors, int millis) throws BinlogException;
 

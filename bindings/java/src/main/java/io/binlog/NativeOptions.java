@@ -38,7 +38,7 @@ final class NativeOptions {
     @Nullable Object onFailure;
     long heartbeatMillis;
     byte @Nullable [] fileGroup;
-    @Nullable Archive archive;
+    @Nullable Ship ship;
   }
 
   static final class Reader {
@@ -77,7 +77,7 @@ final class NativeOptions {
     int whole;
   }
 
-  static final class Archive {
+  static final class Ship {
     int flags;
     int inFlight;
     int threads;

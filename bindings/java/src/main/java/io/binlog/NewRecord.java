@@ -47,7 +47,7 @@ public final class NewRecord {
    * A record.
    *
    * @param type its type
-   * @param payload its bytes, from the buffer's position to its limit as they are now
+   * @param payload its bytes, from the buffer's current position to its limit
    * @return a new one
    */
   public static NewRecord of(int type, ByteBuffer payload) {
@@ -68,7 +68,7 @@ public final class NewRecord {
   /**
    * Its type.
    *
-   * @param type a number below {@link Record#FIRST_NAMED_TYPE}, or one that {@link BinlogWriter#type} gave
+   * @param type a number below {@link Record#FIRST_NAMED_TYPE}, or one that {@link BinlogWriter#type} returned
    * @return this
    */
   public NewRecord type(int type) {
@@ -102,7 +102,7 @@ public final class NewRecord {
   /**
    * The strings that go with it.
    *
-   * @param metadata in place of what it had
+   * @param metadata replaces the previous ones
    * @return this
    */
   public NewRecord metadata(Metadata metadata) {
@@ -113,7 +113,7 @@ public final class NewRecord {
   /**
    * The strings that go with it.
    *
-   * @param metadata in place of what it had
+   * @param metadata replaces the previous ones
    * @return this
    * @throws IllegalArgumentException for text that UTF-8 cannot hold
    */
@@ -129,7 +129,7 @@ public final class NewRecord {
     return timeNanos;
   }
 
-  /** As binlog_record wants them. */
+  /** For binlog_record. */
   int flags() {
     return hasTime ? Native.TIME : 0;
   }

@@ -1,6 +1,7 @@
 package io.binlog;
 
-/** How far a log has got: ids of the last record that is so far, 0 for none. */
+/** How far a log is written: ids of the last record in each state, 0 for
+ * none. */
 public final class Position {
   private final long appendedId;
   private final long flushedId;
@@ -13,7 +14,7 @@ public final class Position {
   }
 
   /**
-   * The last record that the writer has taken.
+   * The last record that the writer has accepted.
    *
    * @return its id, or 0
    */
@@ -22,7 +23,7 @@ public final class Position {
   }
 
   /**
-   * The last record that was handed to the system: it survives the process.
+   * The last record that was passed to the system: it survives the process.
    *
    * @return its id, or 0
    */

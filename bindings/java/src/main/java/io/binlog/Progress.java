@@ -3,7 +3,7 @@ package io.binlog;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 
-/** How far {@link Binlog#compress} or {@link Binlog#decompress} has come with one segment. */
+/** The progress of {@link Binlog#compress} or {@link Binlog#decompress} with one segment. */
 public final class Progress {
   private final String path;
   private final long done;

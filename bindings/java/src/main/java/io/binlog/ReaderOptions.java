@@ -6,7 +6,8 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** How a log is read. What is not said is the library's default. Immutable, and good for any number of readers. */
+/** How a log is read. Options that are not set have the library's defaults. Immutable, and usable for any number of
+ * readers. */
 public final class ReaderOptions {
   private final ReaderMode mode;
   private final @Nullable Consumer<? super Loss> onLoss;
@@ -37,7 +38,7 @@ public final class ReaderOptions {
     return new Builder();
   }
 
-  /** Null when nobody is to be told. */
+  /** Null for no listener. */
   Upcalls.@Nullable Losses losses() {
     return onLoss == null ? null : new Upcalls.Losses(onLoss);
   }
@@ -59,7 +60,7 @@ public final class ReaderOptions {
     return options;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "mode", mode,
@@ -74,7 +75,7 @@ public final class ReaderOptions {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same options. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -90,9 +91,9 @@ public final class ReaderOptions {
   }
 
   /**
-   * What was said, for messages.
+   * The options, for messages.
    *
-   * @return such as {@code ReaderOptions{...}}, without what is the default
+   * @return such as {@code ReaderOptions{...}}, without defaults
    */
   @Override
   public String toString() {
@@ -113,7 +114,7 @@ public final class ReaderOptions {
     private Builder() {}
 
     /**
-     * What the reader makes of damage.
+     * What the reader does at damage.
      *
      * @param mode {@link ReaderMode#PREFIX} when this is not called
      * @return this
@@ -124,12 +125,12 @@ public final class ReaderOptions {
     }
 
     /**
-     * With {@link ReaderMode#SALVAGE}, is told of each loss by each cursor that meets it, in the thread that reads,
-     * before that gets the records behind it. Cursors in several threads call it at the same time. It must not use the
-     * cursor that it is told by: that is an {@link IllegalStateException}. What it throws comes out of the call that
-     * reads, when that has gone on to its end; no record is lost by it.
+     * With {@link ReaderMode#SALVAGE}, sets a listener that each cursor calls with each loss that it meets, in the
+     * thread that reads, before it returns the records after it. Cursors in several threads call it at the same time.
+     * It must not use the cursor that calls it: that is an {@link IllegalStateException}. If it throws, the call that
+     * reads finishes its work and then throws the same; no record is lost by it.
      *
-     * @param listener is told
+     * @param listener the listener
      * @return this
      */
     public Builder onLoss(Consumer<? super Loss> listener) {
@@ -138,7 +139,7 @@ public final class ReaderOptions {
     }
 
     /**
-     * What the log must be.
+     * Properties that the log must have.
      *
      * @param required the requirements
      * @return this
@@ -149,8 +150,8 @@ public final class ReaderOptions {
     }
 
     /**
-     * Of the logs of a directory or a pattern, reads the one of this name alone, whatever happens to the others. Without
-     * it all are read, one after the other.
+     * Of the logs of a directory or a pattern, reads only the one of this name, whatever the state of the others.
+     * Without it all are read, one after the other.
      *
      * @param name the log's name; {@link BinlogException.NotFound} when none has it
      * @return this
@@ -161,10 +162,10 @@ public final class ReaderOptions {
     }
 
     /**
-     * For a log in a store: keeps what was fetched, so that it is not fetched again. Any number of processes of one user
+     * For a log in a store: keeps what was fetched, and does not fetch it again. Any number of processes of one user
      * may share the directory. One that others may write is refused: they could put records into the log.
      *
-     * @param directory of this machine, made when it is not there; nothing is kept when this is not called
+     * @param directory on this machine, created if necessary; nothing is kept when this is not called
      * @return this
      */
     public Builder cache(Path directory) {
@@ -173,7 +174,7 @@ public final class ReaderOptions {
     }
 
     /**
-     * How much that directory may hold; what was not used for longest goes first.
+     * How much that directory may hold; the least recently used is removed first.
      *
      * @param bytes 0 = 1 GiB
      * @return this
@@ -185,9 +186,9 @@ public final class ReaderOptions {
     }
 
     /**
-     * The most memory that reading one block may take: its bytes as they are stored, and those they are decompressed
-     * to. A block that takes more is {@link BinlogException.TooLarge}, and a loss for a reader that salvages. A log from
-     * somebody else is better read with less than the default.
+     * The most memory that reading one block may take: its stored bytes, and its decompressed bytes. A block that takes
+     * more is {@link BinlogException.TooLarge}, and a loss for a reader that salvages. Use less than the default for
+     * logs from others.
      *
      * @param bytes 0 = 4 GiB: every block that a writer makes without compression
      * @return this
@@ -199,7 +200,8 @@ public final class ReaderOptions {
     }
 
     /**
-     * For a log in a store: a file with the credentials. Without it the environment has them, or the machine itself.
+     * For a log in a store: a file with the credentials. Without it, they come from the environment, or from the
+     * machine itself.
      *
      * @param file lines of KEY=VALUE, which others must not be able to read
      * @return this
@@ -210,9 +212,9 @@ public final class ReaderOptions {
     }
 
     /**
-     * Ends.
+     * Builds the options.
      *
-     * @return the options as they are by now
+     * @return the options set so far
      */
     public ReaderOptions build() {
       return new ReaderOptions(this);

@@ -9,14 +9,14 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A record that was read. Immutable and good for as long as it is held, by any thread, whatever becomes of the cursor:
- * its bytes are never used again for others.
+ * A record that was read. Immutable and valid for as long as it is held, in any thread, whatever happens to the
+ * cursor: its bytes are never reused.
  *
  * <p>Records that were fetched together, up to 64 KiB of them, share one array. One that is held for long holds its
  * neighbours' bytes too; {@link #compact} returns one that does not.
  */
 public final class Record {
-  /** The first of the types that were given for a name by {@link BinlogWriter#type}; lower ones are the user's own. */
+  /** The first of the types that {@link BinlogWriter#type} returns for names; lower ones are the user's own. */
   public static final int FIRST_NAMED_TYPE = 0x40000000;
 
   private static final int IS_EVENT = 2;
@@ -42,7 +42,7 @@ public final class Record {
   }
 
   /**
-   * When it was written, or what its writer said.
+   * The time of writing, or the time that its writer gave.
    *
    * @return nanoseconds since the Unix epoch
    */
@@ -51,7 +51,7 @@ public final class Record {
   }
 
   /**
-   * When it was written, or what its writer said.
+   * The time of writing, or the time that its writer gave.
    *
    * @return the time
    */
@@ -70,7 +70,7 @@ public final class Record {
   }
 
   /**
-   * The name that its type was given for.
+   * The name of its type.
    *
    * @return null for a type without a name
    */
@@ -79,7 +79,7 @@ public final class Record {
   }
 
   /**
-   * Whether it is one of the library's own: see {@link Filter.Builder#events}.
+   * Whether it is an event of the library: see {@link Filter.Builder#events}.
    *
    * @return true for an event
    */
@@ -88,7 +88,7 @@ public final class Record {
   }
 
   /**
-   * The strings that go with it.
+   * Its metadata.
    *
    * @return pairs, perhaps none
    */
@@ -181,7 +181,7 @@ public final class Record {
   /**
    * The payload as text.
    *
-   * @return its bytes as UTF-8; what is none becomes U+FFFD
+   * @return its bytes as UTF-8; invalid ones become U+FFFD
    * @throws IllegalStateException when only headers were read
    */
   public String text() {
@@ -189,7 +189,7 @@ public final class Record {
   }
 
   /**
-   * The same record with an array of its own, for one that is to be held for long.
+   * The same record with an array of its own, for one that is held for long.
    *
    * @return this, when it has one already
    */

@@ -4,7 +4,7 @@ import java.io.UncheckedIOException;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 
-/** What is left for a cursor to show. Nothing is read ahead but what the cursor has fetched anyway. */
+/** The remaining records of a cursor. Nothing is read ahead except what the cursor has fetched. */
 final class RecordIterator implements Iterator<Record> {
   private final Cursor cursor;
   private final boolean closesAtEnd;

@@ -1,6 +1,6 @@
 package io.binlog;
 
-/** What a recovery saved and what it could not. */
+/** What a recovery saved, and what it could not save. */
 public final class Recovery {
   private final long records;
   private final long lostRecords;
@@ -33,7 +33,7 @@ public final class Recovery {
   }
 
   /**
-   * Losses that were told of.
+   * Losses that were reported.
    *
    * @return 0 or more; a loss need not cost a record
    */

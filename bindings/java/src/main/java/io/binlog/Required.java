@@ -7,8 +7,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the file headers of a log that is there already must say for it to be opened: {@link BinlogException.Mismatch}
- * otherwise. What is not said may be anything. Immutable.
+ * What the file headers of an existing log must contain for it to be opened: {@link BinlogException.Mismatch}
+ * otherwise. Properties that are not set may have any value. Immutable.
  */
 public final class Required {
   private final @Nullable String name;
@@ -38,7 +38,7 @@ public final class Required {
     return require;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "name", name,
@@ -48,7 +48,7 @@ public final class Required {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same requirements. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -64,9 +64,9 @@ public final class Required {
   }
 
   /**
-   * What was said, for messages.
+   * The requirements, for messages.
    *
-   * @return such as {@code Required{...}}, without what is the default
+   * @return such as {@code Required{...}}, without defaults
    */
   @Override
   public String toString() {
@@ -93,7 +93,7 @@ public final class Required {
     }
 
     /**
-     * What the payloads are.
+     * The type of the payloads.
      *
      * @param contentType a MIME type
      * @return this
@@ -116,9 +116,9 @@ public final class Required {
     }
 
     /**
-     * Ends.
+     * Builds the requirements.
      *
-     * @return the requirements as they are by now
+     * @return the requirements set so far
      */
     public Required build() {
       return new Required(this);

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which old segments are removed. All rules that are given are kept; the segment that is being written stays whatever
- * they say. Immutable.
+ * Which old segments are removed. All rules that are set apply; the segment that is being written stays in any case.
+ * Immutable.
  */
 public final class Retention {
   private static final int UNSHIPPED = 1;
@@ -41,7 +41,7 @@ public final class Retention {
     return keep;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "ageMillis", ageMillis,
@@ -52,7 +52,7 @@ public final class Retention {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same rules. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -68,9 +68,9 @@ public final class Retention {
   }
 
   /**
-   * What was said, for messages.
+   * The rules, for messages.
    *
-   * @return such as {@code Retention{...}}, without what is the default
+   * @return such as {@code Retention{...}}, without defaults
    */
   @Override
   public String toString() {
@@ -87,7 +87,7 @@ public final class Retention {
     private Builder() {}
 
     /**
-     * A segment goes when the one after it was begun longer ago than this.
+     * Removes a segment when the one after it was begun longer ago than this.
      *
      * @param age at least a millisecond
      * @return this
@@ -99,7 +99,7 @@ public final class Retention {
     }
 
     /**
-     * The oldest go until no more than so many are there, the one being written among them.
+     * Removes the oldest until no more than so many are there, including the one being written.
      *
      * @param segments 0 = no rule
      * @return this
@@ -111,7 +111,7 @@ public final class Retention {
     }
 
     /**
-     * The oldest go until all together take no more than so many bytes, the one being written among them.
+     * Removes the oldest until all together take no more than so many bytes, including the one being written.
      *
      * @param bytes 0 = no rule
      * @return this
@@ -123,8 +123,8 @@ public final class Retention {
     }
 
     /**
-     * Of a log that is shipped to a store, removes what is in none yet, too. Without it such a segment stays, with
-     * those behind it, whatever the rules say. Not for {@link ArchiveOptions.Builder#keep}.
+     * Of a log that is shipped to a store, removes segments that no store holds, too. Without it such a segment
+     * stays, with those after it, whatever the rules say. Not for {@link ShipOptions.Builder#keep}.
      *
      * @return this
      */
@@ -134,9 +134,9 @@ public final class Retention {
     }
 
     /**
-     * Ends.
+     * Builds the rules.
      *
-     * @return the rules as they are by now
+     * @return the rules set so far
      */
     public Retention build() {
       return new Retention(this);

@@ -8,8 +8,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and what its segments are called. The first
- * rule that is met rolls; what is not said is no rule. Immutable.
+ * When a log rolls, besides {@link WriterOptions.Builder#segmentBytes}, and the names of its segments. The first rule
+ * that is met rolls; a rule that is not set does not apply. Immutable.
  */
 public final class RollOptions {
   private final Builder set;
@@ -38,7 +38,7 @@ public final class RollOptions {
     return roll;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "periodSeconds", set.periodSeconds,
@@ -51,7 +51,7 @@ public final class RollOptions {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same rules. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -67,16 +67,16 @@ public final class RollOptions {
   }
 
   /**
-   * What was said, for messages.
+   * The rules, for messages.
    *
-   * @return such as {@code RollOptions{...}}, without what is the default
+   * @return such as {@code RollOptions{...}}, without defaults
    */
   @Override
   public String toString() {
     return Text.said("RollOptions", said());
   }
 
-  /** Collects rules. The library judges them when they are used: {@link Status#INVALID}. */
+  /** Collects rules. The library checks them when they are used: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private long periodSeconds;
     private long ageMillis;
@@ -93,7 +93,7 @@ public final class RollOptions {
      *
      * @param period whole seconds, up to 100 years
      * @return this
-     * @throws IllegalArgumentException for what is not a positive number of whole seconds
+     * @throws IllegalArgumentException for a period that is not a positive number of whole seconds
      */
     public Builder period(Duration period) {
       if (period.isNegative() || period.isZero() || period.getNano() != 0) {
@@ -116,7 +116,7 @@ public final class RollOptions {
     }
 
     /**
-     * Rolls after so many records: no segment holds more, a larger batch excepted.
+     * Rolls after so many records: no segment holds more, except for a larger batch.
      *
      * @param records 0 = no rule
      * @return this
@@ -128,13 +128,13 @@ public final class RollOptions {
     }
 
     /**
-     * The zone of the period and of the times in names: one of the IANA database, UTC, or a fixed offset of whole hours from
-     * -12 to +14. {@code ZoneOffset.UTC}, "Z" and the like are UTC, and "UTC+02:00" is the database's "Etc/GMT-2", whose sign
-     * is the other way round.
+     * The zone of the period and of the times in names: one of the IANA database, UTC, or a fixed offset of whole hours
+     * from -12 to +14. {@code ZoneOffset.UTC}, "Z" and similar ids are UTC, and "UTC+02:00" is the database's
+     * "Etc/GMT-2", whose sign is reversed.
      *
      * @param zone UTC when none is given
      * @return this
-     * @throws IllegalArgumentException for another offset, which the database has no name for
+     * @throws IllegalArgumentException for another offset, which has no name in the database
      */
     public Builder zone(ZoneId zone) {
       this.zone = nameOf(zone);
@@ -155,7 +155,7 @@ public final class RollOptions {
     }
 
     /**
-     * What segments are called: {@code {name}} is the log's name, {@code {seq}} the segment's number in ten digits, the
+     * The names of segments: {@code {name}} is the log's name, {@code {seq}} the segment's number in ten digits, the
      * rest as in strftime(3), from a fixed set of conversions. ".binlog" is added.
      *
      * @param template such as {@code {name}.{seq}.%Y-%m-%dT%H}; without one {@code {name}.{seq}}
@@ -167,7 +167,7 @@ public final class RollOptions {
     }
 
     /**
-     * Rolls when a function says so.
+     * Rolls when a function returns true.
      *
      * @param check the function
      * @return this
@@ -178,9 +178,9 @@ public final class RollOptions {
     }
 
     /**
-     * Ends.
+     * Builds the rules.
      *
-     * @return the options as they are by now
+     * @return the rules set so far
      */
     public RollOptions build() {
       return new RollOptions(clone());

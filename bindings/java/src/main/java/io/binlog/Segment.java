@@ -5,7 +5,7 @@ import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
 
-/** What a segment of a log says about itself. */
+/** The header of a segment of a log. */
 public final class Segment {
   private final long sequence;
   private final long firstId;
@@ -70,7 +70,7 @@ public final class Segment {
    *
    * @return the path
    * @throws java.nio.file.InvalidPathException when the locale of this JVM has no way to name the file
-   * @throws UnsupportedOperationException when it lies in a store: see {@link #location}
+   * @throws UnsupportedOperationException when it is in a store: see {@link #location}
    */
   public Path path() {
     return Text.path(path);
@@ -79,7 +79,7 @@ public final class Segment {
   /**
    * Where that is.
    *
-   * @return the path, or the URL of what lies in a store
+   * @return the path, or the URL of an object in a store
    */
   public String location() {
     return path;
@@ -95,7 +95,7 @@ public final class Segment {
   }
 
   /**
-   * What the payloads are.
+   * The type of the payloads.
    *
    * @return a MIME type
    */
@@ -104,7 +104,7 @@ public final class Segment {
   }
 
   /**
-   * The facts that its writer gave.
+   * The parameters of its writer.
    *
    * @return an unmodifiable map, sorted by key
    */

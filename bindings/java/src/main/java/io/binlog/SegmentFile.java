@@ -49,8 +49,8 @@ public final class SegmentFile {
   /**
    * Why it was closed.
    *
-   * @return "bytes", "period", "age", "records", "check", "options", "moved", "close", or what was given to
-   *     {@link BinlogWriter#rollBecause}; "" when it is being opened
+   * @return "bytes", "period", "age", "records", "check", "options", "moved", "close", or the reason given
+   * to     {@link BinlogWriter#rollBecause}; "" when it is being opened
    */
   public String reason() {
     return reason;
@@ -84,7 +84,7 @@ public final class SegmentFile {
   }
 
   /**
-   * How many records are in it.
+   * The number of its records.
    *
    * @return 0 or more
    */

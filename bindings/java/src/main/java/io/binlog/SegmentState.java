@@ -53,7 +53,7 @@ public final class SegmentState {
   }
 
   /**
-   * What time it is.
+   * The current time.
    *
    * @return the time of the call
    */
@@ -80,7 +80,7 @@ public final class SegmentState {
   }
 
   /**
-   * How many records are in it.
+   * The number of its records.
    *
    * @return 0 or more
    */

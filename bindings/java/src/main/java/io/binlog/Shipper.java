@@ -10,16 +10,16 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Ships the closed segments of one log to one store, beside its writer or without one. Threads may share it, closing
- * included: {@link #status}, {@link #metrics}, {@link #lastFailure} and {@link #stop} never wait for those who ship,
- * and {@link #close} stops them. Any call on a closed shipper is an {@link IllegalStateException}.
+ * Ships the closed segments of one log to one store, beside its writer or without one. Threads may share it, also for
+ * closing: {@link #status}, {@link #metrics}, {@link #lastFailure} and {@link #stop} never wait for calls that ship,
+ * and {@link #close} stops them. A call on a closed shipper throws an {@link IllegalStateException}.
  *
- * <p>A listener is told of each step in the thread of the call. What it throws ends that call, which throws it. It may
- * ask for status, metrics and the last failure, and stop; shipping, verifying and closing is an
- * {@link IllegalStateException} there. Interrupting a thread that ships or verifies is a {@link #stop}: the call returns soon, the
- * thread stays interrupted, and the shipper stays stopped.
+ * <p>A listener is called with each event in the thread of the call. If it throws, that call ends and throws the same.
+ * It may use status, metrics and the last failure, and stop; shipping, verifying and closing throw an {@link
+ * IllegalStateException} there. Interrupting a thread that ships or verifies is a {@link #stop}: the call returns soon,
+ * the thread stays interrupted, and the shipper stays stopped.
  *
- * <p>A writer with {@link WriterOptions.Builder#archive} has a shipper of its own.
+ * <p>A writer with {@link WriterOptions.Builder#ship} has a shipper of its own.
  */
 public final class Shipper implements AutoCloseable {
   private static final int READ_BACK = 1;
@@ -27,7 +27,7 @@ public final class Shipper implements AutoCloseable {
   private final Handle handle;
   private final Cleaner.Cleanable net;
 
-  private Shipper(Path directory, @Nullable String log, ArchiveOptions options) throws BinlogException {
+  private Shipper(Path directory, @Nullable String log, ShipOptions options) throws BinlogException {
     handle = new Handle("the shipper", Native::shipperStop, Native::shipperClose);
     handle.opened(
         Native.shipperOpen(Text.terminated(directory.toString()), Text.terminatedOrNull(log), options.toNative()));
@@ -35,14 +35,14 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Makes a shipper of the only log in a directory: see {@link #open(Path, String, ArchiveOptions)}.
+   * Makes a shipper of the only log in a directory: see {@link #open(Path, String, ShipOptions)}.
    *
    * @param directory where the log is
    * @param options where to, and how
    * @return a shipper to be closed
    * @throws BinlogException as there
    */
-  public static Shipper open(Path directory, ArchiveOptions options) throws BinlogException {
+  public static Shipper open(Path directory, ShipOptions options) throws BinlogException {
     return open(directory, null, options);
   }
 
@@ -54,23 +54,23 @@ public final class Shipper implements AutoCloseable {
    * @param log its name; null = the only log there
    * @param options where to, and how
    * @return a shipper to be closed
-   * @throws BinlogException {@link Status#INVALID} for a URL or options that are none, and for several logs without a
-   *     name; {@link BinlogException.NotFound} when there is no such directory or log; {@link BinlogException.Locked}
-   *     when somebody ships the log already, which may be its writer; {@link BinlogException.Unsupported} when the
-   *     library of stores is not there; {@link Status#IO}
+   * @throws BinlogException {@link Status#INVALID} for an invalid URL or options, and for several logs without a
+   * name; {@link BinlogException.NotFound} when there is no such directory or log; {@link BinlogException.Locked} when
+   * another shipper ships the log already, which may be its writer's; {@link BinlogException.Unsupported} when the
+   * library of stores is missing; {@link Status#IO}
    */
-  public static Shipper open(Path directory, @Nullable String log, ArchiveOptions options) throws BinlogException {
+  public static Shipper open(Path directory, @Nullable String log, ShipOptions options) throws BinlogException {
     return new Shipper(directory, log, options);
   }
 
-  /** A call that may last. */
+  /** A call that may take long. */
   private interface Call {
-    void on(long shipper, Upcalls.@Nullable Listener<ArchiveEvent> listener) throws BinlogException;
+    void on(long shipper, Upcalls.@Nullable Listener<ShipEvent> listener) throws BinlogException;
   }
 
-  private void call(@Nullable Consumer<? super ArchiveEvent> function, Call call) throws BinlogException {
+  private void call(@Nullable Consumer<? super ShipEvent> function, Call call) throws BinlogException {
     Interruption interruption = new Interruption();
-    Upcalls.@Nullable Listener<ArchiveEvent> listener =
+    Upcalls.@Nullable Listener<ShipEvent> listener =
         Upcalls.Listener.of(
             handle,
             function == null
@@ -119,38 +119,37 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Ships what there is: see {@link #run(Consumer)}.
+   * Ships the closed segments: see {@link #run(Consumer)}.
    *
    * @return what was done
    * @throws BinlogException as there
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveReport run() throws BinlogException {
+  public ShipReport run() throws BinlogException {
     return run(null);
   }
 
   /**
-   * Ships all segments that are closed, in their order, and removes those here that need not stay. What fails and may
-   * work later is tried again for as long as {@link ArchiveOptions.Builder#patience} says. Threads that ship take
-   * turns.
+   * Ships all segments that are closed, in their order, and removes those here that need not stay. Temporary failures
+   * are retried for as long as {@link ShipOptions.Builder#patience} says. Threads that ship take turns.
    *
-   * @param onEvent is told of each step; may be null
-   * @return what was done, also when there was nothing to do, or it was told to stop
-   * @throws BinlogException the first failure that somebody has to mend, or that did not pass in that time; no later
-   *     segment is shipped before it: {@link BinlogException.Mismatch} when the store holds another object of the
-   *     segment's name, which is left as it is; {@link Status#IO}, and what else the store or the system says;
-   *     {@link BinlogException.Corrupt}, once all else is done, when segments are damaged, which are not sent, or missing: nothing
-   *     from the first of them on is removed here, and the listener was told of each
+   * @param onEvent is called with each event; may be null
+   * @return what was done, also when there was nothing to do, or it was stopped
+   * @throws BinlogException the first failure that a person has to fix, or that did not pass in that time; no later
+   * segment is shipped before it: {@link BinlogException.Mismatch} when the store holds another object of the segment's
+   * name, which is left as it is; {@link Status#IO}, and other errors of the store or the system; {@link
+   * BinlogException.Corrupt}, after all other work, when segments are damaged, which are not sent, or missing: nothing
+   * from the first of them on is removed here, and the listener was called with each
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveReport run(@Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public ShipReport run(@Nullable Consumer<? super ShipEvent> onEvent) throws BinlogException {
     long[] sums = new long[6];
     call(onEvent, (shipper, listener) -> Native.shipperRun(shipper, listener, sums));
-    return new ArchiveReport(sums);
+    return new ShipReport(sums);
   }
 
   /**
-   * Ships what there is and what is still to come: see {@link #follow(Consumer)}.
+   * Ships the closed segments and those that are closed later: see {@link #follow(Consumer)}.
    *
    * @throws BinlogException as there
    * @throws IllegalStateException when the shipper is closed
@@ -160,21 +159,20 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Ships what there is and what is still to come, until the shipper is stopped or closed, the thread is interrupted, or the
-   * listener throws. What
-   * fails is tried again for ever: the listener and {@link #status} tell of it.
+   * Ships the closed segments and those that are closed later, until the shipper is stopped or closed, the thread is
+   * interrupted, or the listener throws. It retries for ever: the listener and {@link #status} report failures.
    *
-   * @param onEvent is told of each step; may be null
+   * @param onEvent is called with each event; may be null
    * @throws BinlogException {@link BinlogException.Forked}
    * @throws IllegalStateException when the shipper is closed
    */
-  public void follow(@Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public void follow(@Nullable Consumer<? super ShipEvent> onEvent) throws BinlogException {
     call(onEvent, Native::shipperFollow);
   }
 
   /**
-   * Makes the calls in progress return soon, and those that are still to come at once: what is being sent is given up,
-   * and gone on with by the next shipper. Does not wait for them. A stopped shipper stays so.
+   * Makes the calls in progress return soon, and later ones at once: the current transfer is aborted, and the next
+   * shipper resumes it. Does not wait for the calls. A stopped shipper stays so.
    *
    * @throws IllegalStateException when the shipper is closed
    */
@@ -188,37 +186,38 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Compares what the store holds with what is here, and with what is known of what was here.
+   * Compares what the store holds with what is here, and with what is known of removed segments.
    *
    * @return what was found
    * @throws BinlogException as {@link #verify(boolean, Consumer)}
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveVerified verify() throws BinlogException {
+  public ShipVerified verify() throws BinlogException {
     return verify(false, null);
   }
 
   /**
-   * Compares what the store holds with what is here, and with what is known of what was here. Nothing is changed. Waits
-   * until nobody ships with this shipper.
+   * Compares what the store holds with what is here, and with what is known of removed segments. Nothing is changed.
+   * Waits until no call ships with this shipper.
    *
-   * @param readBack true to read every object and compare its bytes, also where the store's own checksum would do
-   * @param onEvent is told of each segment that is compared; may be null
-   * @return what was found, also when something is wrong
-   * @throws BinlogException {@link BinlogException.Unsupported} for {@code exec:}, whose objects nobody can look at;
-   *     {@link Status#IO} and what else the store or the system says, without another try
+   * @param readBack true to read every object and compare its bytes, also where the store's own checksum would be
+   * enough
+   * @param onEvent is called with each segment that is compared; may be null
+   * @return the result, also when there are problems
+   * @throws BinlogException {@link BinlogException.Unsupported} for {@code exec:}, whose objects cannot be read;
+   * {@link Status#IO} and other errors of the store or the system, without a retry
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveVerified verify(boolean readBack, @Nullable Consumer<? super ArchiveEvent> onEvent) throws BinlogException {
+  public ShipVerified verify(boolean readBack, @Nullable Consumer<? super ShipEvent> onEvent) throws BinlogException {
     Upcalls.Found found = new Upcalls.Found();
     long[] sums = new long[7];
     call(
         onEvent,
         (shipper, listener) -> Native.shipperVerify(shipper, readBack ? READ_BACK : 0, listener, found, sums));
-    return new ArchiveVerified(found.problems, found.foreign, sums);
+    return new ShipVerified(found.problems, found.foreign, sums);
   }
 
-  /** A call that changes what is known of segments. */
+  /** A call that changes the recorded state of segments. */
   private interface Change {
     void on(long shipper) throws BinlogException;
   }
@@ -233,12 +232,13 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. Nothing is sent yet.
-   * Waits until nobody ships with this shipper.
+   * Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for. Nothing is
+   * sent yet. Waits until no call ships with this shipper.
    *
    * @param segment its number or the name of its file; of missing ones also the first and the last number with a dash between,
    *     such as {@code 3-5}
-   * @throws BinlogException {@link Status#INVALID} when it is neither damaged nor missing, or none of the log's;
+   * @throws BinlogException {@link Status#INVALID} when it is neither damaged nor missing, or does not belong to the
+   * log;
    *     {@link Status#IO}
    * @throws IllegalStateException when the shipper is closed
    */
@@ -247,14 +247,14 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Makes room in the store for the segment as it is here, when the object of its name is another one: that is kept under
-   * another name ({@code NAME.replaced-1}), compared, and removed; the next {@link #run} sends the segment.
+   * Makes room in the store for the segment as it is here, when the object of its name is another one: that object is
+   * kept under another name ({@code NAME.replaced-1}), compared, and removed; the next {@link #run} sends the segment.
    *
    * @param segment its number or the name of its file
-   * @throws BinlogException {@link Status#INVALID} when it is none of the log's closed ones, or the store holds it as it is
-   *     here; {@link BinlogException.Corrupt} when the file here is damaged and that was not accepted;
-   *     {@link BinlogException.NotFound} when the store has no such object; {@link BinlogException.Unsupported} for {@code
-   *     exec:}; {@link Status#IO} and what else the store or the system says
+   * @throws BinlogException {@link Status#INVALID} when it is not a closed segment of the log, or the store holds it as
+   * it is     here; {@link BinlogException.Corrupt} when the file here is damaged and that was not accepted; {@link
+   * BinlogException.NotFound} when the store has no such object; {@link BinlogException.Unsupported} for {@code exec:};
+   * {@link Status#IO} and other errors of the store or the system
    * @throws IllegalStateException when the shipper is closed
    */
   public void replace(String segment) throws BinlogException {
@@ -262,9 +262,9 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Forgets the shipper's store: segments are no longer kept here because it does not hold them. What it holds stays there. For a
-   * store that the log is no longer shipped to; when a log has several, a segment is removed here only once all of them hold
-   * it.
+   * Forgets the shipper's store, for a store that the log is no longer shipped to: segments are no longer kept here
+   * because it does not hold them. What it holds stays there. When a log has several stores, a segment is removed here
+   * only once all of them hold it.
    *
    * @throws BinlogException {@link Status#IO}
    * @throws IllegalStateException when the shipper is closed
@@ -274,13 +274,13 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * How far it is. Never waits for those who ship.
+   * The progress. Never waits for calls that ship.
    *
-   * @return the facts of this moment
+   * @return the current state
    * @throws BinlogException {@link BinlogException.Forked}
    * @throws IllegalStateException when the shipper is closed
    */
-  public ArchiveStatus status() throws BinlogException {
+  public ShipStatus status() throws BinlogException {
     long shipper = handle.enterFromAnywhere();
     try {
       return Native.shipperStatus(shipper);
@@ -321,10 +321,10 @@ public final class Shipper implements AutoCloseable {
   }
 
   /**
-   * Stops the calls that are under way, waits for them, and frees the shipper, so that another one may ship the log.
+   * Stops the calls in progress, waits for them, and frees the shipper; another one may then ship the log.
    * Closing again only waits until that is done.
    *
-   * @throws IllegalStateException when a listener of the shipper's does it
+   * @throws IllegalStateException when called by a listener of the shipper
    */
   @Override
   public void close() {
@@ -333,6 +333,6 @@ public final class Shipper implements AutoCloseable {
     } catch (BinlogException e) {
       throw new AssertionError("closing a shipper does not fail", e);
     }
-    net.clean(); // closed already: only forgotten
+    net.clean(); // closed already: only unregisters
   }
 }

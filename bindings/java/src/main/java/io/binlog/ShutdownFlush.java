@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 /** Flushes the writers that are still open when the JVM shuts down. They are not closed: other threads still append. */
 final class ShutdownFlush {
   private static final Set<Handle> OPEN = ConcurrentHashMap.newKeySet();
-  /** What the JVM runs when it ends, while a writer is open: it would keep the class loader for ever. */
+  /** The thread that the JVM runs when it ends. It is registered only while a writer is open, as it keeps the class
+   * loader. */
   private static @Nullable Thread hook;
 
   private ShutdownFlush() {}
@@ -50,7 +51,7 @@ final class ShutdownFlush {
           writer.exit();
         }
       } catch (BinlogException | RuntimeException e) {
-        // A shutdown has nobody to tell; the other writers come next.
+        // An error cannot be reported during a shutdown; the other writers are flushed next.
       }
     }
   }

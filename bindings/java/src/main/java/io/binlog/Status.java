@@ -1,8 +1,8 @@
 package io.binlog;
 
 /**
- * What a call of the library came to: a closed list, with numbers that are never reused. Methods answer the outcomes
- * that are no errors with their results; all others are a {@link BinlogException}, which knows its status.
+ * The outcome of a call of the library: a closed list, with numbers that are never reused. Methods return outcomes
+ * that are no errors with their results; all others are a {@link BinlogException}, which contains its status.
  */
 public enum Status {
   /** Done. */
@@ -17,7 +17,7 @@ public enum Status {
   INVALID(-1),
   /** The system failed to read or write; {@link BinlogException#osCode} says why. */
   IO(-2),
-  /** The bytes of a file are not what a writer wrote. */
+  /** The bytes of a file differ from what a writer wrote. */
   CORRUPT(-3),
   /** There is no such file, log, record, type or key. */
   NOT_FOUND(-4),
@@ -33,11 +33,11 @@ public enum Status {
   NO_SPACE(-9),
   /** The handle was made before a fork, and this is the child. */
   FORKED(-10),
-  /** Records that were asked for went with old segments. */
+  /** The requested records were removed with old segments. */
   MISSED(-11),
-  /** The log is another one than was required. */
+  /** The log is not the required one. */
   MISMATCH(-12),
-  /** There is no memory for what a file, the caller or another machine asked for; the call may be tried again. */
+  /** There is no memory for what a file, the caller or another machine asked for; the call may be repeated. */
   NO_MEMORY(-13),
   /** A wait of C was interrupted. {@link Cursor#await} throws {@link InterruptedException} instead. */
   INTERRUPTED(-14),
@@ -62,7 +62,7 @@ public enum Status {
   }
 
   /**
-   * The status that a number of the C interface stands for.
+   * The status for a number of the C interface.
    *
    * @param code the number
    * @return its status, or {@link #UNKNOWN}

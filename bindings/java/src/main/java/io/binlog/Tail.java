@@ -1,23 +1,23 @@
 package io.binlog;
 
-/** Where a cursor came to an end, and why. */
+/** Where and why a cursor is at an end. */
 public final class Tail {
-  /** What kind of end it is. */
+  /** The kind of an end. */
   public enum State {
-    /** The cursor has not come to an end. */
+    /** The cursor is not at an end. */
     MORE,
-    /** The log was closed cleanly, or the filter's range is passed: everything was read. */
+    /** The log was closed cleanly, or the filter's range has ended: everything was read. */
     CLOSED,
     /** A writer has the log open; more may come. */
     LIVE,
     /**
-     * No writer has it open and it was never closed; it ends with a whole block. A strict reader fails there with {@link
-     * BinlogException.Corrupt}; this state tells that from damage.
+     * No writer has it open and it was never closed; it ends with a whole block. A strict reader fails there with
+     * {@link BinlogException.Corrupt}; this state distinguishes that from damage.
      */
     UNCLOSED,
     /**
-     * No writer has it open, and behind the last whole block is the torn tail that a crash left. A strict reader fails
-     * there with {@link BinlogException.Corrupt}; this state tells that from damage.
+     * No writer has it open, and after the last whole block is the torn tail that a crash left. A strict reader fails
+     * there with {@link BinlogException.Corrupt}; this state distinguishes that from damage.
      */
     TORN,
     /** The cursor stopped at damage. */
@@ -40,13 +40,13 @@ public final class Tail {
     this.reason = reason;
   }
 
-  /** As seen by a cursor that has records in hand which nobody has asked for yet. */
+  /** For a cursor with fetched records that were not shown yet. */
   Tail before(long id) {
     return new Tail(State.MORE, id, offset, unreadBytes, path, reason);
   }
 
   /**
-   * What kind of end it is.
+   * The kind of end.
    *
    * @return the state
    */
@@ -57,14 +57,14 @@ public final class Tail {
   /**
    * The id that the next record would have.
    *
-   * @return what to give to {@link Filter.Builder#fromId} to go on reading later
+   * @return the value for {@link Filter.Builder#fromId} to continue reading later
    */
   public long nextId() {
     return nextId;
   }
 
   /**
-   * Where in the file that was read last the library stopped reading.
+   * The place in the file at which the library stopped reading.
    *
    * @return bytes from its beginning
    */
@@ -73,7 +73,7 @@ public final class Tail {
   }
 
   /**
-   * How many bytes follow there.
+   * The number of bytes that follow there.
    *
    * @return bytes
    */

@@ -14,12 +14,12 @@ import java.util.StringJoiner;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Strings and times in the form that they cross to C in. */
+/** Strings and times in the form in which they are passed to C. */
 final class Text {
   private Text() {}
 
   /**
-   * @throws IllegalArgumentException for half of a surrogate pair, which UTF-8 has no bytes for
+   * @throws IllegalArgumentException for half of a surrogate pair, which has no bytes in UTF-8
    */
   static byte[] utf8(String text) {
     for (int i = 0; i < text.length(); i++) {
@@ -39,7 +39,7 @@ final class Text {
   }
 
   /**
-   * With the NUL that C wants.
+   * With a NUL at the end, for C.
    *
    * @throws IllegalArgumentException when there is a NUL in the text already
    */
@@ -84,7 +84,7 @@ final class Text {
    */
   static long nanos(Instant time) {
     long seconds = time.getEpochSecond();
-    // One second nearer to the epoch, or the first of the times that fit would overflow in between.
+    // One second nearer to the epoch: the first of the times that fit would overflow otherwise.
     return seconds < 0
         ? Math.addExact(Math.multiplyExact(seconds + 1, SECOND), time.getNano() - SECOND)
         : Math.addExact(Math.multiplyExact(seconds, SECOND), time.getNano());
@@ -113,13 +113,13 @@ final class Text {
 
   private static final Pattern URL = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://");
 
-  /** Whether it names something in a store. */
+  /** Whether it is the URL of a store. */
   static boolean isUrl(String location) {
     return URL.matcher(location).lookingAt();
   }
 
   /**
-   * @throws UnsupportedOperationException for what lies in a store
+   * @throws UnsupportedOperationException for an object in a store
    */
   static Path path(String location) {
     // As a path it would lose a slash.
@@ -140,19 +140,19 @@ final class Text {
     return mode;
   }
 
-  /** Permission bits as one writes them; null for none. */
+  /** Permission bits in octal notation; null for none. */
   static @Nullable String octal(int mode) {
     return mode == 0 ? null : "0" + Integer.toOctalString(mode);
   }
 
-  /** The URL of a store without the parts in which one may have put a secret. */
+  /** The URL of a store without the parts that may contain a secret. */
   static String harmless(String url) {
     if (url.startsWith("exec:")) return "exec:...";
     int options = url.indexOf('?');
     return (options < 0 ? url : url.substring(0, options) + "?...").replaceFirst("//[^/]*@", "//...@");
   }
 
-  /** Names and values in turn, without those that are the default: null, 0, false, and nothing in a list. */
+  /** Names and values in turn, without default values: null, 0, false, and empty lists. */
   static String said(String what, Object[] said) {
     StringJoiner all = new StringJoiner(", ", what + "{", "}");
     for (int i = 0; i < said.length; i += 2) {
@@ -171,7 +171,7 @@ final class Text {
   }
 
   /**
-   * @throws IllegalArgumentException for what is less than zero
+   * @throws IllegalArgumentException for values less than zero
    */
   static long notNegative(long number, String what) {
     if (number < 0) throw new IllegalArgumentException(what + " of " + number);

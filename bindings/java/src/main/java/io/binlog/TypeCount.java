@@ -2,7 +2,7 @@ package io.binlog;
 
 import org.jspecify.annotations.Nullable;
 
-/** How many records of a type a log holds. */
+/** The number of records of a type in a log. */
 public final class TypeCount {
   private final int type;
   private final long records;
@@ -24,7 +24,7 @@ public final class TypeCount {
   }
 
   /**
-   * How many there are.
+   * The number of records.
    *
    * @return 1 or more
    */
@@ -33,7 +33,7 @@ public final class TypeCount {
   }
 
   /**
-   * The name that it was given for.
+   * The name of the type.
    *
    * @return null when it has none
    */

@@ -3,7 +3,7 @@ package io.binlog;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** The names of some types. Immutable: a cursor makes a new one when it hears of another name. */
+/** The names of some types. Immutable: a cursor creates a new object for each further name. */
 final class TypeNames {
   static final TypeNames NONE = new TypeNames(new int[0], new String[0]);
 
@@ -19,7 +19,7 @@ final class TypeNames {
     return index(type) >= 0;
   }
 
-  /** Null for a type that has no name, or of which nothing is known. */
+  /** Null for a type without a known name. */
   @Nullable String of(int type) {
     int i = index(type);
     return i < 0 ? null : names[i];

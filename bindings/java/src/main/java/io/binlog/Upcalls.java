@@ -10,13 +10,13 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What C calls: it makes Java's objects out of the library's facts, and keeps every exception of the user's functions
- * on this side. The names and signatures are known to load.c.
+ * The methods that C calls: they convert the library's facts into Java's objects, and keep every exception of the
+ * user's functions in Java. load.c contains their names and signatures.
  */
 final class Upcalls {
   private Upcalls() {}
 
-  /** What C throws, or hands out. */
+  /** Objects that C throws or returns. */
   static BinlogException exception(
       int status, byte[] message, byte[] path, long offset, int osCode, long recordId, long firstMissed,
       long lastMissed) {
@@ -36,7 +36,7 @@ final class Upcalls {
 
   static final class HookTarget extends Target {
     final Hook.Mover function;
-    /** Is told of what the hook throws; may be null. */
+    /** Receives what the hook throws; may be null. */
     final @Nullable FailureTarget failures;
 
     HookTarget(Handle owner, Hook.Mover function, @Nullable FailureTarget failures) {
@@ -48,7 +48,7 @@ final class Upcalls {
 
   static final class CheckTarget extends Target {
     final RollCheck function;
-    /** Is told of what the check throws; may be null. */
+    /** Receives what the check throws; may be null. */
     final @Nullable FailureTarget failures;
 
     CheckTarget(Handle owner, RollCheck function, @Nullable FailureTarget failures) {
@@ -61,8 +61,8 @@ final class Upcalls {
   static final class FailureTarget extends Target {
     final Consumer<? super BinlogException> function;
     /**
-     * What a hook has thrown, until the library reports it, which it does at once and in the same thread: the cause of
-     * the failure whose message has it.
+     * What a hook has thrown, until the library reports the failure, immediately and in the same thread: the cause of
+     * the failure whose message contains it.
      */
     private final ThreadLocal<Throwable> thrown = new ThreadLocal<>();
 
@@ -72,7 +72,7 @@ final class Upcalls {
     }
   }
 
-  /** Null when all is well and the file is where it was; else where it is now, and why the hook has failed. */
+  /** Null for success without a move; else where the file is now, and why the hook has failed. */
   static byte @Nullable [] @Nullable [] hook(
       Object target, byte[] path, byte[] log, byte[] reason, long sequence, long created, long firstId, long records,
       long bytes) {
@@ -106,14 +106,14 @@ final class Upcalls {
                 check.function.rollsNow(
                     new SegmentState(Text.text(path), sequence, created, now, bytes, firstId, records));
           } catch (Throwable e) {
-            BinlogException told =
+            BinlogException failure =
                 new BinlogException.Facts(
                         Status.INVALID.code(), "the roll check has thrown " + oneLine(e), Text.text(path), -1, 0, 0, 0,
                         0)
                     .exception();
-            told.initCause(e);
+            failure.initCause(e);
             if (check.failures == null) uncaught(e);
-            else tell(check.failures, told);
+            else report(check.failures, failure);
           }
         });
     return rolls[0];
@@ -126,10 +126,10 @@ final class Upcalls {
     Throwable thrown = failures.thrown.get();
     failures.thrown.remove();
     if (thrown != null && String.valueOf(what.getMessage()).contains(oneLine(thrown))) what.initCause(thrown);
-    failures.owner.callBack(() -> tell(failures, what));
+    failures.owner.callBack(() -> report(failures, what));
   }
 
-  private static void tell(FailureTarget failures, BinlogException what) {
+  private static void report(FailureTarget failures, BinlogException what) {
     try {
       failures.function.accept(what);
     } catch (Throwable e) {
@@ -137,7 +137,7 @@ final class Upcalls {
     }
   }
 
-  /** Nobody can be told by a return: as of a thread that has died of it. */
+  /** For an exception that cannot be returned: treats it as that of a thread that has died of it. */
   private static void uncaught(Throwable e) {
     Thread thread = Thread.currentThread();
     thread.getUncaughtExceptionHandler().uncaughtException(thread, e);
@@ -149,8 +149,8 @@ final class Upcalls {
   }
 
   /**
-   * A listener for losses, and what it has thrown in each thread, which is thrown again out of the call in which the
-   * loss was met, when that has gone on to its end.
+   * A listener for losses, and what it has thrown in each thread. The call that met the loss finishes its work and
+   * then throws it again.
    */
   static final class Losses {
     private final Consumer<? super Loss> function;
@@ -160,7 +160,7 @@ final class Upcalls {
       this.function = function;
     }
 
-    void tell(Loss loss) {
+    void report(Loss loss) {
       try {
         function.accept(loss);
       } catch (Throwable e) {
@@ -182,13 +182,13 @@ final class Upcalls {
 
   private static void rethrow(Throwable e) {
     if (e instanceof Error) throw (Error) e;
-    // A Consumer throws nothing else, unless its compiler was deceived.
+    // A Consumer throws nothing else, except with unchecked tricks.
     throw e instanceof RuntimeException ? (RuntimeException) e : new IllegalStateException(e);
   }
 
   /**
-   * A function that is told within one call, in its thread, what the call does. What it throws stops the call, and is
-   * thrown again out of that.
+   * A listener for the events of one call, which runs in its thread. If it throws, the call stops, and throws the
+   * same.
    */
   static final class Listener<T> {
     private final @Nullable Handle owner;
@@ -200,16 +200,16 @@ final class Upcalls {
       this.function = function;
     }
 
-    /** Null for a function that is null; without an owner when the call is on no handle. */
+    /** Null for a null function; without an owner when the call is on no handle. */
     static <T> @Nullable Listener<T> of(@Nullable Handle owner, @Nullable Consumer<? super T> function) {
       return function == null ? null : new Listener<>(owner, function);
     }
 
     /** False to stop. */
-    boolean tell(T what) {
-      // Until the call has noticed that it is to stop.
+    boolean report(T what) {
+      // Until the call has noticed that it has to stop.
       if (thrown != null) return false;
-      Runnable telling =
+      Runnable call =
           () -> {
             try {
               function.accept(what);
@@ -217,8 +217,8 @@ final class Upcalls {
               thrown = e;
             }
           };
-      if (owner == null) telling.run();
-      else owner.callBack(telling);
+      if (owner == null) call.run();
+      else owner.callBack(call);
       return thrown == null;
     }
 
@@ -229,7 +229,7 @@ final class Upcalls {
 
   @SuppressWarnings("unchecked") // as Native.compress gave it
   static boolean progress(Object listener, byte[] path, long done, long bytes) {
-    return ((Listener<Progress>) listener).tell(new Progress(Text.text(path), done, bytes));
+    return ((Listener<Progress>) listener).report(new Progress(Text.text(path), done, bytes));
   }
 
   @SuppressWarnings("unchecked") // as Native.compress gave it
@@ -244,23 +244,23 @@ final class Upcalls {
   }
 
   @SuppressWarnings("unchecked") // as Native.shipperRun gave it
-  static boolean archiveEvent(
+  static boolean shipEvent(
       Object listener, int kind, boolean found, byte @Nullable [] path, long sequence, long bytes, @Nullable BinlogException error,
       long waitNanos) {
-    return ((Listener<ArchiveEvent>) listener)
-        .tell(new ArchiveEvent(kind, found, Text.textOrNull(path), sequence, bytes, error, waitNanos));
+    return ((Listener<ShipEvent>) listener)
+        .report(new ShipEvent(kind, found, Text.textOrNull(path), sequence, bytes, error, waitNanos));
   }
 
-  /** What a comparison with a store has found. */
+  /** The result of a comparison with a store. */
   static final class Found {
-    /** What C has as the last kind of problem, and counts by itself. */
+    /** The last kind of problem in C, counted separately. */
     private static final int FOREIGN = 4;
 
-    final List<ArchiveProblem> problems = new ArrayList<>();
+    final List<ShipProblem> problems = new ArrayList<>();
     final List<String> foreign = new ArrayList<>();
   }
 
-  static void archiveProblem(
+  static void shipProblem(
       Object target, int kind, boolean isHere, long sequence, long lastSequence, byte @Nullable [] object, byte[] message) {
     Found found = (Found) target;
     if (kind == Found.FOREIGN) {
@@ -268,20 +268,20 @@ final class Upcalls {
       return;
     }
     found.problems.add(
-        new ArchiveProblem(
-            ArchiveProblem.Kind.of(kind), isHere, sequence, lastSequence, Text.textOrNull(object),
+        new ShipProblem(
+            ShipProblem.Kind.of(kind), isHere, sequence, lastSequence, Text.textOrNull(object),
             Text.text(message)));
   }
 
-  static ArchiveStatus archiveStatus(byte[] log, byte[] store, int state, long[] numbers) {
-    return new ArchiveStatus(Text.text(log), Text.text(store), ArchiveStatus.State.values()[state], numbers);
+  static ShipStatus shipStatus(byte[] log, byte[] store, int state, long[] numbers) {
+    return new ShipStatus(Text.text(log), Text.text(store), ShipStatus.State.values()[state], numbers);
   }
 
   static void loss(
       Object losses, byte[] path, byte[] reason, long offset, long bytes, long firstId, long lastId, long firstPage,
       long pageCount, boolean durable, int kind) {
     ((Losses) losses)
-        .tell(
+        .report(
             new Loss(
                 Loss.Kind.of(kind), Text.text(path), Text.text(reason), offset, bytes, firstId, lastId, firstPage, pageCount,
                 durable));

@@ -10,24 +10,24 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One who waits for a cursor's descriptor to become readable. The thread that waits is parked, so that a virtual thread
- * leaves its carrier; one daemon thread polls the descriptors of all. It begins with the first who waits, and ends when
- * nobody has waited for some seconds.
+ * Waits for a cursor's descriptor to become readable. The waiting thread is parked, and a virtual thread leaves its
+ * carrier; one daemon thread polls the descriptors of all. It begins with the first wait, and ends when there was none
+ * for some seconds.
  */
 final class Waiter {
-  /** How often the polling thread looks whether anybody waits still. */
+  /** How often the polling thread checks whether there are still waits. */
   private static final int POLL_MILLIS = 5_000;
 
   private static final Set<Waiter> WAITING = ConcurrentHashMap.newKeySet();
-  /** Around the beginning and the end of the thread. */
+  /** Held at the beginning and the end of the thread. */
   private static final ReentrantLock THREAD = new ReentrantLock();
-  /** The thread is to look at WAITING again, and the bell has been rung for it. */
+  /** The thread has to look at WAITING again, and the bell has been rung for it. */
   private static final AtomicBoolean RUNG = new AtomicBoolean();
 
   /** The descriptor that ends a poll; -1 while there is no thread. */
   private static volatile int bell = -1;
 
-  /** What is polled; -1 when nothing is. */
+  /** The polled descriptor; -1 for none. */
   private volatile int descriptor = -1;
   private volatile boolean isCalled;
   private volatile @Nullable Thread thread;
@@ -45,7 +45,7 @@ final class Waiter {
    */
   boolean watch(int readable) {
     WAITING.add(this);
-    // Behind that: a thread that is about to end sees one of the two.
+    // After that: a thread that is about to end sees one of the two.
     int ringing = bell;
     if (ringing < 0) ringing = begin();
     if (ringing < 0) return false;
@@ -61,7 +61,7 @@ final class Waiter {
       int made = Native.pollOpen();
       if (made < 0) return made;
       RUNG.set(false);
-      // Neither the class loader nor the inheritable locals of the one who happens to be the first.
+      // Without the class loader and the inheritable locals of the thread that happens to be the first.
       Thread polling = new Thread(null, () -> poll(made), "binlog-waiting", 0, false);
       polling.setContextClassLoader(null);
       polling.setDaemon(true);
@@ -78,20 +78,20 @@ final class Waiter {
     }
   }
 
-  /** Ends the waiting. */
+  /** Ends the wait. */
   void end() {
     descriptor = -1;
     WAITING.remove(this);
     thread = null;
   }
 
-  /** Ends the {@link #sleep} that is under way, or else the next one. */
+  /** Ends the {@link #sleep} in progress, or else the next one. */
   void call() {
     isCalled = true;
     LockSupport.unpark(thread);
   }
 
-  /** Until somebody calls, the time is up, or the thread is interrupted, which stays so. */
+  /** Until {@link #call}, the end of the time, or an interrupt of the thread, which stays interrupted. */
   void sleep(long nanos) {
     long begun = System.nanoTime();
     for (long left = nanos; left > 0 && !isCalled; left = nanos - (System.nanoTime() - begun)) {
@@ -110,7 +110,7 @@ final class Waiter {
         int[] descriptors = new int[polled.size()];
         for (int i = 0; i < descriptors.length; i++) descriptors[i] = polled.get(i).descriptor;
         boolean isRung = Native.poll(bell, descriptors, POLL_MILLIS);
-        // Before the next look at who waits.
+        // Before the next look at WAITING.
         if (isRung) RUNG.set(false);
         for (int i = 0; i < descriptors.length; i++) {
           if (descriptors[i] == 0) continue;
@@ -119,7 +119,7 @@ final class Waiter {
         }
         if (WAITING.isEmpty() && !isRung && ends(bell)) return;
       } catch (BinlogException | OutOfMemoryError e) {
-        // No memory just now. Those who wait look themselves when their time is up.
+        // No memory at the moment. The waiting threads check themselves when their time is up.
         LockSupport.parkNanos(100_000_000L);
       }
     }

@@ -12,7 +12,8 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** How a log is written. What is not said is the library's default. Immutable, and good for any number of writers. */
+/** How a log is written. Options that are not set have the library's defaults. Immutable, and usable for any number
+ * of writers. */
 public final class WriterOptions {
   private static final int NEVER = 0xFFFFFFFF;
   private static final int BACKGROUND = 1;
@@ -69,11 +70,11 @@ public final class WriterOptions {
     options.onFailure = failures;
     options.heartbeatMillis = set.heartbeatMillis;
     options.fileGroup = Text.terminatedOrNull(set.fileGroup);
-    options.archive = set.archive == null ? null : set.archive.toNative();
+    options.ship = set.ship == null ? null : set.ship.toNative();
     return options;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "background", set.background,
@@ -103,13 +104,13 @@ public final class WriterOptions {
       "onFailure", set.onFailure,
       "heartbeatMillis", set.heartbeatMillis,
       "fileGroup", set.fileGroup,
-      "archive", set.archive,
+      "ship", set.ship,
       "noFlushAtShutdown", !set.flushAtShutdown
     };
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same options. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
@@ -125,16 +126,16 @@ public final class WriterOptions {
   }
 
   /**
-   * What was said, for messages.
+   * The options, for messages.
    *
-   * @return such as {@code WriterOptions{...}}, without what is the default
+   * @return such as {@code WriterOptions{...}}, without defaults
    */
   @Override
   public String toString() {
     return Text.said("WriterOptions", said());
   }
 
-  /** Collects options. The library judges them when a log is opened: {@link Status#INVALID}. */
+  /** Collects options. The library checks them when a log is opened: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private boolean background;
     private Compression compression = Compression.NONE;
@@ -163,7 +164,7 @@ public final class WriterOptions {
     private @Nullable Consumer<? super BinlogException> onFailure;
     private long heartbeatMillis;
     private @Nullable String fileGroup;
-    private @Nullable ArchiveOptions archive;
+    private @Nullable ShipOptions ship;
     private boolean flushAtShutdown = true;
 
     private Builder() {}
@@ -213,7 +214,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Name of the log, which begins its files' names.
+     * Name of the log, with which its files' names begin.
      *
      * @param name 1 to 128 bytes of UTF-8 without a slash; "default" when none is given
      * @return this
@@ -224,7 +225,7 @@ public final class WriterOptions {
     }
 
     /**
-     * What the payloads are.
+     * The type of the payloads.
      *
      * @param contentType a MIME type; "application/octet-stream" when none is given
      * @return this
@@ -235,7 +236,7 @@ public final class WriterOptions {
     }
 
     /**
-     * A fact of the user's own, kept in every segment's header.
+     * A parameter of the user's own, stored in every segment's header.
      *
      * @param key its key
      * @param value its value
@@ -247,7 +248,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Rolls to a new segment rather than let one grow over this.
+     * Rolls to a new segment before one grows over this size.
      *
      * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never
      * @return this
@@ -271,7 +272,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Flushes before an append returns that would leave so many records unflushed.
+     * An append that would leave so many records unflushed flushes before it returns.
      *
      * @param records 0 = no rule
      * @return this
@@ -283,7 +284,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Flushes before an append returns that would leave so many bytes of payload unflushed.
+     * An append that would leave so many bytes of payload unflushed flushes before it returns.
      *
      * @param bytes 0 = no rule
      * @return this
@@ -295,7 +296,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Syncs before an append returns that would leave so many records not durable.
+     * An append that would leave so many records not durable syncs before it returns.
      *
      * @param records 1 makes every append durable before it returns; 0 = no rule
      * @return this
@@ -307,7 +308,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Syncs before an append returns that would leave so many bytes of payload not durable.
+     * An append that would leave so many bytes of payload not durable syncs before it returns.
      *
      * @param bytes 0 = no rule
      * @return this
@@ -319,7 +320,8 @@ public final class WriterOptions {
     }
 
     /**
-     * Flushes what is so old: on time with the background thread, else in the next append or {@link BinlogWriter#tick}.
+     * Flushes records that are so old: on time with the background thread, else in the next append or {@link
+     * BinlogWriter#tick}.
      *
      * @param age at least a millisecond, 49 days at the most; a second when this is not called; null = never
      * @return this
@@ -331,7 +333,7 @@ public final class WriterOptions {
     }
 
     /**
-     * Syncs what is so old, likewise.
+     * Syncs records that are so old, likewise.
      *
      * @param age at least a millisecond, 49 days at the most; null = never, as when this is not called
      * @return this
@@ -366,7 +368,7 @@ public final class WriterOptions {
     }
 
     /**
-     * What is done when the disk is full.
+     * What a call does when the disk is full.
      *
      * @param policy {@link FullDisk#FAIL} when this is not called
      * @return this
@@ -377,7 +379,7 @@ public final class WriterOptions {
     }
 
     /**
-     * With {@link FullDisk#WAIT}, how long a call waits at the most.
+     * With {@link FullDisk#WAIT}, the longest wait of a call.
      *
      * @param time at least a millisecond; for ever when this is not called
      * @return this
@@ -389,8 +391,7 @@ public final class WriterOptions {
     }
 
     /**
-     * The index of a segment grows by a piece after so many bytes of the file: what an opening after a crash may have
-     * to look through.
+     * Writes an INDEX block after so many bytes of the file: an opening after a crash may have to search as much.
      *
      * @param bytes at least 4096; 0 = 64 MiB
      * @return this
@@ -402,7 +403,7 @@ public final class WriterOptions {
     }
 
     /**
-     * When the log rolls besides its size, and what its segments are called.
+     * When the log rolls besides its size, and the names of its segments.
      *
      * @param rules the rules
      * @return this
@@ -424,7 +425,7 @@ public final class WriterOptions {
     }
 
     /**
-     * What a log that is there already must be.
+     * Properties that an existing log must have.
      *
      * @param required the requirements
      * @return this
@@ -435,7 +436,7 @@ public final class WriterOptions {
     }
 
     /**
-     * What is done when a segment is begun, or an existing one is being written again.
+     * Hooks for a segment that is begun, or for an existing one that is continued.
      *
      * @param hooks in their order
      * @return this
@@ -446,7 +447,7 @@ public final class WriterOptions {
     }
 
     /**
-     * What is done when a segment was closed and is durable; the last one, when the writer is closed, among them.
+     * Hooks for a segment that was closed and is durable; also for the last one, when the writer is closed.
      *
      * @param hooks in their order
      * @return this
@@ -457,12 +458,12 @@ public final class WriterOptions {
     }
 
     /**
-     * Is told of what fails and no call returns: a hook, a roll check, the removal of an old segment, the
-     * {@code .active} file, an active file that somebody removed. Called in the thread in which it happened. It must
-     * not use the writer, which is an {@link IllegalStateException}; what it throws goes to the thread's handler of
-     * uncaught exceptions.
+     * Sets a listener for failures that no call returns: of a hook, a roll check, the removal of an old segment, the
+     * {@code .active} file, an active file that was removed by others. It runs in the thread in which the failure
+     * happened. It must not use the writer, which is an {@link IllegalStateException}; what it throws goes to the
+     * thread's handler of uncaught exceptions.
      *
-     * @param listener is told; {@link BinlogWriter#failures} counts all but roll checks anyway
+     * @param listener the listener; {@link BinlogWriter#failures} counts all but roll checks anyway
      * @return this
      */
     public Builder onFailure(Consumer<? super BinlogException> listener) {
@@ -471,8 +472,8 @@ public final class WriterOptions {
     }
 
     /**
-     * Writes a {@link Event#HEARTBEAT} so often, in the background thread or in {@link BinlogWriter#tick}: a reader
-     * sees by it that the writer of a quiet log is alive.
+     * Writes a {@link Event#HEARTBEAT} so often, in the background thread or in {@link BinlogWriter#tick}: it shows a
+     * reader that the writer of an idle log is alive.
      *
      * @param interval at least a millisecond; never when this is not called
      * @return this
@@ -484,15 +485,15 @@ public final class WriterOptions {
     }
 
     /**
-     * Ships closed segments to a store, in a thread of the library's: {@link BinlogWriter#archiveStatus} says how far
-     * it is, and {@link #onFailure} is told of each failure. A log that is a single file ships nothing, and is refused
-     * with it.
+     * Ships closed segments to a store, in a thread of the library: {@link BinlogWriter#shipStatus} returns the
+     * progress, and {@link #onFailure} is called with each failure. A log that is a single file has no closed segments,
+     * and is refused with this option.
      *
-     * @param archive where to, and how; nothing is shipped when this is not called
+     * @param ship where to, and how; nothing is shipped when this is not called
      * @return this
      */
-    public Builder archive(ArchiveOptions archive) {
-      this.archive = Objects.requireNonNull(archive, "archive");
+    public Builder ship(ShipOptions ship) {
+      this.ship = Objects.requireNonNull(ship, "ship");
       return this;
     }
 
@@ -509,9 +510,9 @@ public final class WriterOptions {
     }
 
     /**
-     * Ends.
+     * Builds the options.
      *
-     * @return the options as they are by now
+     * @return the options set so far
      */
     public WriterOptions build() {
       return new WriterOptions(clone());

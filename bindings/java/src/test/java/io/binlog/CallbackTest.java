@@ -27,7 +27,7 @@ class CallbackTest {
   private Path log;
   private long before;
 
-  private final List<String> told = Collections.synchronizedList(new ArrayList<>());
+  private final List<String> reported = Collections.synchronizedList(new ArrayList<>());
   private final List<BinlogException> failures = Collections.synchronizedList(new ArrayList<>());
 
   @BeforeEach
@@ -36,24 +36,24 @@ class CallbackTest {
     before = Native.liveCallbacks();
   }
 
-  /** Whatever has happened: each object was let go, and once. */
+  /** In every case each object was released, once. */
   @AfterEach
   void nothing_is_held() {
     assertEquals(before, Native.liveCallbacks());
   }
 
-  private Hook tell(String word) {
+  private Hook note(String word) {
     return Hook.call(
-        segment -> told.add(word + " " + segment.sequence() + " " + segment.reason() + " " + segment.records()));
+        segment -> reported.add(word + " " + segment.sequence() + " " + segment.reason() + " " + segment.records()));
   }
 
   @Test
-  void hooks_are_told_of_each_segment_that_begins_and_ends() throws Exception {
+  void hooks_get_each_segment_that_begins_and_ends() throws Exception {
     for (boolean background : new boolean[] {false, true}) {
-      told.clear();
+      reported.clear();
       Path here = log.resolve("" + background);
       WriterOptions.Builder options =
-          WriterOptions.builder().onOpen(tell("open")).onClose(tell("close"), tell("again"));
+          WriterOptions.builder().onOpen(note("open")).onClose(note("close"), note("again"));
       if (background) options.background();
       try (BinlogWriter writer = BinlogWriter.open(here, options.build())) {
         writer.write(new byte[1]);
@@ -62,7 +62,7 @@ class CallbackTest {
         writer.write(new byte[1]);
         assertTrue(Native.liveCallbacks() >= before + 3);
       }
-      List<String> sorted = new ArrayList<>(told);
+      List<String> sorted = new ArrayList<>(reported);
       Collections.sort(sorted);
       assertEquals(
           List.of("again 1 noon 1", "again 2 close 2", "close 1 noon 1", "close 2 close 2", "open 1  0", "open 2  0"),
@@ -97,7 +97,7 @@ class CallbackTest {
   @Test
   void a_hook_that_throws_has_failed_and_the_others_still_run() throws Exception {
     for (boolean background : new boolean[] {false, true}) {
-      told.clear();
+      reported.clear();
       failures.clear();
       WriterOptions.Builder options =
           WriterOptions.builder()
@@ -105,7 +105,7 @@ class CallbackTest {
               .onClose(
                   Hook.call(segment -> { throw new IOException("nobody\nanswers ü"); }),
                   Hook.call(segment -> { throw new StackOverflowError(); }),
-                  tell("close"));
+                  note("close"));
       if (background) options.background();
       try (BinlogWriter writer = BinlogWriter.open(log.resolve("" + background), options.build())) {
         writer.write(new byte[1]);
@@ -113,13 +113,13 @@ class CallbackTest {
         Logs.await("both failed", () -> writer.failures() == 2);
         writer.write(new byte[1]);
       }
-      assertEquals(2, told.size());
+      assertEquals(2, reported.size());
       assertEquals(4, failures.size());
       BinlogException first = failures.get(0);
       assertTrue(first.getMessage().contains("java.io.IOException: nobody answers ü"), first.getMessage());
       assertTrue(first.path().endsWith(".binlog"), first.path());
       assertTrue(failures.get(1).getMessage().contains("StackOverflowError"));
-      // What the hooks have thrown, and nothing that another one has.
+      // What this hook has thrown, and not what another one has.
       assertEquals("nobody\nanswers ü", assertInstanceOf(IOException.class, first.getCause()).getMessage());
       assertInstanceOf(StackOverflowError.class, failures.get(1).getCause());
     }
@@ -180,7 +180,7 @@ class CallbackTest {
                       segment -> {
                         uses.run();
                         Logs.write(directory.resolve("another"), 1); // another log is no matter
-                        throw new IOException("so that the other is told");
+                        throw new IOException("for the other hook");
                       }));
       if (background) options.background();
       try (BinlogWriter writer = BinlogWriter.open(log.resolve("" + background), options.build())) {
@@ -188,7 +188,7 @@ class CallbackTest {
         writer.write(new byte[1]);
         writer.roll();
         writer.write(new byte[1]);
-        Logs.await("told", () -> writer.failures() == 1);
+        Logs.await("reported", () -> writer.failures() == 1);
         open.set(null);
       }
       assertEquals(List.of(), wrong);
@@ -248,14 +248,14 @@ class CallbackTest {
   }
 
   @Test
-  void a_check_that_throws_says_no_and_is_told() throws Exception {
+  void a_check_that_throws_says_no_and_is_reported() throws Exception {
     IOException thrown = new IOException("no answer");
     RollOptions roll = RollOptions.builder().check(segment -> { throw thrown; }).build();
     Logs.write(log, 3, WriterOptions.builder().flushRecords(1).roll(roll).onFailure(failures::add).build());
     assertEquals(1, Logs.segments(log).size());
     assertTrue(failures.size() >= 3);
     assertSame(thrown, failures.get(0).getCause());
-    // Where there is nobody to tell.
+    // Without a listener.
     List<Throwable> uncaught = new ArrayList<>();
     Thread.currentThread().setUncaughtExceptionHandler((thread, e) -> uncaught.add(e));
     try {
@@ -274,8 +274,8 @@ class CallbackTest {
     WriterOptions.Builder options =
         WriterOptions.builder()
             .onFailure(e -> {})
-            .onOpen(tell("open"), Hook.delete())
-            .onClose(tell("close"), tell("again"))
+            .onOpen(note("open"), Hook.delete())
+            .onClose(note("close"), note("again"))
             .roll(RollOptions.builder().check(segment -> false).build());
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       writer.flush();

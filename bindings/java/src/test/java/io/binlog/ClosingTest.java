@@ -330,7 +330,8 @@ class ClosingTest {
   void what_is_forgotten_is_freed_with_its_object() throws Exception {
     long before = Native.liveCallbacks();
     forget();
-    // Its lock goes, what it had in memory is written, and its callbacks are let go.
+    // Its lock is released, what it had in memory is written, and its callbacks are
+    // dropped.
     Logs.await("free", () -> {
       System.gc();
       try {

@@ -93,7 +93,7 @@ class CompressTest {
   }
 
   @Test
-  void a_name_tells_the_sum_of_what_was_made() throws Exception {
+  void a_name_contains_the_sum_of_what_was_made() throws Exception {
     Compressed made = Binlog.compress(log, null, options().sha256Name().build()).get(0);
     byte[] sum = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(made.path()));
     String digits = String.format("%064x", new BigInteger(1, sum));
@@ -118,25 +118,25 @@ class CompressTest {
   }
 
   @Test
-  void progress_is_told_and_what_the_listener_throws_ends_the_work() throws Exception {
+  void progress_is_reported_and_what_the_listener_throws_ends_the_work() throws Exception {
     List<Path> before = Logs.segments(log);
     RuntimeException enough = new RuntimeException("enough");
-    List<Progress> told = new ArrayList<>();
+    List<Progress> reported = new ArrayList<>();
     CompressOptions.Builder options =
         options()
             .onProgress(
                 progress -> {
-                  told.add(progress);
+                  reported.add(progress);
                   throw enough;
                 });
     assertSame(enough, assertThrows(RuntimeException.class, () -> Binlog.compress(log, null, options.build())));
     assertEquals(before, Logs.segments(log));
-    assertEquals(1, told.size());
-    assertEquals(before.get(0), told.get(0).path());
+    assertEquals(1, reported.size());
+    assertEquals(before.get(0), reported.get(0).path());
 
-    told.clear();
-    Binlog.compress(log, null, options.onProgress(told::add).build());
-    Progress last = told.get(told.size() - 1);
+    reported.clear();
+    Binlog.compress(log, null, options.onProgress(reported::add).build());
+    Progress last = reported.get(reported.size() - 1);
     assertTrue(last.bytes() > 0 && last.done() == 2 * last.bytes(), last.toString());
     assertEquals(before.get(2), last.path());
   }

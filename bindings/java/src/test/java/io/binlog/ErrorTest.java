@@ -14,7 +14,7 @@ class ErrorTest {
   @TempDir Path log;
 
   @Test
-  void a_second_writer_is_told_who_has_the_log() throws Exception {
+  void a_second_writer_learns_which_process_has_the_log() throws Exception {
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       BinlogException.Locked e = assertThrows(BinlogException.Locked.class, () -> BinlogWriter.open(log));
       assertTrue(e.getMessage().contains("" + ProcessHandle.current().pid()), e.getMessage());
@@ -57,7 +57,7 @@ class ErrorTest {
   }
 
   @Test
-  void a_system_error_tells_its_number_and_file() throws Exception {
+  void a_system_error_has_its_number_and_file() throws Exception {
     Path file = Files.write(log.resolve("file"), new byte[0]);
     BinlogException e = assertThrows(BinlogException.class, () -> BinlogWriter.open(file.resolve("below")));
     assertTrue(e.osCode().isPresent(), e.toString());

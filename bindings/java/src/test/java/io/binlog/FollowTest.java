@@ -66,7 +66,7 @@ class FollowTest {
   }
 
   @Test
-  void who_fell_behind_is_told_once_which_records_were_missed() throws Exception {
+  void a_cursor_that_fell_behind_gets_once_which_records_were_missed() throws Exception {
     WriterOptions options = WriterOptions.builder().roll(RollOptions.builder().records(10).build()).build();
     Logs.write(log, 5, options);
     try (BinlogReader reader = BinlogReader.open(log);
@@ -83,7 +83,7 @@ class FollowTest {
           if (record == null) break;
           assertEquals(next, record.id());
         } catch (BinlogException.Missed e) {
-          assertNull(missed, "told twice");
+          assertNull(missed, "reported twice");
           missed = e;
           assertEquals(next, e.firstId());
           record = cursor.next();

@@ -19,9 +19,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Numbers that stand both in binlog.h and here are the same, and none is missing. */
+/** Numbers that are both in binlog.h and here are the same, and none is missing. */
 class HeaderTest {
-  /** Of the #defines that begin so, what follows and its number. */
+  /** Of the #defines that begin so, the rest of the name and the number. */
   private static Map<String, Integer> defines(String prefix) throws Exception {
     Map<String, Integer> found = new LinkedHashMap<>();
     Matcher matcher =
@@ -116,19 +116,19 @@ class HeaderTest {
         Map.of("KEEP_SOURCE", 1, "SHA256_NAME", 2, "NO_DICTIONARY", 4, "DRY_RUN", 8, "REMOVE_SINGLE", 16),
         defines("COMPRESS_"));
     assertEquals(new TreeMap<>(defines("WHOLE_")), places(CompressOptions.Whole.values()));
-    assertEquals(Map.of("READ_BACK", 1), defines("ARCHIVE_VERIFY_"));
-    Map<String, Integer> archive = defines("ARCHIVE_");
+    assertEquals(Map.of("READ_BACK", 1), defines("SHIP_VERIFY_"));
+    Map<String, Integer> archive = defines("SHIP_");
     assertEquals(1, archive.get("NO_ROLL_AT_CLOSE"));
     assertEquals(2, archive.get("DRY_RUN"));
-    for (ArchiveStatus.State state : ArchiveStatus.State.values()) {
+    for (ShipStatus.State state : ShipStatus.State.values()) {
       assertEquals(state.ordinal(), archive.remove(state.name()));
     }
-    assertEquals(numbered(ArchiveEvent.Kind.values()), new TreeMap<>(defines("ARCHIVE_EVENT_")));
-    Map<String, Integer> problems = new TreeMap<>(defines("ARCHIVE_PROBLEM_"));
+    assertEquals(numbered(ShipEvent.Kind.values()), new TreeMap<>(defines("SHIP_EVENT_")));
+    Map<String, Integer> problems = new TreeMap<>(defines("SHIP_PROBLEM_"));
     assertEquals(4, problems.remove("FOREIGN")); // a list of its own
-    problems.forEach((name, number) -> assertEquals(name, ArchiveProblem.Kind.of(number).name()));
-    assertEquals(problems.size() + 1, ArchiveProblem.Kind.values().length); // and what this version does not know
-    assertEquals(ArchiveProblem.Kind.OTHER, ArchiveProblem.Kind.of(77));
+    problems.forEach((name, number) -> assertEquals(name, ShipProblem.Kind.of(number).name()));
+    assertEquals(problems.size() + 1, ShipProblem.Kind.values().length); // and what this version does not know
+    assertEquals(ShipProblem.Kind.OTHER, ShipProblem.Kind.of(77));
     archive.keySet().removeIf(name -> name.matches("NO_ROLL_AT_CLOSE|DRY_RUN|(EVENT|PROBLEM|VERIFY)_.*"));
     assertEquals(Map.of(), archive);
     assertEquals(Record.FIRST_NAMED_TYPE, defines("TYPE_").get("NAMED"));
@@ -149,7 +149,7 @@ class HeaderTest {
     others.removeIf(
         name ->
             name.matches("(E|EVENT|CODEC|FULL_DISK|READER|TAIL|RECORD|FILTER|HOOK|WRITER|PRUNE|RETENTION|COMPRESS|WHOLE|LOSS"
-                + "|ARCHIVE|STORE|TYPE)_.*|OK|END|TIMEOUT|DROPPED|NEVER|VERSION_(MAJOR|MINOR|PATCH|NUMBER)"));
+                + "|SHIP|STORE|TYPE)_.*|OK|END|TIMEOUT|DROPPED|NEVER|VERSION_(MAJOR|MINOR|PATCH|NUMBER)"));
     assertEquals(List.of(), others);
   }
 

@@ -92,7 +92,7 @@ class LibraryTest {
   }
 
   @Test
-  void a_temporary_directory_that_cannot_be_used_is_told_with_what_to_do() throws Exception {
+  void a_temporary_directory_that_cannot_be_used_is_reported_with_what_to_do() throws Exception {
     Logs.Child child = main("-Djava.io.tmpdir=" + directory.resolve("missing"));
     assertNotEquals(0, child.exit);
     assertTrue(child.output.contains("cannot write the library below") && child.output.contains("io.binlog.library"),
@@ -100,7 +100,7 @@ class LibraryTest {
   }
 
   @Test
-  void a_temporary_directory_without_execution_is_told_with_what_to_do() throws Exception {
+  void a_temporary_directory_without_execution_is_reported_with_what_to_do() throws Exception {
     List<String> mount = List.of("unshare", "-m", "sh", "-c",
         "mount -t tmpfs -o noexec none \"$1\" && shift && exec \"$@\"", "sh", temporary.toString());
     List<String> probe = new ArrayList<>(mount);

@@ -24,11 +24,11 @@ class LoaderTest {
     public void run() {
       try {
         Path log = Path.of(System.getProperty("test.log"));
-        List<String> told = new ArrayList<>();
+        List<String> reported = new ArrayList<>();
         WriterOptions options =
             WriterOptions.builder()
                 .background()
-                .onFailure(failure -> told.add(failure.getCause().getMessage()))
+                .onFailure(failure -> reported.add(failure.getCause().getMessage()))
                 .onClose(Hook.call(segment -> { throw new java.io.IOException("of a hook"); }))
                 .build();
         long before;
@@ -36,7 +36,7 @@ class LoaderTest {
           before = writer.position().appendedId();
           writer.write(1, Logs.bytes("a record"));
         }
-        if (!told.equals(List.of("of a hook"))) throw new AssertionError(told.toString());
+        if (!reported.equals(List.of("of a hook"))) throw new AssertionError(reported.toString());
         try (BinlogReader reader = BinlogReader.open(log);
             Cursor cursor = reader.cursor(Filter.builder().fromId(before + 1).build())) {
           if (cursor.next() == null || cursor.next() != null) throw new AssertionError("the record");
@@ -49,7 +49,7 @@ class LoaderTest {
         } catch (BinlogException.NotFound e) {
           // As it should be.
         }
-        // One that somebody forgot, which the collector closes.
+        // An object that was not closed, which the collector closes.
         BinlogReader.open(log);
       } catch (java.io.IOException | InterruptedException e) {
         throw new AssertionError(e);
@@ -99,7 +99,7 @@ class LoaderTest {
     }
   }
 
-  /** Two that are told to use one file. */
+  /** Two class loaders that have to use one file. */
   static final class OneFile {
     public static void main(String[] arguments) throws Exception {
       application(loader()).run();
@@ -124,7 +124,7 @@ class LoaderTest {
   }
 
   @Test
-  void a_file_that_is_named_serves_one_class_loader_and_the_next_one_is_told_why() throws Exception {
+  void a_file_that_is_named_serves_one_class_loader_and_the_next_one_gets_the_reason() throws Exception {
     Path file = Logs.library(directory.resolve("libbinlog_jni.so"));
     for (String option : new String[] {"-Dio.binlog.library=" + file, "-Djava.library.path=" + directory}) {
       Logs.Child child = jvm(OneFile.class, option);

@@ -25,7 +25,7 @@ final class Logs {
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
-  /** A payload whose bytes tell its number. */
+  /** A payload whose bytes depend on its number. */
   static byte[] payload(long i, int length) {
     byte[] bytes = new byte[length];
     for (int j = 0; j < length; j++) bytes[j] = (byte) (i * 31 + j * 7L);
@@ -103,7 +103,7 @@ final class Logs {
     }
   }
 
-  /** What a JVM of its own came to. */
+  /** The result of a separate JVM. */
   static final class Child {
     final int exit;
     final String output;

@@ -19,7 +19,7 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
-/** Options, rules and filters are values: they can be compared, and say what they are. */
+/** Options, rules and filters are values: they can be compared, and have a text. */
 class OptionsTest {
   private static final Consumer<Object> LISTENER = what -> {};
   private static final RollCheck CHECK = segment -> false;
@@ -42,11 +42,11 @@ class OptionsTest {
           "Hook{kind=moveTo, argument=/done}",
           () -> WriterOptions.builder().background().name("a").onClose(Hook.delete()).roll(RollOptions.builder().records(5).build()).build(),
           "WriterOptions{background, compression=NONE, name=a, fullDisk=FAIL, roll=RollOptions{records=5}, onClose=[Hook{kind=delete}]}",
-          () -> ArchiveOptions.builder("s3://bucket/logs?region=x").keep(Retention.builder().segments(1).build()).build(),
-          "ArchiveOptions{url=s3://bucket/logs?..., keep=Retention{segments=1}}");
+          () -> ShipOptions.builder("s3://bucket/logs?region=x").keep(Retention.builder().segments(1).build()).build(),
+          "ShipOptions{url=s3://bucket/logs?..., keep=Retention{segments=1}}");
 
   @Test
-  void what_says_the_same_is_equal_and_tells_it() {
+  void equal_options_are_equal_and_have_a_text() {
     List<Object> different = new ArrayList<>();
     for (Map.Entry<Supplier<?>, String> each : ALL.entrySet()) {
       Object one = each.getKey().get();
@@ -65,7 +65,7 @@ class OptionsTest {
     assertNotEquals(Filter.builder().from(Instant.ofEpochSecond(1)).build(), Filter.all());
     assertEquals(Filter.builder().build(), Filter.all());
     assertNotEquals(
-        ArchiveOptions.builder("s3://b?region=x").build(), ArchiveOptions.builder("s3://b?region=y").build());
+        ShipOptions.builder("s3://b?region=x").build(), ShipOptions.builder("s3://b?region=y").build());
     // Functions are compared as objects.
     assertEquals(Hook.call(LISTENER::accept) instanceof Hook, true);
     Hook.Step step = LISTENER::accept;
@@ -87,17 +87,17 @@ class OptionsTest {
       "swift://user:s3cret@c/p?auth=https://u:s3cret@host/v3",
     };
     for (String url : urls) {
-      String text = WriterOptions.builder().archive(ArchiveOptions.builder(url).build()).build().toString();
+      String text = WriterOptions.builder().ship(ShipOptions.builder(url).build()).build().toString();
       assertTrue(text.contains("url="), text);
       assertFalse(text.contains("s3cret"), text);
     }
   }
 
-  /** A field that somebody adds counts too. */
+  /** A field that is added later counts too. */
   @Test
   void every_field_is_said() throws Exception {
     Class<?>[] all = {
-      WriterOptions.class, ReaderOptions.class, RollOptions.class, CompressOptions.class, ArchiveOptions.class,
+      WriterOptions.class, ReaderOptions.class, RollOptions.class, CompressOptions.class, ShipOptions.class,
       Retention.class, Required.class, Filter.class, Hook.class,
     };
     String source = "bindings/java/src/main/java/io/binlog/";

@@ -224,7 +224,7 @@ class ReadingTest {
   }
 
   @Test
-  void a_tail_tells_of_what_was_shown_and_not_of_what_was_fetched() throws Exception {
+  void a_tail_is_that_of_what_was_shown_and_not_of_what_was_fetched() throws Exception {
     try (BinlogWriter writer = BinlogWriter.open(log);
         BinlogReader reader = BinlogReader.open(log);
         Cursor cursor = reader.cursor()) {
@@ -264,7 +264,7 @@ class ReadingTest {
   }
 
   @Test
-  void a_reader_tells_its_segments_and_the_number_of_records_of_each_type() throws Exception {
+  void a_reader_returns_its_segments_and_the_number_of_records_of_each_type() throws Exception {
     try (BinlogWriter writer = BinlogWriter.open(log)) {
       int named = writer.type("named");
       for (int i = 0; i < 10; i++) writer.write(3, new byte[1]);

@@ -60,7 +60,7 @@ class SalvageTest {
   }
 
   @Test
-  void a_salvaging_reader_tells_of_the_loss_and_goes_on_behind_it() throws Exception {
+  void a_salvaging_reader_reports_the_loss_and_continues_after_it() throws Exception {
     try (BinlogReader reader = BinlogReader.open(log, salvage(losses::add));
         Stream<Record> records = reader.stream(Filter.all())) {
       assertEquals(Logs.range(31, 60), Logs.ids(records));
@@ -96,7 +96,7 @@ class SalvageTest {
   }
 
   @Test
-  void a_listener_cannot_use_the_cursor_that_tells_it() throws Exception {
+  void a_listener_cannot_use_the_cursor_that_calls_it() throws Exception {
     Cursor[] cursor = new Cursor[1];
     List<Throwable> refused = new ArrayList<>();
     try (BinlogReader reader =
@@ -134,7 +134,7 @@ class SalvageTest {
     assertSame(
         thrown,
         assertThrows(IllegalArgumentException.class, () -> Binlog.recover(log, another, loss -> { throw thrown; })));
-    assertEquals(30, Logs.texts(another).size()); // it has gone on to its end
+    assertEquals(30, Logs.texts(another).size()); // it has continued to its end
   }
 
   @Test
@@ -151,7 +151,7 @@ class SalvageTest {
   }
 
   @Test
-  void pruning_tells_what_goes_and_takes_it() throws Exception {
+  void pruning_returns_what_is_removed_and_removes_it() throws Exception {
     Path many = directory.resolve("many");
     for (int i = 0; i < 3; i++) {
       Logs.write(many, 4, WriterOptions.builder().roll(RollOptions.builder().records(2).build()).build());

@@ -32,10 +32,10 @@ class StoresTest {
   private void shipsAndReads(String url) throws Exception {
     Logs.writeRolled(log);
     List<String> all = Logs.texts(log);
-    ArchiveOptions.Builder archive = ArchiveOptions.builder(url);
+    ShipOptions.Builder archive = ShipOptions.builder(url);
     try (Shipper shipper = Shipper.open(log, archive.build())) {
       assertEquals(3, shipper.run().uploadedSegments());
-      ArchiveVerified verified = shipper.verify(true, null);
+      ShipVerified verified = shipper.verify(true, null);
       assertEquals("3 []", verified.soundSegments() + " " + verified.problems());
       assertTrue(url.startsWith(shipper.status().store()), shipper.status().store());
     }
@@ -44,7 +44,7 @@ class StoresTest {
     // And the rest by a writer, compressed.
     WriterOptions options =
         WriterOptions.builder()
-            .archive(
+            .ship(
                 archive
                     .compress(CompressOptions.builder().build())
                     .closeWait(java.time.Duration.ofMinutes(1))

@@ -35,7 +35,7 @@ class WaitingTest {
     return ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getProcessCpuTime();
   }
 
-  /** Run in a JVM of its own, whose processor time and threads are nobody else's. */
+  /** Run in a JVM of its own, in which no other test uses processor time or threads. */
   static final class Idle {
     public static void main(String[] arguments) throws Exception {
       Path log = Path.of(arguments[0]);
@@ -174,7 +174,7 @@ class WaitingTest {
   }
 
   @Test
-  void the_polling_thread_ends_when_nobody_waits_and_begins_again() throws Exception {
+  void the_polling_thread_ends_when_no_cursor_waits_and_begins_again() throws Exception {
     Logs.write(log, 1);
     try (BinlogReader reader = BinlogReader.open(log);
         Cursor cursor = reader.cursor(Filter.builder().fromId(2).build())) {

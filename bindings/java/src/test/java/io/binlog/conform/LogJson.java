@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.CRC32;
 
-/** All that a golden file tells, as the JSON that stands beside it: byte for byte. */
+/** The contents of a golden file, as the JSON beside it: byte for byte. */
 public final class LogJson {
   /** Payloads up to this length are shown in hex, longer ones as their CRC-32. */
   private static final int HEX = 64;

@@ -17,27 +17,27 @@ func TestAWriterShipsItsClosedSegmentsAndTheyAreReadFromTheStore(t *testing.T) {
 	directory, store := newLog(t), newStore(t)
 	w := open(t, directory, WithName("orders"), WithRoll(RollOptions{Records: 10}),
 		WithOnFailure(func(err *Error) { t.Error(err) }),
-		WithArchive(ArchiveOptions{URL: store, CloseWait: patience, Timeout: patience, Bandwidth: 1 << 40}))
+		WithShipping(ShipOptions{URL: store, CloseWait: patience, Timeout: patience, Bandwidth: 1 << 40}))
 	payment, err := w.Type("payment", "text/plain")
 	must(t, err)
 	_, err = w.Append(payment, []byte("a payment"))
 	must(t, err)
 	appendN(t, w, 20)
 	until(t, "two segments are shipped", func() bool {
-		status, err := w.ArchiveStatus()
+		status, err := w.ShipStatus()
 		must(t, err)
 		return status.UploadedSegments == 2
 	})
-	status, err := w.ArchiveStatus()
+	status, err := w.ShipStatus()
 	must(t, err)
 	if status.Log != "orders" || status.Store != store || status.UploadedBytes == 0 || status.SentBytes == 0 ||
 		status.ShippedUpTo != 2 || status.Failures != 0 || status.LastFailure != nil || !status.LastFailureTime.IsZero() ||
 		time.Since(status.LastUpload) > time.Hour {
 		t.Errorf("%+v", status)
 	}
-	metrics, err := w.ArchiveMetrics()
+	metrics, err := w.ShipMetrics()
 	must(t, err)
-	if line := fmt.Sprintf("binlog_archive_uploaded_segments_total{log=%q,store=%q} 2\n", "orders", store); !strings.Contains(metrics, line) {
+	if line := fmt.Sprintf("binlog_ship_uploaded_segments_total{log=%q,store=%q} 2\n", "orders", store); !strings.Contains(metrics, line) {
 		t.Errorf("%s lacks %s", metrics, line)
 	}
 	must(t, w.Close()) // rolls, and ships the rest
@@ -66,25 +66,25 @@ func TestAWriterShipsItsClosedSegmentsAndTheyAreReadFromTheStore(t *testing.T) {
 	}
 }
 
-func TestAWriterTellsThatItsStoreFailsAndShipsWhenItIsMended(t *testing.T) {
+func TestAWriterReportsThatItsStoreFailsAndShipsWhenItIsFixed(t *testing.T) {
 	heldAsBefore(t)
 	place := filepath.Join(t.TempDir(), "store")
 	must(t, os.Mkdir(place, 0o700))
-	var told list[*Error]
-	w := open(t, newLog(t), WithOnFailure(func(err *Error) { told.add(err) }), WithArchive(ArchiveOptions{
+	var reported list[*Error]
+	w := open(t, newLog(t), WithOnFailure(func(err *Error) { reported.add(err) }), WithShipping(ShipOptions{
 		URL: "file://" + place, FirstDelay: time.Millisecond, LongestDelay: 10 * time.Millisecond, CloseWait: patience,
 	}))
 	must(t, os.Remove(place))
 	appendN(t, w, 1)
 	must(t, w.Roll())
-	until(t, "a failure is told", func() bool { return len(told.get()) > 0 })
-	if err := told.get()[0]; !strings.Contains(err.Message, place) {
+	until(t, "a failure is reported", func() bool { return len(reported.get()) > 0 })
+	if err := reported.get()[0]; !strings.Contains(err.Message, place) {
 		t.Error(err)
 	}
-	var status ArchiveStatus
-	until(t, "the status tells it", func() bool {
+	var status ShipStatus
+	until(t, "the status reports it", func() bool {
 		var err error
-		status, err = w.ArchiveStatus()
+		status, err = w.ShipStatus()
 		must(t, err)
 		return status.Failures > 0 && status.WaitingSegments == 1
 	})
@@ -94,7 +94,7 @@ func TestAWriterTellsThatItsStoreFailsAndShipsWhenItIsMended(t *testing.T) {
 	}
 	must(t, os.Mkdir(place, 0o700))
 	until(t, "the segment is shipped", func() bool {
-		status, err := w.ArchiveStatus()
+		status, err := w.ShipStatus()
 		must(t, err)
 		return status.ShippedUpTo == 1
 	})
@@ -103,17 +103,17 @@ func TestAWriterTellsThatItsStoreFailsAndShipsWhenItIsMended(t *testing.T) {
 
 func TestAWriterThatShipsNothingSaysSo(t *testing.T) {
 	w := open(t, newLog(t))
-	_, err := w.ArchiveStatus()
+	_, err := w.ShipStatus()
 	wantIs(t, err, ErrNotFound)
-	_, err = w.ArchiveMetrics()
+	_, err = w.ShipMetrics()
 	wantIs(t, err, ErrNotFound)
-	_, err = OpenWriterFile(filepath.Join(t.TempDir(), "one.binlog"), WithArchive(ArchiveOptions{URL: newStore(t)}))
+	_, err = OpenWriterFile(filepath.Join(t.TempDir(), "one.binlog"), WithShipping(ShipOptions{URL: newStore(t)}))
 	wantIs(t, err, ErrUnsupported)
 }
 
 func TestAWriterThatDoesNotRollAtItsEndKeepsTheNewestSegment(t *testing.T) {
 	directory, store := writeLog(t, 25, 10), newStore(t)
-	w := open(t, directory, WithArchive(ArchiveOptions{URL: store, NoRollAtClose: true, CloseWait: patience}))
+	w := open(t, directory, WithShipping(ShipOptions{URL: store, NoRollAtClose: true, CloseWait: patience}))
 	must(t, w.Close())
 	if names := segmentsIn(t, store); len(names) != 2 {
 		t.Error(names)
@@ -122,7 +122,7 @@ func TestAWriterThatDoesNotRollAtItsEndKeepsTheNewestSegment(t *testing.T) {
 
 func TestClosingAWriterGoesOnShippingForAsLongAsItMay(t *testing.T) {
 	directory, done := newLog(t), filepath.Join(t.TempDir(), "done")
-	w := open(t, directory, WithArchive(ArchiveOptions{
+	w := open(t, directory, WithShipping(ShipOptions{
 		URL: `exec:sleep 1; test -e "$BINLOG_PATH" && echo "$BINLOG_NAME" >> ` + done, CloseWait: patience,
 	}))
 	appendN(t, w, 1)
@@ -132,12 +132,12 @@ func TestClosingAWriterGoesOnShippingForAsLongAsItMay(t *testing.T) {
 	}
 }
 
-func TestAShipperShipsWhatIsClosedAndTellsOfIt(t *testing.T) {
+func TestAShipperShipsWhatIsClosedAndReportsIt(t *testing.T) {
 	heldAsBefore(t)
 	directory, store := writeLog(t, 35, 10), newStore(t)
 	all := texts(t, directory, Filter{})
 
-	dry := openShipper(t, directory, ArchiveOptions{URL: store, DryRun: true})
+	dry := openShipper(t, directory, ShipOptions{URL: store, DryRun: true})
 	report, err := dry.Run(context.Background(), nil)
 	must(t, err)
 	if report.UploadedSegments != 3 || len(segmentsIn(t, store)) != 0 {
@@ -145,26 +145,26 @@ func TestAShipperShipsWhatIsClosedAndTellsOfIt(t *testing.T) {
 	}
 	must(t, dry.Close())
 
-	s := openShipper(t, directory, ArchiveOptions{
+	s := openShipper(t, directory, ShipOptions{
 		URL: store, Compress: &CompressOptions{Level: 1}, Keep: Retention{Segments: 2}, FileMode: 0o600,
 		PartBytes: 5 << 20, InFlight: 2, Threads: 2, Stale: time.Hour,
 	})
 	status, err := s.Status()
 	must(t, err)
-	if status.WaitingSegments != 3 || status.State != ArchiveIdle || !status.LastUpload.IsZero() {
+	if status.WaitingSegments != 3 || status.State != ShipIdle || !status.LastUpload.IsZero() {
 		t.Errorf("%+v", status)
 	}
-	_, err = OpenShipper(directory, "", ArchiveOptions{URL: store})
+	_, err = OpenShipper(directory, "", ShipOptions{URL: store})
 	wantIs(t, err, ErrLocked)
-	var events []ArchiveEvent
+	var events []ShipEvent
 	var sent uint64
-	report, err = s.Run(withPatience(t), func(e ArchiveEvent) bool {
-		if e.Kind == ArchiveSent {
+	report, err = s.Run(withPatience(t), func(e ShipEvent) bool {
+		if e.Kind == ShipSent {
 			sent += e.Bytes
 		} else {
 			events = append(events, e)
 		}
-		if status, err := s.Status(); err != nil || status.State != ArchiveWorking {
+		if status, err := s.Status(); err != nil || status.State != ShipWorking {
 			t.Errorf("%+v, %v", status, err)
 		}
 		return true
@@ -187,7 +187,7 @@ func TestAShipperShipsWhatIsClosedAndTellsOfIt(t *testing.T) {
 	}
 	metrics, err := s.Metrics()
 	must(t, err)
-	if !strings.Contains(metrics, "binlog_archive_waiting_segments{log=\"default\"") {
+	if !strings.Contains(metrics, "binlog_ship_waiting_segments{log=\"default\"") {
 		t.Error(metrics)
 	}
 	if info, err := os.Stat(filepath.Join(directory, "default.archive")); err != nil || info.Mode().Perm() != 0o600 {
@@ -201,11 +201,11 @@ func TestAShipperShipsWhatIsClosedAndTellsOfIt(t *testing.T) {
 	if got := texts(t, store, Filter{}); !slices.Equal(got, all[:30]) {
 		t.Error(got)
 	}
-	if report, err = s.Run(withPatience(t), nil); err != nil || report != (ArchiveReport{}) {
+	if report, err = s.Run(withPatience(t), nil); err != nil || report != (ShipReport{}) {
 		t.Errorf("%+v, %v", report, err)
 	}
 
-	// What no store holds is only removed if that is said.
+	// Segments that no store holds are only removed with that option.
 	appendMore(t, directory)
 	if gone, err := Prune(directory, "", Retention{Segments: 1}); err != nil || len(gone) != 1 {
 		t.Errorf("%+v, %v", gone, err)
@@ -224,14 +224,14 @@ func appendMore(t *testing.T, directory string) {
 	must(t, w.Close())
 }
 
-func TestVerifyingTellsWhatIsWrongWithTheStore(t *testing.T) {
+func TestVerifyingReportsWhatIsWrongWithTheStore(t *testing.T) {
 	heldAsBefore(t)
 	directory, store := writeLog(t, 45, 10), newStore(t)
-	s := openShipper(t, directory, ArchiveOptions{URL: store})
+	s := openShipper(t, directory, ShipOptions{URL: store})
 	_, err := s.Run(withPatience(t), nil)
 	must(t, err)
 	compared := 0
-	found, err := s.Verify(withPatience(t), true, func(e ArchiveEvent) bool { compared++; return true })
+	found, err := s.Verify(withPatience(t), true, func(e ShipEvent) bool { compared++; return true })
 	must(t, err)
 	if found.SoundSegments != 4 || found.SoundBytes == 0 || found.FirstSequence != 1 || found.LastSequence != 5 ||
 		found.Problems != nil || found.Foreign != nil || found.Stopped || compared < 4 {
@@ -250,10 +250,10 @@ func TestVerifyingTellsWhatIsWrongWithTheStore(t *testing.T) {
 		if found.SoundSegments != 2 || len(found.Problems) != 2 || !slices.Equal(found.Foreign, []string{foreign}) {
 			t.Fatalf("%+v", found)
 		}
-		for i, kind := range []ArchiveProblemKind{ArchiveMissing, ArchiveDifferent} {
+		for i, kind := range []ShipProblemKind{ShipMissing, ShipDifferent} {
 			p := found.Problems[i]
 			if p.Kind != kind || p.Sequence != uint64(i+1) || p.LastSequence != p.Sequence || p.Object != names[i] ||
-				p.IsHere != (kind == ArchiveMissing) || !strings.Contains(p.String(), names[i]) {
+				p.IsHere != (kind == ShipMissing) || !strings.Contains(p.String(), names[i]) {
 				t.Errorf("%+v", p)
 			}
 		}
@@ -264,10 +264,10 @@ func TestAnObjectOfAnotherKindIsAMismatchAndStays(t *testing.T) {
 	directory, store := writeLog(t, 15, 10), newStore(t)
 	object := filepath.Join(strings.TrimPrefix(store, "file://"), segmentsIn(t, directory)[0])
 	must(t, os.WriteFile(object, []byte("of somebody else"), 0o600))
-	s := openShipper(t, directory, ArchiveOptions{URL: store})
+	s := openShipper(t, directory, ShipOptions{URL: store})
 	var failed *Error
-	_, err := s.Run(withPatience(t), func(e ArchiveEvent) bool {
-		if e.Kind == ArchiveFailed {
+	_, err := s.Run(withPatience(t), func(e ShipEvent) bool {
+		if e.Kind == ShipFailed {
 			failed = e.Err
 		}
 		return true
@@ -282,10 +282,10 @@ func TestAnObjectOfAnotherKindIsAMismatchAndStays(t *testing.T) {
 	}
 }
 
-// endless is a shipper that gets no further: its command says "not now" each time.
+// endless is a shipper that makes no progress: its command says "not now" each time.
 func endless(t *testing.T, patience time.Duration) *Shipper {
 	t.Helper()
-	return openShipper(t, writeLog(t, 25, 10), ArchiveOptions{
+	return openShipper(t, writeLog(t, 25, 10), ShipOptions{
 		URL: `exec:test ! -e "$BINLOG_PATH" && echo "$BINLOG_NAME"`, FirstDelay: time.Millisecond, LongestDelay: time.Millisecond, Patience: patience,
 	})
 }
@@ -299,7 +299,7 @@ func TestClosingEndsAShipperThatIsAtWork(t *testing.T) {
 	ended.Add(2)
 	go func() {
 		defer ended.Done()
-		if err := s.Follow(context.Background(), func(ArchiveEvent) bool {
+		if err := s.Follow(context.Background(), func(ShipEvent) bool {
 			first.Do(func() { close(working) })
 			return true
 		}); err != nil {
@@ -345,36 +345,36 @@ func TestClosingEndsAShipperThatIsAtWork(t *testing.T) {
 	must(t, s.Close())
 }
 
-func TestAShipperEndsWithItsContextOrWhenItIsToldTo(t *testing.T) {
+func TestAShipperEndsWithItsContextOrWhenItIsStopped(t *testing.T) {
 	heldAsBefore(t)
 	in(t, "following", func() {
 		s := endless(t, 0)
 		done, cancel := context.WithCancel(context.Background())
 		cancel()
-		wantIs(t, s.Follow(done, func(ArchiveEvent) bool { t.Error("it was begun"); return true }), context.Canceled)
+		wantIs(t, s.Follow(done, func(ShipEvent) bool { t.Error("it was begun"); return true }), context.Canceled)
 
 		// The function ends its own call alone.
-		must(t, s.Follow(context.Background(), func(ArchiveEvent) bool { return false }))
+		must(t, s.Follow(context.Background(), func(ShipEvent) bool { return false }))
 		calls := 0
 		ctx, cancel := context.WithCancel(context.Background())
-		wantIs(t, s.Follow(ctx, func(ArchiveEvent) bool {
+		wantIs(t, s.Follow(ctx, func(ShipEvent) bool {
 			if calls++; calls == 3 {
 				cancel()
 			}
 			return true
 		}), context.Canceled)
 		if calls < 3 {
-			t.Errorf("told %d times", calls)
+			t.Errorf("reported %d times", calls)
 		}
 
-		// A context ends the shipper, as stopping does, and later calls say so.
+		// A context ends the shipper, as stopping does, and later calls return its error.
 		report, err := s.Run(context.Background(), nil)
 		if err != context.Canceled || !report.Stopped {
 			t.Errorf("%+v, %v", report, err)
 		}
 		wantIs(t, s.Follow(context.Background(), nil), context.Canceled)
 		s = endless(t, 0)
-		must(t, s.Follow(context.Background(), func(ArchiveEvent) bool { s.Stop(); return true }))
+		must(t, s.Follow(context.Background(), func(ShipEvent) bool { s.Stop(); return true }))
 		report, err = s.Run(context.Background(), nil)
 		if err != nil || !report.Stopped {
 			t.Errorf("%+v, %v", report, err)
@@ -385,8 +385,8 @@ func TestAShipperEndsWithItsContextOrWhenItIsToldTo(t *testing.T) {
 func TestAShipperThatGetsNoFurtherFailsWhenItsPatienceEnds(t *testing.T) {
 	s := endless(t, 10*time.Millisecond)
 	failures := 0
-	_, err := s.Run(withPatience(t), func(e ArchiveEvent) bool {
-		if e.Kind == ArchiveFailed {
+	_, err := s.Run(withPatience(t), func(e ShipEvent) bool {
+		if e.Kind == ShipFailed {
 			failures++
 		}
 		return true
@@ -396,10 +396,10 @@ func TestAShipperThatGetsNoFurtherFailsWhenItsPatienceEnds(t *testing.T) {
 	}
 }
 
-func TestAPanicOfWhatAShipperTellsComesOutOfTheCall(t *testing.T) {
+func TestAPanicOfAShippersCallbackContinuesInTheCaller(t *testing.T) {
 	heldAsBefore(t)
-	s := openShipper(t, writeLog(t, 25, 10), ArchiveOptions{URL: newStore(t)})
-	panics := func(ArchiveEvent) bool { panic("not so") }
+	s := openShipper(t, writeLog(t, 25, 10), ShipOptions{URL: newStore(t)})
+	panics := func(ShipEvent) bool { panic("not so") }
 	for name, call := range map[string]func(){
 		"run":    func() { _, _ = s.Run(withPatience(t), panics) },
 		"follow": func() { _ = s.Follow(withPatience(t), panics) },
@@ -414,17 +414,17 @@ func TestAPanicOfWhatAShipperTellsComesOutOfTheCall(t *testing.T) {
 			t.Errorf("%s: no panic came out", name)
 		}()
 	}
-	// It is of use nevertheless.
+	// The shipper still works.
 	_, err := s.Run(withPatience(t), nil)
 	must(t, err)
 }
 
-func TestWrongOptionsOfShippingAreRefusedAndTellNoSecret(t *testing.T) {
+func TestWrongOptionsOfShippingAreRefusedAndShowNoSecret(t *testing.T) {
 	directory, store := writeLog(t, 25, 10), newStore(t)
 	open := filepath.Join(t.TempDir(), "credentials")
 	must(t, os.WriteFile(open, []byte("AWS_SECRET_ACCESS_KEY=hunter2\n"), 0o600))
 	must(t, os.Chmod(open, 0o644))
-	for name, archive := range map[string]ArchiveOptions{
+	for name, archive := range map[string]ShipOptions{
 		"no URL":                  {},
 		"an unknown scheme":       {URL: "ftp://place"},
 		"an unknown option":       {URL: store + "?colour=red"},
@@ -457,7 +457,7 @@ func TestWrongOptionsOfShippingAreRefusedAndTellNoSecret(t *testing.T) {
 			if failure == nil || (failure.Status != ErrInvalid && name != "no credentials") {
 				t.Errorf("%s: %v", name, err)
 			} else if strings.Contains(fmt.Sprintf("%v %+v", err, failure), "hunter2") {
-				t.Errorf("%s: the secret is told", name)
+				t.Errorf("%s: the secret is shown", name)
 			}
 		}
 		s, err := OpenShipper(directory, "", archive)
@@ -465,27 +465,27 @@ func TestWrongOptionsOfShippingAreRefusedAndTellNoSecret(t *testing.T) {
 			s.Close()
 		}
 		refused(err)
-		w, err := OpenWriter(directory, WithArchive(archive))
+		w, err := OpenWriter(directory, WithShipping(archive))
 		if w != nil {
 			w.Close()
 		}
 		refused(err)
 	}
-	w, err := OpenWriter(directory, WithArchive(ArchiveOptions{URL: store, DryRun: true}))
+	w, err := OpenWriter(directory, WithShipping(ShipOptions{URL: store, DryRun: true}))
 	if w != nil {
 		w.Close()
 	}
 	wantIs(t, err, ErrInvalid)
 
 	for _, log := range []string{"another", "a\x00b"} {
-		if _, err := OpenShipper(directory, log, ArchiveOptions{URL: store}); err == nil {
+		if _, err := OpenShipper(directory, log, ShipOptions{URL: store}); err == nil {
 			t.Errorf("there is a log %q", log)
 		}
 	}
-	_, err = OpenShipper(newLog(t), "", ArchiveOptions{URL: store})
+	_, err = OpenShipper(newLog(t), "", ShipOptions{URL: store})
 	wantIs(t, err, ErrNotFound)
 	missing := filepath.Join(t.TempDir(), "missing")
-	_, err = OpenShipper(directory, "", ArchiveOptions{URL: "file://" + missing})
+	_, err = OpenShipper(directory, "", ShipOptions{URL: "file://" + missing})
 	wantIs(t, err, ErrNotFound)
 	if !strings.Contains(err.Error(), missing) {
 		t.Error(err)
@@ -494,7 +494,7 @@ func TestWrongOptionsOfShippingAreRefusedAndTellNoSecret(t *testing.T) {
 	_, err = OpenReader("s3://user:hunter2@bucket/logs")
 	wantIs(t, err, ErrInvalid)
 	if strings.Contains(err.Error(), "hunter2") {
-		t.Error("the secret is told")
+		t.Error("the secret is shown")
 	}
 	_, err = OpenReader("s3://bucket/logs?region=x", WithCredentials(open))
 	wantIs(t, err, ErrInvalid)
@@ -520,23 +520,23 @@ func TestADamagedSegmentIsSentOnPurposeAloneAndReplacedWhenItIsMended(t *testing
 	must(t, err)
 	flip(t, second)
 	must(t, os.Remove(filepath.Join(directory, files[2])))
-	s := openShipper(t, directory, ArchiveOptions{URL: store, Keep: Retention{Segments: 1}})
-	var told []*Error
-	_, err = s.Run(context.Background(), func(event ArchiveEvent) bool {
+	s := openShipper(t, directory, ShipOptions{URL: store, Keep: Retention{Segments: 1}})
+	var reported []*Error
+	_, err = s.Run(context.Background(), func(event ShipEvent) bool {
 		if event.Err != nil {
-			told = append(told, event.Err)
+			reported = append(reported, event.Err)
 		}
 		return true
 	})
 	wantIs(t, err, ErrCorrupt)
 	status, err := s.Status()
 	must(t, err)
-	if len(told) != 2 || status.DamagedSegments != 1 || status.MissingSegments != 1 {
-		t.Errorf("%v %+v", told, status)
+	if len(reported) != 2 || status.DamagedSegments != 1 || status.MissingSegments != 1 {
+		t.Errorf("%v %+v", reported, status)
 	}
 	found, err := s.Verify(context.Background(), false, nil)
 	must(t, err)
-	if len(found.Problems) != 2 || found.Problems[0].Kind != ArchiveChanged || found.Problems[1].Kind != ArchiveGap ||
+	if len(found.Problems) != 2 || found.Problems[0].Kind != ShipChanged || found.Problems[1].Kind != ShipGap ||
 		found.Problems[0].Kind.String() != "changed" {
 		t.Errorf("%+v", found)
 	}
@@ -544,18 +544,18 @@ func TestADamagedSegmentIsSentOnPurposeAloneAndReplacedWhenItIsMended(t *testing
 	wantIs(t, s.Accept("2\x00"), ErrInvalid)
 	must(t, s.Accept("2"))
 	must(t, s.Accept("3"))
-	// Mended after it was sent, it stays here until it takes the place of what was sent.
+	// Fixed after it was sent, it stays here until it replaces what was sent.
 	must(t, s.Close())
-	s = openShipper(t, directory, ArchiveOptions{URL: store})
+	s = openShipper(t, directory, ShipOptions{URL: store})
 	_, err = s.Run(context.Background(), nil)
 	must(t, err)
 	must(t, s.Close())
 	must(t, os.WriteFile(second, sound, 0o600))
-	s = openShipper(t, directory, ArchiveOptions{URL: store, Keep: Retention{Segments: 1}})
+	s = openShipper(t, directory, ShipOptions{URL: store, Keep: Retention{Segments: 1}})
 	_, err = s.Run(context.Background(), nil)
 	wantIs(t, err, ErrMismatch)
 	must(t, s.Replace(files[1]))
-	// Asked for twice, as after a kill, it goes on with what is done already.
+	// Called twice, as after a kill, it continues with what is done already.
 	must(t, s.Replace(files[1]))
 	_, err = s.Run(context.Background(), nil)
 	must(t, err)
@@ -574,12 +574,12 @@ func TestADamagedSegmentIsSentOnPurposeAloneAndReplacedWhenItIsMended(t *testing
 
 func TestWhatNeedNotStayInTheStoreIsRemovedThere(t *testing.T) {
 	directory, store := writeLog(t, 45, 10), newStore(t)
-	s := openShipper(t, directory, ArchiveOptions{URL: store, KeepRemote: Retention{Segments: 2}})
+	s := openShipper(t, directory, ShipOptions{URL: store, KeepRemote: Retention{Segments: 2}})
 	_, err := s.Run(context.Background(), nil)
 	must(t, err)
 	if names := segmentsIn(t, store); len(names) != 2 {
 		t.Error(names)
 	}
-	_, err = OpenShipper(directory, "", ArchiveOptions{URL: store, KeepRemote: Retention{Unshipped: true, Segments: 1}})
+	_, err = OpenShipper(directory, "", ShipOptions{URL: store, KeepRemote: Retention{Unshipped: true, Segments: 1}})
 	wantIs(t, err, ErrInvalid)
 }

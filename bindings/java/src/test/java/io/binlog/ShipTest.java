@@ -27,7 +27,7 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Shipping to a directory, beside a writer and within one, and reading from there. */
-class ArchiveTest {
+class ShipTest {
   @TempDir Path directory;
   private Path log;
   private Path store;
@@ -47,17 +47,17 @@ class ArchiveTest {
     assertEquals(callbacks, Native.liveCallbacks());
   }
 
-  private ArchiveOptions.Builder options() {
-    return ArchiveOptions.builder(url);
+  private ShipOptions.Builder options() {
+    return ShipOptions.builder(url);
   }
 
   private Shipper shipper() throws Exception {
     return Shipper.open(log, options().build());
   }
 
-  private static List<ArchiveEvent.Kind> kinds(List<ArchiveEvent> events) {
-    // How many steps a segment is sent in is nobody's business.
-    return events.stream().map(ArchiveEvent::kind).filter(kind -> kind != ArchiveEvent.Kind.SENT)
+  private static List<ShipEvent.Kind> kinds(List<ShipEvent> events) {
+    // The number of steps in which a segment is sent is not specified.
+    return events.stream().map(ShipEvent::kind).filter(kind -> kind != ShipEvent.Kind.SENT)
         .collect(Collectors.toList());
   }
 
@@ -92,15 +92,15 @@ class ArchiveTest {
     Path first = Logs.segments(log).get(0);
     byte[] sound = Files.readAllBytes(first);
     flip(first);
-    List<ArchiveEvent> events = new ArrayList<>();
+    List<ShipEvent> events = new ArrayList<>();
     try (Shipper shipper = shipper()) {
       assertThrows(BinlogException.Corrupt.class, () -> shipper.run(events::add));
-      assertEquals(1, events.stream().filter(event -> event.kind() == ArchiveEvent.Kind.FAILED).count());
+      assertEquals(1, events.stream().filter(event -> event.kind() == ShipEvent.Kind.FAILED).count());
       assertEquals(1, shipper.status().damagedSegments());
       assertEquals(0, shipper.status().missingSegments());
-      ArchiveVerified found = shipper.verify();
+      ShipVerified found = shipper.verify();
       assertEquals(1, found.problems().size());
-      assertEquals(ArchiveProblem.Kind.CHANGED, found.problems().get(0).kind());
+      assertEquals(ShipProblem.Kind.CHANGED, found.problems().get(0).kind());
       assertEquals(Status.INVALID, assertThrows(BinlogException.class, () -> shipper.accept("77")).status());
       shipper.accept("1");
       shipper.run();
@@ -119,7 +119,7 @@ class ArchiveTest {
   @Test
   void what_need_not_stay_in_the_store_is_removed_there() throws Exception {
     Logs.writeRolled(log);
-    ArchiveOptions keeping = options().keepRemote(Retention.builder().segments(1).build()).build();
+    ShipOptions keeping = options().keepRemote(Retention.builder().segments(1).build()).build();
     try (Shipper shipper = Shipper.open(log, keeping)) {
       shipper.run();
       assertEquals(1, Logs.segments(store).size());
@@ -128,14 +128,14 @@ class ArchiveTest {
   }
 
   @Test
-  void what_is_closed_is_shipped_and_told() throws Exception {
+  void what_is_closed_is_shipped_and_reported() throws Exception {
     Logs.writeRolled(log);
-    List<ArchiveEvent> events = new ArrayList<>();
+    List<ShipEvent> events = new ArrayList<>();
     try (Shipper shipper = shipper()) {
-      ArchiveStatus status = shipper.status();
+      ShipStatus status = shipper.status();
       assertEquals("default " + url + " IDLE", status.log() + " " + status.store() + " " + status.state());
 
-      ArchiveReport report = shipper.run(events::add);
+      ShipReport report = shipper.run(events::add);
       long bytes = 0;
       for (Path segment : Logs.segments(log).subList(0, 3)) bytes += Files.size(segment);
       assertEquals(3, report.uploadedSegments());
@@ -144,10 +144,10 @@ class ArchiveTest {
           report.foundSegments() + " " + report.prunedSegments() + " " + report.prunedBytes() + " " + report.stopped());
       assertEquals(
           List.of(
-              ArchiveEvent.Kind.BEGINS, ArchiveEvent.Kind.UPLOADED, ArchiveEvent.Kind.BEGINS,
-              ArchiveEvent.Kind.UPLOADED, ArchiveEvent.Kind.BEGINS, ArchiveEvent.Kind.UPLOADED),
+              ShipEvent.Kind.BEGINS, ShipEvent.Kind.UPLOADED, ShipEvent.Kind.BEGINS,
+              ShipEvent.Kind.UPLOADED, ShipEvent.Kind.BEGINS, ShipEvent.Kind.UPLOADED),
           kinds(events));
-      ArchiveEvent first = events.get(0);
+      ShipEvent first = events.get(0);
       assertEquals(Logs.segments(log).get(0), first.path().get());
       assertEquals(1, first.sequence());
       assertEquals(Files.size(Logs.segments(log).get(0)), first.bytes());
@@ -165,7 +165,7 @@ class ArchiveTest {
       assertEquals(0, shipper.run().uploadedSegments());
       assertTrue(shipper.lastFailure().isEmpty());
 
-      ArchiveVerified verified = shipper.verify();
+      ShipVerified verified = shipper.verify();
       assertEquals(3, verified.soundSegments());
       assertEquals(bytes, verified.soundBytes());
       assertEquals("0 1 4 [] [] false",
@@ -211,7 +211,7 @@ class ArchiveTest {
   @Test
   void segments_are_compressed_first_and_only_those_stay_that_are_asked_for() throws Exception {
     Logs.writeRolled(log);
-    ArchiveOptions.Builder options =
+    ShipOptions.Builder options =
         options()
             .compress(CompressOptions.builder().level(6).build())
             .keep(Retention.builder().segments(2).build())
@@ -226,18 +226,18 @@ class ArchiveTest {
             .patience(Duration.ofSeconds(10))
             .stale(Duration.ofDays(1));
     try (Shipper shipper = Shipper.open(log, "default", options.dryRun().build())) {
-      ArchiveReport would = shipper.run();
+      ShipReport would = shipper.run();
       assertEquals(3, would.uploadedSegments());
       assertEquals(List.of(), Logs.segments(store));
     }
     options = options().compress(CompressOptions.builder().build()).keep(Retention.builder().segments(2).build())
         .filePermissions(PosixFilePermissions.fromString("rw-------"));
     try (Shipper shipper = Shipper.open(log, "default", options.build())) {
-      List<ArchiveEvent> events = new ArrayList<>();
-      ArchiveReport report = shipper.run(events::add);
+      List<ShipEvent> events = new ArrayList<>();
+      ShipReport report = shipper.run(events::add);
       assertEquals("3 2", report.uploadedSegments() + " " + report.prunedSegments());
       assertTrue(report.prunedBytes() > 0);
-      assertTrue(kinds(events).contains(ArchiveEvent.Kind.PRUNED));
+      assertTrue(kinds(events).contains(ShipEvent.Kind.PRUNED));
       assertEquals(2, shipper.status().prunedSegments());
     }
     assertEquals(2, Logs.segments(log).size());
@@ -259,19 +259,19 @@ class ArchiveTest {
       Files.write(second, changed);
       Files.write(store.resolve("default.notes.binlog"), new byte[5]);
 
-      List<ArchiveEvent> events = new ArrayList<>();
-      ArchiveVerified verified = shipper.verify(true, events::add);
+      List<ShipEvent> events = new ArrayList<>();
+      ShipVerified verified = shipper.verify(true, events::add);
       assertEquals(1, verified.soundSegments());
       assertEquals(List.of("default.notes.binlog"), verified.foreign());
       assertEquals(2, verified.problems().size());
-      ArchiveProblem missing = verified.problems().get(0);
+      ShipProblem missing = verified.problems().get(0);
       assertEquals("MISSING 1 1 true default.0000000001.binlog",
           missing.kind() + " " + missing.sequence() + " " + missing.lastSequence() + " " + missing.isHere() + " "
               + missing.object().get());
       assertTrue(missing.toString().contains("segment 1 "), missing.toString());
-      ArchiveProblem different = verified.problems().get(1);
+      ShipProblem different = verified.problems().get(1);
       assertEquals("DIFFERENT 2 false", different.kind() + " " + different.sequence() + " " + different.isHere());
-      assertTrue(kinds(events).contains(ArchiveEvent.Kind.BEGINS));
+      assertTrue(kinds(events).contains(ShipEvent.Kind.BEGINS));
     }
   }
 
@@ -282,7 +282,7 @@ class ArchiveTest {
     try (Shipper shipper = shipper()) {
       assertThrows(BinlogException.Corrupt.class, shipper::run);
       assertEquals(1, shipper.status().missingSegments());
-      ArchiveProblem gap = shipper.verify().problems().get(0);
+      ShipProblem gap = shipper.verify().problems().get(0);
       assertEquals("GAP 2 2 false true",
           gap.kind() + " " + gap.sequence() + " " + gap.lastSequence() + " " + gap.isHere() + " "
               + gap.object().isEmpty());
@@ -301,12 +301,12 @@ class ArchiveTest {
               () ->
                   shipper.run(
                       event -> {
-                        if (event.kind() == ArchiveEvent.Kind.UPLOADED) throw enough;
+                        if (event.kind() == ShipEvent.Kind.UPLOADED) throw enough;
                       })));
       assertEquals(1, Logs.segments(store).size());
       // Only that call has ended.
       List<String> refused = new ArrayList<>();
-      ArchiveReport report =
+      ShipReport report =
           shipper.run(
               event -> {
                 for (Executable call : new Executable[] {shipper::run, shipper::verify, shipper::close}) {
@@ -319,7 +319,7 @@ class ArchiveTest {
                 } catch (BinlogException e) {
                   throw new AssertionError(e);
                 }
-                if (event.kind() == ArchiveEvent.Kind.UPLOADED) shipper.stop();
+                if (event.kind() == ShipEvent.Kind.UPLOADED) shipper.stop();
               });
       assertEquals(Collections.nCopies(refused.size(), "the shipper must not be used by a function that it calls"),
           refused);
@@ -376,12 +376,12 @@ class ArchiveTest {
             () -> {
               shipper.follow(
                   event -> {
-                    if (event.kind() == ArchiveEvent.Kind.UPLOADED) uploaded.countDown();
+                    if (event.kind() == ShipEvent.Kind.UPLOADED) uploaded.countDown();
                   });
               return null;
             });
     assertTrue(uploaded.await(60, TimeUnit.SECONDS));
-    // Never waits for those who ship; another shipper does not come in.
+    // Never waits for calls that ship; another shipper is refused.
     assertEquals(3, shipper.status().uploadedSegments());
     assertThrows(BinlogException.Locked.class, this::shipper);
     Future<?> verifying = threads.submit(() -> shipper.verify());
@@ -424,9 +424,9 @@ class ArchiveTest {
   }
 
   @Test
-  void a_store_that_is_gone_is_told() throws Exception {
+  void a_store_that_is_gone_is_reported() throws Exception {
     Logs.writeRolled(log);
-    ArchiveOptions options =
+    ShipOptions options =
         options()
             .patience(Duration.ofMillis(1))
             .firstDelay(Duration.ofMillis(1))
@@ -434,11 +434,11 @@ class ArchiveTest {
             .build();
     try (Shipper shipper = Shipper.open(log, options)) {
       emptyStore();
-      List<ArchiveEvent> events = new ArrayList<>();
+      List<ShipEvent> events = new ArrayList<>();
       BinlogException e = assertThrows(BinlogException.class, () -> shipper.run(events::add));
       assertTrue(e.getMessage().contains(store.toString()), e.getMessage());
-      ArchiveEvent failed = events.get(events.size() - 1);
-      assertEquals(ArchiveEvent.Kind.FAILED, failed.kind());
+      ShipEvent failed = events.get(events.size() - 1);
+      assertEquals(ShipEvent.Kind.FAILED, failed.kind());
       assertEquals(e.getMessage(), failed.failure().get().getMessage());
       BinlogException last = shipper.lastFailure().get();
       assertEquals(e.getMessage() + e.status(), last.getMessage() + last.status());
@@ -452,7 +452,7 @@ class ArchiveTest {
     }
   }
 
-  private void refused(String says, ArchiveOptions.Builder options) {
+  private void refused(String says, ShipOptions.Builder options) {
     BinlogException e = assertThrows(BinlogException.class, () -> Shipper.open(log, options.build()));
     assertEquals(Status.INVALID, e.status(), e.getMessage());
     assertTrue(e.getMessage().contains(says), e.getMessage());
@@ -462,10 +462,10 @@ class ArchiveTest {
   @Test
   void wrong_options_are_refused_and_secrets_not_repeated() throws Exception {
     Logs.writeRolled(log);
-    refused("s3://", ArchiveOptions.builder("ftp://somewhere/logs"));
-    refused("colour", ArchiveOptions.builder(url + "?colour=red"));
-    refused("user", ArchiveOptions.builder("s3://me:sesame@bucket/logs"));
-    refused("never in a URL", ArchiveOptions.builder("s3://bucket/logs?secret_access_key=sesame"));
+    refused("s3://", ShipOptions.builder("ftp://somewhere/logs"));
+    refused("colour", ShipOptions.builder(url + "?colour=red"));
+    refused("user", ShipOptions.builder("s3://me:sesame@bucket/logs"));
+    refused("never in a URL", ShipOptions.builder("s3://bucket/logs?secret_access_key=sesame"));
     refused("in flight", options().inFlight(65));
     refused("threads", options().threads(65));
     refused("part", options().partBytes(Long.MAX_VALUE));
@@ -477,8 +477,8 @@ class ArchiveTest {
     assertThrows(IllegalArgumentException.class, () -> options().compress(listening));
     assertThrows(IllegalArgumentException.class, () -> options().bandwidth(-1));
     assertThrows(IllegalArgumentException.class, () -> options().timeout(Duration.ZERO));
-    assertThrows(IllegalArgumentException.class, () -> ArchiveOptions.builder("file:///a\0b").build().toNative());
-    assertThrows(NullPointerException.class, () -> ArchiveOptions.builder(null));
+    assertThrows(IllegalArgumentException.class, () -> ShipOptions.builder("file:///a\0b").build().toNative());
+    assertThrows(NullPointerException.class, () -> ShipOptions.builder(null));
     assertThrows(BinlogException.NotFound.class, () -> Shipper.open(log, "other", options().build()));
     assertThrows(BinlogException.class, () -> Shipper.open(directory.resolve("none"), options().build()));
     // Others could read it.
@@ -487,7 +487,7 @@ class ArchiveTest {
     BinlogException e =
         assertThrows(
             BinlogException.class,
-            () -> Shipper.open(log, ArchiveOptions.builder("s3://bucket/logs").credentials(credentials).build()));
+            () -> Shipper.open(log, ShipOptions.builder("s3://bucket/logs").credentials(credentials).build()));
     assertTrue(e.getMessage().contains("credentials") && !e.toString().contains("sesame"), e.getMessage());
     e =
         assertThrows(
@@ -504,7 +504,7 @@ class ArchiveTest {
         throw new RuntimeException();
       })).getSuppressed().length);
     }
-    // From the moment on at which somebody ships it.
+    // Applies as soon as a shipper was opened for the log.
     assertEquals(List.of(), Binlog.prune(log, null, Retention.builder().segments(1).build(), true));
     assertEquals(3, Binlog.prune(log, null, Retention.builder().segments(1).unshipped().build(), true).size());
   }
@@ -515,39 +515,39 @@ class ArchiveTest {
     WriterOptions.Builder options =
         WriterOptions.builder()
             .roll(RollOptions.builder().records(10).build())
-            .archive(options().closeWait(Duration.ofSeconds(60)).build())
+            .ship(options().closeWait(Duration.ofSeconds(60)).build())
             .onFailure(failures::add);
     try (BinlogWriter writer = BinlogWriter.open(log, options.build())) {
       for (int i = 1; i <= 35; i++) writer.write(1, Logs.bytes("record " + i));
       writer.tick();
-      Logs.await("shipped", () -> writer.archiveStatus().shippedUpTo() == 3);
-      ArchiveStatus status = writer.archiveStatus();
+      Logs.await("shipped", () -> writer.shipStatus().shippedUpTo() == 3);
+      ShipStatus status = writer.shipStatus();
       assertEquals("default " + url + " 3", status.log() + " " + status.store() + " " + status.uploadedSegments());
-      assertTrue(writer.archiveMetrics().contains("_uploaded_segments_total{"), writer.archiveMetrics());
-      assertTrue(writer.archiveFailure().isEmpty());
+      assertTrue(writer.shipMetrics().contains("_uploaded_segments_total{"), writer.shipMetrics());
+      assertTrue(writer.shipFailure().isEmpty());
     }
     // Closing has rolled, and shipped the rest.
     assertEquals(Logs.texts(log), stored());
     assertEquals(List.of(), failures);
 
     try (BinlogWriter writer = BinlogWriter.open(directory.resolve("other"))) {
-      assertThrows(BinlogException.NotFound.class, writer::archiveStatus);
-      assertThrows(BinlogException.NotFound.class, writer::archiveMetrics);
-      assertTrue(writer.archiveFailure().isEmpty());
+      assertThrows(BinlogException.NotFound.class, writer::shipStatus);
+      assertThrows(BinlogException.NotFound.class, writer::shipMetrics);
+      assertTrue(writer.shipFailure().isEmpty());
       writer.close();
       for (Executable call :
-          new Executable[] {writer::archiveStatus, writer::archiveMetrics, writer::archiveFailure}) {
+          new Executable[] {writer::shipStatus, writer::shipMetrics, writer::shipFailure}) {
         assertEquals("the writer is closed", assertThrows(IllegalStateException.class, call).getMessage());
       }
     }
   }
 
   @Test
-  void a_writer_tells_of_what_fails_in_shipping() throws Exception {
+  void a_writer_reports_what_fails_in_shipping() throws Exception {
     List<BinlogException> failures = Collections.synchronizedList(new ArrayList<>());
     WriterOptions.Builder options =
         WriterOptions.builder()
-            .archive(
+            .ship(
                 options()
                     .firstDelay(Duration.ofMillis(1))
                     .longestDelay(Duration.ofMillis(10))
@@ -560,12 +560,12 @@ class ArchiveTest {
       writer.write(Logs.bytes("one"));
       writer.roll();
       writer.tick();
-      Logs.await("failed", () -> writer.archiveFailure().isPresent() && !failures.isEmpty());
-      assertTrue(writer.archiveFailure().get().getMessage().contains(store.toString()));
+      Logs.await("failed", () -> writer.shipFailure().isPresent() && !failures.isEmpty());
+      assertTrue(writer.shipFailure().get().getMessage().contains(store.toString()));
       assertTrue(failures.get(0).getMessage().contains(store.toString()), failures.get(0).getMessage());
-      assertTrue(writer.archiveStatus().failures() > 0);
+      assertTrue(writer.shipStatus().failures() > 0);
       Files.createDirectory(store);
-      Logs.await("shipped", () -> writer.archiveStatus().shippedUpTo() == 1);
+      Logs.await("shipped", () -> writer.shipStatus().shippedUpTo() == 1);
       writer.write(Logs.bytes("two"));
     }
     // It was not to roll.

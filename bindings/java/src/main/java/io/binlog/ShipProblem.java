@@ -3,9 +3,9 @@ package io.binlog;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Something that {@link Shipper#verify} has found wrong with what the store holds. */
-public final class ArchiveProblem {
-  /** What it is. */
+/** A difference between the store and what it should hold, found by {@link Shipper#verify}. */
+public final class ShipProblem {
+  /** The kind of a problem. */
   public enum Kind {
     /** A segment that was shipped is not in the store. */
     MISSING,
@@ -13,17 +13,17 @@ public final class ArchiveProblem {
     DIFFERENT,
     /** Segments of the log are neither here nor in the store. */
     GAP,
-    /** The file here is damaged, or is no longer what was shipped. What the store holds is told by itself. */
+    /** The file here is damaged, or is no longer what was shipped. The object in the store is reported separately. */
     CHANGED,
     /**
-     * The object is what was shipped, and it was damaged then, which nobody has accepted. Only found when objects are read
-     * back.
+     * The object is what was shipped, but it was damaged then, and that was not accepted. Only found when objects are
+     * read back.
      */
     DAMAGED,
-    /** Something of which only a newer version of this class knows. */
+    /** A kind that only a newer version of this class knows. */
     OTHER;
 
-    /** By the number that the library gives it; foreign objects, which are number 4, are told by themselves. */
+    /** For the library's numbers; foreign objects, which are number 4, are reported separately. */
     static Kind of(int number) {
       switch (number) {
         case 1:
@@ -49,7 +49,7 @@ public final class ArchiveProblem {
   private final @Nullable String object;
   private final String message;
 
-  ArchiveProblem(Kind kind, boolean isHere, long sequence, long lastSequence, @Nullable String object, String message) {
+  ShipProblem(Kind kind, boolean isHere, long sequence, long lastSequence, @Nullable String object, String message) {
     this.kind = kind;
     this.isHere = isHere;
     this.sequence = sequence;
@@ -59,7 +59,7 @@ public final class ArchiveProblem {
   }
 
   /**
-   * What it is.
+   * The kind.
    *
    * @return the kind
    */

@@ -9,16 +9,16 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a log is shipped to, and how. What is not said is the library's default. Immutable, and good for any number of
- * shippers and writers. There is no secret in it: credentials are in the environment or in a file.
+ * Where a log is shipped to, and how. Options that are not set have the library's defaults. Immutable, and usable for
+ * any number of shippers and writers. They contain no secret: credentials are in the environment or in a file.
  */
-public final class ArchiveOptions {
+public final class ShipOptions {
   private static final int NO_ROLL_AT_CLOSE = 1;
   private static final int DRY_RUN = 2;
 
   private final Builder set;
 
-  private ArchiveOptions(Builder set) {
+  private ShipOptions(Builder set) {
     this.set = set;
   }
 
@@ -28,17 +28,17 @@ public final class ArchiveOptions {
    * @param url the store: {@code s3://BUCKET/PREFIX?region=...}, {@code gs://BUCKET/PREFIX},
    *     {@code az://CONTAINER/PREFIX?account=...}, {@code swift://CONTAINER/PREFIX?auth=...}, {@code
    *     file:///DIRECTORY}, or {@code exec:COMMAND}, which finds the file's path in the environment variable
-   *     {@code BINLOG_PATH} and its name in {@code BINLOG_NAME}; docs/stores.md tells all of their options. One with
-   *     something secret in it is refused when it is used
+   *     {@code BINLOG_PATH} and its name in {@code BINLOG_NAME}; docs/stores.md describes all options. One with a
+   * secret in it is refused when it is used
    * @return a new builder
    */
   public static Builder builder(String url) {
     return new Builder(Objects.requireNonNull(url, "url"));
   }
 
-  NativeOptions.Archive toNative() {
+  NativeOptions.Ship toNative() {
     Library.stores(set.url);
-    NativeOptions.Archive options = new NativeOptions.Archive();
+    NativeOptions.Ship options = new NativeOptions.Ship();
     options.flags = set.flags;
     options.inFlight = set.inFlight;
     options.threads = set.threads;
@@ -59,7 +59,7 @@ public final class ArchiveOptions {
     return options;
   }
 
-  /** Names and values, which equality and text go by. */
+  /** Names and values, for equality and text. */
   private Object[] said() {
     return new Object[] {
       "url", set.url,
@@ -84,14 +84,14 @@ public final class ArchiveOptions {
   }
 
   /**
-   * Whether the other says the same. Functions are the same only if they are one object.
+   * Whether the other has the same options. Functions are equal only if they are the same object.
    *
    * @param other what it is compared with
    * @return true for the same
    */
   @Override
   public boolean equals(@Nullable Object other) {
-    return other instanceof ArchiveOptions && Arrays.deepEquals(said(), ((ArchiveOptions) other).said());
+    return other instanceof ShipOptions && Arrays.deepEquals(said(), ((ShipOptions) other).said());
   }
 
   @Override
@@ -100,18 +100,18 @@ public final class ArchiveOptions {
   }
 
   /**
-   * What was said, for messages; of the URL without its options, where one may have put a secret.
+   * The options, for messages; the URL without its own options, which might contain a secret.
    *
-   * @return such as {@code ArchiveOptions{...}}, without what is the default
+   * @return such as {@code ShipOptions{...}}, without defaults
    */
   @Override
   public String toString() {
     Object[] said = said();
     said[1] = Text.harmless(set.url);
-    return Text.said("ArchiveOptions", said);
+    return Text.said("ShipOptions", said);
   }
 
-  /** Collects options. The library judges them when they are used: {@link Status#INVALID}. */
+  /** Collects options. The library checks them when they are used: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
     private final String url;
     private int flags;
@@ -136,7 +136,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * A file with the credentials. Without it the environment has them, or the machine itself.
+     * A file with the credentials. Without it, they come from the environment, or from the machine itself.
      *
      * @param file lines of KEY=VALUE, which others must not be able to read
      * @return this
@@ -147,8 +147,8 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Which segments stay here once the store holds them. A segment that the store does not hold stays in any case, and
-     * so do those behind it. Before a file is removed the store is asked once more.
+     * Which segments stay here after the store holds them. A segment that the store does not hold stays in any case,
+     * and so do those after it. Before a file is removed, the store is checked once more.
      *
      * @param keep the rules; all segments stay when this is not called
      * @return this
@@ -159,7 +159,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Which segments stay in the store; the others are removed there when one was shipped, and once an hour.
+     * Which segments stay in the store; the others are removed there after a segment was shipped, and once an hour.
      *
      * @param keep the rules; all segments stay when this is not called
      * @return this
@@ -174,7 +174,7 @@ public final class ArchiveOptions {
      *
      * @param compress how: not as a whole, without {@link CompressOptions.Builder#keepSource},
      *     {@link CompressOptions.Builder#removeSingle}, {@link CompressOptions.Builder#dryRun} and
-     *     {@link CompressOptions.Builder#onProgress}; segments go as they are when this is not called
+     *     {@link CompressOptions.Builder#onProgress}; segments are shipped as they are when this is not called
      * @return this
      * @throws IllegalArgumentException for options with a listener
      */
@@ -187,10 +187,10 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Segments over this size go in parts of it, or in larger ones where it would take more than 1000. An upload holds
-     * as many parts in memory as are in flight.
+     * Larger segments are sent in parts of this size, or in larger ones where there would be more than 1000. An upload
+     * holds as many parts in memory as are in flight.
      *
-     * @param bytes up to 1 GiB; 0 = 8 MiB. S3, Google and Azure want 5 MiB at least
+     * @param bytes up to 1 GiB; 0 = 8 MiB. S3, Google and Azure require at least 5 MiB
      * @return this
      * @throws IllegalArgumentException for less than 0
      */
@@ -200,7 +200,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Requests at a time, for the parts of one segment.
+     * The maximum number of concurrent requests, for the parts of one segment.
      *
      * @param requests 1 to 64; 0 = 4
      * @return this
@@ -212,11 +212,11 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Threads at work. With more than one, so many compute the checksums of a segment that goes in parts, and while one
-     * becomes an object, as many less one that come next are read already, and their parts are sent. They become objects
-     * in their order all the same.
+     * The number of threads. With more than one, so many compute the checksums of a segment that is sent in parts.
+     * While one segment becomes an object, up to {@code number - 1} following ones are read already, and their parts
+     * are sent. They still become objects in their order.
      *
-     * @param number 1 to 64; 0 = 1, which is only the one that ships
+     * @param number 1 to 64; 0 = 1, which is the shipping thread alone
      * @return this
      * @throws IllegalArgumentException for less than 0
      */
@@ -226,7 +226,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * How much is sent at most.
+     * The maximum rate of sending.
      *
      * @param bytesPerSecond 0 = no limit
      * @return this
@@ -238,7 +238,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * After so long without any progress a request has failed.
+     * A request fails after so long without any progress.
      *
      * @param time at least a millisecond; 30 seconds when this is not called
      * @return this
@@ -250,9 +250,8 @@ public final class ArchiveOptions {
     }
 
     /**
-     * How long to wait at most after a first failure; twice as long after each one that follows, up to
-     * {@link #longestDelay}. The time is chosen at random between nothing and that, so that many who fail at once do
-     * not come back at once.
+     * The maximum delay after a first failure; twice as long after each further one, up to {@link #longestDelay}. The
+     * delay is chosen at random between 0 and that: many shippers that fail together do not come back together.
      *
      * @param time at least a millisecond; a second when this is not called
      * @return this
@@ -264,7 +263,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * How long to wait at most after one of many failures.
+     * The maximum delay after many failures.
      *
      * @param time at least a millisecond; 5 minutes when this is not called
      * @return this
@@ -276,7 +275,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * For how long {@link Shipper#run} tries again without getting any further before it fails.
+     * How long {@link Shipper#run} retries without progress before it fails.
      *
      * @param time at least a millisecond; 5 minutes when this is not called
      * @return this
@@ -288,8 +287,8 @@ public final class ArchiveOptions {
     }
 
     /**
-     * What is left of uploads of this log that were begun, by whomever, longer ago than this is given up at the start,
-     * so that it costs nothing any longer.
+     * Unfinished uploads of this log that were begun longer ago than this, by any process, are aborted at the start,
+     * and cost nothing any longer.
      *
      * @param age at least a millisecond; 7 days when this is not called
      * @return this
@@ -301,8 +300,8 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Within a writer: for how long {@link BinlogWriter#close} goes on shipping. What is left then is shipped when the
-     * log is opened again.
+     * Within a writer: how long {@link BinlogWriter#close} continues shipping. Segments that are left then are shipped
+     * when the log is opened again.
      *
      * @param time at least a millisecond; 5 seconds when this is not called
      * @return this
@@ -314,10 +313,10 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Within a writer: whether closing it rolls first, so that all records stand in segments that can be shipped.
+     * Within a writer: whether closing it rolls first, which puts all records into segments that can be shipped.
      *
-     * @param roll true when this is not called; with false the records of the newest segment are shipped when the log
-     *     has been opened again and has rolled
+     * @param roll true when this is not called; with false the records of the newest segment are shipped after the log
+     * was opened again and has rolled
      * @return this
      */
     public Builder rollAtClose(boolean roll) {
@@ -326,7 +325,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Nothing is written, sent or removed: {@link Shipper#run} only tells what it would do. Not within a writer.
+     * Writes, sends and removes nothing: {@link Shipper#run} only reports what it would do. Not within a writer.
      *
      * @return this
      */
@@ -336,7 +335,7 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Permissions of {@code <log>.archive}, the file in the log's directory that says how far each segment is.
+     * Permissions of {@code <log>.archive}, the ledger in the log's directory, which records the state of each segment.
      *
      * @param permissions at least one; owner rw, group r when this is not called
      * @return this
@@ -348,12 +347,12 @@ public final class ArchiveOptions {
     }
 
     /**
-     * Ends.
+     * Builds the options.
      *
-     * @return the options as they are by now
+     * @return the options set so far
      */
-    public ArchiveOptions build() {
-      return new ArchiveOptions(clone());
+    public ShipOptions build() {
+      return new ShipOptions(clone());
     }
 
     @Override

@@ -3,9 +3,9 @@ package io.binlog;
 import java.util.Collections;
 import java.util.List;
 
-/** What {@link Shipper#verify} has found. */
-public final class ArchiveVerified {
-  private final List<ArchiveProblem> problems;
+/** The result of {@link Shipper#verify}. */
+public final class ShipVerified {
+  private final List<ShipProblem> problems;
   private final List<String> foreign;
   private final long soundSegments;
   private final long soundBytes;
@@ -16,7 +16,7 @@ public final class ArchiveVerified {
   private final long acceptedSegments;
 
   /** The numbers in the order of the accessors. */
-  ArchiveVerified(List<ArchiveProblem> problems, List<String> foreign, long[] numbers) {
+  ShipVerified(List<ShipProblem> problems, List<String> foreign, long[] numbers) {
     this.problems = Collections.unmodifiableList(problems);
     this.foreign = Collections.unmodifiableList(foreign);
     soundSegments = numbers[0];
@@ -29,11 +29,11 @@ public final class ArchiveVerified {
   }
 
   /**
-   * What is wrong, in the order of the segments.
+   * The problems, in the order of the segments.
    *
    * @return a list that cannot be changed, empty when all is well
    */
-  public List<ArchiveProblem> problems() {
+  public List<ShipProblem> problems() {
     return problems;
   }
 
@@ -101,7 +101,7 @@ public final class ArchiveVerified {
   }
 
   /**
-   * Whether it was told to stop before all was looked at.
+   * Whether it was stopped before all was compared.
    *
    * @return true when it was
    */

@@ -5,17 +5,17 @@ import java.time.Instant;
 import java.util.Optional;
 
 /**
- * How far the shipping of a log is, at one moment: see {@link Shipper#status} and {@link BinlogWriter#archiveStatus}.
- * What is counted is counted since the shipper or the writer was opened.
+ * The progress of the shipping of a log: see {@link Shipper#status} and {@link BinlogWriter#shipStatus}. Counters begin
+ * at 0 when the shipper or the writer is opened.
  */
-public final class ArchiveStatus {
-  /** What is being done. */
+public final class ShipStatus {
+  /** The state of a shipper. */
   public enum State {
-    /** Nothing waits, or nobody has begun. */
+    /** Nothing waits, or it was not started. */
     IDLE,
     /** Segments are being shipped. */
     WORKING,
-    /** Something has failed, and is tried again later. */
+    /** A step has failed, and is retried later. */
     WAITING
   }
 
@@ -37,7 +37,7 @@ public final class ArchiveStatus {
   private final long missingSegments;
 
   /** The numbers in the order of the accessors. */
-  ArchiveStatus(String log, String store, State state, long[] numbers) {
+  ShipStatus(String log, String store, State state, long[] numbers) {
     this.log = log;
     this.store = store;
     this.state = state;
@@ -75,7 +75,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * What is being done.
+   * The current state.
    *
    * @return the state
    */
@@ -111,7 +111,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * Segments that are neither here nor in the store, although the log tells of them, and whose loss nobody has accepted.
+   * Segments that are neither here nor in the store, although the log records them, and whose loss was not accepted.
    *
    * @return 0 or more
    */
@@ -120,7 +120,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * How long ago the oldest that waits was closed.
+   * The time since the oldest waiting segment was closed.
    *
    * @return zero when none waits
    */
@@ -129,7 +129,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * Segments that the store was found to hold.
+   * Segments that were confirmed to be in the store.
    *
    * @return 0 or more
    */
@@ -147,7 +147,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * What the store has taken, also in vain; what it had already is not counted.
+   * The bytes that the store has received, also in failed attempts; what it had already is not counted.
    *
    * @return bytes
    */
@@ -165,7 +165,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * Steps that have failed; {@link Shipper#lastFailure} or {@link BinlogWriter#archiveFailure} has the last one.
+   * Failed steps; {@link Shipper#lastFailure} or {@link BinlogWriter#shipFailure} returns the last failure.
    *
    * @return 0 or more
    */
@@ -183,7 +183,7 @@ public final class ArchiveStatus {
   }
 
   /**
-   * When a segment was found in the store last.
+   * When a segment was last confirmed to be in the store.
    *
    * @return empty when none was
    */

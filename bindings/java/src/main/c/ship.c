@@ -9,7 +9,7 @@ NATIVE(jlong, shipperOpen)(JNIEnv *env, jclass class, jbyteArray directory, jbyt
   binlog_shipper *shipper = NULL;
   const char *where = arena_text(env, &arena, directory);
   const char *which = arena_text(env, &arena, log);
-  const binlog_archive_options *how = archive_options_of(env, &arena, options);
+  const binlog_ship_options *how = ship_options_of(env, &arena, options);
   if (!arena.failed) {
     binlog_error *err = NULL;
     const binlog_status status = binlog_shipper_open(where, which, how, &shipper, &err);
@@ -33,9 +33,9 @@ NATIVE(void, shipperRun)(JNIEnv *env, jclass class, jlong shipper, jobject liste
   (void)class;
   binlog_error *err = NULL;
   struct borrowed_shipping shipping = {env, listener, NULL};
-  binlog_archive_report sums = {0};
+  binlog_ship_report sums = {0};
   const binlog_status status = binlog_shipper_run(HANDLE(binlog_shipper, shipper),
-                                                  listener == NULL ? NULL : on_archive_event, &shipping, &sums, &err);
+                                                  listener == NULL ? NULL : on_ship_event, &shipping, &sums, &err);
   if (status < 0) {
     raise_error(env, status, err);
     return;
@@ -50,7 +50,7 @@ NATIVE(void, shipperFollow)(JNIEnv *env, jclass class, jlong shipper, jobject li
   binlog_error *err = NULL;
   struct borrowed_shipping shipping = {env, listener, NULL};
   const binlog_status status = binlog_shipper_follow(HANDLE(binlog_shipper, shipper),
-                                                     listener == NULL ? NULL : on_archive_event, &shipping, &err);
+                                                     listener == NULL ? NULL : on_ship_event, &shipping, &err);
   if (status < 0) raise_error(env, status, err);
 }
 
@@ -59,10 +59,10 @@ NATIVE(void, shipperVerify)(JNIEnv *env, jclass class, jlong shipper, jint flags
   (void)class;
   binlog_error *err = NULL;
   struct borrowed_shipping shipping = {env, listener, problems};
-  binlog_archive_verified sums = {0};
+  binlog_ship_verified sums = {0};
   const binlog_status status =
-      binlog_shipper_verify(HANDLE(binlog_shipper, shipper), (uint32_t)flags, on_archive_problem,
-                            listener == NULL ? NULL : on_archive_event, &shipping, &sums, &err);
+      binlog_shipper_verify(HANDLE(binlog_shipper, shipper), (uint32_t)flags, on_ship_problem,
+                            listener == NULL ? NULL : on_ship_event, &shipping, &sums, &err);
   if (status < 0) {
     raise_error(env, status, err);
     return;
@@ -103,7 +103,7 @@ NATIVE(void, shipperForget)(JNIEnv *env, jclass class, jlong shipper) {
   if (status < 0) raise_error(env, status, err);
 }
 
-static jobject status_object(JNIEnv *env, const binlog_archive_status *status) {
+static jobject status_object(JNIEnv *env, const binlog_ship_status *status) {
   const jlong numbers[] = {
       (jlong)status->waiting_segments,  (jlong)status->waiting_bytes, (jlong)status->oldest_waiting_ns,
       (jlong)status->uploaded_segments, (jlong)status->uploaded_bytes, (jlong)status->sent_bytes,
@@ -116,14 +116,14 @@ static jobject status_object(JNIEnv *env, const binlog_archive_status *status) {
   jlongArray all = store == NULL ? NULL : (*env)->NewLongArray(env, n);
   if (all == NULL) return NULL;
   (*env)->SetLongArrayRegion(env, all, 0, n, numbers);
-  return (*env)->CallStaticObjectMethod(env, upcalls.class, upcalls.archive_status, log, store, (jint)status->state,
+  return (*env)->CallStaticObjectMethod(env, upcalls.class, upcalls.ship_status, log, store, (jint)status->state,
                                         all);
 }
 
 NATIVE(jobject, shipperStatus)(JNIEnv *env, jclass class, jlong shipper) {
   (void)class;
   binlog_error *err = NULL;
-  binlog_archive_status far;
+  binlog_ship_status far;
   const binlog_status status = binlog_shipper_status(HANDLE(binlog_shipper, shipper), &far, &err);
   if (status < 0) {
     raise_error(env, status, err);
@@ -132,11 +132,11 @@ NATIVE(jobject, shipperStatus)(JNIEnv *env, jclass class, jlong shipper) {
   return status_object(env, &far);
 }
 
-NATIVE(jobject, writerArchiveStatus)(JNIEnv *env, jclass class, jlong writer) {
+NATIVE(jobject, writerShipStatus)(JNIEnv *env, jclass class, jlong writer) {
   (void)class;
   binlog_error *err = NULL;
-  binlog_archive_status far;
-  const binlog_status status = binlog_writer_archive_status(HANDLE(binlog_writer, writer), &far, &err);
+  binlog_ship_status far;
+  const binlog_status status = binlog_writer_ship_status(HANDLE(binlog_writer, writer), &far, &err);
   if (status < 0) {
     raise_error(env, status, err);
     return NULL;
@@ -151,7 +151,7 @@ static binlog_status metrics_of_shipper(jlong handle, char *buf, size_t cap, siz
 }
 
 static binlog_status metrics_of_writer(jlong handle, char *buf, size_t cap, size_t *len, binlog_error **err) {
-  return binlog_writer_archive_metrics(HANDLE(binlog_writer, handle), buf, cap, len, err);
+  return binlog_writer_ship_metrics(HANDLE(binlog_writer, handle), buf, cap, len, err);
 }
 
 static jbyteArray metrics(JNIEnv *env, jlong handle, metrics_call call) {
@@ -171,7 +171,7 @@ static jbyteArray metrics(JNIEnv *env, jlong handle, metrics_call call) {
     else text = bytes_of(env, buf);
     free(buf);
     if (!again) return text;
-    cap = len + 256; /* some digits more by then */
+    cap = len + 256; /* it may grow by some digits meanwhile */
   }
 }
 
@@ -180,7 +180,7 @@ NATIVE(jbyteArray, shipperMetrics)(JNIEnv *env, jclass class, jlong shipper) {
   return metrics(env, shipper, metrics_of_shipper);
 }
 
-NATIVE(jbyteArray, writerArchiveMetrics)(JNIEnv *env, jclass class, jlong writer) {
+NATIVE(jbyteArray, writerShipMetrics)(JNIEnv *env, jclass class, jlong writer) {
   (void)class;
   return metrics(env, writer, metrics_of_writer);
 }
@@ -198,7 +198,7 @@ NATIVE(jthrowable, shipperLastFailure)(JNIEnv *env, jclass class, jlong shipper)
   return failure_of(env, binlog_shipper_last_failure(HANDLE(binlog_shipper, shipper)));
 }
 
-NATIVE(jthrowable, writerArchiveFailure)(JNIEnv *env, jclass class, jlong writer) {
+NATIVE(jthrowable, writerShipFailure)(JNIEnv *env, jclass class, jlong writer) {
   (void)class;
-  return failure_of(env, binlog_writer_archive_failure(HANDLE(binlog_writer, writer)));
+  return failure_of(env, binlog_writer_ship_failure(HANDLE(binlog_writer, writer)));
 }

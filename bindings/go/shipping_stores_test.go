@@ -29,7 +29,7 @@ func TestObjectStoresTakeALogAndItIsReadFromThere(t *testing.T) {
 			file := credentialsFile(t, secrets)
 
 			directory := newLog(t)
-			w := open(t, directory, WithRoll(RollOptions{Records: 100}), WithArchive(ArchiveOptions{
+			w := open(t, directory, WithRoll(RollOptions{Records: 100}), WithShipping(ShipOptions{
 				URL: store, Compress: &CompressOptions{}, Credentials: file, CloseWait: patience,
 			}), WithOnFailure(func(err *Error) { t.Error(err) }))
 			rare, err := w.Type("rare", "")
@@ -42,7 +42,7 @@ func TestObjectStoresTakeALogAndItIsReadFromThere(t *testing.T) {
 			must(t, w.Close())
 			all := texts(t, directory, Filter{})
 
-			s := openShipper(t, directory, ArchiveOptions{URL: store, Credentials: file})
+			s := openShipper(t, directory, ShipOptions{URL: store, Credentials: file})
 			report, err := s.Run(withPatience(t), nil)
 			must(t, err)
 			found, err := s.Verify(withPatience(t), true, nil)
@@ -68,7 +68,7 @@ func TestObjectStoresTakeALogAndItIsReadFromThere(t *testing.T) {
 				t.Error(got)
 			}
 
-			// Nobody is let in without, and no error tells what was sent.
+			// Access needs credentials, and no error shows what was sent.
 			wrong := filepath.Join(t.TempDir(), "wrong")
 			lines := secrets[0] + "=nobody\n" + secrets[1] + "=hunter2\n"
 			must(t, os.WriteFile(wrong, []byte(lines), 0o600))

@@ -7,18 +7,18 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Something that happens while a {@link Shipper} ships or compares. */
-public final class ArchiveEvent {
-  /** What it is. */
+public final class ShipEvent {
+  /** The kind of an event. */
   public enum Kind {
     /** A segment is about to be sent, or compared. */
     BEGINS,
-    /** So many more bytes of it have been taken, or were found in the store from an earlier try. */
+    /** So many more bytes of it were sent, or were found in the store from an earlier attempt. */
     SENT,
     /** The store holds it. */
     UPLOADED,
     /** Its file here was removed. */
     PRUNED,
-    /** Something has failed. */
+    /** A step has failed. */
     FAILED
   }
 
@@ -30,8 +30,8 @@ public final class ArchiveEvent {
   private final @Nullable BinlogException failure;
   private final long waitNanos;
 
-  /** The kind as C numbers it, from 1. */
-  ArchiveEvent(
+  /** The kind for a number of C, from 1. */
+  ShipEvent(
       int kind, boolean found, @Nullable String path, long sequence, long bytes, @Nullable BinlogException failure, long waitNanos) {
     this.kind = Kind.values()[kind - 1];
     this.found = found;
@@ -43,7 +43,7 @@ public final class ArchiveEvent {
   }
 
   /**
-   * What it is.
+   * The kind.
    *
    * @return the kind
    */
@@ -71,7 +71,7 @@ public final class ArchiveEvent {
   }
 
   /**
-   * Likewise its number in the log.
+   * Its number in the log, with the same kinds.
    *
    * @return 0 otherwise
    */
@@ -80,7 +80,7 @@ public final class ArchiveEvent {
   }
 
   /**
-   * Likewise the length of its file; with {@link Kind#SENT}, how many more bytes have been taken.
+   * The length of its file, with the same kinds; with {@link Kind#SENT}, the number of further bytes.
    *
    * @return bytes; 0 with {@link Kind#FAILED}
    */
@@ -89,7 +89,7 @@ public final class ArchiveEvent {
   }
 
   /**
-   * With {@link Kind#FAILED}, what has failed.
+   * With {@link Kind#FAILED}, the failure.
    *
    * @return empty otherwise
    */
@@ -98,9 +98,9 @@ public final class ArchiveEvent {
   }
 
   /**
-   * With {@link Kind#FAILED}, how long until it is tried again.
+   * With {@link Kind#FAILED}, the time until it is retried.
    *
-   * @return empty when it is not, and otherwise
+   * @return empty when it is not retried, and otherwise
    */
   public Optional<Duration> retryIn() {
     return failure == null || waitNanos < 0 ? Optional.empty() : Optional.of(Duration.ofNanos(waitNanos));

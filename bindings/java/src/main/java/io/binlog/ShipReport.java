@@ -1,7 +1,7 @@
 package io.binlog;
 
 /** What a {@link Shipper#run} has done, or would do. */
-public final class ArchiveReport {
+public final class ShipReport {
   private final long uploadedSegments;
   private final long uploadedBytes;
   private final long foundSegments;
@@ -10,7 +10,7 @@ public final class ArchiveReport {
   private final boolean stopped;
 
   /** The numbers in the order of the accessors. */
-  ArchiveReport(long[] numbers) {
+  ShipReport(long[] numbers) {
     uploadedSegments = numbers[0];
     uploadedBytes = numbers[1];
     foundSegments = numbers[2];
@@ -38,7 +38,7 @@ public final class ArchiveReport {
   }
 
   /**
-   * How many of them were there already.
+   * The number of those that were there already.
    *
    * @return 0 or more
    */
@@ -65,7 +65,7 @@ public final class ArchiveReport {
   }
 
   /**
-   * Whether it was told to stop before all was done.
+   * Whether it was stopped before all was done.
    *
    * @return true when it was
    */
