@@ -1,5 +1,5 @@
-//! A log that is one file is born whole or not at all: what a writer leaves that fails or dies in its first moment is read
-//! as a log without a record, and is begun by the next writer. Nothing else is.
+//! A log that is one file is created as a whole or not at all: what a writer leaves that fails or dies at the start is
+//! read as a log without a record, and the next writer begins it. Nothing else is treated so.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use binlog::io::{Access, Directory, Fault, MemoryDirectory, PowerDirectory, RealDirectory, Survival};
-use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use binlog::{Filter, Kind, Location, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::{drain, Way};
 
 const FILE: &str = "orders.binlog";
@@ -29,7 +29,7 @@ fn read(path: &Path) -> (Vec<u64>, TailState) {
     seen[0].clone()
 }
 
-/// A file of one record, and the length of what it begins with.
+/// A file of one record, and the length of its beginning.
 fn whole(directory: &Path) -> (Vec<u8>, usize) {
     let path = directory.join(FILE);
     let writer = Writer::open_file(&path, options()).unwrap();
@@ -60,7 +60,7 @@ fn what_is_left_of_a_beginning_has_no_records_and_is_begun_by_the_next_writer() 
         let writer = Writer::open_file(&path, options()).unwrap();
         assert_eq!(writer.append(1, b"x").unwrap(), 1);
         writer.flush().unwrap();
-        assert_eq!(follower.next().unwrap().expect("whoever follows sees the record").id, 1);
+        assert_eq!(follower.next().unwrap().expect("a follower sees the record").id, 1);
         writer.close().unwrap();
         assert_eq!(read(&path), (vec![1], TailState::Closed), "{} bytes", left.len());
         std::fs::remove_file(&path).unwrap();
@@ -94,7 +94,7 @@ fn what_may_have_held_a_record_or_is_another_file_is_not_taken_over() {
         let error = Writer::open_file(&path, options()).err().expect(what);
         assert_eq!(error.path(), Some(path.as_path()), "{what}: {error}");
         assert_eq!(std::fs::read(&path).unwrap(), contents, "{what}");
-        // Where blocks are left, it is a damaged log, which a reader opens to report that.
+        // Where blocks are left, it is a damaged log, which a reader opens in order to report that.
         let read = Reader::open(&path, ReaderOptions::default())
             .and_then(|reader| reader.cursor(&Filter::default())?.next().map(|_| ()));
         assert_eq!(read.err().map(|error| error.kind()), Some(Kind::Corrupt), "{what}");
@@ -102,7 +102,7 @@ fn what_may_have_held_a_record_or_is_another_file_is_not_taken_over() {
 }
 
 #[test]
-fn nobody_takes_over_through_a_link_or_what_another_has_locked() {
+fn no_writer_takes_over_through_a_link_or_what_another_has_locked() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join(FILE);
     let other = scratch.path().join("other");
@@ -132,11 +132,12 @@ fn a_beginning_that_fails_can_be_tried_again_wherever_it_failed() {
                 let log: Arc<dyn Directory> = Arc::new(directory.clone());
                 directory.set_longest_write(5);
                 directory.set_fault(Some(Fault { from, times, errno, only: None }));
-                let opened = Writer::open_file_in(log.clone(), FILE, options());
+                let opened = Writer::open(Location::File(log.clone(), FILE.to_owned()), options());
                 let has_failed = opened.is_err();
                 std::mem::drop(opened);
                 directory.set_fault(None);
-                let writer = Writer::open_file_in(log, FILE, options()).expect("the next one goes on");
+                let writer =
+                    Writer::open(Location::File(log, FILE.to_owned()), options()).expect("the next one continues");
                 assert_eq!(writer.append(1, b"x").unwrap(), 1, "{from}");
                 writer.close().unwrap();
                 if !has_failed {
@@ -150,8 +151,8 @@ fn a_beginning_that_fails_can_be_tried_again_wherever_it_failed() {
 #[test]
 fn after_a_power_cut_in_the_first_moment_the_next_writer_begins_the_log() {
     let write = |directory: &PowerDirectory| -> binlog::Result<()> {
-        let writer = Writer::open_file_in(Arc::new(directory.clone()), FILE, options())?;
-        // Of more than one page, which may survive without the first.
+        let writer = Writer::open(Location::File(Arc::new(directory.clone()), FILE.to_owned()), options())?;
+        // The record takes more than one page, and the later ones may survive without the first.
         writer.append(1, &[7; 9000])?;
         writer.close()
     };
@@ -166,7 +167,7 @@ fn after_a_power_cut_in_the_first_moment_the_next_writer_begins_the_log() {
         let random = (0..20).flat_map(|seed| [Survival::Until(seed), Survival::Any(seed)]);
         for survival in extremes.into_iter().chain(random) {
             let left = directory.image(survival).directory;
-            let writer = Writer::open_file_in(Arc::new(left.clone()), FILE, options());
+            let writer = Writer::open(Location::File(Arc::new(left.clone()), FILE.to_owned()), options());
             let writer = writer.unwrap_or_else(|e| panic!("cut at {cut}, {survival:?}: {e}"));
             writer.append(1, b"y").unwrap();
             writer.close().unwrap();

@@ -1,9 +1,10 @@
-//! A reader's bound for the memory of a block: what takes more is an error with its place, and a loss for salvage.
+//! A reader's bound for the memory of a block: a block over it is an error with its place, and a loss for salvage.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use binlog::{recover_with, Codec, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use binlog::recovery::recover;
+use binlog::{Codec, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
 const MIB: usize = 1 << 20;
 
@@ -63,7 +64,7 @@ fn a_block_over_the_bound_is_an_error_with_its_place_and_size_and_the_others_can
 }
 
 #[test]
-fn salvage_goes_on_behind_a_block_over_the_bound_and_counts_its_records_as_lost() {
+fn salvage_continues_behind_a_block_over_the_bound_and_counts_its_records_as_lost() {
     for codec in [Codec::None, Codec::Zstd] {
         let home = tempfile::tempdir().unwrap();
         let log = home.path().join("log");
@@ -84,7 +85,7 @@ fn salvage_goes_on_behind_a_block_over_the_bound_and_counts_its_records_as_lost(
             assert_eq!(losses[0].ids, Some((2, 2)));
             assert!(losses[0].bytes > 0 && losses[0].reason.contains("raise block_max_bytes"), "{losses:?}");
         }
-        let recovery = recover_with(&log, home.path().join("saved"), options).unwrap();
+        let recovery = recover(&log, home.path().join("saved"), options).unwrap();
         assert_eq!((recovery.records, recovery.lost_records), (60_002, 1));
         assert_eq!(read(&home.path().join("saved"), bounded(0), &Filter::default()), (rest, None));
     }
@@ -109,7 +110,7 @@ fn a_torn_tail_that_claims_more_than_the_bound_is_a_torn_tail() {
     a_log(home.path(), Codec::None);
     let file = Reader::open(home.path(), bounded(0)).unwrap().paths().remove(0);
     std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(2 * MIB as u64).unwrap();
-    // As a kill leaves it: nobody has noted how long the log was when it was closed.
+    // As a kill leaves it: the length of the log at its close was not recorded.
     std::fs::remove_file(home.path().join("default.lock")).unwrap();
     let mut cursor = Reader::open(home.path(), bounded(MIB as u64)).unwrap().cursor(&Filter::default()).unwrap();
     assert_eq!(cursor.next().unwrap().unwrap().id, 1);

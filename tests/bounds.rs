@@ -1,5 +1,5 @@
-//! Bounds of memory: lengths that lie, with checksums that are right, ask for none that the file cannot fill; and an index
-//! takes as much as one segment's, however many there are.
+//! Bounds of memory: false lengths with correct checksums request no memory that the file cannot fill; and an index
+//! takes as much as one segment's, however many segments there are.
 
 mod common;
 
@@ -11,7 +11,7 @@ use binlog::io::MemoryDirectory;
 use binlog::{Filter, Reader, ReaderOptions, Writer, WriterOptions};
 use common::*;
 
-/// Counts the largest piece of memory that a thread asked for at once.
+/// Counts the largest allocation of a thread.
 struct Counting;
 
 thread_local! {
@@ -32,7 +32,7 @@ fn hold(more: isize) {
     });
 }
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: every call is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -58,10 +58,10 @@ static ALLOCATOR: Counting = Counting;
 
 const FILE: &str = "default.0000000001.binlog";
 
-/// A block header with valid checksums at the end of an unclosed log, whose lengths are what they claim.
+/// A block header with valid checksums at the end of an unclosed log, whose lengths are these claims.
 fn lying_block(codec: u8, entries: u32, stored: u32, decoded: u32, behind: &[u8]) -> MemoryDirectory {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     writer.append(1, b"true").unwrap();
     writer.flush().unwrap();
     let mut bytes = directory.contents(FILE).unwrap();
@@ -84,7 +84,7 @@ fn lying_block(codec: u8, entries: u32, stored: u32, decoded: u32, behind: &[u8]
         hasher.update(bytes);
         hasher.finalize()
     };
-    // True page checksums and entries, where the bytes are there to have them.
+    // Correct page checksums and entries, as far as there are bytes for them.
     let mut meta: Vec<u8> = vec![];
     if behind.len() == stored as usize {
         for (page, bytes) in behind.chunks(4096).enumerate() {
@@ -106,7 +106,7 @@ fn lying_block(codec: u8, entries: u32, stored: u32, decoded: u32, behind: &[u8]
     lying
 }
 
-/// The marker stands at the beginning of the first block, behind the file header and its checksum.
+/// The marker is at the beginning of the first block, after the file header and its checksum.
 fn marker_of(bytes: &[u8]) -> [u8; 8] {
     let start = 12 + u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize + 4;
     bytes[start..start + 8].try_into().unwrap()
@@ -127,12 +127,12 @@ fn largest_allocation(directory: &MemoryDirectory, what: &str) -> usize {
     LARGEST.set(0);
     for filter in [Filter::default(), Filter { headers_only: true, ..Filter::default() }] {
         let seen =
-            read(&Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap(), &filter, Way::Next);
-        // Only headers are true of a block whose payload is not looked at.
+            read(&Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap(), &filter, Way::Next);
+        // Headers of a block may be shown although its payload, which is not read, is false.
         let shown = if filter.headers_only { 1..=2 } else { 1..=1 };
         assert!(shown.contains(&seen.rows.len()), "{what}: {:?}", seen.end);
     }
-    let _ = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default());
+    let _ = Writer::open(Arc::new(directory.clone()), WriterOptions::default());
     LARGEST.get()
 }
 
@@ -176,7 +176,7 @@ fn a_compressed_block_that_claims_more_than_it_can_hold_costs_no_memory() {
 fn finding_records_by_the_index_of_many_segments_takes_the_memory_of_one() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { segment_bytes: 600 << 10, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     const RECORDS: u64 = 50_000;
     for i in 0..RECORDS {
         // A block each, and so a row of the index.
@@ -186,7 +186,7 @@ fn finding_records_by_the_index_of_many_segments_takes_the_memory_of_one() {
     writer.close().unwrap();
     let held = HELD.get().0;
     HELD.set((held, held));
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     assert!(reader.segments().len() > 8);
     for newest_first in [false, true] {
         let mut cursor = reader.cursor(&Filter { types: vec![5], newest_first, ..Filter::default() }).unwrap();

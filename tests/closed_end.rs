@@ -1,12 +1,14 @@
-//! What the lock file notes when a log is closed: its end cannot be cut off, or its last segment be lost, without a word, and no id
-//! is given again.
+//! What the lock file records when a log is closed: a cut end or a lost last segment is reported, and no id is given
+//! again.
 
 mod common;
 
 use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, Recovery, RollOptions, Writer, WriterOptions};
+use binlog::recovery::Recovery;
+use binlog::rolling::RollOptions;
+use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::layout::Segment;
 use common::*;
 
@@ -20,7 +22,7 @@ fn segment(number: u64) -> String {
 
 fn open(directory: &MemoryDirectory) -> binlog::Result<Writer> {
     let options = WriterOptions { block_bytes: 4096, ..WriterOptions::default() };
-    Writer::open_in(Arc::new(directory.clone()), options)
+    Writer::open(Arc::new(directory.clone()), options)
 }
 
 /// Closed, with records in several blocks of each segment.
@@ -48,7 +50,7 @@ fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
 /// The ids that a salvaging reader shows, and those that it reports as lost.
 fn salvaged(directory: &MemoryDirectory) -> (Vec<u64>, Vec<u64>, Vec<Loss>) {
     let (options, heard) = hearing(ReaderMode::Salvage);
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let shown = rows_of(&reader).iter().map(|row| row.id).collect();
     let heard = heard.lock().unwrap().clone();
     let lost = heard.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last).collect();
@@ -57,7 +59,11 @@ fn salvaged(directory: &MemoryDirectory) -> (Vec<u64>, Vec<u64>, Vec<Loss>) {
 
 fn in_place(directory: &MemoryDirectory) -> (Recovery, Vec<Loss>) {
     let (on_loss, heard) = listening();
-    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), Some(on_loss)).unwrap();
+    let recovery = binlog::recovery::recover_in_place(
+        Arc::new(directory.clone()),
+        ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() },
+    )
+    .unwrap();
     let heard = heard.lock().unwrap().clone();
     (recovery, heard)
 }
@@ -92,7 +98,7 @@ fn the_end_cut_off_a_closed_log_is_damage_wherever_it_is_cut_and_its_ids_are_not
 }
 
 #[test]
-fn a_last_segment_that_is_gone_after_a_close_is_told_with_its_ids() {
+fn a_last_segment_that_is_missing_after_a_close_is_reported_with_its_ids() {
     let empty = |directory: &MemoryDirectory, name: &str| directory.set_contents(name, vec![]);
     let removed = |directory: &MemoryDirectory, name: &str| directory.remove(name).unwrap();
     for gone in [&empty as &dyn Fn(&MemoryDirectory, &str), &removed] {
@@ -109,8 +115,8 @@ fn a_last_segment_that_is_gone_after_a_close_is_told_with_its_ids() {
 }
 
 #[test]
-fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_that_is_accepted() {
-    // What was going to be the next segment is there, or nothing is.
+fn a_log_of_which_no_segment_is_left_is_reported_and_continues_behind_all_ids_once_that_is_accepted() {
+    // The file that would have been the next segment is there, or nothing is.
     for next in [Some(segment(SEGMENTS + 1)), None] {
         let log = a_log();
         let directory = copy(&log);
@@ -118,11 +124,11 @@ fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_tha
         if let Some(next) = &next {
             directory.set_contents(next, vec![]);
             let (_, lost, heard) = salvaged(&directory);
-            // Older ones may have been removed before, and are not known to be lost.
+            // Older ones may have been removed before, and are not reported as lost.
             assert_eq!((lost, heard.len()), (vec![], 1), "{heard:?}");
             assert!(heard[0].reason.contains("records up to 120"), "{heard:?}");
         } else {
-            let nothing = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).err().unwrap();
+            let nothing = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).err().unwrap();
             assert_eq!(nothing.kind(), Kind::NotFound);
             assert!(nothing.reason().contains("segments up to number 3, and records up to 120"), "{nothing}");
         }
@@ -134,12 +140,12 @@ fn a_log_of_which_no_segment_is_left_is_told_and_goes_on_behind_all_ids_once_tha
         writer.close().unwrap();
         assert_eq!(in_place(&directory).0, Recovery::default());
         if next.is_none() {
-            // They come back: the log goes on behind them.
+            // They come back: the log continues after them.
             for name in (1..=SEGMENTS).map(segment) {
                 directory.set_contents(&name, log.contents(&name).unwrap());
             }
             let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
-            let rows = rows_of(&Reader::open_in(Arc::new(directory.clone()), strict).unwrap());
+            let rows = rows_of(&Reader::open(Arc::new(directory.clone()), strict).unwrap());
             assert!(rows.iter().map(|row| row.id).eq(1..=SEGMENTS * RECORDS + 1));
         }
     }
@@ -155,7 +161,7 @@ fn what_a_hook_may_have_taken_away_at_the_close_is_not_missed() {
         taken.remove(&name).unwrap();
         Ok(None)
     }));
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (1..=5).for_each(|id| assert_eq!(writer.append(1, b"x").unwrap(), id));
     writer.close().unwrap();
     assert!(!directory.list().unwrap().contains(&segment(1)));
@@ -171,14 +177,14 @@ fn a_lock_file_whose_process_number_is_damaged_keeps_no_writer_away() {
     let writer = open(&directory).unwrap();
     assert_eq!(writer.append(1, b"x").unwrap(), SEGMENTS * RECORDS + 1);
     writer.close().unwrap();
-    // One in which nothing can be read may be somebody's file: the way out is told.
-    directory.set_contents(LOCK, b"somebody's notes".to_vec());
+    // An unreadable lock file may be a foreign file: the error says what to do.
+    directory.set_contents(LOCK, b"foreign notes".to_vec());
     let refused = open(&directory).err().unwrap();
     assert!(refused.reason().contains("`mv -n"), "{refused}");
-    assert_eq!(directory.contents(LOCK).unwrap(), b"somebody's notes");
+    assert_eq!(directory.contents(LOCK).unwrap(), b"foreign notes");
 }
 
-/// A reader beside a writer that opens, appends and closes over and over sees nothing missing at any moment.
+/// A reader sees nothing missing at any moment, while a writer opens, appends and closes again and again.
 #[test]
 fn a_log_that_is_closed_and_opened_again_is_whole_at_every_moment() {
     let home = tempfile::tempdir().unwrap();
@@ -193,7 +199,7 @@ fn a_log_that_is_closed_and_opened_again_is_whole_at_every_moment() {
             let reader = Reader::open(&path, options).unwrap();
             let mut cursor = reader.cursor(&Filter::default()).unwrap();
             while cursor.next().unwrap().is_some() {}
-            // What is just being written may look torn, and was never durable.
+            // A block that is just being written may look torn, and was never durable.
             let heard: Vec<Loss> = heard.lock().unwrap().iter().filter(|loss| loss.durable).cloned().collect();
             assert_eq!(heard, []);
             looks += 1;
@@ -223,7 +229,7 @@ fn a_log_whose_index_was_cut_off_is_whole_when_that_is_written_anew_and_not_if_r
         let records: Vec<_> = blocks.iter().filter(|block| block.count > 0).collect();
         directory.set_contents(&last, bytes[..records[records.len() - 1 - lost_blocks].end()].to_vec());
         assert!(!salvaged(&directory).2.is_empty());
-        assert_eq!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap().len(), 1);
+        assert_eq!(binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap().len(), 1);
         let (_, lost, heard) = salvaged(&directory);
         assert_eq!(heard.is_empty(), lost_blocks == 0, "{heard:?}");
         assert_eq!(open(&directory).is_ok(), lost_blocks == 0, "{lost:?}");

@@ -1,5 +1,5 @@
-//! A writer that is closed by what it calls: refused in C, where its owner goes on using it, and without a wait in Rust, where
-//! nobody is left who could.
+//! A writer that is closed by a function that it calls: refused in C, where its owner continues to use it, and without
+//! a wait in Rust, where no owner is left to close it.
 
 use std::ffi::{c_void, CStr, CString};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -7,7 +7,9 @@ use std::sync::{mpsc, Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use binlog::ffi::*;
-use binlog::{Filter, Hooks, Kind, Reader, ReaderOptions, RollOptions, SegmentFile, Writer, WriterOptions};
+use binlog::hooks::{Hooks, SegmentFile};
+use binlog::rolling::RollOptions;
+use binlog::{Filter, Kind, Reader, ReaderOptions, Writer, WriterOptions};
 
 /// How long anything may take on a machine that is busy. What would hang takes for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,12 +28,12 @@ fn panics() -> &'static AtomicUsize {
     })
 }
 
-/// What a callback of C knows: the writer, and what came of closing it.
+/// The userdata of the callbacks in C: the writer, and the results of closing it.
 #[derive(Default)]
 struct Closing {
     writer: AtomicPtr<binlog_writer>,
-    told: Mutex<Vec<(binlog_status, String)>>,
-    /// What on_failure was told.
+    results: Mutex<Vec<(binlog_status, String)>>,
+    /// The errors that on_failure received.
     failures: Mutex<Vec<String>>,
 }
 
@@ -52,7 +54,7 @@ impl Closing {
             binlog_error_free(error);
             (status, message)
         };
-        closing.told.lock().unwrap().push((status, message));
+        closing.results.lock().unwrap().push((status, message));
     }
 }
 
@@ -63,7 +65,7 @@ unsafe extern "C" fn closes_in_hook(
 ) -> binlog_status {
     // SAFETY: see `Closing`.
     unsafe { Closing::close(userdata) };
-    // A failure, so that on_failure is told, too.
+    // A failure, so that on_failure is called, too.
     BINLOG_E_IO
 }
 
@@ -73,7 +75,7 @@ unsafe extern "C" fn closes_in_check(userdata: *mut c_void, _state: *const binlo
     0
 }
 
-unsafe extern "C" fn closes_when_told(userdata: *mut c_void, error: *const binlog_error) {
+unsafe extern "C" fn closes_on_failure(userdata: *mut c_void, error: *const binlog_error) {
     // SAFETY: see `Closing`, and the library gives a valid error.
     unsafe {
         let message = CStr::from_ptr(binlog_error_message(error)).to_str().unwrap();
@@ -100,7 +102,7 @@ fn write_and_close(directory: &std::path::Path, background: bool) -> Closing {
         binlog_writer_options_init(&mut options, size_of::<binlog_writer_options>());
         options.flags = if background { BINLOG_WRITER_BACKGROUND } else { 0 };
         (options.on_close, options.on_close_count, options.roll) = (&hook, 1, &roll);
-        options.on_failure = Some(closes_when_told);
+        options.on_failure = Some(closes_on_failure);
         options.on_failure_userdata = userdata;
         let mut writer = std::ptr::null_mut();
         assert_eq!(binlog_writer_open(path.as_ptr(), &options, &mut writer, std::ptr::null_mut()), BINLOG_OK);
@@ -125,11 +127,11 @@ fn a_function_that_the_writer_has_called_cannot_close_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_owned();
         let (done, wait) = mpsc::channel();
-        std::thread::spawn(move || done.send(write_and_close(&path, background).told.into_inner().unwrap()));
-        let told = wait.recv_timeout(PATIENCE).expect("closing a writer in its hook hangs");
+        std::thread::spawn(move || done.send(write_and_close(&path, background).results.into_inner().unwrap()));
+        let results = wait.recv_timeout(PATIENCE).expect("closing a writer in its hook hangs");
         // Hook and on_failure of each of three closings, and the check.
-        assert!(told.len() >= 6, "{told:?}");
-        for (status, message) in told {
+        assert!(results.len() >= 6, "{results:?}");
+        for (status, message) in results {
             assert_eq!(status, BINLOG_E_INVALID, "{message}");
             assert!(message.contains("stays open"), "{message}");
         }
@@ -145,7 +147,7 @@ fn a_function_that_the_writer_has_called_cannot_close_it() {
 }
 
 #[test]
-fn a_hook_that_drops_the_last_handle_of_its_writer_waits_for_nobody() {
+fn a_hook_that_drops_the_last_handle_of_its_writer_does_not_wait() {
     let before = panics().load(Ordering::Relaxed);
     for explicitly in [false, true] {
         let directory = tempfile::tempdir().unwrap();
@@ -165,7 +167,7 @@ fn a_hook_that_drops_the_last_handle_of_its_writer_waits_for_nobody() {
             Ok(None)
         };
         let hooks = Hooks { on_close: vec![Arc::new(hook)], ..Hooks::default() };
-        // A rule rolls: what follows is the library's thread's.
+        // A rule rolls: a thread of the library does what follows.
         let roll = RollOptions { records: Some(1), ..RollOptions::default() };
         let options = WriterOptions { background: true, hooks, roll, ..WriterOptions::default() };
         let writer = Writer::open(directory.path(), options).unwrap();
@@ -190,8 +192,8 @@ fn what_failed_is_said_once() {
     for message in write_and_close(directory.path(), false).failures.into_inner().unwrap() {
         assert_eq!(message.matches("a hook failed").count(), 1, "{message}");
     }
-    let told = Arc::new(Mutex::new(vec![]));
-    let listener = told.clone();
+    let failures = Arc::new(Mutex::new(vec![]));
+    let listener = failures.clone();
     let directory = tempfile::tempdir().unwrap();
     let hooks = Hooks {
         on_close: vec![binlog::hooks::move_to(directory.path().join("nowhere"))],
@@ -202,7 +204,12 @@ fn what_failed_is_said_once() {
     let writer = Writer::open(&log, WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
     writer.append(1, b"a").unwrap();
     writer.close().unwrap();
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1);
-    assert_eq!((told[0].0, told[0].1.matches("a hook failed").count()), (Kind::NotFound, 1), "{}", told[0].1);
+    let failures = failures.lock().unwrap();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(
+        (failures[0].0, failures[0].1.matches("a hook failed").count()),
+        (Kind::NotFound, 1),
+        "{}",
+        failures[0].1
+    );
 }

@@ -1,23 +1,26 @@
-//! Compressing reads each byte of a segment once, and each byte of what it makes.
+//! Compressing reads each byte of a segment once, and each byte of its result once.
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use binlog::compression::{compress, decompress, CompressOptions};
 use binlog::io::MemoryDirectory;
-use binlog::{compress_in, decompress_in, CompressOptions, RollOptions, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::payload;
 use parking_lot::Mutex;
 
 const NAME: &str = "default.0000000001.binlog";
 
-/// A closed segment of about 4 MiB and one behind it. What is written at once, as here, was made durable by the roll alone.
+/// A closed segment of about 4 MiB and one after it. Records that are written at once, as here, are made durable only
+/// by the roll.
 fn log() -> MemoryDirectory {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { roll: RollOptions::default(), block_bytes: 64 << 10, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for i in 0..4000u64 {
         writer.append(1, &payload(1000, i)).unwrap();
     }
@@ -40,13 +43,13 @@ fn a_segment_is_read_once_and_what_is_made_of_it_once() {
             let before = memory.contents(&source).unwrap().len();
             read.lock().clear();
             let made = match compresses {
-                true => compress_in(&directory, &how),
-                false => decompress_in(&directory, &how),
+                true => compress(Arc::new(directory.clone()), &how),
+                false => decompress(Arc::new(directory.clone()), &how),
             };
             let made = made.unwrap().remove(0);
             let (part, after) = (made.path.file_name().unwrap().to_str().unwrap(), made.bytes_after as usize);
             let read = read.lock();
-            // A little more for the header, the index and the names around.
+            // A little more for the header, the index and the names.
             let of_source = read[&source];
             assert!((before..before + before / 20).contains(&of_source), "{of_source} of {before} bytes of {source}");
             let of_made = read[&format!(".{part}.part")];

@@ -1,14 +1,15 @@
 //! Compressing fails, is killed and loses power at each of its operations: at every moment each record is in a whole,
-//! durable file that readers show once, and the next run finishes what was begun.
+//! durable file that readers show once, and the next run finishes the work.
 
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use binlog::compression::{compress, decompress, pack, CompressOptions, Compressed, Whole};
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
-use binlog::{compress_in, decompress_in, pack_in, CompressOptions, Compressed, Error, Kind, Whole};
-use binlog::{Filter, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use binlog::{Error, Kind, Location, ReaderOptions};
+use binlog::{Filter, MetadataBuf, NewRecord, Reader, ReaderMode, Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::*;
 
@@ -26,12 +27,12 @@ const SURVIVALS: [Survival; 11] = [
     Survival::Any(4),
 ];
 
-type Call = fn(&dyn Directory, &CompressOptions) -> Result<Vec<Compressed>, Error>;
+type Call = fn(Arc<dyn Directory>, &CompressOptions) -> Result<Vec<Compressed>, Error>;
 
 /// Three segments of several blocks each, and a fourth with little in it.
 fn write(directory: Arc<dyn Directory>) {
     let options = WriterOptions { block_bytes: 4 << 10, ..WriterOptions::default() };
-    let writer = Writer::open_in(directory, options).unwrap();
+    let writer = Writer::open(directory, options).unwrap();
     for i in 0..90u64 {
         let metadata = MetadataBuf::from_iter((i % 3 == 0).then(|| ("key", i.to_string())));
         let payload = payload((i * 37 % 900) as usize, i);
@@ -48,11 +49,11 @@ fn write(directory: Arc<dyn Directory>) {
 
 fn rows(directory: Arc<dyn Directory>, context: &str) -> Vec<Row> {
     let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
-    let reader = Reader::open_in(directory, options).unwrap_or_else(|e| panic!("{context}: {e}"));
+    let reader = Reader::open(directory, options).unwrap_or_else(|e| panic!("{context}: {e}"));
     read(&reader, &Filter { events: true, ..Filter::default() }, Way::Next).whole()
 }
 
-/// What the log looks like once all is done: the files, and none left over.
+/// Asserts what the log looks like once all is done: the files, and no leftovers.
 fn assert_finished(directory: &dyn Directory, ending: &str, context: &str) {
     let mut names = directory.list().unwrap();
     names.retain(|name| !name.ends_with(".lock"));
@@ -79,19 +80,19 @@ fn starts() -> [(Call, MemoryDirectory, &'static str); 4] {
     let plain = MemoryDirectory::new();
     write(Arc::new(plain.clone()));
     let compressed = copy(&plain);
-    compress_in(&compressed, &how()).unwrap();
+    compress(Arc::new(compressed.clone()), &how()).unwrap();
     let packed = copy(&plain);
-    pack(&packed, &how()).unwrap();
+    to_zstd(Arc::new(packed.clone()), &how()).unwrap();
     [
-        (compress_in, plain.clone(), ".z.binlog"),
-        (decompress_in, compressed, ".binlog"),
-        (pack, plain, ".binlog.zst"),
-        (decompress_in, packed, ".binlog"),
+        (|directory, how| compress(directory, how), plain.clone(), ".z.binlog"),
+        (|directory, how| decompress(directory, how), compressed, ".binlog"),
+        (to_zstd, plain, ".binlog.zst"),
+        (|directory, how| decompress(directory, how), packed, ".binlog"),
     ]
 }
 
-fn pack(directory: &dyn Directory, options: &CompressOptions) -> Result<Vec<Compressed>, Error> {
-    pack_in(directory, Whole::Zstd, options)
+fn to_zstd(directory: Arc<dyn Directory>, options: &CompressOptions) -> Result<Vec<Compressed>, Error> {
+    pack(directory, Whole::Zstd, options)
 }
 
 #[test]
@@ -103,13 +104,13 @@ fn a_failure_of_every_operation_leaves_the_log_whole_and_the_next_run_finishes()
             for from in 0.. {
                 let directory = copy(&start);
                 directory.set_fault(Some(Fault { from, times, errno, only: None }));
-                let done = call(&directory, &how());
+                let done = call(Arc::new(directory.clone()), &how());
                 let seen = directory.operations();
                 directory.set_fault(None);
                 let context = format!("to {ending}, error {errno} at operation {from}, {times} times: {done:?}");
                 assert_rows(&rows(Arc::new(directory.clone()), &context), &expected, &context);
                 failures += usize::from(done.is_err());
-                call(&directory, &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
+                call(Arc::new(directory.clone()), &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
                 assert_finished(&directory, ending, &context);
                 assert_rows(&rows(Arc::new(directory.clone()), &context), &expected, &context);
                 if seen <= from {
@@ -128,7 +129,7 @@ fn a_full_disk_leaves_the_source_and_nothing_else() {
             let directory = copy(&start);
             let only = Some(Operation::Write);
             directory.set_fault(Some(Fault { from, times: usize::MAX, errno: libc::ENOSPC, only }));
-            let done = call(&directory, &how());
+            let done = call(Arc::new(directory.clone()), &how());
             let was_full = directory.operations() > from;
             directory.set_fault(None);
             if !was_full {
@@ -139,7 +140,7 @@ fn a_full_disk_leaves_the_source_and_nothing_else() {
             let names = directory.list().unwrap();
             assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
             assert_eq!(names.iter().filter(|name| name.starts_with("default.0")).count(), 4, "{names:?}");
-            call(&directory, &how()).unwrap();
+            call(Arc::new(directory.clone()), &how()).unwrap();
             assert_finished(&directory, ending, "after a full disk");
         }
     }
@@ -151,23 +152,23 @@ fn the_power_goes_at_every_operation_and_no_record_is_lost() {
     write(Arc::new(written.clone()));
     let plain = written.image(Survival::Everything).directory;
     let compressing = plain.image(Survival::Everything).directory;
-    compress_in(&compressing, &how()).unwrap();
+    compress(Arc::new(compressing.clone()), &how()).unwrap();
     let compressed = compressing.image(Survival::Everything).directory;
     let packing = plain.image(Survival::Everything).directory;
-    pack(&packing, &how()).unwrap();
+    to_zstd(Arc::new(packing.clone()), &how()).unwrap();
     let packed = packing.image(Survival::Everything).directory;
     let expected = rows(Arc::new(plain.clone()), "before");
     let directions: [(Call, _, _); 4] = [
-        (compress_in, &plain, ".z.binlog"),
-        (decompress_in, &compressed, ".binlog"),
-        (pack, &plain, ".binlog.zst"),
-        (decompress_in, &packed, ".binlog"),
+        (|directory, how| compress(directory, how), &plain, ".z.binlog"),
+        (|directory, how| decompress(directory, how), &compressed, ".binlog"),
+        (to_zstd, &plain, ".binlog.zst"),
+        (|directory, how| decompress(directory, how), &packed, ".binlog"),
     ];
     for (call, start, ending) in directions {
         for moment in 0.. {
             let machine = start.image(Survival::Everything).directory;
             machine.cut_at(moment);
-            let done = call(&machine, &how());
+            let done = call(Arc::new(machine.clone()), &how());
             let Some(refused) = machine.refused() else {
                 assert!(done.is_ok() && moment > 20, "{moment}");
                 break;
@@ -181,13 +182,13 @@ fn the_power_goes_at_every_operation_and_no_record_is_lost() {
                 let image = machine.image(survival).directory;
                 let context = format!("to {ending}, cut at {moment} {refused:?}, {survival:?}");
                 assert_rows(&rows(Arc::new(image.clone()), &context), &expected, &context);
-                call(&image, &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
+                call(Arc::new(image.clone()), &how()).unwrap_or_else(|e| panic!("{context}: again {e}"));
                 assert_finished(&image, ending, &context);
                 assert_rows(&rows(Arc::new(image.clone()), &context), &expected, &context);
             }
-            // The same when the process is killed, and the system goes on.
+            // The same when the process is killed, and the system continues.
             let next = machine.after_kill();
-            call(&next, &how()).unwrap();
+            call(Arc::new(next.clone()), &how()).unwrap();
             assert_finished(&next, ending, "after a kill");
             assert_rows(&rows(Arc::new(next), "after a kill"), &expected, "after a kill");
         }
@@ -195,7 +196,7 @@ fn the_power_goes_at_every_operation_and_no_record_is_lost() {
 }
 
 #[test]
-fn what_is_left_over_is_swept_unless_somebody_is_at_work_on_it_and_foreign_files_stay() {
+fn what_is_left_over_is_swept_unless_it_is_in_use_and_foreign_files_stay() {
     let (_, directory, _) = starts().into_iter().next().unwrap();
     let foreign =
         [".part", "x.part", ".default.0000000001.binlog.4711.part", ".default.0000000001.z.binlog", ".a.part"];
@@ -206,17 +207,21 @@ fn what_is_left_over_is_swept_unless_somebody_is_at_work_on_it_and_foreign_files
     }
     let busy = directory.open(ours[1], binlog::io::Access::ReadWrite).unwrap();
     assert!(busy.try_lock().unwrap());
-    assert_eq!(binlog::sweep(&directory, Some("default")).unwrap(), 1);
-    assert_eq!(binlog::sweep(&directory, None).unwrap(), 1);
+    assert_eq!(binlog::compression::sweep(Arc::new(directory.clone()), Some("default")).unwrap(), 1);
+    assert_eq!(binlog::compression::sweep(Arc::new(directory.clone()), None).unwrap(), 1);
     let there = directory.list().unwrap();
     assert!(foreign.iter().all(|name| there.iter().any(|other| other == name)), "{there:?}");
     assert!(there.iter().any(|name| name == ours[1]) && !there.iter().any(|name| name == ours[0] || name == ours[2]));
     busy.unlock().unwrap();
-    assert_eq!(binlog::sweep(&directory, None).unwrap(), 1);
-    // One that another process is writing is told of.
+    assert_eq!(binlog::compression::sweep(Arc::new(directory.clone()), None).unwrap(), 1);
+    // A file that another process is writing is reported.
     let busy = directory.create(ours[0], 0o600).unwrap();
     assert!(busy.try_lock().unwrap());
-    let error = binlog::compress_segment(&directory, "default.0000000001.binlog", &how()).unwrap_err();
+    let error = binlog::compression::compress(
+        Location::File(Arc::new(directory.clone()), "default.0000000001.binlog".to_owned()),
+        &how(),
+    )
+    .unwrap_err();
     assert_eq!(error.kind(), Kind::Locked, "{error}");
 }
 
@@ -239,7 +244,7 @@ fn a_bit_that_flips_on_its_way_to_the_file_is_noticed_before_the_source_goes() {
                         bytes[place * (bytes.len() - 1) / 2] ^= 16;
                     }
                 }));
-                let done = compress_in(&interposed, &how);
+                let done = compress(Arc::new(interposed), &how);
                 let context = format!("byte {place} of write {wrong}, {threads} threads: {done:?}");
                 let is_flipped = writes.load(Ordering::SeqCst) > wrong;
                 assert_eq!(done.is_err(), is_flipped, "{context}");
@@ -259,12 +264,13 @@ fn a_bit_that_flips_on_its_way_to_the_file_is_noticed_before_the_source_goes() {
 
 #[test]
 fn a_compressed_form_that_is_there_already_is_made_durable_before_its_source_goes() {
-    for (call, ending) in [(compress_in as Call, ".z.binlog"), (pack, ".binlog.zst")] {
+    for (call, ending) in [((|directory, how| compress(directory, how)) as Call, ".z.binlog"), (to_zstd, ".binlog.zst")]
+    {
         let plain = MemoryDirectory::new();
         write(Arc::new(plain.clone()));
         let expected = rows(Arc::new(plain.clone()), "before");
         let made = copy(&plain);
-        call(&made, &how()).unwrap();
+        call(Arc::new(made.clone()), &how()).unwrap();
         let machine = PowerDirectory::new();
         let put = |name: &str, bytes: &[u8], durable: bool| {
             let file = machine.create(name, 0o640).unwrap();
@@ -281,7 +287,7 @@ fn a_compressed_form_that_is_there_already_is_made_durable_before_its_source_goe
             put(name, &made.contents(name).unwrap(), false);
         }
         machine.sync().unwrap();
-        call(&machine, &how()).unwrap();
+        call(Arc::new(machine.clone()), &how()).unwrap();
         assert_finished(&machine, ending, ending);
         for survival in SURVIVALS {
             let left = machine.image(survival).directory;

@@ -1,14 +1,13 @@
-//! What a log holds, told from its index: the same as by reading it, and with work that grows as its segments do.
+//! The contents of a log, taken from its index: the same as by reading it, and with work that grows as its segments do.
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use binlog::contents::Contents;
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{
-    Codec, Contents, Filter, Kind, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions,
-};
+use binlog::{Codec, Filter, Kind, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::counting::CountingDirectory;
 use common::history::*;
 use common::layout::{self, INDEX};
@@ -18,7 +17,7 @@ use proptest::prelude::*;
 /// Records and bytes of each type, by name or number.
 type Types = BTreeMap<(Option<String>, u32), (u64, u64)>;
 
-/// What a log holds, as a cursor shows it.
+/// The contents of a log, as a cursor shows them.
 #[derive(Debug, Default, PartialEq)]
 struct Counted {
     types: Types,
@@ -61,7 +60,7 @@ fn by_reading(reader: &Reader) -> Counted {
     counted
 }
 
-fn told(contents: Contents) -> Counted {
+fn from_index(contents: Contents) -> Counted {
     let key = |name: &Option<String>, type_id| (name.clone(), if name.is_some() { 0 } else { type_id });
     Counted {
         types: contents
@@ -82,7 +81,7 @@ fn told(contents: Contents) -> Counted {
 #[track_caller]
 fn assert_same(directory: &MemoryDirectory) {
     let reader = open(directory);
-    assert_eq!(told(reader.contents(&mut |_, _| ()).unwrap()), by_reading(&reader));
+    assert_eq!(from_index(reader.contents(&mut |_, _| ()).unwrap()), by_reading(&reader));
 }
 
 /// Cuts the last file, and damages an INDEX block of another.
@@ -95,7 +94,7 @@ fn harm(directory: &MemoryDirectory, cut: usize, place: usize) {
     let indexes: Vec<_> = blocks.iter().filter(|block| block.kind == INDEX).collect();
     if let Some(index) = indexes.get(place % indexes.len().max(1)) {
         let at = index.offset + place % (index.end() - index.offset);
-        // A header that is damaged ends a segment; entries that are, only the index.
+        // A damaged header ends a segment; damaged entries cost only the index.
         bytes[at.max(index.entries.start)] ^= 0x55;
         directory.set_contents(of, bytes);
     }
@@ -110,7 +109,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_index_tells_what_reading_does(
+    fn the_index_gives_the_same_as_reading(
         ops in prop::collection::vec(op(), 1..40),
         codec in codec(),
         cut in 0usize..400,
@@ -123,7 +122,7 @@ proptest! {
         assert_same(&log.directory);
         if other {
             let options = WriterOptions { name: "another".into(), ..small_blocks(Codec::None) };
-            let writer = Writer::open_in(Arc::new(log.directory.clone()), options).unwrap();
+            let writer = Writer::open(Arc::new(log.directory.clone()), options).unwrap();
             let named = writer.type_id("a", "").unwrap();
             writer.append(named, b"of another log").unwrap();
             writer.close().unwrap();
@@ -139,14 +138,14 @@ proptest! {
 #[test]
 fn the_times_of_a_log_are_those_of_its_records_and_not_of_events_among_them() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     let append = |type_id, time| {
         writer
             .append_record(&NewRecord { type_id, time: Some(time), payload: b"something", ..Default::default() })
             .unwrap()
     };
     append(7, 5);
-    // An event of now, between two records of long ago. The segment that follows goes by the index of this one.
+    // An event of now, between two records of long ago. The segment that follows uses the index of this one.
     append(writer.type_id("orders", "").unwrap(), 9);
     writer.roll().unwrap();
     append(7, 7);
@@ -158,7 +157,7 @@ fn the_times_of_a_log_are_those_of_its_records_and_not_of_events_among_them() {
 /// A closed log of so many segments, each with some records.
 fn segments(segments: u64) -> MemoryDirectory {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     let named = writer.type_id("orders", "").unwrap();
     for segment in 0..segments {
         for i in 0..20u32 {
@@ -174,7 +173,7 @@ fn segments(segments: u64) -> MemoryDirectory {
     directory
 }
 
-/// What is asked of the system while `ask` is at work.
+/// How many system operations `ask` takes.
 fn operations(directory: &MemoryDirectory, ask: impl Fn(&MemoryDirectory)) -> usize {
     directory.set_fault(None);
     ask(directory);
@@ -220,13 +219,13 @@ fn what_asks_each_segment_asks_twice_as_much_of_twice_as_many() {
 fn what_the_index_covers_is_not_read() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { block_bytes: 64 << 10, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for i in 0..20_000u32 {
         writer.append(7, format!("{i} and a little more").as_bytes()).unwrap();
     }
     writer.close().unwrap();
     let counting = CountingDirectory::new(&directory);
-    let reader = Reader::open_in(Arc::new(counting.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(counting.clone()), ReaderOptions::default()).unwrap();
     counting.reads();
     assert_eq!(reader.contents(&mut |_, _| ()).unwrap().records, 20_000);
     let by_index = counting.bytes_read();

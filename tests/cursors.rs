@@ -1,5 +1,5 @@
-//! What a reader and its cursors say when the log is not what it was when they were opened, or is damaged: nothing that
-//! was written is left out without a word, whatever is asked for and in whichever direction.
+//! What a reader and its cursors report when the log has changed since they were opened, or is damaged: no record is
+//! left out silently, whatever is asked for and in whichever direction.
 
 mod common;
 
@@ -64,32 +64,32 @@ fn newest_first() -> Filter {
     Filter { newest_first: true, ..Filter::default() }
 }
 
-/// What a cursor shows and tells until its end: runs of ids in either direction.
+/// What a cursor returns until its end: runs of ids in either direction, gaps, and damage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum Item {
     Ids(u64, u64),
     Missed(u64, u64),
     Corrupt,
 }
 
-fn told(cursor: &mut Cursor) -> Vec<Told> {
+fn items(cursor: &mut Cursor) -> Vec<Item> {
     let mut all = vec![];
     loop {
         let seen = drain(cursor, Way::Batch(7));
         for row in &seen.rows {
             match all.last_mut() {
-                Some(Told::Ids(_, last)) if last.abs_diff(row.id) == 1 => *last = row.id,
-                _ => all.push(Told::Ids(row.id, row.id)),
+                Some(Item::Ids(_, last)) if last.abs_diff(row.id) == 1 => *last = row.id,
+                _ => all.push(Item::Ids(row.id, row.id)),
             }
         }
         match seen.end {
             Ok(_) => return all,
             Err(e) => match e.missed() {
-                Some((first, last)) => all.push(Told::Missed(first, last)),
+                Some((first, last)) => all.push(Item::Missed(first, last)),
                 None => {
                     assert_eq!(e.kind(), Kind::Corrupt, "{e}");
                     assert!(e.path().is_some() && e.offset().is_some(), "{e}");
-                    all.push(Told::Corrupt);
+                    all.push(Item::Corrupt);
                     return all;
                 }
             },
@@ -97,8 +97,8 @@ fn told(cursor: &mut Cursor) -> Vec<Told> {
     }
 }
 
-fn told_by(reader: &Reader, filter: &Filter) -> Vec<Told> {
-    told(&mut reader.cursor(filter).unwrap())
+fn items_of(reader: &Reader, filter: &Filter) -> Vec<Item> {
+    items(&mut reader.cursor(filter).unwrap())
 }
 
 fn got(cursor: &mut Cursor, id: u64) -> Result<Option<u64>, Option<(u64, u64)>> {
@@ -114,21 +114,21 @@ fn a_seek_to_records_that_were_removed_says_once_which() {
     let log = a_log(5);
     remove(&log, 1..=2);
     let mut cursor = open(&log.directory).cursor(&Filter::default()).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Ids(201, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Ids(201, 500)]);
     cursor.seek(50).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Missed(50, 200), Told::Ids(201, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Missed(50, 200), Item::Ids(201, 500)]);
     cursor.seek(200).unwrap();
     assert!(cursor.wait(std::time::Duration::ZERO).unwrap());
-    assert_eq!(told(&mut cursor), [Told::Missed(200, 200), Told::Ids(201, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Missed(200, 200), Item::Ids(201, 500)]);
     cursor.seek(201).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Ids(201, 500)]);
-    // A seek that is followed by another tells nothing.
+    assert_eq!(items(&mut cursor), [Item::Ids(201, 500)]);
+    // A seek that is followed by another reports nothing.
     cursor.seek(7).unwrap();
     cursor.seek(490).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Ids(490, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Ids(490, 500)]);
     let mut cursor = open(&log.directory).cursor(&Filter { to_id: Some(150), ..Filter::default() }).unwrap();
     cursor.seek(50).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Missed(50, 150)]);
+    assert_eq!(items(&mut cursor), [Item::Missed(50, 150)]);
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn a_record_that_was_removed_is_missed_and_not_unknown_and_so_are_those_behind_i
     remove(&log, 1..=2);
     let mut cursor = open(&log.directory).cursor(&Filter::default()).unwrap();
     assert_eq!(got(&mut cursor, 50), Err(Some((50, 50))));
-    assert_eq!(told(&mut cursor), [Told::Missed(51, 200), Told::Ids(201, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Missed(51, 200), Item::Ids(201, 500)]);
     assert_eq!(got(&mut cursor, 200), Err(Some((200, 200))));
-    assert_eq!(told(&mut cursor), [Told::Ids(201, 500)]);
+    assert_eq!(items(&mut cursor), [Item::Ids(201, 500)]);
     assert_eq!(got(&mut cursor, 201), Ok(Some(201)));
     assert_eq!(got(&mut cursor, 501), Ok(None));
     let mut cursor = open(&log.directory).cursor(&from(100)).unwrap();
@@ -152,22 +152,22 @@ fn a_seek_to_a_time_says_it_when_records_of_that_time_may_have_been_removed() {
     remove(&log, 1..=2);
     let mut cursor = open(&log.directory).cursor(&Filter::default()).unwrap();
     for (time, expected) in [
-        (500, vec![Told::Missed(1, 200), Told::Ids(201, 500)]),
-        (2000, vec![Told::Missed(1, 200), Told::Ids(201, 500)]),
-        (2001, vec![Told::Ids(201, 500)]),
-        (4000, vec![Told::Ids(400, 500)]),
+        (500, vec![Item::Missed(1, 200), Item::Ids(201, 500)]),
+        (2000, vec![Item::Missed(1, 200), Item::Ids(201, 500)]),
+        (2001, vec![Item::Ids(201, 500)]),
+        (4000, vec![Item::Ids(400, 500)]),
     ] {
         cursor.seek_time(time).unwrap();
-        assert_eq!(told(&mut cursor), expected, "{time}");
+        assert_eq!(items(&mut cursor), expected, "{time}");
     }
     let before = Filter { to_time: Some(1000), ..Filter::default() };
     let mut cursor = open(&log.directory).cursor(&before).unwrap();
     cursor.seek_time(500).unwrap();
-    assert_eq!(told(&mut cursor), [Told::Missed(1, 200)], "there may have been some");
+    assert_eq!(items(&mut cursor), [Item::Missed(1, 200)], "there may have been some");
 }
 
 #[test]
-fn a_strict_reader_tells_a_torn_tail_and_an_unclosed_end_from_damage() {
+fn a_strict_reader_distinguishes_a_torn_tail_and_an_unclosed_end_from_damage() {
     let log = one_segment(100, false);
     let whole = log.directory.contents(&file(1)).unwrap();
     let mut flipped = whole.clone();
@@ -241,11 +241,11 @@ fn whole_records_of_a_block_are_shown_up_to_a_damaged_page_in_each_direction() {
                     assert_eq!((tail.state, tail.next_id), (TailState::Corrupt, before + 1), "{page} {way:?}");
                 }
             }
-            let mut backward = vec![Told::Ids(60, behind), Told::Corrupt];
+            let mut backward = vec![Item::Ids(60, behind), Item::Corrupt];
             if behind == 61 {
                 backward.remove(0);
             }
-            assert_eq!(told_by(&reader, &newest_first()), backward, "page {page}");
+            assert_eq!(items_of(&reader, &newest_first()), backward, "page {page}");
         }
         let headers = read(&open(&log.directory), &Filter { headers_only: true, ..Filter::default() }, Way::Next);
         assert_eq!(headers.whole().len(), 60);
@@ -295,14 +295,14 @@ fn the_last_records_come_with_an_error_when_damage_hides_some_of_them() {
                         );
                     }
                     let backward = Filter { last: Some(most), ..newest_first() };
-                    assert_eq!(told_by(&reader, &backward), [Told::Ids(1000, behind), Told::Corrupt], "{what}");
+                    assert_eq!(items_of(&reader, &backward), [Item::Ids(1000, behind), Item::Corrupt], "{what}");
                 }
                 for most in [1, 2, 500, hidden - 1] {
-                    let mut expected = vec![Told::Ids(1001 - most, 1000)];
-                    expected.extend(is_strict.then_some(Told::Corrupt));
-                    assert_eq!(told_by(&reader, &last(most)), expected, "{what}");
-                    let backward = told_by(&reader, &Filter { last: Some(most), ..newest_first() });
-                    assert_eq!(backward[0], Told::Ids(1000, 1001 - most), "{what}");
+                    let mut expected = vec![Item::Ids(1001 - most, 1000)];
+                    expected.extend(is_strict.then_some(Item::Corrupt));
+                    assert_eq!(items_of(&reader, &last(most)), expected, "{what}");
+                    let backward = items_of(&reader, &Filter { last: Some(most), ..newest_first() });
+                    assert_eq!(backward[0], Item::Ids(1000, 1001 - most), "{what}");
                     assert_eq!(backward.len(), expected.len(), "{what}");
                 }
             }
@@ -322,12 +322,12 @@ fn the_last_records_come_with_an_error_when_a_segment_among_them_is_damaged_or_m
         }
         let reader = open(&log.directory);
         for most in [201, 250, 400] {
-            let expected = [Told::Ids(301, 500), Told::Corrupt];
-            assert_eq!(told_by(&reader, &last(most)), expected, "{damage} {most}");
+            let expected = [Item::Ids(301, 500), Item::Corrupt];
+            assert_eq!(items_of(&reader, &last(most)), expected, "{damage} {most}");
         }
-        assert_eq!(told_by(&reader, &last(200)), [Told::Ids(301, 500)], "{damage}");
-        assert_eq!(told_by(&reader, &Filter { newest_first: true, ..last(200) }), [Told::Ids(500, 301)], "{damage}");
-        assert_eq!(told_by(&reader, &Filter { newest_first: true, ..from(301) }), [Told::Ids(500, 301)], "{damage}");
+        assert_eq!(items_of(&reader, &last(200)), [Item::Ids(301, 500)], "{damage}");
+        assert_eq!(items_of(&reader, &Filter { newest_first: true, ..last(200) }), [Item::Ids(500, 301)], "{damage}");
+        assert_eq!(items_of(&reader, &Filter { newest_first: true, ..from(301) }), [Item::Ids(500, 301)], "{damage}");
     }
 }
 
@@ -339,8 +339,8 @@ fn the_last_none_are_none_also_where_the_last_segment_begins_with_damage() {
     bytes[at] ^= 1;
     log.directory.set_contents(&file(3), bytes);
     let reader = open(&log.directory);
-    assert_eq!(told_by(&reader, &last(0)), []);
-    assert_eq!(told_by(&reader, &last(1)), [Told::Ids(200, 200)]);
+    assert_eq!(items_of(&reader, &last(0)), []);
+    assert_eq!(items_of(&reader, &last(1)), [Item::Ids(200, 200)]);
 }
 
 #[test]
@@ -354,9 +354,9 @@ fn a_reader_that_was_opened_before_rolls_shows_the_end_that_is_there() {
         fill(&mut log, next..=100 * segments, 100);
         fill(&mut log, 100 * segments + 1..=100 * segments + 12, 100);
         let end = 100 * segments + 12;
-        assert_eq!(told_by(&reader, &last(2)), [Told::Ids(end - 1, end)]);
-        assert_eq!(told_by(&reader, &last(30)), [Told::Ids(end - 29, end)]);
-        assert_eq!(told_by(&reader, &newest_first()), [Told::Ids(end, 1)]);
+        assert_eq!(items_of(&reader, &last(2)), [Item::Ids(end - 1, end)]);
+        assert_eq!(items_of(&reader, &last(30)), [Item::Ids(end - 29, end)]);
+        assert_eq!(items_of(&reader, &newest_first()), [Item::Ids(end, 1)]);
         assert_eq!(counted(&reader), end);
         assert_eq!(got(&mut earlier, end - 50), Ok(Some(end - 50)));
         assert_eq!(got(&mut reader.cursor(&Filter::default()).unwrap(), end), Ok(Some(end)));
@@ -364,10 +364,10 @@ fn a_reader_that_was_opened_before_rolls_shows_the_end_that_is_there() {
     }
     log.close();
     let end = log.rows.len() as u64;
-    assert_eq!(told_by(&reader, &last(2)), [Told::Ids(end - 1, end)]);
+    assert_eq!(items_of(&reader, &last(2)), [Item::Ids(end - 1, end)]);
     log.reopen(Codec::None);
     fill(&mut log, end + 1..=end + 5, 100);
-    assert_eq!(told_by(&reader, &last(2)), [Told::Ids(end + 4, end + 5)]);
+    assert_eq!(items_of(&reader, &last(2)), [Item::Ids(end + 4, end + 5)]);
 }
 
 #[test]
@@ -381,13 +381,13 @@ fn a_live_segment_is_not_listed_again_for_each_question_about_its_end() {
         errno: 0,
         only: Some(binlog::io::Operation::List),
     }));
-    assert_eq!(told_by(&reader, &last(2)), [Told::Ids(149, 150)]);
-    assert_eq!(told_by(&reader, &newest_first()), [Told::Ids(150, 1)]);
+    assert_eq!(items_of(&reader, &last(2)), [Item::Ids(149, 150)]);
+    assert_eq!(items_of(&reader, &newest_first()), [Item::Ids(150, 1)]);
     assert_eq!(log.directory.operations(), 0);
 }
 
-/// Every kind of question, and the answers.
-fn answers(reader: &Reader) -> Vec<Result<Vec<Told>, String>> {
+/// One query of each kind, and the answers.
+fn answers(reader: &Reader) -> Vec<Result<Vec<Item>, String>> {
     let filters = [
         Filter::default(),
         from(900),
@@ -397,15 +397,15 @@ fn answers(reader: &Reader) -> Vec<Result<Vec<Told>, String>> {
         Filter { to_id: Some(100), ..Filter::default() },
         Filter { from_time: Some(9000), ..Filter::default() },
     ];
-    let mut all: Vec<_> = filters.iter().map(|filter| Ok(told_by(reader, filter))).collect();
+    let mut all: Vec<_> = filters.iter().map(|filter| Ok(items_of(reader, filter))).collect();
     let mut cursor = reader.cursor(&Filter::default()).unwrap();
     for id in [1, 100, 900, 1000, 1001] {
-        let got = cursor.get(id).map(|record| record.iter().map(|record| Told::Ids(record.id, record.id)).collect());
+        let got = cursor.get(id).map(|record| record.iter().map(|record| Item::Ids(record.id, record.id)).collect());
         all.push(got.map_err(|e: Error| e.to_string()));
     }
     cursor.seek(950).unwrap();
-    all.push(Ok(told(&mut cursor)));
-    let counted = reader.counts().map(|counts| counts.iter().map(|c| Told::Ids(c.records, 0)).collect());
+    all.push(Ok(items(&mut cursor)));
+    let counted = reader.counts().map(|counts| counts.iter().map(|c| Item::Ids(c.records, 0)).collect());
     all.push(counted.map_err(|e| e.to_string()));
     all
 }
@@ -421,13 +421,13 @@ fn damage_that_one_cursor_has_met_changes_no_answer_of_the_reader() {
             for mode in [ReaderMode::Prefix, ReaderMode::Strict] {
                 log.directory.set_contents(&file(1), whole.clone());
                 let reader = open_mode(&log.directory, mode);
-                // The reader has it open: other bytes of the same file.
+                // The reader has the file open: its bytes are changed in place.
                 let handle = log.directory.open(&file(1), binlog::io::Access::ReadWrite).unwrap();
                 let byte = [whole[at] ^ 1];
                 binlog::io::write_full(&*handle, &[&byte], at as u64).map_err(|(_, e)| e).unwrap();
                 let before = answers(&reader);
                 for _ in 0..2 {
-                    told_by(&reader, &newest_first());
+                    items_of(&reader, &newest_first());
                     assert_eq!(answers(&reader), before, "closed: {is_closed}, byte {at}, {mode:?}");
                 }
             }
@@ -436,7 +436,7 @@ fn damage_that_one_cursor_has_met_changes_no_answer_of_the_reader() {
 }
 
 #[test]
-fn damage_hides_nothing_behind_it_from_those_who_ask_for_that_alone() {
+fn damage_hides_nothing_behind_it_from_filters_for_that_alone() {
     for is_closed in [true, false] {
         let log = one_segment(1000, is_closed);
         let whole = log.directory.contents(&file(1)).unwrap();
@@ -452,15 +452,15 @@ fn damage_hides_nothing_behind_it_from_those_who_ask_for_that_alone() {
         }
         assert_eq!(got(&mut cursor, block.first_id), Err(None), "damaged");
         cursor.seek(block.next_id()).unwrap();
-        assert_eq!(told(&mut cursor), [Told::Ids(block.next_id(), 1000)]);
+        assert_eq!(items(&mut cursor), [Item::Ids(block.next_id(), 1000)]);
         let behind = Filter { newest_first: true, ..from(block.next_id()) };
-        assert_eq!(told_by(&reader, &behind), [Told::Ids(1000, block.next_id())]);
-        assert_eq!(told_by(&reader, &newest_first()), [Told::Ids(1000, block.next_id()), Told::Corrupt]);
+        assert_eq!(items_of(&reader, &behind), [Item::Ids(1000, block.next_id())]);
+        assert_eq!(items_of(&reader, &newest_first()), [Item::Ids(1000, block.next_id()), Item::Corrupt]);
     }
 }
 
 #[test]
-fn what_was_removed_since_a_reader_was_opened_is_told_in_each_direction_and_to_who_asks_for_it() {
+fn what_was_removed_since_a_reader_was_opened_is_reported_in_each_direction_and_for_requests_of_it() {
     for segments in [10, 100] {
         let log = a_log(segments);
         let reader = open(&log.directory);
@@ -468,19 +468,19 @@ fn what_was_removed_since_a_reader_was_opened_is_told_in_each_direction_and_to_w
         let (gone, end) = (100 * (segments - 4), 100 * segments);
         remove(&log, 1..=segments - 4);
         for _ in 0..2 {
-            let missed = Told::Missed(1, gone);
-            assert_eq!(told_by(&reader, &Filter::default()), [missed.clone(), Told::Ids(gone + 1, end)]);
-            assert_eq!(told_by(&reader, &newest_first()), [Told::Ids(end, gone + 1), missed]);
+            let missed = Item::Missed(1, gone);
+            assert_eq!(items_of(&reader, &Filter::default()), [missed.clone(), Item::Ids(gone + 1, end)]);
+            assert_eq!(items_of(&reader, &newest_first()), [Item::Ids(end, gone + 1), missed]);
             let some = Filter { newest_first: true, to_id: Some(gone + 7), ..from(50) };
-            assert_eq!(told_by(&reader, &some), [Told::Ids(gone + 7, gone + 1), Told::Missed(50, gone)]);
+            assert_eq!(items_of(&reader, &some), [Item::Ids(gone + 7, gone + 1), Item::Missed(50, gone)]);
             let recent = Filter { newest_first: true, ..from(gone + 1) };
-            assert_eq!(told_by(&reader, &recent), [Told::Ids(end, gone + 1)]);
+            assert_eq!(items_of(&reader, &recent), [Item::Ids(end, gone + 1)]);
             for newest_first in [false, true] {
                 let (first, last) = if newest_first { (end, gone + 1) } else { (gone + 1, end) };
                 let recent = Filter { newest_first, from_time: Some(10 * gone as i64 + 1), ..Filter::default() };
-                assert_eq!(told_by(&reader, &recent), [Told::Ids(first, last)], "those that are gone are older");
+                assert_eq!(items_of(&reader, &recent), [Item::Ids(first, last)], "those that are gone are older");
             }
-            assert_eq!(told_by(&reader, &last(700)), [Told::Ids(gone + 1, end)], "the last of those that are there");
+            assert_eq!(items_of(&reader, &last(700)), [Item::Ids(gone + 1, end)], "the last of those that are there");
             let mut cursor = reader.cursor(&from(end)).unwrap();
             assert_eq!(got(&mut cursor, 50), Ok(None));
             let mut cursor = reader.cursor(&Filter::default()).unwrap();
@@ -488,39 +488,39 @@ fn what_was_removed_since_a_reader_was_opened_is_told_in_each_direction_and_to_w
             assert_eq!(got(&mut cursor, gone + 50), Ok(Some(gone + 50)));
         }
         assert_eq!(counted(&reader), 400);
-        assert_eq!(told(&mut begun.unwrap()), [Told::Ids(end, gone + 1), Told::Missed(1, gone)]);
+        assert_eq!(items(&mut begun.unwrap()), [Item::Ids(end, gone + 1), Item::Missed(1, gone)]);
     }
 }
 
 #[test]
-fn a_time_from_which_records_may_have_been_removed_is_told_as_missed() {
+fn a_time_from_which_records_may_have_been_removed_is_reported_as_missed() {
     let log = a_log(6);
     remove(&log, 1..=3);
     let reader = open(&log.directory);
     let from_time = |time: i64| Filter { from_time: Some(time), ..Filter::default() };
-    // Record 300, the last that is gone, has the time 3000.
+    // Record 300, the last that was removed, has the time 3000.
     for (time, missed) in [(5, true), (2990, true), (3000, true), (3001, false), (3500, false)] {
         let first = (time as u64).div_ceil(10).max(301);
-        let expected = [Told::Missed(1, 300), Told::Ids(first, 600)];
+        let expected = [Item::Missed(1, 300), Item::Ids(first, 600)];
         let expected = if missed { &expected[..] } else { &expected[1..] };
-        assert_eq!(told_by(&reader, &from_time(time)), expected, "from {time}");
+        assert_eq!(items_of(&reader, &from_time(time)), expected, "from {time}");
         let mut sought = reader.cursor(&Filter::default()).unwrap();
         sought.seek_time(time).unwrap();
-        assert_eq!(told(&mut sought), expected, "sought {time}");
+        assert_eq!(items(&mut sought), expected, "sought {time}");
         let newest = Filter { newest_first: true, ..from_time(time) };
-        let mut expected: Vec<Told> = vec![Told::Ids(600, first)];
-        expected.extend(missed.then_some(Told::Missed(1, 300)));
-        assert_eq!(told_by(&reader, &newest), expected, "back to {time}");
+        let mut expected: Vec<Item> = vec![Item::Ids(600, first)];
+        expected.extend(missed.then_some(Item::Missed(1, 300)));
+        assert_eq!(items_of(&reader, &newest), expected, "back to {time}");
     }
     let within = Filter { to_time: Some(2500), ..from_time(2000) };
-    assert_eq!(told_by(&reader, &within), [Told::Missed(1, 300)], "nothing of that time is left");
+    assert_eq!(items_of(&reader, &within), [Item::Missed(1, 300)], "nothing of that time is left");
     let last = Filter { last: Some(5), ..from_time(5) };
-    assert_eq!(told_by(&reader, &last), [Told::Ids(596, 600)]);
+    assert_eq!(items_of(&reader, &last), [Item::Ids(596, 600)]);
 }
 
 fn salvaged(directory: &MemoryDirectory, filter: &Filter) -> (Vec<u64>, Vec<Loss>, Tail) {
     let (options, losses) = hearing(ReaderMode::Salvage);
-    let seen = read(&Reader::open_in(Arc::new(directory.clone()), options).unwrap(), filter, Way::Batch(7));
+    let seen = read(&Reader::open(Arc::new(directory.clone()), options).unwrap(), filter, Way::Batch(7));
     let losses = losses.lock().unwrap().clone();
     (seen.rows.iter().map(|row| row.id).collect(), losses, seen.end.unwrap())
 }
@@ -541,12 +541,12 @@ fn a_trailer_with_a_flipped_bit_does_not_cost_the_segments_behind_it() {
 }
 
 #[test]
-fn the_last_records_of_a_damaged_log_are_the_last_that_can_be_saved_and_losses_among_them_are_told_once() {
+fn the_last_records_of_a_damaged_log_are_the_last_that_can_be_saved_and_losses_among_them_are_reported_once() {
     let log = one_segment(1000, true);
     let mut bytes = log.directory.contents(&file(1)).unwrap();
     let segment = Segment::parse(&bytes);
     let blocks = segment.of_kind(layout::RECORDS);
-    // Pages, entries and a header, all over.
+    // Damage in pages, entries and a header, all over the segment.
     for (i, block) in blocks.iter().enumerate().filter(|(i, block)| i % 4 == 2 && block.count > 0) {
         let at = match i % 3 {
             0 => block.payload.start + 3,
@@ -566,9 +566,29 @@ fn the_last_records_of_a_damaged_log_are_the_last_that_can_be_saved_and_losses_a
             let (ids, losses, _) = salvaged(&log.directory, &filter);
             assert_eq!(ids, wanted[wanted.len().saturating_sub(most)..], "last {most} {types:?}");
             let first = if most >= wanted.len() { 0 } else { ids[0] };
-            let told: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
+            let reported: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
             let expected: Vec<u64> = lost.iter().filter(|&&id| id >= first).copied().collect();
-            assert_eq!(told, expected, "last {most} {types:?}: {losses:?}");
+            assert_eq!(reported, expected, "last {most} {types:?}: {losses:?}");
         }
+    }
+}
+
+#[test]
+fn a_reader_of_pages_continues_at_the_next_id() {
+    let log = a_log(3);
+    let reader = Reader::open(Arc::new(log.directory.clone()), Default::default()).unwrap();
+    for size in [1, 7, 10, 33, 100, 1000] {
+        let (mut next, mut seen) = (1, vec![]);
+        while next <= 300 {
+            let page = Filter { from_id: Some(next), to_id: Some(next + size - 1), ..Filter::default() };
+            let mut cursor = reader.cursor(&page).unwrap();
+            while let Some(record) = cursor.next().unwrap() {
+                seen.push(record.id);
+            }
+            assert!(cursor.tail().next_id > next, "{:?}", cursor.tail());
+            next = cursor.tail().next_id;
+        }
+        assert_eq!(seen, (1..=300).collect::<Vec<u64>>(), "pages of {size}");
+        assert_eq!(next, 301);
     }
 }

@@ -1,5 +1,5 @@
-//! Damaged, cut and foreign files: what is shown is exact, or the loss is reported. Never a silent change, never a
-//! panic.
+//! Damaged, cut and foreign files: what is shown is exact, or the loss is reported. Records never change silently, and
+//! nothing panics.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn options(codec: Codec) -> WriterOptions {
 }
 
 fn open_writer(directory: &MemoryDirectory, codec: Codec) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), options(codec)).unwrap()
+    Writer::open(Arc::new(directory.clone()), options(codec)).unwrap()
 }
 
 fn put(writer: &Writer, type_id: u32, time: i64, pairs: &[(&str, &str)], payload: &[u8]) {
@@ -61,7 +61,7 @@ fn with_contents(bytes: Vec<u8>) -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
 }
 
 /// Whether an error is one that damage may cause. A file cut within its file header holds no record yet, so that a
@@ -159,7 +159,7 @@ fn every_damaged_byte_of_a_log_with_large_records_is_noticed_under_every_filter(
         let mut bad = whole.clone();
         bad[at] ^= 1 << (at % 8);
         let bad = with_contents(bad);
-        // The payload of a large record is the same all over: now and then is enough for the rarer filters.
+        // The payload of a large record is the same everywhere: a sample is enough for the rarer filters.
         let some = if at % 23 == 0 || at < 2000 { filters.len() } else { 1 };
         for (filter, expected) in filters.iter().zip(&expected).take(some) {
             assert_exact_or_reported(&bad, filter, expected, &format!("byte {at}, {filter:?}"));
@@ -168,7 +168,7 @@ fn every_damaged_byte_of_a_log_with_large_records_is_noticed_under_every_filter(
     }
 }
 
-/// Nothing tells a part of a file header from a log that was never begun: strict reading shows it as one without records.
+/// A part of a file header looks like a log that was never begun: strict reading shows it as one without records.
 fn assert_is_unborn(directory: &MemoryDirectory, what: &str) {
     let seen = read(&open(directory, ReaderMode::Strict).unwrap(), &Filter::default(), Way::Next);
     let tail = seen.end.unwrap();
@@ -208,7 +208,7 @@ fn a_writer_that_reopens_after_damage_repeats_no_id_and_changes_no_record() {
     });
     for (what, bad) in cut.chain(flipped) {
         let directory = with_contents(bad.clone());
-        let writer = match Writer::open_in(Arc::new(directory.clone()), options(Codec::None)) {
+        let writer = match Writer::open(Arc::new(directory.clone()), options(Codec::None)) {
             Ok(writer) => writer,
             Err(e) => {
                 assert!(matches!(e.kind(), Kind::Corrupt | Kind::Unsupported), "{what}: {e:?}");
@@ -226,7 +226,7 @@ fn a_writer_that_reopens_after_damage_repeats_no_id_and_changes_no_record() {
         }
         let seen = read(&open(&directory, ReaderMode::Strict).unwrap(), &Filter::default(), Way::Next);
         if let Err(e) = seen.end {
-            // What was durable is not read again by the writer: a reader finds the damage, and the ids go on.
+            // The writer does not read durable records again: a reader finds the damage, and the ids continue.
             assert!(e.kind() == Kind::Corrupt && e.offset() < Some(bad.len() as u64), "{what}: {e:?}");
             assert_rows(&seen.rows, &expected[..seen.rows.len()], &what);
             assert_eq!(id as usize, expected.len() + 1, "{what}");
@@ -236,7 +236,7 @@ fn a_writer_that_reopens_after_damage_repeats_no_id_and_changes_no_record() {
         assert_eq!((last.id, &last.payload[..]), (id, &b"after"[..]), "{what}");
         assert_rows(before, &expected[..before.len()], &what);
         assert_eq!(id as usize, before.len() + 1, "{what}");
-        // A cut at the end of a block cannot be told from a crash just there; nothing else goes without a trace.
+        // A cut at the end of a block looks like a crash at that point; any other cut leaves a trace.
         let cut = bad.len() < whole.len();
         assert!(before.len() == expected.len() || keeps || cut, "{what}: records are gone without a trace");
     }
@@ -274,7 +274,7 @@ fn a_missing_or_shortened_segment_is_an_error_behind_an_exact_beginning() {
     assert_rows(&seen.rows, &expected[..2], "the middle one missing");
     let error = seen.end.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
-    assert!(error.reason().contains("3 to 4"), "the lost ids are told: {error}");
+    assert!(error.reason().contains("3 to 4"), "the lost ids are reported: {error}");
 
     for len in 0..two.len() {
         let short =
@@ -313,14 +313,14 @@ fn a_foreign_segment_in_place_of_one_changes_no_record_silently() {
     let theirs = rows_of(&open(&other, ReaderMode::Strict).unwrap());
     log.set_contents(&segment(2), other.contents(&segment(2)).unwrap());
     let seen = read(&open(&log, ReaderMode::Prefix).unwrap(), &Filter::default(), Way::Next);
-    assert!(seen.end.is_err(), "our records 3 and 4 are missing, and that is told");
+    assert!(seen.end.is_err(), "our records 3 and 4 are missing, and that is reported");
     for row in &seen.rows {
         assert!(ours.contains(row) || theirs[2..4].contains(row), "{}", brief(row));
     }
 }
 
 #[test]
-fn a_segment_twice_under_two_names_is_told_or_read_once() {
+fn a_segment_twice_under_two_names_is_reported_or_read_once() {
     for i in 1..=3 {
         let log = three_segments("log");
         let expected = rows_of(&open(&log, ReaderMode::Strict).unwrap());
@@ -349,7 +349,7 @@ fn foreign_and_unreadable_files_are_refused_with_their_path_and_reason() {
         assert_eq!(std::fs::read(&path).unwrap(), foreign, "left as it was");
     }
     std::fs::remove_file(&path).unwrap();
-    // Permissions do not keep root out; a directory cannot be read as a file by anybody.
+    // Permissions do not keep root out; a directory cannot be read as a file by any user.
     std::fs::create_dir(&path).unwrap();
     assert!(Reader::open(&path, ReaderOptions::default()).is_err());
     assert!(Reader::open(scratch.path(), ReaderOptions::default()).is_err());
@@ -387,7 +387,7 @@ fn a_log_inside_a_payload_is_a_payload_even_where_the_outer_log_is_torn() {
     put(&writer, 1, 1, &[], b"first");
     writer.sync().unwrap();
     let inner = a_closed_log(Codec::Lz4, true).contents(FILE).unwrap();
-    // Its own bytes too: blocks with the same marker, at another place.
+    // Also its own bytes: blocks with the same marker, at another place.
     let own = directory.contents(FILE).unwrap();
     for payload in [&inner, &own] {
         put(&writer, 1, 2, &[], payload);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the documentation shows is true: every `sh` block of README, CONTRIBUTING and the pages of docs that are named below
-# runs, every make target it names exists, and the README's quick start is the example that is compiled.
+# Checks what the documentation shows: every `sh` block of README, CONTRIBUTING and the pages of docs that are named
+# below runs, every make target that they name exists, and the README's quick start is the example that is compiled.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)
@@ -12,7 +12,7 @@ report() { # OK TEXT
   if [ "$1" = 0 ]; then passed=$((passed + 1)); echo "ok   $2"; else failed=$((failed + 1)); echo "FAIL $2"; fi
 }
 
-# The commands of a Markdown file, one block a file.
+# The commands of a Markdown file, one block per file.
 blocks() { # FILE LANGUAGE
   awk -v lang="$2" -v out="$scratch/$(basename "$1").$2" '
     $0 == "```" lang { n++; inside = 1; next }
@@ -26,7 +26,7 @@ mkdir -p "$scratch/clone/target"
 ln -s "$root/target/release" "$scratch/clone/target/release"
 export PATH="$root/target/release:$PATH"
 
-# The log that docs/recovery.md is about: a page of it is damaged. There the command may say that something is lost.
+# The log of docs/recovery.md: a page of it is damaged. There the command may report a loss.
 damage() {
   seq -f 'line number %g' 30000 | binlog append --quiet --segment-size 128KiB logs
   printf '\231\231\231\231' | dd of=logs/default.0000000002.binlog bs=1 seek=90000 conv=notrunc status=none
@@ -35,17 +35,17 @@ may_lose='binlog() { command binlog "$@" || [ $? = 3 ]; }'
 (cd "$scratch/clone" && damage && status=0 && { binlog verify logs || status=$?; } && [ "$status" = 3 ]) >/dev/null ||
   { echo "the log for docs/recovery.md could not be made" && exit 1; }
 
-# The older libraries' files that docs/migrating.md is about.
+# The legacy files of docs/migrating.md.
 older=$root/tests/data/legacy
 cp -r "$older/java/rolled" "$scratch/clone/java-logs"
 cp "$older/maplogger/closed.log" "$scratch/clone/the_logger.log"
 mkdir "$scratch/clone/archives" && cp "$older"/shoebox/test_*.events "$scratch/clone/archives"
 
-for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/archiving.md docs/migrating.md; do
+for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/shipping.md docs/migrating.md; do
   blocks "$root/$page" sh
   for block in "$scratch/$(basename "$page")".sh.*; do
     [ -e "$block" ] || continue
-    # The make targets run elsewhere: this suite is one of them. Here it counts that they exist.
+    # The make targets run elsewhere: this suite is one of them. Here they only have to exist.
     while read -r target; do
       status=0
       make -C "$root" --dry-run "$target" >/dev/null 2>&1 || status=1
@@ -62,8 +62,8 @@ for page in README.md CONTRIBUTING.md docs/recovery.md docs/rolling.md docs/arch
   done
 done
 
-# docs/install.md is run as a whole, by somebody who has a home of his own and a clone of his own that is built. What it
-# says about cargo-c takes minutes: make soak-cargo-c runs that.
+# docs/install.md is run as a whole, with a home of its own and a clone of its own that is built. Its commands for
+# cargo-c take minutes: make soak-cargo-c runs them.
 blocks "$root/docs/install.md" sh
 blocks "$root/docs/install.md" cmake
 cp -r "$root/packaging" "$root/docs" "$root"/{Makefile,Cargo.toml,README.md,CHANGELOG.md,LICENSE} "$scratch/clone"

@@ -1,15 +1,14 @@
-//! Events may have payloads: those of older libraries do, and a later version's may. They are shown with the events, passed
-//! over without them, and kept by whatever writes a log anew; with headers only, they are as little there as a record's.
+//! Events may have payloads: those of legacy files do, and a later version's may. They are shown with the events,
+//! passed over without them, and kept by everything that writes a log anew; with headers only, they are as absent as a
+//! record's.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use binlog::compression::{compress, decompress, CompressOptions};
 use binlog::ffi::*;
-use binlog::import::{import, Import};
-use binlog::{
-    compress, decompress, event, recover, CompressOptions, Filter, Loss, Reader, ReaderMode, ReaderOptions, Writer,
-    WriterOptions,
-};
+use binlog::recovery::recover;
+use binlog::{event, Filter, Kind, Loss, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
 const LEN: usize = 9000;
 
@@ -34,16 +33,27 @@ fn java_binlog() -> Vec<u8> {
     bytes
 }
 
-/// A log of this library's with the same records and events.
+/// A log of this library with the same records and events.
 fn a_log(home: &Path) -> std::path::PathBuf {
-    let (source, target) = (home.join("old.binlog"), home.join("log"));
-    std::fs::write(&source, java_binlog()).unwrap();
-    let options = WriterOptions { name: "log".into(), ..WriterOptions::default() };
-    import(&Import { sources: vec![source], target: target.clone(), options }, &mut |_| ()).unwrap();
-    target
+    let log = home.join("log");
+    let writer = Writer::open(&log, WriterOptions { name: "log".into(), ..WriterOptions::default() }).unwrap();
+    let heartbeat = |payload: &[u8]| {
+        let event = NewRecord { type_id: event::HEARTBEAT, payload, ..NewRecord::default() };
+        writer.append_event(&event).unwrap();
+    };
+    writer.append(7, &payload(1)).unwrap();
+    heartbeat(&payload(2));
+    writer.append(7, b"short").unwrap();
+    heartbeat(&payload(4));
+    for type_id in [event::TYPE, event::OPENED, 7] {
+        let error = writer.append_event(&NewRecord { type_id, ..NewRecord::default() }).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+    }
+    writer.close().unwrap();
+    log
 }
 
-/// Type, payload and told length of records and of heartbeats.
+/// Type, payload and stated length of records and of heartbeats.
 fn shown(path: &Path, mode: ReaderMode, filter: &Filter) -> Vec<(u32, Vec<u8>, u32)> {
     let reader = Reader::open(path, ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
     let mut cursor = reader.cursor(filter).unwrap();
@@ -86,17 +96,18 @@ fn check(path: &Path) {
 fn payloads_of_events_are_shown_with_them_and_kept_by_what_writes_a_log_anew() {
     let home = tempfile::tempdir().unwrap();
     let log = a_log(home.path());
+    std::fs::write(home.path().join("old.binlog"), java_binlog()).unwrap();
     assert_eq!(shown(&home.path().join("old.binlog"), ReaderMode::Prefix, &Filter::default()), rows(false));
     check(&log);
-    recover(&log, home.path().join("recovered"), None).unwrap();
+    recover(&log, home.path().join("recovered"), ReaderOptions::default()).unwrap();
     check(&home.path().join("recovered"));
     let writer = Writer::open(&log, WriterOptions { name: "log".into(), ..WriterOptions::default() }).unwrap();
     writer.roll().unwrap();
     writer.close().unwrap();
-    for work in [compress, decompress] {
-        assert_eq!(work(&log, &CompressOptions::default()).unwrap().len(), 1);
-        check(&log);
-    }
+    assert_eq!(compress(&log, &CompressOptions::default()).unwrap().len(), 1);
+    check(&log);
+    assert_eq!(decompress(&log, &CompressOptions::default()).unwrap().len(), 1);
+    check(&log);
 }
 
 #[test]
@@ -141,7 +152,7 @@ fn a_view_of_the_c_interface_is_never_longer_than_what_is_held() {
     for flags in [BINLOG_FILTER_EVENTS, BINLOG_FILTER_EVENTS | BINLOG_FILTER_HEADERS] {
         let headers = flags & BINLOG_FILTER_HEADERS != 0;
         let mut heartbeats = 0;
-        // SAFETY: as the interface asks: places for what comes out, handles that are open, freed once.
+        // SAFETY: as the interface requires: places for results, handles that are open, freed once.
         unsafe {
             let (mut reader, mut cursor) = (std::ptr::null_mut(), std::ptr::null_mut());
             let mut filter: binlog_filter = std::mem::zeroed();

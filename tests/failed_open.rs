@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use binlog::{Hooks, Kind, SegmentFile, Writer, WriterOptions};
+use binlog::hooks::{Hooks, SegmentFile};
+use binlog::{Kind, Writer, WriterOptions};
 
 type Body = extern "C" fn(*mut c_void) -> *mut c_void;
 type Create = unsafe extern "C" fn(*mut libc::pthread_t, *const libc::pthread_attr_t, Body, *mut c_void) -> libc::c_int;
 
 thread_local! {
-    /// How many threads this one can still start; `usize::MAX` = any number.
+    /// How many threads this thread can still start; `usize::MAX` = any number.
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// Stands before that of the C library, in this program.
+/// Replaces the function of the C library in this program.
 ///
 /// # Safety
 /// As for pthread_create(3).
@@ -36,16 +37,16 @@ pub unsafe extern "C" fn pthread_create(
     if left != usize::MAX {
         LEFT.set(left - 1);
     }
-    // SAFETY: the name is a C string; what is found has this type.
+    // SAFETY: the name is a C string; the symbol has this type.
     let real: Create = unsafe { std::mem::transmute(libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr())) };
     // SAFETY: the caller's promises.
     unsafe { real(thread, attributes, body, argument) }
 }
 
-/// One test at a time: threads are the process's.
+/// One test at a time: threads belong to the process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Names of the library's threads in this process, when those that have ended are gone.
+/// Names of the library's threads in this process, once those that have ended have disappeared.
 fn threads_that_stay() -> Vec<String> {
     let began = Instant::now();
     loop {
@@ -72,7 +73,7 @@ impl Drop for Lent {
     }
 }
 
-/// What the hooks were called for, and how many of them were given back.
+/// The calls of the hooks, and how many of the hooks were given back.
 #[derive(Default)]
 struct Heard {
     opened: Arc<AtomicUsize>,
@@ -82,7 +83,7 @@ struct Heard {
 
 impl Heard {
     fn hooks(&self) -> Hooks {
-        let count = |calls: &Arc<AtomicUsize>| -> binlog::Hook {
+        let count = |calls: &Arc<AtomicUsize>| -> binlog::hooks::Hook {
             let (lent, calls) = (Lent(self.given_back.clone()), calls.clone());
             Arc::new(move |_: &SegmentFile| {
                 let _ = &lent;
@@ -91,7 +92,7 @@ impl Heard {
             })
         };
         let lent = Lent(self.given_back.clone());
-        let on_failure: binlog::OnFailure = Arc::new(move |_| {
+        let on_failure: binlog::hooks::OnFailure = Arc::new(move |_| {
             let _ = &lent;
         });
         Hooks { on_open: vec![count(&self.opened)], on_close: vec![count(&self.closed)], on_failure: Some(on_failure) }
@@ -122,7 +123,7 @@ fn an_open_that_gets_no_thread_leaves_no_thread_and_no_lock_behind() {
             assert_eq!(threads_that_stay(), [""; 0], "{name} {started}");
             assert_eq!(heard.given_back.load(Ordering::SeqCst), 3, "{name} {started}: all that was lent came back");
             assert_eq!(heard.closed.load(Ordering::SeqCst), 0, "nothing was closed");
-            // In this process, at once, and what was there is there.
+            // In this process, at once, and the old records are there.
             let writer = open(&log, is_file, WriterOptions::default()).unwrap();
             writer.append(1, b"x").unwrap();
             assert_eq!(writer.position().unwrap().appended, started as u64 + 1);
@@ -152,7 +153,8 @@ fn a_segment_that_a_failed_open_closed_is_seen_by_its_hooks() {
     std::fs::write(&lock, noted).unwrap();
     for started in 0..2 {
         let heard = Heard::default();
-        let roll = binlog::RollOptions { template: format!("{{name}}-{started}.{{seq}}"), ..Default::default() };
+        let roll =
+            binlog::rolling::RollOptions { template: format!("{{name}}-{started}.{{seq}}"), ..Default::default() };
         let options = WriterOptions { background: true, hooks: heard.hooks(), roll, ..WriterOptions::default() };
         LEFT.set(started);
         assert!(Writer::open(&log, options).is_err());

@@ -1,5 +1,5 @@
-//! An fdatasync fails: the system goes on showing what it has not brought to the disk, and takes it for clean. The writer
-//! has failed then; the next one finds everything there, and what it calls durable has to be on the disk nevertheless.
+//! An fdatasync fails: the system still shows what it has not written to the disk, and takes it for clean. The writer
+//! has failed then; the next one finds everything, and what it calls durable has to be on the disk nevertheless.
 
 mod common;
 mod power;
@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
 
 use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
-use binlog::{Kind, Lag, Reader, ReaderMode, Writer, WriterOptions};
+use binlog::{Kind, Lag, Location, Reader, ReaderMode, Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::*;
 use power::*;
@@ -25,7 +25,7 @@ fn each_record_synced() -> WriterOptions {
 }
 
 fn open(directory: &PowerDirectory, options: &WriterOptions) -> binlog::Result<Writer> {
-    Writer::open_in(Arc::new(directory.clone()), options.clone())
+    Writer::open(Arc::new(directory.clone()), options.clone())
 }
 
 fn next(ledger: &Ledger) -> Given {
@@ -50,7 +50,7 @@ fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Led
     ledger.closed(writer.close())
 }
 
-/// Runs a session for each of its fdatasyncs, which fails, and shows the log as the next process finds it.
+/// Runs a session for each of its fdatasyncs, which fails, and passes on the log as the next process finds it.
 fn fail_each_sync(options: &WriterOptions, mut each: impl FnMut(&PowerDirectory, &Ledger, &str)) {
     let mut failed = 0;
     for n in 0.. {
@@ -59,7 +59,7 @@ fn fail_each_sync(options: &WriterOptions, mut each: impl FnMut(&PowerDirectory,
         let mut ledger = Ledger::default();
         let whole = session(&directory, options, &mut ledger).is_some();
         match directory.done().get(n) {
-            // What is noted beside the log is no part of what a sync promises.
+            // Files beside the log are no part of what a sync promises.
             Some((Operation::Sync, name)) if name.ends_with(".lock") => assert!(whole),
             Some((Operation::Sync, name)) => {
                 assert!(!whole);
@@ -73,7 +73,7 @@ fn fail_each_sync(options: &WriterOptions, mut each: impl FnMut(&PowerDirectory,
     assert!(failed > 8, "{failed} fdatasyncs");
 }
 
-/// What the writer promises has to be on the disk, whatever else is.
+/// What the writer calls durable has to be on the disk, whatever else is.
 fn check_all(directory: &PowerDirectory, ledger: &Ledger, what: &str) {
     for survival in SURVIVALS {
         check(&directory.image(survival), ledger, &options(), &format!("{what}, power cut, {survival:?}"));
@@ -85,7 +85,7 @@ fn what_a_reopened_log_calls_durable_is_on_the_disk_although_an_fsync_of_it_has_
     fail_each_sync(&options(), |machine, ledger, what| {
         let writer = open(machine, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
         let mut ledger = ledger.clone();
-        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.continues_behind(writer.position().unwrap().appended);
         assert_eq!(writer.position().unwrap().durable, 0, "{what}: nothing is promised before the first sync");
         ledger.append(&writer, vec![next(&ledger)]).unwrap();
         ledger.acknowledged(&writer, writer.sync()).unwrap();
@@ -118,7 +118,7 @@ fn so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close() {
             let what = format!("{name}, {what}");
             let writer = open(machine, &options).unwrap_or_else(|e| panic!("{what}: {e:?}"));
             let mut ledger = ledger.clone();
-            ledger.goes_on_behind(writer.position().unwrap().appended);
+            ledger.continues_behind(writer.position().unwrap().appended);
             end(writer, &mut ledger).unwrap_or_else(|| panic!("{what}: it fails"));
             check_all(&machine.after_kill(), &ledger, &what);
         });
@@ -129,13 +129,13 @@ fn so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close() {
 fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_killed_there() {
     let (mut moments, mut given_up) = (0, 0);
     fail_each_sync(&options(), |machine, before, what| {
-        // Everything that was written is there, and the machine goes on with it.
+        // Everything that was written is there, and the machine continues with it.
         for moment in (0..).step_by(3) {
             let machine = &machine.fork();
             machine.cut_at(moment);
             let mut ledger = before.clone();
             if let Ok(writer) = open(machine, &options()) {
-                ledger.goes_on_behind(writer.position().unwrap().appended);
+                ledger.continues_behind(writer.position().unwrap().appended);
                 let done = ledger.append(&writer, vec![next(&ledger)]);
                 let done = done.and_then(|()| ledger.acknowledged(&writer, writer.sync()));
                 let done = done.and_then(|()| ledger.append(&writer, vec![next(&ledger)]));
@@ -149,7 +149,7 @@ fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_kil
                 break;
             }
             moments += 1;
-            // Killed there, and one more goes on.
+            // Killed there, and another one continues.
             let refused = machine.refused();
             let third = machine.after_kill();
             let shown =
@@ -157,17 +157,18 @@ fn so_it_is_when_the_power_goes_at_any_operation_of_the_next_writer_or_it_is_kil
             let writer = open(&third, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
             let last = writer.position().unwrap().appended;
             if last > shown {
-                // Killed between giving up what the cache shows and writing it again, as docs/durability.md has it: what was
-                // never durable may be gone then, and is a hole where something follows it.
+                // Killed after it has dropped what the cache shows and before it has written that again, as described
+                // in docs/durability.md: what was never durable may be lost then, and is a hole where something follows
+                // it.
                 assert!(matches!(refused, Some((Operation::Write, _))), "{what}: {shown} of {last} are shown");
                 given_up += 1;
             }
-            ledger.goes_on_behind_holes(shown, last);
+            ledger.continues_behind_holes(shown, last);
             ledger.append(&writer, vec![next(&ledger)]).unwrap();
             ledger.acknowledged(&writer, writer.sync()).unwrap();
             let what = format!("{what}, killed");
             let image = third.image(Survival::Nothing);
-            // A hole that is named stays in the log.
+            // A hole that was named stays in the log.
             let orderly = is_orderly(&image.fates) && last <= shown;
             Case { ledger: &ledger, orderly, before: vec![], what }.reopen(&image.directory, &options());
         }
@@ -189,7 +190,7 @@ fn so_it_is_behind_a_torn_tail_that_was_cut() {
         drop(file);
         let writer = open(machine, &options()).unwrap_or_else(|e| panic!("{what}: {e:?}"));
         let mut ledger = ledger.clone();
-        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.continues_behind(writer.position().unwrap().appended);
         ledger.append(&writer, vec![next(&ledger)]).unwrap();
         ledger.acknowledged(&writer, writer.sync()).unwrap();
         check_all(machine, &ledger, what);
@@ -198,8 +199,9 @@ fn so_it_is_behind_a_torn_tail_that_was_cut() {
 
 #[test]
 fn so_it_is_in_a_log_that_is_one_file() {
-    let open =
-        |machine: &PowerDirectory| Writer::open_file_in(Arc::new(machine.clone()), "log.binlog", options()).unwrap();
+    let open = |machine: &PowerDirectory| {
+        Writer::open(Location::File(Arc::new(machine.clone()), "log.binlog".to_owned()), options()).unwrap()
+    };
     for n in 0.. {
         let machine = PowerDirectory::new();
         let writer = open(&machine);
@@ -221,7 +223,7 @@ fn so_it_is_in_a_log_that_is_one_file() {
         }
         let machine = machine.after_kill();
         let writer = open(&machine);
-        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.continues_behind(writer.position().unwrap().appended);
         ledger.append(&writer, vec![next(&ledger)]).unwrap();
         ledger.acknowledged(&writer, writer.sync()).unwrap();
         for survival in SURVIVALS {
@@ -240,15 +242,15 @@ fn rows(reader: &Reader) -> Vec<u64> {
 #[test]
 fn an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk() {
     fail_each_sync(&options(), |machine, ledger, what| {
-        let built = binlog::rebuild_index_in(Arc::new(machine.clone()));
+        let built = binlog::recovery::rebuild_index(Arc::new(machine.clone()));
         if let Err(e) = &built {
             assert!(e.kind() == Kind::Corrupt || e.kind() == Kind::NotFound, "{what}: {e:?}");
             return;
         }
-        // A writer believes what the new blocks say.
+        // A writer relies on what the new blocks state.
         let writer = open(machine, &options()).unwrap();
         let mut ledger = ledger.clone();
-        ledger.goes_on_behind(writer.position().unwrap().appended);
+        ledger.continues_behind(writer.position().unwrap().appended);
         ledger.append(&writer, vec![next(&ledger)]).unwrap();
         ledger.acknowledged(&writer, writer.sync()).unwrap();
         check_all(machine, &ledger, what);
@@ -258,7 +260,7 @@ fn an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk()
 #[test]
 fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_does_not() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options()).unwrap();
     (0..20).for_each(|id| assert!(writer.append(1, &payload(900, id)).is_ok()));
     writer.flush().unwrap();
     let name = "default.0000000001.binlog";
@@ -274,7 +276,7 @@ fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_doe
             seen.lock().unwrap().push(bytes.to_vec());
         }
     }));
-    let writer = Writer::open_in(Arc::new(interposed), options()).unwrap();
+    let writer = Writer::open(Arc::new(interposed), options()).unwrap();
     let anew = || std::mem::take(&mut *writes.lock().unwrap()).iter().any(|bytes| bytes[..] == left[..]);
     writer.append(1, b"behind").unwrap();
     writer.flush().unwrap();
@@ -290,12 +292,12 @@ fn the_first_sync_writes_the_tail_of_an_earlier_writer_anew_and_the_next_one_doe
 fn a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_opening_unless_the_log_says_it_was_durable()
 {
     let first = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(first.clone()), options()).unwrap();
+    let writer = Writer::open(Arc::new(first.clone()), options()).unwrap();
     writer.append(1, b"one").unwrap();
-    // Nothing is written behind the roll that could say that the first segment is durable.
+    // Nothing is written after the roll that could record that the first segment is durable.
     writer.roll().unwrap();
     std::mem::forget(writer);
-    let reader = Reader::open_in(Arc::new(first.clone()), binlog::ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(first.clone()), binlog::ReaderOptions::default()).unwrap();
     let log_id: String = reader.segments()[0].log_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let line = |log_id: &str, next_id: u64| {
         let line = format!("left {log_id} 1 {next_id} 1 100 00000000000000ff 1 1");
@@ -312,15 +314,15 @@ fn a_closed_segment_that_may_not_be_on_the_disk_and_is_read_only_fails_the_openi
             directory.set_contents("default.lock", format!("{:512}{left}", "1\n").into_bytes());
             let fault = Fault { from: n, times: 1, errno: 13, only: Some(Operation::Open) };
             directory.set_fault(Some(fault));
-            let opened = Writer::open_in(Arc::new(directory.clone()), options());
+            let opened = Writer::open(Arc::new(directory.clone()), options());
             if directory.operations() <= n {
                 assert!(opened.is_ok());
                 break;
             }
             messages.extend(opened.err().map(|e| e.to_string()));
         }
-        let told = messages.iter().any(|message| message.contains("written anew"));
-        assert_eq!(told, refused, "{left:?}: {messages:?}");
+        let is_reported = messages.iter().any(|message| message.contains("written anew"));
+        assert_eq!(is_reported, refused, "{left:?}: {messages:?}");
     }
 }
 
@@ -334,7 +336,7 @@ fn bytes_that_the_system_has_dropped_before_they_were_written_anew_fail_the_sync
     let machine = machine.after_kill();
     let writer = open(&machine, &options()).unwrap();
     writer.append(1, b"behind").unwrap();
-    // As if the page had been read again from a disk that has never got it.
+    // As if the page had been read again from a disk that never received it.
     let last = machine.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).max().unwrap();
     machine.open(&last, Access::ReadWrite).unwrap().write_at(&[IoSlice::new(&[0; 4096])], 4096).unwrap();
     let error = writer.sync().unwrap_err();

@@ -1,5 +1,5 @@
 //! The system fails at any one operation, or from one on: what was acknowledged stays, what was refused is absent, ids
-//! neither repeat nor skip, and once the failure is gone writing goes on.
+//! neither repeat nor skip, and once the failure is over writing continues.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn options(background: bool) -> WriterOptions {
 }
 
 fn open(directory: &MemoryDirectory, options: WriterOptions) -> binlog::Result<Writer> {
-    Writer::open_in(Arc::new(directory.clone()), options)
+    Writer::open(Arc::new(directory.clone()), options)
 }
 
 fn fault(from: usize, times: usize, errno: i32, only: Option<Operation>) -> Option<Fault> {
@@ -30,7 +30,7 @@ fn fault(from: usize, times: usize, errno: i32, only: Option<Operation>) -> Opti
 struct Ledger {
     /// Payloads of the records that were taken; their ids are 1, 2, 3 …
     taken: Vec<Vec<u8>>,
-    /// The first so many were flushed with success.
+    /// So many records, from the first, were flushed with success.
     acknowledged: usize,
     /// A call failed with [`Kind::Failed`].
     failed: bool,
@@ -54,9 +54,9 @@ impl Ledger {
         }
     }
 
-    /// `result` is that of appending these payloads, with the first id.
+    /// `result` is that of appending these payloads: the first id.
     fn appended(&mut self, payloads: &[Vec<u8>], result: binlog::Result<u64>) {
-        // An error with a record's id says that the records were taken; for a batch it is one of theirs.
+        // An error with a record's id means that the records were taken; for a batch the id is one of theirs.
         let taken = match &result {
             Ok(id) => {
                 assert_eq!(*id, self.taken.len() as u64 + 1, "ids neither repeat nor skip");
@@ -77,7 +77,7 @@ impl Ledger {
         }
     }
 
-    /// The rows must be the acknowledged records and perhaps some that were taken later, exactly, in order.
+    /// The rows must be the acknowledged records, and possibly some that were taken later, exactly and in order.
     fn compare(&self, rows: &[Row], what: &str) {
         assert!(rows.len() >= self.acknowledged, "{what}: {} of {} acknowledged", rows.len(), self.acknowledged);
         assert!(rows.len() <= self.taken.len(), "{what}: {} rows of {} taken", rows.len(), self.taken.len());
@@ -87,7 +87,7 @@ impl Ledger {
     }
 }
 
-/// More records of 4,000 bytes than a writer has memory for, and as few as let the segment roll on its own.
+/// More records of 4,000 bytes than a writer has memory for, and few enough that the segment rolls on its own.
 const MANY: usize = 280;
 const SOME: usize = 70;
 
@@ -96,7 +96,7 @@ fn session(writer: &Writer, ledger: &mut Ledger, records: usize) {
     let mut seed = ledger.taken.len() as u64;
     let mut bytes = |len: usize| {
         seed += 1;
-        // The same few bytes again and again are as good as others, and quicker to make.
+        // A repeated pattern is as good as other bytes, and quicker to make.
         let mut bytes = noise(64, seed).repeat(len.div_ceil(64));
         bytes.truncate(len);
         bytes
@@ -129,9 +129,9 @@ fn session(writer: &Writer, ledger: &mut Ledger, records: usize) {
     ledger.flushed(writer.sync());
 }
 
-/// Reads the log strictly after another writer has opened and closed it, so that a torn end is mended first.
+/// Reads the log strictly after another writer has opened and closed it, and so has recovered a torn end.
 fn reopened(directory: &MemoryDirectory, ledger: &Ledger, what: &str) {
-    let before = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default());
+    let before = Reader::open(Arc::new(directory.clone()), ReaderOptions::default());
     if let Ok(before) = before {
         ledger.compare(&read(&before, &Filter::default(), Way::Next).rows, &format!("{what}, before it is reopened"));
     }
@@ -139,7 +139,7 @@ fn reopened(directory: &MemoryDirectory, ledger: &Ledger, what: &str) {
     let id = writer.append(9, b"after").unwrap();
     writer.sync().unwrap();
     writer.close().unwrap();
-    let reader = Reader::open_in(
+    let reader = Reader::open(
         Arc::new(directory.clone()),
         ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() },
     )
@@ -152,7 +152,7 @@ fn reopened(directory: &MemoryDirectory, ledger: &Ledger, what: &str) {
 }
 
 fn bytes_behind_the_last_block(directory: &MemoryDirectory) -> u64 {
-    match Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()) {
+    match Reader::open(Arc::new(directory.clone()), ReaderOptions::default()) {
         Ok(reader) => read(&reader, &Filter::default(), Way::Batch(usize::MAX)).tail().unread_bytes,
         Err(e) => match e.kind() {
             Kind::NotFound => 0,
@@ -173,7 +173,7 @@ fn fail_every_operation(background: bool, times: usize, errno: i32, only: Option
         if let Some(writer) = ledger.note(open(&directory, options(background))) {
             session(&writer, &mut ledger, if only.is_some() { MANY } else { SOME });
             if times == 1 && !ledger.failed && ledger.errors.len() <= 1 {
-                // What failed once works again: nothing that was taken is lost.
+                // The operation works again: nothing that was taken is lost.
                 if writer.flush().is_err() {
                     writer.flush().unwrap_or_else(|e| panic!("{what}: {e:?}"));
                 }
@@ -224,7 +224,7 @@ fn a_write_that_fails_half_way_leaves_a_whole_block_behind() {
 }
 
 #[test]
-fn a_segment_whose_beginning_was_half_written_is_in_nobodys_way() {
+fn a_segment_whose_beginning_was_half_written_is_no_obstacle() {
     for times in [1, 2, 3, usize::MAX] {
         for fired in 0..60 {
             let directory = MemoryDirectory::new();
@@ -272,7 +272,7 @@ fn short_writes_change_nothing() {
 }
 
 #[test]
-fn after_a_full_disk_the_same_writer_goes_on_and_nothing_taken_is_lost() {
+fn after_a_full_disk_the_same_writer_continues_and_nothing_taken_is_lost() {
     for background in [false, true] {
         for longest_write in [usize::MAX, 10_000] {
             let directory = MemoryDirectory::new();
@@ -282,10 +282,10 @@ fn after_a_full_disk_the_same_writer_goes_on_and_nothing_taken_is_lost() {
             for round in 0..3 {
                 session(&writer, &mut ledger, SOME);
                 assert_eq!(ledger.errors.len(), 0, "round {round}: {:?}", ledger.errors);
-                // The first write still goes, or a part of it.
+                // The first write still succeeds, or a part of it.
                 directory.set_fault(fault(1, usize::MAX, libc::ENOSPC, Some(Operation::Write)));
                 let before = ledger.taken.len();
-                // As many as memory takes: more where the machine is slow, and the write therefore seems to hang.
+                // As many as memory takes: more on a slow machine, on which the write seems to hang.
                 for i in 0..40_000 {
                     let bytes = noise(1000, i);
                     ledger.appended(std::slice::from_ref(&bytes), writer.append(7, &bytes));
@@ -301,7 +301,7 @@ fn after_a_full_disk_the_same_writer_goes_on_and_nothing_taken_is_lost() {
                 assert_eq!(writer.append(1, &[0; 9000]).unwrap_err().record_id(), None);
                 assert_eq!(writer.roll().unwrap_err().kind(), Kind::NoSpace);
                 // The file ends with a whole block meanwhile.
-                let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+                let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
                 let seen = read(&reader, &Filter::default(), Way::Batch(usize::MAX));
                 assert_eq!((seen.tail().state, seen.tail().unread_bytes), (TailState::Live, 0));
                 ledger.compare(&seen.rows, "while the disk is full");
@@ -447,9 +447,9 @@ fn recovery_that_is_interrupted_anywhere_converges_and_keeps_the_cut_bytes() {
     let directory = MemoryDirectory::new();
     directory.set_contents(FILE, torn);
     open(&directory, options(false)).unwrap().close().unwrap();
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
-    let told = Filter { events: true, types: vec![event::RECOVERED], ..Filter::default() };
-    assert_eq!(read(&reader, &told, Way::Next).rows.len(), 1);
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let filter = Filter { events: true, types: vec![event::RECOVERED], ..Filter::default() };
+    assert_eq!(read(&reader, &filter, Way::Next).rows.len(), 1);
 }
 
 #[test]
@@ -459,7 +459,7 @@ fn a_reading_that_failed_may_be_tried_again_and_shows_every_record_once() {
     let mut ledger = Ledger::default();
     session(&writer, &mut ledger, SOME);
     writer.close().unwrap();
-    let open = || Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let open = || Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let expected = rows_of(&open());
     for way in [Way::Next, Way::Batch(usize::MAX), Way::Packed(0)] {
         let mut fired = 0;
@@ -484,9 +484,9 @@ fn a_reading_that_failed_may_be_tried_again_and_shows_every_record_once() {
     }
 }
 
-/// What a segment has told of the next one is so when the log is closed, wherever the roll between them failed.
+/// A segment that names its successor is right about it once the log is closed, wherever the roll between them failed.
 #[test]
-fn a_log_that_is_closed_after_a_roll_that_failed_goes_on_where_it_says() {
+fn a_log_that_is_closed_after_a_roll_that_failed_continues_where_it_says() {
     let mut failed = 0;
     for from in 0..60 {
         for (times, errno) in [(1, libc::ENOSPC), (1, libc::EIO), (1000, libc::ENOSPC), (1000, libc::EIO)] {
@@ -504,7 +504,7 @@ fn a_log_that_is_closed_after_a_roll_that_failed_goes_on_where_it_says() {
                 continue;
             }
             let reader_options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
-            let reader = Reader::open_in(Arc::new(directory.clone()), reader_options).unwrap();
+            let reader = Reader::open(Arc::new(directory.clone()), reader_options).unwrap();
             let mut cursor = reader.cursor(&Filter::default()).unwrap();
             let mut shown = 0;
             while let Some(record) = cursor.next().unwrap_or_else(|e| panic!("operation {from}: {e}")) {

@@ -1,5 +1,5 @@
-//! Few descriptors: a log of more segments than a process may have files open, and none left at all. The limit is the
-//! whole process's, so this is a program of its own, and one test.
+//! Few descriptors: a log of more segments than a process may have files open, and none left at all. The limit is that
+//! of the whole process, so this is a program of its own, with one test.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn limit_descriptors() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }
 
-/// A process that cannot have a watch looks every now and then.
+/// A process that cannot have a watch checks periodically.
 fn waiting_needs_no_descriptor(path: &std::path::Path) {
     let writer = Writer::open(path, WriterOptions::default()).unwrap();
     let mut cursor = Reader::open(path, ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap();
@@ -75,16 +75,16 @@ fn a_log_of_more_segments_than_descriptors_is_read_followed_checked_and_recovere
 
     // One segment whose index is lost, and one that is damaged.
     let file = |id: u64| path.join(format!("default.{id:010}.binlog"));
-    assert_eq!(binlog::rebuild_index(&path).unwrap(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(binlog::recovery::rebuild_index(&path).unwrap(), Vec::<std::path::PathBuf>::new());
     let mut bytes = std::fs::read(file(100)).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8].fill(0xee);
     std::fs::write(file(100), bytes).unwrap();
     assert_eq!(read(&open(ReaderMode::Strict), &Filter::default(), Way::Next).end.unwrap_err().kind(), Kind::Corrupt);
-    let recovery = binlog::recover_in_place(&path, None).unwrap();
+    let recovery = binlog::recovery::recover_in_place(&path, ReaderOptions::default()).unwrap();
     assert_eq!(recovery.segments.len(), 1);
     let elsewhere = scratch.path().join("elsewhere");
-    let recovery = binlog::recover(&path, &elsewhere, None).unwrap();
+    let recovery = binlog::recovery::recover(&path, &elsewhere, ReaderOptions::default()).unwrap();
     assert_eq!(recovery.segments.len(), SEGMENTS as usize);
     assert_rows(&rows_at(&elsewhere), &rows_at(&path), "what was recovered");
 }

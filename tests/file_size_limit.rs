@@ -8,10 +8,10 @@ use binlog::io::{Access, Directory, RealDirectory};
 use binlog::{FullDisk, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
 const LIMIT: u64 = 300 << 10;
-/// Says to the program that it is the child, and where its log is.
+/// Makes the program the child: the path of its log.
 const LOG: &str = "BINLOG_TEST_LIMITED_LOG";
 
-/// Runs the test `name` of this program in a child with that limit, and with the signals as they are by default.
+/// Runs the test `name` of this program in a child with that limit and with default signal handlers.
 fn in_child(name: &str, limit: u64, log: &Path) {
     let program = std::env::current_exe().unwrap();
     // POSIX counts blocks of 512 bytes.
@@ -22,7 +22,7 @@ fn in_child(name: &str, limit: u64, log: &Path) {
     assert!(ran.status.success(), "{}:\n{}", ran.status, String::from_utf8_lossy(&ran.stderr));
 }
 
-/// File systems differ in what raises the signal: tmpfs does it for space set aside, too.
+/// File systems differ in what raises the signal: tmpfs does it for preallocation, too.
 fn scratches() -> Vec<tempfile::TempDir> {
     let mut scratches = vec![tempfile::tempdir().unwrap()];
     scratches.extend(tempfile::tempdir_in("/dev/shm").ok());
@@ -50,7 +50,7 @@ fn a_file_at_the_size_limit_is_a_full_disk_and_raises_no_signal() {
                 in_child("a_file_at_the_size_limit_is_a_full_disk_and_raises_no_signal", LIMIT, &log);
                 let size = std::fs::metadata(log.join("default.0000000001.binlog")).unwrap().len();
                 assert!(size > LIMIT / 2 && size <= LIMIT, "{size} bytes");
-                // Without the limit the log goes on.
+                // Without the limit the log continues.
                 let before = ids(&log, ReaderMode::Prefix);
                 assert_eq!(before, (1..=before.len() as u64).collect::<Vec<_>>());
                 let writer = Writer::open(&log, WriterOptions::default()).unwrap();
@@ -113,7 +113,7 @@ fn a_file_is_not_made_longer_than_the_limit_and_may_be_cut() {
         refused(file.set_len(3 * LIMIT));
         refused(file.allocate(LIMIT - 10, 11));
         refused(file.write_at(&[IoSlice::new(b"x")], LIMIT).map(drop));
-        // It was longer before, and stays so.
+        // It was longer before, and remains so.
         file.set_len(2 * LIMIT).unwrap();
         file.set_len(LIMIT + 1).unwrap();
         file.set_len(5).unwrap();

@@ -13,7 +13,7 @@ use binlog::{
 };
 use common::*;
 
-fn reader(path: impl AsRef<Path>) -> Reader {
+fn reader(path: impl Into<binlog::Location>) -> Reader {
     Reader::open(path, ReaderOptions::default()).unwrap()
 }
 
@@ -98,7 +98,7 @@ fn cursors_follow_a_writer_over_200_rolls_and_miss_nothing() {
 }
 
 #[test]
-fn an_end_is_live_while_there_is_a_writer_then_closed_and_goes_on_after_a_reopening() {
+fn an_end_is_live_while_there_is_a_writer_then_closed_and_continues_after_a_reopening() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("one.binlog");
     let writer = Writer::open_file(&path, WriterOptions::default()).unwrap();
@@ -130,14 +130,14 @@ fn an_end_is_live_while_there_is_a_writer_then_closed_and_goes_on_after_a_reopen
 #[test]
 fn a_log_whose_writer_is_gone_without_closing_is_unclosed_and_strict_reading_says_so() {
     let live = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(live.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(live.clone()), WriterOptions::default()).unwrap();
     append(&writer, 1..=3);
     writer.flush().unwrap();
     let name = "default.0000000001.binlog";
     let crashed = MemoryDirectory::new();
     crashed.set_contents(name, live.contents(name).unwrap());
     let open =
-        |mode| Reader::open_in(Arc::new(crashed.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
+        |mode| Reader::open(Arc::new(crashed.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap();
     let seen = read(&open(ReaderMode::Prefix), &Filter::default(), Way::Next);
     assert_eq!((seen.rows.len(), seen.tail().state, seen.tail().unread_bytes), (3, TailState::Unclosed, 0));
     let seen = read(&open(ReaderMode::Strict), &Filter::default(), Way::Next);
@@ -176,7 +176,7 @@ fn rolled(path: &Path, name: &str) -> Vec<Row> {
 #[test]
 fn a_directory_a_pattern_and_the_files_one_by_one_show_the_same() {
     let scratch = tempfile::tempdir().unwrap();
-    // A name that would be a pattern, were there not a directory of this name.
+    // A name that would be a pattern if there were no directory of this name.
     let path = scratch.path().join("lög [x]");
     let writer = Writer::open(&path, WriterOptions::default()).unwrap();
     append(&writer, 1..=10);
@@ -254,10 +254,10 @@ fn two_logs_in_one_directory_are_read_one_after_the_other_each_with_its_own_ids_
     let both =
         Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() }).unwrap();
     let rows = rows_of(&both);
-    let told: Vec<_> = rows.iter().map(|row| (row.id, &row.payload[..])).collect();
-    assert_eq!(told, [(1, &b"of a"[..]), (2, b"of a"), (1, b"of b"), (2, b"of b")]);
+    let shown: Vec<_> = rows.iter().map(|row| (row.id, &row.payload[..])).collect();
+    assert_eq!(shown, [(1, &b"of a"[..]), (2, b"of a"), (1, b"of b"), (2, b"of b")]);
     assert_every_way(&both, &Filter::default(), &rows);
-    // The same number stands for another name in each.
+    // The same number has another name in each.
     for (name, rows) in [("of a", &rows[..2]), ("of b", &rows[2..])] {
         let named = Filter { type_names: vec![name.into()], ..Filter::default() };
         assert_every_way(&both, &named, rows);
@@ -273,7 +273,7 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
     let directory = MemoryDirectory::new();
     let open = |name: &str| {
         let options = WriterOptions { name: name.into(), ..WriterOptions::default() };
-        Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+        Writer::open(Arc::new(directory.clone()), options).unwrap()
     };
     let (a, b) = (open("a"), open("b"));
     for (writer, payload) in [(&a, "first"), (&a, "second"), (&b, "third")] {
@@ -281,11 +281,11 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
         writer.flush().unwrap();
     }
     b.close().unwrap();
-    // As if it were in the middle of writing its second block.
+    // As if the writer were in the middle of its second block.
     let file = directory.open("a.0000000001.binlog", Access::ReadWrite).unwrap();
     file.set_len(file.len().unwrap() - 3).unwrap();
     let cursor = |mode| {
-        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..Default::default() });
+        let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, ..Default::default() });
         reader.unwrap().cursor(&Filter::default()).unwrap()
     };
     for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
@@ -293,7 +293,7 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
         let seen: Vec<_> = rows.whole().iter().map(|row| row.payload.clone()).collect();
         assert_eq!(seen, [&b"first"[..], b"third"], "{mode:?}");
     }
-    // Nobody is going to complete what a killed writer left.
+    // What a killed writer left is never completed.
     let left = MemoryDirectory::new();
     for name in directory.list().unwrap() {
         let from = directory.open(&name, Access::Read).unwrap();
@@ -301,7 +301,7 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
         from.read_at(&mut bytes, 0).unwrap();
         left.create(&name, 0o640).unwrap().write_at(&[std::io::IoSlice::new(&bytes)], 0).unwrap();
     }
-    let reader = Reader::open_in(Arc::new(left), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(left), ReaderOptions::default()).unwrap();
     let end = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next).end;
     assert_eq!(end.unwrap_err().kind(), Kind::Corrupt);
 }

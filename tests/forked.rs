@@ -1,20 +1,21 @@
-//! A child that a writer's process has forked holds nothing of the log: when the parent dies, the next writer goes on.
+//! A forked child of a writer's process holds nothing of the log: when the parent dies, the next writer continues.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use binlog::{Filter, Kind, Reader, ReaderOptions, RollOptions, TailState, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Filter, Kind, Reader, ReaderOptions, TailState, Writer, WriterOptions};
 
-/// Says to the program that it is the parent: which log it opens, and how it makes its child.
+/// Makes the program the parent: the log that it opens, and how it makes its child.
 const LOG: &str = "BINLOG_TEST_FORKED_LOG";
 const HOW: &str = "BINLOG_TEST_FORKED_HOW";
 
 /// A process with the log open, which has forked a child that lives until its standard input ends.
 struct Parent {
     process: Child,
-    /// The child's too.
+    /// The standard input of the child, too.
     _input: ChildStdin,
     output: BufReader<ChildStdout>,
     log: PathBuf,
@@ -27,7 +28,7 @@ impl Parent {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
         let mut parent = Parent { process, _input: input, output, log: log.to_owned() };
-        // Both say so: the child, that the handlers have run.
+        // Both processes report it; the line of the child shows that the handlers have run.
         parent.wait_for("forked");
         parent.wait_for("forked");
         parent
@@ -90,7 +91,8 @@ fn be_parent(log: &Path, how: &str) -> ! {
     };
     if child == 0 {
         let mut byte = [0u8; 1];
-        // SAFETY: says that it runs, waits for the end of the input, and ends without running anything of the parent's.
+        // SAFETY: reports that it runs, waits for the end of the input, and ends without running any code of the
+        // parent.
         unsafe {
             libc::write(1, b"forked: runs\n".as_ptr().cast(), 13);
             while libc::read(0, byte.as_mut_ptr().cast(), 1) > 0 {}
@@ -99,7 +101,7 @@ fn be_parent(log: &Path, how: &str) -> ! {
     }
     println!("forked {child}");
     let mut line = String::new();
-    // With "end" the child has ended, and this process goes on.
+    // With "end" the child has ended, and this process continues.
     std::io::stdin().read_line(&mut line).unwrap();
     writer.append(1, b"x").unwrap();
     writer.close().unwrap();
@@ -132,7 +134,7 @@ fn a_forked_child_does_not_keep_the_log_when_its_parent_has_died() {
             assert_eq!(files.count(), 2, "one is prepared ahead");
         }
         parent.kill();
-        assert_eq!(tail(&log), TailState::Unclosed, "{name}: nobody writes any more");
+        assert_eq!(tail(&log), TailState::Unclosed, "{name}: the writer is gone");
         let writer = open(&log).unwrap();
         assert_eq!(writer.append(1, b"x").unwrap(), 2, "{name}");
         writer.close().unwrap();
@@ -155,7 +157,7 @@ fn the_parent_keeps_its_locks_while_a_child_lives_and_when_it_ends() {
             // SAFETY: the child ends at once.
             let child = unsafe { libc::fork() };
             if child == 0 {
-                // SAFETY: runs nothing of the parent's.
+                // SAFETY: runs no code of the parent.
                 unsafe { libc::_exit(0) };
             }
             let mut status = 0;
@@ -172,22 +174,22 @@ fn the_parent_keeps_its_locks_while_a_child_lives_and_when_it_ends() {
 }
 
 #[test]
-fn a_lock_that_only_a_child_can_hold_is_told_as_that() {
+fn a_lock_that_only_a_child_can_hold_is_reported_as_that() {
     if let (Some(log), Ok(how)) = (std::env::var_os(LOG), std::env::var(HOW)) {
         be_parent(Path::new(&log), &how);
     }
     let scratch = tempfile::tempdir().unwrap();
     let log = scratch.path().join("log");
-    let mut parent = Parent::start("a_lock_that_only_a_child_can_hold_is_told_as_that", &log, "bare");
+    let mut parent = Parent::start("a_lock_that_only_a_child_can_hold_is_reported_as_that", &log, "bare");
     let pid = parent.process.id();
-    let told = |expected: &str| {
+    let message_with = |expected: &str| {
         let error = open(&log).err().expect("the lock is held");
         assert_eq!(error.kind(), Kind::Locked);
         assert!(error.to_string().contains(expected), "{error}");
         error.to_string()
     };
-    assert!(!told(&format!("process {pid}")).contains("ended"));
+    assert!(!message_with(&format!("process {pid}")).contains("ended"));
     parent.kill();
-    let message = told(&format!("process {pid} has ended: a child that it forked may still hold the lock"));
+    let message = message_with(&format!("process {pid} has ended: a child that it forked may still hold the lock"));
     assert!(message.contains(&parent.log.join("default.lock").display().to_string()), "{message}");
 }

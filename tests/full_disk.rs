@@ -1,5 +1,5 @@
 //! The policies for a full disk: fail, wait, drop and count. With each, what was taken stays, in order, and the same
-//! writer goes on once there is space.
+//! writer continues once there is space.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn options(full_disk: FullDisk, background: bool) -> WriterOptions {
 
 fn in_memory(options: WriterOptions) -> (MemoryDirectory, Writer) {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (directory, writer)
 }
 
@@ -44,11 +44,11 @@ fn free(directory: &MemoryDirectory) {
 
 fn everything(directory: &MemoryDirectory, events: bool) -> Vec<Row> {
     let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     read(&reader, &Filter { events, ..Filter::default() }, Way::Next).whole()
 }
 
-/// Runs `call` on a full disk on which there is space again after `full`; tells how long it took.
+/// Runs `call` on a full disk on which there is space again after `full`; returns how long it took.
 fn meanwhile_freed<T>(directory: &MemoryDirectory, full: Duration, call: impl FnOnce() -> T) -> (T, Duration) {
     fill(directory);
     // Before the other thread begins to sleep, or a call that begins late would seem to have waited too little.
@@ -74,7 +74,7 @@ fn assert_full(error: &Error) {
     assert_eq!((error.kind(), error.os_code()), (Kind::NoSpace, Some(libc::ENOSPC)), "{error}");
 }
 
-/// Appends records of 1,000 bytes until one is not taken; returns what came of that.
+/// Appends records of 1,000 bytes until one is not taken; returns the result of that call.
 fn until_full(writer: &Writer, taken: &mut u64) -> binlog::Result<u64> {
     loop {
         match writer.append(1, &noise(1000, *taken + 1)) {
@@ -133,11 +133,11 @@ fn a_full_disk_is_never_answered_by_rolling_or_deleting() {
 
 fn until_taken(writer: &Writer, taken: &mut u64) {
     *taken += 1;
-    assert_eq!(writer.append(1, &noise(1000, *taken)).unwrap(), *taken, "the same writer goes on");
+    assert_eq!(writer.append(1, &noise(1000, *taken)).unwrap(), *taken, "the same writer continues");
 }
 
 #[test]
-fn an_append_waits_for_space_without_a_busy_loop_and_without_being_in_anybodys_way() {
+fn an_append_waits_for_space_without_a_busy_loop_and_without_blocking_other_calls() {
     for background in [false, true] {
         let (directory, writer) = in_memory(options(FullDisk::Wait(None), background));
         let full = Duration::from_millis(700);
@@ -153,7 +153,7 @@ fn an_append_waits_for_space_without_a_busy_loop_and_without_being_in_anybodys_w
                     let began = Instant::now();
                     writer.position().unwrap();
                     assert_eq!(writer.dropped(), 0);
-                    // Under the append lock, so that this shows that nobody sleeps with it.
+                    // This takes the append lock, and so shows that no thread sleeps with it.
                     writer.append_batch([]).unwrap();
                     let mut slowest = slowest.lock().unwrap();
                     *slowest = began.elapsed().max(*slowest);
@@ -169,7 +169,7 @@ fn an_append_waits_for_space_without_a_busy_loop_and_without_being_in_anybodys_w
             done.store(true, Ordering::Relaxed);
             assert!(took >= full, "3 MB are more than a writer has memory for");
         });
-        // A piece that is handed over is tried too, four of them at the most.
+        // A buffer that is handed over is tried too, four of them at the most.
         let attempts = attempts.load(Ordering::Relaxed);
         assert!((3..30).contains(&attempts), "{attempts} writes were tried in {full:?}");
         assert!(*slowest.lock().unwrap() < Duration::from_millis(80), "{slowest:?}");
@@ -196,7 +196,7 @@ fn every_call_that_meets_a_full_disk_waits_for_space() {
         for (what, call) in calls {
             let (directory, writer) = in_memory(options(FullDisk::Wait(Some(Duration::from_secs(20))), background));
             let mut id = writer.append(1, b"before").unwrap();
-            // What cannot be written keeps every piece, so that no append finds room.
+            // Records that cannot be written occupy every buffer, so no append finds room.
             fill(&directory);
             writer.append_batch([NewRecord { payload: &vec![0; 300_000], ..NewRecord::default() }; 5]).unwrap();
             id += 5;
@@ -274,15 +274,15 @@ fn a_policy_that_waits_in_vain_says_that_the_record_is_taken() {
     assert_taken(&directory, 3);
 }
 
-/// `count` and `total` of the DROPPED events, with the id of the record that each stands before.
-fn told(rows: &[Row]) -> Vec<(u64, u64, u64)> {
+/// `count` and `total` of the DROPPED events, with the id of the record that follows each.
+fn drops(rows: &[Row]) -> Vec<(u64, u64, u64)> {
     let number = |row: &Row, key| row.fact(key).and_then(|text| text.parse().ok()).unwrap();
     let events = rows.iter().filter(|row| row.type_id == event::DROPPED);
     events.map(|row| (row.id, number(row, "count"), number(row, "total"))).collect()
 }
 
 #[test]
-fn what_is_dropped_takes_no_id_is_counted_and_is_told_before_the_next_record() {
+fn what_is_dropped_takes_no_id_is_counted_and_is_recorded_before_the_next_record() {
     for background in [false, true] {
         let (directory, writer) = in_memory(options(FullDisk::Drop, background));
         let mut taken = 0;
@@ -311,7 +311,7 @@ fn what_is_dropped_takes_no_id_is_counted_and_is_told_before_the_next_record() {
         writer.close().unwrap();
         assert_taken(&directory, taken);
         let rows = everything(&directory, true);
-        assert_eq!(told(&rows), expected, "background {background}");
+        assert_eq!(drops(&rows), expected, "background {background}");
         let at = rows.iter().position(|row| row.type_id == event::DROPPED).unwrap();
         assert_eq!(rows[at + 1].id, rows[at].id, "the record follows the event");
         assert_eq!((rows[at - 1].id, rows[at - 1].is_event()), (rows[at].id - 1, false));
@@ -319,7 +319,7 @@ fn what_is_dropped_takes_no_id_is_counted_and_is_told_before_the_next_record() {
 }
 
 #[test]
-fn what_is_dropped_is_told_before_a_large_record_too() {
+fn what_is_dropped_is_recorded_before_a_large_record_too() {
     for background in [false, true] {
         let (directory, writer) = in_memory(options(FullDisk::Drop, background));
         fill(&directory);
@@ -330,13 +330,13 @@ fn what_is_dropped_is_told_before_a_large_record_too() {
         assert_eq!(writer.append(1, &[7; 9000]).unwrap(), 1);
         writer.close().unwrap();
         // The second one's try was to write the event of the first one.
-        assert_eq!(told(&everything(&directory, true)), [(1, 1, 1), (1, 1, 2)]);
+        assert_eq!(drops(&everything(&directory, true)), [(1, 1, 1), (1, 1, 2)]);
         assert_eq!(everything(&directory, false).len(), 1);
     }
 }
 
 #[test]
-fn what_is_dropped_is_told_by_flush_and_close_when_no_record_follows() {
+fn what_is_dropped_is_recorded_by_flush_and_close_when_no_record_follows() {
     for flush in [false, true] {
         let (directory, writer) = in_memory(options(FullDisk::Drop, false));
         fill(&directory);
@@ -348,7 +348,7 @@ fn what_is_dropped_is_told_by_flush_and_close_when_no_record_follows() {
         }
         writer.close().unwrap();
         assert_taken(&directory, taken);
-        assert_eq!(told(&everything(&directory, true)), [(taken + 1, 1, 1)]);
+        assert_eq!(drops(&everything(&directory, true)), [(taken + 1, 1, 1)]);
     }
 }
 
@@ -363,7 +363,7 @@ fn a_dropped_record_costs_no_system_call() {
     for _ in 0..MANY {
         assert_eq!(writer.append(1, b"dropped").unwrap(), 0);
     }
-    // Twenty times as long as a try takes passes between two of them, and a try drops a record too.
+    // Between two tries, twenty times the duration of a try passes, and a try drops a record too.
     let made = directory.operations() - before;
     assert!(made <= MANY as usize / 20 + 2, "{made} writes");
     assert_eq!(writer.dropped(), MANY + 1);
@@ -392,7 +392,7 @@ fn the_first_record_for_which_there_is_space_is_taken_when_the_disk_says_quickly
             assert_eq!(writer.append(1, &noise(1000, taken)).unwrap(), taken, "after a try of {lasted:?}");
             break;
         }
-        // The machine was busy with something else: that says nothing.
+        // The machine was busy with something else: this run proves nothing.
         until_taken(&writer, &mut (taken - 1));
     }
     writer.close().unwrap();
@@ -443,7 +443,7 @@ fn a_bound_that_a_full_disk_breaks_is_an_error_and_an_interval_is_not_when_recor
 }
 
 #[test]
-fn many_threads_drop_and_take_and_the_log_tells_how_many_are_missing() {
+fn many_threads_drop_and_take_and_the_log_records_how_many_are_missing() {
     for background in [false, true] {
         let (directory, writer) = in_memory(options(FullDisk::Drop, background));
         const THREADS: u64 = 6;
@@ -495,9 +495,9 @@ fn many_threads_drop_and_take_and_the_log_tells_how_many_are_missing() {
                 brief(row)
             );
         }
-        let told = told(&rows);
-        assert_eq!(told.iter().map(|(_, count, _)| count).sum::<u64>(), dropped);
-        assert_eq!(told.last().unwrap().2, dropped);
+        let drops = drops(&rows);
+        assert_eq!(drops.iter().map(|(_, count, _)| count).sum::<u64>(), dropped);
+        assert_eq!(drops.last().unwrap().2, dropped);
     }
 }
 
@@ -515,7 +515,7 @@ fn a_log_that_goes_quiet_on_a_full_disk_is_written_once_there_is_space() {
                 position if sync => position.durable,
                 position => position.flushed,
             };
-            // The background thread sees to it by itself.
+            // The background thread writes it without a call.
             let (directory, writer) = in_memory(rules(true));
             fill(&directory);
             writer.append(1, b"quiet").unwrap();
@@ -557,7 +557,7 @@ fn a_roll_that_a_full_disk_stops_leaves_one_file_however_often_it_is_tried() {
                     }
                 }
                 let mut files = directory.list().unwrap();
-                // The background thread may be replacing the hint: its new text stands beside it meanwhile.
+                // The background thread may be replacing the hint: its new text is beside it meanwhile.
                 files.retain(|name| !name.contains(".active"));
                 assert!(files.len() <= 3, "the lock and two segments at the most: {files:?}");
                 free(&directory);
@@ -569,8 +569,8 @@ fn a_roll_that_a_full_disk_stops_leaves_one_file_however_often_it_is_tried() {
                 assert_eq!(rows.iter().filter(|row| !row.is_event()).count(), 2);
                 let next = rows.iter().rev().find(|row| row.type_id == event::ROTATE_NEXT).unwrap();
                 assert_eq!(next.fact("file"), Some("default.0000000002.binlog"), "a segment that is there");
-                // The last segment alone tells the names: the next writer knows them.
-                let writer = Writer::open_in(Arc::new(directory.clone()), options(policy, background)).unwrap();
+                // Only the last segment contains the names: the next writer knows them.
+                let writer = Writer::open(Arc::new(directory.clone()), options(policy, background)).unwrap();
                 assert_eq!(writer.type_id("third", "").unwrap(), second + 1, "after {good} good writes");
                 assert_eq!(
                     (writer.type_id("first", "").unwrap(), writer.type_id("second", "").unwrap()),

@@ -1,7 +1,7 @@
-//! Files written once and read for ever: every file under `tests/golden` says what the JSON beside it says.
+//! Files written once and read for ever: every file under `tests/golden` has the contents of the JSON beside it.
 //!
 //! `cargo test --test golden -- --ignored write_missing_golden` adds new ones, `write_golden` writes all of them anew;
-//! `tests/golden/README.md` says when.
+//! `tests/golden/README.md` says when to use them.
 
 #![cfg(all(feature = "lz4", feature = "zstd", feature = "gzip"))]
 
@@ -24,14 +24,14 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// A golden file's JSON stands beside it, under its name with `.json` added.
+/// A golden file's JSON is beside it, under its name with `.json` added.
 fn json_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".json");
     name.into()
 }
 
-/// What is salvaged of the damaged ones.
+/// The contents that salvage reads from the damaged ones.
 fn salvaged() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/salvaged")
 }
@@ -50,7 +50,7 @@ fn goldens() -> Vec<PathBuf> {
     logs_in(&golden())
 }
 
-/// The golden files that a salvaging reader makes more of, or tells more about.
+/// The golden files of which a salvaging reader shows or reports more.
 const SALVAGED: [&str; 11] = [
     "corrupt_header.binlog",
     "corrupt_page.binlog",
@@ -65,7 +65,7 @@ const SALVAGED: [&str; 11] = [
     "zeros_behind.binlog",
 ];
 
-/// Says which line is another one: whole files are too long to look through.
+/// Names the first line that differs: whole files are too long to look through.
 fn assert_text(seen: &str, expected: &str, context: &str) {
     for (number, (seen, expected)) in seen.lines().zip(expected.lines()).enumerate() {
         assert_eq!(seen, expected, "{context}, line {}", number + 1);
@@ -93,7 +93,7 @@ fn every_damaged_golden_file_is_salvaged_as_its_json_says() {
     }
 }
 
-/// What a new version adds without a golden file, the other languages' readers are never shown.
+/// Without a golden file, the readers of the other languages would never see what a new version adds.
 #[test]
 fn the_golden_files_hold_every_event_codec_and_end() {
     let (mut events, mut ends) = (BTreeSet::new(), BTreeSet::new());
@@ -132,7 +132,7 @@ fn the_same_records_are_the_same_in_every_form() {
         assert_eq!(records(name), plain, "{name}");
     }
     assert_eq!(records("many_lz4.binlog"), records("many_zstd.binlog"));
-    // By hand, so that a writer and a reader that are wrong in the same way do not agree with each other here.
+    // Written by hand, so that a writer and a reader with the same fault do not agree with each other here.
     let third = json!({
         "id": 3, "time": -1, "type": 1_073_741_823, "length": 4, "hex": "00ff800a",
         "metadata": [["", ""], ["", "twice"], ["ключ", "значение 🗝"]],

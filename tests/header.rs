@@ -1,5 +1,6 @@
-//! The committed header is what cbindgen makes of `src/ffi` today.
+//! The committed header is what cbindgen generates from `src/ffi` today.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 #[test]
@@ -13,7 +14,7 @@ fn the_committed_header_is_the_generated_one() {
         "hooks",
         "required",
         "compress",
-        "archive/types",
+        "ship/types",
         "version",
         "error",
         "writer/options",
@@ -25,8 +26,8 @@ fn the_committed_header_is_the_generated_one() {
         "metadata",
         "packed",
         "repair",
-        "archive/shipper",
-        "archive/writer",
+        "ship/shipper",
+        "ship/writer",
         "../store/table/mod",
     ];
     let builder = files.iter().fold(cbindgen::Builder::new().with_config(config), |builder, file| {
@@ -36,6 +37,8 @@ fn the_committed_header_is_the_generated_one() {
     let mut generated = vec![];
     bindings.write(&mut generated);
     let generated = tidy(&without_rust_notes(&String::from_utf8(generated).expect("a header is text")));
+    let template = std::fs::read_to_string(root.join("include/binlog.h.in")).expect("the template is there");
+    let generated = in_sections(&template, items(&generated));
     let path = root.join("include/binlog.h");
     if std::env::var_os("BINLOG_WRITE_HEADER").is_some() {
         std::fs::write(&path, &generated).expect("include/ is writable");
@@ -44,7 +47,103 @@ fn the_committed_header_is_the_generated_one() {
     assert!(committed == generated, "include/binlog.h is out of date: run `make header`");
 }
 
-/// The `# Safety` chapters tell Rust callers what C callers take for granted.
+/// The output of cbindgen: each declaration with the comment in front of it, by its name.
+fn items(header: &str) -> BTreeMap<String, String> {
+    let mut items = BTreeMap::new();
+    let (mut item, mut depth, mut in_comment) = (String::new(), 0i32, false);
+    for line in header.lines() {
+        if item.is_empty() && (line.is_empty() || (line.starts_with("/*") && !line.starts_with("/**"))) {
+            continue;
+        }
+        item.push_str(line);
+        item.push('\n');
+        let code = !in_comment && !line.trim_start().starts_with("/*");
+        in_comment = (in_comment || line.trim_start().starts_with("/*")) && !line.ends_with("*/");
+        if !code {
+            continue;
+        }
+        depth += line.matches(['{', '(']).count() as i32 - line.matches(['}', ')']).count() as i32;
+        if depth == 0 && (line.ends_with(';') || line.starts_with("#define")) {
+            let item = std::mem::take(&mut item);
+            assert!(items.insert(name_of(&item), item).is_none(), "an item occurs twice");
+        }
+    }
+    assert!(item.trim().is_empty() || item.starts_with("/*"), "an item has no end: {item}");
+    items
+}
+
+/// The name that a declaration declares.
+fn name_of(item: &str) -> String {
+    let code = item.split("*/").last().filter(|_| !item.contains("typedef struct")).unwrap_or_default();
+    let words = |text: &str| -> Vec<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(|c| !is_part(c))
+            .filter(|word| word.to_lowercase().starts_with("binlog_"))
+            .map(String::from)
+            .collect()
+    };
+    let found = match item {
+        // The name after the closing brace, or of an opaque struct.
+        _ if item.contains("typedef struct") => {
+            words(item.trim_end().rsplit(['}', '\n']).next().unwrap_or_default()).pop()
+        }
+        // `typedef R (*name)(...)`, `#define name`, `R name(...)`.
+        _ if code.contains("(*") => words(code.split("(*").nth(1).unwrap_or_default()).into_iter().next(),
+        _ if code.contains("#define") => words(code).into_iter().next(),
+        _ => words(code.split('(').next().unwrap_or_default()).pop(),
+    };
+    found.unwrap_or_else(|| panic!("this has no name: {item}"))
+}
+
+/// The template with the items in their places, each once.
+fn in_sections(template: &str, mut items: BTreeMap<String, String>) -> String {
+    let number = |part: &str| -> u32 { part.parse().expect("parts of a version are numbers") };
+    let version: Vec<u32> = env!("CARGO_PKG_VERSION").split('.').map(number).collect();
+    let packed = format!("{:#08x}", version[0] << 16 | version[1] << 8 | version[2]);
+    let mut out = String::new();
+    for line in template.lines() {
+        let Some(place) = line.strip_prefix('@') else {
+            let line = line.replace("@VERSION", env!("CARGO_PKG_VERSION")).replace("@NUMBER", &packed);
+            out.push_str(&line);
+            out.push('\n');
+            continue;
+        };
+        let (name, notes) = place.split_once(' ').unwrap_or((place, ""));
+        let item = items.remove(name).unwrap_or_else(|| panic!("binlog.h.in has {name}, and src/ffi has not"));
+        if !out.ends_with("\n\n") {
+            out.push('\n');
+        }
+        out.push_str(&with_attributes(&item, name, notes));
+    }
+    let left: Vec<_> = items.keys().collect();
+    assert!(left.is_empty(), "these have no place in binlog.h.in: {left:?}");
+    out
+}
+
+/// A function with what compilers can check about its calls: `notes` states that its status may be ignored, or lists
+/// the numbers of the arguments that must not be NULL.
+fn with_attributes(item: &str, name: &str, notes: &str) -> String {
+    let call = format!("binlog_status {name}(");
+    let Some((before, arguments)) = item.split_once(&call) else {
+        assert!(notes.is_empty(), "{name} is no function that returns a status");
+        return item.to_owned();
+    };
+    assert!(before.contains("BINLOG_OK"), "the comment of {name} does not say which statuses it returns");
+    let numbers = notes.split_once("nonnull(").map_or("", |(_, numbers)| numbers.trim_end_matches(')'));
+    let nonnull: Vec<usize> = numbers.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    let mut arguments: Vec<String> = arguments.split(',').map(String::from).collect();
+    for number in &nonnull {
+        let argument = &mut arguments[number - 1];
+        let star = argument.rfind('*').unwrap_or_else(|| panic!("argument {number} of {name} is no pointer")) + 1;
+        argument.insert_str(star, "BINLOG_NONNULL ");
+    }
+    let checked = if notes.contains("unchecked") { "" } else { "BINLOG_CHECKED\n" };
+    let longest = arguments.join(",").lines().map(str::len).max().unwrap_or(0);
+    assert!(longest < 140, "the arguments of {name} have to be on lines of their own");
+    format!("{before}{checked}{call}{}", arguments.join(","))
+}
+
+/// The `# Safety` chapters are for Rust callers; C callers take them for granted.
 fn without_rust_notes(header: &str) -> String {
     let mut out = String::new();
     let mut skipping = false;

@@ -1,5 +1,5 @@
-//! How a segment ends: what a crash may have left is told from damage, and what a power cut left in the middle keeps no writer
-//! away.
+//! How a segment ends: what a crash may have left is distinguished from damage, and what a power cut left in the middle
+//! does not keep writers away.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
 use binlog::{
-    event, Filter, Kind, Loss, LossKind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions,
+    event, Filter, Kind, Location, Loss, LossKind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions,
 };
 use common::*;
 
@@ -25,7 +25,7 @@ fn open(directory: &MemoryDirectory) -> binlog::Result<Writer> {
 }
 
 fn open_with(directory: &MemoryDirectory, options: WriterOptions) -> binlog::Result<Writer> {
-    Writer::open_in(Arc::new(directory.clone()), options)
+    Writer::open(Arc::new(directory.clone()), options)
 }
 
 fn append(writer: &Writer, count: u64) {
@@ -36,8 +36,8 @@ fn append(writer: &Writer, count: u64) {
     }
 }
 
-/// Nine records, each in a block of its own, as a writer leaves them that was killed, and where the blocks are. `synced` of
-/// them were made durable, and the block behind them says so.
+/// Nine records, each in a block of its own, as a killed writer leaves them, and where the blocks are. `synced` of them
+/// were made durable, and the block behind them records that.
 fn killed(synced: u64) -> (MemoryDirectory, Vec<usize>) {
     killed_with(synced, options())
 }
@@ -78,7 +78,7 @@ struct Read {
 
 fn read_as(directory: &MemoryDirectory, mode: ReaderMode, filter: &Filter) -> Read {
     let (options, losses) = hearing(mode);
-    let reader = match Reader::open_in(Arc::new(directory.clone()), options) {
+    let reader = match Reader::open(Arc::new(directory.clone()), options) {
         Ok(reader) => reader,
         Err(e) => return Read { ids: vec![], losses: vec![], end: Err(e) },
     };
@@ -102,7 +102,7 @@ fn change(directory: &MemoryDirectory, name: &str, how: impl FnOnce(&mut Vec<u8>
 }
 
 /// Opens the log and appends a record to it, which gets this id.
-fn goes_on(directory: &MemoryDirectory, id: u64) {
+fn continues(directory: &MemoryDirectory, id: u64) {
     let writer = open(directory).unwrap();
     assert_eq!(writer.append(1, &noise(BYTES, id)).unwrap(), id);
     writer.sync().unwrap();
@@ -130,7 +130,7 @@ fn one_byte_removed_from_or_put_into_a_closed_segment_is_damage_wherever_it_is()
     let places =
         [blocks[0] - 1, blocks[0], blocks[0] + 30, blocks[4] + 100, blocks[4] + 4000, blocks[8] + 90, blocks[8] + 5000];
     for at in places {
-        // With the lock file, which notes the length, and without it, when the blocks alone tell.
+        // With the lock file, which records the length, and without it, when only the blocks prove it.
         for (removed, with_lock) in [(true, true), (false, true), (true, false), (false, false)] {
             let damaged = log_with(&log, |bytes| match removed {
                 true => drop(bytes.remove(at)),
@@ -166,7 +166,7 @@ fn log_with(log: &MemoryDirectory, how: impl FnOnce(&mut Vec<u8>)) -> MemoryDire
 }
 
 #[test]
-fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
+fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_reported_once() {
     let (log, blocks) = killed(2);
     // The third and fourth block are lost, and the seventh: holes of two kinds.
     change(&log, FIRST, |bytes| {
@@ -175,9 +175,9 @@ fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
     });
     let before = log.contents(FIRST).unwrap();
     let unnamed = prefix(&log);
-    assert_eq!(unnamed.ids, [1, 2, 3], "before anybody has named it, it is damage");
+    assert_eq!(unnamed.ids, [1, 2, 3], "before a segment names it, it is damage");
     assert_eq!(unnamed.end.unwrap_err().kind(), Kind::Corrupt);
-    goes_on(&log, 10);
+    continues(&log, 10);
     assert_eq!(log.contents(FIRST).unwrap(), before, "the segment is left as it is");
     let lost = |losses: &[Loss]| losses.iter().map(|loss| (loss.offset, loss.bytes, loss.ids)).collect::<Vec<_>>();
     let at = |from: usize, to: usize| (blocks[from] as u64, (blocks[to] - blocks[from]) as u64);
@@ -197,7 +197,7 @@ fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
     assert_eq!((strict.ids, strict.end.unwrap_err().kind()), (vec![1, 2, 3], Kind::Corrupt));
     let backward = read_as(&log, ReaderMode::Prefix, &Filter { newest_first: true, ..Filter::default() });
     assert_eq!((backward.ids, backward.end.unwrap()), (vec![10, 9, 8, 6, 3, 2, 1], TailState::Closed));
-    assert_eq!(lost(&backward.losses).len(), 2, "told in this direction too");
+    assert_eq!(lost(&backward.losses).len(), 2, "reported in this direction too");
     let last = read_as(&log, ReaderMode::Prefix, &Filter { last: Some(4), ..Filter::default() });
     assert_eq!(last.ids, [6, 8, 9, 10]);
     let from = read_as(&log, ReaderMode::Prefix, &Filter { from_id: Some(7), ..Filter::default() });
@@ -205,11 +205,11 @@ fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
     let headers =
         read_as(&log, ReaderMode::Prefix, &Filter { events: true, types: vec![event::RECOVERED], ..Filter::default() });
     assert_eq!(headers.end.unwrap(), TailState::Closed);
-    let reader = Reader::open_in(Arc::new(log.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(log.clone()), ReaderOptions::default()).unwrap();
     assert_eq!(reader.counts().unwrap().iter().map(|counted| counted.records).sum::<u64>(), 7);
     let filter = Filter { events: true, types: vec![event::RECOVERED], ..Filter::default() };
     let events = read(&reader, &filter, Way::Next).whole();
-    let told: Vec<_> = events
+    let facts: Vec<_> = events
         .iter()
         .map(|row| {
             [
@@ -224,7 +224,7 @@ fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
         .collect();
     let fact = |number: u64| Some(number.to_string());
     assert_eq!(
-        told,
+        facts,
         holes.map(|(offset, bytes, ids)| [
             fact(1),
             fact(offset),
@@ -239,11 +239,12 @@ fn a_hole_that_was_never_durable_is_named_by_the_next_segment_and_told_once() {
 fn recovery_acknowledges_the_holes_and_a_second_one_has_nothing_to_do() {
     let (log, blocks) = killed(2);
     change(&log, FIRST, |bytes| bytes[blocks[3]..blocks[4] + 512].fill(0));
-    goes_on(&log, 10);
+    continues(&log, 10);
     let elsewhere = MemoryDirectory::new();
-    let sum = binlog::recover_in(Arc::new(log.clone()), Arc::new(elsewhere.clone()), None).unwrap();
+    let sum = binlog::recovery::recover(Arc::new(log.clone()), Arc::new(elsewhere.clone()), ReaderOptions::default())
+        .unwrap();
     assert_eq!((sum.records, sum.lost_records, sum.losses), (8, 2, 1));
-    let sum = binlog::recover_in_place_in(Arc::new(log.clone()), None).unwrap();
+    let sum = binlog::recovery::recover_in_place(Arc::new(log.clone()), ReaderOptions::default()).unwrap();
     assert_eq!((sum.segments.len(), sum.lost_records, sum.losses), (1, 2, 1));
     for recovered in [&elsewhere, &log] {
         for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
@@ -251,9 +252,9 @@ fn recovery_acknowledges_the_holes_and_a_second_one_has_nothing_to_do() {
             assert_eq!((seen.ids, seen.losses.len()), (vec![1, 2, 3, 6, 7, 8, 9, 10], 0), "{mode:?}");
             assert_eq!(seen.end.unwrap(), TailState::Closed, "{mode:?}");
         }
-        let sum = binlog::recover_in_place_in(Arc::new(recovered.clone()), None).unwrap();
+        let sum = binlog::recovery::recover_in_place(Arc::new(recovered.clone()), ReaderOptions::default()).unwrap();
         assert!(sum.segments.is_empty() && sum.losses == 0, "{sum:?}");
-        goes_on(recovered, 11);
+        continues(recovered, 11);
         assert_eq!(prefix(recovered).ids.len(), 9);
     }
 }
@@ -265,7 +266,7 @@ fn the_torn_end_of_a_segment_with_a_hole_is_one_more_hole() {
         bytes[blocks[4]..blocks[4] + 512].fill(0);
         bytes.truncate(blocks[8] + 1000);
     });
-    goes_on(&log, 9);
+    continues(&log, 9);
     let seen = prefix(&log);
     assert_eq!(seen.ids, [1, 2, 3, 4, 6, 7, 8, 9]);
     let ids: Vec<_> = seen.losses.iter().map(|loss| loss.ids).collect();
@@ -274,14 +275,14 @@ fn the_torn_end_of_a_segment_with_a_hole_is_one_more_hole() {
 }
 
 #[test]
-fn a_segment_that_was_never_durable_and_lost_its_beginning_is_named_as_a_whole_and_told_once() {
+fn a_segment_that_was_never_durable_and_lost_its_beginning_is_named_as_a_whole_and_reported_once() {
     let (log, blocks) = killed(0);
     // The disk has the later pages, and not the first one.
     change(&log, FIRST, |bytes| bytes[..4096].fill(0));
     let before = log.contents(FIRST).unwrap();
     let salvaged = read_as(&log, ReaderMode::Salvage, &Filter::default()).ids;
     assert_eq!(salvaged, (2..=9).collect::<Vec<_>>(), "{blocks:?}");
-    goes_on(&log, 10);
+    continues(&log, 10);
     assert_eq!(log.contents(FIRST).unwrap(), before, "the file stays as it is");
     for newest_first in [false, true] {
         let seen = read_as(&log, ReaderMode::Prefix, &Filter { newest_first, ..Filter::default() });
@@ -295,17 +296,17 @@ fn a_segment_that_was_never_durable_and_lost_its_beginning_is_named_as_a_whole_a
     let salvaged = read_as(&log, ReaderMode::Salvage, &Filter::default());
     assert_eq!(salvaged.ids, (2..=10).collect::<Vec<_>>());
     assert!(!salvaged.losses.is_empty() && salvaged.end.is_ok());
-    // Once is enough: the next writer goes on as in any log.
-    goes_on(&log, 11);
+    // Once is enough: the next writer continues as in any log.
+    continues(&log, 11);
     assert_eq!(log.list().unwrap().iter().filter(|name| name.ends_with(".binlog")).count(), 2);
     assert_eq!(prefix(&log).losses.len(), 1);
-    assert!(binlog::recover_in_place_in(Arc::new(log.clone()), None).unwrap().losses > 0);
+    assert!(binlog::recovery::recover_in_place(Arc::new(log.clone()), ReaderOptions::default()).unwrap().losses > 0);
     for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
         let seen = read_as(&log, mode, &Filter::default());
         assert_eq!((seen.ids, seen.losses.len()), ((2..=11).collect(), 0), "{mode:?}");
         assert_eq!(seen.end.unwrap(), TailState::Closed, "{mode:?}");
     }
-    goes_on(&log, 12);
+    continues(&log, 12);
 }
 
 #[test]
@@ -314,7 +315,7 @@ fn a_segment_without_a_beginning_that_was_durable_is_refused() {
         let (log, _) = killed(2);
         change(&log, FIRST, |bytes| bytes[..4096].fill(0));
         if !is_noted {
-            // Its own blocks tell.
+            // Its own blocks prove it.
             log.remove("default.lock").unwrap();
         }
         let before = log.contents(FIRST);
@@ -326,7 +327,7 @@ fn a_segment_without_a_beginning_that_was_durable_is_refused() {
 
 #[test]
 fn damage_in_front_of_a_durable_end_is_refused_as_ever() {
-    // The blocks behind the sync say that what is before them was durable.
+    // The blocks after the sync record that what is before them was durable.
     let (log, blocks) = killed(5);
     change(&log, FIRST, |bytes| bytes[blocks[3]..blocks[3] + 512].fill(0));
     is_refused(&log, "durable bytes lost");
@@ -349,9 +350,9 @@ fn damage_in_the_last_records_of_a_closed_log_is_refused_also_where_they_were_du
     open(&log).unwrap().close().unwrap();
     let damaged = log_with(&log, |bytes| bytes[blocks[8] + 2000] ^= 1);
     is_refused(&damaged, "events behind it");
-    // What is further back is for readers to report.
+    // Damage further back is for readers to report.
     let damaged = log_with(&log, |bytes| bytes[blocks[7] + 2000] ^= 1);
-    goes_on(&damaged, 10);
+    continues(&damaged, 10);
 }
 
 #[test]
@@ -360,7 +361,8 @@ fn a_log_of_one_file_with_a_hole_is_refused_with_the_command_that_mends_it() {
     change(&log, FIRST, |bytes| bytes[blocks[4]..blocks[4] + 512].fill(0));
     let single = MemoryDirectory::new();
     single.set_contents("one.binlog", log.contents(FIRST).unwrap());
-    let error = Writer::open_file_in(Arc::new(single.clone()), "one.binlog", options()).err().unwrap();
+    let error =
+        Writer::open(Location::File(Arc::new(single.clone()), "one.binlog".to_owned()), options()).err().unwrap();
     let command = format!("`binlog recover --in-place {}`", single.path_of("one.binlog").display());
     assert!(error.kind() == Kind::Corrupt && error.reason().contains(&command), "{error}");
     assert_eq!(error.offset(), Some(blocks[4] as u64));
@@ -380,11 +382,11 @@ fn two_segments() -> (Vec<u8>, Vec<u8>) {
 fn a_segment_before_the_last_that_was_never_durable_may_have_lost_its_end() {
     let (first, second) = two_segments();
     for cut in [104, 1000, 6000, 16_000] {
-        // What the disk has not said to have.
+        // What the disk has not confirmed.
         let cut_log = MemoryDirectory::new();
         cut_log.set_contents(FIRST, first[..first.len() - cut].to_vec());
         cut_log.set_contents(SECOND, without_durable_ends(&second));
-        goes_on(&cut_log, 5);
+        continues(&cut_log, 5);
         let seen = prefix(&cut_log);
         let lost: Vec<u64> =
             seen.losses.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last).collect();
@@ -406,7 +408,7 @@ fn a_segment_before_the_last_may_have_lost_blocks_in_the_middle_and_its_end() {
         bytes[blocks[1]..blocks[1] + 512].fill(0);
         bytes[blocks[3]..].fill(0);
     });
-    goes_on(&damaged, 5);
+    continues(&damaged, 5);
     let seen = prefix(&damaged);
     let lost: Vec<_> = seen.losses.iter().map(|loss| loss.ids).collect();
     assert_eq!(
@@ -434,7 +436,7 @@ fn a_recovered_segment_without_its_trailer_is_damage() {
     let source = scratch.path().join("log");
     std::fs::create_dir(&source).unwrap();
     std::fs::write(source.join(FIRST), &bytes).unwrap();
-    binlog::recover_in_place(&source, None).unwrap();
+    binlog::recovery::recover_in_place(&source, ReaderOptions::default()).unwrap();
     let whole = std::fs::read(source.join(FIRST)).unwrap();
     for cut in [104, whole.len() - places_of_blocks(&whole)[5]] {
         let damaged = MemoryDirectory::new();
@@ -452,7 +454,7 @@ fn a_recovered_segment_without_its_trailer_is_damage() {
     }
     let untouched = MemoryDirectory::new();
     untouched.set_contents(FIRST, whole);
-    goes_on(&untouched, 10);
+    continues(&untouched, 10);
     assert_eq!(prefix(&untouched).end.unwrap(), TailState::Closed);
 }
 
@@ -494,12 +496,12 @@ fn zeros_at_the_end_are_space_where_the_header_says_so() {
     }
     let backward = read_as(&log, ReaderMode::Prefix, &Filter { newest_first: true, ..Filter::default() });
     assert_eq!((backward.ids.len(), backward.end.unwrap()), (9, TailState::Unclosed));
-    // In front of a durable end they are none.
+    // Before a durable end they are no space.
     let damaged = log_with(&log, |bytes| bytes[blocks[1]..].fill(0));
     assert_eq!(prefix(&damaged).ids, [1]);
     let torn = log_with(&log, |bytes| bytes[end + 5000] = 1);
     assert_eq!(prefix(&torn).end.unwrap(), TailState::Torn);
-    goes_on(&log, 10);
+    continues(&log, 10);
     let bytes = log.contents(FIRST).unwrap();
     assert_eq!(places_of_blocks(&bytes)[8], blocks[8]);
     assert!(
@@ -519,7 +521,7 @@ fn nothing_is_appended_to_or_cut_off_a_segment_of_a_newer_minor_version() {
             bytes.truncate(bytes.len() - torn);
         });
         let before = log.contents(FIRST).unwrap();
-        goes_on(&log, if torn == 0 { 10 } else { 9 });
+        continues(&log, if torn == 0 { 10 } else { 9 });
         assert_eq!(log.contents(FIRST).unwrap(), before);
         let seen = prefix(&log);
         assert_eq!((seen.ids.len() as u64, seen.end.unwrap()), (if torn == 0 { 10 } else { 9 }, TailState::Closed));
@@ -528,7 +530,7 @@ fn nothing_is_appended_to_or_cut_off_a_segment_of_a_newer_minor_version() {
 }
 
 #[test]
-fn a_hole_is_reported_once_to_who_asks_for_ids_that_it_may_have_cost_and_to_nobody_else() {
+fn a_hole_is_reported_once_for_requests_of_ids_that_it_may_have_cost_and_for_no_others() {
     const THERE: [u64; 7] = [1, 2, 3, 6, 8, 9, 10];
     const LOST: [(u64, u64); 2] = [(4, 5), (7, 7)];
     let all = |_: &mut Filter| ();
@@ -547,7 +549,7 @@ fn a_hole_is_reported_once_to_who_asks_for_ids_that_it_may_have_cost_and_to_nobo
             bytes[blocks[3]..blocks[4] + 512].fill(0);
             bytes[blocks[6] + 600..blocks[6] + 700].fill(0);
         });
-        goes_on(&log, 10);
+        continues(&log, 10);
         let ranges = (0..=11).flat_map(|from| (from.max(1)..=11).map(move |to| (from, to)));
         let ranges =
             ranges.map(|(from, to)| (from, to, Filter { from_id: Some(from), to_id: Some(to), ..Filter::default() }));
@@ -574,15 +576,15 @@ fn a_hole_is_reported_once_to_who_asks_for_ids_that_it_may_have_cost_and_to_nobo
                     }
                     let seen = read_as(&log, mode, &filter);
                     let what = format!("index {index_bytes} {mode:?} {filter:?}: {:?} {:?}", seen.ids, seen.end);
-                    let mut told: Vec<_> = seen.losses.iter().map(|loss| loss.ids.unwrap()).collect();
-                    told.sort_unstable();
+                    let mut reported: Vec<_> = seen.losses.iter().map(|loss| loss.ids.unwrap()).collect();
+                    reported.sort_unstable();
                     match mode {
                         ReaderMode::Strict => {
                             assert_eq!(seen.end.is_err(), !due.is_empty(), "{what}");
                             assert!(seen.ids.iter().all(|id| there.contains(id)), "{what}");
                         }
                         _ => {
-                            assert_eq!((told, &seen.ids), (due.clone(), &there), "{what}");
+                            assert_eq!((reported, &seen.ids), (due.clone(), &there), "{what}");
                             assert!(seen.end.is_ok(), "{what}");
                             assert!(seen.losses.iter().all(|loss| loss.kind == LossKind::Hole), "{what}");
                         }
@@ -592,15 +594,15 @@ fn a_hole_is_reported_once_to_who_asks_for_ids_that_it_may_have_cost_and_to_nobo
         }
         for id in 1..=10 {
             let (options, losses) = hearing(ReaderMode::Prefix);
-            let reader = Reader::open_in(Arc::new(log.clone()), options).unwrap();
+            let reader = Reader::open(Arc::new(log.clone()), options).unwrap();
             let mut cursor = reader.cursor(&Filter::default()).unwrap();
             for _ in 0..2 {
                 let got = cursor.get(id).unwrap().map(|record| record.id);
                 assert_eq!(got, THERE.contains(&id).then_some(id), "index {index_bytes}");
             }
-            let told: Vec<_> = losses.lock().unwrap().iter().filter_map(|loss| loss.ids).collect();
+            let reported: Vec<_> = losses.lock().unwrap().iter().filter_map(|loss| loss.ids).collect();
             let due: Vec<_> = LOST.into_iter().filter(|lost| (lost.0..=lost.1).contains(&id)).collect();
-            assert_eq!(told, due, "get {id}, index {index_bytes}");
+            assert_eq!(reported, due, "get {id}, index {index_bytes}");
         }
     }
 }

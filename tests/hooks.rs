@@ -1,28 +1,28 @@
-//! What is called when segments begin and end, and what happens beside the writing: hooks, `.active`, old segments.
+//! Hooks at the beginning and end of segments, and what else happens beside the writing: `.active`, old segments.
 
 mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use binlog::hooks::{Hook, Hooks, SegmentFile};
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
-use binlog::{
-    Hook, Hooks, Kind, NewRecord, Period, Reader, ReaderMode, ReaderOptions, Retention, RollCheck, RollOptions,
-    SegmentFile,
-};
-use binlog::{SegmentState, Writer, WriterOptions};
+use binlog::rolling::SegmentState;
+use binlog::rolling::{Period, Retention, RollCheck, RollOptions};
+use binlog::{Kind, NewRecord, Reader, ReaderMode, ReaderOptions};
+use binlog::{Writer, WriterOptions};
 use common::time::*;
 use common::*;
 
-type Told = Arc<Mutex<Vec<String>>>;
+type Calls = Arc<Mutex<Vec<String>>>;
 
-fn hook(told: &Told, name: &'static str, place: Option<&'static str>) -> Hook {
-    let told = told.clone();
+fn hook(calls: &Calls, name: &'static str, place: Option<&'static str>) -> Hook {
+    let calls = calls.clone();
     Arc::new(move |file: &SegmentFile| {
         let SegmentFile { path, sequence, first_id, records, reason, .. } = file;
         let line = format!("{name} {} {sequence} {first_id}+{records} {reason}", path.display());
-        told.lock().unwrap().push(line);
+        calls.lock().unwrap().push(line);
         Ok(place.map(PathBuf::from))
     })
 }
@@ -38,27 +38,27 @@ fn an_error() -> binlog::Error {
     Reader::open("/nowhere at all", ReaderOptions::default()).err().unwrap()
 }
 
-fn reports(told: &Told) -> binlog::OnFailure {
-    let told = told.clone();
-    Arc::new(move |error| told.lock().unwrap().push(format!("failure: {error}")))
+fn reports(calls: &Calls) -> binlog::hooks::OnFailure {
+    let calls = calls.clone();
+    Arc::new(move |error| calls.lock().unwrap().push(format!("failure: {error}")))
 }
 
 #[test]
-fn hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_place_that_the_one_before_tells() {
+fn hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_place_that_the_one_before_returns() {
     for background in [false, true] {
-        let told = Told::default();
+        let calls = Calls::default();
         let hooks = Hooks {
-            on_open: vec![hook(&told, "open", None)],
+            on_open: vec![hook(&calls, "open", None)],
             on_close: vec![
-                hook(&told, "first", Some("/moved")),
-                hook(&told, "second", None),
-                hook(&told, "third", None),
+                hook(&calls, "first", Some("/moved")),
+                hook(&calls, "second", None),
+                hook(&calls, "third", None),
             ],
-            on_failure: Some(reports(&told)),
+            on_failure: Some(reports(&calls)),
         };
         let directory = MemoryDirectory::new();
         let options = WriterOptions { hooks, background, ..WriterOptions::default() };
-        let writer = Writer::open_in(Arc::new(directory), options).unwrap();
+        let writer = Writer::open(Arc::new(directory), options).unwrap();
         writer.append(1, b"a").unwrap();
         writer.append(1, b"b").unwrap();
         writer.roll_because("shift").unwrap();
@@ -76,18 +76,18 @@ fn hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_pl
             "second /moved 2 3+1 close".to_owned(),
             "third /moved 2 3+1 close".to_owned(),
         ];
-        assert_eq!(*told.lock().unwrap(), expected, "background: {background}");
+        assert_eq!(*calls.lock().unwrap(), expected, "background: {background}");
     }
 }
 
 #[test]
 fn hooks_are_called_in_the_order_of_segments_when_several_threads_roll() {
     for round in 0..8 {
-        let told: Arc<Mutex<Vec<(u64, &str)>>> = Arc::default();
+        let calls: Arc<Mutex<Vec<(u64, &str)>>> = Arc::default();
         let note = |what: &'static str| -> Hook {
-            let told = told.clone();
+            let calls = calls.clone();
             Arc::new(move |file: &SegmentFile| {
-                told.lock().unwrap().push((file.sequence, what));
+                calls.lock().unwrap().push((file.sequence, what));
                 Ok(None)
             })
         };
@@ -96,7 +96,7 @@ fn hooks_are_called_in_the_order_of_segments_when_several_threads_roll() {
             hooks: Hooks { on_open: vec![note("open")], on_close: vec![note("close")], on_failure: None },
             ..WriterOptions::default()
         };
-        let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+        let writer = Writer::open(Arc::new(MemoryDirectory::new()), options).unwrap();
         std::thread::scope(|scope| {
             for thread in 0..6 {
                 let writer = &writer;
@@ -113,38 +113,38 @@ fn hooks_are_called_in_the_order_of_segments_when_several_threads_roll() {
             }
         });
         writer.close().unwrap();
-        let told = told.lock().unwrap();
-        let last = told.last().unwrap().0;
+        let calls = calls.lock().unwrap();
+        let last = calls.last().unwrap().0;
         assert!(last > 100);
         let expected: Vec<_> = (1..=last).flat_map(|sequence| [(sequence, "open"), (sequence, "close")]).collect();
-        assert!(*told == expected, "round {round}");
+        assert!(*calls == expected, "round {round}");
     }
 }
 
 #[test]
 fn a_hook_that_fails_or_panics_is_reported_and_the_others_still_run() {
-    let told = Told::default();
+    let calls = Calls::default();
     let on_close: Vec<Hook> = vec![
         Arc::new(|_: &SegmentFile| Err(an_error())),
         Arc::new(|_: &SegmentFile| panic!("a defect of the hook")),
-        hook(&told, "last", None),
+        hook(&calls, "last", None),
     ];
-    let hooks = Hooks { on_open: vec![], on_close, on_failure: Some(reports(&told)) };
+    let hooks = Hooks { on_open: vec![], on_close, on_failure: Some(reports(&calls)) };
     let options = WriterOptions { hooks, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+    let writer = Writer::open(Arc::new(MemoryDirectory::new()), options).unwrap();
     writer.append(1, b"a").unwrap();
     writer.roll().unwrap();
     assert_eq!(writer.failures(), 2);
-    let told = told.lock().unwrap().clone();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].starts_with("failure: ") && told[0].contains("a hook failed"), "{told:?}");
-    assert!(told[1].contains("panicked") && told[1].contains("default.0000000001.binlog"), "{told:?}");
-    assert!(told[2].starts_with("last "), "{told:?}");
+    let calls = calls.lock().unwrap().clone();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls[0].starts_with("failure: ") && calls[0].contains("a hook failed"), "{calls:?}");
+    assert!(calls[1].contains("panicked") && calls[1].contains("default.0000000001.binlog"), "{calls:?}");
+    assert!(calls[2].starts_with("last "), "{calls:?}");
     writer.append(1, b"still works").unwrap();
     writer.close().unwrap();
 }
 
-/// What on_close sees is on the disk: the loss of power right then keeps the segment whole.
+/// The segment is on the disk when on_close is called: a loss of power at that moment leaves it whole.
 #[test]
 fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
     use binlog::io::{PowerDirectory, Survival};
@@ -154,7 +154,7 @@ fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
     let check: Hook = Arc::new(move |file: &SegmentFile| {
         let image = inside.image(Survival::Nothing).directory;
         let reader =
-            Reader::open_in(Arc::new(image), ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() });
+            Reader::open(Arc::new(image), ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() });
         let rows = rows_of(&reader.unwrap());
         let last = file.first_id + file.records - 1;
         counts.lock().unwrap().push(rows.iter().filter(|row| row.id <= last).count());
@@ -162,7 +162,7 @@ fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
         Ok(None)
     });
     let hooks = Hooks { on_close: vec![check], ..Hooks::default() };
-    let writer = Writer::open_in(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
+    let writer = Writer::open(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
     for i in 0..30u64 {
         writer.append(1, &i.to_le_bytes()).unwrap();
         if i % 10 == 9 {
@@ -174,7 +174,7 @@ fn a_segment_is_durable_and_closed_when_its_hooks_are_called() {
     assert_eq!(seen.lock().unwrap()[..3], [10, 20, 30]);
 }
 
-/// The segment is closed while the fdatasync of a call is under way that covers only what it held before.
+/// The segment is closed during an fdatasync that covers only what the segment held before.
 #[test]
 fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called() {
     use binlog::io::{PowerDirectory, Survival};
@@ -182,11 +182,11 @@ fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called(
     use std::sync::mpsc::sync_channel;
     let (power, writer) = (PowerDirectory::new(), Arc::new(Mutex::new(None::<Arc<Writer>>)));
     let (opened, release) = (sync_channel::<()>(0), sync_channel::<()>(0));
-    // The thread that keeps house is busy with the second segment's beginning until the sync is over.
-    let (tell_opened, wait_released) = (opened.0, Mutex::new(release.1));
+    // The maintenance thread is busy with the beginning of the second segment until the sync is over.
+    let (send_opened, wait_released) = (opened.0, Mutex::new(release.1));
     let on_open: Hook = Arc::new(move |file: &SegmentFile| {
         if file.sequence == 2 {
-            tell_opened.send(()).unwrap();
+            send_opened.send(()).unwrap();
             wait_released.lock().unwrap().recv().unwrap();
         }
         Ok(None)
@@ -196,7 +196,7 @@ fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called(
     let on_close: Hook = Arc::new(move |file: &SegmentFile| {
         let image = Arc::new(inside.image(Survival::Nothing).directory);
         let salvage = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-        let rows = rows_of(&Reader::open_in(image, salvage).unwrap());
+        let rows = rows_of(&Reader::open(image, salvage).unwrap());
         let ids = file.first_id..file.first_id + file.records;
         noted.lock().unwrap().push(rows.iter().filter(|row| ids.contains(&row.id)).count());
         Ok(None)
@@ -219,7 +219,7 @@ fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called(
         hooks: Hooks { on_open: vec![on_open], on_close: vec![on_close], ..Hooks::default() },
         ..WriterOptions::default()
     };
-    let writing = Arc::new(Writer::open_in(Arc::new(directory), options).unwrap());
+    let writing = Arc::new(Writer::open(Arc::new(directory), options).unwrap());
     for _ in 0..5 {
         writing.append(1, b"before the sync").unwrap();
     }
@@ -229,13 +229,13 @@ fn a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called(
     *writer.lock().unwrap() = Some(writing.clone());
     writing.sync().unwrap();
     release.0.send(()).unwrap();
-    Arc::into_inner(writing).expect("nobody else has it").close().unwrap();
+    Arc::into_inner(writing).expect("no other reference exists").close().unwrap();
     assert_eq!(*survived.lock().unwrap(), [4, 4, 2]);
 }
 
-/// When hooks move every segment away, the last one too, the log still knows where it stood.
+/// When hooks have moved every segment away, including the last, the log still knows its position.
 #[test]
-fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
+fn ids_and_numbers_continue_when_hooks_have_moved_all_segments_away() {
     let directory = MemoryDirectory::new();
     let remove = |directory: &MemoryDirectory| -> Hook {
         let directory = directory.clone();
@@ -248,7 +248,7 @@ fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
     for _ in 0..3 {
         let hooks = Hooks { on_close: vec![remove(&directory)], ..Hooks::default() };
         let options = WriterOptions { hooks, ..WriterOptions::default() };
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         for _ in 0..2 {
             assert_eq!(writer.append(1, b"x").unwrap(), expected);
             writer.roll().unwrap();
@@ -260,18 +260,18 @@ fn ids_and_numbers_go_on_when_hooks_have_moved_all_segments_away() {
         let left: Vec<String> = directory.list().unwrap();
         assert_eq!(left, ["default.lock"], "everything was moved away");
     }
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     writer.append(1, b"kept").unwrap();
     writer.close().unwrap();
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let rows = rows_of(&reader);
     assert_eq!((rows.len(), rows[0].id), (1, 10));
     assert_eq!(reader.segments()[0].sequence, 10);
 }
 
-/// One segment stays behind, because a file of its name is where it should be moved to.
+/// One segment is not moved, because its target name is taken.
 #[test]
-fn ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are_gone() {
+fn ids_and_numbers_continue_when_one_hook_has_failed_and_the_segments_around_it_are_gone() {
     for (stays, template) in [(3, "{name}.{seq}"), (1, "{name}.{seq}"), (4, "{name}.{seq}"), (2, "{name}.%Y.{seq}")] {
         let scratch = tempfile::tempdir().unwrap();
         let (home, moved) = (scratch.path().join("log"), scratch.path().join("moved"));
@@ -281,7 +281,7 @@ fn ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are
             "{name}.{seq}" => format!("default.{sequence:010}.binlog"),
             _ => format!("default.2026.{sequence:010}.binlog"),
         };
-        std::fs::write(moved.join(name(stays)), "somebody else's").unwrap();
+        std::fs::write(moved.join(name(stays)), "a foreign file").unwrap();
         let options = || WriterOptions {
             hooks: Hooks { on_close: vec![binlog::hooks::move_to(&moved)], ..Hooks::default() },
             roll: RollOptions { template: template.into(), ..RollOptions::default() },
@@ -304,17 +304,17 @@ fn ids_and_numbers_go_on_when_one_hook_has_failed_and_the_segments_around_it_are
         }
         std::fs::remove_file(moved.join(name(stays))).unwrap();
         std::fs::rename(home.join(name(stays)), moved.join(name(stays))).unwrap();
-        // All of it is one log where it was moved to.
+        // The moved segments and this one are one log in the new place.
         let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
         let reader = Reader::open(&moved, strict).unwrap();
         assert_eq!(rows_of(&reader).len(), 84);
         let numbers: Vec<u64> = reader.segments().iter().map(|segment| segment.sequence).collect();
-        // The one that was the last of its session, and is still there, was gone on in.
+        // The last segment of its session, if it is still there, was continued.
         assert_eq!(numbers, (1..=if stays == 4 { 11 } else { 12 }).collect::<Vec<_>>());
     }
 }
 
-/// A hook takes every segment away for good, and then the power goes.
+/// A hook removes every segment for good, and then the power fails.
 #[test]
 fn what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away() {
     use binlog::io::{PowerDirectory, Survival};
@@ -328,54 +328,54 @@ fn what_a_log_has_given_is_on_the_disk_before_a_hook_may_take_a_segment_away() {
         inside.sync().unwrap();
         let image = inside.image(Survival::Nothing).directory;
         let options = WriterOptions::default();
-        let writer = Writer::open_in(Arc::new(image.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(image.clone()), options).unwrap();
         let id = writer.append(1, b"next").unwrap();
         assert_eq!(id, file.first_id + file.records);
         writer.close().unwrap();
-        let reader = Reader::open_in(Arc::new(image), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(image), ReaderOptions::default()).unwrap();
         assert!(reader.segments()[0].sequence > file.sequence);
         *counted.lock().unwrap() += 1;
         Ok(None)
     });
     let hooks = Hooks { on_close: vec![take_away], ..Hooks::default() };
-    let writer = Writer::open_in(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
+    let writer = Writer::open(Arc::new(power), WriterOptions { hooks, ..WriterOptions::default() }).unwrap();
     append_many(&writer, 10);
     writer.close().unwrap();
     assert_eq!(*checked.lock().unwrap(), 1);
 }
 
-/// The segment that stays may be all that tells which ids were given, and its beginning may not be durable yet.
+/// The remaining segment may be the only record of the ids that were given, and its beginning may not be durable yet.
 #[test]
-fn ids_go_on_when_old_segments_were_removed_and_the_power_goes() {
+fn ids_continue_when_old_segments_were_removed_and_the_power_fails() {
     use binlog::io::{PowerDirectory, Survival};
     for by_writer in [false, true] {
         let power = PowerDirectory::new();
         let keep = Retention { segments: Some(1), ..Retention::default() };
         let options = |keep| WriterOptions { keep, ..WriterOptions::default() };
         let roll = RollOptions { records: Some(10), ..RollOptions::default() };
-        let writer = Writer::open_in(Arc::new(power.clone()), WriterOptions { roll, ..options(Retention::default()) });
+        let writer = Writer::open(Arc::new(power.clone()), WriterOptions { roll, ..options(Retention::default()) });
         let writer = writer.unwrap();
         append_many(&writer, 10);
         writer.sync().unwrap();
-        // Somebody ticks, so that what follows a roll waits; and then the process is killed.
+        // The caller ticks, so the work after a roll waits for the next tick; then the process is killed.
         writer.tick().unwrap();
         append_many(&writer, 1);
         writer.flush().unwrap();
         std::mem::forget(writer);
         let power = power.after_kill();
         match by_writer {
-            true => std::mem::forget(Writer::open_in(Arc::new(power.clone()), options(keep)).unwrap()),
-            false => drop(binlog::prune_in(Arc::new(power.clone()), None, &keep, false).unwrap()),
+            true => std::mem::forget(Writer::open(Arc::new(power.clone()), options(keep)).unwrap()),
+            false => drop(binlog::rolling::prune(Arc::new(power.clone()), None, &keep, false).unwrap()),
         }
         let image = power.image(Survival::Nothing).directory;
         let names = image.list().unwrap();
         assert!(!names.contains(&"default.0000000001.binlog".to_owned()), "{names:?}");
-        let writer = Writer::open_in(Arc::new(image), WriterOptions::default()).unwrap();
+        let writer = Writer::open(Arc::new(image), WriterOptions::default()).unwrap();
         assert_eq!(writer.append(1, b"x").unwrap(), 12, "by the writer: {by_writer}");
     }
 }
 
-/// What was moved away over several openings of the log is one log where it was moved to.
+/// Segments that were moved away over several openings of the log form one log in their new place.
 #[test]
 fn segments_that_hooks_moved_away_over_several_openings_are_read_as_one_log() {
     let scratch = tempfile::tempdir().unwrap();
@@ -403,7 +403,7 @@ fn segments_that_hooks_moved_away_over_several_openings_are_read_as_one_log() {
         assert_eq!(read(mode, false).unwrap(), [1, 2, 3, 4, 5, 6]);
         assert_eq!(read(mode, true).unwrap(), [6, 5, 4, 3, 2, 1]);
     }
-    // One that is missing among them is damage as ever, whether the next one knows whom it follows or not.
+    // A missing one among them is damage, whether or not the next one records its predecessor.
     for missing in [2, 3] {
         let file = moved.join(format!("default.000000000{missing}.binlog"));
         let aside = scratch.path().join("aside");
@@ -414,7 +414,7 @@ fn segments_that_hooks_moved_away_over_several_openings_are_read_as_one_log() {
 }
 
 #[test]
-fn the_active_file_tells_which_segment_is_written_and_goes_with_a_clean_close() {
+fn the_active_file_names_the_segment_that_is_written_and_is_removed_by_a_clean_close() {
     let scratch = tempfile::tempdir().unwrap();
     let active = scratch.path().join("log.active");
     let line = |path: &Path| std::fs::read_to_string(path).unwrap().lines().next().unwrap().to_owned();
@@ -443,25 +443,25 @@ fn the_active_file_tells_which_segment_is_written_and_goes_with_a_clean_close() 
 }
 
 #[test]
-fn what_cannot_be_told_or_removed_is_reported_and_stops_nobody() {
+fn hints_and_removals_that_fail_are_reported_and_stop_no_append() {
     let directory = MemoryDirectory::new();
-    let told = Told::default();
-    let hooks = Hooks { on_failure: Some(reports(&told)), ..Hooks::default() };
+    let calls = Calls::default();
+    let hooks = Hooks { on_failure: Some(reports(&calls)), ..Hooks::default() };
     let keep = Retention { segments: Some(1), ..Retention::default() };
     let options = WriterOptions { hooks, keep, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for only in [Operation::Rename, Operation::Remove] {
         writer.append(1, b"a").unwrap();
         directory.set_fault(Some(Fault { from: 0, times: usize::MAX, errno: libc::EACCES, only: Some(only) }));
         writer.roll().unwrap();
         directory.set_fault(None);
     }
-    assert!(writer.failures() >= 2, "{:?}", told.lock().unwrap());
-    assert_eq!(told.lock().unwrap().len() as u64, writer.failures());
+    assert!(writer.failures() >= 2, "{:?}", calls.lock().unwrap());
+    assert_eq!(calls.lock().unwrap().len() as u64, writer.failures());
     writer.append(1, b"b").unwrap();
     writer.roll().unwrap();
     writer.close().unwrap();
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     assert_eq!(reader.segments().len(), 1, "what could not be removed before goes the next time");
 }
 
@@ -488,7 +488,7 @@ fn a_day_of_hours_sizes_and_thirty_files() {
         let len = |name: &String| directory.contents(name).map_or(0, |bytes| bytes.len());
         names.iter().filter(|name| name.ends_with(".binlog") && len(name) > 0).count()
     };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     let mut appended = 0u64;
     // More traffic by day than by night.
     for minute in 0..24 * 60u64 {
@@ -503,7 +503,7 @@ fn a_day_of_hours_sizes_and_thirty_files() {
     }
     writer.close().unwrap();
     assert_eq!(count(), 30);
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let rows = rows_of(&reader);
     assert_eq!(rows.last().unwrap().id, appended);
     assert!(rows.windows(2).all(|pair| pair[0].id + 1 == pair[1].id), "the newest, without a hole");
@@ -538,7 +538,7 @@ fn old_segments_go_by_age_and_the_one_being_written_stays_whatever_the_rules_say
         },
         ..WriterOptions::default()
     };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for _ in 0..5 {
         writer.append(1, b"x").unwrap();
         time.pass(HOUR);
@@ -546,13 +546,13 @@ fn old_segments_go_by_age_and_the_one_being_written_stays_whatever_the_rules_say
     }
     writer.append(1, b"newest").unwrap();
     writer.close().unwrap();
-    let rows = rows_of(&Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap());
+    let rows = rows_of(&Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap());
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].id, &rows[0].payload[..]), (6, &b"newest"[..]));
 }
 
 #[test]
-fn a_second_writer_is_told_who_holds_the_lock_and_files_are_of_the_mode_and_closed_on_exec() {
+fn a_second_writer_learns_the_holder_of_the_lock_and_files_are_of_the_mode_and_closed_on_exec() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = tempfile::tempdir().unwrap();
     let options = || WriterOptions { file_mode: 0o664, ..WriterOptions::default() };
@@ -572,7 +572,7 @@ fn a_second_writer_is_told_who_holds_the_lock_and_files_are_of_the_mode_and_clos
         let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or_default();
         if target.starts_with(scratch.path()) {
             open += 1;
-            // SAFETY: asks for the flags of a descriptor number; any number may be asked for.
+            // SAFETY: only reads the flags of a descriptor number, which may be any number.
             let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
             assert!(flags >= 0 && flags & libc::FD_CLOEXEC != 0, "{target:?}");
         }
@@ -589,14 +589,14 @@ fn a_log_that_is_not_the_required_one_is_not_appended_to() {
         let parameters = [("unit".to_owned(), "mm".to_owned())].into();
         let options =
             WriterOptions { require, parameters, content_type: "text/plain".into(), ..WriterOptions::default() };
-        Writer::open_in(Arc::new(directory.clone()), options)
+        Writer::open(Arc::new(directory.clone()), options)
     };
     let required = |content_type: &str, unit: &str| Required {
         name: Some("default".into()),
         content_type: Some(content_type.into()),
         parameters: [("unit".to_owned(), unit.to_owned())].into(),
     };
-    // A new log becomes what its options say.
+    // A new log gets what its options state.
     open(required("text/plain", "mm")).unwrap().close().unwrap();
     let before = directory.contents("default.0000000001.binlog").unwrap();
     for (content_type, unit) in [("text/html", "mm"), ("text/plain", "inch")] {
@@ -608,11 +608,11 @@ fn a_log_that_is_not_the_required_one_is_not_appended_to() {
     open(required("text/plain", "mm")).unwrap().close().unwrap();
 }
 
-/// Only the superuser may give files away; anybody else can be given its own group at least.
+/// Only the superuser may give files to any group; any other user can at least give them to its own group.
 #[test]
 fn each_file_of_a_log_belongs_to_the_group_that_was_asked_for_after_each_roll_too() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    // SAFETY: both calls only tell what this process is.
+    // SAFETY: both calls only return ids of this process.
     let (user, own) = unsafe { (libc::geteuid(), libc::getegid()) };
     let group = if user == 0 { 4711 } else { own };
     let scratch = tempfile::tempdir().unwrap();
@@ -634,9 +634,9 @@ fn each_file_of_a_log_belongs_to_the_group_that_was_asked_for_after_each_roll_to
 #[test]
 fn what_the_writer_calls_cannot_write_to_it_and_can_to_another() {
     type Refused = Mutex<Vec<(&'static str, Kind)>>;
-    /// Everything that writes, by a function that the writer has called.
+    /// Calls every function that writes, from a function that the writer has called.
     fn use_it(who: &'static str, writer: &OnceLock<Writer>, other: &Writer, refused: &Refused) {
-        // None yet while it is being opened.
+        // None yet while the writer is being opened.
         let Some(writer) = writer.get() else { return };
         let record = NewRecord { payload: b"of a batch", ..NewRecord::default() };
         let calls = [
@@ -658,7 +658,7 @@ fn what_the_writer_calls_cannot_write_to_it_and_can_to_another() {
         other.append(2, who.as_bytes()).unwrap();
     }
     for background in [false, true] {
-        let other = Arc::new(Writer::open_in(Arc::new(MemoryDirectory::new()), WriterOptions::default()).unwrap());
+        let other = Arc::new(Writer::open(Arc::new(MemoryDirectory::new()), WriterOptions::default()).unwrap());
         let cell: Arc<OnceLock<Writer>> = Arc::default();
         let refused: Arc<Refused> = Arc::default();
         let using = |who: &'static str| {
@@ -684,7 +684,7 @@ fn what_the_writer_calls_cannot_write_to_it_and_can_to_another() {
         let roll = RollOptions { check: Some(check), ..RollOptions::default() };
         let options = WriterOptions { hooks, roll, background, ..WriterOptions::default() };
         let directory = MemoryDirectory::new();
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         assert!(cell.set(writer).is_ok());
         let writer = cell.get().unwrap();
         for _ in 0..3 {
@@ -693,11 +693,16 @@ fn what_the_writer_calls_cannot_write_to_it_and_can_to_another() {
             writer.tick().unwrap();
             writer.roll().unwrap();
         }
+        // A thread of the library calls them soon.
+        let all = ["on_open", "on_close", "on_failure", "check"];
+        let are_called = || all.iter().all(|who| refused.lock().unwrap().iter().any(|(by, _)| by == who));
+        let until = Instant::now() + Duration::from_secs(30);
+        while !are_called() {
+            assert!(Instant::now() < until, "not all four were called");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let refused = refused.lock().unwrap();
         assert!(refused.iter().all(|(_, kind)| *kind == Kind::Invalid), "{refused:?}");
-        for who in ["on_open", "on_close", "on_failure", "check"] {
-            assert!(refused.iter().any(|(by, _)| *by == who), "{who} was called");
-        }
         drop(refused);
         assert_eq!(writer.append(1, b"goes on").unwrap(), 4);
     }

@@ -1,4 +1,4 @@
-//! Reading by the index shows exactly what reading everything and picking shows, whatever was written and however the
+//! Reading by the index shows exactly what reading everything and selecting shows, whatever was written and however the
 //! log ended.
 
 mod common;
@@ -16,7 +16,7 @@ fn assert_found(reader: &Reader, all: &[Row], filter: &Filter, dice: &mut Dice) 
     assert_every_way(reader, &backwards, &shown_of(all, &backwards));
     let records = shown_of(all, &Filter { events: false, ..filter.clone() }).len() as u64;
     for last in [0, 1, 2, dice.roll(20) as u64, records, records + 1, u64::MAX] {
-        // With events, the last ones of a filter that lets events of earlier ids through are a matter of taste.
+        // With events, it is not defined which are the last ones of a filter that shows events of earlier ids.
         let last = Filter { last: Some(last), events: false, ..filter.clone() };
         let way = WAYS[dice.roll(WAYS.len())];
         for newest_first in [false, true] {
@@ -27,7 +27,7 @@ fn assert_found(reader: &Reader, all: &[Row], filter: &Filter, dice: &mut Dice) 
     }
 }
 
-/// Seeking and getting at random, in the middle of reading, with one cursor all the time.
+/// Seeking and getting at random, in the middle of reading, with the same cursor all the time.
 fn assert_seeks(reader: &Reader, all: &[Row], filter: &Filter, dice: &mut Dice) {
     let mut cursor = reader.cursor(filter).unwrap();
     let shown = shown_of(all, filter);
@@ -39,13 +39,13 @@ fn assert_seeks(reader: &Reader, all: &[Row], filter: &Filter, dice: &mut Dice) 
                 let id = dice.roll(next_id as usize + 2) as u64;
                 cursor.seek(id).unwrap();
                 let rest: Vec<Row> = shown.iter().filter(|row| row.id >= id).cloned().collect();
-                assert_goes_on(&mut cursor, &rest, dice, &format!("seek {id} {context}"));
+                assert_continues(&mut cursor, &rest, dice, &format!("seek {id} {context}"));
             }
             1 => {
                 let time = dice.pick(all).map_or(0, |row| row.time).saturating_add(dice.roll(3) as i64 - 1);
                 cursor.seek_time(time).unwrap();
                 let rest: Vec<Row> = shown.iter().filter(|row| row.time >= time).cloned().collect();
-                assert_goes_on(&mut cursor, &rest, dice, &format!("seek_time {time} {context}"));
+                assert_continues(&mut cursor, &rest, dice, &format!("seek_time {time} {context}"));
             }
             2 => {
                 let id = dice.roll(next_id as usize + 2) as u64;
@@ -54,18 +54,18 @@ fn assert_seeks(reader: &Reader, all: &[Row], filter: &Filter, dice: &mut Dice) 
                 assert_eq!(got.as_ref().map(brief), expected.as_ref().map(brief), "get {id} {context}");
                 assert_eq!(got, expected);
                 let rest: Vec<Row> = shown.iter().filter(|row| row.id > id).cloned().collect();
-                assert_goes_on(&mut cursor, &rest, dice, &format!("get {id} {context}"));
+                assert_continues(&mut cursor, &rest, dice, &format!("get {id} {context}"));
             }
             _ => {
                 cursor.seek(0).unwrap();
-                assert_goes_on(&mut cursor, &shown, dice, &format!("from the beginning {context}"));
+                assert_continues(&mut cursor, &shown, dice, &format!("from the beginning {context}"));
             }
         }
     }
 }
 
 /// The cursor shows these rows next; it is left anywhere among them.
-fn assert_goes_on(cursor: &mut Cursor, rest: &[Row], dice: &mut Dice, context: &str) {
+fn assert_continues(cursor: &mut Cursor, rest: &[Row], dice: &mut Dice, context: &str) {
     if dice.one_in(4) {
         let seen = drain(cursor, WAYS[dice.roll(WAYS.len())]).whole();
         return assert_rows(&seen, rest, context);
@@ -76,7 +76,7 @@ fn assert_goes_on(cursor: &mut Cursor, rest: &[Row], dice: &mut Dice, context: &
     }
 }
 
-/// One cursor gets every id, in an order that jumps about, and ids that are not there.
+/// One cursor gets every id, in random order, and ids that do not exist.
 fn assert_gets(reader: &Reader, all: &[Row], filter: &Filter) {
     let shown: Vec<Row> = shown_of(all, filter).into_iter().filter(|row| !row.is_event()).collect();
     let mut cursor = reader.cursor(filter).unwrap();
@@ -198,7 +198,7 @@ fn a_cursor_on_a_growing_log_seeks_and_gets_what_has_come_since() {
 }
 
 #[test]
-fn a_filter_learns_where_the_log_goes_on_from_blocks_that_it_does_not_show() {
+fn a_filter_learns_where_the_log_continues_from_blocks_that_it_does_not_show() {
     let mut log = Log::new(small_blocks(Codec::None));
     for i in 0..200 {
         log.put_plain((i % 100 == 7) as u32, i, 300);

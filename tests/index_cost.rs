@@ -1,4 +1,4 @@
-//! What is read of a file to find something by its index: that, and hardly anything else.
+//! What is read of a file to find something by its index: the index and the records, and hardly anything else.
 
 mod common;
 
@@ -44,7 +44,7 @@ struct Counted {
 impl Counted {
     fn new(log: Log) -> Self {
         let directory = CountingDirectory::new(&log.directory);
-        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         let segment = Segment::parse(&log.directory.contents(FILE).unwrap());
         Counted { log, directory, reader, segment }
     }
@@ -60,7 +60,7 @@ impl Counted {
         reads.filter(|read| of_records.iter().any(|block| (block.offset..block.end()).contains(&read.start))).collect()
     }
 
-    /// The blocks with a record for which this is so.
+    /// The blocks with a record that satisfies the condition.
     fn blocks_with(&self, wanted: impl Fn(&Row) -> bool) -> Vec<&Block> {
         let holds = |block: &&Block| block.ids().any(|id| wanted(&self.log.rows[id as usize - 1]));
         self.segment.of_kind(layout::RECORDS).into_iter().filter(holds).collect()
@@ -70,12 +70,12 @@ impl Counted {
     fn assert_touches(&self, filter: &Filter, wanted: impl Fn(&Row) -> bool) {
         let blocks = self.blocks_with(wanted);
         let reads = self.reads_of(filter);
-        // Where the last records begin is found by reading them, as damaged ones do not count.
+        // The beginning of the last records is found by reading them, as damaged ones do not count.
         let most = if filter.last.is_some() { 6 } else { 3 };
         let mut others = 0;
         for read in &reads {
             match blocks.iter().find(|block| (block.offset..block.end()).contains(&read.start)) {
-                // The next block's header may come along.
+                // The next block's header may be read with it.
                 Some(block) => assert!(read.end <= block.end() + layout::HEADER, "{read:?} {block:?}"),
                 None => others += 1,
             }
@@ -121,7 +121,7 @@ fn a_rare_record_costs_one_read_of_its_pages_beside_the_index() {
 }
 
 #[test]
-fn headers_of_rare_records_are_told_by_the_index_alone() {
+fn headers_of_rare_records_come_from_the_index_alone() {
     let counted = Counted::new(a_log(Codec::None));
     let filter = Filter { types: vec![RARE], headers_only: true, ..Filter::default() };
     assert_eq!(counted.reads_of(&filter), []);
@@ -156,7 +156,7 @@ fn a_get_costs_two_reads_once_the_index_is_known() {
     let mut cursor = counted.reader.cursor(&Filter::default()).unwrap();
     cursor.get(1).unwrap();
     let all: Vec<u64> = (0..5000).map(|i| i * 1237 % 5000 + 1).step_by(9).collect();
-    // The pieces of the index are read once.
+    // The blocks of the index are read once.
     for &id in &all {
         assert!(cursor.get(id).unwrap().is_some());
     }
@@ -204,11 +204,12 @@ fn a_get_in_one_of_many_segments_touches_no_other() {
     }
     log.close();
     let directory = CountingDirectory::new(&log.directory);
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let mut cursor = reader.cursor(&Filter { types: vec![1], ..Filter::default() }).unwrap();
     for id in [31, 32, 300, 299] {
         directory.reads();
-        // 31 is of the other type: to know that takes no look at the segments behind, but one at what is there now.
+        // 31 is of the other type: that is known without reading the segments after it, but with one look at the
+        // directory.
         let got = cursor.get(id).unwrap().is_some();
         let reads = directory.reads();
         assert_eq!(got, id % 2 == 0);

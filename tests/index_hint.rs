@@ -1,4 +1,5 @@
-//! The index is a hint: whatever becomes of it, prefix reading shows the same records, and strict reading tells of damage.
+//! The index is a hint: however it is damaged, prefix reading shows the same records; strict reading reports the
+//! damage.
 
 mod common;
 
@@ -44,7 +45,7 @@ fn filters() -> [Filter; 8] {
     ]
 }
 
-/// What is wrong with what prefix reading shows; nothing, when it is all right.
+/// How prefix reading differs from what is right, or `None`.
 fn difference(log: &Log, bytes: Vec<u8>) -> Option<String> {
     let directory = MemoryDirectory::new();
     directory.set_contents(FILE, bytes);
@@ -86,7 +87,7 @@ fn assert_same(log: &Log, bytes: Vec<u8>, what: &str) {
     assert_eq!(difference(log, bytes), None, "{what}");
 }
 
-fn assert_strict_tells(bytes: Vec<u8>, what: &str) {
+fn assert_strict_reports(bytes: Vec<u8>, what: &str) {
     let directory = MemoryDirectory::new();
     directory.set_contents(FILE, bytes);
     let seen = read(&open_mode(&directory, ReaderMode::Strict), &Filter::default(), Way::Batch(50));
@@ -100,25 +101,25 @@ fn parts(log: &Log) -> (Vec<u8>, Segment) {
 }
 
 #[test]
-fn a_damaged_index_block_changes_no_answer_and_strict_reading_tells_of_it() {
+fn a_damaged_index_block_changes_no_answer_and_strict_reading_reports_it() {
     let log = a_log();
     let (whole, segment) = parts(&log);
     let index = segment.of_kind(layout::INDEX);
     assert!(index.len() >= 3, "{}", index.len());
     assert_same(&log, whole.clone(), "undamaged");
     for (i, block) in index.iter().enumerate() {
-        // The entries: damage to a header, by which all readers go from block to block, is damage for all.
+        // Only the entries: every reader goes from header to header, so damage to a header affects all of them.
         let all = block.entries.clone();
         for (n, at) in all.clone().step_by(if i == 1 { 3 } else { 41 }).enumerate() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (n % 8);
             let what = format!("INDEX block {i}, byte {} bit {}", at - block.offset, n % 8);
-            assert_strict_tells(bytes.clone(), &what);
+            assert_strict_reports(bytes.clone(), &what);
             assert_same(&log, bytes, &what);
         }
         let zeros = vec![0; all.len()];
         assert_same(&log, with(&whole, all.clone(), &zeros), &format!("INDEX block {i} zeroed"));
-        assert_strict_tells(with(&whole, all.clone(), &zeros), "zeroed");
+        assert_strict_reports(with(&whole, all.clone(), &zeros), "zeroed");
         // The entries of another one, of the same length or not.
         for other in index.iter().filter(|other| other.offset != block.offset) {
             let mut entries = whole[other.entries.clone()].to_vec();
@@ -130,7 +131,7 @@ fn a_damaged_index_block_changes_no_answer_and_strict_reading_tells_of_it() {
 
 /// The entries of an INDEX block as numbers: previous, from; seven numbers and the rest of each row; and the totals.
 #[derive(Clone)]
-struct Told {
+struct Decoded {
     previous: u64,
     from: u64,
     rows: Vec<([u64; 7], Contents)>,
@@ -143,12 +144,12 @@ type Place = ([u64; 4], Vec<u8>);
 #[derive(Clone)]
 struct Contents {
     head: u64,
-    /// Type, count, and the places of its records if they are told.
+    /// Type, count, and the places of its records if they are stored.
     types: Vec<(u64, u64, Vec<Place>)>,
     filter: Vec<u8>,
 }
 
-impl Told {
+impl Decoded {
     fn decode(entries: &[u8]) -> Self {
         let mut from = Source { bytes: entries, at: 0 };
         let (previous, begins, count) = (from.number(), from.number(), from.number());
@@ -180,7 +181,7 @@ impl Told {
                 (numbers, Contents { head, types, filter })
             })
             .collect();
-        Told { previous, from: begins, rows, totals: entries[from.at..].to_vec() }
+        Decoded { previous, from: begins, rows, totals: entries[from.at..].to_vec() }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -207,10 +208,10 @@ impl Told {
     }
 }
 
-/// The file with this INDEX block telling something else, with right checksums. What follows the block would move when
-/// its length changed, so this returns `None` then.
-fn lying(whole: &[u8], segment: &Segment, block: &Block, told: &Told) -> Option<Vec<u8>> {
-    let entries = told.encode();
+/// The file with other contents in this INDEX block, and with right checksums. Returns `None` if the length of the
+/// block would change, because what follows it would move.
+fn lying(whole: &[u8], segment: &Segment, block: &Block, decoded: &Decoded) -> Option<Vec<u8>> {
+    let entries = decoded.encode();
     if entries.len() > block.entries.len() {
         return None;
     }
@@ -219,12 +220,12 @@ fn lying(whole: &[u8], segment: &Segment, block: &Block, told: &Told) -> Option<
     bytes[layout::HEADER..layout::HEADER + entries.len()].copy_from_slice(&entries);
     if missing > 0 {
         // The number of named types, of which there are none, may take more bytes than one.
-        let mut totals = Source { bytes: &told.totals, at: 0 };
+        let mut totals = Source { bytes: &decoded.totals, at: 0 };
         let counts = totals.number().saturating_sub(1);
         (0..2 * counts).for_each(|_| {
             totals.number();
         });
-        let names = layout::HEADER + entries.len() - told.totals.len() + totals.at;
+        let names = layout::HEADER + entries.len() - decoded.totals.len() + totals.at;
         assert_eq!(bytes[names], 0);
         let end = bytes.len() - missing;
         bytes.copy_within(names..end, names + missing);
@@ -244,45 +245,47 @@ fn an_index_block_that_lies_with_right_checksums_changes_no_answer() {
     let mut wrong = vec![];
     let (mut tried, mut located) = (0, 0);
     for (i, block) in segment.of_kind(layout::INDEX).into_iter().enumerate() {
-        let told = Told::decode(&whole[block.entries.clone()]);
-        assert_eq!(lying(&whole, &segment, block, &told).as_ref(), Some(&whole), "the truth is the same bytes");
-        let mut attempt = |what: String, told: &Told| {
-            let Some(bytes) = lying(&whole, &segment, block, told) else { return };
+        let decoded = Decoded::decode(&whole[block.entries.clone()]);
+        assert_eq!(lying(&whole, &segment, block, &decoded).as_ref(), Some(&whole), "the truth is the same bytes");
+        let mut attempt = |what: String, decoded: &Decoded| {
+            let Some(bytes) = lying(&whole, &segment, block, decoded) else { return };
             tried += 1;
             wrong.extend(difference(&log, bytes).map(|difference| format!("block {i} {what}: {difference}")));
         };
-        for previous in [0, 1, block.offset as u64 - 1, block.offset as u64, segment.start as u64, told.from] {
-            attempt(format!("previous {previous}"), &Told { previous, ..told.clone() });
+        for previous in [0, 1, block.offset as u64 - 1, block.offset as u64, segment.start as u64, decoded.from] {
+            attempt(format!("previous {previous}"), &Decoded { previous, ..decoded.clone() });
         }
-        for from in [0, 1, segment.start as u64, told.from + 1, told.from.saturating_sub(200), block.offset as u64] {
-            attempt(format!("from {from}"), &Told { from, ..told.clone() });
+        for from in
+            [0, 1, segment.start as u64, decoded.from + 1, decoded.from.saturating_sub(200), block.offset as u64]
+        {
+            attempt(format!("from {from}"), &Decoded { from, ..decoded.clone() });
         }
-        for row in 0..told.rows.len() {
-            let locates = |row: usize| told.rows[row].1.types.iter().any(|(_, _, places)| !places.is_empty());
-            // Offset, length, bytes before the payload, first id, count; times are what a filter has to believe, and the
-            // id and place of a record that is read alone.
-            for field in (0..5).filter(|&field| field != 3 || !(0..told.rows.len()).any(locates)) {
+        for row in 0..decoded.rows.len() {
+            let locates = |row: usize| decoded.rows[row].1.types.iter().any(|(_, _, places)| !places.is_empty());
+            // Offset, length, bytes before the payload, first id, count. A filter has to believe times, and the id and
+            // place of a record that is read alone.
+            for field in (0..5).filter(|&field| field != 3 || !(0..decoded.rows.len()).any(locates)) {
                 for change in [1u64, u64::MAX, 100, 3u64.wrapping_neg()] {
                     // Ids that skip many hide records from a filter by ids.
                     if field == 3 && change == 100 {
                         continue;
                     }
-                    let mut lie = told.clone();
+                    let mut lie = decoded.clone();
                     let number = &mut lie.rows[row].0[field];
                     *number = number.wrapping_add(change);
                     attempt(format!("row {row} field {field} + {}", change as i64), &lie);
                 }
             }
-            for of_type in 0..told.rows[row].1.types.len() {
-                for place in 0..told.rows[row].1.types[of_type].2.len() {
+            for of_type in 0..decoded.rows[row].1.types.len() {
+                for place in 0..decoded.rows[row].1.types[of_type].2.len() {
                     located += 1;
-                    let mut lie = told.clone();
+                    let mut lie = decoded.clone();
                     lie.rows[row].1.types[of_type].2[place].1[0] ^= 1;
                     attempt(format!("row {row} place {place} sum"), &lie);
                 }
             }
-            if row > 0 && !(row - 1..told.rows.len()).any(locates) {
-                let mut lie = told.clone();
+            if row > 0 && !(row - 1..decoded.rows.len()).any(locates) {
+                let mut lie = decoded.clone();
                 lie.rows.swap(row - 1, row);
                 attempt(format!("rows {row} and before swapped"), &lie);
             }
@@ -293,7 +296,7 @@ fn an_index_block_that_lies_with_right_checksums_changes_no_answer() {
 }
 
 #[test]
-fn a_damaged_page_of_a_record_that_is_read_alone_is_told_and_never_shown() {
+fn a_damaged_page_of_a_record_that_is_read_alone_is_reported_and_never_shown() {
     let log = a_log();
     let (whole, segment) = parts(&log);
     let mut tried = 0;

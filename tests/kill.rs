@@ -1,5 +1,5 @@
-//! A writing process is killed with SIGKILL again and again, on the real file system, and each time the next one goes on
-//! in the same log: what was flushed is there, in order, once, and as it was appended.
+//! A writing process is killed with SIGKILL again and again, on the real file system, and each time the next one
+//! continues in the same log: what was flushed is there, in order, once, and as it was appended.
 
 mod common;
 
@@ -59,8 +59,8 @@ fn batch(id: u64) -> u64 {
     }
 }
 
-/// The process that is killed. It tells what it is about to do, and what has succeeded, in lines on its standard error,
-/// each written with one system call: `opening`, `opened <next id>`, `appending <first> <last>`, `flushed <id>`.
+/// The process that is killed. It reports what it is about to do, and what has succeeded, in lines on its standard
+/// error, each written with one system call: `opening`, `opened <next id>`, `appending <first> <last>`, `flushed <id>`.
 #[test]
 #[ignore = "run by the tests of this file, as a process of its own"]
 fn writing_process() {
@@ -71,11 +71,11 @@ fn writing_process() {
         _ => Level::Background,
     };
     let closes: Option<u64> = std::env::var(CLOSES).ok().map(|n| n.parse().unwrap());
-    let tell = |line: String| std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
-    tell("opening".to_owned());
+    let report = |line: String| std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+    report("opening".to_owned());
     let writer = Writer::open(directory, level.options()).unwrap();
     let opened = writer.position().unwrap().appended + 1;
-    tell(format!("opened {opened}"));
+    report(format!("opened {opened}"));
     let mut next = opened;
     while closes.is_none_or(|records| next < opened + records) {
         let last = next + batch(next) - 1;
@@ -87,16 +87,16 @@ fn writing_process() {
             metadata: facts.as_metadata(),
             payload: &row.payload,
         });
-        tell(format!("appending {next} {last}"));
+        report(format!("appending {next} {last}"));
         assert_eq!(writer.append_batch(records).unwrap(), next);
         if level == Level::Background {
             if next.is_multiple_of(50) {
                 writer.flush().unwrap();
-                tell(format!("flushed {last}"));
+                report(format!("flushed {last}"));
             }
-            tell(format!("flushed {}", writer.position().unwrap().flushed));
+            report(format!("flushed {}", writer.position().unwrap().flushed));
         } else {
-            tell(format!("flushed {last}"));
+            report(format!("flushed {last}"));
         }
         if next.is_multiple_of(61) {
             writer.roll().unwrap();
@@ -104,7 +104,7 @@ fn writing_process() {
         next = last + 1;
     }
     writer.close().unwrap();
-    tell(format!("flushed {}", next - 1));
+    report(format!("flushed {}", next - 1));
 }
 
 /// What the parent knows of the log.
@@ -128,14 +128,14 @@ fn start(directory: &Path, level: Level, closes: Option<u64>) -> (Child, Receive
     command.env(DIRECTORY, directory).env(LEVEL, format!("{level:?}")).stdout(Stdio::null()).stderr(Stdio::piped());
     command.envs(closes.map(|records| (CLOSES, records.to_string())));
     let mut child = command.spawn().unwrap();
-    let told = BufReader::new(child.stderr.take().unwrap());
+    let output = BufReader::new(child.stderr.take().unwrap());
     let (sender, receiver) = channel();
-    std::thread::spawn(move || told.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
     (child, receiver)
 }
 
 impl Known {
-    /// Takes note of what a process told until its end; true if it got as far as to open the log.
+    /// Records what a process reported until its end; returns true if the process opened the log.
     fn listen(&mut self, lines: Vec<String>, shown: u64) -> bool {
         let mut opened = false;
         for (i, line) in lines.iter().enumerate() {
@@ -145,7 +145,7 @@ impl Known {
                 "opening" => (),
                 "opened" => {
                     opened = true;
-                    assert_eq!(number(1), shown + 1, "the next writer goes on behind what readers are shown");
+                    assert_eq!(number(1), shown + 1, "the next writer continues after what readers are shown");
                 }
                 "appending" => (self.last_batch, self.attempted) = ((number(1), number(2)), number(2)),
                 "flushed" => self.flushed = self.flushed.max(number(1)),
@@ -201,7 +201,7 @@ impl Known {
     }
 }
 
-/// Lets processes append to one log, kills each at a random moment, and looks at the log in between.
+/// Lets processes append to one log, kills each at a random moment, and checks the log in between.
 fn kill_again_and_again(level: Level) {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("log");
@@ -210,27 +210,27 @@ fn kill_again_and_again(level: Level) {
     for round in 0..ROUNDS {
         let what = format!("{level:?}, round {round}");
         let dice = u64::from_le_bytes(noise(8, round + 1).try_into().unwrap()) >> 8;
-        let (mut child, told) = start(&directory, level, None);
+        let (mut child, lines) = start(&directory, level, None);
         let mut heard = vec![];
         if round % 3 == 0 {
             // In the middle of opening, and of the recovery, or soon after.
-            heard.extend(told.recv());
+            heard.extend(lines.recv());
             std::thread::sleep(Duration::from_micros(dice % 1500));
         } else {
             // Anywhere in the writing, or before it.
-            heard.extend((round % 3 == 1).then(|| told.iter().find(|line| line.starts_with("opened"))).flatten());
+            heard.extend((round % 3 == 1).then(|| lines.iter().find(|line| line.starts_with("opened"))).flatten());
             std::thread::sleep(Duration::from_micros(dice % 30_000));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        heard.extend(told.iter());
+        heard.extend(lines.iter());
         let begun = !heard.is_empty();
         let opened = known.listen(heard, shown);
         known.killed_opening += u64::from(begun && !opened);
         if opened {
             known.check_kept(&what);
         }
-        // All of it now and then, otherwise from what was there before.
+        // The whole log now and then, otherwise only what is new.
         let from = if round % 20 == 19 { 1 } else { shown + 1 };
         let (last, tail) = known.verify(&directory, from, ReaderMode::Prefix, &what);
         assert!(last >= shown, "{what}: {last} records, where there were {shown}");
@@ -240,9 +240,9 @@ fn kill_again_and_again(level: Level) {
         }
         (known.flushed, known.attempted) = (shown, shown);
     }
-    let (mut child, told) = start(&directory, level, Some(20));
+    let (mut child, lines) = start(&directory, level, Some(20));
     let what = format!("{level:?}, the last round");
-    known.listen(told.iter().collect(), shown);
+    known.listen(lines.iter().collect(), shown);
     assert!(child.wait().unwrap().success(), "{what}");
     known.check_kept(&what);
     let (last, _) = known.verify(&directory, 1, ReaderMode::Strict, &what);
@@ -272,6 +272,6 @@ fn what_was_synced_with_each_append_survives_kill_9() {
 }
 
 #[test]
-fn what_the_background_thread_told_as_flushed_survives_kill_9() {
+fn what_the_background_thread_reported_as_flushed_survives_kill_9() {
     kill_again_and_again(Level::Background);
 }

@@ -35,7 +35,7 @@ fn described(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn open(path: impl AsRef<Path>) -> Reader {
+fn open(path: impl Into<binlog::Location>) -> Reader {
     Reader::open(path, ReaderOptions::default()).unwrap()
 }
 
@@ -64,18 +64,18 @@ fn pairs_of(value: &Value) -> Vec<(String, String)> {
 #[test]
 fn every_sample_holds_what_its_own_library_wrote() {
     for path in samples() {
-        let told: Value = serde_json::from_str(&fs::read_to_string(described(&path)).unwrap()).unwrap();
+        let described: Value = serde_json::from_str(&fs::read_to_string(described(&path)).unwrap()).unwrap();
         let reader = open(&path);
         let rows = named_rows(&reader);
         let (records, events): (Vec<&Value>, Vec<&Value>) =
-            told["records"].as_array().unwrap().iter().partition(|record| record["event"].is_null());
+            described["records"].as_array().unwrap().iter().partition(|record| record["event"].is_null());
         let shown = read(&reader, &all(true), Way::Next).whole();
         let mut shown = shown.iter().filter(|row| row.is_event() && row.type_id != event::TYPE);
-        for told in events {
+        for expected in events {
             let seen = shown.next().unwrap();
-            assert_eq!((seen.type_id, told["event"].as_u64()), (event::HEARTBEAT, Some(3)));
-            assert_eq!(seen.fact("info"), told["info"].as_str());
-            assert_eq!(Some(seen.time / 1_000_000), told["time_ms"].as_i64());
+            assert_eq!((seen.type_id, expected["event"].as_u64()), (event::HEARTBEAT, Some(3)));
+            assert_eq!(seen.fact("info"), expected["info"].as_str());
+            assert_eq!(Some(seen.time / 1_000_000), expected["time_ms"].as_i64());
         }
         assert_eq!(shown.next(), None);
         assert_eq!(rows.len(), records.len(), "{}", path.display());
@@ -96,11 +96,11 @@ fn every_sample_holds_what_its_own_library_wrote() {
             assert_eq!(seen, pairs_of(pairs), "{place}");
         }
         let facts = &reader.segments()[0];
-        let parameters = &told["header"]["parameters"];
+        let parameters = &described["header"]["parameters"];
         for (key, value) in pairs_of(parameters) {
             assert_eq!(facts.parameters.get(&key), Some(&value), "{}", path.display());
         }
-        if let Some(content_type) = told["header"]["content_type"].as_str() {
+        if let Some(content_type) = described["header"]["content_type"].as_str() {
             assert_eq!(facts.content_type, content_type);
         }
     }
@@ -141,7 +141,7 @@ fn a_class_of_the_python_logger_is_found_by_its_name() {
 }
 
 #[test]
-fn torn_ends_are_told_with_file_offset_and_reason() {
+fn torn_ends_are_reported_with_file_offset_and_reason() {
     for (name, offset, unread) in [
         ("java/torn.binlog", 73_093, 2_695),
         ("java/torn-length.binlog", 75_053, 3),
@@ -242,7 +242,7 @@ impl Java {
 }
 
 fn payloads(directory: &MemoryDirectory) -> Vec<String> {
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     rows_of(&reader).into_iter().map(|row| String::from_utf8(row.payload).unwrap()).collect()
 }
 
@@ -261,7 +261,7 @@ fn files_of_the_java_binlog_come_in_the_order_of_writing_though_their_names_do_n
 }
 
 #[test]
-fn a_torn_file_among_others_is_told_by_an_event_and_reading_goes_on() {
+fn a_torn_file_among_others_is_reported_by_an_event_and_reading_continues() {
     let directory = MemoryDirectory::new();
     for (name, created) in [("default.20110601-0001.binlog", 1), ("default.20110601-0002.binlog", 2)] {
         let mut file = Java::new(created, 4);
@@ -270,19 +270,19 @@ fn a_torn_file_among_others_is_told_by_an_event_and_reading_goes_on() {
         file.0.truncate(file.0.len() - 3);
         directory.set_contents(name, file.0);
     }
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let seen = read(&reader, &all(true), Way::Next);
     assert_eq!(seen.tail().state, TailState::Torn);
-    let told: Vec<_> = seen.rows.iter().map(|row| (row.id, row.type_id)).collect();
-    assert_eq!(told, [(1, 0), (2, event::RECOVERED), (2, 0)]);
+    let ids: Vec<_> = seen.rows.iter().map(|row| (row.id, row.type_id)).collect();
+    assert_eq!(ids, [(1, 0), (2, event::RECOVERED), (2, 0)]);
     assert!(seen.rows[1].fact("reason").unwrap().contains("within a record"));
 }
 
-/// What reading the bytes as a file of this name comes to: the records, and how it ended.
+/// The result of reading the bytes as a file of this name: the records, and how it ended.
 fn outcome(name: &str, bytes: &[u8]) -> (Vec<Row>, Result<TailState, binlog::Error>) {
     let directory = MemoryDirectory::new();
     directory.set_contents(name, bytes.to_vec());
-    let reader = match Reader::open_in(Arc::new(directory), ReaderOptions::default()) {
+    let reader = match Reader::open(Arc::new(directory), ReaderOptions::default()) {
         Ok(reader) => reader,
         Err(error) => return (vec![], Err(error)),
     };
@@ -338,7 +338,7 @@ fn every_truncation_shows_the_records_before_it_and_nothing_else() {
     }
 }
 
-/// Each is read up to the damage, and then told with its place.
+/// Each file is read up to the damage, which is then reported with its place.
 #[test]
 fn bad_input_is_an_error_that_says_what_is_wrong_after_the_records_before_it() {
     let good = |width: u8| {
@@ -473,11 +473,11 @@ fn what_is_salvaged_ends_where_an_older_librarys_records_do() {
     let directory = MemoryDirectory::new();
     directory.set_contents("a.log", bytes);
     let losses: Arc<std::sync::Mutex<Vec<(u64, u64)>>> = Arc::default();
-    let told = losses.clone();
+    let reported = losses.clone();
     let on_loss: binlog::OnLoss =
-        Arc::new(move |loss: &binlog::Loss| told.lock().unwrap().push((loss.offset, loss.bytes)));
+        Arc::new(move |loss: &binlog::Loss| reported.lock().unwrap().push((loss.offset, loss.bytes)));
     let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() };
-    let reader = Reader::open_in(Arc::new(directory), options).unwrap();
+    let reader = Reader::open(Arc::new(directory), options).unwrap();
     assert_eq!(rows_of(&reader).len(), 1);
     assert_eq!(*losses.lock().unwrap(), [(end, 100)]);
 }
@@ -491,7 +491,7 @@ fn types_that_are_not_the_users_own_here_get_names() {
     file.put(2, b"\x28\x63\x32\x03new", b"");
     let directory = MemoryDirectory::new();
     directory.set_contents("a.binlog", file.0);
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let names: Vec<_> = named_rows(&reader).into_iter().map(|(_, name)| name.unwrap()).collect();
     assert_eq!(names, ["type -1", "type 1073741824", "event 99 new"]);
 }
@@ -508,7 +508,7 @@ fn a_class_name_with_letters_of_several_bytes_is_read_as_it_was_meant() {
     }
     let directory = MemoryDirectory::new();
     directory.set_contents("a.log", file);
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let rows = named_rows(&reader);
     let seen: Vec<_> = rows.iter().map(|(row, name)| (name.as_deref().unwrap(), &*row.payload)).collect();
     assert_eq!(seen, [("Größe", &b"1"[..]), ("日誌", b"2"), ("Größe", b"3"), ("🗝", b"4")]);
@@ -526,8 +526,8 @@ fn a_record_larger_than_many_blocks_is_read_whole() {
     assert!(rows[1].payload == large);
 }
 
-/// Blocks are made of pieces of 128 KiB of the older file, counted from its first record.
-/// What stands before a payload of so many bytes in a record of each form, and before its records.
+/// A legacy file is shown as blocks of 128 KiB, counted from its first record. For each form: what precedes a payload
+/// of this many bytes in a record, and what precedes the records.
 fn long_records(payload: usize) -> [(&'static str, Vec<u8>, Vec<u8>); 3] {
     let java_header: &[u8] = &[3 << 3, 9];
     let mut java = ((4 + java_header.len() + payload) as u32).to_be_bytes().to_vec();
@@ -556,7 +556,7 @@ fn heads_of_long_records_are_read_without_their_payloads() {
         let memory = MemoryDirectory::new();
         memory.set_contents(name, bytes.clone());
         let directory = CountingDirectory::new(&memory);
-        let open = || Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        let open = || Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         let few = |what: &str| {
             let read = directory.bytes_read();
             assert!(read < (2 * RECORDS as u64 + 4) * (128 << 10), "{name}: {what} reads {read} bytes");
@@ -566,7 +566,7 @@ fn heads_of_long_records_are_read_without_their_payloads() {
         for (at, row) in whole.iter().enumerate() {
             assert!(row.payload.len() == PAYLOAD && row.payload.iter().all(|&byte| byte == at as u8), "{name}");
         }
-        // Each byte once, but for pieces that were read before it was clear that the record is long.
+        // Each byte once, except for blocks that were read before it was clear that the record is long.
         let read = directory.bytes_read();
         assert!(read < bytes.len() as u64 * 11 / 10, "{name}: {read}");
         let heads = Filter { headers_only: true, ..Filter::default() };
@@ -604,41 +604,41 @@ fn heads_of_long_records_are_read_without_their_payloads() {
 }
 
 #[test]
-fn a_record_that_ends_where_a_piece_does_is_shown_once_and_in_its_place() {
-    const PIECE: usize = 128 << 10;
+fn a_record_that_ends_where_a_block_does_is_shown_once_and_in_its_place() {
+    const BLOCK: usize = 128 << 10;
     // Every third record has metadata.
     let header_of = |i: usize| if i.is_multiple_of(3) { &b"\x22\x06\x0a\x01k\x12\x01v"[..] } else { b"\x18\x07" };
     let frame_of = |i: usize| 8 + header_of(i).len();
-    for end in [PIECE - 1, PIECE, PIECE + 1, PIECE + 8, 2 * PIECE] {
+    for end in [BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 8, 2 * BLOCK] {
         let bytes = noise(end, end as u64);
         let few = [1000, end - 1000 - frame_of(0) - frame_of(1)];
         let many = vec![3; end / 15];
         for lens in [&few[..], &[end - frame_of(0)], &many] {
             let mut file = Java::new(5, 4);
             let mut expected = vec![];
-            for (i, len) in lens.iter().copied().chain([0, 7, 2 * PIECE, 1, PIECE, 700]).enumerate() {
+            for (i, len) in lens.iter().copied().chain([0, 7, 2 * BLOCK, 1, BLOCK, 700]).enumerate() {
                 let payload = &bytes[..len.min(end)];
                 file.put(4, header_of(i), payload);
                 let metadata = i.is_multiple_of(3).then(|| ("k".to_owned(), "v".to_owned()));
                 expected.push((i as u64 + 1, metadata.into_iter().collect::<Vec<_>>(), payload.to_vec()));
             }
-            let told = format!("{} records up to {end}", lens.len());
+            let what = format!("{} records up to {end}", lens.len());
             let directory = MemoryDirectory::new();
             directory.set_contents("a.binlog", file.0.clone());
-            let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+            let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
             let rows = rows_of(&reader);
-            assert_eq!(rows.len(), expected.len(), "{told}");
+            assert_eq!(rows.len(), expected.len(), "{what}");
             for (row, (id, metadata, payload)) in rows.iter().zip(&expected) {
                 assert!(
                     row.id == *id && row.metadata == *metadata && row.payload == *payload,
-                    "{told}: {}",
+                    "{what}: {}",
                     brief(row)
                 );
             }
             assert_every_way(&reader, &Filter::default(), &rows);
             let newest = read(&reader, &Filter { newest_first: true, ..Filter::default() }, Way::Next).whole();
             let reversed: Vec<Row> = rows.iter().rev().cloned().collect();
-            assert_rows(&newest, &reversed, &told);
+            assert_rows(&newest, &reversed, &what);
             let some = Filter { metadata: vec![("k".to_owned(), "v".to_owned())], ..Filter::default() };
             let with: Vec<Row> = rows.iter().filter(|row| !row.metadata.is_empty()).cloned().collect();
             assert_every_way(&reader, &some, &with);
@@ -646,9 +646,9 @@ fn a_record_that_ends_where_a_piece_does_is_shown_once_and_in_its_place() {
             let records: usize = lens.iter().enumerate().map(|(i, len)| frame_of(i) + len).sum();
             let cut = Java::new(5, 4).0.len() + records;
             let (whole, state) = outcome("a.binlog", &file.0[..cut]);
-            assert!(whole[..] == rows[..lens.len()] && matches!(state, Ok(TailState::Unclosed)), "{told}: {state:?}");
+            assert!(whole[..] == rows[..lens.len()] && matches!(state, Ok(TailState::Unclosed)), "{what}: {state:?}");
             let (whole, state) = outcome("a.binlog", &file.0[..cut - 1]);
-            assert!(whole[..] == rows[..lens.len() - 1] && matches!(state, Ok(TailState::Torn)), "{told}: {state:?}");
+            assert!(whole[..] == rows[..lens.len() - 1] && matches!(state, Ok(TailState::Torn)), "{what}: {state:?}");
         }
     }
 }
@@ -665,7 +665,7 @@ fn a_writer_leaves_an_older_librarys_file_alone() {
 }
 
 #[test]
-fn a_torn_end_that_others_follow_is_passed_over_and_told_once() {
+fn a_torn_end_that_others_follow_is_passed_over_and_reported_once() {
     let directory = MemoryDirectory::new();
     let torn = fs::read(data("java/torn.binlog")).unwrap();
     for name in ["a.20140101-0001.binlog", "a.20140101-0002.binlog", "b.binlog"] {
@@ -673,17 +673,18 @@ fn a_torn_end_that_others_follow_is_passed_over_and_told_once() {
     }
     let alone = rows_of(&open(data("java/torn.binlog"))).len();
     let heard = Arc::new(std::sync::Mutex::new(vec![]));
-    let told = heard.clone();
-    let on_loss: binlog::OnLoss = Arc::new(move |loss| told.lock().unwrap().push(loss.clone()));
+    let reported = heard.clone();
+    let on_loss: binlog::OnLoss = Arc::new(move |loss| reported.lock().unwrap().push(loss.clone()));
     let options = ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() };
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, &Filter::default(), Way::Next);
     assert_eq!((seen.tail().state, seen.rows.len()), (TailState::Torn, 3 * alone));
     let places: Vec<_> =
         heard.lock().unwrap().iter().map(|loss| (loss.path.clone(), loss.offset, loss.bytes, loss.ids)).collect();
     let place = |name: &str| (directory.path().join(name), 73_093, 2_695, None);
     assert_eq!(places, ["a.20140101-0001.binlog", "a.20140101-0002.binlog"].map(place));
-    // Who has nobody to tell stops at the end of the first log; the strict at the first file's.
+    // Without a callback for losses, reading ends with an error after the first log; a strict reader's after the first
+    // file.
     let error = read(&history::open(&directory), &Filter::default(), Way::Next);
     assert_eq!((error.rows.len(), error.end.unwrap_err().kind()), (2 * alone, Kind::Corrupt));
     let error = read(&history::open_mode(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);

@@ -1,5 +1,5 @@
-//! The file that is being written is removed, moved or replaced: the next sync or close says so at once, and which records
-//! went with it.
+//! The file that is being written is removed, moved or replaced: the next sync or close reports at once which records
+//! were lost with it.
 
 mod common;
 
@@ -7,11 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use binlog::{Hooks, Kind, Lag, Position, ReaderMode, ReaderOptions, RollOptions, Writer, WriterOptions};
+use binlog::hooks::Hooks;
+use binlog::rolling::RollOptions;
+use binlog::{Kind, Lag, Position, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::*;
 
-/// What somebody does to a file.
+/// What happens to a file from outside.
 type Deed = fn(&Path);
 
 const DEEDS: [(&str, Deed); 4] = [
@@ -27,7 +29,7 @@ const DEEDS: [(&str, Deed); 4] = [
     }),
 ];
 
-/// Whose log is one file, or a directory, with or without a background thread.
+/// The writer of one file, or of a directory, with or without a background thread.
 struct Case {
     _scratch: tempfile::TempDir,
     writer: Writer,
@@ -43,9 +45,9 @@ fn cases(options: &WriterOptions) -> impl Iterator<Item = (Case, Deed)> + '_ {
         DEEDS.into_iter().map(move |(name, deed)| {
             let scratch = tempfile::tempdir().unwrap();
             let reports = Arc::new(Mutex::new(vec![]));
-            let told = reports.clone();
+            let failures = reports.clone();
             let hooks = Hooks {
-                on_failure: Some(Arc::new(move |error| told.lock().unwrap().push(error.to_string()))),
+                on_failure: Some(Arc::new(move |error| failures.lock().unwrap().push(error.to_string()))),
                 ..Hooks::default()
             };
             let options = WriterOptions { background, hooks, ..options.clone() };
@@ -71,7 +73,7 @@ fn append(writer: &Writer, records: u64) {
 }
 
 impl Case {
-    fn is_told(&self, result: binlog::Result<()>, records: &str) {
+    fn assert_error(&self, result: binlog::Result<()>, records: &str) {
         let error = result.expect_err(&self.what);
         assert_eq!(error.kind(), Kind::NotFound, "{}: {error}", self.what);
         assert!(error.to_string().contains(records), "{}: {error}", self.what);
@@ -90,11 +92,11 @@ fn a_sync_says_which_records_went_with_the_file_and_later_ones_are_in_a_new_segm
         case.writer.sync().unwrap();
         append(&case.writer, 5);
         deed(&case.file);
-        case.is_told(case.writer.sync(), "the records 1 to 10 in it are lost");
+        case.assert_error(case.writer.sync(), "the records 1 to 10 in it are lost");
         assert_eq!(case.position().durable, 5, "{}", case.what);
         append(&case.writer, 2);
         if !case.rolls {
-            case.is_told(case.writer.sync(), "the records 1 to 12 in it are lost");
+            case.assert_error(case.writer.sync(), "the records 1 to 12 in it are lost");
             assert_eq!(case.position().durable, 5, "{}", case.what);
             continue;
         }
@@ -114,7 +116,7 @@ fn a_sync_with_nothing_to_sync_says_it_too() {
         append(&case.writer, 5);
         case.writer.sync().unwrap();
         deed(&case.file);
-        case.is_told(case.writer.sync(), "the records 1 to 5 in it are lost");
+        case.assert_error(case.writer.sync(), "the records 1 to 5 in it are lost");
     }
 }
 
@@ -128,7 +130,7 @@ fn a_close_says_which_records_went_with_the_file_and_no_id_is_given_twice() {
         let error = writer.close().expect_err(&what);
         assert!(error.kind() == Kind::NotFound && error.reason().contains("the records 1 to 10"), "{what}: {error}");
         if rolls && file.exists() {
-            // Two files say that they are segment 1 otherwise.
+            // Otherwise two files claim to be segment 1.
             fs::remove_file(&file).or_else(|_| fs::remove_dir(&file)).unwrap();
         }
         if rolls {
@@ -151,7 +153,7 @@ fn a_policy_that_syncs_says_it_with_the_id_of_the_record() {
 }
 
 #[test]
-fn each_thread_that_waited_for_the_sync_is_told() {
+fn each_thread_that_waited_for_the_sync_gets_the_error() {
     for _ in 0..20 {
         let scratch = tempfile::tempdir().unwrap();
         let writer = Writer::open(scratch.path(), WriterOptions::default()).unwrap();
@@ -159,7 +161,7 @@ fn each_thread_that_waited_for_the_sync_is_told() {
         writer.sync().unwrap();
         fs::remove_file(scratch.path().join("default.0000000001.binlog")).unwrap();
         let all_appended = std::sync::Barrier::new(4);
-        let told = std::thread::scope(|scope| {
+        let results = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
@@ -172,12 +174,12 @@ fn each_thread_that_waited_for_the_sync_is_told() {
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
-        assert!(told.iter().all(|(_, told)| told.is_err()), "{told:?}");
+        assert!(results.iter().all(|(_, result)| result.is_err()), "{results:?}");
     }
 }
 
 #[test]
-fn a_segment_that_was_rolled_away_from_and_removed_before_its_sync_is_told_too() {
+fn a_segment_that_was_rolled_away_from_and_removed_before_its_sync_is_reported_too() {
     let scratch = tempfile::tempdir().unwrap();
     let roll = RollOptions { records: Some(3), ..RollOptions::default() };
     let directory = Arc::new(binlog::io::RealDirectory::open(scratch.path()).unwrap());
@@ -190,7 +192,7 @@ fn a_segment_that_was_rolled_away_from_and_removed_before_its_sync_is_told_too()
             let _ = fs::remove_file(path.join(name));
         }
     }));
-    let writer = Writer::open_in(Arc::new(interposed), WriterOptions { roll, ..WriterOptions::default() }).unwrap();
+    let writer = Writer::open(Arc::new(interposed), WriterOptions { roll, ..WriterOptions::default() }).unwrap();
     append(&writer, 5);
     let error = writer.sync().unwrap_err();
     assert!(error.kind() == Kind::NotFound && error.reason().contains("the records 1 to 3"), "{error}");
@@ -205,7 +207,7 @@ fn a_segment_that_a_hook_moves_away_is_no_loss() {
     let place = scratch.path().join("moved");
     fs::create_dir(&place).unwrap();
     let to = place.clone();
-    let mover: binlog::Hook = Arc::new(move |file: &binlog::SegmentFile| {
+    let mover: binlog::hooks::Hook = Arc::new(move |file: &binlog::hooks::SegmentFile| {
         let target = to.join(file.path.file_name().unwrap());
         fs::rename(&file.path, &target).unwrap();
         Ok(Some(target))
@@ -237,9 +239,9 @@ fn a_log_behind_a_symbolic_link_is_where_it_was() {
     writer.close().unwrap();
 }
 
-/// No new segment can be begun either, and who waits for the records hears of both.
+/// No new segment can be begun either, and a call that waits for the records reports both.
 #[test]
-fn whoever_waits_for_records_in_a_directory_that_was_moved_hears_which_are_lost() {
+fn a_call_that_waits_for_records_in_a_directory_that_was_moved_reports_which_are_lost() {
     type Wait = fn(binlog::Writer) -> binlog::Result<()>;
     let waits: [(&str, Wait); 3] =
         [("sync", |writer| writer.sync()), ("roll", |writer| writer.roll()), ("close", |writer| writer.close())];

@@ -1,11 +1,12 @@
-//! Logs of thousands of segments: what is asked for is found without opening each.
+//! Logs of thousands of segments: queries are answered without opening each segment.
 
 mod common;
 
 use std::sync::Arc;
 
 use binlog::io::{Access, Directory, Fault, MemoryDirectory, Operation};
-use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, RollOptions, TailState, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::history::open;
 use common::interposed::Interposed;
 use common::time::*;
@@ -28,7 +29,7 @@ fn named(name: &str, segments: u64) -> MemoryDirectory {
 
 fn add_log(directory: &MemoryDirectory, name: &str, segments: u64) {
     let options = WriterOptions { name: name.into(), ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for id in 1..=segments {
         writer.append_record(&binlog::NewRecord { time: Some(id as i64), ..record(id) }).unwrap();
         if id < segments {
@@ -119,7 +120,7 @@ fn a_cursor_at_the_end_notices_a_new_segment_without_opening_the_others_again() 
     let reader = open(&directory);
     let mut cursor = reader.cursor(&Filter { last: Some(2), ..Filter::default() }).unwrap();
     assert_eq!(ids(&mut cursor), [SEGMENTS - 1, SEGMENTS]);
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     for id in SEGMENTS + 1..SEGMENTS + 5 {
         writer.append(1, b"more").unwrap();
         writer.roll().unwrap();
@@ -140,8 +141,11 @@ fn what_asks_for_every_segment_sees_every_segment() {
     assert_eq!(reader.counts().unwrap().iter().map(|counted| counted.records).sum::<u64>(), 200);
     assert_eq!(reader.index().unwrap().len(), 200);
     assert_eq!(rows_of(&common::history::open_mode(&directory, ReaderMode::Salvage)).len(), 200);
-    assert_eq!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap(), Vec::<std::path::PathBuf>::new());
-    assert_eq!(binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap().segments, []);
+    assert_eq!(binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap().segments,
+        []
+    );
 }
 
 #[test]
@@ -171,8 +175,8 @@ fn a_name_that_contradicts_its_header_never_makes_another_order() {
     assert_eq!((seen.rows.len(), seen.end.unwrap_err().kind()), (69, Kind::Corrupt));
 }
 
-/// A list made of names may have the file that the writer is going to go on in, while the segment before it grows: what
-/// a cursor read of that before the other began is not all of it.
+/// A list made of names may have the file in which the writer is about to continue, while the segment before it still
+/// grows: what a cursor has read of that segment before the next one began may not be all of it.
 #[test]
 fn a_segment_that_grew_before_the_next_one_began_is_read_to_its_end() {
     const THIS: u64 = 98; // its payload is "three"
@@ -207,7 +211,7 @@ fn a_segment_that_grew_before_the_next_one_began_is_read_to_its_end() {
             };
             let inner = Arc::new(whole.clone());
             let interposed = Interposed { on_open: Some(Arc::new(on_open)), ..Interposed::around(inner) };
-            let reader = Reader::open_in(Arc::new(interposed), ReaderOptions { mode, ..Default::default() }).unwrap();
+            let reader = Reader::open(Arc::new(interposed), ReaderOptions { mode, ..Default::default() }).unwrap();
             let seen = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next);
             let seen: Vec<u64> = seen.whole().iter().map(|row| row.id).collect();
             assert_eq!(seen, (1..=THIS + 1).collect::<Vec<_>>(), "{mode:?}, cut at {cut}");
@@ -216,16 +220,16 @@ fn a_segment_that_grew_before_the_next_one_began_is_read_to_its_end() {
 }
 
 #[test]
-fn where_names_do_not_tell_the_order_headers_do() {
+fn where_names_do_not_give_the_order_headers_do() {
     let good = named("default", 100);
     let rows = rows_of(&open(&good));
-    // Names that are none of a log's.
+    // Names that do not belong to a log.
     let directory = MemoryDirectory::new();
     for id in 1..=100 {
         directory.set_contents(&format!("{}.binlog", 1000 - id), good.contents(&file(id)).unwrap());
     }
-    assert_rows(&rows_of(&open(&directory)), &rows, "names of somebody else's making");
-    // A number twice: a copy beside its original is told as it is among few.
+    assert_rows(&rows_of(&open(&directory)), &rows, "names that the library did not give");
+    // A number twice: a copy beside its original is reported as it is among few.
     let directory = history::copy_of(&good);
     directory.set_contents("default.00000000040.binlog", good.contents(&file(40)).unwrap());
     assert_rows(&rows_of(&open(&directory)), &rows, "a copy is passed over");
@@ -234,7 +238,7 @@ fn where_names_do_not_tell_the_order_headers_do() {
 }
 
 #[test]
-fn logs_beside_each_other_are_told_apart_by_names_that_begin_alike() {
+fn logs_beside_each_other_are_distinguished_by_names_that_begin_alike() {
     let directory = MemoryDirectory::new();
     for (name, segments) in [("a", 80), ("a.b", 40), ("a1", 30), ("a22", 20)] {
         add_log(&directory, name, segments);
@@ -261,10 +265,11 @@ fn empty_files_and_damaged_beginnings_among_many_are_as_among_few() {
     assert_eq!(read(&open(&directory), &last, Way::Next).whole()[0].id, 150);
     let newest = Filter { newest_first: true, ..Filter::default() };
     assert_eq!(read(&open(&directory), &newest, Way::Next).whole().len(), 150);
-    // One that was in the way when the log rolled, where a search looks first, and a first segment that is no number 1.
+    // A file that was an obstacle when the log rolled, where a search looks first, and a first segment with another number
+    // than 1.
     let directory = MemoryDirectory::new();
     directory.set_contents(&file(20), vec![]);
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     for id in 1..=150 {
         writer.append_record(&binlog::NewRecord { time: Some(id as i64), ..record(id) }).unwrap();
         if id == 75 {
@@ -306,13 +311,13 @@ fn what_is_required_is_required_of_each_segment_among_many() {
         require: binlog::Required { name: Some(name.into()), ..Default::default() },
         ..ReaderOptions::default()
     };
-    let open = |name: &str| Reader::open_in(Arc::new(directory.clone()), required(name));
+    let open = |name: &str| Reader::open(Arc::new(directory.clone()), required(name));
     assert_eq!(open("other").err().unwrap().kind(), Kind::Mismatch);
     assert_eq!(rows_of(&open("default").unwrap()).len(), SEGMENTS as usize);
     assert!(directory.open(&file(1), Access::Read).is_ok());
 }
-/// The times are the caller's own and far from those of the log's events; the writer is closed and opened again between,
-/// and goes on in a segment that it did not begin.
+/// The times are the caller's own and far from those of the log's events; the writer is closed and opened again in
+/// between, and continues in a segment that it did not begin.
 #[test]
 fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log_was_reopened() {
     let directory = MemoryDirectory::new();
@@ -321,7 +326,7 @@ fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log
     let (segments, sessions) = (600u64, 6);
     let mut id = 0;
     for _ in 0..sessions {
-        let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
         for _ in 0..segments / sessions {
             for _ in 0..3 {
                 id += 1;
@@ -355,16 +360,16 @@ fn a_time_is_found_in_few_files_also_when_events_are_of_another_time_and_the_log
     }
 }
 
-/// Some times are earlier than those before them: the clock jitters and is put right, and callers give times of their own.
+/// Some times are earlier than those before them: the clock jitters and is corrected, and callers give times.
 #[test]
 fn a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
     let roll = RollOptions { records: Some(3), ..RollOptions::default() };
     let options = || WriterOptions { roll: roll.clone(), clock: time.clock(), ..WriterOptions::default() };
-    // The writer is closed, or gone without that, and another one goes on.
+    // The writer is closed, or dropped without that, and another one continues.
     let mut segments = directory.clone();
     for writing in 0..3 {
-        let writer = Writer::open_in(Arc::new(segments.clone()), options()).unwrap();
+        let writer = Writer::open(Arc::new(segments.clone()), options()).unwrap();
         for id in writing * 500..(writing + 1) * 500 {
             let back = if id % 50 == 49 { 20 } else { 0 } + if writing == 2 { 300 } else { 0 };
             let now = TEN + (id as i64 - back) * SECOND;
@@ -414,7 +419,7 @@ fn a_record_of_a_last_segment_that_is_missing_is_not_just_absent() {
         assert_eq!((tail.state, seen.rows.len()), (TailState::Unclosed, 0), "{filter:?}");
         assert_eq!(tail.reason, "the log goes on in default.0000000005.binlog, which is not here");
     }
-    // What the log has is found without a look at its end.
+    // A record that the log has is found without a look at its end.
     let there = Filter { from_id: Some(2), to_id: Some(2), ..Filter::default() };
     assert_eq!(read(&open(&directory), &there, Way::Next).rows.len(), 1);
 }
@@ -435,7 +440,7 @@ fn what_lists_every_segment_opens_each_twice_and_reads_it_a_few_times() {
         };
         counted(&directory, only, ask).1
     };
-    // Of the reads, one is of the first block's header: whether it has the marker of the header before it.
+    // One of the reads is of the first block's header, to check that it has the marker of the header before it.
     for (only, most) in [(Operation::Open, 2), (Operation::Read, 8)] {
         let costs = [200, 400].map(|segments| cost(segments, only));
         assert!(costs[1] - costs[0] <= 200 * most, "{only:?}: {costs:?}");

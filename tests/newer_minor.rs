@@ -1,5 +1,5 @@
 //! Segments of a later minor version than the library writes, and compressed ones: they are read, and stay as they are. And
-//! such with space behind their blocks, which a later writer fills ahead.
+//! segments with preallocated space after their blocks, as a later writer may leave them.
 
 #![cfg(all(feature = "lz4", feature = "zstd"))]
 
@@ -10,11 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use binlog::io::MemoryDirectory;
-use binlog::{Kind, Reader, ReaderOptions, RollOptions, TailState, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Kind, Location, Reader, ReaderOptions, TailState, Writer, WriterOptions};
 use common::layout::{u32_at, u64_at};
 use common::*;
 
-/// What the golden file is called as the first segment of its log.
+/// The name of the golden file as the first segment of its log.
 const FIRST: &str = "gölden.0000000001.binlog";
 /// A TRAILER.
 const TRAILER: usize = 104;
@@ -34,23 +35,23 @@ fn log_of(bytes: &[u8]) -> MemoryDirectory {
 }
 
 fn reader(directory: &MemoryDirectory) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap()
 }
 
 #[test]
-fn a_writer_leaves_a_segment_of_a_newer_minor_version_as_it_is_and_goes_on_behind_it() {
+fn a_writer_leaves_a_segment_of_a_newer_minor_version_as_it_is_and_continues_behind_it() {
     let whole = newer();
     let cut = whole.len() - TRAILER;
     for (end, what) in [(whole.len(), "closed"), (cut, "not closed"), (cut - 3, "torn")] {
         let directory = log_of(&whole[..end]);
         for round in 0..3 {
-            let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+            let writer = Writer::open(Arc::new(directory.clone()), options()).unwrap();
             assert_eq!(writer.append(1, b"by this version").unwrap(), 14 + round, "{what}");
             writer.sync().unwrap();
             writer.close().unwrap();
             assert!(directory.contents(FIRST).unwrap() == whole[..end], "{what}: not a byte is changed");
         }
-        assert!(directory.contents("gölden.0000000003.binlog").is_none(), "{what}: the others go on in the second");
+        assert!(directory.contents("gölden.0000000003.binlog").is_none(), "{what}: the others continue in the second");
         let rows = rows_of(&reader(&directory));
         let ids: Vec<u64> = rows.iter().filter(|row| !row.is_event()).map(|row| row.id).collect();
         assert_eq!(ids, (1..=16).collect::<Vec<u64>>(), "{what}");
@@ -63,7 +64,9 @@ fn a_log_of_one_file_of_a_newer_minor_version_is_read_and_not_appended_to() {
     for end in [whole.len(), whole.len() - TRAILER, whole.len() - TRAILER - 3] {
         let directory = MemoryDirectory::new();
         directory.set_contents("a.binlog", whole[..end].to_vec());
-        let refused = Writer::open_file_in(Arc::new(directory.clone()), "a.binlog", options()).map(drop).unwrap_err();
+        let refused = Writer::open(Location::File(Arc::new(directory.clone()), "a.binlog".to_owned()), options())
+            .map(drop)
+            .unwrap_err();
         assert_eq!(refused.kind(), Kind::Unsupported, "{refused}");
         assert!(directory.contents("a.binlog").unwrap() == whole[..end], "not a byte is changed");
     }
@@ -79,7 +82,7 @@ fn the_trailer_of_a_newer_minor_version_is_its_own_first_bytes_and_no_others() {
         cursor.tail().state
     };
     assert_eq!(ended(&whole), TailState::Closed);
-    // This version's in their place, and the checksums of the block that belong to them.
+    // This version's fields in their place, and the matching checksums of the block.
     let mut other = whole.clone();
     let (at, end) = (whole.len() - TRAILER, whole.len());
     other[end - 2] = 0x20;
@@ -103,8 +106,8 @@ fn a_writer_does_not_append_to_a_compressed_segment() {
     writer.roll().unwrap();
     writer.close().unwrap();
     let first = directory.path().join("orders.0000000001.binlog");
-    binlog::compress(&first, &binlog::CompressOptions::default()).unwrap();
-    // A power cut left nothing of the segment behind it.
+    binlog::compression::compress(&first, &binlog::compression::CompressOptions::default()).unwrap();
+    // A power cut left nothing of the segment after it.
     fs::write(directory.path().join("orders.0000000002.binlog"), b"").unwrap();
     fs::remove_file(directory.path().join("orders.lock")).unwrap();
     let compressed = directory.path().join("orders.0000000001.z.binlog");
@@ -117,14 +120,14 @@ fn a_writer_does_not_append_to_a_compressed_segment() {
 }
 
 #[test]
-fn a_writer_goes_on_in_front_of_space_and_refuses_zeros_where_records_were_durable() {
+fn a_writer_continues_in_front_of_space_and_refuses_zeros_where_records_were_durable() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/space.binlog");
     let space = fs::read(golden).unwrap();
     let start = 16 + u32_at(&space, 8) as usize;
     let id = space[..start].windows(2).position(|field| field == [0x2a, 0x10]).unwrap() + 2;
     let hex: String = space[id..id + 16].iter().map(|byte| format!("{byte:02x}")).collect();
     let marker = u64_at(&space, start);
-    // What the lock file says of a segment that was closed with so many bytes.
+    // The lock file's line for a segment that was closed with so many bytes.
     let closed_at = |bytes: usize| {
         let line = format!("left {hex} 1 14 1 {bytes} {marker:016x} 1 1");
         let line = format!("{line} {:08x}", crc(0, line.as_bytes()));
@@ -133,7 +136,7 @@ fn a_writer_goes_on_in_front_of_space_and_refuses_zeros_where_records_were_durab
     let opened = |lock: Option<Vec<u8>>| {
         let directory = log_of(&space);
         lock.into_iter().for_each(|lock| directory.set_contents("gölden.lock", lock));
-        Writer::open_in(Arc::new(directory.clone()), options()).map(|writer| {
+        Writer::open(Arc::new(directory.clone()), options()).map(|writer| {
             assert_eq!(writer.append(1, b"in front of the space").unwrap(), 14);
             writer.close().unwrap();
             let bytes = directory.contents(FIRST).unwrap();

@@ -1,4 +1,4 @@
-//! Logs of which there is no segment that can be opened: never begun, or with nothing left but blocks or bytes. A reader opens
+//! Logs without a segment that can be opened: never begun, or with nothing left but blocks or bytes. A reader opens
 //! them, shows what there is, and reports what is lost.
 
 mod common;
@@ -13,10 +13,10 @@ const FILE: &str = "default.0000000001.binlog";
 const MODES: [ReaderMode; 3] = [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage];
 
 fn writer(directory: &MemoryDirectory) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
+    Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
 }
 
-/// A closed log of one segment with twenty records, whose lock file notes that they were durable.
+/// A closed log of one segment with twenty records, whose lock file records that they were durable.
 fn a_log() -> MemoryDirectory {
     let directory = MemoryDirectory::new();
     let writer = writer(&directory);
@@ -28,7 +28,7 @@ fn a_log() -> MemoryDirectory {
 
 fn open(directory: &MemoryDirectory, mode: ReaderMode) -> (Reader, std::sync::Arc<std::sync::Mutex<Vec<Loss>>>) {
     let (options, losses) = hearing(mode);
-    (Reader::open_in(Arc::new(directory.clone()), options).unwrap(), losses)
+    (Reader::open(Arc::new(directory.clone()), options).unwrap(), losses)
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_directory_with_nothing_but_files_that_were_never_begun_is_an_empty_log_unti
             writer.close().unwrap();
         }
     }
-    let nothing = Reader::open_in(Arc::new(MemoryDirectory::new()), ReaderOptions::default());
+    let nothing = Reader::open(Arc::new(MemoryDirectory::new()), ReaderOptions::default());
     assert_eq!(nothing.err().map(|error| error.kind()), Some(Kind::NotFound), "an empty directory is no log");
 }
 
@@ -103,7 +103,7 @@ fn each_loss_says_what_it_is() {
     let log = || {
         let directory = MemoryDirectory::new();
         let options = WriterOptions { block_bytes: 4096, ..WriterOptions::default() };
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         for id in 1..=60 {
             assert_eq!(writer.append(1, &noise(3000, id)).unwrap(), id);
             if id % 20 == 0 && id < 60 {

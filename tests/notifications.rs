@@ -54,7 +54,7 @@ fn assert_written_and_read_back(notifications: &[Notification]) {
             let reader =
                 Reader::open(scratch.path(), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
                     .unwrap();
-            // The times are the clock's: those that the first reading shows are to be shown by every other.
+            // The times are the clock's: every reading must show those of the first one.
             let mut seen = rows_of(&reader);
             for (row, expected) in seen.iter().zip(&expected) {
                 assert_eq!(Row { time: 0, ..row.clone() }, *expected, "{codec:?}");

@@ -1,4 +1,4 @@
-//! Of several logs in a directory, one is read by its name, whatever the others are.
+//! One of several logs in a directory is read by its name, whatever the others are.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn the_log_of_this_name_alone_is_read_whatever_the_others_are() {
             append(scratch.path(), log, segments);
         }
         let of = |log: &str, from: usize, to: usize| (from..to).map(|n| format!("{log} {n}")).collect::<Vec<_>>();
-        // Another one's damage, in the middle and at the end, concerns nobody here.
+        // Damage to another log, in the middle and at the end, has no effect here.
         std::fs::write(scratch.path().join("ab.0000000002.binlog"), b"nothing of it is left").unwrap();
         std::fs::remove_file(scratch.path().join(format!("b.{segments:010}.binlog"))).unwrap();
         for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use binlog::io::{Access, Directory, PowerDirectory};
-use binlog::{Lag, NewRecord, RollOptions, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Lag, Location, NewRecord, Writer, WriterOptions};
 
 const POLICIES: [&str; 6] = ["none", "each synced", "each flushed", "by bytes", "rolling", "file"];
 const FILE: &str = "log.binlog";
@@ -29,7 +30,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operations").join(name)
 }
 
-/// The lines of the script, with the file that is torn, which the double knows.
+/// The lines of the script, with the name of the torn file, which only the double knows.
 fn script(last: &str) -> String {
     std::fs::read_to_string(source("calls.txt")).unwrap().replace("LAST", last)
 }
@@ -37,12 +38,12 @@ fn script(last: &str) -> String {
 fn open(directory: &PowerDirectory, policy: &str) -> Writer {
     let shared = Arc::new(directory.clone());
     match policy {
-        "file" => Writer::open_file_in(shared, FILE, options(policy)).unwrap(),
-        _ => Writer::open_in(shared, options(policy)).unwrap(),
+        "file" => Writer::open(Location::File(shared, FILE.to_owned()), options(policy)).unwrap(),
+        _ => Writer::open(shared, options(policy)).unwrap(),
     }
 }
 
-/// What the double sees, and the last segment at the time that its end is torn.
+/// The operations of the double, and the last segment at the time that its end is torn.
 fn on_the_double(policy: &str) -> (Vec<String>, String) {
     let (mut directory, mut writer, mut last) = (PowerDirectory::new(), None, String::new());
     let (bytes, mut all) = (vec![0xA5; 1 << 20], vec![]);
@@ -116,7 +117,7 @@ fn build(scratch: &Path) {
         .args([place("-L", scratch), place("-Wl,-rpath,", scratch), "-lbinlog".into()]));
 }
 
-/// What the system is asked to do.
+/// The system calls of the library.
 fn under_the_recorder(scratch: &Path, policy: &str, last: &str) -> Vec<String> {
     let (directory, record) = (scratch.join("log"), scratch.join("record"));
     let _ = std::fs::remove_file(&record);
@@ -136,7 +137,7 @@ fn under_the_recorder(scratch: &Path, policy: &str, last: &str) -> Vec<String> {
     std::fs::read_to_string(record).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Without the number of bytes in a name: process numbers, which take more or fewer bytes, stand in each file.
+/// Without the number of bytes in a name: process numbers, which take more or fewer bytes, are in each file.
 fn without_offsets(operations: Vec<String>) -> Vec<String> {
     let cut = |line: String| match line.split_once(".torn-") {
         Some((before, after)) => format!("{before}.torn-{}", after.trim_start_matches(|c: char| c.is_ascii_digit())),

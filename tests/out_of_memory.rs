@@ -1,26 +1,25 @@
-//! Want of memory: each large piece of memory that the library asks for is refused in turn, alone or with all that follow.
-//! Nothing ends the process, what fails says why, and the same call succeeds when there is memory again: no record is
+//! Out of memory: each large allocation of the library is refused in turn, alone or with all that follow. No refusal
+//! ends the process, the error gives the reason, and the same call succeeds when there is memory again: no record is
 //! lost, none is there twice.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use binlog::{
-    compress, decompress, pack, recover, recover_in_place, Codec, CompressOptions, Filter, Kind, MetadataBuf,
-    NewRecord, Reader, ReaderMode, ReaderOptions, Whole, Writer, WriterOptions,
-};
+use binlog::compression::{compress, decompress, pack, CompressOptions, Whole};
+use binlog::recovery::{recover, recover_in_place};
+use binlog::{Codec, Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
-/// Pieces of memory from this size on can be refused. What is smaller is of a fixed size, or belongs to so many records
-/// that there are not here.
+/// Allocations from this size on can be refused. Smaller ones are of a fixed size, or belong to more records than there
+/// are here.
 const LARGE: usize = (64 << 10) + 1;
 
-/// Refuses some of the large pieces of memory that are asked for while it is armed.
+/// Refuses some of the large allocations while it is armed.
 struct Refusing;
 
 static IS_ARMED: AtomicBool = AtomicBool::new(false);
 static ASKED: AtomicUsize = AtomicUsize::new(0);
-/// Those from the first on and before the second are refused.
+/// Allocations from the first number on and before the second are refused.
 static FROM: AtomicUsize = AtomicUsize::new(usize::MAX);
 static TO: AtomicUsize = AtomicUsize::new(usize::MAX);
 
@@ -32,7 +31,7 @@ fn refuses(size: usize) -> bool {
     (FROM.load(Ordering::Relaxed)..TO.load(Ordering::Relaxed)).contains(&number)
 }
 
-// SAFETY: everything is passed on to the system's allocator, or refused.
+// SAFETY: every call is passed on to the system's allocator, or refused.
 unsafe impl GlobalAlloc for Refusing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match refuses(layout.size()) {
@@ -60,7 +59,7 @@ unsafe impl GlobalAlloc for Refusing {
 #[global_allocator]
 static ALLOCATOR: Refusing = Refusing;
 
-/// Has memory be refused as long as it lives.
+/// Refuses memory as long as it lives.
 struct Armed;
 
 impl Armed {
@@ -86,8 +85,8 @@ fn arm(from: usize, to: usize) -> Armed {
     Armed
 }
 
-/// Runs `scenario` with nothing refused, then with each piece of memory refused that it asked for then, alone or with all
-/// that follow. It is told whether memory comes back, and returns whether it met a refusal.
+/// Runs `scenario` with nothing refused, then with each of its allocations refused, alone or with all that follow. The
+/// scenario is called with whether memory comes back, and returns whether it met a refusal.
 fn sweep(what: &str, mut scenario: impl FnMut(&Armed, bool) -> bool) {
     let met = scenario(&arm(usize::MAX, usize::MAX), true);
     IS_ARMED.store(false, Ordering::Relaxed);
@@ -101,11 +100,11 @@ fn sweep(what: &str, mut scenario: impl FnMut(&Armed, bool) -> bool) {
             refusals += usize::from(scenario(&arm(number, usize::MAX), false));
         }
     }
-    eprintln!("{what}: {asked} pieces, {refusals} refusals came out");
-    assert!(refusals > 0 || asked == 0, "{what}: nobody heard that memory was refused");
+    eprintln!("{what}: {asked} allocations, {refusals} refusals came out");
+    assert!(refusals > 0 || asked == 0, "{what}: no refusal was reported");
 }
 
-/// Whether the call met a refusal. Any other error is wrong.
+/// Whether the call met a refusal. Asserts that there is no other error.
 fn is_refused<T>(result: &Result<T, binlog::Error>) -> bool {
     match result {
         Ok(_) => false,
@@ -243,7 +242,7 @@ fn a_log(path: &Path, codec: Codec) {
     writer.close().unwrap();
 }
 
-/// Ids and lengths of what a cursor shows. Where memory is refused, the same call is made again when there is some.
+/// Ids and lengths of what a cursor shows. Where memory is refused, the same call is made again once there is some.
 fn shown(armed: &Armed, path: &Path, options: &ReaderOptions, filter: &Filter) -> (Vec<(u64, u32)>, bool) {
     let mut refused = false;
     let mut seen = armed.pause(|| Vec::with_capacity(1 << 18));
@@ -269,7 +268,7 @@ fn shown(armed: &Armed, path: &Path, options: &ReaderOptions, filter: &Filter) -
     }
 }
 
-fn reading_goes_on_where_it_was_refused(what: &str, path: &Path, mode: ReaderMode, ways: &[&str]) {
+fn reading_continues_where_it_was_refused(what: &str, path: &Path, mode: ReaderMode, ways: &[&str]) {
     let options = ReaderOptions { mode, ..ReaderOptions::default() };
     let filters = [
         ("all", Filter::default()),
@@ -349,12 +348,12 @@ fn upkeep_is_done_when_there_is_memory(
 }
 
 #[test]
-fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
-    // What tells of a failure takes memory itself.
-    let tell = std::panic::take_hook();
+fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
+    // Reporting a failure takes memory itself.
+    let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |what| {
         IS_ARMED.store(false, Ordering::Relaxed);
-        tell(what);
+        print(what);
     }));
     for (codec, background) in [(Codec::None, false), (Codec::Lz4, false), (Codec::Zstd, true)] {
         appends_are_refused_before_anything_is_taken(codec, background);
@@ -367,13 +366,13 @@ fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
             Codec::None => &["all", "events too", "headers", "by time", "newest first", "the last"],
             _ => &["all", "by time", "newest first"],
         };
-        reading_goes_on_where_it_was_refused(name, &path(name), ReaderMode::Prefix, ways);
+        reading_continues_where_it_was_refused(name, &path(name), ReaderMode::Prefix, ways);
     }
     let ways = &["all", "by time", "by name"];
-    reading_goes_on_where_it_was_refused("salvaging", &path("zstd"), ReaderMode::Salvage, ways);
+    reading_continues_where_it_was_refused("salvaging", &path("zstd"), ReaderMode::Salvage, ways);
     std::fs::write(path("an archive"), a_shoebox_archive()).unwrap();
     let ways = &["all", "headers", "newest first"];
-    reading_goes_on_where_it_was_refused("an older library's", &path("an archive"), ReaderMode::Prefix, ways);
+    reading_continues_where_it_was_refused("an older library's", &path("an archive"), ReaderMode::Prefix, ways);
     let log = path("plain");
     let expected = lengths(&log);
     let options = CompressOptions { codec: Codec::Zstd, block_bytes: 1 << 20, ..CompressOptions::default() };
@@ -388,7 +387,7 @@ fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
     let whole = copy_of(&log);
     pack(whole.path(), Whole::Gzip, &packed).unwrap();
     let ways = &["all", "by name"];
-    reading_goes_on_where_it_was_refused("a log compressed as a whole", whole.path(), ReaderMode::Prefix, ways);
+    reading_continues_where_it_was_refused("a log compressed as a whole", whole.path(), ReaderMode::Prefix, ways);
 
     // A byte in the large record of the first segment costs that one.
     let damaged = copy_of(&log);
@@ -406,11 +405,11 @@ fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
     };
     sweep("recovering", |armed, _| {
         let target = armed.pause(|| tempfile::tempdir().unwrap());
-        let done = recover(damaged.path(), target.path().join("a"), None);
+        let done = recover(damaged.path(), target.path().join("a"), ReaderOptions::default());
         let refused = is_refused(&done);
         armed.pause(|| {
             if refused {
-                recover(damaged.path(), target.path().join("b"), None).unwrap();
+                recover(damaged.path(), target.path().join("b"), ReaderOptions::default()).unwrap();
             }
             assert!(saved(&target.path().join(if refused { "b" } else { "a" })) == rest);
         });
@@ -418,11 +417,11 @@ fn no_piece_of_memory_that_is_refused_ends_the_process_or_costs_a_record() {
     });
     sweep("recovering in place", |armed, _| {
         let copy = armed.pause(|| copy_of(damaged.path()));
-        let done = recover_in_place(copy.path(), None);
+        let done = recover_in_place(copy.path(), ReaderOptions::default());
         let refused = is_refused(&done);
         armed.pause(|| {
             if refused {
-                recover_in_place(copy.path(), None).unwrap();
+                recover_in_place(copy.path(), ReaderOptions::default()).unwrap();
             }
             assert!(saved(copy.path()) == rest);
         });

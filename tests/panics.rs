@@ -1,4 +1,4 @@
-//! A panic of the library, or of what it calls, while it writes: every call says so afterwards, and none waits for ever.
+//! A panic of the library, or of what it calls, while it writes: every later call reports it, and none waits for ever.
 
 mod common;
 
@@ -32,10 +32,10 @@ impl Panicking {
 
 fn open(directory: &Panicking, background: bool) -> Writer {
     let options = WriterOptions { block_bytes: 4096, background, ..WriterOptions::default() };
-    Writer::open_in(Arc::new(directory.directory.clone()), options).unwrap()
+    Writer::open(Arc::new(directory.directory.clone()), options).unwrap()
 }
 
-/// Does something that must not wait for ever.
+/// Runs something that must not wait for ever.
 fn promptly(body: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -43,7 +43,7 @@ fn promptly(body: impl FnOnce() + Send + 'static) {
         let _ = done.send(());
     });
     match is_done.recv_timeout(Duration::from_secs(60)) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("somebody waits for ever"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("a call waits for ever"),
         _ => thread.join().unwrap(),
     }
 }
@@ -57,7 +57,7 @@ fn until_failed(writer: &Writer) -> u64 {
                 assert_eq!(error.kind(), Kind::Failed, "{error}");
                 return n;
             }
-            // Its own thread learns of it by the panic.
+            // The thread itself panics.
             Err(_) => (),
         }
     }
@@ -88,7 +88,7 @@ fn after_a_panic_of_the_write_stage_every_call_fails_and_none_waits() {
                 error.to_string().contains("panicked") && error.to_string().contains("were not written"),
                 "{error}"
             );
-            let reader = Reader::open_in(Arc::new(directory.memory), ReaderOptions::default()).unwrap();
+            let reader = Reader::open(Arc::new(directory.memory), ReaderOptions::default()).unwrap();
             let mut cursor = reader.cursor(&Default::default()).unwrap();
             let mut ids = vec![];
             while let Some(record) = cursor.next().unwrap() {

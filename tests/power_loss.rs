@@ -1,7 +1,7 @@
-//! The power goes at every operation of a writer, and of the writer that finds what is left: what was acknowledged
+//! The power fails at every operation of a writer, and of the writer that finds what is left: what was acknowledged as
 //! durable is there, in every image that a file system may leave; nothing is there that was not appended.
 //!
-//! `BINLOG_POWER_SEEDS=n` looks at n random images of each moment instead of a few.
+//! `BINLOG_POWER_SEEDS=n` checks n random images of each moment instead of a few.
 
 mod common;
 mod power;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binlog::io::{PowerDirectory, Survival};
-use binlog::{Codec, Lag, Period, RollOptions, Writer, WriterOptions, FIRST_NAMED_TYPE};
+use binlog::rolling::{Period, RollOptions};
+use binlog::{Codec, Lag, Writer, WriterOptions, FIRST_NAMED_TYPE};
 use common::*;
 use power::*;
 
@@ -24,14 +25,14 @@ const EXTREMES: [Survival; 7] = [
     Survival::Everything,
 ];
 
-/// Those that differ most, where there are many moments to look at.
+/// The most different ones, for use with many moments.
 const SOME: [Survival; 4] = [Survival::Nothing, Survival::Everything, Survival::Lengths, Survival::AllButFirstPage];
 
 fn seeds(few: u64) -> u64 {
     std::env::var("BINLOG_POWER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(few)
 }
 
-/// These images of a moment, and some random ones, other ones for each moment.
+/// These images of a moment, and some random ones, which differ from moment to moment.
 fn survivals(extremes: &[Survival], moment: usize, few: u64) -> impl Iterator<Item = Survival> + '_ {
     let random = (0..seeds(few)).map(move |seed| seed * 1009 + moment as u64);
     extremes.iter().copied().chain(random.flat_map(|seed| [Survival::Until(seed), Survival::Any(seed)]))
@@ -39,7 +40,7 @@ fn survivals(extremes: &[Survival], moment: usize, few: u64) -> impl Iterator<It
 
 fn options() -> WriterOptions {
     let mut options = WriterOptions { block_bytes: 4096, segment_bytes: 30_000, ..WriterOptions::default() };
-    // With them, the beginning of a segment is longer than a sector.
+    // With these parameters, the beginning of a segment is longer than a sector.
     options.parameters = (0..12).map(|i| (format!("parameter {i}"), format!("{i}").repeat(40))).collect();
     options
 }
@@ -49,7 +50,7 @@ fn policies() -> [(&'static str, WriterOptions); 7] {
     let every = |records| Lag { records: Some(records), ..Lag::default() };
     let bytes = |bytes| Lag { bytes: Some(bytes), ..Lag::default() };
     let often = Lag { interval: Some(Duration::from_micros(1)), ..Lag::default() };
-    // Segments of few records, whose names tell the time before the number.
+    // Segments of few records, whose names contain the time before the number.
     let roll = RollOptions {
         records: Some(4),
         period: Some(Period::HOUR),
@@ -71,7 +72,7 @@ fn policies() -> [(&'static str, WriterOptions); 7] {
 }
 
 fn open(directory: &PowerDirectory, options: &WriterOptions) -> Option<Writer> {
-    Writer::open_in(Arc::new(directory.clone()), options.clone()).ok()
+    Writer::open(Arc::new(directory.clone()), options.clone()).ok()
 }
 
 fn small(ledger: &Ledger, len: usize) -> Given {
@@ -79,7 +80,7 @@ fn small(ledger: &Ledger, len: usize) -> Given {
     Given::of(seed as u32 % 5, payload(len, seed))
 }
 
-/// A bit of everything that a program does with a log; `None` when the power went on the way.
+/// A bit of everything that a program does with a log; `None` when the power failed meanwhile.
 fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Ledger) -> Option<()> {
     let writer = open(directory, options)?;
     ledger.append(&writer, vec![small(ledger, 10)])?;
@@ -118,7 +119,7 @@ fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Led
     ledger.closed(writer.close())
 }
 
-/// Runs a session for each of its operations, in which the power goes there, and shows what was known then.
+/// Runs a session for each of its operations, in which the power fails there, and passes on what was known then.
 fn cut_everywhere(options: &WriterOptions, mut each: impl FnMut(usize, &PowerDirectory, &Ledger, &str)) {
     for moment in 0.. {
         let directory = PowerDirectory::new();
@@ -166,7 +167,7 @@ fn a_power_cut_during_recovery_loses_nothing_either_and_keeps_what_was_cut() {
             let mut ledger = ledger.clone();
             ledger.durable = ledger.durable.max(shown);
             if let Some(writer) = open(&machine, &options) {
-                ledger.goes_on_behind_holes(shown, writer.position().unwrap().appended);
+                ledger.continues_behind_holes(shown, writer.position().unwrap().appended);
                 let _ = ledger.append(&writer, vec![Given::of(7, noise(3000, 7))]);
                 let flushed = writer.flush();
                 ledger.flushed(&writer, flushed);
@@ -198,7 +199,7 @@ fn what_the_next_writer_syncs_after_a_kill_survives_a_power_cut_with_all_that_ca
             let writer = open(&next, &options).unwrap_or_else(|| panic!("{what}: not opened"));
             let found = writer.position().unwrap().appended;
             assert!(found >= ledger.flushed, "{what}: {found} records, and {} were flushed", ledger.flushed);
-            ledger.goes_on_behind(found);
+            ledger.continues_behind(found);
             let done = ledger.append(&writer, vec![Given::of(8, b"behind".to_vec())]);
             done.and_then(|()| ledger.acknowledged(&writer, writer.sync())).expect("there is power");
             let _ = ledger.append(&writer, vec![Given::of(8, b"unsynced".to_vec())]);
@@ -226,7 +227,7 @@ fn a_sync_beside_appends_acknowledges_only_what_it_has_written() {
                 while writer.sync().is_ok() {}
                 writer.position().unwrap().durable
             });
-            // Both go on until the power goes.
+            // Both continue until the power fails.
             while ledger.append(&writer, vec![small(&ledger, 50)]).is_some() {
                 std::thread::sleep(Duration::from_micros(20));
             }
@@ -242,7 +243,7 @@ fn a_sync_beside_appends_acknowledges_only_what_it_has_written() {
 }
 
 #[test]
-fn a_torn_beginning_of_a_segment_that_was_never_durable_is_in_nobodys_way() {
+fn a_torn_beginning_of_a_segment_that_was_never_durable_is_no_obstacle() {
     let (mut images, mut refused) = (0, 0);
     cut_everywhere(&options(), |moment, directory, ledger, what| {
         for seed in 0..20 {
@@ -258,7 +259,7 @@ fn a_torn_beginning_of_a_segment_that_was_never_durable_is_in_nobodys_way() {
 }
 
 #[test]
-fn a_long_segment_of_which_only_the_length_survived_is_in_nobodys_way() {
+fn a_long_segment_of_which_only_the_length_survived_is_no_obstacle() {
     let directory = PowerDirectory::new();
     let writer = open(&directory, &WriterOptions::default()).unwrap();
     let mut ledger = Ledger::default();

@@ -1,4 +1,4 @@
-//! Old segments are removed from logs whose files are not what their names say: what stays is the newest of what was there.
+//! Old segments are removed from logs whose files have other names than their headers state: the newest segments stay.
 
 mod common;
 
@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use binlog::compression::{compress, CompressOptions};
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{
-    compress_segment, prune_in, CompressOptions, Filter, Reader, ReaderMode, ReaderOptions, Retention, Writer,
-    WriterOptions,
-};
+use binlog::rolling::{prune, Retention};
+use binlog::{Filter, Location, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::*;
 use proptest::prelude::*;
 
@@ -23,7 +22,7 @@ fn file(number: u64) -> String {
 /// Each segment has ten records; some are compressed, with their source or without.
 fn a_log(forms: &[u8]) -> MemoryDirectory {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     for number in 1..=SEGMENTS {
         for i in 0..10 {
             writer.append(1, &payload(60, 10 * number + i)).unwrap();
@@ -35,7 +34,7 @@ fn a_log(forms: &[u8]) -> MemoryDirectory {
     writer.close().unwrap();
     for (number, form) in (1..SEGMENTS).zip(forms).filter(|(_, form)| **form > 0) {
         let options = CompressOptions { keep_source: *form == 1, ..CompressOptions::default() };
-        compress_segment(&directory, &file(number), &options).unwrap();
+        compress(Location::File(Arc::new(directory.clone()), file(number).clone()), &options).unwrap();
     }
     directory
 }
@@ -51,7 +50,7 @@ enum Mishap {
     Cut(prop::sample::Index, usize),
     /// So many bytes more are behind its end.
     Grown(prop::sample::Index, usize),
-    /// One byte of it, counted from the end.
+    /// One byte of the file, counted from the end, is changed.
     Flipped(prop::sample::Index, usize),
     Removed(prop::sample::Index),
 }
@@ -70,7 +69,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
     ]
 }
 
-/// A name that no segment of the log has, as somebody may choose it.
+/// A name that no segment of the log has, as a user may choose it.
 fn another_name(name: &str, kind: u8) -> String {
     match kind {
         0 => file(9),
@@ -138,7 +137,7 @@ fn happen(directory: &MemoryDirectory, mishap: &Mishap) {
 /// The records that a salvaging reader shows.
 fn shown(directory: &MemoryDirectory) -> BTreeMap<u64, Vec<u8>> {
     let options = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-    let Ok(reader) = Reader::open_in(Arc::new(directory.clone()), options) else { return BTreeMap::new() };
+    let Ok(reader) = Reader::open(Arc::new(directory.clone()), options) else { return BTreeMap::new() };
     let seen = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next);
     seen.rows.into_iter().map(|row| (row.id, row.payload)).collect()
 }
@@ -164,7 +163,7 @@ fn assert_only_the_oldest_went(before: &BTreeMap<u64, Vec<u8>>, after: &MemoryDi
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Also when it is killed on the way, and when a writer does it.
+    /// Also when the removal is killed on the way, and when a writer does it.
     #[test]
     fn whatever_has_happened_to_a_log_only_its_oldest_records_go(
         forms in prop::collection::vec(0..3u8, SEGMENTS as usize),
@@ -184,7 +183,7 @@ proptest! {
         let lock = directory.contents("default.lock");
 
         let pruned = twin(&directory);
-        let _ = prune_in(Arc::new(pruned.clone()), None, &keep, false);
+        let _ = prune(Arc::new(pruned.clone()), None, &keep, false);
         assert_only_the_oldest_went(&before, &pruned)?;
         prop_assert_eq!(pruned.contents("default.lock"), lock, "what the log has given stays known");
 
@@ -196,13 +195,13 @@ proptest! {
             only: Some(binlog::io::Operation::Remove),
         };
         killed.set_fault(Some(fault));
-        let _ = prune_in(Arc::new(killed.clone()), None, &keep, false);
+        let _ = prune(Arc::new(killed.clone()), None, &keep, false);
         killed.set_fault(None);
         assert_only_the_oldest_went(&before, &killed)?;
 
         let written = twin(&directory);
         let options = WriterOptions { keep, ..WriterOptions::default() };
-        if let Ok(writer) = Writer::open_in(Arc::new(written.clone()), options) {
+        if let Ok(writer) = Writer::open(Arc::new(written.clone()), options) {
             let id = writer.append(1, b"new").unwrap();
             prop_assert!(before.keys().next_back().is_none_or(|last| *last < id), "{} is given twice", id);
             let _ = writer.roll();

@@ -1,8 +1,8 @@
-//! Random logs, which are damaged, rolled and pruned between opening a reader and asking it, and random questions: what is
-//! answered is held against what was written. Nothing that was not written is shown, nothing is shown twice or out of order,
-//! and nothing is left out without a word.
+//! Random logs, which are damaged, rolled and pruned between opening a reader and querying it, and random queries: the
+//! answers are compared with what was written. No record is shown that was not written, none is shown twice or out of
+//! order, and none is left out silently.
 //!
-//! `BINLOG_ORACLE_SEEDS` says how many logs are tried, `BINLOG_ORACLE_FIRST` with which seed it begins.
+//! `BINLOG_ORACLE_SEEDS` sets how many logs are tried, `BINLOG_ORACLE_FIRST` the first seed.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// A log, and what became of it.
+/// A log, and what happened to it.
 struct World {
     log: Log,
     dice: Dice,
@@ -28,12 +28,11 @@ struct World {
     removed: u64,
     /// Ids that damage may have cost.
     touched: BTreeSet<u64>,
-    /// Ids from which on damage may keep who reads forward: those of the first record behind each damaged place.
+    /// Ids at which damage may stop a forward reader: those of the first record after each damaged place.
     stops: BTreeSet<u64>,
     /// The last file is damaged: its writer would notice, and fail.
     is_end_damaged: bool,
-    /// Id of the first record of the damaged blocks behind which there is none that is whole: nobody can tell them from what
-    /// a crash leaves.
+    /// Id of the first record of damaged blocks that no whole block follows: they look the same as what a crash leaves.
     torn_from: Option<u64>,
     /// The beginning of a file is damaged.
     is_header_lost: bool,
@@ -126,7 +125,7 @@ impl World {
         !self.stops.is_empty()
     }
 
-    /// Something happens to the log.
+    /// Lets something happen to the log.
     fn happen(&mut self) {
         match self.dice.roll(7) {
             0 | 1 if self.log.writer.is_some() && !self.is_end_damaged => {
@@ -226,7 +225,7 @@ impl World {
     }
 }
 
-/// What a cursor has said.
+/// What a cursor has returned.
 struct Said {
     rows: Vec<Row>,
     missed: Vec<(u64, u64)>,
@@ -270,11 +269,11 @@ impl Asked<'_> {
         );
     }
 
-    fn is_told_missed(&self, said: &Said, id: u64) -> bool {
+    fn is_reported_missed(&self, said: &Said, id: u64) -> bool {
         said.missed.iter().any(|&(first, last)| (first..=last).contains(&id))
     }
 
-    /// What all answers have in common.
+    /// Checks what all answers have in common.
     fn judge(&self, said: &Said) {
         let (world, filter) = (self.world, &self.filter);
         let everything = Filter { last: None, newest_first: false, ..filter.clone() };
@@ -295,14 +294,14 @@ impl Asked<'_> {
                 None => self.fail(said, &format!("{} was not written, not wanted or shown before", brief(row))),
             }
         }
-        let mut told = BTreeSet::new();
+        let mut missed = BTreeSet::new();
         for &(first, last) in &said.missed {
             let asked = filter.from_id.unwrap_or(0)..=filter.to_id.unwrap_or(u64::MAX);
             if first > last || last > world.removed || !asked.contains(&first) || !asked.contains(&last) {
-                self.fail(said, "what is told to be missed is there, or was not asked for");
+                self.fail(said, "what is reported as missed is there, or was not asked for");
             }
-            if (first..=last).any(|id| !told.insert(id)) || said.rows.iter().any(|row| told.contains(&row.id)) {
-                self.fail(said, "told to be missed twice, or shown and told to be missed");
+            if (first..=last).any(|id| !missed.insert(id)) || said.rows.iter().any(|row| missed.contains(&row.id)) {
+                self.fail(said, "reported as missed twice, or shown and reported as missed");
             }
         }
         if self.mode == ReaderMode::Salvage {
@@ -310,7 +309,7 @@ impl Asked<'_> {
         }
         let first_at = at.first().copied().unwrap_or(0);
         let last_at = at.last().copied();
-        let is_accounted = |row: &Row| row.id < self.begins || self.is_told_missed(said, row.id);
+        let is_accounted = |row: &Row| row.id < self.begins || self.is_reported_missed(said, row.id);
         match &said.end {
             Err(e) => {
                 let is_unclean = self.mode == ReaderMode::Strict && world.log.writer.is_none() && !world.is_damaged();
@@ -341,14 +340,14 @@ impl Asked<'_> {
                 let most = filter.last.map_or(usize::MAX, |last| last as usize);
                 let shown: BTreeSet<u64> = said.rows.iter().map(|row| row.id).collect();
                 let is_left_out = |row: &&Row| !shown.contains(&row.id) && !is_accounted(row);
-                // Where nothing tells that it was durable, what is damaged at the very end may be a torn tail, or not be
-                // there yet.
+                // Unless something proves that it was durable, damage at the very end may be a torn tail, or not be
+                // written yet.
                 let may_be_torn = matches!(tail.state, TailState::Torn | TailState::Live | TailState::Unclosed);
                 let in_tail = |row: &Row| may_be_torn && world.torn_from.is_some_and(|from| from <= row.id);
                 let mut left_out: Vec<&Row> = wanted.iter().filter(is_left_out).collect();
                 left_out.retain(|row| !in_tail(row));
                 if filter.last.is_some() {
-                    // Only the last ones are asked for, of those that are there.
+                    // Only the last ones of the existing records are requested.
                     let there = wanted
                         .iter()
                         .filter(|row| shown.contains(&row.id) || (row.id > world.removed && !in_tail(row)));
@@ -389,7 +388,7 @@ fn question(world: &mut World, reader: &Reader, mode: ReaderMode, begins: u64) {
     let mut said = nothing();
     let is_disturbed = world.dice.one_in(2);
     if is_disturbed {
-        // Some first; then something happens.
+        // Reads some records first; then something happens.
         for _ in 0..world.dice.roll(40) {
             match cursor.next() {
                 Ok(Some(record)) => said.rows.push(Row::from(&record)),
@@ -401,7 +400,7 @@ fn question(world: &mut World, reader: &Reader, mode: ReaderMode, begins: u64) {
         world.happen();
     }
     let said = ask(&mut cursor, way, said);
-    // What was removed of a time that is asked for is told, also when it was gone before the reader was opened.
+    // Removed records of a requested time are reported, also when they were removed before the reader was opened.
     let is_of_time = filter.from_time.is_some() && filter.last.is_none();
     let begins = filter.from_id.unwrap_or(if is_of_time { 0 } else { begins });
     let asked = Asked { world, filter, mode, begins, ends, what: "a cursor".into() };
@@ -444,7 +443,7 @@ fn seeks(world: &mut World, reader: &Reader, mode: ReaderMode, begins: u64) {
             let in_tail = world.torn_from.is_some_and(|from| from <= id);
             let is_right = match &got {
                 Ok(Some(row)) => wanted.as_ref() == Some(row),
-                // A torn tail hides it, or nobody knows that it was there.
+                // A torn tail hides it, or nothing records that it was there.
                 Ok(None) => wanted.is_none() || (in_tail && cursor.tail().state != TailState::Closed),
                 Err(e) if e.kind() == Kind::Missed => e.missed() == Some((id, id)) && id <= world.removed,
                 Err(e) => e.kind() == Kind::Corrupt && world.is_damaged(),
@@ -478,7 +477,7 @@ fn seeks(world: &mut World, reader: &Reader, mode: ReaderMode, begins: u64) {
         };
         world.story.push(format!("seek {id} {filter:?}"));
         let said = ask(&mut cursor, WAYS[world.dice.roll(WAYS.len())], nothing());
-        // What a time was looked for in vain is told where the log knows it.
+        // Where the log knows that records of a sought time are missing, it reports them.
         let begins = if filter.from_time.is_some() { world.removed + 1 } else { begins };
         Asked { world, filter, mode, begins, ends, what: format!("seek {id}") }.judge(&said);
     }
@@ -495,10 +494,10 @@ fn counts(world: &World, reader: &Reader) {
     }
 }
 
-/// All that damage did not touch is saved, and what is told to be lost is not shown.
+/// All that damage did not touch is saved, and what is reported as lost is not shown.
 fn salvage(world: &mut World) {
     let (options, losses) = hearing(ReaderMode::Salvage);
-    let reader = match Reader::open_in(Arc::new(world.log.directory.clone()), options) {
+    let reader = match Reader::open(Arc::new(world.log.directory.clone()), options) {
         Ok(reader) => reader,
         Err(e) => return assert!(world.is_damaged(), "{e}\n{:#?}", world.story),
     };
@@ -527,11 +526,11 @@ fn salvage(world: &mut World) {
         );
     }
     assert!(shown.len() >= safe.len().min(most), "{} of {} {most}\n{story:#?}", shown.len(), safe.len());
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for loss in losses.lock().unwrap().iter() {
         for id in loss.ids.into_iter().flat_map(|(first, last)| first..=last) {
-            assert!(told.insert(id), "the loss of {id} is told twice: {loss:?}\n{story:#?}");
-            assert!(!shown.contains(&id) || headers_only, "{id} is shown and told to be lost: {loss:?}\n{story:#?}");
+            assert!(reported.insert(id), "the loss of {id} is reported twice: {loss:?}\n{story:#?}");
+            assert!(!shown.contains(&id) || headers_only, "{id} is shown and reported as lost: {loss:?}\n{story:#?}");
             assert!(asked.world.touched.contains(&id), "{id} is not lost: {loss:?}\n{story:#?}");
         }
     }
@@ -551,8 +550,8 @@ fn whatever_is_asked_of_a_log_that_changes_the_answer_is_what_was_written() {
         for _ in 0..3 {
             for mode in [ReaderMode::Prefix, ReaderMode::Strict] {
                 let options = ReaderOptions { mode, ..ReaderOptions::default() };
-                // What it says of a beginning that is damaged, others have tests for.
-                if let Ok(reader) = Reader::open_in(Arc::new(world.log.directory.clone()), options) {
+                // Other tests cover the error for a damaged beginning.
+                if let Ok(reader) = Reader::open(Arc::new(world.log.directory.clone()), options) {
                     let begins = first_id(&reader);
                     readers.push((reader, mode, begins));
                 }

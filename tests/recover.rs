@@ -1,5 +1,5 @@
-//! Recovery: whatever is damaged, what is written anew is a clean log with every record that could be read, under its
-//! own id, and what was lost is told exactly.
+//! Recovery: whatever is damaged, the new files are a clean log with every record that could be read, under its own id,
+//! and what was lost is reported exactly.
 
 mod common;
 
@@ -19,7 +19,7 @@ fn options(codec: Codec) -> WriterOptions {
 /// A log of several segments with named types, metadata and records of many sizes.
 fn log(codec: Codec) -> (MemoryDirectory, Vec<Row>) {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options(codec)).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options(codec)).unwrap();
     for i in 0..400u64 {
         let type_id =
             if i % 7 == 0 { writer.type_id(&format!("name {}", i % 21), "text/plain").unwrap() } else { i as u32 % 5 };
@@ -47,7 +47,7 @@ fn segments(directory: &MemoryDirectory) -> Vec<String> {
 }
 
 fn reader(directory: &MemoryDirectory, mode: ReaderMode, on_loss: Option<OnLoss>) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
 }
 
 fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
@@ -64,49 +64,54 @@ fn change(directory: &MemoryDirectory, name: &str, change: impl FnOnce(&mut Vec<
     directory.set_contents(name, bytes);
 }
 
-/// Everything that recovery promises, of a damaged log of which these records were written. Returns how many are lost.
+/// Asserts everything that recovery promises for a damaged log of these records. Returns how many are lost.
 fn assert_recovers(damaged: &MemoryDirectory, written: &[Row], context: &str) -> usize {
     let (on_loss, heard) = listening();
     let salvaged = rows_of(&reader(damaged, ReaderMode::Salvage, Some(on_loss)));
     let losses = std::mem::take(&mut *heard.lock().unwrap());
     let lost: Vec<u64> =
         written.iter().map(|row| row.id).filter(|id| !salvaged.iter().any(|row| row.id == *id)).collect();
-    let told: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(from, to)| from..=to).collect();
+    let reported: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(from, to)| from..=to).collect();
     for row in &salvaged {
         assert_eq!(Some(row), written.iter().find(|other| other.id == row.id), "{context}");
     }
-    // Only of the end of the last segment nobody can tell how much it held, nor of segments before the first: they may
-    // have been removed for their age.
-    let mut sorted = told.clone();
+    // How much the end of the last segment held is not known, nor are segments before the first: they may have been
+    // removed for their age.
+    let mut sorted = reported.clone();
     sorted.sort_unstable();
-    assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "{context}: told twice {losses:?}");
-    let untold: Vec<u64> = lost.iter().copied().filter(|id| !told.contains(id)).collect();
+    assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "{context}: reported twice {losses:?}");
+    let unreported: Vec<u64> = lost.iter().copied().filter(|id| !reported.contains(id)).collect();
     let (first, last) = (salvaged.first().map_or(0, |row| row.id), salvaged.last().map_or(0, |row| row.id));
-    assert!(untold.iter().all(|&id| id < first || id > last), "{context}: untold {untold:?} {losses:?}");
-    assert!(told.iter().all(|id| lost.contains(id)), "{context}: {losses:?}");
+    assert!(unreported.iter().all(|&id| id < first || id > last), "{context}: unreported {unreported:?} {losses:?}");
+    assert!(reported.iter().all(|id| lost.contains(id)), "{context}: {losses:?}");
 
     let target = MemoryDirectory::new();
     let (on_loss, heard) = listening();
-    let recovery = binlog::recover_in(Arc::new(damaged.clone()), Arc::new(target.clone()), Some(on_loss)).unwrap();
-    assert_eq!((recovery.losses, recovery.lost_records), (losses.len() as u64, told.len() as u64), "{context}");
+    let recovery = binlog::recovery::recover(
+        Arc::new(damaged.clone()),
+        Arc::new(target.clone()),
+        ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() },
+    )
+    .unwrap();
+    assert_eq!((recovery.losses, recovery.lost_records), (losses.len() as u64, reported.len() as u64), "{context}");
     assert_eq!(heard.lock().unwrap().len(), losses.len(), "{context}");
     assert_eq!(recovery.records, salvaged.len() as u64, "{context}");
     assert_clean(&target, &salvaged, context);
 
     let place = copy(damaged);
-    let recovery = binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+    let recovery = binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default()).unwrap();
     assert_clean(&place, &salvaged, context);
     for written in &recovery.segments {
         let kept = written.source.file_name().unwrap().to_str().unwrap();
         let name = written.target.file_name().unwrap().to_str().unwrap();
         assert_eq!(place.contents(kept), damaged.contents(name), "{context}: the damaged file is kept");
     }
-    let again = binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+    let again = binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default()).unwrap();
     assert_eq!((again.segments.len(), again.losses), (0, 0), "{context}: nothing is left to recover");
     lost.len()
 }
 
-/// A strict reader finds nothing wrong, every way of reading shows the rows, and a writer goes on.
+/// A strict reader finds nothing wrong, every way of reading shows the rows, and a writer continues.
 fn assert_clean(directory: &MemoryDirectory, rows: &[Row], context: &str) {
     let strict = reader(directory, ReaderMode::Strict, None);
     common::assert_every_way(&strict, &Filter::default(), rows);
@@ -121,7 +126,7 @@ fn assert_clean(directory: &MemoryDirectory, rows: &[Row], context: &str) {
     let counts: u64 = prefix.counts().unwrap().iter().map(|counted| counted.records).sum();
     assert_eq!(counts, rows.len() as u64, "{context}");
     let copy = copy(directory);
-    let writer = Writer::open_in(Arc::new(copy.clone()), options(Codec::None)).unwrap();
+    let writer = Writer::open(Arc::new(copy.clone()), options(Codec::None)).unwrap();
     let id = writer.append(1, b"after").unwrap();
     assert!(rows.last().is_none_or(|last| id > last.id), "{context}");
     writer.close().unwrap();
@@ -138,7 +143,8 @@ fn a_log_without_damage_is_left_alone_in_place_and_copied_whole_elsewhere() {
         let (directory, rows) = log(codec);
         assert_eq!(assert_recovers(&directory, &rows, "clean"), 0);
         let before = copy(&directory);
-        let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+        let recovery =
+            binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         assert_eq!(recovery, Default::default());
         for name in segments(&before) {
             assert_eq!(before.contents(&name), directory.contents(&name));
@@ -168,7 +174,7 @@ fn damaged_bytes_anywhere_cost_what_they_touch_and_nothing_else() {
 }
 
 #[test]
-fn a_cut_end_missing_repeated_and_unreadable_segments_are_told_and_passed_over() {
+fn a_cut_end_missing_repeated_and_unreadable_segments_are_reported_and_passed_over() {
     let (directory, rows) = log(if_available(Codec::Lz4));
     let names = segments(&directory);
     for (at, name) in names.iter().enumerate() {
@@ -198,15 +204,15 @@ fn other_forms_of_a_segment_that_is_written_anew_are_taken_out_of_the_log() {
     let (directory, _) = log(Codec::None);
     let names = segments(&directory);
     directory.remove(&names[1]).unwrap();
-    let keep = binlog::CompressOptions { keep_source: true, ..Default::default() };
-    binlog::compress_in(&directory, &keep).unwrap();
+    let keep = binlog::compression::CompressOptions { keep_source: true, ..Default::default() };
+    binlog::compression::compress(Arc::new(directory.clone()), &keep).unwrap();
     let both = segments(&directory);
     assert_eq!(both.iter().filter(|name| name.contains(".z.")).count(), names.len() - 2);
     let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, None));
     let first = |name: &&String| name.contains("0000000001");
     let sources: Vec<_> = both.iter().filter(first).map(|name| directory.contents(name)).collect();
     let stopped = copy(&directory);
-    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+    let recovery = binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     assert_eq!((recovery.segments.len(), recovery.losses), (2, 1));
     assert_clean(&directory, &salvaged, "written anew");
     assert_eq!(segments(&directory).iter().filter(first).count(), 1);
@@ -215,11 +221,11 @@ fn other_forms_of_a_segment_that_is_written_anew_are_taken_out_of_the_log() {
         let files = directory.list().unwrap();
         assert!(files.iter().any(|name| name.contains(".damaged") && directory.contents(name) == source));
     }
-    let again = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+    let again = binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     assert_eq!((again.segments.len(), again.losses), (0, 0));
-    // As a crash leaves it that came first.
+    // As a crash during the first recovery leaves it.
     stopped.rename(both.iter().find(first).unwrap(), "aside.damaged").unwrap();
-    binlog::recover_in_place_in(Arc::new(stopped.clone()), None).unwrap();
+    binlog::recovery::recover_in_place(Arc::new(stopped.clone()), ReaderOptions::default()).unwrap();
     assert_clean(&stopped, &salvaged, "stopped before");
 }
 
@@ -233,7 +239,8 @@ fn a_segment_that_is_damaged_again_after_a_recovery_is_recovered_again() {
             change(&directory, name, |bytes| bytes[9_000..9_010].fill(0x77 + round));
         }
         let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, None));
-        let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap();
+        let recovery =
+            binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         assert!(recovery.losses > 0, "round {round}");
         assert_clean(&directory, &salvaged, &format!("round {round}"));
     }
@@ -250,11 +257,11 @@ fn a_recovery_that_fails_at_any_operation_loses_nothing_and_can_be_repeated() {
     for from in 0.. {
         let place = copy(&directory);
         place.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: None }));
-        let recovered = binlog::recover_in_place_in(Arc::new(place.clone()), None);
+        let recovered = binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default());
         let fired = place.operations() > from;
         place.set_fault(None);
         if recovered.is_err() {
-            binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
+            binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default()).unwrap();
         }
         common::assert_rows(
             &rows_of(&reader(&place, ReaderMode::Strict, None)),
@@ -273,11 +280,11 @@ fn a_recovery_that_fails_at_any_operation_loses_nothing_and_can_be_repeated() {
 #[test]
 fn a_log_that_is_being_written_is_not_recovered_in_place() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     writer.append(1, b"x").unwrap();
-    let error = binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap_err();
+    let error = binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Locked);
-    let error = binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap_err();
+    let error = binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap_err();
     assert_eq!(error.kind(), Kind::Locked);
     writer.close().unwrap();
 }
@@ -285,14 +292,15 @@ fn a_log_that_is_being_written_is_not_recovered_in_place() {
 #[test]
 fn a_target_that_holds_a_log_is_refused() {
     let (directory, _) = log(Codec::None);
-    let error = binlog::recover_in(Arc::new(directory.clone()), Arc::new(directory), None).unwrap_err();
+    let error = binlog::recovery::recover(Arc::new(directory.clone()), Arc::new(directory), ReaderOptions::default())
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
 }
 
 #[test]
 fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
     let (directory, rows) = log(Codec::None);
-    assert!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap().is_empty());
+    assert!(binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap().is_empty());
     for name in segments(&directory) {
         // Without its end, a segment has at most the index of its beginning.
         change(&directory, &name, |bytes| {
@@ -303,7 +311,7 @@ fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
     }
     let facts = reader(&directory, ReaderMode::Prefix, None).index().unwrap();
     assert!(facts.iter().all(|facts| facts.unindexed_bytes > 0));
-    let written = binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap();
+    let written = binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap();
     assert_eq!(written.len(), facts.len());
     let facts = reader(&directory, ReaderMode::Prefix, None).index().unwrap();
     assert!(facts.iter().all(|facts| facts.unindexed_bytes == 0 && facts.blocks.len() == 1), "{facts:?}");
@@ -313,12 +321,12 @@ fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
 #[test]
 fn a_log_that_was_never_closed_is_whole_and_not_rewritten() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options(Codec::None)).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options(Codec::None)).unwrap();
     (0..100u64).for_each(|i| _ = writer.append(1, &payload(500, i)).unwrap());
     writer.flush().unwrap();
     let crashed = copy(&directory);
     writer.close().unwrap();
-    let recovery = binlog::recover_in_place_in(Arc::new(crashed.clone()), None).unwrap();
+    let recovery = binlog::recovery::recover_in_place(Arc::new(crashed.clone()), ReaderOptions::default()).unwrap();
     assert_eq!(recovery, Default::default());
     let mut cursor = reader(&crashed, ReaderMode::Prefix, None).cursor(&Filter::default()).unwrap();
     while cursor.next().unwrap().is_some() {}
@@ -340,7 +348,7 @@ fn neighbouring_segments_with_damaged_beginnings_keep_every_record() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn a_broken_gzip_file_gives_what_stands_before_the_break_and_the_segments_behind_it() {
+fn a_broken_gzip_file_gives_what_precedes_the_break_and_the_segments_behind_it() {
     let (directory, rows) = log(Codec::None);
     let names = segments(&directory);
     change(&directory, &names[1], |bytes| {
@@ -357,28 +365,32 @@ fn a_broken_gzip_file_gives_what_stands_before_the_break_and_the_segments_behind
     assert!(lost > 0 && salvaged.len() as u64 + lost == rows.len() as u64, "{heard:?}");
     assert!(salvaged.iter().all(|row| rows.contains(row)));
     let target = MemoryDirectory::new();
-    binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
+    binlog::recovery::recover(Arc::new(directory.clone()), Arc::new(target.clone()), ReaderOptions::default()).unwrap();
     assert_clean(&target, &salvaged, "recovered from gzip");
 }
 
 #[test]
-fn a_copy_of_the_last_segment_is_told_once_also_where_that_is_written_anew() {
+fn a_copy_of_the_last_segment_is_reported_once_also_where_that_is_written_anew() {
     let (directory, _) = log(Codec::None);
     let names = segments(&directory);
     directory.set_contents("copy.binlog", directory.contents(names.last().unwrap()).unwrap());
     directory.remove(&names[names.len() - 2]).unwrap();
     let (on_loss, heard) = listening();
-    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), Some(on_loss)).unwrap();
-    let told = heard.lock().unwrap();
-    let copies = told.iter().filter(|loss| loss.path.ends_with("copy.binlog")).count();
-    assert_eq!((copies, told.len(), recovery.losses), (1, 2, 2), "{told:?}");
+    let recovery = binlog::recovery::recover_in_place(
+        Arc::new(directory.clone()),
+        ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() },
+    )
+    .unwrap();
+    let reported = heard.lock().unwrap();
+    let copies = reported.iter().filter(|loss| loss.path.ends_with("copy.binlog")).count();
+    assert_eq!((copies, reported.len(), recovery.losses), (1, 2, 2), "{reported:?}");
 }
 
-/// What a file holds is as long as nobody knows before it was decompressed to its end.
+/// The length of what a file holds is unknown until the file was decompressed to its end.
 #[test]
-fn what_is_left_unread_of_a_gzip_file_is_told_as_far_as_it_was_decompressed() {
+fn what_is_left_unread_of_a_gzip_file_is_reported_as_far_as_it_was_decompressed() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options(Codec::None)).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options(Codec::None)).unwrap();
     for i in 0..20u64 {
         writer.append(1, &payload(50, i)).unwrap();
         writer.flush().unwrap();
@@ -411,11 +423,11 @@ fn a_recovery_that_was_stopped_has_left_a_mark_and_what_it_wrote_is_taken_for_no
     let (source, expected) = log(Codec::None);
     let recover = |target: &PowerDirectory| {
         let (source, target) = (Arc::new(source.clone()), Arc::new(target.clone()));
-        binlog::recover_in(source, target, None)
+        binlog::recovery::recover(source, target, ReaderOptions::default())
     };
     let all = PowerDirectory::new();
     recover(&all).unwrap();
-    assert!(!all.list().unwrap().contains(&binlog::RECOVERY_AT_WORK.to_owned()), "the mark goes");
+    assert!(!all.list().unwrap().contains(&binlog::recovery::RECOVERY_AT_WORK.to_owned()), "the mark goes");
     let (mut marked, mut whole) = (0, 0);
     // Each moment at the beginning and at the end, and some between.
     let last = all.done().len();
@@ -428,16 +440,16 @@ fn a_recovery_that_was_stopped_has_left_a_mark_and_what_it_wrote_is_taken_for_no
             let left = target.image(survival).directory;
             let names = left.list().unwrap();
             let context = format!("cut at {cut}, {survival:?}: {names:?}");
-            if names.iter().any(|name| name == binlog::RECOVERY_AT_WORK) {
+            if names.iter().any(|name| name == binlog::recovery::RECOVERY_AT_WORK) {
                 marked += 1;
                 assert!(!is_done || survival != Survival::Everything, "{context}");
-                let writer = Writer::open_in(Arc::new(left.clone()), options(Codec::None)).err().expect(&context);
+                let writer = Writer::open(Arc::new(left.clone()), options(Codec::None)).err().expect(&context);
                 let again = recover(&left).expect_err(&context);
                 assert!([&writer, &again].iter().all(|it| it.kind() == Kind::Invalid), "{context}: {writer} {again}");
                 assert!(again.to_string().contains("was stopped"), "{again}");
             } else if names.iter().any(|name| name.ends_with(".binlog")) {
                 whole += 1;
-                let reader = Reader::open_in(Arc::new(left.clone()), ReaderOptions::default()).expect(&context);
+                let reader = Reader::open(Arc::new(left.clone()), ReaderOptions::default()).expect(&context);
                 assert!(rows_of(&reader) == expected, "{context}");
             } else {
                 assert!(!is_done, "{context}");

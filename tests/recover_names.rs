@@ -1,12 +1,14 @@
-//! Recovery of logs whose files are called otherwise than their headers say, or of which files are not there: the log that is
-//! made has the right names, and a writer goes on in it behind all ids that were ever given.
+//! Recovery of logs whose files have other names than their headers state, or with missing files: the recovered log has
+//! the right names, and a writer continues in it after all ids that were ever given.
 
 mod common;
 
 use std::sync::Arc;
 
+use binlog::compression::CompressOptions;
 use binlog::io::{Directory, Fault, MemoryDirectory};
-use binlog::{CompressOptions, Loss, LossKind, Reader, ReaderMode, ReaderOptions, Recovery, Writer, WriterOptions};
+use binlog::recovery::Recovery;
+use binlog::{Loss, LossKind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::{listening, rows_of, Row};
 
 const SEGMENTS: usize = 4;
@@ -37,7 +39,7 @@ fn a_log_of(segments: usize) -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
+    Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
 }
 
 fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
@@ -50,7 +52,7 @@ fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
 
 fn rows(directory: &MemoryDirectory, mode: ReaderMode) -> Vec<Row> {
     let options = ReaderOptions { mode, ..ReaderOptions::default() };
-    rows_of(&Reader::open_in(Arc::new(directory.clone()), options).unwrap())
+    rows_of(&Reader::open(Arc::new(directory.clone()), options).unwrap())
 }
 
 fn segments(directory: &MemoryDirectory) -> Vec<String> {
@@ -62,7 +64,11 @@ fn segments(directory: &MemoryDirectory) -> Vec<String> {
 
 fn in_place(directory: &MemoryDirectory) -> (Recovery, Vec<Loss>) {
     let (on_loss, heard) = listening();
-    let recovery = binlog::recover_in_place_in(Arc::new(directory.clone()), Some(on_loss)).unwrap();
+    let recovery = binlog::recovery::recover_in_place(
+        Arc::new(directory.clone()),
+        ReaderOptions { on_loss: Some(on_loss), ..ReaderOptions::default() },
+    )
+    .unwrap();
     let heard = heard.lock().unwrap().clone();
     (recovery, heard)
 }
@@ -74,12 +80,12 @@ fn files_but_the_lock(directory: &MemoryDirectory) -> Vec<String> {
     names
 }
 
-/// Recovers a copy in place and another elsewhere; sees that both are whole, that nothing is left to recover, and that a writer
-/// gives the id `next` next. Returns both as they were before that writer.
+/// Recovers a copy in place and another elsewhere; checks that both are whole, that nothing is left to recover, and
+/// that a writer gives the id `next` next. Returns both as they were before that writer.
 fn recovered(directory: &MemoryDirectory, next: u64) -> [MemoryDirectory; 2] {
     let (place, target) = (copy(directory), MemoryDirectory::new());
     in_place(&place);
-    binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
+    binlog::recovery::recover(Arc::new(directory.clone()), Arc::new(target.clone()), ReaderOptions::default()).unwrap();
     for made in [&place, &target] {
         let files = files_but_the_lock(made);
         let again = in_place(made);
@@ -121,7 +127,7 @@ fn segments_under_wrong_names_get_those_of_their_headers() {
             assert_eq!((segments(&made), rows(&made, ReaderMode::Strict)), (names.clone(), expected.clone()));
         }
     }
-    // Names of which a writer would not know that they are of the log.
+    // Names that a writer would not recognize as those of the log.
     let directory = copy(&whole);
     rename(&directory, &segment(4), "a copy.binlog");
     rename(&directory, &segment(2), "default.0000000002-old.binlog");
@@ -137,9 +143,9 @@ fn a_log_of_the_same_name_is_saved_under_a_name_of_its_own() {
     for number in 1..=3 {
         directory.set_contents(&segment(number + 4), other.contents(&segment(number)).unwrap());
     }
-    let told = in_place(&copy(&directory)).1;
-    let of_other: Vec<&Loss> = told.iter().filter(|loss| loss.reason.contains("another log of the name")).collect();
-    assert_eq!((of_other.len(), told.len()), (3, 3), "{told:?}");
+    let losses = in_place(&copy(&directory)).1;
+    let of_other: Vec<&Loss> = losses.iter().filter(|loss| loss.reason.contains("another log of the name")).collect();
+    assert_eq!((of_other.len(), losses.len()), (3, 3), "{losses:?}");
     assert!(of_other.iter().all(|loss| loss.ids.is_none() && loss.reason.contains("saved as the log \"default-")));
     for made in recovered(&directory, 41) {
         let names = segments(&made);
@@ -153,8 +159,7 @@ fn a_log_of_the_same_name_is_saved_under_a_name_of_its_own() {
         let shown = rows(&made, ReaderMode::Strict);
         assert_eq!((&shown[..40], shown.len()), (&mine[..], 70));
         let writer =
-            Writer::open_in(Arc::new(made.clone()), WriterOptions { name: log.to_owned(), ..Default::default() })
-                .unwrap();
+            Writer::open(Arc::new(made.clone()), WriterOptions { name: log.to_owned(), ..Default::default() }).unwrap();
         assert_eq!(writer.append(1, b"behind").unwrap(), 31);
         writer.close().unwrap();
     }
@@ -169,7 +174,7 @@ fn the_ids_of_segments_that_are_gone_from_the_end_are_lost_and_not_given_again()
         }
         let left = (SEGMENTS - gone) as u64 * RECORDS;
         let (recovery, heard) = in_place(&copy(&directory));
-        // The lock file notes what the last segment held when the log was closed.
+        // The lock file records what the last segment held when the log was closed.
         let known = SEGMENTS as u64 * RECORDS;
         assert_eq!(recovery.lost_records, known - left, "{heard:?}");
         assert!(heard.iter().all(|loss| loss.ids.is_some()), "{heard:?}");
@@ -180,7 +185,7 @@ fn the_ids_of_segments_that_are_gone_from_the_end_are_lost_and_not_given_again()
 }
 
 #[test]
-fn a_log_whose_only_header_is_lost_goes_on_after_it_was_recovered() {
+fn a_log_whose_only_header_is_lost_continues_after_it_was_recovered() {
     let directory = MemoryDirectory::new();
     let writer = open(&directory);
     for _ in 0..RECORDS {
@@ -201,7 +206,7 @@ fn a_log_whose_only_header_is_lost_goes_on_after_it_was_recovered() {
     }
 }
 
-/// The segment tells no log's id, and the lock file notes what it does for a log's id.
+/// The segment has no log id, and the lock file's facts count for one log id.
 #[test]
 fn a_segment_that_is_missing_behind_one_without_its_header_is_known_to_have_been_durable() {
     let directory = a_log_of(2);
@@ -210,7 +215,7 @@ fn a_segment_that_is_missing_behind_one_without_its_header_is_known_to_have_been
     directory.set_contents(&segment(1), bytes);
     directory.remove(&segment(2)).unwrap();
     let (options, heard) = common::hearing(ReaderMode::Salvage);
-    let reader = Reader::open_in(Arc::new(directory), options).unwrap();
+    let reader = Reader::open(Arc::new(directory), options).unwrap();
     assert_eq!(rows_of(&reader).len() as u64, RECORDS);
     let last = heard.lock().unwrap().last().cloned().unwrap();
     assert_eq!((last.kind, last.durable), (LossKind::Missing, true), "{last:?}");
@@ -221,7 +226,7 @@ fn a_damaged_compressed_form_is_put_aside_and_its_source_kept() {
     let directory = a_log();
     let sources: Vec<(String, Vec<u8>)> =
         (1..=2).map(|number| (segment(number), directory.contents(&segment(number)).unwrap())).collect();
-    binlog::compress_in(&directory, &CompressOptions::default()).unwrap();
+    binlog::compression::compress(Arc::new(directory.clone()), &CompressOptions::default()).unwrap();
     for (name, bytes) in &sources {
         directory.set_contents(name, bytes.clone());
     }
@@ -258,7 +263,7 @@ fn records_that_are_lost_at_the_end_are_no_gap_for_the_segment_that_comes_next()
 }
 
 #[test]
-fn a_log_of_which_nothing_is_left_is_an_empty_one_that_goes_on_behind_what_was_given() {
+fn a_log_of_which_nothing_is_left_is_an_empty_one_that_continues_behind_what_was_given() {
     let directory = a_log();
     (1..SEGMENTS).for_each(|number| directory.remove(&segment(number)).unwrap());
     directory.set_contents(&segment(SEGMENTS), vec![0x11; 5000]);
@@ -266,8 +271,9 @@ fn a_log_of_which_nothing_is_left_is_an_empty_one_that_goes_on_behind_what_was_g
     let (recovery, heard) = in_place(&place);
     assert_eq!((recovery.records, recovery.losses, heard.len()), (0, 1, 1), "{heard:?}");
     assert_eq!(place.contents(&format!("{}.damaged", segment(SEGMENTS))), Some(vec![0x11; 5000]));
-    let told = binlog::recover_in(Arc::new(directory), Arc::new(target.clone()), None).unwrap();
-    assert_eq!((told.records, told.losses), (0, 1));
+    let recovery =
+        binlog::recovery::recover(Arc::new(directory), Arc::new(target.clone()), ReaderOptions::default()).unwrap();
+    assert_eq!((recovery.records, recovery.losses), (0, 1));
     for made in [place, target] {
         assert!(rows(&made, ReaderMode::Strict).is_empty());
         assert_eq!(in_place(&made).0, Recovery::default());
@@ -278,11 +284,11 @@ fn a_log_of_which_nothing_is_left_is_an_empty_one_that_goes_on_behind_what_was_g
     }
 }
 
-/// What a recovery has to do, by the words for it.
+/// The situations that a recovery has to handle, with their descriptions.
 fn situations() -> Vec<(&'static str, MemoryDirectory)> {
     let whole = a_log();
     let compressed = copy(&whole);
-    binlog::compress_in(&compressed, &CompressOptions::default()).unwrap();
+    binlog::compression::compress(Arc::new(compressed.clone()), &CompressOptions::default()).unwrap();
     let mut made = vec![];
     let mut add = |what: &'static str, change: &dyn Fn(&MemoryDirectory)| {
         let directory = copy(&whole);
@@ -339,7 +345,7 @@ fn a_recovery_that_is_killed_at_any_operation_is_finished_by_the_next_one() {
         for from in (0..operations).filter(|from| from + 30 > operations || from % 13 == 0) {
             let place = copy(&directory);
             place.set_fault(Some(Fault { from, times: usize::MAX / 2, errno: libc::EIO, only: None }));
-            let killed = binlog::recover_in_place_in(Arc::new(place.clone()), None);
+            let killed = binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default());
             place.set_fault(None);
             let context = format!("{what}, killed at operation {from}: {killed:?}");
             in_place(&place);
@@ -357,7 +363,8 @@ fn a_recovery_that_is_killed_at_any_operation_is_finished_by_the_next_one() {
     }
 }
 
-/// Of a log of three segments, the real numbers 1, 2, 3, under each other's names, where one has lost its header as well.
+/// A log of three segments, with the numbers 1, 2, 3, under each other's names, one of which has lost its header as
+/// well.
 #[test]
 fn a_damaged_segment_under_another_ones_name_is_put_where_its_ids_belong() {
     for compressed in [false, true] {
@@ -365,7 +372,7 @@ fn a_damaged_segment_under_another_ones_name_is_put_where_its_ids_belong() {
             for damaged in [one, other] {
                 let whole = a_log();
                 if compressed {
-                    binlog::compress_in(&whole, &CompressOptions::default()).unwrap();
+                    binlog::compression::compress(Arc::new(whole.clone()), &CompressOptions::default()).unwrap();
                 }
                 let expected = rows(&whole, ReaderMode::Strict);
                 let names: Vec<String> = segments(&whole);
@@ -390,7 +397,7 @@ fn a_damaged_segment_under_another_ones_name_is_put_where_its_ids_belong() {
 fn a_segment_of_which_two_files_are_damaged_is_recovered_in_place_from_both() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { block_bytes: 4096, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (0..100).for_each(|i| assert!(writer.append(1, &common::noise(500, i)).is_ok()));
     writer.close().unwrap();
     let whole = directory.contents(&segment(1)).unwrap();
@@ -412,11 +419,11 @@ fn a_segment_of_which_two_files_are_damaged_is_recovered_in_place_from_both() {
 }
 
 #[test]
-fn records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_told() {
+fn records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_reported() {
     for pruned in [false, true] {
         let directory = MemoryDirectory::new();
         let options = WriterOptions { block_bytes: 4096, ..WriterOptions::default() };
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         for _ in 0..2 {
             (0..100).for_each(|i| assert!(writer.append(1, &common::noise(500, i)).is_ok()));
             writer.roll().unwrap();
@@ -431,7 +438,7 @@ fn records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_told(
             directory.remove(&segment(1)).unwrap();
         }
         let (options, heard) = common::hearing(ReaderMode::Salvage);
-        let shown = rows_of(&Reader::open_in(Arc::new(directory.clone()), options).unwrap());
+        let shown = rows_of(&Reader::open(Arc::new(directory.clone()), options).unwrap());
         let heard = heard.lock().unwrap();
         let lost: u64 = heard.iter().map(|loss| loss.ids.map_or(0, |(first, last)| last - first + 1)).sum();
         let there = if pruned { 100 } else { 200 };

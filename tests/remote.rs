@@ -1,5 +1,5 @@
-//! A log that is read where it lies, in an object store: the same records as from local files, with few requests, and a
-//! word when segments were removed or come up meanwhile.
+//! A log that is read directly from an object store: the same records as from local files, with few requests, and a
+//! report when segments are removed or added meanwhile.
 
 mod common;
 
@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binlog::io::{Access, Directory, MemoryDirectory};
-use binlog::{
-    prune_in, Codec, Cursor, Filter, Kind, Reader, ReaderMode, ReaderOptions, Retention, TailState, Writer,
-    WriterOptions,
-};
+use binlog::rolling::{prune, Retention};
+use binlog::{Codec, Cursor, Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::remote::*;
 use common::*;
 use proptest::prelude::*;
 
 fn local(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap()
 }
 
 fn filters(last_id: u64) -> Vec<Filter> {
@@ -48,7 +46,7 @@ fn every_filter_order_and_mode_shows_what_it_shows_of_local_files() {
         for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
             let here = local(&directory, mode);
             let options = ReaderOptions { mode, ..ReaderOptions::default() };
-            let there = Reader::open_in(Arc::new(store.directory()), options).unwrap();
+            let there = Reader::open(Arc::new(store.directory()), options).unwrap();
             for filter in filters(2100) {
                 if filter.newest_first && mode == ReaderMode::Salvage {
                     continue;
@@ -57,7 +55,7 @@ fn every_filter_order_and_mode_shows_what_it_shows_of_local_files() {
                 let context = format!("{codec:?} {mode:?} {filter:?}");
                 let (tail, local_tail) = (seen.tail().clone(), expected.tail().clone());
                 assert_eq!(tail.state, local_tail.state, "{context}");
-                // Behind the last wanted record, an index leads further than headers do.
+                // After the last wanted record, an index leads further than headers do.
                 assert!(tail.next_id == local_tail.next_id || filter.to_id.is_some(), "{context}");
                 assert_rows(&seen.rows, &expected.rows, &context);
             }
@@ -120,17 +118,17 @@ fn an_opening_costs_at_most_two_requests_a_segment_and_one_list() {
     let store = Metered::of(&a_log(20, 400, small(Codec::None)));
     let directory = Arc::new(store.directory());
     store.take();
-    let reader = Reader::open_in(directory, ReaderOptions::default()).unwrap();
+    let reader = Reader::open(directory, ReaderOptions::default()).unwrap();
     let (requests, _) = store.take();
     assert!(requests <= 1 + 20, "{requests} requests to open 20 segments");
     assert_eq!(reader.counts().unwrap().iter().map(|it| it.records).sum::<u64>(), 8000);
     let (more, _) = store.take();
     assert!(requests + more <= 1 + 40, "{requests} and {more} requests for the counts of 20 segments");
-    // A segment that no list tells of.
+    // A segment that is in no list.
     let directory = store.directory();
     directory.open("log.0000000007.binlog", Access::Read).unwrap();
     let name = "log.0000000007.binlog";
-    let reader = Reader::open_in(Arc::new(store.directory()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(store.directory()), ReaderOptions::default()).unwrap();
     store.take();
     let one = reader.only(std::path::Path::new("memory://store").join(name), ReaderMode::Prefix).unwrap();
     assert_eq!(one.counts().unwrap().iter().map(|it| it.records).sum::<u64>(), 400);
@@ -153,7 +151,7 @@ fn a_log_of_thousands_of_segments_opens_without_a_request_for_each() {
 fn a_rare_type_costs_at_most_twice_the_bytes_of_its_blocks() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { name: "log".into(), index_bytes: 4 << 20, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     // One in a thousand, in bursts of 30.
     let is_rare = |i: u64| i % 30_000 < 30;
     for i in 0..150_000u64 {
@@ -179,11 +177,11 @@ fn a_rare_type_costs_at_most_twice_the_bytes_of_its_blocks() {
 fn rare_records_that_are_far_from_each_other_are_waited_for_a_few_times() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { name: "log".into(), index_bytes: 1 << 20, ..WriterOptions::default() };
-    let open = || Writer::open_in(Arc::new(directory.clone()), options.clone()).unwrap();
+    let open = || Writer::open(Arc::new(directory.clone()), options.clone()).unwrap();
     let mut writer = open();
     for i in 0..100_000u64 {
         if i % 30_000 == 29_999 {
-            // What the index tells goes on in a segment that is opened again.
+            // What the index covers continues in a segment that is opened again.
             writer.close().unwrap();
             writer = open();
         }
@@ -197,12 +195,12 @@ fn rare_records_that_are_far_from_each_other_are_waited_for_a_few_times() {
         let filter = Filter { types: vec![7], newest_first, ..Filter::default() };
         assert_eq!(read(&reader, &filter, Way::Next).whole().len(), 100);
         let waits = store.take_waits();
-        assert!(waits <= 6, "{waits} waits for 100 records of which 20 windows tell, newest first: {newest_first}");
+        assert!(waits <= 6, "{waits} waits for 100 records that 20 windows cover, newest first: {newest_first}");
     }
 }
 
 #[test]
-fn a_whole_log_is_fetched_once_in_large_pieces() {
+fn a_whole_log_is_fetched_once_in_large_requests() {
     let options = WriterOptions { name: "log".into(), ..WriterOptions::default() };
     let directory = a_log(1, 150_000, options);
     let store = Metered::of(&directory);
@@ -218,7 +216,7 @@ fn a_whole_log_is_fetched_once_in_large_pieces() {
 fn headers_alone_leave_large_payloads_where_they_are() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { block_bytes: 1 << 20, ..small(Codec::None) };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     for i in 0..300 {
         writer.append(1, &noise(100_000, i)).unwrap();
     }
@@ -246,7 +244,7 @@ fn nothing_can_be_written_there() {
     let file = directory.open(name, Access::Read).unwrap();
     assert_eq!(file.set_len(0).map_err(errno), Err(Some(libc::EROFS)));
     assert_eq!(file.try_lock().map_err(errno), Err(Some(libc::EROFS)));
-    let error = Writer::open_in(Arc::new(directory), small(Codec::None)).map(drop).unwrap_err();
+    let error = Writer::open(Arc::new(directory), small(Codec::None)).map(drop).unwrap_err();
     assert_eq!(error.os_code(), Some(libc::EROFS));
     for path in ["s3://bucket/logs", "file:///tmp/x"] {
         let error = Writer::open(path, small(Codec::None)).map(drop).unwrap_err();
@@ -269,7 +267,7 @@ fn a_log_whose_next_segment_is_still_to_come_is_live() {
 }
 
 #[test]
-fn a_cursor_goes_on_in_segments_that_are_shipped_later_and_lists_seldom() {
+fn a_cursor_continues_in_segments_that_are_shipped_later_and_lists_seldom() {
     let directory = a_log(3, 50, small(Codec::None));
     let third = directory.contents("log.0000000003.binlog").unwrap();
     let store = Metered::of(&directory);
@@ -288,7 +286,7 @@ fn a_cursor_goes_on_in_segments_that_are_shipped_later_and_lists_seldom() {
 }
 
 #[test]
-fn records_that_were_pruned_under_a_cursor_are_missed_and_told_once() {
+fn records_that_were_pruned_under_a_cursor_are_missed_and_reported_once() {
     const EACH: u64 = 8000;
     let directory = a_log(6, EACH, small(Codec::None));
     for read_before in [1, EACH - 10, EACH, EACH + 3000] {
@@ -305,7 +303,7 @@ fn records_that_were_pruned_under_a_cursor_are_missed_and_told_once() {
         let missed = loop {
             match cursor.next() {
                 Ok(Some(record)) => ids.push(record.id),
-                Ok(None) => panic!("{read_before}: the end came before it was told what is missing"),
+                Ok(None) => panic!("{read_before}: the end came before the missing records were reported"),
                 Err(error) => break error,
             }
         };
@@ -333,18 +331,18 @@ fn what_is_pruned_is_ours_old_and_nothing_else() {
     };
     let before = there();
     let keep = Retention { segments: Some(2), ..Retention::default() };
-    let planned = prune_in(Arc::new(store.directory()), None, &keep, true).unwrap();
+    let planned = prune(Arc::new(store.directory()), None, &keep, true).unwrap();
     assert_eq!((planned.len(), there()), (3, before.clone()), "a dry run removes nothing");
     assert_eq!(planned[0].path.to_str(), Some("memory://store/log.0000000001.binlog"));
-    assert_eq!(prune_in(Arc::new(store.directory()), None, &keep, false).unwrap(), planned);
+    assert_eq!(prune(Arc::new(store.directory()), None, &keep, false).unwrap(), planned);
     let mut left: Vec<_> =
         before.into_iter().filter(|name| !planned.iter().any(|it| it.path.ends_with(name))).collect();
-    // That says to whom it may concern that it was done on purpose.
+    // This label records that they were removed on purpose.
     left.push("log.pruned-0000000003".to_owned());
     left.sort();
     assert_eq!(there(), left);
     let keep = Retention { age: Some(Duration::from_secs(3600)), ..Retention::default() };
-    assert_eq!(prune_in(Arc::new(store.directory()), None, &keep, false).unwrap(), []);
+    assert_eq!(prune(Arc::new(store.directory()), None, &keep, false).unwrap(), []);
 }
 
 #[test]
@@ -356,7 +354,7 @@ fn nothing_is_pruned_in_a_store_that_is_newer_than_a_copy_or_a_damaged_segment()
         let store = Metered::of(&directory);
         store.store.set_contents(file, bytes);
         let keep = Retention { segments: Some(1), ..Retention::default() };
-        let error = prune_in(Arc::new(store.directory()), None, &keep, false).unwrap_err();
+        let error = prune(Arc::new(store.directory()), None, &keep, false).unwrap_err();
         assert!(error.path().unwrap().ends_with(file), "{error}");
         assert!(error.reason().contains("take it out of the store"), "{error}");
         let left = store.directory().list().unwrap();

@@ -1,5 +1,5 @@
-//! Stores that fail, answer wrongly, or hold another object than a moment ago: a reader waits, says what is wrong, and shows
-//! nothing that was not verified. The same of a cache directory.
+//! Stores that fail, answer wrongly, or hold another object than a moment ago: a reader waits, reports what is wrong,
+//! and shows nothing that was not verified. The same for a cache directory.
 
 mod common;
 
@@ -28,7 +28,7 @@ fn failure(again: Again) -> Failure {
     Failure { error: an_error(), again }
 }
 
-/// What a store would tell.
+/// An error as a store returns it.
 fn an_error() -> Error {
     let nowhere = Path::new("/nowhere/at/all");
     Reader::open(nowhere, ReaderOptions::default()).map(drop).unwrap_err()
@@ -36,7 +36,7 @@ fn an_error() -> Error {
 
 fn open(store: &Metered, patience: Duration) -> Result<Reader, Error> {
     let directory = store.directory().with_patience(patience);
-    Reader::open_in(Arc::new(directory), ReaderOptions::default())
+    Reader::open(Arc::new(directory), ReaderOptions::default())
 }
 
 fn filters() -> [Filter; 3] {
@@ -50,7 +50,7 @@ fn filters() -> [Filter; 3] {
 #[test]
 fn a_passing_failure_of_any_request_changes_nothing() {
     let directory = large();
-    let here = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let here = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     for filter in filters() {
         let expected = read(&here, &filter, Way::Batch(usize::MAX)).whole();
         let store = Metered::of(&directory);
@@ -75,9 +75,9 @@ fn a_passing_failure_of_any_request_changes_nothing() {
 }
 
 #[test]
-fn a_failure_that_stays_is_told_and_what_was_shown_is_right_and_reading_goes_on_after_it() {
+fn a_failure_that_stays_is_reported_and_what_was_shown_is_right_and_reading_continues_after_it() {
     let directory = large();
-    let here = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let here = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     for filter in filters() {
         let expected = read(&here, &filter, Way::Next).whole();
         let store = Metered::of(&directory);
@@ -129,7 +129,7 @@ fn patience_ends_and_the_error_names_the_object() {
 }
 
 #[test]
-fn an_object_that_is_another_now_is_told_and_never_mixed_with_the_first() {
+fn an_object_that_is_another_now_is_reported_and_never_mixed_with_the_first() {
     let directory = large();
     let other = a_log(2, 9000, WriterOptions { name: "log".into(), ..WriterOptions::default() });
     for replaced in [other.contents(FIRST).unwrap(), b"short".to_vec()] {
@@ -143,13 +143,13 @@ fn an_object_that_is_another_now_is_told_and_never_mixed_with_the_first() {
         assert_eq!(error.kind(), Kind::Corrupt, "{error}");
         assert!(error.to_string().contains("the object changed while it was read"), "{error}");
         assert_eq!(error.path(), Some(Path::new("memory://store/log.0000000001.binlog")));
-        let expected = rows_of(&Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap());
+        let expected = rows_of(&Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap());
         assert_rows(&seen.rows, &expected[1..=seen.rows.len()], "what was shown before is of the first object");
     }
 }
 
 #[test]
-fn damage_in_a_store_is_told_as_in_a_file() {
+fn damage_in_a_store_is_reported_as_in_a_file() {
     let directory = large();
     let mut bytes = directory.contents(FIRST).unwrap();
     let at = bytes.len() / 2;
@@ -158,8 +158,8 @@ fn damage_in_a_store_is_told_as_in_a_file() {
     let store = Metered::of(&directory);
     for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
         let options = || ReaderOptions { mode, ..ReaderOptions::default() };
-        let here = Reader::open_in(Arc::new(directory.clone()), options()).unwrap();
-        let there = Reader::open_in(Arc::new(store.directory()), options()).unwrap();
+        let here = Reader::open(Arc::new(directory.clone()), options()).unwrap();
+        let there = Reader::open(Arc::new(store.directory()), options()).unwrap();
         let (seen, expected) =
             (read(&there, &Filter::default(), Way::Next), read(&here, &Filter::default(), Way::Next));
         assert_rows(&seen.rows, &expected.rows, &format!("{mode:?}"));
@@ -223,7 +223,7 @@ impl Store for Flipping {
 #[test]
 fn a_byte_that_was_changed_on_the_way_is_fetched_again_and_no_damage() {
     let directory = large();
-    let expected = rows_of(&Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap());
+    let expected = rows_of(&Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap());
     for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
         for with_cache in [false, true] {
             let home = tempfile::tempdir().unwrap();
@@ -233,24 +233,24 @@ fn a_byte_that_was_changed_on_the_way_is_fetched_again_and_no_damage() {
                 remote = remote.with_cache(home.path(), 0).unwrap();
             }
             let options = ReaderOptions { mode, ..ReaderOptions::default() };
-            let reader = Reader::open_in(Arc::new(remote), options).unwrap();
+            let reader = Reader::open(Arc::new(remote), options).unwrap();
             let seen = read(&reader, &Filter::default(), Way::Next).whole();
             assert_rows(&seen, &expected, &format!("{mode:?}, cache {with_cache}"));
         }
     }
 }
 
-fn pieces(root: &Path) -> Vec<PathBuf> {
+fn cached_files(root: &Path) -> Vec<PathBuf> {
     let directories = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let mut pieces: Vec<_> =
+    let mut files: Vec<_> =
         directories.flat_map(|path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path())).collect();
-    pieces.sort();
-    pieces
+    files.sort();
+    files
 }
 
 fn cached(store: &Metered, home: &Path) -> Reader {
     let directory = store.directory().with_cache(home, 0).unwrap();
-    Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap()
+    Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap()
 }
 
 #[test]
@@ -268,22 +268,22 @@ fn what_is_in_the_cache_is_not_fetched_again() {
 }
 
 #[test]
-fn a_damaged_piece_in_the_cache_is_not_believed() {
+fn a_damaged_file_in_the_cache_is_not_believed() {
     let home = tempfile::tempdir().unwrap();
     let store = Metered::of(&large());
     let expected = rows_of(&cached(&store, home.path()));
-    let count = pieces(home.path()).len();
-    assert!(count > 3, "{count} pieces");
+    let count = cached_files(home.path()).len();
+    assert!(count > 3, "{count} files");
     for at in 0..count {
-        let path = &pieces(home.path())[at];
+        let path = &cached_files(home.path())[at];
         let mut bytes = fs::read(path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x40;
         fs::write(path, bytes).unwrap();
-        assert_rows(&rows_of(&cached(&store, home.path())), &expected, &format!("piece {at}"));
+        assert_rows(&rows_of(&cached(&store, home.path())), &expected, &format!("file {at}"));
     }
     // All of them at once, and cut short.
-    for path in pieces(home.path()) {
+    for path in cached_files(home.path()) {
         let bytes = fs::read(&path).unwrap();
         fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
     }
@@ -291,7 +291,7 @@ fn a_damaged_piece_in_the_cache_is_not_believed() {
 }
 
 #[test]
-fn the_pieces_of_an_object_are_not_taken_for_those_of_the_one_that_took_its_place() {
+fn cached_bytes_of_an_object_are_not_taken_for_those_of_the_one_that_took_its_place() {
     let home = tempfile::tempdir().unwrap();
     let one = Metered::of(&a_log(1, 9000, small(Codec::None)));
     let rows = rows_of(&cached(&one, home.path()));

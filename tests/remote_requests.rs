@@ -1,20 +1,23 @@
-//! How many requests it costs to look at a log of many segments in a store.
+//! How many requests reading a log of many segments in a store takes.
 
 use std::sync::Arc;
 
+use binlog::contents::Contents;
 use binlog::io::{Directory, MemoryDirectory};
+use binlog::rolling::{prune, Retention};
+use binlog::shipping::{ShipOptions, Shipper};
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
-use binlog::{prune_in, Contents, Reader, ReaderOptions, Retention, ShipOptions, Shipper, Writer, WriterOptions};
+use binlog::{Reader, ReaderOptions, Writer, WriterOptions};
 
-/// Beside those that are counted: a list, and the segments by which the names are tried.
+/// Requests besides those that are counted: a list, and the segments by which the names are checked.
 const BESIDES: u64 = 10;
 
-/// A log of so many segments, each with records of two types, one of them so long.
+/// A log of so many segments, each with records of two types, one of which has this length.
 fn log(segments: u64, len: usize) -> Arc<dyn Directory> {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let options = WriterOptions { name: "orders".to_owned(), ..WriterOptions::default() };
-    let writer = Writer::open_in(directory.clone(), options).unwrap();
+    let writer = Writer::open(directory.clone(), options).unwrap();
     let named = writer.type_id("order.placed", "").unwrap();
     for n in 0..segments {
         writer.append(1, &vec![n as u8; len]).unwrap();
@@ -27,11 +30,11 @@ fn log(segments: u64, len: usize) -> Arc<dyn Directory> {
     directory
 }
 
-/// Ships all of it, and keeps it here.
+/// Ships the whole log, and keeps its files here.
 fn ship(directory: &Arc<dyn Directory>, store: &MemoryStore) {
     let options =
         ShipOptions { keep: Retention { segments: Some(u64::MAX), ..Retention::default() }, ..ShipOptions::default() };
-    let shipper = Shipper::open_in(directory.clone(), Arc::new(store.clone()), None, options).unwrap();
+    let shipper = Shipper::to_store(directory.clone(), Arc::new(store.clone()), None, options).unwrap();
     shipper.run_once(&()).unwrap();
     store.take_asked();
 }
@@ -45,15 +48,15 @@ fn asked(store: &MemoryStore) -> u64 {
 }
 
 fn contents(directory: Arc<dyn Directory>) -> Contents {
-    Reader::open_in(directory, ReaderOptions::default()).unwrap().contents(&mut |_, _| ()).unwrap()
+    Reader::open(directory, ReaderOptions::default()).unwrap().contents(&mut |_, _| ()).unwrap()
 }
 
-/// Number, first id, records, and times of the first and the last of them.
+/// Number, first id, count of records, and times of the first and the last of them.
 type Seen = (u64, u64, u64, Option<(i64, i64)>);
 
-/// What `ls` asks of each segment.
+/// What `ls` reads of each segment.
 fn look_at_each(directory: Arc<dyn Directory>) -> Vec<Seen> {
-    let reader = Reader::open_in(directory, ReaderOptions::default()).unwrap();
+    let reader = Reader::open(directory, ReaderOptions::default()).unwrap();
     let each = |path| {
         let facts = reader.facts_of(&path).unwrap();
         let extent = reader.extent_of(&path).unwrap().unwrap();
@@ -62,7 +65,7 @@ fn look_at_each(directory: Arc<dyn Directory>) -> Vec<Seen> {
     reader.paths().into_iter().map(each).collect()
 }
 
-/// That a store tells the same as the files here, whose own headers and blocks are read.
+/// Asserts that a store gives the same answers as the files here, whose own headers and blocks are read.
 fn assert_same(mut store: Contents, mut here: Contents) {
     for contents in [&mut store, &mut here] {
         contents.types.sort_by_key(|counted| counted.type_id);
@@ -70,8 +73,8 @@ fn assert_same(mut store: Contents, mut here: Contents) {
     // The last segment here is the writer's, which stays.
     here.segments.truncate(store.segments.len());
     let seen = |contents: &Contents| {
-        let each = |segment: &binlog::SegmentContents| {
-            let facts = binlog::SegmentFacts { path: Default::default(), ..segment.facts.clone() };
+        let each = |segment: &binlog::contents::SegmentContents| {
+            let facts = binlog::contents::SegmentFacts { path: Default::default(), ..segment.facts.clone() };
             (facts, segment.records, segment.closed)
         };
         (contents.segments.iter().map(each).collect::<Vec<_>>(), contents.types.clone(), contents.ids, contents.times)
@@ -96,15 +99,15 @@ fn thousands_of_segments_are_listed_and_counted_with_a_request_for_each_thousand
     let requests = asked(&store);
     assert!(requests <= most, "ls: {requests}");
     let keep = Retention { segments: Some(SEGMENTS - 20), ..Retention::default() };
-    let shown = prune_in(there(&store), None, &keep, true).unwrap().len() as u64;
+    let shown = prune(there(&store), None, &keep, true).unwrap().len() as u64;
     assert_eq!(shown, 20);
     let requests = asked(&store);
     assert!(requests <= shown + BESIDES, "prune --dry-run: {requests}");
 }
 
-/// Where no catalog tells of them, as of those that came last, small ones cost a request each.
+/// Where no catalog covers them, as for those that came last, small segments cost a request each.
 #[test]
-fn each_segment_of_which_no_catalog_tells_costs_one_request() {
+fn each_segment_that_no_catalog_covers_costs_one_request() {
     const SEGMENTS: u64 = 300;
     let (directory, store) = (log(SEGMENTS, 10), MemoryStore::new());
     ship(&directory, &store);
@@ -120,20 +123,20 @@ fn each_segment_of_which_no_catalog_tells_costs_one_request() {
     assert!(requests <= SEGMENTS + BESIDES, "ls: {requests}");
 }
 
-/// A shipper that sends a few segments at a time, and is another one each time, leaves one catalog that grows.
+/// A different shipper that sends a few segments each time leaves one catalog, which grows.
 #[test]
 fn the_newest_catalog_grows_and_nothing_of_it_is_left_behind() {
     let (directory, store): (Arc<dyn Directory>, _) = (Arc::new(MemoryDirectory::new()), MemoryStore::new());
     let options = || WriterOptions { name: "orders".to_owned(), ..WriterOptions::default() };
     for n in 0..90 {
-        let writer = Writer::open_in(directory.clone(), options()).unwrap();
+        let writer = Writer::open(directory.clone(), options()).unwrap();
         writer.append(7, b"x").unwrap();
         writer.roll().unwrap();
         writer.close().unwrap();
         if n % 3 == 2 {
-            // Those that went are known from the store alone.
+            // Segments that were removed here are known from the store alone.
             let shipper =
-                Shipper::open_in(directory.clone(), Arc::new(store.clone()), None, ShipOptions::default()).unwrap();
+                Shipper::to_store(directory.clone(), Arc::new(store.clone()), None, ShipOptions::default()).unwrap();
             shipper.run_once(&()).unwrap();
         }
     }
@@ -148,7 +151,7 @@ fn the_newest_catalog_grows_and_nothing_of_it_is_left_behind() {
     assert!(requests <= left as u64 + 1 + BESIDES, "{requests}, {left} left");
 }
 
-/// What a catalog says is believed only of the very object that it has seen: of its length, and its time.
+/// A catalog counts only for the very object that it describes, with the same length and time.
 #[test]
 fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_damaged() {
     use std::fs::{self, File};
@@ -157,17 +160,17 @@ fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_dam
     let url = format!("file://{}", home.path().display());
     let options = ShipOptions { url: url.clone(), ..ShipOptions::default() };
     let store = binlog::store::open(&url, &Default::default()).unwrap();
-    // So many that the names tell the order.
-    Shipper::open_in(log(80, 10), store, None, options).unwrap().run_once(&()).unwrap();
+    // So many that the names state the order.
+    Shipper::to_store(log(80, 10), store, None, options).unwrap().run_once(&()).unwrap();
     let path = home.path().join("orders.0000000007.binlog");
     let (whole, written) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    // The length of the segment as its facts tell it, if there are any.
-    let told = |bytes: &[u8], later| {
+    // The length of the segment as its facts state it, if there are any.
+    let length = |bytes: &[u8], later| {
         fs::write(&path, bytes).unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(written + later).unwrap();
         let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::open(&url, &Default::default()).unwrap());
-        let reader = Reader::open_in(there, ReaderOptions::default()).unwrap();
+        let reader = Reader::open(there, ReaderOptions::default()).unwrap();
         let path = reader.paths().into_iter().find(|it| it.ends_with("orders.0000000007.binlog")).unwrap();
         reader.facts_of(path).ok().and_then(|facts| facts.bytes)
     };
@@ -176,11 +179,11 @@ fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_dam
     damaged[100] ^= 1;
     let longer = [whole.clone(), vec![0; 100]].concat();
     let (then, later) = (Duration::ZERO, Duration::from_secs(2));
-    assert_eq!(told(&whole, then), Some(len));
-    assert_eq!(told(&longer, then), Some(len + 100), "another length");
-    assert_eq!(told(&damaged, later), None, "another time");
-    assert_eq!(told(&whole, later), Some(len), "the segment itself is read");
-    assert_eq!(told(&damaged, then), Some(len), "as it was when it was shipped, which is documented");
+    assert_eq!(length(&whole, then), Some(len));
+    assert_eq!(length(&longer, then), Some(len + 100), "another length");
+    assert_eq!(length(&damaged, later), None, "another time");
+    assert_eq!(length(&whole, later), Some(len), "the segment itself is read");
+    assert_eq!(length(&damaged, then), Some(len), "as it was when it was shipped, which is documented");
     // A damaged catalog is none.
     let (directory, store) = (log(40, 10), MemoryStore::new());
     ship(&directory, &store);
@@ -195,7 +198,7 @@ fn a_catalog_is_not_believed_of_an_object_that_is_another_now_nor_when_it_is_dam
     assert_same(contents(there(&store)), contents(directory));
 }
 
-/// Where segments are removed from the store, what told of them is removed too.
+/// Where segments are removed from the store, the catalog that covers them is removed too.
 #[test]
 fn a_catalog_goes_with_the_last_of_its_segments() {
     let (directory, store) = (log(1100, 1), MemoryStore::new());
@@ -203,9 +206,9 @@ fn a_catalog_goes_with_the_last_of_its_segments() {
     let catalogs = || store.list("orders.catalog-").unwrap().len();
     assert_eq!(catalogs(), 2);
     let keep = |segments| Retention { segments: Some(segments), ..Retention::default() };
-    prune_in(there(&store), None, &keep(105), false).unwrap();
+    prune(there(&store), None, &keep(105), false).unwrap();
     assert_eq!(catalogs(), 2);
-    prune_in(there(&store), None, &keep(95), false).unwrap();
+    prune(there(&store), None, &keep(95), false).unwrap();
     assert_eq!(catalogs(), 1);
     assert_eq!(contents(there(&store)).segments.len(), 95);
 }

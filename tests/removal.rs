@@ -1,4 +1,4 @@
-//! Old segments are removed while consumers read: each is told exactly what it missed.
+//! Old segments are removed while consumers read: each consumer gets the exact ids that it missed.
 
 mod common;
 
@@ -13,7 +13,7 @@ use common::*;
 
 /// A log of `segments` closed segments with `each` records in each, and an open one.
 fn a_log(directory: &Arc<dyn Directory>, segments: u64, each: u64) -> Writer {
-    let writer = Writer::open_in(directory.clone(), WriterOptions::default()).unwrap();
+    let writer = Writer::open(directory.clone(), WriterOptions::default()).unwrap();
     for id in 1..=segments * each {
         writer.append((id % 3) as u32, &payload(20, id)).unwrap();
         if id % each == 0 {
@@ -35,28 +35,28 @@ fn remove(directory: &Arc<dyn Directory>, files: std::ops::RangeInclusive<u64>) 
 }
 
 fn open(directory: &Arc<dyn Directory>) -> Reader {
-    Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap()
+    Reader::open(directory.clone(), ReaderOptions::default()).unwrap()
 }
 
 fn from(id: u64) -> Filter {
     Filter { from_id: Some(id), ..Filter::default() }
 }
 
-/// What a cursor shows and tells until its end.
+/// What a cursor returns until its end.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Item {
     Ids(u64, u64),
     Missed(u64, u64),
 }
 
-fn told(cursor: &mut Cursor, way: Way) -> Vec<Told> {
+fn items(cursor: &mut Cursor, way: Way) -> Vec<Item> {
     let mut all = vec![];
     loop {
         let seen = drain(cursor, way);
         for row in &seen.rows {
             match all.last_mut() {
-                Some(Told::Ids(_, last)) if *last + 1 == row.id => *last = row.id,
-                _ => all.push(Told::Ids(row.id, row.id)),
+                Some(Item::Ids(_, last)) if *last + 1 == row.id => *last = row.id,
+                _ => all.push(Item::Ids(row.id, row.id)),
             }
         }
         match seen.end {
@@ -64,31 +64,31 @@ fn told(cursor: &mut Cursor, way: Way) -> Vec<Told> {
             Err(e) => {
                 assert_eq!(e.kind(), Kind::Missed, "{e}");
                 let (first, last) = e.missed().unwrap();
-                all.push(Told::Missed(first, last));
+                all.push(Item::Missed(first, last));
             }
         }
     }
 }
 
 #[test]
-fn a_cursor_that_goes_on_from_an_id_is_told_once_what_the_log_no_longer_has() {
+fn a_cursor_that_continues_from_an_id_reports_once_what_the_log_no_longer_has() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let _writer = a_log(&directory, 5, 10);
     remove(&directory, 1..=2);
     let reader = open(&directory);
     for way in WAYS {
         let mut cursor = reader.cursor(&from(15)).unwrap();
-        assert_eq!(told(&mut cursor, way), [Told::Missed(15, 20), Told::Ids(21, 50)], "{way:?}");
+        assert_eq!(items(&mut cursor, way), [Item::Missed(15, 20), Item::Ids(21, 50)], "{way:?}");
     }
-    assert_eq!(told(&mut reader.cursor(&from(0)).unwrap(), Way::Next), [Told::Missed(1, 20), Told::Ids(21, 50)]);
+    assert_eq!(items(&mut reader.cursor(&from(0)).unwrap(), Way::Next), [Item::Missed(1, 20), Item::Ids(21, 50)]);
     let to_30 = Filter { to_id: Some(30), ..from(20) };
-    assert_eq!(told(&mut reader.cursor(&to_30).unwrap(), Way::Next), [Told::Missed(20, 20), Told::Ids(21, 30)]);
+    assert_eq!(items(&mut reader.cursor(&to_30).unwrap(), Way::Next), [Item::Missed(20, 20), Item::Ids(21, 30)]);
     let before = Filter { to_id: Some(7), ..from(5) };
-    assert_eq!(told(&mut reader.cursor(&before).unwrap(), Way::Next), [Told::Missed(5, 7)]);
-    // Newest first it is told at the end, where the removed ones would have come.
-    let backward = told(&mut reader.cursor(&Filter { newest_first: true, ..from(15) }).unwrap(), Way::Next);
-    assert_eq!(backward.last(), Some(&Told::Missed(15, 20)));
-    // Whoever asks for no id, or for one that is there, misses nothing.
+    assert_eq!(items(&mut reader.cursor(&before).unwrap(), Way::Next), [Item::Missed(5, 7)]);
+    // Newest first, the gap is reported at the end, in the place of the removed records.
+    let backward = items(&mut reader.cursor(&Filter { newest_first: true, ..from(15) }).unwrap(), Way::Next);
+    assert_eq!(backward.last(), Some(&Item::Missed(15, 20)));
+    // A filter without a first id, or whose first id exists, misses nothing.
     for filter in [
         Filter::default(),
         from(21),
@@ -97,52 +97,50 @@ fn a_cursor_that_goes_on_from_an_id_is_told_once_what_the_log_no_longer_has() {
         Filter { newest_first: true, ..from(21) },
         Filter { last: Some(100), ..from(15) },
     ] {
-        assert!(!told(&mut reader.cursor(&filter).unwrap(), Way::Next).iter().any(|t| matches!(t, Told::Missed(..))));
+        assert!(!items(&mut reader.cursor(&filter).unwrap(), Way::Next).iter().any(|t| matches!(t, Item::Missed(..))));
     }
     let mut cursor = reader.cursor(&from(15)).unwrap();
     cursor.seek(18).unwrap();
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(18, 20), Told::Ids(21, 50)]);
+    assert_eq!(items(&mut cursor, Way::Next), [Item::Missed(18, 20), Item::Ids(21, 50)]);
     assert!(cursor.get(3).unwrap().is_none());
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(15, 20), Told::Ids(21, 50)]);
+    assert_eq!(items(&mut cursor, Way::Next), [Item::Missed(15, 20), Item::Ids(21, 50)]);
     assert_eq!(cursor.get(16).map(drop).unwrap_err().missed(), Some((16, 16)));
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(17, 20), Told::Ids(21, 50)]);
+    assert_eq!(items(&mut cursor, Way::Next), [Item::Missed(17, 20), Item::Ids(21, 50)]);
     assert!(cursor.get(22).unwrap().is_some());
 }
 
 #[test]
-fn a_cursor_whose_place_is_removed_reads_what_is_open_and_is_told_of_the_rest() {
-    // More segments than a reader keeps open for itself. The one behind the cursor's is open: it tells of holes.
+fn a_cursor_whose_place_is_removed_reads_what_is_open_and_reports_the_rest_as_missed() {
+    // More segments than a reader keeps open. The one after the cursor's is open, because it may name holes.
     for (removed, expected) in [
-        (1..=1, vec![Told::Ids(6, 300)]),
-        (1..=2, vec![Told::Ids(6, 300)]),
-        (1..=3, vec![Told::Ids(6, 20), Told::Missed(21, 30), Told::Ids(31, 300)]),
-        (1..=29, vec![Told::Ids(6, 20), Told::Missed(21, 290), Told::Ids(291, 300)]),
+        (1..=1, vec![Item::Ids(6, 300)]),
+        (1..=2, vec![Item::Ids(6, 300)]),
+        (1..=3, vec![Item::Ids(6, 20), Item::Missed(21, 30), Item::Ids(31, 300)]),
+        (1..=29, vec![Item::Ids(6, 20), Item::Missed(21, 290), Item::Ids(291, 300)]),
         // All that are closed.
-        (1..=30, vec![Told::Ids(6, 20), Told::Missed(21, 300)]),
+        (1..=30, vec![Item::Ids(6, 20), Item::Missed(21, 300)]),
     ] {
         for way in WAYS {
             let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
             let _writer = a_log(&directory, 30, 10);
-            let mut cursor = Reader::open_in(directory.clone(), ReaderOptions::default())
-                .unwrap()
-                .cursor(&Filter::default())
-                .unwrap();
+            let mut cursor =
+                Reader::open(directory.clone(), ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap();
             for id in 1..=5 {
                 assert_eq!(cursor.next().unwrap().unwrap().id, id);
             }
             remove(&directory, removed.clone());
-            assert_eq!(told(&mut cursor, way), expected, "{removed:?} {way:?}");
+            assert_eq!(items(&mut cursor, way), expected, "{removed:?} {way:?}");
         }
     }
 }
 
 #[test]
-fn a_cursor_at_the_end_is_told_when_it_comes_back_too_late() {
+fn a_cursor_at_the_end_reports_what_it_missed_when_it_comes_back_too_late() {
     for newest in [6, 7, 30] {
         let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
         let writer = a_log(&directory, 5, 10);
         let mut cursor = open(&directory).cursor(&Filter::default()).unwrap();
-        assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(1, 50)]);
+        assert_eq!(items(&mut cursor, Way::Next), [Item::Ids(1, 50)]);
         let mut last = 50;
         for number in 6..=newest {
             for _ in 0..10 {
@@ -155,22 +153,22 @@ fn a_cursor_at_the_end_is_told_when_it_comes_back_too_late() {
         writer.flush().unwrap();
         remove(&directory, 1..=newest - 1);
         let expected = match newest {
-            6 => vec![Told::Ids(51, 60)],
+            6 => vec![Item::Ids(51, 60)],
             // It had the segment open.
-            7 => vec![Told::Ids(51, 70)],
-            _ => vec![Told::Ids(51, 60), Told::Missed(61, last - 10), Told::Ids(last - 9, last)],
+            7 => vec![Item::Ids(51, 70)],
+            _ => vec![Item::Ids(51, 60), Item::Missed(61, last - 10), Item::Ids(last - 9, last)],
         };
-        assert_eq!(told(&mut cursor, Way::Batch(7)), expected);
+        assert_eq!(items(&mut cursor, Way::Batch(7)), expected);
         assert!(cursor.wait(Duration::ZERO).is_ok_and(|any| !any));
         writer.append(1, b"more").unwrap();
         writer.close().unwrap();
-        assert_eq!(told(&mut cursor, Way::Next), [Told::Ids(last + 1, last + 1)]);
+        assert_eq!(items(&mut cursor, Way::Next), [Item::Ids(last + 1, last + 1)]);
         assert_eq!(cursor.tail().state, TailState::Closed);
     }
 }
 
 #[test]
-fn waiting_ends_with_what_was_missed_and_the_next_call_tells_it() {
+fn waiting_ends_with_what_was_missed_and_the_next_call_reports_it() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let _writer = a_log(&directory, 5, 10);
     remove(&directory, 1..=2);
@@ -180,7 +178,7 @@ fn waiting_ends_with_what_was_missed_and_the_next_call_tells_it() {
     }
     assert_eq!(cursor.next().unwrap_err().missed(), Some((1, 20)));
     assert!(cursor.wait(Duration::ZERO).unwrap());
-    assert_eq!(told(&mut cursor, Way::Packed(400)), [Told::Ids(21, 50)]);
+    assert_eq!(items(&mut cursor, Way::Packed(400)), [Item::Ids(21, 50)]);
 }
 
 #[test]
@@ -203,7 +201,7 @@ fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let writer = a_log(&directory, 40, 1);
     let (options, losses) = hearing(ReaderMode::Salvage);
-    let mut cursor = Reader::open_in(directory.clone(), options).unwrap().cursor(&from(1)).unwrap();
+    let mut cursor = Reader::open(directory.clone(), options).unwrap().cursor(&from(1)).unwrap();
     assert_eq!(cursor.next().unwrap().unwrap().id, 1);
     remove(&directory, 1..=30);
     let ids: Vec<u64> = drain(&mut cursor, Way::Next).whole().iter().map(|row| row.id).collect();
@@ -213,7 +211,7 @@ fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
 }
 
 #[test]
-fn a_cursor_that_reads_backward_ends_where_the_log_now_begins_and_is_told_of_the_rest() {
+fn a_cursor_that_reads_backward_ends_where_the_log_now_begins_and_reports_the_rest_as_missed() {
     let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
     let _writer = a_log(&directory, 100, 1);
     let newest = Filter { newest_first: true, ..Filter::default() };
@@ -227,14 +225,14 @@ fn a_cursor_that_reads_backward_ends_where_the_log_now_begins_and_is_told_of_the
     assert!(cursor.next().unwrap().is_none() && cursor.tail().state == TailState::Live);
 }
 
-/// How often each id was shown or told to be missed.
+/// How often each id was read, or reported as missed.
 #[derive(Default)]
 struct Account {
     read: BTreeMap<u64, u64>,
     missed: BTreeMap<u64, u64>,
 }
 
-/// Follows the log until `last`; opens it anew after it has come to its end so often, and pauses there.
+/// Follows the log up to `last`; opens it anew after it has reached the end `again` times, and pauses at each end.
 fn follow(open: &dyn Fn() -> Reader, way: Way, (again, pause): (usize, Duration), seek: bool, last: u64) -> Account {
     let mut account = Account::default();
     let mut next = 1;
@@ -255,7 +253,7 @@ fn follow(open: &dyn Fn() -> Reader, way: Way, (again, pause): (usize, Duration)
                         }
                         if rows.len() % 50 == 49 {
                             let id = rows[rows.len() - 1].id;
-                            // It may be gone by now; then reading goes on behind it.
+                            // It may have been removed by now; then reading continues after it.
                             match cursor.get(id) {
                                 Ok(record) => assert_eq!(record.map(|record| record.id), Some(id)),
                                 Err(e) => assert_eq!(e.missed(), Some((id, id)), "{e}"),
@@ -295,11 +293,11 @@ fn follow(open: &dyn Fn() -> Reader, way: Way, (again, pause): (usize, Duration)
     account
 }
 
-/// Rolls after each few records and removes the oldest segments all the time, while others follow.
+/// Rolls every few records and removes the oldest segments all the time, while others follow.
 fn churn(directory: Arc<dyn Directory>, open: impl Fn() -> Reader + Sync, rounds: u64, kept: usize) {
     let each = 5;
     let last = rounds * each;
-    let writer = Writer::open_in(directory.clone(), WriterOptions::default()).unwrap();
+    let writer = Writer::open(directory.clone(), WriterOptions::default()).unwrap();
     writer.append(1, &payload(20, 1)).unwrap();
     writer.flush().unwrap();
     std::thread::scope(|scope| {
@@ -349,7 +347,7 @@ fn every_follower_accounts_for_each_id_once_while_segments_are_rolled_and_remove
         churn(directory, || Reader::open(path, ReaderOptions::default()).unwrap(), 300, kept);
         let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
         let reader = memory.clone();
-        churn(memory, move || Reader::open_in(reader.clone(), ReaderOptions::default()).unwrap(), 600, kept);
+        churn(memory, move || Reader::open(reader.clone(), ReaderOptions::default()).unwrap(), 600, kept);
     }
 }
 
@@ -359,7 +357,7 @@ struct Changing {
     next: Mutex<VecDeque<Change>>,
 }
 
-/// Files that are in the list and gone when it is returned, and files that are not in it.
+/// Files that are listed but removed when the list is returned, and files that are missing in the list.
 struct Change {
     removed: Vec<u64>,
     left_out: Vec<u64>,
@@ -429,14 +427,14 @@ fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_dama
             (writer, plain, Arc::new(Changing { inner, next: Mutex::default() }))
         };
         let after = |missed: u64| match missed {
-            0 => vec![Told::Ids(1, last)],
-            _ => vec![Told::Missed(1, missed), Told::Ids(missed + 1, last)],
+            0 => vec![Item::Ids(1, last)],
+            _ => vec![Item::Missed(1, missed), Item::Ids(missed + 1, last)],
         };
         for (removed, left_out, missed) in [
-            // Created while the list was made, and not in it, though what was created later is.
+            // Created during the listing and missing in it, though a later file is in it.
             (0, vec![3], 0),
             (0, vec![2, 5, 6], 0),
-            // Removed when the list had them, all or only the earlier ones, or everything that it had.
+            // Removed after they were listed: all, only the earlier ones, or everything in the list.
             (3, vec![], 30),
             (3, vec![2, 3], 30),
             (7, (8..=segments + 1).collect(), 70),
@@ -446,16 +444,16 @@ fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_dama
             let what = format!("{segments} segments, removed 1 to {removed}, left out {left_out:?}");
             changing.then(1..=removed, &left_out);
             let reader = open(&directory);
-            assert_eq!(told(&mut reader.cursor(&from(1)).unwrap(), Way::Next), after(missed), "{what}");
+            assert_eq!(items(&mut reader.cursor(&from(1)).unwrap(), Way::Next), after(missed), "{what}");
             let newest = Filter { newest_first: true, ..Filter::default() };
-            // Never the first: that one was there before.
+            // Never the first, which existed before.
             changing.then([], &[if removed == 7 { 9 } else { 6 }]);
             let seen = drain(&mut open(&directory).cursor(&newest).unwrap(), Way::Next).whole();
             let ids: Vec<u64> = seen.iter().map(|row| row.id).collect();
             assert_eq!(ids, (missed + 1..=last).rev().collect::<Vec<_>>(), "{what}");
         }
-        // The same under a cursor that reads the second segment, has the third one open, and finds the fourth one gone.
-        let gap = [Told::Ids(12, 30), Told::Missed(31, 50), Told::Ids(51, last)];
+        // The same under a cursor that reads the second segment, has the third open, and finds the fourth removed.
+        let gap = [Item::Ids(12, 30), Item::Missed(31, 50), Item::Ids(51, last)];
         for changes in [
             vec![(vec![1, 2, 3, 5], vec![])],
             vec![(vec![1, 2, 3, 5], vec![5])],
@@ -472,9 +470,9 @@ fn a_list_that_was_made_while_files_came_and_went_costs_no_record_and_is_no_dama
             for (removed, left_out) in &changes {
                 changing.then(removed.iter().copied(), left_out);
             }
-            let seen = told(&mut cursor, Way::Next);
-            // Of few segments the next ones are still open.
-            let fine = seen == gap || (segments == 8 && seen == [Told::Ids(12, last)]);
+            let seen = items(&mut cursor, Way::Next);
+            // With few segments, the next ones are still open.
+            let fine = seen == gap || (segments == 8 && seen == [Item::Ids(12, last)]);
             assert!(fine, "{segments} segments, {changes:?}: {seen:?}");
         }
     }
@@ -492,7 +490,7 @@ fn a_segment_that_is_removed_under_a_cursor_with_those_behind_it_is_damage_while
     assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().kind()), (30, Kind::Corrupt));
 }
 
-/// The next segment is asked for what it tells of the one that is read; records wait for no answer.
+/// A cursor asks the next segment what it records about the current one; records do not wait for the answer.
 #[test]
 fn a_next_segment_that_cannot_be_opened_keeps_back_nothing_that_is_before_it() {
     let memory = MemoryDirectory::new();
@@ -505,15 +503,15 @@ fn a_next_segment_that_cannot_be_opened_keeps_back_nothing_that_is_before_it() {
     memory.set_fault(Some(refused));
     let seen = drain(&mut cursor, Way::Next);
     assert_eq!((seen.rows.last().unwrap().id, seen.end.unwrap_err().os_code()), (20, Some(libc::EACCES)));
-    // Then the files that the cursor has not come to are gone.
+    // Then the files that the cursor has not reached are removed.
     memory.set_fault(None);
     remove(&directory, 1..=4);
-    assert_eq!(told(&mut cursor, Way::Next), [Told::Missed(21, 40), Told::Ids(41, 900)]);
+    assert_eq!(items(&mut cursor, Way::Next), [Item::Missed(21, 40), Item::Ids(41, 900)]);
 }
 
-/// A power cut may leave the names of two segments, and of their contents only the second one's.
+/// A power cut may leave the names of two segments but only the contents of the second.
 #[test]
-fn a_first_segment_of_which_nothing_has_survived_is_told_and_one_that_was_removed_is_not() {
+fn a_first_segment_of_which_nothing_has_survived_is_reported_and_one_that_was_removed_is_not() {
     for contents in [vec![], vec![0; 5000]] {
         let memory = MemoryDirectory::new();
         let directory: Arc<dyn Directory> = Arc::new(memory.clone());
@@ -524,10 +522,10 @@ fn a_first_segment_of_which_nothing_has_survived_is_told_and_one_that_was_remove
         assert_eq!(error.kind(), Kind::Corrupt, "{error}");
         assert!(error.path().unwrap().ends_with(file(1)), "{error}");
         assert!(error.to_string().contains("nothing of the segment has survived"), "{error}");
-        let told = losses.clone();
-        let on_loss: binlog::OnLoss = Arc::new(move |loss: &Loss| told.lock().unwrap().push(loss.clone()));
+        let reported = losses.clone();
+        let on_loss: binlog::OnLoss = Arc::new(move |loss: &Loss| reported.lock().unwrap().push(loss.clone()));
         let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..ReaderOptions::default() };
-        let rows = rows_of(&Reader::open_in(directory.clone(), options).unwrap());
+        let rows = rows_of(&Reader::open(directory.clone(), options).unwrap());
         assert_eq!((rows[0].id, rows.len(), losses.lock().unwrap().len()), (5, 8, 1));
         remove(&directory, 1..=1);
         assert_eq!(rows_of(&open(&directory))[0].id, 5);

@@ -1,4 +1,4 @@
-//! What a writer finds again when it reopens a log, and how a log goes on from segment to segment.
+//! What a writer finds when it reopens a log, and how a log continues from segment to segment.
 
 mod common;
 
@@ -29,7 +29,7 @@ fn segments(path: &std::path::Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_log_of_one_file_never_rolls_and_goes_on_where_it_ended() {
+fn a_log_of_one_file_never_rolls_and_continues_where_it_ended() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("one.binlog");
     for round in 0..3 {
@@ -49,7 +49,7 @@ fn a_log_of_one_file_never_rolls_and_goes_on_where_it_ended() {
 }
 
 #[test]
-fn a_torn_tail_is_kept_beside_the_segment_cut_and_told_as_an_event() {
+fn a_torn_tail_is_kept_beside_the_segment_cut_and_recorded_as_an_event() {
     let scratch = tempfile::tempdir().unwrap();
     let writer = Writer::open(scratch.path(), WriterOptions::default()).unwrap();
     writer.append(1, b"synced").unwrap();
@@ -64,7 +64,7 @@ fn a_torn_tail_is_kept_beside_the_segment_cut_and_told_as_an_event() {
     let lock = scratch.path().join("default.lock");
     let noted = std::fs::read(&lock).unwrap();
     drop(writer);
-    // As the process had died in the middle of the last write.
+    // As if the process had died in the middle of the last write.
     let torn = &more[..more.len() - 5];
     std::fs::write(&path, torn).unwrap();
     std::fs::write(&lock, noted).unwrap();
@@ -78,7 +78,7 @@ fn a_torn_tail_is_kept_beside_the_segment_cut_and_told_as_an_event() {
     let kept = format!("{}.torn-{}", path.display(), good.len());
     assert_eq!(std::fs::read(&kept).unwrap(), torn[good.len()..]);
     let recovered = events_of(&reader, event::RECOVERED);
-    assert_eq!(recovered.len(), 1, "recovery is told once");
+    assert_eq!(recovered.len(), 1, "recovery is reported once");
     assert_eq!(recovered[0].fact("offset"), Some(&good.len().to_string()[..]));
     assert_eq!(recovered[0].fact("bytes"), Some(&(torn.len() - good.len()).to_string()[..]));
     assert_eq!(recovered[0].fact("kept"), Some(&kept[..]));
@@ -98,7 +98,7 @@ fn corruption_is_refused_with_its_place_and_nothing_is_changed() {
     }
     writer.close().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
-    // In the header of a block with a good one behind: no crash does that.
+    // In the header of a block with a good one after it: no crash does that.
     bytes[block_at as usize + 20] ^= 4;
     std::fs::write(&path, &bytes).unwrap();
     let error = Writer::open(scratch.path(), WriterOptions::default()).err().unwrap();
@@ -123,7 +123,7 @@ fn what_was_durable_is_never_cut_as_a_torn_tail() {
     writer.flush().unwrap();
     drop(writer);
     let bytes = std::fs::read(&path).unwrap();
-    // The block behind says up to where the file was durable; what is durable cannot be torn.
+    // The block after it states up to where the file was durable; durable bytes cannot be torn.
     let mut bad = bytes[..durable as usize + 200].to_vec();
     bad[durable as usize - 1] ^= 1;
     std::fs::write(&path, &bad).unwrap();
@@ -175,7 +175,7 @@ fn named_types_keep_their_numbers_when_the_log_rolls_and_reopens() {
         assert_eq!(rows.len() as u32, 3 - i);
         assert!(rows.iter().all(|row| row.type_id == number(i)));
     }
-    // Every segment can be read alone: it tells the names that it uses.
+    // Every segment can be read alone: it contains the names that it uses.
     for path in segments(scratch.path()) {
         let mut cursor = strict(&path).cursor(&Filter::default()).unwrap();
         while let Some(type_id) = cursor.next().unwrap().map(|record| record.type_id) {
@@ -249,12 +249,12 @@ fn a_file_in_the_way_of_the_next_segment_is_left_alone() {
     let scratch = tempfile::tempdir().unwrap();
     let writer = Writer::open(scratch.path(), WriterOptions::default()).unwrap();
     let taken = scratch.path().join("default.0000000002.binlog");
-    std::fs::write(&taken, b"somebody else's").unwrap();
+    std::fs::write(&taken, b"a foreign file").unwrap();
     writer.append(1, b"a").unwrap();
     writer.roll().unwrap();
     writer.append(1, b"b").unwrap();
     writer.close().unwrap();
-    assert_eq!(std::fs::read(&taken).unwrap(), b"somebody else's");
+    assert_eq!(std::fs::read(&taken).unwrap(), b"a foreign file");
     std::fs::remove_file(&taken).unwrap();
     assert_eq!(texts(&rows_of(&strict(&segments(scratch.path())[1]))), [(2, "b")]);
 }

@@ -1,4 +1,4 @@
-//! What opening a log for writing again costs, and that the index goes on covering everything.
+//! What opening a log for writing again costs, and that the index still covers everything.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn a_log(records: i64) -> Log {
 /// Bytes that opening the log reads, and the id that comes next.
 fn opening(directory: &MemoryDirectory) -> (u64, u64) {
     let counting = CountingDirectory::new(&copy_of(directory));
-    let writer = Writer::open_in(Arc::new(counting.clone()), small_blocks(Codec::None)).unwrap();
+    let writer = Writer::open(Arc::new(counting.clone()), small_blocks(Codec::None)).unwrap();
     let bytes = counting.bytes_read();
     (bytes, writer.append(1, b"next").unwrap())
 }
@@ -85,22 +85,22 @@ fn opening_a_closed_log_costs_a_few_kilobytes_and_the_headers_since_the_index_be
         let (read, next_id) = opening(&log.directory);
         assert_eq!(next_id, records as u64 + 1);
         let headers = segment.blocks.iter().filter(|block| block.offset as u64 > index.last_index).count();
-        // The survey reads its header too, which says in which file the log goes on, and the last block with records is looked
-        // at as a whole.
+        // The survey also reads its header, which names the file in which the log continues, and the last block with
+        // records is read as a whole.
         let most = 11_000 + 2 * 4096 + (index.end() - index.offset + headers * layout::HEADER) as u64;
         assert!(read < most, "{read} bytes of {}, with an index of {index:?}", bytes.len());
     }
 }
 
-/// What an INDEX block says, as far as it concerns its chain and its totals.
-struct Told {
+/// The chain and the totals of an INDEX block.
+struct Index {
     previous: usize,
     from: usize,
     offsets: Vec<usize>,
     counts: Option<Vec<(u32, u64)>>,
 }
 
-fn told(bytes: &[u8], block: &layout::Block) -> Told {
+fn parse_index(bytes: &[u8], block: &layout::Block) -> Index {
     let mut source = Source { bytes: &bytes[block.entries.clone()], at: 0 };
     let (previous, from, rows) = (source.number() as usize, source.number() as usize, source.number());
     let (mut at, mut offsets) = (from, vec![]);
@@ -129,7 +129,7 @@ fn told(bytes: &[u8], block: &layout::Block) -> Told {
         0 => None,
         n => Some((1..n).map(|_| (source.number() as u32, source.number())).collect()),
     };
-    Told { previous, from, offsets, counts }
+    Index { previous, from, offsets, counts }
 }
 
 /// Asserts that the chain of INDEX blocks of each segment covers every block from the last INDEX block back to the
@@ -143,12 +143,12 @@ fn assert_complete(log: &Log, name: &str) {
     let mut covered: Vec<usize> = vec![];
     while at != 0 {
         let block = segment.blocks.iter().find(|block| block.offset == at).expect("the chain leads to blocks");
-        assert_eq!((block.kind, block.last_index as usize), (layout::INDEX, told(&bytes, block).previous));
-        let told = told(&bytes, block);
-        covered.extend(told.offsets.iter().rev());
-        let before = segment.blocks.iter().find(|before| before.offset == told.previous);
-        assert_eq!(told.from, before.map_or(segment.start, |before| before.end()), "without a gap");
-        at = told.previous;
+        assert_eq!((block.kind, block.last_index as usize), (layout::INDEX, parse_index(&bytes, block).previous));
+        let index = parse_index(&bytes, block);
+        covered.extend(index.offsets.iter().rev());
+        let before = segment.blocks.iter().find(|before| before.offset == index.previous);
+        assert_eq!(index.from, before.map_or(segment.start, |before| before.end()), "without a gap");
+        at = index.previous;
     }
     covered.reverse();
     let of_records: Vec<usize> = segment
@@ -166,8 +166,8 @@ fn assert_complete(log: &Log, name: &str) {
             *counts.entry(log.rows[id as usize - 1].type_id).or_default() += 1;
         }
     }
-    let Some(told) = told(&bytes, last).counts else { return };
-    let (events, records): (Vec<_>, Vec<_>) = told.into_iter().partition(|(type_id, _)| is_event(*type_id));
+    let Some(stored) = parse_index(&bytes, last).counts else { return };
+    let (events, records): (Vec<_>, Vec<_>) = stored.into_iter().partition(|(type_id, _)| is_event(*type_id));
     assert_eq!(records, counts.into_iter().collect::<Vec<_>>());
     if name == FILE && segment.blocks.iter().all(|block| block.offset <= last.offset || block.kind != layout::RECORDS) {
         let events: u64 = events.iter().map(|(_, count)| count).sum();
@@ -258,16 +258,16 @@ proptest! {
 }
 
 /// Whether some block of this kind before `end` holds the name.
-fn tells(bytes: &[u8], segment: &Segment, kind: u8, name: &[u8], end: usize) -> bool {
+fn holds(bytes: &[u8], segment: &Segment, kind: u8, name: &[u8], end: usize) -> bool {
     let mut blocks = segment.blocks.iter().filter(|block| block.kind == kind && block.end() <= end);
     blocks.any(|block| bytes[block.entries.clone()].windows(name.len()).any(|part| part == name))
 }
 
 #[test]
-fn wherever_a_file_ends_its_index_tells_no_name_that_its_events_do_not() {
+fn wherever_a_file_ends_its_index_has_no_name_that_its_events_do_not() {
     let options = || WriterOptions { index_bytes: 4096, ..small_blocks(Codec::None) };
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options()).unwrap();
     let names: Vec<String> = (0..5).map(|i| format!("a name given late, {i}")).collect();
     for name in &names {
         // A large record is written at once. So the INDEX block is due when the next block is written, which has the name.
@@ -282,19 +282,19 @@ fn wherever_a_file_ends_its_index_tells_no_name_that_its_events_do_not() {
     assert!(segment.of_kind(layout::INDEX).len() >= names.len());
     for cut in segment.blocks.iter().map(|block| block.end()) {
         for name in &names {
-            let has = |kind| tells(&whole, &segment, kind, name.as_bytes(), cut);
+            let has = |kind| holds(&whole, &segment, kind, name.as_bytes(), cut);
             assert!(has(layout::RECORDS) || !has(layout::INDEX), "{name:?} at {cut}");
         }
-        // So whoever goes on there names the type for those who read the blocks alone.
+        // So a writer that continues there names the type, for readers that read the blocks alone.
         let again = MemoryDirectory::new();
         again.set_contents(FILE, whole[..cut].to_vec());
-        let writer = Writer::open_in(Arc::new(again.clone()), options()).unwrap();
+        let writer = Writer::open(Arc::new(again.clone()), options()).unwrap();
         let number = writer.type_id(&names[2], "text/plain").unwrap();
         writer.append(number, b"of that type").unwrap();
         writer.close().unwrap();
         let bytes = again.contents(FILE).unwrap();
         let (segment, name) = (Segment::parse(&bytes), names[2].as_bytes());
-        assert!(tells(&bytes, &segment, layout::RECORDS, name, bytes.len()), "cut at {cut}");
-        assert!(tells(&bytes, &segment, layout::INDEX, name, bytes.len()), "cut at {cut}: the index has it too");
+        assert!(holds(&bytes, &segment, layout::RECORDS, name, bytes.len()), "cut at {cut}");
+        assert!(holds(&bytes, &segment, layout::INDEX, name, bytes.len()), "cut at {cut}: the index has it too");
     }
 }

@@ -1,11 +1,14 @@
-//! What a recovery makes of damage in certain places: nothing is lost besides what was hit, names of types included, and what
-//! is made is whole for the strictest reader.
+//! What recovery makes of damage in particular places: only what was hit is lost, the names of types included, and the
+//! recovered log is whole for the strictest reader.
 
 mod common;
 
 use std::sync::{Arc, Mutex};
 
 use binlog::io::{Directory, MemoryDirectory};
+use binlog::rolling::{prune, Retention};
+use binlog::shipping::{ShipOptions, Shipper};
+use binlog::store::MemoryStore;
 use binlog::{event, Filter, Kind, Loss, OnLoss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::layout::{self, Segment};
 
@@ -34,11 +37,11 @@ fn a_log() -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
+    Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap()
 }
 
 fn reader(directory: &MemoryDirectory, mode: ReaderMode, on_loss: Option<OnLoss>) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, on_loss, ..ReaderOptions::default() }).unwrap()
 }
 
 /// Ids and names of the records.
@@ -78,16 +81,18 @@ fn copy(directory: &MemoryDirectory) -> MemoryDirectory {
     copy
 }
 
-/// Recovers a copy in place and another elsewhere, sees that both are whole, and returns them.
+/// Recovers a copy in place and another elsewhere, checks that both are whole, and returns them.
 fn recovered(directory: &MemoryDirectory, rows: &[(u64, Option<String>)], lost: u64) -> [MemoryDirectory; 2] {
     let (place, target) = (copy(directory), MemoryDirectory::new());
-    let told = binlog::recover_in_place_in(Arc::new(place.clone()), None).unwrap();
-    assert_eq!(told.lost_records, lost);
-    let told = binlog::recover_in(Arc::new(directory.clone()), Arc::new(target.clone()), None).unwrap();
-    assert_eq!((told.lost_records, told.records), (lost, rows.len() as u64));
+    let recovery = binlog::recovery::recover_in_place(Arc::new(place.clone()), ReaderOptions::default()).unwrap();
+    assert_eq!(recovery.lost_records, lost);
+    let recovery =
+        binlog::recovery::recover(Arc::new(directory.clone()), Arc::new(target.clone()), ReaderOptions::default())
+            .unwrap();
+    assert_eq!((recovery.lost_records, recovery.records), (lost, rows.len() as u64));
     for made in [&place, &target] {
         assert_eq!(named(made, ReaderMode::Strict).0, rows);
-        let again = binlog::recover_in_place_in(Arc::new(made.clone()), None).unwrap();
+        let again = binlog::recovery::recover_in_place(Arc::new(made.clone()), ReaderOptions::default()).unwrap();
         assert_eq!((again.segments.len(), again.losses), (0, 0));
     }
     [place, target]
@@ -102,7 +107,7 @@ fn crc(seed: u32, bytes: &[u8]) -> u32 {
     })
 }
 
-/// Makes the checksums of a block's header right again.
+/// Corrects the checksums of a block's header.
 fn seal(bytes: &mut [u8], block: &layout::Block) {
     let header = &mut bytes[block.offset..block.offset + layout::HEADER];
     header[8..12].fill(0);
@@ -139,7 +144,7 @@ fn names_of_types_survive_the_block_that_gave_them() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_any_more_is_told() {
+fn a_name_that_is_lost_is_reported() {
     let directory = a_log();
     directory.remove(SECOND).unwrap();
     change(&directory, FIRST, |bytes| {
@@ -150,8 +155,8 @@ fn a_name_that_nobody_knows_any_more_is_told() {
         }
     });
     let losses = named(&directory, ReaderMode::Salvage).1;
-    let told: Vec<&str> = losses.iter().map(|loss| loss.reason.as_str()).filter(|it| it.contains("name")).collect();
-    assert_eq!(told, ["the name of the type 1073741824 is lost", "the name of the type 1073741825 is lost"]);
+    let reasons: Vec<&str> = losses.iter().map(|loss| loss.reason.as_str()).filter(|it| it.contains("name")).collect();
+    assert_eq!(reasons, ["the name of the type 1073741824 is lost", "the name of the type 1073741825 is lost"]);
 }
 
 #[test]
@@ -188,7 +193,7 @@ fn cursor_of(reader: &mut Reader) -> binlog::Cursor {
 
 #[test]
 fn a_block_that_contradicts_itself_is_lost_and_nothing_behind_it() {
-    // What its header says of its records, and how many are gone by that.
+    // What is changed in its header, and how many records are lost by that.
     for (what, change_header) in [
         ("one record more", (|header: &mut [u8]| header[16] += 1) as fn(&mut [u8])),
         ("one record less", |header| header[16] -= 1),
@@ -206,8 +211,8 @@ fn a_block_that_contradicts_itself_is_lost_and_nothing_behind_it() {
             });
             let (rows, losses) = named(&directory, ReaderMode::Salvage);
             assert_eq!(rows, expected(&lost), "{what}: {losses:?}");
-            let told: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
-            assert_eq!(told, lost, "{what}: {losses:?}");
+            let reported: Vec<u64> = losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
+            assert_eq!(reported, lost, "{what}: {losses:?}");
             recovered(&directory, &rows, 10);
         }
     }
@@ -217,7 +222,7 @@ fn a_block_that_contradicts_itself_is_lost_and_nothing_behind_it() {
 fn a_damaged_index_costs_nothing_once_it_was_written_anew() {
     let directory = MemoryDirectory::new();
     let options = WriterOptions { index_bytes: 4096, block_bytes: 4096, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (0..200u32).for_each(|i| assert!(writer.append(i % 3, &[7; 300]).unwrap() > 0));
     writer.close().unwrap();
     change(&directory, FIRST, |bytes| {
@@ -234,26 +239,34 @@ fn a_damaged_index_costs_nothing_once_it_was_written_anew() {
         seen = cursor.next_batch(usize::MAX, |_| ());
     }
     assert_eq!(seen.unwrap_err().kind(), Kind::Corrupt);
-    assert_eq!(binlog::rebuild_index_in(Arc::new(directory.clone())).unwrap().len(), 1);
+    assert_eq!(binlog::recovery::rebuild_index(Arc::new(directory.clone())).unwrap().len(), 1);
     assert_eq!(named(&directory, ReaderMode::Strict).0.len(), 200);
     let (rows, losses) = named(&directory, ReaderMode::Salvage);
     assert!(rows.len() == 200 && losses.is_empty(), "{losses:?}");
-    assert_eq!(binlog::recover_in_place_in(Arc::new(directory.clone()), None).unwrap().segments, []);
+    assert_eq!(
+        binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap().segments,
+        []
+    );
 }
 
 #[test]
-fn what_a_recovery_is_making_is_neither_recovered_nor_compressed() {
+fn what_a_recovery_is_making_is_neither_recovered_compressed_pruned_nor_shipped() {
     let directory = a_log();
-    directory.set_contents(binlog::RECOVERY_AT_WORK, vec![]);
+    directory.set_contents(binlog::recovery::RECOVERY_AT_WORK, vec![]);
     let source: Arc<dyn Directory> = Arc::new(directory.clone());
     let target = Arc::new(MemoryDirectory::new());
     let refused = [
-        binlog::recover_in(source.clone(), target.clone(), None).map(drop),
-        binlog::recover_in_place_in(source.clone(), None).map(drop),
-        binlog::rebuild_index_in(source.clone()).map(drop),
-        binlog::compress_in(&*source, &binlog::CompressOptions::default()).map(drop),
-        binlog::decompress_in(&*source, &binlog::CompressOptions::default()).map(drop),
+        binlog::recovery::recover(source.clone(), target.clone(), ReaderOptions::default()).map(drop),
+        binlog::recovery::recover_in_place(source.clone(), ReaderOptions::default()).map(drop),
+        binlog::recovery::rebuild_index(source.clone()).map(drop),
+        binlog::compression::compress(source.clone(), &binlog::compression::CompressOptions::default()).map(drop),
+        binlog::compression::decompress(source.clone(), &binlog::compression::CompressOptions::default()).map(drop),
+        prune(source.clone(), None, &Retention { segments: Some(1), ..Retention::default() }, true).map(drop),
+        Shipper::to_store(source.clone(), Arc::new(MemoryStore::new()), None, ShipOptions::default()).map(drop),
+        Reader::open(source.clone(), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() }).map(drop),
     ];
+    let reader = Reader::open(source.clone(), ReaderOptions::default()).unwrap();
+    assert!(reader.recovery_at_work().is_some_and(|mark| mark.ends_with(binlog::recovery::RECOVERY_AT_WORK)));
     for refused in refused {
         let error = refused.unwrap_err();
         assert!(error.kind() == Kind::Invalid && error.to_string().contains("recovery-at-work"), "{error}");
@@ -323,7 +336,7 @@ fn two_damaged_copies_of_a_segment_are_read_and_recovered_once() {
         let ids: Vec<u64> = rows.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, (1..=200).collect::<Vec<_>>(), "{segment}");
         let saved = MemoryDirectory::new();
-        binlog::recover_in(Arc::new(directory), Arc::new(saved.clone()), None).unwrap();
+        binlog::recovery::recover(Arc::new(directory), Arc::new(saved.clone()), ReaderOptions::default()).unwrap();
         assert_eq!(named(&saved, ReaderMode::Strict).0.len(), 200);
         assert!(saved.contents("default.0000000077.binlog").is_none());
         assert_eq!(open(&saved).append(1, b"goes on").unwrap(), 201);
@@ -332,7 +345,7 @@ fn two_damaged_copies_of_a_segment_are_read_and_recovered_once() {
 
 #[test]
 fn what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery() {
-    // As a crash leaves it: no TRAILER tells which record would come next.
+    // As a crash leaves it: no TRAILER states the next id.
     let live = MemoryDirectory::new();
     let writer = open(&live);
     for id in 1..=20 {
@@ -349,7 +362,8 @@ fn what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery() {
     directory.set_contents(FIRST, bytes.clone());
     directory.set_contents("default.0000000077.binlog", bytes);
     let saved = MemoryDirectory::new();
-    let recovery = binlog::recover_in(Arc::new(directory), Arc::new(saved.clone()), None).unwrap();
+    let recovery =
+        binlog::recovery::recover(Arc::new(directory), Arc::new(saved.clone()), ReaderOptions::default()).unwrap();
     assert_eq!((recovery.records, recovery.lost_records), (10, 10));
     assert_eq!(open(&saved).append(1, b"goes on").unwrap(), 21, "the ids of what is lost are not given again");
 }

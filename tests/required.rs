@@ -1,4 +1,4 @@
-//! A program that finds another log than it was made for is told so.
+//! A program that finds another log than it was made for gets an error.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn a_reader_refuses_a_log_that_is_not_the_one_that_was_required() {
     let file = scratch.path().join("orders.0000000001.binlog");
     let open = |require: Required| {
         let options = ReaderOptions { require, ..ReaderOptions::default() };
-        // The file alone says the same as the directory.
+        // The file alone has the same answer as the directory.
         let alone = Reader::open(&file, options.clone()).map(|_| ());
         let all = Reader::open(scratch.path(), options);
         assert_eq!(alone.err().map(|e| e.to_string()), all.as_ref().err().map(|e| e.to_string()));

@@ -1,5 +1,5 @@
-//! A file that the library makes of another has its permission bits, its owner and its group, from before anything stands
-//! in it; where one of them cannot be set, it is open to nobody to whom the other one was not.
+//! A file that the library makes from another has its permission bits, its owner and its group, from before it has any
+//! contents; where one of them cannot be set, it is open to no user to whom the other file was not.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -8,11 +8,10 @@ use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use binlog::compression::{compress, decompress, CompressOptions};
 use binlog::io::RealDirectory;
-use binlog::{
-    compress, decompress, rebuild_index, recover, recover_in_place, recover_in_place_in, CompressOptions, Writer,
-    WriterOptions,
-};
+use binlog::recovery::{rebuild_index, recover, recover_in_place};
+use binlog::{ReaderOptions, Writer, WriterOptions};
 use common::interposed::Interposed;
 
 /// Numbers that no account of the machine has.
@@ -24,12 +23,12 @@ fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Does it in a thread that has the rights of this user and of a group of that number, and no other.
+/// Runs `work` in a thread that has the rights of this user and of a group of that number, and no other.
 fn as_user<T: Send>(user: u32, work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let none: [libc::gid_t; 0] = [];
-            // SAFETY: plain system calls, which change the calling thread alone: the C library's own change all of them.
+            // SAFETY: plain system calls, which change only the calling thread: the C library's own change all threads.
             let done = unsafe {
                 [
                     libc::syscall(libc::SYS_setgroups, 0, none.as_ptr()),
@@ -100,7 +99,7 @@ fn what_is_recovered_in_place_has_the_rights_of_what_was_damaged_at_every_moment
                 into.lock().unwrap().push(rights(&home.join(name)));
             }
         }));
-        recover_in_place_in(Arc::new(interposed), None).unwrap();
+        recover_in_place(Arc::new(interposed), ReaderOptions::default()).unwrap();
         let seen = seen.lock().unwrap();
         assert!(!seen.is_empty() && seen.iter().all(|it| *it == expected), "{mode:o}: {seen:?}");
         for name in [segment(1), format!("{}.damaged", segment(1)), "default.lock".to_owned()] {
@@ -114,7 +113,7 @@ fn what_is_made_of_a_segment_elsewhere_or_in_another_form_has_its_rights() {
     let scratch = tempfile::tempdir().unwrap();
     let (here, there) = (scratch.path().join("log"), scratch.path().join("recovered"));
     let expected = log(&here, 0o600);
-    recover(&here, &there, None).unwrap();
+    recover(&here, &there, ReaderOptions::default()).unwrap();
     assert_eq!(rights(&there.join(segment(1))), expected);
     compress(&here, &CompressOptions::default()).unwrap();
     assert_eq!(rights(&here.join("default.0000000001.z.binlog")), expected);
@@ -122,7 +121,7 @@ fn what_is_made_of_a_segment_elsewhere_or_in_another_form_has_its_rights() {
     assert_eq!(rights(&here.join(segment(1))), expected);
     std::fs::remove_file(here.join("default.lock")).unwrap();
     rebuild_index(&here).unwrap();
-    assert_eq!(rights(&here.join("default.lock")), expected, "whoever writes the log can open it");
+    assert_eq!(rights(&here.join("default.lock")), expected, "a user who may write the log can open it");
 }
 
 #[test]
@@ -131,7 +130,7 @@ fn a_torn_tail_is_kept_under_the_rights_of_its_segment() {
     let expected = log(scratch.path(), 0o600);
     let path = scratch.path().join(segment(2));
     let mut bytes = std::fs::read(&path).unwrap();
-    // Behind the closing, as if a writer had gone on.
+    // After the close, as if a writer had continued.
     bytes.extend([7; 50]);
     std::fs::write(&path, &bytes).unwrap();
     let options = WriterOptions { file_mode: 0o644, ..WriterOptions::default() };
@@ -154,8 +153,8 @@ fn rights_that_cannot_be_given_make_no_file_open_to_others() {
         let there = scratch.path().join("recovered");
         // The owner of the files is not in their group.
         as_user(OWNER, || {
-            recover(&here, &there, None).unwrap();
-            recover_in_place(&here, None).unwrap();
+            recover(&here, &there, ReaderOptions::default()).unwrap();
+            recover_in_place(&here, ReaderOptions::default()).unwrap();
             compress(&here, &CompressOptions::default()).unwrap();
         });
         for path in [there.join(segment(1)), here.join("default.0000000001.z.binlog")] {

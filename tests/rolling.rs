@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use binlog::hooks::{Hook, Hooks, SegmentFile};
 use binlog::io::{Fault, MemoryDirectory, Operation};
-use binlog::{event, Filter, Kind, NewRecord, Period, Reader, ReaderMode, ReaderOptions, RollOptions, Writer};
-use binlog::{Hook, Hooks, Retention, SegmentFile, WriterOptions};
+use binlog::rolling::Retention;
+use binlog::rolling::{Period, RollOptions};
+use binlog::WriterOptions;
+use binlog::{event, Filter, Kind, NewRecord, Reader, ReaderMode, ReaderOptions, Writer};
 use common::time::*;
 use common::*;
 
 fn open(directory: &MemoryDirectory, options: WriterOptions) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), options).unwrap()
+    Writer::open(Arc::new(directory.clone()), options).unwrap()
 }
 
 fn with(roll: RollOptions, time: &Time) -> WriterOptions {
@@ -26,7 +29,7 @@ fn hourly() -> RollOptions {
 
 fn strict(directory: &MemoryDirectory) -> Reader {
     let options = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
-    Reader::open_in(Arc::new(directory.clone()), options).unwrap()
+    Reader::open(Arc::new(directory.clone()), options).unwrap()
 }
 
 fn read(reader: &Reader, events: bool) -> Vec<Row> {
@@ -56,7 +59,7 @@ fn append_many(writer: &Writer, count: u64) {
     }
 }
 
-/// The reasons that the log tells for its rolls.
+/// The reasons for its rolls that the log records.
 fn reasons(directory: &MemoryDirectory) -> Vec<String> {
     let rows = read(&strict(directory), true);
     let rolls = rows.iter().filter(|row| row.type_id == event::ROTATE_NEXT);
@@ -64,7 +67,7 @@ fn reasons(directory: &MemoryDirectory) -> Vec<String> {
 }
 
 #[test]
-fn a_record_never_stands_in_the_segment_of_a_period_that_is_over() {
+fn a_record_is_never_in_the_segment_of_a_period_that_is_over() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 59 * MINUTE));
     let writer = open(&directory, with(hourly(), &time));
     writer.append(1, b"10:59").unwrap();
@@ -83,7 +86,7 @@ fn a_record_never_stands_in_the_segment_of_a_period_that_is_over() {
     assert_eq!(reasons(&directory), ["period"; 3]);
 }
 
-/// Each look at the clock finds it later: also the one after a large record has waited for the writing of others.
+/// Each look at the clock finds it later, also the look after a large record has waited for others to be written.
 #[test]
 fn no_record_however_large_is_later_than_the_end_of_its_segments_period() {
     let time = Time::at(TEN);
@@ -123,7 +126,7 @@ fn a_roll_happens_at_its_time_without_traffic_and_an_empty_segment_waits() {
         time.pass(HOUR);
         writer.tick().unwrap();
     }
-    assert_eq!(strict(&directory).segments().len(), 2, "nothing stands in the second");
+    assert_eq!(strict(&directory).segments().len(), 2, "the second is empty");
     writer.append(1, b"b").unwrap();
     writer.close().unwrap();
     assert_eq!(segments(&directory), [vec!["a"], vec![], vec!["b"]], "b is of a later hour than the second segment");
@@ -163,7 +166,7 @@ fn a_clock_that_jitters_around_a_boundary_rolls_once() {
             writer = open(&directory, with(hourly(), &time));
         }
     }
-    // It is no jitter any more.
+    // This is no jitter any more.
     time.set(TEN + HOUR - 10 * MINUTE);
     writer.append(1, b"set back").unwrap();
     time.set(TEN + HOUR);
@@ -223,7 +226,7 @@ fn opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two
         let mut session = |at: i64| {
             time.set(at);
             let writer = open(&directory, with(hourly(), &time));
-            // Times of the records' own tell nothing.
+            // The records' own times do not count.
             let time = own_times.then_some(TEN + 100 * 365 * DAY);
             writer.append_record(&NewRecord { time, payload: b"x", ..NewRecord::default() }).unwrap();
             writer.flush().unwrap();
@@ -243,9 +246,9 @@ fn opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two
     }
 }
 
-/// The clock was put right while the log was written, and a crash left nothing of the time but the records' own.
+/// The clock was corrected while the log was written, and after a crash only the records' own times are left.
 #[test]
-fn opening_goes_by_the_last_records_where_nothing_else_tells_when_the_log_was_written() {
+fn opening_uses_the_last_records_where_nothing_else_records_when_the_log_was_written() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 2 * 365 * DAY));
     let writer = open(&directory, with(hourly(), &time));
     time.set(TEN + 20 * MINUTE);
@@ -328,9 +331,9 @@ fn size_time_and_records_combine_and_the_first_that_is_met_rolls() {
 fn a_check_sees_the_segment_and_decides_outside_of_all_locks() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
     let asked = Arc::new(Mutex::new(vec![]));
-    let told = asked.clone();
-    let check = move |state: &binlog::SegmentState| {
-        told.lock().unwrap().push(state.clone());
+    let states = asked.clone();
+    let check = move |state: &binlog::rolling::SegmentState| {
+        states.lock().unwrap().push(state.clone());
         state.records >= 3
     };
     let roll = RollOptions { check: Some(Arc::new(check)), ..RollOptions::default() };
@@ -349,7 +352,7 @@ fn a_check_sees_the_segment_and_decides_outside_of_all_locks() {
 }
 
 #[test]
-fn a_roll_by_hand_tells_its_reason_and_an_empty_segment_is_not_rolled() {
+fn a_roll_by_hand_records_its_reason_and_an_empty_segment_is_not_rolled() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
     let writer = open(&directory, with(RollOptions::default(), &time));
     writer.roll_because("nothing to roll").unwrap();
@@ -397,7 +400,7 @@ fn opening_rolls_when_the_period_has_passed_and_leaves_a_closed_segment_as_it_is
     let before = directory.contents("default.0000000001.binlog").unwrap();
     time.pass(30 * MINUTE);
     let writer = open(&directory, with(hourly(), &time));
-    assert_eq!(strict(&directory).segments().len(), 1, "the same hour goes on in the same segment");
+    assert_eq!(strict(&directory).segments().len(), 1, "the same hour continues in the same segment");
     writer.close().unwrap();
     let reopened = directory.contents("default.0000000001.binlog").unwrap();
     assert!(reopened.len() > before.len());
@@ -417,7 +420,7 @@ fn opening_rolls_when_the_period_has_passed_and_leaves_a_closed_segment_as_it_is
     assert_eq!(strict(&crashed).segments().len(), 3);
 }
 
-/// What a process that was killed leaves behind: its locks are gone.
+/// What a killed process leaves behind: its locks are released.
 fn crashed_copy(directory: &MemoryDirectory) -> MemoryDirectory {
     let copy = MemoryDirectory::new();
     for name in binlog::io::Directory::list(directory).unwrap() {
@@ -437,22 +440,22 @@ fn a_heartbeat_comes_on_request_and_at_its_interval_and_readers_do_not_see_it_un
         time.pass(SECOND);
         writer.tick().unwrap();
     }
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let rows = read(&reader, true);
     let beats: Vec<i64> = rows.iter().filter(|r| r.type_id == event::HEARTBEAT).map(|r| r.time).collect();
-    assert_eq!(beats, [TEN, TEN + 10 * SECOND, TEN + 20 * SECOND], "also what was not flushed by anybody else");
+    assert_eq!(beats, [TEN, TEN + 10 * SECOND, TEN + 20 * SECOND], "also what no other call has flushed");
     assert_eq!(read(&reader, false).len(), 1);
     writer.close().unwrap();
 }
 
 #[test]
-fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_in_a_new_one() {
+fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_continues_in_a_new_one() {
     for replaced in [false, true] {
         let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
         let reports = Arc::new(Mutex::new(vec![]));
-        let told = reports.clone();
+        let failures = reports.clone();
         let hooks = Hooks {
-            on_failure: Some(Arc::new(move |error| told.lock().unwrap().push(error.to_string()))),
+            on_failure: Some(Arc::new(move |error| failures.lock().unwrap().push(error.to_string()))),
             ..Hooks::default()
         };
         let writer = open(&directory, WriterOptions { hooks, ..with(RollOptions::default(), &time) });
@@ -460,7 +463,7 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
         writer.flush().unwrap();
         binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
         if replaced {
-            directory.set_contents("default.0000000001.binlog", b"somebody else's".to_vec());
+            directory.set_contents("default.0000000001.binlog", b"a foreign file".to_vec());
         }
         writer.tick().unwrap();
         writer.tick().unwrap();
@@ -471,7 +474,7 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert!(reports[0].contains("default.0000000001.binlog"), "{reports:?}");
         if replaced {
-            assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), b"somebody else's");
+            assert_eq!(directory.contents("default.0000000001.binlog").unwrap(), b"a foreign file");
             binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
         }
         let rows = read(&strict(&directory), false);
@@ -479,15 +482,15 @@ fn a_segment_whose_file_was_removed_or_replaced_is_reported_and_the_log_goes_on_
     }
 }
 
-/// A rule is quicker than whoever looks for the file.
+/// A rule rolls before the missing file is noticed.
 #[test]
-fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_behind_the_gap() {
+fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_continue_behind_the_gap() {
     for (hooked, replaced) in [(false, false), (true, true)] {
         let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
         let reports = Arc::new(Mutex::new(vec![]));
-        let (told, closed) = (reports.clone(), Arc::new(Mutex::new(vec![])));
+        let (failures, closed) = (reports.clone(), Arc::new(Mutex::new(vec![])));
         let mut hooks = Hooks {
-            on_failure: Some(Arc::new(move |error| told.lock().unwrap().push(error.to_string()))),
+            on_failure: Some(Arc::new(move |error| failures.lock().unwrap().push(error.to_string()))),
             ..Hooks::default()
         };
         if hooked {
@@ -502,8 +505,8 @@ fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_
         let writer = open(&directory, WriterOptions { hooks, ..with(roll, &time) });
         append_many(&writer, 7);
         writer.flush().unwrap();
-        // One reader is in the segment that goes, another is before it.
-        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        // One reader is in the segment that is removed, another is before it.
+        let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         let mut inside = reader.cursor(&Filter::default()).unwrap();
         let mut before = reader.cursor(&Filter::default()).unwrap();
         let shown = |cursor: &mut binlog::Cursor| {
@@ -517,7 +520,7 @@ fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_
         assert_eq!((0..5).map(|_| before.next().unwrap().unwrap().id).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         binlog::io::Directory::remove(&directory, "default.0000000002.binlog").unwrap();
         if replaced {
-            directory.set_contents("default.0000000002.binlog", b"somebody else's".to_vec());
+            directory.set_contents("default.0000000002.binlog", b"a foreign file".to_vec());
         }
         append_many(&writer, 5);
         writer.flush().unwrap();
@@ -529,12 +532,12 @@ fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_
         if replaced {
             binlog::io::Directory::remove(&directory, "default.0000000002.binlog").unwrap();
         }
-        // Whoever has the file open reads it to its end, although it has no name any more.
+        // A reader that has the file open reads it to its end, although the file has no name any more.
         assert_eq!(shown(&mut inside), [8, 9, 10, 11, 12]);
         assert_eq!(shown(&mut before).into_iter().filter(|id| *id > 10).collect::<Vec<_>>(), [11, 12]);
         // The third segment takes three more: what was lost does not count.
         assert_eq!((1..=4).map(|_| writer.append(1, b"x").unwrap()).collect::<Vec<_>>(), [13, 14, 15, 16]);
-        // The first call that answers for the lost records says so, and closes the log all the same.
+        // The first call that has to report the lost records does so, and closes the log all the same.
         let error = writer.close().unwrap_err();
         assert!(error.kind() == Kind::NotFound && error.to_string().contains("6 to 10"), "{error}");
         let expected = [1, 2, 3, 4, 5, 11, 12, 13, 14, 15, 16];
@@ -543,7 +546,7 @@ fn a_removed_segment_is_reported_also_when_a_rule_rolls_first_and_readers_go_on_
         let lost = rows.iter().find(|row| row.type_id == event::RECOVERED).unwrap();
         assert_eq!((lost.fact("first_lost_id"), lost.fact("last_lost_id")), (Some("6"), Some("10")));
         let salvage = ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() };
-        let salvaging = Reader::open_in(Arc::new(directory.clone()), salvage).unwrap();
+        let salvaging = Reader::open(Arc::new(directory.clone()), salvage).unwrap();
         assert_eq!(read(&salvaging, false).iter().map(|row| row.id).collect::<Vec<_>>(), expected);
         let newest = Filter { newest_first: true, ..Filter::default() };
         let ids: Vec<u64> = rows_of_cursor(strict(&directory).cursor(&newest).unwrap());
@@ -561,7 +564,7 @@ fn rows_of_cursor(mut cursor: binlog::Cursor) -> Vec<u64> {
     ids
 }
 
-/// A crash right behind the opening of the segment that says what is lost: nothing else says it.
+/// A crash right after the opening of the segment that names the loss: nothing else records it.
 #[test]
 fn ids_that_were_lost_with_a_removed_segment_are_not_given_again() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
@@ -578,7 +581,7 @@ fn ids_that_were_lost_with_a_removed_segment_are_not_given_again() {
     assert_eq!(read(&strict(&directory), false).len(), 1);
 }
 
-/// Nobody calls `tick`: the writing itself notices.
+/// `tick` is not called: the writing itself notices.
 #[test]
 fn a_file_that_was_removed_is_noticed_while_records_are_written() {
     for background in [false, true] {
@@ -601,7 +604,7 @@ fn a_file_that_was_removed_is_noticed_while_records_are_written() {
     }
 }
 
-/// The real clock and the real threads: nobody calls anything between the append and the roll.
+/// The real clock and the real threads: no function is called between the append and the roll.
 #[test]
 fn the_background_thread_rolls_at_its_time_without_traffic() {
     let scratch = tempfile::tempdir().unwrap();
@@ -626,11 +629,9 @@ fn the_background_thread_rolls_at_its_time_without_traffic() {
     writer.close().unwrap();
 }
 
-/// Threads append while others roll, change the rules and tick: every record is there once, in the order of its id, and
-/// each segment keeps to the rule for records.
 /// In the caller's thread, with a thread that ticks: here by turns, so that each operation has an owner.
 #[test]
-fn an_append_that_rolls_waits_for_no_disk_when_somebody_ticks() {
+fn an_append_that_rolls_waits_for_no_disk_when_the_caller_ticks() {
     for only in [Operation::Sync, Operation::SyncDirectory, Operation::Create, Operation::SetLen, Operation::Remove] {
         let directory = MemoryDirectory::new();
         let time = Time::at(TEN);
@@ -657,7 +658,7 @@ fn an_append_that_rolls_waits_for_no_disk_when_somebody_ticks() {
 }
 
 #[test]
-fn where_nobody_ticks_a_closed_segment_is_durable_and_its_hooks_were_called_when_the_append_returns() {
+fn without_ticks_a_closed_segment_is_durable_and_its_hooks_were_called_when_the_append_returns() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN));
     let closed = Arc::new(AtomicU64::new(0));
     let counted = closed.clone();
@@ -673,7 +674,7 @@ fn where_nobody_ticks_a_closed_segment_is_durable_and_its_hooks_were_called_when
         writer.flush().unwrap();
         assert_eq!((closed.load(Ordering::SeqCst), writer.position().unwrap().durable), (id - 1, id - 1));
     }
-    // Ticks that have come to an end count no more.
+    // Ticks that have ended no longer count.
     writer.tick().unwrap();
     time.pass(2 * SECOND);
     writer.append(1, b"one").unwrap();
@@ -725,6 +726,8 @@ fn what_a_roll_leaves_to_do_waits_for_a_call_that_waits_anyway_but_not_for_long(
     }
 }
 
+/// Threads append while others roll, change the rules and tick: every record is there once, in the order of its id, and
+/// each segment keeps to the rule for records.
 #[test]
 fn rolling_under_many_threads_loses_and_repeats_nothing() {
     for background in [false, true] {

@@ -1,12 +1,13 @@
-//! What segments are called: names sort in the order of writing whatever the period, the zone and the clock do, and the
-//! order by header is the same.
+//! Names of segments: they sort in the order of writing whatever the period, the zone and the clock do, and the order
+//! by header is the same.
 
 mod common;
 
 use std::sync::Arc;
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Kind, Lag, NewRecord, Period, Reader, ReaderOptions, RollOptions, Writer, WriterOptions};
+use binlog::rolling::{Period, RollOptions};
+use binlog::{Kind, Lag, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
 use common::time::*;
 use common::*;
 
@@ -15,7 +16,7 @@ fn options(roll: RollOptions, time: &Time) -> WriterOptions {
 }
 
 fn open(directory: &MemoryDirectory, roll: RollOptions, time: &Time) -> Writer {
-    Writer::open_in(Arc::new(directory.clone()), options(roll, time)).unwrap()
+    Writer::open(Arc::new(directory.clone()), options(roll, time)).unwrap()
 }
 
 fn rule(period: Option<Period>, template: &str) -> RollOptions {
@@ -24,14 +25,14 @@ fn rule(period: Option<Period>, template: &str) -> RollOptions {
 
 /// Names of the segments in the order in which a reader shows them.
 fn by_header(directory: &MemoryDirectory) -> Vec<String> {
-    let reader = Reader::open_in(Arc::new(directory.clone()), Default::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), Default::default()).unwrap();
     let name = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     reader.segments().iter().map(|segment| name(&segment.path)).collect()
 }
 
-/// Everything there is, in the order of a reader; and the files sorted by name must be in the same order.
+/// Asserts the records in the order of a reader; the files sorted by name must be in the same order.
 fn check_order(directory: &MemoryDirectory, expected: u64, context: &str) {
-    let reader = Reader::open_in(Arc::new(directory.clone()), Default::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), Default::default()).unwrap();
     let rows = rows_of(&reader);
     let payloads: Vec<u64> = rows.iter().map(|row| u64::from_le_bytes(row.payload[..].try_into().unwrap())).collect();
     assert_eq!(payloads, (1..=expected).collect::<Vec<_>>(), "{context}");
@@ -54,8 +55,8 @@ const PERIODS: [Option<Period>; 9] = [
     Period::from_seconds(7),
 ];
 
-/// The trap that the Java binlog documents: a log that rolled each minute is at 01:59 and is told to roll every five
-/// minutes; the new file is named for 01:55 and sorts before the one it follows.
+/// The trap that the Java binlog documents: a log that rolled each minute is at 01:59 and its period becomes five
+/// minutes; the new file is named for 01:55 and sorts before the one that it follows.
 #[test]
 fn a_coarser_period_right_after_a_finer_one_keeps_the_order() {
     for template in [TIMED, "{name}.{seq}"] {
@@ -157,7 +158,7 @@ fn the_nights_of_daylight_saving_lose_no_boundary() {
 }
 
 #[test]
-fn a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one() {
+fn a_name_contains_the_time_at_which_its_file_was_created_and_no_later_one() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 30 * MINUTE));
     let roll = rule(Some(Period::HOUR), "{name}.{seq}.%Y-%m-%dT%H:%M:%S");
     let writer = open(&directory, roll, &time);
@@ -165,7 +166,7 @@ fn a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one() {
     // The next file is prepared for 11:00 …
     time.set(TEN + HOUR - SECOND / 2);
     writer.tick().unwrap();
-    // … and then somebody rolls before.
+    // … and then the caller rolls before that.
     writer.roll().unwrap();
     writer.append(1, &2u64.to_le_bytes()).unwrap();
     time.set(TEN + HOUR + 10 * MINUTE);
@@ -183,7 +184,7 @@ fn a_name_tells_the_time_at_which_its_file_was_created_and_no_later_one() {
     assert_eq!(left.len(), by_header(&directory).len(), "no prepared file is left behind: {left:?}");
 }
 
-/// Prepared because the segment is nearly full, or for a boundary that the clock then jumps over, either way.
+/// Prepared because the segment is nearly full, or for a boundary that the clock then jumps over, in either direction.
 #[test]
 fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used() {
     let hours = |directory: &MemoryDirectory| -> Vec<String> {
@@ -196,12 +197,12 @@ fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used(
         let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 50 * MINUTE));
         let roll = rule(period, "{name}.{seq}.T%H");
         let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..options(roll, &time) };
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         writer.append_batch([NewRecord { payload: &[7; 40 << 10], ..NewRecord::default() }]).unwrap();
         writer.flush().unwrap();
         writer.append_batch([NewRecord { payload: &[7; 33 << 9], ..NewRecord::default() }]).unwrap();
         writer.flush().unwrap();
-        // An eighth of it is left, so that the next one is prepared.
+        // An eighth of it is left, so the next one is prepared.
         writer.tick().unwrap();
         let prepared = directory.list().unwrap().iter().filter(|name| name.contains("0000000002.T10")).count();
         assert_eq!(prepared, 1, "{:?}", directory.list());
@@ -225,17 +226,16 @@ fn a_file_that_was_prepared_for_a_period_that_is_over_or_never_came_is_not_used(
     }
 }
 
-/// What was appended before the boundary and is written behind it, because it waited in memory, is of the time at which it
-/// was appended.
+/// Records that were appended before the boundary and waited in memory are written after it, and have the time at which
+/// they were appended.
 #[test]
 fn a_segment_that_is_made_late_is_named_for_the_time_of_its_records() {
     let (directory, time) = (MemoryDirectory::new(), Time::at(TEN + 59 * MINUTE));
     let roll = rule(Some(Period::HOUR), "{name}.{seq}.T%H");
     let options = WriterOptions { segment_bytes: 64 << 10, block_bytes: 4096, ..options(roll, &time) };
-    let writer =
-        Writer::open_in(Arc::new(directory.clone()), WriterOptions { flush: Lag::default(), ..options }).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions { flush: Lag::default(), ..options }).unwrap();
     for _ in 0..2 {
-        // Together they are no more than waits in memory, and more than one segment takes.
+        // Together they are no more than may wait in memory, and more than one segment takes.
         writer.append_batch([NewRecord { payload: &[7; 50 << 10], ..NewRecord::default() }]).unwrap();
     }
     time.set(TEN + HOUR);
@@ -243,7 +243,7 @@ fn a_segment_that_is_made_late_is_named_for_the_time_of_its_records() {
     writer.close().unwrap();
     let hours: Vec<String> = by_header(&directory).iter().map(|name| name[15..18].to_owned()).collect();
     assert_eq!(hours, ["T10", "T10", "T11"]);
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let created: Vec<i64> = reader.segments().iter().map(|segment| segment.created).collect();
     assert_eq!(created, [TEN + 59 * MINUTE, TEN + 59 * MINUTE, TEN + HOUR]);
 }
@@ -269,7 +269,7 @@ fn a_name_that_is_taken_on_a_real_file_system_keeps_what_it_has() {
     let options = WriterOptions { name: "log".into(), ..WriterOptions::default() };
     let writer = Writer::open(scratch.path(), options).unwrap();
     std::fs::write(path(2), "not a segment at all").unwrap();
-    // A link to a place where nothing is yet.
+    // A link to a path that does not exist.
     std::os::unix::fs::symlink(elsewhere.path().join("target"), path(3)).unwrap();
     for id in 1..=2 {
         assert_eq!(writer.append(1, b"it").unwrap(), id);
@@ -298,7 +298,7 @@ fn a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened()
     for template in wrong {
         let options = WriterOptions { roll: rule(None, template), ..WriterOptions::default() };
         let directory = MemoryDirectory::new();
-        let error = Writer::open_in(Arc::new(directory.clone()), options).err().unwrap_or_else(|| panic!("{template}"));
+        let error = Writer::open(Arc::new(directory.clone()), options).err().unwrap_or_else(|| panic!("{template}"));
         assert_eq!(error.kind(), Kind::Invalid, "{template}: {error}");
         assert!(directory.list().unwrap().is_empty(), "{template}: nothing was created");
     }
@@ -306,7 +306,7 @@ fn a_template_that_would_not_be_a_file_name_is_an_error_when_the_log_is_opened()
         roll: RollOptions { zone: "Mars/Olympus".into(), ..RollOptions::default() },
         ..WriterOptions::default()
     };
-    let error = Writer::open_in(Arc::new(MemoryDirectory::new()), zone).err().unwrap();
+    let error = Writer::open(Arc::new(MemoryDirectory::new()), zone).err().unwrap();
     assert!(error.kind() == Kind::Invalid && error.to_string().contains("Mars/Olympus"), "{error}");
 }
 
@@ -322,13 +322,13 @@ fn logs_in_one_directory_do_not_take_each_others_segments() {
     };
     for round in 1..=3u64 {
         for (name, template) in [("a", "{name}.{seq}"), ("a-b", "{name}.%H.{seq}"), ("a.b", "{name}-{seq}")] {
-            let writer = Writer::open_in(Arc::new(directory.clone()), named(name, template)).unwrap();
+            let writer = Writer::open(Arc::new(directory.clone()), named(name, template)).unwrap();
             assert_eq!(writer.append(1, name.as_bytes()).unwrap(), round, "{name}");
             writer.roll().unwrap();
             writer.close().unwrap();
         }
     }
-    let reader = Reader::open_in(Arc::new(directory.clone()), Default::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), Default::default()).unwrap();
     let rows = rows_of(&reader);
     assert_eq!(rows.len(), 9);
     assert!(reader.segments().iter().all(|segment| segment.sequence <= 7), "no numbers were left out");

@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-/// A record as the property makes it up.
+/// A record as the property test generates it.
 #[derive(Clone, Debug)]
 struct Made {
     type_id: u32,
@@ -27,7 +27,7 @@ struct Made {
 enum Op {
     Append(Made),
     Record(Made),
-    /// In parts, cut at these places.
+    /// In parts, split at these places.
     Gather(Made, Vec<usize>),
     Batch(Vec<Made>),
     Named(String, Made),
@@ -118,7 +118,7 @@ impl Model {
 }
 
 fn open(directory: &MemoryDirectory) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap()
 }
 
 fn perform(writer: &Writer, op: &Op, model: &mut Model, directory: &MemoryDirectory) -> TestCaseResult {
@@ -143,7 +143,7 @@ fn perform(writer: &Writer, op: &Op, model: &mut Model, directory: &MemoryDirect
             cuts.sort_unstable();
             let parts: Vec<&[u8]> = cuts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]).collect();
             let (type_id, time) = (made.type_id, made.time);
-            // The payload of the record itself is not looked at.
+            // The payload of the record itself is ignored.
             let record = NewRecord { type_id, time, metadata: pairs.as_metadata(), payload: b"not this" };
             prop_assert_eq!(writer.gather_record(&record, &parts).unwrap(), next);
             model.add(next, made, since);
@@ -229,7 +229,7 @@ fn check_reading(directory: &MemoryDirectory, model: &Model, picks: &[usize]) {
     check_events(&reader, model, &rows);
 }
 
-/// Events show the id of the record behind them, take none of their own, and tell each name before it is used.
+/// Events have the id of the record after them, take none of their own, and define each name before it is used.
 fn check_events(reader: &Reader, model: &Model, rows: &[Row]) {
     let filter = Filter { events: true, ..Filter::default() };
     let all = read(reader, &filter, Way::Next).whole();
@@ -241,7 +241,7 @@ fn check_events(reader: &Reader, model: &Model, rows: &[Row]) {
             true => assert!(event::name(row.type_id).is_some() && row.payload_len == 0),
             false => next += 1,
         }
-        // A new segment, which begins with the names anew.
+        // A new segment, which defines the names again.
         if row.type_id == event::ROTATE_PREV {
             named.clear();
         }
@@ -268,7 +268,7 @@ proptest! {
         picks in vec(0usize..1000, 2),
     ) {
         let directory = MemoryDirectory::new();
-        let open = |options: &WriterOptions| Writer::open_in(Arc::new(directory.clone()), options.clone()).unwrap();
+        let open = |options: &WriterOptions| Writer::open(Arc::new(directory.clone()), options.clone()).unwrap();
         let (mut options, mut model) = (options, Model::default());
         let mut writer = open(&options);
         for op in &ops {

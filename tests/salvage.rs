@@ -1,5 +1,5 @@
-//! Reading on behind damage: every record that the damage did not touch is shown, once and as it was, and every loss is
-//! told exactly.
+//! Reading past damage: every record that the damage did not touch is shown once and unchanged, and every loss is
+//! reported exactly.
 
 mod common;
 
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 
 const FILE: &str = "default.0000000001.binlog";
 
-/// What a salvaging cursor shows, how it ends, and the losses that it told of.
+/// What a salvaging cursor shows, how it ends, and the losses that it reports.
 struct Saved {
     rows: Vec<Row>,
     losses: Vec<Loss>,
@@ -26,7 +26,7 @@ struct Saved {
 
 fn salvage(directory: &MemoryDirectory, filter: &Filter, way: Way) -> Saved {
     let (options, losses) = hearing(ReaderMode::Salvage);
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, filter, way);
     let state = seen.tail().state;
     let losses = losses.lock().unwrap().clone();
@@ -58,13 +58,12 @@ fn a_log(codec: Codec) -> Log {
     log
 }
 
-/// What becomes of a segment when these bytes of it are not what they were: the ids that are gone, and the ranges that
-/// are to be told.
+/// The effect of changing these bytes of a segment: the ids that are lost, and the ranges that are reported.
 #[derive(Default)]
 struct Expected {
     lost: BTreeSet<u64>,
-    /// Those of the lost ids that no header tells of, and none behind them.
-    nobody_knows: BTreeSet<u64>,
+    /// The lost ids that no header proves, neither their own nor a later one.
+    unknown: BTreeSet<u64>,
     touched: Vec<Range<usize>>,
     /// Bytes of blocks that cannot be read at all.
     whole: Vec<Range<usize>>,
@@ -74,22 +73,22 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// By the layout of the segment before it was damaged.
+/// From the layout of the segment before it was damaged.
 fn expected(segment: &Segment, damage: &[Range<usize>]) -> Expected {
     let mut expected = Expected::default();
     for block in &segment.blocks {
         let head = block.offset..block.entries.end;
         if damage.iter().any(|damage| overlap(damage, &head)) {
             expected.lost.extend(block.ids());
-            expected.nobody_knows.extend(block.ids());
+            expected.unknown.extend(block.ids());
             if !damage.iter().any(|damage| overlap(damage, &(block.offset..block.offset + layout::HEADER))) {
-                expected.nobody_knows.clear();
+                expected.unknown.clear();
             }
             expected.touched.push(block.offset..block.end());
             expected.whole.push(block.offset..block.end());
             continue;
         }
-        expected.nobody_knows.clear();
+        expected.unknown.clear();
         let is_bad = |page: &usize| damage.iter().any(|damage| overlap(damage, &block.page(*page)));
         let bad: Vec<usize> = (0..block.pages()).filter(is_bad).collect();
         expected.touched.extend(bad.iter().map(|&page| block.page(page)));
@@ -107,17 +106,17 @@ fn lost_of(block: &Block, bad: &[usize]) -> Vec<u64> {
     block.records.iter().filter(|(place, _)| is_lost(place)).filter_map(|(_, id)| *id).collect()
 }
 
-/// Asserts that the losses are of these ids, none twice.
+/// Asserts that the losses name exactly these ids, each once.
 fn assert_lost(losses: &[Loss], lost: &BTreeSet<u64>, what: &str) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for loss in losses {
         for id in loss.ids.into_iter().flat_map(|(first, last)| first..=last) {
-            assert!(told.insert(id), "{what}: the loss of {id} is told twice: {losses:?}");
+            assert!(reported.insert(id), "{what}: the loss of {id} is reported twice: {losses:?}");
         }
         assert_eq!(loss.records(), loss.ids.map_or(0, |(first, last)| last - first + 1));
         assert!(!loss.reason.is_empty());
     }
-    assert!(&told == lost, "{what}: {:?} {losses:?}", told.symmetric_difference(lost).collect::<Vec<_>>());
+    assert!(&reported == lost, "{what}: {:?} {losses:?}", reported.symmetric_difference(lost).collect::<Vec<_>>());
 }
 
 /// Damages a log of one segment and asserts that exactly the rest of it is shown, by every way.
@@ -139,7 +138,7 @@ fn assert_saved(log: &Log, damage: &[Range<usize>], bytes: Vec<u8>, what: &str) 
     for way in [Way::Next, Way::Batch(7), Way::Packed(4099)] {
         let saved = salvage(&directory, &Filter::default(), way);
         assert_rows(&saved.rows, &left, what);
-        let known: BTreeSet<u64> = expected.lost.difference(&expected.nobody_knows).copied().collect();
+        let known: BTreeSet<u64> = expected.lost.difference(&expected.unknown).copied().collect();
         assert_lost(&saved.losses, &known, what);
         assert_places(&segment, &damage, &saved.losses, &expected, what);
         let trailer_is_good = expected.whole.iter().all(|lost| lost.end != segment.blocks.last().unwrap().end());
@@ -159,8 +158,9 @@ fn assert_saved(log: &Log, damage: &[Range<usize>], bytes: Vec<u8>, what: &str) 
             shown.retain(|row| matches(row, &filter));
             assert_rows(&saved.rows, &shown, &format!("{what} {filter:?}"));
         }
-        let told: BTreeSet<u64> = saved.losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
-        assert!(told.is_subset(&expected.lost), "{what} {filter:?}: {:?}", saved.losses);
+        let reported: BTreeSet<u64> =
+            saved.losses.iter().filter_map(|loss| loss.ids).flat_map(|(a, b)| a..=b).collect();
+        assert!(reported.is_subset(&expected.lost), "{what} {filter:?}: {:?}", saved.losses);
     }
     // Headers need no payload.
     let saved = salvage(&directory, &Filter { headers_only: true, ..Filter::default() }, Way::Batch(3));
@@ -177,34 +177,34 @@ fn matches(row: &Row, filter: &Filter) -> bool {
     !shown_of(std::slice::from_ref(row), filter).is_empty()
 }
 
-/// Asserts that the losses tell all damaged bytes, and nothing far from them; that pages are told right, and what was
-/// durable.
+/// Asserts that the losses cover all damaged bytes and nothing far from them, and that they report the pages and what
+/// was durable correctly.
 fn assert_places(segment: &Segment, damage: &[Range<usize>], losses: &[Loss], expected: &Expected, what: &str) {
-    let told: Vec<Range<usize>> =
+    let reported: Vec<Range<usize>> =
         losses.iter().map(|loss| loss.offset as usize..(loss.offset + loss.bytes) as usize).collect();
     for touched in &expected.touched {
         let is_empty_page = |place: &Range<usize>| place.start <= touched.start && touched.end <= place.end;
-        let covered =
-            told.iter().any(is_empty_page) || (touched.clone()).all(|at| told.iter().any(|told| told.contains(&at)));
-        assert!(covered, "{what}: {touched:?} is not told of: {losses:?}");
+        let covered = reported.iter().any(is_empty_page)
+            || (touched.clone()).all(|at| reported.iter().any(|range| range.contains(&at)));
+        assert!(covered, "{what}: {touched:?} is not reported: {losses:?}");
     }
-    // Of a block whose entries are damaged, the header tells it nevertheless.
+    // The header of a block with damaged entries still proves what was durable.
     let has_header = |block: &&Block| {
         let header = block.offset..block.offset + layout::HEADER;
         !damage.iter().any(|damage| overlap(damage, &header))
     };
     let durable_end = segment.blocks.iter().filter(has_header).map(|block| block.durable_end).max().unwrap_or(0);
-    for (loss, told) in losses.iter().zip(&told) {
+    for (loss, range) in losses.iter().zip(&reported) {
         assert_eq!(loss.durable, loss.offset < durable_end, "{what}: {loss:?} {durable_end}");
-        assert!(expected.touched.iter().any(|touched| overlap(touched, told)), "{what}: {loss:?} is no loss");
+        assert!(expected.touched.iter().any(|touched| overlap(touched, range)), "{what}: {loss:?} is no loss");
         let Some((first, count)) = loss.pages else { continue };
-        let block = segment.blocks.iter().find(|block| (block.payload.clone()).contains(&told.start)).unwrap();
+        let block = segment.blocks.iter().find(|block| (block.payload.clone()).contains(&range.start)).unwrap();
         let bad: Vec<usize> = (0..block.pages()).filter(|&page| expected.touched.contains(&block.page(page))).collect();
         assert!(bad.contains(&(first as usize)), "{what}: {loss:?}");
-        let of_loss = bad.iter().filter(|&&page| overlap(&block.page(page), told)).count();
+        let of_loss = bad.iter().filter(|&&page| overlap(&block.page(page), range)).count();
         assert_eq!(count as usize, of_loss, "{what}: {loss:?} {bad:?}");
         if block.codec == 0 {
-            assert_eq!(told.start, block.page(first as usize).start, "{what}: {loss:?}");
+            assert_eq!(range.start, block.page(first as usize).start, "{what}: {loss:?}");
         }
     }
 }
@@ -249,7 +249,7 @@ fn a_damaged_byte_anywhere_costs_the_records_that_touch_it() {
 }
 
 #[test]
-fn records_between_two_damaged_pages_are_saved_and_each_loss_is_told_apart() {
+fn records_between_two_damaged_pages_are_saved_and_each_loss_is_reported_separately() {
     let mut log = Log::new(WriterOptions { block_bytes: 64 << 10, ..small_blocks(Codec::None) });
     for i in 0..100 {
         log.put_plain(1, i, 600);
@@ -283,7 +283,7 @@ impl Moved {
         }
     }
 
-    /// Whether it tears these bytes apart, or some of them are gone.
+    /// Whether it splits these bytes, or removes some of them.
     fn hits(&self, place: &Range<usize>) -> bool {
         match self {
             Moved::Removed(range) => overlap(range, place),
@@ -291,7 +291,7 @@ impl Moved {
         }
     }
 
-    /// The ids of the records of this segment that are gone.
+    /// The ids of the records of this segment that are lost.
     fn lost(&self, segment: &Segment) -> BTreeSet<u64> {
         let mut lost = BTreeSet::new();
         for block in &segment.blocks {
@@ -331,20 +331,21 @@ fn bytes_that_are_missing_or_too_many_cost_what_they_touch_and_nothing_behind_th
             let lost = moved.lost(&segment);
             let left: Vec<Row> = log.rows.iter().filter(|row| !lost.contains(&row.id)).cloned().collect();
             assert_rows(&saved.rows, &left, &what);
-            let told = saved.losses.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last).collect();
+            let reported =
+                saved.losses.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last).collect();
             match moved {
-                // Nobody tells what was behind the last block that is left.
-                Moved::Removed(range) if range.end == whole.len() => assert!(lost.is_superset(&told), "{what}"),
+                // Nothing records what followed the last block that is left.
+                Moved::Removed(range) if range.end == whole.len() => assert!(lost.is_superset(&reported), "{what}"),
                 _ => {
                     assert_lost(&saved.losses, &lost, &what);
                     assert!(!saved.losses.is_empty(), "{what}");
                 }
             }
-            // An empty record touches no page, and may stand between others that are lost with one.
+            // An empty record touches no page, and may lie between others that are lost with one.
             let places: BTreeSet<u64> = saved.losses.iter().map(|loss| loss.offset).collect();
-            let told: Vec<&Loss> = saved.losses.iter().filter(|loss| loss.reason.contains("of the file")).collect();
-            assert!(places.len() <= 2 || told.is_empty(), "{what}: {:?}", saved.losses);
-            // Without payloads, no page is looked at.
+            let reported: Vec<&Loss> = saved.losses.iter().filter(|loss| loss.reason.contains("of the file")).collect();
+            assert!(places.len() <= 2 || reported.is_empty(), "{what}: {:?}", saved.losses);
+            // Without payloads, no page is read.
             let headers = salvage(&log.directory, &Filter { headers_only: true, ..Filter::default() }, Way::Batch(9));
             let shown: BTreeSet<u64> = headers.rows.iter().map(|row| row.id).collect();
             assert!(left.iter().all(|row| shown.contains(&row.id)), "{what}");

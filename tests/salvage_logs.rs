@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Codec, Filter, Kind, Loss, Reader, ReaderMode, TailState, WriterOptions};
+use binlog::{Codec, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, WriterOptions};
 use common::history::*;
 use common::layout::{self, Segment};
 use common::*;
@@ -17,7 +17,7 @@ fn name(sequence: u32) -> String {
     format!("default.{sequence:010}.binlog")
 }
 
-/// What a salvaging cursor shows, and the losses that it told of.
+/// What a salvaging cursor shows, and the losses that it reported.
 struct Saved {
     rows: Vec<Row>,
     losses: Vec<Loss>,
@@ -26,18 +26,18 @@ struct Saved {
 
 fn salvage(directory: &MemoryDirectory, way: Way) -> Saved {
     let (options, losses) = hearing(ReaderMode::Salvage);
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, &Filter::default(), way);
     let state = seen.tail().state;
     let losses = losses.lock().unwrap().clone();
     Saved { rows: seen.rows, losses, state }
 }
 
-/// The ids that losses tell of, none of them twice.
+/// The ids of the losses, none of them twice.
 fn ids(losses: &[Loss]) -> BTreeSet<u64> {
     let mut ids = BTreeSet::new();
     for id in losses.iter().filter_map(|loss| loss.ids).flat_map(|(first, last)| first..=last) {
-        assert!(ids.insert(id), "{id} is told twice: {losses:?}");
+        assert!(ids.insert(id), "{id} is reported twice: {losses:?}");
     }
     ids
 }
@@ -58,7 +58,7 @@ fn a_log(segments: usize, codec: Codec) -> Log {
     log
 }
 
-/// Asserts that everything but these records is shown, and that those are told as lost.
+/// Asserts that everything but these records is shown, and that those are reported as lost.
 fn assert_all_but(log: &Log, directory: &MemoryDirectory, lost: impl Fn(u64) -> bool, what: &str) -> Vec<Loss> {
     let left: Vec<Row> = log.rows.iter().filter(|row| !lost(row.id)).cloned().collect();
     for way in [Way::Next, Way::Batch(7), Way::Packed(0)] {
@@ -101,13 +101,13 @@ fn a_file_cut_anywhere_shows_the_records_of_its_whole_pages() {
             let what = format!("{codec:?} cut to {len}, in {cut:?}");
             assert_rows(&saved.rows, &left, &what);
             assert_ne!(saved.state, TailState::Closed);
-            let told = ids(&saved.losses);
+            let reported = ids(&saved.losses);
             match cut.filter(|block| block.offset + layout::HEADER <= len) {
                 Some(block) => {
                     let lost: BTreeSet<u64> = block.ids().filter(|id| !kept.contains(id)).collect();
-                    assert_eq!(told, lost, "{what}: {:?}", saved.losses);
+                    assert_eq!(reported, lost, "{what}: {:?}", saved.losses);
                 }
-                None => assert!(told.is_empty(), "{what}: {:?}", saved.losses),
+                None => assert!(reported.is_empty(), "{what}: {:?}", saved.losses),
             }
             assert_eq!(saved.losses.is_empty(), cut.is_none(), "{what}: {:?}", saved.losses);
         }
@@ -115,7 +115,7 @@ fn a_file_cut_anywhere_shows_the_records_of_its_whole_pages() {
 }
 
 #[test]
-fn a_cut_in_a_segment_that_others_follow_is_told_to_its_last_record() {
+fn a_cut_in_a_segment_that_others_follow_is_reported_to_its_last_record() {
     let log = a_log(3, Codec::None);
     let whole = log.directory.contents(&name(2)).unwrap();
     let segment = Segment::parse(&whole);
@@ -134,7 +134,7 @@ fn a_cut_in_a_segment_that_others_follow_is_told_to_its_last_record() {
 }
 
 #[test]
-fn a_missing_segment_is_told_with_its_records() {
+fn a_missing_segment_is_reported_with_its_records() {
     let log = a_log(5, Codec::Zstd);
     for missing in [vec![2], vec![3, 4], vec![2, 4]] {
         let directory = copy_of(&log.directory);
@@ -143,7 +143,7 @@ fn a_missing_segment_is_told_with_its_records() {
         let losses = assert_all_but(&log, &directory, lost, &format!("{missing:?} missing"));
         assert!(losses.iter().all(|loss| loss.bytes == 0 && loss.pages.is_none()), "{losses:?}");
     }
-    // The first one may have been removed for its age, and of the last one only the log itself tells.
+    // The first one may have been removed for its age, and only the log itself records that the last one was there.
     let directory = copy_of(&log.directory);
     directory.remove(&name(1)).unwrap();
     assert_rows(&salvage(&directory, Way::Next).rows, &log.rows[30..], "the first missing");
@@ -162,7 +162,7 @@ fn a_segment_twice_is_shown_once() {
             let directory = copy_of(&log.directory);
             directory.set_contents(copy, directory.contents(&name(twice)).unwrap());
             let losses = assert_all_but(&log, &directory, |_| false, &format!("segment {twice} twice"));
-            assert!(!losses.is_empty(), "the second one is told of");
+            assert!(!losses.is_empty(), "the second one is reported");
         }
     }
 }
@@ -181,7 +181,7 @@ fn a_segment_of_another_log_hides_nothing_of_either() {
 }
 
 #[test]
-fn damage_in_several_segments_is_told_with_the_file_it_is_in() {
+fn damage_in_several_segments_is_reported_with_the_file_it_is_in() {
     let log = a_log(4, Codec::None);
     let directory = copy_of(&log.directory);
     let mut lost = BTreeSet::new();
@@ -210,7 +210,7 @@ fn a_log_that_a_writer_has_open_has_no_loss() {
     let saved = salvage(&log.directory, Way::Next);
     assert_rows(&saved.rows, &log.rows, "live");
     assert!(saved.losses.is_empty() && saved.state == TailState::Live, "{:?}", saved.losses);
-    // As while the writer is in the middle of its last block.
+    // As while the writer is writing its last block.
     let last = Segment::parse(&whole).blocks.last().unwrap().clone();
     let file = log.directory.open(&name(1), binlog::io::Access::ReadWrite).unwrap();
     for len in [last.offset + 1, last.offset + 79, last.entries.start, last.payload.start + 5, last.end() - 1] {
@@ -222,7 +222,7 @@ fn a_log_that_a_writer_has_open_has_no_loss() {
 }
 
 #[test]
-fn what_was_never_durable_is_told_so() {
+fn what_was_never_durable_is_reported_as_that() {
     let mut log = Log::new(small_blocks(Codec::None));
     for i in 0..60 {
         log.put_plain(1, i, 500);
@@ -280,7 +280,7 @@ fn what_a_later_segment_was_synced_behind_was_durable_and_what_came_into_the_fil
         let losses = salvage(&directory, Way::Next).losses;
         assert!(losses[0].bytes == 300 && !losses[0].durable, "lock file: {has_lock}, {losses:?}");
     }
-    // One of which nothing is left.
+    // A segment of which nothing is left.
     let directory = copy_of(&log.directory);
     directory.set_contents(&name(3), vec![0; 100]);
     let lost = |losses: Vec<Loss>| losses.into_iter().find(|loss| loss.path.ends_with(name(3))).unwrap();
@@ -296,7 +296,7 @@ fn a_recovered_segment_was_durable_up_to_its_trailer() {
     bytes[block.payload.start] ^= 1;
     damaged.set_contents(&name(2), bytes);
     let recovered = MemoryDirectory::new();
-    binlog::recover_in(Arc::new(damaged), Arc::new(recovered.clone()), None).unwrap();
+    binlog::recovery::recover(Arc::new(damaged), Arc::new(recovered.clone()), ReaderOptions::default()).unwrap();
     let mut bytes = recovered.contents(&name(2)).unwrap();
     let end = bytes.len() - 104;
     bytes[end..].fill(0);
@@ -308,7 +308,11 @@ fn a_recovered_segment_was_durable_up_to_its_trailer() {
 #[test]
 fn events_are_shown_once_where_another_file_of_a_segment_is_read_on() {
     let log = a_log(3, Codec::None);
-    binlog::compress_in(&log.directory, &binlog::CompressOptions { keep_source: true, ..Default::default() }).unwrap();
+    binlog::compression::compress(
+        Arc::new(log.directory.clone()),
+        &binlog::compression::CompressOptions { keep_source: true, ..Default::default() },
+    )
+    .unwrap();
     let compressed = "default.0000000001.z.binlog";
     let mut bytes = log.directory.contents(compressed).unwrap();
     let end = bytes.len() - 104;
@@ -319,7 +323,7 @@ fn events_are_shown_once_where_another_file_of_a_segment_is_read_on() {
     for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
         for way in [Way::Next, Way::Batch(7)] {
             let (options, losses) = hearing(mode);
-            let reader = Reader::open_in(Arc::new(log.directory.clone()), options).unwrap();
+            let reader = Reader::open(Arc::new(log.directory.clone()), options).unwrap();
             assert_rows(&read(&reader, &events, way).rows, &whole, "with events");
             assert_eq!(losses.lock().unwrap().len(), 1);
         }
@@ -351,7 +355,7 @@ fn behind_the_header_of_another_segment_the_blocks_are_found_and_nothing_is_appe
         let losses = assert_all_but(&log, &log.directory, |_| false, &format!("header of segment {sequence}"));
         assert!(!losses.is_empty());
         if sequence == 3 {
-            let opened = binlog::Writer::open_in(Arc::new(log.directory.clone()), WriterOptions::default());
+            let opened = binlog::Writer::open(Arc::new(log.directory.clone()), WriterOptions::default());
             assert_eq!(opened.err().map(|e| e.kind()), Some(Kind::Corrupt));
         }
     }
@@ -410,8 +414,8 @@ fn a_file_whose_compression_breaks_off_is_read_up_to_there_and_those_behind_it_a
             "{len}: {:?}",
             saved.losses
         );
-        let told = saved.losses.iter().any(|loss| loss.reason.contains("does not decompress"));
-        assert!(told, "{len}: {:?}", saved.losses);
+        let is_reported = saved.losses.iter().any(|loss| loss.reason.contains("does not decompress"));
+        assert!(is_reported, "{len}: {:?}", saved.losses);
     }
 }
 

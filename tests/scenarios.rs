@@ -1,5 +1,5 @@
-//! What crashes, bad disks and careless hands do to log files, case by case: the cases that other log formats keep in
-//! their tests, rebuilt for this one. After each the log is read, and a writer goes on in it.
+//! What crashes, bad disks and careless users do to log files, case by case: the cases that other log formats keep in
+//! their tests, rebuilt for this one. After each, the log is read, and a writer continues in it.
 
 mod common;
 
@@ -8,15 +8,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use binlog::io::{Access, Directory, MemoryDirectory};
-use binlog::{Filter, Kind, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
+use binlog::{Filter, Kind, Location, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::*;
 
 const FILE: &str = "default.0000000001.binlog";
 const HEADER: usize = 80;
 const PAGE: usize = 4096;
 
-/// The bytes of a log that was not closed, in which each record has a block of its own. Before the first stands a block
-/// with the event that tells of the opening.
+/// The bytes of a log that was not closed, in which each record has a block of its own. The first of these blocks
+/// follows one with the event that records the opening.
 struct Log {
     bytes: Vec<u8>,
     blocks: Vec<Range<usize>>,
@@ -25,7 +25,7 @@ struct Log {
 
 fn open_writer(directory: &MemoryDirectory) -> binlog::Result<Writer> {
     let options = WriterOptions { block_bytes: PAGE as u32, ..WriterOptions::default() };
-    Writer::open_in(Arc::new(directory.clone()), options)
+    Writer::open(Arc::new(directory.clone()), options)
 }
 
 fn put(writer: &Writer, payload: &[u8]) {
@@ -47,7 +47,7 @@ fn log_of(payloads: &[Vec<u8>]) -> Log {
     log
 }
 
-/// Where the block behind the one with the opening begins.
+/// Where the block after the one with the opening begins.
 fn first_record_at(bytes: &[u8]) -> usize {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let opened = 16 + word(8);
@@ -65,24 +65,24 @@ fn holding(bytes: &[u8]) -> MemoryDirectory {
 }
 
 fn open(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap()
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() }).unwrap()
 }
 
-/// How reading ends that shows the rows it should.
+/// How a read ends that shows the expected rows.
 #[derive(Clone, Copy, Debug)]
 enum End<'a> {
     /// At a whole block, without a trailer.
     Unclosed,
     /// The rest is the torn tail of a crash, and a writer cuts it.
     Torn,
-    /// Bytes that are no block and were never durable, with whole blocks behind them that hold these rows: a writer goes on in
-    /// the next segment, which names them. In a log of one file it refuses.
+    /// Bytes that are no block and were never durable, followed by whole blocks that hold these rows: a writer
+    /// continues in the next segment, which names them. In a log of one file it refuses.
     Hole(&'a [Row]),
     /// The rest is damage, and a writer refuses the log.
     Corrupt,
 }
 
-/// Reads the bytes by every way: these rows, then this end, told of the place `at`. Then goes on with a writer.
+/// Reads the bytes in every way: these rows, then this end, reported at the place `at`. Then continues with a writer.
 fn assert_ends(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
     let directory = holding(bytes);
     for way in WAYS {
@@ -112,11 +112,11 @@ fn assert_ends(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
         assert_one_loss(&directory, ReaderMode::Salvage, (rows, behind, &[]), at, what);
         assert_hole_of_one_file(bytes, at, what);
     }
-    assert_goes_on(bytes, rows, end, at, what);
+    assert_continues(bytes, rows, end, at, what);
 }
 
-/// The reader shows the rows before the hole at `at`, those behind it and those after them, and tells exactly once that the
-/// records between the first two are lost.
+/// The reader shows the rows before the hole at `at`, those after it and those of the next segment, and reports exactly
+/// once that the records between the first two are lost.
 fn assert_one_loss(
     directory: &MemoryDirectory,
     mode: ReaderMode,
@@ -125,15 +125,15 @@ fn assert_one_loss(
     what: &str,
 ) {
     let (options, losses) = hearing(mode);
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let seen = read(&reader, &Filter::default(), Way::Next);
     assert_rows(&seen.rows, &[before, behind, after].concat(), &format!("{what}, {mode:?}"));
     assert!(seen.end.is_ok(), "{what}, {mode:?}: {:?}", seen.end);
     let losses = losses.lock().unwrap();
-    let told: Vec<_> = losses.iter().map(|loss| (loss.ids, loss.durable)).collect();
+    let reported: Vec<_> = losses.iter().map(|loss| (loss.ids, loss.durable)).collect();
     let lost = (before.len() as u64 + 1, behind[0].id - 1);
-    assert_eq!(told, [(Some(lost), false)], "{what}, {mode:?}: {losses:?}");
-    // Salvage tells of damaged pages where they are.
+    assert_eq!(reported, [(Some(lost), false)], "{what}, {mode:?}: {losses:?}");
+    // Salvage reports damaged pages at their own places.
     let place = losses[0].offset as usize;
     assert!(place == at || mode == ReaderMode::Salvage && place > at, "{what}, {mode:?}: {losses:?}");
 }
@@ -141,14 +141,15 @@ fn assert_one_loss(
 /// A log that is one file has no next segment: there, the writer refuses a hole and changes nothing.
 fn assert_hole_of_one_file(bytes: &[u8], at: usize, what: &str) {
     let directory = holding(bytes);
-    let refused = Writer::open_file_in(Arc::new(directory.clone()), FILE, WriterOptions::default()).err();
-    let told = refused.map(|e| (e.kind(), e.offset()));
-    assert_eq!(told, Some((Kind::Corrupt, Some(at as u64))), "{what}, as one file");
+    let refused =
+        Writer::open(Location::File(Arc::new(directory.clone()), FILE.to_owned()), WriterOptions::default()).err();
+    let reported = refused.map(|e| (e.kind(), e.offset()));
+    assert_eq!(reported, Some((Kind::Corrupt, Some(at as u64))), "{what}, as one file");
     assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}, as one file: refused, but changed");
 }
 
-/// A writer appends behind the rows, in the next segment behind a hole, or refuses the log and leaves it as it is.
-fn assert_goes_on(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
+/// A writer appends after the rows, in the next segment after a hole, or refuses the log and leaves it as it is.
+fn assert_continues(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
     let directory = holding(bytes);
     let writer = match open_writer(&directory) {
         Ok(writer) => writer,
@@ -167,17 +168,17 @@ fn assert_goes_on(bytes: &[u8], rows: &[Row], end: End, at: usize, what: &str) {
         assert_eq!(directory.contents(FILE).unwrap(), bytes, "{what}: the segment with the hole stays as it is");
         let after = [Row::new(behind[behind.len() - 1].id + 1, 7, 1, *b"after")];
         for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
-            assert_one_loss(&directory, mode, (rows, behind, &after), at, &format!("{what}, gone on behind"));
+            assert_one_loss(&directory, mode, (rows, behind, &after), at, &format!("{what}, continued behind"));
         }
         let all = [rows, behind, &after].concat();
         for way in WAYS {
             let seen = read(&open(&directory, ReaderMode::Prefix), &Filter::default(), way);
-            assert_rows(&seen.rows, &all, &format!("{what}, {way:?}, gone on behind"));
-            assert!(seen.end.is_ok(), "{what}, {way:?}, gone on behind: {:?}", seen.end);
+            assert_rows(&seen.rows, &all, &format!("{what}, {way:?}, continued behind"));
+            assert!(seen.end.is_ok(), "{what}, {way:?}, continued behind: {:?}", seen.end);
         }
         let strict = read(&open(&directory, ReaderMode::Strict), &Filter::default(), Way::Next);
         assert_rows(&strict.rows, rows, what);
-        assert_eq!(strict.end.unwrap_err().offset(), Some(at as u64), "{what}: strict, gone on behind");
+        assert_eq!(strict.end.unwrap_err().offset(), Some(at as u64), "{what}: strict, continued behind");
         return;
     }
     let after = [rows, &[Row::new(rows.len() as u64 + 1, 7, 1, *b"after")]].concat();

@@ -1,4 +1,4 @@
-//! Going to an id or a time, from wherever the cursor is.
+//! Seeking to an id or a time, from any position of the cursor.
 
 mod common;
 
@@ -8,7 +8,7 @@ use binlog::{Codec, Filter, Kind, Reader, ReaderMode, ReaderOptions, Writer, Wri
 use common::history::*;
 use common::*;
 
-/// Thirty small records of one block, and more blocks behind.
+/// Thirty small records of one block, and further blocks.
 fn a_log() -> Log {
     let mut log = Log::new(small_blocks(Codec::None));
     for i in 0..90 {
@@ -118,7 +118,7 @@ fn shown_of_named(rows: &[Row], named: u32) -> Vec<Row> {
 }
 
 #[test]
-fn a_cursor_that_sought_tells_the_end_as_one_that_read_everything() {
+fn a_cursor_that_sought_reports_the_same_end_as_one_that_read_everything() {
     for index_bytes in [4096, 1 << 20] {
         let mut log = Log::new(WriterOptions { index_bytes, ..small_blocks(Codec::None) });
         for i in 0..100 {
@@ -156,7 +156,7 @@ fn a_cursor_that_sought_tells_the_end_as_one_that_read_everything() {
 }
 
 #[test]
-fn events_have_the_id_of_the_record_behind_them_wherever_they_stand() {
+fn events_have_the_id_of_the_record_behind_them_wherever_they_are() {
     let mut log = Log::new(small_blocks(Codec::None));
     log.put_plain(1, 0, 100);
     // In one block with the record before, and at the end of a segment.
@@ -185,11 +185,11 @@ fn events_have_the_id_of_the_record_behind_them_wherever_they_stand() {
 #[test]
 fn what_is_shown_behind_the_end_was_appended_later_whatever_the_filter() {
     let directory = binlog::io::MemoryDirectory::new();
-    let open = || Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let open = || Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     let writer = open();
     writer.flush().unwrap();
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
-    // Of a log without a record the end is its beginning.
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    // In a log without a record the end is its beginning.
     let (mut all, mut rare) = (
         reader.cursor(&Filter::default()).unwrap(),
         reader.cursor(&Filter { types: vec![7], ..Filter::default() }).unwrap(),
@@ -210,12 +210,12 @@ fn what_is_shown_behind_the_end_was_appended_later_whatever_the_filter() {
         assert_eq!(ids, [next_id, next_id + 1, next_id + 2], "{round}");
         assert_eq!(rare.next().unwrap().map(|record| record.id), Some(next_id + 1), "{round}");
         next_id += 3;
-        // What comes between is passed over.
+        // Records in between are passed over.
         writer.append(7, b"unseen").unwrap();
         writer.flush().unwrap();
         next_id += 1;
     }
-    let mut salvaging = Reader::open_in(
+    let mut salvaging = Reader::open(
         Arc::new(directory.clone()),
         ReaderOptions { mode: ReaderMode::Salvage, ..ReaderOptions::default() },
     )
@@ -228,7 +228,7 @@ fn what_is_shown_behind_the_end_was_appended_later_whatever_the_filter() {
 #[test]
 fn a_salvaging_cursor_that_begins_with_records_that_are_gone_says_so() {
     let directory = binlog::io::MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
     for _ in 0..3 {
         (0..10).for_each(|_| assert!(writer.append(1, b"x").is_ok()));
         writer.roll().unwrap();
@@ -237,7 +237,7 @@ fn a_salvaging_cursor_that_begins_with_records_that_are_gone_says_so() {
     binlog::io::Directory::remove(&directory, "default.0000000001.binlog").unwrap();
     for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
         let options = ReaderOptions { mode, ..ReaderOptions::default() };
-        let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+        let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
         for (filter, missed) in [
             (Filter { from_id: Some(4), ..Filter::default() }, Some((4, 10))),
             (Filter { from_time: Some(1), ..Filter::default() }, Some((1, 10))),

@@ -1,5 +1,5 @@
-//! Shipping closed segments to a store: order, what is there already, what is removed here and when, what becomes of it all
-//! when the file of states is lost.
+//! Shipping closed segments to a store: order, objects that exist already, what is removed here and when, and what
+//! happens when the ledger is lost.
 
 mod shipping;
 
@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use binlog::io::clock::Clock;
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
+use binlog::rolling::{prune, Retention};
+use binlog::shipping::{Problem, ShipMonitor, ShipOptions, ShipState, Shipped, Shipper};
 use binlog::store::{
     Again, Answer, Failure, Listed, MemoryStore, Request, Stat, Store, StoreFault, StoreOptions, Stored, Upload,
 };
-use binlog::{
-    prune_in, Error, Kind, Problem, Reader, ReaderOptions, Retention, ShipMonitor, ShipOptions, ShipState, Shipped,
-    Shipper, Writer,
-};
+use binlog::{Error, Kind, Location, Reader, ReaderOptions, Writer};
 use parking_lot::Mutex;
 use shipping::*;
 
@@ -80,21 +79,21 @@ fn another_object_of_the_name_is_an_error_that_stops_the_order_and_is_never_over
     let (_, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 3);
-    store.set_contents(&name(2), b"somebody else's".to_vec());
+    store.set_contents(&name(2), b"a foreign file".to_vec());
     let shipper =
         open_with(&directory, &store, ShipOptions { patience: Duration::from_secs(60), ..options() }).unwrap();
     let error = shipper.run_once(&()).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
     let text = error.to_string();
     let len = bytes_of(&directory, &name(2)).unwrap().len();
-    assert!(text.contains("orders.0000000002.binlog") && text.contains("15 bytes"), "{text}");
+    assert!(text.contains("orders.0000000002.binlog") && text.contains("14 bytes"), "{text}");
     assert!(text.contains(&format!("{len} bytes")), "{text}");
     assert_eq!(objects(&store).keys().collect::<Vec<_>>(), [&name(1), &name(2)]);
-    assert_eq!(store.contents(&name(2)).unwrap(), b"somebody else's");
+    assert_eq!(store.contents(&name(2)).unwrap(), b"a foreign file");
     let status = shipper.status();
     assert_eq!((status.state, status.failures, status.waiting_segments), (ShipState::Waiting, 1, 2));
     assert_eq!(status.last_failure.unwrap().0.kind(), Kind::Mismatch);
-    // Of the same length, too.
+    // Also if it has the same length.
     store.set_contents(&name(2), vec![7; len]);
     assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::Mismatch);
     store.remove(&name(2)).unwrap();
@@ -102,7 +101,7 @@ fn another_object_of_the_name_is_an_error_that_stops_the_order_and_is_never_over
 }
 
 #[test]
-fn a_file_goes_only_when_the_store_has_said_again_that_it_holds_it() {
+fn a_file_is_removed_only_when_the_store_has_confirmed_again_that_it_holds_it() {
     let (_, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 4);
@@ -120,7 +119,7 @@ fn a_file_goes_only_when_the_store_has_said_again_that_it_holds_it() {
     assert_eq!(objects(&store).len(), 4);
     drop(shipper);
 
-    // Another one in its place: what is here stays, and so does what is behind it.
+    // Another object in its place: the file here stays, and so do later ones.
     let writer = open_writer(&directory);
     let mut next_id = 9;
     (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
@@ -156,48 +155,48 @@ fn nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_th
     write(&directory, 4);
     store.set_contents(&name(3), b"in the way".to_vec());
     open(&directory, &store).run_once(&()).unwrap_err();
-    let pruned = prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap();
+    let pruned = prune(directory.clone(), Some(LOG), &keep(1), true).unwrap();
     assert_eq!(pruned.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2]);
     let options = binlog::WriterOptions { keep: keep(1), ..writer_options() };
-    Writer::open_in(directory.clone(), options).unwrap().close().unwrap();
+    Writer::open(directory.clone(), options).unwrap().close().unwrap();
     assert_eq!(here(&directory), [3, 4, 5].map(name));
-    // Damaged, the file of states says nothing; lost, its lock says that there was one.
-    let states = bytes_of(&directory, "orders.archive").unwrap();
+    // A damaged ledger says nothing; if the ledger is lost, its lock file proves that there was one.
+    let ledger = bytes_of(&directory, "orders.archive").unwrap();
     directory.remove("orders.archive").unwrap();
-    assert_eq!(prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
-    directory.create("orders.archive", 0o640).unwrap().write_at(&[std::io::IoSlice::new(&states[..100])], 0).unwrap();
-    assert_eq!(prune_in(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
+    assert_eq!(prune(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
+    directory.create("orders.archive", 0o640).unwrap().write_at(&[std::io::IoSlice::new(&ledger[..100])], 0).unwrap();
+    assert_eq!(prune(directory.clone(), Some(LOG), &keep(1), true).unwrap(), []);
     let unshipped = Retention { unshipped: true, ..keep(1) };
-    assert_eq!(prune_in(directory.clone(), Some(LOG), &unshipped, false).unwrap().len(), 2);
+    assert_eq!(prune(directory.clone(), Some(LOG), &unshipped, false).unwrap().len(), 2);
     assert_eq!(here(&directory), [name(5)]);
 }
 
 #[test]
-fn a_log_that_nobody_ships_is_pruned_as_ever() {
+fn a_log_that_is_not_shipped_is_pruned_as_ever() {
     let (_, directory) = memory();
     write(&directory, 4);
-    assert_eq!(prune_in(directory.clone(), None, &keep(1), false).unwrap().len(), 4);
+    assert_eq!(prune(directory.clone(), None, &keep(1), false).unwrap().len(), 4);
 }
 
 #[test]
-fn a_lost_or_damaged_file_of_states_is_found_out_again_without_sending_anything() {
+fn a_lost_or_damaged_ledger_is_restored_without_sending_anything() {
     for damage in ["lost", "cut", "foreign", "flipped", "empty"] {
         let (memory, directory) = memory();
         let store = MemoryStore::new();
         write(&directory, 6);
         shipper_keeping(&directory, &store, 4).run_once(&()).unwrap();
         assert_eq!(here(&directory).len(), 4);
-        let states = memory.contents("orders.archive").unwrap();
+        let ledger = memory.contents("orders.archive").unwrap();
         match damage {
             "lost" => directory.remove("orders.archive").unwrap(),
-            "cut" => memory.set_contents("orders.archive", states[..states.len() / 2].to_vec()),
+            "cut" => memory.set_contents("orders.archive", ledger[..ledger.len() / 2].to_vec()),
             "foreign" => memory.set_contents("orders.archive", b"my letters to my aunt".to_vec()),
             "empty" => memory.set_contents("orders.archive", vec![]),
             _ => {
-                let mut states = states;
-                let at = states.len() / 2;
-                states[at] ^= 0x20;
-                memory.set_contents("orders.archive", states);
+                let mut ledger = ledger;
+                let at = ledger.len() / 2;
+                ledger[at] ^= 0x20;
+                memory.set_contents("orders.archive", ledger);
             }
         }
         store.take_asked();
@@ -219,35 +218,35 @@ fn a_lost_or_damaged_file_of_states_is_found_out_again_without_sending_anything(
 }
 
 #[test]
-fn a_damaged_file_of_stages_lets_nobody_remove_anything() {
+fn a_damaged_ledger_lets_nothing_be_removed() {
     let (memory, directory) = memory();
     write(&directory, 6);
     ship(&directory, &MemoryStore::new());
     let sound = memory.contents("orders.archive").unwrap();
-    assert_eq!(prune_in(directory.clone(), None, &keep(1), true).unwrap().len(), 6);
+    assert_eq!(prune(directory.clone(), None, &keep(1), true).unwrap().len(), 6);
     let mut noticed = 0;
     for at in (0..sound.len()).step_by(13) {
         let mut damaged = sound.clone();
         damaged[at] ^= 0x10;
         memory.set_contents("orders.archive", damaged);
-        let would_go = prune_in(directory.clone(), None, &keep(1), true).unwrap().len();
+        let would_go = prune(directory.clone(), None, &keep(1), true).unwrap().len();
         noticed += usize::from(would_go == 0);
-        // Where only the file's end is damaged, what stands before it holds.
+        // Where only the end of the file is damaged, the part before it counts.
         assert!(would_go == 0 || at > sound.len() / 2, "byte {at}: {would_go}");
     }
     assert!(noticed > sound.len() / 13 / 2, "{noticed}");
 }
 
 #[test]
-fn the_file_of_states_is_no_segment_to_anybody() {
+fn the_ledger_is_no_segment_to_any_reader() {
     let (_, directory) = memory();
     write(&directory, 2);
-    let paths = || Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap().paths();
+    let paths = || Reader::open(directory.clone(), ReaderOptions::default()).unwrap().paths();
     let before = paths();
     ship(&directory, &MemoryStore::new());
     assert!(directory.list().unwrap().contains(&"orders.archive".to_owned()));
     assert_eq!(paths(), before);
-    let reader = Reader::open_in(directory.clone(), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(directory.clone(), ReaderOptions::default()).unwrap();
     assert_eq!(reader.segments().len(), 3);
 }
 
@@ -260,7 +259,7 @@ fn a_log_has_one_shipper_at_a_time() {
     let error = open_with(&directory, &store, options()).err().unwrap();
     assert_eq!(error.kind(), Kind::Locked);
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
-    // Whoever only looks is let in.
+    // A dry run is let in.
     let looking = open_with(&directory, &store, ShipOptions { dry_run: true, ..options() }).unwrap();
     assert_eq!(looking.run_once(&()).unwrap().uploaded.len(), 1);
     drop(first);
@@ -281,7 +280,7 @@ fn a_dry_run_says_what_would_happen_and_does_nothing() {
     assert_eq!((store.take_asked(), memory.contents("orders.archive")), (vec![], None));
 }
 
-/// Remembers what it is told, and stops when a number of bytes was sent.
+/// Records its calls, and stops after a number of bytes was sent.
 #[derive(Default)]
 struct Watching {
     sent: AtomicU64,
@@ -309,7 +308,7 @@ impl ShipMonitor for Watching {
 }
 
 #[test]
-fn an_upload_that_was_stopped_is_gone_on_with_by_the_next_process() {
+fn an_upload_that_was_stopped_is_continued_by_the_next_process() {
     let (_, directory) = memory();
     let store = MemoryStore::new();
     let writer = open_writer(&directory);
@@ -328,7 +327,7 @@ fn an_upload_that_was_stopped_is_gone_on_with_by_the_next_process() {
 }
 
 #[test]
-fn uploads_that_nobody_can_go_on_with_are_given_up() {
+fn uploads_that_cannot_be_continued_are_given_up() {
     let (_, directory) = memory();
     let store = MemoryStore::new();
     let writer = open_writer(&directory);
@@ -345,7 +344,7 @@ fn uploads_that_nobody_can_go_on_with_are_given_up() {
 }
 
 #[test]
-fn a_failure_that_passes_is_tried_again_and_told_with_the_time_that_is_waited() {
+fn a_failure_that_passes_is_tried_again_and_reported_with_the_time_to_wait() {
     let (_, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 2);
@@ -363,7 +362,7 @@ fn a_failure_that_passes_is_tried_again_and_told_with_the_time_that_is_waited() 
 }
 
 #[test]
-fn what_somebody_has_to_mend_ends_a_run_at_once_and_a_run_without_end_goes_on() {
+fn what_a_user_has_to_mend_ends_a_run_at_once_and_a_run_without_end_continues() {
     let (_, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 2);
@@ -399,7 +398,7 @@ fn flip(memory: &MemoryDirectory, name: &str) {
     memory.set_contents(name, bytes);
 }
 
-/// A run that leaves something in the way.
+/// A run that ends with an obstacle.
 fn obstructed(shipper: &Shipper, monitor: &dyn ShipMonitor) -> Error {
     let error = shipper.run_once(monitor).unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt, "{error}");
@@ -431,9 +430,10 @@ fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
             let store = MemoryStore::new();
             write(&directory, 6);
             damage(&memory);
-            let compress = codecs()
-                .filter(|_| compress)
-                .map(|codec| binlog::CompressOptions { codec, ..binlog::CompressOptions::default() });
+            let compress = codecs().filter(|_| compress).map(|codec| binlog::compression::CompressOptions {
+                codec,
+                ..binlog::compression::CompressOptions::default()
+            });
             let options = ShipOptions { keep: keep(1), threads, compress, ..options() };
             let shipper = open_with(&directory, &store, options).unwrap();
             let watching = Watching::default();
@@ -441,7 +441,7 @@ fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
             let text = error.to_string();
             assert!(text.contains("orders.0000000003.binlog"), "{what}: {text}");
             assert!(text.contains("--accept 3"), "{what}: {text}");
-            // Those before and behind it are there, and it is not; what is newer stays here.
+            // The segments before and after it are in the store and it is not; newer ones stay here.
             let sent: Vec<u64> = watching.uploaded.lock().clone();
             assert_eq!(sent, [1, 2, 4, 5, 6], "{what}");
             assert!(!objects(&store).keys().any(|object| object.contains("0000000003")), "{what}");
@@ -452,18 +452,18 @@ fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
             let missing = u64::from(what == "header");
             assert_eq!((status.damaged_segments, status.missing_segments), (1 - missing, missing), "{what}");
             let metrics = shipper.metrics();
-            assert!(metrics.contains("binlog_archive_damaged_segments{"), "{metrics}");
+            assert!(metrics.contains("binlog_ship_damaged_segments{"), "{metrics}");
             assert_eq!(watching.failed.lock().len(), 1, "{what}: {:?}", watching.failed.lock());
-            // Told once, and an error each time; nobody else removes it either.
+            // Reported once, and an error each time; nothing else removes it either.
             obstructed(&shipper, &watching);
             assert_eq!(watching.failed.lock().len(), 1, "{what}");
-            assert_eq!(prune_in(directory.clone(), None, &keep(1), true).map_or(0, |pruned| pruned.len()), 0, "{what}");
+            assert_eq!(prune(directory.clone(), None, &keep(1), true).map_or(0, |pruned| pruned.len()), 0, "{what}");
             let problems = shipper.verify(false, &()).unwrap().problems;
             assert_eq!(problems.len(), 1, "{what}: {problems:?}");
-            // On purpose it goes as it is, or its loss is accepted.
+            // On request it is shipped as it is, or its loss is accepted.
             shipper.accept("3").unwrap();
             if missing == 1 {
-                // What cannot be read is in the way of removing others as long as it is there.
+                // An unreadable file prevents the removal of others as long as it exists.
                 obstructed(&shipper, &watching);
                 directory.remove(&name(3)).unwrap();
             }
@@ -479,7 +479,7 @@ fn a_damaged_segment_is_not_sent_and_nothing_from_it_on_is_removed_here() {
     }
 }
 
-/// It is read with the one behind it, whose damage is its own.
+/// It is read together with the next one, whose damage is not its own.
 #[test]
 fn a_whole_segment_in_front_of_one_of_which_little_is_left_is_sent() {
     for len in [170, 200, 300] {
@@ -525,7 +525,7 @@ fn an_object_is_replaced_on_purpose_alone_and_kept_under_another_name() {
     shipper.accept(&name(2)).unwrap();
     shipper.run_once(&()).unwrap();
     assert_eq!(objects(&store)[&name(2)], damaged);
-    // Mended here, it neither replaces what is there by itself, nor is it removed.
+    // Mended here, it neither replaces the object by itself, nor is it removed.
     memory.set_contents(&name(2), sound.clone());
     drop(shipper);
     let shipper = shipper_keeping(&directory, &store, 1);
@@ -556,14 +556,14 @@ fn what_was_shipped_decides_whether_the_file_or_the_object_is_wrong() {
     let is_here =
         |problem: &Problem| matches!(problem, Problem::Changed { sequence: 2, damage: Some(_), is_shipped: true, .. });
     assert!(problems.len() == 1 && is_here(&problems[0]), "{problems:?}");
-    // Removed there, it is not sent in place of what was shipped.
+    // If the object is removed, the file is not sent in place of what was shipped.
     store.remove(&name(2)).unwrap();
     let shipper = shipper_keeping(&directory, &store, 1);
     assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::NotFound);
     obstructed(&shipper, &());
     assert!(!objects(&store).contains_key(&name(2)));
     assert_eq!(here(&directory), [2, 3, 4, 5].map(name));
-    // While the store has it, what rotted here is worth nothing.
+    // While the store has it, a rotten file here is not needed.
     store.set_contents(&name(2), sound);
     drop(shipper);
     directory.remove("orders.archive").unwrap();
@@ -584,7 +584,7 @@ fn memory_with(other: &Arc<dyn Directory>) -> (MemoryDirectory, Arc<dyn Director
 }
 
 #[test]
-fn a_file_that_rotted_after_it_was_shipped_is_told_and_goes_as_the_store_has_it() {
+fn a_file_that_rotted_after_it_was_shipped_is_reported_and_removed_as_the_store_has_it() {
     let (memory, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 4);
@@ -644,7 +644,7 @@ fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accep
         ("empty", |memory, _| memory.set_contents(&name(3), vec![]), "has 0 bytes"),
         ("other", |memory, _| memory.set_contents(&name(3), b"my letters to my aunt".to_vec()), "cannot be read"),
     ];
-    for (what, make, told) in causes {
+    for (what, make, message) in causes {
         let (memory, directory) = memory();
         let store = MemoryStore::new();
         write(&directory, 5);
@@ -652,7 +652,7 @@ fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accep
         let shipper = shipper_keeping(&directory, &store, 1);
         let watching = Watching::default();
         let error = obstructed(&shipper, &watching).to_string();
-        assert!(error.contains(told) && error.contains("segment 3 "), "{what}: {error}");
+        assert!(error.contains(message) && error.contains("segment 3 "), "{what}: {error}");
         assert_eq!(*watching.uploaded.lock(), [1, 2, 4, 5], "{what}");
         let left: Vec<String> = here(&directory).into_iter().filter(|file| *file > name(3)).collect();
         assert_eq!(left, [4, 5, 6].map(name), "{what}");
@@ -662,9 +662,9 @@ fn a_hole_is_named_with_its_cause_and_keeps_what_is_newer_here_until_it_is_accep
         assert_eq!(file.is_some(), what != "removed", "{what}: {file:?}");
         obstructed(&shipper, &watching);
         assert_eq!(watching.failed.lock().len(), 1, "{what}");
-        // The writer's own removal goes by it, too.
+        // The writer's own removal obeys it, too.
         let writer =
-            Writer::open_in(directory.clone(), binlog::WriterOptions { keep: keep(1), ..writer_options() }).unwrap();
+            Writer::open(directory.clone(), binlog::WriterOptions { keep: keep(1), ..writer_options() }).unwrap();
         writer.append(1, b"more").unwrap();
         writer.roll().unwrap();
         writer.close().unwrap();
@@ -699,7 +699,7 @@ fn what_several_stores_are_to_hold_goes_when_all_of_them_do() {
     assert_eq!((report.uploaded.len(), report.pruned.len(), report.kept_for), (2, 2, None));
     assert_eq!(objects(&first).keys().collect::<Vec<_>>(), objects(&second).keys().collect::<Vec<_>>());
 
-    // One that comes too late has a hole, which says where the segments are.
+    // A store that comes too late has a hole, and the error names where the segments are.
     let third = MemoryStore::at("memory://third");
     let writer = open_writer(&directory);
     append_and_roll(&writer, &mut next_id, 2);
@@ -724,7 +724,8 @@ fn what_several_stores_are_to_hold_goes_when_all_of_them_do() {
 fn a_segment_that_is_there_in_another_form_is_not_sent_again() {
     let Some(codec) = codecs() else { return };
     let compressing = || {
-        let compress = Some(binlog::CompressOptions { codec, ..binlog::CompressOptions::default() });
+        let compress =
+            Some(binlog::compression::CompressOptions { codec, ..binlog::compression::CompressOptions::default() });
         ShipOptions { compress, ..options() }
     };
     for (first, second) in [(options(), compressing()), (compressing(), options())] {
@@ -734,7 +735,7 @@ fn a_segment_that_is_there_in_another_form_is_not_sent_again() {
         let plain: Vec<_> = (1..=3).map(|n| memory.contents(&name(n)).unwrap()).collect();
         open_with(&directory, &store, first.clone()).unwrap().run_once(&()).unwrap();
         let there = objects(&store);
-        // Nothing is remembered, and the files are what they were.
+        // The ledger is lost, and the files are unchanged.
         directory.remove("orders.archive").unwrap();
         if first.compress.is_some() {
             for (n, bytes) in (1..=3).zip(&plain) {
@@ -759,7 +760,7 @@ fn a_clock_before_1970_ships_and_removes_as_any_other() {
         let store = MemoryStore::new();
         let clock = Clock::from_fn(move || now);
         let writer_options = binlog::WriterOptions { clock: clock.clone(), ..writer_options() };
-        let writer = Writer::open_in(directory.clone(), writer_options).unwrap();
+        let writer = Writer::open(directory.clone(), writer_options).unwrap();
         let mut next_id = 1;
         (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
         writer.close().unwrap();
@@ -775,7 +776,7 @@ fn a_clock_before_1970_ships_and_removes_as_any_other() {
 }
 
 #[test]
-fn foreign_files_that_end_as_segments_do_are_nobodys_business() {
+fn foreign_files_that_end_as_segments_do_have_no_effect() {
     let (memory, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 3);
@@ -823,12 +824,12 @@ fn what_was_removed_from_the_store_on_purpose_is_not_missed() {
     write(&directory, 6);
     shipper_keeping(&directory, &store, 5).run_once(&()).unwrap();
     let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
-    assert_eq!(prune_in(there.clone(), None, &keep(4), false).unwrap().len(), 2);
-    assert_eq!(prune_in(there, None, &keep(3), false).unwrap().len(), 1);
+    assert_eq!(prune(there.clone(), None, &keep(4), false).unwrap().len(), 2);
+    assert_eq!(prune(there, None, &keep(3), false).unwrap().len(), 1);
     assert_eq!(store.list("orders.pruned-").unwrap().len(), 1, "the older label is gone");
     let verified = open(&directory, &store).verify(false, &()).unwrap();
     assert_eq!((verified.problems, verified.foreign), (vec![], vec![]));
-    // Here it may go, and is not sent again; what is missing otherwise is told.
+    // The file here may be removed, and is not sent again; other missing objects are reported.
     store.remove(&name(5)).unwrap();
     let problems = open(&directory, &store).verify(false, &()).unwrap().problems;
     assert_eq!(problems, [Problem::Missing { sequence: 5, object: name(5), is_here: true }]);
@@ -843,7 +844,7 @@ fn an_archive_that_is_a_directory_is_whole_when_it_is_read_by_its_path() {
     write(&directory, 3);
     let options = ShipOptions { url: format!("file://{}", place.path().display()), ..options() };
     let store = binlog::store::open(&options.url, &StoreOptions::default()).unwrap();
-    Shipper::open_in(directory.clone(), store, Some(LOG), options).unwrap().run_once(&()).unwrap();
+    Shipper::to_store(directory.clone(), store, Some(LOG), options).unwrap().run_once(&()).unwrap();
     let state = |path: &std::path::Path, newest_first: bool| {
         let reader = Reader::open(path, ReaderOptions::default()).unwrap();
         let mut cursor = reader.cursor(&binlog::Filter { newest_first, ..binlog::Filter::default() }).unwrap();
@@ -855,7 +856,7 @@ fn an_archive_that_is_a_directory_is_whole_when_it_is_read_by_its_path() {
         assert_eq!(tail.state, binlog::TailState::Live, "{tail:?}");
         assert!(tail.reason.contains("which is not here yet"), "{tail:?}");
     }
-    // Of a copy of the files alone nobody knows that.
+    // A copy of the files alone does not contain that.
     let copy = tempfile::tempdir().unwrap();
     (1..=3).for_each(|n| std::fs::write(copy.path().join(name(n)), memory.contents(&name(n)).unwrap()).unwrap());
     assert_eq!(state(copy.path(), false).state, binlog::TailState::Unclosed);
@@ -886,12 +887,12 @@ fn a_comparison_names_what_is_missing_different_foreign_and_gaps() {
         assert_eq!(report.foreign, ["orders.eu.0000000001.binlog", "orders.txt"]);
         assert_eq!((report.sound_segments, report.first, report.last), (5, 1, 10));
     }
-    // Nobody remembers: then a hole is seen by what the segment behind it tells.
+    // Without the ledger, a hole is recognized by what the next segment records.
     drop(shipper);
     directory.remove("orders.archive").unwrap();
     let report = open(&directory, &store).verify(false, &()).unwrap();
     assert_eq!(report.problems, [Problem::Gap { first: 2, last: 3, file: None }]);
-    // What lies under the name of a segment that waits will stop it.
+    // An object under the name of a waiting segment will stop the run.
     store.set_contents(&name(9), b"another".to_vec());
     let report = open(&directory, &store).verify(false, &()).unwrap();
     let different = Problem::Different { sequence: 9, object: name(9) };
@@ -900,7 +901,7 @@ fn a_comparison_names_what_is_missing_different_foreign_and_gaps() {
 }
 
 #[test]
-fn a_failing_disk_here_is_told_and_nothing_is_forgotten() {
+fn a_failing_disk_here_is_reported_and_nothing_is_forgotten() {
     let (memory, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 3);
@@ -923,11 +924,11 @@ fn a_failing_disk_here_is_told_and_nothing_is_forgotten() {
 }
 
 #[test]
-fn a_sync_that_fails_is_told_whichever_thread_has_asked_for_it() {
+fn a_sync_that_fails_is_reported_whichever_thread_has_requested_it() {
     for from in 0..9 {
         let (memory, directory) = memory();
         write(&directory, 3);
-        // In one piece, so that all that is done ahead is to make the next segment durable and to read it.
+        // In one part, so that the only work ahead is to make the next segment durable and to read it.
         let store = StoreOptions { part_bytes: 1 << 20, ..StoreOptions::default() };
         let options = ShipOptions { threads: 2, store, ..options() };
         let shipper = open_with(&directory, &MemoryStore::new(), options).unwrap();
@@ -938,13 +939,13 @@ fn a_sync_that_fails_is_told_whichever_thread_has_asked_for_it() {
 }
 
 #[test]
-fn the_age_of_what_waits_is_told_by_when_it_was_closed() {
+fn the_age_of_what_waits_counts_from_its_close() {
     let now = Arc::new(AtomicU64::new(1_000_000_000_000));
-    let told = now.clone();
-    let clock = Clock::from_fn(move || told.load(Ordering::Relaxed) as i64);
+    let current = now.clone();
+    let clock = Clock::from_fn(move || current.load(Ordering::Relaxed) as i64);
     let (_, directory) = memory();
     let options_of_writer = binlog::WriterOptions { clock: clock.clone(), ..writer_options() };
-    let writer = Writer::open_in(directory.clone(), options_of_writer).unwrap();
+    let writer = Writer::open(directory.clone(), options_of_writer).unwrap();
     writer.append(1, b"x").unwrap();
     now.fetch_add(5_000_000_000, Ordering::Relaxed);
     writer.roll().unwrap();
@@ -960,14 +961,14 @@ fn a_log_that_was_begun_anew_under_the_same_name_does_not_inherit_what_the_old_o
     let store = MemoryStore::new();
     write(&directory, 2);
     ship(&directory, &store);
-    // The lock file proves what the log has held: who begins it anew removes that too.
+    // The lock file proves what the log has held: to begin the log anew, that file is removed too.
     for file in
         directory.list().unwrap().into_iter().filter(|file| file.ends_with(".binlog") || file.ends_with(".lock"))
     {
         directory.remove(&file).unwrap();
     }
     write(&directory, 2);
-    assert_eq!(prune_in(directory.clone(), None, &keep(1), true).unwrap(), [], "the new ones are in no store");
+    assert_eq!(prune(directory.clone(), None, &keep(1), true).unwrap(), [], "the new ones are in no store");
     let error = open(&directory, &store).run_once(&()).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
     assert_eq!(here(&directory).len(), 3);
@@ -976,12 +977,12 @@ fn a_log_that_was_begun_anew_under_the_same_name_does_not_inherit_what_the_old_o
 #[test]
 fn a_log_is_named_when_there_are_several_and_must_be_there() {
     let (_, directory) = memory();
-    let open = |log| Shipper::open_in(directory.clone(), Arc::new(MemoryStore::new()), log, options());
+    let open = |log| Shipper::to_store(directory.clone(), Arc::new(MemoryStore::new()), log, options());
     assert_eq!(open(None).err().unwrap().kind(), Kind::NotFound);
     write(&directory, 1);
     assert_eq!(open(None).unwrap().log(), LOG);
     let other = binlog::WriterOptions { name: "others".to_owned(), ..writer_options() };
-    Writer::open_in(directory.clone(), other).unwrap().close().unwrap();
+    Writer::open(directory.clone(), other).unwrap().close().unwrap();
     let error = open(None).err().unwrap();
     assert!(error.kind() == Kind::Invalid && error.to_string().contains("orders, others"), "{error}");
     assert_eq!(open(Some("nobody")).err().unwrap().kind(), Kind::NotFound);
@@ -993,7 +994,7 @@ fn segments_are_compressed_before_they_are_shipped_and_go_when_the_store_holds_w
     let (_, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 4);
-    // One was shipped as it was, and is compressed by somebody later.
+    // One was shipped as it was, and is compressed later.
     let first = name(1);
     store.set_contents(&first, bytes_of(&directory, &first).unwrap());
     let before = records(
@@ -1002,9 +1003,13 @@ fn segments_are_compressed_before_they_are_shipped_and_go_when_the_store_holds_w
     store.set_contents(&name(2), b"in the way".to_vec());
     open(&directory, &store).run_once(&()).unwrap_err();
     store.remove(&name(2)).unwrap();
-    let compress = binlog::CompressOptions { codec: binlog::Codec::None, ..binlog::CompressOptions::default() };
-    let compress = codecs().map_or(compress.clone(), |codec| binlog::CompressOptions { codec, ..compress });
-    binlog::compress_segment(&*directory, &first, &compress).unwrap();
+    let compress = binlog::compression::CompressOptions {
+        codec: binlog::Codec::None,
+        ..binlog::compression::CompressOptions::default()
+    };
+    let compress =
+        codecs().map_or(compress.clone(), |codec| binlog::compression::CompressOptions { codec, ..compress });
+    binlog::compression::compress(Location::File(directory.clone(), first.clone()), &compress).unwrap();
     let options = ShipOptions { compress: Some(compress), keep: keep(2), ..options() };
     let shipper = open_with(&directory, &store, options).unwrap();
     let report = shipper.run_once(&()).unwrap();
@@ -1020,11 +1025,12 @@ fn segments_are_compressed_before_they_are_shipped_and_go_when_the_store_holds_w
 struct Compressing(Arc<dyn Directory>);
 
 impl ShipMonitor for Compressing {
-    fn uploaded(&self, segment: &binlog::Shipped) {
+    fn uploaded(&self, segment: &binlog::shipping::Shipped) {
         if segment.sequence == 1 {
             let codec = codecs().unwrap_or(binlog::Codec::None);
-            let options = binlog::CompressOptions { codec, ..binlog::CompressOptions::default() };
-            binlog::compress_segment(&*self.0, &name(2), &options).unwrap();
+            let options =
+                binlog::compression::CompressOptions { codec, ..binlog::compression::CompressOptions::default() };
+            binlog::compression::compress(Location::File(self.0.clone(), name(2).clone()), &options).unwrap();
         }
     }
 }
@@ -1060,7 +1066,7 @@ fn codecs() -> Option<binlog::Codec> {
     [binlog::Codec::Zstd, binlog::Codec::Lz4].into_iter().find(|codec| codec.is_available())
 }
 
-/// A store that only says that it has taken an object.
+/// A store that can only confirm that it has taken an object.
 #[derive(Debug)]
 struct Taking(MemoryStore);
 
@@ -1078,23 +1084,23 @@ impl Store for Taking {
     }
 
     fn stat(&self, _: &str) -> Answer<Option<Stat>> {
-        panic!("nobody may ask")
+        panic!("must not be called")
     }
 
     fn read(&self, _: &str, _: &[Range<u64>]) -> Answer<Vec<Vec<u8>>> {
-        panic!("nobody may ask")
+        panic!("must not be called")
     }
 
     fn read_end(&self, _: &str, _: u64) -> Answer<(Stat, Vec<u8>)> {
-        panic!("nobody may ask")
+        panic!("must not be called")
     }
 
     fn list(&self, _: &str) -> Answer<Vec<Listed>> {
-        panic!("nobody may ask")
+        panic!("must not be called")
     }
 
     fn remove(&self, _: &str) -> Answer<()> {
-        panic!("nobody may ask")
+        panic!("must not be called")
     }
 
     fn abort(&self, _: &str, _: &str) -> Answer<()> {
@@ -1112,7 +1118,7 @@ fn a_store_that_cannot_be_asked_is_believed_and_not_compared() {
     let store = MemoryStore::new();
     write(&directory, 3);
     let options = ShipOptions { keep: keep(1), ..options() };
-    let shipper = Shipper::open_in(directory.clone(), Arc::new(Taking(store.clone())), None, options).unwrap();
+    let shipper = Shipper::to_store(directory.clone(), Arc::new(Taking(store.clone())), None, options).unwrap();
     let report = shipper.run_once(&()).unwrap();
     assert_eq!((report.uploaded.len(), report.pruned.len(), here(&directory)), (3, 3, vec![name(4)]));
     assert_eq!(objects(&store).len(), 3);

@@ -1,6 +1,6 @@
 //! A shipper that dies at any moment, or whose disk, network or server fails there, and the next one that takes over: at every
-//! moment each record stands in at least one whole file, here or in the store; what is in the store is never overwritten, and
-//! nothing foreign is touched; order is kept; and in the end all has arrived.
+//! moment each record is in at least one whole file, here or in the store; objects in the store are never overwritten,
+//! and nothing foreign is touched; order is kept; and in the end all has arrived.
 
 mod shipping;
 
@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use binlog::compression::CompressOptions;
 use binlog::io::{Directory, PowerDirectory, Survival};
+use binlog::shipping::{ShipOptions, Shipper};
 use binlog::store::{Again, Failure, MemoryStore, Request, StoreFault};
-use binlog::{Codec, CompressOptions, Error, Reader, ReaderOptions, ShipOptions, Shipper, Writer, WriterOptions};
+use binlog::{Codec, Error, Reader, ReaderOptions, Writer, WriterOptions};
 use proptest::prelude::*;
 use shipping::*;
 
@@ -25,13 +27,13 @@ const SURVIVALS: [Survival; 7] = [
 ];
 const FOREIGN: [&str; 2] = ["orders.txt", "orders.eu.0000000001.binlog"];
 
-/// A letter, and the segment of another log whose name begins alike.
+/// A letter, and the segment of another log whose name has the same beginning.
 fn foreign() -> &'static BTreeMap<String, Vec<u8>> {
     static FOREIGN_FILES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
     FOREIGN_FILES.get_or_init(|| {
         let (_, directory) = memory();
         let options = WriterOptions { name: "orders.eu".to_owned(), ..writer_options() };
-        let writer = Writer::open_in(directory.clone(), options).unwrap();
+        let writer = Writer::open(directory.clone(), options).unwrap();
         writer.append(1, b"another log's").unwrap();
         writer.close().unwrap();
         let segment = bytes_of(&directory, FOREIGN[1]).unwrap();
@@ -46,7 +48,7 @@ struct World {
     next_id: u64,
     /// Each object that was ever seen.
     seen: BTreeMap<String, Vec<u8>>,
-    /// Segments are compressed before.
+    /// Segments are compressed first.
     compress: bool,
 }
 
@@ -69,7 +71,7 @@ impl World {
 
     /// Segments of so many records each.
     fn write(&mut self, segments: &[u64], options: WriterOptions) {
-        let writer = Writer::open_in(self.arc(), options).unwrap();
+        let writer = Writer::open(self.arc(), options).unwrap();
         segments.iter().for_each(|records| append_and_roll(&writer, &mut self.next_id, *records));
         writer.close().unwrap();
     }
@@ -88,7 +90,7 @@ impl World {
         }
     }
 
-    /// The power goes now, and comes again.
+    /// The power fails now, and is restored.
     fn lose_power(&mut self, survival: Survival) {
         self.directory = self.directory.image(survival).directory;
     }
@@ -126,7 +128,7 @@ impl World {
         self.store.set_fault(None);
         let shipper = self.shipper().unwrap_or_else(|e| panic!("{when}: {e}"));
         let shipped = shipper.run_once(&());
-        // A segment that was found to be gone from the store is shipped by the next run.
+        // If a segment turned out to be missing in the store, the next run ships it.
         shipped.unwrap_or_else(|e| panic!("{when}: {e}"));
         assert_eq!(shipper.status().waiting_segments, 0, "{when}");
         let verified = shipper.verify(true, &()).unwrap();
@@ -147,7 +149,7 @@ fn is_foreign(name: &str) -> bool {
     FOREIGN.contains(&name)
 }
 
-/// Small segments and ones that go in parts; the first two were shipped before.
+/// Small segments and ones that are sent in parts; the first two were shipped before.
 fn prepared(compress: bool) -> World {
     let mut world = World::new(compress);
     world.write(&[1, 7], writer_options());
@@ -161,7 +163,7 @@ fn a_failure() -> Error {
 }
 
 #[test]
-fn a_kill_at_every_operation_is_made_good_by_the_next_process() {
+fn a_kill_at_every_operation_is_repaired_by_the_next_process() {
     for compress in [false, true] {
         let world = prepared(compress);
         let start = world.directory.done().len();
@@ -181,7 +183,7 @@ fn a_kill_at_every_operation_is_made_good_by_the_next_process() {
 }
 
 #[test]
-fn a_power_cut_at_every_operation_is_made_good_by_the_next_process() {
+fn a_power_cut_at_every_operation_is_repaired_by_the_next_process() {
     for (compress, survivals) in [(false, &SURVIVALS[..]), (true, &SURVIVALS[4..])] {
         let world = prepared(compress);
         let start = world.directory.done().len();
@@ -202,7 +204,7 @@ fn a_power_cut_at_every_operation_is_made_good_by_the_next_process() {
 }
 
 #[test]
-fn a_failure_of_every_request_is_made_good_by_the_next_process() {
+fn a_failure_of_every_request_is_repaired_by_the_next_process() {
     for compress in [false, true] {
         let world = prepared(compress);
         world.store.set_fault(None);
@@ -233,7 +235,7 @@ fn a_failure_of_every_request_is_made_good_by_the_next_process() {
 }
 
 #[test]
-fn a_process_that_goes_on_after_each_failure_arrives_too() {
+fn a_process_that_continues_after_each_failure_arrives_too() {
     let world = prepared(false);
     world.store.set_fault(None);
     world.try_to_ship();
@@ -269,10 +271,10 @@ enum Step {
         mended: bool,
         only: Option<Request>,
     },
-    /// The process is killed, or the power goes, at some operation.
+    /// The process is killed, or the power fails, at some operation.
     Kill(usize),
     Cut(usize, Survival),
-    /// The file of states is lost, or cut short.
+    /// The ledger is lost, or cut short.
     Forget(Option<usize>),
 }
 
@@ -346,7 +348,7 @@ proptest! {
     #[test]
     fn whatever_happens_no_record_is_lost_and_all_arrive(compress in any::<bool>(), steps in proptest::collection::vec(step(), 1..14)) {
         let mut world = World::new(compress);
-        // From here on the log is shipped, which those who remove old segments see.
+        // From here on the log is shipped, which the removal of old segments takes into account.
         world.write(&[1], writer_options());
         world.try_to_ship();
         for (i, step) in steps.iter().enumerate() {
@@ -358,19 +360,19 @@ proptest! {
     }
 }
 
-/// As where a store does not show at once what it holds: this failure says that the object is not there.
+/// As where a store does not show at once what it holds: this failure reports that the object does not exist.
 #[test]
 fn what_a_store_has_not_shown_once_is_asked_for_again() {
     let mut world = World::new(false);
     world.write(&[1], writer_options());
     world.try_to_ship();
     world.write(&[1, 1], writer_options());
-    // What is noted of the second one is lost, and its file here is gone.
-    let noted = world.directory.contents(&format!("{LOG}.archive")).unwrap();
+    // The ledger's entry for the second one is lost, and its file here is removed.
+    let ledger = world.directory.contents(&format!("{LOG}.archive")).unwrap();
     world.try_to_ship();
     let file = format!("{LOG}.archive");
     world.directory.remove(&file).unwrap();
-    world.directory.create(&file, 0o640).unwrap().write_at(&[std::io::IoSlice::new(&noted)], 0).unwrap();
+    world.directory.create(&file, 0o640).unwrap().write_at(&[std::io::IoSlice::new(&ledger)], 0).unwrap();
     assert!(!here(&world.arc()).contains(&name(2)), "{:?}", here(&world.arc()));
     for from in 0..6 {
         perform(&mut world, &Step::Fail { from, times: 1, done: false, mended: false, only: Some(Request::Read) });

@@ -1,4 +1,5 @@
-//! What keeps segments here, or is told, whatever has become of files, stores and notes: nothing goes that is not safe elsewhere.
+//! Whatever happens to files, stores and the ledger: nothing is removed here that is not safe elsewhere, and it is
+//! reported.
 
 #[path = "common/interposed.rs"]
 mod interposed;
@@ -6,20 +7,19 @@ mod shipping;
 
 use std::sync::Arc;
 
+use binlog::compression::CompressOptions;
 use binlog::io::{Directory, MemoryDirectory};
+use binlog::shipping::{Problem, ShipOptions, Shipper};
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
-use binlog::{
-    Codec, CompressOptions, Kind, Problem, Reader, ReaderMode, ReaderOptions, ShipOptions, Shipper, Writer,
-    WriterOptions,
-};
+use binlog::{Codec, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use shipping::*;
 
 fn keeping(directory: &Arc<dyn Directory>, store: &MemoryStore, segments: u64) -> Shipper {
     open_with(directory, store, ShipOptions { keep: keep(segments), ..options() }).unwrap()
 }
 
-fn notes() -> String {
+fn ledger_name() -> String {
     format!("{LOG}.archive")
 }
 
@@ -54,7 +54,7 @@ fn a_log_is_not_shipped_onto_itself_by_whatever_path() {
 }
 
 #[test]
-fn no_store_is_forgotten_with_what_was_noted() {
+fn no_store_is_forgotten_with_its_ledger() {
     type Damage = dyn Fn(&mut Vec<u8>);
     let damages: [&Damage; 4] =
         [&|bytes| bytes.clear(), &|bytes| bytes.truncate(bytes.len() / 2), &|bytes| bytes[700] ^= 4, &|bytes| {
@@ -71,13 +71,13 @@ fn no_store_is_forgotten_with_what_was_noted() {
         append_and_roll(&writer, &mut next_id, 2);
         append_and_roll(&writer, &mut next_id, 2);
         writer.close().unwrap();
-        let mut bytes = memory.contents(&notes()).unwrap();
+        let mut bytes = memory.contents(&ledger_name()).unwrap();
         match damages.get(damage) {
             Some(damage) => {
                 damage(&mut bytes);
-                memory.set_contents(&notes(), bytes);
+                memory.set_contents(&ledger_name(), bytes);
             }
-            None => memory.remove(&notes()).unwrap(),
+            None => memory.remove(&ledger_name()).unwrap(),
         }
         let report = keeping(&directory, &first, 1).run_once(&()).unwrap();
         assert_eq!(report.kept_for.as_deref(), Some("memory://second"), "{damage}");
@@ -96,7 +96,7 @@ fn what_went_to_a_store_that_nothing_is_known_of_any_more_is_missed_in_another_o
     let (first, second) = (MemoryStore::at("memory://first"), MemoryStore::at("memory://second"));
     write(&directory, 4);
     keeping(&directory, &first, 1).run_once(&()).unwrap();
-    memory.remove(&notes()).unwrap();
+    memory.remove(&ledger_name()).unwrap();
     let writer = open_writer(&directory);
     let mut next_id = 9;
     append_and_roll(&writer, &mut next_id, 2);
@@ -139,7 +139,7 @@ fn a_damaged_file_is_shipped_from_the_whole_other_form_of_its_segment() {
         let store = MemoryStore::new();
         write(&directory, 3);
         let options = CompressOptions { codec, keep_source: true, ..CompressOptions::default() };
-        binlog::compress_in(&memory, &options).unwrap();
+        binlog::compression::compress(Arc::new(memory.clone()), &options).unwrap();
         let source = name(2);
         let mut bytes = memory.contents(&source).unwrap();
         let at = bytes.len() - 300;
@@ -151,7 +151,7 @@ fn a_damaged_file_is_shipped_from_the_whole_other_form_of_its_segment() {
         }
         shipper.run_once(&()).unwrap();
         drop(shipper);
-        // What a store holds in one form is noted for the other one by the next run, which then removes both.
+        // What a store holds in one form is recorded for the other one by the next run, which then removes both.
         keeping(&directory, &store, 1).run_once(&()).unwrap();
         let there = objects(&store);
         assert_eq!(records(&there).len() as u64, records(&whole(3)).len() as u64, "{:?}", there.keys());
@@ -172,10 +172,10 @@ fn a_label_of_removal_is_believed_only_where_nothing_older_is_left() {
     let store = MemoryStore::new();
     write(&directory, 5);
     ship(&directory, &store);
-    store.set_contents(&format!("{LOG}.pruned-0000000004"), b"a label that somebody copied".to_vec());
+    store.set_contents(&format!("{LOG}.pruned-0000000004"), b"a label that was copied".to_vec());
     store.remove(&name(3)).unwrap();
     let shipper = keeping(&directory, &store, 1);
-    // It is shipped again before its file goes, at once or by the next run.
+    // It is shipped again before its file is removed, at once or by the next run.
     let _ = shipper.run_once(&());
     shipper.run_once(&()).unwrap();
     assert!(objects(&store).contains_key(&name(3)));
@@ -193,13 +193,13 @@ fn an_object_of_which_nothing_is_left_is_damage_also_at_the_end() {
         store.set_contents(&name(3), left);
         let there: Arc<dyn Directory> = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
         let heard = Arc::new(parking_lot::Mutex::new(vec![]));
-        let told = heard.clone();
+        let reported = heard.clone();
         let options = ReaderOptions {
             mode: ReaderMode::Salvage,
-            on_loss: Some(Arc::new(move |loss| told.lock().push(loss.clone()))),
+            on_loss: Some(Arc::new(move |loss| reported.lock().push(loss.clone()))),
             ..ReaderOptions::default()
         };
-        let reader = Reader::open_in(there, options).unwrap();
+        let reader = Reader::open(there, options).unwrap();
         let mut cursor = reader.cursor(&binlog::Filter::default()).unwrap();
         while cursor.next().unwrap().is_some() {}
         let heard = heard.lock();
@@ -207,7 +207,7 @@ fn an_object_of_which_nothing_is_left_is_damage_also_at_the_end() {
     }
 }
 
-/// Nothing but the lock file tells of what was behind the newest segment that can be read.
+/// Only the lock file records what followed the newest readable segment.
 #[test]
 fn a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes() {
     type Loss = dyn Fn(&MemoryDirectory);
@@ -232,10 +232,10 @@ fn a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes() {
         writer.append(1, &payload(next_id)).unwrap();
         writer.close().unwrap();
         lose(&memory);
-        let told = open(&directory, &store).run_once(&()).unwrap_err();
-        assert_eq!(told.kind(), Kind::Corrupt, "{how}: {told}");
-        assert!(told.to_string().contains("segment 5"), "{how}: {told}");
-        assert_eq!(told.to_string().contains(&name(5)), !how.starts_with("removed"), "{told}");
+        let error = open(&directory, &store).run_once(&()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Corrupt, "{how}: {error}");
+        assert!(error.to_string().contains("segment 5"), "{how}: {error}");
+        assert_eq!(error.to_string().contains(&name(5)), !how.starts_with("removed"), "{error}");
         assert_eq!(objects(&store).len(), 3, "{how}: those before the last one are sent");
         let shipper = open(&directory, &store);
         assert_eq!(shipper.run_once(&()).unwrap_err().kind(), Kind::Corrupt, "{how}");
@@ -245,7 +245,7 @@ fn a_newest_segment_that_is_lost_is_named_and_nothing_newer_goes() {
     }
 }
 
-/// One thing in a store that is no object, or that somebody else has put there, is named, and does not end the look at the others.
+/// An entry of a store that is no object, or a foreign object, is named, and the check continues with the others.
 #[test]
 fn what_is_wrong_with_one_object_does_not_hide_the_others() {
     let home = tempfile::tempdir().unwrap();
@@ -268,15 +268,16 @@ fn what_is_wrong_with_one_object_does_not_hide_the_others() {
     for name in (1..=5).map(name) {
         std::fs::copy(log.join(&name), other.join(&name)).unwrap();
     }
-    binlog::compress(&other, &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() }).unwrap();
+    binlog::compression::compress(&other, &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() })
+        .unwrap();
     let form = name(2).replace(".binlog", ".z.binlog");
     let mut bytes = std::fs::read(other.join(&form)).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
     std::fs::write(archive.join(&form), bytes).unwrap();
-    let told = problems(true);
-    assert!(told.len() == 1 && told[0].contains(&form), "{told:?}");
-    // One of which nothing can be read, one of another segment, and the segment of another log.
+    let found = problems(true);
+    assert!(found.len() == 1 && found[0].contains(&form), "{found:?}");
+    // An unreadable one, one of another segment, and the segment of another log.
     std::fs::write(archive.join(&form), vec![7; 1000]).unwrap();
     assert!(problems(false)[0].contains(&form));
     std::fs::copy(other.join(name(4).replace(".binlog", ".z.binlog")), archive.join(&form)).unwrap();
@@ -289,13 +290,13 @@ fn what_is_wrong_with_one_object_does_not_hide_the_others() {
     std::fs::copy(foreign.join(name(2)), archive.join(&form)).unwrap();
     assert!(problems(false)[0].contains(&form));
     std::fs::remove_file(archive.join(&form)).unwrap();
-    // A link in a circle, and one that is gone.
+    // A circular link, and a broken one.
     std::fs::remove_file(archive.join(name(3))).unwrap();
     std::os::unix::fs::symlink(archive.join(name(3)), archive.join(name(3))).unwrap();
     std::fs::remove_file(archive.join(name(4))).unwrap();
     for read_back in [false, true] {
-        let told = problems(read_back);
-        assert!(told.len() == 2 && told[0].contains("segment 3") && told[1].contains("segment 4"), "{told:?}");
+        let found = problems(read_back);
+        assert!(found.len() == 2 && found[0].contains("segment 3") && found[1].contains("segment 4"), "{found:?}");
     }
     // Another log of the name.
     let label = archive.join(format!("{LOG}.id-{:032}", 0));
@@ -304,7 +305,7 @@ fn what_is_wrong_with_one_object_does_not_hide_the_others() {
     assert_eq!(shipper.verify(false, &()).unwrap_err().kind(), Kind::Mismatch);
 }
 
-/// A file here that nobody can open keeps the others from nothing.
+/// A file here that cannot be opened does not hold up the others.
 #[test]
 fn a_link_in_a_circle_is_a_hole_and_the_others_are_sent() {
     let home = tempfile::tempdir().unwrap();
@@ -317,10 +318,10 @@ fn a_link_in_a_circle_is_a_hole_and_the_others_are_sent() {
     std::fs::remove_file(log.join(name(3))).unwrap();
     std::os::unix::fs::symlink(log.join(name(3)), log.join(name(3))).unwrap();
     let url = format!("file://{}", archive.display());
-    let told = Shipper::open(&log, None, ShipOptions { url: url.clone(), keep: keep(1), ..options() })
+    let error = Shipper::open(&log, None, ShipOptions { url: url.clone(), keep: keep(1), ..options() })
         .and_then(|shipper| shipper.run_once(&()))
         .unwrap_err();
-    assert!(told.kind() == Kind::Corrupt && told.to_string().contains(&name(3)), "{told}");
+    assert!(error.kind() == Kind::Corrupt && error.to_string().contains(&name(3)), "{error}");
     let there = |number| archive.join(name(number)).exists();
     assert_eq!((1..=5).map(there).collect::<Vec<_>>(), [true, true, false, true, true]);
     let here = |number| log.join(name(number)).exists();
@@ -344,13 +345,13 @@ fn verify_names_a_segment_that_was_written_anew_here_since_it_was_shipped() {
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    binlog::recover_in_place(&log, None).unwrap();
+    binlog::recovery::recover_in_place(&log, ReaderOptions::default()).unwrap();
     let shipper = Shipper::open(&log, None, ShipOptions { dry_run: true, ..options() }).unwrap();
     let problems = shipper.verify(false, &()).unwrap().problems;
     assert!(matches!(problems[..], [Problem::Changed { sequence: 4, damage: None, .. }]), "{problems:?}");
 }
 
-/// Of two logs, one of whose names begins with the other's, the label of each counts for that one.
+/// If the name of one log begins with the name of another, a label counts for its own log only.
 #[test]
 fn what_was_removed_on_purpose_is_not_sent_again_beside_a_log_whose_name_begins_so() {
     let (_, directory) = memory();
@@ -358,15 +359,15 @@ fn what_was_removed_on_purpose_is_not_sent_again_beside_a_log_whose_name_begins_
     let store = MemoryStore::new();
     let mut next_id = 1;
     let named = WriterOptions { name: format!("{LOG}.0000000001"), ..writer_options() };
-    let writer = Writer::open_in(other.clone(), named).unwrap();
+    let writer = Writer::open(other.clone(), named).unwrap();
     (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
     writer.close().unwrap();
-    let shipper = Shipper::open_in(other, Arc::new(store.clone()), None, options()).unwrap();
+    let shipper = Shipper::to_store(other, Arc::new(store.clone()), None, options()).unwrap();
     shipper.run_once(&()).unwrap();
     write(&directory, 5);
     ship(&directory, &store);
     let there = Arc::new(RemoteDirectory::new(Arc::new(store.clone())).unwrap());
-    let pruned = binlog::prune_in(there, Some(LOG), &keep(2), false).unwrap();
+    let pruned = binlog::rolling::prune(there, Some(LOG), &keep(2), false).unwrap();
     assert!(!pruned.is_empty());
     let before = objects(&store).len();
     let report = keeping(&directory, &store, 1).run_once(&()).unwrap();
@@ -374,9 +375,9 @@ fn what_was_removed_on_purpose_is_not_sent_again_beside_a_log_whose_name_begins_
     assert!(!report.pruned.is_empty());
 }
 
-/// Who is killed behind the removal of the object goes on by the same call.
+/// After a kill behind the removal of the object, the same call continues.
 #[test]
-fn a_replacement_that_was_cut_short_is_gone_on_with() {
+fn a_replacement_that_was_cut_short_is_continued() {
     let (memory, directory) = memory();
     let store = MemoryStore::new();
     write(&directory, 3);
@@ -389,7 +390,7 @@ fn a_replacement_that_was_cut_short_is_gone_on_with() {
     assert_eq!(store.contents(&name(2)), memory.contents(&name(2)));
 }
 
-/// While many wait, old ones go from a store that would be full.
+/// While many segments wait, old ones are removed from a store that would be full.
 #[test]
 fn what_need_not_stay_in_the_store_goes_while_others_come() {
     let (_, directory) = memory();
@@ -397,8 +398,8 @@ fn what_need_not_stay_in_the_store_goes_while_others_come() {
     write(&directory, 200);
     let options = ShipOptions { keep_remote: keep(5), ..options() };
     struct Most(MemoryStore, std::sync::atomic::AtomicUsize);
-    impl binlog::ShipMonitor for Most {
-        fn uploaded(&self, _: &binlog::Shipped) {
+    impl binlog::shipping::ShipMonitor for Most {
+        fn uploaded(&self, _: &binlog::shipping::Shipped) {
             self.1.fetch_max(objects(&self.0).len(), std::sync::atomic::Ordering::Relaxed);
         }
     }
@@ -408,7 +409,7 @@ fn what_need_not_stay_in_the_store_goes_while_others_come() {
     assert!(most.1.into_inner() <= 15, "a few more than stay");
 }
 
-/// Two copies of a log that have gone on by themselves are not mixed, in whatever form their segments lie there.
+/// Two copies of a log that were continued separately are not mixed, whatever the form of their segments in the store.
 #[test]
 fn another_segment_of_the_number_in_the_other_form_is_refused() {
     let (memory, directory) = memory();
@@ -433,7 +434,7 @@ fn another_segment_of_the_number_in_the_other_form_is_refused() {
     assert_eq!(objects(&store), before);
 }
 
-/// `prune` keeps the newest segment: a label with a greater number was put there by somebody else.
+/// `prune` keeps the newest segment: a label with a greater number is foreign.
 #[test]
 fn a_label_of_removal_beyond_the_newest_segment_is_not_believed() {
     let (_, directory) = memory();
@@ -477,13 +478,13 @@ fn a_list_that_lacks_a_segment_for_a_moment_is_no_hole() {
     }
 }
 
-/// Who stops it does not wait until a long segment has been read.
+/// A stop does not wait until a long segment has been read.
 #[test]
-fn a_run_that_is_told_to_stop_reads_no_long_segment_to_its_end() {
+fn a_run_that_is_stopped_reads_no_long_segment_to_its_end() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     const LONG: usize = 16 << 20;
     struct Stop(Arc<AtomicUsize>, usize);
-    impl binlog::ShipMonitor for Stop {
+    impl binlog::shipping::ShipMonitor for Stop {
         fn stop(&self) -> bool {
             self.0.load(Ordering::Relaxed) > self.1
         }
@@ -504,14 +505,14 @@ fn a_run_that_is_told_to_stop_reads_no_long_segment_to_its_end() {
     let directory: Arc<dyn Directory> = Arc::new(counting);
     let store = MemoryStore::new();
     let options = || ShipOptions { threads: 1, ..options() };
-    // In the middle of the sums, and in the middle of the verifying behind them.
+    // In the middle of the checksums, and in the middle of the verification after them.
     for most in [2 << 20, LONG + (2 << 20)] {
         let shipper = open_with(&directory, &store, options()).unwrap();
         read.store(0, Ordering::Relaxed);
         let report = shipper.run_once(&Stop(read.clone(), most)).unwrap();
         assert!(report.stopped && report.uploaded.is_empty(), "{report:?}");
         let read = read.load(Ordering::Relaxed);
-        assert!(read < most + (4 << 20), "{read} bytes, told to stop at {most}");
+        assert!(read < most + (4 << 20), "{read} bytes, stopped at {most}");
     }
     open_with(&directory, &store, options()).unwrap().run_once(&()).unwrap();
     let shipper = open_with(&directory, &store, ShipOptions { dry_run: true, ..options() }).unwrap();

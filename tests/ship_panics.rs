@@ -1,4 +1,5 @@
-//! A panic in the pipeline of a shipper: nobody waits for ever, it is told as a failure, and the next try ships everything.
+//! A panic in the pipeline of a shipper: no call waits for ever, the panic is reported as a failure, and the next try
+//! ships everything.
 
 mod shipping;
 
@@ -7,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
+use binlog::shipping::{ShipMonitor, ShipOptions, ShipState, Shipper};
 use binlog::store::{Answer, Listed, MemoryStore, Stat, Store, Stored, Upload};
-use binlog::{Error, Kind, ShipMonitor, ShipOptions, ShipState, Shipper};
+use binlog::{Error, Kind};
 use shipping::*;
 
-/// What would hang takes for ever.
+/// A call that hangs would take for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store that panics at the n-th of some calls.
@@ -85,10 +87,10 @@ fn shipper(store: &Panicking, threads: u32) -> Shipper {
     let (_, directory) = memory();
     write(&directory, 6);
     let options = ShipOptions { threads, ..options() };
-    Shipper::open_in(directory, Arc::new(store.clone()), Some(LOG), options).unwrap()
+    Shipper::to_store(directory, Arc::new(store.clone()), Some(LOG), options).unwrap()
 }
 
-/// Runs something that would wait for ever if a flag was left set.
+/// Runs something that would wait for ever if a flag were left set.
 fn in_time<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, wait) = mpsc::channel();
     std::thread::spawn(move || done.send(run()));
@@ -119,7 +121,7 @@ fn a_panic_of_the_thread_that_ships_is_a_failure_and_the_next_run_ships_everythi
 }
 
 #[test]
-fn a_panic_of_a_thread_that_sends_ahead_keeps_nobody_waiting() {
+fn a_panic_of_a_thread_that_sends_ahead_makes_no_call_wait() {
     for n in 1..4 {
         let store = Panicking::new("send_parts", n);
         let shipper = shipper(&store, 3);
@@ -130,17 +132,17 @@ fn a_panic_of_a_thread_that_sends_ahead_keeps_nobody_waiting() {
 }
 
 #[test]
-fn following_goes_on_after_a_panic_and_tells_of_it() {
+fn following_continues_after_a_panic_and_reports_it() {
     /// Ends when all is shipped.
     #[derive(Default)]
-    struct Tells(Mutex<Vec<String>>, AtomicUsize);
+    struct Failures(Mutex<Vec<String>>, AtomicUsize);
 
-    impl ShipMonitor for Tells {
+    impl ShipMonitor for Failures {
         fn failed(&self, error: &Error, wait: Option<Duration>) {
             self.0.lock().unwrap().push(format!("{error}, again: {}", wait.is_some()));
         }
 
-        fn uploaded(&self, _segment: &binlog::Shipped) {
+        fn uploaded(&self, _segment: &binlog::shipping::Shipped) {
             self.1.fetch_add(1, Ordering::Relaxed);
         }
 
@@ -151,10 +153,13 @@ fn following_goes_on_after_a_panic_and_tells_of_it() {
 
     let store = Panicking::new("upload", 2);
     let shipper = shipper(&store, 1);
-    let told = in_time("following", move || {
-        let monitor = Tells::default();
+    let failures = in_time("following", move || {
+        let monitor = Failures::default();
         shipper.run(&monitor);
         monitor.0.into_inner().unwrap()
     });
-    assert!(told.len() == 1 && told[0].contains("panic") && told[0].ends_with("again: true"), "{told:?}");
+    assert!(
+        failures.len() == 1 && failures[0].contains("panic") && failures[0].ends_with("again: true"),
+        "{failures:?}"
+    );
 }

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use binlog::{Hooks, Kind, Reader, ReaderOptions, RollOptions, ShipOptions, ShipState, Shipper, Writer, WriterOptions};
+use binlog::hooks::Hooks;
+use binlog::rolling::RollOptions;
+use binlog::shipping::{ShipOptions, ShipState, Shipper};
+use binlog::{Kind, Reader, ReaderOptions, Writer, WriterOptions};
 use parking_lot::Mutex;
 use shipping::*;
 use tempfile::tempdir;
 
-/// Longer than anything takes on a machine that is busy with other things.
+/// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
@@ -28,7 +31,7 @@ fn to(store: &Path) -> ShipOptions {
 }
 
 fn shipping(store: &Path) -> WriterOptions {
-    WriterOptions { archive: Some(to(store)), ..writer_options() }
+    WriterOptions { ship: Some(to(store)), ..writer_options() }
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -48,8 +51,8 @@ fn a_roll_ships_the_closed_segment_and_closing_ships_the_rest() {
         writer.append(1, &payload(1)).unwrap();
         writer.roll().unwrap();
         until("the segment is shipped", || names(store.path()).len() as u64 > before);
-        until("that is told", || writer.archive_status().unwrap().unwrap().uploaded_segments > 0);
-        assert!(writer.archive_metrics().unwrap().contains("binlog_archive_uploaded_segments_total{log=\"orders\""));
+        until("that is reported", || writer.ship_status().unwrap().unwrap().uploaded_segments > 0);
+        assert!(writer.ship_metrics().unwrap().contains("binlog_ship_uploaded_segments_total{log=\"orders\""));
         writer.append(1, &payload(2)).unwrap();
         writer.close().unwrap();
         let (here, there) = (names(log.path()), names(store.path()));
@@ -68,17 +71,17 @@ fn a_roll_ships_the_closed_segment_and_closing_ships_the_rest() {
         records += 1;
     }
     assert_eq!(records, 4);
-    // Nobody ships any longer.
+    // The log has no shipper any longer.
     drop(Shipper::open(log.path(), None, to(store.path())).unwrap());
 }
 
 #[test]
-fn a_store_that_fails_is_told_keeps_old_segments_here_and_gets_all_of_them_later() {
+fn a_store_that_fails_is_reported_keeps_old_segments_here_and_gets_all_of_them_later() {
     let (log, store) = (tempdir().unwrap(), tempdir().unwrap());
     let place = store.path().join("archive");
     std::fs::create_dir(&place).unwrap();
-    let told = Arc::new(Mutex::new(vec![]));
-    let heard = told.clone();
+    let failures = Arc::new(Mutex::new(vec![]));
+    let heard = failures.clone();
     let hooks =
         Hooks { on_failure: Some(Arc::new(move |error| heard.lock().push(error.to_string()))), ..Hooks::default() };
     let options = WriterOptions { hooks, keep: keep(2), ..shipping(&place) };
@@ -88,15 +91,15 @@ fn a_store_that_fails_is_told_keeps_old_segments_here_and_gets_all_of_them_later
         writer.append(1, &payload(id)).unwrap();
         writer.roll().unwrap();
     }
-    until("the failure is told", || !told.lock().is_empty());
+    until("the failure is reported", || !failures.lock().is_empty());
     assert_eq!(names(log.path()).len(), 6, "nothing goes that is not in the store");
-    let status = || writer.archive_status().unwrap().unwrap();
+    let status = || writer.ship_status().unwrap().unwrap();
     until("the failure is counted", || status().failures > 0 && writer.failures() > 0);
     until("all five wait", || status().waiting_segments == 5);
     assert!(status().last_failure.is_some() && status().oldest_waiting.is_some());
     std::fs::create_dir(&place).unwrap();
     until("all are shipped", || names(&place).len() == 5);
-    until("that is told", || writer.archive_status().unwrap().unwrap().shipped_up_to == 5);
+    until("that is reported", || writer.ship_status().unwrap().unwrap().shipped_up_to == 5);
     // The next roll removes what is safe now.
     writer.append(1, &payload(6)).unwrap();
     writer.roll().unwrap();
@@ -112,8 +115,8 @@ fn a_writer_opens_beside_another_shipper_and_takes_over_when_that_ends() {
     let writer = Writer::open(log.path(), shipping(store.path())).unwrap();
     writer.append(1, b"x").unwrap();
     writer.roll().unwrap();
-    until("it is told", || {
-        let status = writer.archive_status().unwrap().unwrap();
+    until("it is reported", || {
+        let status = writer.ship_status().unwrap().unwrap();
         status.last_failure.is_some_and(|(error, _)| error.kind() == Kind::Locked) && status.state == ShipState::Waiting
     });
     drop(other);
@@ -129,10 +132,10 @@ fn closing_does_not_wait_for_a_store_that_does_not_answer() {
         close_wait: Duration::from_millis(50),
         ..options()
     };
-    let writer = Writer::open(log.path(), WriterOptions { archive: Some(archive), ..writer_options() }).unwrap();
+    let writer = Writer::open(log.path(), WriterOptions { ship: Some(archive), ..writer_options() }).unwrap();
     writer.append(1, b"x").unwrap();
     writer.roll().unwrap();
-    until("it is at work", || writer.archive_status().unwrap().unwrap().state == ShipState::Working);
+    until("it is at work", || writer.ship_status().unwrap().unwrap().state == ShipState::Working);
     let began = Instant::now();
     writer.close().unwrap();
     assert!(began.elapsed() < PATIENCE);
@@ -144,10 +147,8 @@ fn closing_does_not_wait_for_a_store_that_does_not_answer() {
 #[test]
 fn what_cannot_be_shipped_is_refused_before_anything_is_made() {
     let scratch = tempdir().unwrap();
-    let archive = |url: &str| WriterOptions {
-        archive: Some(ShipOptions { url: url.to_owned(), ..options() }),
-        ..writer_options()
-    };
+    let archive =
+        |url: &str| WriterOptions { ship: Some(ShipOptions { url: url.to_owned(), ..options() }), ..writer_options() };
     let log = scratch.path().join("log");
     for url in ["", "ftp://host/a", "file:relative", "s3://user:secret@bucket/a"] {
         let error = Writer::open(&log, archive(url)).err().unwrap();
@@ -157,17 +158,17 @@ fn what_cannot_be_shipped_is_refused_before_anything_is_made() {
     let good = archive(&format!("file://{}", scratch.path().display()));
     assert_eq!(Writer::open_file(scratch.path().join("one"), good.clone()).err().unwrap().kind(), Kind::Unsupported);
     let unsafe_keep =
-        ShipOptions { keep: binlog::Retention { unshipped: true, ..keep(1) }, ..good.archive.clone().unwrap() };
-    let error = Writer::open(&log, WriterOptions { archive: Some(unsafe_keep), ..writer_options() }).err().unwrap();
+        ShipOptions { keep: binlog::rolling::Retention { unshipped: true, ..keep(1) }, ..good.ship.clone().unwrap() };
+    let error = Writer::open(&log, WriterOptions { ship: Some(unsafe_keep), ..writer_options() }).err().unwrap();
     assert_eq!(error.kind(), Kind::Invalid);
 }
 
 #[test]
-fn shipping_goes_on_while_a_log_rolls_all_the_time() {
+fn shipping_continues_while_a_log_rolls_all_the_time() {
     let (log, store) = (tempdir().unwrap(), tempdir().unwrap());
     let roll = RollOptions { records: Some(5), ..RollOptions::default() };
     let archive = ShipOptions { keep: keep(3), ..to(store.path()) };
-    let options = WriterOptions { background: true, roll, archive: Some(archive), ..writer_options() };
+    let options = WriterOptions { background: true, roll, ship: Some(archive), ..writer_options() };
     let writer = Writer::open(log.path(), options).unwrap();
     for id in 1..=300 {
         assert_eq!(writer.append(1, &payload(id)).unwrap(), id);

@@ -1,11 +1,12 @@
-//! A command as a store, with PostgreSQL's archive_command meaning of its exit status.
+//! A command as a store, whose exit status has the meaning of PostgreSQL's archive_command.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use binlog::io::{Access, Directory as _, MemoryDirectory};
+use binlog::shipping::{ShipOptions, Shipper};
 use binlog::store::{self, Again, Answer, Monitor, StoreOptions, Stored, Sums, Upload};
-use binlog::{Kind, ShipOptions, Shipper, Writer, WriterOptions};
+use binlog::{Kind, Writer, WriterOptions};
 
 fn run_with(command: &str, path: &Path, monitor: &dyn Monitor) -> Answer<Stored> {
     run_named(command, "log.binlog", path, monitor)
@@ -38,7 +39,7 @@ fn a_command_gets_path_and_name_and_says_by_its_status_what_became_of_the_file()
     assert_eq!(again.again, Again::Later(None), "{again}");
 }
 
-/// Names of logs, directories and files that a shell would run, take for options, expand or take apart.
+/// Names of logs, directories and files that a shell would run, take for options, expand or split.
 const HOSTILE: [&str; 12] = [
     "a;touch X;b",
     "a';touch X;'b",
@@ -57,7 +58,7 @@ const HOSTILE: [&str; 12] = [
 #[test]
 fn no_name_of_a_log_is_ever_run() {
     let scratch = tempfile::tempdir().unwrap();
-    // A real shell is the judge: whatever it ran would make this file, in the directory that it works in.
+    // A real shell is the judge: any command that it ran would make this file, in its working directory.
     let made = scratch.path().join("X");
     let seen = scratch.path().join("seen");
     let see = format!(
@@ -74,7 +75,7 @@ fn no_name_of_a_log_is_ever_run() {
         assert_eq!(std::fs::read_to_string(&seen).unwrap(), format!("{file}|{}", path.display()));
         assert!(!made.exists(), "{name:?} was run");
     }
-    // What can be no name of an object is refused before anything runs.
+    // A string that cannot be the name of an object is refused before anything runs.
     std::fs::remove_file(&seen).unwrap();
     for name in ["a\ntouch X\n", "a\0b", "a\\b", "../a", "a/b", ""] {
         let failure = run_named(&see, name, Path::new("p"), &()).unwrap_err();
@@ -121,7 +122,7 @@ fn a_command_knows_length_and_checksum_and_a_path_from_anywhere_and_of_any_bytes
 fn statuses_up_to_125_are_tried_again_and_others_and_signals_are_not() {
     let outcome = |command: &str| run(command).map_err(|failure| (failure.again, failure.to_string()));
     assert_eq!(outcome("true"), Ok(Stored::New));
-    for (command, again, told) in [
+    for (command, again, expected) in [
         ("exit 1", Again::Later(None), "status 1"),
         ("exit 125", Again::Later(None), "status 125"),
         ("exit 126", Again::WhenMended, "cannot be executed"),
@@ -132,19 +133,19 @@ fn statuses_up_to_125_are_tried_again_and_others_and_signals_are_not() {
     ] {
         let (seen, message) = outcome(command).unwrap_err();
         assert_eq!(seen, again, "{command}: {message}");
-        assert!(message.contains(told), "{command}: {message}");
+        assert!(message.contains(expected), "{command}: {message}");
     }
 }
 
 #[test]
-fn the_last_line_of_its_errors_is_told_and_nothing_else_of_what_it_says() {
+fn the_last_line_of_its_errors_is_reported_and_nothing_else_of_its_output() {
     let failure = run("echo out; echo 0; seq 1 20000 >&2; printf 'no \\033[1mspace\\n\\n' >&2; exit 3").unwrap_err();
     let message = failure.to_string();
     assert!(message.starts_with("exec:echo#"), "{message}");
     assert!(message.ends_with("/log.binlog: the command ended with status 3: no [1mspace"), "{message}");
     let long = run("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1").unwrap_err();
     assert!(long.to_string().len() < 500, "{long}");
-    // What it says on its standard output is not taken for its status.
+    // Its standard output is not taken for its status.
     assert_eq!(run("echo 7; true").unwrap(), Stored::New);
 }
 
@@ -175,9 +176,9 @@ fn a_command_is_ended_when_the_upload_is_to_stop() {
     if let Ok(pid) = std::fs::read_to_string(&pid_file) {
         let pid: i32 = pid.trim().parse().unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        // SAFETY: asks only whether there is such a process.
+        // SAFETY: only checks whether there is such a process.
         while unsafe { libc::kill(pid, 0) } == 0 {
-            assert!(std::time::Instant::now() < deadline, "the command goes on");
+            assert!(std::time::Instant::now() < deadline, "the command continues");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
@@ -197,7 +198,7 @@ fn a_command_cannot_be_asked_and_a_wrong_one_is_refused_at_once() {
     for bad in ["exec:", "exec:  ", "exec:a\0b"] {
         assert_eq!(opened(bad).unwrap_err().kind(), Kind::Invalid, "{bad}");
     }
-    // A placeholder that is no longer one: what to write instead is said, whatever quotes are around it.
+    // A placeholder that is no longer one: the error names what to write instead, whatever quotes are around it.
     for (bad, instead) in [
         ("exec:cp %p /to", "\"$BINLOG_PATH\""),
         ("exec:cp '%p' '/to/%f'", "\"$BINLOG_PATH\""),
@@ -226,7 +227,7 @@ fn the_status_is_seen_even_where_the_host_ignores_sigchld() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
         return;
     }
-    // SAFETY: nothing else runs in this process that waits for children.
+    // SAFETY: no other code of this process waits for children.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     assert_eq!(run("true").unwrap(), Stored::New);
     assert!(run("exit 4").unwrap_err().to_string().contains("status 4"));

@@ -1,6 +1,6 @@
 //! What every store of objects must do: in memory, in a directory, behind a table of C functions, and written in C.
 
-// One range is meant, not its numbers.
+// A list of one range is meant, not the numbers of the range.
 #![allow(clippy::single_range_in_vec_init)]
 
 mod contract;
@@ -30,7 +30,7 @@ fn a_directory() {
     assert!(left.is_empty(), "nothing is left behind: {left:?}");
 }
 
-/// As a store of another library comes into this one.
+/// As the store of another library is passed to this one.
 #[test]
 fn a_table_of_functions() {
     let store = MemoryStore::new();
@@ -42,17 +42,17 @@ fn a_table_of_functions() {
         options: *const table::binlog_store_options,
         out: *mut table::binlog_store,
     ) -> i32 {
-        // SAFETY: the test gives the store, and the library what it says.
+        // SAFETY: the test passes the store, and the library what its interface states.
         unsafe {
             let store = &*userdata.cast::<MemoryStore>();
             table::answer_open(reply, url, options, out, |_, _| Ok(Arc::new(store.clone())))
         }
     }
-    // SAFETY: the store is there as long as the opener.
+    // SAFETY: the store lives as long as the opener.
     let opener = unsafe { Opener::of_c(Some(open), Arc::as_ptr(&kept).cast_mut().cast()) };
     let opened = store::open("memory://store", &StoreOptions { opener, ..StoreOptions::default() }).unwrap();
     contract(&*opened, PART);
-    // A failure comes through with everything that it says.
+    // A failure is passed on with all its details.
     for again in [Again::WhenMended, Again::Later(None), Again::Later(Some(Duration::from_millis(1500)))] {
         let error = Error::new(Kind::NoSpace, "the bucket is full").with_os_code(28);
         let failure = Failure { error, again };
@@ -90,17 +90,17 @@ fn a_store_written_in_c() {
     };
     let options = StoreOptions { opener, ..StoreOptions::default() };
     contract(&*store::open("memory://of/c", &options).unwrap(), PART);
-    // What it does not know goes on to the library of stores, or is said not to be there.
+    // URLs that it does not know are passed on to the library of stores, or that library is reported as missing.
     let other = store::open("other://of/c", &options).unwrap_err();
     assert_eq!(other.kind(), Kind::Invalid, "{other}");
 }
 
-/// What no table may be, and no answer.
+/// Tables and answers that are not allowed.
 #[test]
 fn a_store_that_breaks_its_promises_is_an_error() {
     fn opened(broken: Broken) -> binlog::Result<Arc<dyn Store>> {
         let broken = Box::leak(Box::new(broken));
-        // SAFETY: it is there for ever.
+        // SAFETY: the store is never freed.
         let opener = unsafe { Opener::of_c(Some(open_broken), std::ptr::from_mut(broken).cast()) };
         store::open("broken://store", &StoreOptions { opener, ..StoreOptions::default() })
     }
@@ -119,13 +119,14 @@ fn a_store_that_breaks_its_promises_is_an_error() {
         assert!(error.to_string().contains(reason), "{error}");
     }
     type Answers = fn(&table::binlog_store_reply) -> i32;
-    // SAFETY: the functions are called while the call is under way.
-    let wrong: [(Answers, &str); 5] = [
+    // SAFETY: the functions are called during the call.
+    let wrong: [(Answers, &str); 6] = [
         (|_| 0, "fewer bytes"),
         (|_| -3, "gives no reason"),
-        (|reply| unsafe { tell(reply, 0, 11) }, "more bytes"),
-        (|reply| unsafe { tell(reply, 1, 1) }, "more bytes"),
-        (|reply| unsafe { tell(reply, usize::MAX, 10) }, "more bytes"),
+        (|reply| unsafe { give_bytes(reply, 0, 11) }, "more bytes"),
+        (|reply| unsafe { give_bytes(reply, 1, 1) }, "more bytes"),
+        (|reply| unsafe { give_null(reply) }, "the bytes are NULL"),
+        (|reply| unsafe { give_bytes(reply, usize::MAX, 10) }, "more bytes"),
     ];
     for (answer, reason) in wrong {
         let store = opened(Broken { change: |_| (), answer }).unwrap();
@@ -138,17 +139,25 @@ fn a_store_that_breaks_its_promises_is_an_error() {
     assert!(store.read("a", &[begin..end]).is_err());
 }
 
-/// What a broken store does.
+/// The faults of a broken store.
 struct Broken {
     change: fn(&mut table::binlog_store),
     answer: fn(&table::binlog_store_reply) -> i32,
 }
 
 /// # Safety
-/// The call of the reply is under way.
-unsafe fn tell(reply: &table::binlog_store_reply, range: usize, len: usize) -> i32 {
+/// The call of the reply must not have ended.
+unsafe fn give_bytes(reply: &table::binlog_store_reply, range: usize, len: usize) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { reply.bytes.unwrap()(reply.context, range, [0u8; 64].as_ptr().cast(), len) };
+    0
+}
+
+/// # Safety
+/// The call of the reply must not have ended.
+unsafe fn give_null(reply: &table::binlog_store_reply) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { reply.bytes.unwrap()(reply.context, 0, null(), 10) };
     0
 }
 
@@ -169,8 +178,8 @@ unsafe extern "C" fn open_broken(
         // SAFETY: as the test has given it.
         unsafe { ((*userdata.cast::<Broken>()).answer)(&*reply) }
     }
-    // SAFETY: the test gives the store, and the library what it says. The table of the memory store is leaked: its functions
-    // are replaced where they are called.
+    // SAFETY: the test passes the store, and the library what its interface states. The table of the memory store is
+    // leaked:
     unsafe {
         assert_eq!(table::answer_open(reply, url, options, out, |_, _| Ok(Arc::new(MemoryStore::new()))), 0);
         let out = &mut *out;

@@ -1,5 +1,5 @@
-//! What others may put where a log's files are: links, FIFOs, sockets, files of their own. Nothing is written through a
-//! link or over a file that is not the log's, nobody waits for a FIFO, and the message says what is there.
+//! What others may put in the place of a log's files: links, FIFOs, sockets, foreign files. Nothing is written through
+//! a link or over a foreign file, no call waits for a FIFO, and the message says what is there.
 #![cfg(unix)]
 
 mod common;
@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use binlog::{
-    compress, recover, recover_in_place, CompressOptions, Error, Filter, Kind, Reader, ReaderMode, ReaderOptions,
-    Writer, WriterOptions,
-};
+use binlog::compression::{compress, CompressOptions};
+use binlog::recovery::{recover, recover_in_place};
+use binlog::{Error, Filter, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
-/// Does it in a thread of its own, and fails when that waits for something.
+/// Runs `work` in a thread of its own, and fails when it waits for something.
 fn without_waiting<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, done) = mpsc::channel();
     std::thread::spawn(move || send.send(work()));
@@ -57,7 +56,7 @@ fn open(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// The ids that are shown, and the error at which that ended.
+/// The ids that are shown, and the error that ended the reading, if any.
 fn read(path: &Path, mode: ReaderMode) -> (Vec<u64>, Option<Error>) {
     let path = path.to_owned();
     without_waiting("reading", move || {
@@ -74,7 +73,7 @@ fn read(path: &Path, mode: ReaderMode) -> (Vec<u64>, Option<Error>) {
     })
 }
 
-fn assert_told(error: Option<Error>, path: &Path, what: &str) {
+fn assert_reports(error: Option<Error>, path: &Path, what: &str) {
     let error = error.unwrap_or_else(|| panic!("{what} at {} is refused", path.display()));
     assert!(error.to_string().contains(what), "{what}: {error}");
     assert_eq!(error.path(), Some(path), "{error}");
@@ -89,7 +88,7 @@ fn no_files() -> [(&'static str, Put); 3] {
 }
 
 #[test]
-fn a_fifo_in_the_place_of_a_segment_stops_nobody_longer_than_a_message() {
+fn a_fifo_in_the_place_of_a_segment_is_reported_without_a_wait() {
     for (what, put) in no_files() {
         let scratch = tempfile::tempdir().unwrap();
         let log = scratch.path();
@@ -99,12 +98,12 @@ fn a_fifo_in_the_place_of_a_segment_stops_nobody_longer_than_a_message() {
         put(&path);
         let (ids, error) = read(log, ReaderMode::Prefix);
         assert_eq!(ids, [1], "{what}: what is before it");
-        assert_told(error, &path, what);
+        assert_reports(error, &path, what);
         assert_eq!(read(log, ReaderMode::Salvage).0, [1, 3], "{what}");
         open(log).expect("the last segment is as it was");
         std::fs::remove_file(log.join(segment(3))).unwrap();
         put(&log.join(segment(3)));
-        assert_told(open(log).err(), &log.join(segment(3)), what);
+        assert_reports(open(log).err(), &log.join(segment(3)), what);
     }
 }
 
@@ -114,13 +113,13 @@ fn a_fifo_is_no_log_of_one_file() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("log.binlog");
         put(&path);
-        assert_told(open(&path).err(), &path, what);
+        assert_reports(open(&path).err(), &path, what);
         for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
-            assert_told(read(&path, mode).1, &path, what);
+            assert_reports(read(&path, mode).1, &path, what);
         }
         let at = path.clone();
-        let error = without_waiting("recover", move || recover_in_place(&at, None)).err();
-        assert_told(error, &path, what);
+        let error = without_waiting("recover", move || recover_in_place(&at, ReaderOptions::default())).err();
+        assert_reports(error, &path, what);
     }
 }
 
@@ -134,13 +133,13 @@ fn a_lock_file_is_a_file_of_ours_or_is_refused() {
     let link: Put = |path| symlink(path.parent().unwrap().with_file_name("precious"), path).unwrap();
     let hard: Put = |path| std::fs::hard_link(path.parent().unwrap().with_file_name("precious"), path).unwrap();
     for (what, put) in no_files().into_iter().chain([("symbolic link", link), ("no lock file", hard)]) {
-        std::fs::write(&precious, "of somebody else\n").unwrap();
+        std::fs::write(&precious, "foreign\n").unwrap();
         put(&lock);
         match what {
             "directory" => assert_eq!(open(&log).unwrap_err().path(), Some(lock.as_path())),
-            _ => assert_told(open(&log).err(), &lock, what),
+            _ => assert_reports(open(&log).err(), &lock, what),
         }
-        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "of somebody else\n", "{what}");
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "foreign\n", "{what}");
         if std::fs::remove_file(&lock).is_err() {
             std::fs::remove_dir(&lock).unwrap();
         }
@@ -153,14 +152,14 @@ fn a_lock_file_is_a_file_of_ours_or_is_refused() {
     }
 }
 
-/// Puts a link to a file of somebody else's where a file is about to be made.
+/// Puts a link to a foreign file where a file is about to be made.
 fn tempt(precious: &Path, at: &Path) {
-    std::fs::write(precious, "of somebody else\n").unwrap();
+    std::fs::write(precious, "foreign\n").unwrap();
     symlink(precious, at).unwrap();
 }
 
 fn assert_kept(precious: &Path) {
-    assert_eq!(std::fs::read_to_string(precious).unwrap(), "of somebody else\n");
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "foreign\n");
 }
 
 #[test]
@@ -181,7 +180,7 @@ fn what_a_crash_has_torn_is_never_kept_through_a_link() {
     std::fs::write(log.join("default.lock"), noted).unwrap();
     let named = |ending: &str| PathBuf::from(format!("{}.torn-{end}{ending}", path.display()));
     tempt(&precious, &named(".part"));
-    // What has the name already, and is no file, stays.
+    // An existing entry with that name that is no file stays.
     fifo(&named(""));
     open(&log).unwrap();
     assert_kept(&precious);
@@ -195,9 +194,9 @@ fn a_compressed_segment_is_never_written_through_a_link_or_over_another_s_file()
     let (log, precious) = (scratch.path().join("log"), scratch.path().join("precious"));
     three(&log);
     let part = log.join(format!(".{}.part", "default.0000000001.z.binlog"));
-    std::fs::write(&precious, "of somebody else\n").unwrap();
+    std::fs::write(&precious, "foreign\n").unwrap();
     std::fs::hard_link(&precious, &part).unwrap();
-    // One that is named: all of a directory are swept first.
+    // A single segment is named: for a directory, leftovers are swept first.
     let options = CompressOptions { keep_source: true, ..CompressOptions::default() };
     compress(log.join(segment(1)), &options).unwrap();
     assert_kept(&precious);
@@ -230,12 +229,12 @@ fn a_recovery_writes_to_files_that_it_has_made_alone() {
     std::fs::write(&path, bytes).unwrap();
     tempt(&precious, &log.join(format!("{}.recovering", segment(2))));
     symlink("nothing", log.join(format!("{}.damaged", segment(2)))).unwrap();
-    recover_in_place(&log, None).unwrap();
+    recover_in_place(&log, ReaderOptions::default()).unwrap();
     assert_kept(&precious);
     let target = scratch.path().join("target");
     std::fs::create_dir(&target).unwrap();
-    symlink(&precious, target.join(binlog::RECOVERY_AT_WORK)).unwrap();
-    assert_eq!(recover(&log, &target, None).unwrap_err().kind(), Kind::Invalid);
+    symlink(&precious, target.join(binlog::recovery::RECOVERY_AT_WORK)).unwrap();
+    assert_eq!(recover(&log, &target, ReaderOptions::default()).unwrap_err().kind(), Kind::Invalid);
     assert_kept(&precious);
 }
 
@@ -248,9 +247,9 @@ fn a_segment_behind_a_link_is_read_and_never_written() {
     symlink(&moved, log.join(segment(3))).unwrap();
     let before = std::fs::read(&moved).unwrap();
     assert_eq!(read(&log, ReaderMode::Strict).0, [1, 2, 3]);
-    assert_told(open(&log).err(), &log.join(segment(3)), "symbolic link");
-    assert_told(binlog::rebuild_index(&log).err(), &log.join(segment(3)), "symbolic link");
-    assert_told(recover_in_place(&log, None).err(), &log.join(segment(3)), "symbolic link");
+    assert_reports(open(&log).err(), &log.join(segment(3)), "symbolic link");
+    assert_reports(binlog::recovery::rebuild_index(&log).err(), &log.join(segment(3)), "symbolic link");
+    assert_reports(recover_in_place(&log, ReaderOptions::default()).err(), &log.join(segment(3)), "symbolic link");
     assert_eq!(std::fs::read(&moved).unwrap(), before);
 }
 
@@ -286,7 +285,7 @@ fn a_log_whose_segments_are_links_is_read_to_its_end() {
     assert_eq!(cursor.next().unwrap_err().kind(), Kind::Mismatch);
 }
 
-/// What was appended to a damaged segment after it was copied is in it alone.
+/// What was appended to a damaged segment after it was copied is only in the segment, not in the copy.
 #[test]
 fn a_record_behind_damage_is_shown_although_an_earlier_copy_is_whole() {
     for name in ["xdefault.0000000001.binlog", "backup.binlog", "default.0000000001 (copy).binlog"] {
@@ -319,7 +318,7 @@ fn a_record_behind_damage_is_shown_although_an_earlier_copy_is_whole() {
         }
         assert!(shown.contains(&new), "{name}: {shown:?}");
         let target = home.path().join("recovered");
-        recover(&log, &target, None).unwrap();
+        recover(&log, &target, ReaderOptions::default()).unwrap();
         let reader = Reader::open(&target, ReaderOptions::default()).unwrap();
         let mut cursor = reader.cursor(&Filter { from_id: Some(new), ..Filter::default() }).unwrap();
         assert_eq!(cursor.next().unwrap().map(|record| record.id), Some(new), "{name}");

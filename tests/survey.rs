@@ -1,13 +1,12 @@
-//! What the files of a log are: the same for who appends and for readers of each mode.
+//! What the files of a log are: the same for a writer and for readers of each mode.
 
 mod common;
 
 use std::sync::Arc;
 
+use binlog::compression::CompressOptions;
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{
-    CompressOptions, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions,
-};
+use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
 use common::*;
 
 const PREFIX: ReaderMode = ReaderMode::Prefix;
@@ -18,7 +17,7 @@ fn file(number: u64) -> String {
 }
 
 fn writer(directory: &MemoryDirectory) -> binlog::Result<Writer> {
-    Writer::open_in(Arc::new(directory.clone()), WriterOptions::default())
+    Writer::open(Arc::new(directory.clone()), WriterOptions::default())
 }
 
 /// A log of so many segments with ten records in each, all of them closed and durable.
@@ -59,42 +58,42 @@ fn contents(directory: &MemoryDirectory) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Appending is refused, for these reasons, and changes no segment.
-fn assert_refused(directory: &MemoryDirectory, told: &[&str]) {
+fn assert_refused(directory: &MemoryDirectory, reasons: &[&str]) {
     let before = contents(directory);
-    let Err(error) = writer(directory) else { panic!("appending is not refused: {told:?}") };
+    let Err(error) = writer(directory) else { panic!("appending is not refused: {reasons:?}") };
     let message = error.to_string();
     assert_eq!(error.kind(), Kind::Corrupt, "{message}");
-    assert!(told.iter().all(|told| message.contains(told)) && !message.contains('\n'), "{message}");
+    assert!(reasons.iter().all(|reason| message.contains(reason)) && !message.contains('\n'), "{message}");
     assert!(contents(directory) == before, "something was changed: {message}");
 }
 
-/// Appending goes on with this id.
-fn assert_goes_on(directory: &MemoryDirectory, id: u64) {
+/// Appending continues with this id.
+fn assert_continues(directory: &MemoryDirectory, id: u64) {
     let writer = writer(directory).unwrap();
     assert_eq!(writer.append(1, b"another").unwrap(), id);
     writer.sync().unwrap();
     writer.close().unwrap();
 }
 
-/// What a reader shows, how it ends, and the files that it tells of without losing a record, and the ids that are lost.
+/// What a reader shows, how it ends, the files that it reports without losing a record, and the ids that are lost.
 #[derive(Debug)]
 struct Read {
     ids: Vec<u64>,
     end: Result<TailState, Kind>,
-    told: Vec<(String, String)>,
+    reported: Vec<(String, String)>,
     lost: Vec<(u64, u64)>,
 }
 
 fn read_by(directory: &MemoryDirectory, mode: ReaderMode, filter: &Filter) -> Read {
     let (options, losses) = hearing(mode);
-    let reader = Reader::open_in(Arc::new(directory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
     let seen = drain(&mut reader.cursor(filter).unwrap(), Way::Next);
     let losses = losses.lock().unwrap();
     let name = |loss: &Loss| loss.path.file_name().unwrap().to_string_lossy().into_owned();
     Read {
         ids: seen.rows.iter().map(|row| row.id).collect(),
         end: seen.end.map(|tail| tail.state).map_err(|error| error.kind()),
-        told: losses.iter().filter(|l| l.ids.is_none()).map(|l| (name(l), l.reason.clone())).collect(),
+        reported: losses.iter().filter(|l| l.ids.is_none()).map(|l| (name(l), l.reason.clone())).collect(),
         lost: losses.iter().filter_map(|loss| loss.ids).collect(),
     }
 }
@@ -107,13 +106,13 @@ fn ids(last: u64) -> Vec<u64> {
     (1..=last).collect()
 }
 
-/// Each record is shown once, in order; prefix and salvage mode tell of these files, once, and lose nothing; strict mode
+/// Each record is shown once, in order; prefix and salvage mode report these files, once, and lose nothing; strict mode
 /// fails.
 fn assert_each_once(directory: &MemoryDirectory, last: u64, files: &[&str]) {
     for mode in [PREFIX, ReaderMode::Salvage] {
         let read = read_all(directory, mode);
         assert_eq!((&read.ids, &read.end), (&ids(last), &Ok(TailState::Closed)), "{mode:?}: {read:?}");
-        assert_eq!(read.told.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>(), files, "{mode:?}");
+        assert_eq!(read.reported.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>(), files, "{mode:?}");
         assert_eq!(read.lost, [], "{mode:?}");
     }
     let strict = read_all(directory, ReaderMode::Strict);
@@ -121,7 +120,7 @@ fn assert_each_once(directory: &MemoryDirectory, last: u64, files: &[&str]) {
     assert!(ids(last).starts_with(&strict.ids), "{strict:?}");
     let newest = read_by(directory, PREFIX, &Filter { newest_first: true, ..Filter::default() });
     assert_eq!(newest.ids.iter().rev().copied().collect::<Vec<_>>(), ids(last));
-    assert_eq!(newest.told.len(), files.len(), "{newest:?}");
+    assert_eq!(newest.reported.len(), files.len(), "{newest:?}");
 }
 
 /// The log is whole in every mode.
@@ -129,7 +128,7 @@ fn assert_whole(directory: &MemoryDirectory, last: u64) {
     for mode in MODES {
         let read = read_all(directory, mode);
         assert_eq!((&read.ids, &read.end), (&ids(last), &Ok(TailState::Closed)), "{mode:?}: {read:?}");
-        assert_eq!((&read.told, &read.lost), (&vec![], &vec![]), "{mode:?}");
+        assert_eq!((&read.reported, &read.lost), (&vec![], &vec![]), "{mode:?}");
     }
 }
 
@@ -141,10 +140,10 @@ fn a_copy_under_another_number_is_not_appended_to_and_each_record_is_read_once()
         let moved = format!("mv -n memory:/{0} memory:/{0}.copy", file(number));
         assert_refused(&directory, &[&file(number), &file(copied), "a copy of segment", &moved]);
         assert_each_once(&directory, 30, &[&file(number)]);
-        // As the message says.
+        // As the message advises.
         directory.rename(&file(number), &format!("{}.copy", file(number))).unwrap();
         assert_whole(&directory, 30);
-        assert_goes_on(&directory, 31);
+        assert_continues(&directory, 31);
     }
 }
 
@@ -157,7 +156,7 @@ fn a_copy_beside_its_segment_is_passed_over_and_the_one_that_holds_more_is_read(
             assert_each_once(&directory, 30, &[&name]);
             match copied {
                 3 => assert_refused(&directory, &[&name, &file(3)]),
-                _ => assert_goes_on(&directory, 31),
+                _ => assert_continues(&directory, 31),
             }
         }
     }
@@ -173,7 +172,7 @@ fn a_copy_beside_its_segment_is_passed_over_and_the_one_that_holds_more_is_read(
 }
 
 #[test]
-fn names_that_were_swapped_are_told_and_nothing_is_appended_where_ids_would_be_given_twice() {
+fn names_that_were_swapped_are_reported_and_nothing_is_appended_where_ids_would_be_given_twice() {
     for (a, b) in [(2, 3), (1, 3)] {
         let directory = a_log(3);
         let (of_a, of_b) = (directory.contents(&file(a)).unwrap(), directory.contents(&file(b)).unwrap());
@@ -182,17 +181,17 @@ fn names_that_were_swapped_are_told_and_nothing_is_appended_where_ids_would_be_g
         assert_refused(&directory, &[&file(a), &file(b), "swapped", "mv memory:/"]);
         assert_each_once(&directory, 30, &[&file(b), &file(a)]);
     }
-    // Further back it is for readers to tell.
+    // Further back, only readers report it.
     let directory = a_log(4);
     let (first, second) = (directory.contents(&file(1)).unwrap(), directory.contents(&file(2)).unwrap());
     directory.set_contents(&file(1), second);
     directory.set_contents(&file(2), first);
-    assert_goes_on(&directory, 41);
+    assert_continues(&directory, 41);
     assert_each_once(&directory, 41, &[&file(2), &file(1)]);
 }
 
 #[test]
-fn a_file_that_was_renamed_is_read_by_its_header_and_the_name_to_give_it_is_told() {
+fn a_file_that_was_renamed_is_read_by_its_header_and_its_right_name_is_reported() {
     let directory = a_log(3);
     directory.rename(&file(3), &file(7)).unwrap();
     assert_refused(&directory, &[&file(7), &format!("mv -n memory:/{} memory:/{}", file(7), file(3))]);
@@ -202,7 +201,7 @@ fn a_file_that_was_renamed_is_read_by_its_header_and_the_name_to_give_it_is_told
     directory.rename(&file(0), "default.saved.binlog").unwrap();
     assert_refused(&directory, &[&file(2), "default.saved.binlog"]);
     assert_whole(&directory, 30);
-    // The first segment of a log may have had to take a greater number in its name.
+    // The first segment of a log may have a greater number in its name.
     let directory = a_log(1);
     directory.rename(&file(1), &file(4)).unwrap();
     assert_whole(&directory, 10);
@@ -215,7 +214,7 @@ fn among_many_files_a_name_that_lies_has_the_headers_read() {
         let directory = a_log(100);
         directory.rename(&file(from), &file(to)).unwrap();
         assert_each_once(&directory, last, &[&file(to)]);
-        let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
         assert_eq!(reader.segments().len(), 100);
         assert_eq!(reader.counts().unwrap()[0].records, last);
     }
@@ -227,15 +226,15 @@ fn among_many_files_a_name_that_lies_has_the_headers_read() {
     directory.set_contents(&file(30), b);
     directory.set_contents(&file(60), a);
     assert_each_once(&directory, last, &[&file(60), &file(30)]);
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let numbers: Vec<u64> = reader.segments().iter().map(|facts| facts.sequence).collect();
     assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     assert_eq!(reader.counts().unwrap()[0].records, last);
-    assert_goes_on(&directory, last + 1);
+    assert_continues(&directory, last + 1);
 }
 
-/// What is left of a last segment's beginning.
+/// Possible remains of the beginning of a last segment.
 fn beginnings(whole: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let damaged = |at: usize| {
         let mut bytes = whole.to_vec();
@@ -267,7 +266,7 @@ fn a_last_segment_whose_beginning_is_lost_and_that_held_records_is_never_taken_f
             assert_eq!(read_all(&directory, ReaderMode::Strict).end, Err(Kind::Corrupt), "{what}");
             let salvage = read_all(&directory, ReaderMode::Salvage);
             assert!(salvage.ids == ids(20) || salvage.ids == ids(30), "{what}: {salvage:?}");
-            assert!(salvage.told.iter().any(|(name, _)| *name == file(3)), "{what}: {salvage:?}");
+            assert!(salvage.reported.iter().any(|(name, _)| *name == file(3)), "{what}: {salvage:?}");
             // Among many files it is the same.
             let directory = a_log(80);
             let whole = directory.contents(&file(80)).unwrap();
@@ -280,24 +279,24 @@ fn a_last_segment_whose_beginning_is_lost_and_that_held_records_is_never_taken_f
 }
 
 #[test]
-fn a_segment_that_nobody_has_begun_is_passed_over_and_its_place_is_taken() {
+fn a_segment_that_was_never_begun_is_passed_over_and_its_place_is_taken() {
     for bytes in [vec![], vec![0; 4096], a_log(1).contents(&file(1)).unwrap()[..50].to_vec()] {
         let directory = a_log(3);
-        // As a kill leaves it behind a roll.
+        // As a kill after a roll leaves it.
         directory.remove(&file(3)).unwrap();
         directory.remove("default.lock").unwrap();
         assert_refused(&directory, &[&file(3), &file(2)]);
         directory.set_contents(&file(3), bytes);
         assert_whole(&directory, 20);
-        let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
         assert_eq!(reader.leftovers().len(), 1);
-        assert_goes_on(&directory, 21);
+        assert_continues(&directory, 21);
         assert_whole(&directory, 21);
     }
 }
 
 #[test]
-fn what_is_missing_at_the_end_is_told_as_far_as_a_neighbour_or_the_lock_file_proves_it() {
+fn what_is_missing_at_the_end_is_reported_as_far_as_a_neighbour_or_the_lock_file_proves_it() {
     let whole = a_log(3);
     let lock = whole.contents("default.lock").unwrap();
     // Both prove it, the segment before, the lock file.
@@ -320,7 +319,7 @@ fn what_is_missing_at_the_end_is_told_as_far_as_a_neighbour_or_the_lock_file_pro
             assert_eq!(read_all(&directory, ReaderMode::Strict).end, Err(Kind::Corrupt));
         }
     }
-    // What is asked for and is not there.
+    // Requests for records that do not exist.
     let directory = a_log(3);
     directory.remove(&file(3)).unwrap();
     let one = read_by(&directory, PREFIX, &Filter { from_id: Some(25), to_id: Some(25), ..Filter::default() });
@@ -332,7 +331,7 @@ fn what_is_missing_at_the_end_is_told_as_far_as_a_neighbour_or_the_lock_file_pro
 }
 
 #[test]
-fn the_first_segments_of_which_nothing_is_left_are_lost_and_told_with_their_records() {
+fn the_first_segments_of_which_nothing_is_left_are_lost_and_reported_with_their_records() {
     for destroyed in 1..=2 {
         let directory = a_log(4);
         for number in 1..=destroyed {
@@ -344,15 +343,15 @@ fn the_first_segments_of_which_nothing_is_left_are_lost_and_told_with_their_reco
         for mode in [PREFIX, ReaderMode::Strict] {
             assert_eq!(read_all(&directory, mode).end, Err(Kind::Corrupt));
         }
-        assert_goes_on(&directory, 41);
+        assert_continues(&directory, 41);
     }
 }
 
 #[test]
-fn a_stray_file_or_another_log_concerns_nobody() {
+fn a_stray_file_or_another_log_has_no_effect() {
     let other = |name: &str, directory: &MemoryDirectory| {
         let options = WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
-        let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         for _ in 0..3 {
             writer.append(1, b"of another log").unwrap();
             writer.roll().unwrap();
@@ -364,15 +363,15 @@ fn a_stray_file_or_another_log_concerns_nobody() {
     directory.set_contents("orders.0000000001.binlog", vec![7; 5000]);
     directory.set_contents("empty.binlog", vec![]);
     assert_whole(&directory, 30);
-    let reader = Reader::open_in(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
     let mut strays: Vec<_> = reader.strays().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
     strays.sort();
     assert_eq!(strays, ["README.binlog", "orders.0000000001.binlog"]);
-    assert_goes_on(&directory, 31);
+    assert_continues(&directory, 31);
     // A directory in which there is nothing else is no log.
     let alone = MemoryDirectory::new();
     alone.set_contents("README.binlog", b"this is no log".to_vec());
-    let refused = Reader::open_in(Arc::new(alone), ReaderOptions::default()).map(drop).unwrap_err();
+    let refused = Reader::open(Arc::new(alone), ReaderOptions::default()).map(drop).unwrap_err();
     assert_eq!(refused.kind(), Kind::Corrupt);
     // Two logs, of which one is damaged: the other is written to nevertheless, also where its name begins the other's.
     for name in ["another", "default.old", "zz"] {
@@ -399,11 +398,11 @@ fn a_stray_file_or_another_log_concerns_nobody() {
 fn of_two_logs_of_one_name_none_is_taken_for_the_other() {
     let (directory, other) = (a_log(3), a_log(9));
     directory.set_contents(&file(9), other.contents(&file(9)).unwrap());
-    // Whether the lock file tells which was here first, or nothing does.
+    // Whether the lock file records which was here first, or nothing does.
     assert_refused(&directory, &[&file(9), &file(3), "two logs"]);
     directory.remove("default.lock").unwrap();
     assert_refused(&directory, &[&file(9), &file(3), "two logs"]);
-    // Several of the other one: only the lock file tells that there are two.
+    // Several of the other one: only the lock file shows that there are two.
     let directory = a_log(3);
     for number in [8, 9] {
         directory.set_contents(&file(number), other.contents(&file(number)).unwrap());
@@ -421,7 +420,7 @@ fn behind_a_compressed_segment_the_next_one_is_begun() {
         if keeps_source {
             directory.set_contents(&file(3), source.clone());
         }
-        assert_goes_on(&directory, 31);
+        assert_continues(&directory, 31);
         assert_eq!(directory.contents(&compressed).unwrap(), bytes, "nothing is written to it");
         assert_whole(&directory, 31);
         // Whichever form is left.
@@ -432,14 +431,14 @@ fn behind_a_compressed_segment_the_next_one_is_begun() {
     }
 }
 
-/// Has all segments of the log compressed, behind which the next one was created and never begun; returns the third as it
+/// Compresses all segments of the log, after which the next one was created and never begun; returns the third as it
 /// was.
 fn compress(directory: &MemoryDirectory) -> Vec<u8> {
     let writer = writer(directory).unwrap();
     writer.roll().unwrap();
     writer.close().unwrap();
     let third = directory.contents(&file(3)).unwrap();
-    binlog::compress_in(directory, &CompressOptions::default()).unwrap();
+    binlog::compression::compress(Arc::new(directory.clone()), &CompressOptions::default()).unwrap();
     directory.set_contents(&file(4), vec![]);
     directory.remove("default.lock").unwrap();
     third
@@ -452,7 +451,7 @@ fn a_damaged_compressed_segment_is_read_from_its_source_when_that_is_there() {
     writer.roll().unwrap();
     writer.close().unwrap();
     let options = CompressOptions { keep_source: true, block_bytes: 4096, ..CompressOptions::default() };
-    binlog::compress_in(&directory, &options).unwrap();
+    binlog::compression::compress(Arc::new(directory.clone()), &options).unwrap();
     assert_whole(&directory, 30);
     let compressed = format!("default.{:010}.z.binlog", 2);
     let whole = directory.contents(&compressed).unwrap();
@@ -463,8 +462,12 @@ fn a_damaged_compressed_segment_is_read_from_its_source_when_that_is_there() {
         for mode in [PREFIX, ReaderMode::Salvage] {
             let read = read_all(&directory, mode);
             assert_eq!((read.ids, read.end), (ids(30), Ok(TailState::Closed)), "{mode:?} at {at}");
-            assert!(read.lost.is_empty() && read.told.iter().all(|(name, _)| *name == compressed), "{:?}", read.told);
-            assert!(read.told.len() <= 1, "{:?}", read.told);
+            assert!(
+                read.lost.is_empty() && read.reported.iter().all(|(name, _)| *name == compressed),
+                "{:?}",
+                read.reported
+            );
+            assert!(read.reported.len() <= 1, "{:?}", read.reported);
         }
         assert_eq!(read_all(&directory, ReaderMode::Strict).end, Err(Kind::Corrupt), "at {at}");
         let newest = read_by(&directory, PREFIX, &Filter { newest_first: true, ..Filter::default() });

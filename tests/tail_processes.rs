@@ -1,6 +1,6 @@
-//! Processes that write, follow and contend for one log, on the real file system: whatever becomes of the writers, a
-//! process that follows sees what the log holds at the end, or is told what it missed; and one process writes at a time.
-
+//! Processes that write, follow and contend for one log, on the real file system: whatever happens to the writers, a
+//! process that follows reads what the log holds at the end, or learns which records it missed; and one process writes
+//! at a time.
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Retention, RollOptions, Writer, WriterOptions};
+use binlog::rolling::{Retention, RollOptions};
+use binlog::{Filter, Kind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 use common::*;
 
 const DIRECTORY: &str = "BINLOG_PROCESSES_DIRECTORY";
@@ -18,20 +19,20 @@ const DIRECTORY: &str = "BINLOG_PROCESSES_DIRECTORY";
 const ROUND: &str = "BINLOG_PROCESSES_ROUND";
 /// Set for a process that appends up to this id, closes the log and ends.
 const END: &str = "BINLOG_PROCESSES_END";
-/// The type of the record behind which nobody follows.
+/// The type of the record after which a follower ends.
 const LAST: u32 = 999;
-/// Nothing takes as long unless it hangs.
+/// Nothing takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Records of a segment, at the most.
 const EACH: u64 = 4;
 /// How often each of the contending processes gets the log.
 const WINS: u64 = 20;
 
-/// A test of this file that is run as a process of its own. It tells what it does in lines on its standard error, each
-/// written with one system call.
+/// A test of this file that is run as a process of its own. It reports its progress in lines on its standard error,
+/// each written with one system call.
 struct Process {
     child: Child,
-    told: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Process {
@@ -40,28 +41,28 @@ impl Process {
         command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
         command.env(DIRECTORY, directory).envs(settings.iter().map(|(key, value)| (key, value)));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap());
-        let (sender, told) = channel();
-        std::thread::spawn(move || lines.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Process { child, told }
+        let output = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Process { child, lines }
     }
 
     /// The next line; `None` when the process has ended.
     fn hear(&self) -> Option<String> {
-        match self.told.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("process {} tells nothing more", self.child.id()),
+            Err(RecvTimeoutError::Timeout) => panic!("process {} reports nothing more", self.child.id()),
         }
     }
 
     fn ends_well(mut self) {
-        let rest: Vec<String> = self.told.iter().collect();
+        let rest: Vec<String> = self.lines.iter().collect();
         assert!(self.child.wait().unwrap().success(), "{rest:#?}");
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: a plain system call; the process is a child that nobody has waited for yet.
+        // SAFETY: a plain system call; the process is a child that was not waited for yet.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
@@ -82,7 +83,7 @@ impl Drop for Process {
     }
 }
 
-fn tell(line: String) {
+fn report(line: String) {
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
@@ -91,12 +92,12 @@ fn number(line: &str, word: usize) -> u64 {
     number.unwrap_or_else(|| panic!("the process fails: {line}"))
 }
 
-/// The payload of record `id`, whoever appends it.
+/// The payload of record `id`, whichever process appends it.
 fn expected(id: u64) -> Vec<u8> {
     payload(if id.is_multiple_of(131) { 20_000 } else { (id * 7919 % 300) as usize }, id)
 }
 
-/// What one process tells another of a record: all of it.
+/// The line by which one process reports a whole record to another.
 fn line_of(row: &Row) -> String {
     let sum = row.payload.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, &byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3) // FNV-1a
@@ -120,16 +121,16 @@ fn writing_process() {
     let options = WriterOptions { roll, background, block_bytes: 4096, ..WriterOptions::default() };
     let writer = Writer::open(directory, options).unwrap();
     let mut id = writer.position().unwrap().appended + 1;
-    tell(format!("opened {id}"));
+    report(format!("opened {id}"));
     loop {
         let is_last = end.is_some_and(|end| id >= end);
         assert_eq!(writer.append(if is_last { LAST } else { round }, &expected(id)).unwrap(), id);
         if id.is_multiple_of(57) {
             writer.roll().unwrap();
-            tell(format!("flushed {id}"));
+            report(format!("flushed {id}"));
         } else if id.is_multiple_of(3) {
             writer.flush().unwrap();
-            tell(format!("flushed {id}"));
+            report(format!("flushed {id}"));
         }
         if is_last {
             break;
@@ -137,7 +138,7 @@ fn writing_process() {
         id += 1;
     }
     writer.close().unwrap();
-    tell(format!("flushed {id}"));
+    report(format!("flushed {id}"));
 }
 
 /// The process that follows: `read <id> …` for each record, and `missed <first> <last>`.
@@ -157,7 +158,7 @@ fn following_process() {
                     let row = Row::from(&record);
                     assert_eq!(row.id, next, "in order, without a gap");
                     assert!(row.payload == expected(next), "{} is not record {next}", brief(&row));
-                    tell(line_of(&row));
+                    report(line_of(&row));
                     next += 1;
                     if row.type_id == LAST {
                         return;
@@ -167,7 +168,7 @@ fn following_process() {
                 Err(error) => {
                     let (first, last) = error.missed().unwrap_or_else(|| panic!("behind {next}: {error:?}"));
                     assert_eq!(first, next, "{error}");
-                    tell(format!("missed {first} {last}"));
+                    report(format!("missed {first} {last}"));
                     next = last + 1;
                 }
             }
@@ -211,7 +212,7 @@ fn a_process_that_follows_sees_what_the_log_holds_over_a_thousand_rolls_and_kill
             writing.child.kill().unwrap();
             writing.child.wait().unwrap();
         }
-        heard.extend(writing.told.iter());
+        heard.extend(writing.lines.iter());
         assert!(heard[0].starts_with("opened "), "{heard:#?}");
         let first = number(&heard[0], 1);
         assert!(heard[1..].iter().all(|line| line.starts_with("flushed ")), "{:#?}", heard.last());
@@ -237,7 +238,7 @@ fn a_process_that_follows_sees_what_the_log_holds_over_a_thousand_rolls_and_kill
     }
 }
 
-/// What a process that follows has told.
+/// What a process that follows has reported.
 struct Account {
     next: u64,
     missed: u64,
@@ -294,7 +295,7 @@ fn a_process_that_was_stopped_while_old_segments_went_accounts_for_each_record_o
             follower.stop();
             let before = account.missed;
             last = append(12 * EACH);
-            // With threads of its own the writer removes them some time later.
+            // With background threads, the writer removes them some time later.
             let segments = || Reader::open(scratch.path(), ReaderOptions::default()).unwrap().segments().len();
             let began = std::time::Instant::now();
             while segments() > 3 && began.elapsed() < std::time::Duration::from_secs(60) {
@@ -305,7 +306,7 @@ fn a_process_that_was_stopped_while_old_segments_went_accounts_for_each_record_o
                 account.settle(&follower, last);
                 assert!(account.missed > before, "it came back too late for some");
             }
-            // Beside a process that is running.
+            // Again, while the follower is running.
             last = append(5 * EACH);
         }
         assert_eq!(writer.append(LAST, &expected(last + 1)).unwrap(), last + 1);
@@ -318,8 +319,8 @@ fn a_process_that_was_stopped_while_old_segments_went_accounts_for_each_record_o
     }
 }
 
-/// One of those who contend for a log: `appended <id> <payload>` for each record, and, at the end, `refused` with the
-/// processes that were told to have the log.
+/// One of the processes that contend for a log: `appended <id> <payload>` for each record, and, at the end, `refused`
+/// with the processes that errors named as holders of the log.
 #[test]
 #[ignore = "run by the tests of this file, as a process of its own"]
 fn contending_process() {
@@ -343,11 +344,11 @@ fn contending_process() {
             }
         };
         let mark = std::fs::OpenOptions::new().write(true).create_new(true).open(&held);
-        mark.expect("nobody else has the log");
+        mark.expect("no other process has the log");
         for i in 0..=win % 5 {
             let payload = format!("{me}-{win}-{i}");
             let id = writer.append(1, payload.as_bytes()).unwrap();
-            tell(format!("appended {id} {payload}"));
+            report(format!("appended {id} {payload}"));
         }
         if win.is_multiple_of(6) {
             writer.roll().unwrap();
@@ -356,23 +357,23 @@ fn contending_process() {
         writer.close().unwrap();
     }
     let holders: Vec<String> = holders.iter().map(|pid| format!(" {pid}")).collect();
-    tell(format!("refused{}", holders.concat()));
+    report(format!("refused{}", holders.concat()));
 }
 
-/// The process that an error says to have the log.
+/// The process that an error names as the holder of the log.
 fn holder(error: &binlog::Error) -> u32 {
     let pid = error.reason().split_once("(process ").and_then(|(_, rest)| rest.split_once(')')?.0.parse().ok());
     pid.unwrap_or_else(|| panic!("{error}"))
 }
 
 #[test]
-fn of_processes_that_open_one_log_at_once_one_has_it_and_the_others_are_told_who() {
+fn of_processes_that_open_one_log_at_once_one_has_it_and_the_others_learn_which() {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("log");
     Writer::open(&directory, WriterOptions::default()).unwrap().close().unwrap();
     let contending: Vec<Process> = (0..4).map(|_| Process::start("contending_process", &[], &directory)).collect();
     let mut known: BTreeSet<u64> = contending.iter().map(|process| u64::from(process.child.id())).collect();
-    // It had the log before them.
+    // This process had the log before them.
     known.insert(u64::from(std::process::id()));
     let mut appended = BTreeMap::new();
     let mut refused = 0;
@@ -405,7 +406,7 @@ fn of_processes_that_open_one_log_at_once_one_has_it_and_the_others_are_told_who
 }
 
 #[test]
-fn who_has_the_log_is_told_exactly_and_a_killed_process_has_it_no_more() {
+fn the_holder_of_the_log_is_reported_exactly_and_a_killed_process_holds_it_no_more() {
     let scratch = tempfile::tempdir().unwrap();
     for round in 1..=5 {
         let mut writing = Process::start("writing_process", &[(ROUND, round.to_string())], scratch.path());

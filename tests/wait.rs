@@ -21,7 +21,7 @@ fn options() -> WriterOptions {
     WriterOptions { flush: Lag { records: Some(1), ..Lag::default() }, ..WriterOptions::default() }
 }
 
-fn cursor_at(path: impl AsRef<Path>) -> Cursor {
+fn cursor_at(path: impl Into<binlog::Location>) -> Cursor {
     Reader::open(path, ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap()
 }
 
@@ -52,13 +52,13 @@ fn waiting_ends_when_a_record_is_written_and_takes_none_away() {
         let path = scratch.path().join("log");
         let writer = match case {
             "file" => Writer::open_file(&single, options()).unwrap(),
-            "memory" => Writer::open_in(Arc::new(memory.clone()), options()).unwrap(),
+            "memory" => Writer::open(Arc::new(memory.clone()), options()).unwrap(),
             _ => Writer::open(path.join(case), options()).unwrap(),
         };
         let mut cursor = match case {
             "file" => cursor_at(&single),
             "memory" => {
-                let reader = Reader::open_in(Arc::new(memory.clone()), ReaderOptions::default()).unwrap();
+                let reader = Reader::open(Arc::new(memory.clone()), ReaderOptions::default()).unwrap();
                 reader.cursor(&Filter::default()).unwrap()
             }
             "pattern" => cursor_at(path.join(case).join("*.binlog")),
@@ -131,7 +131,7 @@ fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
         }
     }
     let memory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
-    let writer = Writer::open_in(memory.clone(), options()).unwrap();
+    let writer = Writer::open(memory.clone(), options()).unwrap();
     let waits = Arc::new(AtomicU64::new(0));
     let counted = waits.clone();
     let on_watch = move || -> Box<dyn Watch> {
@@ -139,7 +139,7 @@ fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
         Box::new(Asleep(counted.clone()))
     };
     let directory = Interposed { on_watch: Some(Arc::new(on_watch)), ..Interposed::around(memory) };
-    let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+    let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
     let mut cursor = reader.cursor(&Filter::default()).unwrap();
     assert!(cursor.wait(LONG).unwrap());
     assert_eq!(cursor.next().unwrap().unwrap().id, 1);
@@ -147,7 +147,7 @@ fn what_is_written_while_the_watch_is_being_armed_is_shown_without_waiting() {
 }
 
 #[test]
-fn waiting_goes_on_over_a_roll_a_close_and_a_writer_that_begins_anew() {
+fn waiting_continues_over_a_roll_a_close_and_a_writer_that_begins_anew() {
     let scratch = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(scratch.path(), options()).unwrap();
     let mut cursor = cursor_at(scratch.path());
@@ -202,11 +202,11 @@ fn a_filter_is_waited_for_and_events_when_they_are_asked_for() {
 #[test]
 fn a_salvaging_cursor_waits_and_damage_ends_the_waiting() {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options()).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options()).unwrap();
     writer.append(1, b"one").unwrap();
     let open = |mode| {
         let options = ReaderOptions { mode, ..ReaderOptions::default() };
-        Reader::open_in(Arc::new(directory.clone()), options).unwrap().cursor(&Filter::default()).unwrap()
+        Reader::open(Arc::new(directory.clone()), options).unwrap().cursor(&Filter::default()).unwrap()
     };
     let mut salvaging = open(ReaderMode::Salvage);
     assert_eq!(ids(&mut salvaging), [1]);
@@ -281,7 +281,7 @@ fn a_signal_ends_the_waiting() {
     let scratch = tempfile::tempdir().unwrap();
     let _writer = Writer::open(scratch.path(), options()).unwrap();
     let mut cursor = cursor_at(scratch.path());
-    // SAFETY: asks for the number of this thread.
+    // SAFETY: only returns the id of this thread.
     let thread = unsafe { libc::pthread_self() } as usize;
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -294,7 +294,7 @@ fn a_signal_ends_the_waiting() {
         });
         let began = Instant::now();
         let waited = cursor.wait(LONG);
-        // Whatever came of it, the other thread ends.
+        // In any case, the other thread ends.
         done.store(true, Ordering::Relaxed);
         let error = waited.unwrap_err();
         assert_eq!((error.kind(), error.reason()), (Kind::Interrupted, "a signal came while the cursor waited"));
@@ -327,7 +327,7 @@ fn a_descriptor_is_readable_while_there_is_something_to_look_for() {
             descriptor
         })
         .collect();
-    // What was there before is looked for.
+    // At first, a descriptor is readable, so that the cursor looks for older records.
     for (cursor, &descriptor) in cursors.iter_mut().zip(&descriptors) {
         assert!(is_readable(descriptor, Duration::ZERO));
         assert!(!cursor.wait(Duration::ZERO).unwrap());
@@ -348,7 +348,7 @@ fn a_descriptor_is_readable_while_there_is_something_to_look_for() {
             assert!(cursor.wait(Duration::ZERO).unwrap(), "{id}");
             assert_eq!(ids(cursor), [id]);
         }
-        // Whatever has come besides.
+        // Wake-ups for anything else.
         for (cursor, &descriptor) in cursors.iter_mut().zip(&descriptors) {
             assert!(!cursor.wait(Duration::ZERO).unwrap());
             assert!(!is_readable(descriptor, Duration::ZERO), "{id}");
@@ -362,7 +362,7 @@ fn a_descriptor_is_readable_while_there_is_something_to_look_for() {
     nothing_comes(&mut cursors[0]);
 }
 
-/// How many descriptors of this process are such.
+/// How many descriptors of this process are of this kind.
 fn descriptors_of(what: &str) -> usize {
     let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     links
@@ -418,14 +418,14 @@ fn wait_with_a_thousand_cursors() {
     let (used, took) = (processor_time() - used, began.elapsed());
     assert!(used < took / 100, "{used:?} of {took:?}");
     writer.append(1, b"for all of them").unwrap();
-    let (mut told, began) = (0, Instant::now());
-    while told < CURSORS && began.elapsed() < LONG {
-        told += wait(&mut cursors, LONG);
+    let (mut woken, began) = (0, Instant::now());
+    while woken < CURSORS && began.elapsed() < LONG {
+        woken += wait(&mut cursors, LONG);
         for cursor in &mut cursors {
             while cursor.next().unwrap().is_some() {}
         }
     }
-    assert_eq!(told, CURSORS);
+    assert_eq!(woken, CURSORS);
 }
 
 #[test]
@@ -438,7 +438,7 @@ fn a_thousand_idle_cursors_take_no_thread_few_inotify_instances_and_next_to_no_t
     assert!(ran.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// Not a test: the writer that another one kills.
+/// Not a test: the writer that another test kills.
 #[test]
 #[ignore = "is started by the test of a killed writer"]
 fn write_until_killed() {
@@ -492,7 +492,7 @@ fn copy_of(from: &Path, to: &Path) {
     }
 }
 
-/// A log that ends with one record, and a cursor behind that.
+/// A log that ends with one record, and a cursor after it.
 fn followed(path: &Path) -> Cursor {
     let writer = Writer::open(path, options()).unwrap();
     writer.append(1, b"first").unwrap();
@@ -503,8 +503,8 @@ fn followed(path: &Path) -> Cursor {
     cursor
 }
 
-/// Polls, with what the cursor told once, until it has something to tell.
-fn polled_until_told(cursor: &mut Cursor) -> Result<bool, Kind> {
+/// Polls the descriptor of the cursor until the cursor reports records or an error.
+fn poll_until_reported(cursor: &mut Cursor) -> Result<bool, Kind> {
     let (descriptor, began) = (cursor.descriptor().unwrap().0.as_raw_fd(), Instant::now());
     while began.elapsed() < LONG {
         let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
@@ -520,7 +520,7 @@ fn polled_until_told(cursor: &mut Cursor) -> Result<bool, Kind> {
 }
 
 #[test]
-fn a_log_whose_files_are_replaced_is_told_to_who_waits_for_it() {
+fn a_log_whose_files_are_replaced_is_reported_to_a_cursor_that_waits() {
     for way in ["a copy", "a new log", "a new log, further on"] {
         for polled in [false, true] {
             let scratch = tempfile::tempdir().unwrap();
@@ -547,18 +547,18 @@ fn a_log_whose_files_are_replaced_is_told_to_who_waits_for_it() {
                 }
             });
             let began = Instant::now();
-            // While the directory is not there, that is told.
-            let told = loop {
-                let told = match polled {
-                    true => polled_until_told(&mut cursor),
+            // While the directory is missing, that is reported.
+            let outcome = loop {
+                let outcome = match polled {
+                    true => poll_until_reported(&mut cursor),
                     false => cursor.wait(LONG).map_err(|error| error.kind()),
                 };
-                match told {
+                match outcome {
                     Err(Kind::NotFound) if began.elapsed() < LONG => std::thread::sleep(SHORT),
-                    told => break told,
+                    outcome => break outcome,
                 }
             };
-            assert_eq!(told, Err(Kind::Mismatch), "{way}, {polled}");
+            assert_eq!(outcome, Err(Kind::Mismatch), "{way}, {polled}");
             assert!(began.elapsed() < LONG / 2, "{way}, {polled}: {:?}", began.elapsed());
             assert_eq!(cursor.next().unwrap_err().kind(), Kind::Mismatch);
             replacing.join().unwrap().close().unwrap();
@@ -568,7 +568,7 @@ fn a_log_whose_files_are_replaced_is_told_to_who_waits_for_it() {
 }
 
 #[test]
-fn a_directory_that_was_away_is_followed_again_by_who_asked_once_for_how_long_to_wait() {
+fn a_directory_that_was_away_is_followed_again_when_it_is_back() {
     let scratch = tempfile::tempdir().unwrap();
     let (path, away) = (scratch.path().join("log"), scratch.path().join("away"));
     let mut cursor = followed(&path);
@@ -586,9 +586,9 @@ fn a_directory_that_was_away_is_followed_again_by_who_asked_once_for_how_long_to
     });
     let began = Instant::now();
     loop {
-        match polled_until_told(&mut cursor) {
+        match poll_until_reported(&mut cursor) {
             Err(Kind::NotFound) if began.elapsed() < LONG => (),
-            told => break assert_eq!(told, Ok(true)),
+            outcome => break assert_eq!(outcome, Ok(true)),
         }
     }
     assert!(began.elapsed() < LONG / 4, "{:?}", began.elapsed());
@@ -596,9 +596,9 @@ fn a_directory_that_was_away_is_followed_again_by_who_asked_once_for_how_long_to
     drop(moving.join().unwrap());
 }
 
-/// As long as somebody has a file of it open that was removed, the system does not tell that a directory was removed.
+/// While a removed file of it is open, the system does not report that a directory was removed.
 #[test]
-fn a_directory_that_is_removed_is_told_to_who_polls() {
+fn a_directory_that_is_removed_is_reported_to_a_caller_that_polls() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("log");
     let mut cursor = followed(&path);
@@ -612,7 +612,7 @@ fn a_directory_that_is_removed_is_told_to_who_polls() {
         }
     });
     let began = Instant::now();
-    assert_eq!(polled_until_told(&mut cursor), Err(Kind::NotFound));
+    assert_eq!(poll_until_reported(&mut cursor), Err(Kind::NotFound));
     assert!(began.elapsed() < LONG / 4, "{:?}", began.elapsed());
     removing.join().unwrap();
 }

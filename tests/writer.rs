@@ -1,5 +1,5 @@
-//! What a writer promises: positions and policies, limits that leave the log as it was, one writer at a time, and what
-//! it finds again when it reopens a log.
+//! What a writer guarantees: positions and policies, limits that leave the log as it was, one writer at a time, and
+//! what it finds when it reopens a log.
 
 mod common;
 
@@ -15,14 +15,14 @@ use binlog::{
 use common::interposed::Interposed;
 use common::*;
 
-/// Without the flush interval of the defaults, which a slow machine would run into.
+/// Without the default flush interval, which a slow machine would reach.
 fn options() -> WriterOptions {
     WriterOptions { flush: Lag::default(), ..WriterOptions::default() }
 }
 
 fn in_memory(options: WriterOptions) -> (MemoryDirectory, Writer) {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (directory, writer)
 }
 
@@ -31,7 +31,7 @@ fn read_back(directory: &MemoryDirectory) -> Vec<Row> {
 }
 
 fn strict(directory: &MemoryDirectory) -> Reader {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
         .unwrap()
 }
 
@@ -129,7 +129,7 @@ fn an_interval_is_kept_by_tick_by_the_next_append_and_by_the_background_thread()
         writer.tick().unwrap();
         assert!(reached(&writer) == 0 || began.elapsed() >= interval, "not before the time");
         std::thread::sleep(interval);
-        assert_eq!(reached(&writer), 0, "nobody looked at the clock yet");
+        assert_eq!(reached(&writer), 0, "the clock was not read yet");
         writer.tick().unwrap();
         assert_eq!(reached(&writer), 1);
         writer.append(1, b"b").unwrap();
@@ -150,7 +150,7 @@ fn count_syncs(directory: &MemoryDirectory) {
     directory.set_fault(Some(Fault { from: usize::MAX, times: 0, errno: libc::EIO, only: Some(Operation::Sync) }));
 }
 
-/// A directory whose fdatasync takes as long as a disk does, and how many there were.
+/// A directory whose fdatasync takes as long as that of a disk, and the number of these calls.
 fn slow_directory(slow: Duration) -> (Interposed, Arc<AtomicUsize>) {
     let syncs = Arc::new(AtomicUsize::new(0));
     let seen = syncs.clone();
@@ -167,14 +167,14 @@ fn appends_and_flushes_do_not_wait_for_a_sync() {
     for background in [false, true] {
         let slow = Duration::from_millis(1500);
         let (directory, syncs) = slow_directory(slow);
-        let writer = Writer::open_in(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
+        let writer = Writer::open(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
         writer.append(1, b"first").unwrap();
         std::thread::scope(|scope| {
             let syncing = scope.spawn(|| writer.sync().unwrap());
             wait_until("the fdatasync", || syncs.load(Ordering::Relaxed) == 1);
             let began = Instant::now();
             for i in 0..3000 {
-                // More than a writer has memory for, and now and then a large record, so that they are written too.
+                // More than a writer has memory for, and now and then a large record, so that records are written too.
                 writer.append(1, &[0; 200_000][..if i % 1000 == 0 { 200_000 } else { 1000 }]).unwrap();
             }
             writer.flush().unwrap();
@@ -186,7 +186,7 @@ fn appends_and_flushes_do_not_wait_for_a_sync() {
 }
 
 #[test]
-fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
+fn appends_continue_while_a_write_hangs_until_they_fill_so_much_memory() {
     const KIB: usize = 1024;
     for background in [false, true] {
         let memory = MemoryDirectory::new();
@@ -203,9 +203,9 @@ fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
         };
         let directory =
             Interposed { on_write: Some(Arc::new(on_write)), ..Interposed::around(Arc::new(memory.clone())) };
-        let writer = Writer::open_in(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
+        let writer = Writer::open(Arc::new(directory), WriterOptions { background, ..options() }).unwrap();
         let payload = [7; KIB];
-        // Not as fast as can be: then they wait.
+        // Not at full speed: otherwise they wait.
         let append = |mib: usize| {
             for i in 0..mib * KIB {
                 writer.append(1, &payload).unwrap();
@@ -216,7 +216,7 @@ fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
         };
         hangs.store(true, Ordering::Relaxed);
         std::thread::scope(|scope| {
-            // Without a background thread it hangs in whichever of the two writes.
+            // Without a background thread, whichever of the two writes hangs.
             let (one, other) = (scope.spawn(|| append(20)), scope.spawn(|| append(20)));
             let appended = || writer.position().unwrap().appended as usize / KIB;
             wait_until("the eighth MiB", || appended() >= 8);
@@ -238,7 +238,7 @@ fn appends_go_on_while_a_write_hangs_until_they_fill_so_much_memory() {
 #[test]
 fn threads_that_sync_at_once_share_fdatasyncs() {
     let (directory, syncs) = slow_directory(Duration::from_millis(3));
-    let writer = Writer::open_in(Arc::new(directory), options()).unwrap();
+    let writer = Writer::open(Arc::new(directory), options()).unwrap();
     const THREADS: usize = 16;
     const EACH: usize = 20;
     std::thread::scope(|scope| {
@@ -274,7 +274,7 @@ fn a_batch_is_appended_as_a_whole_or_not_at_all() {
         }
     }
     assert_eq!(writer.position().unwrap().appended, 0);
-    assert_eq!(writer.append_batch([]).unwrap(), 1, "an empty batch tells the next id");
+    assert_eq!(writer.append_batch([]).unwrap(), 1, "an empty batch returns the next id");
     assert_eq!(writer.append_batch([good; 5]).unwrap(), 1);
     assert_eq!(writer.append(2, b"next").unwrap(), 6);
     writer.close().unwrap();
@@ -298,7 +298,7 @@ fn a_crash_keeps_all_of_a_batch_or_none() {
     for len in (400..bytes.len()).step_by(61) {
         let crashed = MemoryDirectory::new();
         crashed.set_contents("default.0000000001.binlog", bytes[..len].to_vec());
-        let reader = Reader::open_in(Arc::new(crashed), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(crashed), ReaderOptions::default()).unwrap();
         let of_batches = rows_of(&reader).iter().filter(|row| row.type_id == 2).count();
         assert_eq!(of_batches % 20, 0, "cut to {len}");
     }
@@ -359,14 +359,14 @@ fn wrong_options_are_refused_before_anything_is_created() {
 }
 
 #[test]
-fn a_second_writer_is_told_who_has_the_log() {
+fn a_second_writer_gets_an_error_that_names_the_holder_of_the_log() {
     let scratch = tempfile::tempdir().unwrap();
     let (directory, file) = (scratch.path().join("log"), scratch.path().join("one.binlog"));
     let first = Writer::open(&directory, options()).unwrap();
     let error = Writer::open(&directory, options()).err().unwrap();
     assert_eq!(error.kind(), Kind::Locked);
     assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
-    // Another log in the same directory is nobody's business.
+    // Another log in the same directory has no influence.
     Writer::open(&directory, WriterOptions { name: "other".into(), ..options() }).unwrap().close().unwrap();
     first.append(1, b"still mine").unwrap();
     first.close().unwrap();
@@ -412,7 +412,7 @@ fn many_threads_get_dense_ids_in_their_own_order() {
                     let mut last = 0;
                     for i in 0..EACH {
                         let mut bytes = i.to_le_bytes().to_vec();
-                        // Now and then a record larger than a block, which goes another way.
+                        // Now and then a record larger than a block, which is written in another way.
                         bytes.resize(if i % 500 == 0 { 6000 } else { 8 + (i % 90) as usize }, 0);
                         let id = writer.append(thread, &bytes).unwrap();
                         assert!(id > last);

@@ -5,7 +5,7 @@
   ca.pem             an authority's own certificate, and stranger.pem another's, which has signed nothing here
   server.pem, .key   a certificate of that authority for 127.0.0.1
   other.pem, .key    one for another name
-  past.pem, .key     one for 127.0.0.1 whose time is over
+  past.pem, .key     one for 127.0.0.1 that has expired
 """
 
 import datetime

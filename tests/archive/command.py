@@ -1,4 +1,4 @@
-"""The command `binlog` as the tests run it. All that it prints is kept, to be searched for secrets."""
+"""The command `binlog` as the tests run it. Its whole output is kept, to be searched for secrets."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from processes import Failure, die_with_parent
 from tools import ROOT
 
 BINLOG = Path(os.environ.get("BINLOG_LIB_DIR", ROOT / "target/release")) / "binlog"
-# No single command takes so long, however busy the machine is.
+# No single command takes this long, however busy the machine is.
 SECONDS = 120
 
 _printed = []
@@ -22,7 +22,7 @@ def remember(text):
 
 
 def find(secret):
-    """Lines of what was printed that have the secret in them."""
+    """The lines of all output that contain the secret."""
     with _lock:
         return [line for text in _printed for line in text.splitlines() if secret in line]
 
@@ -63,7 +63,7 @@ def finish(child, seconds=SECONDS, stdin=None):
                       f"{(stderr or b'').decode('utf-8', 'replace')[-2000:]}") from None
     done = Done(child.words, child.returncode, stdout or b"", stderr or b"")
     remember(done.stderr)
-    # Records are hex digits: only what is short can be something else.
+    # Records are hex digits: only short output can be something else.
     remember(done.stdout[:100_000].decode("utf-8", "replace"))
     return done
 

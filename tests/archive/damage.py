@@ -1,5 +1,5 @@
 """Segments that are damaged here, before and after they are shipped, by a shipper that is killed: nothing damaged is shipped as
-whole, nothing is lost without being named, and what is newer stays here."""
+whole, nothing is lost without being named, and newer segments stay here."""
 
 import json
 import random
@@ -34,7 +34,7 @@ def damage(path, kind, chance):
 
 
 class Oracle:
-    """Each closed segment as it was written, and what was done to it since. It knows files and sums alone."""
+    """Each closed segment as it was written, and what was done to it since. It knows only files and checksums."""
 
     def __init__(self, scene):
         self.scene, self.kept = scene, scene.work / "kept"
@@ -45,13 +45,13 @@ class Oracle:
         self.accepted = set()
 
     def keep(self):
-        """What is closed by now is kept as it is."""
+        """Keeps a copy of each segment that is closed by now."""
         for path in self.closed():
             if not (self.kept / path.name).exists() and path.name not in self.done:
                 shutil.copy(path, self.kept / path.name)
 
     def closed(self):
-        """The one that the writer goes on with stays as it is."""
+        """Closed segments, without the one in which the writer continues."""
         return [path for path in logs.segments(self.scene.log) if path.name.startswith("default.")][:-1]
 
     def names(self):
@@ -62,13 +62,13 @@ class Oracle:
         return path.exists() and logs.digest(path) == logs.digest(self.kept / name)
 
     def there(self):
-        """Of each object, whether it is what was written."""
+        """For each object, whether it is what was written."""
         names = [name for name in self.scene.remote.names() if name.startswith("default.")]
         return {name: self.scene.remote.read(name) == (self.kept / name).read_bytes() for name in names}
 
     def check(self):
-        """At any moment: each segment is whole here or there, or was damaged here before it got there. What is there is whole, or
-        was accepted as it is. Nothing behind one that is nowhere whole is removed here."""
+        """At any moment: each segment is whole here or there, or was damaged here before it got there. Objects
+        are whole, or were accepted as they are. Nothing after a segment that is nowhere whole is removed here."""
         there = self.there()
         for name, whole in there.items():
             if not whole and name not in self.accepted:
@@ -78,27 +78,28 @@ class Oracle:
             if self.is_whole_here(name) or there.get(name) or name in self.accepted:
                 continue
             if name not in self.done:
-                raise Failure(f"{name} is nowhere whole, and nobody has damaged it")
+                raise Failure(f"{name} is nowhere whole, although it was not damaged")
             lost.append(name)
         for name in self.names():
             if lost and name > lost[0] and not (self.scene.log / name).exists() and name not in self.done:
                 raise Failure(f"{name} was removed here, behind {lost[0]}, which is nowhere whole")
         return lost
 
-    def told(self, lost, done):
-        """A run that came to its end names each that is nowhere whole, by its file or its number."""
+    def check_named(self, lost, done):
+        """A run that came to its end names each segment that is nowhere whole, by its file or its number."""
         said = json.loads(done.stdout)
         for name in lost:
             number = str(int(name.split(".")[1]))
-            named = [told for told in said["problems"] if name in told or f"segment {number} " in told or in_range(told, int(number))]
+            named = [one for one in said["problems"] if name in one or f"segment {number} " in one
+                     or in_range(one, int(number))]
             if not named:
                 raise Failure(f"{name} ({self.done[name]}) is not named:\n{done}\n{said}")
         if lost and done.status != 3:
             raise Failure(f"{lost} are nowhere whole\n{done}")
 
 
-def in_range(told, number):
-    words = told.replace("segments ", "|").split("|")[1:]
+def in_range(problem, number):
+    words = problem.replace("segments ", "|").split("|")[1:]
     for word in words:
         first, to, last = (word.split(" ") + ["", ""])[:3]
         if to == "to" and first.isdigit() and last.isdigit() and int(first) <= number <= int(last):
@@ -121,10 +122,10 @@ def damaged(servers, kind, work, rounds, seconds):
                 command.run("roll", scene.log, "--name", "default").expect(0)
             oracle.keep()
             closed = [path for path in oracle.closed() if path.name not in oracle.done]
-            # What the writer needs to go on stays as it is.
-            # What was removed before anybody shipped the log was removed by its rules, as far as a shipper can know.
+            # What the writer needs to continue stays as it is. A shipper has to assume that segments which were removed
+            # before the first run were removed by retention rules.
             if number > 1 and len(closed) > 2 and chance.random() < 0.5:
-                # Those that are not shipped yet more often than those that are.
+                # Unshipped segments more often than shipped ones.
                 path = chance.choice(closed[-4:-1] if chance.random() < 0.7 else closed[:-1])
                 oracle.done[path.name] = chance.choice(DAMAGES)
                 damage(path, oracle.done[path.name], chance)
@@ -139,8 +140,8 @@ def damaged(servers, kind, work, rounds, seconds):
             lost = oracle.check()
             done = scene.ship("--json", "--keep-segments", "3", endpoint=proxy.url)
             lost = oracle.check()
-            oracle.told(lost, done)
-            # Somebody sees to one of them: puts the right file back, or accepts what is lost.
+            oracle.check_named(lost, done)
+            # One of them is repaired: the right file is put back, or the loss is accepted.
             for name in lost[:1] if chance.random() < 0.5 else []:
                 if chance.random() < 0.5:
                     shutil.copy(oracle.kept / name, scene.log / name)
@@ -148,13 +149,13 @@ def damaged(servers, kind, work, rounds, seconds):
                     continue
                 path = scene.log / name
                 if oracle.done[name] in ("header", "empty") or (path.exists() and not is_segment(path)):
-                    # Nothing of it can be read: it is taken away.
+                    # Nothing of it can be read: it is removed.
                     path.unlink()
                 accepted = scene.ship("--json", "--keep-segments", "3", "--accept", str(int(name.split(".")[1])), endpoint=proxy.url)
                 if accepted.status not in (0, 3):
                     raise Failure(f"{name} ({oracle.done[name]}) cannot be accepted\n{accepted}")
                 oracle.accepted.add(name)
-    # In the end: what the store says, what the files say, and what was done to them are the same.
+    # In the end, the store's answers, the files and what was done to them agree.
     lost = oracle.check()
     verified = scene.ship("--verify", "--read-back", "--json")
     said = json.loads(verified.stdout)

@@ -1,4 +1,4 @@
-"""Every fault of the proxy at every request in turn: what is shipped arrives all the same, once the fault has gone."""
+"""Every fault of the proxy at every request in turn: what is shipped arrives nevertheless, once the fault is over."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from processes import Failure
 from proxy import Fault, Proxy
 from scene import Scene
 
-# Those that hit one request. `bytes` is within the smallest body.
+# Faults that hit one request. `bytes` is within the smallest body.
 FAULTS = [
     {"kind": "reset"},
     {"kind": "status", "status": 500},
@@ -20,19 +20,21 @@ FAULTS = [
     {"kind": "cut-answer", "bytes": 20},
     {"kind": "stall", "bytes": 700},
     {"kind": "stall-answer", "bytes": 0},
-    # As a cache or a gateway might answer that has mistaken something: nothing is there yet.
+    # As a cache or a gateway might answer by mistake: the object does not exist yet.
     {"kind": "status", "status": 412},
     {"kind": "status-after", "status": 412},
     {"kind": "status-after", "status": 409},
 ]
 
 
-# The server has done what was asked, and we do not know.
+# The server has done its work, and the client does not know. A request without a body has passed whole before it is
+# cut.
 AFTER = ("drop", "reset-after", "status-after", "cut-answer", "stall-answer")
+AFTER_WITHOUT_BODY = (*AFTER, "cut", "stall")
 
 
 def conditional(entry):
-    """Whether a request stores an object that must not be there yet: not one of the parts of it."""
+    """Whether a request stores an object that must not exist yet, and not one of its parts."""
     path = entry["path"]
     if entry["method"] == "POST":
         return "uploadId=" in path
@@ -55,24 +57,25 @@ def one_fault(servers, kind, work, template, records, fault, at):
         done = scene.ship(endpoint=proxy.url)
         hit = proxy.log()
         if len(hit) < at:
-            # One run needs a request less than another, where several parts are on their way at a time.
+            # A run may take one request less than another when several parts are sent at the same time.
             done.expect(0)
             return
         if not any(entry["fault"] for entry in hit):
             raise Failure(f"the fault has hit nothing: there were {len(hit)} requests\n{done}")
         scene.check()
         met = next(entry for entry in hit if entry["fault"])
-        # What a server says of a condition that was not asked for may end it; the next run must get through.
+        # An answer about a condition that was not set may end the run; the next run must succeed.
         if fault.get("status") not in (409, 412) or conditional(met):
             done.expect(0)
         proxy.set()
         scene.ship(endpoint=proxy.url).expect(0)
-    # An upload whose name was never told to us can only be given up when it is old.
-    scene.arrived(may_be_left=begins(met) and fault["kind"] in AFTER)
+    # An upload whose name the client never received can only be given up when it is old.
+    scene.arrived(may_be_left=begins(met) and fault["kind"] in AFTER_WITHOUT_BODY)
 
 
 def persistent(servers, kind, work, template, records, fault):
-    """A fault that stays: nothing is lost meanwhile, the run ends and says why; when it goes, all arrives."""
+    """A fault that stays: nothing is lost meanwhile, the run ends and reports why; once the fault is over, all
+    arrives."""
     scene = Scene(servers, kind, f"{name_of(fault)} for ever", work, template, records)
     with Proxy(scene.remote.address) as proxy:
         proxy.set(Fault(times=0, **fault))
@@ -89,7 +92,7 @@ def slow(servers, kind, work, template, records):
     scene = Scene(servers, kind, "slow", work, template, records)
     with Proxy(scene.remote.address) as proxy:
         proxy.set(Fault("throttle", times=0, rate=1_500_000))
-        # In one part: it takes longer than the time limit, but is never so long without progress.
+        # In one part: it takes longer than the time limit, but always makes progress.
         scene.ship("--timeout=5s", "--part-size=64MiB", endpoint=proxy.url).expect(0)
     scene.arrived()
 

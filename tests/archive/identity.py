@@ -1,4 +1,5 @@
-"""Who the server is, by its certificate; and who we are, by what the instance that we run on says."""
+"""The identity of the server, by its certificate; and that of the client, by the metadata of the instance on which it
+runs."""
 
 import json
 import shutil
@@ -16,7 +17,7 @@ from tools import HERE, tool
 
 
 def https(servers, work, template, records):
-    """Nothing goes to a server whose certificate is not trusted, is for another name or whose time is over."""
+    """Nothing is sent to a server whose certificate is not trusted, is for another name or has expired."""
     directory = Path(work) / "https"
     directory.mkdir()
     subprocess.run([tool("python/bin/python"), HERE / "certificates.py", directory], check=True)
@@ -54,8 +55,8 @@ def https(servers, work, template, records):
 
 
 class Instance(BaseHTTPRequestHandler):
-    """The metadata service of an instance at Amazon, version 2, as its documentation has it: a token for a PUT, then the
-    name of the role and its credentials for the token."""
+    """The metadata service of an instance at Amazon, version 2, as documented: a token for a PUT, then the name of the
+    role and its credentials for the token."""
 
     def answer(self, status, text):
         self.send_response(status)
@@ -86,7 +87,7 @@ class Instance(BaseHTTPRequestHandler):
 
 
 def instance(servers, work, template, records):
-    """Without credentials in the environment or a file, those of the instance's role count."""
+    """Without credentials in the environment or a file, those of the instance's role are used."""
     log = Path(work) / "instance log"
     shutil.copytree(template, log)
     service = ThreadingHTTPServer(("127.0.0.1", 0), Instance)
@@ -102,11 +103,11 @@ def instance(servers, work, template, records):
             raise Failure(f"{count} records are there instead of {records}")
         if not 1 <= service.asked <= 2:
             raise Failure(f"two processes asked the instance {service.asked} times for its credentials")
-        # Nobody who does not want that is asked.
+        # With that variable, the service is not asked.
         refused = command.run("cat", url, env={**env, "AWS_EC2_METADATA_DISABLED": "true"})
         says(refused.expect(1, 2), "aws_access_key_id")
-        # A role that the server does not know is told of, and not asked for again and again.
-        service.credentials = (servers.user, "another secret of nobody")
+        # A role that the server does not know is reported, and not requested again and again.
+        service.credentials = (servers.user, "another secret")
         says(command.run("ship", "--quiet", "--patience=2s", "--verify", log, url, env=env).expect(1), "40")
     finally:
         service.shutdown()

@@ -9,7 +9,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 config, port = sys.argv[1:]
-# Keystone reads the arguments of whichever program it is in.
+# Keystone reads the arguments of the program that it runs in.
 sys.argv = ["keystone"]
 
 from keystone.cmd import bootstrap  # noqa: E402
@@ -23,12 +23,12 @@ class Server(ThreadingMixIn, WSGIServer):
 
 class Handler(WSGIRequestHandler):
     def log_message(self, *_):
-        """A line for each request is more than anybody wants to read."""
+        """Suppressed: a line for each request is too much."""
 
 
 app = core.initialize_application(
     "public", lambda: upgrades.offline_sync_database_to_version(None), [config])
-# They are loaded already.
+# The backends are loaded already.
 bootstrap.backends.load_backends = lambda: None
 first = bootstrap.Bootstrapper()
 first.admin_username = first.project_name = first.admin_role_name = "admin"

@@ -23,13 +23,13 @@ key_repository = {directory}/keys
 [credential]
 key_repository = {directory}/keys
 [identity]
-# Quick; nobody's passwords are in here.
+# Quick; there are no real passwords in here.
 password_hash_rounds = 4
 """
 
 
 class Keystone:
-    """`swift_url` is what the catalog says of the object store, with the project's number after it."""
+    """`swift_url` is the object store's URL in the catalog, followed by the project's number."""
 
     name = "keystone"
     project, user = "archives", "archiver"
@@ -104,5 +104,5 @@ class Keystone:
         return {"OS_AUTH_URL": self.auth, "OS_USERNAME": self.user, "OS_PASSWORD": self.secret,
                 "OS_PROJECT_NAME": self.project, "OS_USER_DOMAIN_NAME": "Default",
                 "OS_PROJECT_DOMAIN_NAME": "Default", "OS_REGION_NAME": "RegionOne", "OS_IDENTITY_API_VERSION": "3",
-                # For those who take the application credential instead.
+                # For programs that use the application credential instead.
                 "BINLOG_TEST_APPLICATION_CREDENTIAL_ID": self.application_credential or ""}

@@ -1,4 +1,4 @@
-"""Logs that are written, shipped, killed and gone on with."""
+"""Logs that are written, shipped, killed and continued."""
 
 import random
 import signal
@@ -28,7 +28,8 @@ def stop(child, *statuses):
 
 
 def under_load(servers, kind, work, seconds, *options):
-    """A log that rolls every second, shipped while it is written: no record is ever missing, and in the end all is there."""
+    """A log that rolls every second, shipped while it is written: no record is ever missing, and in the end all have
+    arrived."""
     scene = Scene(servers, kind, " ".join(["under load", *options]), work)
     live = logs.Live(scene.log, "--age", "1s")
     shipper = scene.start("--follow", "--keep-segments", "3", *options)
@@ -52,22 +53,23 @@ def under_load(servers, kind, work, seconds, *options):
     scene.ship("--roll", "--keep-segments", "3", *options).expect(0)
     scene.arrived()
     scene.read_there()
-    # Those that were asked for, and the one that the writer goes on with.
+    # Those that were requested, and the one in which the writer continues.
     if len(scene.local_names()) > 4:
         raise Failure(f"{scene.local_names()} are still here\n{done}")
 
 
 def killed(servers, kind, work, template, records, rounds, *options):
-    """kill -9 after any request, over and over: nothing is lost at any moment, and a run that is left alone finishes."""
+    """kill -9 after any request, over and over: nothing is lost at any moment, and a run that is not killed
+    finishes."""
     chance = random.Random(7)
     kills = number = 0
     while kills < rounds:
         number += 1
         scene = Scene(servers, kind, " ".join(["killed", str(number), *options]), work, template, records)
         with Proxy(scene.remote.address) as proxy:
-            # At most so often: who is always killed after the first request never gets any further.
+            # A limited number of times: a run that is always killed after the first request makes no progress.
             for _ in range(12):
-                # So slow that there is time to be killed in the middle of a part.
+                # Slow enough that there is time to be killed in the middle of a part.
                 proxy.set(Fault("throttle", times=0, rate=40_000_000))
                 requests = chance.randint(0, 8)
                 child = scene.start("--keep-segments", "1", *options, endpoint=proxy.url)
@@ -81,7 +83,8 @@ def killed(servers, kind, work, template, records, rounds, *options):
                     break
                 kills += 1
             scene.ship("--keep-segments", "1", *options, endpoint=proxy.url).expect(0)
-        # What was begun just before a kill, and not noted yet, can only be given up when it is old.
+        # An upload that was begun just before a kill, and is not in the ledger yet, can only be given up when it is
+        # old.
         scene.arrived(may_be_left=True)
         scene.read_there()
         if len(scene.local_names()) > 2:
@@ -115,14 +118,14 @@ def server_down(servers, kind, work):
 
 
 def waiting(metrics):
-    """Segments that wait, by the Prometheus text."""
+    """Segments that wait, from the Prometheus text."""
     try:
         text = metrics.read_text()
     except FileNotFoundError:
         return 0
     for one in text.splitlines():
         name = one.split("{")[0].split(" ")[0]
-        if name == "binlog_archive_waiting_segments":
+        if name == "binlog_ship_waiting_segments":
             return float(one.rsplit(" ", 1)[1])
     return 0
 

@@ -1,4 +1,4 @@
-"""Logs whose records tell which they are and what is in them, and the oracle: where each record is, whole."""
+"""Logs whose records state which they are and what is in them, and the oracle: where each record is, whole."""
 
 import hashlib
 import os
@@ -23,11 +23,11 @@ def lines(first, count, width):
 
 
 def count_of(output):
-    """Looks through what `binlog cat` printed: records from 1 on, each once, in order, as they were written."""
+    """Counts the records that `binlog cat` printed: those from 1 on, once, in order, as they were written."""
     seen = 0
     for seen, one in enumerate(output.splitlines(), 1):
         if not one[:8].isdigit() or int(one[:8]) != seen:
-            raise Failure(f"record {one[:20]!r} stands where record {seen} should be")
+            raise Failure(f"record {one[:20]!r} is in the place of record {seen}")
         if one != line(seen, len(one) - 9):
             raise Failure(f"record {seen} is not what was written: {one[:60]!r}")
     return seen
@@ -60,9 +60,10 @@ def mixed_log(log):
 
 
 def archived(done):
-    """What was printed of an archive. That its log goes on in the writer's segment, which is not there, may be told."""
-    told = done.stderr.splitlines()
-    done.expect(3 if told and all("which is not here" in one for one in told) else 0)
+    """The output of a read of shipped segments. The log may be reported to continue in the writer's segment, which is
+    missing there."""
+    notes = done.stderr.splitlines()
+    done.expect(3 if notes and all("which is not here" in one for one in notes) else 0)
     return done.stdout
 
 
@@ -86,9 +87,9 @@ def verify(directory):
 
 
 def held(local, remote, scratch):
-    """The number of records that stand in whole files of either side; fails if one in between is missing.
+    """The number of records in whole files of either side; fails if one in between is missing.
 
-    Both are copies that nobody changes any longer. What the remote side has must be whole by itself, and be the same
+    Both are copies that do not change any more. The files of the remote side must be whole by themselves, and the same
     as a local file of that name."""
     remote_files = segments(remote)
     verify(remote)
@@ -109,7 +110,7 @@ def held(local, remote, scratch):
 
 
 class Live:
-    """`binlog append` with somebody who goes on writing into it."""
+    """`binlog append` with a thread that keeps writing into it."""
 
     def __init__(self, log, *options, width=200, pause=0.002):
         self.written = 0

@@ -1,4 +1,4 @@
-"""What others do: wrong credentials, full buckets and disks, objects that are there already, rclone."""
+"""Conditions outside of the library: wrong credentials, full buckets and disks, objects that exist already, rclone."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def wrong_credentials(servers, kind, work, template, records):
         raise Failure("a wrong secret is printed too")
     if scene.check() != records or scene.remote.names() != sorted(scene.strangers):
         raise Failure("something was stored")
-    # Nor from an instance: what would be asked for it is on this machine, and nobody listens there.
+    # Nor from an instance: the address of its metadata service is on this machine, and no server listens there.
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "ST_USER": "", "ST_KEY": "", "OS_USERNAME": "",
             "OS_PASSWORD": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"}
     scene.ship("--patience=1s", env=none).expect(1, 2)
@@ -59,7 +59,8 @@ def no_bucket(servers, kind, work, template, records):
 
 
 def same_object(servers, kind, work, template, records):
-    """The object is there already, as somebody else stored it: the very same is success, another one is never touched."""
+    """The object exists already, as another client stored it: an equal one is a success, a different one is never
+    touched."""
     scene = Scene(servers, kind, "the same is there", work, template, records)
     names = scene.local_names()
     for name in names[:2]:
@@ -89,7 +90,7 @@ def other_object(servers, kind, work, template, records):
 
 
 def rclone_stored(servers, kind, work, template, records):
-    """What rclone has stored is read where it lies, and shipped no second time."""
+    """What rclone has stored is read directly from the store, and not shipped a second time."""
     scene = Scene(servers, kind, "stored by rclone", work, template, records)
     for name in scene.local_names():
         servers.rclone("copyto", scene.log / name, f"{scene.remote.rclone_path}/{name}")
@@ -105,7 +106,7 @@ def rclone_stored(servers, kind, work, template, records):
 
 
 def verified(servers, kind, work, template, records):
-    """`ship --verify` names what is missing and what is another one."""
+    """`ship --verify` names what is missing and what is different."""
     scene = Scene(servers, kind, "verified", work, template, records)
     scene.ship().expect(0)
     names = [name for name in scene.remote.names() if name not in scene.strangers]
@@ -114,7 +115,7 @@ def verified(servers, kind, work, template, records):
     gone = names[1]
     servers.rclone("deletefile", f"{scene.remote.rclone_path}/{gone}")
     says(command.run(*verify, env=scene.env).expect(1, 3), gone)
-    # Without its own notes, shipping finds out what is there, and makes it whole again.
+    # Without its ledger, shipping finds out what is there, and completes it.
     (scene.log / "default.archive").unlink()
     scene.ship().expect(0)
     command.run(*verify, env=scene.env).expect(0)
@@ -223,7 +224,7 @@ def checks(servers, kind, work, templates, _soak):
 
 
 def keystone(servers, work, template, records):
-    """Swift asks Keystone who we are: a user with a password, then one with an application credential."""
+    """Swift asks Keystone to identify the client: a user with a password, then one with an application credential."""
     servers.wait_for_keystone()
     own = ("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME", "OS_USER_DOMAIN_NAME", "OS_PROJECT_DOMAIN_NAME")
     by_application = {**dict.fromkeys(own, ""), "OS_APPLICATION_CREDENTIAL_ID": servers.keystone.application_credential,

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-# How long a server may take to answer after its start, on a machine that has much else to do.
+# How long a server may take to answer after its start, on a busy machine.
 START_SECONDS = 90
 # How long it may take to end when asked to, before it is killed.
 STOP_SECONDS = 5
@@ -23,7 +23,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Failure(Exception):
-    """What went wrong, in a sentence for whoever started this."""
+    """What went wrong, in a sentence for the caller."""
 
 
 def die_with_parent():
@@ -32,7 +32,7 @@ def die_with_parent():
 
 
 def free_port():
-    """A port that nobody listens on: below those that the system gives to clients, so that none takes it meanwhile."""
+    """A free port, below those that the system gives to clients, so that none of them takes it meanwhile."""
     for _ in range(200):
         port = random.randrange(12000, 32000)
         with socket.socket() as probe:
@@ -45,7 +45,7 @@ def free_port():
 
 
 def keeps_attributes(directory):
-    """Whether files in this directory may have attributes of users, which Swift and the gateway keep their facts in."""
+    """Whether files in this directory may have user attributes, in which Swift and the gateway keep their metadata."""
     with tempfile.NamedTemporaryFile(dir=directory) as probe:
         try:
             os.setxattr(probe.name, "user.binlog", b"1")
@@ -55,7 +55,7 @@ def keeps_attributes(directory):
 
 
 def sweep(place):
-    """Removes what was left by those who were killed: it may be gigabytes of memory."""
+    """Removes what killed runs have left: it may be gigabytes of memory."""
     for left in Path(place).glob("binlog-archive-*-*"):
         owner = left.name.split("-")[2]
         if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
@@ -63,7 +63,7 @@ def sweep(place):
 
 
 def data_directory():
-    """A new directory for the servers' data: in memory if that will do, since they sync every object."""
+    """A new directory for the servers' data: in memory if possible, since they sync every object."""
     for place in ("/dev/shm", tempfile.gettempdir(), "/var/tmp"):
         if os.path.isdir(place) and os.access(place, os.W_OK) and keeps_attributes(place):
             sweep(place)
@@ -90,7 +90,7 @@ class Process:
         return self.child is not None and self.child.poll() is None
 
     def wait_until(self, what, answers):
-        """Waits until `answers()` says so; fails when the server has ended instead, or never answers."""
+        """Waits until `answers()` is true; fails when the server has ended instead, or never answers."""
         limit = time.monotonic() + START_SECONDS
         while True:
             if not self.running():
@@ -106,7 +106,7 @@ class Process:
             os.killpg(self.child.pid, number)
 
     def stop(self, number=signal.SIGTERM):
-        """Ends it and all it started."""
+        """Ends it and all processes that it started."""
         if self.child is None:
             return
         for send, seconds in ((number, STOP_SECONDS), (signal.SIGKILL, None)):
@@ -118,7 +118,7 @@ class Process:
                 self.child.wait(seconds)
             except subprocess.TimeoutExpired:
                 continue
-            # What it started may be there still.
+            # Processes that it started may still be there.
             try:
                 os.killpg(self.child.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -147,7 +147,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirec
 
 
 def request(method, url, headers=None, body=None, seconds=30):
-    """One request; returns status, headers and body whatever the status is. 0 stands for no answer."""
+    """One request; returns status, headers and body, whatever the status is. A status of 0 means no answer."""
     wanted = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
         with _opener.open(wanted, timeout=seconds) as answer:

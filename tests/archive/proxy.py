@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A proxy in front of an HTTP server that does to chosen requests what networks and servers do.
+"""A proxy in front of an HTTP server that treats chosen requests as faulty networks and servers do.
 
 As a class (Proxy) in the tests here; from other languages as a process:
 
   proxy.py --to 127.0.0.1:PORT          prints "PORT CONTROL-PORT" once it listens, and runs until its standard input ends
 
-The control port speaks HTTP: `PUT /faults` with a list of faults replaces those that are set and begins counting anew;
+The control port speaks HTTP: `PUT /faults` with a list of faults replaces those that are set and restarts the count;
 `GET /log` returns the requests since then. A fault is {"kind": …} and, where wanted:
 
-  method, path   only requests with this method, and with this text in their path or query, are meant and counted
-  at             the first one hit (from 1, the default); times: how many from there on (1; 0 for all)
+  method, path   only requests with this method, and with this text in their path or query, are counted and hit
+  at             the first request that is hit (from 1, the default); times: how many from there on (1; 0 for all)
   bytes          for cuts and stalls: so much of the body passes before (0)
   status, retry_after, code   for status: what is answered (503); the Retry-After header; the error's code in an S3 answer
   seconds        for stalls: how long, before the connection is closed (3600); for delay: how long (1)
@@ -77,23 +77,23 @@ class Fault:
         return self.seen >= self.at and (self.times == 0 or self.seen < self.at + self.times)
 
     def answer(self):
-        """An error as S3 servers word it; Swift's clients look at the status alone."""
+        """An error in the form of S3 servers; Swift's clients look at the status alone."""
         reason, code = {409: ("Conflict", "ConditionalRequestConflict"), 412: ("Precondition Failed", "PreconditionFailed"),
                         500: ("Internal Server Error", "InternalError"), 503: ("Service Unavailable", "SlowDown"),
                         }.get(self.status, ("Fault", "Fault"))
         body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{self.code or code}</Code>'
-                f"<Message>as the proxy was told</Message></Error>").encode()
+                f"<Message>as the proxy was configured</Message></Error>").encode()
         retry = f"Retry-After: {self.retry_after}\r\n" if self.retry_after is not None else ""
         return (f"HTTP/1.1 {self.status} {reason}\r\nContent-Type: application/xml\r\n"
                 f"Content-Length: {len(body)}\r\n{retry}\r\n").encode(), body
 
 
 class Closed(Exception):
-    """The other side has gone, or we have done with it."""
+    """The other side has closed, or this side has."""
 
 
 class Reader:
-    """Bytes of a socket: those read ahead, then those to come."""
+    """Bytes of a socket: those that were read ahead, then further ones."""
 
     def __init__(self, sock):
         self.sock, self.ahead = sock, b""
@@ -105,7 +105,7 @@ class Reader:
         return self.sock.recv(most)
 
     def head(self):
-        """A start line with its headers, through the empty line."""
+        """A start line with its headers, up to and including the empty line."""
         data = b""
         while True:
             more = self.some()
@@ -139,8 +139,8 @@ def parse(head):
     return lines[0].split(" ", 2), fields
 
 
-def pieces(reader, fields, until_closed):
-    """The body that follows, piece by piece as it travels: framing of chunks included."""
+def chunks(reader, fields, until_closed):
+    """The body that follows, chunk by chunk as it is sent, with the framing of chunks."""
     if "chunked" in fields.get("transfer-encoding", "").lower():
         while True:
             line = reader.line()
@@ -201,10 +201,10 @@ class Exchange:
         if kind == "delay":
             self.proxy.sleep(self.fault.seconds if self.fault.seconds is not None else 1)
         if kind == "status":
-            # All of it is taken, as a server does that looks before it stores.
+            # The whole body is read, as by a server that checks before it stores.
             if "100-continue" in self.fields.get("expect", "").lower():
                 self.client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            for data in pieces(self.reader, self.fields, False):
+            for data in chunks(self.reader, self.fields, False):
                 self.entry["sent"] += len(data)
             self.own_answer()
             return
@@ -220,7 +220,7 @@ class Exchange:
             self.server.sendall(head)
             early = self.send_body(answers)
         except (BrokenPipeError, ConnectionResetError):
-            # It has answered before it had all, and closed.
+            # The server has answered before it had the whole body, and closed.
             early = None
             self.keep = False
         self.take_answer(answers, early)
@@ -235,7 +235,7 @@ class Exchange:
             self.client.sendall(head)
         passed = 0
         breaks = self.fault and self.fault.kind in ("cut", "stall")
-        body = pieces(self.reader, self.fields, False)
+        body = chunks(self.reader, self.fields, False)
         while True:
             if breaks and passed >= self.fault.bytes:
                 self.break_off()
@@ -243,7 +243,7 @@ class Exchange:
             if data is None:
                 break
             if passed and select.select([self.server], [], [], 0)[0]:
-                # It has answered before it had all.
+                # The server has answered before it had the whole body.
                 self.keep = False
                 return None
             if breaks and passed + len(data) > self.fault.bytes:
@@ -254,7 +254,7 @@ class Exchange:
             passed += len(data)
             self.entry["sent"] += len(data)
         if breaks:
-            # The body was shorter than that.
+            # The body was shorter than announced.
             self.break_off()
         return None
 
@@ -270,9 +270,9 @@ class Exchange:
         framed = bodiless or "content-length" in fields or "chunked" in fields.get("transfer-encoding", "").lower()
         if not framed or "close" in fields.get("connection", "").lower():
             self.keep = False
-        body = iter(()) if bodiless else pieces(answers, fields, True)
+        body = iter(()) if bodiless else chunks(answers, fields, True)
         if kind in ("drop", "reset-after", "status-after"):
-            # The server has done all that it does.
+            # The server has done all its work.
             for _ in body:
                 pass
             if kind == "drop":
@@ -295,7 +295,7 @@ class Exchange:
         if breaks:
             self.break_off()
         if not self.keep:
-            # What the client still sends is taken, so that it gets to read its answer.
+            # Reads what the client still sends, so that the client gets to read its answer.
             self.client.shutdown(socket.SHUT_WR)
             self.client.settimeout(2)
             with contextlib.suppress(OSError):
@@ -336,7 +336,7 @@ class Proxy:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def set(self, *faults):
-        """Replaces the faults, forgets the log, and ends what stalls."""
+        """Replaces the faults, clears the log, and ends stalls."""
         with self.lock:
             self.faults = [fault if isinstance(fault, Fault) else Fault(**fault) for fault in faults]
             self.entries = []
@@ -396,7 +396,7 @@ class Proxy:
             self.busy -= 1
 
     def sleep(self, seconds):
-        """Until the time is over or the faults are replaced."""
+        """Waits until the time is over or the faults are replaced."""
         released = self.released
         released.wait(seconds)
 

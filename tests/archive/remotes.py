@@ -1,4 +1,4 @@
-"""What lies in a store, seen without binlog: by the gateway's directory, by Swift's own API, by rclone."""
+"""The contents of a store, seen without binlog: by the gateway's directory, by Swift's own API, by rclone."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from processes import Failure, request
 
 
-# What stands beside the segments and says something by its name.
+# Files beside the segments whose names are labels.
 LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|pruned-[0-9]{10,}|catalog-[0-9]{10,}-[0-9]{10,})")
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Shipping to real object stores, through what networks, servers, disks and kill -9 do to it.
+"""Shipping to real object stores, with faults of networks, servers and disks, and with kill -9.
 
-tests/archive/README.md says which servers. One line a check, the last one "N passed, M failed"; exits with 1 if any failed.
+tests/archive/README.md lists the servers. Prints one line per check, and at the end "N passed, M failed"; exits with
+1 if any failed.
 
   run.py [--soak] [--only TEXT]
 
-With --soak each fault is tried at each request, and everything random many times over; with --only, checks whose name
-has the text in it.
+With --soak, each fault is tried at each request, and everything random many times; with --only, checks whose name
+contains the text.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from processes import Failure
 from servers import DEFAULT, Servers
 
 STORES = ("s3", "swift")
-# Most of the time a check waits: for a server, for a retry.
+# A check waits most of the time: for a server, for a retry.
 AT_ONCE = 6
 
 
@@ -37,18 +38,18 @@ def check(name, work):
     began = time.monotonic()
     try:
         work()
-        told = "ok  "
+        verdict = "ok  "
         why = ""
     except Failure as failure:
-        told, why = "FAIL", str(failure)
+        verdict, why = "FAIL", str(failure)
     except Exception:
-        told, why = "FAIL", traceback.format_exc()
+        verdict, why = "FAIL", traceback.format_exc()
     seconds = time.monotonic() - began
-    return f"{told}  {name} ({seconds:.1f} s)\n" + "".join(f"      {line}\n" for line in why.splitlines())
+    return f"{verdict}  {name} ({seconds:.1f} s)\n" + "".join(f"      {line}\n" for line in why.splitlines())
 
 
 def secrets_kept(servers):
-    """Nothing that any command has printed, and no file that it has written, has a secret in it."""
+    """Neither the output of any command nor any file that it has written contains a secret."""
     if lines := command.find(servers.secret):
         raise Failure("a secret was printed: " + "\n".join(lines[:3]).replace(servers.secret, "(the secret)"))
     for path in servers.scratch.rglob("*"):
@@ -78,16 +79,16 @@ def main():
         failed = 0
         lock = threading.Lock()
 
-        def tell(one):
+        def report(one):
             nonlocal failed
-            told = check(*one)
+            lines = check(*one)
             with lock:
-                failed += told.startswith("FAIL")
-                print(told, end="", flush=True)
+                failed += lines.startswith("FAIL")
+                print(lines, end="", flush=True)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(tell, checks))
-        tell(("no secret was printed or written", lambda: secrets_kept(servers)))
+            list(pool.map(report, checks))
+        report(("no secret was printed or written", lambda: secrets_kept(servers)))
         print(f"{len(checks) + 1 - failed} passed, {failed} failed")
         return 1 if failed else 0
 

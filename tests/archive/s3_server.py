@@ -33,7 +33,7 @@ class Gateway:
         self.process.wait_until("answering", self.answers)
 
     def answers(self):
-        # Whether its certificate is to be trusted is for others to say.
+        # Other tests check its certificate.
         return listens(self.port) if self.is_safe else request("GET", self.endpoint + "/health")[0] == 200
 
     def stop(self, number=signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""One log, one place in a store, and what must hold of both whatever happens."""
+"""One log, one place in a store, and what must hold for both at every moment."""
 
 import shutil
 from pathlib import Path
@@ -8,12 +8,12 @@ import logs
 from processes import Failure
 from remotes import remote
 
-# Short waits: a fault of a test does not go away by waiting longer.
+# Short waits: waiting longer does not end the fault of a test.
 QUICK = ("--quiet", "--patience=20s", "--timeout=3s", "--part-size=5MiB")
 
 
 class Scene:
-    """A directory with a log named default and what is not the log's, and a prefix of a bucket with a stranger's object.
+    """A directory with a log named default and foreign files, and a prefix of a bucket with a foreign object.
 
     The prefix is new for each scene."""
 
@@ -45,14 +45,14 @@ class Scene:
         return command.finish(self.start(*options, endpoint=endpoint, env=env), seconds)
 
     def start(self, *options, endpoint=None, env=None):
-        # What is said twice is said by the caller.
+        # The caller's options replace the defaults.
         given = [option.split("=")[0] for option in map(str, options)]
         quick = [option for option in QUICK if option.split("=")[0] not in given]
         return command.start("ship", *quick, "--log", "default", *options, self.log, self.remote.url(endpoint),
                              env={**self.env, **(env or {})})
 
     def copies(self):
-        """Copies of both sides: first of the local one, since what leaves there is in the store before."""
+        """Copies of both sides: first of the local one, since what is removed there is in the store before."""
         self.snapshots += 1
         local, there = (self.work / f"{side} {self.snapshots}" for side in ("local", "remote"))
         local.mkdir()
@@ -62,7 +62,7 @@ class Scene:
             try:
                 shutil.copy(path, local / path.name)
             except FileNotFoundError:
-                # Pruned meanwhile: then it is there.
+                # Pruned meanwhile: then it is in the store.
                 continue
         self.remote.fetch(there)
         for name in self.strangers:
@@ -70,9 +70,9 @@ class Scene:
         return local, there
 
     def check(self):
-        """The oracle: every record that was seen before is in a whole file, here or there; nothing that is not the log's has
-        been touched; an object, once there, stays what it was. For moments at which nobody writes. Returns the number of
-        records held."""
+        """The oracle: every record that was seen before is in a whole file, here or there; nothing that does not belong
+        to the log has been touched; an object, once there, does not change. For moments without a writer. Returns the
+        number of records held."""
         self.untouched()
         local, there = self.copies()
         for name, sum_before in self.uploaded.items():
@@ -103,7 +103,8 @@ class Scene:
                 raise Failure(f"the object {name}, which is a stranger's, is another one")
 
     def arrived(self, records=None, may_be_left=False):
-        """All records are in the store, read from there by binlog, and by rclone's copy of it; nothing is left over."""
+        """All records are in the store, read from there by binlog, and by rclone's copy of it; there are no
+        leftovers."""
         records = self.records if records is None else records
         self.check()
         there = self.work / "there"
@@ -120,7 +121,7 @@ class Scene:
         self.no_leftovers()
 
     def read_there(self, records=None):
-        """The log is read where it lies."""
+        """Reads the log directly from the store."""
         records = self.records if records is None else records
         done = command.run("cat", self.remote.url(), env=self.env)
         if (count := logs.count_of(logs.archived(done))) != records:

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Starts real object stores on loopback for the archive's tests, runs a command with them, and stops them again.
+"""Starts real object stores on loopback for the tests of shipping, runs a command with them, and stops them again.
 
   servers.py run [--only s3,swift,keystone] [--keep] [-- COMMAND...]
 
-Without a command the variables that a command would see are printed, and the servers run until Ctrl-C. With --keep their
-directory (data, configuration, what they printed) is left behind, and named.
+Without a command, prints the variables that a command would see, and runs the servers until Ctrl-C. With --keep, their
+directory (data, configuration, output) is left behind, and named.
 
   BINLOG_TEST_S3_URL        a bucket of versitygw
   BINLOG_TEST_SWIFT_URL     a container of OpenStack Swift, TempAuth
   BINLOG_TEST_SWIFT_S3_URL  the same container by Swift's own S3 API
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY            for both S3 servers
   ST_AUTH, ST_USER, ST_KEY                            for Swift
-  BINLOG_TEST_SWIFT_KEYSTONE_URL, OS_AUTH_URL, OS_...  a container of a user whom Keystone knows by a password
+  BINLOG_TEST_SWIFT_KEYSTONE_URL, OS_AUTH_URL, OS_...  a container of a user that Keystone knows by a password
   BINLOG_TEST_APPLICATION_CREDENTIAL_ID               one of the same user; its secret is the password
   BINLOG_TEST_RCLONE                                  path of rclone, an independent client
   RCLONE_CONFIG_...                                   its remotes binlogs3:, binlogswift: and binlogswifts3:
@@ -36,14 +36,14 @@ from swift_server import KeystoneProxy, Swift
 from tools import tool
 
 USER = "binlog:archive"
-# Keystone takes its time, and is only started for who asks.
+# Keystone is slow, and only started on request.
 DEFAULT = ("s3", "swift")
 NAMES = (*DEFAULT, "keystone")
 BUCKET = "binlog-test"
 
 
 class Servers:
-    """The servers asked for; `with Servers(["s3"]) as servers:` starts and stops them."""
+    """The requested servers; `with Servers(["s3"]) as servers:` starts and stops them."""
 
     def __init__(self, names=DEFAULT, keep=False, later=False):
         """With `later`, Keystone may still be starting until `wait_for_keystone` has returned."""
@@ -98,7 +98,7 @@ class Servers:
         env = {"AWS_ACCESS_KEY_ID": self.user, "AWS_SECRET_ACCESS_KEY": self.secret,
                "BINLOG_TEST_RCLONE": str(tool("python/bin/rclone")),
                "RCLONE_CONFIG": str(self.directory / "rclone.conf"),
-               # Nothing on loopback is asked for through somebody's proxy.
+               # Requests to loopback must not go through a proxy of the environment.
                "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
         def remote(name, **options):
@@ -123,7 +123,7 @@ class Servers:
         return env
 
     def rclone(self, *arguments, check=True):
-        """Runs rclone; returns what it printed."""
+        """Runs rclone; returns its output."""
         done = subprocess.run([tool("python/bin/rclone"), "--retries", "1", *map(str, arguments)], text=True,
                               capture_output=True, timeout=120, env={**os.environ, **self.environment()})
         if check and done.returncode != 0:
@@ -169,7 +169,7 @@ def main():
         parser.error(f"no such server: {', '.join(unknown)}; there are {', '.join(NAMES)}")
 
     def end(number, _):
-        # Once is enough: what is being stopped is not to be interrupted.
+        # Once is enough: the stop must not be interrupted.
         for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)

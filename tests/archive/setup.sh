@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs OpenStack Swift and Keystone, versitygw and rclone, which the archive's tests run with, into target/tools:
-# nothing of it is installed on the system, and nothing is started. Does nothing, quickly, when all is there in the
-# wanted versions.
+# Installs OpenStack Swift and Keystone, versitygw and rclone, which the tests of shipping run with, into target/tools:
+# nothing is installed on the system, and nothing is started. Returns quickly when everything is there in the required
+# versions.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +10,7 @@ tools=$root/target/tools
 versitygw=v1.8.0
 
 mkdir -p "$tools/bin"
-# The stamp is the last file that is made, and says what is there.
+# The stamp is the last file that is made; it contains the versions.
 if ! cmp -s "$here/packages.txt" "$tools/python/stamp"; then
   echo "setup: installing $(grep -c == "$here/packages.txt") Python packages into target/tools" >&2
   rm -rf "$tools/python"
@@ -20,8 +20,8 @@ if ! cmp -s "$here/packages.txt" "$tools/python/stamp"; then
   cp "$here/packages.txt" "$tools/python/stamp"
 fi
 
-# Its sources come from the module proxy and are compared with the checksum database; two minutes of one core the first
-# time, seconds when Go's cache of built packages is there.
+# Its sources come from the module proxy and are compared with the checksum database. Takes two minutes of one core the
+# first time, and seconds when Go's cache of built packages is there.
 if [ "$(cat "$tools/bin/versitygw.version" 2>/dev/null)" != $versitygw ]; then
   echo "setup: building versitygw $versitygw" >&2
   go=$(command -v go || echo /usr/local/go/bin/go)

@@ -9,7 +9,7 @@ import textwrap
 from processes import Process, free_port, listens, request
 from tools import tool
 
-# Made in one process, where the command for it would need nine. One device, 16 partitions, one replica.
+# Made in one process, where the command would need nine. One device, 16 partitions, one replica.
 RINGS = """
 import sys
 from swift.common.ring import RingBuilder
@@ -22,7 +22,7 @@ for name, port in zip(("account", "container", "object"), ports):
     builder.get_ring().save(f"{directory}/{name}.ring.gz")
 """
 
-# What all four servers have in common. Without workers each is one process.
+# The settings of all four servers. Without workers each is one process.
 DEFAULTS = """
 [DEFAULT]
 bind_ip = 127.0.0.1
@@ -52,7 +52,7 @@ pipeline = catch_errors gatekeeper healthcheck listing_formats bulk s3api tempau
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
-# There is no cache: what it is told of a container is true at once.
+# There is no cache: changes of a container take effect at once.
 recheck_account_existence = 0
 recheck_container_existence = 0
 
@@ -88,7 +88,7 @@ use = egg:swift#tempauth
 fernet_key_1 = {fernet}
 active_fernet_key_id = 1
 user_{account}_{name} = {secret} .admin
-# May read what it is let, and nothing else.
+# May read where it has permission, and nothing else.
 user_{account}_reader = {secret}
 """
 
@@ -193,7 +193,7 @@ def fernet_key():
 
 
 class KeystoneProxy:
-    """A proxy server before the storage servers of `swift`, which asks `keystone` who somebody is."""
+    """A proxy server before the storage servers of `swift`, which asks `keystone` to identify users."""
 
     name = "swift-keystone"
 

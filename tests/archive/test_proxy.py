@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The proxy does what it says: each of its faults against a small server that keeps what it has seen."""
+"""Tests of the proxy: each of its faults against a small server that keeps the requests it received."""
 
 import http.client
 import threading
@@ -41,8 +41,8 @@ class Server(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for at in range(0, len(body), 1000):
-                piece = body[at:at + 1000]
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                chunk = body[at:at + 1000]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             self.wfile.write(b"0\r\n\r\n")
             return
         self.send_header("Content-Length", str(len(body)))
@@ -55,7 +55,7 @@ class Server(BaseHTTPRequestHandler):
 
 class Quiet(ThreadingHTTPServer):
     def handle_error(self, *_):
-        """Connections that break are what is tested here."""
+        """Broken connections are what is tested here."""
 
 
 class ProxyTest(unittest.TestCase):

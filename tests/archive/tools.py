@@ -1,4 +1,4 @@
-"""Where packaging/setup.sh has put the servers and rclone."""
+"""Where setup.sh has put the servers and rclone."""
 
 from pathlib import Path
 

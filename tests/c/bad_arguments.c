@@ -1,4 +1,6 @@
-/* Whatever nonsense a caller passes: a clear status, outs untouched, and the log as it was. */
+/* Arguments that make no sense: a clear status, outs untouched, and the log as it was. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
 static char untouched; /* its address is one that no call could give */
@@ -8,7 +10,7 @@ static void never_called(void *userdata, const binlog_type_count *type) {
   CHECK(!"a refused call has called back");
 }
 
-static void never_told(void *userdata, const binlog_loss *loss) {
+static void never_a_loss(void *userdata, const binlog_loss *loss) {
   (void)userdata, (void)loss;
   CHECK(!"a refused call has called back");
 }
@@ -49,7 +51,7 @@ static void null_everywhere(void) {
   CHECK_FAILS(binlog_writer_position(NULL, &position, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_writer_dropped(NULL, &id, &err), BINLOG_E_INVALID, err);
   CHECK_IS(binlog_writer_close(NULL, NULL), BINLOG_OK);
-  CHECK_IS(binlog_writer_flush(NULL, NULL), BINLOG_E_INVALID); /* nobody wants the error object */
+  CHECK_IS(binlog_writer_flush(NULL, NULL), BINLOG_E_INVALID); /* without an error object */
 
   CHECK_FAILS(binlog_reader_open(NULL, NULL, &r, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_reader_open("unused", NULL, NULL, &err), BINLOG_E_INVALID, err);
@@ -70,11 +72,11 @@ static void null_everywhere(void) {
   CHECK_FAILS(binlog_cursor_type_name(NULL, 1, &slice, &err), BINLOG_E_INVALID, err);
   binlog_cursor_close(NULL);
 
-  CHECK_FAILS(binlog_recover(NULL, "unused", never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_recover("unused", NULL, never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover(NULL, "unused", never_a_loss, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover("unused", NULL, never_a_loss, NULL, &recovery, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_recover("", "unused", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_recover("unused", "", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_recover_in_place(NULL, never_told, NULL, &recovery, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_recover_in_place(NULL, never_a_loss, NULL, &recovery, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_recover_in_place("", NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_rebuild_index(NULL, &n, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_rebuild_index("", NULL, &err), BINLOG_E_INVALID, err);
@@ -84,7 +86,7 @@ static void null_everywhere(void) {
   CHECK(recovery.losses == 77);
 
   len = 0;
-  CHECK_OK(binlog_metadata_put(NULL, 0, &len, "k", 1, "v", 1, &err), err); /* counts alone */
+  CHECK_OK(binlog_metadata_put(NULL, 0, &len, "k", 1, "v", 1, &err), err); /* only counts */
   CHECK_OK(binlog_metadata_put_text(NULL, 0, &len, "key", "value", &err), err);
   CHECK(len == 4 + 10);
   CHECK_FAILS(binlog_metadata_put(room, 20, &len, "key", 3, "value", 5, &err), BINLOG_E_TOO_LARGE, err);
@@ -141,10 +143,10 @@ static void writer_options(const char *scratch) {
   char *path = path_in(scratch, "from-a-newer-header");
   binlog_error *err = NULL;
   binlog_writer *w = NULL;
-  CHECK_OK(binlog_writer_open(path, &larger.known, &w, &err), err); /* a zero tail asks for nothing new */
+  CHECK_OK(binlog_writer_open(path, &larger.known, &w, &err), err); /* a zero tail requests nothing new */
   CHECK_OK(binlog_writer_close(w, &err), err);
   free(path);
-  larger.newer[1] = 1; /* asks for something this library does not know */
+  larger.newer[1] = 1; /* requests something this library does not know */
   refuses(scratch, &larger, BINLOG_E_INVALID);
 
 #define REFUSED(statement)                                                                \
@@ -279,7 +281,7 @@ static void appends(const char *log) {
   CHECK_FAILS(binlog_writer_append(w, 1, bytes, SIZE_MAX, &id, &err), BINLOG_E_INVALID, err); /* over any object */
   CHECK_FAILS(binlog_writer_append(w, BINLOG_TYPE_EVENT, "x", 1, &id, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_writer_append(w, UINT32_MAX, "x", 1, &id, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_writer_append(w, BINLOG_TYPE_NAMED, "x", 1, &id, &err), BINLOG_E_INVALID, err); /* nobody's */
+  CHECK_FAILS(binlog_writer_append(w, BINLOG_TYPE_NAMED, "x", 1, &id, &err), BINLOG_E_INVALID, err); /* no such type */
 
   const binlog_slice halves[] = {{bytes, 51}, {bytes, 50}}, hole[] = {{bytes, 4}, {NULL, 4}};
   const binlog_slice overflow[] = {{bytes, SIZE_MAX / 2}, {bytes, SIZE_MAX / 2}, {bytes, 4}}; /* the sum wraps to 2 */
@@ -292,7 +294,7 @@ static void appends(const char *log) {
   binlog_record batch[2];
 #define RECORD_REFUSED(statement, expected)                                                       \
   do {                                                                                            \
-    binlog_record *r = &batch[1]; /* behind a good one, which must not stay either */             \
+    binlog_record *r = &batch[1]; /* after a good one, which must not stay either */              \
     memset(batch, 0, sizeof batch);                                                               \
     batch[0].data = r->data = bytes;                                                              \
     batch[0].len = r->len = 4;                                                                    \
@@ -351,7 +353,7 @@ static void missing_and_foreign_files(const char *scratch) {
   err = NULL;
   binlog_writer *w = NULL;
   CHECK(binlog_writer_open_file(path, NULL, &w, NULL) < 0 && w == NULL);
-  CHECK(file_size(path) == 29); /* somebody else's file stays as it was */
+  CHECK(file_size(path) == 29); /* a foreign file stays as it was */
   free(path);
 }
 

@@ -1,4 +1,4 @@
-/* The whole test framework: CHECK and friends stop at the first failure with its place and what was seen;
+/* The whole test framework: CHECK and the other macros stop at the first failure with its place and the actual value;
    test_main gives each program a scratch directory. Works as C99 and as C++17.
 
    Include it first: it asks the system for POSIX. */
@@ -28,10 +28,10 @@
 /* The call succeeds; `err` is the binlog_error* whose address the call was given. */
 #define CHECK_OK(call, err) check_ok(__FILE__, __LINE__, #call, (call), &(err))
 
-/* The call fails with this status and leaves an error that agrees and is freed here. */
+/* The call fails with this status and leaves an error that agrees, which is freed here. */
 #define CHECK_FAILS(call, expected, err) check_fails(__FILE__, __LINE__, #call, (call), (expected), &(err))
 
-/* No call of the loop before has failed: says which error it was, if one did. */
+/* No call of the loop before has failed; otherwise prints the error. */
 #define CHECK_NO_ERROR(err)                                                               \
   do {                                                                                    \
     if ((err) != NULL) check_failed(__FILE__, __LINE__, binlog_error_message(err));       \

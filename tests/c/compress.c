@@ -1,4 +1,4 @@
-/* Compressing finished segments and making them ordinary again: the same records in each form, what is told of each segment,
+/* Compresses finished segments and decompresses them again: the same records in each form, the report on each segment,
    and how the work is stopped. */
 #include "check.h"
 
@@ -41,7 +41,7 @@ static void check_records(const char *path) {
   binlog_reader_close(reader);
 }
 
-struct told {
+struct totals {
   unsigned count;
   uint64_t last_sequence, before, after;
   const char *ending;
@@ -53,23 +53,23 @@ static int ends_with(const char *text, const char *ending) {
   return len >= end && strcmp(text + len - end, ending) == 0;
 }
 
-static void tell(void *userdata, const binlog_compressed *made) {
-  struct told *told = (struct told *)userdata;
-  told->count++;
-  CHECK(made->sequence > told->last_sequence || made->sequence == 1);
-  told->last_sequence = made->sequence;
-  told->before += made->bytes_before;
-  told->after += made->bytes_after;
-  CHECK(ends_with(made->path, told->ending) && ends_with(made->source, ".binlog"));
+static void add_segment(void *userdata, const binlog_compressed *made) {
+  struct totals *totals = (struct totals *)userdata;
+  totals->count++;
+  CHECK(made->sequence > totals->last_sequence || made->sequence == 1);
+  totals->last_sequence = made->sequence;
+  totals->before += made->bytes_before;
+  totals->after += made->bytes_after;
+  CHECK(ends_with(made->path, totals->ending) && ends_with(made->source, ".binlog"));
   CHECK(made->reserved32 == 0 && made->reserved[0] == 0 && made->reserved[1] == 0);
   CHECK(made->bytes_before > 0);
-  if (told->is_dry) {
+  if (totals->is_dry) {
     CHECK(made->records == 0 && made->bytes_after == 0 && !made->source_removed && file_size(made->source) > 0);
   } else {
     CHECK(made->records == PER_SEGMENT && made->source_removed && file_size(made->source) < 0);
     CHECK(file_size(made->path) == (long long)made->bytes_after);
   }
-  CHECK((made->sha256 != NULL) == told->has_sha256);
+  CHECK((made->sha256 != NULL) == totals->has_sha256);
   if (made->sha256 != NULL) CHECK(strlen(made->sha256) == 64 && strstr(made->path, made->sha256) != NULL);
 }
 
@@ -81,27 +81,27 @@ static void round_trips(const char *scratch) {
   CHECK_IS(binlog_compress_options_init(&o, sizeof o), BINLOG_OK);
   size_t count = 0;
 
-  struct told dry = {0, 0, 0, 0, ".z.binlog", 1, 0};
+  struct totals dry = {0, 0, 0, 0, ".z.binlog", 1, 0};
   o.flags = BINLOG_COMPRESS_DRY_RUN;
-  CHECK_OK(binlog_compress(log, NULL, &o, tell, &dry, &count, &err), err);
+  CHECK_OK(binlog_compress(log, NULL, &o, add_segment, &dry, &count, &err), err);
   CHECK(dry.count == 3 && count == 3);
 
-  struct told made = {0, 0, 0, 0, ".z.binlog", 0, 0};
+  struct totals made = {0, 0, 0, 0, ".z.binlog", 0, 0};
   o.flags = BINLOG_COMPRESS_NO_DICTIONARY;
   o.threads = 2;
-  CHECK_OK(binlog_compress(log, "default", &o, tell, &made, &count, &err), err);
+  CHECK_OK(binlog_compress(log, "default", &o, add_segment, &made, &count, &err), err);
   CHECK(made.count == 3 && count == 3 && made.after < made.before / 2 && made.before == dry.before);
   check_records(log);
   /* The newest is not compressed, and the others are. */
   CHECK_OK(binlog_compress(log, NULL, NULL, NULL, NULL, &count, &err), err);
   CHECK(count == 0);
 
-  struct told back = {0, 0, 0, 0, ".binlog", 0, 0};
-  CHECK_OK(binlog_decompress(log, NULL, NULL, tell, &back, &count, &err), err);
+  struct totals back = {0, 0, 0, 0, ".binlog", 0, 0};
+  CHECK_OK(binlog_decompress(log, NULL, NULL, add_segment, &back, &count, &err), err);
   CHECK(back.count == 3 && back.before == made.after);
   check_records(log);
 
-  /* As a whole, and what it was before byte for byte. */
+  /* The whole file as gzip; decompressed, it is what it was byte for byte. */
   CHECK_IS(binlog_compress_options_init(&o, sizeof o), BINLOG_OK);
   o.whole = BINLOG_WHOLE_GZIP;
   CHECK_OK(binlog_compress(log, NULL, &o, NULL, NULL, &count, &err), err);
@@ -119,11 +119,11 @@ static void round_trips(const char *scratch) {
   check_records(log);
   CHECK_OK(binlog_decompress(log, NULL, NULL, NULL, NULL, NULL, &err), err);
 
-  /* A library without the feature "archive" has no SHA-256, and says so. */
-  struct told named = {0, 0, 0, 0, ".binlog", 0, 1};
+  /* A library without the feature "archive" has no SHA-256, and reports that. */
+  struct totals named = {0, 0, 0, 0, ".binlog", 0, 1};
   CHECK_IS(binlog_compress_options_init(&o, sizeof o), BINLOG_OK);
   o.flags = BINLOG_COMPRESS_SHA256_NAME;
-  const binlog_status status = binlog_compress(log, NULL, &o, tell, &named, &count, &err);
+  const binlog_status status = binlog_compress(log, NULL, &o, add_segment, &named, &count, &err);
   if (status == BINLOG_E_UNSUPPORTED)
     CHECK(strstr(binlog_error_message(err), "SHA-256") != NULL && named.count == 0);
   else
@@ -133,7 +133,7 @@ static void round_trips(const char *scratch) {
   free(log);
 }
 
-/* Only of the log that is named. */
+/* Compresses only the log that is named. */
 static void one_log_of_two(const char *scratch) {
   binlog_error *err = NULL;
   char *log = path_in(scratch, "two");
@@ -157,7 +157,7 @@ static int32_t watch(void *userdata, const binlog_progress *progress) {
   return ++seen->calls == seen->stop_at;
 }
 
-/* Whoever says stop keeps all that was there; the next call goes on. */
+/* A call that is stopped keeps all that was there; the next call continues. */
 static void stopping(const char *scratch) {
   binlog_error *err = NULL;
   char *log = path_in(scratch, "stopped");

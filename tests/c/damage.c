@@ -1,5 +1,5 @@
 /* Damaged files: flipped bytes give E_CORRUPT with file and offset after every good record before them; a torn tail
-   is an end and is told apart; any truncation and any flipped byte of a small file loses records, but never
+   is an end and is distinguished; any truncation and any flipped byte of a small file loses records, but never
    changes one. */
 #include "check.h"
 
@@ -154,7 +154,7 @@ static void torn_tail(const char *path, const struct bytes *unclosed) {
   CHECK_IS(o.status, BINLOG_E_CORRUPT);
   CHECK(o.offset > 0);
 
-  /* A writer cuts the torn tail off and goes on behind the last whole record. */
+  /* A writer cuts the torn tail off and continues after the last whole record. */
   const uint64_t kept = o.records;
   char text[128];
   binlog_error *err = NULL;

@@ -129,7 +129,8 @@ static void filters(binlog_reader *reader, uint32_t blue_number) {
   }
 }
 
-/* Events come only when asked for: the first is STARTED or OPENED, names are told, the last is the end of the log. */
+/* Events are shown only when asked for: the first is STARTED or OPENED, names are defined, the last is the end of the
+   log. */
 static void events(binlog_reader *reader, uint32_t blue_number) {
   binlog_error *err = NULL;
   binlog_cursor *cursor = NULL;

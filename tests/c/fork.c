@@ -1,5 +1,5 @@
-/* A child of fork shares the parent's file, so it may not write: its calls say E_FORKED at once, also when another
-   thread of the parent was in the middle of an append, and the parent goes on as if nothing had been. */
+/* A child of fork shares the parent's file, so it may not write: its calls return E_FORKED at once, also when another
+   thread of the parent was in the middle of an append, and the parent continues undisturbed. */
 #include "check.h"
 
 #include <pthread.h>
@@ -80,7 +80,7 @@ static void run(const char *log, uint32_t flags) {
   stop = 1;
   CHECK(pthread_join(busy, NULL) == 0);
 
-  /* The child's close has not given the parent's lock away, and the log has no child's record in it. */
+  /* The child's close has not released the parent's lock, and the log has no record of the child. */
   CHECK_FAILS(binlog_writer_open(log, NULL, &second, &err), BINLOG_E_LOCKED, err);
   uint64_t last = 0;
   CHECK_OK(binlog_writer_append(w, 1, "parent", 6, &last, &err), err);

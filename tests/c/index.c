@@ -1,11 +1,11 @@
 /* Finding records: by id, by time, by type, by metadata, the last ones, the newest first, counts; over several segments
-   with indexes of several pieces, in a log that was closed and in one that a crash left. */
+   with several INDEX blocks each, in a log that was closed and in one that a crash left. */
 #include "check.h"
 
 #include <sys/wait.h>
 
 #define RECORDS 2000
-#define RARE 400 /* every so manyth record is of the rare type */
+#define RARE 400 /* one record of this many is of the rare type */
 #define SECOND INT64_C(1000000000)
 
 static int is_rare(uint64_t id) { return id % RARE == 0; }
@@ -15,7 +15,7 @@ static size_t payload_of(uint64_t id, char *text, size_t size) {
   return (size_t)snprintf(text, size, "record %d", (int)id) + (size_t)(id % 60);
 }
 
-/* Record i is at i seconds, of type 1 or "rare"; its metadata says the shard, and with a rare one that it is urgent. */
+/* Record i is at i seconds, of type 1 or "rare"; its metadata contains the shard, and for a rare one that it is urgent. */
 static void write_log(const char *log, int closing) {
   binlog_error *err = NULL;
   binlog_writer *w = NULL;
@@ -46,7 +46,7 @@ static void write_log(const char *log, int closing) {
   }
   if (closing) {
     CHECK_OK(binlog_writer_close(w, &err), err);
-  } else { /* like a crash: this program is gone, and nobody looks for what it left in memory */
+  } else { /* like a crash: the program is gone, and what it left in memory is lost */
     CHECK_OK(binlog_writer_flush(w, &err), err);
     execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
     _exit(1);
@@ -94,7 +94,7 @@ static void getting(binlog_reader *reader) {
     const uint64_t id = 1 + i * 611 % RECORDS; /* here and there */
     CHECK_OK(binlog_cursor_get(cursor, id, &r, &err), err);
     CHECK(is_record(&r, id));
-    if (i % 2 == 0) next_is(cursor, id < RECORDS ? id + 1 : 0); /* reading goes on behind it */
+    if (i % 2 == 0) next_is(cursor, id < RECORDS ? id + 1 : 0); /* reading continues after it */
   }
   memset(&r, 0x5A, sizeof r);
   CHECK_FAILS(binlog_cursor_get(cursor, 0, &r, &err), BINLOG_E_NOT_FOUND, err);
@@ -104,7 +104,7 @@ static void getting(binlog_reader *reader) {
   CHECK(r.id == UINT64_C(0x5A5A5A5A5A5A5A5A));
   next_is(cursor, 0);
 
-  /* A batch and packed frames go on behind it too. */
+  /* A batch and packed frames continue after it too. */
   uint8_t room[512];
   const uint8_t *frames = room;
   binlog_record batch[3];
@@ -117,7 +117,7 @@ static void getting(binlog_reader *reader) {
   CHECK(n >= 1 && binlog_packed_next(&frames, &len, &r) == BINLOG_OK && is_record(&r, 78));
   binlog_cursor_close(cursor);
 
-  binlog_filter f = fresh(); /* what the filter does not let through is not there */
+  binlog_filter f = fresh(); /* what the filter excludes is not found */
   f.type_names = rare, f.type_name_count = 1;
   cursor = cursor_of(reader, &f);
   CHECK_OK(binlog_cursor_get(cursor, 3 * RARE, &r, &err), err);
@@ -265,7 +265,7 @@ static void counting(binlog_reader *reader) {
   CHECK(c.calls == 2 && c.others == RECORDS - 5 && c.rare == 5 && c.rare_number >= BINLOG_TYPE_NAMED);
 }
 
-/* A cursor that shows the newest first or salvages has no place to go to, and a salvaging one no way back. */
+/* A cursor that shows the newest first or salvages cannot seek, and a salvaging one cannot read backward. */
 static void unsupported(const char *log, binlog_reader *reader) {
   binlog_error *err = NULL;
   binlog_record r;

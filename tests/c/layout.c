@@ -1,5 +1,7 @@
 /* The sizes and offsets that C, C++, Java and Go callers were compiled with. They are those of 64-bit machines
    (x86-64, aarch64); src/ffi asserts the same numbers on its side. A change here is a change of the ABI. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
 /* C99 has no static_assert: an array of negative size stops the compiler instead. */
@@ -27,10 +29,11 @@ AT(binlog_record, type, 48);
 AT(binlog_record, flags, 52);
 AT(binlog_record, reserved, 56);
 
-SIZE(binlog_position, 24);
+SIZE(binlog_position, 48);
 AT(binlog_position, appended_id, 0);
 AT(binlog_position, flushed_id, 8);
 AT(binlog_position, durable_id, 16);
+AT(binlog_position, reserved, 24);
 
 SIZE(binlog_writer_options, 280);
 AT(binlog_writer_options, struct_size, 0);
@@ -66,7 +69,7 @@ AT(binlog_writer_options, on_failure_userdata, 200);
 AT(binlog_writer_options, on_failure_drop, 208);
 AT(binlog_writer_options, heartbeat_ms, 216);
 AT(binlog_writer_options, file_group, 224);
-AT(binlog_writer_options, archive, 232);
+AT(binlog_writer_options, ship, 232);
 AT(binlog_writer_options, reserved, 240);
 STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 40);
 
@@ -278,90 +281,90 @@ AT(binlog_store, is_directory, 104);
 AT(binlog_store, drop, 112);
 AT(binlog_store, reserved, 120);
 
-SIZE(binlog_archive_options, 168);
-AT(binlog_archive_options, struct_size, 0);
-AT(binlog_archive_options, flags, 8);
-AT(binlog_archive_options, in_flight, 12);
-AT(binlog_archive_options, url, 16);
-AT(binlog_archive_options, credentials, 24);
-AT(binlog_archive_options, keep, 32);
-AT(binlog_archive_options, compress, 40);
-AT(binlog_archive_options, part_bytes, 48);
-AT(binlog_archive_options, bandwidth, 56);
-AT(binlog_archive_options, timeout_ms, 64);
-AT(binlog_archive_options, first_delay_ms, 72);
-AT(binlog_archive_options, longest_delay_ms, 80);
-AT(binlog_archive_options, patience_ms, 88);
-AT(binlog_archive_options, stale_ms, 96);
-AT(binlog_archive_options, close_wait_ms, 104);
-AT(binlog_archive_options, file_mode, 112);
-AT(binlog_archive_options, threads, 116);
-AT(binlog_archive_options, keep_remote, 120);
-AT(binlog_archive_options, open_store, 128);
-AT(binlog_archive_options, open_store_userdata, 136);
-AT(binlog_archive_options, reserved, 144);
+SIZE(binlog_ship_options, 168);
+AT(binlog_ship_options, struct_size, 0);
+AT(binlog_ship_options, flags, 8);
+AT(binlog_ship_options, in_flight, 12);
+AT(binlog_ship_options, url, 16);
+AT(binlog_ship_options, credentials, 24);
+AT(binlog_ship_options, keep, 32);
+AT(binlog_ship_options, compress, 40);
+AT(binlog_ship_options, part_bytes, 48);
+AT(binlog_ship_options, bandwidth, 56);
+AT(binlog_ship_options, timeout_ms, 64);
+AT(binlog_ship_options, first_delay_ms, 72);
+AT(binlog_ship_options, longest_delay_ms, 80);
+AT(binlog_ship_options, patience_ms, 88);
+AT(binlog_ship_options, stale_ms, 96);
+AT(binlog_ship_options, close_wait_ms, 104);
+AT(binlog_ship_options, file_mode, 112);
+AT(binlog_ship_options, threads, 116);
+AT(binlog_ship_options, keep_remote, 120);
+AT(binlog_ship_options, open_store, 128);
+AT(binlog_ship_options, open_store_userdata, 136);
+AT(binlog_ship_options, reserved, 144);
 
-SIZE(binlog_archive_status, 176);
-AT(binlog_archive_status, log, 0);
-AT(binlog_archive_status, store, 8);
-AT(binlog_archive_status, state, 16);
-AT(binlog_archive_status, reserved32, 20);
-AT(binlog_archive_status, waiting_segments, 24);
-AT(binlog_archive_status, waiting_bytes, 32);
-AT(binlog_archive_status, oldest_waiting_ns, 40);
-AT(binlog_archive_status, uploaded_segments, 48);
-AT(binlog_archive_status, uploaded_bytes, 56);
-AT(binlog_archive_status, sent_bytes, 64);
-AT(binlog_archive_status, pruned_segments, 72);
-AT(binlog_archive_status, failures, 80);
-AT(binlog_archive_status, last_failure_ns, 88);
-AT(binlog_archive_status, last_upload_ns, 96);
-AT(binlog_archive_status, shipped_up_to, 104);
-AT(binlog_archive_status, damaged_segments, 112);
-AT(binlog_archive_status, missing_segments, 120);
-AT(binlog_archive_status, reserved, 128);
+SIZE(binlog_ship_status, 176);
+AT(binlog_ship_status, log, 0);
+AT(binlog_ship_status, store, 8);
+AT(binlog_ship_status, state, 16);
+AT(binlog_ship_status, reserved32, 20);
+AT(binlog_ship_status, waiting_segments, 24);
+AT(binlog_ship_status, waiting_bytes, 32);
+AT(binlog_ship_status, oldest_waiting_ns, 40);
+AT(binlog_ship_status, uploaded_segments, 48);
+AT(binlog_ship_status, uploaded_bytes, 56);
+AT(binlog_ship_status, sent_bytes, 64);
+AT(binlog_ship_status, pruned_segments, 72);
+AT(binlog_ship_status, failures, 80);
+AT(binlog_ship_status, last_failure_ns, 88);
+AT(binlog_ship_status, last_upload_ns, 96);
+AT(binlog_ship_status, shipped_up_to, 104);
+AT(binlog_ship_status, damaged_segments, 112);
+AT(binlog_ship_status, missing_segments, 120);
+AT(binlog_ship_status, reserved, 128);
 
-SIZE(binlog_archive_event, 64);
-AT(binlog_archive_event, kind, 0);
-AT(binlog_archive_event, found, 4);
-AT(binlog_archive_event, path, 8);
-AT(binlog_archive_event, sequence, 16);
-AT(binlog_archive_event, bytes, 24);
-AT(binlog_archive_event, error, 32);
-AT(binlog_archive_event, wait_ns, 40);
-AT(binlog_archive_event, reserved, 48);
+SIZE(binlog_ship_event, 64);
+AT(binlog_ship_event, kind, 0);
+AT(binlog_ship_event, found, 4);
+AT(binlog_ship_event, path, 8);
+AT(binlog_ship_event, sequence, 16);
+AT(binlog_ship_event, bytes, 24);
+AT(binlog_ship_event, error, 32);
+AT(binlog_ship_event, wait_ns, 40);
+AT(binlog_ship_event, reserved, 48);
 
-SIZE(binlog_archive_report, 80);
-AT(binlog_archive_report, uploaded_segments, 0);
-AT(binlog_archive_report, uploaded_bytes, 8);
-AT(binlog_archive_report, found_segments, 16);
-AT(binlog_archive_report, pruned_segments, 24);
-AT(binlog_archive_report, pruned_bytes, 32);
-AT(binlog_archive_report, stopped, 40);
-AT(binlog_archive_report, reserved32, 44);
-AT(binlog_archive_report, reserved, 48);
+SIZE(binlog_ship_report, 80);
+AT(binlog_ship_report, uploaded_segments, 0);
+AT(binlog_ship_report, uploaded_bytes, 8);
+AT(binlog_ship_report, found_segments, 16);
+AT(binlog_ship_report, pruned_segments, 24);
+AT(binlog_ship_report, pruned_bytes, 32);
+AT(binlog_ship_report, stopped, 40);
+AT(binlog_ship_report, reserved32, 44);
+AT(binlog_ship_report, reserved, 48);
 
-SIZE(binlog_archive_problem, 56);
-AT(binlog_archive_problem, kind, 0);
-AT(binlog_archive_problem, is_here, 4);
-AT(binlog_archive_problem, sequence, 8);
-AT(binlog_archive_problem, last_sequence, 16);
-AT(binlog_archive_problem, object, 24);
-AT(binlog_archive_problem, message, 32);
-AT(binlog_archive_problem, reserved, 40);
+SIZE(binlog_ship_problem, 56);
+AT(binlog_ship_problem, kind, 0);
+AT(binlog_ship_problem, is_here, 4);
+AT(binlog_ship_problem, sequence, 8);
+AT(binlog_ship_problem, last_sequence, 16);
+AT(binlog_ship_problem, object, 24);
+AT(binlog_ship_problem, message, 32);
+AT(binlog_ship_problem, reserved, 40);
 
-SIZE(binlog_archive_verified, 96);
-AT(binlog_archive_verified, sound_segments, 0);
-AT(binlog_archive_verified, sound_bytes, 8);
-AT(binlog_archive_verified, waiting_segments, 16);
-AT(binlog_archive_verified, first_sequence, 24);
-AT(binlog_archive_verified, last_sequence, 32);
-AT(binlog_archive_verified, problems, 40);
-AT(binlog_archive_verified, foreign, 48);
-AT(binlog_archive_verified, stopped, 56);
-AT(binlog_archive_verified, reserved32, 60);
-AT(binlog_archive_verified, accepted_segments, 64);
-AT(binlog_archive_verified, reserved, 72);
+SIZE(binlog_ship_verified, 96);
+AT(binlog_ship_verified, sound_segments, 0);
+AT(binlog_ship_verified, sound_bytes, 8);
+AT(binlog_ship_verified, waiting_segments, 16);
+AT(binlog_ship_verified, first_sequence, 24);
+AT(binlog_ship_verified, last_sequence, 32);
+AT(binlog_ship_verified, problems, 40);
+AT(binlog_ship_verified, foreign, 48);
+AT(binlog_ship_verified, stopped, 56);
+AT(binlog_ship_verified, reserved32, 60);
+AT(binlog_ship_verified, accepted_segments, 64);
+AT(binlog_ship_verified, reserved, 72);
 
 SIZE(binlog_filter, 144);
 AT(binlog_filter, struct_size, 0);
@@ -425,17 +428,17 @@ STATIC_CHECK(BINLOG_RETENTION_UNSHIPPED == 1);
 STATIC_CHECK(BINLOG_COMPRESS_KEEP_SOURCE == 1 && BINLOG_COMPRESS_SHA256_NAME == 2 && BINLOG_COMPRESS_NO_DICTIONARY == 4);
 STATIC_CHECK(BINLOG_COMPRESS_DRY_RUN == 8 && BINLOG_COMPRESS_REMOVE_SINGLE == 16);
 STATIC_CHECK(BINLOG_WHOLE_NONE == 0 && BINLOG_WHOLE_GZIP == 1 && BINLOG_WHOLE_ZSTD == 2);
-STATIC_CHECK(BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE == 1 && BINLOG_ARCHIVE_DRY_RUN == 2);
-STATIC_CHECK(BINLOG_ARCHIVE_IDLE == 0 && BINLOG_ARCHIVE_WORKING == 1 && BINLOG_ARCHIVE_WAITING == 2);
-STATIC_CHECK(BINLOG_ARCHIVE_EVENT_BEGINS == 1 && BINLOG_ARCHIVE_EVENT_SENT == 2 && BINLOG_ARCHIVE_EVENT_UPLOADED == 3);
-STATIC_CHECK(BINLOG_ARCHIVE_EVENT_PRUNED == 4 && BINLOG_ARCHIVE_EVENT_FAILED == 5);
-STATIC_CHECK(BINLOG_ARCHIVE_PROBLEM_MISSING == 1 && BINLOG_ARCHIVE_PROBLEM_DIFFERENT == 2);
-STATIC_CHECK(BINLOG_ARCHIVE_PROBLEM_GAP == 3 && BINLOG_ARCHIVE_PROBLEM_FOREIGN == 4);
-STATIC_CHECK(BINLOG_ARCHIVE_VERIFY_READ_BACK == 1);
+STATIC_CHECK(BINLOG_SHIP_NO_ROLL_AT_CLOSE == 1 && BINLOG_SHIP_DRY_RUN == 2);
+STATIC_CHECK(BINLOG_SHIP_IDLE == 0 && BINLOG_SHIP_WORKING == 1 && BINLOG_SHIP_WAITING == 2);
+STATIC_CHECK(BINLOG_SHIP_EVENT_BEGINS == 1 && BINLOG_SHIP_EVENT_SENT == 2 && BINLOG_SHIP_EVENT_UPLOADED == 3);
+STATIC_CHECK(BINLOG_SHIP_EVENT_PRUNED == 4 && BINLOG_SHIP_EVENT_FAILED == 5);
+STATIC_CHECK(BINLOG_SHIP_PROBLEM_MISSING == 1 && BINLOG_SHIP_PROBLEM_DIFFERENT == 2);
+STATIC_CHECK(BINLOG_SHIP_PROBLEM_GAP == 3 && BINLOG_SHIP_PROBLEM_FOREIGN == 4);
+STATIC_CHECK(BINLOG_SHIP_VERIFY_READ_BACK == 1);
 STATIC_CHECK(BINLOG_TAIL_MORE == 0 && BINLOG_TAIL_CLOSED == 1 && BINLOG_TAIL_LIVE == 2);
 STATIC_CHECK(BINLOG_TAIL_UNCLOSED == 3 && BINLOG_TAIL_TORN == 4 && BINLOG_TAIL_CORRUPT == 5);
 
-/* The initialisers write struct_size and zeros (which mean the defaults), never more than the size they are told. */
+/* The initialisers write struct_size and zeros (which mean the defaults), never more than the size they are given. */
 #define CHECK_INIT(type, init)                                                            \
   do {                                                                                    \
     struct { type options; unsigned char after[8]; } room;                                \
@@ -459,9 +462,9 @@ static void test(const char *scratch) {
   CHECK_INIT(binlog_retention, binlog_retention_init);
   CHECK_INIT(binlog_required, binlog_required_init);
   CHECK_INIT(binlog_compress_options, binlog_compress_options_init);
-  CHECK_INIT(binlog_archive_options, binlog_archive_options_init);
+  CHECK_INIT(binlog_ship_options, binlog_ship_options_init);
 
-  /* version_number and version tell the same: "major.minor.patch". */
+  /* version_number and version are the same: "major.minor.patch". */
   const uint32_t number = binlog_version_number();
   char expected[40];
   snprintf(expected, sizeof expected, "%u.%u.%u", (unsigned)(number >> 16), (unsigned)(number >> 8 & 255),

@@ -1,4 +1,4 @@
-/* Reading a log while it is written: END means "not yet", and the same cursor goes on when more has arrived, over
+/* Reading a log while it is written: END means "not yet", and the same cursor continues when more has arrived, over
    segments and over a close and reopen, too. */
 #include "check.h"
 
@@ -84,7 +84,7 @@ static void follow(const char *log, uint32_t flags, int in_directory) {
   read_to(&p, p.written);
   CHECK(tail_of(p.cursor).state == BINLOG_TAIL_CLOSED && tail_of(p.cursor).unread_bytes == 0);
 
-  CHECK_OK(open(log, &options, &p.w, &err), err); /* ids and the cursor go on */
+  CHECK_OK(open(log, &options, &p.w, &err), err); /* ids and the cursor continue */
   append(&p, 2);
   CHECK_OK(binlog_writer_flush(p.w, &err), err);
   read_to(&p, p.written);

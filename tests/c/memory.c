@@ -1,12 +1,12 @@
-/* Want of memory, under a limit of this process's address space: calls fail with a status, take nothing and can be made
-   again, and the process goes on. The hostile log is made here, by docs/format.md. */
+/* Out of memory, under a limit of this process's address space: calls fail with a status, take nothing and can be
+   repeated, and the process continues. The hostile log is made here, by docs/format.md. */
 #include "check.h"
 
 #include <stdint.h>
 #include <sys/resource.h>
 
 #define MIB ((size_t)1 << 20)
-/* What a zstd frame of so few bytes stands for: blocks of 128 KiB of the same byte. */
+/* What a zstd frame of so few bytes decodes to: blocks of 128 KiB of the same byte. */
 enum { BLOCKS = 16000, DECODED = BLOCKS * 131072, PAGE = 4096, HEADER = 80 };
 
 /* CRC-32/ISO-HDLC, continued from `seed`. */
@@ -35,7 +35,7 @@ static int can_limit(void) {
 
 static struct rlimit before;
 
-/* Leaves `more` bytes of address space beside what is in use. */
+/* Leaves `more` bytes of address space beyond what is in use. */
 static void limit(size_t more) {
   unsigned long pages = 0;
   FILE *statm = fopen("/proc/self/statm", "r");
@@ -49,7 +49,7 @@ static void limit(size_t more) {
 
 static void lift(void) { CHECK(setrlimit(RLIMIT_AS, &before) == 0); }
 
-/* A segment with one record of 2 GB in some 64 KB, and behind it a small one. Returns where its first block begins. */
+/* A segment with one record of 2 GB in some 64 KB, and a small one after it. Returns where its first block begins. */
 static uint64_t make_hostile(const char *path) {
   binlog_error *err = NULL;
   binlog_writer *w = NULL;
@@ -129,7 +129,7 @@ static binlog_cursor *open_cursor(const char *path, const binlog_reader_options 
   return c;
 }
 
-/* The status, file and offset of the next record's error; the message says this. */
+/* The status, file and offset of the next record's error; the message contains `says`. */
 static void next_fails(binlog_cursor *c, binlog_status expected, const char *path, uint64_t offset, const char *says) {
   binlog_error *err = NULL;
   binlog_record record;
@@ -156,7 +156,7 @@ static void hostile_blocks(const char *path) {
     CHECK(record.id == 2 && record.len == 9);
     for (int i = 0; i < 3; i++) next_fails(c, BINLOG_E_NO_MEMORY, path, start, "no memory for");
     binlog_cursor_close(c);
-    /* For want of memory nothing is given up as lost. */
+    /* A lack of memory is not a loss: no record is given up. */
     options.mode = BINLOG_READER_SALVAGE;
     c = open_cursor(path, &options, 0);
     for (int i = 0; i < 3; i++) next_fails(c, BINLOG_E_NO_MEMORY, path, start, "no memory for");

@@ -1,5 +1,5 @@
-/* What can be opened: a directory log, one of its files, a pattern, a single-file log; what a directory then holds;
-   and that one log has one writer. */
+/* What can be opened: a directory log, one of its files, a pattern, a single-file log; the files in a directory after
+   that; and that one log has one writer. */
 #include "check.h"
 
 #include <dirent.h>
@@ -95,8 +95,8 @@ static void directory_log(const char *log) {
   free(pattern);
 }
 
-/* Names never lie: opening again makes new files or goes on in its own, and overwrites none. Nor do the numbers of
-   named types change. */
+/* Names are never reused: opening again makes new files or continues in its own, and overwrites none. Nor do the
+   numbers of named types change. */
 static void reopening(const char *log) {
   binlog_error *err = NULL;
   uint64_t first = 0;
@@ -152,7 +152,7 @@ static void one_writer(const char *log, const char *file) {
   CHECK_IS(binlog_writer_open(log, NULL, &second, &err), BINLOG_E_LOCKED);
   char pid[32];
   snprintf(pid, sizeof pid, "%d", (int)getpid());
-  CHECK(strstr(binlog_error_message(err), pid) != NULL); /* it says who holds it */
+  CHECK(strstr(binlog_error_message(err), pid) != NULL); /* it names the holder */
   binlog_error_free(err);
   err = NULL;
   CHECK_IS(binlog_writer_options_init(&options, sizeof options), BINLOG_OK);

@@ -116,7 +116,7 @@ static void check_log(const char *log, const uint8_t *metadata, size_t metadata_
   binlog_reader_close(reader);
 }
 
-/* Frames of a headers-only cursor tell the payload's length and carry none, so they are not good for appending. */
+/* Frames of a headers-only cursor contain the payload's length and no payload, so they cannot be appended. */
 static void headers_only(const char *log, binlog_writer *elsewhere) {
   binlog_error *err = NULL;
   binlog_reader *reader = NULL;

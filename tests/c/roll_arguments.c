@@ -1,8 +1,10 @@
-/* What callers pass for rolling, hooks, keeping and requiring: refused with a clear status, and every drop is called
-   exactly once whatever becomes of the call. */
+/* Wrong arguments for rolling, hooks, retention and required facts: refused with a clear status, and every drop is
+   called exactly once whatever the result of the call. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
-/* What one callback was given as userdata. */
+/* The calls of one callback and of its drop. */
 struct seen { int calls, drops; };
 
 static void dropped(void *userdata) { ((struct seen *)userdata)->drops++; }
@@ -24,7 +26,7 @@ static void failed(void *userdata, const binlog_error *error) {
   ((struct seen *)userdata)->calls++;
 }
 
-/* Options with a callback in every place, and what became of each. */
+/* Options with a callback in every place, and the calls of each. */
 struct all {
   binlog_writer_options writer;
   binlog_roll_options roll;
@@ -113,7 +115,7 @@ static void wrong_options(const char *scratch) {
   REFUSED(a.on_close[1].reserved[2] = 1);
   REFUSED(a.on_close[0].call = NULL);
   REFUSED(a.on_close[0].argument = ".done");
-  /* The library's own hooks take no callback, and the right argument. */
+  /* The library's own hooks take no callback, and need the right argument. */
   REFUSED(a.on_close[0].kind = BINLOG_HOOK_DELETE);
   REFUSED(a.on_close[0].kind = BINLOG_HOOK_DELETE; a.on_close[0].call = NULL; a.on_close[0].argument = "x");
   REFUSED(a.on_close[0].kind = BINLOG_HOOK_CHANGE_EXTENSION; a.on_close[0].argument = ".done");
@@ -123,7 +125,7 @@ static void wrong_options(const char *scratch) {
   REFUSED(a.on_close[0].kind = BINLOG_HOOK_MOVE_TO; a.on_close[0].call = NULL);
   REFUSED(a.on_close[0].kind = BINLOG_HOOK_MOVE_TO; a.on_close[0].call = NULL; a.on_close[0].argument = "");
 
-  /* Where a size is wrong, nothing of that struct is looked at. */
+  /* If a size is wrong, nothing of that struct is read. */
   set_all(&a);
   a.writer.struct_size = 8;
   refused(scratch, &a, 0, 0);
@@ -131,7 +133,7 @@ static void wrong_options(const char *scratch) {
   a.roll.struct_size = 8;
   refused(scratch, &a, 1, 0);
 
-  /* What a newer caller asks for beyond is refused, and the callbacks are known nevertheless. */
+  /* Requests of a newer caller beyond the known fields are refused, and the callbacks are known nevertheless. */
   struct { binlog_writer_options known; uint64_t newer; } larger;
   set_all(&a);
   larger.known = a.writer;
@@ -152,7 +154,7 @@ static void wrong_options(const char *scratch) {
   free(directory);
 }
 
-/* Drops wait for the writer's end; without a callback they do not. */
+/* With a callback, drops wait for the writer's end; without one they do not. */
 static void drops_at_the_end(const char *scratch) {
   char *log = path_in(scratch, "log"), *moved = path_in(scratch, "moved-away");
   binlog_error *err = NULL;

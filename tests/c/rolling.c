@@ -1,4 +1,6 @@
-/* Rolling, hooks, keeping, requiring and waiting as a C program meets them. */
+/* Rolling, hooks, retention, required facts and waiting in a C program. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
 #include <dirent.h>
@@ -57,7 +59,7 @@ static binlog_status note_closed(void *userdata, const binlog_segment_file *segm
   return BINLOG_OK;
 }
 
-/* Moves the file itself, and says where it is. */
+/* Moves the file itself, and returns its new path. */
 static binlog_status move_away(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
   char moved[PATH_MAX];
   CHECK(ends_with(segment->path, ".done")); /* the hook before has been at work */
@@ -346,15 +348,15 @@ static void heartbeats(const char *scratch) {
 struct pruned { int count; uint64_t last_sequence, bytes; };
 
 static void note_pruned(void *userdata, const binlog_pruned *pruned) {
-  struct pruned *told = (struct pruned *)userdata;
+  struct pruned *seen = (struct pruned *)userdata;
   CHECK(strcmp(pruned->reason, "segments") == 0 && ends_with(pruned->path, ".binlog"));
-  CHECK(pruned->sequence > told->last_sequence && pruned->first_id <= pruned->last_id);
-  told->last_sequence = pruned->sequence;
-  told->bytes += pruned->bytes;
-  told->count++;
+  CHECK(pruned->sequence > seen->last_sequence && pruned->first_id <= pruned->last_id);
+  seen->last_sequence = pruned->sequence;
+  seen->bytes += pruned->bytes;
+  seen->count++;
 }
 
-/* Segments go while a cursor has not come to them yet: it says which records are gone, once, and goes on. */
+/* Segments are removed before a cursor has reached them: it reports once which records are missing, and continues. */
 static void pruning(const char *scratch) {
   char *path = path_in(scratch, "pruned");
   binlog_error *err = NULL;
@@ -362,7 +364,7 @@ static void pruning(const char *scratch) {
   binlog_writer_options options;
   binlog_roll_options roll;
   binlog_retention keep;
-  struct pruned told = {0, 0, 0};
+  struct pruned seen = {0, 0, 0};
   size_t count = 0;
   uint64_t first = 0, last = 0;
   CHECK_IS(binlog_writer_options_init(&options, sizeof options), BINLOG_OK);
@@ -379,8 +381,8 @@ static void pruning(const char *scratch) {
   CHECK_IS(binlog_error_missed(NULL, NULL, NULL), BINLOG_E_NOT_FOUND);
 
   keep.segments = 2;
-  CHECK_OK(binlog_prune(path, NULL, &keep, BINLOG_PRUNE_DRY_RUN, note_pruned, &told, &count, &err), err);
-  CHECK(count == 3 && told.count == 3 && told.bytes > 0 && count_files(path, ".binlog") == 5);
+  CHECK_OK(binlog_prune(path, NULL, &keep, BINLOG_PRUNE_DRY_RUN, note_pruned, &seen, &count, &err), err);
+  CHECK(count == 3 && seen.count == 3 && seen.bytes > 0 && count_files(path, ".binlog") == 5);
   CHECK_FAILS(binlog_prune(path, "orders", &keep, 0, NULL, NULL, NULL, &err), BINLOG_E_NOT_FOUND, err);
   CHECK_OK(binlog_prune(path, "default", &keep, 0, NULL, NULL, &count, &err), err);
   CHECK(count == 3 && count_files(path, ".binlog") == 2);

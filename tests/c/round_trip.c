@@ -1,8 +1,8 @@
 /* Every way to write a record, in both kinds of log, with every codec, in the caller's thread and in the background:
-   what comes back is what went in. */
+   what is read is what was written. */
 #include "check.h"
 
-#define BIG (3u << 20) /* over any block: travels straight from the caller's memory */
+#define BIG (3u << 20) /* over any block: written directly from the caller's memory */
 
 static uint8_t *pattern(size_t len, unsigned seed) {
   uint8_t *bytes = (uint8_t *)malloc(len);
@@ -23,7 +23,7 @@ static void write_all(binlog_writer *w, const uint8_t *big) {
   CHECK(id == 1);
   CHECK_OK(binlog_writer_append(w, BINLOG_TYPE_NAMED - 1, NULL, 0, &id, &err), err); /* empty, the largest own number */
   CHECK(id == 2);
-  CHECK_OK(binlog_writer_append(w, 0, "three", 5, NULL, NULL), err); /* neither id nor error is wanted */
+  CHECK_OK(binlog_writer_append(w, 0, "three", 5, NULL, NULL), err); /* without id and error */
 
   uint8_t metadata[64];
   size_t metadata_len = 0;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Tests the built library as C and C++ programs meet it: the headers alone, the tests and examples linked shared and
-# static, the C ones under valgrind, all of them again with the compiler's sanitizers, and what the shared object
-# exports. One line a check, the last one "N passed, M failed"; exits with 1 if any failed.
+# Tests the built library as C and C++ programs use it: the headers alone, the tests and examples linked shared and
+# static, the C ones under valgrind, all of them again with the compiler's sanitizers, and the exports of the shared
+# object. Prints one line per check, and at the end "N passed, M failed"; exits with 1 if any failed.
 #
 #   BINLOG_LIB_DIR      where libbinlog.so and libbinlog.a are (default: target/release of this repository)
 #   BINLOG_INCLUDE_DIR  where binlog.h and binlog.hpp are (default: include of this repository)
@@ -22,9 +22,9 @@ warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
 tests="layout round_trip bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
-roll_arguments rolling archive_arguments compress archive archive_writer memory waiting"
-cpp_tests="wrapper wrapper_rolling wrapper_archive"
-# With each example its arguments; they run in a directory of their own.
+roll_arguments rolling ship_arguments compress ship ship_writer memory waiting"
+cpp_tests="wrapper wrapper_rolling wrapper_ship"
+# Each example with its arguments; they run in a directory of their own.
 examples="quickstart gather counters find rolling tail migrate archive memory_store"
 cpp_examples="quickstart gather rolling tail migrate archive"
 
@@ -77,20 +77,20 @@ in_new_directory() {
   return $code
 }
 
-# What is linked statically finds the library of stores where the loader looks.
+# A program that is linked statically finds the library of stores by the loader's path.
 stores=$lib:$root/target/release
 # run_program NAME BINARY: at most two minutes.
 run_program() { check "run $1" in_new_directory env LD_LIBRARY_PATH="$stores" timeout 120 "$2"; }
 
 # ------------------------------------------------------------------ sanitizers
-# AddressSanitizer takes the place of malloc for the library too: what it allocates and forgets, frees twice or touches
-# afterwards is seen, and so are the bounds of what the programs lend it in every call of libc. Warnings are a matter of
-# the builds below: what the sanitizers put in between makes the compiler see some that are none.
+# AddressSanitizer replaces malloc for the library too: leaks, double frees and uses after free are found, and so are
+# accesses out of bounds of the programs' memory in every call of libc. Warnings are left to the builds below: the code
+# that sanitizers insert causes some of its own.
 sanitize="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0"
 export UBSAN_OPTIONS="print_stacktrace=1"
 
-# A writer that is never closed: if nobody notices that, the other checks say nothing.
+# A writer that is never closed: if that is not noticed, the other checks prove nothing.
 leaks_are_seen() {
   cat >"$work/leak.c" <<'END'
 #include <binlog.h>
@@ -148,9 +148,13 @@ compile_alone() { # header, then compiler and flags; -x gives the language
   shift
   echo "#include <$header>" | "$@" -I"$include" -fsyntax-only -
 }
-for std in c99 c11 c17; do
+for std in c99 c11 c17 c2x; do
   # shellcheck disable=SC2086
   check "header binlog.h as $std" compile_alone binlog.h $CC -x c -std=$std $warnings
+done
+for std in c++11 c++14; do
+  # shellcheck disable=SC2086
+  check "header binlog.h as $std" compile_alone binlog.h $CXX -x c++ -std=$std $warnings
 done
 for std in c++17 c++20; do
   # shellcheck disable=SC2086
@@ -173,10 +177,37 @@ only_our_macros() {
 }
 check "binlog.h defines only BINLOG_*" only_our_macros
 
+# The attributes that compilers see in a call, and a switch to turn them off.
+compiles() { $CC -std=c11 -O1 -Wall -Wextra -Werror -I"$include" "$@" -c -o /dev/null -x c - ; }
+warns_of() { # flag, then the body of a function
+  program="#include <binlog.h>
+void f(binlog_writer *w, const char *text);
+void f(binlog_writer *w, const char *text) { (void)w, (void)text; $2 }"
+  echo "$program" | compiles "-Wno-error=$1" 2>&1 | grep -F "[-W$1]" || return 1
+  echo "$program" | compiles -DBINLOG_NO_ATTRIBUTES
+}
+check "an unused status is warned of" warns_of unused-result 'binlog_writer_flush(w, NULL);'
+# Only clang has an attribute with which the library may still answer NULL, as it promises.
+if $CC --version | grep -q clang; then
+  check "NULL where it is an error is warned of" warns_of nonnull \
+    'if (binlog_writer_append(NULL, 1, text, 1, NULL, NULL) != BINLOG_OK) return;'
+fi
+
+without_exceptions="$CXX -std=c++17 -O1 -fno-exceptions -fno-rtti $warnings -I$include"
+throwing_forms_do_not_compile() {
+  # shellcheck disable=SC2086
+  ! $without_exceptions -DCALLS_WHAT_THROWS -c -o /dev/null "$here/without_exceptions.cpp" >"$work/refused" 2>&1 &&
+    grep -F 'call its try_ form' "$work/refused"
+}
+# shellcheck disable=SC2086
+build "without_exceptions" "$work/without_exceptions" shared $without_exceptions "$here/without_exceptions.cpp" &&
+  run_program "without_exceptions" "$work/without_exceptions"
+check "without exceptions, what throws does not compile" throwing_forms_do_not_compile
+
 # ------------------------------------------------------------------ tests and examples, shared and static
 have_valgrind=$(command -v valgrind || true)
 [ -n "$have_valgrind" ] || echo "note  valgrind is not installed: no memory checks"
-# Rust's name of the main thread is known to nobody but a pointer into its middle, and is never given back.
+# Rust's name of the main thread is referred to only by a pointer into its middle, and is never freed.
 cat >"$work/valgrind.supp" <<'END'
 {
   the name of the main thread
@@ -188,7 +219,7 @@ cat >"$work/valgrind.supp" <<'END'
 END
 memcheck="valgrind --quiet --error-exitcode=99 --leak-check=full --suppressions=$work/valgrind.supp"
 
-# Under valgrind everything is some fifty times slower.
+# Under valgrind everything is about fifty times slower.
 run_memcheck() {
   [ -n "$have_valgrind" ] || return 0
   # shellcheck disable=SC2086
@@ -232,7 +263,7 @@ done
 
 # ------------------------------------------------------------------ the shared object
 exported() { nm -D --defined-only "$lib/libbinlog.so" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u; }
-# Comments name functions without parentheses, so that what is left are declarations, and types of callbacks.
+# Comments name functions without parentheses, so that only declarations and types of callbacks match.
 declared() { grep -oE '\bbinlog_[a-z0-9_]+ *\(([^*]|$)' "$include/binlog.h" | sed 's/ *(.*//' | LC_ALL=C sort; }
 only_our_names() { ! exported | grep -v '^binlog_'; }
 exports_as_committed() { exported | diff "$here/symbols.txt" -; }
@@ -241,12 +272,12 @@ has_soname() { readelf -d "$lib/libbinlog.so" | grep -F '(SONAME)' | grep -F '[l
 has_nodelete() { readelf -d "$lib/libbinlog.so" | grep -F '(FLAGS_1)' | grep -w NODELETE; }
 check "only binlog_* is exported" only_our_names
 
-# A plugin with the static library within it may be unloaded, which the shared one never is.
+# A plugin that contains the static library may be unloaded, which the shared library never is.
 forks_after_unloading() {
   # shellcheck disable=SC2086
   $CC -std=c99 -shared -fPIC $warnings -I"$include" -o "$work/plugin.so" "$here/unload/plugin.c" "$lib/libbinlog.a" \
     $system_libs || return 1
-  # -Wpedantic has no cast from what dlsym returns to a function.
+  # -Wpedantic allows no cast from the result of dlsym to a function.
   $CC -std=gnu99 -Wall -Wextra -Werror -o "$work/host" "$here/unload/host.c" -ldl || return 1
   in_new_directory "$work/host" "$work/plugin.so" log
 }

@@ -1,5 +1,7 @@
-/* Damaged logs: what strict, prefix and salvaging readers make of the same bytes, what on_loss is told, and when its
+/* Damaged logs: what strict, prefix and salvaging readers make of the same bytes, what on_loss receives, and when its
    userdata is dropped; recovery to a new log and in place, and the index of what is left. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
 #include <pthread.h>
@@ -46,7 +48,7 @@ static struct bytes load(const char *path) {
   return b;
 }
 
-/* Where the payload of a record stands in its file. */
+/* The offset of a record's payload in its file. */
 static size_t place_of(const struct bytes *file, uint64_t id) {
   char mark[32];
   const size_t len = (size_t)snprintf(mark, sizeof mark, "<record %04d>", (int)id);
@@ -130,7 +132,7 @@ static uint64_t read_log(const char *log, const binlog_reader_options *options, 
   uint64_t seen = 0;
   CHECK_OK(binlog_reader_open(log, options, &reader, &err), err);
   CHECK_OK(binlog_cursor_open(reader, NULL, &cursor, &err), err);
-  binlog_reader_close(reader); /* before its cursor: the callback goes on */
+  binlog_reader_close(reader); /* before its cursor: the callback is still called */
   CHECK_IS(read_all(cursor, from, to, &seen), expected);
   CHECK_IS(binlog_cursor_next(cursor, &(binlog_record){0}, NULL), expected);
   binlog_cursor_close(cursor);
@@ -144,7 +146,7 @@ static void strict(const char *log, uint64_t records, uint64_t from, uint64_t to
   CHECK(read_log(log, &options, BINLOG_END, from, to) == records);
 }
 
-/* One flipped bit in the payload of record 38, which stands in the second page of the third block. */
+/* One flipped bit in the payload of record 38, which is in the second page of the third block. */
 static void one_page(const char *log, const char *segment, const struct bytes *good) {
   struct heard heard;
   binlog_reader_options options;
@@ -165,7 +167,7 @@ static void one_page(const char *log, const char *segment, const struct bytes *g
   CHECK(heard.last.offset == place_of(good, 37) && heard.last.bytes == 4096);
   CHECK(heard.last.durable == 1);
 
-  options.on_loss = NULL, options.on_loss_drop = NULL; /* nobody wants to hear of it */
+  options.on_loss = NULL, options.on_loss_drop = NULL; /* losses are not reported */
   CHECK(read_log(log, &options, BINLOG_END, 37, 40) == RECORDS - 4);
 }
 
@@ -193,7 +195,7 @@ static void *read_in_a_thread(void *argument) {
   return NULL;
 }
 
-/* Each cursor tells what it meets; the userdata goes when the reader and all of them are closed. */
+/* Each cursor reports what it meets; the userdata is dropped when the reader and all of them are closed. */
 static void threads(const char *log) {
   struct heard heard;
   binlog_error *err = NULL;
@@ -219,7 +221,7 @@ static void threads(const char *log) {
   CHECK(heard.drops == 1);
 }
 
-/* Whatever is wrong with the call, the userdata is dropped once, before it returns. */
+/* Whatever is wrong with the call, the userdata is dropped once, before the call returns. */
 static void drops(const char *log, const char *scratch) {
   struct heard heard;
   binlog_error *err = NULL;
@@ -244,19 +246,19 @@ static void drops(const char *log, const char *scratch) {
   DROPPED((void)o, missing, &reader, BINLOG_E_NOT_FOUND);
   DROPPED(o.on_loss = NULL, missing, &reader, BINLOG_E_NOT_FOUND);
 
-  memset(&larger, 0, sizeof larger); /* a newer caller, who asks for something unknown */
+  memset(&larger, 0, sizeof larger); /* a newer caller that requests something unknown */
   larger.known = listening(BINLOG_READER_SALVAGE, &heard);
   larger.known.struct_size = sizeof larger;
   larger.newer = 1;
   CHECK_FAILS(binlog_reader_open(log, &larger.known, &reader, &err), BINLOG_E_INVALID, err);
   CHECK(heard.drops == 1);
 
-  o = listening(BINLOG_READER_SALVAGE, &heard); /* what has no size is not looked at */
+  o = listening(BINLOG_READER_SALVAGE, &heard); /* a struct without a size is not read */
   o.struct_size = 8;
   CHECK_FAILS(binlog_reader_open(log, &o, &reader, &err), BINLOG_E_INVALID, err);
   CHECK(heard.drops == 0);
 
-  o = listening(BINLOG_READER_SALVAGE, &heard); /* without a callback nothing is going to call it */
+  o = listening(BINLOG_READER_SALVAGE, &heard); /* without a callback the userdata is not needed */
   o.on_loss = NULL;
   CHECK_OK(binlog_reader_open(log, &o, &reader, &err), err);
   CHECK(heard.drops == 1);
@@ -273,14 +275,14 @@ static void drops(const char *log, const char *scratch) {
 
 /* ------------------------------------------------------------------ recovery */
 
-/* The log itself tells of the gap. */
-static void tells_of_the_gap(const char *log, const char *first, const char *last) {
+/* The log itself records the gap. */
+static void reports_the_gap(const char *log, const char *first, const char *last) {
   binlog_error *err = NULL;
   binlog_reader *reader = NULL;
   binlog_cursor *cursor = NULL;
   binlog_record r;
   binlog_filter f;
-  int told = 0;
+  int recovered = 0;
   CHECK_IS(binlog_filter_init(&f, sizeof f), BINLOG_OK);
   f.flags = BINLOG_FILTER_EVENTS;
   CHECK_OK(binlog_reader_open(log, NULL, &reader, &err), err);
@@ -288,14 +290,14 @@ static void tells_of_the_gap(const char *log, const char *first, const char *las
   while (binlog_cursor_next(cursor, &r, &err) == BINLOG_OK) {
     binlog_slice value;
     if (r.type != BINLOG_EVENT_RECOVERED) continue;
-    told++;
+    recovered++;
     CHECK_IS(binlog_metadata_find(r.metadata, r.metadata_len, "first_lost_id", 13, &value), BINLOG_OK);
     CHECK(slice_is(&value, first));
     CHECK_IS(binlog_metadata_find(r.metadata, r.metadata_len, "last_lost_id", 12, &value), BINLOG_OK);
     CHECK(slice_is(&value, last));
   }
   CHECK_NO_ERROR(err);
-  CHECK(told == 1);
+  CHECK(recovered == 1);
   binlog_cursor_close(cursor);
   binlog_reader_close(reader);
 }
@@ -314,7 +316,7 @@ static void recovering(const char *log, const char *segment, const char *scratch
   const long long before = file_size(segment);
   size_t written = 77;
 
-  /* Nothing is done, and nothing is told. */
+  /* Nothing is done, and nothing is reported. */
   reset(&heard);
   memset(&sums, 0x5A, sizeof sums);
   CHECK_FAILS(binlog_recover(missing, target, listen, &heard, &sums, &err), BINLOG_E_NOT_FOUND, err);
@@ -332,11 +334,11 @@ static void recovering(const char *log, const char *segment, const char *scratch
   CHECK(sums.records == RECORDS - 4 && sums.lost_records == 4 && sums.losses == 1 && sums.segments == 2);
   CHECK(sums.reserved[0] == 0 && file_size(segment) == before); /* the source is only read */
   strict(target, RECORDS - 4, 37, 40);
-  tells_of_the_gap(target, "37", "40");
+  reports_the_gap(target, "37", "40");
   CHECK_IS(binlog_recover(pattern, other, NULL, NULL, NULL, NULL), BINLOG_OK);
   strict(other, RECORDS - 4, 37, 40);
 
-  /* A writer goes on in it, with the next id; recovery keeps off as long as it is at work. */
+  /* A writer continues in it, with the next id; recovery refuses the log as long as that writer has it open. */
   binlog_writer *w = NULL;
   uint64_t id = 0;
   CHECK_OK(binlog_writer_open(other, NULL, &w, &err), err);
@@ -353,7 +355,7 @@ static void recovering(const char *log, const char *segment, const char *scratch
   snprintf(kept, sizeof kept, "%s.damaged", segment);
   CHECK(file_size(kept) == before);
   strict(log, RECORDS - 4, 37, 40);
-  tells_of_the_gap(log, "37", "40");
+  reports_the_gap(log, "37", "40");
   CHECK_OK(binlog_recover_in_place(log, listen, &heard, &sums, &err), err); /* nothing is left to do */
   CHECK(heard.calls == 1 && sums.segments == 0 && sums.losses == 0 && sums.records == 0);
   CHECK_IS(binlog_recover_in_place(log, NULL, NULL, NULL, NULL), BINLOG_OK);

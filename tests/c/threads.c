@@ -11,7 +11,7 @@
 struct worker {
   binlog_writer *writer;
   uint32_t number;
-  uint64_t *owner; /* owner[id]: who was given the id, and which of its records it is */
+  uint64_t *owner; /* owner[id]: the thread that got the id, and the number of its record */
   uint64_t made;
 };
 
@@ -77,7 +77,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* Reads everything; returns how many there were. With `owner`, each record must be its owner's. */
+/* Reads everything; returns how many records there were. With `owner`, each record must be its owner's. */
 static uint64_t read_back(const char *log, const uint64_t *owner) {
   binlog_error *err = NULL;
   binlog_reader *reader = NULL;

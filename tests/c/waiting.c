@@ -1,5 +1,7 @@
 /* A wait can be ended: by an interrupt from another thread or a signal handler, by a signal, by a loop that polls; and in
    the child of a fork. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include "check.h"
 
 #include <errno.h>
@@ -73,7 +75,7 @@ static void by_a_thread(const char *scratch) {
   binlog_cursor_interrupt(log.cursor);
   CHECK_FAILS(binlog_cursor_wait(log.cursor, BINLOG_FOREVER, &err), BINLOG_E_INTERRUPTED, err);
   CHECK_IS(binlog_cursor_wait(log.cursor, SECOND / 100, &err), BINLOG_TIMEOUT);
-  /* A time-out that has passed only looks. */
+  /* A time-out that has passed only checks. */
   CHECK_IS(binlog_cursor_wait(log.cursor, -1, &err), BINLOG_TIMEOUT);
   CHECK_IS(binlog_cursor_wait(log.cursor, INT64_MIN, &err), BINLOG_TIMEOUT);
   append(log.w);
@@ -111,7 +113,7 @@ static void by_signals(const char *scratch) {
   struct log log = open_both(path);
   binlog_error *err = NULL;
   pthread_t this_thread = pthread_self(), thread;
-  /* With SA_RESTART too: what waits is not restarted. */
+  /* With SA_RESTART too: a wait is not restarted. */
   struct sigaction action = {.sa_flags = SA_RESTART};
   action.sa_handler = counts;
   sigaction(SIGUSR1, &action, NULL);
@@ -127,7 +129,7 @@ static void by_signals(const char *scratch) {
   raise(SIGUSR1);
   CHECK_IS(errno, 77);
   CHECK_FAILS(binlog_cursor_wait(log.cursor, BINLOG_FOREVER, &err), BINLOG_E_INTERRUPTED, err);
-  /* In the middle of reads and waits, over and over. */
+  /* In the middle of reads and waits, again and again. */
   CHECK(pthread_create(&thread, NULL, signals_until_joined, &this_thread) == 0);
   binlog_record record;
   int interrupted = 0, shown = 0;
@@ -193,7 +195,7 @@ static void after_a_fork(const char *scratch) {
   CHECK(pipe(ready) == 0);
   const pid_t child = fork();
   if (child == 0) {
-    /* A reader of its own, whose waits take nothing from the parent's. */
+    /* A reader of the child's own, whose waits take nothing from the parent's. */
     binlog_reader *reader = NULL;
     binlog_cursor *cursor = NULL;
     binlog_status status = binlog_reader_open(path, NULL, &reader, NULL);
@@ -203,7 +205,7 @@ static void after_a_fork(const char *scratch) {
     if (status == BINLOG_OK) status = binlog_cursor_wait(cursor, 20 * SECOND, NULL);
     binlog_cursor_close(cursor);
     binlog_reader_close(reader);
-    /* The copies of the parent's, which goes on with its own. */
+    /* The copies of the parent's handles; the parent continues with its own. */
     binlog_cursor_close(log.cursor);
     binlog_reader_close(log.r);
     free(path);

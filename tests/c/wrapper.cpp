@@ -1,4 +1,5 @@
-// binlog.hpp against the built library: every member, both ways to hear of errors, ownership. Built as C++17 and C++20.
+// binlog.hpp against the built library: every member, both ways of reporting errors, ownership. Built as C++17 and
+// C++20.
 #include "check.h"
 
 #include "binlog.hpp"
@@ -128,7 +129,7 @@ void reading(const std::string& log) {
   }
   CHECK(n == expected.size());
 
-  // Batches and frames tell the same.
+  // Batches and frames contain the same.
   auto cursor = reader.records();
   std::array<binlog::record_view, 4> room;
   n = 0;
@@ -187,7 +188,7 @@ void errors(const std::string& scratch) {
   CHECK(thrown_by([&] { binlog::packed_view(noise).begin(); }).status() == BINLOG_E_INVALID);
   CHECK(thrown_by([&] { binlog::metadata_view(noise).begin(); }).status() == BINLOG_E_CORRUPT);
 
-  // Moved-from, closed and never opened ones answer instead of crashing.
+  // Moved-from, closed and never opened objects return errors instead of crashing.
   binlog::writer moved = std::move(*w);
   CHECK(w->try_append(1, "x").status() == BINLOG_E_INVALID && w->try_close().has_value());
   CHECK(moved.append(1, "fine") == 1);
@@ -280,18 +281,18 @@ void finding(const std::string& log) {
   CHECK(binlog::rebuild_index(log) == 0);
 }
 
-// What a function that is told of losses throws; counts how many of its kind there are.
-struct told {
-  explicit told(const binlog::loss& what) : first_id(what.first_id) {}
+// What a function for losses throws: the first id of its loss.
+struct from_on_loss {
+  explicit from_on_loss(const binlog::loss& what) : first_id(what.first_id) {}
   std::uint64_t first_id;
 };
 
-// The exception that comes out of the call, which is none of the library's.
+// The first id of the exception that leaves the call, which is none of the library's.
 template <class Call>
-std::uint64_t told_by(Call call) {
+std::uint64_t first_id_of(Call call) {
   try {
     call();
-  } catch (const told& t) {
+  } catch (const from_on_loss& t) {
     return t.first_id;
   }
   CHECK(!"nothing was thrown");
@@ -347,7 +348,7 @@ void salvaging(const std::string& base) {
     CHECK(watched.expired());
   }
   int none = 0;
-  for (const auto& r : binlog::reader::open(log, options).records()) none += r.id() > 0;  // nobody is told
+  for (const auto& r : binlog::reader::open(log, options).records()) none += r.id() > 0;  // without on_loss
   CHECK(none == 7);
   {
     auto dropped = std::make_shared<int>();
@@ -358,27 +359,27 @@ void salvaging(const std::string& base) {
     CHECK(gone.expired());
   }
 
-  // What it throws comes out of the call it happened in, whichever that is, and reading goes on behind.
-  options.on_loss = [](const binlog::loss& what) { throw told(what); };
+  // What it throws leaves the call in which it was called, whichever that is, and reading continues after the loss.
+  options.on_loss = [](const binlog::loss& what) { throw from_on_loss(what); };
   const auto reader = binlog::reader::open(log, options);
   auto cursor = reader.records();
   CHECK(cursor.next()->id() == 1 && cursor.next()->id() == 2);
-  CHECK(told_by([&] { cursor.next(); }) == 3);
+  CHECK(first_id_of([&] { cursor.next(); }) == 3);
   CHECK(cursor.next()->id() == 5);
-  CHECK(told_by([&] { while (cursor.try_next().value()) {} }) == 7);
+  CHECK(first_id_of([&] { while (cursor.try_next().value()) {} }) == 7);
   CHECK(cursor.next()->id() == 9 && !cursor.next());
   std::array<binlog::record_view, 4> room;
   cursor = reader.records();
-  CHECK(told_by([&] { while (!cursor.next_batch(room).empty()) {} }) == 3);
+  CHECK(first_id_of([&] { while (!cursor.next_batch(room).empty()) {} }) == 3);
   std::vector<std::uint8_t> memory(300);
-  CHECK(told_by([&] { while (!cursor.read_packed(memory).empty()) {} }) == 7);
+  CHECK(first_id_of([&] { while (!cursor.read_packed(memory).empty()) {} }) == 7);
 
   // Two threads, each with the exceptions of its own.
   std::atomic<int> caught{0};
   const auto read = [&] {
     auto mine = reader.records();
     for (const std::uint64_t expected : {3u, 7u})
-      caught += told_by([&] { while (mine.next()) {} }) == expected;
+      caught += first_id_of([&] { while (mine.next()) {} }) == expected;
     while (mine.next()) {}
   };
   std::thread other(read);
@@ -386,7 +387,7 @@ void salvaging(const std::string& base) {
   other.join();
   CHECK(caught == 4);
 
-  // An unreadable segment is told of by opening the cursor.
+  // An unreadable segment is reported when a cursor is opened.
   const std::string broken = base + "/broken";
   auto two = binlog::writer::open(broken);
   two.append(1, "first");
@@ -394,7 +395,7 @@ void salvaging(const std::string& base) {
   two.append(1, "second");
   two.close();
   std::ofstream(broken + "/default.0000000002.binlog", std::ios::trunc) << "no segment";
-  CHECK(told_by([&] { (void)binlog::reader::open(broken, options).try_records(); }) == 0);
+  CHECK(first_id_of([&] { (void)binlog::reader::open(broken, options).try_records(); }) == 0);
 
   // Recovery: complete, although on_loss threw.
   const std::string saved = base + "/saved", thrown_at = base + "/thrown-at";
@@ -402,7 +403,7 @@ void salvaging(const std::string& base) {
   const auto note = [&](const binlog::loss& what) { lost.push_back(what.first_id); };
   const auto sums = binlog::recover(log, saved, note);
   CHECK(sums.records == 7 && sums.lost_records == 2 && sums.losses == 2 && sums.segments == 1 && lost.size() == 2);
-  CHECK(told_by([&] { (void)binlog::try_recover(log, thrown_at, options.on_loss); }) == 3);
+  CHECK(first_id_of([&] { (void)binlog::try_recover(log, thrown_at, options.on_loss); }) == 3);
   options.mode = binlog::reader_mode::strict;
   for (const auto& where : {saved, thrown_at}) {
     int count = 0;
@@ -417,7 +418,7 @@ void salvaging(const std::string& base) {
   CHECK(binlog::try_recover_in_place(saved).status() == BINLOG_E_LOCKED);
   CHECK(thrown_by([&] { binlog::rebuild_index(saved); }).status() == BINLOG_E_LOCKED);
   writing.close();
-  CHECK(told_by([&] { binlog::recover_in_place(log, options.on_loss); }) == 3);
+  CHECK(first_id_of([&] { binlog::recover_in_place(log, options.on_loss); }) == 3);
   CHECK(binlog::recover_in_place(log).segments == 0 && binlog::try_rebuild_index(log).value() == 0);
 }
 
@@ -435,7 +436,7 @@ void following(const std::string& log) {
   CHECK(seen == 1 && cursor.tail().state == BINLOG_TAIL_LIVE);
   w.append(1, "two");
   w.flush();
-  for (const auto& r : cursor) seen += r.text() == "two";  // goes on where it stopped
+  for (const auto& r : cursor) seen += r.text() == "two";  // continues where it stopped
   CHECK(seen == 2);
   {
     const auto dies_open = std::move(w);  // its destructor closes the log
@@ -443,7 +444,7 @@ void following(const std::string& log) {
   CHECK(!cursor.next() && cursor.tail().state == BINLOG_TAIL_CLOSED);
 }
 
-// What a text-like argument stands for, and that no text is taken for its part before a NUL.
+// The conversions of text-like arguments, none of which is cut at a NUL.
 void texts(const std::string& base) {
   const char bytes[4] = {1, 0, 2, 3};
   CHECK(binlog::slice(bytes).size() == 4 && binlog::slice("abc").size() == 3 && binlog::slice("a\0b").size() == 3);

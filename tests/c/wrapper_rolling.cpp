@@ -1,4 +1,4 @@
-// binlog.hpp: rolling, hooks, keeping, requiring and waiting. Built as C++17 and C++20.
+// binlog.hpp: rolling, hooks, retention, required facts and waiting. Built as C++17 and C++20.
 #include "check.h"
 
 #include "binlog.hpp"
@@ -30,7 +30,7 @@ bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
-// Whatever becomes of a call, functions are given back: what they hold on to is freed once.
+// Whatever the result of a call, functions are given back: what they own is freed once.
 void functions_are_given_back(const std::string& base) {
   const auto held = std::make_shared<int>(0);
   const auto use = [held](const auto&) { ++*held; };
@@ -120,7 +120,7 @@ void rules(const std::string& base) {
   for (int i = 0; i < 7; i++) w.append(1, "y");
   w.close();
   CHECK(failures > 0);
-  // What it tells lives as long as the reader.
+  // The strings of a segment live as long as the reader.
   const auto reader = binlog::reader::open(base + "/rules");
   const auto last = reader.segments().back();
   CHECK(std::string(last.path).find("/default-2") != std::string::npos);
@@ -165,7 +165,7 @@ void waiting_and_missing(const std::string& log) {
   const auto gone = binlog::prune(log, {0ms, 2, 0}, false, "default");
   CHECK(gone.size() == 3 && gone[0].sequence == 1 && gone[2].last_id == 6 && gone[1].reason == "segments");
   CHECK(binlog::try_prune(log, {}).status() == BINLOG_E_INVALID);
-  // The waiting has opened the segment with 3 and 4, which is read to its end.
+  // The wait has opened the segment with 3 and 4, which is read to its end.
   CHECK(cursor.next()->id() == 3 && cursor.next()->id() == 4);
   const auto missed = thrown_by([&] { cursor.next(); });
   CHECK(missed.status() == BINLOG_E_MISSED && missed.missed() == std::pair(std::uint64_t{5}, std::uint64_t{6}));

@@ -1,4 +1,4 @@
-//! A directory that counts what is read of its files.
+//! A directory that counts the bytes that are read from its files.
 
 use std::io::{IoSlice, Result};
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use binlog::io::{Access, Directory, File, MemoryDirectory};
 
-/// Reads of all files, in order: where, and how many bytes came.
+/// Reads of all files, in order: offset and number of bytes returned.
 type Reads = Arc<Mutex<Vec<Range<u64>>>>;
 
 #[derive(Clone)]
@@ -26,12 +26,12 @@ impl CountingDirectory {
         CountingDirectory { inner: inner.clone(), reads: Reads::default() }
     }
 
-    /// What was read since this was asked last.
+    /// The reads since the last call.
     pub fn reads(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.reads.lock().unwrap())
     }
 
-    /// How many bytes were.
+    /// The number of bytes read since the last call.
     pub fn bytes_read(&self) -> u64 {
         self.reads().iter().map(|read| read.end - read.start).sum()
     }
@@ -82,7 +82,7 @@ impl Directory for CountingDirectory {
 impl File for Counted {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let n = self.inner.read_at(buffer, offset)?;
-        // That a file ends is learnt without its bytes.
+        // A read at the end of a file returns no bytes.
         if n > 0 {
             self.reads.lock().unwrap().push(offset..offset + n as u64);
         }

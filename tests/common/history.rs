@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A record as a history makes it up.
+/// A record as a history generates it.
 #[derive(Clone, Debug)]
 pub struct Made {
     pub type_id: u32,
@@ -24,7 +24,7 @@ pub struct Made {
 #[derive(Clone, Debug)]
 pub enum Op {
     Append(Made),
-    /// So many records like this one, of the types from its own on, each a little later than the one before.
+    /// So many records like this one, of types that count up from its own, each a little later than the one before.
     Many(Made, u32, bool),
     Batch(Vec<Made>),
     Named(String, Made),
@@ -100,7 +100,7 @@ pub fn copy_of(directory: &MemoryDirectory) -> MemoryDirectory {
 
 pub fn open_mode(directory: &MemoryDirectory, mode: ReaderMode) -> Reader {
     let options = ReaderOptions { mode, ..ReaderOptions::default() };
-    Reader::open_in(Arc::new(directory.clone()), options).unwrap()
+    Reader::open(Arc::new(directory.clone()), options).unwrap()
 }
 
 pub fn open(directory: &MemoryDirectory) -> Reader {
@@ -110,7 +110,7 @@ pub fn open(directory: &MemoryDirectory) -> Reader {
 impl Log {
     pub fn new(options: WriterOptions) -> Self {
         let directory = MemoryDirectory::new();
-        let writer = Some(Writer::open_in(Arc::new(directory.clone()), options.clone()).unwrap());
+        let writer = Some(Writer::open(Arc::new(directory.clone()), options.clone()).unwrap());
         Log { directory, writer, rows: vec![], options }
     }
 
@@ -186,7 +186,7 @@ impl Log {
         self.writer.take().expect("the log is open").close().unwrap();
     }
 
-    /// Ends without a close: what was not flushed is gone.
+    /// Ends without a close: what was not flushed is lost.
     pub fn crash(&mut self) {
         let flushed = self.writer().position().unwrap().flushed;
         self.directory = copy_of(&self.directory);
@@ -196,7 +196,7 @@ impl Log {
 
     pub fn reopen(&mut self, codec: Codec) {
         self.options.codec = codec;
-        self.writer = Some(Writer::open_in(Arc::new(self.directory.clone()), self.options.clone()).unwrap());
+        self.writer = Some(Writer::open(Arc::new(self.directory.clone()), self.options.clone()).unwrap());
     }
 
     /// Whether the log was closed cleanly.
@@ -205,8 +205,8 @@ impl Log {
         seen.tail().state == binlog::TailState::Closed
     }
 
-    /// Everything that the log holds, events too, as reading block by block without an index shows it; the records among
-    /// them are the ones that were appended and flushed.
+    /// Everything that the log holds, events too, as reading block by block without an index shows it. The records
+    /// among it are those that were appended and flushed.
     pub fn everything(&self) -> Vec<Row> {
         let all = read(&open(&self.directory), &Filter { events: true, ..Filter::default() }, Way::Batch(usize::MAX));
         let all = all.whole();
@@ -218,7 +218,7 @@ impl Log {
     }
 }
 
-/// The numbers that names stand for, from the TYPE events.
+/// The numbers of the names, from the TYPE events.
 fn numbers(all: &[Row], names: &[String]) -> Vec<u32> {
     let named = all.iter().filter(|row| row.type_id == event::TYPE);
     named.filter(|row| names.iter().any(|name| row.fact("name") == Some(name))).map(number_of).collect()
@@ -250,7 +250,7 @@ pub fn shown_of(all: &[Row], filter: &Filter) -> Vec<Row> {
             Some(skipped) => records.get(skipped).copied().unwrap_or(0),
             None => records.first().copied().unwrap_or(0),
         };
-        // Events before the first of the last records are not asked for.
+        // Events before the first of the last records are not requested.
         shown.retain(|row| row.id >= from);
     }
     if filter.headers_only {
@@ -262,7 +262,7 @@ pub fn shown_of(all: &[Row], filter: &Filter) -> Vec<Row> {
     shown
 }
 
-/// Numbers that look random.
+/// Pseudorandom numbers.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -279,7 +279,7 @@ impl Dice {
         rows.get(self.roll(rows.len()))
     }
 
-    /// A filter that has something to do with these rows.
+    /// A filter that concerns these rows.
     pub fn filter(&mut self, rows: &[Row]) -> Filter {
         let mut filter = Filter::default();
         if self.one_in(3) {

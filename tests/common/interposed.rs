@@ -1,4 +1,4 @@
-//! A directory in which something happens at the moment that a test chooses.
+//! A directory in which a test chooses what happens at certain moments.
 
 use std::io::{IoSlice, Result};
 use std::path::Path;
@@ -18,17 +18,17 @@ pub struct Interposed {
     pub inner: Arc<dyn Directory>,
     /// Called with the name of a file before it is opened.
     pub on_open: Option<Arc<OnFile>>,
-    /// Called with the name of a file when its bytes are durable, before whoever synced it learns that.
+    /// Called with the name of a file when its bytes are durable, before the caller of the sync learns that.
     pub on_sync: Option<Arc<OnFile>>,
     /// Called with the name of a file before something is written to it.
     pub on_write: Option<Arc<OnFile>>,
-    /// Called with the name of a file and how many bytes were read of it.
+    /// Called with the name of a file and the number of bytes that were read from it.
     pub on_read: Option<Arc<OnRead>>,
     /// Called with the name of a file and what is about to be written to it, which it may change.
     pub on_bytes: Option<Arc<OnBytes>>,
-    /// Called with what a list of the directory has, which it may change.
+    /// Called with the names of a list of the directory, which it may change.
     pub on_list: Option<Arc<OnList>>,
-    /// What watches the directory.
+    /// Provides the watch of the directory.
     pub on_watch: Option<Arc<OnWatch>>,
 }
 
@@ -42,7 +42,7 @@ struct Wrapped {
 }
 
 impl Interposed {
-    /// In which nothing happens yet.
+    /// Without any callbacks.
     pub fn around(inner: Arc<dyn Directory>) -> Self {
         Interposed {
             inner,

@@ -1,4 +1,4 @@
-//! The bytes of a segment, taken apart by the documented layout and not by the library's own code.
+//! The bytes of a segment, parsed by the documented layout and not by the library's own code.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ pub const RECORDS: u8 = 1;
 pub const INDEX: u8 = 2;
 pub const TRAILER: u8 = 3;
 
-/// One block, as its header tells it.
+/// One block, from its header.
 #[derive(Clone, Debug)]
 pub struct Block {
     pub offset: usize,
@@ -43,14 +43,14 @@ impl Block {
         self.payload.len().div_ceil(PAGE)
     }
 
-    /// Where a page of the payload stands in the file.
+    /// The range of a page of the payload in the file.
     pub fn page(&self, page: usize) -> Range<usize> {
         let from = self.payload.start + page * PAGE;
         from..self.payload.end.min(from + PAGE)
     }
 }
 
-/// A segment taken apart.
+/// A parsed segment.
 pub struct Segment {
     pub marker: u64,
     /// Where the first block begins.
@@ -59,7 +59,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Of a whole segment without damage.
+    /// Parses a whole segment without damage.
     pub fn parse(bytes: &[u8]) -> Self {
         let start = 16 + u32_at(bytes, 8) as usize;
         let marker = u64_at(bytes, start);
@@ -180,7 +180,7 @@ fn crc(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Gives the block at `offset`, which has no payload and no page checksums, the checksums that it ought to have there.
+/// Gives the block at `offset`, which has no payload and no page checksums, the right checksums for that place.
 pub fn sign(block: &mut [u8], marker: u64, offset: usize) {
     let meta = crc(marker as u32, &block[HEADER..]);
     block[..8].copy_from_slice(&marker.to_le_bytes());

@@ -1,4 +1,4 @@
-//! What the behaviour tests share: records as a test expects them, and every way there is to read a log.
+//! What the behaviour tests share: records as a test expects them, and every way of reading a log.
 #![allow(dead_code)] // each test program uses a part of it
 
 pub mod counting;
@@ -8,7 +8,6 @@ pub mod layout;
 pub mod remote;
 pub mod time;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use binlog::{
@@ -18,7 +17,7 @@ use binlog::{
 
 pub const CODECS: [Codec; 3] = [Codec::None, Codec::Lz4, Codec::Zstd];
 
-/// A callback for losses, and those that it was told.
+/// A callback for losses, and the losses that it received.
 pub fn listening() -> (OnLoss, Arc<Mutex<Vec<Loss>>>) {
     let heard: Arc<Mutex<Vec<Loss>>> = Arc::default();
     let into = heard.clone();
@@ -53,7 +52,7 @@ impl Row {
         is_event(self.type_id)
     }
 
-    /// As a cursor that reads headers only shows it.
+    /// As shown by a cursor that reads only headers.
     pub fn without_payload(&self) -> Self {
         Row { payload: vec![], ..self.clone() }
     }
@@ -90,7 +89,7 @@ pub enum Way {
     Next,
     /// `next_batch` of at most so many.
     Batch(usize),
-    /// `read_packed` into a buffer of so many bytes, or of as many as one record asks for.
+    /// `read_packed` into a buffer of so many bytes, or of as many as one record requires.
     Packed(usize),
 }
 
@@ -199,7 +198,7 @@ pub fn rows_of(reader: &Reader) -> Vec<Row> {
     read(reader, &Filter::default(), Way::Next).whole()
 }
 
-pub fn rows_at(path: impl AsRef<Path>) -> Vec<Row> {
+pub fn rows_at(path: impl Into<binlog::Location>) -> Vec<Row> {
     rows_of(&Reader::open(path, Default::default()).unwrap())
 }
 
@@ -227,7 +226,7 @@ pub fn brief(row: &Row) -> String {
     )
 }
 
-/// Bytes that look random, the same for the same seed.
+/// Pseudorandom bytes, the same for the same seed.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut out = Vec::with_capacity(len + 8);

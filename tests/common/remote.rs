@@ -1,4 +1,4 @@
-//! A store in memory that counts what goes over the wire, and logs to be put there.
+//! A store in memory that counts requests and bytes, and logs to be put there.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use binlog::{Codec, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
 
 use super::{metadata, noise};
 
-/// Counts what goes over the wire.
+/// Counts requests and the bytes that are transferred.
 #[derive(Clone, Debug)]
 pub struct Metered {
     pub store: MemoryStore,
@@ -37,7 +37,7 @@ impl Metered {
         Store::remove(&self.store, name).unwrap();
     }
 
-    /// Of the files of a directory.
+    /// A store with the files of a directory.
     pub fn of(directory: &MemoryDirectory) -> Self {
         let metered = Self::new();
         for name in directory.list().unwrap() {
@@ -74,7 +74,7 @@ impl Metered {
     }
 
     pub fn open(&self) -> Reader {
-        Reader::open_in(Arc::new(self.directory()), ReaderOptions::default()).unwrap()
+        Reader::open(Arc::new(self.directory()), ReaderOptions::default()).unwrap()
     }
 }
 
@@ -136,7 +136,7 @@ impl Store for Metered {
 /// many lengths.
 pub fn a_log(segments: u64, each: u64, options: WriterOptions) -> MemoryDirectory {
     let directory = MemoryDirectory::new();
-    let writer = Writer::open_in(Arc::new(directory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     let mut i = 0;
     for segment in 1..=segments {
         // A segment begins with its own names.
@@ -164,7 +164,7 @@ pub fn a_log(segments: u64, each: u64, options: WriterOptions) -> MemoryDirector
     directory
 }
 
-/// Small blocks and many of them, with an index in many pieces.
+/// Small blocks and many of them, with an index of many blocks.
 pub fn small(codec: Codec) -> WriterOptions {
     let name = "log".to_owned();
     WriterOptions { name, codec, block_bytes: 4096, index_bytes: 32 << 10, ..WriterOptions::default() }

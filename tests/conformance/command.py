@@ -10,7 +10,7 @@ import subprocess
 from expected import described
 from languages import LIBRARIES, Failure
 
-# Where the exit status says that something is damaged, torn or missing.
+# Exit statuses: a failure; something is damaged, torn or missing.
 FAILED, DAMAGED = 1, 3
 
 
@@ -43,7 +43,7 @@ def nanoseconds(time):
 
 
 def as_object(pairs):
-    """Pairs as the command shows them: a key that comes several times has a list of its values."""
+    """Pairs as the command shows them: a key that occurs several times has a list of its values."""
     members = {}
     for key, value in pairs:
         members.setdefault(key, []).append(value)
@@ -51,7 +51,7 @@ def as_object(pairs):
 
 
 def compare(log, path, *options):
-    """`log` is the JSON that everybody else agrees on."""
+    """`log` is the JSON on which all languages agree."""
     rows, status = cat(path, *options)
     for kind, marker in [("records", "id"), ("events", "before_id")]:
         wanted = [{**row, "metadata": as_object(row["metadata"])} for row in log[kind]]
@@ -79,6 +79,6 @@ def status_of(log, path):
 
 
 def names_a_hole(log):
-    """A hole is passed over and reported: its RECOVERED event is the one that names the segment in which it is."""
+    """A hole is passed over and reported: its RECOVERED event names the segment in which it is."""
     recovered = [event for event in log.get("events", []) if event["event"] == "RECOVERED"]
     return any(key == "sequence" for event in recovered for key, _ in event["metadata"])

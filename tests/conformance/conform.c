@@ -1,4 +1,4 @@
-/* The C program of the conformance suite: tests/conformance/README.md says what each command does.
+/* The C program of the conformance suite: tests/conformance/README.md describes its commands.
 
      conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
 #define _POSIX_C_SOURCE 200809L
@@ -13,7 +13,7 @@
 
 /* ---------------------------------------------------------------- reading */
 
-/* What comes before an element of a list. */
+/* The text before an element of a list. */
 static void begin_element(struct text *list) { put_text(list, list->len == 0 ? "\n    " : ",\n    "); }
 
 static void print_list(const char *key, struct text *list, const char *end) {
@@ -45,7 +45,7 @@ static void read_log(const char *path, binlog_filter filter, int salvage) {
     check(binlog_cursor_open(reader, &filter, &cursor, &err), err);
     binlog_record record;
     binlog_status status;
-    /* One at a time, so that the names are those that the log has told by then. */
+    /* One at a time, so that the names are those that the log has defined by then. */
     while ((status = binlog_cursor_next(cursor, &record, &err)) == BINLOG_OK) {
       const int is_event = (record.flags & BINLOG_RECORD_EVENT) != 0 && event_name(record.type) != NULL;
       begin_element(is_event ? &events : &records);
@@ -90,7 +90,7 @@ static int64_t number_of(const char *word) {
   return number;
 }
 
-/* What the condition says about `what`, or NULL when it is about something else. */
+/* The value of the condition on `what`, or NULL when the condition is on something else. */
 static char *value_of(char *condition, const char *what) {
   const size_t len = strlen(what);
   return strncmp(condition, what, len) == 0 && condition[len] == '=' ? condition + len + 1 : NULL;
@@ -173,9 +173,10 @@ static void append_run(binlog_writer *writer, const struct run *run, size_t n, i
   for (size_t i = 0; i < n; i++) {
     const binlog_record *record = &run->records[i];
     const size_t third = record->len / 3, half = (record->len - third) / 2;
-    const binlog_slice parts[] = {{record->data, third},
-                                  {record->data + third, half},
-                                  {record->data + third + half, record->len - third - half}};
+    const uint8_t *const payload = record->data;
+    const binlog_slice parts[] = {{payload, third},
+                                  {payload + third, half},
+                                  {payload + third + half, record->len - third - half}};
     if (way == 0) check(binlog_writer_append_record(writer, record, NULL, &err), err);
     if (way == 1) check(binlog_writer_gather_record(writer, record, parts, 3, NULL, &err), err);
     if (way == 3) check(binlog_packed_put(frames, sizeof frames, &len, record), err);

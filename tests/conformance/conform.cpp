@@ -1,4 +1,4 @@
-/* The C++ program of the conformance suite: tests/conformance/README.md says what each command does.
+/* The C++ program of the conformance suite: tests/conformance/README.md describes its commands.
 
      conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
 #include <binlog.hpp>
@@ -17,9 +17,9 @@
 
 namespace {
 
-/* ---------------------------------------------------------------- what a log says, as JSON */
+/* ---------------------------------------------------------------- the contents of a log, as JSON */
 
-/* With as few escapes as there must be. */
+/* With as few escapes as possible. */
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {

@@ -1,4 +1,4 @@
-//! The Rust program of the conformance suite: `tests/conformance/README.md` says what each command does.
+//! The Rust program of the conformance suite: `tests/conformance/README.md` describes its commands.
 //!
 //!     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT
 
@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, RollOptions, Writer, WriterOptions};
-use describe::{describe_filtered, describe_salvaged, next, one_line_each, Told};
+use binlog::rolling::RollOptions;
+use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
+use describe::{describe_filtered, describe_salvaged, next, one_line_each, Described};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -61,7 +62,7 @@ fn print(text: &str) -> Outcome {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Records of a call that takes several, and of a stretch that is written in one way.
+/// Records of a call that takes several, and of a run that is written in one way.
 const RUN: u64 = 10;
 /// Records from one flush to the next.
 const FLUSH: u64 = 100;
@@ -119,7 +120,7 @@ fn write(dir: &Path, count: u64) -> Outcome {
         match done / RUN % 4 {
             0 => run.iter().try_for_each(|one| writer.append_record(&one.record()).map(|_| ()))?,
             1 => run.iter().try_for_each(|one| gather(&writer, one))?,
-            // Packed frames are for crossing to another language: here they are a batch like any other.
+            // Packed frames are for other languages: here they are a batch like any other.
             _ => writer.append_batch(run.iter().map(Numbered::record)).map(|_| ())?,
         }
         done += run.len() as u64;
@@ -156,11 +157,11 @@ fn tail(dir: &Path, count: u64) -> Outcome {
     let mut seen = 0;
     while seen < count {
         match next(&mut cursor)? {
-            Some(Told::Record(record)) => {
+            Some(Described::Record(record)) => {
                 writeln!(out, "{record}")?;
                 seen += 1;
             }
-            Some(Told::Event(event)) => return Err(format!("an event that nobody asked for: {event}").into()),
+            Some(Described::Event(event)) => return Err(format!("an event that was not asked for: {event}").into()),
             None if cursor.wait(Duration::from_secs(60))? => (),
             None => return Err(format!("no more than {seen} of {count} records came in 60 s").into()),
         }

@@ -1,4 +1,4 @@
-/* What a log says, as the canonical JSON that tests/golden/README.md describes: for conform.c alone. */
+/* The contents of a log, as the canonical JSON that tests/golden/README.md describes: for conform.c alone. */
 #ifndef DESCRIBE_H
 #define DESCRIBE_H
 
@@ -55,7 +55,7 @@ static void put_signed(struct text *text, int64_t number) {
   put_text(text, digits);
 }
 
-/* A JSON string with as few escapes as there must be. */
+/* A JSON string with as few escapes as possible. */
 static void put_string(struct text *text, const char *bytes, size_t len) {
   static const char named[] = {'b', 't', 'n', 0, 'f', 'r'}; /* for the characters from 8 on */
   put(text, "\"", 1);
@@ -93,7 +93,7 @@ static void put_metadata(struct text *text, const binlog_record *record) {
   put_text(text, "]");
 }
 
-/* ---------------------------------------------------------------- what a log says, as JSON */
+/* ---------------------------------------------------------------- the contents of a log, as JSON */
 
 /* As in zlib. */
 static uint32_t crc32_of(const uint8_t *data, size_t len) {
@@ -145,7 +145,7 @@ static void put_record(struct text *text, const binlog_record *record, const bin
     put_text(text, "{\"hex\":\"");
     for (size_t i = 0; i < record->len; i++) {
       char digits[3];
-      snprintf(digits, sizeof digits, "%02x", record->data[i]);
+      snprintf(digits, sizeof digits, "%02x", ((const uint8_t *)record->data)[i]);
       put(text, digits, 2);
     }
     put_text(text, "\"");

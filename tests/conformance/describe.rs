@@ -1,4 +1,4 @@
-//! What a log says, as the canonical JSON that `tests/golden/README.md` describes.
+//! The contents of a log, as the canonical JSON that `tests/golden/README.md` describes.
 #![allow(dead_code)] // each program uses a part of it
 
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use binlog::{event, Cursor, Error, Filter, Loss, Metadata, Reader, ReaderMode, ReaderOptions, Record, Tail};
 use serde_json::{json, Value};
 
-/// Payloads up to this length stand in the JSON in hex, longer ones as their CRC-32.
+/// Payloads up to this length are in the JSON in hex, longer ones as their CRC-32.
 const HEX: usize = 64;
 
-/// One record or event; `type_name` is added by whoever has the cursor.
+/// One record or event; the caller, which has the cursor, adds `type_name`.
 fn describe(record: &Record<'_>) -> Value {
     if let Some(name) = event_name(record) {
         return json!({
@@ -41,23 +41,23 @@ fn pairs(metadata: Metadata<'_>) -> Vec<(&str, &str)> {
 }
 
 /// A record of a cursor, or one of the library's events.
-pub enum Told {
+pub enum Described {
     Record(Value),
     Event(Value),
 }
 
 /// What comes next; `None` at the end.
-pub fn next(cursor: &mut Cursor) -> Result<Option<Told>, Error> {
-    // One at a time, so that the names are those that the log has told by then.
+pub fn next(cursor: &mut Cursor) -> Result<Option<Described>, Error> {
+    // One at a time, so that the names are those that the log has defined by then.
     let Some(record) = cursor.next()? else { return Ok(None) };
-    let (type_id, is_event, mut told) = (record.type_id, event_name(&record).is_some(), describe(&record));
+    let (type_id, is_event, mut described) = (record.type_id, event_name(&record).is_some(), describe(&record));
     if is_event {
-        return Ok(Some(Told::Event(told)));
+        return Ok(Some(Described::Event(described)));
     }
     if let Some(name) = cursor.type_name(type_id) {
-        told["type_name"] = name.into();
+        described["type_name"] = name.into();
     }
-    Ok(Some(Told::Record(told)))
+    Ok(Some(Described::Record(described)))
 }
 
 pub fn describe_end(end: &Result<Tail, Error>) -> Value {
@@ -72,12 +72,12 @@ pub fn describe_end(end: &Result<Tail, Error>) -> Value {
     }
 }
 
-/// All that a log tells; the events apart from the records.
+/// All that a log contains; the events apart from the records.
 pub fn describe_log(path: &Path) -> Value {
     describe_with(path, ReaderOptions::default(), &Filter::default())
 }
 
-/// What the filter lets through, and the events.
+/// The records that the filter selects, and the events.
 pub fn describe_filtered(path: &Path, filter: &Filter) -> Value {
     describe_with(path, ReaderOptions::default(), filter)
 }
@@ -92,8 +92,8 @@ fn describe_with(path: &Path, options: ReaderOptions, filter: &Filter) -> Value 
     let (mut records, mut events) = (vec![], vec![]);
     let end = loop {
         match next(&mut cursor) {
-            Ok(Some(Told::Record(record))) => records.push(record),
-            Ok(Some(Told::Event(event))) => events.push(event),
+            Ok(Some(Described::Record(record))) => records.push(record),
+            Ok(Some(Described::Event(event))) => events.push(event),
             Ok(None) => break Ok(cursor.tail()),
             Err(e) => break Err(e),
         }
@@ -111,13 +111,13 @@ fn describe_with(path: &Path, options: ReaderOptions, filter: &Filter) -> Value 
     json!({ "records": records, "events": events, "segments": segments, "end": describe_end(&end) })
 }
 
-/// The same of a reader that salvages, with the losses that it was told of.
+/// The same from a reader that salvages, with the losses that it reported.
 pub fn describe_salvaged(path: &Path) -> Value {
     let losses = Arc::new(Mutex::new(vec![]));
-    let told = losses.clone();
+    let reported = losses.clone();
     let options = ReaderOptions {
         mode: ReaderMode::Salvage,
-        on_loss: Some(Arc::new(move |loss| told.lock().unwrap().push(describe_loss(loss)))),
+        on_loss: Some(Arc::new(move |loss| reported.lock().unwrap().push(describe_loss(loss)))),
         ..ReaderOptions::default()
     };
     let mut log = describe_with(path, options, &Filter::default());

@@ -9,7 +9,7 @@ SEGMENT = 1000
 
 
 def canonical(value):
-    """JSON in one line as tests/golden/README.md wants it."""
+    """JSON in one line, in the form of tests/golden/README.md."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -18,7 +18,7 @@ def payload(i):
 
 
 def described(data):
-    """How a payload stands in the JSON."""
+    """The form of a payload in the JSON."""
     return {"hex": data.hex()} if len(data) <= 64 else {"crc32": zlib.crc32(data)}
 
 
@@ -49,7 +49,7 @@ def segment(sequence, first_id, writer):
 
 
 def lines_of(text, key):
-    """The elements of a list of the JSON, a line each, as they were printed."""
+    """The elements of a list of the JSON, one per line, as they were printed."""
     lines = iter(text.split("\n"))
     for line in lines:
         if line == f'  "{key}": [':
@@ -65,7 +65,7 @@ def lines_of(text, key):
     return found
 
 
-# The JSON of a path at which nothing is.
+# The JSON of a path at which there is nothing.
 NOT_FOUND = """{
   "end": {"error":"notfound","offset":null},
   "events": [],

@@ -1,20 +1,19 @@
-//! How the golden files were made. Each function makes some of them in a folder of the caller's.
+//! How the golden files were made. Each function makes some of them in a folder of its caller.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use binlog::compression::{CompressOptions, Whole};
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
-use binlog::{
-    Codec, CompressOptions, FullDisk, Lag, MetadataBuf, NewRecord, Period, RollOptions, Whole, Writer, WriterOptions,
-    FIRST_NAMED_TYPE,
-};
+use binlog::rolling::{Period, RollOptions};
+use binlog::{Codec, FullDisk, Lag, MetadataBuf, NewRecord, ReaderOptions, Writer, WriterOptions, FIRST_NAMED_TYPE};
 
 use crate::common::time::{Time, HOUR, MINUTE, SECOND};
 use crate::common::{layout, noise, payload};
 
-/// Makes all of them.
+/// Makes all golden files.
 pub fn write_all(at: &Path) {
     let plain = write_plain(at);
     write_large(at);
@@ -44,7 +43,7 @@ fn options(codec: Codec) -> WriterOptions {
     }
 }
 
-/// Of a log of several segments: its name begins the files' names, and plain ASCII travels best.
+/// For a log of several segments: its name begins the names of the files, and plain ASCII is the most portable.
 fn named(name: &str, codec: Codec) -> WriterOptions {
     WriterOptions { name: name.into(), ..options(codec) }
 }
@@ -55,7 +54,7 @@ fn put(writer: &Writer, type_id: u32, time: i64, pairs: &[(&str, &str)], payload
     writer.append_record(&record).unwrap();
 }
 
-/// A bit of everything that an entry can say.
+/// Some of everything that an entry can contain.
 fn put_some(writer: &Writer) {
     put(writer, 0, 0, &[], b"");
     put(writer, 1, 1_700_000_000_000_000_000, &[("key", "value")], b"hello");
@@ -139,7 +138,8 @@ fn put_rolled(writer: &Writer) {
     }
 }
 
-/// A segment in each form: in blocks with zstd and with LZ4, as it was beside a compressed one, as a whole, and as it was.
+/// A segment in each form: in blocks with zstd and with LZ4, uncompressed beside a compressed one, as a whole, and
+/// uncompressed.
 fn write_compressed(at: &Path) {
     let path = at.join("compressed");
     let writer = Writer::open(&path, named("compressed", Codec::None)).unwrap();
@@ -155,10 +155,11 @@ fn write_compressed(at: &Path) {
     fs::remove_file(path.join("compressed.lock")).unwrap();
     let file = |number: u32| path.join(format!("compressed.{number:010}.binlog"));
     let zstd = CompressOptions { block_bytes: 4096, ..CompressOptions::default() };
-    binlog::compress(file(1), &zstd).unwrap();
-    binlog::compress(file(2), &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() }).unwrap();
-    binlog::compress(file(3), &CompressOptions { keep_source: true, ..zstd.clone() }).unwrap();
-    binlog::pack(file(4), Whole::Gzip, &zstd).unwrap();
+    binlog::compression::compress(file(1), &zstd).unwrap();
+    binlog::compression::compress(file(2), &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() })
+        .unwrap();
+    binlog::compression::compress(file(3), &CompressOptions { keep_source: true, ..zstd.clone() }).unwrap();
+    binlog::compression::pack(file(4), Whole::Gzip, &zstd).unwrap();
 }
 
 /// A copy of a segment with some bytes changed.
@@ -176,7 +177,7 @@ fn with_version(bytes: &mut [u8], version: u8) {
     bytes[end..end + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// A segment that is put together by hand: what no writer of this version writes.
+/// A segment that is made by hand: no writer of this version writes such a one.
 struct Forged {
     bytes: Vec<u8>,
     marker: u64,
@@ -198,7 +199,7 @@ impl Forged {
         Forged { bytes, marker: segment.marker, first_id, next_id: first_id }
     }
 
-    /// A block: what comes behind the header's first twelve bytes that the other arguments do not say, and what is in it.
+    /// A block: the fields of the header after the first twelve bytes, as far as they do not follow, and its contents.
     fn block(&mut self, kind: u8, flags: u8, count: u32, times: (i64, i64), entries: &[u8], payload: &[u8]) {
         let (offset, low) = (self.bytes.len(), self.marker as u32);
         let mut head = vec![0; layout::HEADER];
@@ -225,7 +226,7 @@ impl Forged {
         self.next_id += u64::from(count);
     }
 
-    /// The records and events of another segment, whose blocks are not compressed.
+    /// Adds the records and events of another segment, whose blocks are not compressed.
     fn blocks_of(&mut self, other: &[u8]) {
         for block in layout::Segment::parse(other).of_kind(layout::RECORDS) {
             let time = |at: usize| layout::u64_at(other, block.offset + at) as i64;
@@ -248,7 +249,7 @@ fn sum(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A number as protobuf and the entries have it.
+/// A number in the encoding of protobuf and of the entries.
 fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = vec![];
     while value >= 0x80 {
@@ -324,12 +325,11 @@ fn write_schema(at: &Path, plain: &Path) {
     fs::write(at.join("schema.binlog"), forged.bytes).unwrap();
 }
 
-/// A log that a power cut left with a hole: a block that was never durable is lost, those behind it are not. The next writer
-/// has named the hole and gone on.
+/// A log that a power cut left with a hole: a block that was never durable is lost, those after it are not. The next
+/// writer has named the hole and continued.
 fn write_holes(at: &Path) {
     let (memory, after) = (MemoryDirectory::new(), MemoryDirectory::new());
-    let open =
-        |memory: &MemoryDirectory| Writer::open_in(Arc::new(memory.clone()), named("holes", Codec::None)).unwrap();
+    let open = |memory: &MemoryDirectory| Writer::open(Arc::new(memory.clone()), named("holes", Codec::None)).unwrap();
     let writer = open(&memory);
     for i in 0..6i64 {
         put(&writer, 1, i, &[], &payload(5000, i as u64));
@@ -375,7 +375,7 @@ fn write_example(at: &Path) {
     fs::write(at.join("example.binlog"), forged.bytes).unwrap();
 }
 
-/// Space that is filled ahead behind the last block of a segment that was not closed.
+/// Preallocated space after the last block of a segment that was not closed.
 fn write_space(at: &Path, plain: &Path) {
     let bytes = fs::read(plain).unwrap();
     let mut forged = Forged::new(&bytes, 0x20, &number_field(13, 2));
@@ -385,7 +385,7 @@ fn write_space(at: &Path, plain: &Path) {
     fs::write(at.join("space.binlog"), forged.bytes).unwrap();
 }
 
-/// The same file in other clothes, torn, damaged, of other versions, and one that is no log.
+/// The same file in other compressions, torn, damaged, of other versions, and a file that is no log.
 fn write_changed(at: &Path, plain: &Path) {
     let bytes = fs::read(plain).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
@@ -393,7 +393,7 @@ fn write_changed(at: &Path, plain: &Path) {
     fs::write(at.join("plain.binlog.gz"), gzip.finish().unwrap()).unwrap();
     fs::write(at.join("plain.binlog.zst"), zstd::encode_all(&bytes[..], 19).unwrap()).unwrap();
 
-    // The trailer takes 104 bytes; before it stands the block with the last events.
+    // The trailer takes 104 bytes; before it is the block with the last events.
     changed(plain, at.join("torn.binlog"), |bytes| bytes.truncate(bytes.len() - 104 - 20));
     changed(plain, at.join("no_trailer.binlog"), |bytes| bytes.truncate(bytes.len() - 104));
     changed(plain, at.join("zeros_behind.binlog"), |bytes| bytes.resize(bytes.len() + 5000, 0));
@@ -435,11 +435,11 @@ fn write_indexed(at: &Path) {
         let at = bytes.windows(17).position(|window| window == b"record number 300").unwrap();
         bytes[at] = b'R';
     });
-    binlog::recover(damaged.path(), at.join("recovered"), None).unwrap();
+    binlog::recovery::recover(damaged.path(), at.join("recovered"), ReaderOptions::default()).unwrap();
 }
 
-/// Strings that are hard to print: every control character, quotes, and what some languages escape though JSON does not
-/// ask for it.
+/// Strings that are hard to print: every control character, quotes, and what some languages escape although JSON does
+/// not require it.
 fn write_strings(at: &Path) {
     segment(at.join("strings.binlog"), options(Codec::None), |writer| {
         let controls: String = (0..0x20u8).map(char::from).collect();
@@ -455,7 +455,7 @@ fn write_strings(at: &Path) {
     });
 }
 
-/// Payloads around whole pages, each larger than a block is meant to be; and between them what fits into one.
+/// Payloads of about whole pages, each larger than a block is meant to be; and between them payloads that fit into one.
 fn write_pages(at: &Path) {
     segment(at.join("pages.binlog"), options(Codec::None), |writer| {
         for (i, len) in [64, 65, 4095, 4096, 4097, 8191, 8192, 8193, 1, 20_000].into_iter().enumerate() {
@@ -489,7 +489,7 @@ fn write_events(at: &Path) {
     let memory = MemoryDirectory::new();
     let open = || {
         let patient = WriterOptions { full_disk: FullDisk::Drop, ..named("events", Codec::Lz4) };
-        Writer::open_in(Arc::new(memory.clone()), patient).unwrap()
+        Writer::open(Arc::new(memory.clone()), patient).unwrap()
     };
     let writer = open();
     put(&writer, 1, 1, &[], b"one");
@@ -526,7 +526,7 @@ fn write_events(at: &Path) {
     export(&memory, &at.join("events"));
 }
 
-/// Everything but what only says that there was a writer.
+/// Copies all files but those that only show that there was a writer.
 fn export(memory: &MemoryDirectory, to: &Path) {
     fs::create_dir(to).unwrap();
     for name in memory.list().unwrap() {
@@ -548,7 +548,7 @@ fn write_periods(at: &Path) {
     };
     let memory = MemoryDirectory::new();
     let rolling = WriterOptions { roll, clock: time.clock(), ..named("periods", Codec::None) };
-    let writer = Writer::open_in(Arc::new(memory.clone()), rolling).unwrap();
+    let writer = Writer::open(Arc::new(memory.clone()), rolling).unwrap();
     for i in 0..10 {
         writer.append(1, format!("half hour {i}").as_bytes()).unwrap();
         time.pass(HOUR / 2 + MINUTE / 60);
@@ -561,7 +561,7 @@ fn write_periods(at: &Path) {
 fn write_removed(at: &Path) {
     for (name, number) in [("first_removed", 1), ("second_removed", 2)] {
         let memory = MemoryDirectory::new();
-        let writer = Writer::open_in(Arc::new(memory.clone()), named(name, Codec::None)).unwrap();
+        let writer = Writer::open(Arc::new(memory.clone()), named(name, Codec::None)).unwrap();
         put_rolled(&writer);
         writer.close().unwrap();
         memory.remove(&format!("{name}.{number:010}.binlog")).unwrap();
@@ -570,11 +570,11 @@ fn write_removed(at: &Path) {
 }
 
 /// A log that a crash left, of four segments, on a bad disk: a page is damaged in the first, a block's header in the
-/// second, the entries of a block in the third; the last one has a torn tail and is named by `.active` still.
+/// second, the entries of a block in the third; the last one has a torn tail and is still named by `.active`.
 fn write_damaged(at: &Path) {
     let memory = MemoryDirectory::new();
     let options = WriterOptions { roll: by_records(24), ..named("damaged", Codec::None) };
-    let writer = Writer::open_in(Arc::new(memory.clone()), options).unwrap();
+    let writer = Writer::open(Arc::new(memory.clone()), options).unwrap();
     for i in 0..90i64 {
         let large = i == 10 || i == 80;
         let bytes = if large { payload(9001, 2) } else { format!("record {}", i + 1).into_bytes() };

@@ -1,4 +1,4 @@
-"""The conformance programs of all languages: how they are built, and how they are run."""
+"""The conformance programs of all languages: how they are built and run."""
 
 import os
 import shlex
@@ -14,12 +14,12 @@ GOLDEN = ROOT / "tests/golden"
 LIBRARIES = Path(os.environ.get("BINLOG_LIB_DIR") or ROOT / "target/release").resolve()
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 SANITIZE = ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-# A program that takes so long never ends; those that wait give up by themselves after 60 s.
+# A program that takes this long never ends; those that wait give up by themselves after 60 s.
 PATIENCE = 150
 
 
 class Failure(Exception):
-    """A check that failed, told in full."""
+    """A check that failed, with its details."""
 
 
 def command_failed(words, status, errors):
@@ -33,23 +33,23 @@ class Program:
 
     name: str
     words: list
-    # What the segments that it writes say about their writer.
+    # The writer that its segments name.
     writer: str
-    # Whether it has the command `salvage` and takes conditions: what bindings test by themselves.
+    # Whether it has the command `salvage` and takes conditions, which bindings test by themselves.
     has_extras: bool = True
-    # Whether it is another build of a program that is there already: reads and writes, but follows nobody.
+    # Whether it is another build of a program that exists already: it reads and writes, but follows no writer.
     is_variant: bool = False
     environment: dict = field(default_factory=dict)
 
     def start(self, *arguments, output=subprocess.PIPE):
-        # Paths are UTF-8, which a JVM has to be told.
+        # Paths are UTF-8, which a JVM learns from the locale.
         environment = {**os.environ, "LC_ALL": "C.UTF-8", **self.environment}
         words = [*self.words, *(str(argument) for argument in arguments)]
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
                                 env=environment)
 
     def finish(self, process):
-        """What it printed; it must have ended well."""
+        """Its output; fails unless it ended well."""
         try:
             output, errors = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -115,22 +115,22 @@ def has_sanitizers(compiler):
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
-def build_all(work, tell):
-    """The programs of all languages that are there, in the order in which they are told. `tell` gets notes."""
+def build_all(work, note):
+    """The programs of all languages that are there, in a fixed order. `note` is called with remarks."""
     cc, cxx = shlex.split(os.environ.get("CC", "cc")), shlex.split(os.environ.get("CXX", "c++"))
     makers = [rust,
               compiled("C", "conform.c", cc, "c", ["-std=c99", "-O1", *WARNINGS]),
               compiled("C++", "conform.cpp", cxx, "cpp", ["-std=c++17", "-O1", *WARNINGS])]
     if has_sanitizers(cc):
-        # Warnings are a matter of the builds above: what the sanitizers put in between makes some that are none.
+        # Warnings are left to the builds above: the code that sanitizers insert causes some of its own.
         makers += [compiled("C (sanitized)", "conform.c", cc, "c", ["-std=c99", "-O1", *SANITIZE], True),
                    compiled("C++ (sanitized)", "conform.cpp", cxx, "cpp", ["-std=c++17", "-O1", *SANITIZE], True)]
     else:
-        tell(f"{cc[0]} has no AddressSanitizer: nothing is run with it")
+        note(f"{cc[0]} has no AddressSanitizer: nothing is run with it")
     for language, maker in [("java", java), ("go", go)]:
         if (ROOT / "bindings" / language).is_dir():
             makers.append(maker)
         else:
-            tell(f"there is no bindings/{language}: it takes no part")
+            note(f"there is no bindings/{language}: it takes no part")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda maker: maker(work), makers))

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""One corpus for all languages: each reads every golden file, what every other one writes, and follows it meanwhile.
+"""One corpus for all languages: each reads every golden file, what every other one writes, and follows it as it is
+written.
 
-tests/conformance/README.md says what is checked. One line a check, the last one "N passed, M failed"; exits with 1 if
-any failed. Only the standard library is needed, and the built library in target/release (or in BINLOG_LIB_DIR).
+tests/conformance/README.md lists the checks. Prints one line per check, and at the end "N passed, M failed"; exits with
+1 if any failed. Needs only the standard library, and the built library in target/release (or in BINLOG_LIB_DIR).
 """
 
 import json
@@ -19,16 +20,16 @@ import expected
 import selections
 from languages import GOLDEN, HERE, Failure, build_all
 
-# Records of a log that one language writes: five segments.
+# Records of a log that one language writes: five segments of it.
 COUNT = 5000
 # Lengths to which a golden file is cut.
 CUTS = 30
-# Files that older libraries wrote.
+# Legacy files.
 OLDER = HERE.parent / "data/legacy"
 
 
 def same(seen, wanted, whose):
-    """Compares texts, and says which line is another one: whole logs are too long to look through."""
+    """Compares texts, and reports the first line that differs: whole logs are too long to look through."""
     if seen == wanted:
         return
     one, other = seen.split("\n"), wanted.split("\n")
@@ -67,7 +68,8 @@ def salvaged_files(programs):
 
 
 def selected_records(programs):
-    """Filters: the same from all, and the records that the conditions leave of the golden file's JSON."""
+    """Filters: the same answers from all, which are the records of the golden file's JSON that satisfy the
+    conditions."""
     programs = [program for program in programs if program.has_extras]
 
     def agree(log, conditions, records):
@@ -79,7 +81,7 @@ def selected_records(programs):
             lines = [expected.canonical(row) for row in selections.select(records, conditions)]
             same("\n".join(expected.lines_of(wanted, "records")), "\n".join(lines), "records")
         options = selections.options(conditions)
-        # The command goes on behind records that are no longer there, after a note.
+        # The command continues after records that were removed, with a note.
         if options is not None and seen["end"].get("error") != "missed":
             command.compare(seen, log, *options)
 
@@ -91,14 +93,14 @@ def selected_records(programs):
 
 
 def other_paths(programs, work):
-    """A pattern, a path that is not plain ASCII, and one at which nothing is."""
+    """A pattern, a path that is not plain ASCII, and one at which there is nothing."""
     copy = work / "a log: журнал"
     shutil.copytree(GOLDEN / "rolled", copy)
     rolled = (GOLDEN / "rolled.json").read_text("utf-8")
     for program in programs:
         yield f"{program.name} reads a pattern", read_as(program, GOLDEN / "rolled/*.binlog", rolled)
         yield f"{program.name} reads a path with spaces, beyond ASCII", read_as(program, copy, rolled)
-        yield f"{program.name} is told that nothing is there", read_as(program, work / "nothing", expected.NOT_FOUND)
+        yield f"{program.name} reports that nothing is there", read_as(program, work / "nothing", expected.NOT_FOUND)
 
 
 def cut_files(programs, work):
@@ -121,7 +123,7 @@ def cut_files(programs, work):
 
 
 def older_files(programs):
-    """Files of older libraries: all print the same; what they hold is compared with their own descriptions elsewhere."""
+    """Legacy files: all programs print the same; their contents are compared with their own descriptions elsewhere."""
     def agree(log):
         wanted = programs[0].run("read", log)
         for program in programs[1:]:
@@ -134,7 +136,7 @@ def older_files(programs):
 
 
 def situations(programs, work):
-    """One case of each row of the table in docs/recovery.md: what a reader shows of it, and says of its end."""
+    """One case of each row of the table in docs/recovery.md: which records a reader shows, and which end it reports."""
     sys.path.insert(0, str(HERE.parent / "verdicts"))
     import examples
     import logs
@@ -155,7 +157,7 @@ def situations(programs, work):
 
 
 def check_log(programs, log, count, segments):
-    """All programs read the same, which is what the contract says; `segments` may be None."""
+    """All programs read the same records, those of the contract; `segments` may be None."""
     texts = {program.name: program.run("read", log) for program in programs}
     first = programs[0].name
     for name, text in texts.items():
@@ -184,7 +186,8 @@ def cross_writing(programs, work):
 
 
 def shared_log(programs, work):
-    """Each takes the log over from another one, within a segment, within a run of ten and at the end of a segment."""
+    """Each language takes the log over from another one, within a segment, within a run of ten and at the end of a
+    segment."""
     def take_turns():
         log, count = work / "written by all", 0
         for turn, more in enumerate([730, 7, 263]):
@@ -197,14 +200,15 @@ def shared_log(programs, work):
 
 
 def following(programs, work):
-    """One follows from before the log is there, while another writes, rolls, ends, and goes on in a second process."""
+    """One follows from before the log is there, while another writes, rolls, ends, and continues in a second
+    process."""
     def follow(reader, writer):
         log = work / f"followed by {reader.name}"
         output = work / f"seen by {reader.name}"
         with output.open("wb") as file:
             process = reader.start("tail", log, COUNT, output=file)
             try:
-                # So that it is already looking for the log; the result is the same if it is not.
+                # So that the reader is already looking for the log; the result is the same if it is not.
                 time.sleep(0.3)
                 for count in [COUNT - 1500, 1000, 500]:
                     writer.run("write", log, count)
@@ -249,9 +253,9 @@ def main():
                   *situations(originals, work)]
         failed = 0
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-            for told in pool.map(lambda one: check(*one), checks):
-                failed += told.startswith("FAIL")
-                print(told, end="", flush=True)
+            for line in pool.map(lambda one: check(*one), checks):
+                failed += line.startswith("FAIL")
+                print(line, end="", flush=True)
         print(f"{len(checks) - failed} passed, {failed} failed")
         return 1 if failed else 0
 

@@ -1,4 +1,4 @@
-"""What conditions let through, worked out from a golden file's JSON, and as the command's options."""
+"""What conditions select, computed from a golden file's JSON, and as the command's options."""
 
 import time
 
@@ -38,7 +38,7 @@ SELECTIONS = [
     ("strings.binlog", ["type_name=a \"name\"\twith\\quotes/"]),
 ]
 
-# Nothing can be worked out where reading ends with an error, but all must agree.
+# Nothing can be predicted where reading ends with an error, but all must agree.
 UNPREDICTED = [
     ("first_removed", ["from_id=1"]),
     ("second_removed", ["newest_first"]),
@@ -84,7 +84,7 @@ def select(records, conditions):
 
 
 def options(conditions):
-    """As `binlog cat` takes them; None where it has no words for them."""
+    """As options of `binlog cat`; None for conditions that it has no options for."""
     wanted = parse(conditions)
     words = [word for number in sorted(wanted["types"]) for word in ("--type", str(number))]
     words += [word for name in sorted(wanted["type_names"]) for word in ("--type", name)]

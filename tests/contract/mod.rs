@@ -1,7 +1,7 @@
-//! What every store of objects must do, whatever it is made of.
+//! What every store of objects must do, whatever its kind.
 // Each program uses some of it.
 #![allow(dead_code)]
-// One range is meant, not its numbers.
+// A list of one range is meant, not the numbers of the range.
 #![allow(clippy::single_range_in_vec_init)]
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use binlog::Kind;
 
 /// Length of a part of the servers: the smallest that S3 takes.
 pub const SERVER_PART: u64 = 5 << 20;
-/// Length of a part where nothing asks for more.
+/// Length of a part where there is no larger minimum.
 pub const PART: u64 = 100_000;
 
 /// Characters that have to be encoded differently in each place of a request.
@@ -47,7 +47,7 @@ fn file(bytes: &[u8]) -> (Arc<dyn File>, Sums) {
     file_in(1 << 30, bytes)
 }
 
-/// Keeps what it is told, and stops an upload once so many bytes are there.
+/// Records its calls, and stops an upload once so many bytes were sent.
 #[derive(Default)]
 pub struct Watched {
     sent: AtomicU64,
@@ -89,7 +89,7 @@ pub fn put(
     store.upload(&Upload { name, source: &*source, path, sums: &sums, resume, monitor: watched })
 }
 
-/// Begins an upload that is stopped once its first part is there; returns what can be gone on with.
+/// Begins an upload that is stopped once its first part is there; returns the token with which it can be continued.
 fn stop_after_a_part(store: &dyn Store, name: &str, bytes: &[u8]) -> String {
     let stopped = Watched { stop_at: Some(1), ..Watched::default() };
     let failure = put(store, name, bytes, None, &stopped).unwrap_err();
@@ -126,7 +126,7 @@ fn small_objects(store: &dyn Store) {
     if let Some(sha256) = stat.sha256 {
         assert_eq!(sha256, file(&one).1.sha256);
     }
-    // Whatever is there stays there.
+    // An existing object stays.
     let mut other = one.clone();
     other[50_000] ^= 1;
     assert_eq!(put(store, "c-one", &other, None, &Watched::default()).unwrap(), Stored::Exists);
@@ -174,7 +174,7 @@ fn small_objects(store: &dyn Store) {
 fn parts(store: &dyn Store, part: u64) {
     let large = bytes(2, part as usize * 3 + 1234);
     let (_, sums) = file_in(part, &large);
-    // Stopped after the first part, and gone on with: the parts that are there are not sent again.
+    // Stopped after the first part, and continued: the parts that are there are not sent again.
     let token = stop_after_a_part(store, LARGE, &large);
     assert_eq!(store.stat(LARGE).unwrap(), None, "an unfinished upload is no object");
     assert_eq!(store.list("c-").unwrap(), []);
@@ -189,7 +189,7 @@ fn parts(store: &dyn Store, part: u64) {
     let mut other = large.clone();
     other[part as usize + 5] ^= 0x80;
     assert_eq!(store::confirm(store, LARGE, &file_in(part, &other).1).unwrap(), Confirmed::Different);
-    // The same upload again, as after an answer that was lost: it is there.
+    // The same upload again, as after an answer that was lost: the object is there.
     assert_eq!(put(store, LARGE, &large, Some(&token), &Watched::default()).unwrap(), Stored::Exists);
     assert_eq!(put(store, LARGE, &other, None, &Watched::default()).unwrap(), Stored::Exists);
     assert_eq!(store::confirm(store, LARGE, &sums).unwrap(), Confirmed::Same);
@@ -208,7 +208,7 @@ fn parts(store: &dyn Store, part: u64) {
     store.remove(LARGE).unwrap();
 }
 
-/// Parts of two objects are sent at the same time, and nobody sees anything of them before each is finished.
+/// Parts of two objects are sent at the same time, and neither object is visible before it is finished.
 fn parts_ahead(store: &dyn Store, part: u64) {
     let names = ["c-ahead-1", "c-ahead-2"];
     let large = [5, 6].map(|seed| bytes(seed, part as usize * 3 + 99));
@@ -236,13 +236,13 @@ fn parts_ahead(store: &dyn Store, part: u64) {
         assert_eq!(store::confirm(store, names[i], &file_in(part, &large[i]).1).unwrap(), Confirmed::Same);
         store.remove(names[i]).unwrap();
     }
-    // What goes in one piece is not sent ahead.
+    // An object of one part is not sent ahead.
     let (source, sums) = file_in(part, b"small");
     let path = Path::new("f");
-    let nobody = Watched::default();
-    let small = Upload { name: "c-small", source: &*source, path, sums: &sums, resume: None, monitor: &nobody };
+    let watched = Watched::default();
+    let small = Upload { name: "c-small", source: &*source, path, sums: &sums, resume: None, monitor: &watched };
     store.send_parts(&small).unwrap();
-    assert_eq!((store.stat("c-small").unwrap(), nobody.token.into_inner().unwrap()), (None, None));
+    assert_eq!((store.stat("c-small").unwrap(), watched.token.into_inner().unwrap()), (None, None));
 }
 
 fn uploads_that_are_given_up(store: &dyn Store, part: u64) {
@@ -253,14 +253,14 @@ fn uploads_that_are_given_up(store: &dyn Store, part: u64) {
     for nonsense in ["", "x", "s3 1 2 3", "../../etc/passwd", "\u{0}"] {
         store.abort("c-given-up", nonsense).unwrap();
     }
-    // What the server no longer knows is begun anew.
+    // An upload that the server no longer knows is begun anew.
     for resume in [&*token, "nonsense"] {
         let again = Watched::default();
         assert_eq!(put(store, "c-given-up", &large, Some(resume), &again).unwrap(), Stored::New, "{resume:?}");
         assert_eq!(store::confirm(store, "c-given-up", &file_in(part, &large).1).unwrap(), Confirmed::Same);
         store.remove("c-given-up").unwrap();
     }
-    // A token of another file is not gone on with.
+    // The token of another file is not used to continue.
     let token = stop_after_a_part(store, "c-given-up", &large);
     let other = bytes(4, part as usize * 2 + 1);
     assert_eq!(put(store, "c-given-up", &other, Some(&token), &Watched::default()).unwrap(), Stored::New);

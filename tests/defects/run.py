@@ -5,20 +5,34 @@
     tests/defects/run.py --share    a sixteenth of them, by the commit: the next commits try the others
     tests/defects/run.py WORD...    those whose title has one of the words
 
-A defect that no test notices, or one that does not compile, is a failure. So is a text that is not in the file any more, which is
-looked up for all of them each time.
+rooms/ROOM.py lists the defects of a room of the code. A defect that no test notices, or one that does not compile, is a failure.
+So is a text that is not in the file any more, which is looked up for all of them each time.
 """
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
 import time
 
-from defects import DEFECTS
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 BUILD = ROOT / "target" / "defects"
 TREE = BUILD / "tree"
+
+
+def collect():
+    """The defects of all rooms, whose titles differ."""
+    sys.path.insert(0, str(HERE))
+    rooms = sorted((HERE / "rooms").glob("*.py"))
+    defects = [defect for room in rooms for defect in runpy.run_path(str(room))["DEFECTS"]]
+    titles = [defect["title"] for defect in defects]
+    if twice := {title for title in titles if titles.count(title) > 1}:
+        sys.exit(f"two defects have the same title: {', '.join(sorted(twice))}")
+    return defects
+
+
+DEFECTS = collect()
 
 
 def main(words):
@@ -78,7 +92,7 @@ def try_defect(defect):
         for target, test in defect["noticed_by"]:
             # Those of the command are called cli/NAME, those of the stores stores/NAME.
             member, _, name = target.rpartition("/")
-            package, target = {"": "binlog", "cli": "binlog-cli", "stores": "binlog-stores"}[member], name
+            package, target = {"": "libbinlog", "cli": "binlog-cli", "stores": "binlog-stores"}[member], name
             command = ["cargo", "test", "--locked", "--quiet", "--target-dir", str(BUILD / "build"), "--package", package]
             command += ["--lib"] if target == "lib" else ["--test", target]
             command += ["--no-default-features", "--features", "model"] if target == "model" else []

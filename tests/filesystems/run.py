@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Real file systems under the built library: what was acknowledged is there when the power has come back, when the disk was
-full, and when the device below has failed. One line a check; exits with 1 if any failed. Needs root and loop devices;
-what this machine does not permit is said and skipped.
+"""Real file systems under the built library: what was acknowledged is there after a power cut, a full disk, and a
+failure of the device below. Prints one line per check; exits with 1 if any failed. Needs root and loop devices;
+names and skips what this machine does not permit.
 
     tests/filesystems/run.py           ten minutes, or BINLOG_FILESYSTEM_SECONDS
     tests/filesystems/run.py --quick   a failing device below an ext4, and a few power cuts: seconds
@@ -10,9 +10,9 @@ what this machine does not permit is said and skipped.
     BINLOG_INCLUDE_DIR  where binlog.h is (default: include of this repository)
     CC                  the compiler (default: cc)
 
-Power is cut by the ioctl with which ext4 and XFS stop at once; on btrfs, which has none, the image is copied in one step
-while the program writes, by a reflink on an XFS below, and the copy is mounted. A line of the program's that was read
-before the cut is a promise.
+Power is cut by the ioctl with which ext4 and XFS stop at once. Btrfs has none: its image is copied in one step while
+the program writes, by a reflink on an XFS below, and the copy is mounted. A line of the program that was read before
+the cut is a promise.
 """
 import errno
 import fcntl
@@ -74,14 +74,14 @@ class Place:
             image.truncate(size * MIB)
         run(*command, self.image)
         if whole:
-            # Also what was made to hold zeros by leaving it out.
+            # Allocates the zeros too, which the image leaves out.
             with open(self.image, "r+b") as image:
                 os.posix_fallocate(image.fileno(), 0, size * MIB)
         return self
 
     def hollow(self):
-        """Takes from the image what lies below the space that is free: what is written there needs new space below, while
-        the file system's own tables and journal have theirs."""
+        """Removes the blocks of free space from the image: a write there needs new space below, while the file system's
+        own tables and journal have theirs."""
         filler = self.where / "filler"
         if not leave(self.where, filler, 4):
             return
@@ -152,7 +152,7 @@ class Tests:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def check(self, place, policy, name):
-        """Holds what is left against the ledger; says how many records there were, or None when a promise was broken."""
+        """Compares what is left with the ledger; returns a summary, or None when a promise was broken."""
         command = [self.work / "workload", "check", self.log(place, policy), self.ledger]
         checked = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if checked.returncode == 0:
@@ -202,10 +202,10 @@ class Tests:
             self.one_cut(place, policy, lambda: place.cut(flag), chance.choice([0, 3, 20, 80, 200]))
             place.umount()
             place.mount()
-            told = self.check(place, policy, name)
-            if told is None:
+            found = self.check(place, policy, name)
+            if found is None:
                 return
-            cuts, refused, records = cuts + 1, refused + told.endswith("refused"), records + int(told.split()[0])
+            cuts, refused, records = cuts + 1, refused + found.endswith("refused"), records + int(found.split()[0])
             remove(self.log(place, policy))
         place.umount()
         ok(f"{kind}: {cuts} power cuts, {records} durable records, {refused} logs rightly refused")
@@ -232,11 +232,11 @@ class Tests:
                 # Two of one number are not mounted beside each other.
                 place.umount()
                 copy.mount()
-                told = self.check(copy, policy, f"btrfs: copy {cuts}, policy {policy}")
+                found = self.check(copy, policy, f"btrfs: copy {cuts}, policy {policy}")
                 copy.umount()
-                if told is None:
+                if found is None:
                     return
-                cuts, refused, records = cuts + 1, refused + told.endswith("refused"), records + int(told.split()[0])
+                cuts, refused, records = cuts + 1, refused + found.endswith("refused"), records + int(found.split()[0])
                 copy.image.unlink()
                 place.mount()
                 remove(self.log(place, policy))
@@ -270,13 +270,13 @@ class Tests:
         # In an orderly way, so that everything that the system has is written.
         place.umount()
         place.mount()
-        told = self.check(place, policy, name)
+        found = self.check(place, policy, name)
         place.umount()
         below.umount()
-        if told is not None:
+        if found is not None:
             errors = lines.count(b"\nerror ")
             went_on = lines.rfind(b"\ndurable") > lines.rfind(b"\nerror ")
-            ok(f"{name}: {told}, {errors} errors{'' if went_on else ', the file system has stopped'}")
+            ok(f"{name}: {found}, {errors} errors{'' if went_on else ', the file system has stopped'}")
 
     def session(self, place, policy, sessions, ends=0):
         """The ledger of a program that writes until it is done or a call has failed."""
@@ -292,7 +292,7 @@ class Tests:
         return text
 
     def full_disk(self, kind, policy):
-        """The disk is full, and has space again: the next writer goes on."""
+        """The disk is full, and has space again: the next writer continues."""
         name = f"{kind}: full, policy {policy}"
         place = self.place(kind).make().mount()
         ballast = place.where / "ballast"
@@ -306,9 +306,9 @@ class Tests:
             self.ledger.write_bytes(lines)
             place.umount()
             place.mount()
-            told = self.check(place, policy, name)
-            if told is not None:
-                ok(f"{name}: {told}")
+            found = self.check(place, policy, name)
+            if found is not None:
+                ok(f"{name}: {found}")
         place.umount()
 
 
@@ -316,12 +316,12 @@ def read(pipe):
     text = b""
     while True:
         try:
-            piece = os.read(pipe, 1 << 16)
+            chunk = os.read(pipe, 1 << 16)
         except BlockingIOError:
             return text
-        if not piece:
+        if not chunk:
             return text
-        text += piece
+        text += chunk
 
 
 def remove(path):
@@ -331,17 +331,17 @@ def remove(path):
 def fill(path):
     """Writes a file until there is no space left."""
     with open(path, "wb", buffering=0) as file:
-        for piece in [MIB, 4096]:
+        for size in [MIB, 4096]:
             try:
                 while True:
-                    file.write(b"\xAA" * piece)
+                    file.write(b"\xAA" * size)
             except OSError as e:
                 if e.errno != errno.ENOSPC:
                     raise
 
 
 def leave(where, ballast, mib):
-    """Fills a file system but for some MiB."""
+    """Fills a file system except for some MiB."""
     facts = os.statvfs(where)
     bytes_ = facts.f_bavail * facts.f_frsize - mib * MIB
     try:

@@ -1,11 +1,11 @@
-/* A program that writes a log as tests/power_loss.rs does, and says on standard output, its ledger, what was acknowledged;
-   and one that holds what is left of the log against that.
+/* A program that writes a log as tests/power_loss.rs does, and prints what was acknowledged to standard output, its
+   ledger; and a program that compares what is left of the log with the ledger.
 
      workload run LOG POLICY SESSIONS   so many sessions, 0 = until a call fails or the program is killed
-     workload check LOG LEDGER          durable <= readable <= taken, ids 1, 2, 3 ..., before and after a writer went on
+     workload check LOG LEDGER          durable <= readable <= taken, ids 1, 2, 3 ..., before and after a new writer
 
    Ledger: "taken ID" before an append that is going to give ids up to this one; "durable ID" when all up to this id were
-   acknowledged; "found ID" when a writer goes on behind this record; "error STATUS". Each line is a write(2) of its
+   acknowledged; "found ID" when a writer continues after this record; "error STATUS". Each line is a write(2) of its
    own. The first ends with 0, or with 3 when a call failed; the second with 0 unless a promise was broken. */
 #include "../c/check.h"
 
@@ -19,7 +19,7 @@ static void ledger(const char *format, ...) {
   va_start(args, format);
   const int n = vsnprintf(line, sizeof line, format, args);
   va_end(args);
-  if (n <= 0 || write(1, line, (size_t)n) != n) exit(4); /* nobody listens any more */
+  if (n <= 0 || write(1, line, (size_t)n) != n) exit(4); /* the reader has gone */
 }
 
 /* The payload of record number `id`: its length and its bytes follow from the number. */
@@ -40,7 +40,7 @@ static binlog_writer *writer;
 static uint64_t taken = 0;
 static uint8_t room[5][LONGEST];
 
-/* Goes on, or ends the program. */
+/* Continues, or ends the program. */
 static void must(binlog_status status, binlog_error **err) {
   if (status == BINLOG_OK) return;
   ledger("error %s: %.300s\n", binlog_status_name(status), *err == NULL ? "" : binlog_error_message(*err));
@@ -49,13 +49,13 @@ static void must(binlog_status status, binlog_error **err) {
 
 /* What the writer calls durable is acknowledged. */
 static void note(void) {
-  static uint64_t told = 0;
+  static uint64_t noted = 0;
   binlog_error *err = NULL;
   binlog_position position;
   must(binlog_writer_position(writer, &position, &err), &err);
   CHECK(position.durable_id <= position.flushed_id && position.flushed_id <= position.appended_id);
-  if (position.durable_id > told) ledger("durable %llu\n", (unsigned long long)position.durable_id);
-  if (position.durable_id > told) told = position.durable_id;
+  if (position.durable_id > noted) ledger("durable %llu\n", (unsigned long long)position.durable_id);
+  if (position.durable_id > noted) noted = position.durable_id;
 }
 
 static void append(size_t n, uint32_t type) {

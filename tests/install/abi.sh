@@ -1,6 +1,6 @@
 #!/bin/sh
 # Changes of binlog.h that break programs which were built before, each made in a copy: the comparison with the baselines
-# must notice. One line a check, the last one "N passed, M failed".
+# must notice them. Prints one line per check, and at the end "N passed, M failed".
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-abi-tests-XXXXXX")
@@ -9,7 +9,7 @@ trap 'exit 1' INT TERM
 passed=0
 failed=0
 
-# noticed NAME EXPECTED SED-SCRIPT: the comparison says EXPECTED when the header was changed so; nothing: it is content.
+# noticed NAME EXPECTED SED-SCRIPT: after the change, the comparison must report EXPECTED; nothing: it must succeed.
 noticed() {
   mkdir -p "$work/include"
   sed -E "$3" "$root/include/binlog.h" >"$work/include/binlog.h"

@@ -1,4 +1,4 @@
-// binlog.h as a C++ program uses it that does without binlog.hpp: writes a record, reads it, and asks for an error.
+// binlog.h in a C++ program that does without binlog.hpp: writes a record, reads it, and requests an error.
 #include <binlog.h>
 #include <cstdio>
 

@@ -1,13 +1,13 @@
 #!/bin/sh
-# What docs/install.md says about cargo-c: those very commands, into a scratch home, and then a program with what they
-# installed. Builds cargo-c first where it is not there, which takes minutes.
+# The commands of docs/install.md for cargo-c, run with a scratch home, and then a program with the library that they
+# installed. Builds cargo-c first if it is missing, which takes minutes.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-cargo-c-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-# Cargo keeps what it has downloaded; only what is installed goes elsewhere.
+# Cargo keeps its downloads; only the installation goes elsewhere.
 export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
 export CARGO_INSTALL_ROOT="$root/target/cargo-c" PATH="$root/target/cargo-c/bin:$PATH"
 cd "$root"

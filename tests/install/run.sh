@@ -1,7 +1,7 @@
 #!/bin/sh
-# Tests the installed library as its users meet it: make install and uninstall with all their variables, the examples
-# built against a copy that was moved after it was installed, found by pkg-config and by CMake, shared and static; what
-# the examples print; manual pages and completions. All paths hold spaces. One line a check, the last one
+# Tests the installed library as its users do: make install and uninstall with all their variables, the examples built
+# against a copy that was moved after it was installed, found by pkg-config and by CMake, shared and static; what the
+# examples print; manual pages and completions. All paths contain spaces. Prints one line per check, and at the end
 # "N passed, M failed"; exits with 1 if any failed.
 #
 #   CC, CXX   the compilers (default: cc, c++)
@@ -21,7 +21,7 @@ trap 'exit 1' INT TERM
 work="$base/a place with spaces"
 mkdir -p "$work/home"
 export TMPDIR="$base" HOME="$work/home"
-# What somebody set for installing something else is not meant here.
+# Variables that were set for other installations must not count here.
 unset PREFIX DESTDIR BINDIR LIBDIR INCLUDEDIR DATADIR MANDIR DOCDIR PKGCONFIGDIR CMAKEDIR BASHCOMPDIR ZSHCOMPDIR
 unset FISHCOMPDIR STRIP BINLOG_BUILD_DIR BINLOG_HOST_COMMAND MAKEFLAGS MAKELEVEL LD_LIBRARY_PATH
 
@@ -46,7 +46,7 @@ make_in_root() { make -s --no-print-directory -C "$root" "$@"; }
 files_in() { (cd "$1" && find . \( -type f -o -type l \) | sed 's/^\.//' | LC_ALL=C sort); }
 
 # ------------------------------------------------------------------ install and uninstall
-# Documentation and C++ headers come with others that are in the tree.
+# Documentation and C++ headers are installed with others that are in the tree.
 as_listed() {
   files_in "$1" | grep -vE '/doc/binlog/docs/|/include/binlog/' | diff "$here/files.txt" - &&
     for header in "$root"/include/binlog/*.hpp; do cmp "$header" "$1/usr/include/binlog/${header##*/}" || return 1; done
@@ -56,7 +56,7 @@ refuses_without_a_build() {
   ! make_in_root install PREFIX="$work/refused" BINLOG_BUILD_DIR="$work/no build" >"$base/refused" 2>&1 &&
     grep 'run make build first' "$base/refused" && [ ! -e "$work/refused" ]
 }
-# The command of another machine: this one cannot ask it for its manual pages.
+# The command of another machine, which this one cannot run for its manual pages.
 for_another_machine() {
   mkdir -p "$work/foreign build"
   ln -s "$root"/target/release/libbinlog*.so "$root"/target/release/libbinlog*.a "$work/foreign build"
@@ -88,7 +88,7 @@ in_new_directory() {
   rm -rf "$scratch"
   return $code
 }
-# with_pkg_config LIBDIR OPTIONS COMMAND...: COMMAND gets the flags behind its own arguments.
+# with_pkg_config LIBDIR OPTIONS COMMAND...: COMMAND gets the flags after its own arguments.
 with_pkg_config() {
   libdir=$1 options=$2
   shift 2
@@ -125,7 +125,7 @@ prefix="$work/second place"
 lib="$prefix/lib"
 
 # ------------------------------------------------------------------ pkg-config
-# The archive in place of the library: -lbinlog alone would take the shared one, which lies beside it.
+# The archive in place of the library: -lbinlog alone would take the shared one, which is beside it.
 build_with_pkg_config() { # shared|static OUTPUT COMPILER FLAGS... SOURCE
   how=$1 output=$2
   shift 2
@@ -144,12 +144,12 @@ build_example() { # shared|static EXAMPLE OUTPUT
   cpp/*) build_with_pkg_config "$1" "$3" $CXX -std=c++17 -O1 $warnings -Wconversion "$root/examples/$2.cpp" ;;
   esac
 }
-# Runs it where nothing is, and compares what it prints.
+# Runs it in an empty directory, and compares what it prints.
 prints_what_is_expected() { # EXAMPLE PROGRAM
   expected="$here/expected/$1.txt"
   if [ -f "$expected" ]; then
     LD_LIBRARY_PATH="$lib" timeout 60 "$2" >printed && diff "$expected" printed
-  else # counters tells of this machine
+  else # counters depends on this machine
     LD_LIBRARY_PATH="$lib" timeout 60 "$2" >printed && grep '^all ' printed
   fi
 }
@@ -157,7 +157,7 @@ needs_shared() { LD_LIBRARY_PATH="$lib" ldd "$1" | grep -F "libbinlog.so.0 => $l
 needs_no_library() { ! ldd "$1" | grep libbinlog; }
 fits_linkage() { if [ "$1" = shared ]; then needs_shared "$2"; else needs_no_library "$2"; fi; }
 
-check "pkg-config tells the version" env PKG_CONFIG_PATH="$lib/pkgconfig" pkg-config --exact-version=0.1.0 binlog
+check "pkg-config reports the version" env PKG_CONFIG_PATH="$lib/pkgconfig" pkg-config --exact-version=0.1.0 binlog
 for example in $examples; do
   for how in shared static; do
     program="$work/${example%/*}-${example#*/}-$how"
@@ -167,8 +167,8 @@ for example in $examples; do
         in_new_directory prints_what_is_expected "$example" "$program"
   done
 done
-# The compiler brings most of the system's libraries along by itself: without them it shows whether binlog.pc names all. What
-# unwinds the stack is named here: each compiler has its own, in another form for programs that are static as a whole.
+# The compiler adds most of the system's libraries by itself: without them, the link shows whether binlog.pc names all.
+# The unwinder is named here: each compiler has its own, in another form for programs that are static as a whole.
 names_all_it_needs() {
   last_library="-lgcc_s -lc"
   # shellcheck disable=SC2086
@@ -199,7 +199,7 @@ if check "CMake finds the package" configure "$here/cmake" "$work/cmake build" &
     done
   done
 fi
-# asks_for VERSION...: what find_package says to that.
+# asks_for VERSION...: the answer of find_package.
 asks_for() {
   mkdir -p "$work/asks"
   printf 'cmake_minimum_required(VERSION 3.13)\nproject(asks C)\nfind_package(binlog %s CONFIG REQUIRED)\n' "$*" \
@@ -207,7 +207,7 @@ asks_for() {
   rm -rf "$work/asked"
   configure "$work/asks" "$work/asked"
 }
-# CMake breaks its lines where it likes.
+# CMake wraps its lines.
 is_refused() { ! asks_for "$@" >"$base/refused" 2>&1 && tr -s '\n ' '  ' <"$base/refused" | grep "$reason"; }
 for version in "" 0.1 0.1.0 "0.1.0 EXACT" 0.1...0.9 0.0.9; do
   # shellcheck disable=SC2086
@@ -236,7 +236,7 @@ for page in "$prefix"/share/man/man1/*.1; do check "manual page ${page##*/} rend
 found_by_man() { [ "$(man -M "$prefix/share/man" -w binlog-append)" = "$prefix/share/man/man1/binlog-append.1" ]; }
 check "man finds a page" found_by_man
 
-# Each shell loads its file, and knows afterwards how "binlog pru" goes on.
+# Each shell loads its file, and can complete "binlog pru" then.
 bash_completes() {
   bash --norc --noprofile -ec '
     . "$1/share/bash-completion/completions/binlog"
@@ -289,7 +289,7 @@ check "debug information is a package of its own, found by the build id" is_spli
 only_ours_is_global() {
   ! readelf -sW "$lib/libbinlog.a" "$lib/libbinlog_stores.a" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 !~ /^binlog_/ { print; found = 1 } END { exit !found }'
 }
-# Each function of zstd that the library calls is one of the program's too, which does something else.
+# The program defines every function of zstd that the library calls, with another behaviour.
 beside_another_zstd() (
   mkdir -p "$work/beside" && cd "$work/beside" &&
     cat >zstd.c <<'C' &&
@@ -327,7 +327,8 @@ int main(void) {
 C
     $CC -I"$prefix/include" zstd.c -o zstd "$lib/libbinlog.a" -lgcc_s -lpthread -ldl -lm && ./zstd | grep '^500 records$'
 )
-# A program of this sort can be linked with both, and finds the second by itself, also where nobody has told the loader.
+# A program of this kind can be linked with both, and finds the second by itself, also where the loader has no path to
+# it.
 with_stores() (
   mkdir -p "$work/stores" && cd "$work/stores" &&
     cat >program.c <<'C' &&

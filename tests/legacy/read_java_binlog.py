@@ -3,10 +3,10 @@
 
     read_java_binlog.py FILE
 
-Prints {"record_length_bytes", "created_ms", "header": {"name", "content_type", "parameters"}, "records": […]} as JSON; a
-record has "length" and "sha256" of its data, which an event has none of, and what its header says of "id", "time_ms",
-"type", "parameters", "event", "name" and "info" of an event. A record that is cut short ends the file. Shares no code
-with the library: it is written from the description of the format.
+Prints {"record_length_bytes", "created_ms", "header": {"name", "content_type", "parameters"}, "records": […]} as JSON.
+A record has "length" and "sha256" of its data, which an event does not have, and, as far as its header contains them,
+"id", "time_ms", "type", "parameters", and "event", "name" and "info" of an event. A record that is cut short ends the
+file. Shares no code with the library: it is written from the description of the format.
 """
 
 import gzip
@@ -65,17 +65,17 @@ def parameters(found):
 
 def record(header, data):
     found = fields(header)
-    told = dict(found)
+    values = dict(found)
     out = {}
-    if 5 not in told or data:
+    if 5 not in values or data:
         out = {"length": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     for number, key in ((1, "id"), (2, "time_ms"), (3, "type"), (5, "event")):
-        if number in told:
-            out[key] = told[number]
+        if number in values:
+            out[key] = values[number]
     for number, key in ((6, "name"), (7, "info")):
-        if number in told:
-            out[key] = text(told[number])
-    if 4 in told:
+        if number in values:
+            out[key] = text(values[number])
+    if 4 in values:
         out["parameters"] = parameters(found)
     return out
 
@@ -92,8 +92,8 @@ def read(path):
     at += 4
     found = fields(data[at : at + length])
     at += length
-    told = dict(found)
-    width = told.get(5, 2)
+    values = dict(found)
+    width = values.get(5, 2)
     if width not in (1, 2, 4):
         raise ValueError("lengths of %d bytes" % width)
     records = []
@@ -108,9 +108,9 @@ def read(path):
         header_at = at + 2 * width
         records.append(record(data[header_at : header_at + header_length], data[header_at + header_length : end]))
         at = end
-    # Required in the format, so that their absence is an error.
-    header = {"name": text(told[2]), "content_type": text(told[3]), "parameters": parameters(found)}
-    return {"record_length_bytes": width, "created_ms": told[1], "header": header, "records": records}
+    # Required by the format: their absence is an error.
+    header = {"name": text(values[2]), "content_type": text(values[3]), "parameters": parameters(found)}
+    return {"record_length_bytes": width, "created_ms": values[1], "header": header, "records": records}
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 
     read_python_logger.py FILE
 
-Prints {"closed": …, "records": [{"type", "length", "sha256"}, …]} as JSON. A file that was closed is read by the map at its
-end, class by class, and the map has to be the one that a rebuild from the records gives. One that was not is rebuilt: its
-last record may be cut short. Shares no code with the library: it is written from the description of the format.
+Prints {"closed": …, "records": [{"type", "length", "sha256"}, …]} as JSON. A file that was closed is read by the map at
+its end, class by class, and the map has to be the one that a rebuild from the records gives. Otherwise the map is
+rebuilt, and the last record may be cut short. Shares no code with the library: it is written from the
+description of the format.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ HEADER = b"MapLogger_v1.0"
 
 
 class PlainUnpickler(pickle.Unpickler):
-    """A map is numbers, strings, lists and a dictionary: whatever wants to call something is no map."""
+    """A map is numbers, strings, lists and a dictionary: data that wants to call something is no map."""
 
     def find_class(self, module, name):
         raise pickle.UnpicklingError("the map wants %s.%s" % (module, name))

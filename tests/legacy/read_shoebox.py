@@ -40,7 +40,7 @@ def read_record(file):
         raise ValueError("the header's end is missing")
     metadata = take(file, metadata_length)
     (count,) = struct.unpack_from("<i", metadata)
-    # As the ancestor does it: half of the number is the number of lengths.
+    # As the original program does it: half of the number is the number of lengths.
     lengths = struct.unpack_from("<%di" % (count // 2), metadata, 4)
     at, strings = 4 + 4 * len(lengths), []
     for length in lengths:
@@ -58,7 +58,7 @@ def read_record(file):
     return pairs, raw[4:]
 
 
-def told(data):
+def described(data):
     return {"length": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -70,7 +70,7 @@ def read(path):
             for line in lines:
                 if line:
                     json.loads(line)
-            return {"records": [told(line) for line in lines if line]}
+            return {"records": [described(line) for line in lines if line]}
         file.seek(0)
         records = []
         try:
@@ -78,7 +78,7 @@ def read(path):
                 found = read_record(file)
                 if found is None:
                     break
-                records.append(dict(told(found[1]), metadata=found[0]))
+                records.append(dict(described(found[1]), metadata=found[0]))
         except Short:
             pass
         return {"records": records}

@@ -1,4 +1,4 @@
-//! A directory whose operations may fail, as the scheduler's dice have it, and at each of which another thread may go on.
+//! A directory whose operations fail at random, by the scheduler's dice, and at each of which another thread may run.
 
 use std::io::{Error, IoSlice, Result};
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use binlog::io::{Access, Directory, File, FileFacts, Identity, MemoryDirectory};
 use shuttle::rand::{thread_rng, Rng};
 
-/// How often what fails.
+/// How often each operation fails.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
-    /// Of 100 writes, how many fail for want of space.
+    /// Of 100 writes, how many fail for lack of space.
     pub full: u32,
     /// Of 100 syncs, how many fail.
     pub syncs: u32,
-    /// After so many failed operations all succeed: space came, or the log could not be written by anybody.
+    /// After so many failed operations all succeed: space became available, or no process could write the log.
     pub most: usize,
 }
 
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl State {
-    /// Lets another thread go on, and then fails `percent` of 100 operations.
+    /// Lets another thread run, and then fails `percent` of 100 operations.
     fn pass(&self, percent: u32, errno: i32) -> Result<()> {
         shuttle::thread::yield_now();
         if !self.fails.load(Ordering::Relaxed) || percent == 0 || !thread_rng().gen_ratio(percent, 100) {

@@ -1,6 +1,6 @@
 //! The writer's own code under a scheduler that tries many orders of its threads, with writes and syncs that fail: ids and
-//! type numbers are unique and without gaps, everything acknowledged is in the log or was said to be lost, and nobody waits
-//! for ever (shuttle reports threads that all wait, and schedules that do not end).
+//! type numbers are unique and without gaps, everything acknowledged is in the log or was reported lost, and no thread
+//! waits for ever (shuttle reports threads that all wait, and schedules that do not end).
 //!
 //!     BINLOG_MODEL_SCHEDULES=100000 BINLOG_MODEL_SEED=7 cargo test --features model --test model
 //!
@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use binlog::hooks::{Hook, Hooks, SegmentFile};
+use binlog::rolling::RollOptions;
 use binlog::{
-    event, Clock, Filter, FullDisk, Hook, Hooks, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, RollOptions,
-    SegmentFile, Writer, WriterOptions,
+    event, Clock, Filter, FullDisk, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions,
 };
 use disk::{Disk, Faults};
 use shuttle::rand::{thread_rng, Rng};
@@ -26,23 +27,23 @@ use shuttle::{Config, MaxSteps, Runner};
 const NAMES: [&str; 4] = ["login", "logout", "order", "payment"];
 /// Records of a segment, where there is a rule: as many as a batch has.
 const MOST: u64 = 3;
-/// The smallest there is, so that few records fill what is handed over.
+/// The smallest block size, so that few records fill a buffer.
 const BLOCK: usize = 4096;
 
-/// What the threads of a run were told.
+/// What the calls of a run returned.
 #[derive(Default)]
-struct Told {
+struct Returned {
     /// Records by id, with the type and payload that they were given.
     taken: Mutex<BTreeMap<u64, (u32, Vec<u8>)>>,
     numbers: Mutex<BTreeMap<&'static str, BTreeSet<u32>>>,
-    /// The greatest id of which a sync has said that it is durable.
+    /// The greatest id that a sync has reported as durable.
     synced: Mutex<u64>,
     dropped: Mutex<u64>,
     /// Records of each segment that was closed.
     segments: Mutex<Vec<u64>>,
 }
 
-impl Told {
+impl Returned {
     fn takes(&self, id: u64, type_id: u32, payload: &[u8]) {
         let before = self.taken.lock().unwrap().insert(id, (type_id, payload.to_vec()));
         assert!(before.is_none(), "id {id} was given twice");
@@ -59,14 +60,14 @@ struct Scenario {
     busy: bool,
 }
 
-fn options(scenario: Scenario, told: &Arc<Told>) -> WriterOptions {
+fn options(scenario: Scenario, returned: &Arc<Returned>) -> WriterOptions {
     let mut dice = thread_rng();
     let clock = AtomicI64::new(1_700_000_000_000_000_000);
     let rule = [None, Some(MOST)][dice.gen_range(0..2)];
     let counted = |records| Lag { records, ..Lag::default() };
-    let told = told.clone();
+    let returned = returned.clone();
     let closed = move |file: &SegmentFile| {
-        told.segments.lock().unwrap().push(if rule.is_some() { file.records } else { 0 });
+        returned.segments.lock().unwrap().push(if rule.is_some() { file.records } else { 0 });
         Ok(None)
     };
     let on_close: Hook = Arc::new(closed);
@@ -86,7 +87,7 @@ fn options(scenario: Scenario, told: &Arc<Told>) -> WriterOptions {
 }
 
 /// One thread's calls.
-fn work(writer: &Writer, told: &Told, thread: u64, scenario: Scenario) {
+fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) {
     for call in 0..scenario.calls as u64 {
         let mut dice = thread_rng();
         let mark = thread << 32 | call;
@@ -97,32 +98,32 @@ fn work(writer: &Writer, told: &Told, thread: u64, scenario: Scenario) {
             0..=3 => {
                 let len = if scenario.busy { BLOCK } else { [9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)] };
                 let payload = payload(len);
-                one(told, writer.append(7, &payload), 7, &payload);
+                one(returned, writer.append(7, &payload), 7, &payload);
             }
             4..=5 => {
                 let payloads = [payload(9), payload(BLOCK / 3), payload(10)];
                 let records = payloads.iter().map(|payload| NewRecord { type_id: 7, payload, ..NewRecord::default() });
                 match writer.append_batch(records) {
-                    Ok(0) => *told.dropped.lock().unwrap() += 3,
-                    Ok(first) => (first..).zip(&payloads).for_each(|(id, payload)| told.takes(id, 7, payload)),
+                    Ok(0) => *returned.dropped.lock().unwrap() += 3,
+                    Ok(first) => (first..).zip(&payloads).for_each(|(id, payload)| returned.takes(id, 7, payload)),
                     Err(error) => {
                         let first = error.record_id().map(|last| last - 2);
                         (first.into_iter().flat_map(|id| id..id + 3).zip(&payloads))
-                            .for_each(|(id, payload)| told.takes(id, 7, payload));
+                            .for_each(|(id, payload)| returned.takes(id, 7, payload));
                     }
                 }
             }
             6..=7 => {
                 let name = NAMES[dice.gen_range(0..NAMES.len())];
                 if let Ok(number) = writer.type_id(name, "") {
-                    told.numbers.lock().unwrap().entry(name).or_default().insert(number);
+                    returned.numbers.lock().unwrap().entry(name).or_default().insert(number);
                     let payload = payload(11);
-                    one(told, writer.append(number, &payload), number, &payload);
+                    one(returned, writer.append(number, &payload), number, &payload);
                 }
             }
             8 => {
                 let payload = payload(2 * BLOCK);
-                one(told, writer.append(7, &payload), 7, &payload);
+                one(returned, writer.append(7, &payload), 7, &payload);
             }
             9 => drop(writer.flush()),
             10 => {
@@ -130,7 +131,7 @@ fn work(writer: &Writer, told: &Told, thread: u64, scenario: Scenario) {
                 if writer.sync().is_ok() {
                     let position = writer.position().unwrap();
                     assert!(position.durable >= before, "a sync came back before {before}, and left {position:?}");
-                    let mut synced = told.synced.lock().unwrap();
+                    let mut synced = returned.synced.lock().unwrap();
                     *synced = before.max(*synced);
                 }
             }
@@ -145,13 +146,13 @@ fn work(writer: &Writer, told: &Told, thread: u64, scenario: Scenario) {
     }
 }
 
-fn one(told: &Told, appended: binlog::Result<u64>, type_id: u32, payload: &[u8]) {
+fn one(returned: &Returned, appended: binlog::Result<u64>, type_id: u32, payload: &[u8]) {
     match appended {
-        Ok(0) => *told.dropped.lock().unwrap() += 1,
-        Ok(id) => told.takes(id, type_id, payload),
+        Ok(0) => *returned.dropped.lock().unwrap() += 1,
+        Ok(id) => returned.takes(id, type_id, payload),
         Err(error) => {
             if let Some(id) = error.record_id() {
-                told.takes(id, type_id, payload);
+                returned.takes(id, type_id, payload);
             }
         }
     }
@@ -159,35 +160,35 @@ fn one(told: &Told, appended: binlog::Result<u64>, type_id: u32, payload: &[u8])
 
 fn run(scenario: Scenario) {
     let disk = Disk::new(scenario.faults);
-    let told = Arc::new(Told::default());
-    let writer = Writer::open_in(Arc::new(disk.clone()), options(scenario, &told)).expect("nothing fails yet");
+    let returned = Arc::new(Returned::default());
+    let writer = Writer::open(Arc::new(disk.clone()), options(scenario, &returned)).expect("nothing fails yet");
     let writer = Arc::new(writer);
     disk.fails(true);
     let threads: Vec<_> = (1..=scenario.threads as u64)
         .map(|thread| {
-            let (writer, told) = (writer.clone(), told.clone());
-            shuttle::thread::spawn(move || work(&writer, &told, thread, scenario))
+            let (writer, returned) = (writer.clone(), returned.clone());
+            shuttle::thread::spawn(move || work(&writer, &returned, thread, scenario))
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(writer.dropped(), *told.dropped.lock().unwrap(), "dropped records are counted");
-    // Space comes before the end, or not.
+    assert_eq!(writer.dropped(), *returned.dropped.lock().unwrap(), "dropped records are counted");
+    // Space becomes available before the end, or not.
     if thread_rng().gen_bool(0.7) {
         disk.fails(false);
     }
     let writer = Arc::into_inner(writer).expect("the threads have ended");
     let closed = writer.close();
-    check(&disk, &told, closed.map_err(|error| (error.kind(), error.to_string())));
+    check(&disk, &returned, closed.map_err(|error| (error.kind(), error.to_string())));
 }
 
-/// Compares the log with what the threads were told.
-fn check(disk: &Disk, told: &Told, closed: Result<(), (Kind, String)>) {
+/// Compares the log with what the calls returned.
+fn check(disk: &Disk, returned: &Returned, closed: Result<(), (Kind, String)>) {
     // A log that could not be closed ends without a trailer, which only strict readers mind.
     let mode = if closed.is_ok() { ReaderMode::Strict } else { ReaderMode::default() };
     let options = ReaderOptions { mode, ..ReaderOptions::default() };
-    let reader = Reader::open_in(Arc::new(disk.memory.clone()), options).unwrap();
+    let reader = Reader::open(Arc::new(disk.memory.clone()), options).unwrap();
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
-    let taken = told.taken.lock().unwrap();
+    let taken = returned.taken.lock().unwrap();
     let (mut last, mut names) = (0, BTreeMap::new());
     loop {
         let record = match cursor.next() {
@@ -199,11 +200,11 @@ fn check(disk: &Disk, told: &Told, closed: Result<(), (Kind, String)>) {
             let number: u32 = record.metadata.get("id").unwrap().parse().unwrap();
             let name = record.metadata.get("name").unwrap().to_owned();
             let before = names.insert(number, name.clone());
-            assert!(before.is_none() || before.as_ref() == Some(&name), "{number} stands for {before:?} and {name:?}");
+            assert!(before.is_none() || before.as_ref() == Some(&name), "{number} is both {before:?} and {name:?}");
         } else if !record.is_event() {
             last += 1;
             assert_eq!(record.id, last, "ids neither repeat nor skip");
-            let (type_id, payload) = taken.get(&record.id).expect("nobody was told of this record");
+            let (type_id, payload) = taken.get(&record.id).expect("no call has returned this record's id");
             assert_eq!((record.type_id, record.payload), (*type_id, &payload[..]), "record {last} is another's");
         }
     }
@@ -219,11 +220,11 @@ fn check(disk: &Disk, told: &Told, closed: Result<(), (Kind, String)>) {
             );
         }
     }
-    let segments = told.segments.lock().unwrap();
+    let segments = returned.segments.lock().unwrap();
     assert!(segments.iter().all(|records| *records <= MOST), "a segment has more records than it may: {segments:?}");
-    assert!(last >= *told.synced.lock().unwrap(), "a synced record is not there");
+    assert!(last >= *returned.synced.lock().unwrap(), "a synced record is not there");
     let mut given = BTreeMap::new();
-    for (name, numbers) in &*told.numbers.lock().unwrap() {
+    for (name, numbers) in &*returned.numbers.lock().unwrap() {
         assert_eq!(numbers.len(), 1, "{name} has several numbers");
         for number in numbers {
             assert_eq!(given.insert(*number, *name), None, "two names have the number {number}");
@@ -269,7 +270,7 @@ fn ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_write
 }
 
 #[test]
-fn a_full_disk_that_is_waited_for_holds_nobody_up_for_ever() {
+fn a_full_disk_that_is_waited_for_blocks_no_call_for_ever() {
     explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6, busy: false });
 }
 
@@ -279,13 +280,13 @@ fn what_a_full_disk_drops_is_counted_and_takes_no_id() {
 }
 
 #[test]
-fn nobody_waits_for_ever_after_a_failed_sync_and_what_was_durable_before_is_there() {
+fn no_call_waits_for_ever_after_a_failed_sync_and_what_was_durable_before_is_there() {
     let faults = Faults { full: 5, syncs: 15, most: 3 };
     explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6, busy: false });
 }
 
 #[test]
-fn nobody_waits_for_memory_for_ever_whatever_fails() {
+fn no_call_waits_for_memory_for_ever_whatever_fails() {
     let failing_syncs = Faults { full: 0, syncs: 50, most: 1 };
     for faults in [NO_FAULTS, FULL, failing_syncs] {
         explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 10, busy: true });

@@ -1,4 +1,4 @@
-/* Makes the calls of a script, one a line, on the log in a directory or in one file: calls.txt says which there are.
+/* Makes the calls of a script, one per line, on the log in a directory or in one file: calls.txt lists them.
 
      calls SCRIPT POLICY DIRECTORY|FILE [LINE]   from that line on */
 #include "../c/check.h"
@@ -45,7 +45,7 @@ static void batch(size_t n, size_t len) {
   CHECK_OK(binlog_writer_append_batch(writer, records, n, NULL, &err), err);
 }
 
-/* Bytes behind the end of a file of the log. */
+/* Adds bytes after the end of a file of the log. */
 static void torn(const char *policy, const char *log, const char *name, size_t len) {
   char path[PATH_MAX];
   const int is_file = strcmp(policy, "file") == 0;
@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
     else if (strcmp(line, "roll") == 0) {
       if (strcmp(policy, "file") != 0) CHECK_OK(binlog_writer_roll(writer, &err), err);
     } else if (strcmp(line, "leave") == 0) {
-      /* The same as a kill: the files are closed by the system, and another process goes on. */
+      /* The same as a kill: the system closes the files, and another process continues. */
       char behind[12];
       snprintf(behind, sizeof behind, "%d", number);
       execl("/proc/self/exe", argv[0], argv[1], policy, log, behind, (char *)NULL);

@@ -1,4 +1,4 @@
-/* Preloaded into a program that uses the library: writes down, in order, the system calls by which it changes the files of
+/* Preloaded into a program that uses the library: records, in order, the system calls by which it changes the files of
    one directory or makes them durable, in the words of the doubles in memory.
 
      RECORDED   the directory, as the program names it
@@ -90,7 +90,7 @@ int close(int fd) {
   return next(fd);
 }
 
-/* A call that succeeds is recorded once, a short write too: none is expected. */
+/* A call that succeeds is recorded once, also a short write: none is expected. */
 #define DONE(operation, result, name)                                      \
   do {                                                                     \
     if ((result) >= 0) record(operation, name);                            \

@@ -1,4 +1,4 @@
-"""Where periods begin, by Python's own time zones: nothing of it is taken from the library."""
+"""Where periods begin, by Python's own time zones: nothing is taken from the library."""
 import functools
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -33,14 +33,14 @@ def floor(period, shown):
 
 
 def after(period, shown):
-    """The multiple behind it; midnight is one whatever the period is."""
+    """The multiple after it; midnight is one whatever the period is."""
     behind = floor(period, shown) + period
     return min(behind, shown // DAY * DAY + DAY) if period <= DAY else behind
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def next_boundary(zone, period, now):
-    """The first second behind `now` at which the wall clock shows a multiple, or is put forward over one."""
+    """The first second after `now` at which the wall clock shows a multiple, or is put forward over one."""
     at = now
     while True:
         here = offset(zone, at)

@@ -1,4 +1,4 @@
-"""What must hold of a log, of its files' names, and of the calls of its hooks."""
+"""What must hold for a log, for its files' names, and for the calls of its hooks."""
 import os
 import re
 
@@ -8,11 +8,11 @@ PARTS = {"%Y": r"(?P<Y>\d{4})", "%m": r"(?P<m>\d\d)", "%d": r"(?P<d>\d\d)", "%H"
 
 
 class Wrong(Exception):
-    """The library did something else than it should."""
+    """The library did something other than it should."""
 
 
 def check_hooks(hooks, mode):
-    """In the order of segments, once each, and failures where hooks fail."""
+    """In the order of segments, once each, with failures where hooks fail."""
     opened = [int(words[1]) for words in hooks if words[0] == "open"]
     closed = [int(words[1]) for words in hooks if words[0] == "close"]
     for what, numbers in (("opened", opened), ("closed", closed)):
@@ -23,14 +23,14 @@ def check_hooks(hooks, mode):
     expected = sum(1 for number in closed if mode == 3 or (mode == 2 and number % 3 == 0))
     if failures != expected:
         raise Wrong(f"{failures} failures were reported, and {expected} hooks have failed: {hooks}")
-    # What was closed before it was gone on in is not closed by this writer when it begins with another.
+    # A segment that was closed before it was continued is not closed again by a writer that begins with another one.
     missing = set(opened) - set(closed)
     if len(missing) != lost:
-        raise Wrong(f"of the segments {sorted(missing)} no hook was told that they were closed, and {lost} were lost")
+        raise Wrong(f"for the segments {sorted(missing)} no hook was called when they were closed, and {lost} were lost")
 
 
 def check_log(sequence):
-    """Everything together, wherever the hooks have left it, is one log without a gap but for what was removed."""
+    """Everything together, wherever the hooks have left it, is one log without a gap except for what was removed."""
     for name in os.listdir(sequence.moved):
         if (sequence.directory / name).exists():
             raise Wrong(f"{name} is there twice")
@@ -64,8 +64,8 @@ def check_log(sequence):
     for (_, _, created, name), part in zip(segments, parts):
         if part:
             # Where the model does not say which segment a record is in, all have the same rules.
-            told = rules[part[0]] if sequence.is_exact else sequence.rules.told()
-            check_segment(created, name, [times[id] for id in part], told, sequence.set_back)
+            recorded = rules[part[0]] if sequence.is_exact else sequence.rules.recorded()
+            check_segment(created, name, [times[id] for id in part], recorded, sequence.set_back)
 
 
 def check_segment(created, name, times, rules, set_back):
@@ -85,7 +85,7 @@ def check_segment(created, name, times, rules, set_back):
 
 
 def named_time(template, name):
-    """What the name tells of the time, in the conversions of its template; `None` without one."""
+    """The time in a name, in the conversions of its template; `None` without one."""
     pattern = re.escape(template).replace(r"\{name\}", "log").replace(r"\{seq\}", r"\d{10}")
     for conversion, text in PARTS.items():
         pattern = pattern.replace(re.escape(conversion), text)
@@ -96,16 +96,16 @@ def named_time(template, name):
 
 
 def fits(shown, created, zone, period):
-    """Whether a name tells the moment of the beginning, or one of the same period before it."""
+    """Whether a name has the time of the segment's beginning, or an earlier one of the same period."""
     at = wall(zone, created // NS)
     exact = all(int(text) == {"Y": at.year, "m": at.month, "d": at.day, "H": at.hour, "M": at.minute, "S": at.second}[key] for key, text in shown.items())
     if exact or not period:
         return exact
-    told = at.replace(year=int(shown["Y"]), month=int(shown["m"]), day=int(shown["d"]), hour=int(shown["H"]), minute=int(shown["M"]), second=int(shown.get("S", 0)))
+    named = at.replace(year=int(shown["Y"]), month=int(shown["m"]), day=int(shown["d"]), hour=int(shown["H"]), minute=int(shown["M"]), second=int(shown.get("S", 0)))
     since = lambda moment: int((moment - EPOCH).total_seconds())
     unit = 60 if "S" not in shown else 1
     first = floor(period, since(at)) // unit * unit
-    return first <= since(told) <= since(at)
+    return first <= since(named) <= since(at)
 
 
 def split(segments, ids):

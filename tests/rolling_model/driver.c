@@ -1,7 +1,7 @@
 /*
- * A program that does with a log what its standard input says, a command a line, at a time that is told it: the library
- * asks this file's clock_gettime for CLOCK_REALTIME. Each command is answered with a line of "ok" or "error"; what hooks
- * are told comes before that. run.py has the model that all of it is compared with.
+ * A program that runs the commands of its standard input, one per line, on a log. The commands set the time: the
+ * library calls this file's clock_gettime for CLOCK_REALTIME. Each command is answered with a line of "ok" or "error",
+ * after lines with the calls of hooks. run.py has the model with which all of it is compared.
  */
 #define _GNU_SOURCE
 #include <binlog.h>
@@ -70,7 +70,7 @@ static void on_failure(void *userdata, const binlog_error *error) {
 
 static const char *given(const char *word) { return strcmp(word, "-") == 0 ? NULL : word; }
 
-/* A record says when it was appended. */
+/* A record contains the time at which it was appended. */
 static const char *payload(size_t len) {
   static char bytes[4 << 20];
   const int64_t now = false_now;
@@ -88,7 +88,7 @@ static void show(const char *path) {
   binlog_status status = binlog_reader_open(path, &options, &reader, &err);
   if (status == BINLOG_OK) {
     size_t count = 0;
-    binlog_reader_segment_count(reader, &count, NULL);
+    if (binlog_reader_segment_count(reader, &count, NULL) != BINLOG_OK) count = 0;
     for (size_t i = 0; i < count; i++) {
       binlog_segment it;
       if (binlog_reader_segment(reader, i, &it, NULL) != BINLOG_OK) continue;

@@ -1,10 +1,10 @@
-"""What a log does by its rules, as docs/rolling.md says it: which records are in which segment. Nothing is taken from the
-library but that it follows these rules; when periods begin is calendar_model's to say."""
+"""The records of each segment, according to the rules of docs/rolling.md. The model takes nothing from the library but
+its rules; calendar_model gives the beginnings of periods."""
 from dataclasses import dataclass, field
 
 from calendar_model import NS, next_boundary
 
-# A clock that is set back by no more than this, or a quarter of the period, jitters.
+# A clock that is set back by at most this, or a quarter of the period, jitters.
 JITTER = 10 * NS
 NEVER = 1 << 62
 
@@ -20,8 +20,8 @@ class Rules:
     def words(self):
         return f"{self.period} {self.zone} {self.template} {self.age_ms} {self.records}"
 
-    def told(self):
-        """What a segment's header tells of them."""
+    def recorded(self):
+        """The rules that a segment's header records."""
         return (self.period, "" if self.zone == "UTC" else self.zone, self.template)
 
     def begun(self, begun, now):
@@ -39,7 +39,7 @@ class Segment:
     created: int
     rules: tuple
     ids: list = field(default_factory=list)
-    # What the library's own events, and the last block of records, tell of the time of the last writing.
+    # The time of the last writing, as the library's own events and the last block of records state it.
     clock: int = 0
     records: int = None
     is_moved: bool = False
@@ -62,7 +62,7 @@ class Model:
 
     def begin(self, now):
         self.written()
-        self.segments.append(Segment(now, self.rules.told(), clock=now))
+        self.segments.append(Segment(now, self.rules.recorded(), clock=now))
         self.begun = now
 
     def written(self):
@@ -80,7 +80,7 @@ class Model:
         if rules.begun(begun, now) != begun and last.records is not None and last.records <= now:
             begun = rules.begun(begun, last.records)
         is_full = rules.records and last.ids and len(last.ids) + 1 > rules.records
-        if last.rules != rules.told() or rules.is_over(begun, now) or is_full:
+        if last.rules != rules.recorded() or rules.is_over(begun, now) or is_full:
             last.is_closed = True
             self.begin(now)
             return
@@ -111,7 +111,7 @@ class Model:
             return
         begun = self.rules.begun(self.begun, now)
         if begun != self.begun and self.rules.records and len(self.last.ids) + 1 > self.rules.records:
-            # It looks at all rules when the clock was set back.
+            # It checks all rules when the clock was set back.
             self.begin(now)
         self.begun = begun if self.last.ids else self.begun
 
@@ -125,7 +125,7 @@ class Model:
         self.begin(now)
 
     def lose(self, now):
-        """The file that is being written was removed, and that is noticed."""
+        """The file that is being written was removed, and the writer notices it."""
         self.written()
         self.last.is_lost = True
         self.begin(now)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Random sequences of what programs do with a log, at false times, with the built library, against a model of their own.
+"""Random sequences of what programs do with a log, at false times, with the built library, compared with an independent
+model.
 
     tests/rolling_model/run.py                       the short form
     tests/rolling_model/run.py --sequences 5000      the long one
@@ -7,7 +8,7 @@
 
 Each sequence appends, flushes, syncs, ticks, rolls, closes, is killed, opens the log with another period, zone or template,
 and sets the clock: to boundaries, over them, back, years ahead, through nights in which clocks change. The model (model.py)
-says which records are in which segment; what is compared besides is told in check.py. The last line is "N passed, M failed".
+says which records are in which segment; check.py lists the other comparisons. The last line is "N passed, M failed".
 
   BINLOG_LIB_DIR      where libbinlog.so is (default: target/release of this repository)
   BINLOG_INCLUDE_DIR  where binlog.h is (default: include of this repository)
@@ -36,7 +37,7 @@ def build(work):
     for name in ("libbinlog.so", "libbinlog.so.0"):
         (work / name).symlink_to(lib / "libbinlog.so")
     driver = work / "driver"
-    # -rdynamic: the library is to find this program's clock.
+    # -rdynamic: the library must find this program's clock.
     command = [os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror", "-O1", "-rdynamic", "-I", include, "-o", str(driver)]
     subprocess.run(command + [str(HERE / "driver.c"), "-L", str(work), "-lbinlog", f"-Wl,-rpath,{work}"], check=True)
     return driver

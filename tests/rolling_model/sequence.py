@@ -1,4 +1,4 @@
-"""One random sequence: what is done, at which times, and the comparison with the model."""
+"""One random sequence: its commands, their times, and the comparison with the model."""
 import copy
 import os
 import pathlib
@@ -11,7 +11,7 @@ from check import Wrong, check_hooks, check_log
 from model import Model, Rules
 
 PERIODS = [0, 7, 60, 300, 900, 3600, 7200, DAY, 7 * DAY]
-# Zones, and nights in which their clocks are put forward or back, in UTC.
+# Time zones, and nights in which their clocks are put forward or back, in UTC.
 NIGHTS = [
     ("UTC", 1_795_255_200),
     ("Europe/Berlin", 1_774_742_400),
@@ -36,7 +36,7 @@ class Driver:
         self.log = log
 
     def do(self, command):
-        """The lines that came before the answer, and the answer's words."""
+        """The lines before the answer, and the words of the answer."""
         if self.log:
             print(f">     {command}")
         self.process.stdin.write(command + "\n")
@@ -69,15 +69,15 @@ class Sequence:
         for path in (home, self.directory, self.moved):
             path.mkdir()
         self.model = Model()
-        # One writer's hooks, as they were called; and all writers' so far.
+        # The calls of one writer's hooks; and those of all writers so far.
         self.hooks, self.sessions = [], []
         self.lost, self.kills, self.set_back = 0, 0, False
-        # A loss that no call has told of yet.
-        self.untold = False
+        # A loss that no call has reported yet.
+        self.unreported = False
         zone, night = self.random.choice(NIGHTS)
         self.zones = [zone, zone, self.random.choice(NIGHTS)[0]]
         self.now = (night + self.random.randrange(-3 * 3600, 3600)) * NS + self.random.randrange(NS)
-        # Sizes and threads roll when they like: then the model says less.
+        # Sizes and threads roll at times of their own: then the model predicts less.
         self.small = self.random.random() < 0.15
         self.background = self.random.random() < 0.1
         self.lazy = self.random.random() < 0.4
@@ -99,9 +99,10 @@ class Sequence:
     def do(self, command):
         before, answer = self.driver.do(command)
         self.hooks.extend(words for words in before if words[0] in ("open", "close", "failure"))
-        if answer[:2] == ["error", "-4"] and "away:" in answer and self.untold:
-            # The first call that answers for records that went with their file has done its work, and says so.
-            self.untold = False
+        if answer[:2] == ["error", "-4"] and "away:" in answer and self.unreported:
+            # The first call that is responsible for records that were lost with their file has done its work, and
+            # reports the loss.
+            self.unreported = False
             return 0
         if answer[0] == "error":
             raise Wrong(f"{command}: {' '.join(answer)}")
@@ -221,14 +222,14 @@ class Sequence:
             self.reopen()
 
     def lose(self):
-        """Somebody removes the file that is being written."""
+        """The file that is being written is removed."""
         self.do("tick")
         self.model.tick(self.now)
         self.do("flush")
         self.model.written()
         active = (self.directory / "log.active").read_text().splitlines()[0]
         os.unlink(self.directory / active)
-        self.untold |= bool(self.model.last.ids)
+        self.unreported |= bool(self.model.last.ids)
         self.do("tick")
         self.model.lose(self.now)
         self.lost += 1

@@ -1,4 +1,4 @@
-//! Files of which bytes were changed or moved.
+//! Files with changed or moved bytes.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn crc(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Makes the header of the block at `at` right again.
+/// Corrects the checksum of the header of the block at `at`.
 fn mend(bytes: &mut [u8], at: usize) {
     let mut header = bytes[at..at + HEADER].to_vec();
     header[8..12].fill(0);
@@ -28,7 +28,7 @@ fn a_length_that_is_wrong_ends_the_log_before_its_block() {
             for mended in [false, true] {
                 let mut bytes = log.bytes.clone();
                 bytes[at + field..at + field + 4].copy_from_slice(&wrong.to_le_bytes());
-                // The number of records is nothing that a block could be measured by.
+                // The number of records does not determine the length of a block.
                 if wrong == right || (mended && field == 16) {
                     continue;
                 }
@@ -43,7 +43,7 @@ fn a_length_that_is_wrong_ends_the_log_before_its_block() {
     }
 }
 
-/// Exactly these rows, and then some report.
+/// Exactly these rows, and then a report of some kind.
 fn assert_shows(bytes: &[u8], rows: &[Row], what: &str) {
     let seen = read(&open(&holding(bytes), ReaderMode::Prefix), &Filter::default(), Way::Next);
     assert_rows(&seen.rows, rows, what);
@@ -75,7 +75,7 @@ fn a_changed_byte_of_what_was_durable_is_never_torn() {
     let end = directory.contents(FILE).unwrap().len();
     put(&writer, b"third");
     let mut bytes = directory.contents(FILE).unwrap();
-    // The third block tells that the second was durable. Its payload is gone, the header is there to tell it.
+    // The third block records that the second was durable. Its payload is cut, but its header is there.
     bytes.truncate(bytes.len() - 2);
     bytes[end - 1] ^= 1;
     let seen = read(&open(&holding(&bytes), ReaderMode::Prefix), &Filter::default(), Way::Next);
@@ -99,7 +99,7 @@ fn a_block_in_the_place_of_another_is_not_taken_for_it() {
             let mut copied = log.bytes.clone();
             copied.copy_within(from.clone(), to.start);
             let last = i + 1 == blocks.len();
-            // What was written behind the place where it stands now was moved there, and no crash does that.
+            // A block whose original place is behind its present one was moved there, and no crash does that.
             let end = match (last, j > i) {
                 (true, _) => End::Torn,
                 (false, true) => End::Corrupt,
@@ -131,7 +131,7 @@ fn a_block_twice_is_shown_once() {
         assert_ends(&behind, &log.rows, End::Torn, log.bytes.len(), &format!("block {i} behind the log"));
         let (before, after) = log.bytes.split_at(block.end);
         let twice = [before, &log.bytes[block.clone()], after].concat();
-        // What comes behind the second one is not where it was written.
+        // The block after the second one is not where it was written.
         let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Corrupt };
         assert_ends(&twice, &log.rows[..i + 1], end, block.end, &format!("block {i} twice"))
     }
@@ -140,20 +140,20 @@ fn a_block_twice_is_shown_once() {
 #[test]
 fn a_block_of_another_segment_is_not_taken_for_one_of_this() {
     let (log, other) = (equal_blocks(1), equal_blocks(100));
-    // As the lengths of their beginnings agree, each block stands where its double of the other log does.
+    // As the lengths of their beginnings agree, each block is at the offset of its double in the other log.
     assert_eq!(log.blocks, other.blocks);
     for (i, block) in log.blocks.iter().enumerate() {
         let mut bytes = log.bytes.clone();
         bytes[block.clone()].copy_from_slice(&other.bytes[block.clone()]);
         let end = if i + 1 == log.blocks.len() { End::Torn } else { End::Hole(&log.rows[i + 1..]) };
         assert_ends(&bytes, &log.rows[..i], end, block.start, &format!("block {i} of another log"));
-        // Not even when nothing of it is wanted, and its header is all that is looked at.
+        // Not even when none of it is requested, and only its header is read.
         let behind = Filter { from_id: Some(i as u64 + 2), ..Filter::default() };
         let seen = read(&open(&holding(&bytes), ReaderMode::Strict), &behind, Way::Next);
-        assert!(seen.rows.is_empty(), "what stands behind block {i}");
+        assert!(seen.rows.is_empty(), "what follows block {i}");
         assert_eq!(seen.end.unwrap_err().offset(), Some(block.start as u64), "block {i} of another log passed over");
     }
-    // All that follows the end of one that was cut.
+    // All that follows the end of a log that was cut.
     let cut = log.blocks[2].end;
     let bytes = [&log.bytes[..cut], &other.bytes[cut..]].concat();
     assert_ends(&bytes, &log.rows[..3], End::Torn, cut, "the rest of another log");
@@ -183,7 +183,7 @@ fn a_log_in_a_payload_is_never_shown_as_records_of_the_log_around_it() {
 }
 
 #[test]
-fn a_payload_that_is_a_valid_block_just_where_it_stands_is_still_a_payload() {
+fn a_payload_that_is_a_valid_block_at_its_very_offset_is_still_a_payload() {
     let directory = MemoryDirectory::new();
     let writer = open_writer(&directory).unwrap();
     put(&writer, b"first");
@@ -202,11 +202,12 @@ fn a_payload_that_is_a_valid_block_just_where_it_stands_is_still_a_payload() {
     payload[2 * HEADER..].copy_from_slice(&block[at..]);
     put(&writer, &payload);
     let bytes = directory.contents(FILE).unwrap();
-    assert_eq!(bytes[at..at + copied.len()], block[at..], "it stands where it was made for");
+    assert_eq!(bytes[at..at + copied.len()], block[at..], "it is where it was made for");
     let rows = [&b"first"[..], b"a block to copy", &payload];
     let rows: Vec<Row> = (1..).zip(rows).map(|(id, payload)| Row::new(id, 7, 1, payload)).collect();
     assert_ends(&bytes, &rows, End::Unclosed, bytes.len(), "whole");
-    // Torn around it, it passes for a block that follows: then nothing may be cut, as it might be a good one.
+    // Where the outer block is torn, the copy passes for a block that follows: then nothing may be cut, as it might be
+    // good.
     for len in [at + copied.len(), bytes.len() - 1] {
         assert_shows(&bytes[..len.min(bytes.len() - 1)], &rows[..2], "torn around the block");
     }

@@ -18,7 +18,7 @@ fn a_file_without_contents_holds_no_record_and_a_writer_begins_beside_it() {
 #[test]
 fn a_file_cut_at_any_byte_shows_the_whole_blocks_and_nothing_else() {
     let log = small_log();
-    // Within the long block every seventh byte will do.
+    // Within the long block every seventh byte is enough.
     for len in (log.blocks[0].start..log.bytes.len()).filter(|&len| !log.blocks[4].contains(&len) || len % 7 == 0) {
         let whole = log.blocks.iter().filter(|block| block.end <= len).count();
         let at = whole.checked_sub(1).map_or(log.blocks[0].start, |last| log.blocks[last].end);
@@ -40,7 +40,7 @@ fn payload_up_to(start: usize, end: usize) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn blocks_that_end_near_the_boundaries_of_pages_and_pieces_are_like_all_others() {
+fn blocks_that_end_near_the_boundaries_of_pages_and_buffers_are_like_all_others() {
     let mut tried = 0;
     for boundary in [PAGE, 2 * PAGE, 3 * PAGE, 16 * PAGE, 32 * PAGE] {
         for apart in [-80, -79, -8, -7, -1, 0, 1, 7, 8, 80] {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Shows the same cursor a file that grows byte by byte; `locked` says whether a writer seems to have it open.
+/// Shows the same cursor a file that grows byte by byte; `locked`: whether a writer seems to have it open.
 fn grow(log: &Log, way: Way, filter: &Filter, locked: bool) {
     let directory = MemoryDirectory::new();
     let first = log.blocks[0].start;
@@ -68,7 +68,7 @@ fn a_cursor_on_a_growing_file_is_not_misled_by_a_log_in_a_payload() {
 }
 
 #[test]
-fn a_cursor_at_the_end_sees_a_writer_cut_the_torn_tail_and_go_on() {
+fn a_cursor_at_the_end_sees_a_writer_cut_the_torn_tail_and_continue() {
     let log = small_log();
     for torn in [1, 20, HEADER, HEADER + 3] {
         let keep = log.blocks[3].end;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use binlog::io::{read_full, Access, Directory, MemoryDirectory};
+use binlog::rolling::Retention;
+use binlog::shipping::{ShipOptions, Shipper};
 use binlog::store::{MemoryStore, StoreOptions};
-use binlog::{Filter, Reader, ReaderOptions, Result, Retention, ShipOptions, Shipper, Writer, WriterOptions};
+use binlog::{Filter, Reader, ReaderOptions, Result, Writer, WriterOptions};
 
 pub const LOG: &str = "orders";
 
@@ -31,16 +33,16 @@ pub fn writer_options() -> WriterOptions {
 }
 
 pub fn open_writer(directory: &Arc<dyn Directory>) -> Writer {
-    Writer::open_in(directory.clone(), writer_options()).unwrap()
+    Writer::open(directory.clone(), writer_options()).unwrap()
 }
 
-/// What the record with this id holds: a few bytes, or enough for several parts.
+/// The payload of the record with this id: a few bytes, or enough for several parts.
 pub fn payload(id: u64) -> Vec<u8> {
     let len = if id.is_multiple_of(3) { 1500 } else { 20 };
     (0..len).map(|i| (id * 31 + i * 7) as u8).collect()
 }
 
-/// Appends records, and rolls behind them.
+/// Appends records, and rolls after them.
 pub fn append_and_roll(writer: &Writer, next_id: &mut u64, records: u64) {
     for _ in 0..records {
         assert_eq!(writer.append(1, &payload(*next_id)).unwrap(), *next_id);
@@ -49,7 +51,7 @@ pub fn append_and_roll(writer: &Writer, next_id: &mut u64, records: u64) {
     writer.roll().unwrap();
 }
 
-/// A closed log of so many segments with two records each, and an empty one behind them.
+/// A closed log of so many segments with two records each, and an empty one after them.
 pub fn write(directory: &Arc<dyn Directory>, segments: u64) {
     let writer = open_writer(directory);
     let mut next_id = 1;
@@ -67,14 +69,14 @@ pub fn memory() -> (MemoryDirectory, Arc<dyn Directory>) {
 }
 
 pub fn open_with(directory: &Arc<dyn Directory>, store: &MemoryStore, options: ShipOptions) -> Result<Shipper> {
-    Shipper::open_in(directory.clone(), Arc::new(store.clone()), Some(LOG), options)
+    Shipper::to_store(directory.clone(), Arc::new(store.clone()), Some(LOG), options)
 }
 
 pub fn open(directory: &Arc<dyn Directory>, store: &MemoryStore) -> Shipper {
     open_with(directory, store, options()).unwrap()
 }
 
-/// Ships all that there is.
+/// Ships all segments.
 pub fn ship(directory: &Arc<dyn Directory>, store: &MemoryStore) {
     open(directory, store).run_once(&()).unwrap();
 }
@@ -110,7 +112,7 @@ pub fn records(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<u64, Vec<u8>> {
     for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".binlog")) {
         let directory = MemoryDirectory::new();
         directory.set_contents(name, bytes.clone());
-        let reader = Reader::open_in(Arc::new(directory), ReaderOptions::default()).unwrap();
+        let reader = Reader::open(Arc::new(directory), ReaderOptions::default()).unwrap();
         let mut cursor = reader.cursor(&Filter::default()).unwrap();
         while let Some(record) = cursor.next().unwrap() {
             all.insert(record.id, record.payload.to_vec());

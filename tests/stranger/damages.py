@@ -54,7 +54,7 @@ def payloads(rng, count, longest, words=False):
 
 
 def several(command, log, rng, *options, words=False, longest=3000):
-    """Segments, types, names, metadata; closed and opened again."""
+    """Segments, types, names, metadata; closed and reopened."""
     for kind, meta in (("7", ()), ("order.placed", ("--meta", "host=a", "--meta", "ключ=значение")), ("note", ()), ("7", ("--meta", "a="))):
         command.append(log, payloads(rng, 24, longest, words), "--records", "40", "--flush-every", "5", "--sync-every", "15",
                        "--type", kind, *meta, *options)
@@ -110,7 +110,7 @@ def make_logs(command, root, rng):
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
     command.run("recover", root / "to_recover", new("recovered"))
-    # What a lock file notes of a log is not read by this reader: each is judged by its segments alone.
+    # This reader does not read lock files: each log is judged by its segments alone.
     for log in logs.values():
         for lock in log.glob("*.lock"):
             lock.unlink()
@@ -120,7 +120,7 @@ def make_logs(command, root, rng):
 # ----------------------------------------------------------------------------------------------------------------- damage
 
 def places(data, rng):
-    """Offsets that matter: anywhere, in the file header, at a block header or near the end."""
+    """Offsets of interest: anywhere, in the file header, at a block header or near the end."""
     mark = None
     if data[:6] == b"BINLOG" and len(data) > 12:
         size = 16 + struct.unpack_from("<I", data, 8)[0]
@@ -144,7 +144,7 @@ def places(data, rng):
 
 
 def damage(directory, rng):
-    """Damages one or two files; says how, in words that can be done again."""
+    """Damages one or two files; returns a description from which the damage can be repeated."""
     steps = []
     for _ in range(1 if rng.random() < 0.75 else 2):
         files = sorted(path.name for path in directory.iterdir() if ".binlog" in path.name)
@@ -255,13 +255,14 @@ def compare(command, path, mode):
     theirs, their_status, their_where, errors = show_command(command, path, mode)
     mine, my_status, my_where, end = show_stranger(path, mode)
     if mode == "prefix" and my_where == their_where and len(theirs) > len(mine) and theirs[:len(mine)] == mine:
-        # Whether the records of a damaged block that are before its damaged page are shown is not said: they may be.
+        # It is not specified whether the records of a damaged block before its damaged page are shown: they may be.
         if theirs == show_stranger(path, "salvage")[0][:len(theirs)]:
             theirs = mine
     said = "\n    command:  status %s, %s rows, %s\n    stranger: status %s, %s rows, %s" % (
         their_status, len(theirs), errors.strip(), my_status, len(mine), json.dumps(end, ensure_ascii=False))
     if mode == "salvage":
-        # Page: whether salvage knows a name whose TYPE event is lost is not said. The command takes it from the index.
+        # Page: it is not specified whether salvage knows a name whose TYPE event is lost. The command takes it from the
+        # index.
         shown = {row[:3]: row for row in mine}
         theirs = [shown[row[:3]] if row[:3] in shown and (*row[:3], None, *row[4:]) == shown[row[:3]] else row for row in theirs]
     if theirs != mine:
@@ -269,17 +270,19 @@ def compare(command, path, mode):
         records = "records" if ids(theirs) != ids(mine) else "events or contents"
         extra = [row[:3] for row in theirs if row not in mine][:8], [row[:3] for row in mine if row not in theirs][:8]
         return records, said + "\n    only command: %s\n    only stranger: %s" % extra
-    # Where a log cannot even be opened, the command has failed; the pages know no exit status.
+    # Where a log cannot even be opened, the command has failed; the pages define no exit status.
     nothing = not theirs and {their_status, my_status} == {1, 3}
-    # A reader takes either form of a segment that is there as itself and compressed, and need not see that the other is damaged.
+    # A reader takes either form of a segment that exists as itself and compressed, and need not notice that the other
+    # is damaged.
     either = {their_status, my_status} == {0, 3} and any(path.glob("*.z.binlog")) if path.is_dir() else False
     if their_status != my_status and not nothing and not either:
         return "status", said
     if mode == "prefix" and their_where and my_where:
-        # Where the damage is when a segment is missing, or when a file that is compressed as a whole breaks off, is not said.
+        # The place of the damage is not specified when a segment is missing, or when a file that is compressed as a
+        # whole breaks off.
         inside = their_where[1] and my_where[1] and not their_where[0].endswith(".gz")
         if their_where[0] != my_where[0] and their_where[2] == my_where[2]:
-            # In which of two files of one segment a reader stops is not said either.
+            # Nor is it specified in which of two files of one segment a reader stops.
             inside = not ("same segment" in errors or "is passed over" in errors or any(path.glob("*.z.binlog")))
         if their_where[2] != my_where[2] or inside and their_where != my_where:
             return "place", said
@@ -287,7 +290,8 @@ def compare(command, path, mode):
 
 
 def verified(command, path):
-    """None, or how `binlog verify` differs from what a salvaging reader reports: status, lost records, what had been durable."""
+    """None, or how `binlog verify` differs from the report of a salvaging reader: status, lost records, what had been
+    durable."""
     done = command.run("verify", "--json", path)
     theirs = json.loads(done.stdout) if done.stdout.strip() else {}
     lines, end, status = stranger.read(str(path), "salvage")
@@ -298,10 +302,10 @@ def verified(command, path):
     durable = any(loss["durable"] for loss in end["losses"] if loss["bytes"])
     torn = any(loss["kind"] == "torn" for loss in end["losses"])
     findings = theirs.get("findings", [])
-    told = set()
+    reported = set()
     for finding in findings:
         if finding["first_lost_id"]:
-            told.update(range(finding["first_lost_id"], finding["last_lost_id"] + 1))
+            reported.update(range(finding["first_lost_id"], finding["last_lost_id"] + 1))
     said = "\n    verify:   status %s, %s\n    stranger: status %s, %s" % (
         done.returncode, json.dumps(theirs, ensure_ascii=False) + done.stderr.decode(), status, json.dumps(end, ensure_ascii=False))
     if {done.returncode, status} == {1, 3} and not lines:
@@ -310,7 +314,7 @@ def verified(command, path):
         return None                     # as in compare()
     if done.returncode != status:
         return "status", said
-    if told != lost:
+    if reported != lost:
         return "lost records", said
     if any(finding["kind"] == "torn_tail" for finding in findings) != torn:
         return "torn", said
@@ -323,8 +327,8 @@ def verified(command, path):
 # ------------------------------------------------------------------------------------------------ differences that are known
 
 class Open:
-    """A difference that is not mended yet: why, a log and a damage that show it, and which random cases it explains. It fails when
-    it no longer differs."""
+    """A known difference: why it exists, a log and a damage that show it, and which random cases it explains. It fails
+    when there is no difference any more."""
 
     def __init__(self, name, why, log, damage, explains):
         self.name, self.why, self.log, self.damage, self.explains = name, why, log, damage, explains
@@ -334,7 +338,7 @@ OPEN = []
 
 
 def check(command, path):
-    """What differs, in each mode."""
+    """The differences in each mode."""
     for mode in ("prefix", "salvage", "verify"):
         found = verified(command, path) if mode == "verify" else compare(command, path, mode)
         if found:
@@ -350,7 +354,7 @@ def main():
     parser.add_argument("--binlog", default=HERE.parents[1] / "target/release/binlog", help="the command")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, default=25, help="damages of each log")
-    parser.add_argument("--seconds", type=float, help="go on with other seeds for so long")
+    parser.add_argument("--seconds", type=float, help="continue with other seeds for so long")
     parser.add_argument("--keep", help="directory for the cases that differ")
     options = parser.parse_args()
     command = Command(pathlib.Path(options.binlog).resolve())

@@ -36,7 +36,7 @@ class End:
 # ------------------------------------------------------------------------------------------------------------------- files
 
 def inflate(data):
-    """What a file that is compressed as a whole holds, and what is wrong with its end, if anything.
+    """The contents of a file that is compressed as a whole, and what is wrong with its end, if anything.
     Page: a cut or damaged stream is not mentioned; what comes out before is read, and then there is damage."""
     if data[:2] == GZIP:
         begin, error = (lambda: zlib.decompressobj(31)), zlib.error
@@ -51,9 +51,9 @@ def inflate(data):
             while not stream.eof:
                 if at >= len(data):
                     return b"".join(out), "the compressed stream is cut short"
-                piece = data[at:at + 256]
-                out.append(stream.decompress(piece))
-                at += len(piece)
+                chunk = data[at:at + 256]
+                out.append(stream.decompress(chunk))
+                at += len(chunk)
             at -= len(stream.unused_data)
     except error as problem:
         return b"".join(out), "the compressed stream is damaged: %s" % problem
@@ -61,7 +61,7 @@ def inflate(data):
 
 
 def first_block(data):
-    """The first block header whose sum is right for its own marker and offset. Kinds, codecs and flags of this version."""
+    """The first header whose checksum is right for its own marker and offset, and that this version knows."""
     for match in re.finditer(rb"(?=[\x01-\x03][\x00-\x02][\x00-\x03]\x00)", data[12:]):
         at = match.start()
         mark = data[at:at + 8]
@@ -74,7 +74,7 @@ def first_block(data):
 
 
 def first_moved(data):
-    """The first block header that was written for another offset of this file, whose entries are behind it."""
+    """The first block header that was written for another offset of this file, and is followed by its entries."""
     for match in re.finditer(rb"(?=[\x01-\x03][\x00-\x02][\x00-\x03]\x00)", data[12:]):
         at = match.start()
         mark = data[at:at + 8]
@@ -100,7 +100,7 @@ def is_unborn(data, single):
         return False
     end = UNBORN
     if single:
-        # Page: a length that is zero or not there yet has its header end at 16.
+        # Page: if the length is zero or not there yet, the header is taken to end at 16.
         end = min(end, 16 + struct.unpack("<I", data[8:12].ljust(4, b"\0"))[0])
         if len(data) > UNBORN:
             return False
@@ -150,7 +150,7 @@ class Segment:
         return found
 
     def do_without_header(self, others):
-        """A header that is lost: what salvage can know without it. False if there is no block either."""
+        """Without a readable header: what salvage can know nevertheless. False if there is no block either."""
         block = first_block(self.data) or first_moved(self.data)
         if block is None:
             return False
@@ -171,8 +171,8 @@ class Segment:
 # ------------------------------------------------------------------------------------------------------------ one segment
 
 class Walk:
-    """Goes through one segment from block to block. run() yields entries and losses; then `end` says how it ends, and
-    `next` which id comes next."""
+    """Reads one segment from block to block. run() yields entries and losses; then `end` is how it ends, and `next` the
+    next id."""
 
     def __init__(self, segment, mode="prefix", later=False, durable=0, holes=(), expected=None):
         self.segment, self.mode, self.later, self.holes = segment, mode, later, {hole["offset"]: hole for hole in holes}
@@ -254,7 +254,7 @@ class Walk:
     # -- ends and losses
 
     def stop(self, at, reason):
-        """Prefix and strict: here it ends."""
+        """Prefix and strict: reading ends here."""
         kind = self.judge(at)
         self.end = End("torn" if kind == "torn" else "damaged", self.segment.file, at,
                        "a hole that no later segment names: " + reason if kind == "hole" else reason,
@@ -342,7 +342,7 @@ class Walk:
                     at, self.shift = again.at, again.at - again.written
                     continue
             for entry in shown if salvage or not fault else ():
-                yield self.tell(entry)
+                yield self.note(entry)
             if fault:
                 if not salvage:
                     if block.kind != seg.INDEX or self.mode == "strict":
@@ -378,7 +378,7 @@ class Walk:
             wrong = "the checksum of page %d of the payload is wrong" % min(bad) if bad else None
             if bad and self.mode == "salvage":
                 for entry in block.entries(data, self.header.dictionary):
-                    self.tell(entry)    # what was bound there holds
+                    self.note(entry)    # what was bound there holds
                 payload, bad = block.stored(data, self.within(block))
             if bad and block.codec:
                 return wrong, (), none
@@ -397,7 +397,8 @@ class Walk:
             return str(error), (), none
 
     def within(self, block):
-        """By how much the last pages of a block are moved into which bytes were put, or from which some are missing: as what follows."""
+        """By how much the last pages of a block are moved into which bytes were inserted, or in which some are missing:
+        as much as what follows."""
         end = block.written + block.end - block.at
         if self.valid(block.end):
             return 0
@@ -407,8 +408,8 @@ class Walk:
                 return shift - self.shift if other.written == end or other.at < block.end else 0
         return 0
 
-    def tell(self, entry):
-        """Names and lost ids, as the entry goes by."""
+    def note(self, entry):
+        """Notes the names and lost ids of an entry."""
         if entry.type == seg.TYPE:
             number, name, content_type = entry.number("id"), entry.fact("name"), entry.fact("content_type") or ""
             if (number is not None and name is not None and seg.FIRST_NAMED <= number < seg.FIRST_EVENT
@@ -443,7 +444,7 @@ class Walk:
             ids = ids[run:]
 
     def search(self, at, reason, newer=False):
-        """Where to go on after bytes that are no block, or none that is known; reports what is lost on the way."""
+        """Where to continue after bytes that are no block, or none that is known; reports what is lost on the way."""
         cut = None if newer else self.valid(at)
         other = None
         for block in self.headers_behind(at if cut is None and not newer else at + 1, at):
@@ -463,7 +464,7 @@ class Walk:
             if cut.kind == seg.RECORDS and not cut.codec and cut.payload_at <= len(self.data) and cut.first_id == self.next:
                 _, shown, missing = self.read(cut)
             for entry in shown:
-                yield self.tell(entry)
+                yield self.note(entry)
             for loss in self.lose(cut, reason, missing, kind):
                 loss.bytes = end - at
                 yield loss
@@ -483,7 +484,7 @@ class Walk:
 # ------------------------------------------------------------------------------------------------------------------- logs
 
 class Lock:
-    """What `<name>.lock` says the log has given: the valid line with the greatest count, for this log id."""
+    """What `<name>.lock` states that the log has given: the valid line with the greatest count, for this log id."""
 
     def __init__(self, path, log_id):
         self.synced = self.closed = self.closed_bytes = self.closed_marker = 0
@@ -511,7 +512,7 @@ class Lock:
 
 
 class Log:
-    """A file read alone, or a directory. run(mode) yields entries and losses; then `end` says how the log ends."""
+    """A file read alone, or a directory. run(mode) yields entries and losses; then `end` is how the log ends."""
 
     def __init__(self, path, name=None):
         self.end = None
@@ -596,7 +597,7 @@ class Log:
         return bool(self.lock and max(self.lock.synced, self.lock.closed) >= number or self.durable_as_a_whole(place))
 
     def durable_as_a_whole(self, place):
-        """The offset up to which a segment is durable for what others say; 0 if they say nothing."""
+        """The offset up to which a segment is durable by what other segments state; 0 if they state nothing."""
         segment = self.chosen[place]
         named = self.chosen[place + 1].header and self.chosen[place + 1].header.predecessor if self.chosen[place + 1:] else None
         meant = named and segment.header and named["marker"] == segment.header.marker
@@ -672,7 +673,8 @@ class Log:
             elif before is not None:
                 reason = self.follows(segment, before, expected, holes, ended)
                 if reason and mode != "salvage":
-                    # Page: where the damage is when a segment is missing is not said; here, where the one before ends.
+                    # Page: the place of the damage is not specified when a segment is missing; here it is the end of
+                    # the one before.
                     self.end = End("damaged", before.file, len(before.data), reason)
                     return
                 if reason or segment.header.first_id > expected:
@@ -703,7 +705,7 @@ class Log:
             else:
                 self.end = End("damaged", self.end.file, self.end.offset, reason)
         if self.end.state == "closed" and self.directory and before is not None and rotated:
-            # The log goes on in a file: if that is not there, there was or is going to be more.
+            # The log continues in a file: if that is missing, there was more or will be.
             target = self.files.get(os.path.basename(rotated))
             if target is None or target.state != "unborn":
                 self.end = End("unclosed", self.end.file, self.end.offset, "%s is not there" % rotated, self.end.next_id, 0)
@@ -717,7 +719,7 @@ def pair(one, other):
     if one.plain_name() != other.plain_name():
         return False
     if not (one.header and other.header):
-        return True                     # all that is left to go by is the name
+        return True                     # only the name is left to decide
     if one.header.log_id != other.header.log_id:
         return False
     a, b = ({segment.header.marker, segment.header.original["marker"]} if segment.header.original else {segment.header.marker}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """read.py PATH [--salvage | --strict] [--name NAME]: prints a log, or one segment, as lines of JSON.
 
-One line for each record and event, then one that says how it ends. Exit status: 0 read to its end, 3 something is
+One line for each record and event, then one that describes the end. Exit status: 0 read to its end, 3 something is
 damaged, torn, missing, or passed over (with --strict also an end without a TRAILER), 1 it cannot be read.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The stranger reads the golden files, and damaged logs beside the command that was built; what is given goes to damages.py.
+# The stranger reads the golden files, and damaged logs, as the command that was built does; arguments go to damages.py.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1

@@ -38,7 +38,7 @@ class Newer(Exception):
 
 
 class Damaged(Exception):
-    """Bytes that are not what the page says they must be."""
+    """Bytes that differ from what the page requires."""
 
 
 class CannotDecode(Exception):
@@ -52,7 +52,7 @@ def crc(seed, data):
 # ---------------------------------------------------------------------------------------------------------------- numbers
 
 class Cursor:
-    """Takes varints and byte strings from a buffer; whatever does not fit is damage."""
+    """Takes varints and byte strings from a buffer; a value that does not fit is damage."""
 
     def __init__(self, data, at=0):
         self.data = data
@@ -202,7 +202,7 @@ class FileHeader:
             raise Newer("format version %d.%d" % self.version)
         if data[7] != 1:
             raise Newer("transcoder %d of the file header" % data[7])
-        # Page: a message that does not parse is damaged, whatever `incompatible` says before the place where it breaks.
+        # Page: a message that does not parse is damaged, whatever `incompatible` is before the place where it breaks.
         self.__dict__.update(decode_message(data[12:12 + length], FILE_HEADER))
         if self.incompatible & ~3:
             raise Newer("incompatible features %#x" % self.incompatible)
@@ -236,7 +236,8 @@ class FileHeader:
 # ----------------------------------------------------------------------------------------------------------- block header
 
 class Block:
-    """A block header whose marker, sum and fields are right; `at` is where it is, `written` where it was written for."""
+    """A block header whose marker, checksum and fields are right; `at` is where it is, `written` where it was written
+    for."""
 
     LAYOUT = struct.Struct("<8sIBBHIIIIQqqQQII")
 
@@ -294,7 +295,7 @@ class Block:
 
     def stored(self, data, by=0):
         """The stored payload, and the numbers of the pages whose checksum is wrong, or that the end of the file cuts off. A page that
-        is wrong at its place is taken `by` bytes behind it, if it is right there."""
+        is wrong in its place is taken `by` bytes after it, if it is right there."""
         raw, bad = bytearray(data[self.payload_at:self.end]), set()
         for page in range(self.pages):
             want = struct.unpack_from("<I", data, self.at + HEAD + 4 * page)[0]
@@ -332,7 +333,7 @@ class Entry:
         return self.type >= FIRST_EVENT
 
     def fact(self, key):
-        """Where one value is wanted the first counts."""
+        """If one value is expected, the first counts."""
         return next((value for name, value in self.pairs if name == key), None)
 
     def number(self, key):
@@ -395,7 +396,7 @@ def decompress(codec, raw, length, dictionary):
 
 
 def lz4_block(raw, length):
-    """The LZ4 block format: literals and copies by turns, literals last."""
+    """The LZ4 block format: literals and copies in turn, literals last."""
     out, at, end = bytearray(), 0, len(raw)
 
     def more(at, value):
@@ -441,7 +442,7 @@ def lz4_block(raw, length):
 
 
 def zstd_frame(raw, length, dictionary):
-    """Checks by hand that it is one frame with its content size. The decoder is given the dictionary for every frame."""
+    """Checks by hand that it is one frame with its content size. The decoder gets the dictionary for every frame."""
     cursor = Cursor(raw)
     if cursor.take(4) != b"\x28\xb5\x2f\xfd":
         raise Damaged("Zstandard: no frame")
@@ -482,8 +483,8 @@ def zstd_frame(raw, length, dictionary):
 # ----------------------------------------------------------------------------------------------------------- INDEX blocks
 
 def check_index(block, data):
-    """Every field is read, so that whatever is wrong with the entries shows; the last two may be missing, and what follows them
-    is of a later version. A reader of every record needs nothing of it."""
+    """Reads every field, so that any fault in the entries shows; the last two may be missing, and what follows them is
+    of a later version. A reader of every record needs none of them."""
     cursor = Cursor(data[block.entries_at:block.payload_at])
     own = block.written
     if cursor.varint() >= max(own, 1):
@@ -534,8 +535,8 @@ def check_index(block, data):
 # -------------------------------------------------------------------------------------------- sums without the right place
 
 def _seed_solver():
-    """The CRC of 80 bytes is an affine function of its start value, and can be solved for it: a header that was moved tells
-    the offset it was written for."""
+    """The CRC of 80 bytes is an affine function of its start value, and can be solved for it: a header that was moved
+    proves the offset for which it was written."""
     zeros = bytes(HEAD)
     base = crc(0, zeros)
     rows = {}                                           # highest bit of an image -> (image, seed)

@@ -20,12 +20,12 @@ EVENTS = {FIRST_EVENT + number: name for number, name in enumerate(
     ["STARTED", "STOPPED", "HEARTBEAT", "ROTATE_NEXT", "ROTATE_PREV", "OPENED", "CLOSED", "RECOVERED", "DROPPED", "TYPE",
      "SCHEMA"], 1)}
 
-# Golden files that say something else than the pages, and why. One that no longer differs fails.
+# Golden files that differ from the pages, and why. One that no longer differs fails the test.
 OPEN = {}
 
 
 def row(line):
-    """A line of the reader in the words of the golden files' JSON, and whether it is an event."""
+    """A line of the reader in the form of the golden files' JSON, and whether it is an event."""
     name = EVENTS.get(line["type"])
     if name:
         return {"before_id": line["id"], "event": name, "metadata": line["metadata"], "time": line["time"]}, True
@@ -42,7 +42,7 @@ def row(line):
 
 
 def describe(path):
-    """What the golden JSON says of a file, as this reader sees it."""
+    """The golden JSON of a file, as this reader would write it."""
     log = Log(str(path))
     found = {"records": [], "events": [], "segments": []}
     for item in log.run("prefix"):

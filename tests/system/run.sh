@@ -1,8 +1,8 @@
 #!/bin/sh
 # Real errors of the system, given to programs that use the built library: failing system calls (with strace), file
-# systems that fill up (a small tmpfs, a small ext4 in a file), and the limit for the size of files. After each the log
-# is compared with what the program knew of it (session.c). One line a check, the last one "N passed, M failed"; exits
-# with 1 if any failed. What this machine does not permit is said and skipped.
+# systems that fill up (a small tmpfs, a small ext4 in a file), and the limit for the size of files. After each, the log
+# is compared with what the program knew of it (session.c). Prints one line per check, and at the end
+# "N passed, M failed"; exits with 1 if any failed. What this machine does not permit is named and skipped.
 #
 #   BINLOG_LIB_DIR      where libbinlog.so is (default: target/release of this repository)
 #   BINLOG_INCLUDE_DIR  where binlog.h is (default: include of this repository)
@@ -30,9 +30,9 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 1' INT TERM HUP
-# A program that has ended does not read what it is told, and is found out by its exit status.
+# A program that has ended no longer reads its input; its exit status shows that.
 trap '' PIPE
-# A signal of the library's is to be seen, and not to fill the disk.
+# A signal of the library must be visible, and not fill the disk.
 ulimit -c 0
 
 passed=0
@@ -60,15 +60,15 @@ if ! $CC -std=c99 -O1 -g -Wall -Wextra -Wpedantic -Werror -I"$include" -o "$sess
 fi
 
 # ------------------------------------------------------------------ failing system calls
-# In memory, where the many syncs that succeed cost nothing.
+# In memory, where successful syncs cost nothing.
 fast=$(mktemp -d /dev/shm/binlog-system-tests-XXXXXX 2>/dev/null) || fast=$work
 log=$fast/log
-# Only calls on these files fail: not the ledger's, not the loader's.
+# Only calls on these files fail: neither those on the ledger nor those of the loader.
 paths="-P $log -P $log/default.lock"
 for n in 1 2 3 4 5 6 7 8 9; do paths="$paths -P $log/default.000000000$n.binlog"; done
 
 # inject CALL ERROR WHEN THREAD [LAST]: one session with that failure, on a new log or on the torn one, which ends with
-# record LAST. Says why when it broke a promise; leaves the number of failures injected in $injected.
+# record LAST. Prints the reason when it broke a promise; leaves the number of failures injected in $injected.
 inject() {
   rm -rf "$log"
   [ -z "${5:-}" ] || cp -r "$work/torn" "$log"
@@ -81,7 +81,8 @@ inject() {
     why="the program ended with $code"
     return 1
   fi
-  # Each thread has a call that fails. A line of the lock file is written anew before that is synced again; a segment is not.
+  # Each thread has a call that fails. A line of the lock file is written again before it is synced again; a segment is
+  # not.
   if [ "$1" = fdatasync ] && grep INJECTED "$work/trace" | grep -o '<[^>]*\.binlog>' | sort | uniq -d | grep -q .; then
     why="fdatasync was called again after it had failed"
     return 1
@@ -130,7 +131,7 @@ if strace -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:error=EIO true
   series fchmod EPERM own
   series fcntl EIO own
 
-  # Recovery: a torn tail is kept in a file of its own and cut, before the log goes on.
+  # Recovery: a torn tail is kept in a file of its own and cut, before the log is continued.
   rm -rf "$log"
   "$session" write "$log" own >"$work/ledger"
   last=$(sed -n 's/^kept //p' "$work/ledger" | tail -1)
@@ -147,7 +148,7 @@ if strace -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:error=EIO true
   series fsync EIO own "$last" 3
   if [ "$(stat -c %s "$kept")" = 9000 ]; then ok "the torn tail is kept"; else fail "the torn tail is kept"; fi
 
-  # Without a sound: setting space aside is only a help.
+  # Without an error: preallocation is optional.
   inject fallocate ENOSPC 1+ own
   if grep -q error "$work/ledger"; then
     fail "no call fails because space cannot be set aside" "$(grep error "$work/ledger")"
@@ -155,7 +156,7 @@ if strace -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:error=EIO true
     ok "no call fails because space cannot be set aside"
   fi
 
-  # New names are made durable, and those of directories made on the way, before anything in them is.
+  # New names are made durable, and those of directories made on the way, before anything is written into them.
   rm -rf "$log"
   strace -f -qq -y -o "$work/trace" -e trace=mkdir,openat,fsync,fdatasync \
     "$session" write "$log/a/b" own >/dev/null 2>&1
@@ -178,7 +179,7 @@ else
 fi
 
 # ------------------------------------------------------------------ no space, and space again
-# filled NAME PLACE POLICY THREAD LIMIT: a writer fills PLACE, and goes on when make_room has made room. LIMIT is the
+# filled NAME PLACE POLICY THREAD LIMIT: a writer fills PLACE, and continues when make_room has made room. LIMIT is the
 # limit for the size of files in blocks of 512 bytes, or "unlimited".
 filled() {
   rm -rf "$2/log"
@@ -193,7 +194,7 @@ filled() {
   tries=0
   if [ "$3" = wait ]; then
     sleep 0.7
-    # It waits, and neither works nor has ended: user and system time in hundredths of a second.
+    # It waits: it neither uses the processor nor has ended. User and system time are in hundredths of a second.
     before=$(awk '{ print $14 + $15 }' "/proc/$child/stat" 2>/dev/null)
     sleep 0.6
     after=$(awk '{ print $14 + $15 }' "/proc/$child/stat" 2>/dev/null)
@@ -210,7 +211,7 @@ filled() {
   make_room "$child"
   echo 2>/dev/null >&9
   exec 9>&-
-  # The end of a program that hangs.
+  # Ends a program that hangs.
   (sleep 60 && kill -9 "$child") 2>/dev/null &
   watchdog=$!
   wait "$child"
@@ -272,7 +273,7 @@ if command -v prlimit >/dev/null 2>&1; then
   make_room() { prlimit --pid "$1" --fsize=unlimited; }
   mkdir "$work/limited"
   each_policy "file size limit" "$work/limited" 2000
-  # tmpfs raises SIGXFSZ for space set aside beyond the limit too.
+  # tmpfs raises SIGXFSZ for preallocation beyond the limit too.
   [ $may_mount = no ] || each_policy "file size limit on tmpfs" "$work/tmpfs" 2000
 else
   skip "file size limit: there is no prlimit"

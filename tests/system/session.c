@@ -1,9 +1,9 @@
-/* A program that writes a log and says on standard output, its ledger, what it knows of it; and one that compares the
+/* A program that writes a log and prints what it knows of it to standard output, its ledger; and one that compares the
    log with that ledger. The ledger is written with write(2), which the library does not use, so that it stays true
    while the system calls on the log fail.
 
      session write LOG own|background [LAST]  every kind of call, with rolls; the log ends with record LAST before
-     session fill LOG fail|wait|drop own|background  until the disk is full; goes on after a line on standard input
+     session fill LOG fail|wait|drop own|background  until the disk is full; continues after a line on standard input
      session check LOG LEDGER  flushed and synced <= readable <= taken, ids 1, 2, 3 ..., before and after a reopening
 
    All end with 0 unless a promise was broken.
@@ -40,7 +40,7 @@ static uint64_t taken = 0;
 static int failed = 0; /* a call gave BINLOG_E_FAILED */
 static uint8_t room[3][LONGEST];
 
-/* Notes what came of a call; true when it was done. `n` records were to be appended. */
+/* Records the result of a call; true when it was done. `n` records were to be appended. */
 static int came(binlog_status status, binlog_error **err, uint64_t n, uint64_t id) {
   if (status == BINLOG_OK) {
     CHECK(!failed); /* nothing succeeds after a failed fsync */
@@ -90,7 +90,7 @@ static void batch(void) {
   came(status, &err, 3, id);
 }
 
-/* A call after whose success everything taken is kept. */
+/* A call after whose success every record that was taken is kept. */
 static int keep(binlog_status (*call)(binlog_writer *, binlog_error **)) {
   binlog_error *err = NULL;
   const int done = came(call(writer, &err), &err, 0, 0);
@@ -110,7 +110,7 @@ static int open_log(const char *log, uint64_t segment_bytes, uint32_t full_disk,
   return came(binlog_writer_open(log, &options, &writer, &err), &err, 0, 0);
 }
 
-/* What is promised after a failed fsync: every call says so. */
+/* After a failed fsync, every call reports it. */
 static void all_fail(void) {
   uint32_t type;
   CHECK_IS(binlog_writer_append(writer, 1, "x", 1, NULL, NULL), BINLOG_E_FAILED);
@@ -237,7 +237,7 @@ static void check(const char *log, const char *path) {
   binlog_error *err = NULL;
   char line[400];
   unsigned long long kept = 0, most = 0, dropped = 0;
-  uint64_t told, id = 0;
+  uint64_t counted, id = 0;
   int ended = 0;
   FILE *file = fopen(path, "r");
   CHECK(file != NULL);
@@ -248,17 +248,17 @@ static void check(const char *log, const char *path) {
     ended = strcmp(line, "end\n") == 0;
   }
   fclose(file);
-  CHECK(ended); /* the program came to its end */
-  const uint64_t before = read_log(log, BINLOG_READER_PREFIX, 0, &told);
+  CHECK(ended); /* the program reached its end */
+  const uint64_t before = read_log(log, BINLOG_READER_PREFIX, 0, &counted);
   CHECK(kept <= before && before <= most);
-  /* The next writer goes on, and finds no less. */
+  /* The next writer continues, and finds no less. */
   CHECK_OK(binlog_writer_open(log, NULL, &writer, &err), err);
   CHECK_OK(binlog_writer_append(writer, 1, "after", 5, &id, &err), err);
   CHECK(id > before && id <= most + 1);
   CHECK_OK(binlog_writer_sync(writer, &err), err);
   CHECK_OK(binlog_writer_close(writer, &err), err);
-  CHECK(read_log(log, BINLOG_READER_STRICT, id, &told) == id);
-  CHECK(told == dropped);
+  CHECK(read_log(log, BINLOG_READER_STRICT, id, &counted) == id);
+  CHECK(counted == dropped);
   printf("%llu kept, %llu readable, %llu taken, %llu dropped\n", kept, (unsigned long long)before, most, dropped);
 }
 

@@ -1,5 +1,5 @@
-"""Rows that are questions to a reader rather than states of a log: what a cursor shows of a log that changed meanwhile, and
-what it says where records that were asked for cannot be shown."""
+"""Rows that are queries rather than states of a log: what a cursor shows of a log that has changed, and what it reports
+where requested records cannot be shown."""
 import dataclasses
 import functools
 import random
@@ -47,7 +47,7 @@ def put(log, at):
 
 
 def ask(read):
-    """(what it gives, None) or (None, the error)"""
+    """(what it returns, None) or (None, the error)"""
     try:
         return read(), None
     except library.Error as error:
@@ -74,7 +74,7 @@ def seek_behind_a_prune(at, expect):
     with library.Reader(at) as reader, reader.cursor() as cursor:
         cursor.seek(20)
         _, error = ask(cursor.next)
-        expect(error and error.status == library.MISSED and error.missed == (20, first - 1), "library", "15: a seek to removed records is told",
+        expect(error and error.status == library.MISSED and error.missed == (20, first - 1), "library", "15: a seek to removed records is reported",
                lambda: f"{error} {error and error.missed}")
         shown, error = ask(cursor.next)
         expect(shown and shown[0] == first, "library", "15: then the first that is there", lambda: f"{shown} {error}")
@@ -96,9 +96,9 @@ def first_segment_destroyed(at, expect):
     name, _ = log.segments[0]
     (at / name).write_bytes(b"\x55" * len(log.files[name]))
     read = library.Read(at, library.SALVAGE)
-    lost = {number for told in read.told if told.ids for number in range(told.ids[0], told.ids[1] + 1)}
+    lost = {number for loss in read.losses if loss.ids for number in range(loss.ids[0], loss.ids[1] + 1)}
     first, last = spans(log)[0]
-    expect(lost == set(range(first, last + 1)), "salvage", "16: the ids of a destroyed first segment", lambda: f"{read.told}")
+    expect(lost == set(range(first, last + 1)), "salvage", "16: the ids of a destroyed first segment", lambda: f"{read.losses}")
 
 
 def torn_unclosed_and_corrupt(at, expect):
@@ -109,7 +109,7 @@ def torn_unclosed_and_corrupt(at, expect):
                        ("corrupt", logs.flip(parsed.data, parsed.of_kind(segment.RECORDS)[0].payload[0]))):
         (at / name).write_bytes(data)
         read = library.Read(at, library.STRICT)
-        expect(read.error is not None and read.tail == what, "strict", "16: torn, unclosed and corrupt are told apart", lambda: f"{what}: {read.tail} {read.error}")
+        expect(read.error is not None and read.tail == what, "strict", "16: torn, unclosed and corrupt are distinguished", lambda: f"{what}: {read.tail} {read.error}")
 
 
 # 17
@@ -137,7 +137,7 @@ def index_rebuilt(at, expect):
             data = damage.changed(data, block.entries, part, None)
         (at / name).write_bytes(data)
         before = logs.command("verify", at)
-        expect(before.returncode == 3, "verify", "18: a damaged INDEX is told", lambda: f"{before.returncode}")
+        expect(before.returncode == 3, "verify", "18: a damaged INDEX is reported", lambda: f"{before.returncode}")
         done = logs.command("index", "--rebuild", at)
         expect(done.returncode == 0, "index", "18: index --rebuild", lambda: done.stderr.decode()[:300])
         again = logs.command("verify", at)
@@ -262,10 +262,10 @@ def last_of_a_salvage(at, expect):
     for last in (100, 130, 150):
         read = library.Read(at, library.SALVAGE, last=last)
         shown = [record[0] for record in read.shown]
-        told = {number for one in read.told if one.ids for number in range(one.ids[0], one.ids[1] + 1)}
+        reported = {number for one in read.losses if one.ids for number in range(one.ids[0], one.ids[1] + 1)}
         left = sorted(set(log.written) - lost)
-        expect(shown == left[-last:] or len(shown) < last and told >= lost & set(range(log.given - last + 1, log.given + 1)), "salvage",
-               "24: last over damaged pages", lambda: f"last={last}: {len(shown)} shown, {len(told)} told")
+        expect(shown == left[-last:] or len(shown) < last and reported >= lost & set(range(log.given - last + 1, log.given + 1)), "salvage",
+               "24: last over damaged pages", lambda: f"last={last}: {len(shown)} shown, {len(reported)} reported")
 
 
 # a writer at work
@@ -286,7 +286,7 @@ def at_work(at, expect):
         expect(read.tail == "live", "strict", "at work: live", lambda: f"{read.tail}")
         making.append(3)
         making.writer.flush()
-        expect(len(library.Read(at).shown) == len(making.written), "append", "at work: goes on", "")
+        expect(len(library.Read(at).shown) == len(making.written), "append", "at work: continues", "")
     finally:
         making.writer.close()
     done = logs.command("verify", at)
@@ -348,7 +348,7 @@ def random_queries(seed, at, expect):
 
 def query(draw, reader, model, first, expect):
     """The model holds all that was written; the records before `first` were removed. A reader that has their files open may
-    show them nevertheless; if it does not, and they were asked for by their ids, it says so."""
+    show them nevertheless; if it does not, and they were asked for by their ids, it reports that."""
     total = len(model)
     bounds, flags = {}, 0
     if draw.random() < 0.5:
@@ -378,7 +378,7 @@ def query(draw, reader, model, first, expect):
 
     expect(error is None and shown in (everything, left), "library", "random: a query answers as the model does", text)
     asked = bounds.get("from_id", first) < first and "last" not in bounds
-    expect(missed or not asked or shown == everything, "library", "random: removed records that were asked for are told", text)
+    expect(missed or not asked or shown == everything, "library", "random: removed records that were asked for are reported", text)
     number = draw.randrange(1, total + 2)
     with reader.cursor() as cursor:
         shown, error = ask(lambda: cursor.get(number))

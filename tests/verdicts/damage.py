@@ -1,5 +1,5 @@
-"""Cases: a log, and what was done to its files. Each case belongs to one row of the table, which this file finds by looking at
-the changed bytes with the parser of segment.py, as docs/recovery.md tells the rows apart."""
+"""Cases: a log, and what was done to its files. Each case belongs to one row of the table. This file finds the row by
+looking at the changed bytes with the parser of segment.py, as docs/recovery.md distinguishes the rows."""
 import dataclasses
 import functools
 import re
@@ -20,17 +20,17 @@ NAMES = ["right", "copied", "swapped", "missing"]
 @dataclasses.dataclass
 class Case:
     name: str
-    row: str  # of the table; None: only what holds for every row is asked for
+    row: str  # of the table; None: only what holds for every row is checked
     log: logs.Log
     files: dict  # name -> bytes: all that is in the directory
     origin: dict = None  # file name -> name of the file in the log that its bytes were, where that is another one
     further: bool = False  # the damage is neither in the last segment nor in the one before it
     neighbour: bool = False  # it is in the one before the last: append may look there, and need not
-    limit: int = None  # an append that is not refused must give ids behind this one; None: behind all that were given
-    is_torn: bool = False  # what is damaged was never durable: its ids were promised to nobody
-    hidden: frozenset = frozenset()  # ids of which no reader can know that they were there
+    limit: int = None  # an append that is not refused must give ids after this one; None: after all that were given
+    is_torn: bool = False  # what is damaged was never durable: its ids were never acknowledged
+    hidden: frozenset = frozenset()  # ids that no reader can know of
     unreadable: frozenset = frozenset()  # ids of records that only a newer library reads
-    others: frozenset = frozenset()  # records of other logs that lie in the directory
+    others: frozenset = frozenset()  # records of other logs that are in the directory
 
     @functools.cached_property
     def sources(self):
@@ -46,7 +46,7 @@ class Case:
 
     @functools.cached_property
     def intact(self):
-        """Ids of the records whose bytes are all there: where they were, or, block by block, shifted."""
+        """Ids of the records whose bytes are all there: in place, or, block by block, shifted."""
         return self._found()[0]
 
     @functools.cached_property
@@ -84,10 +84,13 @@ class Case:
                 for number in block.ids if block.kind == RECORDS else ():
                     if number not in in_place and number in self.log.written:
                         stop = True
-                    # What the file's end cuts off is no block.
+                    # A block that the end of the file cuts off is none.
                     if stop or len(data) < block.end:
                         break
                     before.add(number)
+                # Which records of a block were a batch, which a crash keeps whole or not at all, is not known.
+                if stop and block.kind == RECORDS and self.row.startswith("hole"):
+                    before.difference_update(block.ids)
                 if block.kind != RECORDS and data[block.offset:block.offset + 80] != parsed.data[block.offset:block.offset + 80]:
                     stop = True
                 at = block.end
@@ -98,7 +101,7 @@ class Case:
         return frozenset(whole & self.log.written.keys() - self.unreadable), frozenset(before & self.log.written.keys())
 
     def _removed_first(self, name, names):
-        """Whether this file and all before it are gone."""
+        """Whether this file and all before it are missing."""
         for other, _ in self.log.segments:
             if other in names:
                 return False
@@ -201,7 +204,7 @@ def row_of(log, name, data):
         if made:
             return "made, no trailer"
         return "cut at a block" if end_of_good == len(data) else "torn"
-    # Bytes are others where they were.
+    # The bytes differ in place.
     broken = next(block for block in parsed.blocks if block not in whole)
     behind = [block for block in whole if block.offset > broken.offset]
     if broken.kind == INDEX and data[broken.offset:broken.offset + 80] == was[broken.offset:broken.offset + 80]:
@@ -218,8 +221,8 @@ def row_of(log, name, data):
 
 
 def never_durable(log, parsed, data):
-    """Whether neither the lock file nor a block says that anything of the segment was durable. Bytes that were removed or put in
-    are no power cut's."""
+    """Whether neither the lock file nor a block states that anything of the segment was durable. A power cut neither
+    removes nor inserts bytes."""
     line = log.files.get(log.lock, b"") if log.lock else b""
     synced = max((int(one) for one in re.findall(rb"(?:left|ends) (?:\S+ ){6}(\d+) ", line)), default=0)
     in_place = len(data) == len(parsed.data)
@@ -228,9 +231,9 @@ def never_durable(log, parsed, data):
 
 
 def closed_length(log, parsed):
-    """How long the segment was when it was closed, as the lock file notes; 0 when it does not."""
+    """How long the segment was when it was closed, as the lock file records; 0 when it does not."""
     line = log.files.get(log.lock, b"") if log.lock else b""
-    newest = max(re.finditer(LINE, line), key=lambda told: int(told[9]), default=None)
+    newest = max(re.finditer(LINE, line), key=lambda found: int(found[9]), default=None)
     if newest is None or (int(newest[5]), newest[7]) != (parsed.sequence, b"%016x" % int.from_bytes(parsed.marker, "little")):
         return 0
     return int(newest[6])
@@ -254,7 +257,7 @@ def targets(log, place):
 
 
 def systematic():
-    """Every combination; those that cannot be are left out."""
+    """Every combination; impossible ones are left out."""
     for state in STATES:
         for place in PLACES:
             single, alone = place == "single", place in ("only", "single")
@@ -299,7 +302,7 @@ def combined(log, state, place, part, change, names):
         case.row = "hole, one file"
     proved = log.lock is not None and re.search(LINE, log.files[log.lock])
     if row in ("torn", "cut at a block") or row == "nothing left" and change == "cut" and not proved:
-        # Nothing says that more was there.
+        # Nothing records that there were more.
         case.limit = provable(log, name, data)
         case.hidden = frozenset(number for number in log.written if number > case.limit)
         if row == "nothing left":
@@ -311,7 +314,7 @@ def combined(log, state, place, part, change, names):
 
 
 def provable(log, name, data):
-    """The last id of which bytes outside of what was damaged still say that it was given."""
+    """The last id that bytes outside of the damage still prove to have been given."""
     parsed = dict(log.segments)[name]
     last = parsed.first_id - 1
     for block in parsed.blocks:
@@ -321,13 +324,13 @@ def provable(log, name, data):
 
 
 def left_next_id(lock):
-    """The next id behind all closed segments, as the lock file's line says; 0 when it has none."""
+    """The next id after all closed segments, from the lock file's line; 0 when it has none."""
     found = [int(one) for one in re.findall(rb"(?:left|ends) [0-9a-f]{32} \d+ (\d+)", lock)]
     return max(found, default=0)
 
 
 def misname(case, name, names):
-    """A second thing at once: then only what holds for all rows is asked for."""
+    """Adds a second change: then only what holds for all rows is checked."""
     files, order = case.files, [one for one, _ in case.log.segments]
     case.row = None
     if names == "copied":

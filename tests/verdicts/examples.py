@@ -1,10 +1,10 @@
-"""One case of each row of the table, as directories: what other programs read too."""
+"""One case of each row of the table, as directories: also for other programs."""
 import damage
 import special
 
 
 def one_a_row():
-    """Row -> a case of it, the first that there is."""
+    """Row -> its first case."""
     found = {}
     made = [*special.special(), *((name, make) for name, make in damage.systematic() if name.endswith("/right"))]
     for _, make in made:

@@ -1,4 +1,4 @@
-"""The C interface through ctypes, as far as the table needs it: include/binlog.h says what each field is."""
+"""The C interface through ctypes, as far as the table needs it: include/binlog.h describes each field."""
 import contextlib
 import ctypes as c
 import os
@@ -20,7 +20,8 @@ class Record(c.Structure):
 
 
 class Position(c.Structure):
-    _fields_ = [("appended", c.c_uint64), ("flushed", c.c_uint64), ("durable", c.c_uint64)]
+    _fields_ = [("appended", c.c_uint64), ("flushed", c.c_uint64), ("durable", c.c_uint64),
+                ("reserved", c.c_uint64 * 3)]
 
 
 class Slice(c.Structure):
@@ -100,7 +101,7 @@ class Error(Exception):
 
 
 def _call(function, *arguments):
-    """Calls it with an err behind the arguments; outcomes that are no error are returned."""
+    """Calls it with an err after the arguments; outcomes that are no error are returned."""
     error = c.c_void_p()
     status = getattr(LIB, function)(*arguments, c.byref(error))
     if status >= 0:
@@ -163,8 +164,8 @@ class Writer:
         self.close()
 
 
-class Told:
-    """A loss as it was told."""
+class ReportedLoss:
+    """A loss as it was reported."""
 
     def __init__(self, loss):
         self.path, self.reason = os.fsdecode(loss.path), loss.reason.decode(errors="replace")
@@ -178,8 +179,8 @@ class Told:
 
 class Reader:
     def __init__(self, path, mode=PREFIX):
-        self.told, self.handle = [], c.c_void_p()
-        self.call = LOSS_CALL(lambda _, loss: self.told.append(Told(loss.contents)))
+        self.losses, self.handle = [], c.c_void_p()
+        self.call = LOSS_CALL(lambda _, loss: self.losses.append(ReportedLoss(loss.contents)))
         options = ReaderOptions(struct_size=c.sizeof(ReaderOptions), mode=mode, on_loss=self.call)
         _call("binlog_reader_open", os.fsencode(path), c.byref(options), c.byref(self.handle))
 
@@ -244,7 +245,7 @@ class Cursor:
         return TAILS[out.state]
 
     def rest(self, most=100_000):
-        """All that is still to come, and the error that ended it or None."""
+        """All records that follow, and the error that ended them or None."""
         shown = []
         try:
             while (record := self.next()) is not None:
@@ -267,13 +268,13 @@ class Cursor:
 
 
 class Read:
-    """All that one reader shows: records, error, tail, what was told."""
+    """Everything that one reader shows: records, error, tail, losses."""
 
     def __init__(self, path, mode=PREFIX, flags=0, **bounds):
-        self.shown, self.error, self.tail, self.told = [], None, None, []
+        self.shown, self.error, self.tail, self.losses = [], None, None, []
         try:
             with Reader(path, mode) as reader:
-                self.told = reader.told
+                self.losses = reader.losses
                 with contextlib.closing(reader.cursor(flags, **bounds)) as cursor:
                     self.shown, self.error = cursor.rest()
                     self.tail = cursor.tail()

@@ -1,4 +1,4 @@
-"""The logs that are damaged, and exactly what was written to each: by this file, not by what a reader says of them."""
+"""The logs that are damaged, and exactly what was written to each: recorded by this file, not taken from a reader."""
 import dataclasses
 import functools
 import os
@@ -38,13 +38,13 @@ class Log:
 
 
 def home():
-    """Where logs are made: in memory, since nothing here asks what a disk keeps."""
+    """Where logs are made: in memory, since nothing here depends on a disk."""
     fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     return pathlib.Path(tempfile.mkdtemp(prefix="binlog-verdicts-", dir=fast))
 
 
 def load(directory):
-    """Name -> bytes of the files of a log, with those of directories in it left out."""
+    """Name -> bytes of the files of a log, without the contents of subdirectories."""
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir()) if path.is_file()}
 
 
@@ -59,7 +59,7 @@ def command(*arguments, stdin=b""):
 
 
 def payload(number, seed=0):
-    """200 to 1,400 bytes, another text for each record of each log."""
+    """200 to 1,400 bytes, a different text for each record of each log."""
     draw = random.Random(number * 1000 + seed)
     length = draw.randrange(200, 1400)
     return f"record {number} of log {seed}: {draw.getrandbits(4 * length):0{length}x}"[:length].encode()
@@ -85,7 +85,8 @@ class Making:
             self.written[number] = (number, kind, data)
 
     def segment(self, records=48):
-        """A segment's worth, a third of it synced, and another, so that blocks tell of durable ends."""
+        """As many records as a segment takes, a third of them synced, and one more, so that blocks record durable
+        ends."""
         for _ in range(3):
             self.append(records // 3)
             self.writer.sync()

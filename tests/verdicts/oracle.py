@@ -1,6 +1,6 @@
-"""Holds every command and the library against a case: what its row of the table says, and what holds for every row.
+"""Checks every command and the library against a case: what its row of the table requires, and what every row requires.
 
-What is shown, lost and given is compared with what was written, never with what another part of the library says."""
+Shown records, losses and new ids are compared with what was written, never with another answer of the library."""
 import hashlib
 import json
 import pathlib
@@ -12,16 +12,16 @@ import logs
 import segment
 import table
 
-# What a shipper puts beside segments.
+# Files that a shipper adds beside segments.
 LABEL = re.compile(r".*\.(id-[0-9a-f]{32}|catalog-[0-9]{10,}-[0-9]{10,})")
-# Rows in which files beside the newest one are nobody's segment, or are another form of one.
+# Rows in which a file beside the newest one is no segment of the log, or another form of one.
 NOT_SHIPPED = (".z damaged", ".z and source", "source of a .z damaged", "source's header lost", "another log", "copied", "no segment",
                "renamed", "unborn", "unborn, further back")
 # Kinds of losses that say that bytes are not what was written: damage, a lost header, shifted bytes, a type's name, an index.
 DAMAGE = (1, 4, 5, 11, 12)
 
 NEW = [b"new record 1", b"new record 2"]
-# Kept with the holder's number in it, which changes with each opening.
+# The head of a lock file: it holds the holder's number, which changes with each opening.
 LOCK_HEAD = 512
 MAY = table.Cell("may refuse", None)
 
@@ -38,7 +38,7 @@ class Findings(list):
 
 
 def content(directory):
-    """Name -> bytes, with a lock file's first part left out: an opening that is refused writes its number there."""
+    """Name -> bytes, without the head of a lock file: an opening that is refused writes its number there."""
     found = {}
     for path in sorted(pathlib.Path(directory).rglob("*")):
         if path.is_file():
@@ -50,7 +50,7 @@ def content(directory):
 def difference(before, after):
     names = sorted(set(before) | set(after))
     odd = [name for name in names if before.get(name) != after.get(name)]
-    # A lock file that was not there says nothing of the log.
+    # A new lock file says nothing about the log.
     return [name for name in odd if not (name.endswith(".lock") and name not in before and not after[name].strip(b"\n "))]
 
 
@@ -86,7 +86,7 @@ class Judge:
         self.case, self.work, self.row, self.extras = case, pathlib.Path(work), row, extras
         self.found = Findings(case)
         self.at = self.work / "log"
-        # A log of one file is asked for by its name.
+        # A log of one file is addressed by its name.
         self.path = self.at / "default.binlog" if case.log.single else self.at
         written = case.log.written
         self.known = {number: record for number, record in written.items() if number not in case.hidden}
@@ -136,7 +136,7 @@ class Judge:
         return set(mine)
 
     def shown_as(self, word, shown, column):
-        """What the table's first word of a cell says of the records that are shown."""
+        """Checks the shown records against the first word of the table's cell."""
         expect, case = self.found.expect, self.case
         if word == "all":
             expect(shown >= self.known.keys(), column, "shows all", lambda: f"not shown: {ids(self.known.keys() - shown)}")
@@ -153,12 +153,12 @@ class Judge:
         else:
             raise ValueError(f"{column}: what is {word!r}?")
 
-    def never_silent(self, shown, status, column, told):
-        """A durable record that is not shown is told: by the exit status, and by words."""
+    def never_silent(self, shown, status, column, reported):
+        """A durable record that is not shown is reported, by the exit status and in words."""
         expected = {number for number in self.known if number <= self.case.log.durable}
         hidden = expected - shown
         if hidden:
-            self.found.expect(status != 0 and told, column, "nothing durable is hidden without a word",
+            self.found.expect(status != 0 and reported, column, "nothing durable is hidden without a word",
                               lambda: f"status {status}, and not shown: {ids(hidden)}")
 
     def cell(self, column):
@@ -185,7 +185,7 @@ class Judge:
         self.cat_shown, self.cat_status = shown, done.returncode
 
     def words(self, done, status, column):
-        """What fails is told with a file's name; what is well needs no words."""
+        """A failure is reported with a file's name; nothing is printed about a whole log."""
         text = done.stderr.decode(errors="replace")
         names = [name for name in set(self.case.files) | set(self.case.log.files)]
         if status:
@@ -204,8 +204,8 @@ class Judge:
             self.shown_as("all", shown, "strict")
             live_end = self.case.log.state in ("open", "unsynced")
             if live_end:
-                # An end without a clean close is an error of this mode; the tail says that it is no damage.
-                expect(read.error is None or read.tail == "unclosed", "strict", "tells unclosed from corrupt",
+                # An end without a clean close is an error of this mode; the tail shows that it is no damage.
+                expect(read.error is None or read.tail == "unclosed", "strict", "distinguishes unclosed from corrupt",
                        lambda: f"tail {read.tail}: {read.error}")
             else:
                 expect(read.error is None, "strict", "no error", lambda: f"{read.error}")
@@ -218,7 +218,7 @@ class Judge:
             if cell.word != "at once":
                 self.shown_as("before", shown, "strict")
             if cell.word == "torn":
-                expect(read.tail == "torn", "strict", "tells torn from corrupt", lambda: f"tail {read.tail}: {read.error}")
+                expect(read.tail == "torn", "strict", "distinguishes torn from corrupt", lambda: f"tail {read.tail}: {read.error}")
 
     def salvage(self):
         read = library.Read(self.path, library.SALVAGE)
@@ -227,21 +227,21 @@ class Judge:
         self.salvaged = read
         self.saved = shown
         lost = set()
-        for told in read.told:
-            if told.ids:
-                lost |= set(range(told.ids[0], told.ids[1] + 1))
+        for loss in read.losses:
+            if loss.ids:
+                lost |= set(range(loss.ids[0], loss.ids[1] + 1))
         expect(not lost & shown, column, "a loss is exact",
-               lambda: f"told as lost and shown: {ids(lost & shown)}; {read.told[:4]}")
+               lambda: f"reported as lost and shown: {ids(lost & shown)}; {read.losses[:4]}")
         never = {number for number in lost if number > self.case.log.given}
-        expect(not never, column, "a loss is exact", lambda: f"told as lost and never given: {ids(never)}; {read.told[:4]}")
+        expect(not never, column, "a loss is exact", lambda: f"reported as lost and never given: {ids(never)}; {read.losses[:4]}")
         durable = {number for number in self.known if number <= self.case.log.durable}
         hidden = durable - shown - lost
-        vague = [told for told in read.told if not told.ids]
+        vague = [loss for loss in read.losses if not loss.ids]
         if hidden:
             expect(read.error or vague, column, "nothing durable is hidden without a word",
-                   lambda: f"neither shown nor told: {ids(hidden)}; told {read.told[:4]}")
+                   lambda: f"neither shown nor reported: {ids(hidden)}; reported {read.losses[:4]}")
         expect(shown >= self.case.intact or (self.row and self.cell("salvage").word == "nothing" or self.case.row == "newer"), column, "shows what is intact",
-               lambda: f"not shown: {ids(self.case.intact - shown)}; told {read.told[:4]} {read.error or ''}")
+               lambda: f"not shown: {ids(self.case.intact - shown)}; reported {read.losses[:4]} {read.error or ''}")
         done = logs.command("cat", "--salvage", "--format", "json", self.path)
         again = self.genuine(of_json(done), column)
         expect(again == shown, column, "the command shows what the library shows",
@@ -267,14 +267,14 @@ class Judge:
                lambda: f"status 0, and missing: {ids(durable - self.saved)}")
         if done.returncode in (0, 3) and done.stdout.startswith(b"{"):
             try:
-                told = json.loads(done.stdout)
+                report = json.loads(done.stdout)
             except ValueError:
                 return
-            if "records" in told and not self.others:
-                expect(told["records"] == len(self.saved), "verify", "counts what salvage shows",
-                       lambda: f"{told['records']} records, and salvage shows {len(self.saved)}")
-                expect(told.get("lost_records", 0) == len(self.lost), "verify", "tells the losses that salvage tells",
-                       lambda: f"{told.get('lost_records')} lost, and salvage tells {len(self.lost)}")
+            if "records" in report and not self.others:
+                expect(report["records"] == len(self.saved), "verify", "counts what salvage shows",
+                       lambda: f"{report['records']} records, and salvage shows {len(self.saved)}")
+                expect(report.get("lost_records", 0) == len(self.lost), "verify", "reports the losses that salvage reports",
+                       lambda: f"{report.get('lost_records')} lost, and salvage reports {len(self.lost)}")
 
     def limit(self):
         return self.case.limit if self.case.limit is not None else self.case.log.given if self.case.log.state != "open" \
@@ -294,7 +294,7 @@ class Judge:
         if done.returncode:
             odd = difference(before, after)
             expect(not odd, column, "a refusal changes nothing", lambda: f"changed: {odd}; {last_line(done)}")
-            # Nothing but a newer library mends what is newer.
+            # Only a newer library can repair a newer format.
             if cell and cell.word == "refuses" and self.case.row != "newer":
                 expect("binlog " in done.stderr.decode(errors="replace"), column, "a refusal names the command that mends it",
                        lambda: last_line(done))
@@ -307,16 +307,16 @@ class Judge:
             self.named(path)
 
     def appended(self, before, after, path, cell, done):
-        """What an append that was not refused leaves: all that was there, and the new records behind it."""
+        """After an append that was not refused: all earlier records, followed by the new ones."""
         expect, column = self.found.expect, "append"
         read = library.Read(path, library.SALVAGE)
         new = [record for record in read.shown if record[2] in NEW]
         expect(self.case.row == "newer" or [record[2] for record in new] == NEW, column, "the new records are read",
-               lambda: f"{[record[0] for record in new]}; {last_line(done)}; {read.told[:3]} {read.error or ''}")
+               lambda: f"{[record[0] for record in new]}; {last_line(done)}; {read.losses[:3]} {read.error or ''}")
         expect(all(record[1] == "orders" for record in new), column, "type names hold", lambda: f"{[record[1] for record in new]}")
         given = [record[0] for record in new]
         if self.case.row == "newer":
-            # Behind a segment that cannot be read, only the words say which ids they got.
+            # After a segment that cannot be read, only the words state the ids of the new records.
             given = [int(one.replace(",", "")) for one in re.findall(r"ids ([\d,]+)", last_line(done))]
         limit = self.limit()
         expect(all(number > limit for number in given), column, "ids never repeat",
@@ -327,7 +327,7 @@ class Judge:
         gone = (self.saved - old) if not given else {number for number in self.saved - old}
         if cell and cell.word == "cuts":
             gone &= self.case.before
-        expect(not gone, column, "an append hides nothing", lambda: f"shown before and no longer: {ids(gone)}; {read.told[:3]}")
+        expect(not gone, column, "an append hides nothing", lambda: f"shown before and no longer: {ids(gone)}; {read.losses[:3]}")
         kept = False
         for name, data in before.items():
             now = after.get(name)
@@ -400,7 +400,7 @@ class Judge:
                 expect(library.Read(second).shown == library.Read(target).shown, column, "a second recovery changes nothing", "other records")
 
     def clean(self, path, column):
-        """A log that a recovery has made: whole, with what salvage showed, and to be appended to."""
+        """Checks a log that a recovery has made: whole, with what salvage showed, and writable."""
         expect = self.found.expect
         verify = logs.command("verify", "--json", path)
         expect(verify.returncode == 0 or not self.saved and verify.returncode in (1, 3), column, "verify afterwards",
@@ -420,9 +420,9 @@ class Judge:
         shutil.copytree(at if at.is_dir() else at.parent, copy)
         where = copy if at.is_dir() else copy / at.name
         done = logs.command("append", "--type", "orders", *([] if at.is_dir() else ["--single-file"]), where, stdin=NEW[0] + b"\n")
-        if expect(done.returncode == 0, column, "append goes on", lambda: last_line(done)):
-            # A new directory has no lock file: what only that one knew is forgotten.
-            # What a torn tail held was promised to nobody.
+        if expect(done.returncode == 0, column, "append continues", lambda: last_line(done)):
+            # A new directory has no lock file, so that what only the lock file recorded is lost.
+            # Records of a torn tail were never reported as durable.
             torn = self.case.is_torn or "torn" in str(self.case.row)
             known = max(max(self.saved), 0 if torn else max(self.lost, default=0))
             given = [record[0] for record in library.Read(where).shown if record[2] == NEW[0]]
@@ -493,11 +493,11 @@ class Judge:
         if there and not self.others:
             read = library.Read(store, library.SALVAGE)
             self.genuine(read.shown, column)
-            # What is missing there, and the end of what came last, is another matter.
-            damage = [loss for loss in read.told if loss.kind in DAMAGE]
+            # Gaps there, and the end of the last segment, do not count here.
+            damage = [loss for loss in read.losses if loss.kind in DAMAGE]
             expect(not damage, column, "nothing damaged is shipped", lambda: f"{damage}")
         here = sorted(name for name in before if name.endswith(".binlog"))
-        # A copy is nobody's, and the end of a log that was never durable is as if it had not been begun.
+        # A copy is no segment of the log, and the end of a log that was never durable may be missing.
         exempt = self.case.row in NOT_SHIPPED or "copied" in self.case.name or self.case.name.startswith("unsynced")
         left = set(here[:-1]) - set(there) if not exempt else set()
         expect(done.returncode != 0 or not left, column, "what is not shipped is named",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes every situation of the table in docs/recovery.md and holds the command and the library against its row.
+"""Makes every situation of the table in docs/recovery.md and checks the command and the library against its row.
 
     tests/verdicts/run.py                         the short form: every row, a part of the combinations
     tests/verdicts/run.py --all                   all combinations (make soak)
@@ -8,10 +8,10 @@
     tests/verdicts/run.py --row hole              the cases of one row
     tests/verdicts/run.py --list                  the names of the cases and their rows
 
-The last line is "N passed, M failed". A failure says the row, the column, what is asked for, and how to see it again.
+The last line is "N passed, M failed". A failure names the row, the column, the requirement, and how to repeat it.
 
   BINLOG_LIB_DIR   where libbinlog.so and the command binlog are (default: target/release of this repository)
-  BINLOG_VERDICT_SHARES   one in so many combinations is tried in the short form (default: 8)
+  BINLOG_VERDICT_SHARES   one combination of so many is tried in the short form (default: 8)
 """
 import argparse
 import collections
@@ -36,7 +36,7 @@ oracle.Judge.table_row = staticmethod(ROWS.get)
 
 
 def every():
-    """Name of a case -> what makes it."""
+    """Name of a case -> the function that makes it."""
     return dict([*special.special(), *damage.systematic(), *cursors.cases()])
 
 
@@ -50,7 +50,7 @@ def chosen(names, share):
             counted[parts[0]] += 1
             if counted[parts[0]] % 3 != 1:
                 continue
-        # The row of a never-durable segment without its beginning is made by these alone.
+        # Only these make the row of a never-durable segment without its beginning.
         is_rare = parts[0] == "unsynced" and parts[1] in ("last", "only") and parts[-1] == "right" and parts[2] == "header"
         if len(parts) == 5 and parts[0] in damage.STATES and parts[1] in damage.PLACES and not is_rare:
             group = (parts[1], parts[4] == "right")
@@ -64,7 +64,7 @@ def chosen(names, share):
 
 
 def work_on(name):
-    """Row of the case, what was found; None when the combination cannot be."""
+    """Row of the case, and findings; None when the combination is impossible."""
     work = pathlib.Path(WORK) / f"{os.getpid()}"
     try:
         made = EVERY[name]()
@@ -135,7 +135,7 @@ def main():
 
 
 def prepare(names):
-    """Logs that most cases share are made once, before the processes part."""
+    """Logs that most cases share are made once, before the processes are forked."""
     for state in damage.STATES:
         for segments, single in ((4, False), (1, False), (1, True)):
             if not (single and state in ("compressed", "recovered")):

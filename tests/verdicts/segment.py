@@ -1,5 +1,5 @@
-"""A segment's parts, found as docs/format.md describes them, without the library. Nothing here checks a page's bytes: it
-parses what a writer has just written, to know where to damage it and which records depend on which bytes."""
+"""A segment's parts, found as docs/format.md describes them, without the library. Nothing here checks the bytes of a
+page: it parses what a writer has just written, to know where to damage it and which records depend on which bytes."""
 import dataclasses
 import struct
 import zlib
@@ -115,7 +115,7 @@ def _places(data, block):
 
 
 def parse(data):
-    """The segment in these bytes; of a damaged or cut one, the valid blocks up to the first that is none."""
+    """The segment in these bytes; of a damaged or cut one, the valid blocks before the first invalid one."""
     length = int.from_bytes(data[8:12], "little")
     fields = message(data[12:12 + length])
     marker = fields[6][0].to_bytes(8, "little")
@@ -131,7 +131,7 @@ def parse(data):
 
 
 def with_sum(data):
-    """The same segment, with the right checksum for what its file header says now."""
+    """The same segment, with the right checksum for what its file header contains now."""
     length = int.from_bytes(data[8:12], "little")
     end = 12 + length
     return data[:end] + zlib.crc32(data[:end]).to_bytes(4, "little") + data[end + 4:]

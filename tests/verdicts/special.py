@@ -1,4 +1,4 @@
-"""Cases of files rather than of bytes: what lies in the directory, under which name, and what does not."""
+"""Cases of files rather than of bytes: which files are in the directory, under which names, and which are missing."""
 import dataclasses
 import functools
 import re
@@ -15,7 +15,7 @@ def numbered(name, number):
 
 
 def special():
-    """(name of the case, what makes it)"""
+    """(name of the case, the function that makes it)"""
     yield from unborn_cases()
     yield from missing_cases()
     yield from name_cases()
@@ -29,7 +29,7 @@ def special():
         damage.combined, functools.partial(logs.base, "closed", 1), "closed", "only", "header", "swapped", "right")
 
 
-# --- a beginning that never came to be --------------------------------------------------------------------------------
+# --- a beginning that was never written -------------------------------------------------------------------------------
 
 @functools.lru_cache(maxsize=None)
 def at_a_roll():
@@ -40,7 +40,8 @@ def at_a_roll():
         for number in range(4):
             making.segment()
             if number == 3:
-                # The lock file as the kill leaves it: a roll makes the beginning of the next segment durable, and notes it.
+                # The lock file as the kill leaves it: a roll makes the beginning of the next segment durable, and
+                # records it.
                 lock = (work / "log" / "default.lock").read_bytes()
             making.writer.roll()
         written = dict(making.written)
@@ -92,7 +93,7 @@ def unborn_cases():
         if what.startswith("header"):
             # Begun, and so not closed.
             log = dataclasses.replace(log, state="open")
-        # That nothing is there of a file that the last segment names may be a kill at a roll or its removal.
+        # If a file that the last segment names is missing, that may be a kill at a roll or the removal of the file.
         row = {"absent": None, "header-zeros": "torn"}.get(what, "unborn")
         return Case(f"unborn/last/{what}", row, log, files)
 
@@ -120,7 +121,7 @@ def unborn_cases():
             yield f"unborn/{'single' if single else 'only'}/{what}", functools.partial(alone, single, what)
 
 
-# --- segments that are not there ---------------------------------------------------------------------------------------
+# --- missing segments --------------------------------------------------------------------------------------------------
 
 def missing_cases():
     def missing(state, place):
@@ -149,7 +150,7 @@ def missing_cases():
             yield f"missing/{state}/{place}", functools.partial(missing, state, place)
 
     def no_lock(place):
-        """As above, and nobody can know: the lock file is gone too."""
+        """As above, without anything that proves it: the lock file is missing too."""
         log = logs.base("closed")
         files = {name: data for name, data in log.files.items() if name not in (log.segments[-1][0], log.lock)}
         limit = log.segments[-1][1].first_id - 1
@@ -240,7 +241,8 @@ def archive_cases():
     yield "beside/both", both_whole
 
 
-# --- what is not of the log ----------------------------------------------------------------------------------------------
+# --- files of others
+# -----------------------------------------------------------------------------------------------------
 
 @functools.lru_cache(maxsize=None)
 def another(name, seed=9):
@@ -309,7 +311,8 @@ def other_cases():
 # --- versions ------------------------------------------------------------------------------------------------------------
 
 def of_version(data, byte):
-    """The segment as a writer of that version would have left it: declaration, its sum, and what the TRAILER repeats."""
+    """The segment as a writer of that version would have left it: declaration, its checksum, and what the TRAILER
+    repeats."""
     parsed = segment.parse(data)
     data = segment.with_sum(data[:6] + bytes([byte]) + data[7:])
     for block in parsed.of_kind(segment.TRAILER):
@@ -425,7 +428,8 @@ def copy_cases():
                     yield f"copy/{first}-{first + later}/{order}", functools.partial(copied, first, first + later, order)
 
 
-# --- a name that an INDEX tells before its event --------------------------------------------------------------------------
+# --- a name that an INDEX contains before its event
+# -----------------------------------------------------------------------
 
 def type_cases():
     def cut(which):

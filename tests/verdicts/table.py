@@ -1,5 +1,5 @@
-"""The table of docs/recovery.md. The page is the only place where what is expected is written down: a cell is a word or two,
-which the test knows, and the exit status; what follows a semicolon is for people, but for "further back: ..."."""
+"""The table of docs/recovery.md. Expectations are written down only on that page: a cell is a word or two that the test
+knows, and the exit status; what follows a semicolon is for people, except for "further back: ..."."""
 import dataclasses
 
 import library
@@ -54,7 +54,7 @@ def rows():
             continue
         cells = [one.strip() for one in line.strip().strip("|").split("|")]
         if columns is None:
-            # The first column is no cell, so that a table of rows is never an empty list.
+            # The first column is no cell, so a table of rows is never an empty list.
             columns = [COLUMNS.get(one) for one in cells] if cells[0] == "row" else []
         elif columns and not cells[0].startswith("-"):
             name = cells[0].strip("*")

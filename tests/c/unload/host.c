@@ -1,5 +1,5 @@
-/* A program that has loaded a plugin with the library within, and unloaded it, can fork: what the library has asked the C
-   library to call in the child went with it. Arguments: the plugin, and a log. */
+/* A program that has loaded a plugin that contains the library, and unloaded it, can fork: the handlers that the
+   library registered with the C library for the child were removed with it. Arguments: the plugin, and a log. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A plugin that has the library within itself, and writes a log. */
+/* A plugin that contains the library, and writes a log. */
 #include <binlog.h>
 
 #include <stddef.h>

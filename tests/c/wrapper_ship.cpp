@@ -64,7 +64,7 @@ void compressing(const std::string& base) {
   CHECK(binlog::compress(log, options).size() == 3);
   options.dry_run = false;
 
-  // An exception stops the work, and comes out of the call; so does saying no, as an error.
+  // An exception stops the work, and leaves the call; so does a false result, as an error.
   unsigned calls = 0;
   options.on_progress = [&](const binlog::progress& p) -> bool {
     CHECK(p.path != nullptr && p.bytes > 0);
@@ -89,7 +89,7 @@ void compressing(const std::string& base) {
 void shipping(const std::string& base) {
   const std::string log = base + "/shipped";
   write_segments(log, 3);
-  binlog::archive_options options;
+  binlog::ship_options options;
   CHECK(binlog::shipper::try_open(log, options).status() == BINLOG_E_INVALID);  // no URL
   options.url = store_at(base + "/store");
   options.compress.emplace();
@@ -98,15 +98,15 @@ void shipping(const std::string& base) {
   CHECK(shipper.status().waiting_segments == 3 && std::string(shipper.status().log) == "default");
   CHECK(binlog::shipper::try_open(log, options).status() == BINLOG_E_LOCKED);
 
-  CHECK(throws_stop_it([&] { (void)shipper.try_run([](const binlog::archive_event&) -> bool { throw stop_it(); }); }));
-  CHECK(shipper.run([](const binlog::archive_event&) { return false; }).stopped == 1);
+  CHECK(throws_stop_it([&] { (void)shipper.try_run([](const binlog::ship_event&) -> bool { throw stop_it(); }); }));
+  CHECK(shipper.run([](const binlog::ship_event&) { return false; }).stopped == 1);
   unsigned uploaded = 0;
-  const auto report = shipper.run([&](const binlog::archive_event& e) {
-    uploaded += e.kind == BINLOG_ARCHIVE_EVENT_UPLOADED;
+  const auto report = shipper.run([&](const binlog::ship_event& e) {
+    uploaded += e.kind == BINLOG_SHIP_EVENT_UPLOADED;
     return true;
   });
   CHECK(report.uploaded_segments == uploaded && uploaded >= 2 && shipper.status().waiting_segments == 0);
-  CHECK(shipper.metrics().find("binlog_archive_waiting_segments{log=\"default\"") != std::string::npos);
+  CHECK(shipper.metrics().find("binlog_ship_waiting_segments{log=\"default\"") != std::string::npos);
   CHECK(!shipper.last_failure());
 
   auto verified = shipper.verify(true);
@@ -115,7 +115,7 @@ void shipping(const std::string& base) {
   CHECK(unlink(first.c_str()) == 0);
   verified = shipper.verify();
   CHECK(verified.sums.problems == 1 && verified.problems.size() == 1);
-  CHECK(verified.problems[0].kind == BINLOG_ARCHIVE_PROBLEM_MISSING && verified.problems[0].sequence == 1);
+  CHECK(verified.problems[0].kind == BINLOG_SHIP_PROBLEM_MISSING && verified.problems[0].sequence == 1);
   CHECK(throws_stop_it([&] { (void)shipper.try_verify(false, [](const auto&) -> bool { throw stop_it(); }); }));
 
   auto moved = std::move(shipper);
@@ -128,7 +128,7 @@ void shipping(const std::string& base) {
 void following(const std::string& base) {
   const std::string log = base + "/followed";
   write_segments(log, 1);
-  binlog::archive_options options;
+  binlog::ship_options options;
   options.url = store_at(base + "/followed-store");
   auto shipper = binlog::shipper::open(log, options);
   std::thread thread([&] { shipper.follow(); });
@@ -144,19 +144,19 @@ void following(const std::string& base) {
 void writing(const std::string& base) {
   const std::string log = base + "/written";
   binlog::writer_options options;
-  CHECK(binlog::writer::open(base + "/nothing").try_archive_status().status() == BINLOG_E_NOT_FOUND);
-  options.archive.emplace();
-  options.archive->url = store_at(base + "/written-store");
-  options.archive->close_wait = std::chrono::minutes(1);
+  CHECK(binlog::writer::open(base + "/nothing").try_ship_status().status() == BINLOG_E_NOT_FOUND);
+  options.ship.emplace();
+  options.ship->url = store_at(base + "/written-store");
+  options.ship->close_wait = std::chrono::minutes(1);
   auto writer = binlog::writer::open(log, options);
   writer.append(1, "an order");
   writer.roll();
-  while (writer.archive_status().uploaded_segments < 1) std::this_thread::yield();
-  CHECK(writer.archive_metrics().find("# HELP") == 0 && !writer.archive_failure());
+  while (writer.ship_status().uploaded_segments < 1) std::this_thread::yield();
+  CHECK(writer.ship_metrics().find("# HELP") == 0 && !writer.ship_failure());
   writer.append(1, "another");
   writer.close();
-  CHECK(count_records(options.archive->url) == 2);
-  // The shipper that comes later, for whom nothing is left, tells the retention what may go.
+  CHECK(count_records(options.ship->url) == 2);
+  // A later shipper finds nothing left to ship, and its ledger allows retention to remove segments.
   binlog::retention keep;
   keep.segments = 1;
   CHECK(binlog::prune(log, keep).size() >= 2);

@@ -1,5 +1,5 @@
-//! A call does its own part of the work, and a bounded share of what others make necessary: whatever other threads do, it comes
-//! back.
+//! A call does its own part of the work, and a bounded share of the work that other threads cause: whatever they do, it
+//! returns.
 
 mod common;
 
@@ -7,17 +7,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use binlog::hooks::{Hooks, SegmentFile};
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Codec, Hooks, Lag, RollOptions, SegmentFile, Writer, WriterOptions};
+use binlog::rolling::RollOptions;
+use binlog::{Codec, Lag, Writer, WriterOptions};
 use common::interposed::Interposed;
 use common::*;
 
-/// What none of the calls takes, however long the others go on.
+/// No call takes this long, however long the other threads continue.
 const LONG: Duration = Duration::from_secs(2);
-/// So long they go on.
+/// How long the other threads continue.
 const LONGER: Duration = Duration::from_secs(5);
 
-/// Has several threads append, and one each flush, sync and tick; the slowest call of each kind. No thread of the library.
+/// Several threads append, and one each flushes, syncs and ticks, without threads of the library. Returns the slowest
+/// call of each kind.
 fn slowest_calls(directory: Arc<dyn Directory>, options: WriterOptions) -> Vec<(&'static str, Duration)> {
     type Call = fn(&Writer);
     let append: Call = |writer| {
@@ -30,7 +33,7 @@ fn slowest_calls(directory: Arc<dyn Directory>, options: WriterOptions) -> Vec<(
         ("sync", |writer| writer.sync().unwrap()),
         ("tick", |writer| writer.tick().unwrap()),
     ];
-    let writer = Writer::open_in(directory, options).unwrap();
+    let writer = Writer::open(directory, options).unwrap();
     let began = Instant::now();
     let slowest = std::thread::scope(|scope| {
         let one = |(name, call): (&'static str, Call)| {
@@ -90,7 +93,7 @@ fn what_others_left_is_done_by_the_next_append() {
     let (entered, leave) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let closed = Arc::new(Mutex::new(vec![]));
     let (inside, wait, seen) = (entered.clone(), leave.clone(), closed.clone());
-    let hook = move |file: &binlog::SegmentFile| {
+    let hook = move |file: &binlog::hooks::SegmentFile| {
         inside.store(true, Ordering::Release);
         while !wait.load(Ordering::Acquire) {
             std::thread::yield_now();
@@ -103,7 +106,7 @@ fn what_others_left_is_done_by_the_next_append() {
         hooks: Hooks { on_close: vec![Arc::new(hook)], ..Hooks::default() },
         ..WriterOptions::default()
     };
-    let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+    let writer = Writer::open(Arc::new(MemoryDirectory::new()), options).unwrap();
     let append = |id: u64| assert_eq!(writer.append(1, b"a record").unwrap(), id);
     (1..=2).for_each(append);
     std::thread::scope(|scope| {
@@ -124,9 +127,9 @@ fn what_others_left_is_done_by_the_next_append() {
 }
 
 #[test]
-fn a_large_record_that_does_not_compress_keeps_nobody_waiting_for_the_compressor() {
+fn a_large_record_that_does_not_compress_makes_no_call_wait_for_the_compressor() {
     let options = WriterOptions { codec: Codec::Zstd, codec_level: 19, ..WriterOptions::default() };
-    let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), options).unwrap();
+    let writer = Writer::open(Arc::new(MemoryDirectory::new()), options).unwrap();
     let large = noise(3 << 20, 1);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -152,7 +155,7 @@ fn a_large_record_that_does_not_compress_keeps_nobody_waiting_for_the_compressor
 
 #[test]
 fn naming_a_type_takes_no_longer_when_there_are_many() {
-    let writer = Writer::open_in(Arc::new(MemoryDirectory::new()), WriterOptions::default()).unwrap();
+    let writer = Writer::open(Arc::new(MemoryDirectory::new()), WriterOptions::default()).unwrap();
     let began = Instant::now();
     let numbers: Vec<u32> = (0..100_000).map(|n| writer.type_id(&format!("type {n}"), "").unwrap()).collect();
     assert!(numbers.windows(2).all(|two| two[1] == two[0] + 1));

@@ -1,5 +1,5 @@
-/* Shipping a log to a store beside its writer, and reading it back from there: what a shipper tells, how it is stopped from
-   another thread, what verifying finds, and which segments stay here. */
+/* Shipping a log to a store beside its writer, and reading it back from there: what a shipper reports, how it is
+   stopped from another thread, what verifying finds, and which segments stay here. */
 #include "check.h"
 
 #include <dirent.h>
@@ -24,7 +24,7 @@ static void make_place(struct place *p, const char *scratch, const char *name) {
 
 static void free_place(struct place *p) { free(p->log), free(p->store), free(p->url); }
 
-/* So many closed segments more, and an empty one behind them. */
+/* Writes this many further closed segments, and an empty one after them. */
 static void write_segments(const char *directory, int segments) {
   binlog_error *err = NULL;
   binlog_writer *writer = NULL;
@@ -55,7 +55,7 @@ static unsigned long long count_records(const char *where, const binlog_reader_o
   return count;
 }
 
-/* How many files in a directory end so. */
+/* How many files in a directory end with this. */
 static int files_in(const char *directory, const char *ending) {
   int count = 0;
   DIR *dir = opendir(directory);
@@ -68,11 +68,11 @@ static int files_in(const char *directory, const char *ending) {
   return count;
 }
 
-static binlog_shipper *open_shipper(const struct place *p, const binlog_archive_options *more) {
+static binlog_shipper *open_shipper(const struct place *p, const binlog_ship_options *more) {
   binlog_error *err = NULL;
   binlog_shipper *shipper = NULL;
-  binlog_archive_options options;
-  CHECK_IS(binlog_archive_options_init(&options, sizeof options), BINLOG_OK);
+  binlog_ship_options options;
+  CHECK_IS(binlog_ship_options_init(&options, sizeof options), BINLOG_OK);
   if (more != NULL) options = *more;
   options.url = p->url;
   CHECK_OK(binlog_shipper_open(p->log, NULL, &options, &shipper, &err), err);
@@ -83,31 +83,31 @@ struct events {
   unsigned begins, uploaded, found, pruned, failed;
   uint64_t sent, bytes;
   uint32_t stop_at; /* an event of this kind stops the call */
-  int retries;      /* of failures, those that are tried again */
+  int retries;      /* failures that are tried again */
 };
 
-static int32_t see(void *userdata, const binlog_archive_event *event) {
+static int32_t see(void *userdata, const binlog_ship_event *event) {
   struct events *seen = (struct events *)userdata;
   switch (event->kind) {
-    case BINLOG_ARCHIVE_EVENT_BEGINS: seen->begins++; break;
-    case BINLOG_ARCHIVE_EVENT_SENT: seen->sent += event->bytes; break;
-    case BINLOG_ARCHIVE_EVENT_UPLOADED:
+    case BINLOG_SHIP_EVENT_BEGINS: seen->begins++; break;
+    case BINLOG_SHIP_EVENT_SENT: seen->sent += event->bytes; break;
+    case BINLOG_SHIP_EVENT_UPLOADED:
       seen->uploaded++;
       seen->found += event->found;
       seen->bytes += event->bytes;
       break;
-    case BINLOG_ARCHIVE_EVENT_PRUNED: seen->pruned++; break;
-    case BINLOG_ARCHIVE_EVENT_FAILED:
+    case BINLOG_SHIP_EVENT_PRUNED: seen->pruned++; break;
+    case BINLOG_SHIP_EVENT_FAILED:
       seen->failed++;
       seen->retries += event->wait_ns >= 0;
       CHECK(binlog_error_status(event->error) < 0 && event->path == NULL);
       break;
     default: CHECK(!"an unknown kind of event");
   }
-  const int names_a_segment = event->kind == BINLOG_ARCHIVE_EVENT_BEGINS ||
-                              event->kind == BINLOG_ARCHIVE_EVENT_UPLOADED || event->kind == BINLOG_ARCHIVE_EVENT_PRUNED;
+  const int names_a_segment = event->kind == BINLOG_SHIP_EVENT_BEGINS ||
+                              event->kind == BINLOG_SHIP_EVENT_UPLOADED || event->kind == BINLOG_SHIP_EVENT_PRUNED;
   CHECK((event->path != NULL && event->sequence > 0) == names_a_segment);
-  CHECK((event->error != NULL) == (event->kind == BINLOG_ARCHIVE_EVENT_FAILED));
+  CHECK((event->error != NULL) == (event->kind == BINLOG_SHIP_EVENT_FAILED));
   return event->kind == seen->stop_at;
 }
 
@@ -116,13 +116,13 @@ static void ships_and_reads_back(const char *scratch) {
   make_place(&p, scratch, "plain");
   write_segments(p.log, 3);
   binlog_error *err = NULL;
-  binlog_archive_report report;
-  binlog_archive_status status;
+  binlog_ship_report report;
+  binlog_ship_status status;
 
   /* A dry run takes no lock, and leaves the store as it is. */
-  binlog_archive_options dry;
-  CHECK_IS(binlog_archive_options_init(&dry, sizeof dry), BINLOG_OK);
-  dry.flags = BINLOG_ARCHIVE_DRY_RUN;
+  binlog_ship_options dry;
+  CHECK_IS(binlog_ship_options_init(&dry, sizeof dry), BINLOG_OK);
+  dry.flags = BINLOG_SHIP_DRY_RUN;
   binlog_shipper *shipper = open_shipper(&p, NULL), *looker = open_shipper(&p, &dry);
   CHECK_OK(binlog_shipper_run(looker, NULL, NULL, &report, &err), err);
   CHECK(report.uploaded_segments == 3 && files_in(p.store, ".binlog") == 0);
@@ -130,7 +130,7 @@ static void ships_and_reads_back(const char *scratch) {
 
   CHECK_OK(binlog_shipper_status(shipper, &status, &err), err);
   CHECK(strcmp(status.log, "default") == 0 && strcmp(status.store, p.url) == 0);
-  CHECK(status.state == BINLOG_ARCHIVE_IDLE && status.waiting_segments == 3 && status.waiting_bytes > 0);
+  CHECK(status.state == BINLOG_SHIP_IDLE && status.waiting_segments == 3 && status.waiting_bytes > 0);
   CHECK(status.oldest_waiting_ns >= 0 && status.uploaded_segments == 0 && status.last_upload_ns == 0);
 
   struct events seen;
@@ -151,11 +151,11 @@ static void ships_and_reads_back(const char *scratch) {
   char text[8192];
   size_t len = 0;
   CHECK_OK(binlog_shipper_metrics(shipper, text, sizeof text, &len, &err), err);
-  CHECK(len == strlen(text) && strstr(text, "# TYPE binlog_archive_waiting_segments gauge\n") != NULL);
-  CHECK(strstr(text, "binlog_archive_uploaded_segments_total{log=\"default\",store=\"file://") != NULL);
+  CHECK(len == strlen(text) && strstr(text, "# TYPE binlog_ship_waiting_segments gauge\n") != NULL);
+  CHECK(strstr(text, "binlog_ship_uploaded_segments_total{log=\"default\",store=\"file://") != NULL);
   binlog_shipper_close(shipper);
 
-  /* What lies in the store is the log: all of it, one segment, and by a pattern; kept here for the next time. */
+  /* The store contains the whole log: read as a whole, by one segment, and by a pattern; cached for the next time. */
   CHECK(count_records(p.url, NULL) == 3 * PER_SEGMENT);
   char *cache = path_in(scratch, "cache"), *pattern = path_in(p.url, "default.*.binlog");
   binlog_reader_options cached;
@@ -173,16 +173,16 @@ static void ships_and_reads_back(const char *scratch) {
   free_place(&p);
 }
 
-/* Compressed before it goes, and only the newest stays here: the store has it all. */
+/* Compressed before it is shipped, and only the newest segment stays here: the store has all of them. */
 static void compresses_and_keeps_few(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "few");
   write_segments(p.log, 4);
   binlog_error *err = NULL;
-  binlog_archive_options o;
+  binlog_ship_options o;
   binlog_compress_options compress;
   binlog_retention keep;
-  CHECK_IS(binlog_archive_options_init(&o, sizeof o), BINLOG_OK);
+  CHECK_IS(binlog_ship_options_init(&o, sizeof o), BINLOG_OK);
   CHECK_IS(binlog_compress_options_init(&compress, sizeof compress), BINLOG_OK);
   CHECK_IS(binlog_retention_init(&keep, sizeof keep), BINLOG_OK);
   keep.segments = 2;
@@ -192,14 +192,14 @@ static void compresses_and_keeps_few(const char *scratch) {
   binlog_shipper *shipper = open_shipper(&p, &o);
   struct events seen;
   memset(&seen, 0, sizeof seen);
-  binlog_archive_report report;
+  binlog_ship_report report;
   CHECK_OK(binlog_shipper_run(shipper, see, &seen, &report, &err), err);
   CHECK(report.uploaded_segments == 4 && report.pruned_segments == 3 && report.pruned_bytes > 0 && seen.pruned == 3);
   CHECK(files_in(p.store, ".z.binlog") == 4 && files_in(p.log, ".binlog") == 2);
   CHECK(count_records(p.url, NULL) == 4 * PER_SEGMENT);
   binlog_shipper_close(shipper);
 
-  /* What was not shipped stays, unless that is said. */
+  /* A segment that was not shipped stays, unless the flag says otherwise. */
   write_segments(p.log, 1);
   keep.segments = 1;
   size_t gone = 77;
@@ -214,18 +214,18 @@ static void compresses_and_keeps_few(const char *scratch) {
 
 struct problems { unsigned all, kinds[5]; int is_here; };
 
-static void find(void *userdata, const binlog_archive_problem *problem) {
+static void find(void *userdata, const binlog_ship_problem *problem) {
   struct problems *found = (struct problems *)userdata;
   CHECK(problem->kind >= 1 && problem->kind <= 4 && problem->message[0] != '\0');
   found->all++;
   found->kinds[problem->kind]++;
   found->is_here += (int)problem->is_here;
-  if (problem->kind == BINLOG_ARCHIVE_PROBLEM_FOREIGN) CHECK(problem->sequence == 0 && problem->object != NULL);
+  if (problem->kind == BINLOG_SHIP_PROBLEM_FOREIGN) CHECK(problem->sequence == 0 && problem->object != NULL);
   else CHECK(problem->sequence > 0 && problem->last_sequence >= problem->sequence);
 }
 
 /* verify takes one userdata for both callbacks; this one needs none. */
-static int32_t pass(void *userdata, const binlog_archive_event *event) {
+static int32_t pass(void *userdata, const binlog_ship_event *event) {
   (void)userdata;
   return event->kind == 0;
 }
@@ -242,15 +242,15 @@ static void verifying(const char *scratch) {
   binlog_error *err = NULL;
   binlog_shipper *shipper = open_shipper(&p, NULL);
   CHECK_OK(binlog_shipper_run(shipper, NULL, NULL, NULL, &err), err);
-  binlog_archive_verified verified;
+  binlog_ship_verified verified;
   struct problems found;
   memset(&found, 0, sizeof found);
   CHECK_OK(binlog_shipper_verify(shipper, 0, find, pass, &found, &verified, &err), err);
   CHECK(found.all == 0 && verified.sound_segments == 3 && verified.sound_bytes > 0 && verified.problems == 0);
   CHECK(verified.first_sequence == 1 && verified.waiting_segments == 0 && verified.foreign == 0 && !verified.stopped);
-  CHECK_OK(binlog_shipper_verify(shipper, BINLOG_ARCHIVE_VERIFY_READ_BACK, NULL, NULL, NULL, NULL, &err), err);
+  CHECK_OK(binlog_shipper_verify(shipper, BINLOG_SHIP_VERIFY_READ_BACK, NULL, NULL, NULL, NULL, &err), err);
 
-  /* One is gone, one is another, and somebody has put something beside them. */
+  /* One object is missing, one is another, and there is a foreign one. */
   char *first = path_in(p.store, "default.0000000001.binlog"), *second = path_in(p.store, "default.0000000002.binlog");
   char *other = path_in(p.store, "default.0000000009.binlog");
   CHECK(unlink(first) == 0 && file_size(second) > 0);
@@ -258,38 +258,38 @@ static void verifying(const char *scratch) {
   write_file(other, "no segment");
   CHECK_OK(binlog_shipper_verify(shipper, 0, find, NULL, &found, &verified, &err), err);
   CHECK(verified.problems == 2 && verified.foreign == 1 && verified.sound_segments == 1 && found.all == 3);
-  CHECK(found.kinds[BINLOG_ARCHIVE_PROBLEM_MISSING] == 1 && found.is_here == 1);
-  CHECK(found.kinds[BINLOG_ARCHIVE_PROBLEM_DIFFERENT] == 1 && found.kinds[BINLOG_ARCHIVE_PROBLEM_FOREIGN] == 1);
+  CHECK(found.kinds[BINLOG_SHIP_PROBLEM_MISSING] == 1 && found.is_here == 1);
+  CHECK(found.kinds[BINLOG_SHIP_PROBLEM_DIFFERENT] == 1 && found.kinds[BINLOG_SHIP_PROBLEM_FOREIGN] == 1);
   binlog_shipper_close(shipper);
   free(first), free(second), free(other);
   free_place(&p);
 }
 
-/* A segment whose place in the store is taken by something else is told of, and never overwritten. */
+/* If the place of a segment in the store is taken by something else, that is reported, and nothing is overwritten. */
 static void never_overwrites(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "taken");
   write_segments(p.log, 2);
   char *taken = path_in(p.store, "default.0000000001.binlog");
-  write_file(taken, "somebody else's");
+  write_file(taken, "a foreign file");
   binlog_error *err = NULL;
   binlog_shipper *shipper = open_shipper(&p, NULL);
   struct events seen;
   memset(&seen, 0, sizeof seen);
-  binlog_archive_report report;
+  binlog_ship_report report;
   memset(&report, 0xA5, sizeof report);
   CHECK_FAILS(binlog_shipper_run(shipper, see, &seen, &report, &err), BINLOG_E_MISMATCH, err);
   CHECK(report.uploaded_segments == UINT64_C(0xA5A5A5A5A5A5A5A5) && seen.failed == 1 && seen.retries == 0);
-  binlog_archive_status status;
+  binlog_ship_status status;
   CHECK_OK(binlog_shipper_status(shipper, &status, &err), err);
   CHECK(status.failures == 1 && status.last_failure_ns > 0 && status.waiting_segments == 2);
   binlog_error *failure = binlog_shipper_last_failure(shipper);
   CHECK(failure != NULL && binlog_error_status(failure) == BINLOG_E_MISMATCH && binlog_error_message(failure)[0] != '\0');
   binlog_shipper_close(shipper);
-  /* It is the caller's, and outlives the shipper. */
+  /* The error belongs to the caller, and outlives the shipper. */
   CHECK(binlog_error_status(failure) == BINLOG_E_MISMATCH);
   binlog_error_free(failure);
-  CHECK(file_size(taken) == (long long)strlen("somebody else's") && files_in(p.store, ".binlog") == 1);
+  CHECK(file_size(taken) == (long long)strlen("a foreign file") && files_in(p.store, ".binlog") == 1);
   free(taken);
   free_place(&p);
 }
@@ -302,7 +302,7 @@ static void *follow(void *argument) {
   return NULL;
 }
 
-/* One thread ships while another appends, a third asks how far it is, and somebody stops it. */
+/* One thread ships while another appends, a third asks for the progress, and one stops it. */
 static void follows_until_it_is_stopped(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "followed");
@@ -314,7 +314,7 @@ static void follows_until_it_is_stopped(const char *scratch) {
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, follow, &mine) == 0);
   write_segments(p.log, 2);
-  binlog_archive_status status;
+  binlog_ship_status status;
   do {
     sched_yield();
     CHECK_OK(binlog_shipper_status(mine.shipper, &status, &err), err);
@@ -327,27 +327,27 @@ static void follows_until_it_is_stopped(const char *scratch) {
   CHECK(mine.seen.uploaded == 3 && mine.seen.failed == 0);
   /* It stays stopped. */
   write_segments(p.log, 1);
-  binlog_archive_report report;
+  binlog_ship_report report;
   CHECK_OK(binlog_shipper_run(mine.shipper, NULL, NULL, &report, &err), err);
   CHECK(report.uploaded_segments == 0);
   CHECK_OK(binlog_shipper_follow(mine.shipper, NULL, NULL, &err), err);
   binlog_shipper_close(mine.shipper);
 
-  /* A callback stops its own call alone. */
+  /* A callback stops only its own call. */
   binlog_shipper *shipper = open_shipper(&p, NULL);
   struct events seen;
   memset(&seen, 0, sizeof seen);
-  seen.stop_at = BINLOG_ARCHIVE_EVENT_BEGINS;
+  seen.stop_at = BINLOG_SHIP_EVENT_BEGINS;
   CHECK_OK(binlog_shipper_run(shipper, see, &seen, &report, &err), err);
   CHECK(report.stopped == 1 && report.uploaded_segments == 0);
-  seen.stop_at = BINLOG_ARCHIVE_EVENT_UPLOADED;
+  seen.stop_at = BINLOG_SHIP_EVENT_UPLOADED;
   CHECK_OK(binlog_shipper_follow(shipper, see, &seen, &err), err);
   CHECK(seen.uploaded == 1 && files_in(p.store, ".binlog") == 4);
   binlog_shipper_close(shipper);
   free_place(&p);
 }
 
-/* The child of a fork has no part in the parent's shipper, and leaves it alone. */
+/* The child of a fork does not own the parent's shipper, and leaves it alone. */
 static void forks(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "forked");
@@ -357,7 +357,7 @@ static void forks(const char *scratch) {
   const pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
-    binlog_archive_status status;
+    binlog_ship_status status;
     const int ok = binlog_shipper_run(shipper, NULL, NULL, NULL, NULL) == BINLOG_E_FORKED &&
                    binlog_shipper_follow(shipper, NULL, NULL, NULL) == BINLOG_E_FORKED &&
                    binlog_shipper_verify(shipper, 0, NULL, NULL, NULL, NULL, NULL) == BINLOG_E_FORKED &&
@@ -370,7 +370,7 @@ static void forks(const char *scratch) {
   }
   int code = -1;
   CHECK(waitpid(child, &code, 0) == child && WIFEXITED(code) && WEXITSTATUS(code) == 0);
-  binlog_archive_report report;
+  binlog_ship_report report;
   CHECK_OK(binlog_shipper_run(shipper, NULL, NULL, &report, &err), err);
   CHECK(report.uploaded_segments == 1);
   binlog_shipper_close(shipper);

@@ -1,10 +1,12 @@
-/* What callers pass for compressing and shipping: refused with a clear status and a sentence that names it. A library without
-   the feature "upload" has the same functions, and says so. */
+/* Wrong arguments for compressing and shipping: refused with a clear status and a sentence that names the argument. A
+   library without the feature "upload" has the same functions, and reports that. */
+#define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
+
 #include <stdbool.h>
 
 #include "check.h"
 
-/* The call fails with this status, and its message says this. */
+/* The call fails with this status, and its message contains this. */
 static void refused(const char *what, binlog_status status, binlog_status expected, binlog_error **err,
                     const char *says) {
   if (status != expected) fprintf(stderr, "no \"%s\":\n", says);
@@ -67,21 +69,21 @@ static void compressing(const char *log) {
 static void shipping(const char *log, const char *url) {
   binlog_error *err = NULL;
   binlog_shipper *shipper = NULL;
-  binlog_archive_options o;
+  binlog_ship_options o;
   binlog_retention keep;
   binlog_compress_options compress;
 #define REFUSED(expected, says) \
   refused("binlog_shipper_open", binlog_shipper_open(log, NULL, &o, &shipper, &err), expected, &err, says)
 #define SET(field, value) \
-  (CHECK_IS(binlog_archive_options_init(&o, sizeof o), BINLOG_OK), o.url = url, o.field = (value))
+  (CHECK_IS(binlog_ship_options_init(&o, sizeof o), BINLOG_OK), o.url = url, o.field = (value))
   SET(struct_size, 8);
-  REFUSED(BINLOG_E_INVALID, "binlog_archive_options.struct_size");
+  REFUSED(BINLOG_E_INVALID, "binlog_ship_options.struct_size");
   SET(reserved[0], 1);
   REFUSED(BINLOG_E_INVALID, "reserved");
   SET(flags, 4);
   REFUSED(BINLOG_E_INVALID, "flags");
   SET(url, NULL);
-  REFUSED(BINLOG_E_INVALID, "binlog_archive_options.url is NULL");
+  REFUSED(BINLOG_E_INVALID, "binlog_ship_options.url is NULL");
   SET(url, "\xff");
   REFUSED(BINLOG_E_INVALID, "UTF-8");
   SET(url, "ftp://somewhere/logs");
@@ -89,7 +91,7 @@ static void shipping(const char *log, const char *url) {
   SET(url, "file:///tmp/x?colour=red");
   REFUSED(BINLOG_E_INVALID, "colour");
   SET(credentials, "");
-  REFUSED(BINLOG_E_INVALID, "binlog_archive_options.credentials is empty");
+  REFUSED(BINLOG_E_INVALID, "binlog_ship_options.credentials is empty");
   SET(in_flight, 65);
   REFUSED(BINLOG_E_INVALID, "in flight");
   SET(threads, 65);
@@ -99,7 +101,7 @@ static void shipping(const char *log, const char *url) {
   SET(first_delay_ms, 500);
   o.longest_delay_ms = 100;
   REFUSED(BINLOG_E_INVALID, "longest_delay");
-  /* Something secret is not repeated. */
+  /* A secret is not repeated. */
   SET(url, "s3://me:sesame@bucket/logs");
   CHECK_IS(binlog_shipper_open(log, NULL, &o, &shipper, &err), BINLOG_E_INVALID);
   CHECK(strstr(binlog_error_message(err), "sesame") == NULL);
@@ -136,12 +138,12 @@ static void shipping(const char *log, const char *url) {
   CHECK_IS(binlog_shipper_open(log, NULL, NULL, &shipper, NULL), BINLOG_E_INVALID);
   CHECK(shipper == NULL);
 
-  /* Within a writer, what is refused leaves no file behind. */
+  /* Within a writer, refused options leave no file behind. */
   binlog_writer_options w;
   binlog_writer *writer = NULL;
   CHECK_IS(binlog_writer_options_init(&w, sizeof w), BINLOG_OK);
-  w.archive = &o;
-  o.flags = BINLOG_ARCHIVE_DRY_RUN;
+  w.ship = &o;
+  o.flags = BINLOG_SHIP_DRY_RUN;
   char *fresh = path_in(log, "fresh");
   refused("a dry run", binlog_writer_open(fresh, &w, &writer, &err), BINLOG_E_INVALID, &err, "DRY_RUN");
   SET(url, "ftp://somewhere/logs");
@@ -156,8 +158,8 @@ static void shipping(const char *log, const char *url) {
 }
 
 /*
- * Asks for the text with `spare` bytes more than its length: it fits when there is one for the NUL. Time goes on between the
- * calls, so that the length is asked for until it stays the same.
+ * Requests the text with `spare` bytes more than its length: it fits when there is one for the NUL. Time passes between
+ * the calls, so the length is requested until it stays the same.
  */
 static void metrics_fit(binlog_shipper *shipper, size_t spare) {
   size_t len = 0;
@@ -179,22 +181,22 @@ static void metrics_fit(binlog_shipper *shipper, size_t spare) {
 /* NULL, and arguments of a shipper that is open. */
 static void handles(const char *log, const char *url) {
   binlog_error *err = NULL;
-  binlog_archive_status status;
+  binlog_ship_status status;
   size_t len = 77;
   CHECK_FAILS(binlog_shipper_run(NULL, NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_shipper_follow(NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_shipper_verify(NULL, 0, NULL, NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_shipper_status(NULL, &status, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_shipper_metrics(NULL, NULL, 0, &len, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_writer_archive_status(NULL, &status, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_writer_archive_metrics(NULL, NULL, 0, &len, &err), BINLOG_E_INVALID, err);
-  CHECK(len == 77 && binlog_writer_archive_failure(NULL) == NULL && binlog_shipper_last_failure(NULL) == NULL);
+  CHECK_FAILS(binlog_writer_ship_status(NULL, &status, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_writer_ship_metrics(NULL, NULL, 0, &len, &err), BINLOG_E_INVALID, err);
+  CHECK(len == 77 && binlog_writer_ship_failure(NULL) == NULL && binlog_shipper_last_failure(NULL) == NULL);
   CHECK_IS(binlog_shipper_stop(NULL), BINLOG_OK);
   binlog_shipper_close(NULL);
 
-  binlog_archive_options o;
+  binlog_ship_options o;
   binlog_shipper *shipper = NULL;
-  CHECK_IS(binlog_archive_options_init(&o, sizeof o), BINLOG_OK);
+  CHECK_IS(binlog_ship_options_init(&o, sizeof o), BINLOG_OK);
   o.url = url;
   CHECK_OK(binlog_shipper_open(log, NULL, &o, &shipper, &err), err);
   CHECK_FAILS(binlog_shipper_verify(shipper, 2, NULL, NULL, NULL, NULL, &err), BINLOG_E_INVALID, err);
@@ -209,44 +211,44 @@ static void handles(const char *log, const char *url) {
   metrics_fit(shipper, 0);
   metrics_fit(shipper, 1);
   CHECK(binlog_shipper_last_failure(shipper) == NULL);
-  /* One ships at a time. */
+  /* A log has one shipper at a time. */
   binlog_shipper *second = NULL;
   CHECK_FAILS(binlog_shipper_open(log, NULL, &o, &second, &err), BINLOG_E_LOCKED, err);
   binlog_shipper_close(shipper);
   CHECK_OK(binlog_shipper_open(log, NULL, &o, &second, &err), err);
   binlog_shipper_close(second);
 
-  /* A writer that ships nothing says so. */
+  /* A writer that ships nothing reports that. */
   binlog_writer *writer = NULL;
   CHECK_OK(binlog_writer_open(log, NULL, &writer, &err), err);
-  CHECK_FAILS(binlog_writer_archive_status(writer, &status, &err), BINLOG_E_NOT_FOUND, err);
-  CHECK_FAILS(binlog_writer_archive_status(writer, NULL, &err), BINLOG_E_INVALID, err);
-  CHECK_FAILS(binlog_writer_archive_metrics(writer, text, sizeof text, &len, &err), BINLOG_E_NOT_FOUND, err);
-  CHECK(binlog_writer_archive_failure(writer) == NULL);
+  CHECK_FAILS(binlog_writer_ship_status(writer, &status, &err), BINLOG_E_NOT_FOUND, err);
+  CHECK_FAILS(binlog_writer_ship_status(writer, NULL, &err), BINLOG_E_INVALID, err);
+  CHECK_FAILS(binlog_writer_ship_metrics(writer, text, sizeof text, &len, &err), BINLOG_E_NOT_FOUND, err);
+  CHECK(binlog_writer_ship_failure(writer) == NULL);
   CHECK_OK(binlog_writer_close(writer, &err), err);
 }
 
-/* Of a library that was built without the feature. */
+/* For a library that was built without the feature. */
 static void absent(const char *log, const char *url) {
   binlog_error *err = NULL;
   binlog_shipper *shipper = NULL;
   binlog_reader *reader = NULL;
   binlog_writer *writer = NULL;
-  binlog_archive_options o;
+  binlog_ship_options o;
   binlog_writer_options w;
-  binlog_archive_status status;
-  CHECK_IS(binlog_archive_options_init(&o, sizeof o), BINLOG_OK);
+  binlog_ship_status status;
+  CHECK_IS(binlog_ship_options_init(&o, sizeof o), BINLOG_OK);
   CHECK_IS(binlog_writer_options_init(&w, sizeof w), BINLOG_OK);
   o.url = url;
-  w.archive = &o;
+  w.ship = &o;
   const char *says = "without the feature \"upload\"";
   refused("shipper", binlog_shipper_open(log, NULL, &o, &shipper, &err), BINLOG_E_UNSUPPORTED, &err, says);
   refused("writer", binlog_writer_open(log, &w, &writer, &err), BINLOG_E_UNSUPPORTED, &err, says);
   refused("reader", binlog_reader_open(url, NULL, &reader, &err), BINLOG_E_UNSUPPORTED, &err, says);
   CHECK_OK(binlog_writer_open(log, NULL, &writer, &err), err);
-  refused("status", binlog_writer_archive_status(writer, &status, &err), BINLOG_E_UNSUPPORTED, &err, says);
-  refused("metrics", binlog_writer_archive_metrics(writer, NULL, 0, NULL, &err), BINLOG_E_UNSUPPORTED, &err, says);
-  CHECK(binlog_writer_archive_failure(writer) == NULL);
+  refused("status", binlog_writer_ship_status(writer, &status, &err), BINLOG_E_UNSUPPORTED, &err, says);
+  refused("metrics", binlog_writer_ship_metrics(writer, NULL, 0, NULL, &err), BINLOG_E_UNSUPPORTED, &err, says);
+  CHECK(binlog_writer_ship_failure(writer) == NULL);
   CHECK_OK(binlog_writer_close(writer, &err), err);
   CHECK_IS(binlog_shipper_stop(NULL), BINLOG_OK);
   binlog_shipper_close(NULL);
@@ -259,8 +261,8 @@ static void test(const char *scratch) {
   compressing(log);
   binlog_error *err = NULL;
   binlog_shipper *shipper = NULL;
-  binlog_archive_options o;
-  CHECK_IS(binlog_archive_options_init(&o, sizeof o), BINLOG_OK);
+  binlog_ship_options o;
+  CHECK_IS(binlog_ship_options_init(&o, sizeof o), BINLOG_OK);
   o.url = url;
   const binlog_status status = binlog_shipper_open(log, NULL, &o, &shipper, &err);
   binlog_error_free(err);

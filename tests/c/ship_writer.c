@@ -1,5 +1,5 @@
-/* A writer that ships its own log: what it tells of that, that closing waits for it, what is left is shipped by the next one,
-   and whom it tells of failures. */
+/* A writer that ships its own log: its report on that, that closing waits for it, that the next writer ships what is
+   left, and its callback for failures. */
 #include "check.h"
 
 #include <pthread.h>
@@ -32,13 +32,13 @@ static unsigned long long count_records(const char *where) {
   return count;
 }
 
-static binlog_writer *open_writer(const struct place *p, binlog_writer_options *o, binlog_archive_options *archive) {
+static binlog_writer *open_writer(const struct place *p, binlog_writer_options *o, binlog_ship_options *archive) {
   binlog_error *err = NULL;
   binlog_writer *writer = NULL;
   archive->url = p->url;
-  o->archive = archive;
+  o->ship = archive;
   CHECK_OK(binlog_writer_open(p->log, o, &writer, &err), err);
-  /* They are not needed any more. */
+  /* The options are not needed any more. */
   memset(archive, 0xA5, sizeof *archive);
   return writer;
 }
@@ -48,9 +48,9 @@ static void append(binlog_writer *writer, int count) {
   for (int i = 0; i < count; i++) CHECK_OK(binlog_writer_append(writer, 1, "an order", 8, NULL, &err), err);
 }
 
-static void init(binlog_writer_options *o, binlog_archive_options *archive) {
+static void init(binlog_writer_options *o, binlog_ship_options *archive) {
   CHECK_IS(binlog_writer_options_init(o, sizeof *o), BINLOG_OK);
-  CHECK_IS(binlog_archive_options_init(archive, sizeof *archive), BINLOG_OK);
+  CHECK_IS(binlog_ship_options_init(archive, sizeof *archive), BINLOG_OK);
 }
 
 static void *append_many(void *writer) {
@@ -62,40 +62,40 @@ static void *append_many(void *writer) {
   return NULL;
 }
 
-/* What was closed is shipped while writing goes on; closing leaves nothing behind. */
+/* Closed segments are shipped while writing continues; closing leaves none. */
 static void ships_what_it_closes(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "written");
   CHECK(mkdir(p.store, 0755) == 0);
   binlog_error *err = NULL;
   binlog_writer_options o;
-  binlog_archive_options archive;
+  binlog_ship_options archive;
   init(&o, &archive);
   o.name = "orders";
   binlog_writer *writer = open_writer(&p, &o, &archive);
   pthread_t threads[2];
   for (int i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, append_many, writer) == 0);
-  binlog_archive_status status;
+  binlog_ship_status status;
   do {
     sched_yield();
-    CHECK_OK(binlog_writer_archive_status(writer, &status, &err), err);
+    CHECK_OK(binlog_writer_ship_status(writer, &status, &err), err);
   } while (status.uploaded_segments < 5);
   CHECK(strcmp(status.log, "orders") == 0 && strcmp(status.store, p.url) == 0 && status.last_upload_ns > 0);
   for (int i = 0; i < 2; i++) CHECK(pthread_join(threads[i], NULL) == 0);
   char text[8192];
   size_t len = 0;
-  CHECK_OK(binlog_writer_archive_metrics(writer, text, sizeof text, &len, &err), err);
-  CHECK(len == strlen(text) && strstr(text, "binlog_archive_uploaded_segments_total{log=\"orders\"") != NULL);
-  CHECK(binlog_writer_archive_failure(writer) == NULL);
+  CHECK_OK(binlog_writer_ship_metrics(writer, text, sizeof text, &len, &err), err);
+  CHECK(len == strlen(text) && strstr(text, "binlog_ship_uploaded_segments_total{log=\"orders\"") != NULL);
+  CHECK(binlog_writer_ship_failure(writer) == NULL);
   append(writer, 7);
   CHECK_OK(binlog_writer_close(writer, &err), err);
   /* Closing rolled first: the last records are in the store as well. */
   CHECK(count_records(p.log) == 1007 && count_records(p.url) == 1007);
 
-  /* Unless that is not wanted: then they are shipped by the next writer, when it has rolled. */
+  /* Without that flag the next writer ships them, after it has rolled. */
   init(&o, &archive);
   o.name = "orders";
-  archive.flags = BINLOG_ARCHIVE_NO_ROLL_AT_CLOSE;
+  archive.flags = BINLOG_SHIP_NO_ROLL_AT_CLOSE;
   writer = open_writer(&p, &o, &archive);
   append(writer, 3);
   CHECK_OK(binlog_writer_close(writer, &err), err);
@@ -115,7 +115,7 @@ static void hear(void *userdata, const binlog_error *error) {
 
 static void forget(void *userdata) { ((struct heard *)userdata)->drops++; }
 
-/* The place of the first segment is taken: appends do not mind, on_failure hears of it, and once somebody has seen to it the
+/* The place of the first segment is taken: appends succeed, on_failure reports it, and once the obstacle is removed the
    log is shipped. */
 static void tells_of_failures_and_recovers(const char *scratch) {
   struct place p;
@@ -123,10 +123,10 @@ static void tells_of_failures_and_recovers(const char *scratch) {
   CHECK(mkdir(p.store, 0755) == 0);
   char *taken = path_in(p.store, "default.0000000001.binlog");
   FILE *file = fopen(taken, "w");
-  CHECK(file != NULL && fputs("somebody else's", file) >= 0 && fclose(file) == 0);
+  CHECK(file != NULL && fputs("a foreign file", file) >= 0 && fclose(file) == 0);
   binlog_error *err = NULL;
   binlog_writer_options o;
-  binlog_archive_options archive;
+  binlog_ship_options archive;
   struct heard heard;
   memset(&heard, 0, sizeof heard);
   CHECK(pthread_mutex_init(&heard.lock, NULL) == 0);
@@ -139,13 +139,13 @@ static void tells_of_failures_and_recovers(const char *scratch) {
   binlog_writer *writer = open_writer(&p, &o, &archive);
   append(writer, 10);
   CHECK_OK(binlog_writer_roll(writer, &err), err);
-  binlog_archive_status status;
+  binlog_ship_status status;
   do {
     sched_yield();
-    CHECK_OK(binlog_writer_archive_status(writer, &status, &err), err);
+    CHECK_OK(binlog_writer_ship_status(writer, &status, &err), err);
   } while (status.failures < 2);
   CHECK(status.last_failure_ns > 0 && status.uploaded_segments == 0);
-  binlog_error *failure = binlog_writer_archive_failure(writer);
+  binlog_error *failure = binlog_writer_ship_failure(writer);
   CHECK(failure != NULL && binlog_error_status(failure) == BINLOG_E_MISMATCH);
   binlog_error_free(failure);
   uint64_t failures = 0;
@@ -155,7 +155,7 @@ static void tells_of_failures_and_recovers(const char *scratch) {
   CHECK(unlink(taken) == 0);
   do {
     sched_yield();
-    CHECK_OK(binlog_writer_archive_status(writer, &status, &err), err);
+    CHECK_OK(binlog_writer_ship_status(writer, &status, &err), err);
   } while (status.uploaded_segments < 1);
   CHECK_OK(binlog_writer_close(writer, &err), err);
   CHECK(heard.failures >= 2 && heard.drops == 1);
@@ -165,25 +165,25 @@ static void tells_of_failures_and_recovers(const char *scratch) {
   free_place(&p);
 }
 
-/* Whoever ships the log has it to himself, a writer and a shipper beside it alike. */
+/* A log has one shipper at a time, be it a writer or a shipper beside it. */
 static void one_ships_at_a_time(const char *scratch) {
   struct place p;
   make_place(&p, scratch, "alone");
   CHECK(mkdir(p.store, 0755) == 0);
   binlog_error *err = NULL;
   binlog_writer_options o;
-  binlog_archive_options archive, beside;
+  binlog_ship_options archive, beside;
   init(&o, &archive);
   binlog_writer *writer = open_writer(&p, &o, &archive);
   append(writer, 1);
   CHECK_OK(binlog_writer_roll(writer, &err), err);
-  binlog_archive_status status;
+  binlog_ship_status status;
   do {
     sched_yield();
-    CHECK_OK(binlog_writer_archive_status(writer, &status, &err), err);
+    CHECK_OK(binlog_writer_ship_status(writer, &status, &err), err);
   } while (status.uploaded_segments < 1);
   binlog_shipper *shipper = NULL;
-  CHECK_IS(binlog_archive_options_init(&beside, sizeof beside), BINLOG_OK);
+  CHECK_IS(binlog_ship_options_init(&beside, sizeof beside), BINLOG_OK);
   beside.url = p.url;
   CHECK_FAILS(binlog_shipper_open(p.log, NULL, &beside, &shipper, &err), BINLOG_E_LOCKED, err);
   CHECK_OK(binlog_writer_close(writer, &err), err);

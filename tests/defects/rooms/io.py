@@ -1,0 +1,107 @@
+"""Defects of the doors to the system, and the tests that notice them."""
+
+from defect import defect
+
+DEFECTS = [
+    defect(
+        "the real directory is not synced",
+        "src/io/real.rs",
+        "        open::directory(&self.path)?.sync_all()",
+        "        open::directory(&self.path).map(drop)",
+        "operations::the_shared_library_asks_the_system_for_what_the_double_sees_in_the_same_order",
+    ),
+    defect(
+        "a failed sync of the double loses nothing",
+        "src/io/testing/power/disk.rs",
+        "        inode.new_len = false;",
+        "        inode.new_len = false;\n        inode.lost.clear();",
+        "lib::io::testing::power::tests::a_failed_sync_leaves_pages_that_are_shown_and_that_no_later_sync_writes",
+    ),
+    defect(
+        "a forked child keeps the parent's locks",
+        "src/io/held.rs",
+        "            if descriptor >= 0 && refers_to_file(descriptor, slot) {",
+        "            if descriptor > 1 << 20 && refers_to_file(descriptor, slot) {",
+        "forked::a_forked_child_does_not_keep_the_log_when_its_parent_has_died",
+        "lib::io::held::tests::a_child_lets_go_of_every_file_and_the_parent_keeps_its_locks",
+    ),
+    defect(
+        "a forked child lets go of a file that the host has opened since",
+        "src/io/held.rs",
+        "    there == (slot.device",
+        "    there.1 != 0 || there == (slot.device",
+        "lib::io::held::tests::a_descriptor_that_the_host_has_made_another_file_of_stays",
+    ),
+    defect(
+        "a FIFO in the place of a segment is waited for",
+        "src/io/open.rs",
+        "options.custom_flags(flags | libc::O_NONBLOCK)",
+        "options.custom_flags(flags)",
+        "strange_files::a_fifo_is_no_log_of_one_file",
+    ),
+    defect(
+        "a segment is written through a symbolic link",
+        "src/io/open.rs",
+        "    regular(path, OpenOptions::new().read(true).write(true), libc::O_NOFOLLOW)",
+        "    regular(path, OpenOptions::new().read(true).write(true), 0)",
+        "strange_files::a_segment_behind_a_link_is_read_and_never_written",
+    ),
+    defect(
+        "a group that cannot be set leaves its rights to another one",
+        "src/io/rights.rs",
+        "        if !same_group {",
+        "        if !same_group && !same_owner {",
+        "lib::io::rights::tests::what_cannot_be_set_makes_no_rights_wider",
+    ),
+    defect(
+        "a recovered segment is open to more people than the damaged one",
+        "src/io/mod.rs",
+        "    if let Some(rights) = rights {",
+        "    if let Some(rights) = rights.filter(|rights| rights.mode > 0o777) {",
+        "rights::what_is_recovered_in_place_has_the_rights_of_what_was_damaged_at_every_moment",
+        "rights::a_torn_tail_is_kept_under_the_rights_of_its_segment",
+    ),
+    defect(
+        "a file whose name is taken is overwritten",
+        "src/io/open.rs",
+        ".create_new(true).mode(mode).open(path)",
+        ".create(true).mode(mode).open(path)",
+        "rolling_names::a_name_that_is_taken_on_a_real_file_system_keeps_what_it_has",
+    ),
+    defect(
+        "a symbolic link passes for the segment it leads to",
+        "src/io/real.rs",
+        "let facts = fs::symlink_metadata(path)?;",
+        "let facts = fs::metadata(path)?;",
+        "lib::retention::plan::tests::a_symbolic_link_is_not_removed_and_nothing_behind_it_is",
+    ),
+    defect(
+        "who reads what happened in a directory tells the others nothing",
+        "src/io/watch.rs",
+        "                notice.wake.ring();\n",
+        "",
+        "wait::a_descriptor_is_readable_while_there_is_something_to_look_for",
+    ),
+    defect(
+        "what the host polls goes on being readable after an interrupt",
+        "src/io/wake.rs",
+        "            self.clear();\n            if self.happened",
+        "            if self.happened",
+        "wait::a_descriptor_is_readable_while_there_is_something_to_look_for",
+    ),
+    defect(
+        "what the host polls does not ring when the time to look has changed",
+        "src/io/wake.rs",
+        "        if after.is_none() && self.timer.get().is_none() {",
+        "        if after.is_some() || self.timer.get().is_none() {",
+        "wait::a_directory_that_is_removed_is_reported_to_a_caller_that_polls",
+    ),
+    defect(
+        "a link in a circle hides the other segments",
+        "src/io/open.rs",
+        "Some(libc::EISDIR | libc::ELOOP)",
+        "Some(libc::EISDIR)",
+        "cli/ship::a_link_in_a_circle_among_the_segments_hides_no_other",
+        "ship_kept::a_link_in_a_circle_is_a_hole_and_the_others_are_sent",
+    ),
+]

@@ -1,0 +1,118 @@
+"""Defects of the room repair, and the tests that notice them."""
+
+from defect import defect
+
+DEFECTS = [
+    defect(
+        "a recovery leaves no mark that it is at work",
+        "src/repair/mod.rs",
+        "    mark::set(&*target)?;\n",
+        "",
+        "recover::a_recovery_that_was_stopped_has_left_a_mark_and_what_it_wrote_is_taken_for_no_log",
+    ),
+    defect(
+        "a recovered log says nothing of what it lost",
+        "src/repair/copy.rs",
+        "        if next_id <= expected {\n            return Ok(());",
+        "        if next_id <= expected || expected > 0 {\n            return Ok(());",
+        "recover::damaged_bytes_anywhere_cost_what_they_touch_and_nothing_else",
+    ),
+    defect(
+        "the damaged file is not kept",
+        "src/repair/mod.rs",
+        "    match directory.link(segment, &kept) {",
+        "    match directory.link(segment, &kept).and_then(|()| directory.remove(&kept)) {",
+        "recover::damaged_bytes_anywhere_cost_what_they_touch_and_nothing_else",
+    ),
+    defect(
+        "a second damaged file of a segment is not read for a recovery in place",
+        "src/repair/rewrite.rs",
+        "            mixed.iter().for_each(|&at| read_from.read_as_in(snapshot, at));",
+        "",
+        "recover_names::a_segment_of_which_two_files_are_damaged_is_recovered_in_place_from_both",
+    ),
+    defect(
+        "recovery forgets the ids of the last records of a log",
+        "src/repair/rewrite.rs",
+        "output.finish(next.map(|next| next.header.first_id).or(lost_to))?",
+        "output.finish(next.map(|next| next.header.first_id))?",
+        "repair_rows::the_ids_of_lost_records_at_the_end_of_the_log_are_not_given_again",
+    ),
+    defect(
+        "recovery forgets the names that were given in a lost block",
+        "src/repair/rewrite.rs",
+        "                if cursor.has_lost() {",
+        "                if false {",
+        "repair_rows::names_of_types_survive_the_block_that_gave_them",
+    ),
+    defect(
+        "a recovery writes a segment under a name that lies",
+        "src/repair/rewrite.rs",
+        "if new_log.is_some() || !plan.in_place {",
+        "if new_log.is_some() {",
+        "recover_names::segments_under_wrong_names_get_those_of_their_headers",
+    ),
+    defect(
+        "a recovery keeps the name of a second log of the name",
+        "src/repair/rewrite.rs",
+        "            header.name = new_log.unwrap_or(&header.name).clone();\n",
+        "",
+        "recover_names::a_log_of_the_same_name_is_saved_under_a_name_of_its_own",
+    ),
+    defect(
+        "a damaged compressed segment stays beside what is recovered",
+        "src/repair/rewrite.rs",
+        "    let read_from = cursor.read_from(snapshot);\n",
+        "    let read_from = snapshot.clone();\n",
+        "recover_names::a_damaged_compressed_form_is_put_aside_and_its_source_kept",
+    ),
+    defect(
+        "the segment behind lost records begins with a gap",
+        "src/repair/copy.rs",
+        "            self.appender.pass_over(end);\n",
+        "",
+        "recover_names::records_that_are_lost_at_the_end_are_no_gap_for_the_segment_that_comes_next",
+    ),
+    defect(
+        "names that a killed recovery in place has left are taken out of the log",
+        "src/repair/mod.rs",
+        "    made.iter().rev().try_for_each(",
+        "    made.iter().try_for_each(",
+        "recover_names::a_recovery_that_is_killed_at_any_operation_is_finished_by_the_next_one",
+    ),
+    defect(
+        "a recovery takes the log that it has made of nothing out of the directory",
+        "src/repair/mod.rs",
+        "    for file in snapshot.unreadable.iter().filter(|file| !is_written_anew(&file.path)) {",
+        "    for file in snapshot.unreadable.iter() {",
+        "recover_names::a_log_of_which_nothing_is_left_is_an_empty_one_that_continues_behind_what_was_given",
+    ),
+    defect(
+        "a log that is made of nothing gives ids again",
+        "src/repair/rewrite.rs",
+        "            header.first_id = left.next_id;\n",
+        "            let _ = left.next_id;\n",
+        "recover_names::a_log_of_which_nothing_is_left_is_an_empty_one_that_continues_behind_what_was_given",
+    ),
+    defect(
+        "another form of a segment that was written anew in place stays in the log",
+        "src/repair/mod.rs",
+        "    other_forms.iter().try_for_each(|name| set_aside(&*directory, name))?;\n",
+        "    let _ = other_forms;\n",
+        "recover::other_forms_of_a_segment_that_is_written_anew_are_taken_out_of_the_log",
+    ),
+    defect(
+        "a copy of the last segment is told twice where that is written anew in place",
+        "src/repair/mod.rs",
+        "if loss.kind == LossKind::Double && loss.ids.is_none() && !doubles.lock().insert(loss.path.clone()) {",
+        "if loss.kind == LossKind::Double && loss.ids.is_some() && !doubles.lock().insert(loss.path.clone()) {",
+        "recover::a_copy_of_the_last_segment_is_reported_once_also_where_that_is_written_anew",
+    ),
+    defect(
+        "a recovery that read a copy forgets which ids were lost at its end",
+        "src/repair/rewrite.rs",
+        "let files = snapshot.others(at).iter().map(|slot| slot.path()).chain([segment.path.clone()]);",
+        "let files = [segment.path.clone()].into_iter();",
+        "repair_rows::what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery",
+    ),
+]
