@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The name by which the loader looks for the library when the program starts.
+/// The name under which the loader looks for the library when the program starts.
 const SONAME: &str = "libbinlog.so.0";
 
 fn main() {
@@ -20,10 +20,10 @@ fn main() {
         std::process::exit(1);
     };
 
-    // The command is built with the library, and lies beside it.
+    // The command is built with the library, into the same folder.
     println!("cargo:rustc-env=BENCH_BINLOG={}", library.with_file_name("binlog").display());
 
-    // The library's build leaves it under one name only; the loader's name is added on our side.
+    // The library's build creates only one name; a link with the loader's name is added here.
     let links = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for name in [SONAME, "libbinlog.so"] {
         let link = links.join(name);
@@ -36,7 +36,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", links.display());
 }
 
-/// The program in C that those of the other languages are compared with, as a user of the library would compile it.
+/// The program in C that those of the other languages are compared with, compiled as a user of the library would do it.
 fn compile_c(links: &Path) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (source, include) = (manifest.join("languages/bench.c"), manifest.join("../include"));

@@ -3,7 +3,7 @@
 #
 #   fuzz/soak.sh [SECONDS] [TARGET…]    default: 90 seconds for each target, a quarter of an hour in sum
 #
-# What the fuzzer finds worth keeping goes to target/fuzz-work, a finding to fuzz/artifacts. Needs cargo-fuzz, which it
+# Inputs that the fuzzer keeps go to target/fuzz-work, a finding to fuzz/artifacts. Needs cargo-fuzz, which it
 # installs, and any toolchain; the targets that go through the C interface run under AddressSanitizer when there is a
 # nightly one.
 set -euo pipefail
@@ -29,7 +29,7 @@ fi
 for target in "${targets[@]}"; do
   sanitizer=none
   case $target in
-    # The others run no unsafe code, and without the sanitizer twenty times as often.
+    # The other targets run no unsafe code, and are twenty times as fast without the sanitizer.
     packed | calls) [ ${#toolchain[@]} -eq 0 ] || sanitizer=address ;;
   esac
   work="$root/target/fuzz-work/$target"

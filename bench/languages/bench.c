@@ -1,4 +1,4 @@
-/* What the bindings' benchmark programs are compared with: the same work through the C interface.
+/* The bindings' benchmark programs are compared with this one: the same work through the C interface.
 
      bench WORK SIZE COUNT DIR     prints the nanoseconds of the part that is timed
 
@@ -98,13 +98,13 @@ static int64_t read_all(const struct load *load, const char *dir) {
   while ((status = binlog_cursor_next(cursor, &record, &err)) == BINLOG_OK) {
     count++;
     bytes += record.len;
-    if (record.len > 0) first_bytes += record.data[0];
+    if (record.len > 0) first_bytes += *(const unsigned char *)record.data;
   }
   check(status, err);
   binlog_cursor_close(cursor);
   binlog_reader_close(reader);
   const int64_t took = now() - start;
-  /* Whoever wrote the log: its records begin with the same byte. */
+  /* Any contender may have written the log: its records begin with the same byte. */
   if (count != load->count || bytes != load->count * load->size || (count > 0 && first_bytes % count != 0))
     fail(dir, "other records than there should be");
   return took;

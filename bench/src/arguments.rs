@@ -74,7 +74,7 @@ impl Arguments {
         matches(&self.only, work)
     }
 
-    /// The ratios need raw and BASE, whoever else takes part.
+    /// The ratios need raw and BASE in every selection.
     pub fn wants_contender(&self, name: &str) -> bool {
         name == RAW || name == BASE || matches(&self.with, name)
     }

@@ -1,5 +1,5 @@
-//! BASE: what one writes in an afternoon when a log is needed. A `BufWriter` of 64 KiB, a header of 32 bytes, crc32fast
-//! and the clock; its reader is a `BufReader` that verifies each checksum.
+//! BASE: the log that a programmer writes in an afternoon. A `BufWriter` of 64 KiB, a header of 32 bytes, crc32fast and
+//! the clock; its reader is a `BufReader` that verifies each checksum.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -33,7 +33,7 @@ impl BaseWriter {
         Ok(BaseWriter { file, next_id: 1 })
     }
 
-    /// Goes on behind the last whole record, which only reading all of them can tell.
+    /// Continues after the last whole record, which only reading all records can find.
     pub fn reopen(folder: &Path) -> Result<Self> {
         let path = folder.join("base");
         let mut reader = BufReader::with_capacity(BUFFER, File::open(&path)?);
@@ -53,13 +53,13 @@ impl BaseWriter {
         Ok(BaseWriter { file: BufWriter::with_capacity(BUFFER, file), next_id })
     }
 
-    /// Everything so far is on the disk afterwards.
+    /// On return, everything so far is on the disk.
     pub fn sync(&mut self) -> Result<()> {
         self.file.flush()?;
         Ok(self.file.get_ref().sync_data()?)
     }
 
-    /// Goes on in a new file; ids go on too.
+    /// Continues in a new file, with the next id.
     pub fn go_on_in(&mut self, path: &Path) -> Result<()> {
         self.file.flush()?;
         self.file = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
@@ -106,7 +106,7 @@ impl Read for BaseReader {
     }
 }
 
-/// Shows the records of one file, the first of which has the id `expected_id`, and returns the id that comes next.
+/// Shows the records of one file, the first of which has the id `expected_id`, and returns the next id.
 pub fn read_file(path: &Path, mut expected_id: u64, visit: &mut dyn FnMut(&[u8])) -> Result<u64> {
     let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
     let mut payload = Vec::new();
@@ -123,7 +123,7 @@ pub fn read_file(path: &Path, mut expected_id: u64, visit: &mut dyn FnMut(&[u8])
     Ok(expected_id)
 }
 
-/// Steps over the payloads, and shows how long each is.
+/// Steps over the payloads, and shows the length of each.
 pub fn read_headers(folder: &Path, mut visit: impl FnMut(u64)) -> Result<()> {
     let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join("base"))?);
     while let Some((_, len)) = next_header(&mut file)? {

@@ -9,7 +9,7 @@ use crate::Result;
 pub struct RollingBase {
     writer: BaseWriter,
     folder: std::path::PathBuf,
-    /// Bytes of payload in a file, and in the current one.
+    /// Payload bytes at which a file is closed, and those in the current one.
     limit: u64,
     filled: u64,
     rolls: u32,
@@ -22,7 +22,7 @@ impl RollingBase {
     }
 }
 
-/// The file behind so many rolls: their names sort in the order of writing.
+/// The file after so many rolls: their names sort in the order of writing.
 fn name(rolls: u32) -> String {
     match rolls {
         0 => "base".into(),

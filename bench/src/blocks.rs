@@ -1,4 +1,4 @@
-//! The blocks of a segment file, by their headers alone: see docs/format.md.
+//! The blocks of a segment file, from their headers alone: see docs/format.md.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -8,7 +8,7 @@ use crate::Result;
 
 const HEADER: u64 = 80;
 const PAGE: u64 = 4096;
-/// Where a header has them.
+/// Offsets of the fields in a header.
 const RECORDS: usize = 16;
 const FIRST_ID: usize = 32;
 
@@ -25,7 +25,7 @@ pub struct Block {
     pub offset: u64,
     pub payload: u64,
     pub end: u64,
-    /// Of its first record, and how many records it has.
+    /// Id of its first record, and number of its records.
     pub first_id: u64,
     pub records: u64,
 }
@@ -37,7 +37,7 @@ impl Block {
     }
 }
 
-/// The whole blocks of a segment, to the first that is none.
+/// The whole blocks of a segment, up to the first that is not valid.
 pub fn of(segment: &Path) -> Result<Vec<Block>> {
     let file = File::open(segment)?;
     let len = file.metadata()?.len();
@@ -96,7 +96,7 @@ pub fn only_segment(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Leaves of a closed segment what is before its last INDEX block, and damages those before, so that none can be used.
+/// Cuts a closed segment before its last INDEX block, and damages the earlier ones, so that none can be used.
 pub fn lose_index(segment: &Path) -> Result<()> {
     let blocks = of(segment)?;
     let mut indexes = blocks.iter().filter(|block| block.kind == Kind::Index);

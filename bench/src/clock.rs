@@ -1,4 +1,4 @@
-//! The wall clock, read for every record by every contender that is given a time.
+//! The wall clock. Every contender that stores times reads it for every record.
 
 /// Nanoseconds since the Unix epoch, from one clock_gettime(2).
 pub fn now() -> i64 {

@@ -1,4 +1,4 @@
-//! What a contender must be able to do: one trait for each kind of work.
+//! What a contender implements: one trait for each kind of work.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::Result;
 pub trait Append {
     fn append(&mut self, payload: &[u8]) -> Result<()>;
 
-    /// Several records in one call, where the contender has such a call.
+    /// Several records in one call, if the contender has such a call.
     fn append_batch(&mut self, payloads: &[&[u8]]) -> Result<()> {
         payloads.iter().try_for_each(|payload| self.append(payload))
     }
@@ -21,7 +21,7 @@ pub trait Append {
         self.append(&parts.concat())
     }
 
-    /// Hands everything to the system, so that it survives this process.
+    /// Passes everything to the system, where it survives this process.
     fn flush(&mut self) -> Result<()>;
 
     /// Finishes the files.
@@ -64,7 +64,7 @@ pub trait Read {
 pub struct Tally {
     pub records: u64,
     pub bytes: u64,
-    /// Sum of the payloads' checksums; only where the bytes are compared, it would cost too much in a timed run.
+    /// Sum of the payloads' checksums; computed only where the bytes are compared, as a timed run would be too slow.
     pub digest: u64,
 }
 
@@ -72,7 +72,7 @@ impl Tally {
     pub fn add(&mut self, payload: &[u8]) {
         self.records += 1;
         self.bytes += payload.len() as u64;
-        // Without this the compiler may leave out what produces the payload.
+        // Without this the compiler may remove the code that produces the payload.
         black_box(payload.first());
     }
 
@@ -101,7 +101,7 @@ pub struct Sample {
     pub seconds: f64,
     pub records: u64,
     pub bytes: u64,
-    /// How long single records took, where that is what is measured.
+    /// How long single records took, where that is measured.
     pub latency: Option<Latency>,
 }
 

@@ -1,4 +1,4 @@
-//! Logs whose writer was killed: a process of its own writes until it gets SIGKILL.
+//! Logs whose writer was killed: a separate process writes until it gets SIGKILL.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write as _};
@@ -14,18 +14,18 @@ use crate::raft_engine_peer::RaftEngineWriter;
 use crate::works::BASE;
 use crate::Result;
 
-/// What the benchmark's own binary is called with to become a writer that is killed.
+/// Argument with which the benchmark's own binary becomes a writer that is killed.
 pub const COMMAND: &str = "write-until-killed";
 
 pub const SIZE: usize = 600;
 /// Payload bytes between two syncs.
 const SYNC: u64 = 16 << 20;
-/// The child gives up when it was not killed after so much more.
+/// The child exits if it was not killed after so many more bytes.
 const AT_MOST: u64 = 1 << 30;
-/// At most so much of a file's end is not as it was after an opening.
+/// An opening changes at most so many bytes at a file's end.
 const TAIL: u64 = 4 << 20;
 
-/// All of a binlog in one segment.
+/// A binlog in a single segment.
 pub const ONE_SEGMENT: Layout = Layout { segment_bytes: u64::MAX, index_bytes: 0 };
 
 /// Fills a folder with a log of `bytes` of payload or somewhat more, whose writer was killed while it wrote.
@@ -43,7 +43,7 @@ pub fn kill_writer(contender: &str, folder: &Path, bytes: u64) -> Result<()> {
     }
 }
 
-/// The child's whole life.
+/// The child's main function.
 pub fn child(arguments: &[String]) -> Result<()> {
     let [contender, folder, bytes] = arguments else {
         return Err(format!("{COMMAND} takes a contender, a folder and a number of bytes").into());
@@ -73,7 +73,7 @@ fn write<W>(
     sync: impl Fn(&mut W) -> Result<()>,
 ) -> Result<()> {
     let payloads = Payloads::fixed(SIZE);
-    let (mut written, mut synced, mut has_told) = (0, 0, false);
+    let (mut written, mut synced, mut has_reported) = (0, 0, false);
     for payload in payloads.iter(u64::MAX >> 1) {
         append(writer, payload)?;
         written += payload.len() as u64;
@@ -81,10 +81,10 @@ fn write<W>(
             sync(writer)?;
             synced = written;
         }
-        if written >= bytes && !has_told {
+        if written >= bytes && !has_reported {
             println!("there");
             std::io::stdout().flush()?;
-            has_told = true;
+            has_reported = true;
         }
         if written >= bytes + AT_MOST {
             break;
@@ -93,7 +93,7 @@ fn write<W>(
     Err("nobody killed the writer".into())
 }
 
-/// The end of a file, to be put back after it was changed.
+/// The end of a file, to be restored after it was changed.
 pub struct Kept {
     path: PathBuf,
     others: Vec<PathBuf>,
@@ -111,7 +111,7 @@ impl Kept {
         Ok(Kept { path: path.to_owned(), others: beside(path)?, from, tail })
     }
 
-    /// Puts the end back and removes the files that have come up beside this one; everything is on the disk afterwards.
+    /// Restores the end, removes the files that were created beside this one, and syncs.
     pub fn restore(&self) -> Result<()> {
         let file = OpenOptions::new().write(true).open(&self.path)?;
         file.set_len(self.from)?;

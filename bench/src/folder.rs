@@ -18,8 +18,8 @@ pub fn discard(folder: &Path) -> Result<()> {
     }
 }
 
-/// Closes a log that nobody will read. Syncing gigabytes that are deleted next would take most of the run: so where
-/// closing syncs, the files are emptied first, and what close says about that is ignored.
+/// Closes a log that will not be read. Syncing gigabytes that are deleted next would take most of the run: where
+/// closing syncs, the files are emptied first, and the result of close is ignored.
 pub fn abandon(folder: &Path, close_syncs: bool, close: impl FnOnce() -> Result<()>) -> Result<()> {
     if close_syncs {
         for entry in fs::read_dir(folder)? {

@@ -34,7 +34,7 @@ mod tests {
     use crate::stats::Rates;
 
     #[test]
-    fn a_program_stands_beside_the_one_in_c() {
+    fn a_program_is_compared_with_the_one_in_c() {
         let row = |contender: &str, median: f64| Row {
             contender: contender.into(),
             rates: Ok(Rates { median, least: median, most: median, bytes: median * 100.0, latency: None }),

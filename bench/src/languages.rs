@@ -1,4 +1,4 @@
-//! The benchmark programs of the bindings, and that of C which they are compared with: processes of their own, which
+//! The benchmark programs of the bindings, and the program in C that they are compared with: separate processes, which
 //! time themselves and print the nanoseconds.
 
 use std::fs;
@@ -17,7 +17,7 @@ pub enum Language {
     Go,
 }
 
-/// What a program does, by the name that it knows the work by.
+/// The work, by the name that the programs know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     Append,
@@ -46,18 +46,18 @@ fn at(path: &str) -> PathBuf {
 impl Language {
     /// Why there is no program, if there is none.
     fn missing(self) -> Option<String> {
-        let told = |path: &str, how: &str| (!at(path).exists()).then(|| format!("{path} is missing{how}"));
+        let missing = |path: &str, how: &str| (!at(path).exists()).then(|| format!("{path} is missing{how}"));
         match self {
             Language::C => None,
-            Language::Java => told("bindings/java", "")
-                .or_else(|| told("bindings/java/target/binlog.jar", ": `make java` builds it"))
+            Language::Java => missing("bindings/java", "")
+                .or_else(|| missing("bindings/java/target/binlog.jar", ": `make java` builds it"))
                 .or_else(|| java_classes().is_none().then(|| "io.binlog.bench.Bench is not built".into())),
-            Language::Go => told("bindings/go", "")
-                .or_else(|| told("target/prefix/lib/pkgconfig/binlog.pc", ": `make prefix` installs it")),
+            Language::Go => missing("bindings/go", "")
+                .or_else(|| missing("target/prefix/lib/pkgconfig/binlog.pc", ": `make prefix` installs it")),
         }
     }
 
-    /// What has to be made before the program can be called, in the folder of a run.
+    /// Prepares what the program needs, in the folder of a run.
     fn build(self, place: &Path) -> Result<()> {
         if self != Language::Go || go_program(place).exists() {
             return Ok(());
@@ -75,8 +75,8 @@ impl Language {
                 let classes = java_classes().unwrap_or_default();
                 let jar = at("bindings/java/target/binlog.jar");
                 if work == Work::Read {
-                    // A heap as a service has it that has run for a while: pages that a growing heap touches for the first
-                    // time take a virtual machine longer than the reading.
+                    // A heap like that of a service that has run for a while: on a virtual machine, the first access to
+                    // the pages of a growing heap takes longer than the reading.
                     java.args(["-Xms512m", "-Xmx512m", "-XX:+AlwaysPreTouch"]);
                 }
                 java.arg("-cp").arg(format!("{}:{}", jar.display(), classes.display())).arg("io.binlog.bench.Bench");
@@ -97,7 +97,7 @@ fn java_classes() -> Option<PathBuf> {
 }
 
 fn go_program(place: &Path) -> PathBuf {
-    // Beside the logs, and gone with them.
+    // Beside the logs, and removed with them.
     place.join("programs").join("bench-go")
 }
 
@@ -136,7 +136,7 @@ impl Program {
         Ok(Sample { seconds: nanos as f64 / 1e9, records: self.records, bytes, latency: None })
     }
 
-    /// What a program has appended must be there, as long and as often as it was told.
+    /// What a program has appended must be in the log, in number and length.
     fn verify(&self, folder: &Path) -> Result<()> {
         let (mut found, size) = (Tally::default(), self.size);
         let mut first = None;

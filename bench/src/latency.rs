@@ -1,4 +1,4 @@
-//! How long single records took: what most of them took, and what the worst.
+//! Latencies of single records: of most of them, and of the slowest.
 
 use crate::stats::median;
 
@@ -12,11 +12,11 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// `None` without any. Each is in nanoseconds; they are sorted on the way.
+    /// `None` without values. The values are nanoseconds, and are sorted.
     pub fn of(nanos: &mut [u64]) -> Option<Self> {
         nanos.sort_unstable();
         let last = nanos.len().checked_sub(1)?;
-        // The least value that so large a share of all does not exceed.
+        // The smallest value that such a share of all does not exceed.
         let at = |share: f64| nanos[((share * nanos.len() as f64).ceil() as usize).clamp(1, last + 1) - 1] as f64 / 1e9;
         Some(Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999), most: at(1.0) })
     }
@@ -27,7 +27,7 @@ impl Latency {
 pub struct Latencies {
     /// Each quantile's median.
     pub median: Latency,
-    /// The least and the greatest of the maxima.
+    /// The smallest and the greatest of the maxima.
     pub most: (f64, f64),
 }
 

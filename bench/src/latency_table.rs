@@ -15,8 +15,8 @@ pub fn add(text: &mut String, work: &str, rows: &[Row]) {
     for row in rows {
         let Some(Latencies { median, most }) = latencies_of(row) else { continue };
         let bounds = targets::bounds(work, &row.contender);
-        let told: Vec<(String, String)> = bounds.iter().map(|bound| verdict(bound, median, rows)).collect();
-        let (wanted, met): (Vec<String>, Vec<String>) = told.into_iter().unzip();
+        let verdicts: Vec<(String, String)> = bounds.iter().map(|bound| verdict(bound, median, rows)).collect();
+        let (wanted, met): (Vec<String>, Vec<String>) = verdicts.into_iter().unzip();
         let _ = writeln!(
             text,
             "| {work} | {} | {} | {} | {} | {} | {} to {} | {} | {} |",
@@ -33,7 +33,7 @@ pub fn add(text: &mut String, work: &str, rows: &[Row]) {
     }
 }
 
-/// The median and the maximum, shortly.
+/// The quantiles in a few words.
 pub fn in_words(rates: &Rates) -> String {
     rates.latency.map_or_else(String::new, |Latencies { median, .. }| {
         format!("{}, p99.9 {}, at most {}", time(median.p50), time(median.p999), time(median.most))

@@ -8,13 +8,13 @@ mod blocks;
 mod clock;
 mod contender;
 mod crash;
-mod elders;
 mod folder;
 mod index_size;
 mod language_table;
 mod languages;
 mod latency;
 mod latency_table;
+mod legacy;
 mod mcap_index;
 mod mcap_peer;
 mod memory;
@@ -51,11 +51,11 @@ use arguments::Arguments;
 use payload::Payloads;
 use place::Place;
 use report::Section;
-use works::{Amount, Told, WORKS};
+use works::{Amount, Presentation, WORKS};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The names by which the kinds of single values are chosen and listed.
+/// Names by which the kinds of single values are selected and listed.
 const SIZE: &str = "size on disk";
 const INDEX_SIZE: &str = "size of the index";
 const MEMORY: &str = "memory";
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns whether every contender did its work; a target that is not met is a result, no failure.
+/// Returns whether every contender did its work; a missed target is a result, no failure.
 fn measure(arguments: &Arguments) -> Result<bool> {
     if arguments.help {
         print!("{}", arguments::HELP);
@@ -120,12 +120,12 @@ fn measure_in(dir: &Path, arguments: &Arguments, amount: Amount) -> Result<Secti
         eprint!("{} on {} ", work.name, place.file_system);
         let rows = run::run(work, place.folder(), amount, arguments, &mut section.left_out)?;
         for row in &rows {
-            let told = row.rates.as_ref().map_or_else(String::clone, |rates| match work.told {
-                Told::Rates | Told::BesideC => stats::digits(rates.median / 1e6),
-                Told::Times { .. } => stats::time(1.0 / rates.median),
-                Told::Latencies => latency_table::in_words(rates),
+            let text = row.rates.as_ref().map_or_else(String::clone, |rates| match work.presentation {
+                Presentation::Rates | Presentation::BesideC => stats::digits(rates.median / 1e6),
+                Presentation::Times { .. } => stats::time(1.0 / rates.median),
+                Presentation::Latencies => latency_table::in_words(rates),
             });
-            eprintln!("  {told:>8}  {}", row.contender);
+            eprintln!("  {text:>8}  {}", row.contender);
         }
         section.works.push((work.name, rows));
         place.clear()?;

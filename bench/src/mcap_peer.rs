@@ -12,7 +12,7 @@ use mcap::{Compression, WriteOptions, Writer};
 use crate::contender::{Append, Read};
 use crate::{clock, Result};
 
-/// Bytes asked of the file at a time; the crate itself would ask for a record at a time.
+/// Bytes read from the file at a time; the crate itself would read a record at a time.
 const READ_BYTES: usize = 256 << 10;
 
 pub struct McapWriter {
@@ -27,14 +27,14 @@ impl McapWriter {
         Self::with_options(folder, WriteOptions::new().use_chunks(false).compression(None))
     }
 
-    /// Chunks of 1 MiB with a checksum each and an index. The data section's checksum is left out, it would be a second
+    /// Chunks of 1 MiB with a checksum each and an index. The data section's checksum is left out: it would be a second
     /// one over the same bytes.
     pub fn create_chunked(folder: &Path, compression: Option<Compression>) -> Result<Self> {
         let options = WriteOptions::new().compression(compression).compression_level(1);
         Self::with_options(folder, options.calculate_data_section_crc(false))
     }
 
-    /// As [`Self::create_chunked`] with zstd, compressing in the caller's thread alone.
+    /// Like [`Self::create_chunked`] with zstd, compressing in the caller's thread alone.
     pub fn create_zstd_alone(folder: &Path) -> Result<Self> {
         let options = WriteOptions::new().compression(Some(Compression::Zstd)).compression_level(1);
         Self::with_options(folder, options.compression_threads(0).calculate_data_section_crc(false))
@@ -72,7 +72,7 @@ pub struct McapReader;
 impl Read for McapReader {
     fn read(&self, folder: &Path, mut visit: impl FnMut(&[u8])) -> Result<()> {
         let mut file = File::open(folder.join("mcap"))?;
-        // A file has either of the two checksums, see the writers.
+        // A file has one of the two checksums, see the writers.
         let options =
             LinearReaderOptions::default().with_prevalidate_chunk_crcs(true).with_validate_data_section_crc(true);
         let mut reader = LinearReader::new_with_options(options);

@@ -16,7 +16,7 @@ use crate::sqlite::{SqliteReader, SqliteWriter};
 use crate::works::{Amount, BASE};
 use crate::{targets, Result};
 
-/// What the benchmark's own binary is called with to become such a process.
+/// Argument with which the benchmark's own binary becomes such a process.
 pub const COMMAND: &str = "measure-memory";
 
 const CONTENDERS: [&str; 8] =
@@ -55,7 +55,7 @@ fn in_child(contender: &str, part: &str, folder: &Path, bytes: u64) -> Result<u6
     })
 }
 
-/// The child's whole life: prints by how many bytes its resident memory has grown at most.
+/// The child's main function: prints the maximum by which its resident memory has grown.
 pub fn child(arguments: &[String]) -> Result<()> {
     let [contender, part, folder, bytes] = arguments else {
         return Err(format!("{COMMAND} takes a contender, a part, a folder and a number of bytes").into());

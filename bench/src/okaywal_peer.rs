@@ -9,7 +9,7 @@ use okaywal::{Configuration, Entry, EntryId, LogManager, SegmentReader, WriteAhe
 use crate::contender::{Read, SharedAppend};
 use crate::{clock, Result};
 
-/// id is the entry's; time i64, type u32, reserved u32 lie in front of the payload.
+/// The id is the entry's; time i64, type u32 and reserved u32 precede the payload.
 const HEADER: usize = 16;
 
 /// Filled with zeros at opening, before the clock starts: large enough for a run.
@@ -23,7 +23,7 @@ impl OkaywalWriter {
     }
 }
 
-/// It is a write-ahead log: what was checkpointed is overwritten. So that it is a log, there are no checkpoints.
+/// It is a write-ahead log, which overwrites what was checkpointed. Without checkpoints it is a log.
 fn open(folder: &Path, manager: Keep) -> Result<WriteAheadLog> {
     let config = Configuration::default_for(folder).preallocate_bytes(SEGMENT).checkpoint_after_bytes(u64::MAX);
     Ok(config.open(manager)?)
@@ -52,7 +52,7 @@ impl SharedAppend for OkaywalWriter {
     }
 }
 
-/// Keeps the payloads that recovery shows.
+/// Collects the payloads that recovery returns.
 #[derive(Clone, Debug, Default)]
 struct Keep(Arc<Mutex<Vec<Vec<u8>>>>);
 

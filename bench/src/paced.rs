@@ -11,15 +11,15 @@ use crate::latency::Latency;
 use crate::payload::{Load, Payloads};
 use crate::Result;
 
-/// From one append to the next.
+/// The time from one append to the next.
 pub const PACE: Duration = Duration::from_micros(10);
 
-/// Appends a load by a schedule that waits for nobody: each record is due at its time, and its latency counts from then
-/// on. So a stall is counted for each record that it made late, not only for the one that met it ("coordinated omission").
+/// Appends a load by a schedule that never waits: each record is due at its time, and its latency counts from then on.
+/// A stall therefore counts for each record that it delays, not only for the first one ("coordinated omission").
 pub struct Paced<Create, R> {
     pub name: String,
     pub load: Rc<Load>,
-    /// How many files the log has at the least when it is written.
+    /// The minimum number of files of the log after a run.
     pub files: usize,
     pub create: Create,
     pub reader: R,
@@ -28,7 +28,7 @@ pub struct Paced<Create, R> {
 impl<W: Append, Create: Fn(&Path) -> Result<W>, R> Paced<Create, R> {
     fn append_all(&self, folder: &Path, load: &Load, files: usize) -> Result<(Sample, W)> {
         let mut writer = (self.create)(fresh(folder)?)?;
-        // Filled, so that the memory is there before the clock starts.
+        // Touched, so that the memory is mapped before the clock starts.
         let mut nanos = vec![1_u64; load.records as usize];
         let start = Instant::now();
         let mut due = start;
@@ -55,7 +55,7 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>, R: Read> Contender for Paced<Cre
         &self.name
     }
 
-    /// As much as brings a few rolls about is read back.
+    /// Reads back a load that causes a few rolls.
     fn warm_up(&mut self, place: &Path) -> Result<()> {
         let folder = place.join("paced");
         let records = self.load.records.min(Duration::from_secs(1).div_duration_f64(PACE) as u64);
@@ -91,7 +91,7 @@ impl Append for Nothing {
     }
 }
 
-/// The schedule without a log that is looked at: what it and the rest of the machine bring.
+/// The schedule without a log: the latencies of the machine itself.
 pub struct Idle<Create> {
     name: &'static str,
     load: Rc<Load>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::contender::Tally;
 
-/// Small enough to stay in the processor's caches, so that all contenders copy from equally warm memory.
+/// Small enough to stay in the processor's caches: all contenders copy from equally warm memory.
 const POOL_BYTES: usize = 1 << 20;
 
 /// A cycle of payloads inside one pool of bytes.
@@ -36,7 +36,7 @@ impl Payloads {
         Payloads { pool: text, ranges }
     }
 
-    /// The notifications in `$BINLOG_NOTIFICATIONS`, in the shared data folder, or made up; and which it was.
+    /// The notifications in `$BINLOG_NOTIFICATIONS`, in the shared data folder, or made up; and the name of the source.
     pub fn notifications() -> (Self, String) {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/notifications.jsonl");
         let path = std::env::var_os("BINLOG_NOTIFICATIONS").map_or(beside, PathBuf::from);
@@ -48,12 +48,12 @@ impl Payloads {
         }
     }
 
-    /// The first `count` payloads, going round the cycle as often as it takes.
+    /// The first `count` payloads; the cycle repeats as often as necessary.
     pub fn iter(&self, count: u64) -> impl Iterator<Item = &[u8]> {
         self.ranges.iter().cycle().take(count as usize).map(|&(start, len)| &self.pool[start..start + len])
     }
 
-    /// The payload at a place of the cycle, which goes round.
+    /// The payload at an index, modulo the cycle.
     pub fn at(&self, index: u64) -> &[u8] {
         let (start, len) = self.ranges[(index % self.ranges.len() as u64) as usize];
         &self.pool[start..start + len]
@@ -87,7 +87,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// As many payloads as it takes to reach about `bytes`, at least a thousand (or 16 large ones).
+    /// As many payloads as make up about `bytes`, at least a thousand (or 16 large ones).
     pub fn of_bytes(payloads: Payloads, bytes: u64) -> Self {
         let least = if payloads.mean_len() > 65_536.0 { 16 } else { 1_000 };
         let records = ((bytes as f64 / payloads.mean_len()) as u64).max(least);
@@ -110,7 +110,7 @@ impl Load {
     }
 }
 
-/// Bytes of a fixed pseudo-random sequence (xorshift64*), so that two runs write the same.
+/// Bytes of a fixed pseudo-random sequence (xorshift64*): two runs write the same.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut bytes = Vec::with_capacity(len + 8);

@@ -1,4 +1,4 @@
-//! Where the files go, and what machine this is.
+//! The folder of the files, and a description of the machine.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use crate::Result;
 /// A run's folder is named after its process.
 const PREFIX: &str = "binlog-bench-";
 
-/// A folder of our own inside the one that was asked for; it goes when this goes.
+/// A folder of our own inside the requested one; removed when this is dropped.
 pub struct Place {
     folder: PathBuf,
     pub file_system: String,
@@ -33,7 +33,7 @@ impl Place {
         &self.folder
     }
 
-    /// Whether files here are in memory, so that nothing can be durable.
+    /// Whether files here are in memory, where nothing can be durable.
     pub fn in_memory(&self) -> bool {
         matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
     }
@@ -53,7 +53,7 @@ impl Drop for Place {
     }
 }
 
-/// Removes the folders of runs that were killed: each may be gigabytes.
+/// Removes the folders of runs that were killed, which may hold gigabytes.
 fn sweep(parent: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(parent) else { return Ok(()) };
     for entry in entries {
@@ -67,18 +67,18 @@ fn sweep(parent: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The type of the file system that `path` is on, by the longest mount point that leads to it.
+/// The type of the file system that `path` is on, from the longest mount point that is a prefix of it.
 fn file_system<'a>(mountinfo: &'a str, path: &Path) -> Option<&'a str> {
     let mount = |line: &'a str| {
         let (mount, system) = line.split_once(" - ")?;
         Some((mount.split(' ').nth(4)?, system.split(' ').next()?))
     };
     let leads_here = mountinfo.lines().filter_map(mount).filter(|(point, _)| path.starts_with(point));
-    // Of several mounts on one point the last one is seen, which is what max_by_key returns.
+    // Of several mounts on one point the last one is visible; max_by_key returns the last.
     leads_here.max_by_key(|(point, _)| point.len()).map(|(_, system)| system)
 }
 
-/// Writes everything of the file system that `path` is on.
+/// Syncs the file system that `path` is on.
 pub fn sync(path: &Path) -> Result<()> {
     let folder = File::open(path)?;
     // SAFETY: the descriptor is open.
@@ -88,7 +88,7 @@ pub fn sync(path: &Path) -> Result<()> {
     }
 }
 
-/// What the file system that `path` is on has left for us.
+/// The space that is available on the file system of `path`.
 pub fn free_bytes(path: &Path) -> Result<u64> {
     let path = CString::new(path.as_os_str().as_encoded_bytes())?;
     let mut found = MaybeUninit::<libc::statvfs>::zeroed();

@@ -11,10 +11,10 @@ use crate::contender::{Read, SharedAppend};
 use crate::{clock, Result};
 
 /// A Raft group's entries must be appended in the order of their indexes, which threads without a common lock cannot
-/// promise: each thread has a group of its own.
+/// guarantee: each thread has a group of its own.
 static NEXT_GROUP: AtomicU64 = AtomicU64::new(1);
 
-/// index u64, time i64, type u32, reserved u32: what an entry has in front of the payload.
+/// index u64, time i64, type u32, reserved u32: these precede the payload in an entry.
 const HEADER: usize = 24;
 
 struct Indexed;
@@ -55,7 +55,7 @@ impl RaftEngineWriter {
         Ok(RaftEngineWriter { engine: open(folder)?, log: NEXT_LOG.fetch_add(1, Ordering::Relaxed), sync })
     }
 
-    /// Everything so far is on the disk afterwards.
+    /// On return, everything so far is on the disk.
     pub fn sync(&self) -> Result<()> {
         Ok(self.engine.sync()?)
     }

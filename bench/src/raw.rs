@@ -1,4 +1,4 @@
-//! The system calls alone: write(2) and read(2) of the same payload bytes in pieces of 1 MiB, and nothing around them.
+//! The system calls alone: write(2) and read(2) of the same payload bytes in pieces of 1 MiB, and nothing else.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -13,14 +13,14 @@ use crate::payload::Load;
 use crate::Result;
 
 const PIECE: usize = 1 << 20;
-/// How far ahead of the writing the preallocating contenders ask for space.
+/// How far ahead the preallocating contenders allocate space.
 const AHEAD: u64 = 64 << 20;
 
 /// A file that is only ever appended to.
 pub struct RawFile {
     file: File,
     written: u64,
-    /// Up to where space was asked for; `None` without preallocation.
+    /// The end of the allocated space; `None` without preallocation.
     allocated: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
     }
 }
 
-/// Each append goes to the disk.
+/// Syncs each append to the disk.
 pub struct RawDurable(pub RawFile);
 
 impl Append for RawDurable {
@@ -110,12 +110,12 @@ fn write_pieces(file: &mut RawFile, load: &Load) -> Result<()> {
     Ok(())
 }
 
-/// Makes the file that [`read_pieces`] reads.
+/// Creates the file that [`read_pieces`] reads.
 pub fn write_load(folder: &Path, load: &Load) -> Result<()> {
     write_pieces(&mut RawFile::create(folder, false)?, load)
 }
 
-/// Reads the file and looks at nothing; it is the caller who knows how many records that were.
+/// Reads the file without looking at its bytes; the caller knows the number of records.
 pub fn read_pieces(folder: &Path, records: u64, tally: &mut Tally) -> Result<()> {
     let mut file = File::open(folder.join("raw"))?;
     let mut piece = vec![0; PIECE];
@@ -130,7 +130,7 @@ pub fn read_pieces(folder: &Path, records: u64, tally: &mut Tally) -> Result<()>
     Ok(())
 }
 
-/// A raw file has no records: the reader must be told how long each was.
+/// A raw file has no records: the caller gives the reader their lengths.
 pub struct RawReader {
     pub size: usize,
 }

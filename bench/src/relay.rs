@@ -1,4 +1,4 @@
-//! Hands connections on to a server, over a line if need be, and counts what comes back.
+//! Forwards connections to a server, over a simulated line if wanted, and counts the bytes that come back.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 
-/// Bytes that a relay takes at once.
+/// Bytes that a relay reads at once.
 const PIECE: usize = 64 << 10;
-/// Pieces that are under way in a connection: four times what 1 Gbit/s has under way in 10 ms.
+/// Buffers in flight in a connection: four times what 1 Gbit/s has in flight in 10 ms.
 const UNDER_WAY: usize = 80;
 
 pub struct Relay {
@@ -22,12 +22,12 @@ pub struct Relay {
     stop: Arc<AtomicBool>,
 }
 
-/// What all answers together come through.
+/// The line that all answers share.
 pub struct Line {
     bytes_per_second: f64,
-    /// How much later all of them come.
+    /// The delay of all bytes.
     delay: Duration,
-    /// When the last byte that has entered it is through.
+    /// When the last byte so far leaves the line.
     free: Mutex<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl Line {
         Line { bytes_per_second, delay, free: Mutex::new(Instant::now()) }
     }
 
-    /// When so many bytes are at its other end that enter it now.
+    /// When so many bytes reach the other end, if they enter the line now.
     fn arrival(&self, bytes: usize) -> Instant {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free = (*free).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
@@ -45,12 +45,12 @@ impl Line {
 }
 
 impl Relay {
-    /// As near as the server.
+    /// A relay without delay.
     pub fn to(server: &str) -> Result<Self> {
         Self::with(server, None)
     }
 
-    /// With a line between.
+    /// A relay with a line.
     pub fn over(server: &str, line: Line) -> Result<Self> {
         Self::with(server, Some(Arc::new(line)))
     }
@@ -73,7 +73,7 @@ impl Relay {
                 let Ok(client) = client else { continue };
                 let Ok(server) = TcpStream::connect(&server) else { continue };
                 connections.fetch_add(1, Ordering::Relaxed);
-                // A connection that breaks is the client's to tell of.
+                // The client reports a connection that breaks.
                 let _ = relay_both(&client, &server, &bytes, line.as_ref());
             }
         });
@@ -89,7 +89,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // So that it looks.
+        // Wakes the thread that accepts, which then sees `stop`.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -124,7 +124,7 @@ fn relay_both(
 fn copy(mut from: TcpStream, mut to: TcpStream, bytes: &AtomicU64) {
     let mut buffer = vec![0; PIECE];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
-        // Before it is handed on: whoever has it finds it counted.
+        // Counted before it is forwarded: the client never has bytes that are not counted.
         bytes.fetch_add(n as u64, Ordering::Relaxed);
         if to.write_all(&buffer[..n]).is_err() {
             break;

@@ -1,5 +1,5 @@
-//! The bytes that come over the wire for the records of a rare type in a remote log, beside the bytes of the blocks in
-//! which they are.
+//! The bytes that are fetched for the records of a rare type in a remote log, compared with the bytes of the blocks
+//! that contain them.
 
 use std::path::Path;
 

@@ -7,9 +7,9 @@ use crate::latency_table;
 use crate::run::Row;
 use crate::stats::{digits, time, Rates};
 use crate::targets::{self, Of, Target};
-use crate::works::{self, Told, BASE, RAW};
+use crate::works::{self, Presentation, BASE, RAW};
 
-/// A single value, such as a size, with the most that it may be.
+/// A single value, such as a size, and its limit.
 pub struct Figure {
     pub work: String,
     pub contender: String,
@@ -43,20 +43,23 @@ pub fn markdown(introduction: &[String], sections: &[Section]) -> String {
     }
     for section in sections {
         let _ = writeln!(text, "\n## On {}", section.file_system);
-        let rates: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Rates).collect();
+        let rates: Vec<_> =
+            section.works.iter().filter(|(work, _)| works::presentation_of(work) == Presentation::Rates).collect();
         if !rates.is_empty() {
             text +=
                 "\n| work | contender | M records/s | GB/s | spread, M records/s | × raw | × BASE | target | met |\n";
             text += "|---|---|--:|--:|--:|--:|--:|---|---|\n";
             rates.iter().for_each(|(work, rows)| add_work(&mut text, work, rows));
         }
-        let languages: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::BesideC).collect();
-        let latencies: Vec<_> = section.works.iter().filter(|(work, _)| works::told(work) == Told::Latencies).collect();
+        let languages: Vec<_> =
+            section.works.iter().filter(|(work, _)| works::presentation_of(work) == Presentation::BesideC).collect();
+        let latencies: Vec<_> =
+            section.works.iter().filter(|(work, _)| works::presentation_of(work) == Presentation::Latencies).collect();
         if rates.len() + latencies.len() + languages.len() < section.works.len() {
             text += "\n| work | contender | time | spread | as fast as | target | met |\n";
             text += "|---|---|--:|--:|--:|---|---|\n";
             for (work, rows) in &section.works {
-                if let Told::Times { beside } = works::told(work) {
+                if let Presentation::Times { beside } = works::presentation_of(work) {
                     add_times(&mut text, work, rows, beside);
                 }
             }
@@ -135,14 +138,14 @@ pub fn verdict(rates: &Rates, rows: &[Row], targets: &[Target]) -> (String, Stri
             Of::GigabytesPerSecond => (format!("{} GB/s", target.at_least), Some(rates.bytes / 1e9)),
             Of::PerSecond => (format!("at most {}", time(1.0 / target.at_least)), Some(rates.median)),
         };
-        let told = |reached| match target.of {
+        let shown = |reached| match target.of {
             Of::PerSecond => time(1.0 / reached),
             _ => digits(reached),
         };
         wanted.push(what);
         met.push(match reached {
             None => "unknown".into(),
-            Some(reached) => format!("{} ({})", yes_or_no(reached >= target.at_least), told(reached)),
+            Some(reached) => format!("{} ({})", yes_or_no(reached >= target.at_least), shown(reached)),
         });
     }
     (wanted.join("; "), met.join("; "))
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_and_the_others_stay() {
+    fn a_failure_is_reported_and_the_others_stay() {
         let failed = Row { contender: "BASE".into(), rates: Err("the disk is full".into()) };
         let text = markdown(&[], &[section(vec![failed, row("raw", 10.0), row("binlog", 5.0)])]);
         assert!(text.contains("Failed: append 600 B: BASE: the disk is full"), "{text}");

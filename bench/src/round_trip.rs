@@ -1,4 +1,4 @@
-//! A number means nothing if the contender loses records or does not look at its checksums.
+//! Every contender must return all records and check its checksums; otherwise its numbers mean nothing.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::raft_engine_peer::{RaftEngineReader, RaftEngineWriter};
 use crate::sqlite::{SqliteReader, SqliteWriter};
 use crate::Result;
 
-/// Lengths below, at and above the buffers' sizes, each record with bytes of its own.
+/// Lengths below, at and above the buffers' sizes, and different bytes for each record.
 fn payloads() -> Vec<Vec<u8>> {
     let lengths = [600, 1, 0, 100, 65_536, 200_000, 4_096, 17].into_iter().cycle();
     lengths.take(200).enumerate().map(|(index, len)| vec![index as u8; len]).collect()

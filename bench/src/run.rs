@@ -1,4 +1,4 @@
-//! Runs a work: everything once to warm up, then round after round of all contenders in turn.
+//! Runs a work: a warm-up of every contender, then rounds in which all contenders run in turn.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::stats::Rates;
 use crate::works::{Amount, Work};
 use crate::{place, Result};
 
-/// What one contender reached in one work, or why it did not.
+/// The result of one contender in one work, or why there is none.
 pub struct Row {
     pub contender: String,
     pub rates: std::result::Result<Rates, String>,
@@ -23,7 +23,7 @@ pub fn run(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<Row>> {
     let mut contenders = (work.contenders)(amount)?;
-    let is_beside = |name: &str| work.told.beside() == Some(name);
+    let is_beside = |name: &str| work.presentation.beside() == Some(name);
     contenders.retain(|contender| arguments.wants_contender(contender.name()) || is_beside(contender.name()));
     let mut present = Vec::with_capacity(contenders.len());
     for contender in contenders {
@@ -42,12 +42,12 @@ pub fn run(
         eprint!(".");
         results.push(contender.warm_up(place).map(|()| Vec::new()));
     }
-    // What the warm-up left to be written must not be written during the rounds.
+    // What the warm-up left in the page cache must not be written during the rounds.
     place::sync(place)?;
     for round in 0..arguments.rounds {
         eprint!(" {}", round + 1);
         for turn in 0..contenders.len() {
-            // Nobody always comes after the same one, nor always first.
+            // No contender always runs after the same one, nor always first.
             let index = (turn + round) % contenders.len();
             if let Ok(samples) = &mut results[index] {
                 match middle_pass(contenders[index].as_mut(), place, passes) {
@@ -68,7 +68,7 @@ pub fn run(
     Ok(contenders.into_iter().zip(results).map(row).collect())
 }
 
-/// One run: several passes, of which the one in the middle counts.
+/// One run: several passes, of which the median counts.
 fn middle_pass(contender: &mut dyn Contender, place: &Path, passes: usize) -> Result<Sample> {
     let mut samples = (0..passes).map(|_| contender.run(place)).collect::<Result<Vec<Sample>>>()?;
     let pace = |sample: &Sample| sample.seconds / sample.records as f64;

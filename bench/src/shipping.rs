@@ -1,7 +1,7 @@
-//! Closed segments brought to an S3 server by `binlog ship`, and the same files by rclone: whole processes.
+//! Closed segments sent to an S3 server by `binlog ship`, and the same files by rclone: whole processes.
 //!
-//! `tests/archive/servers.py run --only s3 -- COMMAND` starts the server and says in the environment where it is; without
-//! that, the contenders are left out.
+//! `tests/archive/servers.py run --only s3 -- COMMAND` starts the server and passes its address in the environment;
+//! without that, the contenders are left out.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,16 @@ use crate::Result;
 
 const URL: &str = "BINLOG_TEST_S3_URL";
 const RCLONE: &str = "BINLOG_TEST_RCLONE";
-/// What `servers.py` calls the server in rclone's configuration.
+/// The server's name in rclone's configuration.
 const REMOTE: &str = "binlogs3";
 
-/// Why there is nothing to ship to, if there is not.
+/// Why there is no server to ship to, if there is none.
 pub fn missing() -> Option<String> {
     let unset = [URL, RCLONE].into_iter().find(|&name| env::var_os(name).is_none())?;
     Some(format!("{unset} is not set: tests/archive/servers.py starts a server"))
 }
 
-/// The command that was built beside the library.
+/// The command that was built with the library.
 pub fn command() -> Command {
     Command::new(env!("BENCH_BINLOG"))
 }
@@ -39,7 +39,7 @@ pub fn rclone() -> Result<Command> {
     Ok(Command::new(env::var(RCLONE)?))
 }
 
-/// A place below the bucket that nobody else uses.
+/// A prefix in the bucket that nothing else uses.
 pub struct Prefix(String);
 
 impl Prefix {
@@ -60,7 +60,7 @@ impl Prefix {
         Ok(format!("{REMOTE}:{bucket}/{}", self.0))
     }
 
-    /// How many objects are there.
+    /// The number of objects with the prefix.
     fn count(&self) -> Result<usize> {
         let output = rclone()?.arg("lsf").arg(self.remote()?).stderr(Stdio::null()).output()?;
         Ok(output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count())
@@ -85,13 +85,13 @@ pub fn succeed(command: &mut Command) -> Result<()> {
 #[derive(Clone, Copy)]
 pub enum By {
     Binlog,
-    /// With as many transfers at a time; rclone itself takes four.
+    /// With so many transfers at a time; rclone's default is four.
     Rclone {
         transfers: u32,
     },
 }
 
-/// One log, shipped to a new place each time.
+/// One log, shipped to a new prefix each time.
 pub struct Shipping {
     pub name: &'static str,
     pub by: By,
@@ -122,7 +122,7 @@ impl Shipping {
         let start = Instant::now();
         succeed(&mut shipping)?;
         let seconds = start.elapsed().as_secs_f64();
-        // What has been noted of this place is nothing to the next one.
+        // The ledger of this prefix does not matter for the next one.
         let _ = std::fs::remove_file(log.join("default.archive"));
         Ok((seconds, prefix))
     }
@@ -137,17 +137,17 @@ impl Contender for Shipping {
         Ok(missing())
     }
 
-    /// What lies in the store afterwards is compared with what lies here, by rclone.
+    /// rclone compares the objects in the store with the files.
     fn warm_up(&mut self, place: &Path) -> Result<()> {
         let log = Self::log(place);
         if !log.exists() {
             let layout = Layout { segment_bytes: self.segment_bytes, index_bytes: 0 };
             write_all(BinlogWriter::open(fresh(&log)?, Mode::Background, Codec::None, layout)?, &self.load)?;
-            // The last segment stays the writer's, so it is an empty one.
+            // The last segment belongs to the writer, so it is an empty one.
             succeed(command().arg("roll").arg(&log))?;
         }
         let (_, prefix) = self.ship(&log)?;
-        // The segment that is empty is only stored by rclone.
+        // Only rclone stores the empty segment.
         let newest = std::fs::read_dir(&log)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let newest = newest.filter(|name| name.ends_with(".binlog")).max().ok_or("there is no segment")?;
         let mut check = rclone()?;
@@ -164,13 +164,13 @@ impl Contender for Shipping {
     }
 }
 
-/// For a shipper to have stored half of a log.
+/// How long a shipper may take to store half of a log.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A writer with `binlog ship --follow` beside it.
 pub struct Shipped {
     writer: Option<BinlogWriter>,
-    /// Starts the process when there is a segment: it refuses a folder in which there is no log.
+    /// Starts the process when there is a segment: it refuses a folder without a log.
     starting: Option<JoinHandle<std::io::Result<Child>>>,
     stop: Arc<AtomicBool>,
     prefix: Prefix,
@@ -222,8 +222,8 @@ impl Append for Shipped {
         self.writer()?.append(payload)
     }
 
-    /// Comes after the last record whose time counts. What is not shipped while the log is written says nothing; but a
-    /// short log may be written before the shipper has looked.
+    /// Called after the last record whose time counts. Segments that are not shipped while the log is written are no
+    /// failure, but the shipper may not have started on a short log: half of it must get there.
     fn flush(&mut self) -> Result<()> {
         self.writer()?.flush()?;
         let begin = Instant::now();
@@ -248,13 +248,13 @@ impl Append for Shipped {
     }
 }
 
-/// A log that another thread writes and a process ships, while the one who appends here only keeps time.
+/// A log that another thread writes and a process ships, while the calling thread only keeps time.
 pub struct Beside {
     writing: Option<JoinHandle<Result<()>>>,
     stop: Arc<AtomicBool>,
 }
 
-/// Between two rounds of the thread's appends; it sleeps meanwhile, as a service does that waits for requests.
+/// Between two rounds of the thread's appends; it sleeps meanwhile, like a service that waits for requests.
 const ROUND: Duration = Duration::from_millis(1);
 
 impl Beside {

@@ -17,7 +17,7 @@ use crate::sqlite::SqliteWriter;
 use crate::works::{Amount, BASE};
 use crate::{targets, Result};
 
-/// A quarter of a pass is enough to see what a record costs.
+/// A quarter of a pass is enough to measure the size of a record.
 const PART: u64 = 4;
 
 pub fn measure(place: &Path, amount: Amount) -> Result<Vec<Figure>> {

@@ -17,7 +17,7 @@ pub struct SqliteWriter {
 }
 
 impl SqliteWriter {
-    /// Batches of 1,000; synchronous=OFF, as nobody syncs in a work that only flushes.
+    /// Batches of 1,000; synchronous=OFF, as a work that only flushes does not sync.
     pub fn create(folder: &Path) -> Result<Self> {
         Self::with(folder, "OFF", 1_000)
     }

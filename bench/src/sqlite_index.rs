@@ -10,7 +10,7 @@ use crate::Result;
 const FILE: &str = "sqlite";
 const BATCH: u64 = 1_000;
 
-/// What SQLite keeps of the file itself, or maps of it.
+/// How much of the file SQLite caches or maps.
 #[derive(Clone, Copy)]
 pub enum Cache {
     /// 64 MiB of pages.
@@ -86,7 +86,7 @@ pub fn type_index_bytes(folder: &Path) -> Result<u64> {
     Ok(connection.query_row(size, [], |row| row.get::<_, i64>(0))? as u64)
 }
 
-/// Looks up within one transaction, so that no lookup takes a lock.
+/// Looks up within one transaction: no lookup takes a lock.
 pub struct ByRow {
     connection: Connection,
 }

@@ -40,7 +40,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// Three digits that count, whatever the size: 12.3, 0.00679, 1234.
+/// Three significant digits at any size: 12.3, 0.00679, 1234.
 pub fn digits(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return "0".into();
@@ -49,7 +49,7 @@ pub fn digits(value: f64) -> String {
     format!("{value:.*}", (3 - before_point).max(0) as usize)
 }
 
-/// A time in the unit that suits it.
+/// A time in a suitable unit.
 pub fn time(seconds: f64) -> String {
     match seconds {
         short if short < 1e-6 => format!("{} ns", digits(short * 1e9)),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_the_unit_that_suits_it() {
+    fn a_time_is_shown_in_a_suitable_unit() {
         let times = [1.5e-7, 2e-5, 0.0123, 75.0].map(time);
         assert_eq!(times, ["150 ns", "20.0 µs", "12.3 ms", "75.0 s"]);
     }

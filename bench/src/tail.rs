@@ -1,4 +1,4 @@
-//! One thread appends a record now and then and flushes it, another waits for it: how soon that one has it.
+//! One thread appends a record now and then and flushes it; another waits for it. Measures the delay.
 
 use std::path::Path;
 use std::thread;
@@ -10,13 +10,13 @@ use crate::folder::{abandon, fresh};
 use crate::latency::Latency;
 use crate::Result;
 
-/// From one record to the next: the reader has gone to sleep meanwhile.
+/// From one record to the next: long enough for the reader to sleep.
 const EVERY: Duration = Duration::from_millis(5);
-/// A reader that has seen nothing for so long never will.
+/// A reader that has seen nothing for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Each record tells when it was about to be appended, and its latency counts until the reader, which has a log of its
-/// own open, is shown it.
+/// Each record contains the time before its append. Its latency ends when the reader, which has opened the log
+/// separately, shows it.
 pub struct Tailing {
     pub name: String,
     pub mode: Mode,
@@ -43,7 +43,7 @@ impl Tailing {
     }
 }
 
-/// How old each record was when it was shown.
+/// The age of each record when it was shown.
 fn watch(folder: &Path, records: u64, start: Instant) -> Result<Vec<u64>> {
     let mut tail = Tail::open(folder)?;
     let mut nanos = Vec::with_capacity(records as usize);

@@ -1,18 +1,18 @@
-//! What binlog is to reach, in one table.
+//! The targets for binlog, in one table.
 
 use crate::works::compress::{COMPRESS, COMPRESS_2, ZSTD};
 use crate::works::latency::BESIDE;
 use crate::works::remote::{COPIED, RARE};
 use crate::works::{ALL_OF_IT, APPENDED, BASE, C, FULL_READ, RAW, RCLONE, SQLITE, SQLITE_MAPPED};
 
-/// What a target is a multiple of.
+/// The unit of a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Of {
     /// The median of another contender in the same work.
     Contender(&'static str),
     /// 10^9 bytes of payload a second.
     GigabytesPerSecond,
-    /// Times a second; told as the longest that one may take.
+    /// Times a second; shown as the longest time that one may take.
     PerSecond,
 }
 
@@ -36,7 +36,7 @@ const fn within(work: &'static str, contender: &'static str, seconds: f64) -> Ta
     Target { work, contender, at_least: 1.0 / seconds, of: Of::PerSecond }
 }
 
-/// What is bounded of the latencies of single records.
+/// The quantile of the latencies that is limited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantile {
     P50,
@@ -44,13 +44,13 @@ pub enum Quantile {
     Most,
 }
 
-/// How long single records may take.
+/// A limit for the latencies of single records.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
     pub work: &'static str,
     pub contender: &'static str,
     pub quantile: Quantile,
-    /// Seconds at the most, counted from the quantile of the contender `over`.
+    /// Seconds at the most, added to the quantile of the contender `over`.
     pub at_most: f64,
     pub over: Option<&'static str>,
 }
@@ -64,7 +64,7 @@ const BOUNDS: &[Bound] = &[
     over("binlog, ticked", Quantile::Most, 1e-3, "binlog, ticked, no rolls"),
     over("binlog, background", Quantile::P999, 1e-3, "binlog, background, no rolls"),
     over("binlog, background", Quantile::Most, 1e-3, "binlog, background, no rolls"),
-    // As near as two runs of the same contender come to each other.
+    // Within the difference of two runs of the same contender.
     Bound {
         work: "append latency while shipping",
         contender: "binlog, background, shipped",
@@ -127,7 +127,7 @@ const TARGETS: &[Target] = &[
     within("find 1 record by time", "binlog", 20e-6),
     within("open after a kill", "binlog", 10e-3),
     within("open after a kill", "binlog, ten times as large", 10e-3),
-    // The same, as far as two logs with as much to look through can be told apart.
+    // The same, within the precision at which two logs of equal work differ.
     target("open after a kill", "binlog, ten times as large", 0.8, "binlog"),
     target("rebuild a lost index", "binlog, index rebuilt", 20.0, FULL_READ),
     target("read behind 1,000 damaged pages", "binlog, salvage of damaged pages", 0.5, FULL_READ),
@@ -135,12 +135,12 @@ const TARGETS: &[Target] = &[
     within("ls, info and verify of 10,000 segments", "binlog ls", 1.0),
     within("ls, info and verify of 10,000 segments", "binlog info", 1.0),
     target("ls, info and verify of 10,000 segments", "binlog verify", 1.0 / 1.5, FULL_READ),
-    // Four times as many take four times as long, as far as that can be told.
+    // Four times as many take four times as long, within the precision of the measurement.
     target("ls, info and verify of 10,000 segments", "binlog ls", 0.2, "binlog ls, a quarter"),
     target("ls, info and verify of 10,000 segments", "binlog info", 0.2, "binlog info, a quarter"),
     target("ls, info and verify of 10,000 segments", "binlog verify", 0.2, "binlog verify, a quarter"),
     target("info of 1 GB of records of 100 B", "binlog info", 1.0, FULL_READ),
-    // Ten times what its own reader reads.
+    // Ten times the rate of its own reader.
     within("read older libraries' files, 600 B", "the Java binlog's file", 1.0 / 11.5e6),
     target("compress a segment of JSON", COMPRESS, 0.8, ZSTD),
     target("compress a segment of JSON", COMPRESS_2, 1.6, ZSTD),
@@ -168,17 +168,17 @@ const TARGETS: &[Target] = &[
     target("languages read 100 B", "Go", 0.7, C),
 ];
 
-/// Most bytes a record may cost on disk over its payload.
+/// The most bytes on disk that a record may take in addition to its payload.
 pub const OVERHEAD_600: f64 = 6.0;
 pub const OVERHEAD_100: f64 = 4.0;
 
-/// Most bytes of index for 1 GB of records of 100 B, in MB.
+/// The most bytes of index for 1 GB of records of 100 B, in MB.
 pub const INDEX: f64 = 1.0;
 
-/// Most bytes fetched for records of a rare type, of the blocks that hold them.
+/// The most bytes fetched for records of a rare type, as a multiple of the blocks that contain them.
 pub const FETCHED: f64 = 2.0;
 
-/// Most memory that an open writer or reader may take, in MiB.
+/// The most memory of an open writer or reader, in MiB.
 pub const MEMORY: f64 = 4.0;
 
 pub fn of(work: &str, contender: &str) -> Vec<Target> {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::works::{Amount, WORKS};
 
-    /// A target whose names no longer match would silently be met by nobody.
+    /// A target whose names no longer match would never be checked.
     #[test]
     fn every_target_names_a_work_and_contenders_that_exist() {
         let must_exist = |work: &str, contender: &str, other: Option<&str>| {

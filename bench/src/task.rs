@@ -1,4 +1,4 @@
-//! Works that are done as a whole on a log that was made once: how long each takes counts.
+//! Works that are timed as a whole, on a log that is written once.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -12,10 +12,10 @@ use crate::Result;
 /// Fills a folder.
 pub type Make = Box<dyn Fn(&Path) -> Result<()>>;
 
-/// Works in the folder; whether to look at every byte is told by the second argument: it is so in the warm-up.
+/// Works in the folder; the second argument is true in the warm-up, when every byte is compared.
 pub type Run = Box<dyn FnMut(&Path, bool) -> Result<Sample>>;
 
-/// Something that a log is read for, or that is done to it and undone again.
+/// Something that is done to a log, or read from it, and undone again.
 pub struct Task {
     pub name: String,
     /// The log's folder inside the place; contenders with the same one share the log.
@@ -42,7 +42,7 @@ impl Contender for Task {
     }
 }
 
-/// Times one thing as a whole, after which `bytes` of payload were seen.
+/// Times one operation as a whole, in which `bytes` of payload are read.
 pub fn once(bytes: u64, work: impl FnOnce() -> Result<()>) -> Result<Sample> {
     let start = Instant::now();
     work()?;
@@ -72,18 +72,18 @@ pub fn reading_rare(
     Box::new(Task { name: name.into(), log, make, run: Box::new(run) })
 }
 
-/// What records are looked for by.
+/// What records are looked up by.
 #[derive(Clone, Copy)]
 pub enum By {
     Id,
     Time,
 }
 
-/// Lookups of a run, and those before its clock starts, which bring into memory what the searcher keeps there.
+/// Lookups of a run, and lookups before its clock starts, which fill the caches.
 const LOOKUPS: u64 = 10_000;
 const WARMING: u64 = 1_000;
 
-/// Finds records in no order, one at a time, with everything open.
+/// Finds records in random order, one at a time, with everything open.
 pub fn finding<F: Find>(
     name: &str,
     log: &'static str,
@@ -111,7 +111,7 @@ pub fn finding<F: Find>(
                 false => Err(format!("another record came than {id}").into()),
             }
         };
-        // Every run looks for the same records in the same order, so that contenders have the same work.
+        // Every run looks up the same records in the same order: contenders have the same work.
         (0..WARMING).try_for_each(&mut look_up)?;
         let start = Instant::now();
         (WARMING..WARMING + LOOKUPS).try_for_each(&mut look_up)?;

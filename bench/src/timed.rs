@@ -1,4 +1,4 @@
-//! The kinds of work as contenders: what is made before the clock starts, what is timed, what is cleared away.
+//! The kinds of work as contenders: what is prepared before the clock starts, what is timed, what is removed.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::folder::{abandon, discard, fresh};
 use crate::payload::Load;
 use crate::Result;
 
-/// How the records reach an [`Append`].
+/// The calls by which the records reach an [`Append`].
 #[derive(Clone, Copy)]
 pub enum How {
     OneByOne,
@@ -96,12 +96,12 @@ pub struct Sharing<Create, R> {
 }
 
 impl<W: SharedAppend, Create: Fn(&Path) -> Result<W>, R> Sharing<Create, R> {
-    /// Returns how many records each thread appended, too; one more was appended before the clock started.
+    /// Also returns the number of records of each thread; one more was appended before the clock started.
     fn append_all(&self, folder: &Path) -> Result<(Sample, W, Vec<u64>)> {
         let writer = (self.create)(fresh(folder)?)?;
         let (Share::Load(load) | Share::Time(load, _)) = &self.share;
         let load: &Load = load;
-        // The first record pays for what is put off at opening (a first block, a file full of zeros).
+        // The first record pays for what opening defers (a first block, a file full of zeros).
         load.payloads.iter(1).try_for_each(|payload| writer.append(payload))?;
 
         let limit = match self.share {
@@ -126,7 +126,7 @@ impl<W: SharedAppend, Create: Fn(&Path) -> Result<W>, R> Sharing<Create, R> {
     }
 }
 
-/// What one thread does; returns when it began, as only the thread itself can tell, and how many records it appended.
+/// The work of one thread; returns when it began, which only the thread itself knows, and how many records it appended.
 fn append_share(
     writer: &impl SharedAppend,
     load: &Load,
@@ -179,7 +179,7 @@ impl<W: SharedAppend, Create: Fn(&Path) -> Result<W>, R: Read> Contender for Sha
 type Write = Box<dyn Fn(&Path, &Load) -> Result<()>>;
 type ReadInto = Box<dyn Fn(&Path, &mut Tally) -> Result<()>>;
 
-/// Reads a log that `write` made once, from the page cache.
+/// Reads a log from the page cache that `write` has written once.
 pub struct Reading {
     pub name: String,
     pub load: Rc<Load>,

@@ -40,7 +40,7 @@ pub trait AppendTyped {
     fn finish(self) -> Result<()>;
 }
 
-/// What a single record is looked for by.
+/// What a single record is looked up by.
 #[derive(Clone, Copy)]
 pub enum Wanted {
     Id(u64),
@@ -57,17 +57,17 @@ pub trait Find {
 pub struct TypedLoad {
     payloads: Payloads,
     pub records: u64,
-    /// Records of the rare type that stand together; 0 = each by itself, somewhere.
+    /// Number of consecutive records of the rare type; 0 = each by itself, at random places.
     burst: u64,
 }
 
 impl TypedLoad {
-    /// Records of `size` bytes, about `bytes` in all, but at least some of the rare type.
+    /// Records of `size` bytes, about `bytes` in all, but with at least some of the rare type.
     pub fn of_bytes(size: usize, bytes: u64) -> Self {
         TypedLoad { payloads: Payloads::fixed(size), records: (bytes / size as u64).max(5 * ONE_IN), burst: 0 }
     }
 
-    /// With so many of the rare type one after the other, and then none for a thousand times as many.
+    /// With so many of the rare type in a row, and then none for a thousand times as many.
     pub fn in_bursts(self, burst: u64) -> Self {
         TypedLoad { burst, ..self }
     }
@@ -114,7 +114,7 @@ impl TypedLoad {
     }
 }
 
-/// The finisher of splitmix64: neighbours give numbers without likeness.
+/// The finisher of splitmix64: neighbours give unrelated numbers.
 pub fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

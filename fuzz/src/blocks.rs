@@ -1,8 +1,8 @@
-//! Segments with every checksum right, whatever stands under them: what a fuzzer could never guess.
+//! Segments whose checksums are all right, over any contents: a fuzzer could never guess them.
 
-/// Begins every block of a segment made here. Random enough not to stand in other places by chance.
+/// The marker of every block of a segment made here. Random enough not to occur elsewhere by chance.
 pub const MARKER: u64 = 0xA5C3_96F1_5B0D_E847;
-/// The file that the segment is, and the log it belongs to.
+/// The segment's file, and the log it belongs to.
 pub const FILE: &str = "default.0000000001.binlog";
 pub const LOG: &str = "default";
 
@@ -42,7 +42,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// A block, as it is going to be stored.
+/// A block, as it will be stored.
 #[derive(Clone, Default)]
 pub struct Block {
     pub kind: u8,
@@ -51,7 +51,7 @@ pub struct Block {
     pub count: u32,
     pub entries: Vec<u8>,
     pub payload: Vec<u8>,
-    /// Decoded lengths, where they are to differ from the stored ones.
+    /// Decoded lengths, if they are to differ from the stored ones.
     pub entries_len: Option<u32>,
     pub payload_len: Option<u32>,
     pub first_id: u64,
@@ -62,7 +62,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Appends the block to the segment `file`, with the checksums that make it one.
+    /// Appends the block to the segment `file`, with the right checksums.
     pub fn put(&self, file: &mut Vec<u8>) {
         let at = file.len();
         let mut header = vec![0; HEADER];
@@ -86,13 +86,13 @@ impl Block {
     }
 }
 
-/// The payload that entries ask for, recognisable at every place.
+/// The payload for the entries, with different bytes at every place.
 pub fn payload(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i ^ (i >> 8)) as u8).collect()
 }
 
-/// The segment with the checksums of its file header and of each block made right: as far as the lengths that stand
-/// there lead from one block to the next.
+/// The segment with right checksums in its file header and in each block, as far as the lengths in it lead from one
+/// block to the next.
 pub fn mend(segment: &[u8]) -> Vec<u8> {
     let mut file = segment.to_vec();
     let Some(len) = file.get(8..12).map(|len| u32::from_le_bytes(len.try_into().expect("four bytes")) as usize) else {
@@ -112,14 +112,14 @@ pub fn mend(segment: &[u8]) -> Vec<u8> {
         at = end;
     }
     if let (Some(marker), Some(header)) = (marker, file.get_mut(at..at + HEADER)) {
-        // Not all of the block is there: its header says so with a good checksum.
+        // The block is cut: its header says so with a right checksum.
         header[..8].copy_from_slice(&marker.to_le_bytes());
         seal_header(header, at);
     }
     file
 }
 
-/// Where the block at `at` ends, if it is all there.
+/// Where the block at `at` ends, if it is whole.
 fn block_end(file: &[u8], at: usize) -> Option<usize> {
     let header = file.get(at..)?.get(..HEADER)?;
     let word = |i: usize| u32::from_le_bytes(header[i..i + 4].try_into().expect("four bytes")) as usize;
@@ -127,7 +127,7 @@ fn block_end(file: &[u8], at: usize) -> Option<usize> {
     (end <= file.len()).then_some(end)
 }
 
-/// Puts the marker and the checksums into a block that is all there.
+/// Puts the marker and the checksums into a whole block.
 fn seal(file: &mut [u8], at: usize, marker: u64) {
     let end = block_end(file, at).expect("a whole block");
     let (seed, block) = (marker as u32, &mut file[at..end]);
@@ -150,7 +150,7 @@ fn seal_header(header: &mut [u8], at: usize) {
     header[8..12].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Field 6 of the file header. A message that cannot be walked has none.
+/// Field 6 of the file header; `None` for a message that cannot be parsed.
 fn marker_of(mut message: &[u8]) -> Option<u64> {
     while let Some((&tag, rest)) = message.split_first() {
         let (len, rest) = match tag & 7 {
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_block_made_here_is_what_a_writer_would_have_made() {
         let mut file = segment_start(1);
-        // Of one byte and of three, type 1, no metadata, the same time.
+        // Payloads of one byte and of three, type 1, no metadata, the same time.
         let block =
             Block { kind: 1, count: 2, entries: vec![1, 2, 0, 3, 2, 0], payload: payload(4), ..Block::default() };
         Block { first_id: 1, ..block }.put(&mut file);

@@ -1,7 +1,7 @@
-//! A second reading of a block's entries, written from `docs/format.md` alone and the slow and plain way, to compare
-//! the library's with.
+//! A second decoder of a block's entries, written from `docs/format.md` alone, slow and simple, to compare the
+//! library's with.
 
-/// What one entry says.
+/// The contents of one entry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     pub payload_len: u32,
@@ -17,7 +17,7 @@ impl Entry {
     }
 }
 
-/// The entries up to the first that is none, and whether they end cleanly.
+/// The entries up to the first invalid one, and whether they end cleanly.
 pub fn decode(bytes: &[u8], min_time: i64) -> (Vec<Entry>, bool) {
     let (mut rest, mut time, mut out) = (bytes, min_time, vec![]);
     while !rest.is_empty() {
@@ -29,7 +29,7 @@ pub fn decode(bytes: &[u8], min_time: i64) -> (Vec<Entry>, bool) {
     (out, true)
 }
 
-/// Payload bytes that the entries ask for.
+/// Payload bytes that the entries refer to.
 pub fn payload_len(entries: &[Entry]) -> u64 {
     entries.iter().map(|entry| u64::from(entry.payload_len)).sum()
 }

@@ -1,5 +1,5 @@
-//! Numbers and strings taken off the front of a fuzzer's bytes, so that a small change of the bytes is a small change
-//! of what they stand for. Beyond the end everything is zero.
+//! Numbers and strings from the front of a fuzzer's bytes: a small change of the bytes is a small change of the values.
+//! Beyond the end everything is zero.
 
 pub struct Input<'a> {
     rest: &'a [u8],

@@ -1,4 +1,4 @@
-//! The targets that give the bytes to the library as a file of an older one.
+//! The targets whose bytes are a file of a legacy library.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use binlog::{Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState};
 
 use crate::reading::{self, assert_report, everything, Row};
 
-/// Records of the beginning and of the end that are looked for one by one by their ids.
+/// So many records of the beginning and of the end are looked up by their ids.
 const ENOUGH: usize = 16;
-/// Inputs of such lengths are read once more as a file in which what stands behind the header comes over and over again,
-/// so that it takes several blocks to show it: those are made anew whenever somebody goes back.
+/// Inputs of such lengths are read a second time as a file in which the part after the header is repeated until it
+/// takes several blocks to show: those are rebuilt whenever a cursor goes back.
 const SHORT: usize = 128;
 const SHORT_STEP: usize = 16;
 const COPIES: usize = 4500;
@@ -34,13 +34,13 @@ pub fn legacy_shoebox(bytes: &[u8]) {
     read_as("test_2014_02_01.events", bytes, 0, <[u8]>::to_vec);
 }
 
-/// Lines, in a file that gzip has compressed; also what is no whole compressed file.
+/// Lines in a file that gzip has compressed, or that is no whole compressed file.
 pub fn legacy_lines(bytes: &[u8]) {
     read_file("notifications_20140201.json.gz", bytes);
     read_as("notifications_20140201.json.gz", bytes, 0, stored);
 }
 
-/// A gzip file that holds the bytes as they are, in stored blocks: so the fuzzer's changes are changes of the lines.
+/// A gzip file with the bytes in stored blocks: the fuzzer's changes are changes of the lines.
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let mut out = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
     let mut blocks = bytes.chunks(0xffff).peekable();
@@ -58,7 +58,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Reads the file that `make` makes of the bytes, of which so many are the header.
+/// Reads the file that `make` returns for the bytes, whose header has so many bytes.
 fn read_as(name: &str, bytes: &[u8], header: usize, make: fn(&[u8]) -> Vec<u8>) {
     read_file(name, &make(bytes));
     if bytes.len() < SHORT && bytes.len().is_multiple_of(SHORT_STEP) && header < bytes.len() {
@@ -88,12 +88,12 @@ fn open(directory: &MemoryDirectory) -> Reader {
     reading::open(directory, ReaderMode::Prefix).expect("it was opened before")
 }
 
-/// From the newest to the oldest, and the last ones.
+/// Reads from the newest to the oldest, and the last records.
 fn assert_newest_first(directory: &MemoryDirectory, records: &[&Row]) {
     let newest_first = Filter { newest_first: true, ..Filter::default() };
     let seen = reading::see(directory, ReaderMode::Prefix, &newest_first);
     match seen {
-        // What is compressed as a whole is read from its beginning only.
+        // A file that is compressed as a whole is only read from its beginning.
         None => assert!(open(directory).cursor(&newest_first).is_err_and(|e| e.kind() == Kind::Unsupported)),
         Some(seen) => assert!(seen.rows.iter().eq(records.iter().rev().copied()), "newest first shows others"),
     }
@@ -103,7 +103,7 @@ fn assert_newest_first(directory: &MemoryDirectory, records: &[&Row]) {
     }
 }
 
-/// Each by its id, back and forth, and none that is not there.
+/// Looks each record up by its id, back and forth, and one that does not exist.
 fn assert_by_id(directory: &MemoryDirectory, records: &[&Row]) {
     let mut cursor = open(directory).cursor(&Filter::default()).expect("the filter is valid");
     let (first, last) = (records.iter().take(ENOUGH), records.iter().rev().take(ENOUGH));
@@ -119,16 +119,16 @@ fn assert_by_id(directory: &MemoryDirectory, records: &[&Row]) {
     }
 }
 
-/// A cursor that goes on behind damage shows what the others do, and tells of all that comes behind.
+/// A salvaging cursor shows what the others do, and reports everything after that as lost.
 fn assert_salvaged(directory: &MemoryDirectory, records: &[&Row]) {
     let losses = Arc::new(std::sync::Mutex::new(Vec::<Loss>::new()));
-    let heard = losses.clone();
+    let reported = losses.clone();
     let options = ReaderOptions {
         mode: ReaderMode::Salvage,
-        on_loss: Some(Arc::new(move |loss| heard.lock().expect("nobody panicked").push(loss.clone()))),
+        on_loss: Some(Arc::new(move |loss| reported.lock().expect("nobody panicked").push(loss.clone()))),
         ..ReaderOptions::default()
     };
-    let reader = match Reader::open_in(Arc::new(directory.clone()), options) {
+    let reader = match Reader::open(Arc::new(directory.clone()), options) {
         Ok(reader) => reader,
         Err(error) => return assert_report(&error),
     };
@@ -154,6 +154,6 @@ fn assert_salvaged(directory: &MemoryDirectory, records: &[&Row]) {
     }
     let lost = losses.lock().expect("nobody panicked").len();
     if matches!(cursor.tail().state, TailState::Torn) {
-        assert!(lost > 0, "what is torn is told");
+        assert!(lost > 0, "what is torn is reported");
     }
 }

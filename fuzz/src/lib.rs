@@ -1,5 +1,5 @@
-//! What the fuzz targets do with the bytes they are given. It needs no fuzzer: `cargo fuzz` calls these functions with
-//! bytes of its own making, and `replay` calls them with the files of `corpus/`.
+//! The fuzz targets. They need no fuzzer: `cargo fuzz` calls these functions with bytes that it generates, and `replay`
+//! calls them with the files of `corpus/`.
 //!
 //! A target panics when the library breaks a promise: it crashes, it does not end, two ways of reading disagree, or a
 //! record that was acknowledged is not there.
@@ -20,7 +20,7 @@ pub use legacy::{legacy_java, legacy_lines, legacy_python, legacy_shoebox};
 pub use packed::packed;
 pub use segments::{block, entries, mended, read, recover};
 
-/// A function that does something with bytes, and panics when it comes upon a defect.
+/// A function of bytes that panics when it finds a defect.
 pub type Target = fn(&[u8]);
 
 /// Every target, under the name of its corpus.

@@ -18,7 +18,7 @@ pub fn packed(bytes: &[u8]) {
     append(bytes, &frames, clean);
 }
 
-/// Walks packed frames as a C program would, up to the first that is none.
+/// Walks packed frames as a C program would, up to the first invalid one.
 pub fn walk(bytes: &[u8]) -> (Vec<binlog_record>, bool) {
     let (mut at, mut len, mut out) = (bytes.as_ptr(), bytes.len(), vec![]);
     loop {
@@ -46,7 +46,7 @@ pub fn walk(bytes: &[u8]) -> (Vec<binlog_record>, bool) {
     }
 }
 
-/// Rows out of the frames that `read_packed` made, which are always good.
+/// Rows from the frames that `read_packed` made, which are always valid.
 pub fn unpack(frames: &[u8], rows: &mut Vec<Row>) {
     let (records, clean) = walk(frames);
     assert!(clean, "the library's own frames are no frames");
@@ -68,16 +68,16 @@ fn metadata_of(record: &binlog_record) -> &[u8] {
     slice(record.metadata, record.metadata_len)
 }
 
-fn slice<'a>(data: *const u8, len: usize) -> &'a [u8] {
-    // SAFETY: the library says that so many bytes are there, and that is what is being tested.
+fn slice<'a, T>(data: *const T, len: usize) -> &'a [u8] {
+    // SAFETY: the library promises so many bytes; the target tests that.
     if len == 0 {
         &[]
     } else {
-        unsafe { std::slice::from_raw_parts(data, len) }
+        unsafe { std::slice::from_raw_parts(data.cast(), len) }
     }
 }
 
-/// Walks pairs to their end, and looks for each key.
+/// Walks pairs to their end, and looks up each key.
 fn pairs(bytes: &[u8]) {
     let (mut at, mut len, mut found) = (bytes.as_ptr(), bytes.len(), vec![]);
     let nothing = binlog_slice { data: null(), len: 0 };
@@ -100,7 +100,7 @@ fn pairs(bytes: &[u8]) {
     for [key, _] in found.iter().take(20) {
         let first = found.iter().find(|[other, _]| other == key).map(|[_, value]| value.as_bytes());
         let mut value = nothing;
-        // SAFETY: the bytes and the key are there.
+        // SAFETY: the bytes and the key are valid.
         let status =
             unsafe { binlog_metadata_find(bytes.as_ptr(), bytes.len(), key.as_ptr().cast(), key.len(), &mut value) };
         assert_eq!((status, Some(slice(value.data, value.len))), (BINLOG_OK, first));
@@ -112,13 +112,13 @@ fn pairs(bytes: &[u8]) {
     assert!(!clean || status != BINLOG_E_CORRUPT, "walked to the end, but found broken");
 }
 
-/// What was walked becomes the same frames again.
+/// The records that were walked become the same frames again.
 fn assert_packs_again(frames: &[binlog_record], bytes: &[u8], clean: bool) {
     let (mut buffer, mut len, mut packed) = (vec![0xA5u8; bytes.len()], 0, 0);
     for record in frames {
         // SAFETY: the buffer has so many bytes, and the record's views are into `bytes`.
         let status = unsafe { binlog_packed_put(buffer.as_mut_ptr().cast(), buffer.len(), &mut len, record) };
-        // A payload of 2 GiB, which is not here, can be claimed, but nobody has such a record.
+        // A frame may claim a payload of 2 GiB that does not exist; no record has one.
         let possible = record.len + record.metadata_len < i32::MAX as usize;
         assert_eq!(status, if possible { BINLOG_OK } else { BINLOG_E_TOO_LARGE });
         packed += usize::from(possible);
@@ -137,7 +137,7 @@ fn append(bytes: &[u8], frames: &[binlog_record], clean: bool) {
     let scratch = Scratch::new();
     let path = CString::new(scratch.path().join("p.binlog").as_os_str().as_bytes()).expect("no NUL");
     let (mut writer, mut err, mut first) = (null_mut(), null_mut(), 0);
-    // SAFETY: every pointer is to what the call asks for, and the writer is closed once.
+    // SAFETY: every pointer is to valid memory of the right type, and the writer is closed once.
     let status = unsafe {
         assert_eq!(binlog_writer_open_file(path.as_ptr(), null(), &mut writer, &mut err), BINLOG_OK);
         let status = binlog_writer_append_packed(writer, bytes.as_ptr().cast(), bytes.len(), &mut first, &mut err);
@@ -167,11 +167,11 @@ fn append(bytes: &[u8], frames: &[binlog_record], clean: bool) {
 /// Whether the metadata of a frame are pairs to the end, and not too many.
 fn is_whole(record: &binlog_record, pairs: Vec<(&str, &str)>) -> bool {
     let again: binlog::MetadataBuf = pairs.iter().copied().collect();
-    // Lengths may be written with more bytes than they need: then the walk tells.
+    // Lengths may be encoded in more bytes than necessary: the walk then gives the result.
     let (mut at, mut len) = (record.metadata, record.metadata_len);
     let mut text = [binlog_slice { data: null(), len: 0 }; 2];
     let [key, value] = &mut text;
-    // SAFETY: the record's metadata are there.
+    // SAFETY: the record's metadata is valid.
     while unsafe { binlog_metadata_next(&mut at, &mut len, key, value) } == BINLOG_OK {}
     len == 0 && pairs.len() <= 65_535 && again.as_metadata().as_bytes().len() <= 16 << 20
 }

@@ -1,4 +1,4 @@
-//! Reads a log by every way there is, and compares what they show.
+//! Reads a log in every way, and compares what they show.
 
 use std::sync::Arc;
 
@@ -39,12 +39,12 @@ impl From<&Record<'_>> for Row {
     }
 }
 
-/// How reading came to its end.
+/// How reading ended.
 #[derive(Debug)]
 pub enum End {
     Tail(Tail),
     Damage(binlog::Error),
-    /// Compressed blocks of a few bytes may hold millions of records: enough is enough.
+    /// Reading stopped: compressed blocks of a few bytes may hold millions of records.
     Enough,
 }
 
@@ -61,7 +61,7 @@ impl Seen {
         matches!(self.end, End::Tail(_))
     }
 
-    /// Read to an end, and nothing is left behind it.
+    /// Read to an end that leaves nothing unread.
     pub fn shows_all(&self) -> bool {
         matches!(&self.end, End::Tail(tail) if tail.state != TailState::Torn)
     }
@@ -78,7 +78,7 @@ const ENOUGH_ROWS: usize = 20_000;
 const ENOUGH_BYTES: usize = 32 << 20;
 
 pub fn open(directory: &MemoryDirectory, mode: ReaderMode) -> binlog::Result<Reader> {
-    Reader::open_in(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
+    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode, ..ReaderOptions::default() })
 }
 
 /// All records and events.
@@ -91,9 +91,9 @@ pub fn see(directory: &MemoryDirectory, mode: ReaderMode, filter: &Filter) -> Op
     see_by(&open(directory, mode).map_err(|error| assert_report(&error)).ok()?, filter, Way::Next)
 }
 
-/// Reads by every way and under several filters, in both modes. `index_lies` says that the log may hold INDEX blocks
-/// which no writer has written, whose checksums are right all the same: these may mislead a search by type or time, but
-/// neither a search by id nor reading.
+/// Reads in every way and under several filters, in both modes. `index_lies` says that the log may contain INDEX blocks
+/// with right checksums which no writer has written: these may mislead a search by type or time, but neither a search
+/// by id nor reading.
 pub fn read_every_way(directory: &MemoryDirectory, index_lies: bool) {
     let Ok(reader) = open(directory, ReaderMode::Prefix).map_err(|error| assert_report(&error)) else { return };
     reader.segments();
@@ -108,7 +108,7 @@ pub fn read_every_way(directory: &MemoryDirectory, index_lies: bool) {
     for way in [Way::Next, Way::Batch(5), Way::Packed(64)] {
         let seen = see_by(&reader, &headers, way).expect("the filter is valid");
         let bare: Vec<Row> = all.rows.iter().map(Row::without_payload).collect();
-        // Damage of a payload is not noticed by those who do not look at it.
+        // Reading headers only does not notice damage of a payload.
         assert!(matches!(seen.end, End::Enough) || seen.rows.len() >= bare.len(), "headers only shows less");
         assert!(seen.rows.iter().zip(&bare).all(|(seen, row)| seen == row), "headers only shows others");
     }
@@ -117,13 +117,13 @@ pub fn read_every_way(directory: &MemoryDirectory, index_lies: bool) {
     }
 }
 
-/// Each filter shows what a program would pick from all records by hand.
+/// Each filter shows what a program would select from all records by hand.
 fn assert_filters_agree(reader: &Reader, all: &[Row], index_lies: bool) {
     let of = |i: usize| all.get(i * all.len() / 4).or(all.last());
     for row in [of(0), of(1), of(2), of(3), all.last()].into_iter().flatten() {
         let (id, time) = (row.id, row.time);
-        // Of records alone: an event that stands behind the last record of its block shows the id of the next block's
-        // first, and is passed over with its own block.
+        // Records only: an event after the last record of its block has the id of the next block's first record, and is
+        // skipped with its own block.
         let by_id = Filter { from_id: Some(id), ..Filter::default() };
         assert_picks(reader, &by_id, all, |row| row.id >= id && !row.is_event());
         let one = Filter { from_id: Some(id), to_id: Some(id), ..Filter::default() };
@@ -131,8 +131,8 @@ fn assert_filters_agree(reader: &Reader, all: &[Row], index_lies: bool) {
         if !index_lies {
             let by_type = Filter { types: vec![row.type_id], ..everything() };
             assert_picks(reader, &by_type, all, |other| other.type_id == row.type_id);
-            // The times in a block's header, which a filter by time trusts, may be anything here: no more is asked
-            // than that nothing is made up.
+            // The times in a block's header, which a filter by time trusts, may be anything here: the result only has
+            // to be a part of all records.
             let by_time = Filter { from_time: Some(time), ..everything() };
             let seen = see_by(reader, &by_time, Way::Batch(9)).expect("the filter is valid");
             assert!(seen.is_whole() && seen.rows.iter().all(|row| all.contains(row)), "a filter by time shows others");
@@ -151,13 +151,13 @@ fn assert_picks(reader: &Reader, filter: &Filter, all: &[Row], picked: impl Fn(&
 
 fn assert_strict_agrees(directory: &MemoryDirectory, all: &Seen) {
     let strict = see(directory, ReaderMode::Strict, &everything()).expect("it was opened before");
-    // Strict reading stops at a damaged index, of which the default mode makes nothing.
+    // Strict reading stops at a damaged index, which the default mode ignores.
     if matches!(&strict.end, End::Damage(error) if error.reason().contains("index block")) {
         assert!(all.rows.starts_with(&strict.rows), "strict reading shows other records before a damaged index");
         return;
     }
     assert_eq!(strict.rows, all.rows, "strict reading shows other records");
-    // A log that was never begun holds nothing that could be missing, in strict mode too.
+    // A log that was never begun has nothing that could be missing, in strict mode too.
     let clean = matches!(&all.end, End::Tail(tail) if tail.state == TailState::Closed || is_unborn(tail));
     assert!(all.rows.is_empty() || !matches!(&all.end, End::Tail(tail) if is_unborn(tail)), "{:?}", all.rows);
     assert!(clean == strict.is_whole() || matches!(all.end, End::Enough), "{:?}, {:?}", strict.end, all.end);
@@ -185,7 +185,8 @@ fn see_by(reader: &Reader, filter: &Filter, way: Way) -> Option<Seen> {
                 assert_report(&error);
                 let again = step(&mut cursor, way, &mut rows).expect_err("damage stays damage");
                 assert_eq!((again.kind(), again.offset()), (error.kind(), error.offset()));
-                // In strict mode an end that is torn or not closed is an error, too, and the tail says that it is no damage.
+                // In strict mode an end that is torn or not closed is an error, too, and the tail says that it is no
+                // damage.
                 let state = cursor.tail().state;
                 assert!(matches!(state, TailState::Corrupt | TailState::Torn | TailState::Unclosed), "{state:?}");
                 return Some(Seen { rows, end: End::Damage(error) });
@@ -228,7 +229,7 @@ fn step(cursor: &mut Cursor, way: Way, rows: &mut Vec<Row>) -> binlog::Result<us
     }
 }
 
-/// Records follow each other without a gap, and an event shows the id of the record behind it.
+/// Records follow each other without a gap, and an event has the id of the record after it.
 fn assert_ids_follow(rows: &[Row]) {
     for pair in rows.windows(2) {
         let expected = pair[0].id + u64::from(!pair[0].is_event());
@@ -244,7 +245,7 @@ fn assert_same(seen: &Seen, expected: &Seen, way: &str) {
     assert_eq!(format!("{:?}", seen.end), format!("{:?}", expected.end), "{way} ends otherwise");
 }
 
-/// Errors that bytes may cause: others would say that the library is confused.
+/// Errors that bytes may cause; any other is a defect of the library.
 pub fn assert_report(error: &binlog::Error) {
     assert!(matches!(error.kind(), Kind::Corrupt | Kind::Unsupported | Kind::NotFound), "{error:?}");
     assert!(!error.reason().is_empty() && !error.to_string().contains('\n'), "{error:?}");

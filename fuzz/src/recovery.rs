@@ -1,4 +1,4 @@
-//! Opens bytes for writing, as the last segment of a log that somebody goes on with.
+//! Opens bytes for writing, as the last segment of a log that a writer continues.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use binlog::{event, Kind, ReaderMode, Writer, WriterOptions};
 
 use crate::reading::{self, End, Row, Seen};
 
-/// Appends a record to the log in `directory`, whose last segment is `file`, and looks for it. `name` is the log's.
+/// Appends a record to the log in `directory`, whose last segment is `file`, and reads it back. `name` is the log's.
 pub fn append_behind(directory: &MemoryDirectory, file: &str, name: &str) {
     let bytes = directory.contents(file).expect("the segment");
     let before = reading::see(directory, ReaderMode::Prefix, &reading::everything());
     let options = || WriterOptions { name: name.to_owned(), ..WriterOptions::default() };
     for round in 0..2 {
-        let writer = match Writer::open_in(Arc::new(directory.clone()), options()) {
+        let writer = match Writer::open(Arc::new(directory.clone()), options()) {
             Ok(writer) => writer,
             Err(error) => {
                 assert!(matches!(error.kind(), Kind::Corrupt | Kind::Unsupported), "{error:?}");
@@ -22,7 +22,7 @@ pub fn append_behind(directory: &MemoryDirectory, file: &str, name: &str) {
                 return;
             }
         };
-        // Nobody can append 2^64 records. A log that claims to hold so many is not gone on with.
+        // No program can append 2^64 records. A log that claims to hold so many is not continued.
         let is_full = writer.position().is_ok_and(|position| position.appended > u64::MAX - 10);
         if is_full || !append_and_close(writer, &format!("round {round}")) {
             return;
@@ -31,15 +31,15 @@ pub fn append_behind(directory: &MemoryDirectory, file: &str, name: &str) {
     assert_kept(directory, file, &bytes);
     let after = reading::see(directory, ReaderMode::Prefix, &reading::everything()).expect("a log that was written");
     match (&after.end, before) {
-        // The writer does not read again what was durable: damage of it, which the reader tells of, may stand before
-        // what was appended.
+        // The writer does not read durable bytes again: damage in them, which the reader reports, may precede what was
+        // appended.
         (End::Damage(error), _) => assert!(error.offset() < Some(bytes.len() as u64), "{error:?}"),
         (End::Enough, _) => (),
         (End::Tail(_), before) => assert_appended(&after, before.as_ref()),
     }
 }
 
-/// False when the log cannot take a record any more.
+/// False when the log cannot accept another record.
 fn append_and_close(writer: Writer, payload: &str) -> bool {
     let named = writer.type_id("a type of the fuzzer's", "").map_err(|error| assert_is_limit(&error));
     let appended = writer.append(3, payload.as_bytes()).map_err(|error| assert_is_limit(&error));

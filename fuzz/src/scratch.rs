@@ -1,4 +1,4 @@
-//! A directory for one run of a target: in memory where the system has such a place.
+//! A directory for one run of a target: in memory if the system has such a place.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ impl Scratch {
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("binlog-fuzz-{}-{number}", std::process::id()));
-        // What a run of the same number left behind that was killed.
+        // Left by a killed process of the same number.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).expect("a place for scratch files");
         Scratch { path }

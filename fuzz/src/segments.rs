@@ -1,4 +1,4 @@
-//! The targets that make a segment file of the fuzzer's bytes.
+//! The targets that make a segment file from the fuzzer's bytes.
 
 use binlog::io::MemoryDirectory;
 use binlog::ReaderMode;
@@ -13,7 +13,7 @@ const RECORDS: u8 = 1;
 const INDEX: u8 = 2;
 const TRAILER: u8 = 3;
 const HAS_EVENTS: u16 = 2;
-/// The longest payload that is made for entries: a few pages, so that a run stays quick.
+/// The longest payload for entries: a few pages, which keeps a run fast.
 const MOST_PAYLOAD: u64 = 20_000;
 
 /// The bytes are a segment file.
@@ -26,14 +26,14 @@ pub fn recover(bytes: &[u8]) {
     go_on_in(bytes.to_vec());
 }
 
-/// The bytes are a segment file, of which all checksums are made right before it is read and written.
+/// The bytes are a segment file, whose checksums are all made right before it is read and written.
 pub fn mended(bytes: &[u8]) {
     let segment = mend(bytes);
     read_every_way(&holding(segment.clone()), true);
     go_on_in(segment);
 }
 
-/// One block with these entries, and what else its header must say for them; the first byte chooses variants.
+/// One block with these entries, and the header that they need; the first byte chooses variants.
 pub fn entries(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choices = input.u8();
@@ -67,7 +67,7 @@ pub fn entries(bytes: &[u8]) {
     go_on_in(segment);
 }
 
-/// The library shows what the second reading of the entries found, or refuses the block as that did.
+/// The library shows what the second decoder of the entries found, or refuses the block as that did.
 fn assert_shows(directory: &MemoryDirectory, expected: &[crate::entries::Entry], good: bool) {
     let seen = reading::see(directory, ReaderMode::Prefix, &everything()).expect("the segment begins well");
     assert_eq!(seen.shows_all(), good, "{:?}", seen.end);
@@ -82,7 +82,7 @@ fn assert_shows(directory: &MemoryDirectory, expected: &[crate::entries::Entry],
     }
 }
 
-/// Records whose block points to the INDEX block before it, and a trailer that does so too.
+/// Records whose block points to the INDEX block before it, and a trailer that also does.
 fn behind_an_index(segment: &mut Vec<u8>) {
     let last_index = segment_start(1).len() as u64;
     let mut list = vec![];
@@ -101,8 +101,8 @@ fn trailer(records: u64, first_id: u64, last_index: u64) -> Block {
     Block { kind: TRAILER, entries, first_id, last_index, ..Block::default() }
 }
 
-/// Several blocks, one after the other, whose checksums are right and whose headers are what the input says: what it
-/// does not say is as a writer would have it.
+/// Several blocks in a row with right checksums, whose headers are chosen by the input; all other fields are as a
+/// writer would set them.
 pub fn block(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let first = if input.u8() & 1 != 0 { input.u64() } else { 1 };
@@ -122,7 +122,7 @@ pub fn block(bytes: &[u8]) {
     go_on_in(segment);
 }
 
-/// What a writer would know by now.
+/// The state that a writer would have at this point.
 struct Place {
     next_id: u64,
     last_index: u64,
@@ -193,7 +193,7 @@ fn holding(segment: Vec<u8>) -> MemoryDirectory {
     directory
 }
 
-/// Opens the segment for writing, under the name that it says itself.
+/// Opens the segment for writing, under the name in its own header.
 fn go_on_in(segment: Vec<u8>) {
     let directory = holding(segment);
     let name =

@@ -1,4 +1,4 @@
-//! The part of `binlog.h` that the benchmark calls, copied by hand: what is measured is what a C program gets.
+//! The part of `binlog.h` that the benchmark calls, copied by hand: it measures what a C program gets.
 
 use std::ffi::{c_char, c_void};
 
@@ -90,7 +90,7 @@ pub struct WriterOptions {
     pub on_failure_drop: Option<DropCallback>,
     pub heartbeat_ms: u64,
     pub file_group: *const c_char,
-    pub archive: *const c_void,
+    pub ship: *const c_void,
     pub reserved: [u64; 5],
 }
 
@@ -150,7 +150,7 @@ pub struct Filter {
     pub reserved: [u64; 5],
 }
 
-// As large as the header's on a machine of 64 bits.
+// The same size as in the header on a 64-bit machine.
 const _: () = {
     assert!(size_of::<Slice>() == 16);
     assert!(size_of::<Record>() == 72);

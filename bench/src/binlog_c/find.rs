@@ -7,14 +7,14 @@ use super::{abi, call};
 use crate::typed::{Find, Wanted};
 use crate::Result;
 
-/// Shows all records of a type; the library reads by its index where there is one.
+/// Shows all records of a type; the library uses its index where there is one.
 pub fn read_type(folder: &Path, type_id: u32, mut visit: impl FnMut(u64, &[u8])) -> Result<()> {
     let types = [type_id];
     let set_filter = |filter: &mut abi::Filter| (filter.types, filter.type_count) = (types.as_ptr(), types.len());
     Scan::open_with(folder, |_| (), set_filter)?.batches(|record| visit(record.id, payload(record)))
 }
 
-/// Opens a log for its last record, whose id is returned.
+/// Opens a log, and returns the id of its last record.
 pub fn last_id(folder: &Path) -> Result<u64> {
     let scan = Scan::open_with(folder, |_| (), |filter| filter.last = 1)?;
     let mut record = abi::Record::EMPTY;
@@ -24,7 +24,7 @@ pub fn last_id(folder: &Path) -> Result<u64> {
     }
 }
 
-/// `binlog_cursor_get`, and `binlog_cursor_seek_time` with the `binlog_cursor_next` that shows the record.
+/// `binlog_cursor_get`, or `binlog_cursor_seek_time` with the `binlog_cursor_next` that shows the record.
 pub struct ByIndex(Scan);
 
 impl ByIndex {

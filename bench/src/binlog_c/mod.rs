@@ -27,7 +27,7 @@ pub fn version() -> String {
     unsafe { CStr::from_ptr(abi::binlog_version()) }.to_string_lossy().into_owned()
 }
 
-/// Turns a status and its error object into a result that says whether the call ended at an end.
+/// Turns a status and its error object into a result; the value says whether the call reached an end.
 fn check(status: abi::Status, error: *mut abi::Error) -> Result<bool> {
     match status {
         abi::OK => Ok(false),
@@ -41,7 +41,7 @@ fn take_message(status: abi::Status, error: *mut abi::Error) -> String {
     if error.is_null() {
         return format!("binlog says {status}");
     }
-    // SAFETY: the failed call has given us the error, whose message lives until it is freed here.
+    // SAFETY: the failed call has returned the error, whose message lives until it is freed here.
     unsafe {
         let message = CStr::from_ptr(abi::binlog_error_message(error)).to_string_lossy().into_owned();
         abi::binlog_error_free(error);
@@ -53,7 +53,7 @@ fn take_message(status: abi::Status, error: *mut abi::Error) -> String {
 macro_rules! call {
     ($function:ident($($argument:expr),*)) => {{
         let mut error = ::std::ptr::null_mut();
-        // SAFETY: each caller passes live handles and places, as binlog.h asks of this function.
+        // SAFETY: each caller passes live handles and valid places, as binlog.h requires for this function.
         let status = unsafe { $crate::binlog_c::abi::$function($($argument,)* &mut error) };
         $crate::binlog_c::check(status, error)
     }};

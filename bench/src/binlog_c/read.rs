@@ -28,7 +28,7 @@ impl Scan {
         set_filter: impl FnOnce(&mut abi::Filter),
     ) -> Result<Self> {
         let mut options = MaybeUninit::<abi::ReaderOptions>::zeroed();
-        // SAFETY: the library fills as many bytes as the size says; so below.
+        // SAFETY: the library fills as many bytes as the size says; the same below.
         let status = unsafe { abi::binlog_reader_options_init(options.as_mut_ptr(), size_of::<abi::ReaderOptions>()) };
         check(status, ptr::null_mut())?;
         let mut filter = MaybeUninit::<abi::Filter>::zeroed();

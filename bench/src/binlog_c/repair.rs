@@ -1,4 +1,4 @@
-//! Reading on behind damage, and an index written anew.
+//! Reading past damage, and rebuilding an index.
 
 use std::ffi::c_void;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::read::{payload, Scan};
 use super::{abi, c_path, call};
 use crate::Result;
 
-/// What a salvaging reader said that it could not read.
+/// What a salvaging reader reported as lost.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lost {
     pub losses: u64,

@@ -1,4 +1,5 @@
-//! A reader that follows a log while it is written: `binlog_cursor_wait`, and `binlog_cursor_next` until there is no more.
+//! A reader that follows a log while it is written: `binlog_cursor_wait`, and `binlog_cursor_next` until there are no
+//! more.
 
 use std::path::Path;
 use std::ptr;
@@ -26,7 +27,7 @@ impl Tail {
         }
     }
 
-    /// Shows every record that is there by now.
+    /// Shows every record that is available now.
     pub fn show_new(&mut self, mut visit: impl FnMut(&[u8])) -> Result<()> {
         let mut record = abi::Record::EMPTY;
         while !call!(binlog_cursor_next(self.0.cursor, &mut record))? {

@@ -9,7 +9,7 @@ use crate::contender::{Append, SharedAppend};
 use crate::typed::{AppendTyped, Typed};
 use crate::Result;
 
-/// The type that every record is given.
+/// The type of every record.
 const TYPE: u32 = 1;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Codec {
     Zstd1,
 }
 
-/// Where segments and pieces of the index end; 0 means the default.
+/// Sizes at which segments end and INDEX blocks are written; 0 means the default.
 #[derive(Clone, Copy, Default)]
 pub struct Layout {
     pub segment_bytes: u64,
@@ -48,7 +48,7 @@ impl BinlogWriter {
         Self::open(folder, mode, codec, Layout::default())
     }
 
-    /// A directory log that is new or goes on.
+    /// A directory log, new or continued.
     pub fn open(folder: &Path, mode: Mode, codec: Codec, layout: Layout) -> Result<Self> {
         let mut options = MaybeUninit::<abi::WriterOptions>::zeroed();
         // SAFETY: the library fills as many bytes as the size says.
@@ -77,19 +77,19 @@ impl BinlogWriter {
         Ok(())
     }
 
-    /// Everything so far is on the disk afterwards.
+    /// On return, everything so far is on the disk.
     pub fn sync(&self) -> Result<()> {
         call!(binlog_writer_sync(self.handle))?;
         Ok(())
     }
 
-    /// Does what time and rolls have left to do.
+    /// Runs the maintenance that time and rolls have made due.
     pub fn tick(&self) -> Result<()> {
         call!(binlog_writer_tick(self.handle))?;
         Ok(())
     }
 
-    /// What comes next stands in another segment; this one is on the disk afterwards.
+    /// Begins another segment; the current one is on the disk on return.
     pub fn roll(&self) -> Result<()> {
         call!(binlog_writer_roll(self.handle))?;
         Ok(())

@@ -1,4 +1,4 @@
-//! One thread appends; the clock stops when everything has been given to the system.
+//! One thread appends; the clock stops when everything has been passed to the system.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::sqlite::{SqliteReader, SqliteWriter};
 use crate::timed::{Appending, How, Share, Sharing};
 use crate::Result;
 
-/// Contenders that take several times as long get so much less to do; it is rates that are compared.
+/// Contenders that take several times as long get so much less to do; rates are compared.
 const SLOW: u64 = 8;
 
 pub fn one_by_one(size: usize, amount: Amount) -> Result<Contenders> {
@@ -48,7 +48,7 @@ pub fn gather(amount: Amount) -> Result<Contenders> {
     Ok(contenders)
 }
 
-/// Those that take part in all works of appending.
+/// The contenders in all works of appending.
 fn common(load: &Rc<Load>, how: How) -> Contenders {
     let chunked = |folder: &Path| McapWriter::create_chunked(folder, None);
     vec![

@@ -1,4 +1,4 @@
-//! What the command asks of every segment of a log: work that grows as the segments do, and no faster.
+//! Commands that read every segment of a log: their time must grow in proportion to the number of segments.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ const SIZE: usize = 100;
 /// Records of a segment.
 const RECORDS: u64 = 100;
 
-/// What is asked, of all the segments, of half and of a quarter of them.
+/// The commands, and the part of the segments that they read: all, a half, a quarter.
 const ASKED: [(&str, [&str; 3]); 3] = [
     ("ls", ["binlog ls", "binlog ls, half", "binlog ls, a quarter"]),
     ("info", ["binlog info", "binlog info, half", "binlog info, a quarter"]),

@@ -1,8 +1,8 @@
 //! A finished segment of JSON is compressed, by `binlog compress` and by the `zstd` command, both with zstd at level 3.
 //!
-//! Each is a process that reads the segment's file and writes another. Ours also makes that durable, reads it back and
-//! compares each record with the source, which zstd does not: there is no way to leave it out. The row of zstd with `-t`
-//! behind it reads back what it wrote as well, without comparing it.
+//! Each is a process that reads the segment's file and writes another. `binlog compress` also makes that durable, reads
+//! it back and compares each record with the source, which zstd does not; it has no option to leave that out. The row
+//! of zstd with a following `-t` reads back what it wrote, without comparing it.
 
 use std::fs;
 use std::path::Path;
@@ -18,12 +18,12 @@ use crate::shipping::{command, succeed};
 use crate::task::{Make, Task};
 use crate::Result;
 
-/// On one thread, reading and writing as well.
+/// On one thread, which also reads and writes.
 pub const ZSTD: &str = "zstd -3, one thread";
 /// On one thread, with others that read and write meanwhile.
 pub const ZSTD_1: &str = "zstd -3 -T1";
 pub const ZSTD_TESTED: &str = "zstd -3 -T1, then zstd -t";
-/// What a second thread brings zstd itself.
+/// What a second thread gains with zstd itself.
 pub const ZSTD_2: &str = "zstd -3 -T2";
 pub const COMPRESS: &str = "binlog compress";
 pub const COMPRESS_2: &str = "binlog compress, 2 threads";
@@ -70,7 +70,7 @@ fn lacking(command: &mut Command) -> Option<String> {
     succeed(command.arg("--version")).err().map(|error| error.to_string())
 }
 
-/// Makes `made` of the log's first segment, and removes it again outside of the time that counts.
+/// Makes `made` from the log's first segment, and removes it again outside of the time that counts.
 fn task(
     name: &str,
     made: &'static str,

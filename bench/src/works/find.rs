@@ -1,4 +1,4 @@
-//! Records are looked for in a log of many types: all of one type, one by its id, one by its time.
+//! Searches in a log of many types: all records of one type, one by its id, one by its time.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -66,7 +66,7 @@ fn binlog(load: &Rc<TypedLoad>) -> Make {
     Box::new(move |folder| load.write(BinlogWriter::create(folder, Mode::Caller, Codec::None)?))
 }
 
-/// A log in one segment whose index cannot be used, and which was never closed.
+/// A log in one segment that has no usable index and was never closed.
 pub fn unindexed_binlog(load: &Rc<TypedLoad>) -> Make {
     let load = load.clone();
     Box::new(move |folder| {

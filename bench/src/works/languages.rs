@@ -5,7 +5,7 @@ use crate::contender::Contender;
 use crate::languages::{Language, Program, Work};
 use crate::Result;
 
-/// Fewer would be over before the clock has moved.
+/// Fewer records would take too little time to measure.
 const LEAST: u64 = 1_000;
 
 pub fn append(size: u64, amount: Amount) -> Result<Contenders> {

@@ -1,4 +1,4 @@
-//! How long the slowest appends take while the log rolls, and how soon a reader has what was flushed.
+//! How long the slowest appends take while the log rolls, and how soon a reader sees what was flushed.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ const SIZE: usize = 600;
 /// Bytes of a segment: a roll each quarter of a second.
 const SEGMENT: u64 = 15_000_000;
 
-/// What it is to share the processors with a writer, a shipper and a server, for a thread that touches no log.
+/// The latencies of a thread without a log that shares the processors with a writer, a shipper and a server.
 pub const BESIDE: &str = "the schedule alone, another log shipped";
 
 const MODES: [(&str, Mode); 2] = [("binlog", Mode::Caller), ("binlog, background", Mode::Background)];
@@ -60,7 +60,7 @@ fn paced<W: Append + 'static>(
     boxed(Paced { name: name.into(), load: load.clone(), files, create, reader })
 }
 
-/// The same, with a process beside it that takes each closed segment to an S3 server on this machine.
+/// The same, with a process beside it that ships each closed segment to an S3 server on this machine.
 pub fn shipping(amount: Amount) -> Result<Contenders> {
     let bytes = amount.rolls * SEGMENT + SEGMENT / 2;
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));

@@ -1,13 +1,13 @@
-//! The works: what is measured, and who takes part.
+//! The works: what is measured, and the contenders.
 
 mod append;
 mod commands;
 pub mod compress;
-mod elders;
 mod find;
 mod json;
 mod languages;
 pub mod latency;
+mod legacy;
 mod read;
 pub mod remote;
 mod repair;
@@ -32,28 +32,28 @@ pub const SCHEDULE: &str = "the schedule alone";
 /// The program that those of the other languages are compared with.
 pub const C: &str = "C";
 pub const RCLONE: &str = "rclone";
-/// The whole of a remote log, by the reader that is asked for a little of it elsewhere.
+/// Reading the whole of a remote log, by the reader that elsewhere reads a small part of it.
 pub const ALL_OF_IT: &str = "binlog, all of it";
 pub const LISTED: &str = "raw, names listed and the last file read";
 
 /// How much each contender does.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
-    /// Payload bytes of one pass. A run is several passes, each on a new log, of which the middle one counts: this keeps
-    /// the memory that is freed and taken again below what a virtual machine would give back to its host in between,
-    /// and a page that must come back from there costs ten times the write that wants it.
+    /// Payload bytes of one pass. A run is several passes, each on a new log, of which the median counts. A pass is
+    /// small enough that a virtual machine does not return the freed memory to its host in between: a page that has to
+    /// come back from there costs ten times the write into it.
     pub append_bytes: u64,
     /// Payload bytes of one log; all the logs of a work stay in the page cache together.
     pub read_bytes: u64,
     /// Payload bytes of one log that is searched.
     pub log_bytes: u64,
     pub durable_time: Duration,
-    /// Payload bytes of the log that an open writer and an open reader are measured with.
+    /// Payload bytes of the log with which an open writer and an open reader are measured.
     pub memory_bytes: u64,
-    /// Rolls while latencies are taken, and records that a waiting reader is shown.
+    /// Rolls while latencies are measured, and records that a waiting reader is shown.
     pub rolls: u64,
     pub tailed_records: u64,
-    /// Segments of the log that has very many.
+    /// Segments of the log with very many.
     pub segments: u64,
 }
 
@@ -78,34 +78,34 @@ type Build = fn(Amount) -> Result<Contenders>;
 
 pub struct Work {
     pub name: &'static str,
-    /// Whether it measures the disk, and says nothing on a file system in memory.
+    /// Whether it measures the disk; it is left out on a file system in memory.
     pub needs_disk: bool,
     /// Passes a run.
     pub passes: usize,
-    pub told: Told,
+    pub presentation: Presentation,
     pub contenders: Build,
 }
 
-/// How the results of a work are told.
+/// How the results of a work are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Presentation {
     /// As records a second.
     Rates,
-    /// As the time that one thing takes, beside that of this contender.
+    /// As the time of one operation, compared with that of this contender.
     Times { beside: &'static str },
     /// As the latencies of single records.
     Latencies,
-    /// As records a second, beside those of the program in C.
+    /// As records a second, compared with those of the program in C.
     BesideC,
 }
 
-impl Told {
-    /// The contender without whom the others say nothing.
+impl Presentation {
+    /// The contender that the others are compared with.
     pub fn beside(self) -> Option<&'static str> {
         match self {
-            Told::Times { beside } => Some(beside),
-            Told::BesideC => Some(C),
-            Told::Rates | Told::Latencies => None,
+            Presentation::Times { beside } => Some(beside),
+            Presentation::BesideC => Some(C),
+            Presentation::Rates | Presentation::Latencies => None,
         }
     }
 }
@@ -116,7 +116,7 @@ pub const READING: usize = 4;
 
 const SEARCHING: usize = 3;
 
-/// Programs warm up by themselves each time that they are started.
+/// Programs warm up themselves after each start.
 const STARTING: usize = 3;
 
 pub const WORKS: &[Work] = &[
@@ -133,7 +133,7 @@ pub const WORKS: &[Work] = &[
         name: "durable appends of 600 B",
         needs_disk: true,
         passes: 1,
-        told: Told::Rates,
+        presentation: Presentation::Rates,
         contenders: shared::durable,
     },
     appending("JSON in", json::write),
@@ -147,8 +147,14 @@ pub const WORKS: &[Work] = &[
     searching("open a log of 10,000 segments", LISTED, segments::open),
     searching("ls, info and verify of 10,000 segments", FULL_READ, commands::segments),
     searching("info of 1 GB of records of 100 B", FULL_READ, commands::info),
-    reading("read older libraries' files, 600 B", elders::read),
-    Work { name: "import 600 B", needs_disk: false, passes: 1, told: Told::Rates, contenders: elders::import },
+    reading("read older libraries' files, 600 B", legacy::read),
+    Work {
+        name: "import 600 B",
+        needs_disk: false,
+        passes: 1,
+        presentation: Presentation::Rates,
+        contenders: legacy::import,
+    },
     shipping("ship 1 GB to S3, 16 segments", shipping::segments),
     shipping("ship 1 GB to S3, one segment", shipping::one_segment),
     searching("read 1 type in 1,000 from S3", ALL_OF_IT, remote::evenly),
@@ -158,7 +164,7 @@ pub const WORKS: &[Work] = &[
         name: "compress a segment of JSON",
         needs_disk: false,
         passes: 3,
-        told: Told::Rates,
+        presentation: Presentation::Rates,
         contenders: compress::segment,
     },
     waiting("append latency over 50 rolls", latency::rolls),
@@ -172,32 +178,32 @@ pub const WORKS: &[Work] = &[
     in_languages("languages read 100 B", |amount| languages::read(100, amount)),
 ];
 
-pub fn told(work: &str) -> Told {
-    WORKS.iter().find(|known| known.name == work).map_or(Told::Rates, |work| work.told)
+pub fn presentation_of(work: &str) -> Presentation {
+    WORKS.iter().find(|known| known.name == work).map_or(Presentation::Rates, |work| work.presentation)
 }
 
 const fn appending(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: APPENDING, told: Told::Rates, contenders }
+    Work { name, needs_disk: false, passes: APPENDING, presentation: Presentation::Rates, contenders }
 }
 
 const fn reading(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: READING, told: Told::Rates, contenders }
+    Work { name, needs_disk: false, passes: READING, presentation: Presentation::Rates, contenders }
 }
 
 const fn searching(name: &'static str, beside: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: SEARCHING, told: Told::Times { beside }, contenders }
+    Work { name, needs_disk: false, passes: SEARCHING, presentation: Presentation::Times { beside }, contenders }
 }
 
 const fn waiting(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: 1, told: Told::Latencies, contenders }
+    Work { name, needs_disk: false, passes: 1, presentation: Presentation::Latencies, contenders }
 }
 
 const fn shipping(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: 1, told: Told::Times { beside: RCLONE }, contenders }
+    Work { name, needs_disk: false, passes: 1, presentation: Presentation::Times { beside: RCLONE }, contenders }
 }
 
 const fn in_languages(name: &'static str, contenders: Build) -> Work {
-    Work { name, needs_disk: false, passes: STARTING, told: Told::BesideC, contenders }
+    Work { name, needs_disk: false, passes: STARTING, presentation: Presentation::BesideC, contenders }
 }
 
 fn boxed(contender: impl Contender + 'static) -> Box<dyn Contender> {

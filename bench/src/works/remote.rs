@@ -1,4 +1,4 @@
-//! Records of a rare type, in a log of one segment that lies in an S3 server.
+//! Records of a rare type, in a log of one segment on an S3 server.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -21,7 +21,7 @@ const SIZE: usize = 600;
 pub const BURST: u64 = 1_000;
 
 pub const RARE: &str = "binlog, the rare type";
-/// By a client that fetches whole files, to a file.
+/// With a client that fetches whole files, to a file.
 pub const COPIED: &str = "rclone, the file";
 
 pub fn evenly(amount: Amount) -> Result<Contenders> {
@@ -50,7 +50,7 @@ fn reading(log: &Rc<RemoteLog>, name: &'static str, reading: How) -> Box<dyn Con
     boxed(Needing { contender: boxed(Reading { name, reading, log: log.clone() }), missing })
 }
 
-/// A log that is written here, and lies there as long as this lives.
+/// A log that is written here, and stored there until this is dropped.
 pub struct RemoteLog {
     pub load: TypedLoad,
     stored: Stored,
@@ -58,7 +58,7 @@ pub struct RemoteLog {
     relay: OnceCell<(String, Relay)>,
 }
 
-/// What is discarded at the end.
+/// Removed from the store at the end.
 struct Stored(Prefix);
 
 impl Drop for Stored {
@@ -74,7 +74,7 @@ impl RemoteLog {
         RemoteLog { load, stored: Stored(Prefix::new()), line: None, relay: OnceCell::new() }
     }
 
-    /// Writes it and brings it there, unless that was done before; returns the folder in which it lies here.
+    /// Writes and stores it, unless that was done before; returns the local folder.
     pub fn make(&self, place: &Path) -> Result<PathBuf> {
         let folder = place.join("remote");
         if !folder.exists() {

@@ -1,4 +1,4 @@
-//! After a crash or damage: opening, an index written anew, reading on behind damage.
+//! After a crash or damage: opening, rebuilding an index, reading past damage.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -21,17 +21,17 @@ use crate::{place, Result};
 
 type Close = Box<dyn FnOnce() -> Result<()>>;
 
-/// A log is opened for appending after its writer was killed.
+/// Opens a log for appending after its writer was killed.
 struct Opening {
     name: &'static str,
-    /// As the child that is killed knows it.
+    /// The argument for the child that is killed.
     writer: &'static str,
     bytes: u64,
-    /// Room that the disk must have.
+    /// Free space that the disk must have.
     room: u64,
-    /// Makes the crash the worst for the log.
+    /// Changes the log to that of the worst possible crash.
     worsen: fn(&Path) -> Result<()>,
-    /// The file whose end has to be put back after each opening.
+    /// The file whose end has to be restored after each opening.
     changed: fn(&Path) -> Result<Option<std::path::PathBuf>>,
     open: fn(&Path) -> Result<Close>,
     /// Bytes of payload that can be read.
@@ -67,7 +67,7 @@ impl Contender for Opening {
         (self.worsen)(&folder)?;
         self.kept = (self.changed)(&folder)?.map(|path| Kept::of(&path)).transpose()?;
         self.open(&folder)?;
-        // What was on the disk before the kill must be there; the worst crash is less than this before the end.
+        // What was on the disk before the kill must be there; the worst crash loses less than this from the end.
         let found = (self.read)(&folder)?;
         if found + WORST_LOSS < self.bytes {
             return Err(format!("{found} bytes of {} are there", self.bytes).into());
@@ -82,11 +82,11 @@ impl Contender for Opening {
     }
 }
 
-/// Bytes behind an INDEX block at which the next one is nearly due: where a crash costs the most.
+/// Bytes after an INDEX block at which the next one is nearly due: where a crash costs the most.
 const FAR: u64 = 60 << 20;
 const WORST_LOSS: u64 = 192 << 20;
 
-/// Large logs stay in the page cache beside the others only if they are few: those of binlog.
+/// Large logs stay in the page cache together only if they are few: those of binlog.
 const LARGE: u64 = 10;
 const LARGE_ROOM: u64 = 25;
 
@@ -120,7 +120,7 @@ pub fn open(amount: Amount) -> Result<Contenders> {
         read: |folder| sum(&BaseReader, folder),
         kept: None,
     };
-    // It looks through its files at every opening, whether they were closed or not.
+    // It searches its files at every opening, whether they were closed or not.
     let raft_engine = Opening {
         name: "raft-engine",
         writer: "raft-engine",
@@ -149,7 +149,7 @@ fn sum(reader: &impl Read, folder: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Cuts the log in the middle of a block, as late as possible behind an INDEX block.
+/// Cuts the log in the middle of a block, as late as possible after an INDEX block.
 fn cut_far_from_index(folder: &Path) -> Result<()> {
     let segment = blocks::only_segment(folder)?;
     let blocks = blocks::of(&segment)?;
@@ -161,7 +161,7 @@ fn cut_far_from_index(folder: &Path) -> Result<()> {
     let file = OpenOptions::new().write(true).open(&segment)?;
     file.set_len(torn.payload.midpoint(torn.end))?;
     file.sync_all()?;
-    // As a kill leaves it: the close, which notes how long the log was, has not been.
+    // As a kill leaves it: without the close, which records the log's length.
     Ok(fs::remove_file(folder.join("default.lock"))?)
 }
 
@@ -197,8 +197,8 @@ pub fn rebuild(amount: Amount) -> Result<Contenders> {
     ])
 }
 
-/// What no index can be made without: header, checksums and entries of each block, whose places are known beforehand,
-/// read with a call each and not looked at.
+/// What every rebuild of an index has to read: header, checksums and entries of each block, at places that are known in
+/// advance, with a call each, and without looking at the bytes.
 fn heads_alone(bytes: u64) -> impl FnMut(&Path, bool) -> Result<Sample> {
     let mut heads = None;
     move |folder, _| {
@@ -260,7 +260,7 @@ fn full_read(name: &str, log: &'static str, make: Make, load: &Rc<TypedLoad>) ->
     boxed(Task { name: name.into(), log, make, run: Box::new(read) })
 }
 
-/// Every record is shown or told to be lost, and each damaged page is told of.
+/// Every record is shown or reported as lost, and each damaged page is reported.
 fn salvaging(folder: &Path, load: &TypedLoad, damaged_pages: u64) -> Result<Sample> {
     let (mut found, mut lost) = (Tally::default(), binlog_c::Lost::default());
     let sample = once(load.bytes(), || {

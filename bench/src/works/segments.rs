@@ -1,4 +1,4 @@
-//! Logs of very many segments: what is read of them must not cost more the more there are.
+//! Logs of very many segments: the cost of opening must not grow with their number.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -17,7 +17,7 @@ use crate::Result;
 const SIZE: usize = 100;
 /// Records of a segment.
 const RECORDS: u64 = 3;
-/// Openings of a run, each with everything opened anew; the median one counts.
+/// Openings of a run, each with everything opened anew; the median counts.
 const OPENINGS: u64 = 15;
 
 pub fn open(amount: Amount) -> Result<Contenders> {
@@ -102,7 +102,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What nobody can do without who has only the folder: listing it, sorting the names, and reading the end of the last file.
+/// The least that any program must do that has only the folder: list it, sort the names, and read the end of the last
+/// file.
 fn list(folder: &Path) -> Result<()> {
     let mut names = names(folder)?;
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! Closed segments brought to an S3 server.
+//! Closed segments shipped to an S3 server.
 
 use std::rc::Rc;
 
@@ -8,9 +8,9 @@ use crate::shipping::{By, Shipping};
 use crate::Result;
 
 const SIZE: usize = 600;
-/// Sixteen of them are 1 GB: files as archives have them, which neither sends in parts by default.
+/// Sixteen files make 1 GB: a size common in archives, which neither contender sends in parts by default.
 const SEGMENT: u64 = 64_000_000;
-/// One that both send in parts.
+/// A file that both send in parts.
 const LARGE: u64 = 1 << 40;
 
 pub fn segments(amount: Amount) -> Result<Contenders> {

@@ -1,5 +1,5 @@
-//! Runs every file of a corpus through its target, in a process of its own for each target, so that even an abort names
-//! the file that caused it.
+//! Runs every file of a corpus through its target, in a separate process for each target: even an abort then names the
+//! file that caused it.
 //!
 //!     replay                    everything under corpus/
 //!     replay TARGET [PATH…]     one target: its corpus, or these files and directories
@@ -76,7 +76,7 @@ fn add_files(path: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn passes(target: Target, name: &str, file: &Path) -> bool {
-    // Said beforehand: a process that is killed says nothing any more.
+    // Printed before the call: a process that is killed prints nothing any more.
     println!("{name}: {}", file.display());
     let _ = std::io::stdout().flush();
     let bytes = std::fs::read(file).expect("the file can be read");

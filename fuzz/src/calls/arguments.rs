@@ -1,4 +1,4 @@
-//! Arguments out of the fuzzer's bytes.
+//! Arguments from the fuzzer's bytes.
 
 use std::ffi::CStr;
 use std::ptr::{null, null_mut};
@@ -7,7 +7,7 @@ use binlog::ffi::*;
 
 use super::Program;
 
-/// Every status that a call may return. BINLOG_E_PANIC is not among them, and nothing fails here for want of a disk.
+/// Every status that a call may return. BINLOG_E_PANIC is not among them, nor are the errors of a disk that fails.
 const EXPECTED: [binlog_status; 9] = [
     BINLOG_OK,
     BINLOG_END,
@@ -20,7 +20,7 @@ const EXPECTED: [binlog_status; 9] = [
     BINLOG_E_IO,
 ];
 
-/// A struct that begins with its size, in memory as long as any size that the library looks at.
+/// A struct that begins with its size, in memory that is longer than any size that the library accepts.
 #[repr(C)]
 pub(super) struct Sized<T> {
     pub known: T,
@@ -35,7 +35,7 @@ impl<T> Sized<T> {
     }
 }
 
-/// Makes the call with a place for an error or without, and checks what it says about it.
+/// Makes the call, with a place for an error or without, and checks the error against the status.
 pub(super) fn checked(wants_error: bool, call: impl FnOnce(*mut *mut binlog_error) -> binlog_status) -> binlog_status {
     let mut err = null_mut();
     let status = call(if wants_error { &mut err } else { null_mut() });
@@ -56,7 +56,7 @@ pub(super) fn checked(wants_error: bool, call: impl FnOnce(*mut *mut binlog_erro
     status
 }
 
-/// Makes a call that hands out no error objects.
+/// Makes a call that returns no error objects.
 pub(super) fn without_error(call: impl FnOnce() -> binlog_status) -> binlog_status {
     checked(false, |_| call())
 }
@@ -79,7 +79,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// Bytes that are there; long ones are repeated from a few.
+    /// A pointer to valid bytes; long ones are repeated from a few.
     pub(super) fn content(&mut self) -> Vec<u8> {
         let len = self.input.u8();
         let few = self.input.bytes(usize::from(len & 0x1f)).to_vec();
@@ -90,8 +90,8 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// Length of a NULL pointer or of bytes that are there; now and then one larger than memory, which is refused
-    /// before anybody looks.
+    /// Length for a NULL pointer or for valid bytes; now and then one larger than memory, which is refused before
+    /// anything is read.
     pub(super) fn argument(&mut self, bytes: &[u8]) -> (*const u8, usize) {
         match self.input.u8() & 0x1f {
             0x1f => (null(), bytes.len()),
@@ -109,7 +109,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// Metadata of two kinds: pairs, and whatever bytes come.
+    /// Metadata of two kinds: valid pairs, and arbitrary bytes.
     pub(super) fn metadata(&mut self) -> Vec<u8> {
         match self.input.u8() {
             0xff => {
@@ -120,14 +120,14 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// A record whose data and metadata are those given, nearly always.
+    /// A record that nearly always has the given data and metadata.
     pub(super) fn record(&mut self, content: &[u8], metadata: &[u8]) -> binlog_record {
         let ((data, len), (pairs, metadata_len)) = (self.argument(content), self.argument(metadata));
         let rare = self.input.u8();
         binlog_record {
             id: 0,
             time_ns: if rare & 1 != 0 { self.input.i64() } else { 0 },
-            data,
+            data: data.cast(),
             len,
             metadata: pairs,
             metadata_len,
@@ -147,7 +147,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The size that a struct says it has: mostly right.
+    /// The value of a struct's size field: mostly right.
     pub(super) fn struct_size(&mut self, right: usize) -> usize {
         match self.input.u8() {
             0xff => self.input.u64() as usize,

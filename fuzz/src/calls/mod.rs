@@ -1,5 +1,5 @@
-//! Calls of the C interface in any order, with NULL and wrong numbers among the arguments, but within what a caller
-//! has to promise: handles are used while they are open, and memory is as long as it is said to be.
+//! Calls of the C interface in any order, with NULL and wrong numbers among the arguments, but within the promises of a
+//! caller: handles are used while they are open, and memory is as long as stated.
 
 mod arguments;
 mod reading;
@@ -19,19 +19,19 @@ const LOGS: usize = 3;
 /// Calls of one run.
 const MOST: usize = 60;
 
-/// What a program holds that uses the library.
+/// What a program that uses the library holds.
 struct Program<'a> {
     input: Input<'a>,
     paths: [CString; LOGS],
     writers: [*mut binlog_writer; LOGS],
     readers: [*mut binlog_reader; 2],
     cursors: [*mut binlog_cursor; 3],
-    /// Payloads that each log has taken, in order.
+    /// Payloads that each log has accepted, in order.
     taken: [Vec<Vec<u8>>; LOGS],
     scratch: Scratch,
 }
 
-/// The bytes say which calls are made, with which arguments.
+/// The bytes choose the calls and their arguments.
 pub fn calls(bytes: &[u8]) {
     let scratch = Scratch::new();
     let path = |name: &str| CString::new(scratch.path().join(name).as_os_str().as_bytes()).expect("no NUL");
@@ -87,7 +87,7 @@ impl Program<'_> {
         }
     }
 
-    /// Closes what is open, in an order that the input chooses, and compares the logs with what they took.
+    /// Closes what is open, in an order that the input chooses, and compares the logs with the accepted payloads.
     fn end(mut self) {
         if self.input.u8() & 1 != 0 {
             self.close_all_reading();

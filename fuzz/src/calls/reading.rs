@@ -31,7 +31,7 @@ impl Program<'_> {
         let path = if self.is_null() { null() } else { self.paths[log].as_ptr() };
         let options = if self.is_null() { null() } else { &raw const options.known };
         let mut reader = null_mut();
-        // SAFETY: the options' memory is longer than any size that is looked at.
+        // SAFETY: the options' memory is longer than any size that is accepted.
         let status = checked(wants_error, |err| unsafe { binlog_reader_open(path, options, &mut reader, err) });
         assert_eq!(reader.is_null(), status != BINLOG_OK);
         assert_ne!(status, BINLOG_E_CORRUPT, "nothing here is damaged");
@@ -93,7 +93,7 @@ impl Program<'_> {
         }
         let filter = if self.is_null() { null() } else { &raw const filter.known };
         let mut cursor = null_mut();
-        // SAFETY: the filter's memory is longer than any size that is looked at.
+        // SAFETY: the filter's memory is longer than any size that is accepted.
         let status = checked(wants_error, |err| unsafe { binlog_cursor_open(reader, filter, &mut cursor, err) });
         assert_eq!(cursor.is_null(), status != BINLOG_OK);
         if !cursor.is_null() {
@@ -182,7 +182,7 @@ impl Program<'_> {
         let ((at, key_len), (value_at, value_len)) = (self.argument(&key), self.argument(&value));
         let (mut buffer, mut len) = (vec![0xA5u8; cap], self.pick([0usize, 3, 5000]));
         let in_use = len;
-        // SAFETY: the buffer, the key and the value are there; more in use than there is room for is refused.
+        // SAFETY: the buffer, the key and the value are valid; a length in use beyond the buffer's is refused.
         let status = without_error(|| unsafe {
             let buffer = buffer.as_mut_ptr().cast();
             binlog_metadata_put(buffer, cap, &mut len, at.cast(), key_len, value_at.cast(), value_len, null_mut())
@@ -196,7 +196,7 @@ impl Program<'_> {
         let record = self.record(&content, &metadata);
         let (mut buffer, mut len) = (vec![0xA5u8; cap], self.pick([0usize, 8, 5000]));
         let in_use = len;
-        // SAFETY: the buffer and what the record points to are there.
+        // SAFETY: the buffer and what the record points to are valid.
         let status = without_error(|| unsafe { binlog_packed_put(buffer.as_mut_ptr().cast(), cap, &mut len, &record) });
         assert!(status == BINLOG_OK || len == in_use, "refused, but {len} bytes are in use");
         assert!(status != BINLOG_OK || (in_use + 40..=cap).contains(&len));
@@ -207,7 +207,7 @@ impl Program<'_> {
         let status = self.input.u32() as i32;
         let mut options = Sized::<binlog_writer_options>::zeroed();
         let at = if none { null_mut() } else { &raw mut options.known };
-        // SAFETY: the memory is longer than any size that is looked at; names are static strings.
+        // SAFETY: the memory is longer than any size that is accepted; names are static strings.
         unsafe {
             without_error(|| binlog_writer_options_init(at, size));
             without_error(|| binlog_reader_options_init(at.cast(), size));
@@ -220,9 +220,9 @@ impl Program<'_> {
 /// Reads every byte that the record points to.
 fn touch(record: &binlog_record) {
     let sum = |at: *const u8, len: usize| {
-        // SAFETY: so many bytes are there until the cursor's next call, says the library.
+        // SAFETY: the library promises so many bytes until the cursor's next call.
         let bytes = if at.is_null() || len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(at, len) } };
         bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte))
     };
-    std::hint::black_box(sum(record.data, record.len) ^ sum(record.metadata, record.metadata_len));
+    std::hint::black_box(sum(record.data.cast(), record.len) ^ sum(record.metadata, record.metadata_len));
 }

@@ -54,7 +54,7 @@ impl Program<'_> {
         let path = if self.is_null() { null() } else { self.paths[log].as_ptr() };
         let (mut writer, wants_error) = (null_mut(), !self.is_null());
         let open = if log == 2 { binlog_writer_open_file } else { binlog_writer_open };
-        // SAFETY: the options' memory is longer than any size that is looked at.
+        // SAFETY: the options' memory is longer than any size that is accepted.
         let status = checked(wants_error, |err| unsafe { open(path, options, &mut writer, err) });
         assert_eq!(writer.is_null(), status != BINLOG_OK);
         if !writer.is_null() {
@@ -71,7 +71,7 @@ impl Program<'_> {
         let ((data, len), type_id) = (self.argument(&content), self.type_id());
         let mut id = 0;
         let out = self.or_null(&mut id);
-        // SAFETY: the content is there.
+        // SAFETY: the content is valid.
         let status =
             checked(wants_error, |err| unsafe { binlog_writer_append(writer, type_id, data.cast(), len, out, err) });
         self.took(log, status, (!out.is_null()).then_some(id), vec![content[..len.min(content.len())].to_vec()]);
@@ -83,7 +83,7 @@ impl Program<'_> {
         let record = self.record(&content, &metadata);
         let given = if self.is_null() { null() } else { &raw const record };
         let mut id = 0;
-        // SAFETY: what the record points to is there.
+        // SAFETY: what the record points to is valid.
         let status = checked(wants_error, |err| unsafe { binlog_writer_append_record(writer, given, &mut id, err) });
         self.took(log, status, Some(id), vec![content[..record.len.min(content.len())].to_vec()]);
     }
@@ -92,7 +92,7 @@ impl Program<'_> {
     fn parts(&mut self, content: &[u8]) -> Vec<binlog_slice> {
         let (a, b) = content.split_at(content.len() / 3);
         let parts = [a, &[], b];
-        parts.iter().map(|part| binlog_slice { data: part.as_ptr(), len: part.len() }).collect()
+        parts.iter().map(|part| binlog_slice { data: part.as_ptr().cast(), len: part.len() }).collect()
     }
 
     pub(super) fn gather(&mut self) {
@@ -102,7 +102,7 @@ impl Program<'_> {
         let (none, type_id) = (self.is_null(), self.type_id());
         let (at, n) = if none { (null(), self.pick([0, 3])) } else { (parts.as_ptr(), parts.len()) };
         let mut id = 0;
-        // SAFETY: the parts and what they point to are there.
+        // SAFETY: the parts and what they point to are valid.
         let status = checked(wants_error, |err| unsafe { binlog_writer_gather(writer, type_id, at, n, &mut id, err) });
         self.took(log, status, Some(id), vec![if none { vec![] } else { content }]);
     }
@@ -113,7 +113,7 @@ impl Program<'_> {
         let record = self.record(&content, &metadata);
         let parts = self.parts(&content);
         let mut id = 0;
-        // SAFETY: the parts, the record, and what they point to are there.
+        // SAFETY: the parts, the record, and what they point to are valid.
         let status = checked(wants_error, |err| unsafe {
             binlog_writer_gather_record(writer, &record, parts.as_ptr(), parts.len(), &mut id, err)
         });
@@ -126,7 +126,7 @@ impl Program<'_> {
         let contents: Vec<(Vec<u8>, Vec<u8>)> = (0..count).map(|_| (self.content(), self.metadata())).collect();
         let records: Vec<binlog_record> = contents.iter().map(|(data, pairs)| self.record(data, pairs)).collect();
         let mut id = 0;
-        // SAFETY: the records and what they point to are there.
+        // SAFETY: the records and what they point to are valid.
         let status = checked(wants_error, |err| unsafe {
             binlog_writer_append_batch(writer, records.as_ptr(), count, &mut id, err)
         });
@@ -142,7 +142,7 @@ impl Program<'_> {
         for _ in 0..count {
             let (content, metadata) = (self.content(), self.metadata());
             let record = self.record(&content, &metadata);
-            // SAFETY: the buffer has so many bytes, and what the record points to is there.
+            // SAFETY: the buffer has so many bytes, and what the record points to is valid.
             let put = || unsafe { binlog_packed_put(buffer.as_mut_ptr().cast(), buffer.len(), &mut len, &record) };
             if without_error(put) == BINLOG_OK {
                 payloads.push(content[..record.len.min(content.len())].to_vec());
@@ -151,12 +151,12 @@ impl Program<'_> {
         let flip = usize::from(self.input.u16());
         if flip < len {
             buffer[flip] ^= 1;
-            // Another length may still be a frame: then the walk says what the frames hold by now.
+            // A changed length may still be a frame: the payloads are then read from the frames.
             let (frames, _) = crate::packed::walk(&buffer[..len]);
             payloads = frames.iter().map(|frame| crate::packed::payload_of(frame).to_vec()).collect();
         }
         let mut id = 0;
-        // SAFETY: the frames are there.
+        // SAFETY: the frames are valid memory.
         let status = checked(wants_error, |err| unsafe {
             binlog_writer_append_packed(writer, buffer.as_ptr().cast(), len, &mut id, err)
         });
@@ -181,7 +181,7 @@ impl Program<'_> {
 
     pub(super) fn position(&mut self) {
         let (log, writer, wants_error) = self.writer();
-        let mut position = binlog_position { appended_id: 0, flushed_id: 0, durable_id: 0 };
+        let mut position = binlog_position { appended_id: 0, flushed_id: 0, durable_id: 0, reserved: [0; 3] };
         let out = self.or_null(&mut position);
         // SAFETY: the writer is open or NULL.
         let status = checked(wants_error, |err| unsafe { binlog_writer_position(writer, out, err) });
@@ -202,7 +202,7 @@ impl Program<'_> {
         assert_eq!(checked(true, |err| unsafe { binlog_writer_close(writer, err) }), BINLOG_OK);
     }
 
-    /// Takes note of what a log has taken; the id that it gave must be the next.
+    /// Records what a log has accepted; the id that it returned must be the next.
     fn took(&mut self, log: usize, status: binlog_status, id: Option<u64>, payloads: Vec<Vec<u8>>) {
         if status == BINLOG_OK {
             let last = self.taken[log].len() as u64;

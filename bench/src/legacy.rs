@@ -1,4 +1,4 @@
-//! Files as three older libraries wrote them: the Java binlog, the Python binary logger, shoebox.
+//! Files in the formats of three legacy libraries: the Java binlog, the Python binary logger, shoebox.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,24 +8,24 @@ use crate::contender::Append;
 use crate::Result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Elder {
+pub enum Legacy {
     Java,
     Python,
     Shoebox,
 }
 
-impl Elder {
+impl Legacy {
     pub fn file(self) -> &'static str {
         match self {
-            Elder::Java => "elder.20140201-1011.binlog",
-            Elder::Python => "elder.log",
-            Elder::Shoebox => "elder_2014_02_01_10_11_12.events",
+            Legacy::Java => "elder.20140201-1011.binlog",
+            Legacy::Python => "elder.log",
+            Legacy::Shoebox => "elder_2014_02_01_10_11_12.events",
         }
     }
 }
 
-/// Writes in whole pieces of 1 MiB, as the raw contender does. What is written at odd places stands in smaller parts in
-/// the page cache than what was read from the disk, and takes up to twice as long to be copied from there.
+/// Writes whole chunks of 1 MiB, as the raw contender does. Writes at odd offsets leave smaller parts in the page
+/// cache than reading from the disk does, and copying from those takes up to twice as long.
 struct Pieces {
     file: File,
     bytes: Vec<u8>,
@@ -51,25 +51,25 @@ impl Write for Pieces {
     }
 }
 
-pub struct ElderWriter {
-    elder: Elder,
+pub struct LegacyWriter {
+    legacy: Legacy,
     file: Pieces,
     records: u64,
 }
 
 /// A class of the Python logger.
 const CLASS: &[u8] = b"StringLog";
-/// What stands around the Python logger's records.
+/// What surrounds the Python logger's records.
 const PYTHON: &[u8] = b"MapLogger_v1.0";
 /// 2014-02-01, 10:11:12 UTC.
 const BEGAN_MS: u64 = 1_391_249_472_000;
 
-impl ElderWriter {
-    pub fn create(folder: &Path, elder: Elder) -> Result<Self> {
-        let file = File::create(folder.join(elder.file()))?;
+impl LegacyWriter {
+    pub fn create(folder: &Path, legacy: Legacy) -> Result<Self> {
+        let file = File::create(folder.join(legacy.file()))?;
         let mut file = Pieces { file, bytes: Vec::with_capacity(2 * PIECE) };
-        match elder {
-            Elder::Java => {
+        match legacy {
+            Legacy::Java => {
                 let mut header = vec![0x09];
                 header.extend_from_slice(&BEGAN_MS.to_le_bytes());
                 // Name, content type, and lengths of 4 bytes.
@@ -78,20 +78,20 @@ impl ElderWriter {
                 file.write_all(&(header.len() as u32).to_be_bytes())?;
                 file.write_all(&header)?;
             }
-            Elder::Python => file.write_all(PYTHON)?,
-            Elder::Shoebox => (),
+            Legacy::Python => file.write_all(PYTHON)?,
+            Legacy::Shoebox => (),
         }
-        Ok(ElderWriter { elder, file, records: 0 })
+        Ok(LegacyWriter { legacy, file, records: 0 })
     }
 }
 
-impl Append for ElderWriter {
+impl Append for LegacyWriter {
     fn append(&mut self, payload: &[u8]) -> Result<()> {
         self.records += 1;
         let len = payload.len();
-        match self.elder {
-            Elder::Java => {
-                // Id, time and type, as its logger has them by default.
+        match self.legacy {
+            Legacy::Java => {
+                // Id, time and type, as its logger writes them by default.
                 let mut header = vec![0x08];
                 let mut id = self.records;
                 while id >= 0x80 {
@@ -105,12 +105,12 @@ impl Append for ElderWriter {
                 self.file.write_all(&(header.len() as u32).to_be_bytes())?;
                 self.file.write_all(&header)?;
             }
-            Elder::Python => {
+            Legacy::Python => {
                 self.file.write_all(&(CLASS.len() as u64).to_be_bytes())?;
                 self.file.write_all(CLASS)?;
                 self.file.write_all(&(len as u64).to_be_bytes())?;
             }
-            Elder::Shoebox => {
+            Legacy::Shoebox => {
                 let metadata = b"\x04\0\0\0\x05\0\0\0\x06\0\0\0eventupdate";
                 self.file.write_all(&0x6986_7884u32.to_le_bytes())?;
                 self.file.write_all(&1u16.to_le_bytes())?;

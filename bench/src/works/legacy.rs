@@ -1,4 +1,4 @@
-//! Files of older libraries: read as they are, and brought over.
+//! Files of legacy libraries: read as they are, and imported.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,26 +9,26 @@ use super::read::{raw_read, reading};
 use super::{boxed, Amount, Contenders, APPENDED};
 use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Mode};
 use crate::contender::{verify, write_all, Contender, Sample};
-use crate::elders::{Elder, ElderWriter};
 use crate::folder::{discard, fresh};
+use crate::legacy::{Legacy, LegacyWriter};
 use crate::payload::{Load, Payloads};
 use crate::Result;
 
 const SIZE: usize = 600;
 
-const ELDERS: [(&str, Elder); 3] = [
-    ("the Java binlog's file", Elder::Java),
-    ("the Python logger's file", Elder::Python),
-    ("shoebox's archive", Elder::Shoebox),
+const LEGACY: [(&str, Legacy); 3] = [
+    ("the Java binlog's file", Legacy::Java),
+    ("the Python logger's file", Legacy::Python),
+    ("shoebox's archive", Legacy::Shoebox),
 ];
 
 pub fn read(amount: Amount) -> Result<Contenders> {
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), amount.read_bytes));
     let binlog = |folder: &Path| BinlogWriter::create(folder, Mode::Caller, Codec::None);
     let mut contenders = vec![raw_read(&load), reading("binlog", "binlog", &load, binlog, BatchReader)];
-    for (name, elder) in ELDERS {
-        let create = move |folder: &Path| ElderWriter::create(folder, elder);
-        contenders.push(reading(name, elder.file(), &load, create, BatchReader));
+    for (name, legacy) in LEGACY {
+        let create = move |folder: &Path| LegacyWriter::create(folder, legacy);
+        contenders.push(reading(name, legacy.file(), &load, create, BatchReader));
     }
     Ok(contenders)
 }
@@ -36,11 +36,11 @@ pub fn read(amount: Amount) -> Result<Contenders> {
 pub fn import(amount: Amount) -> Result<Contenders> {
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), amount.log_bytes));
     let mut contenders = vec![boxed(Appended { load: load.clone() })];
-    contenders.extend(ELDERS.map(|(name, elder)| boxed(Import { name, elder, load: load.clone() })));
+    contenders.extend(LEGACY.map(|(name, legacy)| boxed(Import { name, legacy, load: load.clone() })));
     Ok(contenders)
 }
 
-/// A new log of as much, from opening to closing.
+/// Writing a new log of the same size, from opening to closing.
 struct Appended {
     load: Rc<Load>,
 }
@@ -73,16 +73,16 @@ impl Contender for Appended {
     }
 }
 
-/// `binlog import` as a whole: the process, the log made durable, and reading it back.
+/// `binlog import` as a whole: the process, making the log durable, and reading it back.
 struct Import {
     name: &'static str,
-    elder: Elder,
+    legacy: Legacy,
     load: Rc<Load>,
 }
 
 impl Import {
     fn import(&self, place: &Path, target: &Path) -> Result<f64> {
-        let source = self.source(place).join(self.elder.file());
+        let source = self.source(place).join(self.legacy.file());
         let start = Instant::now();
         let output = Command::new(command()).arg("import").arg(source).arg(target).output()?;
         let seconds = start.elapsed().as_secs_f64();
@@ -93,11 +93,11 @@ impl Import {
     }
 
     fn source(&self, place: &Path) -> PathBuf {
-        place.join(format!("elder-{:?}", self.elder))
+        place.join(format!("elder-{:?}", self.legacy))
     }
 }
 
-/// The command that was built beside the library.
+/// The command that was built with the library.
 fn command() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/binlog")
 }
@@ -109,7 +109,7 @@ impl Contender for Import {
 
     fn warm_up(&mut self, place: &Path) -> Result<()> {
         let source = self.source(place);
-        write_all(ElderWriter::create(fresh(&source)?, self.elder)?, &self.load)?;
+        write_all(LegacyWriter::create(fresh(&source)?, self.legacy)?, &self.load)?;
         let target = place.join("import");
         discard(&target)?;
         self.import(place, &target)?;
