@@ -19,7 +19,7 @@ build: $(if $(TOGETHER),,setup) core ## Build the libraries (shared and static) 
 
 # Programs look for the library under its SONAME.
 core: ## Build the library and the command alone, without the stores on servers.
-	$(CARGO) build --release --locked --package binlog --package binlog-cli
+	$(CARGO) build --release --locked --package libbinlog --package binlog-cli
 	@ln -sf libbinlog.so target/release/libbinlog.so.0
 
 # Neither builds anything, so that root need not: packaging/install.sh says which variables there are.
@@ -51,7 +51,8 @@ ifdef TOGETHER
 unexport TOGETHER MAKEFLAGS MFLAGS MAKEOVERRIDES
 prefix: | build
 unit: | lint
-model: | lint
+# It builds the library with a scheduler in place of locks, under the same name.
+model: | lint unit
 install-test docs-test: | go-test
 conformance archive-tests: | java-test go-test
 endif
@@ -63,11 +64,12 @@ lint-tools: ## Install cargo-deny into target/tools (2 minutes the first time).
 lint: lint-tools ## Formatting, warnings as errors, documentation without broken links; dependencies: licences, advisories, other versions.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --package binlog -- -D warnings
-	$(CARGO) clippy --locked --package binlog --no-default-features -- -D warnings
-	$(CARGO) clippy --locked --package binlog --no-default-features --features model --lib --test model -- -D warnings
+	$(CARGO) clippy --locked --package libbinlog -- -D warnings
+	$(CARGO) clippy --locked --package libbinlog --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --package libbinlog --no-default-features --features model --lib --test model -- -D warnings
 	packaging/deny.sh
 	packaging/versions.sh
+	! $(CARGO) package --locked --list --allow-dirty --package libbinlog 2>/dev/null | grep -vE '^((src|include)/.*|Cargo\.(toml|lock|toml\.orig)|\.cargo_vcs_info\.json|build\.rs|README\.md|CHANGELOG\.md|LICENSE)$$'
 	cd fuzz && $(CARGO) fmt --check
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
@@ -81,7 +83,7 @@ MODEL_LIMIT ?= 600
 
 # BINLOG_MODEL_SCHEDULES says how many schedules each scenario tries, BINLOG_MODEL_SEED which ones.
 model: ## The writer's threads under a scheduler that tries many orders of them, with writes and syncs that fail.
-	timeout $(MODEL_LIMIT) $(CARGO) test --locked --package binlog --no-default-features --features model --test model
+	timeout $(MODEL_LIMIT) $(CARGO) test --locked --package libbinlog --no-default-features --features model --test model
 
 c-tests: build ## C and C++ tests against the built library, shared and static, with sanitizers and under valgrind.
 	tests/c/run.sh
@@ -168,7 +170,7 @@ soak-fuzz: ## Fuzz each target for 90 seconds; installs cargo-fuzz.
 # Only a nightly compiler builds the library with AddressSanitizer; the C compiler brings the sanitizer's library.
 soak-sanitized: ## The C tests against the library built with AddressSanitizer, if there is a nightly toolchain.
 	@if $(CARGO) +nightly --version > /dev/null 2>&1; then \
-	  RUSTFLAGS=-Zsanitizer=address $(CARGO) +nightly build --locked --package binlog \
+	  RUSTFLAGS=-Zsanitizer=address $(CARGO) +nightly build --locked --package libbinlog \
 	    --target x86_64-unknown-linux-gnu --target-dir target/sanitized && \
 	  BINLOG_SANITIZED=1 BINLOG_LIB_DIR=target/sanitized/x86_64-unknown-linux-gnu/debug tests/c/run.sh; \
 	else echo "no nightly toolchain: the library is not built with AddressSanitizer"; fi

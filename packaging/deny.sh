@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# cargo-deny over what Cargo.lock lists, by deny.toml: licences, sources, duplicates, and the RustSec advisories.
+# cargo-deny over Cargo.lock, by deny.toml: licences, sources, duplicates, and the RustSec advisories.
 #
-# The list of advisories is a git repository. Its copy in target/advisories is brought up to date from github.com, or from the clone whose path is in
-# BINLOG_ADVISORIES; without either an older copy will do, and without any the other checks still run, and this says so.
+# The list of advisories is a git repository. Its copy in target/advisories is updated from github.com, or from the
+# clone whose path is in BINLOG_ADVISORIES. Without either an older copy is used; without any copy the other checks
+# still run, and a message says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.20.2

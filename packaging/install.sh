@@ -72,7 +72,8 @@ major=${version%%.*}
 # The class byte of the ELF header: 1 for 32 bits, 2 for 64.
 pointer_bytes=$(($(od -An -tu1 -j4 -N1 "$build/libbinlog.so") * 4))
 
-# Everything is laid out here first, under its final path. Then it is copied from here, or what is here is removed there.
+# Everything is staged here first, under its final path. Then it is copied from the stage, or removed at the
+# destination.
 stage=$(mktemp -d "${TMPDIR:-/tmp}/binlog-install-XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -83,7 +84,7 @@ put() { # MODE SOURCE DIRECTORY [NAME]
   chmod "$1" "$stage$3/${4:-$(basename "$2")}"
 }
 
-# relative FROM TO: the way from one absolute directory to another, which holds it, or no output when it does not.
+# relative FROM TO: the path from one absolute directory to another that contains it, or no output.
 relative() {
   case $1/ in
   "$2"/*) printf '%s' "${1#"$2"}" | sed 's:/[^/]*:/..:g' ;;
@@ -96,13 +97,13 @@ below() {
   *) printf '%s' "$1" ;;
   esac
 }
-# A space in a .pc file is written with a backslash; what pkg-config itself puts in has it already.
+# A space in a .pc file is written with a backslash; pkg-config itself escapes the ones that it inserts.
 pc_path() { printf '%s' "$1" | sed 's/ /\\ /g'; }
 as_it_is() { printf '%s' "$1"; }
 escaped() { printf '%s' "$1" | sed 's/[\\&|]/\\&/g'; }
 
-# filled TEMPLATE DIRECTORY HERE VARIABLE: a file that lies in DIRECTORY, which it calls HERE, and finds the rest from
-# there: a prefix that is moved as a whole goes on working.
+# filled TEMPLATE DIRECTORY HERE VARIABLE: a file that is installed into DIRECTORY, which it calls HERE, and finds the
+# rest from there: a prefix that is moved as a whole still works.
 filled() {
   case $2/ in
   "$prefix"/*) found=$3$(relative "$2" "$prefix") ;;
@@ -119,7 +120,7 @@ filled() {
   chmod 644 "$stage$2/$name"
 }
 
-# debug_file BINARY: where its debug information goes, by its build id.
+# debug_file BINARY: the path of its debug information, by its build id.
 debug_file() {
   id=$(LC_ALL=C "${READELF:-readelf}" -n "$1" 2>/dev/null | sed -n 's/^ *Build ID: *//p' | head -n 1)
   [ -z "$id" ] || printf '%s/.build-id/%.2s/%s.debug' "$debugdir" "$id" "${id#??}"
@@ -129,7 +130,7 @@ put_debug() {
   [ -n "$path" ] || return 0
   mkdir -p "$stage${path%/*}"
   case $action in
-  # Only its name is wanted.
+  # Only its name is needed.
   uninstall) : >"$stage$path" ;;
   *)
     "${OBJCOPY:-objcopy}" --only-keep-debug "$1" "$stage$path" ||
@@ -158,7 +159,7 @@ if [ "$action" != install-debug ]; then
   for header in binlog.h binlog_stores.h binlog.hpp; do put 644 "$root/include/$header" "$includedir"; done
   for header in "$root"/include/binlog/*.hpp; do put 644 "$header" "$includedir/binlog"; done
 
-  # The dollar signs are for those who read these files.
+  # The dollar signs are for the programs that read these files.
   # shellcheck disable=SC2016
   filled "$root/packaging/binlog.pc.in" "$pkgconfigdir" '${pcfiledir}' '${prefix}'
   for file in binlog-config.cmake binlog-config-version.cmake; do
@@ -182,7 +183,7 @@ fi
 files() { (cd "$stage" && find . \( -type f -o -type l \) -print | sed 's/^\.//' | LC_ALL=C sort); }
 
 if [ "$action" != uninstall ]; then
-  # A file is put beside the old one and renamed over it: programs that run go on with the old one.
+  # A file is written beside the old one and renamed over it: running programs keep the old one.
   files | while IFS= read -r path; do
     target=$destdir$path
     mkdir -p "${target%/*}"
@@ -196,7 +197,7 @@ if [ "$action" != uninstall ]; then
   esac
 else
   files | while IFS= read -r path; do rm -f "$destdir$path"; done
-  # Directories that are ours alone go when they are empty; what somebody else put there stays.
+  # Directories that only we use are removed when they are empty; other files in them stay.
   for directory in "$includedir/binlog" "$cmakedir" "$docdir/docs" "$docdir"; do
     [ ! -d "$destdir$directory" ] || rmdir "$destdir$directory" 2>/dev/null ||
       echo "install: $destdir$directory is not empty, and stays" >&2

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes of what cargo has built libraries that bring along no symbols but their own.
+# Makes libraries from cargo's output that export no symbols but their own.
 #
-# A static library of cargo's has hundreds of global functions of dependencies, zstd's among others: a program with a zstd of its own
-# would not link, or would run the other one. So its objects become one, in which only the functions of the header are global; the
-# compiler's bitcode, from which nobody links, and the debug information, which the shared one has, stay out of it.
+# A static library of cargo's has hundreds of global functions of dependencies, including zstd's: a program with a zstd
+# of its own would not link, or would call the other one. Therefore its objects become one, in which only the functions
+# of the header are global. The compiler's bitcode, which no program links, and the debug information, which the shared
+# library has, are left out.
 #
-# libbinlog_stores.so is linked from its static library: cargo would export all of the C interface from it once more, and keep the
-# code behind it.
+# libbinlog_stores.so is linked from its static library: cargo would export the whole C interface from it a second time,
+# and keep the code for it.
 set -euo pipefail
 directory=${1:?the directory with libbinlog.a and libbinlog_stores.a}
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,10 +16,10 @@ read -r -a compiler <<< "${CC:-cc}"
 objcopy=${OBJCOPY:-objcopy}
 major=$(sed -n 's/^version = "\([0-9]*\)\..*"$/\1/p' "$root/Cargo.toml" | head -n 1)
 
-# Cargo's own has hundreds of members.
+# Cargo's own library has hundreds of members.
 is_cargos() { [ "$(ar t "$1" | wc -l)" -gt 1 ]; }
 
-# shared LIBRARY FUNCTION: from the static library, with what can be reached from the function alone.
+# shared LIBRARY FUNCTION: from the static library, with what the function alone can reach.
 shared() {
   "${compiler[@]}" -shared -o "$directory/.$1.so.new" -Wl,-soname,"$1.so.$major" -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
     -Wl,--build-id -Wl,--gc-sections -Wl,-u,"$2" -Wl,--version-script=<(echo "{ global: $2; local: *; };") \
@@ -26,12 +27,12 @@ shared() {
   mv "$directory/.$1.so.new" "$directory/$1.so"
 }
 
-# static LIBRARY FUNCTIONS: what can be reached from the functions, and nothing else.
+# static LIBRARY FUNCTIONS: what the functions can reach, and nothing else.
 static() {
   local library=$1 work roots
   shift
   work=$(mktemp -d "$directory/.static-XXXXXX")
-  # shellcheck disable=SC2064 # now, while it is known
+  # shellcheck disable=SC2064 # expanded now, while it is known
   trap "rm -rf '$work'" EXIT
   mapfile -t roots < <(printf -- '-Wl,-u,%s\n' "$@")
   "${compiler[@]}" -r -nostdlib -o "$work/all.o" -Wl,--gc-sections "${roots[@]}" \

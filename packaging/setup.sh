@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks. Does nothing, quickly, when nothing is missing.
+# Installs what building and testing need and is missing here. Does nothing, quickly, when nothing is missing.
 set -euo pipefail
 
 missing=()
@@ -11,12 +11,12 @@ need pkg-config pkg-config
 need valgrind valgrind
 need readelf binutils
 need python3 python3
-# Debian keeps what a virtual environment needs in a package of its own.
+# Debian has a separate package for virtual environments.
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 need column bsdextrautils
-# The benchmark holds it against `binlog compress`.
+# The benchmark compares it with `binlog compress`.
 need zstd zstd
-# Go is often there but not on the PATH.
+# Go is often installed but not on the PATH.
 [ -x /usr/local/go/bin/go ] || need go golang-go
 need strace strace
 need mount mount
@@ -45,7 +45,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 
-# A Rust toolchain that is there but not on the PATH, as in a fresh shell after its installation.
+# A Rust toolchain may be installed but not on the PATH, as in a fresh shell after its installation.
 if ! command -v cargo >/dev/null 2>&1; then
   echo "setup: no cargo on the PATH. Install Rust 1.88 or newer (rustup is the usual way), then run this again." >&2
   exit 1

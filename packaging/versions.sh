@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The library beside other versions of its dependencies than those of Cargo.lock: a program that uses it has wishes of its own.
+# Builds the library with other versions of its dependencies than those in Cargo.lock: a program that uses it has its
+# own.
 #
 #   packaging/versions.sh               no dependency is pinned; builds with the lowest versions, and in a program that wants a newer libc
 #   packaging/versions.sh test [ARG…]   the tests of the library and the command with the lowest versions, by cargo test ARG…
@@ -25,13 +26,13 @@ sys.exit("versions: pinned: " + ", ".join(pins) if pins else 0)'
 }
 
 lowest() {
-  (cd "$tree" && cargo check --locked --quiet --package binlog --package binlog-stores) || {
+  (cd "$tree" && cargo check --locked --quiet --package libbinlog --package binlog-stores) || {
     echo "versions: if Cargo.toml has changed, run make lowest" >&2
     return 1
   }
 }
 
-# Newer than any that there is: ours under another number.
+# A version newer than any that exists: ours under another number.
 newer_libc() {
   local program=target/newer-libc libc
   rm -rf "$program"
@@ -51,7 +52,7 @@ edition = "2021"
 [workspace]
 
 [dependencies]
-binlog = { path = "../..", default-features = false }
+binlog = { package = "libbinlog", path = "../..", default-features = false }
 libc = "0.2.9999"
 
 [patch.crates-io]
@@ -73,7 +74,7 @@ case "${1:-check}" in
     cargo test --locked --workspace --quiet "${@:2}"
     ;;
   write)
-    # The option is one of nightly Cargo's.
+    # The option exists in nightly Cargo only.
     (cd "$tree" && rm -f Cargo.lock && RUSTC_BOOTSTRAP=1 cargo generate-lockfile -Z direct-minimal-versions)
     cp "$tree/Cargo.lock" packaging/lowest.lock
     ;;

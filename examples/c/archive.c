@@ -1,5 +1,5 @@
 /* A log and its archive: a writer rolls, a shipper beside it compresses the closed segments and sends them to a store, and
-   the log is read back from there. A writer can do the same by itself: binlog_writer_options.archive.
+   the log is read back from there. A writer can do the same by itself: binlog_writer_options.ship.
 
    Usage: archive [LOG DIRECTORY [URL OF THE STORE]]
 
@@ -22,16 +22,16 @@ static const char *file_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/* Told of each step. Returning anything but 0 would end the run, and the next one would go on from there. */
-static int32_t follow(void *userdata, const binlog_archive_event *event) {
+/* Called with each event. A return value other than 0 would end the run, and the next run would continue there. */
+static int32_t follow(void *userdata, const binlog_ship_event *event) {
   (void)userdata;
-  if (event->kind == BINLOG_ARCHIVE_EVENT_UPLOADED) printf("shipped %s\n", file_name(event->path));
-  if (event->kind == BINLOG_ARCHIVE_EVENT_PRUNED) printf("removed %s here\n", file_name(event->path));
-  if (event->kind == BINLOG_ARCHIVE_EVENT_FAILED) fprintf(stderr, "%s\n", binlog_error_message(event->error));
+  if (event->kind == BINLOG_SHIP_EVENT_UPLOADED) printf("shipped %s\n", file_name(event->path));
+  if (event->kind == BINLOG_SHIP_EVENT_PRUNED) printf("removed %s here\n", file_name(event->path));
+  if (event->kind == BINLOG_SHIP_EVENT_FAILED) fprintf(stderr, "%s\n", binlog_error_message(event->error));
   return 0;
 }
 
-static void complain(void *userdata, const binlog_archive_problem *problem) {
+static void complain(void *userdata, const binlog_ship_problem *problem) {
   (void)userdata;
   fprintf(stderr, "%s\n", problem->message);
 }
@@ -47,8 +47,8 @@ int main(int argc, char **argv) {
   }
   binlog_error *err = NULL;
 
-  /* Only segments that are closed and have a successor are shipped: they never change again. Rolling at the end leaves all
-     records in such. */
+  /* Only segments that are closed and have a successor are shipped: they never change again. Rolling at the end puts
+     all records into such segments. */
   binlog_writer_options options = {.struct_size = sizeof options, .name = "orders"};
   binlog_writer *writer = NULL;
   check(binlog_writer_open(directory, &options, &writer, &err), &err);
@@ -60,27 +60,27 @@ int main(int argc, char **argv) {
   }
   check(binlog_writer_close(writer, &err), &err);
 
-  /* Each segment is compressed, sent, and confirmed by its checksum; the newest two stay here, the one being written among
-     them. Whatever fails is tried again for five minutes. */
+  /* Each segment is compressed, sent, and confirmed by its checksum; the newest two stay here, including the one
+     that is being written. A step that fails is retried for five minutes. */
   const binlog_compress_options compress = {.struct_size = sizeof compress};
   const binlog_retention keep = {.struct_size = sizeof keep, .segments = 2};
-  const binlog_archive_options archive = {
+  const binlog_ship_options archive = {
       .struct_size = sizeof archive, .url = url, .compress = &compress, .keep = &keep};
   binlog_shipper *shipper = NULL;
-  binlog_archive_report report;
+  binlog_ship_report report;
   check(binlog_shipper_open(directory, "orders", &archive, &shipper, &err), &err);
   check(binlog_shipper_run(shipper, follow, NULL, &report, &err), &err);
   printf("%llu segments are in the store, %llu were removed here\n", (unsigned long long)report.uploaded_segments,
          (unsigned long long)report.pruned_segments);
 
-  /* For whoever watches: numbers, and the same as text for Prometheus. */
-  binlog_archive_status status;
+  /* For monitoring: numbers, and the same as text for Prometheus. */
+  binlog_ship_status status;
   check(binlog_shipper_status(shipper, &status, &err), &err);
   printf("%llu segments wait, %llu steps have failed\n", (unsigned long long)status.waiting_segments,
          (unsigned long long)status.failures);
 
-  /* Is all there that was sent? */
-  binlog_archive_verified verified;
+  /* Does the store hold everything that was sent? */
+  binlog_ship_verified verified;
   check(binlog_shipper_verify(shipper, 0, complain, NULL, NULL, &verified, &err), &err);
   printf("%llu segments are sound, %llu problems\n", (unsigned long long)verified.sound_segments,
          (unsigned long long)verified.problems);

@@ -64,7 +64,8 @@ static void append(binlog_writer *writer, uint32_t type, const void *data, size_
   check(binlog_writer_append_record(writer, &record, NULL, &err), &err);
 }
 
-/* "0.52" becomes 52: counters are whole numbers, and the loads have two decimals. 0 if the word is no number. */
+/* "0.52" becomes 52: counters are whole numbers, and the loads have two decimals. 0 if the word is not a
+   number. */
 static int parse_number(const char *word, uint64_t *number) {
   *number = 0;
   for (; *word != '\0'; word++) {
@@ -169,7 +170,7 @@ static void describe(const binlog_record *record, int is_text, char *out, size_t
     used = (size_t)snprintf(out, room, "%.*s", (int)name.len, (const char *)name.data);
   for (size_t at = 0; at + 8 <= record->len && used < room; at += 8)
     used += (size_t)snprintf(out + used, room - used, "%s%llu", used > 0 ? " " : "",
-                             (unsigned long long)u64_at(record->data + at));
+                             (unsigned long long)u64_at((const uint8_t *)record->data + at));
 }
 
 /* Prints one row; returns the number of records of this type. */

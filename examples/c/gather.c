@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
                                   {right, FRAME_BYTES},
                                   {(const uint8_t *)"end", 3}};
     uint64_t id = 0;
-    /* The parts may be reused as soon as the call is back. */
+    /* The parts may be reused after the call returns. */
     check(binlog_writer_gather(writer, image, parts, sizeof parts / sizeof parts[0], &id, &err), &err);
     printf("frame %u is record %llu\n", (unsigned)frame, (unsigned long long)id);
   }

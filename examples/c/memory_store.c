@@ -1,4 +1,4 @@
-/* A store of one's own: a table of functions behind which objects lie in the memory of this process. A store for a server
+/* A store of the program's own: a table of functions over objects in the memory of this process. A store for a server
    looks the same, with requests in place of the list.
 
    Usage: memory_store                 ships a log to it and reads it back from there */
@@ -34,10 +34,10 @@ typedef struct memory_store {
   object *objects;
   object *uploads;
   unsigned long long uploads_begun;
-  int handles; /* tables that were handed out */
+  int handles; /* tables that were given out */
 } memory_store;
 
-/* One for the whole process, so that what was shipped is there for who reads. */
+/* One for the whole process: the reader finds what was shipped. */
 static memory_store the_store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static object *find(object *list, const char *name) {
@@ -51,7 +51,7 @@ static void free_object(object *it) {
   free(it);
 }
 
-/* Takes it out of its list. */
+/* Removes it from its list. */
 static void take(object **list, object *it) {
   while (*list != NULL && *list != it) list = &(*list)->next;
   if (*list != NULL) *list = it->next;
@@ -93,7 +93,7 @@ static binlog_status store_stat(void *userdata, const binlog_store_reply *reply,
   return BINLOG_OK;
 }
 
-/* An upload that an earlier try has begun, if it is of the same file; else a new one. */
+/* The upload that an earlier attempt has begun, if it is of the same file; else a new one. */
 static object *begin(memory_store *store, const binlog_store_upload *upload) {
   for (object *it = store->uploads; it != NULL && upload->resume != NULL; it = it->next)
     if (strcmp(it->token, upload->resume) == 0 && strcmp(it->name, upload->name) == 0 && it->whole == upload->bytes &&
@@ -117,7 +117,7 @@ static object *begin(memory_store *store, const binlog_store_upload *upload) {
   return it;
 }
 
-/* The lock is held while the file is read: a store for a server would not. */
+/* The lock is held while the file is read: a store for a server would not do so. */
 static binlog_status send(memory_store *store, const binlog_store_reply *reply, const binlog_store_upload *upload,
                           uint32_t *exists) {
   if (find(store->objects, upload->name) != NULL) {
@@ -250,7 +250,7 @@ static binlog_status store_abort_stale(void *userdata, const binlog_store_reply 
   return BINLOG_OK;
 }
 
-/* The objects go with the last table. */
+/* The objects are freed with the last table. */
 static void store_drop(void *userdata) {
   memory_store *store = userdata;
   pthread_mutex_lock(&store->lock);
@@ -310,15 +310,15 @@ int main(int argc, char **argv) {
   check(binlog_writer_roll(writer, &err), &err);
   check(binlog_writer_close(writer, &err), &err);
 
-  const binlog_archive_options options = {
+  const binlog_ship_options options = {
       .struct_size = sizeof options, .url = url, .open_store = memory_store_open, .first_delay_ms = 10};
   binlog_shipper *shipper = NULL;
   check(binlog_shipper_open(directory, NULL, &options, &shipper, &err), &err);
-  binlog_archive_report report;
+  binlog_ship_report report;
   check(binlog_shipper_run(shipper, NULL, NULL, &report, &err), &err);
   printf("%" PRIu64 " segments, %" PRIu64 " bytes shipped\n", report.uploaded_segments, report.uploaded_bytes);
 
-  /* The shipper is open as long as somebody reads: the objects go with the last table. */
+  /* The shipper stays open while the log is read: the objects are freed with the last table. */
   const binlog_reader_options reading = {.struct_size = sizeof reading, .open_store = memory_store_open};
   binlog_reader *reader = NULL;
   check(binlog_reader_open(url, &reading, &reader, &err), &err);

@@ -1,6 +1,6 @@
-/* A log that rolls: a segment holds three orders, or those up to a point of the program's own choosing. A hook is told
-   of each segment that is closed, and files it away under a name of its own; a second one, the library's own, marks it
-   with another extension. What was filed away is a log like any other.
+/* A log that rolls: a segment holds three orders, or those up to a point that the program chooses. A hook is called with
+   each segment that is closed, and moves it away under another name; a second one, the library's own, changes its
+   extension. The files that were moved are a log like any other.
 
    Usage: rolling [LOG DIRECTORY] */
 #include <binlog.h>
@@ -21,16 +21,17 @@ static const char *file_name(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/* What the hook needs; the library only carries the pointer to it. */
+/* What the hook needs; the library only passes the pointer on. */
 struct archive {
   const char *directory;
   unsigned segments;
   unsigned long long records;
 };
 
-/* Called when a segment is closed and durable, the last one of the log included. It sees facts about the segment, may do
-   with the file what it likes (upload it, compress it, move it), and says where the file is afterwards: the next hook
-   gets it from there. It must not write to the log. A failure goes to on_failure, and writing goes on. */
+/* Called when a segment is closed and durable, also for the last one of the log. It gets facts about the segment,
+   may do with the file what it likes (upload it, compress it, move it), and returns where the file is afterwards:
+   the next hook gets it from there. It must not write to the log. A failure goes to on_failure, and writing
+   continues. */
 static binlog_status file_away(void *userdata, const binlog_segment_file *segment, binlog_hook_result *result) {
   struct archive *archive = userdata;
   char path[512];
@@ -47,7 +48,7 @@ static binlog_status file_away(void *userdata, const binlog_segment_file *segmen
   return binlog_hook_result_set_path(result, path, NULL);
 }
 
-/* What no call returns is told here: failing hooks, old segments that cannot be removed. */
+/* Gets the failures that no call returns: of hooks, and of removing old segments. */
 static void complain(void *userdata, const binlog_error *error) {
   (void)userdata;
   fprintf(stderr, "%s\n", binlog_error_message(error));
@@ -60,8 +61,8 @@ int main(int argc, char **argv) {
   snprintf(pattern, sizeof pattern, "%s/*.done", filed);
   if (mkdir(filed, 0755) != 0 && errno != EEXIST) return perror(filed), 1;
 
-  /* Rules may be combined, and the first that is met rolls: at each full hour in Berlin, after 90 minutes, after three
-     records, besides the size that every log has. */
+  /* Rules may be combined, and the first that is met rolls: at each full hour in Berlin, after 90 minutes, after
+     three records, and at the size that every log has. */
   binlog_roll_options roll = {.struct_size = sizeof roll, .records = 3};
   /* .period_s = 3600, .zone = "Europe/Berlin", .age_ms = 90 * 60 * 1000, .name_template = "{name}.{seq}.%Y-%m-%dT%H" */
 
@@ -86,7 +87,8 @@ int main(int argc, char **argv) {
   check(binlog_writer_close(writer, &err), &err);
   printf("%u segments with %llu records are filed away\n", archive.segments, archive.records);
 
-  /* A pattern reads them as the one log that they are: each file's header says which number it is, whatever it is called. */
+  /* A pattern reads the files as the one log that they are: each file's header contains its number, whatever its
+     name. */
   binlog_reader *reader = NULL;
   binlog_cursor *cursor = NULL;
   binlog_record record;

@@ -1,5 +1,5 @@
-/* Follows a log while another process writes it, and goes on after a restart where it had stopped: all it remembers is
-   the id of the last record that it was done with.
+/* Follows a log while another process writes it, and continues after a restart where it had stopped: it only stores the
+   id of the last record that it has processed.
 
    Usage: tail                                 shows itself, with a writer in a process of its own
           tail LOG POSITION-FILE [RECORDS]     follows a log until so many records were shown, or for ever */
@@ -39,7 +39,7 @@ static unsigned long long load_position(const char *path) {
   return id;
 }
 
-/* Renamed over the old one, so that a crash leaves one of the two and never half of one. */
+/* Renamed over the old one: a crash leaves one of the two, and never half of one. */
 static void store_position(const char *path, unsigned long long id) {
   char next[600];
   snprintf(next, sizeof next, "%s.new", path);
@@ -61,7 +61,7 @@ static void end(int signal) {
   if (waiting != NULL) binlog_cursor_interrupt(waiting); /* may be called here: it takes no lock */
 }
 
-/* The log may not be there yet: whoever is started first waits for the other. */
+/* The log may not exist yet: the program that is started first waits for the other. */
 static binlog_reader *open_log(const char *directory) {
   for (;;) {
     binlog_error *err = NULL;
@@ -73,7 +73,7 @@ static binlog_reader *open_log(const char *directory) {
   }
 }
 
-/* Shows `count` records behind the stored position; 0 = for ever. */
+/* Shows `count` records after the stored position; 0 = for ever. */
 static void follow(const char *directory, const char *position, unsigned count) {
   binlog_error *err = NULL;
   binlog_cursor *cursor = NULL;
@@ -88,18 +88,19 @@ static void follow(const char *directory, const char *position, unsigned count) 
     const binlog_status status = binlog_cursor_next(cursor, &record, &err);
     if (status == BINLOG_OK) {
       printf("%llu: %.*s\n", (unsigned long long)record.id, (int)record.len, (const char *)record.data);
-      /* Stored when the record is done with: a crash before this line shows it once more, and none is ever left out. */
+      /* Stored after the record was processed: a crash before this line shows it once more, and none is ever left
+         out. */
       store_position(position, record.id);
       shown++;
     } else if (status == BINLOG_END) {
-      /* "No more, for now", over rolls and restarts of the writer. The system wakes this up: nobody polls. Ctrl-C and SIGTERM
-         end it: the handler is called in this thread, or interrupts the cursor in another one. */
+      /* "No more, for now", over rolls and restarts of the writer. The system wakes this up, without polling. Ctrl-C
+         and SIGTERM end it: the handler is called in this thread, or interrupts the cursor in another one. */
       const binlog_status waited = binlog_cursor_wait(cursor, BINLOG_FOREVER, &err);
       if (waited != BINLOG_E_INTERRUPTED) check(waited, &err);
       binlog_error_free(err);
       err = NULL;
     } else if (status == BINLOG_E_MISSED) {
-      /* We were away for longer than old segments are kept. Told once, and the next call goes on behind the gap. */
+      /* We were away for longer than old segments are kept. Reported once; the next call continues after the gap. */
       uint64_t first = 0, last = 0;
       binlog_error_missed(err, &first, &last);
       fprintf(stderr, "missed the records %llu to %llu\n", (unsigned long long)first, (unsigned long long)last);
@@ -114,7 +115,7 @@ static void follow(const char *directory, const char *position, unsigned count) 
   binlog_reader_close(reader);
 }
 
-/* ------------------------------------------------------------------ somebody who writes */
+/* ------------------------------------------------------------------ a writer */
 
 /* Twelve lines, in segments of five, each visible to readers as soon as it is appended. */
 static void write_lines(const char *directory) {

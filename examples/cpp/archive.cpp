@@ -18,23 +18,23 @@ int main(int argc, char** argv) try {
   const std::string directory = argc > 1 ? argv[1] : "archive-log";
   const auto beside = "file://" + std::filesystem::current_path().string() + "/archive-store?create=true";
 
-  binlog::archive_options archive;
+  binlog::ship_options archive;
   archive.url = argc > 2 ? argv[2] : beside;
-  archive.compress.emplace();  // with zstd, and whatever else is the default
+  archive.compress.emplace();  // with zstd, and defaults for everything else
   archive.close_wait = 30s;    // closing the writer waits so long for what is still to be sent
   binlog::writer_options options;
   options.name = "orders";
   options.roll.records = 100;
-  options.archive = archive;
-  // Shipping never fails an append: it is tried again, and this is told.
+  options.ship = archive;
+  // Shipping never fails an append: it is retried, and the failure is reported here.
   options.on_failure = [](const binlog::failure& failure) { std::cerr << failure.message << '\n'; };
 
   auto writer = binlog::writer::open(directory, options);
   for (int i = 1; i <= 350; i++) writer.append(1, "{\"order\":" + std::to_string(i) + "}");
-  std::cout << "shipping the log " << writer.archive_status().log << '\n';
+  std::cout << "shipping the log " << writer.ship_status().log << '\n';
   writer.close();  // rolls first, so that all records can be shipped
 
-  // With the writer gone, a shipper sees to what was left, if anything was, and compares.
+  // With the writer closed, a shipper ships what is left, if there is anything, and compares.
   auto shipper = binlog::shipper::open(directory, archive, "orders");
   shipper.run();
   const auto verified = shipper.verify();

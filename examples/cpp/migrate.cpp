@@ -9,9 +9,9 @@
 // | logger.read(path, MyLog)                   | read<my_log>(path, each)                                          |
 // | map of record positions, written by close  | an index in the log, written as it grows                          |
 //
-// What changes: a log that was never closed is whole up to its last flush and needs no restoring; a torn or damaged file
-// is told with its offset, and every other record stays readable; files may be larger than 4 GB; reading one class
-// touches only its records; and nothing in the file is code, as the pickled map was.
+// What changes: a log that was never closed is whole up to its last flush and needs no restoring; a torn or damaged
+// file is reported with its offset, and every other record stays readable; files may be larger than 4 GB; reading one
+// class touches only its records; and nothing in the file is code, as the pickled map was.
 #include <binlog.hpp>
 
 #include <cstring>

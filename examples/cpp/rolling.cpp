@@ -1,4 +1,5 @@
-// A log that rolls, keeps its newest segments, and tells of each that begins or ends: hooks are functions, and may throw.
+// A log that rolls, keeps its newest segments, and reports each that begins or ends: hooks are functions, and may
+// throw.
 //
 // Usage: rolling [LOG DIRECTORY]
 #include <binlog.hpp>
@@ -21,7 +22,7 @@ int main(int argc, char** argv) try {
   // Rules may be combined; the first that is met rolls. Others: period with zone, age.
   options.roll.records = 4;
   options.roll.check = [](const binlog::segment_state& segment) { return segment.bytes > 64 << 20; };
-  // Of old segments the newest three stay, the one being written among them.
+  // The newest three segments stay, including the one that is being written.
   options.keep.segments = 3;
 
   options.on_open = {[&](const binlog::segment_file& segment) {

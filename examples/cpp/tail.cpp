@@ -1,5 +1,5 @@
-// Follows a log while it is being written, and goes on after a restart where it had stopped: all it remembers is the id of
-// the last record that it was done with. What was removed in the meantime is told, by id.
+// Follows a log while it is being written, and continues after a restart where it had stopped: it only stores the id of
+// the last record that it has processed. Records that were removed in the meantime are reported, by id.
 //
 // Usage: tail
 #include <binlog.hpp>
@@ -12,7 +12,7 @@
 
 using namespace std::chrono_literals;
 
-// A position that survives: renamed over the old one, so that a crash leaves one of the two and never half of one.
+// A position that survives: it is renamed over the old one, and a crash leaves one of the two and never half of one.
 class position {
  public:
   explicit position(std::string path) : path_(std::move(path)) { std::ifstream(path_) >> id_; }
@@ -29,7 +29,7 @@ class position {
   std::uint64_t id_ = 0;
 };
 
-// The log may not be there yet: whoever is started first waits for the other.
+// The log may not exist yet: the program that is started first waits for the other.
 static binlog::reader open_log(const std::string& directory) {
   for (;;) {
     auto reader = binlog::reader::try_open(directory);
@@ -47,7 +47,7 @@ static void follow(const std::string& directory, int count) {
   while (count > 0) {
     const auto next = cursor.try_next();
     if (next.status() == BINLOG_E_MISSED) {
-      // We were away for longer than old segments are kept. Told once, and the next call goes on behind the gap.
+      // We were away for longer than old segments are kept. Reported once; the next call continues after the gap.
       const auto [first, last] = next.error().missed().value();
       std::cout << "missed the records " << first << " to " << last << '\n';
     } else if (const auto record = next.value()) {  // throws any other error

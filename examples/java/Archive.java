@@ -1,7 +1,7 @@
-import io.binlog.ArchiveEvent;
-import io.binlog.ArchiveOptions;
-import io.binlog.ArchiveReport;
-import io.binlog.ArchiveVerified;
+import io.binlog.ShipEvent;
+import io.binlog.ShipOptions;
+import io.binlog.ShipReport;
+import io.binlog.ShipVerified;
 import io.binlog.BinlogReader;
 import io.binlog.BinlogWriter;
 import io.binlog.CompressOptions;
@@ -16,8 +16,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /**
- * Ships a log to the store whose URL is the argument, by default a directory, and reads it there. Credentials, where a
- * store wants them, are in the environment.
+ * Ships a log to the store whose URL is the argument, by default a directory, and reads it there. Credentials, if
+ * the store needs them, are in the environment.
  */
 public class Archive {
   public static void main(String[] arguments) throws Exception {
@@ -35,31 +35,31 @@ public class Archive {
       }
     }
 
-    // They are compressed and shipped; only the newest of them stays here, and none before the store holds it.
-    ArchiveOptions archive =
-        ArchiveOptions.builder(url)
+    // They are compressed and shipped; only the newest one stays here, and each is kept until the store holds it.
+    ShipOptions archive =
+        ShipOptions.builder(url)
             .compress(CompressOptions.builder().build())
             .keep(Retention.builder().segments(2).build())
             .build();
     try (Shipper shipper = Shipper.open(log, archive)) {
-      ArchiveReport report =
+      ShipReport report =
           shipper.run(
               event -> {
-                if (event.kind() == ArchiveEvent.Kind.FAILED) System.err.println(event); // it is tried again
+                if (event.kind() == ShipEvent.Kind.FAILED) System.err.println(event); // it is tried again
               });
       System.out.println("shipped " + report.uploadedSegments() + ", removed here " + report.prunedSegments());
-      ArchiveVerified verified = shipper.verify();
+      ShipVerified verified = shipper.verify();
       System.out.println("sound " + verified.soundSegments() + ", problems " + verified.problems().size());
       if (verified.soundSegments() != 3) throw new AssertionError(verified + " " + verified.problems());
     }
 
-    // A writer ships by itself, in a thread of the library's, and when it is closed.
-    WriterOptions shipping = WriterOptions.builder().name("orders").archive(archive).build();
+    // A writer can ship by itself, in a thread of the library, and when it is closed.
+    WriterOptions shipping = WriterOptions.builder().name("orders").ship(archive).build();
     try (BinlogWriter writer = BinlogWriter.open(log, shipping)) {
       writer.write(writer.type("complaint"), "number 3501".getBytes(StandardCharsets.UTF_8));
     }
 
-    // All of one type, where they lie: only the blocks that hold them are fetched.
+    // All records of one type, read in the store: only the blocks that contain them are fetched.
     int complaints = 0;
     try (BinlogReader reader = BinlogReader.openUrl(url);
         Cursor cursor = reader.cursor(Filter.builder().typeName("complaint").build())) {

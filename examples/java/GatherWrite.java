@@ -12,7 +12,7 @@ public class GatherWrite {
   public static void main(String[] arguments) throws Exception {
     Path log = Path.of("gather-log");
 
-    // As they come from a network: both are used again for each message.
+    // As they come from a network: both buffers are reused for each message.
     ByteBuffer header = ByteBuffer.allocateDirect(12);
     ByteBuffer body = ByteBuffer.allocateDirect(1 << 20);
     try (BinlogWriter writer = BinlogWriter.open(log)) {
@@ -21,7 +21,7 @@ public class GatherWrite {
         body.clear();
         body.put(("the body of message " + number).getBytes(StandardCharsets.UTF_8)).flip();
         header.putLong(number).putInt(body.remaining()).flip();
-        // One record of both. Direct buffers are read where they are; their positions stay as they are.
+        // One record from both. Direct buffers are read in place; their positions do not change.
         writer.gather(MESSAGE, header, body);
       }
     }

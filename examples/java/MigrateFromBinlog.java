@@ -21,8 +21,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * For those who come from the Java binlog: what they wrote, in comments, and below each what they write now. The calls
- * stay almost the same; what is different is said where it is.
+ * For users of the Java binlog: their calls, in comments, and below each the new ones. The calls stay almost the
+ * same; differences are explained where they occur.
  */
 public class MigrateFromBinlog {
   private static final int INSERT = 1;
@@ -38,8 +38,8 @@ public class MigrateFromBinlog {
 
     // OLD  a binlogger with a name, a content type, optional parameters, and a FileRotatePeriod of FIVE_MINUTES
     //
-    // A period may be changed at any time, to a finer one too, without waiting for the next one to begin: names carry
-    // the segment's number before the time, so they sort as the records were written.
+    // A period may be changed at any time, to a shorter one too, without waiting for the next one to begin: names
+    // contain the segment's number before the time, so they sort in the order of writing.
     WriterOptions options =
         WriterOptions.builder()
             .name("default")
@@ -108,7 +108,7 @@ public class MigrateFromBinlog {
     }
     if (records != 6) throw new AssertionError(records + " records");
 
-    // OLD  a second writer that spoils the file
+    // OLD  a second writer that corrupts the file
     try (BinlogWriter first = BinlogWriter.open(directory);
         BinlogWriter second = BinlogWriter.open(directory)) {
       throw new AssertionError(first + " and " + second);

@@ -15,7 +15,7 @@ import java.time.ZoneId;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** A log that begins a new segment at each full hour, or after 1000 records, and tells of each that was closed. */
+/** A log that begins a new segment at each full hour, or after 1000 records, and reports each that was closed. */
 public class RollingLog {
   public static void main(String[] arguments) throws Exception {
     Path log = Path.of("rolling-log");
@@ -36,7 +36,7 @@ public class RollingLog {
             .keep(Retention.builder().age(Duration.ofDays(30)).build())
             // Called when a segment is closed and durable. Hook.moveTo, changeExtension and delete are ready-made.
             .onClose(Hook.call(segment -> closed.add(segment.path().getFileName() + " because of " + segment.reason())))
-            // What no call returns: a hook that threw, an old segment that could not be removed.
+            // Failures that no call returns: a hook that threw, an old segment that could not be removed.
             .onFailure(failure -> System.err.println(failure.getMessage()))
             .build();
     try (BinlogWriter writer = BinlogWriter.open(log, options)) {
@@ -47,7 +47,7 @@ public class RollingLog {
     closed.forEach(System.out::println);
     if (closed.size() < 4) throw new AssertionError(closed.size() + " segments were closed");
 
-    // A dry run of another rule: what would go?
+    // A dry run of another rule: which segments would be removed?
     for (Pruned old : Binlog.prune(log, "orders", Retention.builder().segments(2).build(), true)) {
       System.out.println(old);
       if (!Files.exists(old.path())) throw new AssertionError(old.path() + " is gone");

@@ -12,8 +12,8 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 
 /**
- * Follows a log while it is written, and goes on after a restart where it was: all it has to remember is the id of the
- * last record it has dealt with.
+ * Follows a log while it is written, and continues after a restart: it only has to store the id of the last record
+ * that it has processed.
  */
 public class TailWithResume {
   private final Path log;
@@ -28,14 +28,14 @@ public class TailWithResume {
     return Files.exists(resume) ? Long.parseLong(Files.readString(resume)) : 0;
   }
 
-  /** In one step, so that a crash leaves the old id or the new one. */
+  /** In one step: a crash leaves the old id or the new one. */
   private void remember(long id) throws IOException {
     Path next = resume.resolveSibling(resume.getFileName() + ".new");
     Files.writeString(next, Long.toString(id));
     Files.move(next, resume, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
-  /** Deals with records, those to come as well, up to one that says "stop". */
+  /** Processes records, including those that come later, up to one that says "stop". */
   int follow() throws IOException, InterruptedException {
     int done = 0;
     try (BinlogReader reader = BinlogReader.open(log);

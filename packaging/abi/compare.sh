@@ -1,16 +1,16 @@
 #!/bin/sh
-# Holds the C interface against the committed baselines: what programs were built with goes on working.
+# Compares the C interface with the committed baselines: programs that were built with it must keep working.
 #
 #   packaging/abi/compare.sh           compare; exits with 1 when something differs
 #   packaging/abi/compare.sh --write   write new baselines, to be looked at and committed
 #
 # x86_64.abi      functions, parameters and struct layouts, by libabigail
-# constants.txt   every BINLOG_* constant with its value, which no debug information knows
+# constants.txt   every BINLOG_* constant with its value, which no debug information contains
 #
-# libabigail cannot read the layouts out of the library: it passes over debug information of Rust. It is shown a stub
-# in its place, which the C compiler makes of binlog.h: all its declarations, with bodies. That the stub stands for the
-# library is seen to elsewhere: tests/header.rs holds the header against src/ffi, tests/c/layout.c and src/ffi the sizes
-# of the structs; and here, that library and stub export the same names.
+# libabigail cannot read the layouts from the library: it skips debug information of Rust. It reads a stub instead,
+# which the C compiler makes from binlog.h: all its declarations, with bodies. Other tests check that the stub matches
+# the library: tests/header.rs compares the header with src/ffi, tests/c/layout.c and src/ffi check the sizes of the
+# structs; and this script checks that library and stub export the same names.
 #
 #   BINLOG_INCLUDE_DIR, BINLOG_LIB_DIR   where binlog.h and libbinlog.so are (default: those of this repository)
 #   CC                                   the compiler (default: cc)
@@ -47,9 +47,11 @@ describe() { # OUTPUT
   abidw --type-id-style hash --no-show-locs --no-comp-dir-path --no-corpus-path --no-elf-needed --out-file "$1" \
     "$work/stub.so"
 }
-# "NAME VALUE", the value as the header has it without casts and parentheses.
+# "NAME VALUE", the value as in the header, without casts and parentheses.
+# Without the version, and without what is for compilers only.
 constants() {
-  sed -nE 's/^#define (BINLOG_[A-Z0-9_]+) +\(?([^()]+)\)?$/\1 \2/p' "$header" | LC_ALL=C sort
+  sed -nE 's/^#define (BINLOG_[A-Z0-9_]+) +\(?([^()]+)\)?$/\1 \2/p' "$header" |
+    grep -vE '^BINLOG_(VERSION|VERSION_NUMBER|CHECKED|NONNULL) ' | LC_ALL=C sort
 }
 
 if [ "${1-}" = --write ]; then
@@ -91,7 +93,7 @@ fi
 
 # ------------------------------------------------------------------ constants
 constants >"$work/constants"
-# Those that were there must be there, with the same values.
+# Every constant of the baseline must exist, with the same value.
 if LC_ALL=C comm -23 "$here/constants.txt" "$work/constants" | grep . >"$work/output"; then
   bad "constants have been removed or changed; numbers are never reused. The baseline has:" && cat "$work/output"
 elif LC_ALL=C comm -13 "$here/constants.txt" "$work/constants" | grep . >"$work/output"; then

@@ -43,7 +43,7 @@ func run(directory, store string) error {
 		}
 		store = (&url.URL{Scheme: "file", Path: place, RawQuery: "create=true"}).String()
 	}
-	archive := binlog.ArchiveOptions{
+	archive := binlog.ShipOptions{
 		URL:       store,
 		Compress:  &binlog.CompressOptions{},
 		Keep:      binlog.Retention{Segments: 2}, // here; and all of those that the store does not hold yet
@@ -58,12 +58,12 @@ func run(directory, store string) error {
 	return read(store)
 }
 
-func write(directory string, archive binlog.ArchiveOptions) error {
+func write(directory string, archive binlog.ShipOptions) error {
 	writer, err := binlog.OpenWriter(directory,
 		binlog.WithName("orders"),
 		binlog.WithRoll(binlog.RollOptions{Records: 4}),
-		binlog.WithArchive(archive),
-		// The store may be away: records are written nevertheless, and shipped when it is there again.
+		binlog.WithShipping(archive),
+		// The store may be unavailable: records are written nevertheless, and shipped when it is back.
 		binlog.WithOnFailure(func(err *binlog.Error) { fmt.Fprintln(os.Stderr, err) }))
 	if err != nil {
 		return err
@@ -90,13 +90,13 @@ func write(directory string, archive binlog.ArchiveOptions) error {
 	return writer.Close() // rolls first, so that all records are shipped
 }
 
-func verify(directory string, archive binlog.ArchiveOptions) error {
+func verify(directory string, archive binlog.ShipOptions) error {
 	shipper, err := binlog.OpenShipper(directory, "orders", archive)
 	if err != nil {
 		return err
 	}
 	defer shipper.Close()
-	// What the writer has left undone, as it would be for a log that is shipped beside its writer: nothing.
+	// Ships what the writer has left, as for a log that is shipped beside its writer: here nothing.
 	report, err := shipper.Run(context.Background(), nil)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func read(store string) error {
 		return err
 	}
 	defer reader.Close()
-	// Only the blocks that hold records of this type are fetched.
+	// Only the blocks that contain records of this type are fetched.
 	for record, err := range reader.Records(binlog.Filter{TypeNames: []string{"payment"}}) {
 		if err != nil {
 			return err

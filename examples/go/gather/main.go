@@ -39,7 +39,7 @@ func run(directory string) error {
 	left, right := bytes.Repeat([]byte("L"), frameBytes), bytes.Repeat([]byte("R"), frameBytes)
 	for frame := range uint32(3) {
 		header := binary.LittleEndian.AppendUint32(nil, frame+1)
-		// The parts may be used again as soon as the call is back.
+		// The parts may be reused after the call returns.
 		id, err := writer.Gather(image, header, left, right, []byte("end"))
 		if err != nil {
 			return err

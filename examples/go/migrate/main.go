@@ -1,6 +1,6 @@
-// From shoebox to this library, call by call. shoebox, a library in Python, keeps string:string dictionaries and payloads
-// (mostly JSON) in archives, which a roll manager opens and closes as a roll checker says, telling callbacks. What its
-// users wrote is quoted at each step; what they write now stands below it.
+// From shoebox to this library, call by call. shoebox, a library in Python, keeps string:string dictionaries and
+// payloads (mostly JSON) in archives. A roll manager opens and closes them as a roll checker says, and notifies
+// callbacks. The calls that its users wrote are quoted at each step; the new ones follow.
 //
 // Usage: migrate [LOG DIRECTORY]
 package main
@@ -57,8 +57,8 @@ func write(directory string) error {
 	// shoebox:  checker = roll_checker.SizeRollChecker(roll_size_mb=100)
 	//           x = roll_manager.WritingRollManager("test_%c.events", checker)
 	//
-	// Size is an option of its own, elapsed time is RollOptions.Age, and a checker of one's own RollOptions.Check. The
-	// number in the name keeps it apart from others of the same second, which shoebox overwrote.
+	// Size is an option of its own, elapsed time is RollOptions.Age, and a user's own checker is RollOptions.Check. The
+	// number in the name distinguishes files of the same second, which shoebox overwrote.
 	writer, err := binlog.OpenWriter(directory,
 		binlog.WithName("test"),
 		binlog.WithContentType("application/json"),
@@ -88,8 +88,8 @@ func write(directory string) error {
 		if err != nil {
 			return err
 		}
-		// The checker is asked when something goes to the file. shoebox wrote each record at once; here that is up to
-		// the caller, and WithFlush.
+		// The checker is called when something is written to the file. shoebox wrote each record at once; here the caller
+		// decides that, with WithFlush.
 		if err := writer.Flush(); err != nil {
 			return err
 		}
@@ -114,13 +114,13 @@ func read(directory string) error {
 	//                   break
 	for record, err := range reader.Records(binlog.Filter{}) {
 		if err != nil {
-			return err // damage is told, with file and offset
+			return err // reports damage, with file and offset
 		}
 		metadata, payload := record.Metadata().Map(), record.Payload()
 		fmt.Println(record.ID(), metadata["index"], string(payload))
 	}
 
-	// What shoebox had no way for: one record, without reading those before it.
+	// What shoebox could not do: read one record without those before it.
 	cursor, err := reader.Cursor(binlog.Filter{Metadata: binlog.Pairs("index", "7")})
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// A log that begins a new segment every few records, and what is done with each one that is closed: it is moved to a
-// spool directory, and a function of ours is told of it, such as one that would upload it.
+// A log that begins a new segment every few records. Each segment that is closed is moved to a spool directory, and
+// a function is called with it, which might upload it.
 //
 // Usage: rolling [LOG DIRECTORY]
 package main
@@ -42,7 +42,7 @@ func run(directory, spool string) error {
 			Check:   func(s binlog.SegmentState) bool { return s.Bytes > 1<<20 },
 		}),
 		binlog.WithOnClose(binlog.HookMoveTo(spool), binlog.HookCall(announce)),
-		// A hook that fails costs no record, and is told here.
+		// A hook that fails costs no record, and is reported here.
 		binlog.WithOnFailure(func(err *binlog.Error) { fmt.Fprintln(os.Stderr, err) }))
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func run(directory, spool string) error {
 		return err
 	}
 
-	// The files are a log wherever they are.
+	// The files are a log in any directory.
 	reader, err := binlog.OpenReader(spool)
 	if err != nil {
 		return err

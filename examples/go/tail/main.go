@@ -1,5 +1,5 @@
-// Follows a log while it is written, over rolls, and goes on behind the last record that was dealt with when it is started
-// again: that record's id is all that has to be kept.
+// Follows a log while it is written, over rolls, and continues after the last processed record when it is started
+// again: it only stores that record's id.
 //
 // Usage: tail LOG DIRECTORY STATE FILE [RECORDS]
 //
@@ -59,7 +59,7 @@ func follow(ctx context.Context, directory, state string, limit int) error {
 			return err
 		}
 		fmt.Printf("%d %s\n", record.ID(), record.Payload())
-		// Once it has been dealt with. Who must not see a record twice keeps the id together with what came of it.
+		// After the record was processed. A program that must not see a record twice stores the id together with its result.
 		if err := save(state, record.ID()); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func load(state string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 }
 
-// save replaces the file in one step, so that a crash leaves the old id or the new one.
+// save replaces the file in one step: a crash leaves the old id or the new one.
 func save(state string, id uint64) error {
 	if err := os.WriteFile(state+".new", fmt.Appendln(nil, id), 0o600); err != nil {
 		return err
