@@ -146,13 +146,14 @@ abi-test: build ## Functions, structs and constants against packaging/abi, and t
 
 soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
-	  $(CARGO) test --release --locked --quiet --test round_trip --test faults --test follow --test writer \
-	    --test index --test salvage --test full_disk --lib || exit 1; \
+	  $(CARGO) test --release --locked --quiet --test format --test writer --test reader --lib || exit 1; \
 	done
 	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model MODEL_LIMIT=7200
-	BINLOG_ORACLE_SEEDS=20000 BINLOG_ORACLE_FIRST=$$RANDOM $(CARGO) test --release --locked --quiet --test reader_oracle
-	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test power_loss
-	for round in $$(seq 20); do $(CARGO) test --release --locked --quiet --test kill --test tail_processes || exit 1; done
+	BINLOG_ORACLE_SEEDS=20000 BINLOG_ORACLE_FIRST=$$RANDOM $(CARGO) test --release --locked --quiet --test reader oracle
+	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test writer power_loss
+	for round in $$(seq 20); do \
+	  $(CARGO) test --release --locked --quiet --test writer kill && $(CARGO) test --release --locked --quiet --test reader tail_processes || exit 1; \
+	done
 	packaging/versions.sh test
 	for round in $$(seq 10); do tests/c/run.sh || exit 1; done
 	tests/rolling_model/run.py --sequences 20000 --first 1000
@@ -195,7 +196,7 @@ abi: build ## Write the baselines of packaging/abi anew, after something was add
 	packaging/abi/compare.sh --write
 
 golden: ## Write the golden files anew; only for a new version of the format.
-	$(CARGO) test --locked --test golden -- --ignored --exact write_golden
+	$(CARGO) test --locked --test format -- --ignored --exact golden::write_golden
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean

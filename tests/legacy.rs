@@ -383,7 +383,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong_after_the_records_before_it() {
             "a record of 8 bytes with a header of 9",
         ),
         ("a record shorter than its length field", "a.binlog", java(&[0, 0, 0, 3, 0, 0, 0, 0]), "a record of 3 bytes"),
-        ("a length of 4 GiB", "a.binlog", java(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), "4294967295 bytes is told"),
+        ("a length of 4 GiB", "a.binlog", java(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), "a record of 4294967295 bytes"),
         (
             "protobuf garbage",
             "a.binlog",
@@ -392,7 +392,12 @@ fn bad_input_is_an_error_that_says_what_is_wrong_after_the_records_before_it() {
         ),
         ("a class name of a billion letters", "a.log", python(&[0, 0, 0, 0, 0x40, 0, 0, 0]), "1073741824 characters"),
         ("a class without a name", "a.log", python(&[0; 16]), "0 characters"),
-        ("a payload of 2^63 bytes", "a.log", python(b"\0\0\0\0\0\0\0\x01C\x80\0\0\0\0\0\0\0"), "is told"),
+        (
+            "a payload of 2^63 bytes",
+            "a.log",
+            python(b"\0\0\0\0\0\0\0\x01C\x80\0\0\0\0\0\0\0"),
+            "longer than the longest",
+        ),
         ("a name that is no text", "a.log", python(b"\0\0\0\0\0\0\0\x01\x80\x80\0\0\0\0\0\0\0\0"), "not UTF-8"),
         (
             "a tag that is none",
@@ -425,7 +430,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong_after_the_records_before_it() {
                 file[at] = 0xff;
                 file
             },
-            "are told",
+            "declares lengths",
         ),
         ("a million pairs", "a.events", shoebox(&pairs, b"\0\0\0\0"), "more than 65535 pairs"),
         (
@@ -435,7 +440,7 @@ fn bad_input_is_an_error_that_says_what_is_wrong_after_the_records_before_it() {
             "longer than its length",
         ),
         ("a negative number of pairs", "a.events", shoebox(b"\xfc\xff\xff\xff", b"\0\0\0\0"), "quarter pairs"),
-        ("two lengths that differ", "a.events", shoebox(&[0; 4], b"\x05\0\0\0data"), "told twice"),
+        ("two lengths that differ", "a.events", shoebox(&[0; 4], b"\x05\0\0\0data"), "lengths of the payload differ"),
     ];
     for (what, name, bytes, reason) in cases {
         let (rows, end) = outcome(name, &bytes);

@@ -17,8 +17,8 @@ pub enum Legacy {
 impl Legacy {
     pub fn file(self) -> &'static str {
         match self {
-            Legacy::Java => "elder.20140201-1011.binlog",
-            Legacy::Python => "elder.log",
+            Legacy::Java => "legacy.20140201-1011.binlog",
+            Legacy::Python => "legacy.log",
             Legacy::Shoebox => "elder_2014_02_01_10_11_12.events",
         }
     }

@@ -81,7 +81,7 @@ func (o *ShipOptions) options() (*cbinlog.ShipOptions, *Error) {
 	}
 	if o.Compress != nil {
 		if o.Compress.Progress != nil {
-			return nil, invalid("shipping tells of no progress of compression")
+			return nil, invalid("compression reports no progress when a log is shipped")
 		}
 		if c.Compress, err = o.Compress.options(); err != nil {
 			return nil, err

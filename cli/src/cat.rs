@@ -41,8 +41,8 @@ Times: RFC 3339 (2026-03-01T12:30:00Z), a date with or without a time of day, in
 On a terminal, control characters are shown as \\u001b, and bytes that are no UTF-8 as \\xff; --raw writes \
 them as they are. Into a pipe or a file they are always written as they are.
 
-A --type or a key of --where that no record has is told on standard error, with those that there are; the exit \
-status stays 0. It is not told with --follow, of a damaged log, and for keys of a log in a store.
+A --type or a key of --where that no record has is reported on standard error, with those that there are; the exit \
+status stays 0. It is not reported with --follow, of a damaged log, and for keys of a log in a store.
 
 JSON: id, time (RFC 3339, UTC, nanoseconds), type, type_name of a named type, event of an event, \
 metadata (an object; a key that occurs more than once has an array of its values), length, and the \

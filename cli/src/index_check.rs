@@ -89,7 +89,7 @@ impl Read {
         } else if indexed != self.types {
             "the index counts other types of records than there are".to_owned()
         } else if self.last_id.map_or(first_id, |last| first_id.max(last.saturating_add(1))) < behind {
-            format!("the index tells of records up to {}, which are not there", behind - 1)
+            format!("the index lists records up to {}, which the segment does not have", behind - 1)
         } else {
             return None;
         };

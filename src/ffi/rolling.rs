@@ -209,7 +209,7 @@ unsafe fn rules_to_prune_by(keep: *const binlog_retention, flags: u32) -> Result
     let keep = unsafe { retention(keep) }?;
     match keep.is_some() {
         true => Ok(keep),
-        false => Err(Error::invalid("binlog_retention has no rule: nothing tells what is to be kept")),
+        false => Err(Error::invalid("binlog_retention has no rule: set at least one of its limits")),
     }
 }
 

@@ -377,7 +377,7 @@ impl FileHeader {
         }
         let has_dictionary = header.incompatible & HAS_DICTIONARY != 0;
         if has_dictionary == header.dictionary.is_empty() || header.dictionary.len() > limits::DICTIONARY {
-            return Err(Malformed::inconsistent("the file header tells of a dictionary other than the one in it"));
+            return Err(Malformed::inconsistent("the file header describes another dictionary than the one in it"));
         }
         if has_dictionary && !Codec::Zstd.is_available() {
             return Err(Malformed::Dictionary);

@@ -118,6 +118,6 @@ pub const LONGEST: u64 = limits::RECORD_DEFAULT;
 pub fn check_len(len: u64) -> Result<usize, String> {
     match len <= LONGEST {
         true => Ok(len as usize),
-        false => Err(format!("a record of {len} bytes is told, and {LONGEST} is the most that is read")),
+        false => Err(format!("a record of {len} bytes, longer than the longest that is read, {LONGEST}")),
     }
 }

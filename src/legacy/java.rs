@@ -42,7 +42,7 @@ pub fn open(file: Arc<dyn File>) -> Result<Legacy> {
     }
     let len = BE::read_u32(&prefix[18..]) as usize;
     if len > limits::FILE_HEADER {
-        return Err(invalid(format!("a file of the Java binlog tells a header of {len} bytes")));
+        return Err(invalid(format!("a file of the Java binlog declares a header of {len} bytes")));
     }
     let mut header = memory::zeros(len)?;
     if io::read_full(&*file, &mut header, PREFIX as u64)? < len {
@@ -103,7 +103,7 @@ pub fn parse(bytes: &[u8], beyond: usize, width: usize, item: &mut Item) -> Step
         _ => (usize::from(bytes[0]), usize::from(bytes[1])),
     };
     if len < width || header_len > len - width {
-        return Step::Malformed(format!("a record of {len} bytes with a header of {header_len} is told"));
+        return Step::Malformed(format!("a record of {len} bytes with a header of {header_len} bytes"));
     }
     let size = width + len;
     if bytes.len() + beyond < size {

@@ -42,7 +42,7 @@ pub fn parse(bytes: &[u8], beyond: usize, item: &mut Item) -> Step {
     let Some(head) = bytes.get(..8) else { return Step::Need(8) };
     let chars = BE::read_u64(head);
     if chars == 0 || chars > NAME {
-        return Step::Malformed(format!("a class name of {chars} characters is told"));
+        return Step::Malformed(format!("a record declares a class name of {chars} characters"));
     }
     let known = &item.name;
     let name = match known.len() as u64 == chars && known.is_ascii() && bytes[8..].starts_with(known.as_bytes()) {

@@ -45,7 +45,7 @@ fn read(bytes: &[u8], beyond: usize, item: &mut Item) -> Result<Step, String> {
     }
     let (metadata, raw) = (LE::read_i32(&head[6..]), LE::read_i32(&head[10..]));
     let (Ok(metadata), Ok(raw)) = (u32::try_from(metadata), u32::try_from(raw)) else {
-        return Err(format!("lengths of {metadata} and {raw} bytes are told"));
+        return Err(format!("a record declares lengths of {metadata} and {raw} bytes"));
     };
     if metadata < 4 || raw < 4 || end != 0 {
         return Err("the lengths in the record's header do not fit together".to_owned());
@@ -59,7 +59,7 @@ fn read(bytes: &[u8], beyond: usize, item: &mut Item) -> Result<Step, String> {
         return Ok(Step::Need(raw_at + 4));
     }
     if LE::read_u32(&bytes[raw_at..]) != raw - 4 {
-        return Err("the payload's length is told twice, and differently".to_owned());
+        return Err("the two lengths of the payload differ".to_owned());
     }
     read_pairs(&bytes[HEAD..raw_at], item)?;
     (item.size, item.payload) = (size, raw_at + 4..size);
@@ -69,7 +69,7 @@ fn read(bytes: &[u8], beyond: usize, item: &mut Item) -> Result<Step, String> {
 fn read_pairs(bytes: &[u8], item: &mut Item) -> Result<(), String> {
     let count = LE::read_i32(bytes);
     let pairs = usize::try_from(count / 4).ok().filter(|_| count % 4 == 0);
-    let pairs = pairs.ok_or_else(|| format!("a number of {count} quarter pairs of metadata is told"))?;
+    let pairs = pairs.ok_or_else(|| format!("a record declares {count} quarter pairs of metadata"))?;
     let short = || "the metadata is longer than its length".to_owned();
     let lengths = bytes.get(4..4 + 8 * pairs).ok_or_else(short)?;
     let mut at = 4 + 8 * pairs;

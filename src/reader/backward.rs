@@ -175,7 +175,7 @@ impl Cursor {
             && (header.first_id, header.count, header.block_len()) == (row.first_id, row.count, row.len);
         match is_as_indexed {
             true => Ok(header),
-            false => Err(Bad::Malformed(Malformed::inconsistent("the block is not the one that the index tells of"))),
+            false => Err(Bad::Malformed(Malformed::inconsistent("the block is not the one that the index lists"))),
         }
     }
 

@@ -381,7 +381,7 @@ impl Counting {
                     if (header.kind, header.block_len(), header.first_id, header.count)
                         != (BlockKind::Records, row.len, row.first_id, row.count)
                     {
-                        return Err(wrong("the index tells of other blocks than there are"));
+                        return Err(wrong("the index lists other blocks than the segment has"));
                     }
                     passed.go_on(&header)?;
                     if !self.add_row(&window, row, &header) {
@@ -390,7 +390,7 @@ impl Counting {
                     scanner.skip(&header);
                 }
                 if passed.next_id != part.next_id {
-                    return Err(wrong("the index tells of other records than there are"));
+                    return Err(wrong("the index lists other records than the segment has"));
                 }
                 passed.end = part.to;
                 progress(part.to as f64 / end as f64);

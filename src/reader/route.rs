@@ -223,7 +223,7 @@ impl Cursor {
             .position(|row| self.view.selection.wants_row(&rows, row) || must_be_seen(&rows, row, &segment));
         // The index names no block where one ends: the index is wrong.
         if skipped.is_some_and(|skipped| rows.rows[from + skipped].offset < here) {
-            return Err(Bad::Malformed(Malformed::inconsistent("the index tells of other blocks than there are")));
+            return Err(Bad::Malformed(Malformed::inconsistent("the index lists other blocks than the segment has")));
         }
         Ok(match skipped {
             Some(skipped) => Next::Row(rows, from + skipped),

@@ -118,7 +118,7 @@ pub(super) fn cause(hole: Numbers, keeper: &Keeper, store: &str, here: &Here, di
     let reason = match elsewhere {
         Some(entry) => format!("{numbers} not in {store}: removed here when {} had it; {way_out}", entry.store),
         None if here.lost_behind == Some(hole.last) => format!(
-            "{numbers} neither here nor in the store, although the log's lock file, or the segment before it, tells that it was \
+            "{numbers} neither here nor in the store, although the log's lock file, or the segment before it, names it as \
              begun: removed by somebody, or lost; {way_out}"
         ),
         None => format!("{numbers} neither here nor in the store: removed by somebody, or lost; {way_out}"),

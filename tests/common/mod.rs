@@ -30,6 +30,14 @@ pub fn hearing(mode: ReaderMode) -> (ReaderOptions, Arc<Mutex<Vec<Loss>>>) {
     (ReaderOptions { mode, on_loss: Some(on_loss), ..ReaderOptions::default() }, heard)
 }
 
+/// The name of a test as this program's arguments give it, from its `module_path!()`.
+pub fn full_name(module: &str, test: &str) -> String {
+    match module.split_once("::") {
+        Some((_, modules)) => format!("{modules}::{test}"),
+        None => test.to_owned(),
+    }
+}
+
 /// A record by itself, with nothing borrowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {

@@ -1,4 +1,4 @@
-/* A program that writes a log as tests/power_loss.rs does, and prints what was acknowledged to standard output, its
+/* A program that writes a log as tests/writer/power_loss.rs does, and prints what was acknowledged to standard output, its
    ledger; and a program that compares what is left of the log with the ledger.
 
      workload run LOG POLICY SESSIONS   so many sessions, 0 = until a call fails or the program is killed

@@ -93,7 +93,7 @@ impl Import {
     }
 
     fn source(&self, place: &Path) -> PathBuf {
-        place.join(format!("elder-{:?}", self.legacy))
+        place.join(format!("legacy-{:?}", self.legacy))
     }
 }
 

@@ -175,7 +175,7 @@ impl SwiftStore {
         // A server may send the whole object instead.
         let (at, total) = match head.status.as_u16() {
             206 => content_range(&head.headers)
-                .ok_or_else(|| failed(Refusal::broken("the range that came is not told")))?,
+                .ok_or_else(|| failed(Refusal::broken("the answer does not say which range it contains")))?,
             _ => (0, body.len() as u64),
         };
         let wanted = match range {

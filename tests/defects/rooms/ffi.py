@@ -8,7 +8,7 @@ DEFECTS = [
         "src/ffi/cursor.rs",
         "        data: if headers_only { std::ptr::null() } else { record.payload.as_ptr().cast() },",
         "        data: if headers_only && !record.is_event() { std::ptr::null() } else { record.payload.as_ptr().cast() },",
-        "event_payloads::a_view_of_the_c_interface_is_never_longer_than_what_is_held",
+        "format::event_payloads::a_view_of_the_c_interface_is_never_longer_than_what_is_held",
     ),
     defect(
         "a hook that returns a positive number is a success",

@@ -8,6 +8,6 @@ DEFECTS = [
         "cli/src/migrate/import/copy.rs",
         ".as_metadata(),\n                payload: record.payload,\n            }),\n            None => Ok(())",
         ".as_metadata(),\n                payload: &[],\n            }),\n            None => Ok(())",
-        "cli/import::payloads_of_events_are_imported",
+        "cli/command::import::payloads_of_events_are_imported",
     ),
 ]

@@ -23,13 +23,13 @@ DEFECTS = [
         "let ahead = if payloads || *form == Form::Lines",
         "let ahead = if !payloads || *form == Form::Lines",
         "legacy::heads_of_long_records_are_read_without_their_payloads",
-        "cli/legacy::large_old_files_are_looked_at_in_little_memory",
+        "cli/command::legacy::large_old_files_are_looked_at_in_little_memory",
     ),
     defect(
         "a time that does not fit is clamped without a word",
         "src/legacy/java.rs",
         "                if is_cut {\n                    item.put(TIME_MS",
         "                if is_cut && ms == 0 {\n                    item.put(TIME_MS",
-        "cli/legacy::a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_reported",
+        "cli/command::legacy::a_time_that_a_log_does_not_hold_is_kept_in_the_metadata_and_reported",
     ),
 ]

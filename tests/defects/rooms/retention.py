@@ -15,7 +15,7 @@ DEFECTS = [
         "src/retention/plan.rs",
         "    match directory.open(name, Access::Read).and_then(|file| file.sync_data()) {",
         "    match directory.open(name, Access::Read).map(drop) {",
-        "hooks::ids_continue_when_old_segments_were_removed_and_the_power_fails",
+        "writer::hooks::ids_continue_when_old_segments_were_removed_and_the_power_fails",
     ),
     defect(
         "one segment more than the rule says goes",
@@ -29,14 +29,14 @@ DEFECTS = [
         "src/retention/plan.rs",
         "            self.expired.truncate(count);\n",
         "",
-        "ship::nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_that_is_said",
+        "ship::runs::nothing_that_is_not_in_a_store_is_removed_by_the_writer_or_by_prune_unless_that_is_said",
     ),
     defect(
         "what was removed from a store on purpose is missed",
         "src/retention/prune.rs",
         "        directory.put_label(&name, &label.text(&log.name)).map_err(|e| failed(&e, &name))?;\n",
         "",
-        "ship::what_was_removed_from_the_store_on_purpose_is_not_missed",
+        "ship::runs::what_was_removed_from_the_store_on_purpose_is_not_missed",
     ),
     defect(
         "prune leaves a hole behind a segment that was renamed",
@@ -57,6 +57,6 @@ DEFECTS = [
         "src/retention/prune.rs",
         "            Some(Label::Catalog(_, to)) => to <= last.sequence,",
         "            Some(Label::Catalog(_, to)) => to < 1,",
-        "remote_requests::a_catalog_goes_with_the_last_of_its_segments",
+        "store::remote_requests::a_catalog_goes_with_the_last_of_its_segments",
     ),
 ]

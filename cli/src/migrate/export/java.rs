@@ -50,7 +50,7 @@ impl Java {
             other if record.is_event() => {
                 let what = event::name(other).unwrap_or("of a number that is not known");
                 self.losses.allow(Loss::Events, || {
-                    format!("before it stands the event {what}, and the Java binlog has none like it")
+                    format!("it follows the event {what}, which the Java binlog does not have")
                 })?;
                 Ok(None)
             }
@@ -163,7 +163,7 @@ impl Form for Java {
         if len > most {
             let (len, width) = (human::count(len as u64), self.width);
             return Err(Stop::Refused(format!(
-                "takes {len} bytes with its header, more than a length of {} tells: see --length-bytes",
+                "takes {len} bytes with its header, more than a length of {} can express: see --length-bytes",
                 human::counted(width as u64, "byte")
             )));
         }

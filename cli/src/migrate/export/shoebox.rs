@@ -55,7 +55,9 @@ impl Form for Archive {
         let lengths = (length(4 + 8 * pairs.len() + strings), length(4 + record.payload.len()));
         let (Some(metadata_len), Some(raw_len)) = lengths else {
             let len = human::count(record.payload.len() as u64);
-            return Err(Stop::Refused(format!("takes {len} bytes, more than a length of shoebox tells (31 bits)")));
+            return Err(Stop::Refused(format!(
+                "takes {len} bytes, more than a length of shoebox can express (31 bits)"
+            )));
         };
         let head = &mut self.head;
         head.clear();

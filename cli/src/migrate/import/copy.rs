@@ -64,13 +64,13 @@ pub enum Stage {
 
 /// Imports, and compares what the log holds then with what the sources do. A log that an import was stopped in goes on
 /// where that was, when the sources are the same; a finished one is compared again, and gets what was appended to the
-/// sources since. `told` hears how far it is. Memory does not grow with the sources.
+/// sources since. `progress` hears how far it is. Memory does not grow with the sources.
 ///
 /// # Errors
 /// [`Kind::Mismatch`] when the target is a log that no import of these sources began; [`Kind::Corrupt`] at damage in a
 /// source, after everything before it was imported, and when the log is not what the sources are; and what opening,
 /// reading and writing fail with.
-pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> {
+pub fn import(import: &Import, progress: &mut dyn FnMut(Stage)) -> Result<Imported> {
     let passed = Passed::default();
     let readers = open(&import.sources, &passed)?;
     let options = options(import, &readers)?;
@@ -79,21 +79,21 @@ pub fn import(import: &Import, told: &mut dyn FnMut(Stage)) -> Result<Imported> 
     // Only now: opening cuts off what a crash has left at the end.
     let (found, events) = if is_there { held(&import.target)? } else { (0, 0) };
     let mut importing = Importing { writer: Some(&writer), passed, found, events, ..Importing::default() };
-    let result = importing.all(&readers, told);
+    let result = importing.all(&readers, progress);
     let Importing { sum, done, .. } = importing;
     // What was read is kept, whatever stopped the reading.
     writer.close()?;
     result?;
     let imported = Imported { checksum: sum.checksum(), ..done };
-    compare(&import.target, &imported, told)?;
+    compare(&import.target, &imported, progress)?;
     Ok(imported)
 }
 
 /// Reads all sources and writes nothing.
-pub fn look(sources: &[PathBuf], told: &mut dyn FnMut(Stage)) -> Result<Imported> {
+pub fn look(sources: &[PathBuf], progress: &mut dyn FnMut(Stage)) -> Result<Imported> {
     let mut looking = Importing::default();
     let readers = open(sources, &looking.passed)?;
-    looking.all(&readers, told)?;
+    looking.all(&readers, progress)?;
     Ok(Imported { checksum: looking.sum.checksum(), ..looking.done })
 }
 
@@ -193,9 +193,9 @@ struct Importing<'a> {
 }
 
 impl Importing<'_> {
-    fn all(&mut self, readers: &[Reader], told: &mut dyn FnMut(Stage)) -> Result<()> {
+    fn all(&mut self, readers: &[Reader], progress: &mut dyn FnMut(Stage)) -> Result<()> {
         for reader in readers {
-            self.source(reader, told)?;
+            self.source(reader, progress)?;
         }
         if self.done.records < self.found {
             let reason = format!("the log holds {} records, and its sources only {}", self.found, self.done.records);
@@ -205,7 +205,7 @@ impl Importing<'_> {
         Ok(())
     }
 
-    fn source(&mut self, reader: &Reader, told: &mut dyn FnMut(Stage)) -> Result<()> {
+    fn source(&mut self, reader: &Reader, progress: &mut dyn FnMut(Stage)) -> Result<()> {
         const EACH: u64 = 1 << 20;
         let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() })?;
         let mut types: HashMap<u32, (String, u32)> = HashMap::new();
@@ -217,7 +217,7 @@ impl Importing<'_> {
             }
             if self.done.payload_bytes >= next {
                 next = self.done.payload_bytes + EACH;
-                told(Stage::Reading(next - EACH));
+                progress(Stage::Reading(next - EACH));
             }
         }
         let torn = |loss: Loss| Tail {
@@ -297,10 +297,10 @@ impl Importing<'_> {
 }
 
 /// Reads the log back.
-fn compare(target: &Path, imported: &Imported, told: &mut dyn FnMut(Stage)) -> Result<()> {
+fn compare(target: &Path, imported: &Imported, progress: &mut dyn FnMut(Stage)) -> Result<()> {
     let mut verifying = |stage| {
         if let Stage::Reading(bytes) = stage {
-            told(Stage::Verifying(bytes));
+            progress(Stage::Verifying(bytes));
         }
     };
     let there = look(&[target.to_owned()], &mut verifying)?;

@@ -180,7 +180,7 @@ public final class ShipOptions {
      */
     public Builder compress(CompressOptions compress) {
       if (compress.onProgress() != null) {
-        throw new IllegalArgumentException("nobody is told of the progress of compression when a log is shipped");
+        throw new IllegalArgumentException("compression reports no progress when a log is shipped");
       }
       this.compress = compress;
       return this;

@@ -1,0 +1,22 @@
+//! What `src/reader` promises, through the public interface.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod block_memory;
+mod contents;
+mod cursors;
+mod damage;
+mod follow;
+mod index;
+mod index_cost;
+mod index_hint;
+mod many_segments;
+mod notifications;
+mod oracle;
+mod removal;
+mod salvage;
+mod salvage_logs;
+mod seek;
+mod tail_processes;
+mod wait;

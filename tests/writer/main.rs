@@ -1,0 +1,26 @@
+//! What `src/writer` promises, through the public interface.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod appends;
+mod birth;
+mod failed_open;
+mod failed_sync;
+mod faults;
+mod file_size_limit;
+mod forked;
+mod full_disk;
+mod hooks;
+mod kill;
+mod maintenance;
+mod nothing_left;
+mod panics;
+mod power;
+mod power_loss;
+mod reopen;
+mod reopen_index;
+mod required;
+mod rights;
+mod rolling;
+mod rolling_names;
