@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::error::c_string;
+use super::error::{binlog_error, c_string};
 use super::guard::*;
 use super::types::*;
 use crate::compression::{CompressOptions, CompressProgress, Compressed, Dictionary, OnProgress, Whole};
@@ -80,6 +80,9 @@ pub struct binlog_compress_options {
     /// Must be 0.
     pub reserved: [u64; 6],
 }
+
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_compress_options {}
 
 /// A segment that was compressed or decompressed. Everything in it lives until the callback returns.
 #[repr(C)]

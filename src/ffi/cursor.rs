@@ -1,36 +1,64 @@
 //! The cursor's handle.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
 
-use std::ffi::{c_int, c_void, CString};
+use std::ffi::{c_char, c_int, c_void, CString};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::error::c_string;
+use super::error::{binlog_error, c_string};
+use super::filter::{binlog_filter, filter_of};
 use super::guard::*;
+use super::reader::binlog_reader;
 use super::types::*;
-use crate::error::{Error, Kind, Result};
-use crate::{Filter, Record, TailState};
+use crate::error::{Error, Kind};
+use crate::{Cursor, Interrupter, Record, TailState};
 
 /// One turn of a wait without an end.
 const A_LONG_TIME: Duration = Duration::from_secs(3600);
 
+/// Records of a log, one after the other. Belongs to one thread at a time, except for binlog_cursor_interrupt.
+pub struct binlog_cursor {
+    /// Read by any thread while another one uses the rest.
+    interrupter: Interrupter,
+    cursor: Cursor,
+    tail: TailStrings,
+}
+
 /// The strings of binlog_tail, which live until the cursor's next call.
 #[derive(Default)]
-pub(super) struct TailStrings {
+struct TailStrings {
     path: CString,
     reason: CString,
 }
 
-/// Sets a filter to its defaults: all records. `struct_size` is the caller's sizeof(binlog_filter). Any thread.
-/// Returns BINLOG_OK or BINLOG_E_INVALID.
-///
-/// # Safety
-/// `filter` is NULL or points to `struct_size` writable bytes.
-#[no_mangle]
-pub unsafe extern "C" fn binlog_filter_init(filter: *mut binlog_filter, struct_size: usize) -> binlog_status {
-    // SAFETY: the caller's promise.
-    unsafe { guard(std::ptr::null_mut(), || init_sized(filter, struct_size, "binlog_filter")) }
+/// Where a cursor came to an end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_tail {
+    /// BINLOG_TAIL_*.
+    pub state: u32,
+    pub reserved32: u32,
+    /// The id that the next record would have: use it as binlog_filter.from_id to continue reading later. At most the id
+    /// after binlog_filter.to_id. With to_time_ns, records of a later time before this id have been passed: to read on
+    /// from that time, do not set from_id.
+    pub next_id: u64,
+    /// Where reading stopped in the file that was read last, and how many bytes follow there.
+    pub offset: u64,
+    pub unread_bytes: u64,
+    /// That file, and what was wrong with the unread bytes; "" if nothing. They live until the cursor's next call.
+    pub path: *const c_char,
+    pub reason: *const c_char,
+    pub reserved: [u64; 2],
 }
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_tail>() == 64);
+};
 
 /// Opens a cursor before the first record that matches the filter (NULL = all). It keeps what it needs of the reader,
 /// which may be closed before it; `filter` is not needed after the call. Close it with binlog_cursor_close. Any thread.
@@ -445,39 +473,5 @@ fn tail_state(state: TailState) -> u32 {
         TailState::Unclosed => BINLOG_TAIL_UNCLOSED,
         TailState::Torn => BINLOG_TAIL_TORN,
         TailState::Corrupt => BINLOG_TAIL_CORRUPT,
-    }
-}
-
-/// # Safety
-/// `given` is NULL or valid with what it points to.
-unsafe fn filter_of(given: *const binlog_filter) -> Result<Filter> {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let given = sized(given, "binlog_filter")?;
-        check_reserved("binlog_filter", &given.reserved)?;
-        check_reserved("binlog_filter", &[u64::from(given.reserved32)])?;
-        if given.flags & !(BINLOG_FILTER_HEADERS | BINLOG_FILTER_EVENTS | BINLOG_FILTER_NEWEST_FIRST) != 0 {
-            return Err(Error::invalid(format!("binlog_filter.flags has unknown bits: {:#x}", given.flags)));
-        }
-        let names = slice(given.type_names, given.type_name_count, "binlog_filter.type_names")?;
-        let names = names.iter().map(|&name| text(name, "a type's name").map(str::to_owned));
-        let texts = given.metadata_count.checked_mul(2).ok_or_else(|| Error::invalid("metadata_count is too large"))?;
-        let texts = slice(given.metadata, texts, "binlog_filter.metadata")?;
-        let pairs = texts.chunks_exact(2).map(|pair| {
-            Ok((text(pair[0], "a metadata key")?.to_owned(), text(pair[1], "a metadata value")?.to_owned()))
-        });
-        Ok(Filter {
-            from_id: (given.from_id != 0).then_some(given.from_id),
-            to_id: (given.to_id != 0).then_some(given.to_id),
-            from_time: (given.from_time_ns != 0).then_some(given.from_time_ns),
-            to_time: (given.to_time_ns != 0).then_some(given.to_time_ns),
-            types: slice(given.types, given.type_count, "binlog_filter.types")?.to_vec(),
-            type_names: names.collect::<Result<_>>()?,
-            metadata: pairs.collect::<Result<_>>()?,
-            last: (given.last != 0).then_some(given.last),
-            newest_first: given.flags & BINLOG_FILTER_NEWEST_FIRST != 0,
-            headers_only: given.flags & BINLOG_FILTER_HEADERS != 0,
-            events: given.flags & BINLOG_FILTER_EVENTS != 0,
-        })
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use super::types::*;
 use crate::error::{Error, Kind};
 
-pub(super) struct ErrorFacts {
+/// An error: a line for people and facts for programs. Free it with binlog_error_free.
+pub struct binlog_error {
     status: binlog_status,
     os_code: i32,
     message: CString,
@@ -36,38 +37,34 @@ const _: () = {
 impl binlog_error {
     pub(super) fn new(error: &Error) -> Self {
         binlog_error {
-            facts: ErrorFacts {
-                status: error.kind().status(),
-                os_code: error.os_code().unwrap_or(0),
-                message: c_string(error.to_string().as_bytes()),
-                path: c_string(error.path().map_or(&[], |path| path.as_os_str().as_bytes())),
-                offset: error.offset().map_or(-1, |offset| offset as i64),
-                record_id: error.record_id().unwrap_or(0),
-                missed: error.missed(),
-            },
+            status: error.kind().status(),
+            os_code: error.os_code().unwrap_or(0),
+            message: c_string(error.to_string().as_bytes()),
+            path: c_string(error.path().map_or(&[], |path| path.as_os_str().as_bytes())),
+            offset: error.offset().map_or(-1, |offset| offset as i64),
+            record_id: error.record_id().unwrap_or(0),
+            missed: error.missed(),
         }
     }
 
     pub(super) fn panic() -> Self {
         let message = c"a defect of the library: the call was given up, and the handle must only be closed".to_owned();
         binlog_error {
-            facts: ErrorFacts {
-                status: BINLOG_E_PANIC,
-                os_code: 0,
-                message,
-                path: CString::default(),
-                offset: -1,
-                record_id: 0,
-                missed: None,
-            },
+            status: BINLOG_E_PANIC,
+            os_code: 0,
+            message,
+            path: CString::default(),
+            offset: -1,
+            record_id: 0,
+            missed: None,
         }
     }
 }
 
 /// SAFETY of the functions below: `error` is NULL or was returned by this library and was not freed yet.
-unsafe fn facts<'a>(error: *const binlog_error) -> Option<&'a ErrorFacts> {
+unsafe fn facts<'a>(error: *const binlog_error) -> Option<&'a binlog_error> {
     // SAFETY: as promised above.
-    unsafe { error.as_ref() }.map(|error| &error.facts)
+    unsafe { error.as_ref() }
 }
 
 /// The error's status, less than 0; BINLOG_OK for NULL. Any thread.

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use super::error::binlog_error;
 use super::types::*;
 use crate::error::{Error, Result};
 
@@ -143,22 +144,6 @@ pub(super) unsafe fn path_if_any(text: *const c_char, what: &str) -> Result<Opti
 /// # Safety
 /// All zeros is a valid value, and the first field is `struct_size: usize`.
 pub(super) unsafe trait SelfSized: Copy {}
-// SAFETY: plain C structs of integers and pointers whose first field is struct_size.
-unsafe impl SelfSized for binlog_writer_options {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_reader_options {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_filter {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_roll_options {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_retention {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_required {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_compress_options {}
-// SAFETY: as above.
-unsafe impl SelfSized for binlog_ship_options {}
 
 /// No struct of options will ever be larger; a greater size is a mistake, and the struct is not read.
 const LARGEST: usize = 4096;
@@ -268,8 +253,8 @@ pub(super) unsafe fn give<T>(out: *mut *mut T, made: T) -> binlog_status {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::{binlog_error_free, binlog_error_status};
     use super::*;
+    use crate::ffi::error::{binlog_error_free, binlog_error_status};
 
     #[test]
     fn a_panic_becomes_a_status_and_an_error_and_goes_no_further() {
@@ -286,8 +271,16 @@ mod tests {
     #[test]
     fn a_struct_of_a_newer_caller_is_taken_when_what_is_unknown_is_zero() {
         #[repr(C)]
+        #[derive(Clone, Copy)]
+        struct Known {
+            struct_size: usize,
+            from_id: u64,
+        }
+        // SAFETY: integers, of which the first is struct_size.
+        unsafe impl SelfSized for Known {}
+        #[repr(C)]
         struct Newer {
-            known: binlog_filter,
+            known: Known,
             unknown: u64,
         }
         // SAFETY: all zeros is valid for both.
@@ -295,13 +288,13 @@ mod tests {
         newer.known.struct_size = size_of::<Newer>();
         newer.known.from_id = 7;
         // SAFETY: struct_size bytes are there.
-        let read = unsafe { sized(&raw const newer.known, "binlog_filter") };
-        assert_eq!(read.map(|filter| filter.from_id).ok(), Some(7));
+        let read = unsafe { sized(&raw const newer.known, "known") };
+        assert_eq!(read.map(|known| known.from_id).ok(), Some(7));
         newer.unknown = 1;
         // SAFETY: as above.
-        assert!(unsafe { sized(&raw const newer.known, "binlog_filter") }.is_err());
+        assert!(unsafe { sized(&raw const newer.known, "known") }.is_err());
         newer.known.struct_size = 8;
         // SAFETY: as above.
-        assert!(unsafe { sized(&raw const newer.known, "binlog_filter") }.is_err());
+        assert!(unsafe { sized(&raw const newer.known, "known") }.is_err());
     }
 }

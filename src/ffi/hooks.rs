@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::error::c_string;
+use super::error::{binlog_error, c_string};
 use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Kind, Result};

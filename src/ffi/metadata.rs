@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
+use super::error::binlog_error;
 use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Kind, Result};

@@ -5,8 +5,10 @@
 mod compress;
 mod cursor;
 mod error;
+mod filter;
 mod guard;
 mod hooks;
+mod loss;
 mod metadata;
 mod packed;
 mod reader;
@@ -19,13 +21,15 @@ mod version;
 mod writer;
 
 pub use crate::store::table::{
-    binlog_store, binlog_store_object, binlog_store_options, binlog_store_range, binlog_store_reply,
-    binlog_store_upload, BINLOG_STORE_LATER, BINLOG_STORE_WHEN_MENDED, BINLOG_STORE_WRITE_ONLY,
+    binlog_store, binlog_store_object, binlog_store_open_callback, binlog_store_options, binlog_store_range,
+    binlog_store_reply, binlog_store_upload, BINLOG_STORE_LATER, BINLOG_STORE_WHEN_MENDED, BINLOG_STORE_WRITE_ONLY,
 };
 pub use compress::*;
 pub use cursor::*;
 pub use error::*;
+pub use filter::*;
 pub use hooks::*;
+pub use loss::*;
 pub use metadata::*;
 pub use packed::*;
 pub use reader::*;

@@ -1,21 +1,30 @@
 //! The reader's handle.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
 
 use std::ffi::{c_char, c_void, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
-use super::error::c_string;
+use super::error::{binlog_error, c_string};
 use super::guard::*;
-use super::repair::LossCallback;
-use super::required::required;
+use super::loss::{binlog_loss_callback, LossCallback};
+use super::required::{binlog_required, required};
 use super::types::*;
 use crate::contents::SegmentFacts;
 use crate::error::{Error, Kind, Result};
+use crate::store::table::binlog_store_open_callback;
 use crate::store::Opener;
 use crate::{Reader, ReaderMode, ReaderOptions};
 
+/// A log to be read. Threads may share it, except for closing.
+pub struct binlog_reader {
+    pub(super) reader: Reader,
+    segments: OnceLock<Vec<SegmentStrings>>,
+}
+
 /// The strings of a segment, which live as long as the reader.
-pub(super) struct SegmentStrings {
+struct SegmentStrings {
     facts: SegmentFacts,
     path: CString,
     name: CString,
@@ -60,6 +69,109 @@ impl binlog_reader {
         self.segments.get_or_init(|| self.reader.segments().into_iter().map(SegmentStrings::from).collect())
     }
 }
+
+/// How a log is read. Zeros are the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_reader_options {
+    /// sizeof(binlog_reader_options) of the caller.
+    pub struct_size: usize,
+    /// Must be 0.
+    pub flags: u32,
+    /// BINLOG_READER_*.
+    pub mode: u32,
+    /// Called by each cursor for each loss that it finds and skips: with BINLOG_READER_SALVAGE for all of them, with
+    /// BINLOG_READER_PREFIX for those that cause no error (binlog_loss.kind), with BINLOG_READER_STRICT for none. May
+    /// be NULL. Cursors in several threads call it at the same time.
+    pub on_loss: binlog_loss_callback,
+    /// Passed to on_loss.
+    pub on_loss_userdata: *mut c_void,
+    /// Called once with on_loss_userdata after the last call of on_loss: when the reader and all its cursors are
+    /// closed, or before binlog_reader_open returns if it fails or on_loss is NULL. Runs in the thread that does that,
+    /// and must not throw or jump out. May be NULL. Not called when struct_size is wrong: then nothing else was read.
+    pub on_loss_drop: binlog_drop_callback,
+    /// Requirements for the log; NULL = none.
+    pub require: *const binlog_required,
+    /// For a log in a store: a local directory as a cache, so nothing is fetched twice. It is created if needed, and
+    /// any number of processes of one user may share it. A directory that other users may write to is refused
+    /// (BINLOG_E_INVALID): they could put records into the log. NULL = no cache.
+    pub cache: *const c_char,
+    /// How many bytes that directory may contain; the least recently used are removed first. 0 = 1 GiB.
+    pub cache_bytes: u64,
+    /// For a log in a store: a file of KEY=VALUE lines with the credentials, which other users must not be able to
+    /// read; NULL = they are in the environment, or are provided by the machine itself.
+    pub credentials: *const c_char,
+    /// The most memory, in bytes, that reading one block may take: its stored bytes, and its decompressed bytes; bytes
+    /// that are not read, such as payloads with BINLOG_FILTER_HEADERS, do not count. A block that takes more is
+    /// BINLOG_E_TOO_LARGE, and a loss for a reader that salvages. 0 = 4 GiB: every block that a writer makes without
+    /// compression. Use a smaller limit for a log from an untrusted source.
+    pub block_max_bytes: u64,
+    /// In a directory or a pattern with several logs, only the one of this name is read, as UTF-8; NULL = all of them,
+    /// one after the other. BINLOG_E_NOT_FOUND when none has it.
+    pub log: *const c_char,
+    /// For a log in a store that is neither a directory nor one of libbinlog_stores: opens it, during
+    /// binlog_reader_open. Called for each URL except those of directories; if it returns BINLOG_E_UNSUPPORTED,
+    /// libbinlog_stores is asked. May be NULL.
+    pub open_store: binlog_store_open_callback,
+    /// Passed to open_store.
+    pub open_store_userdata: *mut c_void,
+    /// Must be 0.
+    pub reserved: [u64; 2],
+}
+
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_reader_options {}
+
+/// The facts of a segment. The strings live as long as the reader.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_segment {
+    /// Number of the segment in its log, from 1.
+    pub sequence: u64,
+    /// Id of the first record in it.
+    pub first_id: u64,
+    /// When it was created, in nanoseconds since the Unix epoch.
+    pub created_ns: i64,
+    /// Its length when the reader was opened; 0 for a file that is compressed as a whole.
+    pub bytes: u64,
+    /// The file.
+    pub path: *const c_char,
+    /// The log's name and the MIME type of its payloads.
+    pub name: *const c_char,
+    pub content_type: *const c_char,
+    /// The parameters that its writer set: key, value, key, value ..., sorted by key; NULL when there are none.
+    pub parameters: *const *const c_char,
+    /// Number of pairs in parameters.
+    pub parameter_count: usize,
+    pub reserved: [u64; 2],
+}
+
+/// How many records of a type a log contains.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_type_count {
+    /// The type's number.
+    pub r#type: u32,
+    pub reserved32: u32,
+    pub records: u64,
+    /// The name that the number was given for, NUL-terminated; NULL if there is none. It lives until the callback
+    /// returns.
+    pub name: *const c_char,
+    pub reserved: [u64; 2],
+}
+
+/// Called for a type.
+pub type binlog_type_count_callback =
+    Option<unsafe extern "C" fn(userdata: *mut c_void, counted: *const binlog_type_count)>;
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_reader_options>() == 120);
+    assert!(size_of::<binlog_segment>() == 88);
+    assert!(size_of::<binlog_type_count>() == 40);
+};
 
 /// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_reader_options). Any thread.
 /// Returns BINLOG_OK or BINLOG_E_INVALID.

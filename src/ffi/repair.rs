@@ -1,48 +1,38 @@
-//! Recovery, and the callbacks that report losses.
+//! Recovery.
+// Reserved fields need no comment.
+#![allow(missing_docs)]
 
 use std::ffi::{c_char, c_void};
-use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
-use super::error::c_string;
+use super::error::binlog_error;
 use super::guard::*;
+use super::loss::{binlog_loss_callback, LossCallback};
 use super::types::*;
 use crate::error::{Error, Result};
-use crate::options::{Loss, OnLoss, ReaderOptions};
+use crate::options::{OnLoss, ReaderOptions};
 use crate::recovery::Recovery;
 
-/// A callback and its userdata.
-pub(super) struct LossCallback {
-    pub call: unsafe extern "C" fn(*mut c_void, *const binlog_loss),
-    pub userdata: Userdata,
+/// What a recovery saved and what it could not.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_recovery {
+    /// Records in the segments that were written.
+    pub records: u64,
+    /// Records that are known to be lost.
+    pub lost_records: u64,
+    /// Losses that were reported; a loss need not cost a record.
+    pub losses: u64,
+    /// Segments that were written.
+    pub segments: u64,
+    pub reserved: [u64; 4],
 }
 
-impl LossCallback {
-    pub fn into_on_loss(self) -> OnLoss {
-        Arc::new(move |loss: &Loss| self.report_loss(loss))
-    }
-
-    fn report_loss(&self, loss: &Loss) {
-        let (path, reason) = (c_string(loss.path.as_os_str().as_bytes()), c_string(loss.reason.as_bytes()));
-        let (first_id, last_id) = loss.ids.unwrap_or_default();
-        let (first_page, page_count) = loss.pages.unwrap_or_default();
-        let lost = binlog_loss {
-            path: path.as_ptr(),
-            reason: reason.as_ptr(),
-            offset: loss.offset,
-            bytes: loss.bytes,
-            first_id,
-            last_id,
-            first_page,
-            page_count,
-            durable: u32::from(loss.durable),
-            kind: loss.kind as u32,
-            reserved: [0; 2],
-        };
-        // SAFETY: the data behind `lost` outlives the call, and the userdata is the caller's own.
-        unsafe { (self.call)(self.userdata.pointer, &lost) };
-    }
-}
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_recovery>() == 64);
+};
 
 fn listener(on_loss: binlog_loss_callback, userdata: *mut c_void) -> Option<OnLoss> {
     let userdata = Userdata { pointer: userdata, drop: None };

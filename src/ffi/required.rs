@@ -26,6 +26,9 @@ pub struct binlog_required {
     pub reserved: [u64; 3],
 }
 
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_required {}
+
 // The layout is part of the interface: tests/c/layout.c asserts the same number.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(std::mem::size_of::<binlog_required>() == 64);

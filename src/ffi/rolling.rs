@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::c_string;
+use super::error::{binlog_error, c_string};
 use super::guard::*;
 use super::types::*;
 use crate::error::{Error, Result};
@@ -71,6 +71,9 @@ pub struct binlog_roll_options {
     pub reserved: [u64; 5],
 }
 
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_roll_options {}
+
 /// binlog_retention.flags: in a log that is shipped to a store, also remove segments that are in no store yet. Without
 /// it such a segment stays, with those after it, even if the rules would remove it. Not in binlog_ship_options.keep.
 pub const BINLOG_RETENTION_UNSHIPPED: u32 = 1;
@@ -95,6 +98,9 @@ pub struct binlog_retention {
     /// Must be 0.
     pub reserved: [u64; 3],
 }
+
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_retention {}
 
 /// binlog_prune: remove nothing, and report what would be removed.
 pub const BINLOG_PRUNE_DRY_RUN: u32 = 1;

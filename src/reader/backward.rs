@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::backward_state::Backward;
 use super::direction::Direction;
 use super::ending::Failure;
 use super::route::must_be_seen;
@@ -15,26 +16,6 @@ use crate::format::index::{Row, Window};
 use crate::format::Malformed;
 use crate::log::{chain_break, names};
 use crate::segment::{block_at, is_torn, lacks_trailer, last_block, Bad, Hole, Map, Scanner, NO_TRAILER};
-
-/// How far the log has been shown.
-pub(super) struct Backward {
-    map: Arc<Map>,
-    /// Parts of the segment that are still to be shown, and the rows of the part after them.
-    parts: usize,
-    rows: Option<(Arc<Window>, usize)>,
-    /// The rows from this row of this part on have been announced to the file.
-    announced: (usize, usize),
-    /// Everything in the segment from this offset on has been shown, and every record from this id on.
-    below: u64,
-    shown_from: u64,
-    /// Nothing before the segment is wanted, even if it exists.
-    is_enough: bool,
-    /// What is found at the end of the log. It is reported after everything before it has been shown.
-    verdict: Tail,
-    damage: Option<Error>,
-    /// A strict reader fails at that end.
-    is_refused: bool,
-}
 
 /// Nothing has been announced to the file.
 const NOTHING: (usize, usize) = (usize::MAX, 0);

@@ -10,7 +10,7 @@ use super::position::Position;
 use super::reports::Reports;
 use super::segments::SegmentList;
 use super::view::{Shown, View};
-use super::wait::Waiting;
+use super::waiting::Waiting;
 use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
@@ -107,7 +107,7 @@ impl Cursor {
             cursor.ending.hidden = last.hidden;
             cursor.ending.wanted_from = Some(last.first_id.max(first.header.first_id));
             if let Some(salvage) = cursor.direction.salvage_mut() {
-                salvage.report_from(last.first_id);
+                salvage.from_id = last.first_id;
             }
         }
         if filter.newest_first {

@@ -1,9 +1,8 @@
 //! The order in which a cursor shows the blocks of a log, and the state of that order.
 
-use super::backward::Backward;
+use super::backward_state::Backward;
 use super::route::Route;
-use super::salvage::Salvage;
-use super::seek::Resume;
+use super::salvage_state::Salvage;
 
 /// The order of the blocks.
 pub(super) enum Direction {
@@ -23,6 +22,9 @@ pub(super) struct Forward {
     /// Where reading continues after a record was requested by its id.
     resume: Option<Resume>,
 }
+
+/// Where reading continues: with this id.
+pub(super) struct Resume(pub u64);
 
 impl Default for Direction {
     fn default() -> Self {

@@ -405,7 +405,7 @@ impl Cursor {
     /// Learns the named types in the index of the segment.
     pub(super) fn learn_names(&mut self) {
         if let Some(route) = self.direction.route() {
-            for named in &route.map().names {
+            for named in &route.map.names {
                 self.view.selection.learn_name(named.clone());
             }
         }

@@ -103,7 +103,7 @@ impl Cursor {
         let Some(route) = self.direction.take_route() else { return Ok(()) };
         let first_id = self.view.selection.first_id();
         let is_wanted = |row: &&Row| row.next_id() > first_id || (row.has_events && row.next_id() == first_id);
-        for part in route.map().parts.iter().filter(|part| part.next_id >= first_id) {
+        for part in route.map.parts.iter().filter(|part| part.next_id >= first_id) {
             let window = match segment.rows(part) {
                 Ok(window) => window,
                 Err(Bad::Io(error)) => return Err(error),

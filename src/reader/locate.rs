@@ -41,7 +41,7 @@ impl Cursor {
 
     /// Lists the segments again. The current one keeps its place among them, even if its file was removed.
     pub(super) fn relist(&mut self) -> Result<()> {
-        let repeated = self.direction.salvage().map_or(&[][..], |salvage| salvage.repeated());
+        let repeated = self.direction.salvage().map_or(&[][..], |salvage| &salvage.repeated[..]);
         let fresh = self.list.listed(repeated)?;
         match self.list.take(fresh) {
             true => Ok(()),

@@ -1,8 +1,9 @@
 //! Names of types whose TYPE events are lost. The INDEX blocks contain them, and so do the segments before and after,
 //! as each begins with all names that were given before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::salvage_state::LostNames;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::block::BlockHeader;
@@ -11,19 +12,6 @@ use crate::format::Malformed;
 use crate::log::Found;
 use crate::record::{is_event, NamedType, FIRST_NAMED_TYPE};
 use crate::segment::Bad;
-
-/// What a salvaging cursor knows of names.
-#[derive(Default)]
-pub(super) struct LostNames {
-    log_id: Vec<u8>,
-    /// The names of the log, as far as it was read.
-    known: BTreeMap<u32, NamedType>,
-    /// Something of the current segment was lost, and the names in the segments before and after it have been read
-    /// since.
-    is_looked_for: bool,
-    /// Types whose names were reported lost.
-    reported: BTreeSet<u32>,
-}
 
 impl Cursor {
     /// Learns the names in the index of the segment that the cursor has entered: it also contains types that were named

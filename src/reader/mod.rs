@@ -1,6 +1,7 @@
 //! Reading a log: the segments behind a path, and cursors over their records.
 
 mod backward;
+mod backward_state;
 mod block;
 mod contents;
 mod counts;
@@ -9,6 +10,7 @@ mod direction;
 mod ending;
 mod extent;
 mod filter;
+mod follow_route;
 mod forward;
 mod holes;
 mod intact;
@@ -25,6 +27,8 @@ mod remarks;
 mod reports;
 mod route;
 mod salvage;
+mod salvage_pages;
+mod salvage_state;
 mod seek;
 mod segments;
 mod summarize;
@@ -32,6 +36,7 @@ mod tail;
 mod torn_ends;
 mod view;
 mod wait;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -51,7 +56,7 @@ pub use cursor::Cursor;
 pub use extent::SegmentExtent;
 use present::Present;
 pub use tail::{Tail, TailState};
-pub use wait::Interrupter;
+pub use waiting::Interrupter;
 
 /// The log or logs at a path. May be shared by threads; each takes a [`Cursor`] of its own.
 pub struct Reader {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::route::must_be_seen;
 use super::Cursor;
 use crate::format::checksum::PAGE;
 use crate::format::index::{Row, Window};
@@ -86,7 +87,7 @@ impl Cursor {
         let head = row.offset..row.offset + u64::from(row.head_len);
         if !self.view.selection.wants_row(window, row) {
             // Its events have to be learnt.
-            if super::route::must_be_seen(window, row, self.position.scanner.segment()) {
+            if must_be_seen(window, row, self.position.scanner.segment()) {
                 out.push(head);
             }
             return;

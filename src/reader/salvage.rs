@@ -1,61 +1,18 @@
 //! Continues after damage, and reports exactly what was lost.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cursor::Moved;
-use super::lost_names::LostNames;
 use super::view::Shown;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
-use crate::format::checksum::PAGE;
 use crate::format::declaration::FileHeader;
-use crate::format::entries::{Entries, Placed};
 use crate::format::Malformed;
 use crate::log::Missing;
-use crate::memory::{self, NoMemory};
 use crate::options::{Loss, LossKind};
-use crate::record::{is_event, Hit};
+use crate::record::Hit;
 use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
-
-/// State of a salvaging cursor.
-#[derive(Default)]
-pub(super) struct Salvage {
-    /// Losses before this id are not reported.
-    from_id: u64,
-    /// The offset up to which the current segment was durable, once that has been determined.
-    durable_end: Option<u64>,
-    /// It was reported that segments are missing at the end of the current log.
-    reported_end: bool,
-    /// Where the last reported loss in the current segment ends.
-    reported_to: u64,
-    /// Nothing more can be read from the current segment.
-    gave_up: bool,
-    /// Segments that were skipped because their records had been shown before.
-    repeated: Vec<PathBuf>,
-    pub(super) names: LostNames,
-}
-
-impl Salvage {
-    /// Reports no losses before this id.
-    pub fn report_from(&mut self, from_id: u64) {
-        self.from_id = from_id;
-    }
-
-    /// Segments to skip.
-    pub fn repeated(&self) -> &[PathBuf] {
-        &self.repeated
-    }
-}
-
-/// Consecutive records that touch damaged pages.
-struct Run {
-    ids: (u64, u64),
-    /// First damaged page, and how many there are.
-    pages: (usize, usize),
-    last_page: usize,
-}
 
 impl Cursor {
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
@@ -165,7 +122,7 @@ impl Cursor {
 
     /// The next block, if there is none where the damaged block with this header ends, because bytes before it are
     /// missing or were added. The next block was written at `written` or later.
-    fn moved_behind(&self, header: &BlockHeader, written: u64) -> Result<Option<MovedBlock>> {
+    pub(super) fn moved_behind(&self, header: &BlockHeader, written: u64) -> Result<Option<MovedBlock>> {
         let (offset, shift) = (self.position.scanner.offset(), self.position.scanner.shift());
         let end = offset + header.block_len();
         if self.segment().translated.is_some() || moved_at(self.segment(), end, shift)?.is_some() {
@@ -176,7 +133,7 @@ impl Cursor {
     }
 
     /// As [`Self::moved_behind`], if the bytes are missing from this block, or were inserted into it.
-    fn moved_within(&self, header: &BlockHeader) -> Result<Option<MovedBlock>> {
+    pub(super) fn moved_within(&self, header: &BlockHeader) -> Result<Option<MovedBlock>> {
         let end = self.position.scanner.offset() + header.block_len();
         let written_end = end.wrapping_add_signed(-self.position.scanner.shift());
         let moved = self.moved_behind(header, written_end)?;
@@ -184,7 +141,7 @@ impl Cursor {
     }
 
     /// What happened to the bytes between the scanner's place and this block.
-    fn moved_reason(&self, moved: &MovedBlock) -> Malformed {
+    pub(super) fn moved_reason(&self, moved: &MovedBlock) -> Malformed {
         let by = moved.shift - self.position.scanner.shift();
         Malformed::Shifted(match (by, by.unsigned_abs()) {
             (-1, _) => "1 byte of the file is missing here".to_owned(),
@@ -356,140 +313,6 @@ impl Cursor {
         }
     }
 
-    /// Reads the payload of a block whose entries are loaded, keeps the hits that touch no damaged page, and reports
-    /// all records that touch one.
-    pub(super) fn load_what_is_good(&mut self, header: &BlockHeader, hits: Vec<Hit>) -> Result<Vec<Hit>, Bad> {
-        let mut bad = self.position.scanner.load_damaged(header)?;
-        let is_doubted = self.position.suspect == Some(self.position.scanner.offset());
-        if let Some(&page) = bad.first().filter(|_| self.segment().file.is_far() && !is_doubted) {
-            // The stored bytes may be good: they are fetched again, once.
-            return Err(Bad::Malformed(Malformed::Page { page }));
-        }
-        let is_new_hole = !bad.is_empty() && self.looks_for_holes().map_err(Bad::Io)?;
-        if let Some(&page) = bad.first().filter(|_| is_new_hole) {
-            // The block may be within a hole, which is skipped as a whole: it is read once more.
-            self.position.suspect = None;
-            return Err(Bad::Malformed(Malformed::Page { page }));
-        }
-        let moved = if bad.is_empty() { None } else { self.moved_within(header).map_err(Bad::Io)? };
-        if let Some(moved) = &moved {
-            self.position.scanner.continue_at(moved.clone());
-            bad = self.position.scanner.load_damaged(header)?;
-        }
-        if let (Some(&page), None) = (bad.first(), &moved) {
-            // The whole block may come later, and only its header is here twice.
-            let written = self.position.scanner.written_offset();
-            let behind = self.moved_behind(header, written).map_err(Bad::Io)?;
-            if behind.is_some_and(|moved| moved.written_at() == written) {
-                return Err(Bad::Malformed(Malformed::Page { page }));
-            }
-        }
-        let by = moved.as_ref().map_or(0, |moved| moved.shift - self.position.scanner.shift());
-        let because = moved.as_ref().map(|moved| self.moved_reason(moved));
-        let all = (header.first_id, header.next_id().saturating_sub(1));
-        let payload = self.position.scanner.offset() + header.head_len() as u64;
-        if header.codec != 0 && (because.is_none() || !bad.is_empty()) {
-            let reason = match bad.first() {
-                Some(&page) => Malformed::Page { page },
-                None => match self.position.scanner.decompress_loaded(header) {
-                    Ok(()) => return Ok(hits),
-                    Err(Bad::Malformed(reason)) => reason,
-                    Err(other) => return Err(other),
-                },
-            };
-            let reason = because.unwrap_or(reason);
-            let pages = bad.first().map(|&page| (page as u64, bad.len() as u64));
-            let ids = (header.count > 0).then_some(all);
-            let place = (payload, u64::from(header.payload_stored).saturating_add_signed(by));
-            let segment = self.segment().clone();
-            self.lose_in(&segment, place, ids, pages, &reason).map_err(Bad::Io)?;
-            return Ok(vec![]);
-        }
-        if let (Some(reason), true) = (&because, bad.is_empty()) {
-            let place = (payload + u64::from(header.payload_stored), by.max(0) as u64);
-            let segment = self.segment().clone();
-            self.lose_in(&segment, place, None, None, reason).map_err(Bad::Io)?;
-            if header.codec != 0 {
-                self.position.scanner.decompress_loaded(header)?;
-            }
-        }
-        if bad.is_empty() {
-            return Ok(hits);
-        }
-        for run in self.runs(header, &bad)? {
-            let from = (run.pages.0 * PAGE) as u64;
-            let to = u64::from(header.payload_stored).min(((run.last_page + 1) * PAGE) as u64);
-            let pages = Some((run.pages.0 as u64, run.pages.1 as u64));
-            let segment = self.segment().clone();
-            let reason = because.clone().unwrap_or(Malformed::Page { page: run.pages.0 });
-            let place = (payload + from, (to - from).saturating_add_signed(by));
-            self.lose_in(&segment, place, Some(run.ids), pages, &reason).map_err(Bad::Io)?;
-        }
-        for (first, count) in self.pages_of_events(header, &bad)? {
-            let (from, to) = ((first * PAGE) as u64, ((first + count) * PAGE) as u64);
-            let len = u64::from(header.payload_stored).min(to) - from;
-            let place = (payload + from, len.saturating_add_signed(by));
-            let segment = self.segment().clone();
-            let reason = because.clone().unwrap_or(Malformed::Page { page: first });
-            let pages = Some((first as u64, count as u64));
-            self.lose_in(&segment, place, None, pages, &reason).map_err(Bad::Io)?;
-        }
-        let good = |hit: &Hit| bad_pages(&bad, hit.payload_at, hit.payload_len as usize).is_empty();
-        Ok(hits.into_iter().filter(good).collect())
-    }
-
-    /// Runs of damaged pages that no record touches, which contain the payloads of events: the first page and the
-    /// number of pages of each.
-    fn pages_of_events(&self, header: &BlockHeader, bad: &[usize]) -> Result<Vec<(usize, usize)>, Bad> {
-        let mut alone: Vec<(usize, usize)> = vec![];
-        let mut next = 0;
-        let mut add = |pages: &[usize]| {
-            for &page in pages {
-                match alone.last_mut().filter(|(first, count)| first + count == page) {
-                    Some((_, count)) => *count += 1,
-                    None => memory::push(&mut alone, (page, 1))?,
-                }
-            }
-            Ok::<(), NoMemory>(())
-        };
-        for placed in Entries::new(header, self.position.scanner.entries()) {
-            let Placed { entry, payload, .. } = placed?;
-            if !payload.is_empty() && !is_event(entry.type_id) {
-                let from = bad.partition_point(|&page| page < payload.start / PAGE);
-                let to = bad.partition_point(|&page| page < payload.end.div_ceil(PAGE));
-                add(&bad[next..from.max(next)])?;
-                next = to.max(next);
-            }
-        }
-        add(&bad[next..])?;
-        Ok(alone)
-    }
-
-    /// The records that touch damaged pages, in runs of consecutive ones.
-    fn runs(&self, header: &BlockHeader, bad: &[usize]) -> Result<Vec<Run>, Bad> {
-        let mut runs: Vec<Run> = vec![];
-        for placed in Entries::new(header, self.position.scanner.entries()) {
-            let Placed { entry, id, payload } = placed?;
-            let touched = bad_pages(bad, payload.start, payload.len());
-            if is_event(entry.type_id) {
-                continue;
-            }
-            if let (Some(&first), Some(&last)) = (touched.first(), touched.last()) {
-                match runs.last_mut().filter(|run| run.ids.1 + 1 == id) {
-                    Some(run) => {
-                        run.ids.1 = id;
-                        run.pages.1 += touched.iter().filter(|&&page| page > run.last_page).count();
-                        run.last_page = last;
-                    }
-                    None => {
-                        memory::push(&mut runs, Run { ids: (id, id), pages: (first, touched.len()), last_page: last })?
-                    }
-                }
-            }
-        }
-        Ok(runs)
-    }
-
     pub(super) fn lose(&mut self, place: (u64, u64), ids: Option<(u64, u64)>, reason: &Malformed) -> Result<()> {
         let segment = self.segment().clone();
         self.lose_in(&segment, place, ids, None, reason)
@@ -508,7 +331,7 @@ impl Cursor {
         Ok(durable_end(segment)?.max(by_others))
     }
 
-    fn lose_in(
+    pub(super) fn lose_in(
         &mut self,
         segment: &Segment,
         (offset, bytes): (u64, u64),
@@ -557,14 +380,4 @@ impl Cursor {
             && next.is_none_or(|next| next.log.id != segment.header.log_id)
             && segment.file_len().is_some_and(|len| offset + bytes >= len)
     }
-}
-
-/// The damaged pages, of this ordered list, that `len` bytes at `at` touch.
-fn bad_pages(bad: &[usize], at: usize, len: usize) -> &[usize] {
-    if len == 0 {
-        return &[];
-    }
-    let from = bad.partition_point(|&page| page < at / PAGE);
-    let to = bad.partition_point(|&page| page < (at + len).div_ceil(PAGE));
-    &bad[from..to]
 }

@@ -1,5 +1,6 @@
 //! Moves to another place of the log: to an id, to a time, or behind a record that was requested by its id.
 
+use super::direction::Resume;
 use super::route::Route;
 use super::view::Shown;
 use super::Cursor;
@@ -7,9 +8,6 @@ use crate::error::{Error, Kind, Result};
 use crate::options::{Filter, ReaderOptions};
 use crate::record::Record;
 use crate::segment::Segment;
-
-/// Where reading continues: with this id.
-pub(super) struct Resume(u64);
 
 impl Cursor {
     /// Goes to the record with this id, or to the first one after it that matches the filter, wherever the cursor is:

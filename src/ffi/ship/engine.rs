@@ -1,36 +1,22 @@
 //! The calls of [`crate::shipping::Shipper`] behind the C functions.
 
-use std::ffi::{c_void, CString};
+use std::ffi::c_void;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::monitor::{report_problems, Call};
-use super::options::options;
+use super::options::{binlog_ship_options, options};
+use super::status::{status_of, ShipStrings};
 use super::types::*;
 use crate::error::{Error, Kind, Result};
-use crate::ffi::error::c_string;
-use crate::ffi::types::*;
 use crate::io::ForkMark;
-use crate::shipping::{ShipReport, ShipState, ShipStatus, Shipper};
-use crate::WriterOptions;
+use crate::shipping::{ShipReport, Shipper};
 
-pub(in crate::ffi) struct Engine {
+pub(super) struct Engine {
     shipper: Shipper,
     strings: ShipStrings,
     stopped: AtomicBool,
     fork: ForkMark,
-}
-
-/// The strings of a status.
-pub(in crate::ffi) struct ShipStrings {
-    log: CString,
-    store: CString,
-}
-
-impl ShipStrings {
-    fn of(status: &ShipStatus) -> Self {
-        ShipStrings { log: c_string(status.log.as_bytes()), store: c_string(status.store.as_bytes()) }
-    }
 }
 
 impl Engine {
@@ -123,71 +109,6 @@ impl Engine {
         if self.fork.is_child() {
             std::mem::forget(self);
         }
-    }
-}
-
-/// Adds shipping to a writer's options, if it is requested.
-///
-/// # Safety
-/// `given` is NULL or valid with what it points to.
-pub(in crate::ffi) unsafe fn ship_by(writer: &mut WriterOptions, given: *const binlog_ship_options) -> Result<()> {
-    if given.is_null() {
-        return Ok(());
-    }
-    // SAFETY: the caller's promise.
-    let options = unsafe { options(given) }?;
-    if options.dry_run {
-        return Err(Error::invalid("BINLOG_SHIP_DRY_RUN is for shippers: a writer ships what it writes"));
-    }
-    writer.ship = Some(options);
-    Ok(())
-}
-
-fn writer_ship_status(writer: &binlog_writer) -> Result<ShipStatus> {
-    writer
-        .writer
-        .ship_status()?
-        .ok_or_else(|| Error::new(Kind::NotFound, "the writer ships nothing: binlog_writer_options.ship was NULL"))
-}
-
-pub(super) fn writer_status(writer: &binlog_writer) -> Result<binlog_ship_status> {
-    let status = writer_ship_status(writer)?;
-    Ok(status_of(&status, writer.ship.get_or_init(|| ShipStrings::of(&status))))
-}
-
-pub(super) fn writer_metrics(writer: &binlog_writer) -> Result<String> {
-    Ok(crate::shipping::ship_metrics(&[writer_ship_status(writer)?]))
-}
-
-pub(super) fn writer_failure(writer: &binlog_writer) -> Result<Option<Error>> {
-    Ok(writer_ship_status(writer)?.last_failure.map(|(error, _)| error))
-}
-
-fn status_of(status: &ShipStatus, strings: &ShipStrings) -> binlog_ship_status {
-    let oldest = status.oldest_waiting.map_or(0, |ago| i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX));
-    binlog_ship_status {
-        log: strings.log.as_ptr(),
-        store: strings.store.as_ptr(),
-        state: match status.state {
-            ShipState::Idle => BINLOG_SHIP_IDLE,
-            ShipState::Working => BINLOG_SHIP_WORKING,
-            ShipState::Waiting => BINLOG_SHIP_WAITING,
-        },
-        reserved32: 0,
-        waiting_segments: status.waiting_segments,
-        waiting_bytes: status.waiting_bytes,
-        oldest_waiting_ns: oldest,
-        uploaded_segments: status.uploaded_segments,
-        uploaded_bytes: status.uploaded_bytes,
-        sent_bytes: status.sent_bytes,
-        pruned_segments: status.pruned_segments,
-        failures: status.failures,
-        last_failure_ns: status.last_failure.as_ref().map_or(0, |(_, when)| *when),
-        last_upload_ns: status.last_upload.unwrap_or(0),
-        shipped_up_to: status.shipped_up_to,
-        damaged_segments: status.damaged_segments,
-        missing_segments: status.missing_segments,
-        reserved: [0; 6],
     }
 }
 

@@ -4,11 +4,14 @@ mod engine;
 mod monitor;
 mod options;
 mod shipper;
+mod status;
 mod types;
 mod writer;
 
+pub use options::*;
 pub use shipper::*;
 pub use types::*;
 pub use writer::*;
 
-pub(super) use engine::{ship_by, ShipStrings};
+pub(super) use options::ship_by;
+pub(super) use status::ShipStrings;

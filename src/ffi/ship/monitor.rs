@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use super::types::*;
 use crate::error::Error;
-use crate::ffi::error::c_string;
+use crate::ffi::error::{binlog_error, c_string};
 use crate::ffi::guard::Userdata;
-use crate::ffi::types::*;
 use crate::rolling::Pruned;
 use crate::shipping::{Problem, ShipMonitor, Shipped};
 

@@ -3,10 +3,17 @@
 use std::ffi::{c_char, c_void};
 
 use super::engine::Engine;
+use super::options::binlog_ship_options;
 use super::types::*;
 use crate::error::{Error, Result};
+use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
+
+/// Ships one log to one store, beside its writer or without one. Threads may share it, except for closing.
+pub struct binlog_shipper {
+    engine: Engine,
+}
 
 /// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_ship_options). Any thread.
 /// Returns BINLOG_OK or BINLOG_E_INVALID.

@@ -1,10 +1,10 @@
-//! Options and results of shipping in the C interface.
+//! The plain structs and numbers of shipping.
 // A pair of fields is described once, above the first.
 #![allow(missing_docs)]
 
 use std::ffi::{c_char, c_void};
 
-use crate::ffi::types::*;
+use crate::ffi::error::binlog_error;
 
 /// binlog_ship_options.flags: within a writer, closing it does not roll first. The records of the newest segment are
 /// then shipped after the log has been opened again and has rolled.
@@ -50,70 +50,6 @@ pub const BINLOG_SHIP_PROBLEM_DAMAGED: u32 = 6;
 /// binlog_shipper_verify: read every object and compare its bytes, even if the store's own checksum is sufficient, and
 /// verify it as a segment.
 pub const BINLOG_SHIP_VERIFY_READ_BACK: u32 = 1;
-
-/// Where a log is shipped to, and how. Zeros are the defaults; only url is needed.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct binlog_ship_options {
-    /// sizeof(binlog_ship_options) of the caller.
-    pub struct_size: usize,
-    /// BINLOG_SHIP_NO_ROLL_AT_CLOSE, BINLOG_SHIP_DRY_RUN.
-    pub flags: u32,
-    /// Concurrent requests for the parts of one segment: 1 to 64; 0 = 4.
-    pub in_flight: u32,
-    /// The store: `s3://BUCKET/PREFIX?region=...`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX?account=...`,
-    /// `swift://CONTAINER/PREFIX?auth=...`, `file:///DIRECTORY` or `exec:COMMAND`, which finds the file's path in the
-    /// environment variable BINLOG_PATH and its name in BINLOG_NAME; docs/stores.md lists all of their options. A URL
-    /// that contains something secret is refused.
-    pub url: *const c_char,
-    /// A file of KEY=VALUE lines with the credentials, which other users must not be able to read; NULL = they are in
-    /// the environment, or are provided by the machine itself.
-    pub credentials: *const c_char,
-    /// Which segments stay here after the store contains them; NULL = all. A segment that the store does not contain
-    /// stays in any case, and so do those after it. Before a file is removed the store is asked once more.
-    pub keep: *const binlog_retention,
-    /// Each segment is compressed before it is shipped, and the source removed; NULL = segments are shipped as they
-    /// are. whole, on_progress and the flags about sources and dry runs must be 0.
-    pub compress: *const binlog_compress_options,
-    /// Segments over this many bytes are sent in parts of this size, up to 1 GiB, or of a larger size if there would be
-    /// more than 1000; 0 = 8 MiB. An upload holds as many parts in memory as are in flight. S3, Google and Azure
-    /// require 5 MiB at least.
-    pub part_bytes: u64,
-    /// Bytes per second that are sent at most; 0 = no limit.
-    pub bandwidth: u64,
-    /// After this many milliseconds without any progress a request has failed; 0 = 30000.
-    pub timeout_ms: u64,
-    /// Longest wait after a first failure, and, doubling, after one of many, in milliseconds; 0 = 1000 and 300000. The
-    /// time is chosen at random between nothing and that: many clients that fail at once do not return at once.
-    pub first_delay_ms: u64,
-    pub longest_delay_ms: u64,
-    /// For how many milliseconds binlog_shipper_run retries without any progress before it fails; 0 = 300000.
-    pub patience_ms: u64,
-    /// At the start, uploads of this log that any process began longer ago than this are given up, to stop the cost of
-    /// their leftovers; in milliseconds, 0 = 7 days.
-    pub stale_ms: u64,
-    /// Within a writer: for how many milliseconds binlog_writer_close continues shipping; 0 = 5000. The rest is shipped
-    /// when the log is opened again.
-    pub close_wait_ms: u64,
-    /// Permission bits of `<log>.archive`, the file in the log's directory that records the stage of each segment; 0 =
-    /// 0640.
-    pub file_mode: u32,
-    /// Threads that ship, 1 to 64; 0 = 1, which is only the calling one. With more, this many compute the checksums of
-    /// a segment that is sent in parts, and while one segment is completed, the next ones, one less than this number,
-    /// are read already, and their parts are sent. They are still completed in their order.
-    pub threads: u32,
-    /// Which segments stay in the store: the others are removed there when one was shipped, and once an hour; NULL =
-    /// all stay.
-    pub keep_remote: *const binlog_retention,
-    /// Opens a store that is neither a directory, a command nor one of libbinlog_stores, during the call that received
-    /// these options, possibly more than once. Called for each URL except those of directories and commands; if it
-    /// returns BINLOG_E_UNSUPPORTED, libbinlog_stores is asked. May be NULL.
-    pub open_store: binlog_store_open_callback,
-    /// Passed to open_store.
-    pub open_store_userdata: *mut c_void,
-    /// Must be 0.
-    pub reserved: [u64; 3],
-}
 
 /// The progress of shipping a log. Counters begin at 0 when the shipper or the writer is opened.
 #[repr(C)]
@@ -244,16 +180,10 @@ pub struct binlog_ship_verified {
     pub reserved: [u64; 3],
 }
 
-/// Ships one log to one store, beside its writer or without one. Threads may share it, except for closing.
-pub struct binlog_shipper {
-    pub(super) engine: super::engine::Engine,
-}
-
 // The layout is part of the interface: tests/c/layout.c asserts the same numbers.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     use std::mem::size_of;
-    assert!(size_of::<binlog_ship_options>() == 168);
     assert!(size_of::<binlog_ship_status>() == 176);
     assert!(size_of::<binlog_ship_event>() == 64);
     assert!(size_of::<binlog_ship_report>() == 80);

@@ -2,11 +2,15 @@
 
 use std::ffi::c_char;
 
-use super::engine;
 use super::shipper::{copy_text, handed_out};
+use super::status::{status_of, ShipStrings};
 use super::types::*;
+use crate::error::{Error, Kind, Result};
+use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
+use crate::ffi::writer::binlog_writer;
+use crate::shipping::{ship_metrics, ShipStatus};
 
 /// The progress of the shipping that binlog_writer_options.ship requests. Never waits. Any thread. Returns BINLOG_OK;
 /// BINLOG_E_NOT_FOUND when the writer ships nothing; BINLOG_E_FORKED, BINLOG_E_INVALID.
@@ -23,7 +27,8 @@ pub unsafe extern "C" fn binlog_writer_ship_status(
     unsafe {
         guard(err, || {
             let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
-            *out = engine::writer_status(writer)?;
+            let status = ship_status(writer)?;
+            *out = status_of(&status, writer.ship.get_or_init(|| ShipStrings::of(&status)));
             Ok(BINLOG_OK)
         })
     }
@@ -43,7 +48,12 @@ pub unsafe extern "C" fn binlog_writer_ship_metrics(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || copy_text(&engine::writer_metrics(by_ref(writer, "writer")?)?, buf, cap, len_out)) }
+    unsafe {
+        guard(err, || {
+            let status = ship_status(by_ref(writer, "writer")?)?;
+            copy_text(&ship_metrics(&[status]), buf, cap, len_out)
+        })
+    }
 }
 
 /// The last failure of shipping since the writer was opened, to be freed with binlog_error_free; NULL when nothing has
@@ -57,9 +67,17 @@ pub unsafe extern "C" fn binlog_writer_ship_failure(writer: *const binlog_writer
     // SAFETY: the caller's promise.
     unsafe {
         guard(std::ptr::null_mut(), || {
-            failure = handed_out(engine::writer_failure(by_ref(writer, "writer")?)?);
+            let status = ship_status(by_ref(writer, "writer")?)?;
+            failure = handed_out(status.last_failure.map(|(error, _)| error));
             Ok(BINLOG_OK)
         });
     }
     failure
+}
+
+fn ship_status(writer: &binlog_writer) -> Result<ShipStatus> {
+    writer
+        .writer
+        .ship_status()?
+        .ok_or_else(|| Error::new(Kind::NotFound, "the writer ships nothing: binlog_writer_options.ship was NULL"))
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::c_void;
 
+use super::open::binlog_writer;
 use crate::error::{Error, Result};
+use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
 use crate::format::packed::Run;

@@ -1,10 +1,34 @@
 //! The functions of a writer besides appending.
+// Reserved fields need no comment.
+#![allow(missing_docs)]
 
 use std::ffi::c_char;
 
+use super::open::binlog_writer;
+use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
-use crate::ffi::rolling::roll_options;
+use crate::ffi::rolling::{binlog_roll_options, roll_options};
 use crate::ffi::types::*;
+
+/// Ids of the last record at each stage; 0 if there is none.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_position {
+    /// Taken by the writer.
+    pub appended_id: u64,
+    /// Passed to the system: survives the process.
+    pub flushed_id: u64,
+    /// On the disk: survives the machine.
+    pub durable_id: u64,
+    pub reserved: [u64; 3],
+}
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::size_of;
+    assert!(size_of::<binlog_position>() == 48);
+};
 
 /// The number of a type's name in this log; a new name gets one. `name` and `content_type` are NUL-terminated UTF-8, together
 /// at most 4,096 bytes; `content_type` (a MIME type) may be NULL and counts only when the name is new. Any thread.

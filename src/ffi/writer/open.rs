@@ -4,12 +4,24 @@ use std::ffi::c_char;
 use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
-use super::options::writer_options;
+use super::options::{binlog_writer_options, writer_options};
 use crate::calling::is_calling;
 use crate::error::{Error, Kind};
+use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
+use crate::ffi::ship::ShipStrings;
 use crate::ffi::types::*;
 use crate::Writer;
+
+/// A log being written. Threads may share it, except for closing.
+pub struct binlog_writer {
+    /// The writer's number for checks of the callback that a thread is in.
+    caller: usize,
+    /// Taken out when the writer is closed, while callbacks may still use the handle.
+    pub(in crate::ffi) writer: ManuallyDrop<Writer>,
+    /// The strings of a status, after the first request for them.
+    pub(in crate::ffi) ship: OnceLock<ShipStrings>,
+}
 
 /// Opens the log in a directory for writing; both are created if they do not exist, and appends continue after the last
 /// record. `options` may be NULL, and is not needed after the call. Close the writer with binlog_writer_close. Any

@@ -1,18 +1,115 @@
-//! Converts the C options of a writer.
+//! How a log is written.
+// A pair of fields is described once, above the first.
+#![allow(missing_docs)]
 
+use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ffi::guard::*;
-use crate::ffi::hooks::{failure_listener, hooks_of};
-use crate::ffi::required::{parameters, required};
-use crate::ffi::rolling::{retention, roll_options};
-use crate::ffi::ship::ship_by;
+use crate::ffi::hooks::{binlog_failure_callback, binlog_hook, failure_listener, hooks_of};
+use crate::ffi::required::{binlog_required, parameters, required};
+use crate::ffi::rolling::{binlog_retention, binlog_roll_options, retention, roll_options};
+use crate::ffi::ship::{binlog_ship_options, ship_by};
 use crate::ffi::types::*;
 use crate::hooks::Hooks;
 use crate::io::group_number;
 use crate::{Codec, FullDisk, Lag, WriterOptions};
+
+/// How a log is written. Set it to zeros, or call binlog_writer_options_init, and change what is needed: zero means
+/// the default everywhere.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct binlog_writer_options {
+    /// sizeof(binlog_writer_options) of the caller.
+    pub struct_size: usize,
+    /// BINLOG_WRITER_*.
+    pub flags: u32,
+    /// BINLOG_CODEC_*: compression of payloads, block by block.
+    pub codec: u32,
+    /// zstd's level; 0 = 1.
+    pub codec_level: i32,
+    /// Payload bytes at which a block ends: 4 KiB to 16 MiB; 0 = 128 KiB.
+    pub block_bytes: u32,
+    /// Name of the log, 1 to 128 bytes of UTF-8 without a slash, which begins its files' names; NULL = "default".
+    pub name: *const c_char,
+    /// The MIME type of the payloads; NULL = "application/octet-stream".
+    pub content_type: *const c_char,
+    /// The user's own facts: key, value, key, value ...; stored in every segment's header.
+    pub parameters: *const *const c_char,
+    /// Number of pairs in parameters.
+    pub parameter_count: usize,
+    /// Rolls to a new segment before one grows over this many bytes, at least block_bytes (128 KiB by default); 0 = 1
+    /// GiB, UINT64_MAX = never.
+    pub segment_bytes: u64,
+    /// The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB.
+    pub record_max_bytes: u64,
+    /// Flush before an append returns that would leave this many records, or bytes of payload, unflushed; 0 = no rule.
+    pub flush_records: u64,
+    pub flush_bytes: u64,
+    /// Sync likewise: sync_records = 1 makes every append durable before it returns.
+    pub sync_records: u64,
+    pub sync_bytes: u64,
+    /// Flush data of this age, in milliseconds: on time with the background thread, otherwise in the next append or
+    /// binlog_writer_tick; 0 = 1000, BINLOG_NEVER.
+    pub flush_interval_ms: u32,
+    /// Sync likewise; 0 = never.
+    pub sync_interval_ms: u32,
+    /// Permission bits of new files, whatever the umask is; 0 = 0640.
+    pub file_mode: u32,
+    /// BINLOG_FULL_DISK_*: the policy for a full disk, quota or file size limit.
+    pub full_disk: u32,
+    /// With BINLOG_FULL_DISK_WAIT, the longest wait of a call, in milliseconds; 0 = no limit. Otherwise 0.
+    pub full_disk_wait_ms: u64,
+    /// A part of a segment's index is written after this many bytes of the file: opening after a crash may have to read
+    /// that much; 0 = 64 MiB, at least 4096.
+    pub index_bytes: u64,
+    /// When a log of segments rolls besides its size, and how they are named; NULL = neither age nor period, and the
+    /// default names.
+    pub roll: *const binlog_roll_options,
+    /// Which old segments are removed, after each roll and when the writer is opened; NULL = none.
+    pub keep: *const binlog_retention,
+    /// Requirements for an existing log; NULL = none.
+    pub require: *const binlog_required,
+    /// Called when a segment is begun, or an existing one is continued; in their order.
+    pub on_open: *const binlog_hook,
+    /// Number of hooks in on_open.
+    pub on_open_count: usize,
+    /// Called when a segment was closed and is durable, including the last one when the writer is closed.
+    pub on_close: *const binlog_hook,
+    /// Number of hooks in on_close.
+    pub on_close_count: usize,
+    /// Called for failures of anything but the writing of records; may be NULL. binlog_writer_failures counts them
+    /// anyway.
+    pub on_failure: binlog_failure_callback,
+    /// Passed to on_failure.
+    pub on_failure_userdata: *mut c_void,
+    /// Called once with on_failure_userdata after the last call of on_failure, as binlog_hook.drop is.
+    pub on_failure_drop: binlog_drop_callback,
+    /// A BINLOG_EVENT_HEARTBEAT is written when this many milliseconds have passed since the last one, by the
+    /// background thread or in binlog_writer_tick: it shows readers that the writer of a quiet log is alive; 0 = never.
+    pub heartbeat_ms: u64,
+    /// Group that owns new files: its name, or its number in digits; NULL = the system's default.
+    pub file_group: *const c_char,
+    /// Ships closed segments to a store, in a thread of the library; NULL = no shipping. on_failure is called for each
+    /// failure. A log that is one file has no closed segments: BINLOG_E_UNSUPPORTED. It cannot be combined with hooks
+    /// that move or remove segments, because those segments could not be shipped.
+    pub ship: *const binlog_ship_options,
+    /// Must be 0.
+    pub reserved: [u64; 5],
+}
+
+// SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
+unsafe impl SelfSized for binlog_writer_options {}
+
+// The layout is part of the interface: tests/c/layout.c asserts the same numbers.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use std::mem::{offset_of, size_of};
+    assert!(size_of::<binlog_writer_options>() == 280);
+    assert!(offset_of!(binlog_writer_options, full_disk_wait_ms) == 120);
+};
 
 /// Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_writer_options). Any thread.
 /// Returns BINLOG_OK or BINLOG_E_INVALID.

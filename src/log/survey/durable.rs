@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::proof::Proof;
 use super::slot::Found;
-use super::snapshot::{Snapshot, Source, Unreadable};
+use super::snapshot::{Snapshot, Unreadable};
+use super::source::Source;
 use crate::error::{Kind, Result};
 use crate::io::Directory;
 use crate::segment::{last_block, Bad, Scanner, Segment};

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
-use super::snapshot::Source;
+use super::source::Source;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Hole};
 use crate::io::{Access, Directory};

@@ -1,34 +1,20 @@
 //! What a reader can read: the segments at a path, in the order in which they were written.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::doubles::Alternatives;
-use super::heads::Heads;
 use super::order::{is_one_log, sort};
 use super::proof::Proof;
 use super::remark::Remark;
 use super::slot::{Found, Shared, Slot};
+use super::source::Source;
 use crate::error::{Error, Kind, Result};
-use crate::io::{Directory, Location, RealDirectory, Wake, Watch};
 use crate::log::labels::Label;
 use crate::log::names;
-use crate::options::{ReaderMode, ReaderOptions, Required};
+use crate::options::Required;
 use crate::segment::{is_unborn, Segment, EXTENSION};
 
-/// Where a reader reads from.
-#[derive(Clone)]
-pub(crate) enum Source {
-    /// All segments of a directory.
-    Directory(Arc<dyn Directory>),
-    /// One file.
-    File(Arc<dyn Directory>, String),
-    /// The files that match a pattern.
-    Glob(String),
-    /// The files of one directory whose names match a pattern.
-    Matching(Arc<dyn Directory>, glob::Pattern),
-}
 /// The segments of a source at one moment.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
@@ -334,172 +320,6 @@ impl Snapshot {
     }
 }
 
-impl Source {
-    /// What is at the location. A path is a directory, a file, a glob pattern, or a URL of one of these.
-    pub fn of(location: Location, options: &ReaderOptions) -> Result<Self> {
-        match location {
-            Location::Path(path) => Self::of_path(&path, options),
-            Location::Directory(directory) => Ok(Source::Directory(directory)),
-            Location::File(directory, name) => Ok(Source::File(directory, name)),
-        }
-    }
-
-    fn of_path(path: &Path, options: &ReaderOptions) -> Result<Self> {
-        if let Some(url) = url(path) {
-            return Self::of_url(url, options);
-        }
-        let failed = |e: std::io::Error| Error::io(&e, "open").at(path);
-        match std::fs::metadata(path) {
-            Ok(facts) if facts.is_dir() => Ok(Source::Directory(Arc::new(RealDirectory::open(path).map_err(failed)?))),
-            Ok(_) => {
-                let (directory, name) = parent_and_name(path)?;
-                Ok(Source::File(Arc::new(RealDirectory::open(directory).map_err(failed)?), name))
-            }
-            Err(e) => match path.to_str() {
-                Some(pattern) if pattern.contains(['*', '?', '[']) => Ok(Source::Glob(pattern.to_owned())),
-                _ => Err(failed(e)),
-            },
-        }
-    }
-
-    fn of_url(url: &str, options: &ReaderOptions) -> Result<Self> {
-        use crate::store::remote::Place;
-        let cache = options.cache.as_deref().map(|directory| (directory, options.cache_bytes));
-        Ok(match Place::of(url, options.store(), cache)? {
-            Place::Log(directory) => Source::Directory(directory),
-            Place::Segment(directory, name) => Source::File(directory, name),
-            Place::Pattern(directory, pattern) => Source::Matching(directory, pattern),
-        })
-    }
-
-    /// Whether looking for new segments sends a request to another machine.
-    pub fn is_far(&self) -> bool {
-        match self {
-            Source::Directory(directory) | Source::File(directory, _) | Source::Matching(directory, _) => {
-                directory.is_far()
-            }
-            Source::Glob(_) => false,
-        }
-    }
-
-    /// The segments that exist now. Those in `known` are not examined again. A file that does not begin as a segment is
-    /// an error, unless its name states its place in a log: then the error is reported at that place.
-    pub fn snapshot(&self, known: &Snapshot, mode: ReaderMode) -> Result<Snapshot> {
-        // When a listed file is gone, those before it are too: old segments are being removed. The rest of such a list
-        // is not the state of the directory at any one moment.
-        const LISTINGS: usize = 100;
-        let (mut fresh, mut is_whole) = self.look(known, mode)?;
-        for _ in 1..LISTINGS {
-            if is_whole {
-                break;
-            }
-            (fresh, is_whole) = self.look(&fresh, mode)?;
-        }
-        match self {
-            Source::Glob(pattern) if fresh.slots.is_empty() && known.slots.is_empty() => {
-                Err(Error::new(Kind::NotFound, "no file matches the pattern").at(Path::new(pattern)))
-            }
-            Source::Matching(directory, pattern) if fresh.slots.is_empty() && known.slots.is_empty() => {
-                Err(Error::new(Kind::NotFound, "no object matches the pattern")
-                    .at(&directory.path_of(pattern.as_str())))
-            }
-            _ => Ok(fresh),
-        }
-    }
-
-    /// As [`Self::snapshot`], and whether every listed file still existed when it was opened.
-    fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
-        // Legacy files are read as they were when the reader was opened.
-        if known.slots.iter().any(|slot| slot.is_legacy()) {
-            return Ok((known.clone(), true));
-        }
-        let mut found = Heads::new(known, mode);
-        match self {
-            Source::File(directory, name) => match known.slots.first().filter(|slot| !slot.is_unborn) {
-                Some(_) => return Ok((known.clone(), true)),
-                None => found.add_alone(directory, name)?,
-            },
-            Source::Directory(directory) => {
-                let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
-                let (names, others) = names.into_iter().partition(|name| names::is_segment(name));
-                found.add(directory, names);
-                found.add_others(directory, others);
-            }
-            Source::Matching(directory, pattern) => {
-                let names = directory.list().map_err(|e| Error::io(&e, "list").at(directory.path()))?;
-                found.add(directory, names.into_iter().filter(|name| pattern.matches(name)).collect());
-            }
-            Source::Glob(pattern) => {
-                let mut by_directory: HashMap<PathBuf, Vec<String>> = HashMap::new();
-                let paths = glob::glob(pattern)
-                    .map_err(|e| Error::invalid(format!("the pattern {pattern:?} is not understood: {e}")))?;
-                for path in paths.filter_map(|path| path.ok()).filter(|path| path.is_file()) {
-                    let (directory, name) = parent_and_name(&path)?;
-                    by_directory.entry(directory).or_default().push(name);
-                }
-                for (path, names) in by_directory {
-                    let directory = RealDirectory::open(&path).map_err(|e| Error::io(&e, "open").at(&path))?;
-                    found.add(&(Arc::new(directory) as Arc<dyn Directory>), names);
-                }
-            }
-        }
-        found.finish()
-    }
-
-    /// Whether it is a link to a file elsewhere.
-    pub fn is_link(&self) -> bool {
-        match self {
-            Source::File(directory, name) => directory.facts(name).is_ok_and(|facts| !facts.is_plain),
-            _ => false,
-        }
-    }
-
-    /// Watches for changes there, where the system can, and reports them through `wake`.
-    pub fn watch(&self, wake: &Arc<Wake>) -> Option<Box<dyn Watch>> {
-        match self {
-            Source::Directory(directory) | Source::File(directory, _) => directory.watch(wake).ok().flatten(),
-            Source::Glob(_) | Source::Matching(..) => None,
-        }
-    }
-}
-
-/// The path, if it is the URL of an object store.
-fn url(path: &Path) -> Option<&str> {
-    path.to_str().filter(|path| crate::store::is_url(path))
-}
-
-/// The part of an unparsed URL that messages may show: no options, and nothing that may be a password.
-fn shown(url: &str) -> &str {
-    let place = url.split('?').next().unwrap_or(url);
-    match place.contains('@') {
-        true => place.split_inclusive("://").next().unwrap_or_default(),
-        false => place,
-    }
-}
-
-/// Whether the path is the URL of an object store.
-pub(crate) fn is_url(path: &Path) -> bool {
-    url(path).is_some()
-}
-
-/// Refuses the URL of an object store where a directory of this machine is required; `doing` describes the operation.
-pub(crate) fn refuse_url(location: &Location, doing: &str) -> Result<()> {
-    let Location::Path(path) = location else { return Ok(()) };
-    match url(path) {
-        Some(url) => {
-            let reason = format!("cannot {doing} there: what lies in an object store is never changed");
-            Err(Error::new(Kind::Unsupported, reason).at(Path::new(shown(url))))
-        }
-        None => Ok(()),
-    }
-}
-
-fn parent_and_name(path: &Path) -> Result<(PathBuf, String)> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::invalid("the file's name is not UTF-8").at(path))?;
-    Ok((path.parent().unwrap_or(Path::new("")).to_owned(), name.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -507,7 +327,7 @@ mod tests {
     use super::super::doubles::once_each;
     use super::super::slot::Log;
     use super::*;
-    use crate::io::MemoryDirectory;
+    use crate::io::{Directory, MemoryDirectory};
 
     #[test]
     fn a_log_of_many_copies_takes_time_in_proportion_to_them() {

@@ -273,7 +273,7 @@ DEFECTS = [
     ),
     defect(
         "a wrong name is told to nobody",
-        "src/log/survey/heads.rs",
+        "src/log/survey/judge.rs",
         "            remarks.extend(doubles::misnamed(&slots));\n",
         "",
         "log::survey::names_that_were_swapped_are_reported_and_nothing_is_appended_where_ids_would_be_given_twice",
@@ -364,7 +364,7 @@ DEFECTS = [
     ),
     defect(
         "a directory with nothing but a file that was never begun is no log",
-        "src/log/survey/heads.rs",
+        "src/log/survey/judge.rs",
         "(slots.is_empty() && !self.is_lenient, place_of_void)",
         "(false && slots.is_empty() && !self.is_lenient, place_of_void)",
         "writer::nothing_left::a_directory_with_nothing_but_files_that_were_never_begun_is_an_empty_log_until_a_writer_begins_it",
@@ -392,7 +392,7 @@ DEFECTS = [
     ),
     defect(
         "salvage looks for no blocks behind another segment's header",
-        "src/log/survey/heads.rs",
+        "src/log/survey/judge.rs",
         "self.mode == ReaderMode::Salvage && is_headed_by_another(&segment)?",
         "self.mode == ReaderMode::Salvage && segment.is_unborn && is_headed_by_another(&segment)?",
         "reader::salvage_logs::behind_the_header_of_another_segment_the_blocks_are_found_and_nothing_is_appended",
@@ -441,7 +441,7 @@ DEFECTS = [
     ),
     defect(
         "other logs than the wanted one are read with it",
-        "src/log/survey/heads.rs",
+        "src/log/survey/judge.rs",
         "        self.slots.retain(|slot| shared.wants(&slot.log.name));\n",
         "",
         "log::one_of_several_logs::the_log_of_this_name_alone_is_read_whatever_the_others_are",

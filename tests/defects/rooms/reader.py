@@ -12,7 +12,7 @@ DEFECTS = [
     ),
     defect(
         "a record of a last segment that is missing is just absent",
-        "src/reader/route.rs",
+        "src/reader/follow_route.rs",
         "            from -= 1;\n",
         "",
         "reader::many_segments::a_record_of_a_last_segment_that_is_missing_is_not_just_absent",
@@ -33,7 +33,7 @@ DEFECTS = [
     ),
     defect(
         "a damaged page that only an event is on is passed over without a word",
-        "src/reader/salvage.rs",
+        "src/reader/salvage_pages.rs",
         "        add(&bad[next..])?;\n",
         "",
         "format::event_payloads::a_damaged_page_that_only_an_event_is_on_is_a_loss_without_records",
@@ -68,14 +68,14 @@ DEFECTS = [
     ),
     defect(
         "the index is trusted blindly",
-        "src/reader/route.rs",
+        "src/reader/follow_route.rs",
         "        let Some((offset, expected)) = route.origin else {",
         "        let Some((offset, expected)) = route.origin.filter(|_| false) else {",
         "reader::index_hint::an_index_block_that_lies_with_right_checksums_changes_no_answer",
     ),
     defect(
         "salvage tells of one run of lost records where there are two",
-        "src/reader/salvage.rs",
+        "src/reader/salvage_pages.rs",
         "match runs.last_mut().filter(|run| run.ids.1 + 1 == id) {",
         "match runs.last_mut() {",
         "reader::salvage::records_between_two_damaged_pages_are_saved_and_each_loss_is_reported_separately",
@@ -202,8 +202,8 @@ DEFECTS = [
     defect(
         "losses before the last records are told",
         "src/reader/cursor.rs",
-        "                salvage.report_from(last.first_id);\n",
-        "                salvage.report_from(0);\n",
+        "                salvage.from_id = last.first_id;\n",
+        "                salvage.from_id = 0;\n",
         "reader::cursors::the_last_records_of_a_damaged_log_are_the_last_that_can_be_saved_and_losses_among_them_are_reported_once",
     ),
     defect(
@@ -307,7 +307,7 @@ DEFECTS = [
     ),
     defect(
         "a hole over which the index leads is passed over in silence",
-        "src/reader/route.rs",
+        "src/reader/follow_route.rs",
         "        self.report_holes_up_to(offset)?;\n",
         "",
         "log::holes::a_hole_is_reported_once_for_requests_of_ids_that_it_may_have_cost_and_for_no_others",
@@ -356,7 +356,7 @@ DEFECTS = [
     ),
     defect(
         "a block whose beginning is there twice is lost",
-        "src/reader/salvage.rs",
+        "src/reader/salvage_pages.rs",
         "moved.written_at() == written)",
         "moved.written_at() < written)",
         "reader::salvage_logs::a_block_that_is_there_twice_in_part_is_read_where_it_is_whole",
@@ -405,7 +405,7 @@ DEFECTS = [
     ),
     defect(
         "a signal that comes while a cursor waits is slept over",
-        "src/reader/wait.rs",
+        "src/reader/waiting.rs",
         "            Woken::Signal => Err(interrupted(\"a signal came while the cursor waited\")),\n            Woken::Interrupted => self.check(),\n            Woken::Happened | Woken::TimedOut => Ok(()),",
         "            Woken::Interrupted => self.check(),\n            Woken::Signal | Woken::Happened | Woken::TimedOut => Ok(()),",
         "reader::wait::a_signal_ends_the_waiting",
