@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::blocks::{records, Blocks, Mark};
 use super::closed::{self, Closed, Direction};
 use super::compare::{compare, ReadBack};
@@ -17,7 +19,7 @@ use super::{sum, Compressed};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Codec;
 use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
-use crate::io::{fill_random, Access, Directory};
+use crate::io::{exclude_others, Access, Directory};
 use crate::log::{mark, names};
 use crate::options::{CompressOptions, DEFAULT_BLOCK_BYTES};
 use crate::segment::{latest_time, recover, Segment};
@@ -58,14 +60,33 @@ pub(super) fn make(
             let file = directory.open(&there.name, Access::Read);
             file.and_then(|file| file.sync_data()).map_err(|e| Error::io(&e, "sync").at(&there.path))?;
             directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()))?;
-            there.name.clone()
+            Target::There(there.name.clone())
         }
         None => write(directory, &closed, options, direction, &mut made, &mut progress)?,
+    };
+    // Retention removes the segment either before it gets another name, or in both forms.
+    let excluded = exclude_others(directory)?;
+    let target = match target {
+        Target::There(name) => name,
+        Target::Written(part, name) => {
+            check_source(directory, source)?;
+            part.publish(&name, &source.name)?;
+            name
+        }
     };
     made.path = directory.path_of(&target);
     made.bytes_after = directory.facts(&target).map_err(|e| Error::io(&e, "stat").at(&made.path))?.len;
     made.source_removed = finish(directory, &closed, options, &target)?;
+    drop(excluded);
     Ok(made)
+}
+
+/// The other form of a segment, before the source may go.
+enum Target<'a> {
+    /// An earlier run gave it this name.
+    There(String),
+    /// It is whole and durable, and gets this name.
+    Written(Part<'a>, String),
 }
 
 /// The other form, if it exists already.
@@ -96,15 +117,15 @@ fn there(directory: &dyn Directory, closed: &Closed, direction: Direction) -> Re
     Ok(None)
 }
 
-/// Writes the other form, compares it and gives it its name. Returns the name.
-fn write(
-    directory: &dyn Directory,
+/// Writes the other form, and compares it.
+fn write<'a>(
+    directory: &'a dyn Directory,
     closed: &Closed,
     options: &CompressOptions,
     direction: Direction,
     made: &mut Compressed,
     progress: &mut Progress<'_>,
-) -> Result<String> {
+) -> Result<Target<'a>> {
     let source = &closed.segment;
     let part = Part::begin(directory, &direction.name(&source.name, None))?;
     // The place after what was compared while it was written, if it was.
@@ -134,8 +155,7 @@ fn write(
         made.sha256 = Some(sum::sha256(&*written.file).map_err(|e| Error::io(&e, "read").at(&written.path))?);
     }
     let name = direction.name(&source.name, made.sha256.as_deref());
-    part.publish(&name, &source.name)?;
-    Ok(name)
+    Ok(Target::Written(part, name))
 }
 
 /// Compares two files, of which one was made from the other; returns the number of records.
@@ -166,8 +186,6 @@ fn rewrite(
         Direction::Compress => dictionary::of(source, options)?,
         _ => vec![],
     };
-    let header = header(closed, dictionary.clone())?;
-    let segment = Arc::new(Segment::create(directory, &part.name, part.file.clone(), header)?);
     let form = match direction {
         Direction::Compress => Form {
             codec: options.codec,
@@ -184,6 +202,8 @@ fn rewrite(
             threads: 1,
         },
     };
+    let header = header(closed, &form);
+    let segment = Arc::new(Segment::create(directory, &part.name, part.file.clone(), header)?);
     let mut blocks = Blocks::of(source);
     let last = regroup(&mut blocks, source, &segment, &form, progress)?;
     if (blocks.end(), blocks.next_id()) != (closed.found.end, closed.found.next_id) {
@@ -193,11 +213,10 @@ fn rewrite(
     Ok((last, blocks.records()))
 }
 
-/// The header of the other form.
-fn header(closed: &Closed, dictionary: Vec<u8>) -> Result<FileHeader> {
+/// The header of the other form. It depends on nothing but the segment and the form, so that a segment that is
+/// compressed again is the same file as before, and the same object in a store.
+fn header(closed: &Closed, form: &Form<'_>) -> FileHeader {
     let old = &closed.segment.header;
-    let mut marker = [0; 8];
-    fill_random(&mut marker).map_err(|e| Error::io(&e, "get random bytes"))?;
     // The marker by which the next segment names it is kept: that of the first form, unless a writer continued in a
     // later one.
     let passed_on = old.original.clone().filter(|_| closed.marker_in_next != Some(old.marker));
@@ -209,13 +228,39 @@ fn header(closed: &Closed, dictionary: Vec<u8>) -> Result<FileHeader> {
         latest_ns: latest_time(&closed.segment, &closed.found),
     });
     let others = old.incompatible & !(HAS_DICTIONARY | SPACE);
-    Ok(FileHeader {
-        marker: u64::from_le_bytes(marker).max(1),
+    FileHeader {
+        marker: marker(&original, old.sequence, form),
         original: Some(original),
-        incompatible: if dictionary.is_empty() { others } else { others | HAS_DICTIONARY },
-        dictionary,
+        incompatible: if form.dictionary.is_empty() { others } else { others | HAS_DICTIONARY },
+        dictionary: form.dictionary.to_vec(),
         ..old.clone()
-    })
+    }
+}
+
+/// The marker of a form: a hash in place of random bytes.
+fn marker(original: &Predecessor, sequence: u64, form: &Form<'_>) -> u64 {
+    let mut hash = Sha256::new();
+    for number in [original.marker, original.last_id, sequence, form.block_bytes as u64] {
+        hash.update(number.to_le_bytes());
+    }
+    hash.update([form.codec as u8]);
+    hash.update(form.level.to_le_bytes());
+    hash.update(form.dictionary);
+    let hash = hash.finalize();
+    hash.first_chunk().map_or(1, |first| u64::from_le_bytes(*first).max(1))
+}
+
+/// Fails when the source is not there any more.
+fn check_source(directory: &dyn Directory, source: &Segment) -> Result<()> {
+    let failed = |e: std::io::Error| Error::io(&e, "stat").at(&source.path);
+    match directory.facts(&source.name) {
+        Ok(facts) if facts.identity == source.file.identity().map_err(failed)? => Ok(()),
+        Ok(_) => Err(Error::new(Kind::Io, "another file has taken the place of the segment").at(&source.path)),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            Err(Error::new(Kind::NotFound, "the segment was removed meanwhile").at(&source.path))
+        }
+        Err(e) => Err(failed(e)),
+    }
 }
 
 /// Removes the source, now that the other form is durable, unless it should stay. Returns whether it is gone.
@@ -223,18 +268,16 @@ fn finish(directory: &dyn Directory, closed: &Closed, options: &CompressOptions,
     let source = &closed.segment;
     let failed = |e: std::io::Error, doing: &str| Error::io(&e, doing).at(&source.path);
     let sync = || directory.sync().map_err(|e| Error::io(&e, "sync").at(directory.path()));
-    match directory.facts(&source.name) {
-        Ok(facts) if facts.identity == source.file.identity().map_err(|e| failed(e, "stat"))? => (),
-        Ok(_) => return Err(Error::new(Kind::Io, "another file has taken the place of the segment").at(&source.path)),
-        // Retention has removed the old segment, and it must not come back.
-        Err(e) if e.kind() == ErrorKind::NotFound => {
+    match check_source(directory, source) {
+        // Something that excludes nobody has removed the old segment, which must not come back.
+        Err(error) if error.kind() == Kind::NotFound => {
             match directory.remove(target) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e, "remove what was made of it")),
                 _ => sync()?,
             }
-            return Err(Error::new(Kind::NotFound, "the segment was removed meanwhile").at(&source.path));
+            return Err(error);
         }
-        Err(e) => return Err(failed(e, "stat")),
+        checked => checked?,
     }
     if options.keep_source || (closed.is_single && !options.remove_single) {
         return Ok(false);

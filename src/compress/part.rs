@@ -70,7 +70,7 @@ impl<'a> Part<'a> {
     }
 
     /// Renames the file, which is durable, to `name`, which must be free, with permission bits, owner and time of the
-    /// file `like`. The name is durable on return.
+    /// file `like`, without which it fails. The name is durable on return.
     pub fn publish(mut self, name: &str, like: &str) -> Result<()> {
         let (directory, path) = (self.directory, self.directory.path_of(name));
         directory.copy_facts(like, &self.name).map_err(|e| Error::io(&e, "set the permissions").at(&path))?;

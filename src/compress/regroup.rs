@@ -62,7 +62,9 @@ pub(super) fn regroup(
     output.settle(0)?;
     // The last event may declare the records after it lost.
     output.appender.pass_over(blocks.next_id());
-    output.appender.close(&output.names)?;
+    // A form of the same segment is the same file, whenever it is made.
+    let time = made.header.original.as_ref().and_then(|original| original.latest_ns).unwrap_or(made.header.created_ns);
+    output.appender.close_at(&output.names, time)?;
     Ok(output.last)
 }
 

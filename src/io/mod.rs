@@ -149,6 +149,9 @@ pub struct InflatedEnd {
     pub broken: Option<String>,
 }
 
+/// Held while others are excluded: see [`Directory::exclude_others`].
+pub type Exclusive = Box<dyn std::any::Any + Send>;
+
 /// Device and inode, or equivalent values.
 pub type Identity = (u64, u64);
 
@@ -247,6 +250,12 @@ pub trait Directory: Send + Sync {
         Err(read_only())
     }
 
+    /// Excludes others that give a segment another form or remove segments here, in this process or another one, until
+    /// the result is dropped. Waits for them, up to a few seconds; `None` where the file system has no such locks.
+    fn exclude_others(&self) -> Result<Option<Exclusive>> {
+        Ok(None)
+    }
+
     /// Puts a small object with this text beside the files, if they are stored on another machine ([`Self::is_far`]);
     /// otherwise does nothing. An existing object stays as it is.
     fn put_label(&self, name: &str, text: &str) -> Result<()> {
@@ -332,6 +341,12 @@ pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> std::res
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&e, "remove").at(&directory.path_of(name))),
         _ => Ok(()),
     }
+}
+
+/// As [`Directory::exclude_others`].
+pub(crate) fn exclude_others(directory: &dyn Directory) -> std::result::Result<Option<Exclusive>, Error> {
+    let excluded = directory.exclude_others();
+    excluded.map_err(|e| Error::io(&e, "wait for others that make or remove segments").at(directory.path()))
 }
 
 /// Creates the file `name`, which will be made from the file `like`, with the permissions of that, before anything is

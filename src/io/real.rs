@@ -7,9 +7,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{fchown, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::held::{Held, Opening};
-use super::{direct, limit, lock, open, Access, Directory, File, FileFacts, Identity, Rights};
+use super::{direct, limit, lock, open, Access, Directory, Exclusive, File, FileFacts, Identity, Rights};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -67,9 +68,50 @@ fn sync_parent(directory: &Path) -> Result<()> {
     open::directory(parent)?.sync_all()
 }
 
+/// How long to wait for others that make or remove segments in a directory: each holds the lock for some system calls.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// The lock of a directory itself, which needs no file: flock(2). Dropped before a child of fork(2) could keep it.
+struct DirectoryLock {
+    held: Option<Held>,
+    directory: fs::File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        self.held = None;
+        // SAFETY: the descriptor is open. A copy of it in a child must not keep the lock.
+        unsafe { libc::flock(self.directory.as_raw_fd(), libc::LOCK_UN) };
+    }
+}
+
 impl Directory for RealDirectory {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn exclude_others(&self) -> Result<Option<Exclusive>> {
+        let opening = Opening::begin();
+        let directory = open::directory(&self.path)?;
+        let held = Some(Held::new(directory.as_raw_fd(), &directory.metadata()?));
+        drop(opening);
+        let lock = DirectoryLock { held, directory };
+        let began = Instant::now();
+        loop {
+            // SAFETY: the descriptor is open.
+            if unsafe { libc::flock(lock.directory.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+                return Ok(Some(Box::new(lock)));
+            }
+            let error = std::io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => (),
+                Some(libc::EWOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(LOOK_EVERY),
+                // Some network file systems lock only files that are open for writing, or nothing.
+                Some(libc::EBADF | libc::EOPNOTSUPP | libc::ENOLCK | libc::ENOSYS | libc::EINVAL) => return Ok(None),
+                _ => return Err(error),
+            }
+        }
     }
 
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {

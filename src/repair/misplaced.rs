@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::io::Directory;
 use crate::log::{names, rightful_name, Slot, Snapshot};
 use crate::options::{Loss, LossKind};
-use crate::segment::EXTENSION;
+use crate::segment::{is_unborn, EXTENSION};
 
 /// The files of `before` that are skipped when `now` is read.
 pub(super) fn passed_over(before: &Snapshot, now: &Snapshot) -> Vec<PathBuf> {
@@ -94,6 +94,11 @@ pub(super) fn put_right(
     }
     renamed.iter().try_for_each(|(between, right)| match directory.facts(right) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => rename(directory, between, right),
+        // A file that was never begun, or emptied, is in the segment's place.
+        Ok(_) if is_unborn(directory, right) => {
+            set_aside(directory, right)?;
+            rename(directory, between, right)
+        }
         // It belongs to another log, and the number in the name is right.
         _ => Ok(()),
     })

@@ -11,10 +11,10 @@ use super::{exchange, free_name, take_places_of, Losses, RecoveredSegment, Recov
 use crate::error::{Error, Result};
 use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
 use crate::io::{self, clock, remove_if_there, Directory};
-use crate::log::{read_left, rightful_name, Snapshot, Source};
+use crate::log::{names, read_left, rightful_name, Snapshot, Source};
 use crate::options::{check_name, Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
 use crate::reader::Cursor;
-use crate::segment::Segment;
+use crate::segment::{Segment, EXTENSION};
 
 /// Suffix of a segment that is being written in place.
 const RECOVERING: &str = ".recovering";
@@ -159,6 +159,10 @@ pub(super) fn rewrite(
             header.name = new_log.unwrap_or(&header.name).clone();
             if new_log.is_some() || !plan.in_place {
                 name = rightful_name(&header, &name);
+            }
+            if !plan.in_place && !names::is_segment(&name) {
+                // A log of one file may have any name; the target is read as a directory.
+                name.push_str(EXTENSION);
             }
             let made = if plan.in_place { format!("{name}{RECOVERING}") } else { name.clone() };
             if plan.in_place {

@@ -18,11 +18,13 @@ pub(crate) struct Retaining {
     clock: Clock,
     directory: Arc<dyn Directory>,
     log: String,
+    /// The writer ships the log, even if nothing was shipped yet.
+    ships: bool,
 }
 
 impl Retaining {
-    pub fn new(keep: Retention, clock: Clock, directory: Arc<dyn Directory>, log: &str) -> Self {
-        Retaining { keep, clock, directory, log: log.to_owned() }
+    pub fn new(keep: Retention, clock: Clock, directory: Arc<dyn Directory>, log: &str, ships: bool) -> Self {
+        Retaining { keep, clock, directory, log: log.to_owned(), ships }
     }
 
     fn plan(&self, ours: &Ours, writer: &dyn Accompanied) -> Result<Plan> {
@@ -30,7 +32,7 @@ impl Retaining {
         if self.keep.unshipped {
             return Ok(plan);
         }
-        let mut plan = only_shipped(&*self.directory, ours, plan, false)?;
+        let mut plan = only_shipped(&*self.directory, ours, plan, self.ships)?;
         let segments: Vec<Removable<'_>> = plan
             .expired
             .iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
-use crate::io::{Access, Directory, FileFacts, Identity};
+use crate::io::{exclude_others, Access, Directory, FileFacts, Identity};
 use crate::log::names;
 use crate::log::survey::{self, Found, Oldest, Slot, Snapshot};
 use crate::options::Retention;
@@ -115,8 +115,14 @@ pub(crate) fn remove(directory: &dyn Directory, expired: &[Expired]) -> Vec<Erro
     if let Some(error) = expired.last().and_then(|last| keep_durable(directory, &last.behind).err()) {
         return vec![error];
     }
+    // Another process that compresses a segment gives the result its name only while the source is there.
+    let excluded = exclude_others(directory).and_then(|excluded| Ok((excluded, forms(directory, expired)?)));
+    let (excluded, forms) = match excluded {
+        Ok(excluded) => excluded,
+        Err(error) => return vec![error],
+    };
     for segment in expired {
-        if let Err(error) = remove_one(directory, segment) {
+        if let Err(error) = remove_one(directory, segment, &forms) {
             failed.push(error);
             break;
         }
@@ -124,6 +130,7 @@ pub(crate) fn remove(directory: &dyn Directory, expired: &[Expired]) -> Vec<Erro
     if !expired.is_empty() {
         failed.extend(directory.sync().err().map(|e| Error::io(&e, "sync").at(directory.path())));
     }
+    drop(excluded);
     failed
 }
 
@@ -138,7 +145,23 @@ fn keep_durable(directory: &dyn Directory, name: &str) -> Result<()> {
     }
 }
 
-fn remove_one(directory: &dyn Directory, segment: &Expired) -> Result<()> {
+/// The files that may be forms of each of these segments, by the name of its ordinary form. One list serves all.
+type Forms = HashMap<String, Vec<String>>;
+
+fn forms(directory: &dyn Directory, expired: &[Expired]) -> Result<Forms> {
+    let mut forms: Forms = expired.iter().map(|segment| (names::plain(&segment.name).into_owned(), vec![])).collect();
+    // A list of a store is a request, and nothing is compressed there.
+    if !directory.is_far() && !expired.is_empty() {
+        for name in list(directory)? {
+            if let Some(forms) = forms.get_mut(&*names::plain(&name)) {
+                forms.push(name);
+            }
+        }
+    }
+    Ok(forms)
+}
+
+fn remove_one(directory: &dyn Directory, segment: &Expired, forms: &Forms) -> Result<()> {
     let failed = |e: &std::io::Error| Error::io(e, "remove").at(&directory.path_of(&segment.name));
     match directory.facts(&segment.name) {
         Ok(facts) if facts.is_plain && facts.identity == segment.identity => (),
@@ -146,25 +169,26 @@ fn remove_one(directory: &dyn Directory, segment: &Expired) -> Result<()> {
             let reason = "another file has taken the place of the old segment, and stays";
             return Err(Error::new(Kind::Io, reason).at(&directory.path_of(&segment.name)));
         }
-        Err(e) if e.kind() == ErrorKind::NotFound => return remove_other_form(directory, segment),
+        Err(e) if e.kind() == ErrorKind::NotFound => return remove_other_forms(directory, segment, forms),
         Err(e) => return Err(failed(&e)),
     }
     match directory.remove(&segment.name) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(&e)),
-        _ => Ok(()),
+        // It may have been compressed since it was planned, and its source kept.
+        _ => remove_other_forms(directory, segment, forms),
     }
 }
 
-/// Removes the file that has replaced an old segment since it was planned: another process may have compressed that
-/// meanwhile, and the next segments are going to be removed.
-fn remove_other_form(directory: &dyn Directory, segment: &Expired) -> Result<()> {
-    let plain = names::plain(&segment.name);
-    for name in list(directory)?.into_iter().filter(|name| names::plain(name) == plain) {
-        let Some((_, header)) = look(directory, &name)? else { continue };
+/// Removes the file that has replaced an old segment since it was planned, or is beside it: another process may have
+/// compressed that meanwhile, and the next segments are going to be removed.
+fn remove_other_forms(directory: &dyn Directory, segment: &Expired, forms: &Forms) -> Result<()> {
+    let others = forms.get(&*names::plain(&segment.name)).into_iter().flatten();
+    for name in others.filter(|name| **name != segment.name) {
+        let Some((_, header)) = look(directory, name)? else { continue };
         if header.sequence == segment.sequence && header.markers().iter().any(|it| segment.markers.contains(it)) {
-            match directory.remove(&name) {
+            match directory.remove(name) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
-                    return Err(Error::io(&e, "remove").at(&directory.path_of(&name)));
+                    return Err(Error::io(&e, "remove").at(&directory.path_of(name)));
                 }
                 _ => (),
             }

@@ -195,13 +195,22 @@ impl Appender {
 
     /// Closes the segment as [`Self::finish`] does, and releases the space set aside.
     pub fn close(&mut self, names: &[NamedType]) -> Result<()> {
-        self.finish(names)?;
+        self.close_at(names, clock::now_ns())
+    }
+
+    /// As [`Self::close`], at this time.
+    pub fn close_at(&mut self, names: &[NamedType], time: i64) -> Result<()> {
+        self.finish_at(names, time)?;
         self.cut()
     }
 
     /// Closes the segment by writing the rest of the index and the TRAILER. It is not durable yet, and the space set
     /// aside is not released.
     pub fn finish(&mut self, names: &[NamedType]) -> Result<()> {
+        self.finish_at(names, clock::now_ns())
+    }
+
+    fn finish_at(&mut self, names: &[NamedType], time: i64) -> Result<()> {
         self.tidy()?;
         if !self.closed {
             let place = self.place();
@@ -209,7 +218,7 @@ impl Appender {
             let index_end = place.offset + index.len() as u64;
             let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: place.offset };
             let place = Place { offset: index_end, last_index: place.offset, ..place };
-            let trailer = trailer::encode(trailer, self.next_id, clock::now_ns(), place);
+            let trailer = trailer::encode(trailer, self.next_id, time, place);
             self.write_own(&[&index, &trailer])?;
             self.indexing.wrote(index_end - index.len() as u64, index_end);
             self.closed = true;
@@ -278,6 +287,14 @@ impl Appender {
             self.untidy = false;
         }
         Ok(())
+    }
+
+    /// Releases the space that was set aside after the last block.
+    pub fn release_space(&mut self) -> Result<()> {
+        match self.set_aside > self.end && self.segment.takes_more() {
+            true => self.cut(),
+            false => Ok(()),
+        }
     }
 
     fn cut(&mut self) -> Result<()> {

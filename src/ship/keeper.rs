@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::local::Local;
+use super::local::{Files, Local};
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::clock::Clock;
@@ -64,6 +64,18 @@ impl Noting {
     }
 }
 
+/// Marks the log as one that is shipped, if it is not yet: the lock file stays.
+pub(super) fn mark(directory: &dyn Directory, files: &Files, file_mode: u32) -> Result<()> {
+    match ledger::is_shipped(directory, files.log())? {
+        true => Ok(()),
+        false => take_lock(directory, files.log(), file_mode).map(|lock| lock.unlock()),
+    }
+}
+
+fn take_lock(directory: &dyn Directory, log: &str, file_mode: u32) -> Result<Lock> {
+    take_lock_of(directory, &ledger::lock_name(log), file_mode, "another process ships the log")
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         // The file is closed before another process may open it.
@@ -78,7 +90,7 @@ impl Keeper {
     /// Takes the lock, reads the file, and rewrites it if it does not end cleanly or most of it is outdated. Entries
     /// that cannot be read are forgotten, and damaged ones are not trusted.
     pub fn open(directory: Arc<dyn Directory>, log: &str, log_id: &[u8], file_mode: u32) -> Result<Self> {
-        let lock = take_lock_of(&*directory, &ledger::lock_name(log), file_mode, "another process ships the log")?;
+        let lock = take_lock(&*directory, log, file_mode)?;
         let mut keeper = Self::look(directory, log, log_id)?;
         (keeper.lock, keeper.file_mode) = (Some(lock), file_mode);
         // Leftovers of a process that was killed while it rewrote one of the files.

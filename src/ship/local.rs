@@ -41,6 +41,8 @@ pub(super) struct Here {
     pub lost_behind: Option<u64>,
     /// Files of another log of the same name.
     pub others: Vec<String>,
+    /// A file that could not be read when the others were looked at is a segment.
+    is_outdated: bool,
 }
 
 /// A file that is not shipped, in the place of a segment.
@@ -82,7 +84,10 @@ impl Here {
     /// Whether a segment that others name is not among those that are here.
     fn lacks_some(&self) -> bool {
         let is_gap = |pair: &[Local]| pair[1].after.is_some_and(|after| after > pair[0].sequence);
-        self.lost_behind.is_some() || !self.unusable.is_empty() || self.segments.windows(2).any(is_gap)
+        self.is_outdated
+            || self.lost_behind.is_some()
+            || !self.unusable.is_empty()
+            || self.segments.windows(2).any(is_gap)
     }
 
     /// Number of the newest; 0 when there is none.
@@ -196,13 +201,16 @@ impl Files {
             self.known.remove(&last.name);
         }
         let newest = segments.last().map_or(0, |last| last.sequence);
-        let mut begun = vec![];
+        let (mut begun, mut is_outdated) = (vec![], false);
         for (number, unusable) in unusable.range(newest + 1..) {
             // A file after the newest segment is one that a writer has preallocated, unless there was more; and the
             // writer may have begun it by now.
             let Unusable::Unreadable(name) = unusable else { continue };
             let is_ahead = is_unborn(directory, name) && !left.as_ref().is_some_and(|left| held(left, *number));
-            if is_ahead || retention::look(directory, name)?.is_some() {
+            // Or the system could not read it, for a moment: what was the newest before may be closed.
+            let is_segment = !is_ahead && retention::look(directory, name)?.is_some();
+            is_outdated |= is_segment;
+            if is_ahead || is_segment {
                 begun.push(*number);
             }
         }
@@ -219,7 +227,7 @@ impl Files {
                 .filter(|number| *number > last),
             (None, None) => None,
         };
-        Ok(Here { segments, unusable, lost_behind, others })
+        Ok(Here { segments, unusable, lost_behind, others, is_outdated })
     }
 
     fn rank<'a>(&self, name: &'a str) -> (bool, usize, &'a str) {

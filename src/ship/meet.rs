@@ -6,7 +6,7 @@ use super::catalog::Catalog;
 use super::local::Local;
 use super::sound::Behind;
 use super::{here as failed_here, ShipMonitor, Shipper, Work};
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::hex::hex;
 use crate::io::{Directory, Location};
 use crate::ledger::{Entry, Stage};
@@ -33,6 +33,9 @@ impl Shipper {
             Err(failure) => return self.meet_without_list(work, failure),
         };
         let Ok(ours) = <[u8; 16]>::try_from(work.files.log_id()) else { return Ok(()) };
+        if listed.is_empty() {
+            self.refuse_an_emptied_store(work)?;
+        }
         if !self.refuse_another_log(listed.iter().map(|object| &*object.name), &ours)? {
             self.ask_segments(work, &listed, &ours)?;
             let label = Label::Log(ours);
@@ -133,6 +136,21 @@ impl Shipper {
             }
         }
         Ok(is_ours)
+    }
+
+    /// A store in which nothing of the log is left, not even its label, although segments were shipped to it, is
+    /// probably not the store but the empty directory where it is mounted.
+    fn refuse_an_emptied_store(&self, work: &Work) -> Answer<()> {
+        let url = self.store.url();
+        let shipped = work.keeper.lock().of_store(url).filter(|entry| entry.stage.is_shipped()).count();
+        if shipped == 0 {
+            return Ok(());
+        }
+        let reason = format!(
+            "nothing of the log is in the store {url}, to which {shipped} segments were shipped: is it mounted? If it was emptied on \
+             purpose, `binlog ship --forget` lets them be shipped again"
+        );
+        Err(failed_here(Error::new(Kind::Mismatch, reason).at(self.directory.path())))
     }
 
     /// Reads the first segments there to find their log.

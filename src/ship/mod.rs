@@ -205,8 +205,17 @@ impl Shipper {
     /// ships the log (not with [`ShipOptions::dry_run`]), and errors of the system.
     pub fn open(location: impl Into<Location>, log: Option<&str>, options: ShipOptions) -> Result<Self> {
         let directory = location.into().directory()?;
-        let store = store::open(&options.url, &options.store)?;
-        Self::to_store(directory, store, log, options)
+        match store::open(&options.url, &options.store) {
+            Ok(store) => Self::to_store(directory, store, log, options),
+            Err(error) => {
+                // The log is to be shipped, and may be for the first time: nothing is removed here until it was.
+                if !options.dry_run && !matches!(error.kind(), Kind::Invalid | Kind::Unsupported) {
+                    Files::find(&directory, log)
+                        .and_then(|files| keeper::mark(&*directory, &files, options.file_mode))?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// As [`Self::open`], over a directory and a store that the caller provides.

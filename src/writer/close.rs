@@ -1,5 +1,6 @@
 //! The end of a writer.
 
+use super::output::Output;
 use super::{accompany, Parts, Writer};
 use crate::companion::Accompany;
 use crate::error::{Error, Result};
@@ -103,13 +104,18 @@ impl Parts {
             .and_then(|()| self.sync_written())
             // When the file of a segment was removed, ids continue in a new segment.
             .and_then(|()| self.look_for_segment())
-            .and_then(|()| self.patiently(|| self.output.lock().close()))
+            .and_then(|()| self.patiently(|| self.output.lock().with_space(Output::close)))
             .and_then(|()| self.sync_written());
         if closed.is_ok() {
             self.maintenance.post(&mut self.output.lock().steps);
             self.leave();
         }
-        self.output.lock().unlock();
+        let mut output = self.output.lock();
+        if closed.is_err() {
+            output.release_all_space();
+        }
+        output.unlock();
+        drop(output);
         self.losses.with(reported_then, self.positions.appended(), closed)
     }
 

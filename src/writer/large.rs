@@ -42,7 +42,8 @@ impl Parts {
         draft.push(&record.at(now), &mut buffers);
         buffers.settle();
         let block = Block { draft: &draft, buffers: &buffers, parts, compressed: Some(&compressed) };
-        output.write_direct(&block, now).map_err(|e| self.health.remember_failed(e))?;
+        let wrote = output.with_space(|output| output.write_direct(&block, now));
+        wrote.map_err(|e| self.health.remember_failed(e))?;
         filling.wrote_one(record.payload_len as u64);
         // In this order: no position is ever seen ahead of the one that it follows.
         self.positions.appended_to(id);

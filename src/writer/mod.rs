@@ -166,7 +166,7 @@ impl Writer {
         let (directory, log) = (output.target.directory().clone(), output.file("").log);
         // A log that is one file has no old segments.
         let keep = if rolls { options.keep } else { Retention::default() };
-        let retaining = Retaining::new(keep, clock.clone(), directory, &log);
+        let retaining = Retaining::new(keep, clock.clone(), directory, &log, accompany(&options).is_some());
         let own: Vec<Arc<dyn Companion>> =
             vec![Arc::new(companions::Hooked(options.hooks.clone())), Arc::new(retaining)];
         let parts = Arc::new(Parts {

@@ -7,7 +7,7 @@ use super::buffer::Buffer;
 use super::next_file::NextFile;
 use super::retired::Retired;
 use super::turn::{Mark, Step};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Hole;
 use crate::format::draft::{Buffers, Draft, NewEntry};
@@ -130,6 +130,27 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Carries out `write`. When the disk is full, the space that was set aside after closed segments is released, and it
+    /// is tried once more: the writer itself must not keep the space that it lacks.
+    pub fn with_space(&mut self, mut write: impl FnMut(&mut Output) -> Result<()>) -> Result<()> {
+        match write(self) {
+            Err(error) if error.kind() == Kind::NoSpace && self.release_space() => write(self),
+            done => done,
+        }
+    }
+
+    /// Releases the space after closed segments. Returns whether there was any.
+    fn release_space(&self) -> bool {
+        // One that fails is tried again when the segment is made durable.
+        self.retired.iter().fold(false, |released, retired| retired.give_back().unwrap_or(false) | released)
+    }
+
+    /// Releases all space that was set aside, when the writer ends without having closed its segment.
+    pub fn release_all_space(&mut self) {
+        self.release_space();
+        let _ = self.appender.release_space();
     }
 
     /// Writes one block that was appended at `at` straight from the caller's memory: all of it, or nothing and an

@@ -24,13 +24,14 @@ impl Retired {
     }
 
     /// Releases the space, once. When this returns, no other thread is still doing it: from then on hooks may do
-    /// anything with the file.
-    pub fn give_back(&self) -> Result<()> {
+    /// anything with the file. Returns whether this call did it.
+    pub fn give_back(&self) -> Result<bool> {
         let mut is_cut = self.is_cut.lock();
         if std::mem::replace(&mut *is_cut, true) {
-            return Ok(());
+            return Ok(false);
         }
         let cut = self.segment.file.set_len(self.end);
-        cut.map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, self.end))
+        cut.map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, self.end))?;
+        Ok(true)
     }
 }

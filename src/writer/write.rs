@@ -109,8 +109,8 @@ impl Parts {
             let Some(mut work) = next else { return Ok(()) };
             let panicking = OnPanic(self);
             let done = match &mut work {
-                Work::Write(buffer) => output.write(buffer),
-                Work::Roll(turn) => output.turn(turn),
+                Work::Write(buffer) => output.with_space(|output| output.write(buffer)),
+                Work::Roll(turn) => output.with_space(|output| output.turn(turn)),
             };
             drop(panicking);
             self.positions.flushed_to(output.next_id() - 1);

@@ -4,7 +4,7 @@ use std::io::{IoSlice, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-use binlog::io::{Access, Directory, File, FileFacts, Identity, Rights, Wake, Watch};
+use binlog::io::{Access, Directory, Exclusive, File, FileFacts, Identity, Rights, Wake, Watch};
 
 type OnFile = dyn Fn(&str) + Send + Sync;
 type OnRead = dyn Fn(&str, usize) + Send + Sync;
@@ -28,6 +28,8 @@ pub struct Interposed {
     pub on_bytes: Option<Arc<OnBytes>>,
     /// Called with the names of a list of the directory, which it may change.
     pub on_list: Option<Arc<OnList>>,
+    /// Called with the new name before a file gets it.
+    pub on_link: Option<Arc<OnFile>>,
     /// Provides the watch of the directory.
     pub on_watch: Option<Arc<OnWatch>>,
 }
@@ -52,6 +54,7 @@ impl Interposed {
             on_read: None,
             on_bytes: None,
             on_list: None,
+            on_link: None,
             on_watch: None,
         }
     }
@@ -96,6 +99,10 @@ impl Directory for Interposed {
         Ok(listed)
     }
 
+    fn exclude_others(&self) -> Result<Option<Exclusive>> {
+        self.inner.exclude_others()
+    }
+
     fn facts(&self, name: &str) -> Result<FileFacts> {
         self.inner.facts(name)
     }
@@ -109,6 +116,9 @@ impl Directory for Interposed {
     }
 
     fn link(&self, from: &str, to: &str) -> Result<()> {
+        if let Some(on_link) = &self.on_link {
+            on_link(to);
+        }
         self.inner.link(from, to)
     }
 

@@ -5,6 +5,7 @@ pub mod counting;
 pub mod history;
 pub mod interposed;
 pub mod layout;
+pub mod quota;
 pub mod remote;
 pub mod time;
 

@@ -1,10 +1,13 @@
 //! Compressed segments: the same records and events under the same ids, whatever the log, in every way of reading.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use crate::common::interposed::Interposed;
 use crate::common::*;
 use binlog::compression::{compress, decompress, pack, CompressOptions, Compressed, Whole};
 use binlog::io::{Directory, MemoryDirectory};
+use binlog::rolling::{prune, Retention};
 use binlog::{
     Codec, Filter, Kind, Location, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, TailState, Writer,
     WriterOptions,
@@ -781,4 +784,83 @@ fn two_that_compress_one_log_at_the_same_time_remove_no_record() {
         assert!(parts.is_empty(), "{parts:?}");
         assert_rows(&rows_at(home.path()), &rows, "compressed");
     }
+}
+
+#[test]
+fn a_segment_that_is_compressed_again_is_the_same_file() {
+    for codec in [Codec::Lz4, Codec::Zstd] {
+        let directory = MemoryDirectory::new();
+        let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+        for i in 0..20_000u64 {
+            writer
+                .append(7, format!("{{\"user\":{},\"action\":\"login\",\"number\":{i}}}", i % 100).as_bytes())
+                .unwrap();
+        }
+        writer.roll().unwrap();
+        writer.close().unwrap();
+        let options = CompressOptions { codec, ..CompressOptions::default() };
+        let once = |directory: &MemoryDirectory| {
+            compress(Arc::new(directory.clone()), &options).unwrap();
+            directory.contents("default.0000000001.z.binlog").unwrap()
+        };
+        let first = once(&directory);
+        decompress(Arc::new(directory.clone()), &CompressOptions::default()).unwrap();
+        let second = once(&directory);
+        let differs = first.iter().zip(&second).position(|(a, b)| a != b);
+        assert!(
+            second == first,
+            "{codec:?}: after it was decompressed: {differs:?}, {} and {} bytes",
+            first.len(),
+            second.len()
+        );
+        decompress(Arc::new(directory.clone()), &CompressOptions::default()).unwrap();
+        assert!(once(&directory) == first, "{codec:?}: and once more");
+    }
+}
+
+/// Retention waits until a segment has its new name, and then removes both files: a run that is killed after that
+/// brings no segment back that was removed.
+#[test]
+fn a_segment_that_retention_removes_beside_its_compression_does_not_come_back() {
+    let home = tempfile::tempdir().unwrap();
+    let writer = Writer::open(home.path(), WriterOptions::default()).unwrap();
+    for i in 0..6u64 {
+        writer.append(7, &i.to_le_bytes()).unwrap();
+        writer.roll().unwrap();
+    }
+    writer.close().unwrap();
+    let path = home.path().to_owned();
+    let keep = Retention { segments: Some(2), ..Retention::default() };
+    let pruning = Arc::new(Mutex::new(None));
+    let (threads, log) = (pruning.clone(), path.clone());
+    let on_link = move |name: &str| {
+        let mut threads = threads.lock().unwrap();
+        if threads.is_none() && name.contains("0000000003") {
+            let (log, keep) = (log.clone(), keep.clone());
+            let thread = std::thread::spawn(move || prune(&*log, None, &keep, false));
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(!thread.is_finished(), "it waits until the segment has its name");
+            *threads = Some(thread);
+        }
+    };
+    let real = Arc::new(binlog::io::RealDirectory::open(&path).unwrap());
+    let directory = Interposed { on_link: Some(Arc::new(on_link)), ..Interposed::around(real) };
+    // Sources stay, as when the run is killed before it removes them.
+    let options = CompressOptions { keep_source: true, ..CompressOptions::default() };
+    let _ = compress(Arc::new(directory) as Arc<dyn binlog::io::Directory>, &options);
+    let thread = pruning.lock().unwrap().take().expect("the third segment was compressed");
+    thread.join().unwrap().unwrap();
+    let mut names: Vec<String> =
+        std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".binlog"));
+    for removed in 1..=5 {
+        assert!(!names.iter().any(|name| name.contains(&format!("{removed:010}"))), "{removed}: {names:?}");
+    }
+    assert!(Reader::open(&*path, ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
+        .unwrap()
+        .cursor(&Filter::default())
+        .unwrap()
+        .next()
+        .unwrap()
+        .is_some());
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::common::{listening, rows_of, Row};
+use crate::common::{self, listening, rows_of, Row};
 use binlog::compression::CompressOptions;
 use binlog::io::{Directory, Fault, MemoryDirectory};
-use binlog::recovery::Recovery;
-use binlog::{Loss, LossKind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use binlog::recovery::{recover, recover_in_place, Recovery};
+use binlog::{Filter, Kind, Location, Loss, LossKind, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
 
 const SEGMENTS: usize = 4;
 const RECORDS: u64 = 10;
@@ -446,4 +446,46 @@ fn records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_repor
         let there = if pruned { 100 } else { 200 };
         assert_eq!((shown.len() as u64 + lost, lost > 0), (there, true), "{heard:?}");
     }
+}
+
+/// The file that was emptied keeps no segment from its name.
+#[test]
+fn a_segment_gets_the_name_back_that_an_emptied_file_has() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    for id in 1..=6u64 {
+        writer.append(1, &id.to_le_bytes()).unwrap();
+        if id % 2 == 0 && id < 6 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let name = |number: u64| format!("default.{number:010}.binlog");
+    directory.set_contents(&name(3), directory.contents(&name(2)).unwrap());
+    directory.set_contents(&name(2), vec![]);
+    recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    let mut files = directory.list().unwrap();
+    files.retain(|name| name.ends_with(".binlog"));
+    assert_eq!(files, [name(1), name(2)]);
+    let strict = ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() };
+    let reader = Reader::open(Arc::new(directory.clone()), strict).unwrap();
+    let rows = common::read(&reader, &Filter::default(), common::Way::Next).whole();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+/// A log of one file may have any name; in a directory it is found by its ending.
+#[test]
+fn a_log_of_one_file_without_the_ending_of_segments_is_recovered_to_a_directory_that_can_be_read() {
+    let source = MemoryDirectory::new();
+    let file = || Location::File(Arc::new(source.clone()), "log.dat".to_owned());
+    let writer = Writer::open(file(), WriterOptions::default()).unwrap();
+    (0..1000u64).for_each(|i| assert!(writer.append(1, &i.to_le_bytes()).is_ok()));
+    writer.close().unwrap();
+    let target = MemoryDirectory::new();
+    let recovery = recover(file(), Arc::new(target.clone()), ReaderOptions::default()).unwrap();
+    assert_eq!((recovery.records, recovery.losses), (1000, 0));
+    let reader = Reader::open(Arc::new(target.clone()), ReaderOptions::default()).unwrap();
+    assert_eq!(common::read(&reader, &Filter::default(), common::Way::Next).whole().len(), 1000);
+    let again = recover(file(), Arc::new(target.clone()), ReaderOptions::default()).unwrap_err();
+    assert_eq!(again.kind(), Kind::Invalid, "{again}");
 }

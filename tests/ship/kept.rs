@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::shipping::*;
 use binlog::compression::CompressOptions;
-use binlog::io::{Directory, MemoryDirectory};
+use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::shipping::{Problem, ShipOptions, Shipper};
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
@@ -533,4 +533,53 @@ fn what_a_killed_process_has_left_of_its_files_is_removed() {
     }
     ship(&directory, &store);
     assert!(!directory.list().unwrap().iter().any(|name| name.ends_with(".part")), "{:?}", directory.list());
+}
+
+/// The directory in which a store is mounted is there when the store is not.
+#[test]
+fn a_store_that_was_emptied_is_refused_and_nothing_is_removed_here() {
+    let (_, directory) = memory();
+    write(&directory, 5);
+    ship(&directory, &MemoryStore::new());
+    let emptied = MemoryStore::new();
+    let shipper = open_with(&directory, &emptied, ShipOptions { keep: keep(1), ..options() }).unwrap();
+    let error = shipper.run_once(&()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch, "{error}");
+    assert!(error.to_string().contains("is it mounted?") && error.to_string().contains("ship --forget"), "{error}");
+    assert_eq!((here(&directory).len(), objects(&emptied).len()), (6, 0));
+    assert!(shipper.forget().unwrap());
+    drop(shipper);
+    let shipper = open_with(&directory, &emptied, ShipOptions { keep: keep(1), ..options() }).unwrap();
+    shipper.run_once(&()).unwrap();
+    assert_eq!((here(&directory).len(), objects(&emptied).len()), (1, 5));
+}
+
+/// A segment cannot be read for a moment, whichever it is: the run fails, or ships it.
+#[test]
+fn a_run_that_succeeds_has_shipped_each_closed_segment_whatever_read_failed() {
+    for only in [Operation::Open, Operation::Read, Operation::List, Operation::Stat, Operation::Len] {
+        let mut reached = 0;
+        for from in 0.. {
+            let (files, directory) = memory();
+            let writer = open_writer(&directory);
+            let mut next_id = 1;
+            (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 2));
+            writer.append(1, &payload(next_id)).unwrap();
+            writer.close().unwrap();
+            let store = MemoryStore::new();
+            let shipper = open(&directory, &store);
+            files.set_fault(Some(Fault { from, times: 1, errno: libc::EIO, only: Some(only) }));
+            let ran = shipper.run_once(&());
+            let has_failed = files.operations() > from;
+            files.set_fault(None);
+            if ran.is_ok() {
+                assert_eq!(objects(&store).len(), 3, "{only:?} number {from}");
+            }
+            if !has_failed {
+                break;
+            }
+            reached += 1;
+        }
+        assert!(reached > 0 || matches!(only, Operation::Stat | Operation::Len), "{only:?}");
+    }
 }

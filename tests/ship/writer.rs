@@ -178,3 +178,47 @@ fn shipping_continues_while_a_log_rolls_all_the_time() {
     let records = records(&there.collect());
     assert!((1..=300).all(|id| records[&id] == payload(id)) && records.len() == 300);
 }
+
+/// Before the first segment was shipped, nothing says that the log is shipped but the option.
+#[test]
+fn a_log_that_is_shipped_from_now_on_keeps_what_no_store_holds() {
+    for (background, keep_in_ship) in [(false, false), (true, false), (false, true)] {
+        let (log, store) = (tempdir().unwrap(), tempdir().unwrap());
+        let writer = Writer::open(log.path(), writer_options()).unwrap();
+        let mut next_id = 1;
+        (0..10).for_each(|_| append_and_roll(&writer, &mut next_id, 3));
+        writer.close().unwrap();
+        let mut options = WriterOptions { background, keep: keep(3), ..shipping(store.path()) };
+        if keep_in_ship {
+            options.ship = options.ship.map(|ship| ShipOptions { keep: keep(3), ..ship });
+        }
+        let writer = Writer::open(log.path(), options).unwrap();
+        (0..3).for_each(|_| append_and_roll(&writer, &mut next_id, 3));
+        writer.close().unwrap();
+        let there: Vec<String> = names(store.path());
+        let everywhere: std::collections::BTreeSet<String> = names(log.path()).into_iter().chain(there).collect();
+        for sequence in 1..=13 {
+            assert!(everywhere.contains(&name(sequence)), "{sequence} is nowhere: {everywhere:?}");
+        }
+    }
+}
+
+/// As with an archive that is not mounted when the log is shipped for the first time.
+#[test]
+fn a_first_run_whose_store_cannot_be_opened_keeps_everything_here() {
+    let (log, stores) = (tempdir().unwrap(), tempdir().unwrap());
+    let writer = Writer::open(log.path(), writer_options()).unwrap();
+    let mut next_id = 1;
+    (0..6).for_each(|_| append_and_roll(&writer, &mut next_id, 1));
+    writer.close().unwrap();
+    let url = |text: String| ShipOptions { url: text, ..options() };
+    let wrong = Shipper::open(log.path(), None, url("nothing://x".to_owned())).err().unwrap();
+    assert_eq!(wrong.kind(), Kind::Invalid, "{wrong}");
+    let missing = stores.path().join("not-mounted");
+    let error = Shipper::open(log.path(), None, url(format!("file://{}", missing.display()))).err().unwrap();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    assert_eq!(binlog::rolling::prune(log.path(), None, &keep(2), false).unwrap(), []);
+    assert_eq!(names(log.path()).len(), 7);
+    let anyway = binlog::rolling::Retention { unshipped: true, ..keep(2) };
+    assert_eq!(binlog::rolling::prune(log.path(), None, &anyway, false).unwrap().len(), 5);
+}

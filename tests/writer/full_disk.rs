@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::quota::Quota;
 use crate::common::*;
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::{
@@ -576,5 +577,36 @@ fn a_roll_that_a_full_disk_stops_leaves_one_file_however_often_it_is_tried() {
                 );
             }
         }
+    }
+}
+
+/// Space that the writer has set aside for itself is no reason to refuse records.
+#[test]
+fn a_full_disk_is_full_of_records_and_not_of_space_set_aside_after_closed_segments() {
+    for background in [false, true] {
+        let disk = Quota::new(2 << 20);
+        let options = WriterOptions { segment_bytes: 300_000, ..options(FullDisk::Fail, background) };
+        let writer = Writer::open(Arc::new(disk.clone()), options.clone()).unwrap();
+        let mut taken = 0u64;
+        let error = loop {
+            match writer.append(1, &noise(1000, taken)) {
+                Ok(_) => taken += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), Kind::NoSpace, "{error}");
+        let (used, held) = disk.used();
+        assert!(
+            held > (3 << 20) / 2,
+            "{held} bytes of records fit on 2 MiB, {used} are taken; background: {background}"
+        );
+        let flushed = writer.position().unwrap().flushed;
+        assert!(writer.close().is_err(), "some records were not written");
+        let (used, held) = disk.used();
+        assert!(used - held < 64 << 10, "{used} bytes are taken by files of {held}");
+        let reader = Reader::open(Arc::new(disk.clone()), ReaderOptions::default()).unwrap();
+        let rows = read(&reader, &Filter::default(), Way::Next).whole();
+        assert!(rows.len() as u64 >= flushed, "{} of {flushed}", rows.len());
+        rows.iter().for_each(|row| assert_eq!(row.payload, noise(1000, row.id - 1), "{}", row.id));
     }
 }

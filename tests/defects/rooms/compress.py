@@ -103,4 +103,18 @@ DEFECTS = [
         "",
         "cli/command::compress::a_segment_of_which_one_form_is_damaged_is_left_alone",
     ),
+    defect(
+        "a segment that is compressed again is another file",
+        "src/compress/make.rs",
+        "    hash.update(form.dictionary);\n",
+        "    hash.update(form.dictionary);\n    hash.update(crate::io::clock::now_ns().to_le_bytes());\n",
+        "compress::segments::a_segment_that_is_compressed_again_is_the_same_file",
+    ),
+    defect(
+        "compression gives a file its name while retention removes the segment",
+        "src/compress/make.rs",
+        "    let excluded = exclude_others(directory)?;\n    let target",
+        "    let excluded = ();\n    let target",
+        "compress::segments::a_segment_that_retention_removes_beside_its_compression_does_not_come_back",
+    ),
 ]

@@ -115,4 +115,18 @@ DEFECTS = [
         "let files = [segment.path.clone()].into_iter();",
         "repair::rows::what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery",
     ),
+    defect(
+        "an emptied file keeps a segment from its name",
+        "src/repair/misplaced.rs",
+        "            set_aside(directory, right)?;\n            rename(directory, between, right)",
+        "            Ok(())",
+        "repair::names::a_segment_gets_the_name_back_that_an_emptied_file_has",
+    ),
+    defect(
+        "a log of one file is recovered to a file that no directory shows",
+        "src/repair/rewrite.rs",
+        "                name.push_str(EXTENSION);\n",
+        "",
+        "repair::names::a_log_of_one_file_without_the_ending_of_segments_is_recovered_to_a_directory_that_can_be_read",
+    ),
 ]

@@ -193,4 +193,32 @@ DEFECTS = [
         "            true => Ok(here),",
         "ship::kept::a_list_that_lacks_a_segment_for_a_moment_is_no_hole",
     ),
+    defect(
+        "a writer that ships a log for the first time removes what no store holds",
+        "src/writer/mod.rs",
+        "&log, accompany(&options).is_some());",
+        "&log, false);",
+        "ship::writer::a_log_that_is_shipped_from_now_on_keeps_what_no_store_holds",
+    ),
+    defect(
+        "a first run whose store cannot be opened leaves no mark",
+        "src/ship/mod.rs",
+        "!options.dry_run && !matches!(error.kind(), Kind::Invalid | Kind::Unsupported)",
+        "false",
+        "ship::writer::a_first_run_whose_store_cannot_be_opened_keeps_everything_here",
+    ),
+    defect(
+        "a store that was emptied is taken for a new one",
+        "src/ship/meet.rs",
+        "        if shipped == 0 {",
+        "        if shipped != usize::MAX {",
+        "ship::kept::a_store_that_was_emptied_is_refused_and_nothing_is_removed_here",
+    ),
+    defect(
+        "a newest segment that could not be read for a moment hides that the one before is closed",
+        "src/ship/local.rs",
+        "            is_outdated |= is_segment;\n",
+        "",
+        "ship::kept::a_run_that_succeeds_has_shipped_each_closed_segment_whatever_read_failed",
+    ),
 ]

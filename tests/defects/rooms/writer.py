@@ -437,4 +437,11 @@ DEFECTS = [
         "        let _ = is_any_calling();\n        let _ = Self::check_caller;\n",
         "writer::hooks::what_the_writer_calls_cannot_write_to_it_and_can_to_another",
     ),
+    defect(
+        "a writer keeps the space that it lacks",
+        "src/writer/output.rs",
+        "Err(error) if error.kind() == Kind::NoSpace && self.release_space() => write(self),",
+        "Err(error) if error.kind() == Kind::NoSpace && false => write(self),",
+        "writer::full_disk::a_full_disk_is_full_of_records_and_not_of_space_set_aside_after_closed_segments",
+    ),
 ]
