@@ -1,5 +1,6 @@
 //! Reads from block to block and from segment to segment, the oldest first.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::cursor::Moved;
@@ -205,7 +206,7 @@ impl Cursor {
         let (Some(ours), Some(name)) = (ours, segment.path.file_name()) else { return Ok(()) };
         let (directory, name) = (self.list.snapshot.slots[self.list.at].directory(), name.to_string_lossy());
         let facts = directory.facts(&name);
-        self.waiting.is_gone = facts.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+        self.waiting.is_gone = facts.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound);
         let there = match facts {
             Ok(facts) if facts.is_plain => facts.identity,
             // The file was opened through a symbolic link, and the target of the link counts.
@@ -216,6 +217,13 @@ impl Cursor {
             Some(there) if there != ours => Err(replaced(&segment)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the file of the current segment is not in its directory any more.
+    fn is_away(&self) -> bool {
+        let (segment, directory) = (self.segment(), self.list.snapshot.slots[self.list.at].directory());
+        let facts = segment.path.file_name().map(|name| directory.facts(&name.to_string_lossy()));
+        !segment.file.is_far() && facts.is_some_and(|facts| facts.is_err_and(|e| e.kind() == ErrorKind::NotFound))
     }
 
     /// A file that should be a segment but is none is damage for each cursor that reaches its place, before segment
@@ -339,6 +347,10 @@ impl Cursor {
         let ended = self.segment().clone();
         let Some(next) = self.open_at(at)? else { return Ok(Moved::Again) };
         if next.header.log_id != ended.header.log_id {
+            if next.header.name == ended.header.name && self.is_away() {
+                // A new log in the place of this one, whose segment of the same number was removed before it was seen.
+                return Err(replaced(&ended));
+            }
             // The writer of the other log may be at work.
             if left > 0 && !self.direction.is_salvage() && !self.segment().is_live() {
                 if !std::mem::replace(&mut self.position.looked_again, true) {

@@ -571,6 +571,28 @@ fn a_log_whose_files_are_replaced_is_reported_to_a_cursor_that_waits() {
     }
 }
 
+/// As when the cursor does not get to look before all of it has happened.
+#[test]
+fn a_new_log_whose_first_segment_is_gone_before_it_is_seen_is_not_shown_as_the_rest_of_the_old_one() {
+    for waits in [false, true] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("log");
+        let mut cursor = followed(&path);
+        std::fs::remove_dir_all(&path).unwrap();
+        let writer = Writer::open(&path, options()).unwrap();
+        writer.append(1, b"another").unwrap();
+        writer.roll().unwrap();
+        writer.append(1, b"and more").unwrap();
+        std::fs::remove_file(path.join("default.0000000001.binlog")).unwrap();
+        if waits {
+            assert_eq!(cursor.wait(LONG).unwrap_err().kind(), Kind::Mismatch);
+        }
+        let next = cursor.next().map(|record| record.map(|record| record.id)).map_err(|error| error.kind());
+        assert_eq!(next, Err(Kind::Mismatch));
+        writer.close().unwrap();
+    }
+}
+
 #[test]
 fn a_directory_that_was_away_is_followed_again_when_it_is_back() {
     let scratch = tempfile::tempdir().unwrap();
