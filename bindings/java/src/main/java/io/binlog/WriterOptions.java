@@ -499,7 +499,8 @@ public final class WriterOptions {
 
     /**
      * Whether the writer, if it is still open when the JVM shuts down, is flushed then: it is, unless this is called
-     * with false. It is not closed, because other threads may still append.
+     * with false. It is not closed, because other threads may still append. This flush calls no hook, no check and no
+     * {@link #onFailure}: one that ends the JVM would wait for it, and it for that.
      *
      * @param flush false to leave it alone
      * @return this
