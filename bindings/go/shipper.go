@@ -76,7 +76,8 @@ func (s *Shipper) Follow(ctx context.Context, onEvent func(ShipEvent) (goOn bool
 // may be nil) is called with each segment that is compared; it and the context are as for [Shipper.Run].
 //
 // Problems are no error: they are in [ShipVerified.Problems]. Errors are [ErrUnsupported] for "exec:", whose objects
-// cannot be read; [ErrIO] and other errors of the store or the system, without a retry.
+// cannot be read; [ErrIO] and other errors of the store or the system, without a retry, except that reading an object
+// back is retried for half a minute.
 func (s *Shipper) Verify(
 	ctx context.Context, readBack bool, onEvent func(ShipEvent) (goOn bool),
 ) (ShipVerified, error) {

@@ -103,4 +103,11 @@ DEFECTS = [
         "",
         "cli/command::compress::a_segment_of_which_one_form_is_damaged_is_left_alone",
     ),
+    defect(
+        "a level that gzip does not have is another one",
+        "src/options/compress.rs",
+        "if self == Whole::Gzip && !(1..=9).contains(&level) {",
+        "if self == Whole::Gzip && level < 1 {",
+        "compress::segments::gzip_has_no_levels_beyond_its_own",
+    ),
 ]

@@ -250,7 +250,8 @@ public final class WriterOptions {
     /**
      * Rolls to a new segment before one grows over this size.
      *
-     * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never
+     * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never. A segment contains at least one block, and can be larger
+     *     because of it: a block of small records has up to 256 KiB of entries
      * @return this
      * @throws IllegalArgumentException for less than 0
      */
