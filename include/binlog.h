@@ -556,7 +556,8 @@ typedef struct binlog_writer_options {
   size_t parameter_count;
   /**
    * Rolls to a new segment before one grows over this many bytes, at least block_bytes (128 KiB by default); 0 = 1
-   * GiB, UINT64_MAX = never.
+   * GiB, UINT64_MAX = never. A segment contains at least one block, and can be larger because of it: a block of small
+   * records has up to 256 KiB of entries.
    */
   uint64_t segment_bytes;
   /** The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB. */
@@ -921,7 +922,8 @@ binlog_status binlog_reader_options_init(struct binlog_reader_options *BINLOG_NO
  * The URL of a store, as in binlog_ship_options.url, refers to a log too, which is read in the store with a few
  * requests: `s3://BUCKET/PREFIX?region=...` to all of its segments, with a segment's name after the prefix only to
  * that one, with a pattern (`*`, `[...]`) in its place to those that match. A request with a passing failure is
- * retried for half a minute.
+ * retried for half a minute. All of those URLs can be read but `exec:COMMAND`, which is taken for a path here: what a
+ * command was given cannot be read back. Nor can other stores that are only written to: BINLOG_E_UNSUPPORTED.
  *
  * Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
  * segment does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer
@@ -1383,7 +1385,7 @@ typedef struct binlog_roll_options {
   uint64_t records;
   /**
    * Time zone of period_s and of the times in names: a name of the IANA time zone database, such as "Europe/Berlin";
-   * NULL = UTC.
+   * NULL or "" = UTC.
    */
   const char *zone;
   /**
@@ -1764,8 +1766,8 @@ typedef struct binlog_compress_options {
   /** BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: the codec of the blocks; 0 = zstd. */
   uint32_t codec;
   /**
-   * zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has no levels; gzip's end at 9, and 3 selects
-   * its usual one.
+   * zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has no levels; gzip's are 1 to 9, and 3
+   * selects its usual one.
    */
   int32_t level;
   /** Threads that compress and compare, including the calling one: 1 to 64; 0 = 1, and none is started. */
@@ -2171,8 +2173,8 @@ typedef struct binlog_ship_verified {
  * gets the sums. Any thread; waits until no other call ships with this shipper.
  *
  * Returns BINLOG_OK, also when something is wrong: out->problems counts the problems; BINLOG_E_UNSUPPORTED for
- * `exec:`, whose objects cannot be read; BINLOG_E_IO and other errors of the store or the system, without a retry;
- * BINLOG_E_FORKED, BINLOG_E_INVALID.
+ * `exec:` and other stores whose objects cannot be read; BINLOG_E_IO and other errors of the store or the system, without
+ * a retry, except that reading an object back is retried for half a minute; BINLOG_E_FORKED, BINLOG_E_INVALID.
  */
 BINLOG_CHECKED
 binlog_status binlog_shipper_verify(struct binlog_shipper *BINLOG_NONNULL shipper,

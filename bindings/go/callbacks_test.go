@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -287,10 +288,58 @@ func TestAPanicOfALossListenerComesOutOfTheCall(t *testing.T) {
 	}
 }
 
+// wantWithin is for calls that would wait for the function that makes them.
+func wantWithin(t *testing.T, name string, err error) {
+	t.Helper()
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "must not be used by a function that it calls") {
+		t.Errorf("%s: %v", name, err)
+	}
+}
+
+func TestAListenerOfLossesCannotUseTheCursorThatCallsIt(t *testing.T) {
+	heldAsBefore(t)
+	directory := damagedLog(t, oneByte)
+	var c *Cursor
+	reported := 0
+	reader := openReader(t, directory, WithSalvage(func(Loss) {
+		reported++
+		_, next := c.Next()
+		_, get := c.Get(1)
+		_, tail := c.Tail()
+		for name, err := range map[string]error{
+			"Close": c.Close(), "Next": next, "Get": get, "Seek": c.Seek(1), "SeekTime": c.SeekTime(time.Now()),
+			"SeekEnd": c.SeekEnd(), "Tail": tail, "Wait": c.Wait(context.Background()),
+		} {
+			wantWithin(t, name, err)
+		}
+		// Another one may be used.
+		other, err := OpenReader(directory)
+		must(t, err)
+		cursor, err := other.Cursor(Filter{})
+		must(t, err)
+		_, err = cursor.Next()
+		must(t, err)
+		must(t, cursor.Close())
+		must(t, other.Close())
+	}))
+	c = openCursor(t, reader, Filter{})
+	in(t, "salvaging", func() {
+		seen := 0
+		for _, err := range c.All() {
+			must(t, err)
+			seen++
+		}
+		if reported != 1 || seen < 200 {
+			t.Errorf("reported %d times, %d records", reported, seen)
+		}
+		must(t, c.Close())
+	})
+}
+
 func TestAHookWithoutAFunctionPanicsWhereItIsMade(t *testing.T) {
 	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
+		if said := recover(); said != "binlog.HookCall: no function" {
+			t.Error(said)
 		}
 	}()
 	HookCall(nil)

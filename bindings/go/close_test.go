@@ -171,6 +171,40 @@ func TestClosingAWriterRacesWithItsUse(t *testing.T) {
 	}
 }
 
+// Another call holds Close up: an append does not pass by it.
+func TestNoAppendIsAcceptedOnceCloseWasCalled(t *testing.T) {
+	entered, release := make(chan struct{}, 1), make(chan struct{})
+	directory := newLog(t)
+	w := open(t, directory, WithOnClose(HookCall(func(s SegmentFile) (string, error) {
+		if s.Sequence == 1 {
+			entered <- struct{}{}
+			<-release
+		}
+		return "", nil
+	})))
+	appendN(t, w, 1)
+	rolled, closed := make(chan error, 1), make(chan error, 1)
+	go func() { rolled <- w.Roll() }()
+	in(t, "the roll", func() { <-entered })
+	go func() { closed <- w.Close() }()
+	until(t, "closing has begun", func() bool { _, err := w.Position(); return err == ErrClosed })
+	for range 100 {
+		if _, err := w.Append(1, nil); err != ErrClosed {
+			t.Fatalf("an append after Close: %v", err)
+		}
+	}
+	select {
+	case err := <-closed:
+		t.Fatal("Close has not waited: ", err)
+	default:
+	}
+	close(release)
+	in(t, "closing", func() { must(t, <-rolled); must(t, <-closed) })
+	if got := texts(t, directory, Filter{}); len(got) != 1 {
+		t.Error(got)
+	}
+}
+
 // An append in a thread that is in no other one is recorded by that thread; one within a callback of another is
 // counted.
 func TestClosingWaitsForAnAppendAlsoWithinACallbackOfAnother(t *testing.T) {

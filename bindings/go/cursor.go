@@ -52,6 +52,9 @@ func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.c.IsCalling() {
+		return nil, within("a reader")
+	}
 	if !r.gate.enter() {
 		return nil, ErrClosed
 	}
@@ -66,9 +69,12 @@ func (r *Reader) Cursor(filter Filter) (*Cursor, error) {
 	return cursor, nil
 }
 
-// Close frees the cursor. A call in another goroutine ends before that, and a [Cursor.Wait] ends at once. It returns
-// nil. Closing again does nothing.
+// Close frees the cursor. A call in another goroutine ends before that, and a [Cursor.Wait] ends at once. Closing again
+// does nothing. It returns nil; [ErrInvalid] in the function of [WithSalvage] that the cursor has called: it stays open.
 func (c *Cursor) Close() error {
+	if c.isCalling() {
+		return within("a cursor")
+	}
 	c.closed.Store(true)
 	c.endWait()
 	c.mu.Lock()
@@ -81,8 +87,15 @@ func (c *Cursor) Close() error {
 	return nil
 }
 
+// isCalling says whether this goroutine runs the listener of losses that the cursor has called, and for which it would
+// wait. Without a listener it costs nothing.
+func (c *Cursor) isCalling() bool { return c.onLoss != nil && c.c.IsCalling() }
+
 // use makes a call of the library, and then repeats a panic of the listener's.
 func (c *Cursor) use(call func() *cbinlog.Error) error {
+	if c.isCalling() {
+		return within("a cursor")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Load() {

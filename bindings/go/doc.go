@@ -49,7 +49,8 @@
 // function that appends, names a type, flushes, syncs, rolls, ticks or closes its own writer gets [ErrInvalid]: the
 // call would wait for itself, or be called again for what it writes. [Writer.Position] and the counts may be used, and
 // so may other writers. A goroutine that the function starts may write, if the function does not wait for it. A
-// listener of losses must not use the reader or the cursor that calls it. A panic never passes through the library;
+// listener of losses must not use the reader or the cursor that calls it, and a function of events only status, metrics
+// and Stop of its shipper: other calls return [ErrInvalid]. A panic never passes through the library;
 // each of the functions documents what happens to it.
 //
 // After a fork (which Go programs do only together with an exec) nothing of this may be used in the child.

@@ -166,6 +166,11 @@ func invalid(format string, args ...any) *Error {
 	return &Error{Status: ErrInvalid, Message: fmt.Sprintf(format, args...), Offset: -1}
 }
 
+// within refuses a call of an object by a function that the object has called: it would wait for itself.
+func within(object string) *Error {
+	return invalid("%s must not be used by a function that it calls", object)
+}
+
 // statusOf returns the status for the library of an error of the user's own.
 func statusOf(err error) Status {
 	var known *Error

@@ -35,7 +35,7 @@ func WithStrict() ReaderOption {
 
 // WithSalvage continues after damage, and calls `onLoss` (which may be nil) with each loss before the records after it
 // are shown. Each cursor reports the losses that it meets, possibly several goroutines at the same time. The function
-// must not use the cursor or the reader. When it panics, the call in which that happens continues to its end without
+// must not use the cursor or the reader: that is [ErrInvalid] where the call would wait for itself. When it panics, the call in which that happens continues to its end without
 // calling it again, and then panics with the same value; when several goroutines salvage at the same time, one of their
 // calls does.
 func WithSalvage(onLoss func(Loss)) ReaderOption {
@@ -192,6 +192,9 @@ type Reader struct {
 func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
 	var config readerConfig
 	for _, option := range options {
+		if option == nil {
+			return nil, invalid("an option of the reader is nil")
+		}
 		option.applyToReader(&config)
 	}
 	c, err := cbinlog.OpenReader(path, &config.ReaderOptions)
@@ -203,8 +206,12 @@ func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
 	return r, nil
 }
 
-// Close frees the reader; its cursors remain usable. It returns nil. Closing again does nothing.
+// Close frees the reader; its cursors remain usable. Closing again does nothing. It returns nil; [ErrInvalid] in the
+// function of [WithSalvage], called while the reader opens a cursor: the reader stays open.
 func (r *Reader) Close() error {
+	if r.c.IsCalling() {
+		return within("a reader")
+	}
 	r.gate.shut(func() {
 		r.net.Stop()
 		r.c.Close()

@@ -93,7 +93,7 @@ type SegmentState struct {
 type SegmentFile struct {
 	// Path is where its file is now.
 	Path string
-	// Path is where its file is now.
+	// Log is the log's name.
 	Log string
 	// Reason is why it was closed: "bytes", "period", "age", "records", "check", "options", "moved", "close", or the
 	// reason given to [Writer.RollBecause]; "" when it is being opened.
@@ -114,9 +114,9 @@ type SegmentFile struct {
 // has left the file. One that fails is reported to the function of [WithOnFailure], and counted by [Writer.Failures];
 // the others still run.
 //
-// They run outside of the library's locks: in a thread of the library [WithBackground], else during the next call that
-// opens, syncs, ticks, rolls or closes; if there was none for a second, during one that appends or flushes. A hook that
-// appends, flushes, syncs, ticks, rolls or closes its own writer gets [ErrInvalid].
+// They run outside of the library's locks: in a thread of the library [WithBackground]; with a goroutine that calls
+// [Writer.Tick] often, in that call; else in the append, flush or other call that rolled, and in those that open or
+// close (docs/rolling.md). A hook that appends, flushes, syncs, ticks, rolls or closes its own writer gets [ErrInvalid].
 type Hook struct{ hook cbinlog.Hook }
 
 const (
@@ -127,7 +127,7 @@ const (
 )
 
 // HookCall is a function of your own. It returns where it has moved the file, or "" when it has not. A panic is a
-// failure of the hook.
+// failure of the hook. HookCall panics when there is no function.
 func HookCall(call func(SegmentFile) (movedTo string, err error)) Hook {
 	if call == nil {
 		panic("binlog.HookCall: no function")

@@ -44,7 +44,7 @@ func OpenShipper(directory, log string, archive ShipOptions) (*Shipper, error) {
 // Run ships all segments that are closed, in their order, and removes those here that need not stay. Temporary failures
 // are retried for as long as [ShipOptions.Patience] says. `onEvent` (which may be nil) is called with each event: when
 // it returns false, this call stops. It must not use the shipper except for [Shipper.Status], [Shipper.Metrics] and
-// [Shipper.Stop]; a panic of it stops the call, too, and continues in the caller.
+// [Shipper.Stop]: other calls return [ErrInvalid], as they would wait for themselves. A panic of it stops the call, too, and continues in the caller.
 //
 // When the context is done during the call, the shipper is stopped as by [Shipper.Stop], for good, and the context's
 // error is returned; each later call returns it, too, whatever its own context is. With a context that is done before,
@@ -76,7 +76,8 @@ func (s *Shipper) Follow(ctx context.Context, onEvent func(ShipEvent) (goOn bool
 // may be nil) is called with each segment that is compared; it and the context are as for [Shipper.Run].
 //
 // Problems are no error: they are in [ShipVerified.Problems]. Errors are [ErrUnsupported] for "exec:", whose objects
-// cannot be read; [ErrIO] and other errors of the store or the system, without a retry.
+// cannot be read; [ErrIO] and other errors of the store or the system, without a retry, except that reading an object
+// back is retried for half a minute.
 func (s *Shipper) Verify(
 	ctx context.Context, readBack bool, onEvent func(ShipEvent) (goOn bool),
 ) (ShipVerified, error) {
@@ -126,6 +127,9 @@ func (s *Shipper) Replace(segment string) error {
 func (s *Shipper) Forget() error { return s.change(s.c.Forget) }
 
 func (s *Shipper) change(change func() *cbinlog.Error) error {
+	if s.c.IsCalling() {
+		return within("a shipper")
+	}
 	if !s.gate.enter() {
 		return ErrClosed
 	}
@@ -135,6 +139,9 @@ func (s *Shipper) change(change func() *cbinlog.Error) error {
 
 // work makes a blocking call, which the context can end.
 func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbinlog.Error)) error {
+	if s.c.IsCalling() {
+		return within("a shipper")
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -142,6 +149,7 @@ func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbin
 		return ErrClosed
 	}
 	defer s.gate.leave()
+	stoppedBefore := s.stoppedBy.Load()
 	defer context.AfterFunc(ctx, func() {
 		reason := ctx.Err()
 		s.stoppedBy.CompareAndSwap(nil, &reason)
@@ -149,6 +157,9 @@ func (s *Shipper) work(ctx context.Context, work func() (stopped bool, err *cbin
 	})()
 	stopped, err := work()
 	switch {
+	// Also when nothing was left to do, which the library does not call stopped.
+	case stoppedBefore != nil:
+		return *stoppedBefore
 	case err != nil:
 		return asError(err)
 	case !stopped:
@@ -192,9 +203,12 @@ func (s *Shipper) Metrics() (string, error) {
 	return text, asError(err)
 }
 
-// Close stops the calls in progress, waits for them, and frees the shipper; another one may then ship the log. It
-// returns nil. Closing again does nothing.
+// Close stops the calls in progress, waits for them, and frees the shipper; another one may then ship the log. Closing
+// again does nothing. It returns nil; [ErrInvalid] in a function that the shipper has called: it stays open.
 func (s *Shipper) Close() error {
+	if s.c.IsCalling() {
+		return within("a shipper")
+	}
 	s.Stop()
 	s.gate.shut(func() {
 		s.net.Stop()

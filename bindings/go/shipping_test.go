@@ -382,6 +382,65 @@ func TestAShipperEndsWithItsContextOrWhenItIsStopped(t *testing.T) {
 	})
 }
 
+func TestAShipperThatItsContextHasStoppedSaysSoAlsoWhenNothingWaits(t *testing.T) {
+	s := openShipper(t, writeLog(t, 30, 10), ShipOptions{URL: newStore(t)})
+	ctx, cancel := context.WithCancel(context.Background())
+	// All is shipped before it is stopped.
+	in(t, "following", func() {
+		wantIs(t, s.Follow(ctx, func(event ShipEvent) bool {
+			if event.Kind == ShipUploaded && event.Sequence == 2 {
+				go func() {
+					until(t, "all is shipped", func() bool {
+						status, err := s.Status()
+						return err == nil && status.WaitingSegments == 0 && status.State == ShipIdle
+					})
+					cancel()
+				}()
+			}
+			return true
+		}), context.Canceled)
+	})
+	_, err := s.Run(context.Background(), nil)
+	wantIs(t, err, context.Canceled)
+	_, err = s.Verify(context.Background(), false, nil)
+	wantIs(t, err, context.Canceled)
+	wantIs(t, s.Follow(context.Background(), nil), context.Canceled)
+}
+
+func TestAFunctionOfEventsCannotUseItsShipperOrCloseIt(t *testing.T) {
+	heldAsBefore(t)
+	ctx := context.Background()
+	s := openShipper(t, writeLog(t, 30, 10), ShipOptions{URL: newStore(t)})
+	asked := 0
+	uses := func(ShipEvent) bool {
+		asked++
+		_, run := s.Run(ctx, nil)
+		_, verify := s.Verify(ctx, false, nil)
+		for name, err := range map[string]error{
+			"Run": run, "Verify": verify, "Follow": s.Follow(ctx, nil), "Accept": s.Accept("1"),
+			"Replace": s.Replace("1"), "Forget": s.Forget(), "Close": s.Close(),
+		} {
+			wantWithin(t, name, err)
+		}
+		if _, err := s.Status(); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Metrics(); err != nil {
+			t.Error(err)
+		}
+		return true
+	}
+	in(t, "shipping", func() {
+		report, err := s.Run(ctx, uses)
+		if err != nil || report.UploadedSegments != 2 || asked == 0 {
+			t.Errorf("%+v, %v, asked %d times", report, err, asked)
+		}
+		_, err = s.Verify(ctx, true, uses)
+		must(t, err)
+		must(t, s.Close())
+	})
+}
+
 func TestAShipperThatGetsNoFurtherFailsWhenItsPatienceEnds(t *testing.T) {
 	s := endless(t, 10*time.Millisecond)
 	failures := 0

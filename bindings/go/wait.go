@@ -82,6 +82,9 @@ func (c *Cursor) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if c.isCalling() {
+		return within("a cursor")
+	}
 	var look cbinlog.Look
 	c.mu.Lock()
 	p := c.polled

@@ -32,6 +32,9 @@ func OpenWriterFile(path string, options ...WriterOption) (*Writer, error) {
 func openWriter(path string, file bool, options []WriterOption) (*Writer, error) {
 	var config writerConfig
 	for _, option := range options {
+		if option == nil {
+			return nil, invalid("an option of the writer is nil")
+		}
 		option.applyToWriter(&config)
 	}
 	if config.err != nil {
@@ -58,6 +61,9 @@ func (w *Writer) Close() error {
 		return invalid("a writer cannot be closed by a function that it has called: it stays open")
 	}
 	var err error
+	// Before the gate waits for other calls: appends, which do not pass it, would be accepted meanwhile, and their
+	// calls could keep those from ending.
+	w.c.Refuse()
 	w.gate.shut(func() { err = asError(w.c.Close()) })
 	runtime.KeepAlive(w)
 	return err
@@ -168,6 +174,9 @@ func (w *Writer) gatherCopied(head cbinlog.Head, parts [][]byte) (uint64, error)
 // An empty one takes no id and returns the next one. Otherwise it is as [Writer.Append]; [ErrTooLarge] when the batch
 // is over 2 GiB.
 func (w *Writer) AppendBatch(b *Batch) (firstID uint64, err error) {
+	if b == nil {
+		return 0, invalid("there is no batch: it is nil")
+	}
 	if b.err != nil {
 		return 0, b.err
 	}

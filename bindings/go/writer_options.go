@@ -121,7 +121,8 @@ func WithBlockBytes(n uint32) WriterOption {
 	return writerOption(func(c *writerConfig) { c.BlockBytes = n })
 }
 
-// WithSegmentBytes rolls to a new segment before one grows over so many bytes. 1 GiB without it.
+// WithSegmentBytes rolls to a new segment before one grows over so many bytes. 1 GiB without it. A segment contains at
+// least one block, and can be larger because of it: a block of small records has up to 256 KiB of entries.
 func WithSegmentBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.SegmentBytes = n })
 }

@@ -154,6 +154,7 @@ func TestWrongArgumentsAreInvalid(t *testing.T) {
 		"a requirement with a NUL":    WithRequired(Required{Name: "\x00"}),
 		"records beyond all lengths":  WithRecordMaxBytes(1 << 62),
 		"a hook's argument with NULs": WithOnOpen(HookChangeExtension(".\x00")),
+		"no option":                   nil,
 	} {
 		w, err := OpenWriter(newLog(t), option)
 		if w != nil {
@@ -172,8 +173,13 @@ func TestWrongArgumentsAreInvalid(t *testing.T) {
 		}
 	}
 
+	_, err := OpenReader(t.TempDir(), nil)
+	wantIs(t, err, ErrInvalid)
+
 	w := open(t, newLog(t))
-	_, err := w.Append(FirstEventType, nil)
+	_, err = w.AppendBatch(nil)
+	wantIs(t, err, ErrInvalid)
+	_, err = w.Append(FirstEventType, nil)
 	wantIs(t, err, ErrInvalid)
 	_, err = w.Append(FirstNamedType+5, nil)
 	wantIs(t, err, ErrInvalid)

@@ -37,6 +37,14 @@ pub fn own_type(text: &str) -> Result<Type, String> {
     }
 }
 
+/// A size that is not 0.
+pub fn some_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("it must be 1 or more".to_owned()),
+        size => Ok(size),
+    }
+}
+
 /// `100MB`, `64KiB`, `2G`: K, M, G and T are powers of 1024, as are KiB and so on; KB and so on are powers of 1000.
 pub fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a size such as 4096, 64KiB or 100MB");

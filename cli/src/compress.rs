@@ -98,6 +98,9 @@ struct Common {
     /// One JSON object, for programs
     #[arg(long)]
     json: bool,
+    /// Print nothing but failures
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -166,7 +169,7 @@ fn work(
     let mut made = vec![];
     let mut failed = None;
     for log in logs {
-        match with_progress(log.clone(), options.clone(), call)? {
+        match with_progress(log.clone(), options.clone(), call, common.quiet)? {
             Ok(more) => made.extend(more),
             Err(error) => {
                 failed = Some((log, error));
@@ -177,6 +180,8 @@ fn work(
     let mut out = Out::new();
     match common.json {
         true => writeln!(out, "{}", to_json(&made, common.dry_run, done))?,
+        // The failure says it all.
+        false if common.quiet || (made.is_empty() && failed.is_some()) => (),
         false => out.put(text(&made, common.dry_run, done).as_bytes())?,
     }
     out.flush()?;
@@ -191,9 +196,10 @@ fn with_progress(
     log: PathBuf,
     options: CompressOptions,
     call: impl Fn(&Path, &CompressOptions) -> Done + Send + 'static,
+    quiet: bool,
 ) -> Result<Done, Fail> {
     let (sender, receiver) = mpsc::sync_channel::<CompressProgress>(64);
-    let heavy = !options.dry_run;
+    let heavy = !options.dry_run && !quiet;
     let total = if heavy { bytes_of(&log, &options, &call) } else { None };
     let report = move |at: &CompressProgress| {
         // When the channel is full this report is dropped; another follows.

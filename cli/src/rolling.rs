@@ -12,7 +12,8 @@ use crate::args::{self, EachPeriod};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Rolling")]
 pub struct Rolling {
-    /// Roll to a new segment rather than let one grow larger [default: 1GiB]
+    /// Roll to a new segment rather than let one grow larger; it contains at least one block, whatever that
+    /// takes [default: 1GiB]
     #[arg(long, visible_alias = "size", value_name = "SIZE", value_parser = args::size)]
     pub segment_size: Option<u64>,
     /// Roll at each multiple of a period by the wall clock: MINUTE, FIVE_MINUTES, TEN_MINUTES, QUARTER_HOUR, HALF_HOUR,
@@ -69,7 +70,7 @@ pub struct Keep {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keep_segments: Option<u64>,
     /// Remove the oldest segments until all together are no larger
-    #[arg(long, value_name = "SIZE", value_parser = args::size)]
+    #[arg(long, value_name = "SIZE", value_parser = args::some_size)]
     keep_bytes: Option<u64>,
 }
 

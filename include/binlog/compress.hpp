@@ -105,6 +105,7 @@ class c_compress_options {
 template <class Function>
 result<std::vector<compressed>> compress(Function function, const std::string& path, const compress_options& options,
                                          const std::string& log) {
+  if (auto refused = nul_in({&path, &log})) return *refused;
   struct {
     std::vector<compressed> all;
     std::exception_ptr thrown; /* there was no memory for one */

@@ -230,6 +230,7 @@ class reader {
   /* A file, a directory, a pattern with * and ?, or the URL of a store */
   static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
     if (auto refused = detail::nul_in({&path_or_glob, &options.log, &options.cache, &options.credentials})) return *refused;
+    if (auto refused = detail::nul_in(options.require)) return *refused;
     binlog_reader_options c{};
     c.struct_size = sizeof c;
     c.mode = static_cast<std::uint32_t>(options.mode);

@@ -32,6 +32,7 @@ result<recovery> recover(const loss_function& on_loss, Recover recover_c) {
    directory `target`. A loss is no error: the sums count it. */
 inline result<recovery> try_recover(const std::string& source, const std::string& target,
                                     const loss_function& on_loss = {}) {
+  if (auto refused = detail::nul_in({&source, &target})) return *refused;
   return detail::recover(on_loss, [&](auto... rest) { return binlog_recover(source.c_str(), target.c_str(), rest...); });
 }
 inline recovery recover(const std::string& source, const std::string& target, const loss_function& on_loss = {}) {
@@ -41,6 +42,7 @@ inline recovery recover(const std::string& source, const std::string& target, co
 /* Writes the damaged segments of a log anew, in place; the damaged files are kept beside them. BINLOG_E_LOCKED while a
    writer has the log open. */
 inline result<recovery> try_recover_in_place(const std::string& path, const loss_function& on_loss = {}) {
+  if (auto refused = detail::nul_in({&path})) return *refused;
   return detail::recover(on_loss, [&](auto... rest) { return binlog_recover_in_place(path.c_str(), rest...); });
 }
 inline recovery recover_in_place(const std::string& path, const loss_function& on_loss = {}) {
@@ -49,6 +51,7 @@ inline recovery recover_in_place(const std::string& path, const loss_function& o
 
 /* Completes the index of each segment that lacks a part of it, and returns how many were written to. */
 inline result<std::size_t> try_rebuild_index(const std::string& path) {
+  if (auto refused = detail::nul_in({&path})) return *refused;
   std::size_t written = 0;
   binlog_error* err = nullptr;
   const auto status = binlog_rebuild_index(path.c_str(), &written, &err);
@@ -70,6 +73,7 @@ struct pruned {
    only what would go. A writer may have the log open. */
 inline result<std::vector<pruned>> try_prune(const std::string& directory, const retention& keep, bool dry_run = false,
                                              const std::string& log = {}) {
+  if (auto refused = detail::nul_in({&directory, &log})) return *refused;
   struct {
     std::vector<pruned> all;
     std::exception_ptr thrown; /* there was no memory for one */

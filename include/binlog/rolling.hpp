@@ -126,6 +126,17 @@ inline std::vector<const char*> strings_of(const std::vector<std::pair<std::stri
   return strings;
 }
 
+inline std::optional<error> nul_in(const roll_options& o) { return nul_in({&o.zone, &o.name_template}); }
+inline std::optional<error> nul_in(const required& o) {
+  if (auto refused = nul_in({&o.name, &o.content_type})) return refused;
+  return nul_in_pairs(o.parameters);
+}
+inline std::optional<error> nul_in(const std::vector<hook>& hooks) {
+  for (const hook& h : hooks)
+    if (auto refused = nul_in({&h.argument()})) return refused;
+  return std::nullopt;
+}
+
 using shared_failure_function = std::shared_ptr<const failure_function>; /* null: nobody listens */
 
 inline void tell(const shared_failure_function& listener, const failure& what) noexcept {
@@ -260,7 +271,12 @@ class c_hooks {
   }
   static binlog_status call(void* userdata, const binlog_segment_file& segment, binlog_hook_result* result) {
     const auto moved = (*static_cast<hook::function*>(userdata))(segment);
-    return moved ? binlog_hook_result_set_path(result, moved->c_str(), nullptr) : BINLOG_OK;
+    if (!moved) return BINLOG_OK;
+    if (const auto refused = nul_in({&*moved})) {
+      binlog_hook_result_set_error(result, refused->what(), nullptr);
+      return refused->status();
+    }
+    return binlog_hook_result_set_path(result, moved->c_str(), nullptr);
   }
   std::vector<lent<hook::function>> calls_;
   std::vector<binlog_hook> c_;

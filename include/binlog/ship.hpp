@@ -65,6 +65,8 @@ struct ship_verified {
 };
 
 namespace detail {
+inline std::optional<error> nul_in(const ship_options& o) { return nul_in({&o.url, &o.credentials}); }
+
 /* ship_options as C takes them; they point to the C++ ones. */
 class c_ship_options {
  public:
@@ -131,6 +133,8 @@ class shipper {
   /* The log called `log`, or the only one in the directory. BINLOG_E_LOCKED while somebody ships it already. */
   static result<shipper> try_open(const std::string& directory, const ship_options& options,
                                   const std::string& log = {}) {
+    if (auto refused = detail::nul_in({&directory, &log})) return *refused;
+    if (auto refused = detail::nul_in(options)) return *refused;
     const detail::c_ship_options c(options);
     binlog_shipper* s = nullptr;
     binlog_error* err = nullptr;
@@ -206,6 +210,7 @@ class shipper {
   /* Says that a damaged segment is to be sent as it is, or that a missing one is lost and not waited for: its number, its file,
      or of missing ones the first and the last with a dash between. BINLOG_E_INVALID when it is neither. */
   result<void> try_accept(const std::string& segment) {
+    if (auto refused = detail::nul_in({&segment})) return *refused;
     binlog_error* err = nullptr;
     const auto status = binlog_shipper_accept(raw(), segment.c_str(), &err);
     return detail::answer(status, err);
@@ -214,6 +219,7 @@ class shipper {
 
   /* Makes room in the store for a segment whose object is another one; that is kept as NAME.replaced-1. The next run sends it. */
   result<void> try_replace(const std::string& segment) {
+    if (auto refused = detail::nul_in({&segment})) return *refused;
     binlog_error* err = nullptr;
     const auto status = binlog_shipper_replace(raw(), segment.c_str(), &err);
     return detail::answer(status, err);

@@ -168,6 +168,7 @@ class writer {
   void roll() { try_roll().value(); }
   /* Says why, in 1 to 256 bytes, which the hooks and the event BINLOG_EVENT_ROTATE_NEXT get. */
   result<void> try_roll(const std::string& reason) {
+    if (auto refused = detail::nul_in({&reason})) return *refused;
     binlog_error* err = nullptr;
     const auto status = binlog_writer_roll_because(raw(), reason.c_str(), &err);
     return detail::answer(status, err);
@@ -176,6 +177,7 @@ class writer {
 
   /* New rules and names, in place of writer_options::roll; a new segment begins with them at once. */
   result<void> try_set_roll(const roll_options& options) {
+    if (auto refused = detail::nul_in(options)) return *refused;
     detail::c_roll_options c(options, on_failure_);
     binlog_error* err = nullptr;
     c.hand_over();
@@ -251,8 +253,13 @@ class writer {
   template <class Open>
   static result<writer> open_with(Open open_c, const std::string& where, const writer_options& o) {
     if (auto refused = detail::nul_in({&where, &o.name, &o.content_type, &o.file_group})) return *refused;
-    if (auto refused = detail::nul_in({&o.roll.zone, &o.roll.name_template})) return *refused;
     if (auto refused = detail::nul_in_pairs(o.parameters)) return *refused;
+    if (auto refused = detail::nul_in(o.roll)) return *refused;
+    if (auto refused = detail::nul_in(o.require)) return *refused;
+    if (auto refused = detail::nul_in(o.on_open)) return *refused;
+    if (auto refused = detail::nul_in(o.on_close)) return *refused;
+    if (o.ship)
+      if (auto refused = detail::nul_in(*o.ship)) return *refused;
     const auto parameters = detail::strings_of(o.parameters);
     binlog_writer_options c{};
     c.struct_size = sizeof c;

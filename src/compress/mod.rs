@@ -77,7 +77,7 @@ pub fn compress(location: impl Into<Location>, options: &CompressOptions) -> Res
 /// has to be read. The options `level` (gzip's ends at 9), `keep_source`, `remove_single`, `dry_run`, `log` and
 /// `progress` apply. Otherwise, and in its errors, as [`compress`].
 pub fn pack(location: impl Into<Location>, whole: Whole, options: &CompressOptions) -> Result<Vec<Compressed>> {
-    whole.check()?;
+    whole.check(options.level)?;
     each_of(location.into(), options, Direction::Pack(whole))
 }
 

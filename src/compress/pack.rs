@@ -29,7 +29,7 @@ pub(super) fn pack(
         #[cfg(feature = "gzip")]
         Whole::Gzip => {
             // Its levels end at 9; 3 is zstd's default, as 6 is gzip's.
-            let level = if level == 3 { 6 } else { level.clamp(1, 9) as u32 };
+            let level = if level == 3 { 6 } else { u32::try_from(level).unwrap_or(6) };
             let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(level));
             copy(source, bytes, &mut encoder, progress)?;
             encoder.finish()

@@ -63,8 +63,8 @@ pub struct binlog_compress_options {
     pub flags: u32,
     /// BINLOG_CODEC_LZ4 or BINLOG_CODEC_ZSTD: the codec of the blocks; 0 = zstd.
     pub codec: u32,
-    /// zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has no levels; gzip's end at 9, and 3 selects
-    /// its usual one.
+    /// zstd's level, 1 to 22, or below 0 for the fast ones; 0 = 3. LZ4 has no levels; gzip's are 1 to 9, and 3
+    /// selects its usual one.
     pub level: i32,
     /// Threads that compress and compare, including the calling one: 1 to 64; 0 = 1, and none is started.
     pub threads: u32,
@@ -271,7 +271,9 @@ pub(super) unsafe fn compress_options(
         BINLOG_WHOLE_NONE => None,
         BINLOG_WHOLE_GZIP => Some(Whole::Gzip),
         BINLOG_WHOLE_ZSTD => Some(Whole::Zstd),
-        whole => return Err(Error::invalid(format!("binlog_compress_options.whole has no value {whole}"))),
+        whole => {
+            return Err(Error::invalid(format!("there is no format {whole} of files that are compressed as a whole")))
+        }
     };
     Ok((options, whole))
 }

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn binlog_cursor_open(
     unsafe {
         guard(err, || {
             let out = by_mut(out, "out")?;
-            let cursor = by_ref(reader, "reader")?.reader.cursor(&filter_of(filter)?)?;
+            let cursor = handle(reader, "reader")?.reader.cursor(&filter_of(filter)?)?;
             let interrupter = cursor.interrupter();
             Ok(give(out, binlog_cursor { interrupter, cursor, tail: TailStrings::default() }))
         })
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn binlog_cursor_next(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let (cursor, out) = (handle_mut(cursor, "cursor")?, by_mut(out, "out")?);
             let headers_only = cursor.cursor.headers_only();
             Ok(match cursor.cursor.next()? {
                 Some(record) => {
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn binlog_cursor_wait(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let cursor = by_mut(cursor, "cursor")?;
+            let cursor = handle_mut(cursor, "cursor")?;
             let more = match timeout_ns {
                 // In turns, to avoid adding a very long time to a clock.
                 BINLOG_FOREVER => loop {
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn binlog_cursor_descriptor(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, descriptor) = (by_mut(cursor, "cursor")?, by_mut(descriptor, "descriptor")?);
+            let (cursor, descriptor) = (handle_mut(cursor, "cursor")?, by_mut(descriptor, "descriptor")?);
             let (made, look_after) = cursor.cursor.descriptor()?;
             *descriptor = made.as_raw_fd();
             if let Some(look_after_ns) = look_after_ns.as_mut() {
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn binlog_cursor_get(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let (cursor, out) = (handle_mut(cursor, "cursor")?, by_mut(out, "out")?);
             let headers_only = cursor.cursor.headers_only();
             let Some(record) = cursor.cursor.get(id)? else {
                 return Err(Error::new(Kind::NotFound, format!("there is no record {id}")));
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn binlog_cursor_seek(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek(id).map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle_mut(cursor, "cursor")?.cursor.seek(id).map(|()| BINLOG_OK)) }
 }
 
 /// Goes to the first record, in the order of writing, of this time or later (nanoseconds since the Unix epoch); records
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn binlog_cursor_seek_time(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_time(time_ns).map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle_mut(cursor, "cursor")?.cursor.seek_time(time_ns).map(|()| BINLOG_OK)) }
 }
 
 /// Goes behind the newest record, even one that does not match the filter: records that are appended later are shown
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn binlog_cursor_seek_end(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_mut(cursor, "cursor")?.cursor.seek_end().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle_mut(cursor, "cursor")?.cursor.seek_end().map(|()| BINLOG_OK)) }
 }
 
 /// Up to `cap` records of one block at once; `n_out` gets their number, at least 1 with BINLOG_OK and 0 with
@@ -319,7 +319,7 @@ pub unsafe extern "C" fn binlog_cursor_next_batch(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, n_out) = (by_mut(cursor, "cursor")?, by_mut(n_out, "n_out")?);
+            let (cursor, n_out) = (handle_mut(cursor, "cursor")?, by_mut(n_out, "n_out")?);
             if cap == 0 || out.is_null() {
                 return Err(Error::invalid("out is NULL or has room for no record"));
             }
@@ -359,7 +359,7 @@ pub unsafe extern "C" fn binlog_cursor_read_packed(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let cursor = by_mut(cursor, "cursor")?;
+            let cursor = handle_mut(cursor, "cursor")?;
             let (len_out, n_out) = (by_mut(len_out, "len_out")?, by_mut(n_out, "n_out")?);
             if buf.is_null() || cap > isize::MAX as usize {
                 return Err(Error::invalid("buf is NULL or cap is larger than memory"));
@@ -385,7 +385,7 @@ pub unsafe extern "C" fn binlog_cursor_tail(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, out) = (by_mut(cursor, "cursor")?, by_mut(out, "out")?);
+            let (cursor, out) = (handle_mut(cursor, "cursor")?, by_mut(out, "out")?);
             let tail = cursor.cursor.tail();
             cursor.tail.path = c_string(tail.path.as_os_str().as_bytes());
             cursor.tail.reason = c_string(tail.reason.as_bytes());
@@ -419,7 +419,7 @@ pub unsafe extern "C" fn binlog_cursor_type_name(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (cursor, name_out) = (by_ref(cursor, "cursor")?, by_mut(name_out, "name_out")?);
+            let (cursor, name_out) = (handle(cursor, "cursor")?, by_mut(name_out, "name_out")?);
             let Some(name) = cursor.cursor.type_name(r#type) else {
                 return Err(Error::new(Kind::NotFound, format!("type {:#x} has no name here", r#type)));
             };

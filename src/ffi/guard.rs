@@ -45,7 +45,33 @@ unsafe fn hand_out(error: binlog_error, status: binlog_status, err: *mut *mut bi
 
 #[cold]
 fn null(what: &str) -> Error {
-    Error::invalid(format!("{what} is NULL: it was not opened, or is closed or moved from"))
+    Error::invalid(format!("{what} must not be NULL"))
+}
+
+/// For a handle, which a caller in another language did not choose to be NULL.
+#[cold]
+fn no_handle(what: &str) -> Error {
+    Error::invalid(format!("there is no {what}: it was not opened, or is closed or moved from"))
+}
+
+/// The target of a handle.
+///
+/// # Safety
+/// `pointer` is NULL or valid for as long as `'a`.
+#[inline]
+pub(super) unsafe fn handle<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_ref() }.ok_or_else(|| no_handle(what))
+}
+
+/// The target of a handle, mutable.
+///
+/// # Safety
+/// `pointer` is NULL or valid for as long as `'a`, and not used elsewhere meanwhile.
+#[inline]
+pub(super) unsafe fn handle_mut<'a, T>(pointer: *mut T, what: &str) -> Result<&'a mut T> {
+    // SAFETY: the caller's promise.
+    unsafe { pointer.as_mut() }.ok_or_else(|| no_handle(what))
 }
 
 /// The target of a pointer.

@@ -189,7 +189,7 @@ unsafe fn hook_of(given: &binlog_hook, userdata: Userdata) -> Result<Hook> {
     check_reserved("binlog_hook", &[u64::from(given.reserved32)])?;
     match (given.kind, given.call, given.argument.is_null()) {
         (BINLOG_HOOK_CALL, Some(call), true) => return Ok(HookCallback { call, userdata }.into_hook()),
-        (BINLOG_HOOK_CALL, None, _) => return Err(Error::invalid("binlog_hook.call is NULL")),
+        (BINLOG_HOOK_CALL, None, _) => return Err(Error::invalid("binlog_hook.call must not be NULL")),
         (BINLOG_HOOK_CALL | BINLOG_HOOK_DELETE, _, false) => {
             return Err(Error::invalid("binlog_hook.argument is set, and the hook takes none"))
         }
@@ -202,11 +202,11 @@ unsafe fn hook_of(given: &binlog_hook, userdata: Userdata) -> Result<Hook> {
     unsafe {
         Ok(match given.kind {
             BINLOG_HOOK_CHANGE_EXTENSION => {
-                let extension = text(given.argument, "binlog_hook.argument")?;
+                let extension = text(given.argument, "the hook's argument")?;
                 hooks::check_extension(extension)?;
                 hooks::change_extension(extension)
             }
-            BINLOG_HOOK_MOVE_TO => hooks::move_to(path(given.argument, "binlog_hook.argument")?),
+            BINLOG_HOOK_MOVE_TO => hooks::move_to(path(given.argument, "the hook's argument")?),
             BINLOG_HOOK_DELETE => hooks::delete(),
             kind => return Err(Error::invalid(format!("there is no kind of hook {kind}"))),
         })

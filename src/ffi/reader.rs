@@ -194,7 +194,8 @@ pub unsafe extern "C" fn binlog_reader_options_init(
 /// The URL of a store, as in binlog_ship_options.url, refers to a log too, which is read in the store with a few
 /// requests: `s3://BUCKET/PREFIX?region=...` to all of its segments, with a segment's name after the prefix only to
 /// that one, with a pattern (`*`, `[...]`) in its place to those that match. A request with a passing failure is
-/// retried for half a minute.
+/// retried for half a minute. All of those URLs can be read but `exec:COMMAND`, which is taken for a path here: what a
+/// command was given cannot be read back. Nor can other stores that are only written to: BINLOG_E_UNSUPPORTED.
 ///
 /// Returns BINLOG_OK; BINLOG_E_NOT_FOUND when nothing is there, BINLOG_E_CORRUPT when a file does not begin as a
 /// segment does (to salvage: when there is no block in any of them), BINLOG_E_UNSUPPORTED when it is of a newer
@@ -235,7 +236,7 @@ pub unsafe extern "C" fn binlog_reader_segment_count(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            *by_mut(out, "out")? = by_ref(reader, "reader")?.segments().len();
+            *by_mut(out, "out")? = handle(reader, "reader")?.segments().len();
             Ok(BINLOG_OK)
         })
     }
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn binlog_reader_segment(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (reader, out) = (by_ref(reader, "reader")?, by_mut(out, "out")?);
+            let (reader, out) = (handle(reader, "reader")?, by_mut(out, "out")?);
             let segments = reader.segments();
             let Some(segment) = segments.get(index) else {
                 let count = segments.len();
@@ -299,8 +300,8 @@ pub unsafe extern "C" fn binlog_reader_counts(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let each = each.ok_or_else(|| Error::invalid("each is NULL"))?;
-            for counted in by_ref(reader, "reader")?.reader.counts()? {
+            let each = each.ok_or_else(|| Error::invalid("each must not be NULL"))?;
+            for counted in handle(reader, "reader")?.reader.counts()? {
                 let name = counted.name.as_ref().map(|name| c_string(name.as_bytes()));
                 let count = binlog_type_count {
                     r#type: counted.type_id,
@@ -352,10 +353,10 @@ unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOp
     // SAFETY: the caller's promises.
     let (log, require, cache, credentials) = unsafe {
         (
-            if given.log.is_null() { None } else { Some(text(given.log, "binlog_reader_options.log")?.to_owned()) },
+            if given.log.is_null() { None } else { Some(text(given.log, "the log's name")?.to_owned()) },
             required(given.require)?,
-            path_if_any(given.cache, "binlog_reader_options.cache")?,
-            path_if_any(given.credentials, "binlog_reader_options.credentials")?,
+            path_if_any(given.cache, "the directory of the cache")?,
+            path_if_any(given.credentials, "the file of credentials")?,
         )
     };
     let binlog_reader_options { cache_bytes, block_max_bytes, .. } = given;

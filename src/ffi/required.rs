@@ -56,9 +56,9 @@ pub(super) unsafe fn required(given: *const binlog_required) -> Result<Required>
             false => text(string, what).map(|text| Some(text.to_owned())),
         };
         Ok(Required {
-            name: optional(given.name, "binlog_required.name")?,
-            content_type: optional(given.content_type, "binlog_required.content_type")?,
-            parameters: parameters(given.parameters, given.parameter_count, "binlog_required.parameters")?,
+            name: optional(given.name, "the required name")?,
+            content_type: optional(given.content_type, "the required content type")?,
+            parameters: parameters(given.parameters, given.parameter_count, "the required parameters")?,
         })
     }
 }

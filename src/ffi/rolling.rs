@@ -54,7 +54,7 @@ pub struct binlog_roll_options {
     /// After this many records: no segment contains more, except for a larger batch; 0 = no rule.
     pub records: u64,
     /// Time zone of period_s and of the times in names: a name of the IANA time zone database, such as "Europe/Berlin";
-    /// NULL = UTC.
+    /// NULL or "" = UTC.
     pub zone: *const c_char,
     /// Names of segments: "{name}" is the log's name, "{seq}" the segment's number in ten digits, the rest as in
     /// strftime(3), from a fixed set of conversions; NULL = "{name}.{seq}". ".binlog" is added.
@@ -215,7 +215,7 @@ unsafe fn rules_to_prune_by(keep: *const binlog_retention, flags: u32) -> Result
     let keep = unsafe { retention(keep) }?;
     match keep.is_some() {
         true => Ok(keep),
-        false => Err(Error::invalid("binlog_retention has no rule: set at least one of its limits")),
+        false => Err(Error::invalid("there is no rule by which segments are removed: give at least one limit")),
     }
 }
 
@@ -279,10 +279,10 @@ pub(super) unsafe fn roll_options(given: *const binlog_roll_options) -> Result<R
     // SAFETY: the caller's promises.
     unsafe {
         if !given.zone.is_null() {
-            options.zone = text(given.zone, "binlog_roll_options.zone")?.to_owned();
+            options.zone = text(given.zone, "the time zone")?.to_owned();
         }
         if !given.name_template.is_null() {
-            options.template = text(given.name_template, "binlog_roll_options.name_template")?.to_owned();
+            options.template = text(given.name_template, "the template of names")?.to_owned();
         }
     }
     Ok(options)

@@ -78,7 +78,11 @@ pub enum Whole {
 }
 
 impl Whole {
-    pub(crate) fn check(self) -> Result<()> {
+    /// Refuses what this build lacks, and a level that the format lacks.
+    pub(crate) fn check(self, level: i32) -> Result<()> {
+        if self == Whole::Gzip && !(1..=9).contains(&level) {
+            return Err(Error::invalid(format!("gzip has the levels 1 to 9, and not {level}")));
+        }
         let is_available = match self {
             Whole::Gzip => cfg!(feature = "gzip"),
             Whole::Zstd => cfg!(feature = "zstd"),

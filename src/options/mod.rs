@@ -41,7 +41,9 @@ pub struct WriterOptions {
     /// Payload bytes at which a block ends: 4 KiB to 16 MiB. A block is the unit of checksumming, compressing and
     /// skipping; a larger one costs fewer bytes a record and compresses better.
     pub block_bytes: u32,
-    /// A directory log rolls to a new segment rather than let one grow over this many bytes. `u64::MAX` = never.
+    /// A directory log rolls to a new segment rather than let one grow over this many bytes. A segment contains at least
+    /// one block, and can be larger because of it: a block of small records has up to 256 KiB of entries. `u64::MAX` =
+    /// never.
     pub segment_bytes: u64,
     /// An INDEX block is written after so many bytes of the file, 64 MiB by default. An opening after a crash may have
     /// to read as much. At least 4 KiB.

@@ -152,7 +152,8 @@ impl Shipper {
     /// nothing, here or there.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] for a store that cannot be read; errors of the store or the system: nothing is retried.
+    /// [`Kind::Unsupported`] for a store that cannot be read; errors of the store or the system, without a
+    /// retry, except that reading an object back is retried for half a minute.
     pub fn verify(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Result<VerifyReport> {
         match self.look_over(read_back, monitor) {
             // The interrupted comparison has no result.
@@ -163,7 +164,8 @@ impl Shipper {
 
     fn look_over(&self, read_back: bool, monitor: &dyn ShipMonitor) -> Answer<VerifyReport> {
         if !self.store.can_read() {
-            let reason = "a command only says that it has taken a segment: what it has made of it cannot be looked at";
+            let reason =
+                "this store only confirms that it has taken a segment: what it has made of it cannot be looked at";
             let error = Error::new(Kind::Unsupported, reason).at(std::path::Path::new(self.store.url()));
             return Err(failed_here(error));
         }

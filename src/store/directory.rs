@@ -41,7 +41,13 @@ impl DirectoryStore {
             true => crate::io::RealDirectory::open_or_create(&path),
             false => crate::io::RealDirectory::open(&path),
         };
-        opened.map_err(|e| Error::io(&e, "open the directory of the store").at(Path::new(&address.url)))?;
+        opened.map_err(|e| {
+            let error = Error::io(&e, "open the directory of the store").at(Path::new(&address.url));
+            match error.kind() {
+                Kind::NotFound => error.because("create the directory first, or add ?create=true to its URL"),
+                _ => error,
+            }
+        })?;
         Ok(DirectoryStore { url: address.url.clone(), path, mode, limit })
     }
 

@@ -47,7 +47,11 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
         }
         _ if !is_url(url) => Err(unknown()),
         _ => match options.opener.as_ref().map(|opener| opener.open(url, options)) {
-            Some(Err(error)) if error.kind() == Kind::Unsupported => library::open(url, options),
+            Some(Err(declined)) if declined.kind() == Kind::Unsupported => {
+                let why =
+                    format!("open_store has declined it ({}), and no other store is of this URL", declined.reason());
+                library::open(url, options).map_err(|error| error.because(&why))
+            }
             Some(opened) => opened,
             None => library::open(url, options),
         },

@@ -208,7 +208,7 @@ static void new_rules(const char *scratch) {
   roll.zone = "Nowhere/At_All";
   CHECK_FAILS(binlog_writer_set_roll(w, &roll, &err), BINLOG_E_INVALID, err);
   CHECK(notes.drops == 3 && count_files(log, ".binlog") == 1);
-  roll.zone = "UTC";
+  roll.zone = ""; /* UTC */
   roll.name_template = "{name}-%Y.{seq}";
   roll.check_drop = NULL;
   roll.check = rolls_at_three;

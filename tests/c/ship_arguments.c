@@ -83,7 +83,7 @@ static void shipping(const char *log, const char *url) {
   SET(flags, 4);
   REFUSED(BINLOG_E_INVALID, "flags");
   SET(url, NULL);
-  REFUSED(BINLOG_E_INVALID, "binlog_ship_options.url is NULL");
+  REFUSED(BINLOG_E_INVALID, "the store's URL must not be NULL");
   SET(url, "\xff");
   REFUSED(BINLOG_E_INVALID, "UTF-8");
   SET(url, "ftp://somewhere/logs");
@@ -91,7 +91,7 @@ static void shipping(const char *log, const char *url) {
   SET(url, "file:///tmp/x?colour=red");
   REFUSED(BINLOG_E_INVALID, "colour");
   SET(credentials, "");
-  REFUSED(BINLOG_E_INVALID, "binlog_ship_options.credentials is empty");
+  REFUSED(BINLOG_E_INVALID, "the file of credentials is empty");
   SET(in_flight, 65);
   REFUSED(BINLOG_E_INVALID, "in flight");
   SET(threads, 65);
@@ -124,7 +124,7 @@ static void shipping(const char *log, const char *url) {
   REFUSED(BINLOG_E_INVALID, "whole");
   compress.whole = BINLOG_WHOLE_NONE;
   compress.flags = BINLOG_COMPRESS_KEEP_SOURCE;
-  REFUSED(BINLOG_E_INVALID, "KEEP_SOURCE");
+  REFUSED(BINLOG_E_INVALID, "the keeping of the source");
   compress.flags = 0;
   compress.threads = 65;
   REFUSED(BINLOG_E_INVALID, "threads");

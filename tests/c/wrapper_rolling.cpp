@@ -172,6 +172,67 @@ void waiting_and_missing(const std::string& log) {
   CHECK(cursor.next()->id() == 7 && !thrown_by([&] { binlog::reader::open(log + "-none"); }).missed());
 }
 
+// C reads a text up to its NUL: none is taken for what precedes that.
+void no_text_is_cut_at_a_nul(const std::string& log) {
+  const std::string nul("a\0b", 3), cut = log + nul.substr(1);
+  const auto refuses = [](const auto& result) {
+    return result.status() == BINLOG_E_INVALID && std::string(result.error().what()).find("contains a NUL") != std::string::npos;
+  };
+  binlog::failure failed{};
+  {
+    binlog::writer_options options;
+    options.on_failure = [&](const binlog::failure& what) { failed = what; };
+    options.on_close = {[&](const binlog::segment_file& segment) { return std::optional(segment.path + nul.substr(1)); }};
+    auto w = binlog::writer::open(log, options);
+    w.append(1, "one");
+    w.roll();
+    w.append(1, "two");
+    CHECK(refuses(w.try_roll("a reason" + nul)));
+    binlog::roll_options roll;
+    roll.name_template = "{name}.{seq}" + nul;
+    CHECK(refuses(w.try_set_roll(roll)));
+    roll = {};
+    roll.zone = "UTC" + nul.substr(1);
+    CHECK(refuses(w.try_set_roll(roll)));
+    w.close();
+    CHECK(failed.status == BINLOG_E_INVALID && failed.message.find("contains a NUL") != std::string::npos);
+  }
+  using set = void (*)(binlog::writer_options&, const std::string&);
+  const set sets[] = {
+      [](auto& o, const auto& text) { o.require.name = "default" + text.substr(1); },
+      [](auto& o, const auto& text) { o.require.content_type = text; },
+      [](auto& o, const auto& text) { o.require.parameters = {{"k", text}}; },
+      [](auto& o, const auto& text) { o.on_open = {binlog::hook::change_extension(".done" + text.substr(1))}; },
+      [](auto& o, const auto& text) { o.on_close = {binlog::hook::move_to("." + text.substr(1))}; },
+      [](auto& o, const auto& text) { o.ship.emplace().url = "file:///" + text; },
+      [](auto& o, const auto& text) { o.ship.emplace().credentials = text; },
+  };
+  for (const set s : sets) {
+    binlog::writer_options options;
+    s(options, nul);
+    CHECK(refuses(binlog::writer::try_open(log, options)));
+  }
+  CHECK(refuses(binlog::writer::try_open_file(log + "-file" + nul)));
+  binlog::reader_options reading;
+  reading.require.name = "default" + nul.substr(1);
+  CHECK(refuses(binlog::reader::try_open(log, reading)));
+  const binlog::retention one{0ms, 1, 0};
+  CHECK(refuses(binlog::try_prune(cut, one)) && refuses(binlog::try_prune(log, one, false, "default" + nul.substr(1))));
+  CHECK(refuses(binlog::try_recover(cut, log + "-new")) && refuses(binlog::try_recover(log, log + "-new" + nul)));
+  CHECK(refuses(binlog::try_recover_in_place(cut)) && refuses(binlog::try_rebuild_index(cut)));
+  CHECK(refuses(binlog::try_compress(cut)) && refuses(binlog::try_decompress(log, {}, "default" + nul.substr(1))));
+  binlog::ship_options shipping;
+  shipping.url = "file://" + log + "-store?create=true";
+  CHECK(refuses(binlog::shipper::try_open(cut, shipping)));
+  CHECK(refuses(binlog::shipper::try_open(log, shipping, "default" + nul.substr(1))));
+  auto shipper = binlog::shipper::open(log, shipping);
+  CHECK(refuses(shipper.try_accept("1" + nul.substr(1))) && refuses(shipper.try_replace("1" + nul.substr(1))));
+  shipping.url += nul;
+  CHECK(refuses(binlog::shipper::try_open(log, shipping)));
+  const auto reader = binlog::reader::open(log);
+  CHECK(reader.segments().size() == 2 && reader.counts().size() == 1);
+}
+
 void test(const char* scratch) {
   const std::string base(scratch);
   try {
@@ -180,6 +241,7 @@ void test(const char* scratch) {
     rules(base);
     requirements(base + "/required");
     waiting_and_missing(base + "/waiting");
+    no_text_is_cut_at_a_nul(base + "/texts");
   } catch (const binlog::error& e) {
     check_failed(__FILE__, __LINE__, e.what());
   }

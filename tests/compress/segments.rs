@@ -498,6 +498,19 @@ fn old_segments_are_removed_in_whichever_form_they_are() {
 }
 
 #[test]
+fn gzip_has_no_levels_beyond_its_own() {
+    let (directory, _) = log(&written_as(Codec::None));
+    for level in [-1, 0, 10, 22] {
+        let options = CompressOptions { level, ..CompressOptions::default() };
+        let error = pack(Arc::new(directory.clone()), Whole::Gzip, &options).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+        assert!(error.to_string().contains("gzip has the levels 1 to 9"), "{error}");
+    }
+    let options = CompressOptions { level: 9, ..CompressOptions::default() };
+    assert!(!pack(Arc::new(directory), Whole::Gzip, &options).unwrap().is_empty());
+}
+
+#[test]
 fn whole_files_for_the_tools_of_others_are_read_in_their_place_and_come_back_byte_for_byte() {
     for whole in [Whole::Gzip, Whole::Zstd] {
         let options = written_as(Codec::None);

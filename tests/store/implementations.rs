@@ -10,7 +10,7 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::contract::{contract, PART};
+use crate::contract::{contract, put, Watched, PART};
 use binlog::store::{self, table, Again, Failure, MemoryStore, Opener, Store, StoreFault, StoreOptions};
 use binlog::{Error, Kind};
 
@@ -91,6 +91,7 @@ fn a_store_written_in_c() {
     // URLs that it does not know are passed on to the library of stores, or that library is reported as missing.
     let other = store::open("other://of/c", &options).unwrap_err();
     assert_eq!(other.kind(), Kind::Invalid, "{other}");
+    assert!(other.to_string().contains("open_store has declined it"), "{other}");
 }
 
 /// Tables and answers that are not allowed.
@@ -108,8 +109,8 @@ fn a_store_that_breaks_its_promises_is_an_error() {
         (|table| table.url = null(), "url"),
         (|table| table.flags = 64, "flags"),
         (|table| table.reserved[3] = 1, "reserved"),
-        (|table| table.read = None, "binlog_store.read is NULL"),
-        (|table| table.upload = None, "binlog_store.upload is NULL"),
+        (|table| table.read = None, "binlog_store.read must not be NULL"),
+        (|table| table.upload = None, "binlog_store.upload must not be NULL"),
     ];
     for (change, reason) in refused {
         let error = opened(Broken { change, answer: |_| 0 }).unwrap_err();
@@ -118,9 +119,12 @@ fn a_store_that_breaks_its_promises_is_an_error() {
     }
     type Answers = fn(&table::binlog_store_reply) -> i32;
     // SAFETY: the functions are called during the call.
-    let wrong: [(Answers, &str); 6] = [
+    let wrong: [(Answers, &str); 9] = [
         (|_| 0, "fewer bytes"),
         (|_| -3, "gives no reason"),
+        (|reply| unsafe { fail(reply, null()) }, "gives no reason"),
+        (|reply| unsafe { fail(reply, c"".as_ptr()) }, "gives no reason"),
+        (|reply| unsafe { reply_without_context(reply) }, "fewer bytes"),
         (|reply| unsafe { give_bytes(reply, 0, 11) }, "more bytes"),
         (|reply| unsafe { give_bytes(reply, 1, 1) }, "more bytes"),
         (|reply| unsafe { give_null(reply) }, "the bytes are NULL"),
@@ -135,6 +139,56 @@ fn a_store_that_breaks_its_promises_is_an_error() {
     let store = opened(Broken { change: |_| (), answer: |_| 0 }).unwrap();
     let (begin, end) = (5, 2);
     assert!(store.read("a", &[begin..end]).is_err());
+}
+
+/// A store passes the context of each of its functions: one that passes none gets an error, and brings nothing down.
+#[test]
+fn a_store_that_passes_no_context_is_refused() {
+    unsafe extern "C" fn upload(
+        _: *mut c_void,
+        reply: *const table::binlog_store_reply,
+        upload: *const table::binlog_store_upload,
+        _: *mut u32,
+    ) -> i32 {
+        // SAFETY: the library passes both.
+        unsafe {
+            let (upload, mut bytes, mut n) = (&*upload, [0u8; 8], 0usize);
+            assert_eq!(upload.read.unwrap()(null_mut(), 0, bytes.as_mut_ptr().cast(), 8, &mut n), libc::EINVAL);
+            assert!(upload.note.unwrap()(null_mut(), c"token".as_ptr()) < 0);
+            assert_ne!(upload.stop.unwrap()(null_mut()), 0);
+            upload.sent.unwrap()(null_mut(), 1);
+            upload.found.unwrap()(null_mut(), 1);
+            reply_without_context(&*reply);
+        }
+        -2
+    }
+    let broken = Box::leak(Box::new(Broken { change: |table| table.upload = Some(upload), answer: |_| 0 }));
+    // SAFETY: the store is never freed.
+    let opener = unsafe { Opener::of_c(Some(open_broken), std::ptr::from_mut(broken).cast()) };
+    let store = store::open("broken://store", &StoreOptions { opener, ..StoreOptions::default() }).unwrap();
+    let failure = put(&*store, "a", b"contents", None, &Watched::default()).unwrap_err();
+    assert!(failure.to_string().contains("gives no reason"), "{failure}");
+}
+
+/// # Safety
+/// The call of the reply must not have ended.
+unsafe fn fail(reply: &table::binlog_store_reply, message: *const c_char) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { reply.failed.unwrap()(reply.context, 0, -1, 0, null(), message) };
+    -2
+}
+
+/// # Safety
+/// The functions are those of the library.
+unsafe fn reply_without_context(reply: &table::binlog_store_reply) -> i32 {
+    // SAFETY: the caller's promise: no context is what they refuse.
+    unsafe {
+        reply.failed.unwrap()(null_mut(), 0, -1, 0, null(), c"why".as_ptr());
+        reply.object.unwrap()(null_mut(), null());
+        reply.bytes.unwrap()(null_mut(), 0, [0u8; 8].as_ptr().cast(), 8);
+        reply.version.unwrap()(null_mut(), c"1".as_ptr());
+    }
+    0
 }
 
 /// The faults of a broken store.

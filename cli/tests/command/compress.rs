@@ -25,6 +25,23 @@ fn files(home: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_failure_is_all_that_is_said_of_it_and_quiet_says_nothing_else() {
+    let home = tempdir().unwrap();
+    let home = home.path();
+    make(home);
+    for command in ["compress", "decompress"] {
+        let ran = binlog(home, &[command, "nosuch"]).exits(1);
+        assert!(ran.text().is_empty() && ran.err.contains("nosuch"), "{} {}", ran.text(), ran.err);
+    }
+    let ran = binlog(home, &["compress", "-q", "log"]).ok();
+    assert!(ran.text().is_empty() && ran.err.is_empty(), "{} {}", ran.text(), ran.err);
+    assert!(files(home).iter().any(|name| name.ends_with(".z.binlog")));
+    assert!(binlog(home, &["decompress", "--quiet", "log"]).ok().text().is_empty());
+    let ran = binlog(home, &["compress", "--whole", "gzip", "--level", "10", "log"]).exits(1);
+    assert!(ran.err.contains("gzip has the levels 1 to 9"), "{}", ran.err);
+}
+
+#[test]
 fn finished_segments_are_compressed_read_as_before_and_made_ordinary_again() {
     let home = tempdir().unwrap();
     let home = home.path();

@@ -1,6 +1,6 @@
 //! Help, completions and wrong usage.
 
-use crate::common::binlog;
+use crate::common::{binlog, binlog_with};
 use tempfile::tempdir;
 
 #[test]
@@ -105,4 +105,22 @@ fn each_command_has_a_manual_page_that_names_its_options() {
     assert!(page("binlog-append.1").contains("\\-\\-segment\\-size"));
     assert!(page("binlog.1").contains(".SH \"EXIT STATUS\"\n"));
     assert_eq!(std::fs::read_dir(home.path().join("man/man1")).unwrap().count(), names.len() + 1);
+}
+
+#[test]
+fn a_rule_that_keeps_nothing_is_wrong_usage() {
+    let home = tempdir().unwrap();
+    for rule in [["--keep-bytes", "0"], ["--keep-bytes", "0GB"], ["--keep-segments", "0"], ["--keep", "0d"]] {
+        let ran = binlog(home.path(), &["prune", rule[0], rule[1], "log"]).exits(2);
+        assert!(ran.err.contains(rule[0]), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_directory_of_a_store_that_is_not_there_says_how_it_is_made() {
+    let home = tempdir().unwrap();
+    binlog_with(home.path(), &["append", "-q", "log"], b"one\n").ok();
+    let url = format!("file://{}/nosuch", home.path().display());
+    let ran = binlog(home.path(), &["ship", "log", &url]).exits(1);
+    assert!(ran.err.contains("?create=true"), "{}", ran.err);
 }

@@ -109,10 +109,10 @@ pub(super) unsafe fn options(given: *const binlog_ship_options) -> Result<ShipOp
     };
     // SAFETY: the caller's promises.
     unsafe {
-        options.url = text(given.url, "binlog_ship_options.url")?.to_owned();
+        options.url = text(given.url, "the store's URL")?.to_owned();
         options.keep = retention(given.keep)?;
         options.keep_remote = retention(given.keep_remote)?;
-        options.store.credentials = path_if_any(given.credentials, "binlog_ship_options.credentials")?;
+        options.store.credentials = path_if_any(given.credentials, "the file of credentials")?;
         if !given.compress.is_null() {
             options.compress = Some(compression(given.compress)?);
         }
@@ -157,14 +157,14 @@ unsafe fn compression(given: *const binlog_compress_options) -> Result<CompressO
     // SAFETY: the caller's promise.
     let (options, whole) = unsafe { compress_options(given) }?;
     let refused = match whole {
-        Some(_) => "whole",
-        None if options.progress.is_some() => "on_progress",
-        None if options.keep_source => "BINLOG_COMPRESS_KEEP_SOURCE",
-        None if options.remove_single => "BINLOG_COMPRESS_REMOVE_SINGLE",
-        None if options.dry_run => "BINLOG_COMPRESS_DRY_RUN",
+        Some(_) => "a whole file's format",
+        None if options.progress.is_some() => "a progress function",
+        None if options.keep_source => "the keeping of the source",
+        None if options.remove_single => "the removal of a single source",
+        None if options.dry_run => "a dry run",
         None => return Ok(options),
     };
-    Err(Error::invalid(format!("binlog_ship_options.compress has {refused} set, which shipping does not do")))
+    Err(Error::invalid(format!("the compression of what is shipped has {refused} set, which shipping does not do")))
 }
 
 /// Adds shipping to a writer's options, if it is requested.

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn binlog_shipper_run(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let report = by_ref(shipper, "shipper")?.engine.run(on_event, userdata)?;
+            let report = handle(shipper, "shipper")?.engine.run(on_event, userdata)?;
             if let Some(out) = out.as_mut() {
                 *out = report;
             }
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn binlog_shipper_follow(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_ref(shipper, "shipper")?.engine.follow(on_event, userdata)?;
+            handle(shipper, "shipper")?.engine.follow(on_event, userdata)?;
             Ok(BINLOG_OK)
         })
     }
@@ -144,8 +144,8 @@ pub unsafe extern "C" fn binlog_shipper_stop(shipper: *mut binlog_shipper) -> bi
 /// gets the sums. Any thread; waits until no other call ships with this shipper.
 ///
 /// Returns BINLOG_OK, also when something is wrong: out->problems counts the problems; BINLOG_E_UNSUPPORTED for
-/// `exec:`, whose objects cannot be read; BINLOG_E_IO and other errors of the store or the system, without a retry;
-/// BINLOG_E_FORKED, BINLOG_E_INVALID.
+/// `exec:` and other stores whose objects cannot be read; BINLOG_E_IO and other errors of the store or the system, without
+/// a retry, except that reading an object back is retried for half a minute; BINLOG_E_FORKED, BINLOG_E_INVALID.
 ///
 /// # Safety
 /// `shipper` is NULL or open, `on_problem` and `on_event` NULL or functions, `out` and `err` NULL or writable.
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn binlog_shipper_verify(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let shipper = by_ref(shipper, "shipper")?;
+            let shipper = handle(shipper, "shipper")?;
             if flags & !BINLOG_SHIP_VERIFY_READ_BACK != 0 {
                 return Err(Error::invalid(format!("flags has unknown bits: {flags:#x}")));
             }
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn binlog_shipper_accept(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_ref(shipper, "shipper")?.engine.accept(text(segment, "segment")?)?;
+            handle(shipper, "shipper")?.engine.accept(text(segment, "segment")?)?;
             Ok(BINLOG_OK)
         })
     }
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn binlog_shipper_replace(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_ref(shipper, "shipper")?.engine.replace(text(segment, "segment")?)?;
+            handle(shipper, "shipper")?.engine.replace(text(segment, "segment")?)?;
             Ok(BINLOG_OK)
         })
     }
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn binlog_shipper_forget(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_ref(shipper, "shipper")?.engine.forget()?;
+            handle(shipper, "shipper")?.engine.forget()?;
             Ok(BINLOG_OK)
         })
     }
@@ -264,7 +264,7 @@ pub unsafe extern "C" fn binlog_shipper_status(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (shipper, out) = (by_ref(shipper, "shipper")?, by_mut(out, "out")?);
+            let (shipper, out) = (handle(shipper, "shipper")?, by_mut(out, "out")?);
             *out = shipper.engine.status()?;
             Ok(BINLOG_OK)
         })
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn binlog_shipper_metrics(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || copy_text(&by_ref(shipper, "shipper")?.engine.metrics()?, buf, cap, len_out)) }
+    unsafe { guard(err, || copy_text(&handle(shipper, "shipper")?.engine.metrics()?, buf, cap, len_out)) }
 }
 
 /// The last failure since the shipper was opened, to be freed with binlog_error_free; NULL when nothing has failed. Any
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn binlog_shipper_last_failure(shipper: *const binlog_ship
     // SAFETY: the caller's promise.
     unsafe {
         guard(std::ptr::null_mut(), || {
-            failure = handed_out(by_ref(shipper, "shipper")?.engine.last_failure());
+            failure = handed_out(handle(shipper, "shipper")?.engine.last_failure());
             Ok(BINLOG_OK)
         });
     }

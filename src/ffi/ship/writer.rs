@@ -26,7 +26,7 @@ pub unsafe extern "C" fn binlog_writer_ship_status(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
+            let (writer, out) = (handle(writer, "writer")?, by_mut(out, "out")?);
             let status = ship_status(writer)?;
             *out = status_of(&status, writer.ship.get_or_init(|| ShipStrings::of(&status)));
             Ok(BINLOG_OK)
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn binlog_writer_ship_metrics(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let status = ship_status(by_ref(writer, "writer")?)?;
+            let status = ship_status(handle(writer, "writer")?)?;
             copy_text(&ship_metrics(&[status]), buf, cap, len_out)
         })
     }
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn binlog_writer_ship_failure(writer: *const binlog_writer
     // SAFETY: the caller's promise.
     unsafe {
         guard(std::ptr::null_mut(), || {
-            let status = ship_status(by_ref(writer, "writer")?)?;
+            let status = ship_status(handle(writer, "writer")?)?;
             failure = handed_out(status.last_failure.map(|(error, _)| error));
             Ok(BINLOG_OK)
         });
@@ -79,5 +79,5 @@ fn ship_status(writer: &binlog_writer) -> Result<ShipStatus> {
     writer
         .writer
         .ship_status()?
-        .ok_or_else(|| Error::new(Kind::NotFound, "the writer ships nothing: binlog_writer_options.ship was NULL"))
+        .ok_or_else(|| Error::new(Kind::NotFound, "the writer ships nothing: its options name no store"))
 }

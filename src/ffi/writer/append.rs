@@ -39,7 +39,7 @@ pub unsafe extern "C" fn binlog_writer_append(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let id = by_ref(writer, "writer")?.writer.append(r#type, slice(data.cast::<u8>(), len, "data")?)?;
+            let id = handle(writer, "writer")?.writer.append(r#type, slice(data.cast::<u8>(), len, "data")?)?;
             Ok(put_id(id_out, id))
         })
     }
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn binlog_writer_append_record(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let writer = by_ref(writer, "writer")?;
+            let writer = handle(writer, "writer")?;
             let record = new_record(by_ref(record, "record")?)?;
             Ok(put_id(id_out, writer.writer.append_record(&record)?))
         })
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn binlog_writer_gather(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let writer = by_ref(writer, "writer")?;
+            let writer = handle(writer, "writer")?;
             let record = NewRecord { type_id: r#type, ..NewRecord::default() };
             gather(writer, &record, parts, n, id_out)
         })
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn binlog_writer_gather_record(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let writer = by_ref(writer, "writer")?;
+            let writer = handle(writer, "writer")?;
             let facts = binlog_record { data: std::ptr::null(), len: 0, ..*by_ref(record, "record")? };
             gather(writer, &new_record(&facts)?, parts, n, id_out)
         })
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn binlog_writer_append_batch(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let writer = by_ref(writer, "writer")?;
+            let writer = handle(writer, "writer")?;
             let records = slice(records, n, "records")?;
             records.iter().try_for_each(|record| new_record(record).map(drop))?;
             // Each was converted once above, so none fails now.
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn binlog_writer_append_packed(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let writer = by_ref(writer, "writer")?;
+            let writer = handle(writer, "writer")?;
             let frames = slice(frames.cast::<u8>(), len, "frames")?;
             let sums = check_frames(frames)?;
             let mut rest = frames;

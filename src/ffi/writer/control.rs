@@ -50,7 +50,7 @@ pub unsafe extern "C" fn binlog_writer_type(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (writer, type_out) = (by_ref(writer, "writer")?, by_mut(type_out, "type_out")?);
+            let (writer, type_out) = (handle(writer, "writer")?, by_mut(type_out, "type_out")?);
             let content_type = if content_type.is_null() { "" } else { text(content_type, "content_type")? };
             *type_out = writer.writer.type_id(text(name, "name")?, content_type)?;
             Ok(BINLOG_OK)
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn binlog_writer_type(
 #[no_mangle]
 pub unsafe extern "C" fn binlog_writer_flush(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_ref(writer, "writer")?.writer.flush().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle(writer, "writer")?.writer.flush().map(|()| BINLOG_OK)) }
 }
 
 /// Makes everything appended so far durable: it survives a crash of the machine. Threads that sync at the same time
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn binlog_writer_flush(writer: *mut binlog_writer, err: *m
 #[no_mangle]
 pub unsafe extern "C" fn binlog_writer_sync(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_ref(writer, "writer")?.writer.sync().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle(writer, "writer")?.writer.sync().map(|()| BINLOG_OK)) }
 }
 
 /// Does what is due by now: flushing and syncing by their intervals, rolling, heartbeats; and the work after rolls: it
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn binlog_writer_sync(writer: *mut binlog_writer, err: *mu
 #[no_mangle]
 pub unsafe extern "C" fn binlog_writer_tick(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_ref(writer, "writer")?.writer.tick().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle(writer, "writer")?.writer.tick().map(|()| BINLOG_OK)) }
 }
 
 /// The ids up to which the log is appended, flushed and durable. Never waits. Any thread. Returns BINLOG_OK,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn binlog_writer_position(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
+            let (writer, out) = (handle(writer, "writer")?, by_mut(out, "out")?);
             let position = writer.writer.position()?;
             *out = binlog_position {
                 appended_id: position.appended,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn binlog_writer_dropped(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
+            let (writer, out) = (handle(writer, "writer")?, by_mut(out, "out")?);
             // Refuses in the child of a fork, as every call does.
             writer.writer.position()?;
             *out = writer.writer.dropped();
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn binlog_writer_dropped(
 #[no_mangle]
 pub unsafe extern "C" fn binlog_writer_roll(writer: *mut binlog_writer, err: *mut *mut binlog_error) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_ref(writer, "writer")?.writer.roll().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle(writer, "writer")?.writer.roll().map(|()| BINLOG_OK)) }
 }
 
 /// As binlog_writer_roll, with a reason: `reason` is 1 to 256 bytes of UTF-8, NUL-terminated, which the event
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn binlog_writer_roll_because(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            by_ref(writer, "writer")?.writer.roll_because(text(reason, "reason")?)?;
+            handle(writer, "writer")?.writer.roll_because(text(reason, "reason")?)?;
             Ok(BINLOG_OK)
         })
     }
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn binlog_writer_set_roll(
         guard(err, || {
             // First, so check_drop is called even if something else is wrong.
             let roll = roll_options(roll)?;
-            by_ref(writer, "writer")?.writer.set_roll(roll)?;
+            handle(writer, "writer")?.writer.set_roll(roll)?;
             Ok(BINLOG_OK)
         })
     }
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn binlog_writer_heartbeat(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || by_ref(writer, "writer")?.writer.heartbeat().map(|()| BINLOG_OK)) }
+    unsafe { guard(err, || handle(writer, "writer")?.writer.heartbeat().map(|()| BINLOG_OK)) }
 }
 
 /// How many times anything but the writing of records has failed since the writer was opened: a hook, the removal of an
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn binlog_writer_failures(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let (writer, out) = (by_ref(writer, "writer")?, by_mut(out, "out")?);
+            let (writer, out) = (handle(writer, "writer")?, by_mut(out, "out")?);
             // Refuses in the child of a fork, as every call does.
             writer.writer.position()?;
             *out = writer.writer.failures();

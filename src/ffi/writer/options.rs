@@ -41,7 +41,8 @@ pub struct binlog_writer_options {
     /// Number of pairs in parameters.
     pub parameter_count: usize,
     /// Rolls to a new segment before one grows over this many bytes, at least block_bytes (128 KiB by default); 0 = 1
-    /// GiB, UINT64_MAX = never.
+    /// GiB, UINT64_MAX = never. A segment contains at least one block, and can be larger because of it: a block of small
+    /// records has up to 256 KiB of entries.
     pub segment_bytes: u64,
     /// The longest payload that is accepted, up to 2 GiB - 1; 0 = 1 GiB.
     pub record_max_bytes: u64,
@@ -166,14 +167,14 @@ unsafe fn identity(given: &binlog_writer_options, options: &mut WriterOptions) -
     // SAFETY: the caller's promises.
     unsafe {
         if !given.name.is_null() {
-            options.name = text(given.name, "binlog_writer_options.name")?.to_owned();
+            options.name = text(given.name, "the log's name")?.to_owned();
         }
         if !given.content_type.is_null() {
-            options.content_type = text(given.content_type, "binlog_writer_options.content_type")?.to_owned();
+            options.content_type = text(given.content_type, "the content type")?.to_owned();
         }
-        options.parameters = parameters(given.parameters, given.parameter_count, "binlog_writer_options.parameters")?;
+        options.parameters = parameters(given.parameters, given.parameter_count, "the parameters")?;
         if !given.file_group.is_null() {
-            options.file_group = Some(group(path(given.file_group, "binlog_writer_options.file_group")?)?);
+            options.file_group = Some(group(path(given.file_group, "the group of files")?)?);
         }
     }
     if given.file_mode != 0 {

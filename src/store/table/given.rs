@@ -162,7 +162,7 @@ impl TableStore {
             return Err(Error::invalid("the store's table has unknown flags, or reserved fields that are not 0"));
         }
         if table.url.is_null() {
-            return Err(Error::invalid("binlog_store.url is NULL"));
+            return Err(Error::invalid("binlog_store.url must not be NULL"));
         }
         // SAFETY: the caller's promise.
         let url = unsafe { CStr::from_ptr(table.url) }.to_str();
@@ -176,7 +176,7 @@ impl TableStore {
             ("remove", store.can_read() && table.remove.is_none()),
         ];
         match missing.iter().find(|(_, is_missing)| *is_missing) {
-            Some((name, _)) => Err(Error::invalid(format!("binlog_store.{name} is NULL"))),
+            Some((name, _)) => Err(Error::invalid(format!("binlog_store.{name} must not be NULL"))),
             None => Ok(store),
         }
     }
@@ -279,11 +279,13 @@ struct Sending<'a> {
     failed: Mutex<Option<Error>>,
 }
 
+/// `None` for the NULL of a store that passes no context.
+///
 /// # Safety
-/// `context` is that of a `binlog_store_upload` that is under way.
-unsafe fn sending<'a>(context: *mut c_void) -> &'a Sending<'a> {
+/// `context` is NULL or that of a `binlog_store_upload` that is under way.
+unsafe fn sending<'a>(context: *mut c_void) -> Option<&'a Sending<'a>> {
     // SAFETY: the caller's promise.
-    unsafe { &*context.cast_const().cast::<Sending<'_>>() }
+    unsafe { context.cast_const().cast::<Sending<'_>>().as_ref() }
 }
 
 unsafe extern "C" fn upload_read(
@@ -294,7 +296,7 @@ unsafe extern "C" fn upload_read(
     read: *mut usize,
 ) -> i32 {
     // A store may be wrong, and must not bring the host down.
-    if read.is_null() || (buffer.is_null() && len > 0) || isize::try_from(len).is_err() {
+    if context.is_null() || read.is_null() || (buffer.is_null() && len > 0) || isize::try_from(len).is_err() {
         return libc::EINVAL;
     }
     if len == 0 {
@@ -308,6 +310,7 @@ unsafe extern "C" fn upload_read(
             std::ptr::write_bytes(buffer.cast::<u8>(), 0, len);
             (sending(context), std::slice::from_raw_parts_mut(buffer.cast::<u8>(), len))
         };
+        let Some(sending) = sending else { return libc::EINVAL };
         match crate::io::read_full(sending.upload.source, buffer, offset) {
             Ok(n) => {
                 // SAFETY: likewise.
@@ -324,12 +327,12 @@ unsafe extern "C" fn upload_read(
 
 unsafe extern "C" fn upload_sent(context: *mut c_void, bytes: u64) {
     // SAFETY: the store calls it as it is documented.
-    without_panic((), || unsafe { sending(context) }.upload.monitor.sent(bytes));
+    without_panic((), || unsafe { sending(context) }.map_or((), |sending| sending.upload.monitor.sent(bytes)));
 }
 
 unsafe extern "C" fn upload_found(context: *mut c_void, bytes: u64) {
     // SAFETY: the store calls it as it is documented.
-    without_panic((), || unsafe { sending(context) }.upload.monitor.found(bytes));
+    without_panic((), || unsafe { sending(context) }.map_or((), |sending| sending.upload.monitor.found(bytes)));
 }
 
 unsafe extern "C" fn upload_note(context: *mut c_void, token: *const c_char) -> i32 {
@@ -338,6 +341,7 @@ unsafe extern "C" fn upload_note(context: *mut c_void, token: *const c_char) -> 
     without_panic(Kind::Failed.status(), || {
         // SAFETY: the store calls it as it is documented.
         let (sending, token) = unsafe { (sending(context), text_of(token)) };
+        let Some(sending) = sending else { return Kind::Invalid.status() };
         let noted = match token {
             Some(token) if token.len() <= LONGEST => sending.upload.monitor.note(&token),
             _ => Err(Error::invalid("what a store notes of an upload has 64 KiB of UTF-8 at most")),
@@ -355,7 +359,7 @@ unsafe extern "C" fn upload_note(context: *mut c_void, token: *const c_char) -> 
 
 unsafe extern "C" fn upload_stop(context: *mut c_void) -> i32 {
     // SAFETY: the store calls it as it is documented.
-    without_panic(1, || unsafe { sending(context) }.upload.monitor.stop().into())
+    without_panic(1, || unsafe { sending(context) }.is_none_or(|sending| sending.upload.monitor.stop()).into())
 }
 
 /// The return value of a C function whose body has panicked: no panic crosses into another language.
@@ -374,6 +378,9 @@ pub(super) unsafe fn text_of(text: *const c_char) -> Option<String> {
     // SAFETY: the caller's promise.
     Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
+
+/// The message of a failure that a store does not explain.
+const NO_REASON: &str = "the store gives no reason";
 
 /// What a store has reported during a call.
 #[derive(Default)]
@@ -423,7 +430,7 @@ impl Reply {
             (0, None) => return Ok(received),
             (0, Some(wrong)) => Failure::later(Error::new(Kind::Io, format!("the store's answer is wrong: {wrong}"))),
             _ => {
-                let without = || Failure::later(Error::new(Kind::Io, "the store gives no reason"));
+                let without = || Failure::later(Error::new(Kind::Io, NO_REASON));
                 let Failure { error, again } = received.failure.unwrap_or_else(without);
                 Failure { error: error.with_kind(Kind::of_status(status)), again }
             }
@@ -432,11 +439,13 @@ impl Reply {
     }
 }
 
+/// `None` for the NULL of a store that passes no context: then it has replied nothing.
+///
 /// # Safety
-/// `context` is that of a `binlog_store_reply` whose call is under way.
-unsafe fn answering<'a>(context: *mut c_void) -> parking_lot::MutexGuard<'a, Reply> {
+/// `context` is NULL or that of a `binlog_store_reply` whose call is under way.
+unsafe fn answering<'a>(context: *mut c_void) -> Option<parking_lot::MutexGuard<'a, Reply>> {
     // SAFETY: the caller's promise.
-    unsafe { &*context.cast_const().cast::<Mutex<Reply>>() }.lock()
+    unsafe { context.cast_const().cast::<Mutex<Reply>>().as_ref() }.map(Mutex::lock)
 }
 
 unsafe extern "C" fn reply_failed(
@@ -449,12 +458,14 @@ unsafe extern "C" fn reply_failed(
 ) {
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
-        let (mut reply, path, message) = unsafe { (answering(context), text_of(path), text_of(message)) };
+        let (reply, path, message) = unsafe { (answering(context), text_of(path), text_of(message)) };
+        let Some(mut reply) = reply else { return };
         let again = match again {
             BINLOG_STORE_WHEN_MENDED => Again::WhenMended,
             _ => Again::Later(u64::try_from(after_ms).ok().map(Duration::from_millis)),
         };
-        let message = message.unwrap_or_default().replace(char::is_control, " ");
+        let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| NO_REASON.to_owned());
+        let message = message.replace(char::is_control, " ");
         let error = Error::new(Kind::Io, message);
         let error = if os_code == 0 { error } else { error.with_os_code(os_code) };
         let error = path.map_or(error.clone(), |path| error.at(Path::new(&path)));
@@ -467,7 +478,7 @@ unsafe extern "C" fn reply_object(context: *mut c_void, object: *const binlog_st
     const MOST: usize = 256 << 20;
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
-        let mut reply = unsafe { answering(context) };
+        let Some(mut reply) = (unsafe { answering(context) }) else { return };
         // SAFETY: likewise.
         let Some(object) = (unsafe { object.as_ref() }) else { return };
         if object.struct_size != size_of::<binlog_store_object>() {
@@ -497,7 +508,7 @@ unsafe extern "C" fn reply_object(context: *mut c_void, object: *const binlog_st
 unsafe extern "C" fn reply_bytes(context: *mut c_void, range: usize, data: *const c_void, len: usize) {
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
-        let mut reply = unsafe { answering(context) };
+        let Some(mut reply) = (unsafe { answering(context) }) else { return };
         let Reply { received, wanted } = &mut *reply;
         if data.is_null() && len > 0 {
             received.wrong = Some("the bytes are NULL");
@@ -523,8 +534,10 @@ unsafe extern "C" fn reply_bytes(context: *mut c_void, range: usize, data: *cons
 unsafe extern "C" fn reply_version(context: *mut c_void, version: *const c_char) {
     without_panic((), || {
         // SAFETY: the store calls it as it is documented.
-        let (mut reply, version) = unsafe { (answering(context), text_of(version)) };
-        reply.received.version = version;
+        let (reply, version) = unsafe { (answering(context), text_of(version)) };
+        if let Some(mut reply) = reply {
+            reply.received.version = version;
+        }
     });
 }
 

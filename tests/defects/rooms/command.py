@@ -73,4 +73,11 @@ DEFECTS = [
         "    let is_whole = all.len() <= files.len();",
         "cli/command::ship::an_emptied_object_among_many_is_listed_as_missing",
     ),
+    defect(
+        "a rule of retention that keeps nothing is no wrong usage",
+        "cli/src/rolling.rs",
+        "value_parser = args::some_size)]",
+        "value_parser = args::size)]",
+        "cli/command::usage::a_rule_that_keeps_nothing_is_wrong_usage",
+    ),
 ]

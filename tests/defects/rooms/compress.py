@@ -117,4 +117,11 @@ DEFECTS = [
         "    let excluded = ();\n    let target",
         "compress::segments::a_segment_that_retention_removes_beside_its_compression_does_not_come_back",
     ),
+    defect(
+        "a level that gzip does not have is another one",
+        "src/options/compress.rs",
+        "if self == Whole::Gzip && !(1..=9).contains(&level) {",
+        "if self == Whole::Gzip && level < 1 {",
+        "compress::segments::gzip_has_no_levels_beyond_its_own",
+    ),
 ]

@@ -81,4 +81,11 @@ DEFECTS = [
         "        if facts.mode() & 0o1002 == 0o10000 {",
         "lib::store::remote::cache::tests::a_directory_that_others_may_write_is_no_cache",
     ),
+    defect(
+        "a store's failure without a message has none",
+        "src/store/table/given.rs",
+        "let message = message.filter(|message| !message.is_empty()).unwrap_or_else(|| NO_REASON.to_owned());",
+        "let message = message.unwrap_or_default();",
+        "store::implementations::a_store_that_breaks_its_promises_is_an_error",
+    ),
 ]

@@ -16,6 +16,8 @@ package cbinlog
 // #cgo nocallback blgo_begin_function
 // #cgo noescape blgo_end_function
 // #cgo nocallback blgo_end_function
+// #cgo noescape blgo_object_is_calling
+// #cgo nocallback blgo_object_is_calling
 import "C"
 
 import (
@@ -151,17 +153,23 @@ type Panicked struct{ Value any }
 
 func (p *Panicked) String() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// guarded runs a user's function for C. `by` is the writer that has called it, or zero where that does not matter. It
-// gets a goroutine of its own, since neither a panic nor a runtime.Goexit (such as testing.T.FailNow's) may unwind the
-// frames of C below this one; and a thread of its own, by which the writer recognises calls from its own function.
-func guarded(by Writer, function func()) (panicked *Panicked) {
+// caller is the address in C of what calls a function: a writer, a shipper, a reader or a cursor; 0 for none.
+type caller C.uintptr_t
+
+// isCalling says whether this goroutine runs a function that the object has called, and for which closing would wait.
+func (c caller) isCalling() bool { return c != 0 && C.blgo_object_is_calling(C.uintptr_t(c)) != 0 }
+
+// guarded runs a user's function for C. `by` has called it, or zero where that does not matter. It gets a goroutine of
+// its own, since neither a panic nor a runtime.Goexit (such as testing.T.FailNow's) may unwind the frames of C below
+// this one; and a thread of its own, by which the caller recognises calls from its own function.
+func guarded(by caller, function func()) (panicked *Panicked) {
 	done := make(chan *Panicked, 1)
 	outer := C.blgo_function()
 	go func() {
-		if by.c != 0 || outer != nil {
+		if by != 0 || outer != nil {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			C.blgo_begin_function(by.c, outer)
+			C.blgo_begin_function(C.uintptr_t(by), outer)
 			defer C.blgo_end_function()
 		}
 		problem := &Panicked{Value: "the function ended its goroutine"}
@@ -183,6 +191,7 @@ func guarded(by Writer, function func()) (panicked *Panicked) {
 // "stop".
 type callback[T any] struct {
 	function func(T) bool
+	by       caller
 	panicked *Panicked
 }
 
@@ -193,7 +202,7 @@ func (c *callback[T]) call(event T) (goOn bool) {
 	if c.panicked != nil {
 		return false
 	}
-	c.panicked = guarded(Writer{}, func() { goOn = c.function(event) })
+	c.panicked = guarded(c.by, func() { goOn = c.function(event) })
 	return goOn && c.panicked == nil
 }
 
@@ -226,7 +235,7 @@ func blgoHook(handle C.uintptr_t, segment *C.binlog_segment_file, answer *C.blgo
 	hook := value[called[hookFunc]](handle)
 	var movedTo string
 	var err *Error
-	if panicked := guarded(hook.by, func() { movedTo, err = hook.function(file) }); panicked != nil {
+	if panicked := guarded(hook.by.caller(), func() { movedTo, err = hook.function(file) }); panicked != nil {
 		movedTo, err = "", Fail(int32(C.BINLOG_E_IO), panicked.String())
 	}
 	if err == nil && strings.ContainsRune(movedTo, 0) {
@@ -254,8 +263,8 @@ func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
 	}
 	check := value[called[*Check]](handle)
 	roll := false
-	if panicked := guarded(check.by, func() { roll = check.function.Ask(seen) }); panicked != nil {
-		guarded(check.by, func() { check.function.Panicked(seen, panicked) })
+	if panicked := guarded(check.by.caller(), func() { roll = check.function.Ask(seen) }); panicked != nil {
+		guarded(check.by.caller(), func() { check.function.Panicked(seen, panicked) })
 		return 0
 	}
 	if roll {
@@ -267,11 +276,11 @@ func blgoCheck(handle C.uintptr_t, state *C.binlog_segment_state) C.int32_t {
 //export blgoFailure
 func blgoFailure(handle C.uintptr_t, err *C.blgo_error) {
 	failure, listener := facts(err), value[called[failureFunc]](handle)
-	guarded(listener.by, func() { listener.function(failure) })
+	guarded(listener.by.caller(), func() { listener.function(failure) })
 }
 
 //export blgoLoss
-func blgoLoss(handle C.uintptr_t, c *C.binlog_loss) {
+func blgoLoss(handle, reporter C.uintptr_t, c *C.binlog_loss) {
 	loss := Loss{
 		Kind:      uint32(c.kind),
 		Path:      C.GoString(c.path),
@@ -288,7 +297,7 @@ func blgoLoss(handle C.uintptr_t, c *C.binlog_loss) {
 	if listener.panicked.Load() != nil {
 		return
 	}
-	if panicked := guarded(Writer{}, func() { listener.function(loss) }); panicked != nil {
+	if panicked := guarded(caller(reporter), func() { listener.function(loss) }); panicked != nil {
 		listener.panicked.CompareAndSwap(nil, panicked)
 	}
 }

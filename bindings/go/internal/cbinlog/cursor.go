@@ -52,6 +52,9 @@ func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
 	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.err)
 }
 
+// IsCalling says whether this goroutine runs the listener of losses that the cursor has called.
+func (c Cursor) IsCalling() bool { return caller(uintptr(unsafe.Pointer(c.c))).isCalling() }
+
 // Close frees the cursor. If it is the last that holds a listener, the listener is dropped.
 func (c Cursor) Close() { C.binlog_cursor_close(c.c) }
 

@@ -49,8 +49,8 @@ static void list(blgo_thread *me) {
   pthread_mutex_unlock(&lock);
 }
 
-void blgo_begin_function(uintptr_t gate, const blgo_thread *outer) {
-  blgo_this_thread.caller = (const blgo_gate *)gate;
+void blgo_begin_function(uintptr_t caller, const blgo_thread *outer) {
+  blgo_this_thread.caller = (const void *)caller;
   blgo_this_thread.outer = outer;
 }
 
@@ -60,9 +60,9 @@ const blgo_thread *blgo_function(void) {
   return blgo_this_thread.caller != NULL || blgo_this_thread.outer != NULL ? &blgo_this_thread : NULL;
 }
 
-int blgo_is_calling_here(const blgo_gate *gate) {
+int blgo_is_calling_here(const void *object) {
   for (const blgo_thread *thread = &blgo_this_thread; thread != NULL; thread = thread->outer)
-    if (thread->caller == gate) return gate != NULL;
+    if (thread->caller == object) return object != NULL;
   return 0;
 }
 
@@ -89,8 +89,10 @@ static int is_anybody_in(const blgo_gate *gate) {
   return found;
 }
 
+void blgo_refuse(blgo_gate *gate) { __atomic_store_n(&gate->shut, 1, __ATOMIC_SEQ_CST); }
+
 void blgo_shut(blgo_gate *gate) {
-  __atomic_store_n(&gate->shut, 1, __ATOMIC_SEQ_CST);
+  blgo_refuse(gate);
   /* After registering it does not fail. After the barrier a thread has either recorded that it is inside, or sees
      that the gate is shut. */
   (void)(can_list && pass_barrier());

@@ -21,31 +21,35 @@ typedef struct blgo_thread {
   const blgo_gate *inside; /* NULL for none */
   int listed;              /* the closing thread looks at it */
   struct blgo_thread *previous, *next;
-  /* The gate of the writer whose function this thread runs, or NULL, and the thread that waits for it within C: that
-     one may run a function of another writer. */
-  const blgo_gate *caller;
+  /* Whose function this thread runs, or NULL: a writer (its gate), shipper, reader or cursor; and the thread that waits
+     for it within C: that one may run a function of another object. */
+  const void *caller;
   const struct blgo_thread *outer;
+  /* The reader or cursor whose call this thread makes, or NULL: it calls the listener of losses. */
+  const void *reporter;
 } blgo_thread;
 
 extern _Thread_local blgo_thread blgo_this_thread __attribute__((tls_model("initial-exec")));
 
-/* A goroutine that is bound to its thread runs a function that the gate's writer (0: no writer) has called in the
-   thread `outer`, which waits. Goroutines have no memory of their own; their thread has. */
-void blgo_begin_function(uintptr_t gate, const blgo_thread *outer);
+/* A goroutine that is bound to its thread runs a function that an object (0: none) has called in the thread `outer`,
+   which waits. Goroutines have no memory of their own; their thread has. */
+void blgo_begin_function(uintptr_t caller, const blgo_thread *outer);
 void blgo_end_function(void);
 /* This thread, or NULL if it runs no such function. */
 const blgo_thread *blgo_function(void);
-/* Whether this thread runs a function that the gate's writer has called, or one that was called within such a function. */
-int blgo_is_calling_here(const blgo_gate *gate);
-static inline int blgo_is_calling(const blgo_gate *gate) {
+/* Whether this thread runs a function that the object has called, or one that was called within such a function. */
+int blgo_is_calling_here(const void *object);
+static inline int blgo_is_calling(const void *object) {
   const blgo_thread *me = &blgo_this_thread;
-  return __builtin_expect(me->caller != NULL || me->outer != NULL, 0) && blgo_is_calling_here(gate);
+  return __builtin_expect(me->caller != NULL || me->outer != NULL, 0) && blgo_is_calling_here(object);
 }
 
 /* For calls that have no place in their thread's record. 0 when the gate is shut. */
 int blgo_enter_counted(blgo_gate *gate);
 void blgo_leave_counted(blgo_gate *gate);
 
+/* Refuses later calls, without waiting. */
+void blgo_refuse(blgo_gate *gate);
 /* Refuses later calls and waits for those inside. */
 void blgo_shut(blgo_gate *gate);
 

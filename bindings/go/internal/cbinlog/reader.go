@@ -53,6 +53,9 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	return Reader{(*C.binlog_reader)(r.handle)}, result(r.err)
 }
 
+// IsCalling says whether this goroutine runs the listener of losses, called while the reader opens a cursor.
+func (r Reader) IsCalling() bool { return caller(uintptr(unsafe.Pointer(r.c))).isCalling() }
+
 // Close frees the reader.
 func (r Reader) Close() { C.binlog_reader_close(r.c) }
 

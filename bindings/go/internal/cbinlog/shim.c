@@ -25,6 +25,7 @@ blgo_error blgo_closed = {.message = "use after close", .path = "", .offset = -1
 
 blgo_error blgo_within = {.message = "a writer cannot be used by a function that it has called",
                           .path = "", .offset = -1, .status = BINLOG_E_INVALID};
+int blgo_object_is_calling(uintptr_t object) { return blgo_is_calling((const void *)object); }
 
 static blgo_error *taken(binlog_error *raw) {
   blgo_error *out = calloc(1, sizeof *out);
@@ -73,7 +74,9 @@ static void failure(void *userdata, const binlog_error *error) {
   read_error(error, &facts);
   blgoFailure((uintptr_t)userdata, &facts);
 }
-static void loss(void *userdata, const binlog_loss *what) { blgoLoss((uintptr_t)userdata, (binlog_loss *)what); }
+static void loss(void *userdata, const binlog_loss *what) {
+  blgoLoss((uintptr_t)userdata, (uintptr_t)blgo_this_thread.reporter, (binlog_loss *)what);
+}
 static void counted(void *userdata, const binlog_type_count *what) {
   blgoCounted((uintptr_t)userdata, (binlog_type_count *)what);
 }
@@ -140,7 +143,7 @@ blgo_result blgo_writer_open_file(blgo_writer writer, const char *path, const bi
 }
 static blgo_result close_writer(binlog_writer *writer) { CALL(blgo_result, binlog_writer_close(writer, &raw)); }
 
-int blgo_writer_is_calling(blgo_writer writer) { return blgo_is_calling((const blgo_gate *)writer); }
+void blgo_writer_refuse(blgo_writer writer) { blgo_refuse((blgo_gate *)writer); }
 blgo_result blgo_writer_close(blgo_writer writer) {
   blgo_gate *const gate = (blgo_gate *)writer;
   blgo_shut(gate);
@@ -160,7 +163,7 @@ void blgo_writer_free(blgo_writer writer) {
 /* A call that is refused to the writer's own function: it would wait for itself, or be called again for what it
    writes. The library refuses it in the thread that has called the function; Go's function runs in another one. */
 #define USE(type, call)                                                                  \
-  if (blgo_is_calling((const blgo_gate *)writer)) return (type){.err = &blgo_within};    \
+  if (blgo_is_calling((const void *)writer)) return (type){.err = &blgo_within};         \
   CALL(type, call)
 
 blgo_result blgo_writer_append_record(blgo_writer writer, uint32_t type, uint32_t flags, int64_t time_ns,
@@ -185,7 +188,7 @@ blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames,
   USE(blgo_result, binlog_writer_append_packed(writer_of(writer), frames, len, &made.value, &raw));
 }
 blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type) {
-  if (blgo_is_calling((const blgo_gate *)writer)) return (blgo_result){.err = &blgo_within};
+  if (blgo_is_calling((const void *)writer)) return (blgo_result){.err = &blgo_within};
   uint32_t type = 0;
   binlog_error *raw = NULL;
   const binlog_status status = binlog_writer_type(writer_of(writer), name, content_type, &type, &raw);
@@ -235,19 +238,34 @@ blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle) {
   CALL(blgo_result, binlog_reader_counts(reader, counted, (void *)handle, &raw));
 }
 
+/* A call in which the object may call the listener of losses. A listener's own call of another object restores it. */
+static binlog_status reports_end(const void *outer, binlog_status status) {
+  blgo_this_thread.reporter = outer;
+  return status;
+}
+static const void *reports_begin(const void *object) {
+  const void *const outer = blgo_this_thread.reporter;
+  blgo_this_thread.reporter = object;
+  return outer;
+}
+#define REPORTS(type, object, call)                 \
+  const void *const outer = reports_begin(object);  \
+  CALL(type, reports_end(outer, (call)))
+
 blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter) {
-  CALL(blgo_opened, binlog_cursor_open(reader, filter, (binlog_cursor **)&made.handle, &raw));
+  REPORTS(blgo_opened, reader, binlog_cursor_open(reader, filter, (binlog_cursor **)&made.handle, &raw));
 }
 blgo_record blgo_cursor_next(binlog_cursor *cursor) {
   blgo_record made = {0};
   binlog_error *raw = NULL;
-  const binlog_status status = binlog_cursor_next(cursor, &made.record, &raw);
+  const void *const outer = reports_begin(cursor);
+  const binlog_status status = reports_end(outer, binlog_cursor_next(cursor, &made.record, &raw));
   made.found = status == BINLOG_OK;
   made.err = blgo_take(raw, status);
   return made;
 }
 blgo_record blgo_cursor_get(binlog_cursor *cursor, uint64_t id) {
-  CALL(blgo_record, binlog_cursor_get(cursor, id, &made.record, &raw));
+  REPORTS(blgo_record, cursor, binlog_cursor_get(cursor, id, &made.record, &raw));
 }
 blgo_look blgo_cursor_look(binlog_cursor *cursor) {
   blgo_look look = {.descriptor = -1, .look_after_ns = BINLOG_FOREVER};
@@ -259,7 +277,8 @@ blgo_look blgo_cursor_look(binlog_cursor *cursor) {
     look.descriptor = -1;
     look.look_after_ns = BINLOG_FOREVER;
   }
-  const binlog_status status = binlog_cursor_wait(cursor, 0, &raw);
+  const void *const outer = reports_begin(cursor);
+  const binlog_status status = reports_end(outer, binlog_cursor_wait(cursor, 0, &raw));
   look.found = status == BINLOG_OK;
   /* Nothing interrupts the cursor; a signal may have. Look again at once. */
   if (status == BINLOG_E_INTERRUPTED) {
@@ -280,16 +299,16 @@ int blgo_own_descriptor(int descriptor) {
   return -1;
 }
 blgo_result blgo_cursor_seek(binlog_cursor *cursor, uint64_t id) {
-  CALL(blgo_result, binlog_cursor_seek(cursor, id, &raw));
+  REPORTS(blgo_result, cursor, binlog_cursor_seek(cursor, id, &raw));
 }
 blgo_result blgo_cursor_seek_time(binlog_cursor *cursor, int64_t time_ns) {
-  CALL(blgo_result, binlog_cursor_seek_time(cursor, time_ns, &raw));
+  REPORTS(blgo_result, cursor, binlog_cursor_seek_time(cursor, time_ns, &raw));
 }
 blgo_result blgo_cursor_seek_end(binlog_cursor *cursor) {
-  CALL(blgo_result, binlog_cursor_seek_end(cursor, &raw));
+  REPORTS(blgo_result, cursor, binlog_cursor_seek_end(cursor, &raw));
 }
 blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap) {
-  CALL(blgo_packed, binlog_cursor_read_packed(cursor, buf, cap, &made.len, &made.n, &raw));
+  REPORTS(blgo_packed, cursor, binlog_cursor_read_packed(cursor, buf, cap, &made.len, &made.n, &raw));
 }
 blgo_tail blgo_cursor_tail(binlog_cursor *cursor) { CALL(blgo_tail, binlog_cursor_tail(cursor, &made.tail, &raw)); }
 blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type) {

@@ -135,8 +135,11 @@ void blgo_set_progress(binlog_compress_options *options, uintptr_t handle);
 /* `writer` is an empty gate, which receives the writer. */
 blgo_result blgo_writer_open(blgo_writer writer, const char *directory, const binlog_writer_options *options);
 blgo_result blgo_writer_open_file(blgo_writer writer, const char *path, const binlog_writer_options *options);
-/* Whether this thread runs a function that the writer has called, and for which closing would wait. */
-int blgo_writer_is_calling(blgo_writer writer);
+/* Whether this thread runs a function that the object has called, and for which closing would wait: the gate of a writer,
+   a shipper, a reader or a cursor. */
+int blgo_object_is_calling(uintptr_t object);
+/* Refuses later appends, without waiting for those in progress. */
+void blgo_writer_refuse(blgo_writer writer);
 /* Waits for the appends in progress, and closes; the gate stays, shut. */
 blgo_result blgo_writer_close(blgo_writer writer);
 int blgo_is_open(blgo_writer writer);

@@ -193,9 +193,14 @@ func OpenShipper(directory, log string, options *ShipOptions) (Shipper, *Error) 
 	return Shipper{(*C.binlog_shipper)(r.handle)}, result(r.err)
 }
 
+func (s Shipper) caller() caller { return caller(uintptr(unsafe.Pointer(s.c))) }
+
+// IsCalling says whether this goroutine runs a function that the shipper has called, and for which closing would wait.
+func (s Shipper) IsCalling() bool { return s.caller().isCalling() }
+
 // Run ships all segments that are closed.
 func (s Shipper) Run(onEvent func(ShipEvent) bool) (ShipReport, *Error) {
-	call := shipping{events: callback[ShipEvent]{function: onEvent}}
+	call := shipping{events: callback[ShipEvent]{function: onEvent, by: s.caller()}}
 	handle, drop := call.lend(onEvent != nil)
 	defer drop()
 	r := C.blgo_shipper_run(s.c, handle)
@@ -213,7 +218,7 @@ func (s Shipper) Run(onEvent func(ShipEvent) bool) (ShipReport, *Error) {
 
 // Follow ships until it is stopped.
 func (s Shipper) Follow(onEvent func(ShipEvent) bool) *Error {
-	call := shipping{events: callback[ShipEvent]{function: onEvent}}
+	call := shipping{events: callback[ShipEvent]{function: onEvent, by: s.caller()}}
 	handle, drop := call.lend(onEvent != nil)
 	defer drop()
 	r := C.blgo_shipper_follow(s.c, handle)
@@ -233,7 +238,7 @@ func (s *shipping) lend(reports bool) (handle C.uintptr_t, drop func()) {
 
 // Verify compares what the store holds with what is here.
 func (s Shipper) Verify(readBack bool, onEvent func(ShipEvent) bool) (ShipVerified, *Error) {
-	call := shipping{events: callback[ShipEvent]{function: onEvent}}
+	call := shipping{events: callback[ShipEvent]{function: onEvent, by: s.caller()}}
 	handle, drop := call.lend(true)
 	defer drop()
 	var flags, events C.uint32_t

@@ -9,8 +9,8 @@ package cbinlog
 // #cgo nocallback blgo_writer_position
 // #cgo noescape blgo_writer_dropped
 // #cgo nocallback blgo_writer_dropped
-// #cgo noescape blgo_writer_is_calling
-// #cgo nocallback blgo_writer_is_calling
+// #cgo noescape blgo_writer_refuse
+// #cgo nocallback blgo_writer_refuse
 // #cgo noescape blgo_is_open
 // #cgo nocallback blgo_is_open
 // #cgo noescape blgo_writer_failures
@@ -66,7 +66,16 @@ func (w Writer) Close() *Error {
 }
 
 // IsCalling says whether this goroutine runs a function that the writer has called, and for which closing would wait.
-func (w Writer) IsCalling() bool { return w.c != 0 && C.blgo_writer_is_calling(w.c) != 0 }
+func (w Writer) IsCalling() bool { return w.caller().isCalling() }
+
+func (w Writer) caller() caller { return caller(w.c) }
+
+// Refuse makes later calls of Append return that the writer is closed, as the first step of closing. It does not wait.
+func (w Writer) Refuse() {
+	if w.c != 0 {
+		C.blgo_writer_refuse(w.c)
+	}
+}
 
 // IsOpen says whether closing has not begun yet.
 func (w Writer) IsOpen() bool { return C.blgo_is_open(w.c) != 0 }

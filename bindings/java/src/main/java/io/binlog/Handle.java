@@ -87,13 +87,14 @@ final class Handle implements Runnable {
   }
 
   /**
-   * As {@link #enter}, also for functions that it calls: for calls that wait for no other.
+   * As {@link #enter}, also for functions that it calls: for calls that wait for no other. A function that it calls
+   * while it is being closed finds it open: the close frees nothing before that has returned.
    *
    * @return the address
    * @throws IllegalStateException when the handle is closed
    */
   long enterFromAnywhere() {
-    if ((int) STATE.getAndAdd(this, 1) < 0) refuseClosed();
+    if ((int) STATE.getAndAdd(this, 1) < 0 && !isCalling()) refuseClosed();
     return address;
   }
 

@@ -12,12 +12,13 @@ import org.jspecify.annotations.Nullable;
  * <p>Hooks run one after the other, each with the place where the one before has left the file. With {@link
  * WriterOptions.Builder#background} they run in a thread of the library, which is a daemon of the JVM, except for
  * those that opening, closing, {@code roll} and {@code setRoll} cause, which may run in the calling thread. Without it
- * they run in the thread that opens, syncs, ticks, rolls or closes next; if none does so for a second, in one that
- * writes or flushes.
+ * they run in the thread that calls {@link BinlogWriter#tick}, if one does so often; else in the write, flush or other
+ * call that rolled, and in those that open or close.
  *
  * <p>A hook that fails is reported to {@link WriterOptions.Builder#onFailure}, and the others still run. A hook that
  * writes, names a type, flushes, syncs, ticks, rolls or closes its own writer, in its thread, gets an {@link
- * IllegalStateException}; it may use {@link BinlogWriter#position}, the counts and the status, and other writers.
+ * IllegalStateException}; it may use {@link BinlogWriter#position}, the counts and the status, also while the writer is
+ * being closed, and other writers. The flush of {@link WriterOptions.Builder#flushAtShutdown} calls no hook.
  */
 public final class Hook {
   /** Does something with a segment, and leaves its file where it is. */

@@ -205,7 +205,8 @@ public final class Shipper implements AutoCloseable {
    * @param onEvent is called with each segment that is compared; may be null
    * @return the result, also when there are problems
    * @throws BinlogException {@link BinlogException.Unsupported} for {@code exec:}, whose objects cannot be read;
-   * {@link Status#IO} and other errors of the store or the system, without a retry
+   * {@link Status#IO} and other errors of the store or the system, without a retry, except that reading an object back
+   * is retried for half a minute
    * @throws IllegalStateException when the shipper is closed
    */
   public ShipVerified verify(boolean readBack, @Nullable Consumer<? super ShipEvent> onEvent) throws BinlogException {

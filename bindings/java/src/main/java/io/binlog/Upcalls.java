@@ -76,6 +76,7 @@ final class Upcalls {
   static byte @Nullable [] @Nullable [] hook(
       Object target, byte[] path, byte[] log, byte[] reason, long sequence, long created, long firstId, long records,
       long bytes) {
+    if (ShutdownFlush.isHere()) return null;
     HookTarget hook = (HookTarget) target;
     byte @Nullable [][] said = new byte[2][];
     hook.owner.callBack(
@@ -97,6 +98,7 @@ final class Upcalls {
 
   static boolean check(
       Object target, byte[] path, long sequence, long created, long now, long bytes, long firstId, long records) {
+    if (ShutdownFlush.isHere()) return false;
     CheckTarget check = (CheckTarget) target;
     boolean[] rolls = new boolean[1];
     check.owner.callBack(
@@ -120,6 +122,7 @@ final class Upcalls {
   }
 
   static void failure(Object target, int status, byte[] message, byte[] path, long offset, int osCode) {
+    if (ShutdownFlush.isHere()) return;
     FailureTarget failures = (FailureTarget) target;
     BinlogException what =
         new BinlogException.Facts(status, Text.text(message), Text.text(path), offset, osCode, 0, 0, 0).exception();

@@ -250,7 +250,8 @@ public final class WriterOptions {
     /**
      * Rolls to a new segment before one grows over this size.
      *
-     * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never
+     * @param bytes 0 = 1 GiB; {@link Long#MAX_VALUE} = never. A segment contains at least one block, and can be larger
+     *     because of it: a block of small records has up to 256 KiB of entries
      * @return this
      * @throws IllegalArgumentException for less than 0
      */
@@ -499,7 +500,8 @@ public final class WriterOptions {
 
     /**
      * Whether the writer, if it is still open when the JVM shuts down, is flushed then: it is, unless this is called
-     * with false. It is not closed, because other threads may still append.
+     * with false. It is not closed, because other threads may still append. This flush calls no hook, no check and no
+     * {@link #onFailure}: one that ends the JVM would wait for it, and it for that.
      *
      * @param flush false to leave it alone
      * @return this

@@ -189,8 +189,10 @@ class CallbackTest {
         writer.roll();
         writer.write(new byte[1]);
         Logs.await("reported", () -> writer.failures() == 1);
-        open.set(null);
       }
+      // The last segment's hook, while the writer was being closed.
+      assertThrows(IllegalStateException.class, () -> open.get().position());
+      open.set(null);
       assertEquals(List.of(), wrong);
       assertEquals(2, Logs.texts(log.resolve("" + background)).size());
     }

@@ -471,7 +471,7 @@ class ShipTest {
     refused("part", options().partBytes(Long.MAX_VALUE));
     refused("longest_delay", options().firstDelay(Duration.ofSeconds(2)).longestDelay(Duration.ofSeconds(1)));
     refused("unshipped", options().keep(Retention.builder().segments(1).unshipped().build()));
-    refused("KEEP_SOURCE", options().compress(CompressOptions.builder().keepSource().build()));
+    refused("the keeping of the source", options().compress(CompressOptions.builder().keepSource().build()));
     refused("whole", options().compress(CompressOptions.builder().whole(CompressOptions.Whole.GZIP).build()));
     CompressOptions listening = CompressOptions.builder().onProgress(progress -> {}).build();
     assertThrows(IllegalArgumentException.class, () -> options().compress(listening));

@@ -15,6 +15,11 @@ class ShutdownTest {
 
   /** Run in a JVM of its own: it ends without closing its writer. */
   static final class Forgets {
+    private static boolean exit() {
+      System.exit(7);
+      return false;
+    }
+
     private static void daemon(Callable<?> work) {
       Thread thread = new Thread(() -> {
         try {
@@ -30,9 +35,18 @@ class ShutdownTest {
     public static void main(String[] arguments) throws Exception {
       WriterOptions.Builder options = WriterOptions.builder().flushInterval(null);
       if (arguments[1].equals("alone")) options.flushAtShutdown(false);
+      if (arguments[1].endsWith("in the background")) options.background();
+      if (arguments[1].startsWith("a check that exits")) {
+        options.roll(RollOptions.builder().check(segment -> exit()).build());
+      }
+      if (arguments[1].startsWith("a listener that exits")) {
+        options.roll(RollOptions.builder().check(segment -> { throw new Exception("for the listener"); }).build());
+        options.onFailure(failure -> exit());
+      }
       BinlogWriter writer = BinlogWriter.open(Path.of(arguments[0]), options.build());
       writer.write(Logs.bytes("the last words"));
       if (arguments[1].equals("exit")) System.exit(7);
+      if (arguments[1].startsWith("a ") && arguments[1].contains("within a flush")) writer.flush();
       if (arguments[1].equals("appending")) {
         Thread others = new Thread(() -> {
           try {
@@ -94,6 +108,17 @@ class ShutdownTest {
     for (int round = 0; round < 10; round++) {
       // Within a minute each, or the child is killed.
       assertEquals(List.of("the last words"), left("exit while others are at work", 7));
+    }
+  }
+
+  /** The flush at the end writes, which a check follows: it would end the JVM, which waits for the flush. */
+  @Test
+  void the_flush_calls_no_function_of_the_users() throws Exception {
+    for (String who : List.of("a check that exits", "a listener that exits")) {
+      assertEquals(List.of("the last words"), left(who, 0));
+      assertEquals(List.of("the last words"), left(who + " in the background", 0));
+      assertEquals(List.of("the last words"), left(who + " within a flush", 7));
+      assertEquals(List.of("the last words"), left(who + " within a flush in the background", 7));
     }
   }
 
