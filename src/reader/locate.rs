@@ -213,7 +213,7 @@ pub(super) fn replaced(segment: &Segment) -> Error {
 
 /// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same
 /// segment, accounts for the same ids, and declares the records of `ended` lost.
-fn is_in_its_place(ended: &FileHeader, next: &FileHeader) -> bool {
+pub(super) fn is_in_its_place(ended: &FileHeader, next: &FileHeader) -> bool {
     let marker_before = |header: &FileHeader| header.predecessor.as_ref().map(|before| before.marker);
     next.sequence > ended.sequence
         && next.first_id == ended.first_id

@@ -118,6 +118,23 @@ pub(super) fn rewrite(
     target: &Arc<dyn Directory>,
     losses: &Losses,
 ) -> Result<Recovery> {
+    let mut making = None;
+    let recovery = rewrite_segments(source, snapshot, plan, (target, losses), &mut making);
+    if let (Err(_), Some(made)) = (&recovery, making) {
+        // The next call would remove it too; the error that stopped this one is the one to report.
+        let _ = remove_if_there(&**target, &made);
+    }
+    recovery
+}
+
+/// As [`rewrite`]; `making` is the file that is being made beside the damaged one.
+fn rewrite_segments(
+    source: &Source,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    (target, losses): (&Arc<dyn Directory>, &Losses),
+    making: &mut Option<String>,
+) -> Result<Recovery> {
     // The files in which something was lost, and the id after the last record that is known to be lost.
     let lost: Arc<Mutex<HashMap<PathBuf, u64>>> = Arc::default();
     let (noted, report) = (lost.clone(), losses.report.clone());
@@ -163,6 +180,7 @@ pub(super) fn rewrite(
             let made = if plan.in_place { format!("{name}{RECOVERING}") } else { name.clone() };
             if plan.in_place {
                 remove_if_there(&**target, &made)?;
+                *making = Some(made.clone());
             }
             output = Some(Output::create(&**target, &made, header, (like, segment), next.is_none())?);
         }
@@ -207,6 +225,7 @@ pub(super) fn rewrite(
             }
             (false, _) => segment.path.clone(),
         };
+        *making = None;
         let to = target.path_of(&name);
         recovery.records += records;
         recovery.segments.push(RecoveredSegment { source: from, target: to, records });

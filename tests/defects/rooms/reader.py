@@ -431,4 +431,18 @@ DEFECTS = [
         "                let _ = queue;\n",
         "reader::wait::a_directory_that_is_removed_is_reported_to_a_caller_that_polls",
     ),
+    defect(
+        "records that were only claimed lost hide the segment that has them",
+        "src/reader/salvage.rs",
+        "first_id < self.position.read_to {",
+        "first_id < expected {",
+        "reader::salvage_logs::records_that_are_only_claimed_lost_hide_no_segment",
+    ),
+    defect(
+        "the records of the next segment are reported lost",
+        "src/reader/salvage.rs",
+        "        self.end_id().map_or(next_id, |end_id| next_id.min(end_id))",
+        "        self.end_id().map_or(next_id, |end_id| next_id.max(end_id))",
+        "reader::salvage_logs::records_that_are_only_claimed_lost_hide_no_segment",
+    ),
 ]

@@ -115,4 +115,11 @@ DEFECTS = [
         "let files = [segment.path.clone()].into_iter();",
         "repair::rows::what_a_copy_has_lost_at_its_end_is_noted_by_a_recovery",
     ),
+    defect(
+        "a recovery in place that fails leaves the file that it was making",
+        "src/repair/rewrite.rs",
+        "        let _ = remove_if_there(&**target, &made);\n",
+        "        let _ = made;\n",
+        "repair::recover::a_recovery_in_place_that_fails_leaves_no_file_that_it_was_making",
+    ),
 ]
