@@ -162,7 +162,7 @@ impl Cursor {
             self.relist()?;
             return Ok(Some(Moved::Again));
         }
-        if self.list.file_state != FileState::Removed || self.direction.is_salvage() {
+        if self.list.file_state != FileState::Removed {
             return Ok(None);
         }
         let first_id = next.header.first_id;
@@ -177,7 +177,7 @@ impl Cursor {
     /// The current segment, or the next one, can no longer be read because it was removed. If everything before it was
     /// removed too, as retention does, continues after it, and reports once what was missed.
     pub(super) fn pass_gone(&mut self, error: Error) -> Result<()> {
-        if self.direction.is_salvage() || !self.list.snapshot.is_one_log() {
+        if !self.list.snapshot.is_one_log() {
             return Err(error);
         }
         self.relist()?;

@@ -103,4 +103,11 @@ DEFECTS = [
         "",
         "cli/command::compress::a_segment_of_which_one_form_is_damaged_is_left_alone",
     ),
+    defect(
+        "a compression beside which old segments are removed fails",
+        "src/compress/mod.rs",
+        "        if is_not_found && directory",
+        "        if is_not_found && name.is_empty() && directory",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
 ]

@@ -445,4 +445,25 @@ DEFECTS = [
         "        self.end_id().map_or(next_id, |end_id| next_id.max(end_id))",
         "reader::salvage_logs::records_that_are_only_claimed_lost_hide_no_segment",
     ),
+    defect(
+        "to a reader that salvages, old segments that are removed beside it are damage",
+        "src/reader/locate.rs",
+        "        if self.list.file_state != FileState::Removed {\n            return Ok(None);",
+        "        if self.list.file_state != FileState::Removed || self.direction.is_salvage() {\n            return Ok(None);",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
+    defect(
+        "to a reader that salvages, a hole in the middle of the log was made by retention",
+        "src/reader/locate.rs",
+        "        if self.list.file_state != FileState::Removed {\n            return Ok(None);",
+        "        if self.list.file_state != FileState::Removed && !self.direction.is_salvage() {\n            return Ok(None);",
+        "reader::removal::to_a_salvaging_cursor_removed_segments_are_missed_and_a_hole_is_a_loss",
+    ),
+    defect(
+        "the contents of a log end at a place of a former list of its segments",
+        "src/reader/contents.rs",
+        "                cursor.go_behind(now_at, &segment, &done)?;",
+        "                cursor.go_behind(at.max(now_at), &segment, &done)?;",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
 ]
