@@ -276,7 +276,8 @@ fn segments_that_are_removed_at_any_moment_are_damage_to_no_reader() {
         let items = items(&mut open(&directory).cursor(&Filter::default()).unwrap(), Way::Next);
         assert!(matches!(items.last(), Some(Item::Ids(.., 158))), "{items:?}");
     };
-    let readers: [(&str, &dyn Fn(Arc<dyn Directory>)); 6] = [
+    type Read<'a> = &'a dyn Fn(Arc<dyn Directory>);
+    let readers: [(&str, Read<'_>); 6] = [
         ("verify", &salvaged),
         ("info", &contents),
         ("ls", &listed),
