@@ -6,7 +6,7 @@ use binlog::contents::SegmentFacts;
 use binlog::{Error, Reader};
 use serde_json::{json, Value};
 
-use crate::human::plain;
+use crate::human::{count, plain};
 use crate::output::complain;
 
 /// The target of a recovery that has not finished: what is shown of it is a part of the log.
@@ -31,6 +31,8 @@ pub struct Notes {
     leftovers: Vec<PathBuf>,
     /// Names of the logs, if there are several.
     logs: Vec<String>,
+    /// First and last ids of records that were removed with old segments while the log was read.
+    pub removed: Vec<(u64, u64)>,
 }
 
 impl Notes {
@@ -49,7 +51,7 @@ impl Notes {
 
     /// Remarks on files only, for a caller that reports each log by itself.
     pub fn of_files(reader: &Reader) -> Self {
-        Notes { strays: reader.strays().to_vec(), leftovers: reader.leftovers().to_vec(), logs: vec![] }
+        Notes { strays: reader.strays().to_vec(), leftovers: reader.leftovers().to_vec(), ..Notes::default() }
     }
 
     /// One line for each remark.
@@ -58,6 +60,10 @@ impl Notes {
         if !self.logs.is_empty() {
             let names: Vec<String> = self.logs.iter().map(|name| plain(name)).collect();
             text += &format!("note: {} logs are here: {}\n", names.len(), names.join(", "));
+        }
+        for (first, last) in &self.removed {
+            let (first, last) = (count(*first), count(*last));
+            text += &format!("note: the records {first} to {last} were removed with old segments meanwhile\n");
         }
         for path in &self.strays {
             text += &format!("note: {}: not a segment of any log: nothing reads it\n", shown(path));

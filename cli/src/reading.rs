@@ -38,6 +38,8 @@ pub struct Reading<'a> {
     batch: Batch,
     /// Why an index could not be read.
     failed: Option<Error>,
+    /// First and last ids of records that were removed with old segments before they were read.
+    removed: Vec<(u64, u64)>,
 }
 
 impl<'a> Reading<'a> {
@@ -50,6 +52,7 @@ impl<'a> Reading<'a> {
             path: PathBuf::new(),
             batch: Batch::default(),
             failed: None,
+            removed: vec![],
         }
     }
 
@@ -65,6 +68,11 @@ impl<'a> Reading<'a> {
             None => Ok(tail),
             Some(error) => Err((error, tail)),
         }
+    }
+
+    /// First and last ids of records that were removed with old segments before they were read.
+    pub fn removed(&self) -> &[(u64, u64)] {
+        &self.removed
     }
 
     /// What was read of each log.
@@ -100,6 +108,10 @@ impl scan::Visit for Reading<'_> {
     #[inline]
     fn record(&mut self, record: &Record<'_>) {
         self.batch.add(record);
+    }
+
+    fn removed(&mut self, error: &Error) {
+        self.removed.extend(error.missed());
     }
 
     fn batch(&mut self, cursor: &Cursor) {

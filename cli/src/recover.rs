@@ -163,7 +163,11 @@ fn look(args: &Recover, report: &mut Report) -> Result<Recovery, String> {
     let mut bar = ReadBar::new(&reader, false);
     loop {
         let mut records = 0;
-        let n = cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())).map_err(message)?;
+        let n = match cursor.next_batch(usize::MAX, |record| records += u64::from(!record.is_event())) {
+            // Old segments that are removed meanwhile are no loss.
+            Err(error) if error.kind() == Kind::Missed => continue,
+            shown => shown.map_err(message)?,
+        };
         recovery.records += records;
         for loss in reported.take() {
             recovery.losses += 1;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use binlog::{Cursor, Reader, Record, Tail, TailState};
+use binlog::{Cursor, Error, Kind, Reader, Record, Tail, TailState};
 
 use crate::progress::Progress;
 use crate::remote::is_url;
@@ -12,13 +12,21 @@ use crate::remote::is_url;
 pub trait Visit {
     fn record(&mut self, record: &Record<'_>);
     fn batch(&mut self, _cursor: &Cursor) {}
+    /// The next records were removed with old segments, as the error says.
+    fn removed(&mut self, _error: &Error) {}
 }
 
 /// Shows all records to the visitor. The cursor's tail says where it stopped, also after an error.
 pub fn read_all(cursor: &mut Cursor, visitor: &mut impl Visit) -> binlog::Result<()> {
     let mut second_look = false;
     loop {
-        let n = cursor.next_batch(usize::MAX, |record| visitor.record(record))?;
+        let n = match cursor.next_batch(usize::MAX, |record| visitor.record(record)) {
+            Err(error) if error.kind() == Kind::Missed => {
+                visitor.removed(&error);
+                continue;
+            }
+            shown => shown?,
+        };
         if n > 0 {
             visitor.batch(cursor);
             second_look = false;

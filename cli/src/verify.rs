@@ -101,12 +101,17 @@ pub fn verify(path: &Path, remote: &Remote) -> Result<Vec<Verdict>, Error> {
         false => LossQueue::default().options(),
     };
     let after = Reader::open(path, remote.options(options)).ok();
+    let removed = reading.removed().to_vec();
     let mut logs = reading.finish();
     let mut judging = Judging::new(&reader, after.as_ref(), &mut logs);
     for loss in losses {
         judging.add(loss);
     }
-    judging.finish(&tail)
+    let mut verdicts = judging.finish(&tail)?;
+    if let Some(first) = verdicts.first_mut() {
+        first.notes.removed = removed;
+    }
+    Ok(verdicts)
 }
 
 fn unread(error: &Error, tail: &Tail) -> Loss {

@@ -22,6 +22,7 @@ mod progress;
 mod regroup;
 mod sum;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -136,7 +137,13 @@ fn all_in(directory: &dyn Directory, options: &CompressOptions, direction: Direc
     }
     let mut made = Gone::default();
     for name in closed::all(directory, options, direction)? {
-        made.take(make::make(directory, &name, options, direction));
+        let done = make::make(directory, &name, options, direction);
+        let is_not_found = done.as_ref().is_err_and(|error| error.kind() == Kind::NotFound);
+        // Old segments may be removed beside it.
+        if is_not_found && directory.facts(&name).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            continue;
+        }
+        made.take(done);
     }
     made.finish()
 }

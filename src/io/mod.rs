@@ -140,6 +140,19 @@ pub trait File: Send + Sync {
     }
 }
 
+/// How many bytes the file has. One that is compressed as a whole is read to its end, once, and has those that
+/// decompress.
+pub(crate) fn bytes_of(file: &dyn File) -> Result<u64> {
+    let len = file.len()?;
+    if len != u64::MAX {
+        return Ok(len);
+    }
+    if file.inflated_end().is_none() {
+        file.read_at(&mut [0], u64::MAX)?;
+    }
+    Ok(file.inflated_end().map_or(0, |end| end.at))
+}
+
 /// The end of the contents of a file that is compressed as a whole.
 #[derive(Clone, Debug)]
 pub struct InflatedEnd {

@@ -97,7 +97,7 @@ impl Cursor {
             (false, 0, None) if closed => (TailState::Closed, reason),
             (false, 0, None) => (TailState::Unclosed, "the log was not closed: there may have been more".to_owned()),
         };
-        let unread_bytes = segment.file.len().map_or(0, |len| len.saturating_sub(end));
+        let unread_bytes = segment.known_bytes().map_or(0, |len| len.saturating_sub(end));
         place.verdict = Tail {
             state,
             next_id: 0,

@@ -136,7 +136,9 @@ impl Reader {
             segment.forget_rows();
             if is_last {
                 let mut cursor = self.cursor(&headers())?;
-                cursor.go_behind(at, &segment, &done)?;
+                // Old segments may have been removed since.
+                let Some(now_at) = cursor.list.snapshot.place_of(&slots[at]) else { return Ok(None) };
+                cursor.go_behind(now_at, &segment, &done)?;
                 counting.read_on(&mut cursor, Some(segment), &mut |_| ())?;
                 return Ok(Some(counting.finish(&cursor)));
             }

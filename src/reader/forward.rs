@@ -147,7 +147,7 @@ impl Cursor {
             self.segment().saw_trailer();
         }
         if !matches!(header.kind, BlockKind::Skippable(_)) {
-            self.position.expected = Some(header.next_id());
+            self.position.pass_records(header);
         }
         Ok(Moved::Again)
     }
@@ -335,7 +335,7 @@ impl Cursor {
         match fresh.open(0)? {
             Found::Segment(segment) if !segment.is_unborn => {
                 self.list.snapshot = fresh;
-                self.position.expected = None;
+                self.position.forget_ids();
                 self.begin_segment(0, &segment)?;
                 Ok(true)
             }
@@ -363,7 +363,7 @@ impl Cursor {
             if !self.position.past && !self.passes_end_of_log()? {
                 return Ok(Moved::Again);
             }
-            self.position.expected = None;
+            self.position.forget_ids();
             self.position.past = false;
         } else if !self.position.past {
             let expected = self.position.expected.unwrap_or(ended.header.first_id);

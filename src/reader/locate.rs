@@ -162,7 +162,7 @@ impl Cursor {
             self.relist()?;
             return Ok(Some(Moved::Again));
         }
-        if self.list.file_state != FileState::Removed || self.direction.is_salvage() {
+        if self.list.file_state != FileState::Removed {
             return Ok(None);
         }
         let first_id = next.header.first_id;
@@ -177,7 +177,7 @@ impl Cursor {
     /// The current segment, or the next one, can no longer be read because it was removed. If everything before it was
     /// removed too, as retention does, continues after it, and reports once what was missed.
     pub(super) fn pass_gone(&mut self, error: Error) -> Result<()> {
-        if self.direction.is_salvage() || !self.list.snapshot.is_one_log() {
+        if !self.list.snapshot.is_one_log() {
             return Err(error);
         }
         self.relist()?;
@@ -213,7 +213,7 @@ pub(super) fn replaced(segment: &Segment) -> Error {
 
 /// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same
 /// segment, accounts for the same ids, and declares the records of `ended` lost.
-fn is_in_its_place(ended: &FileHeader, next: &FileHeader) -> bool {
+pub(super) fn is_in_its_place(ended: &FileHeader, next: &FileHeader) -> bool {
     let marker_before = |header: &FileHeader| header.predecessor.as_ref().map(|before| before.marker);
     next.sequence > ended.sequence
         && next.first_id == ended.first_id

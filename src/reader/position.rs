@@ -12,6 +12,9 @@ pub(super) struct Position {
     pub scanner: Scanner,
     /// The id that must come next in this log; `None` before the first block.
     pub expected: Option<u64>,
+    /// The id after the last record of this log that was read or passed over. `expected` is greater where the records
+    /// after that are lost.
+    pub read_to: u64,
     /// The id that comes next although it is not the expected one: the log declares the records between them lost.
     pub acknowledged: Option<u64>,
     /// The segment that the current one names as the next.
@@ -42,6 +45,7 @@ impl Position {
         Position {
             scanner: Scanner::new(segment, start),
             expected: None,
+            read_to: 0,
             acknowledged: None,
             successor: None,
             sealed: false,
@@ -74,6 +78,19 @@ impl Position {
 
     pub fn segment(&self) -> &Arc<Segment> {
         self.scanner.segment()
+    }
+
+    /// Another log begins, or the same one is read again.
+    pub fn forget_ids(&mut self) {
+        (self.expected, self.read_to) = (None, 0);
+    }
+
+    /// The records of the block with this header were read, or passed over.
+    pub fn pass_records(&mut self, header: &BlockHeader) {
+        self.expected = Some(header.next_id());
+        if header.count > 0 {
+            self.read_to = header.next_id();
+        }
     }
 
     /// The id that must come next.
@@ -109,8 +126,7 @@ impl Position {
     /// Bytes of the file from the scanner's offset on, as far as that is known.
     pub fn left(&self) -> Result<u64, Bad> {
         let segment = self.segment();
-        let len = segment.file.len().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&segment.path)))?;
-        let len = if len == u64::MAX { segment.file.inflated_end().map_or(0, |end| end.at) } else { len };
+        let len = segment.known_bytes().map_err(|e| Bad::Io(Error::io(&e, "stat").at(&segment.path)))?;
         Ok(len.saturating_sub(self.scanner.offset()))
     }
 }

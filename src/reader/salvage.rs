@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::cursor::Moved;
+use super::locate::is_in_its_place;
 use super::view::Shown;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::declaration::FileHeader;
 use crate::format::Malformed;
-use crate::log::Missing;
+use crate::log::{Found, Missing};
 use crate::options::{Loss, LossKind};
 use crate::record::Hit;
 use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
@@ -70,7 +71,8 @@ impl Cursor {
         if let Some(reason) = self.position.out_of_order(header) {
             let expected = self.position.next_id();
             if header.first_id > expected {
-                self.lose((offset, 0), Some((expected, header.first_id - 1)), &reason)?;
+                let lost_to = self.within_segment(header.first_id) - 1;
+                self.lose((offset, 0), (lost_to >= expected).then_some((expected, lost_to)), &reason)?;
                 self.position.expected = Some(header.first_id);
             } else {
                 self.lose((offset, header.block_len()), None, &reason)?;
@@ -117,7 +119,13 @@ impl Cursor {
             self.position.scanner.shift(),
         )?;
         let behind = behind.filter(|next| !matches!(next.kind, BlockKind::Skippable(_)));
-        Ok(behind.map_or(header.next_id(), |next| next.first_id.max(header.first_id)))
+        let next_id = behind.map_or(header.next_id(), |next| next.first_id);
+        Ok(self.within_segment(next_id).max(header.first_id))
+    }
+
+    /// The id with which records that are claimed to be lost end: those of the next segment are not among them.
+    fn within_segment(&self, next_id: u64) -> u64 {
+        self.end_id().map_or(next_id, |end_id| next_id.min(end_id))
     }
 
     /// The next block, if there is none where the damaged block with this header ends, because bytes before it are
@@ -128,7 +136,7 @@ impl Cursor {
         if self.segment().translated.is_some() || moved_at(self.segment(), end, shift)?.is_some() {
             return Ok(None);
         }
-        let moved = next_moved(self.segment(), offset + HEADER as u64, shift, written)?;
+        let moved = next_moved(self.segment(), offset + HEADER as u64, shift, written, self.end_id())?;
         Ok(moved.filter(|moved| moved.shift != shift))
     }
 
@@ -171,7 +179,7 @@ impl Cursor {
             Some(_) => self.position.scanner.skip(header),
             None => self.position.scanner.set_offset(len),
         }
-        self.position.expected = Some(header.next_id());
+        self.position.pass_records(header);
         self.position.sealed = false;
         if hits.is_empty() {
             return Ok(Moved::Again);
@@ -192,7 +200,8 @@ impl Cursor {
         let expected = self.position.next_id();
         let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
         let (from, shift) = (self.position.scanner.head_end(), self.position.scanner.shift());
-        if let Some(next) = next_moved(self.segment(), from, shift, self.position.scanner.written_offset())? {
+        let (written, end_id) = (self.position.scanner.written_offset(), self.end_id());
+        if let Some(next) = next_moved(self.segment(), from, shift, written, end_id)? {
             let first_id = next.header.first_id;
             let reason = match next.shift == shift {
                 true => bad.into_malformed(),
@@ -228,9 +237,25 @@ impl Cursor {
 
     /// Id of the first record of the next segment in the same log.
     fn next_first_id(&self) -> Option<u64> {
+        self.next_segment().map(|next| next.header.first_id)
+    }
+
+    /// The id after the last record that the current segment can hold, as far as the next one shows that.
+    fn end_id(&self) -> Option<u64> {
+        let here = &self.segment().header;
+        let next = self.next_segment().filter(|next| next.header.sequence > here.sequence)?;
+        // One that takes this one's place begins with the same records.
+        (!is_in_its_place(here, &next.header)).then_some(next.header.first_id)
+    }
+
+    /// The next segment in the same log. A file that cannot be opened is reported where it is read.
+    fn next_segment(&self) -> Option<Arc<Segment>> {
         let next = self.list.snapshot.slots.get(self.list.at + 1)?;
-        let known = next.known().filter(|_| next.log.id == self.segment().header.log_id)?;
-        Some(known.first_id)
+        let is_ours = next.log.id == self.segment().header.log_id;
+        match self.list.snapshot.open_slot(next) {
+            Ok(Found::Segment(next)) if is_ours => Some(next),
+            _ => None,
+        }
     }
 
     /// Whether a writer is at work, and nothing follows the `len` bytes at the scanner's place: they are then not
@@ -257,10 +282,12 @@ impl Cursor {
     ) -> Result<Moved> {
         let first_id = next.header.first_id;
         let offset = self.position.scanner.offset();
-        if next.header.sequence <= ended.sequence || first_id < expected {
+        // Records that were only reported lost are shown if the next segment has them.
+        if next.header.sequence <= ended.sequence || first_id < self.position.read_to {
             // It repeats records that were shown: the segment is skipped.
             let durable_end = self.direction.salvage_mut().and_then(|salvage| salvage.durable_end.take());
-            self.lose_in(next, (0, next.file.len().unwrap_or(0)), None, None, &reason)?;
+            let bytes = next.file_len().unwrap_or_else(|| self.list.snapshot.slots[self.list.at + 1].len());
+            self.lose_in(next, (0, bytes), None, None, &reason)?;
             let repeated = self.list.snapshot.slots.remove(self.list.at + 1);
             if let Some(salvage) = self.direction.salvage_mut() {
                 salvage.durable_end = durable_end;

@@ -131,7 +131,7 @@ impl Cursor {
         self.ending.restart();
         self.direction.set_resume(None);
         self.view.first_only = false;
-        self.position.expected = None;
+        self.position.forget_ids();
         self.position.past = false;
         let (start, segment) = self.find_start()?;
         self.begin_segment(start, &segment)?;

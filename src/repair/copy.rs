@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
@@ -99,7 +99,13 @@ impl Output {
         (directory, from): (&dyn Directory, &Arc<Segment>),
         is_last: bool,
     ) -> Result<Self> {
-        let file = create_like(target, name, (directory, &from.name), FILE_MODE)?;
+        let file = match create_like(target, name, (directory, &from.name), FILE_MODE) {
+            // It was removed since it was opened: nobody gets more rights than it gave.
+            Err(error) if error.kind() == Kind::NotFound && error.path() == Some(&*from.path) => {
+                target.create(name, 0o600).map_err(|e| Error::io(&e, "create").at(&target.path_of(name)))?
+            }
+            created => created?,
+        };
         let segment = Arc::new(Segment::create(target, name, file, header)?);
         let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
         Ok(Output { appender: Appender::new(segment, 0), compressor, names: vec![], records: 0, is_last })

@@ -8,12 +8,13 @@ use parking_lot::Mutex;
 
 use super::copy::{Batch, Output};
 use super::{exchange, free_name, take_places_of, Losses, RecoveredSegment, Recovery, Renamed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Predecessor, HAS_DICTIONARY, SPACE};
 use crate::io::{self, clock, remove_if_there, Directory};
 use crate::log::{names, read_left, rightful_name, Snapshot, Source};
 use crate::options::{check_name, Filter, Loss, OnLoss, ReaderMode, ReaderOptions};
 use crate::reader::Cursor;
+use crate::record::Record;
 use crate::segment::{Segment, EXTENSION};
 
 /// Suffix of a segment that is being written in place.
@@ -92,7 +93,7 @@ fn first_losses(source: &Source, snapshot: &Snapshot) -> Result<(HashMap<PathBuf
     });
     // Findings about files that cost no record are no damage.
     let mut cursor = salvaging(source, &snapshot.without_remarks(), note)?;
-    while cursor.next_batch(usize::MAX, |_| ())? > 0 {}
+    while next_batch(&mut cursor, |_| ())? > 0 {}
     let read_from = cursor.read_from(snapshot);
     drop(cursor);
     let damaged = std::mem::take(&mut *damaged.lock());
@@ -110,6 +111,28 @@ fn salvaging(source: &Source, snapshot: &Snapshot, on_loss: OnLoss) -> Result<Cu
     Cursor::new(source.clone(), snapshot.clone(), &options, &Filter { events: true, ..Filter::default() })
 }
 
+/// As [`Cursor::next_batch`], past old segments that were removed while the log was read: those are no loss.
+fn next_batch(cursor: &mut Cursor, mut each: impl FnMut(&Record<'_>)) -> Result<usize> {
+    loop {
+        match cursor.next_batch(usize::MAX, &mut each) {
+            Err(error) if error.kind() == Kind::Missed => (),
+            shown => return shown,
+        }
+    }
+}
+
+/// The first of these segments that was not removed since they were listed, and its place. What is missing between
+/// others is reported by the cursor.
+fn next_there(snapshot: &Snapshot, places: &mut impl Iterator<Item = usize>) -> Result<Option<(usize, Arc<Segment>)>> {
+    for at in places {
+        match snapshot.segment(at) {
+            Err(error) if error.kind() == Kind::NotFound => (),
+            opened => return opened.map(|segment| Some((at, segment))),
+        }
+    }
+    Ok(None)
+}
+
 /// Writes the segments of the plan to `target`: under their names, or in the place of the damaged ones.
 pub(super) fn rewrite(
     source: &Source,
@@ -117,6 +140,23 @@ pub(super) fn rewrite(
     plan: &Plan,
     target: &Arc<dyn Directory>,
     losses: &Losses,
+) -> Result<Recovery> {
+    let mut making = None;
+    let recovery = rewrite_segments(source, snapshot, plan, (target, losses), &mut making);
+    if let (Err(_), Some(made)) = (&recovery, making) {
+        // The next call would remove it too; the error that stopped this one is the one to report.
+        let _ = remove_if_there(&**target, &made);
+    }
+    recovery
+}
+
+/// As [`rewrite`]; `making` is the file that is being made beside the damaged one.
+fn rewrite_segments(
+    source: &Source,
+    snapshot: &Snapshot,
+    plan: &Plan,
+    (target, losses): (&Arc<dyn Directory>, &Losses),
+    making: &mut Option<String>,
 ) -> Result<Recovery> {
     // The files in which something was lost, and the id after the last record that is known to be lost.
     let lost: Arc<Mutex<HashMap<PathBuf, u64>>> = Arc::default();
@@ -137,11 +177,14 @@ pub(super) fn rewrite(
     let mut later = vec![];
     // The header of the previous segment, and the log's original id.
     let mut before: Option<(Vec<u8>, FileHeader)> = None;
-    let places: Vec<usize> = (0..snapshot.slots.len()).filter(|at| !plan.repeated.contains(at)).collect();
-    for (i, &at) in places.iter().enumerate() {
-        let segment = &snapshot.segment(at)?;
-        let next = places.get(i + 1).map(|&next| snapshot.segment(next)).transpose()?;
-        let next = next.as_ref().filter(|next| next.header.log_id == segment.header.log_id);
+    let mut places = (0..snapshot.slots.len()).filter(|at| !plan.repeated.contains(at));
+    let mut following = next_there(snapshot, &mut places)?;
+    while let Some((at, segment)) = &following.take() {
+        let at = *at;
+        // It stays open until it is read, even if it is removed meanwhile.
+        following = next_there(snapshot, &mut places)?;
+        let next = following.as_ref().map(|(_, next)| next);
+        let next = next.filter(|next| next.header.log_id == segment.header.log_id);
         before = before.filter(|(log_id, _)| *log_id == segment.header.log_id);
         let mut output = None;
         let mut name = segment.name.clone();
@@ -167,11 +210,12 @@ pub(super) fn rewrite(
             let made = if plan.in_place { format!("{name}{RECOVERING}") } else { name.clone() };
             if plan.in_place {
                 remove_if_there(&**target, &made)?;
+                *making = Some(made.clone());
             }
             output = Some(Output::create(&**target, &made, header, (like, segment), next.is_none())?);
         }
         loop {
-            if batch.is_empty() && cursor.next_batch(usize::MAX, |record| batch.push(record))? == 0 {
+            if batch.is_empty() && next_batch(&mut cursor, |record| batch.push(record))? == 0 {
                 break;
             }
             batch.check()?;
@@ -211,6 +255,7 @@ pub(super) fn rewrite(
             }
             (false, _) => segment.path.clone(),
         };
+        *making = None;
         let to = target.path_of(&name);
         recovery.records += records;
         recovery.segments.push(RecoveredSegment { source: from, target: to, records });

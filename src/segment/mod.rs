@@ -180,6 +180,19 @@ impl Segment {
         len.ok().filter(|&len| len != u64::MAX)
     }
 
+    /// How many bytes can be read; the end of a file that is compressed as a whole is looked for.
+    pub fn bytes(&self) -> Result<u64> {
+        io::bytes_of(&*self.file).map_err(|e| reading(&e).at(&self.path))
+    }
+
+    /// As [`Self::bytes`], without looking for the end: 0 as long as that is not known.
+    pub fn known_bytes(&self) -> std::io::Result<u64> {
+        match self.file.len()? {
+            u64::MAX => Ok(self.file.inflated_end().map_or(0, |end| end.at)),
+            len => Ok(len),
+        }
+    }
+
     /// Whether the whole file is a gzip or zstd file, which can only be read from its beginning.
     pub fn is_compressed_whole(&self) -> bool {
         self.file.len().is_ok_and(|len| len == u64::MAX)

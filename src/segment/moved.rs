@@ -2,7 +2,7 @@
 //! inserted: the checksum of a block's header shows where it was written.
 
 use super::headers::each_header;
-use super::tail::{block_at, find_marker, is_head_good, read, Moved, NEAR};
+use super::tail::{block_at, find_marker, is_head_good, is_near, read, Moved};
 use super::Segment;
 use crate::error::Result;
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
@@ -16,10 +16,19 @@ use crate::memory;
 const MOST_ALONE: u64 = 128 << 10;
 
 /// The first valid block at or after `from` that was written after the offset `written`: moved by `shift` like those
-/// before it, or, if written at `written` or later, by any distance.
-pub(crate) fn next_moved(segment: &Segment, from: u64, shift: i64, written: u64) -> Result<Option<Moved>> {
+/// before it, or, if written at `written` or later, by any distance. The segment's ids end before `end_id`, where that
+/// is known: what looks like a moved block with others is a damaged header.
+pub(crate) fn next_moved(
+    segment: &Segment,
+    from: u64,
+    shift: i64,
+    written: u64,
+    end_id: Option<u64>,
+) -> Result<Option<Moved>> {
     find_marker(segment, from, |found| {
-        let Some(moved) = decode(segment, found, shift)? else { return Ok(None) };
+        let moved =
+            decode(segment, found, shift)?.filter(|moved| moved.shift == 0 || has_ids_of(segment, moved, end_id));
+        let Some(moved) = moved else { return Ok(None) };
         let is_behind = match moved.shift == shift {
             true => moved.written_at() > written,
             false => moved.written_at() >= written,
@@ -57,13 +66,16 @@ fn decode(segment: &Segment, offset: u64, shift: i64) -> Result<Option<Moved>> {
         return Ok(None);
     }
     let Ok((header, written)) = BlockHeader::decode_moved(&bytes[..n], marker, offset) else { return Ok(None) };
-    let len = segment.file.len().map_err(|e| crate::error::Error::io(&e, "stat").at(&segment.path))?;
-    let is_near = offset.abs_diff(written) <= len.max(NEAR);
-    Ok((is_near && (written >= segment.start || segment.is_rescued)).then(|| Moved {
-        offset,
-        shift: offset.wrapping_sub(written) as i64,
-        header,
-    }))
+    let may_be = (written >= segment.start || segment.is_rescued) && is_near(segment, offset, written)?;
+    Ok(may_be.then(|| Moved { offset, shift: offset.wrapping_sub(written) as i64, header }))
+}
+
+/// Whether the ids of the block can be those of the segment, which end before `end_id`.
+fn has_ids_of(segment: &Segment, moved: &Moved, end_id: Option<u64>) -> bool {
+    let header = &moved.header;
+    matches!(header.kind, BlockKind::Skippable(_))
+        || ((segment.is_rescued || header.first_id >= segment.header.first_id)
+            && end_id.is_none_or(|end_id| header.next_id() <= end_id))
 }
 
 /// Whether more than the low bits of its offset confirms that the header is what was written: a damaged one yields an
@@ -87,8 +99,7 @@ fn is_confirmed(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> 
         // A flipped bit in its header must not make it count records.
         return Ok(header.count == 0 && segment.check_trailer(header, &entries[..n]).is_ok());
     }
-    let len = segment.file.len().map_err(|e| crate::error::Error::io(&e, "stat").at(&segment.path))?;
-    Ok(end == len && moved.shift.unsigned_abs() <= MOST_ALONE)
+    Ok(moved.shift.unsigned_abs() <= MOST_ALONE && end == segment.bytes()?)
 }
 
 /// The header of the block at `offset`, if there is one that is moved by `shift`.
@@ -114,10 +125,10 @@ pub(super) fn moved_trailer(segment: &Segment, len: u64) -> Result<Option<Moved>
 /// For the first block whose own checksums are right although it is not where it was written: its offset, the offset at
 /// which it was written, its marker and its header.
 pub(super) fn first_moved(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, u64, BlockHeader)>> {
-    let len = file.len()?;
     let mut head = vec![];
     each_header(file, |offset, marker, bytes| {
         let Ok((header, written)) = BlockHeader::decode_moved(bytes, marker, offset) else { return Ok(None) };
+        let len = io::bytes_of(file)?;
         let (rest, end) = (header.head_len() - HEADER, offset.saturating_add(header.head_len() as u64));
         if end > len || offset.abs_diff(written) > len {
             return Ok(None);
@@ -156,6 +167,38 @@ mod tests {
         });
         let (segment, moved) = moved.expect("one count in 4,096 makes the checksum right for an offset that is near");
         assert!(is_head_good(&segment, &moved).unwrap() && moved.header.count > 0);
-        assert!(next_moved(&segment, at as u64, 0, at as u64).unwrap().is_none());
+        assert!(next_moved(&segment, at as u64, 0, at as u64, None).unwrap().is_none());
+    }
+
+    #[test]
+    fn headers_that_are_damaged_alike_are_not_moved_blocks_with_ids_of_later_segments() {
+        let directory = MemoryDirectory::new();
+        let location = Location::File(Arc::new(directory.clone()), "a.binlog".to_owned());
+        let writer = Writer::open(location, WriterOptions::default()).unwrap();
+        let ends: Vec<u64> = (1..=3)
+            .map(|_| {
+                writer.append(1, b"a record").unwrap();
+                writer.flush().unwrap();
+                directory.contents("a.binlog").unwrap().len() as u64
+            })
+            .collect();
+        writer.close().unwrap();
+        let whole = directory.contents("a.binlog").unwrap();
+        let from = ends[0];
+        let moved = (1u16..).find_map(|wrong| {
+            let mut bytes = whole.clone();
+            for &at in &ends[..2] {
+                let at = at as usize + 38;
+                bytes[at..at + 2].copy_from_slice(&wrong.to_le_bytes());
+            }
+            directory.set_contents("a.binlog", bytes);
+            let segment = Segment::open(&directory, "a.binlog", Access::Read).unwrap();
+            let moved = next_moved(&segment, from, 0, from, None).unwrap().filter(|moved| moved.offset == from);
+            moved.map(|moved| (segment, moved))
+        });
+        let (segment, moved) = moved.expect("one value in 4,096 makes the checksums right for an offset that is near");
+        assert!(moved.header.first_id > 1 << 48);
+        let next = next_moved(&segment, from, 0, from, Some(4)).unwrap();
+        assert!(next.is_some_and(|next| next.offset == ends[2] && next.shift == 0));
     }
 }

@@ -17,7 +17,7 @@ const WINDOW: usize = 256 << 10;
 const OVERLAP: usize = 7;
 /// A block is searched for no farther from where it was written than this, or than the length of its file if that is
 /// more.
-pub(super) const NEAR: u64 = 1 << 20;
+const NEAR: u64 = 1 << 20;
 
 /// What follows bytes that are not a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,12 +129,17 @@ pub(super) fn is_moved(segment: &Segment, place: u64, from: u64) -> Result<bool>
     let n = read(segment, &mut bytes, place)?;
     let marker = segment.header.marker;
     let Ok((header, written_at)) = BlockHeader::decode_moved(&bytes[..n], marker, place) else { return Ok(false) };
-    let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
-    if written_at < from || written_at.abs_diff(place) > len.max(NEAR) {
+    if written_at < from || !is_near(segment, place, written_at)? {
         return Ok(false);
     }
     let shift = place.wrapping_sub(written_at) as i64;
     Ok(header.head_len() > HEADER && is_head_good(segment, &Moved { offset: place, shift, header })?)
+}
+
+/// Whether a block at `place` may have been written at the offset `written`: a damaged header yields any offset.
+pub(super) fn is_near(segment: &Segment, place: u64, written: u64) -> Result<bool> {
+    let distance = place.abs_diff(written);
+    Ok(distance <= NEAR || distance <= segment.bytes()?)
 }
 
 /// The first result of `look` for the offsets of the segment's marker, from `from` on.

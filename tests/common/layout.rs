@@ -180,6 +180,14 @@ fn crc(seed: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// Corrects the checksum of the block header at `offset`.
+pub fn seal_header(bytes: &mut [u8], offset: usize) {
+    let header = &mut bytes[offset..offset + HEADER];
+    header[8..12].fill(0);
+    let sum = crc(offset as u32, header);
+    header[8..12].copy_from_slice(&sum.to_le_bytes());
+}
+
 /// Gives the block at `offset`, which has no payload and no page checksums, the right checksums for that place.
 pub fn sign(block: &mut [u8], marker: u64, offset: usize) {
     let meta = crc(marker as u32, &block[HEADER..]);

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::common::interposed::Interposed;
 use crate::common::*;
 use binlog::io::{Access, Directory, Fault, File, MemoryDirectory, Operation, RealDirectory};
 use binlog::{Cursor, Filter, Kind, Loss, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions};
@@ -195,17 +197,106 @@ fn segments_missing_behind_one_that_is_there_are_damage() {
 }
 
 #[test]
-fn to_a_salvaging_cursor_removed_segments_are_a_loss() {
-    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
-    let writer = a_log(&directory, 40, 1);
-    let (options, losses) = hearing(ReaderMode::Salvage);
-    let mut cursor = Reader::open(directory.clone(), options).unwrap().cursor(&from(1)).unwrap();
-    assert_eq!(cursor.next().unwrap().unwrap().id, 1);
-    remove(&directory, 1..=30);
-    let ids: Vec<u64> = drain(&mut cursor, Way::Next).whole().iter().map(|row| row.id).collect();
-    let lost: u64 = losses.lock().unwrap().iter().map(Loss::records).sum();
-    assert_eq!((ids.len() as u64 + 1 + lost, ids.last()), (40, Some(&40)));
-    drop(writer);
+fn to_a_salvaging_cursor_removed_segments_are_missed_and_a_hole_is_a_loss() {
+    for way in WAYS {
+        let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+        let writer = a_log(&directory, 40, 1);
+        let (options, losses) = hearing(ReaderMode::Salvage);
+        let reader = Reader::open(directory.clone(), options).unwrap();
+        let [mut removed, mut holed] = [(); 2].map(|()| reader.cursor(&from(1)).unwrap());
+        for cursor in [&mut removed, &mut holed] {
+            assert_eq!(cursor.next().unwrap().unwrap().id, 1);
+        }
+        remove(&directory, 10..=30);
+        let ids: Vec<u64> = drain(&mut holed, way).whole().iter().map(|row| row.id).collect();
+        let lost: u64 = losses.lock().unwrap().iter().map(Loss::records).sum();
+        assert!(lost > 0 && ids.len() as u64 + 1 + lost == 40 && ids.last() == Some(&40), "{way:?} {ids:?}");
+        losses.lock().unwrap().clear();
+        remove(&directory, 1..=9);
+        let items = items(&mut removed, way);
+        assert_eq!(items, [Item::Missed(2, 30), Item::Ids(31, 40)], "{way:?}");
+        assert!(losses.lock().unwrap().is_empty(), "{way:?}");
+        drop(writer);
+    }
+}
+
+/// The segments 1 to 60 of 80 are removed at that read of a file; returns the directory, and how often files were read.
+fn removed_at(read: usize) -> (Arc<dyn Directory>, Arc<AtomicUsize>) {
+    let inner: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    a_log(&inner, 79, 2).close().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let (counted, removing) = (reads.clone(), inner.clone());
+    let on_read = move |_: &str, _| {
+        if counted.fetch_add(1, Ordering::Relaxed) == read {
+            let is_old = |name: &String| (1..=60).any(|number| name.contains(&format!(".{number:010}.")));
+            let listed = removing.list().unwrap();
+            let old = listed.into_iter().filter(|name| is_old(name) && name.ends_with(".binlog"));
+            old.for_each(|name| removing.remove(&name).unwrap());
+        }
+    };
+    (Arc::new(Interposed { on_read: Some(Arc::new(on_read)), ..Interposed::around(inner) }), reads)
+}
+
+/// Whatever a command reads with, segments that are removed beside it at any moment are no damage.
+#[test]
+fn segments_that_are_removed_at_any_moment_are_damage_to_no_reader() {
+    let salvaged = |directory: Arc<dyn Directory>| {
+        let (options, losses) = hearing(ReaderMode::Salvage);
+        let reader = Reader::open(directory, options).unwrap();
+        let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
+        let mut ids = vec![];
+        loop {
+            match cursor.next() {
+                Ok(Some(record)) if record.is_event() => (),
+                Ok(Some(record)) => ids.push(record.id),
+                Ok(None) => break,
+                Err(error) => assert_eq!(error.kind(), Kind::Missed, "{error}"),
+            }
+        }
+        assert!(ids.ends_with(&(121..=158).collect::<Vec<_>>()) && ids.is_sorted(), "{ids:?}");
+        assert!(losses.lock().unwrap().is_empty(), "{:?}", losses.lock().unwrap());
+        assert_eq!(cursor.tail().state, TailState::Closed);
+    };
+    let contents = |directory| {
+        let contents = open(&directory).contents(&mut |_, _| ()).unwrap();
+        assert!(contents.damage.is_none(), "{:?}", contents.damage);
+    };
+    let listed = |directory| assert!(open(&directory).index().unwrap().len() >= 20);
+    let counted =
+        |directory| assert!(open(&directory).counts().unwrap().iter().map(|of| of.records).sum::<u64>() >= 38);
+    let recovered = |directory: Arc<dyn Directory>| {
+        let target: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+        let sum = binlog::recovery::recover(directory, target.clone(), ReaderOptions::default()).unwrap();
+        assert_eq!(sum.losses, 0);
+        let rows = drain(&mut open(&target).cursor(&Filter::default()).unwrap(), Way::Next).whole();
+        assert!(rows.len() as u64 == sum.records && rows.last().is_some_and(|row| row.id == 158));
+    };
+    let compressed = |directory: Arc<dyn Directory>| {
+        binlog::compression::compress(directory.clone(), &binlog::compression::CompressOptions::default()).unwrap();
+        let items = items(&mut open(&directory).cursor(&Filter::default()).unwrap(), Way::Next);
+        assert!(matches!(items.last(), Some(Item::Ids(.., 158))), "{items:?}");
+    };
+    type Read<'a> = &'a dyn Fn(Arc<dyn Directory>);
+    let readers: [(&str, Read<'_>); 6] = [
+        ("verify", &salvaged),
+        ("info", &contents),
+        ("ls", &listed),
+        ("index", &counted),
+        ("recover", &recovered),
+        ("compress", &compressed),
+    ];
+    for (name, read) in readers {
+        let (directory, reads) = removed_at(usize::MAX);
+        read(directory);
+        let all = reads.load(Ordering::Relaxed);
+        assert!(all > 20, "{name}");
+        for at in (0..all).step_by(all.div_ceil(60)) {
+            let (directory, _) = removed_at(at);
+            // Printed when the test fails.
+            eprintln!("{name}, removed at read {at} of {all}");
+            read(directory);
+        }
+    }
 }
 
 #[test]

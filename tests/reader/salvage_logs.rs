@@ -417,6 +417,121 @@ fn a_file_whose_compression_breaks_off_is_read_up_to_there_and_those_behind_it_a
     }
 }
 
+/// The file compressed as a whole, by gzip or zstd.
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+fn packed(bytes: &[u8], by_gzip: bool) -> Vec<u8> {
+    use std::io::Write;
+    if !by_gzip {
+        return zstd::encode_all(bytes, 3).unwrap();
+    }
+    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A wrong byte in compressed data is copied to the headers of later blocks, whose checksums then all yield the same
+/// wrong offset.
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+#[test]
+fn headers_of_a_compressed_file_that_are_damaged_alike_hide_no_record_of_later_segments() {
+    let log = a_log(4, Codec::None);
+    // No later segment shows which ids the last one had.
+    for number in [2, 4] {
+        let whole = log.directory.contents(&name(number)).unwrap();
+        let segment = Segment::parse(&whole);
+        for (top, from, by_gzip) in [(0x91, 1, true), (0x91, 2, false), (0x40, 3, true), (1, 1, false), (0x80, 0, true)]
+        {
+            let mut bytes = whole.clone();
+            segment.blocks[from..].iter().for_each(|block| bytes[block.offset + 39] ^= top);
+            let directory = copy_of(&log.directory);
+            directory.remove(&name(number)).unwrap();
+            let ending = if by_gzip { "gz" } else { "zst" };
+            directory.set_contents(&format!("{}.{ending}", name(number)), packed(&bytes, by_gzip));
+            let (first, last) = (30 * u64::from(number) - 29, 30 * u64::from(number));
+            let kept = segment.blocks[..from].iter().map(|block| block.next_id()).max().unwrap_or(first);
+            let what = format!("{top:#x} in block {from} of segment {number} and those behind");
+            let saved = salvage(&directory, Way::Next);
+            let left: Vec<Row> = log.rows.iter().filter(|row| !(kept..=last).contains(&row.id)).cloned().collect();
+            assert_rows(&saved.rows, &left, &what);
+            let lost = if number == 4 { BTreeSet::new() } else { (kept..=last).collect() };
+            let losses = saved.losses;
+            assert_eq!(ids(&losses), lost, "{what}: {losses:?}");
+            assert!(!losses.is_empty(), "{what}");
+            assert!(losses.iter().all(|loss| loss.bytes <= whole.len() as u64), "{losses:?}");
+        }
+    }
+}
+
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+#[test]
+fn a_flipped_bit_of_a_compressed_file_hides_no_record_of_other_segments() {
+    const CASES: usize = 600;
+    let mut log = Log::new(WriterOptions::default());
+    for (segment, records) in [300, 60, 300, 10].into_iter().enumerate() {
+        if segment > 0 {
+            log.close();
+            log.reopen(Codec::None);
+            log.writer().roll().unwrap();
+        }
+        for i in 0..records {
+            log.put_plain(1, i, 20);
+        }
+    }
+    log.close();
+    let whole = log.directory.contents(&name(2)).unwrap();
+    let ids: BTreeSet<u64> = Segment::parse(&whole).blocks.iter().flat_map(|block| block.ids()).collect();
+    log.directory.remove(&name(2)).unwrap();
+    for by_gzip in [true, false] {
+        let (directory, good) = (copy_of(&log.directory), packed(&whole, by_gzip));
+        let file = format!("{}.{}", name(2), if by_gzip { "gz" } else { "zst" });
+        for case in 0..CASES {
+            let bit = case * good.len() * 8 / CASES;
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            directory.set_contents(&file, bytes);
+            let saved = salvage(&directory, Way::Batch(usize::MAX));
+            let others = saved.rows.iter().filter(|row| !ids.contains(&row.id));
+            let expected = log.rows.iter().filter(|row| !ids.contains(&row.id));
+            assert!(others.eq(expected), "{file}, bit {bit}: {:?}", saved.losses);
+            let (mut shown, mut last) = (BTreeSet::new(), 0);
+            for row in &saved.rows {
+                assert!(row.id > last && shown.insert(row.id), "{file}, bit {bit}: {} follows {last}", row.id);
+                last = row.id;
+            }
+            let missing: BTreeSet<u64> = ids.difference(&shown).copied().collect();
+            let lost = self::ids(&saved.losses);
+            assert_eq!(lost, missing, "{file}, bit {bit}: {:?}", saved.losses);
+            assert!(saved.losses.iter().all(|loss| loss.bytes <= 1 << 20), "{file}, bit {bit}: {:?}", saved.losses);
+        }
+    }
+}
+
+#[test]
+fn records_that_are_only_claimed_lost_hide_no_segment() {
+    let log = a_log(3, Codec::None);
+    let whole = log.directory.contents(&name(2)).unwrap();
+    let segment = Segment::parse(&whole);
+    // An INDEX block with a right checksum that states a record id far behind the segment.
+    let mut bytes = whole.clone();
+    let index = segment.of_kind(layout::INDEX).last().unwrap().offset;
+    bytes[index + 32..index + 40].copy_from_slice(&5000u64.to_le_bytes());
+    layout::seal_header(&mut bytes, index);
+    let directory = copy_of(&log.directory);
+    directory.set_contents(&name(2), bytes);
+    let losses = assert_all_but(&log, &directory, |_| false, "an INDEX block of other ids");
+    assert!(!losses.is_empty());
+    // A block with a right checksum that claims to hold the records of later segments, with nothing good after it.
+    let mut bytes = whole.clone();
+    let last = segment.blocks.iter().rposition(|block| block.count > 0).unwrap();
+    let at = segment.blocks[last].offset;
+    bytes[at + 16..at + 20].copy_from_slice(&1000u32.to_le_bytes());
+    layout::seal_header(&mut bytes, at);
+    segment.blocks[last + 1..].iter().for_each(|block| bytes[block.offset + 20] ^= 1);
+    directory.set_contents(&name(2), bytes);
+    let lost = segment.blocks[last].ids();
+    assert_all_but(&log, &directory, |id| lost.contains(&id), "a block of too many records");
+}
+
 #[test]
 fn a_million_bytes_of_garbage_are_passed_over_at_once() {
     let log = a_log(1, Codec::None);

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::common::layout::Segment;
 use crate::common::{if_available, listening, noise, payload, rows_of, Row};
-use binlog::io::{Directory, Fault, MemoryDirectory, PowerDirectory, Survival};
+use binlog::io::{Directory, Fault, MemoryDirectory, Operation, PowerDirectory, Survival};
 use binlog::{
     Codec, Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, TailState, Writer,
     WriterOptions,
@@ -365,6 +366,50 @@ fn a_broken_gzip_file_gives_what_precedes_the_break_and_the_segments_behind_it()
     let target = MemoryDirectory::new();
     binlog::recovery::recover(Arc::new(directory.clone()), Arc::new(target.clone()), ReaderOptions::default()).unwrap();
     assert_clean(&target, &salvaged, "recovered from gzip");
+}
+
+/// A wrong byte in compressed data is copied to the headers of later blocks, whose checksums then all yield the same
+/// wrong offset.
+#[cfg(feature = "gzip")]
+#[test]
+fn headers_of_a_gzip_file_that_are_damaged_alike_cost_their_records_and_no_later_segment() {
+    let (directory, rows) = log(Codec::None);
+    let names = segments(&directory);
+    change(&directory, &names[1], |bytes| {
+        let segment = Segment::parse(bytes);
+        segment.blocks[1..].iter().for_each(|block| bytes[block.offset + 39] ^= 0x91);
+        let mut packed = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, bytes).unwrap();
+        *bytes = packed.finish().unwrap();
+    });
+    let salvaged = rows_of(&reader(&directory, ReaderMode::Salvage, None));
+    let lost = (rows.len() - salvaged.len()) as u64;
+    assert!(lost > 0 && salvaged.last() == rows.last(), "{lost} of {} are lost", rows.len());
+    let target = Arc::new(MemoryDirectory::new());
+    let recover = binlog::recovery::recover;
+    let sum = recover(Arc::new(directory.clone()), target.clone(), ReaderOptions::default()).unwrap();
+    assert_eq!((sum.records, sum.lost_records), (salvaged.len() as u64, lost));
+    assert_clean(&target, &salvaged, "recovered from gzip");
+    let sum = binlog::recovery::recover_in_place(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
+    assert_eq!(sum.lost_records, lost);
+    assert_clean(&directory, &salvaged, "recovered from gzip in place");
+}
+
+#[test]
+fn a_recovery_in_place_that_fails_leaves_no_file_that_it_was_making() {
+    let (directory, _) = log(Codec::None);
+    let names = segments(&directory);
+    change(&directory, &names[1], |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let faulty = directory.clone();
+    faulty.set_fault(Some(Fault { from: 0, times: usize::MAX, errno: libc::ENOSPC, only: Some(Operation::Write) }));
+    let error = binlog::recovery::recover_in_place(Arc::new(faulty.clone()), ReaderOptions::default()).unwrap_err();
+    faulty.set_fault(None);
+    assert!(error.to_string().contains("space"), "{error}");
+    let left = directory.list().unwrap();
+    assert!(!left.iter().any(|name| name.ends_with(".recovering")), "{left:?}");
 }
 
 #[test]

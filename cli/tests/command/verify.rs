@@ -314,3 +314,33 @@ fn findings_do_not_depend_on_whether_they_are_read() {
     drop(child.stdout.take());
     assert_eq!(finish(child).exits(3).err, "");
 }
+
+#[test]
+fn segments_that_are_removed_while_verify_reads_are_no_damage() {
+    let home = tempdir().unwrap();
+    let input: String = (1..=400_000u64).map(|i| format!("{i}\n")).collect();
+    binlog_with(home.path(), &["append", "-q", "--records", "2000", "log"], input.as_bytes()).ok();
+    let mut child = piped(&mut command(home.path(), &["verify", "log"]));
+    let pid = child.id() as libc::pid_t;
+    let has_open = |numbers: std::ops::Range<u64>| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let names = open.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.file_name()?.to_owned()));
+        let is_among =
+            |name: &std::ffi::OsString| numbers.clone().any(|number| *name == *format!("default.{number:010}.binlog"));
+        names.filter(is_among).count() > 0
+    };
+    // It has seen the beginnings of all segments, and reads one in the middle of the log.
+    let began = std::time::Instant::now();
+    for numbers in [120..180, 20..60] {
+        while !has_open(numbers.clone()) && child.try_wait().unwrap().is_none() && began.elapsed().as_secs() < 20 {}
+    }
+    kill(pid, libc::SIGSTOP);
+    let pruned = binlog(home.path(), &["prune", "--keep-segments", "2", "log"]);
+    kill(pid, libc::SIGCONT);
+    let verified = finish(child);
+    pruned.ok();
+    let text = verified.exits(0);
+    // Depending on how far it had come, some records were read and others had gone.
+    assert!(text.text().starts_with("log: whole: "), "{}", text.text());
+    binlog(home.path(), &["verify", "log"]).ok();
+}

@@ -80,4 +80,11 @@ DEFECTS = [
         "value_parser = args::size)]",
         "cli/command::usage::a_rule_that_keeps_nothing_is_wrong_usage",
     ),
+    defect(
+        "verify takes segments that are removed meanwhile for a failure",
+        "cli/src/scan.rs",
+        "            Err(error) if error.kind() == Kind::Missed => {",
+        "            Err(error) if error.kind() == Kind::Locked => {",
+        "cli/command::verify::segments_that_are_removed_while_verify_reads_are_no_damage",
+    ),
 ]

@@ -124,4 +124,11 @@ DEFECTS = [
         "if self == Whole::Gzip && level < 1 {",
         "compress::segments::gzip_has_no_levels_beyond_its_own",
     ),
+    defect(
+        "a compression beside which old segments are removed fails",
+        "src/compress/mod.rs",
+        "        if is_not_found && directory",
+        "        if is_not_found && name.is_empty() && directory",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
 ]

@@ -90,8 +90,8 @@ DEFECTS = [
     defect(
         "segments that were removed are told as damage",
         "src/reader/locate.rs",
-        "        if self.list.file_state != FileState::Removed || self.direction.is_salvage() {",
-        "        if self.list.file_state != FileState::Listed || self.direction.is_salvage() {",
+        "        if self.list.file_state != FileState::Removed {\n            return Ok(None);",
+        "        if self.list.file_state != FileState::Listed {\n            return Ok(None);",
         "reader::removal::a_cursor_whose_place_is_removed_reads_what_is_open_and_reports_the_rest_as_missed",
     ),
     defect(
@@ -391,9 +391,9 @@ DEFECTS = [
     ),
     defect(
         "bytes of a file that is compressed as a whole are left unread to the end of all numbers",
-        "src/reader/position.rs",
-        "        let len = if len == u64::MAX { segment.file.inflated_end().map_or(0, |end| end.at) } else { len };\n",
-        "",
+        "src/segment/mod.rs",
+        "u64::MAX => Ok(self.file.inflated_end().map_or(0, |end| end.at)),",
+        "u64::MAX => Ok(u64::MAX),",
         "repair::recover::what_is_left_unread_of_a_gzip_file_is_reported_as_far_as_it_was_decompressed",
     ),
     defect(
@@ -437,5 +437,40 @@ DEFECTS = [
         "            if next.header.name == ended.header.name && self.is_away() {",
         "            if next.header.name == ended.header.name && self.is_away() && false {",
         "reader::wait::a_new_log_whose_first_segment_is_gone_before_it_is_seen_is_not_shown_as_the_rest_of_the_old_one",
+    ),
+    defect(
+        "records that were only claimed lost hide the segment that has them",
+        "src/reader/salvage.rs",
+        "first_id < self.position.read_to {",
+        "first_id < expected {",
+        "reader::salvage_logs::records_that_are_only_claimed_lost_hide_no_segment",
+    ),
+    defect(
+        "the records of the next segment are reported lost",
+        "src/reader/salvage.rs",
+        "        self.end_id().map_or(next_id, |end_id| next_id.min(end_id))",
+        "        self.end_id().map_or(next_id, |end_id| next_id.max(end_id))",
+        "reader::salvage_logs::records_that_are_only_claimed_lost_hide_no_segment",
+    ),
+    defect(
+        "to a reader that salvages, old segments that are removed beside it are damage",
+        "src/reader/locate.rs",
+        "        if self.list.file_state != FileState::Removed {\n            return Ok(None);",
+        "        if self.list.file_state != FileState::Removed || self.direction.is_salvage() {\n            return Ok(None);",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
+    defect(
+        "to a reader that salvages, a hole in the middle of the log was made by retention",
+        "src/reader/locate.rs",
+        "        if self.list.file_state != FileState::Removed {\n            return Ok(None);",
+        "        if self.list.file_state != FileState::Removed && !self.direction.is_salvage() {\n            return Ok(None);",
+        "reader::removal::to_a_salvaging_cursor_removed_segments_are_missed_and_a_hole_is_a_loss",
+    ),
+    defect(
+        "the contents of a log end at a place of a former list of its segments",
+        "src/reader/contents.rs",
+        "                cursor.go_behind(now_at, &segment, &done)?;",
+        "                cursor.go_behind(at.max(now_at), &segment, &done)?;",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
     ),
 ]

@@ -129,4 +129,18 @@ DEFECTS = [
         "",
         "repair::names::a_log_of_one_file_without_the_ending_of_segments_is_recovered_to_a_directory_that_can_be_read",
     ),
+    defect(
+        "a recovery in place that fails leaves the file that it was making",
+        "src/repair/rewrite.rs",
+        "        let _ = remove_if_there(&**target, &made);\n",
+        "        let _ = made;\n",
+        "repair::recover::a_recovery_in_place_that_fails_leaves_no_file_that_it_was_making",
+    ),
+    defect(
+        "a recovery beside which old segments are removed fails",
+        "src/repair/rewrite.rs",
+        "            Err(error) if error.kind() == Kind::NotFound => (),",
+        "            Err(error) if error.kind() == Kind::Missed => (),",
+        "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
 ]

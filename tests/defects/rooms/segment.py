@@ -313,4 +313,18 @@ DEFECTS = [
         "remains.was_durable |= false;",
         "log::holes::a_segment_without_a_beginning_that_was_durable_is_refused",
     ),
+    defect(
+        "a block of a compressed file may be moved by any distance",
+        "src/segment/tail.rs",
+        "    Ok(distance <= NEAR || distance <= segment.bytes()?)",
+        "    let len = segment.file.len().unwrap_or(0);\n    Ok(distance <= NEAR || distance <= len)",
+        "reader::salvage_logs::headers_of_a_compressed_file_that_are_damaged_alike_hide_no_record_of_later_segments",
+    ),
+    defect(
+        "a damaged header with ids of later segments is a moved block",
+        "src/segment/moved.rs",
+        "            && end_id.is_none_or(|end_id| header.next_id() <= end_id))",
+        "            && (end_id.is_none() || header.count < u32::MAX))",
+        "lib::segment::moved::tests::headers_that_are_damaged_alike_are_not_moved_blocks_with_ids_of_later_segments",
+    ),
 ]
