@@ -849,7 +849,7 @@ fn a_segment_that_retention_removes_beside_its_compression_does_not_come_back() 
     let on_link = move |name: &str| {
         let mut threads = threads.lock().unwrap();
         if threads.is_none() && name.contains("0000000003") {
-            let (log, keep) = (log.clone(), keep.clone());
+            let log = log.clone();
             let thread = std::thread::spawn(move || prune(&*log, None, &keep, false));
             std::thread::sleep(Duration::from_millis(200));
             assert!(!thread.is_finished(), "it waits until the segment has its name");
