@@ -163,6 +163,7 @@ impl Accompany for ShipOptions {
         directory: Arc<dyn Directory>,
         on_failure: Option<OnFailure>,
     ) -> Result<Arc<dyn Companion>> {
+        super::keeper::mark(&*directory, log, self.file_mode)?;
         let store = store::open(&self.url, &self.store)?;
         let before = ShipStatus { log: log.to_owned(), store: store.url().to_owned(), ..ShipStatus::default() };
         let shared = Arc::new(Ship {

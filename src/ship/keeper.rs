@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::local::{Files, Local};
+use super::local::Local;
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::clock::Clock;
@@ -65,11 +65,17 @@ impl Noting {
 }
 
 /// Marks the log as one that is shipped, if it is not yet: the lock file stays.
-pub(super) fn mark(directory: &dyn Directory, files: &Files, file_mode: u32) -> Result<()> {
-    match ledger::is_shipped(directory, files.log())? {
-        true => Ok(()),
-        false => take_lock(directory, files.log(), file_mode).map(|lock| lock.unlock()),
+pub(super) fn mark(directory: &dyn Directory, log: &str, file_mode: u32) -> Result<()> {
+    if ledger::is_shipped(directory, log)? {
+        return Ok(());
     }
+    match take_lock(directory, log, file_mode) {
+        Ok(lock) => lock.unlock(),
+        // Another process has just marked it.
+        Err(error) if error.kind() == Kind::Locked => (),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 fn take_lock(directory: &dyn Directory, log: &str, file_mode: u32) -> Result<Lock> {

@@ -210,8 +210,7 @@ impl Shipper {
             Err(error) => {
                 // The log is to be shipped, and may be for the first time: nothing is removed here until it was.
                 if !options.dry_run && !matches!(error.kind(), Kind::Invalid | Kind::Unsupported) {
-                    Files::find(&directory, log)
-                        .and_then(|files| keeper::mark(&*directory, &files, options.file_mode))?;
+                    keeper::mark(&*directory, Files::find(&directory, log)?.log(), options.file_mode)?;
                 }
                 Err(error)
             }
