@@ -104,4 +104,11 @@ DEFECTS = [
         "cli/command::ship::a_link_in_a_circle_among_the_segments_hides_no_other",
         "ship::kept::a_link_in_a_circle_is_a_hole_and_the_others_are_sent",
     ),
+    defect(
+        "two at a time exclude others in a directory",
+        "src/io/real.rs",
+        "libc::LOCK_EX | libc::LOCK_NB",
+        "libc::LOCK_SH | libc::LOCK_NB",
+        "compress::segments::a_segment_that_retention_removes_beside_its_compression_does_not_come_back",
+    ),
 ]

@@ -53,13 +53,6 @@ DEFECTS = [
         "store::remote::rare_records_that_are_far_from_each_other_are_waited_for_a_few_times",
     ),
     defect(
-        "a segment that grew before the next one began counts as cut short",
-        "src/reader/forward.rs",
-        "            if (left > 0 || broken.is_some()) && !std::mem::replace",
-        "            if left > u64::MAX - 1 && !std::mem::replace",
-        "reader::many_segments::a_segment_that_grew_before_the_next_one_began_is_read_to_its_end",
-    ),
-    defect(
         "missing segments are passed over in silence",
         "src/reader/forward.rs",
         "            if let Some(reason) = broken {",
