@@ -219,11 +219,17 @@ impl Cursor {
         }
     }
 
-    /// Whether the file of the current segment is not in its directory any more.
+    /// Whether the file of the current segment is not in its directory any more, or another one has its name.
     fn is_away(&self) -> bool {
         let (segment, directory) = (self.segment(), self.list.snapshot.slots[self.list.at].directory());
-        let facts = segment.path.file_name().map(|name| directory.facts(&name.to_string_lossy()));
-        !segment.file.is_far() && facts.is_some_and(|facts| facts.is_err_and(|e| e.kind() == ErrorKind::NotFound))
+        let Some(name) = segment.path.file_name().filter(|_| !segment.file.is_far()) else { return false };
+        match directory.facts(&name.to_string_lossy()) {
+            Ok(there) => {
+                let ours = segment.file.identity().ok().flatten();
+                there.is_plain && ours.is_some() && there.identity.is_some() && there.identity != ours
+            }
+            Err(e) => e.kind() == ErrorKind::NotFound,
+        }
     }
 
     /// A file that should be a segment but is none is damage for each cursor that reaches its place, before segment

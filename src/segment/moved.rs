@@ -125,19 +125,28 @@ pub(super) fn moved_trailer(segment: &Segment, len: u64) -> Result<Option<Moved>
 /// For the first block whose own checksums are right although it is not where it was written: its offset, the offset at
 /// which it was written, its marker and its header.
 pub(super) fn first_moved(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, u64, BlockHeader)>> {
-    let mut head = vec![];
     each_header(file, |offset, marker, bytes| {
         let Ok((header, written)) = BlockHeader::decode_moved(bytes, marker, offset) else { return Ok(None) };
-        let len = io::bytes_of(file)?;
-        let (rest, end) = (header.head_len() - HEADER, offset.saturating_add(header.head_len() as u64));
-        if end > len || offset.abs_diff(written) > len {
-            return Ok(None);
-        }
-        memory::resize(&mut head, rest)?;
-        let n = io::read_full(file, &mut head, offset + HEADER as u64)?;
-        let is_good = n == rest && checksum::crc(marker as u32, &head) == header.meta_crc;
-        Ok(is_good.then_some((offset, written, marker, header)))
+        let is_it = offset.abs_diff(written) <= io::bytes_of(file)? && confirms_marker(file, offset, marker, &header)?;
+        Ok(is_it.then_some((offset, written, marker, header)))
     })
+}
+
+/// Whether the checksums and entries of the block at `offset` are those of its header, and of a segment with this
+/// marker.
+pub(super) fn confirms_marker(
+    file: &dyn io::File,
+    offset: u64,
+    marker: u64,
+    header: &BlockHeader,
+) -> std::io::Result<bool> {
+    let rest = header.head_len() - HEADER;
+    if offset.saturating_add(header.head_len() as u64) > io::bytes_of(file)? {
+        return Ok(false);
+    }
+    let mut head = memory::zeros(rest)?;
+    let n = io::read_full(file, &mut head, offset + HEADER as u64)?;
+    Ok(n == rest && checksum::crc(marker as u32, &head) == header.meta_crc)
 }
 
 #[cfg(test)]

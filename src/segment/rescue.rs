@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::headers::each_header;
-use super::moved::first_moved;
+use super::moved::{confirms_marker, first_moved};
 use super::recover::load_index;
 use super::tail::{block_at, last_block, next_block};
 use super::{map, reading, Bad, Scanner, Segment};
@@ -29,14 +29,7 @@ pub(crate) fn rescue(
     };
     let failed = |e: std::io::Error| reading(&e).at(&path);
     let file = io::inflated(file).map_err(failed)?;
-    let (start, marker, block) = match first_block(&*file).map_err(failed)? {
-        Some(found) => found,
-        // All remaining blocks are moved, because bytes are missing at the beginning or were inserted there.
-        None => match first_moved(&*file).map_err(failed)? {
-            Some((offset, written_at, marker, block)) => (offset.min(written_at), marker, block),
-            None => return Ok(None),
-        },
-    };
+    let Some((start, marker, block)) = first_remaining(&*file).map_err(failed)? else { return Ok(None) };
     let known = beside
         .map_or_else(|| FileHeader { name: log.to_owned(), ..FileHeader::default() }, |other| other.header.clone());
     let before = beside.filter(|beside| beside.header.sequence.checked_add(1) == Some(sequence));
@@ -120,11 +113,8 @@ pub(crate) fn is_headed_by_another(segment: &Segment) -> Result<bool> {
         return Ok(false);
     }
     let failed = |e: std::io::Error| reading(&e).at(&segment.path);
-    let marker = match first_block(&*segment.file).map_err(failed)? {
-        Some((_, marker, _)) => Some(marker),
-        None => first_moved(&*segment.file).map_err(failed)?.map(|(_, _, marker, _)| marker),
-    };
-    Ok(marker.is_some_and(|marker| marker != segment.header.marker))
+    let found = first_remaining(&*segment.file).map_err(failed)?;
+    Ok(found.is_some_and(|(_, marker, _)| marker != segment.header.marker))
 }
 
 /// Whether something in the file verifies as a block's header, where it was written or elsewhere. True for a file that
@@ -136,6 +126,32 @@ pub(crate) fn has_block(directory: &dyn Directory, name: &str) -> bool {
             .and_then(|file| Ok(first_block(&*file)?.is_some() || first_moved(&*file)?.is_some()))
             .unwrap_or(true),
     }
+}
+
+/// Where reading begins, the marker of the segment, and its first block header, in a file of which nothing else is
+/// known. The checksum of a header alone does not prove its marker: a byte that is missing in front of it can turn one
+/// marker into another, and the offset, which is in the sum too, makes up for that. The marker is that of a block whose
+/// entries confirm it, if there is one.
+fn first_remaining(file: &dyn io::File) -> std::io::Result<Option<(u64, u64, BlockHeader)>> {
+    let mut first = None;
+    let whole = each_header(file, |offset, marker, bytes| {
+        let Ok(header) = BlockHeader::decode(bytes, marker, offset) else { return Ok(None) };
+        let found = (offset, marker, header);
+        if confirms_marker(file, offset, marker, &found.2)? {
+            return Ok(Some(found));
+        }
+        first.get_or_insert(found);
+        Ok(None)
+    })?;
+    let confirmed = match whole {
+        Some(found) => Some(found),
+        // All remaining blocks may be moved, because bytes are missing at the beginning or were inserted there.
+        None => first_moved(file)?.map(|(offset, written_at, marker, block)| (offset.min(written_at), marker, block)),
+    };
+    Ok(match (first, confirmed) {
+        (Some(first), Some(confirmed)) if first.1 == confirmed.1 && first.0 < confirmed.0 => Some(first),
+        (first, confirmed) => confirmed.or(first),
+    })
 }
 
 /// Offset and marker of the first bytes that verify as a block header with the marker that they begin with.

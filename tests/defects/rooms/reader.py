@@ -411,11 +411,11 @@ DEFECTS = [
         "reader::wait::a_log_whose_files_are_replaced_is_reported_to_a_cursor_that_waits",
     ),
     defect(
-        "a new log with other numbers in the place of the one that is followed is not told",
-        "src/reader/segments.rs",
-        "                && fresh.slots.iter().any(|slot| slot.log.name == current.log.name) =>",
-        "                && fresh.slots.iter().any(|slot| slot.log.name == current.log.name && slot.is_unborn) =>",
-        "reader::wait::a_log_whose_files_are_replaced_is_reported_to_a_cursor_that_waits",
+        "another log in the place of the one that is followed is called damage",
+        "src/reader/locate.rs",
+        "    Error::new(Kind::Mismatch, reason).at(&segment.path)",
+        "    Error::new(Kind::Corrupt, reason).at(&segment.path)",
+        "reader::wait::a_new_log_whose_first_segment_is_gone_before_it_is_seen_is_not_shown_as_the_rest_of_the_old_one",
     ),
     defect(
         "a cursor that has waited before it is polled is never woken",
@@ -423,13 +423,6 @@ DEFECTS = [
         "                set.add(queue).map_err(failed)?;\n",
         "                let _ = queue;\n",
         "reader::wait::a_directory_that_is_removed_is_reported_to_a_caller_that_polls",
-    ),
-    defect(
-        "a new log in the place of the one that is followed is shown as the rest of it",
-        "src/reader/forward.rs",
-        "            if next.header.name == ended.header.name && self.is_away() {",
-        "            if next.header.name == ended.header.name && self.is_away() && false {",
-        "reader::wait::a_new_log_whose_first_segment_is_gone_before_it_is_seen_is_not_shown_as_the_rest_of_the_old_one",
     ),
     defect(
         "records that were only claimed lost hide the segment that has them",
