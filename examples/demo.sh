@@ -2,7 +2,7 @@
 # `make demo`: from C through the library into a log and back, on this machine's own data.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-lib=$root/target/release
+lib=$root/${1:?the directory with the library and the command}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
