@@ -5,10 +5,11 @@
  * - Outs are written only on success. `err` may be NULL; on an error it gets an object for binlog_error_free.
  * - Option structs begin with struct_size; zero means the default; reserved fields must be 0.
  * - Handles are closed once; closing consumes them whatever the status; NULL is a no-op. Any closing order is legal.
- * - Writers, readers and shippers may be shared by threads, except for closing; a cursor belongs to one thread at a time.
+ * - Writers, readers and shippers may be shared by threads, except for closing; cursors and appenders belong to one thread
+ *   at a time.
  * - After fork(2) every call on a writer or shipper of the parent fails with BINLOG_E_FORKED in the child.
  *
- * Sections: version, status and errors, records, writer, reader, cursor, filters, following, rolling and retention,
+ * Sections: version, status and errors, records, writer, appenders, reader, cursor, filters, following, rolling and retention,
  * recovery, compression, shipping, stores.
  */
 
@@ -634,6 +635,155 @@ typedef struct binlog_writer_options {
  * Returns BINLOG_OK or BINLOG_E_INVALID.
  */
 binlog_status binlog_writer_options_init(struct binlog_writer_options *BINLOG_NONNULL options, size_t struct_size);
+
+/*
+ * Appenders. A writer's append takes a lock and returns an id. An appender takes no lock: each thread has its own, stages
+ * records in it, and gives up the id. Use it where many small records are appended, or from many threads.
+ */
+
+/** Appends to a log from one thread at a time, without a lock: see binlog_appender_open. */
+typedef struct binlog_appender binlog_appender;
+
+/** How an appender works. Zeros are the defaults. */
+typedef struct binlog_appender_options {
+  /** sizeof(binlog_appender_options) of the caller. */
+  size_t struct_size;
+  /**
+   * Payload bytes at which the appender hands over what it has staged: 65,536 to 262,144; 0 = 262,144. It is never
+   * less than binlog_writer_options.block_bytes, nor more than a policy in bytes lets wait.
+   */
+  uint64_t hand_over_bytes;
+  /** Must be 0. */
+  uint64_t reserved[4];
+} binlog_appender_options;
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_appender_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_appender_options_init(struct binlog_appender_options *BINLOG_NONNULL options, size_t struct_size);
+
+/**
+ * Opens an appender on a writer. One thread at a time may use it; any number may be open on one writer. `options` may be
+ * NULL. Close it with binlog_appender_close, before or after the writer. Any thread.
+ *
+ * An appender is faster than its writer, and does not slow down when other threads append. It stages records in memory
+ * of its own, some 0.4 MiB with default options. A record gets its id when what is staged is handed over: at
+ * hand_over_bytes, at binlog_appender_flush and binlog_appender_close, and when the writer is flushed, synced, rolled or
+ * closed, by a call or by a policy. Such a call collects from all appenders what was appended before it. The records of
+ * one appender keep their order; otherwise records follow in the order in which they are handed over, so that their
+ * times may run back by as long as records are staged.
+ *
+ * Staged records are not counted by binlog_writer_position, and are lost when the process ends without a close, like
+ * those between appended_id and flushed_id. flush_interval_ms bounds how long they are staged; when the appender gets no
+ * further record, this requires a background thread or binlog_writer_tick. Bounds of the policies in records and bytes
+ * count what was handed over; each appender stages at most one such bound in addition. Nothing is staged, and an append
+ * is then the writer's, in a log that rolls by its number of records, with a policy for each record, and for records and
+ * batches that are larger than a block.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for options out of range; BINLOG_E_FAILED after an fsync has failed;
+ * BINLOG_E_FORKED in a child.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_open(struct binlog_writer *BINLOG_NONNULL writer,
+                                   const struct binlog_appender_options *options,
+                                   struct binlog_appender **BINLOG_NONNULL out,
+                                   struct binlog_error **err);
+
+/**
+ * Appends a record with the current time: `len` bytes at `data` (NULL when 0), which are not needed after the call. Type
+ * and payload are as with binlog_writer_append. One thread at a time.
+ *
+ * Returns BINLOG_OK; BINLOG_DROPPED where the disk is full under BINLOG_FULL_DISK_DROP; BINLOG_E_INVALID for another type,
+ * and when the writer is closed; BINLOG_E_TOO_LARGE for a longer payload; BINLOG_E_NO_SPACE, BINLOG_E_IO or
+ * BINLOG_E_NO_MEMORY when the log cannot be written: the record was not taken, and may be appended again. If
+ * binlog_error_record_id of that error is not 0, the record was taken, and only the flush or sync that a policy requires
+ * has failed: do not append it again. BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_append(struct binlog_appender *BINLOG_NONNULL appender,
+                                     uint32_t type,
+                                     const void *data,
+                                     size_t len,
+                                     struct binlog_error **err);
+
+/**
+ * Appends a record with a time or metadata of its own, as binlog_writer_append_record does. One thread at a time.
+ *
+ * Returns BINLOG_OK or BINLOG_DROPPED; BINLOG_E_INVALID or BINLOG_E_TOO_LARGE for what binlog_writer_append_record
+ * refuses; otherwise what binlog_appender_append returns.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_append_record(struct binlog_appender *BINLOG_NONNULL appender,
+                                            const struct binlog_record *BINLOG_NONNULL record,
+                                            struct binlog_error **err);
+
+/**
+ * Appends one record whose payload is the `n` parts in their order. One thread at a time. Returns BINLOG_OK, BINLOG_DROPPED
+ * or an error, as binlog_appender_append does.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_gather(struct binlog_appender *BINLOG_NONNULL appender,
+                                     uint32_t type,
+                                     const struct binlog_slice *parts,
+                                     size_t n,
+                                     struct binlog_error **err);
+
+/**
+ * As binlog_appender_gather, with type, time and metadata of `record`, whose data and len are not read. One thread at a
+ * time. Returns BINLOG_OK, BINLOG_DROPPED or an error, as binlog_appender_append_record does.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_gather_record(struct binlog_appender *BINLOG_NONNULL appender,
+                                            const struct binlog_record *BINLOG_NONNULL record,
+                                            const struct binlog_slice *parts,
+                                            size_t n,
+                                            struct binlog_error **err);
+
+/**
+ * Appends `n` records or, on an error, none. After a crash, too, all or none are in the log. Records without a time of
+ * their own get the same one. One thread at a time.
+ *
+ * Returns BINLOG_OK or BINLOG_DROPPED; BINLOG_E_INVALID or BINLOG_E_TOO_LARGE for what binlog_writer_append_batch refuses;
+ * otherwise what binlog_appender_append returns.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_append_batch(struct binlog_appender *BINLOG_NONNULL appender,
+                                           const struct binlog_record *records,
+                                           size_t n,
+                                           struct binlog_error **err);
+
+/**
+ * As binlog_appender_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
+ * One thread at a time. Returns BINLOG_OK, BINLOG_DROPPED or an error, as binlog_appender_append_batch does, and
+ * BINLOG_E_INVALID when the bytes are no frames.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_append_packed(struct binlog_appender *BINLOG_NONNULL appender,
+                                            const void *frames,
+                                            size_t len,
+                                            struct binlog_error **err);
+
+/**
+ * Hands over what is staged, and passes everything appended so far to the system, as binlog_writer_flush does.
+ * `last_id_out` (may be NULL) gets the id of the last record of this appender, 0 if it has appended none. One thread at a
+ * time. Returns BINLOG_OK or an error, as binlog_writer_flush does, and BINLOG_E_INVALID when the writer is closed.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_flush(struct binlog_appender *BINLOG_NONNULL appender,
+                                    uint64_t *last_id_out,
+                                    struct binlog_error **err);
+
+/**
+ * Hands over what is staged, flushes as binlog_appender_flush does, and frees the appender, whatever the status: the
+ * handle must not be used afterwards. NULL is a no-op. After the writer was closed, which has collected what was staged,
+ * this returns BINLOG_OK. `last_id_out` (may be NULL) gets the id of the last record of this appender, 0 if it has
+ * appended none. Any thread, while no other uses the appender. Returns BINLOG_OK or an error, as binlog_writer_flush does.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_close(struct binlog_appender *appender,
+                                    uint64_t *last_id_out,
+                                    struct binlog_error **err);
 
 /*
  * Metadata and packed frames: string pairs of a record as bytes, and many records in one buffer, which crosses a language

@@ -5,19 +5,20 @@
    Callbacks for losses, progress or shipping, hooks and checks for rolling may throw anything: see
    loss_function, progress_function, ship_function, hook and roll_check.
 
-   Ownership: writer, reader, cursor and shipper own their handle, move and never copy; every call of a moved-from or
+   Ownership: writer, appender, reader, cursor and shipper own their handle, move and never copy; every call of a moved-from or
    closed one fails with BINLOG_E_INVALID. They may be destroyed in any order. A destructor cannot report a failed close: call
    writer::close() where that matters.
    Views: slice, record, batch, metadata_view, packed_view and record_view own no memory. Arguments must live until
    the call returns (for a batch: until it was appended); data from a cursor lives until that cursor's next call.
    Threads: a writer, a reader and a shipper may be used by many threads at once, but closed, moved or destroyed by one, after the
-   others are done. A cursor belongs to one thread at a time.
+   others are done. Cursors and appenders belong to one thread at a time.
    Units: times are nanoseconds since 1970-01-01 UTC, sizes are bytes, ids count records from 1. */
 #ifndef BINLOG_HPP
 #define BINLOG_HPP
 
 #include "binlog.h"
 #include "binlog/ship.hpp"
+#include "binlog/appender.hpp"
 #include "binlog/compress.hpp"
 #include "binlog/error.hpp"
 #include "binlog/loss.hpp"

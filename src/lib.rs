@@ -80,13 +80,15 @@ pub use error::{Error, Kind, Result};
 pub use format::codec::Codec;
 pub use io::clock::Clock;
 pub use io::Location;
-pub use options::{Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions};
+pub use options::{
+    AppenderOptions, Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions,
+};
 pub use options::{DEFAULT_BLOCK_BYTES, DEFAULT_BLOCK_MAX_BYTES};
 pub use reader::{Cursor, Interrupter, Reader, Tail, TailState};
 pub use record::{
     event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE,
 };
-pub use writer::{Position, Writer};
+pub use writer::{Appender, Position, Writer};
 
 /// What a log contains: its segments, its types with their counts, its indexes.
 pub mod contents {

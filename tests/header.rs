@@ -21,6 +21,7 @@ fn the_committed_header_is_the_generated_one() {
         "writer/options",
         "writer/open",
         "writer/append",
+        "writer/appender",
         "writer/control",
         "reader",
         "filter",

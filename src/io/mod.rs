@@ -4,6 +4,8 @@
 //! The layers above use [`File`] and [`Directory`], which lets tests substitute a double that fails at the n-th
 //! operation, or loses power there.
 
+mod barrier;
+pub(crate) mod biased;
 mod bytes;
 pub mod clock;
 mod direct;

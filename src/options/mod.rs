@@ -1,5 +1,6 @@
 //! The options of writers and readers: defaults and validation, no input or output.
 
+mod appender;
 mod compress;
 mod hooks;
 mod loss;
@@ -18,6 +19,7 @@ use crate::format::limits;
 use crate::io::clock::Clock;
 use crate::store::{Opener, StoreOptions};
 
+pub use appender::AppenderOptions;
 pub use compress::{CompressOptions, CompressProgress, Dictionary, OnProgress, Whole, COMPRESSED_BLOCK_BYTES};
 pub use hooks::{Hook, Hooks, OnFailure, SegmentFile};
 pub use loss::{Loss, LossKind, OnLoss};

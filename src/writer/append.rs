@@ -41,11 +41,7 @@ impl Writer {
 
     /// As [`Self::gather`], with the time and metadata of `record`, whose own payload is ignored.
     pub fn gather_record(&self, record: &NewRecord<'_>, parts: &[&[u8]]) -> Result<u64> {
-        let pairs = record.metadata.as_bytes();
-        let metadata = (check_metadata(pairs)?, pairs);
-        // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
-        let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
-        let record = Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len };
+        let record = Unplaced::of(record, parts)?;
         let first = self.parts.append(record, parts);
         self.parts.or_when_full(first, || self.parts.append(record, parts), || 1)
     }
@@ -108,22 +104,35 @@ pub(crate) struct NewRun<'a> {
 
 impl<'a> NewRun<'a> {
     #[inline(always)]
-    fn of_one(first: NewRecord<'a>) -> Self {
+    pub(super) fn of_one(first: NewRecord<'a>) -> Self {
         NewRun { first, others: None }
+    }
+
+    /// The entry of its first record, whose metadata was checked before.
+    #[inline(always)]
+    pub(super) fn entry_at(&self, now: i64) -> NewEntry<'a> {
+        let record = &self.first;
+        let pairs = record.metadata.as_bytes();
+        NewEntry {
+            type_id: record.type_id,
+            time: record.time.unwrap_or(now),
+            metadata: (check_metadata(pairs).unwrap_or_default(), pairs),
+            payload_len: record.payload.len(),
+        }
     }
 }
 
 /// Totals of the records of a batch.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sums {
-    count: u64,
+    pub(super) count: u64,
     /// Bytes of payload in all.
-    payload: u64,
+    pub(super) payload: u64,
     /// Bytes of metadata in all.
-    metadata: u64,
+    pub(super) metadata: u64,
     /// Bytes of the longest payload.
     longest: u64,
-    greatest_type: u32,
+    pub(super) greatest_type: u32,
 }
 
 impl Sums {
@@ -149,7 +158,16 @@ pub(super) struct Unplaced<'a> {
     pub payload_len: usize,
 }
 
-impl Unplaced<'_> {
+impl<'a> Unplaced<'a> {
+    /// A record whose payload is the parts.
+    pub fn of(record: &NewRecord<'a>, parts: &[&[u8]]) -> Result<Self> {
+        let pairs = record.metadata.as_bytes();
+        let metadata = (check_metadata(pairs)?, pairs);
+        // Parts may overlap, so their sum can be larger than memory; saturated, it is over every limit.
+        let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        Ok(Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len })
+    }
+
     #[inline]
     pub fn at(&self, now: i64) -> NewEntry<'_> {
         NewEntry {
@@ -169,7 +187,7 @@ impl Parts {
         self.append_one(record, &[payload])
     }
 
-    fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+    pub(super) fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
         self.append_one(record, parts)
     }
 
@@ -217,7 +235,9 @@ impl Parts {
         loop {
             let now = room.now();
             let mut filling = room.into_filling();
-            self.rolling.turn_if_over(&mut filling, &self.stage, now, count);
+            let handed_over = self.hand_over(&mut filling);
+            filling.owes_stage = true;
+            self.rolling.turn_if_over(&mut filling, &self.stage, now, count, handed_over);
             room = match Room::of(filling) {
                 Ok(room) => return Ok(room),
                 // The buffer went with the segment. While this thread waits for another one, time passes and others
@@ -233,25 +253,39 @@ impl Parts {
     #[inline]
     fn append_batch(&self, records: &[NewRecord<'_>]) -> Result<u64> {
         self.health.check_call()?;
+        let sums = self.sum(records)?;
+        self.append_checked(records.iter().copied().map(NewRun::of_one), sums)
+    }
+
+    /// Checks records one by one, and returns their totals.
+    #[inline]
+    pub(super) fn sum(&self, records: &[NewRecord<'_>]) -> Result<Sums> {
         let mut sums = Sums::default();
         for record in records {
             self.check_length(record.payload.len() as u64)?;
             check_metadata(record.metadata.as_bytes())?;
             sums.add(&NewRun::of_one(*record));
         }
-        self.append_checked(records.iter().copied().map(NewRun::of_one), sums)
+        Ok(sums)
     }
 
     #[inline(never)]
-    fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
+    pub(super) fn append_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<u64> {
         self.health.check_call()?;
+        self.check_runs(runs.clone(), &sums)?;
+        self.append_checked(runs, sums)
+    }
+
+    /// Checks runs whose totals are these.
+    #[inline]
+    pub(super) fn check_runs<'a>(&self, runs: impl Iterator<Item = NewRun<'a>>, sums: &Sums) -> Result<()> {
         if sums.longest > self.options.record_max_bytes || sums.metadata > 0 {
-            for run in runs.clone() {
+            for run in runs {
                 self.check_length(run.first.payload.len() as u64)?;
                 check_metadata(run.first.metadata.as_bytes())?;
             }
         }
-        self.append_checked(runs, sums)
+        Ok(())
     }
 
     /// Appends records whose payloads and metadata were checked one by one.
@@ -269,16 +303,8 @@ impl Parts {
         room.make_room(count as usize, payload as usize, metadata as usize)?;
         let (first, now) = (room.next_id(), room.now());
         for run in runs {
-            let record = run.first;
-            let pairs = record.metadata.as_bytes();
-            let entry = NewEntry {
-                type_id: record.type_id,
-                time: record.time.unwrap_or(now),
-                // Checked before.
-                metadata: (check_metadata(pairs)?, pairs),
-                payload_len: record.payload.len(),
-            };
-            room.push(&entry, std::iter::once(record.payload));
+            let entry = run.entry_at(now);
+            room.push(&entry, std::iter::once(run.first.payload));
             if let Some(others) = run.others {
                 room.push_alike(&entry, others.others(), others.other_payloads());
             }
@@ -295,9 +321,9 @@ impl Parts {
         let full = filling.settle();
         self.positions.appended_to(last_id);
         self.schedule.note_unsynced(now);
-        let due = self.schedule.due(&self.positions, &filling, last_id, now);
+        let due = self.schedule.due(&self.positions, &filling, filling.since(), now);
         if full {
-            filling.hand_over(&self.stage);
+            filling.hand_over_own(&self.stage);
         }
         let handed_over = full || filling.owes_stage;
         filling.owes_stage = false;

@@ -60,6 +60,20 @@ impl Buffer {
         self.blocks.is_empty()
     }
 
+    /// Whether a thread that fills it by itself hands it over at `bytes` of payload.
+    #[inline(always)]
+    pub fn is_full_at(&self, bytes: usize) -> bool {
+        self.payload.len() >= bytes || self.entries.entries_len() >= ENTRIES_TARGET
+    }
+
+    /// Gives the records ids from `first_id` on, when it was filled with ids from 0 on. Returns how many there are, and
+    /// their bytes of payload.
+    pub fn number_from(&mut self, first_id: u64) -> (u64, u64) {
+        self.blocks.iter_mut().for_each(|block| block.first_id += first_id);
+        let records = self.blocks.iter().map(|block| u64::from(block.count)).sum();
+        (records, self.payload.len() as u64)
+    }
+
     /// When the oldest record in it was appended.
     pub fn since(&self) -> i64 {
         self.since
@@ -118,7 +132,7 @@ impl Buffer {
     }
 
     /// Adds a record to the block that [`Self::make_room`] left current.
-    #[inline]
+    #[inline(always)]
     pub fn push<'a>(&mut self, entry: &NewEntry<'_>, parts: impl Iterator<Item = &'a [u8]>) {
         let Some(block) = self.blocks.last_mut() else { return };
         block.push(entry, &mut self.entries);

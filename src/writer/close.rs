@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use super::{accompany, Parts, Writer};
+use crate::calling::is_calling;
 use crate::companion::Accompany;
 use crate::error::{Error, Result};
 use crate::io::sync::{current, JoinHandle};
@@ -31,6 +32,7 @@ impl Writer {
         if !parts.health.close() {
             return Ok(());
         }
+        parts.close_appenders();
         if let Some(thread) = self.background.take() {
             parts.stage.stop(thread);
         }
@@ -93,6 +95,13 @@ impl Writer {
 }
 
 impl Parts {
+    /// Takes over what appenders have staged, and nothing from them afterwards.
+    fn close_appenders(&self) {
+        // A function that an appender's call has called may close the writer.
+        self.gate.close(is_calling(self.health.caller()));
+        self.collect(&mut self.filling.lock());
+    }
+
     fn close(&self) -> Result<()> {
         let reported_then = self.losses.reported();
         // After a failed fsync nothing more is written: what is on the disk is unknown, and reopening finds out.

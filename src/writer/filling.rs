@@ -6,25 +6,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::buffer::Buffer;
+use super::pace::Pace;
 use super::span::{Rules, Span};
 use super::stage::{Stage, Work};
+use super::staging::Appenders;
 use crate::error::{Error, Kind, Result};
 use crate::format::draft::NewEntry;
 use crate::io::clock::{Clock, Stopwatch};
-use crate::io::sync::{Instant, Mutex, MutexGuard};
+use crate::io::sync::{Mutex, MutexGuard};
 use crate::record::{check_metadata, event, is_event, Metadata, NamedType, FIRST_NAMED_TYPE};
 
 /// What the append lock guards.
 pub(super) struct Filling {
     /// Taken from the free ones when the first record comes.
     buffer: Option<Buffer>,
-    /// When the last buffer was taken.
-    buffer_since: Option<Instant>,
-    /// How many buffers in a row were filled slowly.
-    unhurried: u32,
+    pace: Pace,
+    /// The appenders of this writer.
+    pub appenders: Appenders,
     /// Only ever grows, by what was pushed: see [`Room`].
     next_id: u64,
     /// Bytes of payload taken since the writer was opened.
@@ -70,7 +70,7 @@ pub(super) enum Ticker {
 }
 
 impl Ticker {
-    fn new(clock: &Clock) -> Self {
+    pub fn new(clock: &Clock) -> Self {
         match clock.is_system() {
             true => Ticker::System(Stopwatch::default()),
             false => Ticker::Given(clock.clone()),
@@ -100,8 +100,8 @@ impl Filling {
         let begun = (rules.begun(begun.0, now), begun.1);
         Filling {
             buffer: None,
-            buffer_since: None,
-            unhurried: 0,
+            pace: Pace::default(),
+            appenders: Appenders::default(),
             next_id,
             bytes: 0,
             names: Names::new(known),
@@ -149,9 +149,9 @@ impl Filling {
         self.buffer.take_if(|buffer| !buffer.is_empty())
     }
 
-    /// Hands the buffer being filled over to the write stage, unless it is empty. The caller then runs the stage or
+    /// Hands the buffer being filled over to the write stage, unless it is empty; not what appenders have staged. The caller then runs the stage or
     /// makes sure that another thread does.
-    pub fn hand_over(&mut self, stage: &Stage) {
+    pub fn hand_over_own(&mut self, stage: &Stage) {
         if let Some(buffer) = self.take_buffer() {
             stage.give(Work::Write(buffer));
         }
@@ -162,20 +162,27 @@ impl Filling {
         self.span.end().filter(|_| self.next_id > self.begun.1)
     }
 
-    /// Notes that a buffer is wanted, and returns how many in a row took at least `long` to be filled.
-    pub fn wants_buffer(&mut self, long: Duration) -> u32 {
-        self.unhurried = match self.buffer_since {
-            Some(since) if since.elapsed() >= long => self.unhurried.saturating_add(1),
-            _ => 0,
-        };
-        self.unhurried
+    /// Notes that a buffer is wanted, and returns whether it is not urgent.
+    pub fn is_unhurried(&mut self) -> bool {
+        self.pace.is_unhurried()
+    }
+
+    /// Takes over the records of a buffer that an appender has filled: they get their ids, behind those that were
+    /// appended before.
+    pub fn take_over(&mut self, mut buffer: Buffer, stage: &Stage) {
+        self.hand_over_own(stage);
+        let (records, payload) = buffer.number_from(self.next_id);
+        self.next_id += records;
+        self.bytes += payload;
+        buffer.set_bytes_end(self.bytes);
+        stage.give(Work::Write(buffer));
     }
 
     /// Continues in an empty buffer.
     pub fn begin_buffer(&mut self, mut buffer: Buffer) {
         // What it held before is counted elsewhere, and it may now get only events.
         buffer.set_bytes_end(self.bytes);
-        self.buffer_since = Some(Instant::now());
+        self.pace.begin();
         self.buffer = Some(buffer);
     }
 
@@ -210,6 +217,11 @@ impl Filling {
     pub fn wrote_one(&mut self, payload: u64) {
         self.next_id += 1;
         self.bytes += payload;
+    }
+
+    /// The number above those of all named types.
+    pub fn types_end(&self) -> u32 {
+        self.names.next
     }
 
     #[inline]

@@ -31,10 +31,10 @@ impl Parts {
         }
         let now = filling.clock.now_ns();
         // Time has passed meanwhile, and other threads have appended.
+        let handed_over = self.hand_over(&mut filling);
         if filling.span.is_over(now, filling.next_id(), 1) {
-            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1);
+            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1, handed_over);
         }
-        filling.hand_over(&self.stage);
         let mut output = self.output.lock();
         self.drain_into(&mut output, self.stage.given())?;
         let id = filling.next_id();
@@ -50,7 +50,7 @@ impl Parts {
         self.positions.flushed_to(id);
         self.positions.flushed_bytes_to(filling.bytes());
         self.schedule.note_unsynced(now);
-        let due = self.schedule.due(&self.positions, &filling, id, now);
+        let due = self.schedule.due(&self.positions, &filling, filling.since(), now);
         drop(filling);
         let tidied = self.after_write(output).and_then(|()| self.ask_check());
         tidied.and_then(|()| self.carry_out_taken(due, id)).map_err(|e| e.although_taken(id))?;
@@ -62,7 +62,8 @@ impl Parts {
         let mut filling = self.filling.lock();
         let now = filling.clock.now_ns();
         if filling.span.is_over(now, filling.next_id(), 1) {
-            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1);
+            let handed_over = self.hand_over(&mut filling);
+            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1, handed_over);
         }
     }
 

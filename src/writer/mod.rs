@@ -6,22 +6,28 @@
 //! in one background thread. Threads that sync at the same time share one fdatasync (`syncing`, `sync`). The work after
 //! a roll is done by `maintenance`, and by companions.
 //!
+//! An *appender* (`appender`, `staging`) fills a buffer of its own without a lock. Under the append lock its records get
+//! their ids, and its buffer is handed over as it is.
+//!
 //! A writer consists of a few parts, each with its own lock; [`Parts`] wires them. Where several locks are held, they
-//! are taken in this order: `Syncing::inherited`, `Parts::filling`, `Parts::output`, `Output::next_file`,
+//! are taken in this order: `Syncing::inherited`, `Parts::filling`, what appenders stage, `Parts::output`, `Output::next_file`,
 //! `Stage::queue`, the types, `Maintenance::queue`. The others are held alone.
 
 mod append;
+mod appender;
 mod buffer;
 mod close;
 mod companions;
 mod filling;
 mod full_disk;
+mod gate;
 mod health;
 mod large;
 mod lost;
 mod maintenance;
 mod next_file;
 mod output;
+mod pace;
 mod positions;
 mod retired;
 mod roll;
@@ -29,6 +35,7 @@ mod rolling;
 mod schedule;
 mod span;
 mod stage;
+mod staging;
 mod steps;
 mod succession;
 mod sync;
@@ -50,6 +57,7 @@ use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{OnFailure, Retention, WriterOptions};
 use crate::retention::Retaining;
 pub(crate) use append::{NewRun, Sums};
+pub use appender::Appender;
 use output::Output;
 pub use positions::Position;
 
@@ -81,6 +89,8 @@ struct Parts {
     /// The append lock.
     filling: Mutex<filling::Filling>,
     stage: stage::Stage,
+    /// Appenders use the other parts inside it.
+    gate: gate::Gate,
     /// The current segment and its succession.
     output: Mutex<Output>,
     /// Compresses large records outside of all other locks.
@@ -175,6 +185,7 @@ impl Writer {
             rolling: rolling::Rolling::new(rolls, mark, options.roll.check.clone(), &filling, clock.clone()),
             filling: Mutex::new(filling),
             stage: stage::Stage::new(&options),
+            gate: gate::Gate::default(),
             output: Mutex::new(output),
             large: Mutex::new(compressor()?),
             syncing: syncing::Syncing::new(inherited),

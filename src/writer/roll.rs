@@ -38,7 +38,10 @@ impl Writer {
         roll.check()?;
         let naming = Naming::new(&roll, &parts.options.name)?;
         parts.output.lock().target.check_rolls()?;
-        parts.rolling.change(&mut parts.filling.lock(), &parts.stage, roll, naming);
+        let mut filling = parts.filling.lock();
+        let handed_over = parts.hand_over(&mut filling);
+        parts.rolling.change(&mut filling, &parts.stage, (roll, naming), handed_over);
+        drop(filling);
         parts.patiently(|| parts.finish_roll())
     }
 }
@@ -50,6 +53,7 @@ impl Parts {
         drop(output);
         // Handed over as any other roll: appends then use the time of the new segment.
         let mut filling = self.filling.lock();
+        self.collect(&mut filling);
         if self.rolling.has_records(&filling) {
             self.turn(&mut filling, reason, false);
         }
@@ -61,7 +65,8 @@ impl Parts {
     fn turn(&self, filling: &mut Filling, reason: &str, forced: bool) {
         let at = filling.clock.now_ns();
         let turn = Turn { reason: reason.to_owned(), forced, naming: None, at };
-        self.rolling.turn(filling, &self.stage, turn, 0);
+        let handed_over = self.hand_over(filling);
+        self.rolling.turn(filling, &self.stage, turn, 0, handed_over);
         filling.owes_stage = false;
     }
 

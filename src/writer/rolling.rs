@@ -7,6 +7,7 @@ use super::filling::Filling;
 use super::output::Output;
 use super::span::Rules;
 use super::stage::{Stage, Work};
+use super::staging::HandedOver;
 use super::turn::{Mark, Turn};
 use crate::io::clock::Clock;
 use crate::io::sync::atomic::{AtomicI64, Ordering};
@@ -43,11 +44,10 @@ impl Rolling {
         rolling
     }
 
-    /// Writes the following records to another segment: what was appended is handed over, and the log rolls after it.
-    /// `count` records are about to be appended.
-    pub fn turn(&self, filling: &mut Filling, stage: &Stage, turn: Turn, count: u64) {
+    /// Writes the following records to another segment: the log rolls after what was handed over, which is everything
+    /// that was appended. `count` records are about to be appended.
+    pub fn turn(&self, filling: &mut Filling, stage: &Stage, turn: Turn, count: u64, _: HandedOver) {
         let now = turn.at;
-        filling.hand_over(stage);
         stage.give(Work::Roll(turn));
         filling.owes_stage = true;
         filling.begun = (now, filling.next_id());
@@ -57,7 +57,7 @@ impl Rolling {
     /// Rolls when the span of the current segment is over, unless only the clock was set back or another segment has
     /// been begun meanwhile.
     #[cold]
-    pub fn turn_if_over(&self, filling: &mut Filling, stage: &Stage, now: i64, count: u64) {
+    pub fn turn_if_over(&self, filling: &mut Filling, stage: &Stage, now: i64, count: u64, handed_over: HandedOver) {
         let (created, first_id) = self.mark.get();
         if first_id > filling.begun.1 {
             filling.begun = (created, first_id);
@@ -66,19 +66,25 @@ impl Rolling {
         match filling.rules.why_over(begun, now, id, count) {
             Some(reason) if self.rolls => {
                 let turn = Turn { reason: reason.to_owned(), forced: reason != "records", naming: None, at: now };
-                self.turn(filling, stage, turn, count);
+                self.turn(filling, stage, turn, count, handed_over);
             }
             _ => self.set_span(filling, now, count),
         }
     }
 
-    /// Rolls when it is time, also without traffic; a segment without a record waits for one.
-    pub fn turn_if_time(&self, filling: &mut Filling, stage: &Stage) -> bool {
+    /// Whether the time of the current segment is over.
+    pub fn is_time(&self, filling: &mut Filling) -> bool {
         let now = filling.clock.now_ns();
-        if !self.rolls || !filling.span.is_over(now, filling.next_id(), 0) || !self.has_records(filling) {
+        self.rolls && filling.span.is_over(now, filling.next_id(), 0)
+    }
+
+    /// Rolls when it is time; a segment without a record waits for one.
+    pub fn turn_if_time(&self, filling: &mut Filling, stage: &Stage, handed_over: HandedOver) -> bool {
+        if !self.has_records(filling) || !self.is_time(filling) {
             return false;
         }
-        self.turn_if_over(filling, stage, now, 0);
+        let now = filling.clock.now_ns();
+        self.turn_if_over(filling, stage, now, 0, handed_over);
         std::mem::take(&mut filling.owes_stage)
     }
 
@@ -88,13 +94,19 @@ impl Rolling {
     }
 
     /// Applies other rules, which begin with a new segment.
-    pub fn change(&self, filling: &mut Filling, stage: &Stage, roll: RollOptions, naming: Naming) {
+    pub fn change(
+        &self,
+        filling: &mut Filling,
+        stage: &Stage,
+        (roll, naming): (RollOptions, Naming),
+        handed_over: HandedOver,
+    ) {
         filling.rules = Rules::new(&roll, &naming);
         self.lead.store(filling.rules.lead(), Ordering::Relaxed);
         *self.check.lock() = roll.check;
         let at = filling.clock.now_ns();
         let turn = Turn { reason: "options".to_owned(), forced: true, naming: Some(naming), at };
-        self.turn(filling, stage, turn, 0);
+        self.turn(filling, stage, turn, 0, handed_over);
     }
 
     /// Asks the caller's check, through `call` and outside of all locks, whether the log is to roll.

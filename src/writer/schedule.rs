@@ -67,30 +67,41 @@ impl Schedule {
         }
     }
 
-    /// What is due when `filling` ends with record `id`.
+    /// What is due after the last record of `filling`, when the oldest record that is not flushed was appended at `since`.
     #[inline]
-    pub fn due(&self, positions: &Positions, filling: &Filling, id: u64, now: i64) -> Due {
+    pub fn due(&self, positions: &Positions, filling: &Filling, since: i64, now: i64) -> Due {
         if self.beyond_flush_interval {
-            return self.due_by_policies(positions, filling, id, now);
+            return self.due_by_policies(positions, filling, since, now);
         }
-        match self.flush_interval.has_passed(filling.since(), now) {
+        match self.flush_interval.has_passed(since, now) {
             true => Due::Flush,
             false => Due::Nothing,
         }
     }
 
-    fn due_by_policies(&self, positions: &Positions, filling: &Filling, id: u64, now: i64) -> Due {
+    fn due_by_policies(&self, positions: &Positions, filling: &Filling, since: i64, now: i64) -> Due {
+        let id = filling.last_id();
         if positions.is_sync_due(&self.sync, id, filling.bytes())
             || self.sync_interval.has_passed(self.unsynced_since(), now)
         {
             return Due::Sync;
         }
-        if positions.is_flush_due(&self.flush, id, filling.bytes())
-            || self.flush_interval.has_passed(filling.since(), now)
-        {
+        if positions.is_flush_due(&self.flush, id, filling.bytes()) || self.flush_interval.has_passed(since, now) {
             return Due::Flush;
         }
         Due::Nothing
+    }
+
+    /// Whether a record that was appended at `since` has to be flushed or synced by an interval.
+    #[inline(always)]
+    pub fn is_overdue(&self, since: i64, now: i64) -> bool {
+        self.flush_interval.has_passed(since, now) || self.sync_interval.has_passed(since, now)
+    }
+
+    /// How many records and bytes of payload may wait for a flush or a sync; `u64::MAX` = as many as there is memory for.
+    pub fn most_waiting(&self) -> (u64, u64) {
+        let least = |bounds: [Option<u64>; 2]| bounds.into_iter().flatten().min().unwrap_or(u64::MAX);
+        (least([self.flush.records, self.sync.records]), least([self.flush.bytes, self.sync.bytes]))
     }
 
     /// Whether what is due was promised for each record, by a bound in records or bytes, and not only for a time.
@@ -102,7 +113,12 @@ impl Schedule {
     /// What the intervals require now, and how long until they may require something again.
     pub fn due_by_time(&self, filling: &Filling, is_stuck: bool) -> (Due, Option<Duration>) {
         let now = self.clock.now_ns();
-        let (since, unsynced) = (filling.since(), self.unsynced_since());
+        let (staged, earlier) = (filling.appenders.since(), |one: i64, other: i64| match (one, other) {
+            (0, other) => other,
+            (one, 0) => one,
+            (one, other) => one.min(other),
+        });
+        let (since, unsynced) = (earlier(filling.since(), staged), earlier(self.unsynced_since(), staged));
         let due = if self.sync_interval.has_passed(unsynced, now) {
             Due::Sync
         } else if self.flush_interval.has_passed(since, now) || is_stuck {
@@ -137,6 +153,14 @@ impl Schedule {
     pub fn note_unsynced(&self, now: i64) {
         if self.sync_interval.is_some() && self.unsynced_since() == 0 {
             self.unsynced_since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`Self::note_unsynced`], for a record that was appended a while ago.
+    pub fn note_unsynced_since(&self, since: i64) {
+        let running = self.unsynced_since();
+        if self.sync_interval.is_some() && since != 0 && (running == 0 || since < running) {
+            self.unsynced_since.store(since, Ordering::Relaxed);
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Rules {
 }
 
 /// The time and the ids that belong to the current segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     from: i64,
     /// `u64::MAX` = for ever.
@@ -100,6 +100,11 @@ impl Rules {
 
     fn boundary(&self, after: i64) -> Option<i64> {
         self.period.as_ref().map(|(period, calendar)| calendar.next_boundary(*period, after))
+    }
+
+    /// Whether segments roll by their number of records.
+    pub fn count_records(&self) -> bool {
+        self.records.is_some()
     }
 
     /// How long before the end of a span the next file is prepared, in nanoseconds.

@@ -17,12 +17,6 @@ const BUFFERS: usize = 4;
 /// Payload bytes of the buffers that are added to these while a write hangs in the kernel, as it does during a
 /// journal's commit: appends then continue instead of waiting for the disk.
 const ADDED_BYTES: usize = 16 << 20;
-/// A thread that fills a buffer faster than this waits nevertheless: at such a pace no amount of memory lasts, and much
-/// of it is slower than what the caches hold.
-pub(super) const UNHURRIED: Duration = Duration::from_millis(1);
-/// So many buffers in a row have to be filled that slowly: a single one may come from a thread that waited for a
-/// processor.
-pub(super) const IN_A_ROW: u32 = 3;
 /// A write that takes longer counts as hanging; a buffer normally takes a tenth of that.
 const HANGS_AFTER: Duration = Duration::from_micros(500);
 /// How many buffers of other threads a thread writes after its own, at most.
@@ -56,8 +50,10 @@ struct Queue {
     /// Ready to be filled again.
     free: Vec<Buffer>,
     block_bytes: usize,
-    /// Buffers beyond the first [`BUFFERS`].
+    /// Buffers beyond the first [`BUFFERS`] and those of appenders.
     added: usize,
+    /// Buffers that are dropped when they come back: their appenders were closed.
+    surplus: usize,
     /// No buffer has come back since a thread waited in vain for one; the next thread need not wait that long again.
     hangs: bool,
     /// Whether the next buffer that comes back is kept, although there are more than needed.
@@ -91,6 +87,10 @@ impl Queue {
     /// caches hold.
     fn give_back(&mut self, mut buffer: Buffer) -> Option<Buffer> {
         self.hangs = false;
+        if self.surplus > 0 {
+            self.surplus -= 1;
+            return Some(buffer);
+        }
         self.keeps = !self.keeps;
         if self.added > 0 && !self.keeps {
             self.added -= 1;
@@ -112,6 +112,7 @@ impl Stage {
             free: (0..BUFFERS).map(|_| Buffer::new(block_bytes)).collect(),
             block_bytes,
             added: 0,
+            surplus: 0,
             hangs: false,
             keeps: false,
             draining: false,
@@ -136,6 +137,33 @@ impl Stage {
             true => None,
             false => self.pop_free(&mut queue),
         }
+    }
+
+    /// Adds the buffer of an appender.
+    pub fn add_buffer(&self) {
+        let mut queue = self.queue.lock();
+        let buffer = Buffer::new(queue.block_bytes);
+        self.push_free(&mut queue, buffer);
+    }
+
+    /// Removes the buffer of an appender, as soon as there is a free one.
+    pub fn remove_buffer(&self) {
+        let mut queue = self.queue.lock();
+        let spent = self.pop_free(&mut queue);
+        queue.surplus += usize::from(spent.is_none());
+        drop(queue);
+        drop(spent);
+    }
+
+    /// Takes back a buffer that was not used.
+    pub fn return_free(&self, buffer: Buffer) {
+        self.push_free(&mut self.queue.lock(), buffer);
+        self.room.notify_one();
+    }
+
+    fn push_free(&self, queue: &mut Queue, buffer: Buffer) {
+        queue.free.push(buffer);
+        self.free.store(queue.free.len(), Ordering::Relaxed);
     }
 
     fn pop_free(&self, queue: &mut Queue) -> Option<Buffer> {

@@ -21,7 +21,10 @@ impl Writer {
     pub fn sync(&self) -> Result<()> {
         let parts = &self.parts;
         parts.health.check_call()?;
-        let id = parts.filling.lock().last_id();
+        let mut filling = parts.filling.lock();
+        parts.collect(&mut filling);
+        let id = filling.last_id();
+        drop(filling);
         parts.patiently(|| parts.sync_to(id))?;
         parts.maintain()
     }

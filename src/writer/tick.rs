@@ -17,9 +17,15 @@ impl Writer {
         let parts = &self.parts;
         parts.health.check_call()?;
         parts.maintenance.note_tick();
-        let turned = parts.rolling.turn_if_time(&mut parts.filling.lock(), &parts.stage);
+        let turned = parts.turn_if_time(&mut parts.filling.lock());
         let beaten = parts.beat_if_time()?;
-        let (due, _) = parts.due_by_time(&parts.filling.lock());
+        let mut filling = parts.filling.lock();
+        let (due, _) = parts.due_by_time(&filling);
+        if due != Due::Nothing {
+            // Their records belong to what is flushed or synced below, up to the id of the last.
+            parts.collect(&mut filling);
+        }
+        drop(filling);
         let due = if due == Due::Nothing && (turned || beaten) { Due::Flush } else { due };
         let id = parts.positions.appended();
         parts.carry_out(due, id)?;
@@ -54,6 +60,15 @@ impl Parts {
         self.beat(self.room()?).map(|()| true)
     }
 
+    /// Rolls when it is time, also without traffic; a segment without a record waits for one.
+    fn turn_if_time(&self, filling: &mut Filling) -> bool {
+        if !self.rolling.is_time(filling) {
+            return false;
+        }
+        let handed_over = self.hand_over(filling);
+        self.rolling.turn_if_time(filling, &self.stage, handed_over)
+    }
+
     fn due_by_time(&self, filling: &Filling) -> (Due, Option<Duration>) {
         self.schedule.due_by_time(filling, self.stage.is_stuck())
     }
@@ -70,7 +85,7 @@ impl Parts {
             return None;
         }
         let Some(mut filling) = self.filling.try_lock() else { return Some(SOON) };
-        let turned = self.rolling.turn_if_time(&mut filling, &self.stage);
+        let turned = self.turn_if_time(&mut filling);
         let mut beaten = false;
         if self.schedule.is_time_to_beat(&mut filling) {
             // Only when there is room: waiting for room could mean waiting for this thread.
@@ -89,7 +104,7 @@ impl Parts {
         if due == Due::Nothing && !turned && !beaten {
             return next.map(|time| time.max(SOON));
         }
-        filling.hand_over(&self.stage);
+        self.hand_over(&mut filling);
         drop(filling);
         let done = match due {
             Due::Sync => self.schedule.within_interval(|| self.drain().and_then(|()| self.sync_written())),

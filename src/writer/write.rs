@@ -7,7 +7,8 @@ use super::buffer::Buffer;
 use super::filling::{Filling, Room};
 use super::output::Output;
 use super::schedule::Due;
-use super::stage::{Work, IN_A_ROW, UNHURRIED};
+use super::stage::Work;
+use super::staging::HandedOver;
 use super::{Parts, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::{self, JoinHandle, MutexGuard};
@@ -25,7 +26,7 @@ impl Parts {
     /// returned here, before anything has been taken.
     #[cold]
     pub(super) fn wait_for_room<'a>(&'a self, mut filling: MutexGuard<'a, Filling>) -> Result<Room<'a>> {
-        let unhurried = filling.wants_buffer(UNHURRIED) >= IN_A_ROW;
+        let unhurried = filling.is_unhurried();
         loop {
             filling = match Room::of(filling) {
                 Ok(room) => return Ok(room),
@@ -55,6 +56,19 @@ impl Parts {
         Room::of(filling)
     }
 
+    /// Puts the DROPPED event that is due, if any, in front of the next record, unless that would have to wait.
+    pub(super) fn with_dropped<'a>(&'a self, filling: MutexGuard<'a, Filling>) -> MutexGuard<'a, Filling> {
+        if !self.space.is_unreported() {
+            return filling;
+        }
+        let mut filling = match self.room_now(filling) {
+            Ok(room) => room.into_filling(),
+            Err(filling) => filling,
+        };
+        self.space.push_dropped(&mut filling);
+        filling
+    }
+
     fn begin_buffer(&self, filling: &mut Filling, buffer: Buffer) {
         filling.begin_buffer(buffer);
         self.space.push_dropped(filling);
@@ -72,8 +86,16 @@ impl Parts {
         }
     }
 
+    /// Hands everything over that was appended so far, also what appenders have staged. The caller then runs the stage
+    /// or makes sure that another thread does.
+    pub(super) fn hand_over(&self, filling: &mut Filling) -> HandedOver {
+        self.collect(filling);
+        filling.hand_over_own(&self.stage);
+        HandedOver::all()
+    }
+
     pub(super) fn flush(&self) -> Result<()> {
-        self.filling.lock().hand_over(&self.stage);
+        self.hand_over(&mut self.filling.lock());
         self.drain()?;
         self.flush_dropped();
         Ok(())
@@ -150,7 +172,7 @@ impl Parts {
         let Ok(room) = self.room() else { return };
         let mut filling = room.into_filling();
         self.space.push_dropped(&mut filling);
-        filling.hand_over(&self.stage);
+        filling.hand_over_own(&self.stage);
         drop(filling);
         // The flush itself has succeeded; a failure here does not matter, and the event waits for the next chance.
         let _ = self.drain();

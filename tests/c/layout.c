@@ -35,6 +35,11 @@ AT(binlog_position, flushed_id, 8);
 AT(binlog_position, durable_id, 16);
 AT(binlog_position, reserved, 24);
 
+SIZE(binlog_appender_options, 48);
+AT(binlog_appender_options, struct_size, 0);
+AT(binlog_appender_options, hand_over_bytes, 8);
+AT(binlog_appender_options, reserved, 16);
+
 SIZE(binlog_writer_options, 280);
 AT(binlog_writer_options, struct_size, 0);
 AT(binlog_writer_options, flags, 8);

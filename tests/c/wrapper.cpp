@@ -98,6 +98,29 @@ void writing(const std::string& log) {
   CHECK(!w);
 }
 
+void appending(const std::string& log) {
+  auto w = binlog::writer::open(log);
+  auto a = binlog::appender::open(w, {1 << 16});
+  auto late = binlog::appender::open(w);
+  CHECK(a && a.append(1, "one") && a.append({2, "two", binlog::metadata{{"k", "v"}}}));
+  CHECK(a.gather(3, {"th", "ree"}) && a.append_batch({{4, "four"}, {4, "five"}}));
+  binlog::packed packed;
+  packed.add({5, "six"});
+  CHECK(a.append_packed(packed));
+  CHECK(w.position().appended_id == 0 && a.flush() == 6 && w.position().flushed_id == 6);
+  auto moved = std::move(a);
+  CHECK(!a && moved.append(6, "seven") && moved.close() == 7 && moved.close() == 0);
+  CHECK(thrown_by([&] { a.append(1, "empty"); }).status() == BINLOG_E_INVALID);
+  CHECK(late.append(7, "eight"));
+  w.close();
+  CHECK(thrown_by([&] { late.append(7, "closed"); }).status() == BINLOG_E_INVALID);
+  CHECK(late.close() == 8);
+  std::string text;
+  auto reader = binlog::reader::open(log);
+  for (const auto& r : reader.records()) text += std::string(r.text()) + " ";
+  CHECK(text == "one two three four five six seven eight ");
+}
+
 void reading(const std::string& log) {
   const auto reader = binlog::reader::open(log);
   const auto segments = reader.segments();
@@ -517,6 +540,7 @@ void test(const char* scratch) {
   const std::string base(scratch);
   try {
     writing(base + "/log");
+    appending(base + "/appended");
     reading(base + "/log");
     errors(base);
     finding(base + "/find");

@@ -16,7 +16,8 @@ use std::time::Duration;
 use binlog::hooks::{Hook, Hooks, SegmentFile};
 use binlog::rolling::RollOptions;
 use binlog::{
-    event, Clock, Filter, FullDisk, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions,
+    event, Appender, AppenderOptions, Clock, Filter, FullDisk, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions,
+    Writer, WriterOptions,
 };
 use disk::{Disk, Faults};
 use shuttle::rand::{thread_rng, Rng};
@@ -27,6 +28,8 @@ use shuttle::{Config, MaxSteps, Runner};
 const NAMES: [&str; 4] = ["login", "logout", "order", "payment"];
 /// Records of a segment, where there is a rule: as many as a batch has.
 const MOST: u64 = 3;
+/// The type of records that appenders append. Their ids are not returned: a payload begins with its thread and call.
+const STAGED: u32 = 8;
 /// The smallest block size, so that few records fill a buffer.
 const BLOCK: usize = 4096;
 
@@ -38,6 +41,9 @@ struct Returned {
     numbers: Mutex<BTreeMap<&'static str, BTreeSet<u32>>>,
     /// The greatest id that a sync has reported as durable.
     synced: Mutex<u64>,
+    /// The records that appenders have taken, and those of them that a later sync has covered.
+    staged: Mutex<Vec<u64>>,
+    staged_and_synced: Mutex<Vec<u64>>,
     dropped: Mutex<u64>,
     /// Records of each segment that was closed.
     segments: Mutex<Vec<u64>>,
@@ -86,14 +92,21 @@ fn options(scenario: Scenario, returned: &Arc<Returned>) -> WriterOptions {
     }
 }
 
-/// One thread's calls.
-fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) {
+/// One thread's calls, some of them on an appender of its own. The appender is left to whoever ends the writer, or
+/// closed before.
+fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) -> Option<Appender> {
+    let hand_over_bytes = [1, BLOCK, 2 * BLOCK][thread_rng().gen_range(0..3)];
+    let mut appender = Some(writer.appender_with(AppenderOptions { hand_over_bytes }).unwrap());
+    let mut mine = vec![];
     for call in 0..scenario.calls as u64 {
         let mut dice = thread_rng();
         let mark = thread << 32 | call;
         let payload = |len: usize| -> Vec<u8> { mark.to_le_bytes().into_iter().cycle().take(len).collect() };
-        let kind =
-            if scenario.busy { [0, 0, 0, 0, 0, 0, 0, 0, 0, 10][dice.gen_range(0..10)] } else { dice.gen_range(0..12) };
+        let kind = if scenario.busy {
+            [0, 0, 0, 0, 0, 12, 12, 12, 12, 10][dice.gen_range(0..10)]
+        } else {
+            dice.gen_range(0..17)
+        };
         match kind {
             0..=3 => {
                 let len = if scenario.busy { BLOCK } else { [9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)] };
@@ -129,12 +142,27 @@ fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) {
             10 => {
                 let before = writer.position().unwrap().appended;
                 if writer.sync().is_ok() {
+                    returned.staged_and_synced.lock().unwrap().extend(&mine);
                     let position = writer.position().unwrap();
                     assert!(position.durable >= before, "a sync came back before {before}, and left {position:?}");
                     let mut synced = returned.synced.lock().unwrap();
                     *synced = before.max(*synced);
                 }
             }
+            12..=15 => {
+                let Some(open) = &mut appender else { continue };
+                let len = if scenario.busy { BLOCK } else { [9, BLOCK / 2, 2 * BLOCK][dice.gen_range(0..3)] };
+                let payload = payload(len);
+                match open.append(STAGED, &payload) {
+                    Ok(true) => mine.push(mark),
+                    Ok(false) => *returned.dropped.lock().unwrap() += 1,
+                    Err(error) => mine.extend(error.record_id().map(|_| mark)),
+                }
+            }
+            16 => match dice.gen_range(0..3) {
+                0 => drop(appender.take().map(Appender::close)),
+                _ => drop(appender.as_mut().map(Appender::flush)),
+            },
             _ => match dice.gen_range(0..3) {
                 0 => drop(writer.roll()),
                 1 => drop(writer.tick()),
@@ -144,6 +172,8 @@ fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) {
         let position = writer.position().unwrap();
         assert!(position.durable <= position.flushed && position.flushed <= position.appended, "{position:?}");
     }
+    returned.staged.lock().unwrap().extend(&mine);
+    appender
 }
 
 fn one(returned: &Returned, appended: binlog::Result<u64>, type_id: u32, payload: &[u8]) {
@@ -170,14 +200,32 @@ fn run(scenario: Scenario) {
             shuttle::thread::spawn(move || work(&writer, &returned, thread, scenario))
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let mut appenders: Vec<Appender> = threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
     assert_eq!(writer.dropped(), *returned.dropped.lock().unwrap(), "dropped records are counted");
     // Space becomes available before the end, or not.
     if thread_rng().gen_bool(0.7) {
         disk.fails(false);
     }
     let writer = Arc::into_inner(writer).expect("the threads have ended");
+    // Appenders go on while the writer is closed.
+    let late: Vec<_> = (appenders.drain(..).zip(1u64 << 40..))
+        .map(|(mut appender, mark)| {
+            let returned = returned.clone();
+            shuttle::thread::spawn(move || {
+                for call in 0..3 {
+                    let mark = mark << 8 | call;
+                    match appender.append(STAGED, &mark.to_le_bytes()) {
+                        Ok(true) => returned.staged.lock().unwrap().push(mark),
+                        Ok(false) => (),
+                        Err(error) if error.record_id().is_some() => returned.staged.lock().unwrap().push(mark),
+                        Err(_) => break,
+                    }
+                }
+            })
+        })
+        .collect();
     let closed = writer.close();
+    late.into_iter().for_each(|thread| thread.join().unwrap());
     check(&disk, &returned, closed.map_err(|error| (error.kind(), error.to_string())));
 }
 
@@ -189,7 +237,9 @@ fn check(disk: &Disk, returned: &Returned, closed: Result<(), (Kind, String)>) {
     let reader = Reader::open(Arc::new(disk.memory.clone()), options).unwrap();
     let mut cursor = reader.cursor(&Filter { events: true, ..Filter::default() }).unwrap();
     let taken = returned.taken.lock().unwrap();
-    let (mut last, mut names) = (0, BTreeMap::new());
+    let mut staged: BTreeSet<u64> = returned.staged.lock().unwrap().iter().copied().collect();
+    let all_staged = staged.len() as u64;
+    let (mut last, mut names, mut last_of) = (0, BTreeMap::new(), BTreeMap::new());
     loop {
         let record = match cursor.next() {
             Ok(Some(record)) => record,
@@ -204,12 +254,23 @@ fn check(disk: &Disk, returned: &Returned, closed: Result<(), (Kind, String)>) {
         } else if !record.is_event() {
             last += 1;
             assert_eq!(record.id, last, "ids neither repeat nor skip");
+            if record.type_id == STAGED {
+                let mark = u64::from_le_bytes(record.payload[..8].try_into().unwrap());
+                assert!(staged.remove(&mark), "an appender's record is there twice, or was never taken: {mark:#x}");
+                let thread = if mark >> 48 != 0 { mark >> 8 } else { mark >> 32 };
+                assert!(last_of.insert(thread, mark).is_none_or(|before| before < mark), "out of order: {mark:#x}");
+                assert!(!taken.contains_key(&record.id), "id {last} was returned for another record");
+                continue;
+            }
             let (type_id, payload) = taken.get(&record.id).expect("no call has returned this record's id");
             assert_eq!((record.type_id, record.payload), (*type_id, &payload[..]), "record {last} is another's");
         }
     }
-    let most = taken.keys().next_back().copied().unwrap_or(0);
-    assert_eq!(taken.len() as u64, most, "ids are given without gaps: {:?}", taken.keys());
+    let most = taken.len() as u64 + all_staged;
+    let greatest = taken.keys().next_back().copied().unwrap_or(0);
+    assert!(greatest <= most, "ids are given without gaps: {:?}", taken.keys());
+    let synced = returned.staged_and_synced.lock().unwrap();
+    assert!(synced.iter().all(|mark| !staged.contains(mark)), "a synced record of an appender is not there");
     match &closed {
         Ok(()) => assert_eq!(last, most, "close has said that all is well"),
         Err((kind, text)) => {

@@ -22,6 +22,8 @@ enum Level {
     Flushed,
     Synced,
     Background,
+    /// In the background, through an appender.
+    Staged,
 }
 
 impl Level {
@@ -31,7 +33,7 @@ impl Level {
         match self {
             Level::Flushed => WriterOptions { flush: each, ..options },
             Level::Synced => WriterOptions { sync: each, ..options },
-            Level::Background => {
+            Level::Background | Level::Staged => {
                 let flush = Lag { interval: Some(Duration::from_millis(2)), ..Lag::default() };
                 WriterOptions { background: true, flush, segment_bytes: 1 << 20, ..options }
             }
@@ -66,6 +68,7 @@ fn writing_process() {
     let level = match std::env::var(LEVEL).as_deref() {
         Ok("Flushed") => Level::Flushed,
         Ok("Synced") => Level::Synced,
+        Ok("Staged") => Level::Staged,
         _ => Level::Background,
     };
     let closes: Option<u64> = std::env::var(CLOSES).ok().map(|n| n.parse().unwrap());
@@ -74,6 +77,7 @@ fn writing_process() {
     let writer = Writer::open(directory, level.options()).unwrap();
     let opened = writer.position().unwrap().appended + 1;
     report(format!("opened {opened}"));
+    let mut appender = (level == Level::Staged).then(|| writer.appender().unwrap());
     let mut next = opened;
     while closes.is_none_or(|records| next < opened + records) {
         let last = next + batch(next) - 1;
@@ -86,10 +90,17 @@ fn writing_process() {
             payload: &row.payload,
         });
         report(format!("appending {next} {last}"));
-        assert_eq!(writer.append_batch(records).unwrap(), next);
-        if level == Level::Background {
+        match &mut appender {
+            Some(appender) => assert!(appender.append_batch(records).unwrap()),
+            None => assert_eq!(writer.append_batch(records).unwrap(), next),
+        }
+        if matches!(level, Level::Background | Level::Staged) {
             if next.is_multiple_of(50) {
-                writer.flush().unwrap();
+                match &mut appender {
+                    // All records are this appender's.
+                    Some(appender) => assert_eq!(appender.flush().unwrap(), last),
+                    None => writer.flush().unwrap(),
+                }
                 report(format!("flushed {last}"));
             }
             report(format!("flushed {}", writer.position().unwrap().flushed));
@@ -278,4 +289,9 @@ fn what_was_synced_with_each_append_survives_kill_9() {
 #[test]
 fn what_the_background_thread_reported_as_flushed_survives_kill_9() {
     kill_again_and_again(Level::Background);
+}
+
+#[test]
+fn what_an_appender_flushed_survives_kill_9() {
+    kill_again_and_again(Level::Staged);
 }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod appenders;
 mod appends;
 mod birth;
 mod failed_open;

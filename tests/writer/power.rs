@@ -3,13 +3,15 @@
 
 #![allow(dead_code)] // each test program uses a part of it
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::{Arc, Mutex};
 
 use binlog::io::{Directory, Fate, Image, PowerDirectory};
 use binlog::{
-    Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions,
+    Appender, Filter, Kind, Loss, MetadataBuf, NewRecord, OnLoss, Reader, ReaderMode, ReaderOptions, Writer,
+    WriterOptions,
 };
 
 use crate::common::*;
@@ -41,6 +43,72 @@ impl Given {
     }
 }
 
+/// What a ledger appends to. The ids are returned where they are known.
+pub trait Appends {
+    fn writer(&self) -> &Writer;
+    fn append_record(&self, record: &NewRecord<'_>) -> binlog::Result<Option<u64>>;
+    fn append_batch(&self, records: &[NewRecord<'_>]) -> binlog::Result<Option<u64>>;
+}
+
+impl Appends for Writer {
+    fn writer(&self) -> &Writer {
+        self
+    }
+
+    fn append_record(&self, record: &NewRecord<'_>) -> binlog::Result<Option<u64>> {
+        self.append_record(record).map(Some)
+    }
+
+    fn append_batch(&self, records: &[NewRecord<'_>]) -> binlog::Result<Option<u64>> {
+        self.append_batch(records.iter().copied()).map(Some)
+    }
+}
+
+/// A writer, all of whose records come through one appender if there is one.
+pub struct Through {
+    writer: Writer,
+    appender: Option<RefCell<Appender>>,
+}
+
+impl Through {
+    pub fn new(writer: Writer, appender: bool) -> Self {
+        let appender = appender.then(|| RefCell::new(writer.appender().unwrap()));
+        Through { writer, appender }
+    }
+
+    pub fn close(self) -> binlog::Result<()> {
+        self.writer.close()
+    }
+}
+
+impl Deref for Through {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+impl Appends for Through {
+    fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    fn append_record(&self, record: &NewRecord<'_>) -> binlog::Result<Option<u64>> {
+        match &self.appender {
+            Some(appender) => appender.borrow_mut().append_record(record).map(|_| None),
+            None => Appends::append_record(&self.writer, record),
+        }
+    }
+
+    fn append_batch(&self, records: &[NewRecord<'_>]) -> binlog::Result<Option<u64>> {
+        match &self.appender {
+            Some(appender) => appender.borrow_mut().append_batch(records.iter().copied()).map(|_| None),
+            None => Appends::append_batch(&self.writer, records),
+        }
+    }
+}
+
 /// What was appended, and what of it was acknowledged.
 #[derive(Clone, Default)]
 pub struct Ledger {
@@ -68,16 +136,20 @@ impl Ledger {
     }
 
     /// Appends a batch, or a single record as such; `None` when the power went.
-    pub fn append(&mut self, writer: &Writer, records: Vec<Given>) -> Option<()> {
+    pub fn append(&mut self, writer: &impl Appends, records: Vec<Given>) -> Option<()> {
         let first = self.last() + 1;
         let facts: Vec<_> = records.iter().map(|given| metadata(&given.metadata)).collect();
         let got = match &records[..] {
             [single] => writer.append_record(&single.as_new(&facts[0])),
-            several => writer.append_batch(several.iter().zip(&facts).map(|(given, facts)| given.as_new(facts))),
+            several => {
+                let records: Vec<_> = several.iter().zip(&facts).map(|(given, facts)| given.as_new(facts)).collect();
+                writer.append_batch(&records)
+            }
         };
+        let writer = writer.writer();
         let got = match got {
             Ok(id) => {
-                assert_eq!(id, first, "ids neither repeat nor skip");
+                assert_eq!(id.unwrap_or(first), first, "ids neither repeat nor skip");
                 Some(())
             }
             Err(e) if e.record_id().is_some() => None,

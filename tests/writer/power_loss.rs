@@ -12,6 +12,9 @@ use binlog::io::{PowerDirectory, Survival};
 use binlog::rolling::{Period, RollOptions};
 use binlog::{Codec, Lag, Writer, WriterOptions, FIRST_NAMED_TYPE};
 
+/// The parameter of a log whose records come through an appender.
+const APPENDER: &str = "appender";
+
 const EXTREMES: [Survival; 7] = [
     Survival::Nothing,
     Survival::Names,
@@ -43,7 +46,7 @@ fn options() -> WriterOptions {
 }
 
 /// The ways in which a log is written; the last ones have a background thread.
-fn policies() -> [(&'static str, WriterOptions); 7] {
+fn policies() -> [(&'static str, WriterOptions); 9] {
     let every = |records| Lag { records: Some(records), ..Lag::default() };
     let bytes = |bytes| Lag { bytes: Some(bytes), ..Lag::default() };
     let often = Lag { interval: Some(Duration::from_micros(1)), ..Lag::default() };
@@ -65,7 +68,16 @@ fn policies() -> [(&'static str, WriterOptions); 7] {
         ("rolling by records", WriterOptions { roll: roll.clone(), ..options() }),
         ("rolling in the background", WriterOptions { roll, background: true, flush: often, ..options() }),
         ("in the background", WriterOptions { background: true, flush: often, sync: often, ..options() }),
+        ("through an appender", WriterOptions { sync: bytes(9000), ..through_an_appender() }),
+        ("through an appender, in the background", WriterOptions { background: true, ..through_an_appender() }),
     ]
+}
+
+/// Options with which a session appends all records through one appender.
+fn through_an_appender() -> WriterOptions {
+    let mut options = options();
+    options.parameters.insert(APPENDER.to_owned(), "yes".to_owned());
+    options
 }
 
 fn open(directory: &PowerDirectory, options: &WriterOptions) -> Option<Writer> {
@@ -79,7 +91,8 @@ fn small(ledger: &Ledger, len: usize) -> Given {
 
 /// A bit of everything that a program does with a log; `None` when the power failed meanwhile.
 fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Ledger) -> Option<()> {
-    let writer = open(directory, options)?;
+    let open = || Some(Through::new(open(directory, options)?, options.parameters.contains_key(APPENDER)));
+    let writer = open()?;
     ledger.append(&writer, vec![small(ledger, 10)])?;
     ledger.append(&writer, vec![small(ledger, 0)])?;
     let facts = vec![("key".to_owned(), "värde".to_owned()), ("empty".to_owned(), String::new())];
@@ -106,7 +119,7 @@ fn session(directory: &PowerDirectory, options: &WriterOptions, ledger: &mut Led
     ledger.flushed(&writer, writer.flush())?;
     ledger.append(&writer, vec![small(ledger, 5)])?;
     ledger.closed(writer.close())?;
-    let writer = open(directory, options)?;
+    let writer = open()?;
     ledger.append(&writer, vec![order(small(ledger, 20))])?;
     ledger.flushed(&writer, writer.flush())?;
     ledger.append(&writer, vec![small(ledger, 6000)])?;

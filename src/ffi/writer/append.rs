@@ -3,14 +3,10 @@
 use std::ffi::c_void;
 
 use super::open::binlog_writer;
-use crate::error::{Error, Result};
+use super::records::*;
 use crate::ffi::error::binlog_error;
 use crate::ffi::guard::*;
 use crate::ffi::types::*;
-use crate::format::packed::Run;
-use crate::memory;
-use crate::writer::{NewRun, Sums};
-use crate::{Metadata, NewRecord};
 
 /// Appends a record with the current time: `len` bytes at `data` (NULL when 0), which are not needed after the call.
 /// `id_out`, which may be NULL, gets its id. The record is then in the writer's memory: binlog_writer_flush,
@@ -96,8 +92,7 @@ pub unsafe extern "C" fn binlog_writer_gather(
     unsafe {
         guard(err, || {
             let writer = handle(writer, "writer")?;
-            let record = NewRecord { type_id: r#type, ..NewRecord::default() };
-            gather(writer, &record, parts, n, id_out)
+            Ok(put_id(id_out, writer.writer.gather(r#type, &payload_parts(parts, n)?)?))
         })
     }
 }
@@ -125,8 +120,8 @@ pub unsafe extern "C" fn binlog_writer_gather_record(
     unsafe {
         guard(err, || {
             let writer = handle(writer, "writer")?;
-            let facts = binlog_record { data: std::ptr::null(), len: 0, ..*by_ref(record, "record")? };
-            gather(writer, &new_record(&facts)?, parts, n, id_out)
+            let record = new_record_without_payload(by_ref(record, "record")?)?;
+            Ok(put_id(id_out, writer.writer.gather_record(&record, &payload_parts(parts, n)?)?))
         })
     }
 }
@@ -156,11 +151,7 @@ pub unsafe extern "C" fn binlog_writer_append_batch(
     unsafe {
         guard(err, || {
             let writer = handle(writer, "writer")?;
-            let records = slice(records, n, "records")?;
-            records.iter().try_for_each(|record| new_record(record).map(drop))?;
-            // Each was converted once above, so none fails now.
-            let batch = records.iter().map(|record| new_record(record).unwrap_or_default());
-            Ok(put_id(first_id_out, writer.writer.append_batch(batch)?))
+            Ok(put_id(first_id_out, writer.writer.append_batch(new_records(records, n)?)?))
         })
     }
 }
@@ -188,10 +179,7 @@ pub unsafe extern "C" fn binlog_writer_append_packed(
     unsafe {
         guard(err, || {
             let writer = handle(writer, "writer")?;
-            let frames = slice(frames.cast::<u8>(), len, "frames")?;
-            let sums = check_frames(frames)?;
-            let mut rest = frames;
-            let runs = std::iter::from_fn(move || next_run(&mut rest).ok().flatten());
+            let (runs, sums) = runs_of(slice(frames.cast::<u8>(), len, "frames")?)?;
             Ok(put_id(first_id_out, writer.writer.append_runs(runs, sums)?))
         })
     }
@@ -211,77 +199,4 @@ unsafe fn put_id(id_out: *mut u64, id: u64) -> binlog_status {
         0 => BINLOG_DROPPED,
         _ => BINLOG_OK,
     }
-}
-
-/// # Safety
-/// `parts` points to `n` valid slices.
-unsafe fn gather(
-    writer: &binlog_writer,
-    record: &NewRecord<'_>,
-    parts: *const binlog_slice,
-    n: usize,
-    id_out: *mut u64,
-) -> Result<binlog_status> {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let parts = slice(parts, n, "parts")?;
-        let parts: Vec<&[u8]> =
-            memory::collect(parts.iter().map(|part| slice(part.data.cast(), part.len, "the data of a part")))?;
-        Ok(put_id(id_out, writer.writer.gather_record(record, &parts)?))
-    }
-}
-
-/// # Safety
-/// What the record points to is valid as long as `'a`.
-#[inline(always)]
-unsafe fn new_record<'a>(record: &binlog_record) -> Result<NewRecord<'a>> {
-    check_reserved("binlog_record", &record.reserved)?;
-    let known = BINLOG_RECORD_TIME | BINLOG_RECORD_EVENT | BINLOG_RECORD_NO_PAYLOAD;
-    if record.flags & !known != 0 {
-        return Err(Error::invalid(format!("binlog_record.flags has unknown bits: {:#x}", record.flags)));
-    }
-    let timed = record.time_ns != 0 || record.flags & BINLOG_RECORD_TIME != 0;
-    if record.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
-        return Err(Error::invalid("the record was read without its payload, and so cannot be appended"));
-    }
-    // SAFETY: the caller's promise.
-    let (payload, metadata) = unsafe {
-        (
-            slice(record.data.cast(), record.len, "record.data")?,
-            slice(record.metadata, record.metadata_len, "record.metadata")?,
-        )
-    };
-    Ok(NewRecord {
-        type_id: record.r#type,
-        time: timed.then_some(record.time_ns),
-        metadata: Metadata::from_bytes(metadata),
-        payload,
-    })
-}
-
-/// The records in the first run of frames.
-#[inline(always)]
-fn next_run<'a>(frames: &mut &'a [u8]) -> Result<Option<NewRun<'a>>> {
-    let run = Run::decode(frames, BINLOG_RECORD_NO_PAYLOAD).map_err(|e| Error::invalid(e.to_string()))?;
-    let Some(run) = run else { return Ok(None) };
-    if run.first.flags & BINLOG_RECORD_NO_PAYLOAD != 0 {
-        return Err(Error::invalid("a packed record was read without its payload, and so cannot be appended"));
-    }
-    let timed = run.first.time != 0 || run.first.flags & BINLOG_RECORD_TIME != 0;
-    let first = NewRecord {
-        type_id: run.first.type_id,
-        time: timed.then_some(run.first.time),
-        metadata: Metadata::from_bytes(run.first.metadata),
-        payload: run.first.payload,
-    };
-    Ok(Some(NewRun { first, others: Some(run) }))
-}
-
-/// Checks all frames before any is appended, and returns their sums.
-fn check_frames(frames: &[u8]) -> Result<Sums> {
-    let (mut rest, mut sums) = (frames, Sums::default());
-    while let Some(run) = next_run(&mut rest)? {
-        sums.add(&run);
-    }
-    Ok(sums)
 }

@@ -2,6 +2,34 @@
 
 from defect import POWER, CLOSED_BESIDE_A_SYNC, IN_MODEL, OUT_OF_MEMORY, BY_TIME, defect
 
+# The two functions of the append stage around a wait for a buffer, and what is between them.
+AROUND_A_WAIT = """\
+        self.pace.is_unhurried()
+    }
+
+    /// Takes over the records of a buffer that an appender has filled: they get their ids, behind those that were
+    /// appended before.
+    pub fn take_over(&mut self, mut buffer: Buffer, stage: &Stage) {
+        self.hand_over_own(stage);
+        let (records, payload) = buffer.number_from(self.next_id);
+        self.next_id += records;
+        self.bytes += payload;
+        buffer.set_bytes_end(self.bytes);
+        stage.give(Work::Write(buffer));
+    }
+
+    /// Continues in an empty buffer.
+    pub fn begin_buffer(&mut self, mut buffer: Buffer) {
+"""
+# A value that is kept over the wait: the model runs all threads of a schedule in one.
+BEFORE = """\
+}
+
+thread_local!(static BEFORE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
+
+impl Filling {
+"""
+
 DEFECTS = [
     defect(
         "sync without fdatasync",
@@ -120,17 +148,21 @@ DEFECTS = [
     defect(
         "the next id is read before the wait for room",
         "src/writer/filling.rs",
-        "        self.unhurried\n    }\n\n    /// Continues in an empty buffer.\n    pub fn begin_buffer(&mut self, mut buffer: Buffer) {\n",
-        "        self.unhurried = self.next_id as u32;\n        0\n    }\n\n    /// Continues in an empty buffer.\n"
-        "    pub fn begin_buffer(&mut self, mut buffer: Buffer) {\n        self.next_id = u64::from(self.unhurried);\n",
+        AROUND_A_WAIT,
+        AROUND_A_WAIT.replace(
+            "        self.pace.is_unhurried()\n", "        BEFORE.set(self.next_id);\n        self.pace.is_unhurried()\n"
+        ).replace("    /// Takes over the records", BEFORE + "    /// Takes over the records")
+        + "        self.next_id = BEFORE.get();\n",
         IN_MODEL,
     ),
     defect(
         "the number of a type is read before the wait for room",
         "src/writer/filling.rs",
-        "        self.unhurried\n    }\n\n    /// Continues in an empty buffer.\n    pub fn begin_buffer(&mut self, mut buffer: Buffer) {\n",
-        "        self.unhurried = self.names.next;\n        0\n    }\n\n    /// Continues in an empty buffer.\n"
-        "    pub fn begin_buffer(&mut self, mut buffer: Buffer) {\n        self.names.next = self.unhurried;\n",
+        AROUND_A_WAIT,
+        AROUND_A_WAIT.replace(
+            "        self.pace.is_unhurried()\n", "        BEFORE.set(u64::from(self.names.next));\n        self.pace.is_unhurried()\n"
+        ).replace("    /// Takes over the records", BEFORE + "    /// Takes over the records")
+        + "        self.names.next = BEFORE.get() as u32;\n",
         IN_MODEL,
     ),
     defect(
@@ -241,9 +273,13 @@ DEFECTS = [
     defect(
         "a large record's time is not looked at again after it has waited",
         "src/writer/large.rs",
-        "        if filling.span.is_over(now, filling.next_id(), 1) {\n            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1);\n        }\n"
-        "        filling.hand_over(&self.stage);\n",
-        "        filling.hand_over(&self.stage);\n",
+        "        let handed_over = self.hand_over(&mut filling);\n"
+        "        if filling.span.is_over(now, filling.next_id(), 1) {\n"
+        "            self.rolling.turn_if_over(&mut filling, &self.stage, now, 1, handed_over);\n"
+        "        }\n"
+        "        let mut output",
+        "        self.hand_over(&mut filling);\n"
+        "        let mut output",
         "writer::rolling::no_record_however_large_is_later_than_the_end_of_its_segments_period",
     ),
     defect(
@@ -263,8 +299,8 @@ DEFECTS = [
     defect(
         "an empty segment is rolled when its time is over",
         "src/writer/rolling.rs",
-        "|| !self.has_records(filling) {",
-        "{",
+        "if !self.has_records(filling) || !self.is_time(filling) {",
+        "if !self.is_time(filling) {",
         "writer::rolling::a_roll_happens_at_its_time_without_traffic_and_an_empty_segment_waits",
     ),
     defect(
@@ -342,8 +378,10 @@ DEFECTS = [
     defect(
         "appends go by the time of the segment before a roll by hand",
         "src/writer/roll.rs",
-        "        self.rolling.turn(filling, &self.stage, turn, 0);\n",
-        "        filling.hand_over(&self.stage);\n        self.stage.give(super::stage::Work::Roll(turn));\n",
+        "        let handed_over = self.hand_over(filling);\n"
+        "        self.rolling.turn(filling, &self.stage, turn, 0, handed_over);",
+        "        self.hand_over(filling);\n"
+        "        self.stage.give(super::stage::Work::Roll(turn));",
         "writer::rolling::a_clock_that_is_set_back_behind_a_roll_by_hand_rolls_at_the_next_boundary_of_the_right_time",
     ),
     defect(
@@ -443,5 +481,99 @@ DEFECTS = [
         "Err(error) if error.kind() == Kind::NoSpace && self.release_space() => write(self),",
         "Err(error) if error.kind() == Kind::NoSpace && false => write(self),",
         "writer::full_disk::a_full_disk_is_full_of_records_and_not_of_space_set_aside_after_closed_segments",
+    ),
+    defect(
+        "an appender adds to a buffer after its writer has looked at it",
+        "src/writer/staging.rs",
+        "        self.ready = false;\n        self.records = 0;",
+        "        self.records = 0;",
+        "writer::appenders::records_of_a_period_are_in_its_segment_whoever_appends_them",
+        "writer::appenders::closing_the_writer_collects_and_later_appends_fail",
+    ),
+    defect(
+        "a flush takes nothing from appenders",
+        "src/writer/write.rs",
+        "        self.collect(filling);\n        filling.hand_over_own",
+        "        filling.hand_over_own",
+        "writer::appenders::each_call_of_the_writer_collects_what_was_appended_before",
+    ),
+    defect(
+        "a sync goes by the ids before it takes from appenders",
+        "src/writer/sync.rs",
+        "        parts.collect(&mut filling);\n        let id",
+        "        let id",
+        "writer::appenders::each_call_of_the_writer_collects_what_was_appended_before",
+    ),
+    defect(
+        "an appender's blocks begin with the id of the first for all",
+        "src/writer/buffer.rs",
+        "|block| block.first_id += first_id);",
+        "|block| block.first_id = first_id);",
+        "writer::appenders::the_records_of_an_appender_keep_their_order_among_those_of_others",
+    ),
+    defect(
+        "the writer's own records come after those of an appender that was handed over later",
+        "src/writer/filling.rs",
+        "        self.hand_over_own(stage);\n        let (records",
+        "        let (records",
+        "writer::appenders::the_records_of_an_appender_keep_their_order_among_those_of_others",
+        "writer::appenders::each_call_of_the_writer_collects_what_was_appended_before",
+        "writer::appenders::a_named_type_is_in_the_log_before_its_records",
+    ),
+    defect(
+        "an appender stages although segments roll by records",
+        "src/writer/appender.rs",
+        "known.is_ok() && !filling.rules.count_records();",
+        "known.is_ok();",
+        "writer::appenders::segments_that_roll_by_records_get_no_more_of_them",
+    ),
+    defect(
+        "a bound in records does not bound what is staged",
+        "src/writer/staging.rs",
+        "buffer.is_full_at(limits.bytes) || self.records >= limits.records;",
+        "buffer.is_full_at(limits.bytes);",
+        "writer::appenders::bounds_in_records_and_bytes_hold_for_what_is_staged",
+    ),
+    defect(
+        "a quiet appender's records wait for its next append",
+        "src/writer/staging.rs",
+        "        self.0.iter().map(|slot| slot.since()).filter(|since| *since != 0).min().unwrap_or(0)",
+        "        0",
+        "writer::appenders::an_interval_flushes_what_is_staged_in_a_quiet_appender",
+    ),
+    defect(
+        "an appender's append does not keep the interval",
+        "src/writer/staging.rs",
+        "match is_full || schedule.is_overdue(buffer.since(), now) {",
+        "match is_full {",
+        "writer::appenders::an_interval_is_kept_in_the_next_append_without_any_other_thread",
+    ),
+    defect(
+        "closing the writer does not keep appenders out",
+        "src/writer/gate.rs",
+        "        state.closed = true;\n",
+        "",
+        "writer::appenders::closing_the_writer_collects_and_later_appends_fail",
+    ),
+    defect(
+        "another thread enters while the owner is inside",
+        "src/io/biased.rs",
+        "        while self.lock.inside.load(Ordering::Acquire) {",
+        "        while false {",
+        "lib::io::biased::tests::owner_and_other_threads_exclude_each_other",
+    ),
+    defect(
+        "the owner enters while another thread is inside",
+        "src/io/biased.rs",
+        "        match lock.wanted.load(Ordering::Acquire) {",
+        "        match false && lock.wanted.load(Ordering::Acquire) {",
+        "lib::io::biased::tests::owner_and_other_threads_exclude_each_other",
+    ),
+    defect(
+        "no barrier runs on the other processors",
+        "src/io/barrier.rs",
+        "    if asymmetric && !on_all_processors() {",
+        "    if false && asymmetric && !on_all_processors() {",
+        "lib::io::biased::tests::owner_and_other_threads_exclude_each_other",
     ),
 ]

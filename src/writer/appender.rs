@@ -1,0 +1,389 @@
+//! Appends from one thread, without a lock: records are staged in a buffer of the appender's own, and get their ids when
+//! that is handed over to the writer.
+
+use std::sync::Arc;
+
+use super::append::{NewRun, Sums, Unplaced};
+use super::buffer::Buffer;
+use super::filling::Ticker;
+use super::pace::Pace;
+use super::staging::{Limits, Pushed, Slot, Staging};
+use super::{Parts, Writer};
+use crate::error::{Error, Result};
+use crate::io::biased::Owner;
+use crate::memory::{self, NoMemory};
+use crate::options::AppenderOptions;
+use crate::record::NewRecord;
+
+/// Appends records to the log of a [`Writer`], faster than the writer itself: without a lock, from one thread at a time.
+/// Any number of appenders can be opened on a writer.
+///
+/// A record is *staged* in the appender's own memory. It gets its id when the appender hands over what it has staged:
+/// when that has reached [`AppenderOptions::hand_over_bytes`], at [`Self::flush`] and [`Self::close`], and at each flush,
+/// sync, roll and close of the writer, which collects from all appenders whatever was appended before the call. The
+/// records of an appender keep their order; those of several appenders, and of the writer, follow in the order in which
+/// they are handed over. Their times may therefore run back by as long as records are staged.
+///
+/// Staged records are not in [`super::Position`]: they are lost when the process ends without a close, as those between
+/// the appended and the flushed position are. The flush interval bounds how long they are staged; with a background
+/// thread, or a thread that ticks, also when the appender gets no further record. The bounds of the policies in records
+/// and bytes count what was handed over; each appender stages no more than one such bound in addition.
+///
+/// In a log that rolls by its number of records, and with a policy that flushes or syncs each record, nothing is staged:
+/// an append is then the writer's. The same applies to records and batches that are larger than a block.
+///
+/// ```
+/// # fn main() -> binlog::Result<()> {
+/// # let scratch = std::env::temp_dir().join(format!("binlog-appender-{}", std::process::id()));
+/// let writer = binlog::Writer::open(&scratch, binlog::WriterOptions::default())?;
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         let mut appender = writer.appender()?;
+///         scope.spawn(move || -> binlog::Result<u64> {
+///             for _ in 0..1000 {
+///                 appender.append(7, b"a record")?;
+///             }
+///             appender.close() // returns the id of the last of them
+///         });
+///     }
+///     binlog::Result::Ok(())
+/// })?;
+/// writer.sync()?;
+/// assert_eq!(writer.position()?.durable, 4000);
+/// # writer.close()?;
+/// # std::fs::remove_dir_all(scratch).ok();
+/// # Ok(())
+/// # }
+/// ```
+pub struct Appender {
+    parts: Arc<Parts>,
+    slot: Arc<Slot>,
+    staging: Owner<Staging>,
+    clock: Ticker,
+    limits: Limits,
+    pace: Pace,
+    /// Each record is flushed or synced: nothing is staged.
+    each: bool,
+    /// Whether what was staged is the writer's, and its buffer too.
+    ended: bool,
+}
+
+impl Writer {
+    /// Opens an appender with the default options.
+    ///
+    /// # Errors
+    /// As for [`Self::appender_with`].
+    pub fn appender(&self) -> Result<Appender> {
+        self.appender_with(AppenderOptions::default())
+    }
+
+    /// Opens an appender on this writer.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Invalid`] for options out of range; [`crate::Kind::Failed`] after an fsync has failed;
+    /// [`crate::Kind::Forked`] in the child of a fork.
+    pub fn appender_with(&self, options: AppenderOptions) -> Result<Appender> {
+        options.check()?;
+        let parts = self.parts.clone();
+        parts.health.check_call()?;
+        let (records, bytes) = parts.schedule.most_waiting();
+        let usual = options.hand_over_bytes.max(parts.options.block_bytes as usize);
+        let bytes = usual.min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let (slot, staging) = Slot::new();
+        parts.stage.add_buffer();
+        parts.filling.lock().appenders.add(slot.clone());
+        let clock = Ticker::new(&parts.options.clock);
+        let limits = Limits { bytes, records };
+        Ok(Appender { parts, slot, staging, clock, limits, pace: Pace::default(), each: records == 1, ended: false })
+    }
+}
+
+impl Appender {
+    /// Appends a record with the current time. Returns false when it was dropped ([`crate::FullDisk::Drop`]).
+    ///
+    /// # Errors
+    /// As for [`Writer::append`]; [`crate::Kind::Invalid`] also when the writer is closed. When
+    /// [`crate::Error::record_id`] is not `None`, the record was taken, and only the flush or sync that a policy requires
+    /// has failed; otherwise it was not taken, and may be appended again.
+    #[inline]
+    pub fn append(&mut self, type_id: u32, payload: &[u8]) -> Result<bool> {
+        match self.stage_plain(type_id, payload) {
+            Ok(()) => Ok(true),
+            Err(error) => self.when_full(error, 1, |appender| appender.stage_plain_again(type_id, payload)),
+        }
+    }
+
+    /// Appends a record with a time or metadata of its own.
+    pub fn append_record(&mut self, record: &NewRecord<'_>) -> Result<bool> {
+        self.gather_record(record, &[record.payload])
+    }
+
+    /// Appends one record whose payload is the parts, one after the other.
+    pub fn gather(&mut self, type_id: u32, parts: &[&[u8]]) -> Result<bool> {
+        self.gather_record(&NewRecord { type_id, ..NewRecord::default() }, parts)
+    }
+
+    /// As [`Self::gather`], with the time and metadata of `record`, whose own payload is ignored.
+    pub fn gather_record(&mut self, record: &NewRecord<'_>, parts: &[&[u8]]) -> Result<bool> {
+        let record = Unplaced::of(record, parts)?;
+        match self.stage(&record, parts) {
+            Ok(()) => Ok(true),
+            Err(error) => self.when_full(error, 1, |appender| appender.stage(&record, parts)),
+        }
+    }
+
+    /// Appends all records or, on an error, none; a crash too keeps all or none of them. Records without a time of their
+    /// own get the same one.
+    pub fn append_batch<'a, I>(&mut self, records: I) -> Result<bool>
+    where
+        I: IntoIterator<Item = NewRecord<'a>>,
+        I::IntoIter: Clone,
+    {
+        // Iterated once: a second pass may yield other records.
+        let records = memory::collect(records.into_iter().map(Ok::<NewRecord<'a>, Error>))?;
+        let sums = self.parts.sum(&records)?;
+        self.append_runs(records.iter().copied().map(NewRun::of_one), sums)
+    }
+
+    /// As [`Self::append_batch`], for runs of records that differ only in their payloads, with the totals of all.
+    pub(crate) fn append_runs<'a>(
+        &mut self,
+        runs: impl Iterator<Item = NewRun<'a>> + Clone,
+        sums: Sums,
+    ) -> Result<bool> {
+        match self.stage_runs(runs.clone(), sums) {
+            Ok(()) => Ok(true),
+            Err(error) => self.when_full(error, sums.count, |appender| appender.stage_runs(runs.clone(), sums)),
+        }
+    }
+
+    /// Hands over what is staged, and passes everything appended so far to the system, as [`Writer::flush`] does. Returns
+    /// the id of the last record that this appender has handed over, 0 if none: those before it are in the log as well.
+    pub fn flush(&mut self) -> Result<u64> {
+        self.parts.health.check_call()?;
+        let _inside = self.parts.gate.enter()?;
+        self.parts.patiently(|| self.parts.flush())?;
+        Ok(self.slot.last_id())
+    }
+
+    /// Hands over what is staged, flushes, and ends the appender, whatever the result. Returns what [`Self::flush`]
+    /// returns. After the writer was closed, which has collected what was staged, this succeeds. Dropping an appender is
+    /// the same without the flush, and ignores errors.
+    pub fn close(mut self) -> Result<u64> {
+        self.parts.health.check_call()?;
+        let flushed = match self.parts.gate.enter() {
+            Ok(_inside) => self.parts.patiently(|| self.parts.flush()),
+            Err(_) => Ok(()),
+        };
+        self.end();
+        flushed.map(|()| self.slot.last_id())
+    }
+
+    /// Stages a record without metadata, with the current time. A function of its own, which saves the cost of the others.
+    #[inline(always)]
+    fn stage_plain(&mut self, type_id: u32, payload: &[u8]) -> Result<()> {
+        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
+        self.stage(&record, &[payload])
+    }
+
+    #[cold]
+    fn stage_plain_again(&mut self, type_id: u32, payload: &[u8]) -> Result<()> {
+        self.stage_plain(type_id, payload)
+    }
+
+    /// Stages a record; the error of a full disk is returned before it is taken.
+    #[inline(always)]
+    fn stage(&mut self, record: &Unplaced<'_>, parts: &[&[u8]]) -> Result<()> {
+        self.parts.health.check_call()?;
+        self.parts.check_length(record.payload_len as u64)?;
+        if record.payload_len > self.parts.options.block_bytes as usize || self.each {
+            return self.append_directly(|writer| writer.append(*record, parts));
+        }
+        loop {
+            let now = self.clock.now_ns();
+            let rules = (&self.limits, &self.parts.schedule);
+            let slot = &self.slot;
+            let mut staging = self.staging.enter();
+            let first = staging.since() == 0;
+            let pushed = staging.push(&record.at(now), parts, now, rules);
+            if first && matches!(pushed, Pushed::Taken) {
+                slot.note_since(now);
+            }
+            drop(staging);
+            match pushed {
+                Pushed::Taken => return Ok(()),
+                Pushed::Full => return self.hand_over(now),
+                Pushed::NoMemory => return Err(no_memory(record.payload_len + record.metadata.1.len())),
+                Pushed::NoRoom => {
+                    if !self.prepare(record.type_id)? {
+                        return self.append_directly(|writer| writer.append(*record, parts));
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn stage_runs<'a>(&mut self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<()> {
+        self.parts.health.check_call()?;
+        if sums.count == 0 {
+            return Ok(());
+        }
+        self.parts.check_runs(runs.clone(), &sums)?;
+        if sums.payload.saturating_add(sums.metadata) > u64::from(self.parts.options.block_bytes) || self.each {
+            return self.append_directly(|writer| writer.append_runs(runs.clone(), sums));
+        }
+        loop {
+            let now = self.clock.now_ns();
+            let rules = (&self.limits, &self.parts.schedule);
+            let slot = &self.slot;
+            let mut staging = self.staging.enter();
+            let pushed = match staging.takes(sums.greatest_type, now) {
+                true => staging.push_runs(runs.clone(), &sums, now, rules),
+                false => Pushed::NoRoom,
+            };
+            if matches!(pushed, Pushed::Taken) {
+                slot.note_since(staging.since());
+            }
+            drop(staging);
+            match pushed {
+                Pushed::Taken => return Ok(()),
+                Pushed::Full => return self.hand_over(now),
+                Pushed::NoMemory => return Err(no_memory((sums.payload + sums.metadata) as usize)),
+                Pushed::NoRoom => {
+                    if !self.prepare(sums.greatest_type)? {
+                        return self.append_directly(|writer| writer.append_runs(runs.clone(), sums));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gets a buffer and the writer's present rules, and rolls when it is time. Returns false when nothing can be staged
+    /// under these rules. A write's error is returned here, before anything has been taken.
+    #[cold]
+    fn prepare(&mut self, type_id: u32) -> Result<bool> {
+        let parts = &*self.parts;
+        let _inside = parts.gate.enter()?;
+        // Before the append lock is taken: this may wait.
+        let buffer = match self.staging.enter().has_buffer() {
+            true => None,
+            false => Some(parts.free_buffer(self.pace.is_unhurried())?),
+        };
+        self.pace.begin();
+        let mut filling = parts.filling.lock();
+        let known = filling.check_type(type_id);
+        let staged = known.is_ok() && !filling.rules.count_records();
+        let now = self.clock.now_ns();
+        if staged && filling.span.is_over(now, filling.next_id(), 1) {
+            let handed_over = parts.hand_over(&mut filling);
+            filling.owes_stage = true;
+            parts.rolling.turn_if_over(&mut filling, &parts.stage, now, 1, handed_over);
+        }
+        filling = parts.with_dropped(filling);
+        let unneeded = match staged {
+            true => self.staging.enter().begin(buffer, &filling),
+            false => buffer,
+        };
+        let owes_stage = std::mem::take(&mut filling.owes_stage);
+        drop(filling);
+        if let Some(buffer) = unneeded {
+            parts.stage.return_free(buffer);
+        }
+        if owes_stage {
+            parts.run_stage();
+        }
+        known.map(|()| staged)
+    }
+
+    /// Hands over what is staged, and does what the policies require. The last record was taken, whatever the result.
+    #[inline(never)]
+    fn hand_over(&mut self, now: i64) -> Result<()> {
+        let parts = &*self.parts;
+        // A writer that is being closed collects it.
+        let Ok(_inside) = parts.gate.enter() else { return Ok(()) };
+        let mut filling = parts.filling.lock();
+        let since = self.slot.since();
+        parts.collect_one(&mut filling, &self.slot);
+        let last_id = filling.last_id();
+        let due = parts.schedule.due(&parts.positions, &filling, since, now);
+        filling.owes_stage = false;
+        drop(filling);
+        parts.run_stage();
+        parts.carry_out_taken(due, last_id).map_err(|e| e.although_taken(last_id))
+    }
+
+    /// Appends through the writer, behind what is staged.
+    #[cold]
+    fn append_directly(&mut self, append: impl FnOnce(&Parts) -> Result<u64>) -> Result<()> {
+        let parts = &*self.parts;
+        let _inside = parts.gate.enter()?;
+        let mut filling = parts.filling.lock();
+        parts.collect_one(&mut filling, &self.slot);
+        filling.owes_stage = true;
+        drop(filling);
+        let last_id = append(parts)?;
+        self.slot.note_last(last_id);
+        Ok(())
+    }
+
+    /// Applies the policy for a full disk to an append that has failed with `error`.
+    #[cold]
+    fn when_full(
+        &mut self,
+        error: Error,
+        records: u64,
+        mut again: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        let parts = self.parts.clone();
+        parts.or_when_full(Err(error), || again(self).map(|()| 1), || records).map(|taken| taken != 0)
+    }
+
+    /// Gives what is staged to the writer, and the buffer back.
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let parts = &*self.parts;
+        let inside = parts.gate.enter();
+        let mut filling = parts.filling.lock();
+        parts.collect_one(&mut filling, &self.slot);
+        filling.appenders.remove(&self.slot);
+        filling.owes_stage = true;
+        drop(filling);
+        let buffer = self.staging.enter().end();
+        match buffer {
+            Some(buffer) => drop(buffer),
+            None => parts.stage.remove_buffer(),
+        }
+        if inside.is_ok() {
+            parts.run_stage();
+        }
+    }
+}
+
+#[cold]
+fn no_memory(bytes: usize) -> Error {
+    NoMemory { bytes: bytes as u64 }.into()
+}
+
+impl Drop for Appender {
+    fn drop(&mut self) {
+        // In the child of a fork a lock may be held by a thread that is not there.
+        if !self.parts.health.is_forked() {
+            self.end();
+        }
+    }
+}
+
+impl Parts {
+    /// A free buffer. Waits for the write stage, and returns its error.
+    fn free_buffer(&self, unhurried: bool) -> Result<Buffer> {
+        loop {
+            match self.stage.wait_for_free(unhurried, &self.health)? {
+                Some(buffer) => return Ok(buffer),
+                None => self.write_kept_back()?,
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Keeps a writer from being closed in the middle of an appender's call, and appenders from calling a closed writer.
+
+use crate::error::{Error, Kind, Result};
+use crate::io::sync::{Condvar, Mutex};
+
+/// Appenders enter it before they use the writer's parts, apart from their own buffer.
+#[derive(Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    inside: usize,
+}
+
+/// An appender inside the gate.
+pub(super) struct Entered<'a>(&'a Gate);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.inside -= 1;
+        if state.closed {
+            self.0.left.notify_all();
+        }
+    }
+}
+
+impl Gate {
+    /// Fails when the writer is closed.
+    pub fn enter(&self) -> Result<Entered<'_>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Error::new(Kind::Invalid, "the writer of this appender is closed"));
+        }
+        state.inside += 1;
+        Ok(Entered(self))
+    }
+
+    /// Lets no appender in any more, and waits until none is inside, unless the caller may be inside itself.
+    pub fn close(&self, may_be_inside: bool) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        while state.inside > 0 && !may_be_inside {
+            self.left.wait(&mut state);
+        }
+    }
+}
