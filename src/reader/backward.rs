@@ -222,6 +222,7 @@ impl Cursor {
             return Err(error);
         }
         self.relist()?;
+        self.check_place()?;
         if self.list.file_state != FileState::Removed {
             return Err(error);
         }
@@ -412,7 +413,8 @@ impl Cursor {
             };
         };
         let slot = self.list.snapshot.slots[self.list.at].clone();
-        let Some(map) = self.enter_backward(at)? else {
+        let entered = if self.may_go_on_in(at)? { self.enter_backward(at)? } else { None };
+        let Some(map) = entered else {
             // The places have changed: another segment, or none, comes before the current one now.
             place.parts = 0;
             return Ok(true);

@@ -43,10 +43,8 @@ impl Cursor {
     pub(super) fn relist(&mut self) -> Result<()> {
         let repeated = self.direction.salvage().map_or(&[][..], |salvage| &salvage.repeated[..]);
         let fresh = self.list.listed(repeated)?;
-        match self.list.take(fresh) {
-            true => Ok(()),
-            false => Err(replaced(self.segment())),
-        }
+        self.list.take(fresh);
+        Ok(())
     }
 
     /// Takes the segment that the current one, the last, names as the next: listing thousands of files is avoided.
@@ -63,6 +61,9 @@ impl Cursor {
     pub(super) fn find_start(&mut self) -> Result<(usize, Arc<Segment>)> {
         loop {
             let Some(start) = self.search()? else { continue };
+            if !self.may_go_on_in(start)? {
+                continue;
+            }
             if let Some(segment) = self.open_at(start)? {
                 return Ok((start, segment));
             }
@@ -181,6 +182,7 @@ impl Cursor {
             return Err(error);
         }
         self.relist()?;
+        self.check_place()?;
         let next = self.list.at + 1;
         if self.list.file_state != FileState::Removed || next >= self.list.snapshot.slots.len() {
             return Err(error);
@@ -202,13 +204,6 @@ impl Cursor {
         let last = first_id.saturating_sub(1).min(self.view.selection.last_id());
         (first <= last).then(|| Error::of_missed(first, last).at(&self.segment().path))
     }
-}
-
-/// Another file, or another log, has replaced the one that is read.
-pub(super) fn replaced(segment: &Segment) -> Error {
-    let reason = "another file is in the place of the one that is read, and need not hold what was shown of it: \
-                  open a reader anew, and go on behind the last record that was shown";
-    Error::new(Kind::Mismatch, reason).at(&segment.path)
 }
 
 /// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same

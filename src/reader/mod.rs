@@ -24,6 +24,7 @@ mod position;
 mod prefetch;
 mod present;
 mod remarks;
+mod replaced;
 mod reports;
 mod route;
 mod salvage;

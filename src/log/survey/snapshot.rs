@@ -155,6 +155,12 @@ impl Snapshot {
         Snapshot { remarks: vec![], ..self.clone() }
     }
 
+    /// The same source before its files were examined.
+    pub fn unexamined(&self) -> Self {
+        let shared = self.shared.clone();
+        Snapshot { shared, ..Self::empty(Required::default(), 0) }
+    }
+
     /// Another file that also holds the segment number `at`: its other form, compressed or not, or a copy. A copy made
     /// before more was written is excluded: it would hide that.
     pub fn alternative(&self, at: usize) -> Option<&Arc<Slot>> {
