@@ -15,7 +15,7 @@ use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
 use crate::format::Malformed;
-use crate::log::{Found, Snapshot, Source};
+use crate::log::{SlotState, Snapshot, Source};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::{Hit, Record};
 use crate::segment::Segment;
@@ -74,9 +74,9 @@ impl Cursor {
                 return Err(Error::new(Kind::NotFound, "there is no segment to read"));
             }
             match snapshot.open(0)? {
-                Found::Segment(first) => break first,
-                Found::Unborn => drop(snapshot.slots.remove(0)),
-                Found::Gone => snapshot = source.snapshot(&snapshot, options.mode)?,
+                SlotState::Segment(first) => break first,
+                SlotState::Unborn => drop(snapshot.slots.remove(0)),
+                SlotState::Gone => snapshot = source.snapshot(&snapshot, options.mode)?,
             }
         };
         let salvaging = options.mode == ReaderMode::Salvage;

@@ -9,7 +9,7 @@ use super::{Cursor, Tail, TailState};
 use crate::error::{Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::{index, Malformed};
-use crate::log::{chain_break, Found, Missing, Source};
+use crate::log::{chain_break, Missing, SlotState, Source};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, lacks_trailer, Bad, Segment, NO_TRAILER};
 
@@ -303,7 +303,7 @@ impl Cursor {
             return Ok(false);
         }
         match fresh.open(0)? {
-            Found::Segment(segment) if !segment.is_unborn => {
+            SlotState::Segment(segment) if !segment.is_unborn => {
                 self.list.snapshot = fresh;
                 self.position.forget_ids();
                 self.begin_segment(0, &segment)?;

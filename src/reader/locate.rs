@@ -8,7 +8,7 @@ use super::segments::FileState;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
-use crate::log::{Found, Known};
+use crate::log::{Known, SlotState};
 use crate::segment::Segment;
 
 /// The result of asking a segment in a search.
@@ -30,9 +30,9 @@ impl Cursor {
     /// Opens segment number `at`; `None` when it no longer exists, and the places have changed.
     pub(super) fn open_at(&mut self, at: usize) -> Result<Option<Arc<Segment>>> {
         match self.list.snapshot.open(at) {
-            Ok(Found::Segment(segment)) => return Ok(Some(segment)),
-            Ok(Found::Unborn) => self.list.forget(at),
-            Ok(Found::Gone) => self.relist()?,
+            Ok(SlotState::Segment(segment)) => return Ok(Some(segment)),
+            Ok(SlotState::Unborn) => self.list.forget(at),
+            Ok(SlotState::Gone) => self.relist()?,
             Err(error) if self.opens_alternative(at, &error)? => (),
             Err(error) => return Err(error),
         }
@@ -118,12 +118,12 @@ impl Cursor {
                 return Ok(Probe::Known(at, known));
             }
             match self.list.snapshot.open(at) {
-                Ok(Found::Segment(_)) => (),
-                Ok(Found::Unborn) => {
+                Ok(SlotState::Segment(_)) => (),
+                Ok(SlotState::Unborn) => {
                     self.list.forget(at);
                     return Ok(Probe::Forgotten);
                 }
-                Ok(Found::Gone) => {
+                Ok(SlotState::Gone) => {
                     self.relist()?;
                     return Ok(Probe::Changed);
                 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::declaration::FileHeader;
 use crate::format::Malformed;
-use crate::log::{Found, Missing};
+use crate::log::{Missing, SlotState};
 use crate::options::{Loss, LossKind};
 use crate::record::Hit;
 use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
@@ -253,7 +253,7 @@ impl Cursor {
         let next = self.list.snapshot.slots.get(self.list.at + 1)?;
         let is_ours = next.log.id == self.segment().header.log_id;
         match self.list.snapshot.open_slot(next) {
-            Ok(Found::Segment(next)) if is_ours => Some(next),
+            Ok(SlotState::Segment(next)) if is_ours => Some(next),
             _ => None,
         }
     }

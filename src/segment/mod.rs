@@ -43,7 +43,7 @@ pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Hole, Map, Part};
 pub(crate) use moved::{moved_at, next_moved};
 pub(crate) use recover::{
-    check_last_records, find_end, recover, recover_past_holes, survey, Found, Written, NO_TRAILER,
+    check_last_records, find_end, recover, recover_past_holes, survey, Recovered, Written, NO_TRAILER,
 };
 pub(crate) use remains::{remains, Remains};
 pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};

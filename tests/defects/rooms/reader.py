@@ -167,8 +167,8 @@ DEFECTS = [
     defect(
         "a live log is listed for each question about its end",
         "src/reader/present.rs",
-        "        Ok(Found::Segment(segment)) => !segment.is_live() ||",
-        "        Ok(Found::Segment(segment)) => true || !segment.is_live() ||",
+        "            !segment.is_live() || segment.ends_with_trailer()",
+        "            true || !segment.is_live() || segment.ends_with_trailer()",
         "reader::cursors::a_live_segment_is_not_listed_again_for_each_question_about_its_end",
     ),
     defect(

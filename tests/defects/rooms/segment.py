@@ -27,7 +27,7 @@ DEFECTS = [
     defect(
         "an index that is built anew says that all before it is durable",
         "src/segment/recover.rs",
-        "        0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),",
+        "        0 => Ok(Recovered { durable_end: durable_end(segment, segment.start)?, ..found }),",
         "        0 => Ok(found),",
         "writer::failed_sync::an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk",
     ),
