@@ -284,7 +284,7 @@ impl Cursor {
         let offset = self.position.scanner.offset();
         let segment = self.position.scanner.segment().clone();
         self.ending.tail.unread_bytes = self.position.left().unwrap_or(0);
-        self.ending.tail.offset = segment.told_offset(offset);
+        self.ending.tail.offset = segment.reported_offset(offset);
         let error = segment.corrupt(offset, reason);
         self.fail(error)
     }

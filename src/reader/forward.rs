@@ -154,7 +154,7 @@ impl Cursor {
     fn end_of_segment(&mut self, bad: Bad) -> Result<Moved> {
         let segment = self.position.scanner.segment().clone();
         let offset = self.position.scanner.offset();
-        let (left, reason) = bad.tell();
+        let (left, reason) = bad.describe();
         // Forget the bytes: they may be others next time.
         self.position.scanner.reread();
         if left > 0 && segment.file.is_far() && self.position.suspect.replace(offset) != Some(offset) {
@@ -256,7 +256,8 @@ impl Cursor {
             && matches!(state, TailState::Unclosed | TailState::Torn)
             && !self.segment().is_unborn;
         let unread_bytes = if left > 0 { self.position.left().unwrap_or(left) } else { 0 };
-        let (path, offset) = (self.segment().path.clone(), self.segment().told_offset(self.position.scanner.offset()));
+        let (path, offset) =
+            (self.segment().path.clone(), self.segment().reported_offset(self.position.scanner.offset()));
         let tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
         if strict {
             return Err(self.refuse_end(tail));

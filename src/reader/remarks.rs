@@ -53,7 +53,7 @@ impl Cursor {
                 return Ok(self.direction.is_salvage());
             }
         };
-        let Some(remark) = self.take_alternative(self.list.at, &bad.tell().1) else { return Ok(false) };
+        let Some(remark) = self.take_alternative(self.list.at, &bad.describe().1) else { return Ok(false) };
         let shown = self.events_shown_before(expected)?;
         self.begin_segment(self.list.at, &segment)?;
         self.position.expected = Some(segment.header.first_id);

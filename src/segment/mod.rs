@@ -163,11 +163,11 @@ impl Segment {
 
     /// An error at a place in this segment.
     pub fn corrupt(&self, offset: u64, reason: &Malformed) -> Error {
-        malformed(reason).at_offset(&self.path, self.told_offset(offset))
+        malformed(reason).at_offset(&self.path, self.reported_offset(offset))
     }
 
     /// The offset in the file of a place in the segment, for reports.
-    pub fn told_offset(&self, offset: u64) -> u64 {
+    pub fn reported_offset(&self, offset: u64) -> u64 {
         self.translated.as_ref().map_or(offset, |translated| translated.place_of(offset))
     }
 

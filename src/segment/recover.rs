@@ -276,7 +276,7 @@ pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Recovered) -> R
     match scanner.header().and_then(|header| scanner.load(&header)) {
         Ok(()) => Ok(()),
         Err(Bad::Io(error)) => Err(error),
-        Err(bad) => Err(damaged(segment, last.offset, &bad.tell().1)),
+        Err(bad) => Err(damaged(segment, last.offset, &bad.describe().1)),
     }
 }
 

@@ -6,7 +6,7 @@ DEFECTS = [
     defect(
         "a store is forgotten with the file of states",
         "src/ship/keeper.rs",
-        "        if entry.stage.is_shipped() && !self.life.told_stores.contains(&entry.store) {",
+        "        if entry.stage.is_shipped() && !self.life.recorded_stores.contains(&entry.store) {",
         "        if entry.stage.is_shipped() && entry.store.is_empty() {",
         "ship::kept::no_store_is_forgotten_with_its_ledger",
     ),
