@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
 use crate::args::{self, Type};
-use crate::input::{Found, Framing, Input};
+use crate::input::{Framing, Input, NextInput};
 use crate::output::{complain, Fail};
 use crate::progress::Progress;
 use crate::rolling::{Keep, Require, Rolling};
@@ -253,7 +253,7 @@ fn copy(args: &Append, writer: &Writer, full: &mut Full<'_>, bytes: &mut u64) ->
     let mut input = Input::new(stdin, args.framing, args.record_max, full.signals);
     loop {
         match input.next()? {
-            Found::Record(place) => {
+            NextInput::Record(place) => {
                 let payload = input.bytes(place);
                 let record = NewRecord { type_id, metadata, payload, time: None };
                 if full.append(writer, &record).map_err(message)? {
@@ -261,8 +261,8 @@ fn copy(args: &Append, writer: &Writer, full: &mut Full<'_>, bytes: &mut u64) ->
                 }
                 progress.at(input.bytes_read());
             }
-            Found::End => return Ok(Ended::Input),
-            Found::Signal(signal) => {
+            NextInput::End => return Ok(Ended::Input),
+            NextInput::Signal(signal) => {
                 drop(progress);
                 if input.left_over() > 0 {
                     let left = human::counted(input.left_over() as u64, "byte");

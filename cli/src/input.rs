@@ -22,8 +22,8 @@ pub enum Framing {
     U32be,
 }
 
-/// What was found next.
-pub enum Found {
+/// What comes next in the input.
+pub enum NextInput {
     /// A record, at this place; [`Input::bytes`] returns its bytes.
     Record(Range<usize>),
     End,
@@ -72,17 +72,17 @@ impl<'a> Input<'a> {
     }
 
     /// The next record. The error is a message.
-    pub fn next(&mut self) -> Result<Found, String> {
-        let found = match self.framing {
+    pub fn next(&mut self) -> Result<NextInput, String> {
+        let next = match self.framing {
             Framing::Lines => self.line(),
             Framing::U32le => self.framed(u32::from_le_bytes),
             Framing::U32be => self.framed(u32::from_be_bytes),
         };
-        self.records += u64::from(matches!(found, Ok(Found::Record(_))));
-        found
+        self.records += u64::from(matches!(next, Ok(NextInput::Record(_))));
+        next
     }
 
-    fn line(&mut self) -> Result<Found, String> {
+    fn line(&mut self) -> Result<NextInput, String> {
         let mut searched = 0;
         loop {
             let unused = &self.buffer[self.have.clone()];
@@ -92,19 +92,19 @@ impl<'a> Input<'a> {
                 return Err(format!("line {line} of the input is longer than {most} (--record-max)"));
             }
             if let Some(len) = newline {
-                return Ok(Found::Record(self.take(len, 1)));
+                return Ok(NextInput::Record(self.take(len, 1)));
             }
             searched = unused.len();
             match self.fill()? {
                 Filled::More => (),
-                Filled::Signal(signal) => return Ok(Found::Signal(signal)),
-                Filled::End if self.have.is_empty() => return Ok(Found::End),
-                Filled::End => return Ok(Found::Record(self.take(self.have.len(), 0))),
+                Filled::Signal(signal) => return Ok(NextInput::Signal(signal)),
+                Filled::End if self.have.is_empty() => return Ok(NextInput::End),
+                Filled::End => return Ok(NextInput::Record(self.take(self.have.len(), 0))),
             }
         }
     }
 
-    fn framed(&mut self, decode: fn([u8; 4]) -> u32) -> Result<Found, String> {
+    fn framed(&mut self, decode: fn([u8; 4]) -> u32) -> Result<NextInput, String> {
         let mut need = 4;
         loop {
             let unused = &self.buffer[self.have.clone()];
@@ -118,13 +118,13 @@ impl<'a> Input<'a> {
                 need = 4 + len;
                 if unused.len() >= need {
                     self.have.start += 4;
-                    return Ok(Found::Record(self.take(len, 0)));
+                    return Ok(NextInput::Record(self.take(len, 0)));
                 }
             }
             match self.fill()? {
                 Filled::More => (),
-                Filled::Signal(signal) => return Ok(Found::Signal(signal)),
-                Filled::End if self.have.is_empty() => return Ok(Found::End),
+                Filled::Signal(signal) => return Ok(NextInput::Signal(signal)),
+                Filled::End if self.have.is_empty() => return Ok(NextInput::End),
                 Filled::End => {
                     let (record, have) = (human::count(self.records + 1), self.have.len());
                     return Err(format!("the input ends within record {record}: {have} of its {need} bytes are there"));

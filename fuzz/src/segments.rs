@@ -107,13 +107,13 @@ pub fn block(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let first = if input.u8() & 1 != 0 { input.u64() } else { 1 };
     let mut segment = segment_start(first);
-    let mut place = Place { next_id: first, last_index: 0, counted: 0 };
+    let mut state = WriterState { next_id: first, last_index: 0, counted: 0 };
     let mut has_index = false;
     for _ in 0..12 {
         if input.is_empty() {
             break;
         }
-        let block = next_block(&mut input, &mut place, segment.len() as u64);
+        let block = next_block(&mut input, &mut state, segment.len() as u64);
         has_index |= block.kind == INDEX;
         block.put(&mut segment);
     }
@@ -123,13 +123,13 @@ pub fn block(bytes: &[u8]) {
 }
 
 /// The state that a writer would have at this point.
-struct Place {
+struct WriterState {
     next_id: u64,
     last_index: u64,
     counted: u64,
 }
 
-fn next_block(input: &mut Input<'_>, place: &mut Place, offset: u64) -> Block {
+fn next_block(input: &mut Input<'_>, state: &mut WriterState, offset: u64) -> Block {
     let (choice, given) = (input.u8(), input.u8());
     let says = |bit: u8| given & (1 << bit) != 0;
     let kind = match choice & 7 {
@@ -149,13 +149,13 @@ fn next_block(input: &mut Input<'_>, place: &mut Place, offset: u64) -> Block {
         codec,
         min_time,
         max_time: if says(4) { input.i64() } else { decoded.iter().map(|e| e.time).max().unwrap_or(0) },
-        first_id: if says(3) { input.u64() } else { place.next_id },
+        first_id: if says(3) { input.u64() } else { state.next_id },
         durable_end: if says(5) { input.u64() } else { 0 },
-        last_index: if says(6) { input.u64() } else { place.last_index },
+        last_index: if says(6) { input.u64() } else { state.last_index },
         ..Block::default()
     };
     match (kind, says(7)) {
-        (TRAILER, false) => block.entries = trailer(place.counted, block.first_id, block.last_index).entries,
+        (TRAILER, false) => block.entries = trailer(state.counted, block.first_id, block.last_index).entries,
         (RECORDS, false) => {
             block.payload = payload(payload_len(&decoded).min(MOST_PAYLOAD) as usize);
             block.count = records(&decoded);
@@ -177,10 +177,10 @@ fn next_block(input: &mut Input<'_>, place: &mut Place, offset: u64) -> Block {
         block.count = input.u32();
     }
     match kind {
-        INDEX => place.last_index = offset,
+        INDEX => state.last_index = offset,
         RECORDS => {
-            place.counted += u64::from(block.count);
-            place.next_id = block.first_id.wrapping_add(u64::from(block.count));
+            state.counted += u64::from(block.count);
+            state.next_id = block.first_id.wrapping_add(u64::from(block.count));
         }
         _ => (),
     }

@@ -181,7 +181,7 @@ pub(super) fn records(segment: &Arc<Segment>) -> Result<u64> {
 }
 
 /// An entry with its id and its payload.
-type Found<'a> = (u64, Entry<'a>, &'a [u8]);
+type WalkedEntry<'a> = (u64, Entry<'a>, &'a [u8]);
 
 /// How far the entries of a block have been shown.
 struct Walk {
@@ -202,7 +202,7 @@ impl Walk {
         header: &BlockHeader,
         entries: &'a [u8],
         payload: &'a [u8],
-    ) -> Result<Option<Found<'a>>, Malformed> {
+    ) -> Result<Option<WalkedEntry<'a>>, Malformed> {
         let Some(entry) = self.progress.next(entries)? else {
             return match self.id == header.next_id() && self.payload_at == payload.len() {
                 true => Ok(None),
@@ -319,12 +319,12 @@ impl Feed for KeptFeed<'_> {
 pub(super) struct Records<F> {
     feed: F,
     block: Option<(BlockHeader, Walk)>,
-    at: Place,
+    at: CurrentEntry,
 }
 
-/// The place of the current one in its block.
+/// The current one, by where its parts are in its block.
 #[derive(Default)]
-struct Place {
+struct CurrentEntry {
     id: u64,
     time: i64,
     type_id: u32,
@@ -344,7 +344,7 @@ pub(super) struct Shown<'a> {
 
 impl<F: Feed> Records<F> {
     pub fn of(feed: F) -> Self {
-        Records { feed, block: None, at: Place::default() }
+        Records { feed, block: None, at: CurrentEntry::default() }
     }
 
     /// Where they come from.
@@ -369,7 +369,7 @@ impl<F: Feed> Records<F> {
                             }
                         };
                         let Entry { time, type_id, .. } = entry;
-                        self.at = Place { id, time, type_id, metadata, payload: from..walk.payload_at };
+                        self.at = CurrentEntry { id, time, type_id, metadata, payload: from..walk.payload_at };
                         return Ok(true);
                     }
                     Ok(None) => (),
@@ -386,7 +386,7 @@ impl<F: Feed> Records<F> {
     #[inline]
     pub fn shown(&self) -> Shown<'_> {
         let (entries, payload) = self.feed.contents();
-        let Place { id, time, type_id, metadata, payload: range } = &self.at;
+        let CurrentEntry { id, time, type_id, metadata, payload: range } = &self.at;
         let (id, time, type_id) = (*id, *time, *type_id);
         Shown { id, time, type_id, metadata: &entries[metadata.clone()], payload: &payload[range.clone()] }
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory, File};
 use crate::log::{chain_break, make_earlier_durable, names};
 use crate::options::{CompressOptions, Whole};
-use crate::segment::{self, Found, Segment};
+use crate::segment::{self, Recovered, Segment};
 
 /// Whether segments are compressed or decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Direction {
 /// A segment that is finished.
 pub(super) struct Closed {
     pub segment: Arc<Segment>,
-    pub found: Found,
+    pub found: Recovered,
     /// It is a log of one file.
     pub is_single: bool,
     /// The marker by which the next segment names it.
@@ -82,7 +82,7 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
         return Err(held());
     }
     if segment.is_compressed_whole() {
-        let found = Found::nothing(&segment);
+        let found = Recovered::nothing(&segment);
         let is_single = names::sequence(&segment.header.name, name).is_none();
         return Ok(Closed { segment, found, is_single, marker_in_next: None, _lock: None });
     }

@@ -79,9 +79,9 @@ fn id_behind(segment: &Arc<Segment>) -> Result<u64> {
                 let reason = match (is_end, lacks_trailer(segment, offset)?) {
                     (true, false) => return Ok(next_id),
                     (true, true) => NO_TRAILER.to_owned(),
-                    (false, _) => bad.tell().1,
+                    (false, _) => bad.describe().1,
                 };
-                return Err(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(offset)));
+                return Err(Error::corrupt(reason).at_offset(&segment.path, segment.reported_offset(offset)));
             }
         }
     }

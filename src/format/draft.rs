@@ -299,7 +299,7 @@ fn repeat(buffer: &mut Vec<u8>, from: usize, times: usize) {
 
 /// Where a block will be written, and the state of the segment at that time.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct BlockPlace {
     pub marker: u64,
     pub offset: u64,
     pub durable_end: u64,
@@ -330,7 +330,7 @@ pub fn seal(
     draft: &Draft,
     buffers: &Buffers,
     stored: Stored<'_>,
-    place: Place,
+    place: BlockPlace,
     compress: impl FnOnce(&[u8], &mut Vec<u8>) -> bool,
     out: &mut Vec<u8>,
 ) -> Result<u64, NoMemory> {
@@ -378,7 +378,7 @@ mod tests {
     fn sealed(draft: &Draft, buffers: &mut Buffers) -> (Vec<u8>, String) {
         buffers.settle();
         let stored = Stored { codec: 0, parts: &[], decoded_len: draft.payload_len() };
-        let place = Place { marker: 1, offset: 2, durable_end: 3, last_index: 4 };
+        let place = BlockPlace { marker: 1, offset: 2, durable_end: 3, last_index: 4 };
         let mut out = vec![];
         seal(draft, buffers, stored, place, |_, _| false, &mut out).unwrap();
         (out, format!("{:?}", draft.tallies(buffers)))

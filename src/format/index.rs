@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::block::{BlockHeader, BlockKind, HEADER};
-use super::draft::Place;
+use super::draft::BlockPlace;
 use super::tally::Standing;
 use super::types::{is_event, NamedType};
 use super::{checksum, varint, Malformed};
@@ -153,7 +153,7 @@ pub fn encode(
     totals: &Totals,
     names: &[NamedType],
     next_id: u64,
-    place: Place,
+    place: BlockPlace,
 ) -> Result<Vec<u8>, NoMemory> {
     let mut out = memory::with_room(most_bytes(window, totals, names))?;
     out.resize(HEADER, 0);
@@ -523,7 +523,7 @@ mod tests {
         for rows in [0, 1, 2, 50] {
             let (window, totals) = sample(rows);
             let window = tidy(window);
-            let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
+            let place = BlockPlace { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
             let bytes = encode(&window, &totals, &[], 5107, place).unwrap();
             let header = BlockHeader::decode(&bytes, 5, 1 << 40).unwrap();
             assert_eq!(
@@ -538,7 +538,8 @@ mod tests {
     #[test]
     fn what_a_later_version_says_behind_the_last_field_is_passed_over() {
         let (window, totals) = sample(2);
-        let (window, place) = (tidy(window), Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 });
+        let (window, place) =
+            (tidy(window), BlockPlace { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 });
         let mut bytes = encode(&window, &totals, &[], 300, place).unwrap();
         bytes.extend_from_slice(b"\x03more");
         assert!(!totals.earlier.is_empty(), "the last field is there");
@@ -549,7 +550,7 @@ mod tests {
     fn an_index_that_points_past_itself_or_miscounts_is_refused() {
         let (window, totals) = sample(2);
         let window = tidy(window);
-        let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
+        let place = BlockPlace { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
         let bytes = encode(&window, &totals, &[], 300, place).unwrap();
         assert!(decode(&bytes[HEADER..], 18_999).is_err(), "a row ends behind the index");
         let mut miscounted = window.clone();
@@ -566,7 +567,7 @@ mod tests {
         fn any_bytes_are_an_index_or_are_refused(bytes: Vec<u8>, change in 0usize..400, to: u8) {
             let _ = decode(&bytes, 1 << 40);
             let (window, totals) = sample(5);
-            let place = Place { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
+            let place = BlockPlace { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 64 };
             let mut bytes = encode(&tidy(window), &totals, &[], 300, place).unwrap().split_off(HEADER);
             let at = change % bytes.len();
             bytes[at] = to;

@@ -3,7 +3,7 @@
 use byteorder::{ByteOrder, LittleEndian as LE};
 
 use super::block::{BlockHeader, BlockKind, HEADER};
-use super::draft::Place;
+use super::draft::BlockPlace;
 use super::{checksum, declaration::DECLARATION, Malformed};
 
 /// Bytes of a TRAILER's entries: record count, offset of the last INDEX block, the file's first eight bytes once more.
@@ -22,7 +22,7 @@ pub struct Trailer {
 }
 
 /// The bytes of a trailer at `place`; `next_id` is the id of the record after the segment.
-pub fn encode(trailer: Trailer, next_id: u64, time: i64, place: Place) -> [u8; LEN] {
+pub fn encode(trailer: Trailer, next_id: u64, time: i64, place: BlockPlace) -> [u8; LEN] {
     let mut out = [0; LEN];
     LE::write_u64(&mut out[HEADER..], trailer.records);
     LE::write_u64(&mut out[HEADER + 8..], trailer.last_index);
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_trailer_comes_back_and_ends_as_the_file_begins() {
-        let place = Place { marker: 5, offset: 100, durable_end: 50, last_index: 0 };
+        let place = BlockPlace { marker: 5, offset: 100, durable_end: 50, last_index: 0 };
         let bytes = encode(Trailer { records: 7, last_index: 0 }, 8, 1, place);
         assert_eq!(bytes[LEN - 8..], DECLARATION);
         let header = BlockHeader::decode(&bytes, 5, 100).unwrap();

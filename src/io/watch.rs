@@ -42,11 +42,11 @@ const WAITING_OF_QUEUE: usize = 400;
 struct Queue {
     descriptor: OwnedFd,
     /// By the number that the system gave to the directory.
-    places: Mutex<HashMap<libc::c_int, Place>>,
+    watched: Mutex<HashMap<libc::c_int, WatchedDirectory>>,
 }
 
 /// A directory, and the threads that wait for it.
-struct Place {
+struct WatchedDirectory {
     identity: (u64, u64),
     waiting: Vec<Weak<Notice>>,
 }
@@ -86,16 +86,15 @@ impl Inotify {
         let path = std::ffi::CString::new(directory.as_os_str().as_bytes())?;
         let queue = queue_for((facts.dev(), facts.ino()))?;
         let notice = Arc::new(Notice { ended: AtomicBool::new(false), wake: wake.clone() });
-        let mut places = queue.places.lock();
+        let mut watched = queue.watched.lock();
         // SAFETY: the descriptor is open, and the path is a NUL-terminated string that outlives the call.
         let number = match unsafe { libc::inotify_add_watch(queue.descriptor.as_raw_fd(), path.as_ptr(), EVENTS) } {
             -1 => return Err(Error::last_os_error()),
             number => number,
         };
-        let place = places.entry(number);
-        let place = place.or_insert_with(|| Place { identity: (facts.dev(), facts.ino()), waiting: vec![] });
-        place.waiting.push(Arc::downgrade(&notice));
-        drop(places);
+        let added = || WatchedDirectory { identity: (facts.dev(), facts.ino()), waiting: vec![] };
+        watched.entry(number).or_insert_with(added).waiting.push(Arc::downgrade(&notice));
+        drop(watched);
         Ok(Inotify { queue, number, notice, mark: ForkMark::new(), is_local: is_local(directory) })
     }
 
@@ -103,7 +102,7 @@ impl Inotify {
     fn drain(&self) -> Result<()> {
         let mut events = Events([0; 4096]);
         // Held meanwhile: no thread sleeps while another one has read an event for it and not delivered it yet.
-        let mut places = self.queue.places.lock();
+        let mut watched = self.queue.watched.lock();
         loop {
             let events = &mut events.0;
             // SAFETY: the buffer is writable for its length, and aligned like the system's struct.
@@ -114,12 +113,12 @@ impl Inotify {
                     e => return Err(e),
                 },
                 0 => return Ok(()),
-                n => self.deliver(&events[..n as usize], &mut places),
+                n => self.deliver(&events[..n as usize], &mut watched),
             }
         }
     }
 
-    fn deliver(&self, mut events: &[u8], places: &mut HashMap<libc::c_int, Place>) {
+    fn deliver(&self, mut events: &[u8], watched: &mut HashMap<libc::c_int, WatchedDirectory>) {
         const HEAD: usize = size_of::<libc::inotify_event>();
         let field = |events: &[u8], at: usize| u32::from_ne_bytes(events[at..at + 4].try_into().unwrap_or_default());
         let mut last = None;
@@ -130,22 +129,22 @@ impl Inotify {
             events = events.get(HEAD + name_len..).unwrap_or_default();
             let ends = mask & (libc::IN_IGNORED | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_UNMOUNT) != 0;
             if mask & libc::IN_Q_OVERFLOW != 0 {
-                places.values().for_each(|place| self.notify(place, false));
+                watched.values().for_each(|directory| self.notify(directory, false));
             } else if ends || last != Some(number) {
-                if let Some(place) = places.get(&number) {
-                    self.notify(place, ends);
+                if let Some(directory) = watched.get(&number) {
+                    self.notify(directory, ends);
                 }
             }
             last = Some(number);
             if mask & libc::IN_IGNORED != 0 {
                 // The system has forgotten it.
-                places.remove(&number);
+                watched.remove(&number);
             }
         }
     }
 
-    fn notify(&self, place: &Place, ends: bool) {
-        for notice in place.waiting.iter().filter_map(Weak::upgrade) {
+    fn notify(&self, directory: &WatchedDirectory, ends: bool) {
+        for notice in directory.waiting.iter().filter_map(Weak::upgrade) {
             if ends {
                 notice.ended.store(true, Ordering::SeqCst);
             }
@@ -169,12 +168,12 @@ impl Queue {
             // SAFETY: as above.
             descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
         };
-        Ok(Queue { descriptor, places: Mutex::default() })
+        Ok(Queue { descriptor, watched: Mutex::default() })
     }
 
     /// The number of waiting threads.
     fn waiting(&self) -> usize {
-        self.places.lock().values().map(|place| place.waiting.len()).sum()
+        self.watched.lock().values().map(|directory| directory.waiting.len()).sum()
     }
 }
 
@@ -187,7 +186,7 @@ fn queue_for(identity: (u64, u64)) -> Result<Arc<Queue>> {
     let queues = &mut of_process.get_or_insert_with(|| Queues { mark: ForkMark::new(), queues: vec![] }).queues;
     queues.retain(|queue| queue.strong_count() > 0);
     let there: Vec<Arc<Queue>> = queues.iter().filter_map(Weak::upgrade).collect();
-    let watches = |queue: &&Arc<Queue>| queue.places.lock().values().any(|place| place.identity == identity);
+    let watches = |queue: &&Arc<Queue>| queue.watched.lock().values().any(|directory| directory.identity == identity);
     if let Some(queue) = there.iter().filter(watches).find(|queue| queue.waiting() < WAITING_OF_QUEUE) {
         return Ok(queue.clone());
     }
@@ -249,12 +248,12 @@ impl Drop for Inotify {
             // It is the parent's, which may be using it.
             return;
         }
-        let mut places = self.queue.places.lock();
-        let Some(place) = places.get_mut(&self.number) else { return };
+        let mut watched = self.queue.watched.lock();
+        let Some(directory) = watched.get_mut(&self.number) else { return };
         let this = Arc::downgrade(&self.notice);
-        place.waiting.retain(|other| !other.ptr_eq(&this) && other.strong_count() > 0);
-        if place.waiting.is_empty() {
-            places.remove(&self.number);
+        directory.waiting.retain(|other| !other.ptr_eq(&this) && other.strong_count() > 0);
+        if directory.waiting.is_empty() {
+            watched.remove(&self.number);
             // SAFETY: the descriptor is open; a number that the system has forgotten is refused.
             unsafe { libc::inotify_rm_watch(self.queue.descriptor.as_raw_fd(), self.number) };
         }

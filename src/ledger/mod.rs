@@ -110,7 +110,7 @@ pub(crate) struct Entry {
 pub(crate) struct Ledger {
     pub entries: BTreeMap<(String, u64), Entry>,
     /// The stores in the separate file for stores, whether or not there are entries for them.
-    pub told_stores: BTreeSet<String>,
+    pub recorded_stores: BTreeSet<String>,
     /// Records in the file.
     pub records: u64,
     /// Something in it could not be read, so its entries may be out of date.
@@ -150,10 +150,10 @@ pub(crate) fn is_shipped(directory: &dyn Directory, log: &str) -> Result<bool> {
 /// that is not a ledger counts as damaged.
 pub(crate) fn read(directory: &dyn Directory, log: &str, log_id: &[u8]) -> Result<Option<Ledger>> {
     let ledger = read_file(directory, log, log_id)?;
-    let told_stores = stores::read(directory, log, log_id)?;
-    match (ledger, told_stores.is_empty()) {
+    let recorded_stores = stores::read(directory, log, log_id)?;
+    match (ledger, recorded_stores.is_empty()) {
         (None, true) => Ok(None),
-        (ledger, _) => Ok(Some(Ledger { told_stores, ..ledger.unwrap_or_default() })),
+        (ledger, _) => Ok(Some(Ledger { recorded_stores, ..ledger.unwrap_or_default() })),
     }
 }
 
@@ -282,7 +282,7 @@ impl Ledger {
     /// The stores that were found to hold segments of the log, whatever became of these segments.
     pub fn stores(&self) -> BTreeSet<&str> {
         let shipped = self.entries.values().filter(|entry| entry.stage.is_shipped()).map(|entry| &*entry.store);
-        shipped.chain(self.told_stores.iter().map(String::as_str)).collect()
+        shipped.chain(self.recorded_stores.iter().map(String::as_str)).collect()
     }
 
     /// Why the file of the segment must not be removed here, or `None`: a store does not hold it yet, or an earlier

@@ -8,7 +8,7 @@ use super::item::{Item, Step, Type};
 use super::window::{Window, BLOCK};
 use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
-use crate::format::draft::Place;
+use crate::format::draft::BlockPlace;
 use crate::format::{checksum, entries, trailer, varint};
 use crate::memory;
 use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
@@ -147,8 +147,8 @@ impl Translator {
         Ok((Row { at: row.at + built.len(), ..next }, verdict))
     }
 
-    fn place(&self, row: Row) -> Place {
-        Place { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 }
+    fn place(&self, row: Row) -> BlockPlace {
+        BlockPlace { marker: self.marker, offset: row.at, durable_end: 0, last_index: 0 }
     }
 
     /// The bytes after the last block: a trailer, or an event that names a torn end in the middle of the log.
@@ -274,7 +274,7 @@ fn event_hit(id: u64, type_id: u32, time: i64, facts: &MetadataBuf, pairs: &mut 
 /// Appends everything of a block except its payload, and returns the payload's length. Places of metadata in `pairs`
 /// become places in the entries. The checksums of the payload's pages are omitted: the reader of the block knows that
 /// it was not stored.
-fn put_block(hits: &mut [Hit], pairs: &[u8], place: Place, first_id: u64, out: &mut Vec<u8>) -> Result<usize> {
+fn put_block(hits: &mut [Hit], pairs: &[u8], place: BlockPlace, first_id: u64, out: &mut Vec<u8>) -> Result<usize> {
     let (mut payload_len, mut events) = (0, 0);
     let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
     for hit in hits.iter() {

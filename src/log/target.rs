@@ -104,7 +104,7 @@ impl Target {
         let opening = Opening { directory: &*directory, log: &facts.name, naming: &naming, left: left.as_ref() };
         let End { last, earlier, greatest, lost } = opening.end(&listed)?;
         if let Some(file) = last {
-            let check = |last: &Arc<Segment>, found: &segment::Found| opening.check_end(last, found, &listed);
+            let check = |last: &Arc<Segment>, found: &segment::Recovered| opening.check_end(last, found, &listed);
             let layout = Layout::Directory { lock, greatest, naming: naming.clone() };
             return Self::resume(directory.clone(), facts.clone(), layout, &file, (&earlier, &lost), &check);
         }
@@ -179,7 +179,7 @@ impl Target {
         mut layout: Layout,
         file: &str,
         (earlier, lost): (&Numbered<String>, &Numbered<Remains>),
-        check_end: &dyn Fn(&Arc<Segment>, &segment::Found) -> Result<()>,
+        check_end: &dyn Fn(&Arc<Segment>, &segment::Recovered) -> Result<()>,
     ) -> Result<Opened> {
         let segment = Arc::new(Segment::open(&*directory, file, Access::ReadWrite).map_err(|e| match e.kind() {
             Kind::Corrupt => e.because(
@@ -438,7 +438,7 @@ fn one_file() -> Error {
 }
 
 /// The error for a log that is one file whose end must stay as it is: there can be no other segment to continue in.
-fn not_one_file(segment: &Segment, found: &segment::Found) -> Error {
+fn not_one_file(segment: &Segment, found: &segment::Recovered) -> Error {
     let path = segment.path.display();
     match (segment.header.original.is_some(), found.holes.first()) {
         (true, _) => Error::new(

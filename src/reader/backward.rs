@@ -56,13 +56,13 @@ impl Cursor {
         let segment = self.segment().clone();
         let end = place.map.end().unwrap_or(segment.start);
         let live = segment.is_live();
-        let (left, reason) = place.map.stopped.as_ref().map_or((0, String::new()), |stopped| stopped.1.tell());
+        let (left, reason) = place.map.stopped.as_ref().map_or((0, String::new()), |stopped| stopped.1.describe());
         let last = last_block(&segment)?;
         let durable_end = last.as_ref().map_or(0, |(_, header)| header.durable_end);
         // A writer at work may have completed a block since the last look.
         let is_there_now = live && block_at(&segment, end)?.is_some();
         if left > 0 && !is_there_now && !is_torn(&segment, end, durable_end)? {
-            place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(end)));
+            place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.reported_offset(end)));
             return Ok(());
         }
         if let Some(file) = self.list.snapshot.unreadable_before(self.list.snapshot.slots.len()) {
@@ -102,7 +102,7 @@ impl Cursor {
             state,
             next_id: 0,
             path: segment.path.clone(),
-            offset: segment.told_offset(end),
+            offset: segment.reported_offset(end),
             unread_bytes,
             reason,
         };
@@ -222,6 +222,7 @@ impl Cursor {
             return Err(error);
         }
         self.relist()?;
+        self.check_place()?;
         if self.list.file_state != FileState::Removed {
             return Err(error);
         }
@@ -237,7 +238,7 @@ impl Cursor {
     /// Stops at bytes that are no block.
     fn stop_at_hole(&mut self, hole: &Hole) -> Error {
         self.position.scanner.jump(hole.from);
-        self.corrupt(&Malformed::inconsistent(hole.bad.tell().1))
+        self.corrupt(&Malformed::inconsistent(hole.bad.describe().1))
     }
 
     fn step_back(&mut self, place: &mut Backward) -> Result<bool> {
@@ -266,7 +267,7 @@ impl Cursor {
                             *left += 1;
                             return Err(error);
                         }
-                        Err(bad) if self.turns_to_alternative(self.list.at, &bad.tell().1)? => {
+                        Err(bad) if self.turns_to_alternative(self.list.at, &bad.describe().1)? => {
                             self.go_back_again(place)?;
                             break;
                         }
@@ -288,7 +289,7 @@ impl Cursor {
                 let is_wanted = !is_past && !self.view.selection.begins_at(part.first_id);
                 place.map.hole_before(part.from).filter(|_| is_wanted)
             });
-            if let Some(reason) = hole.map(|hole| hole.bad.tell().1) {
+            if let Some(reason) = hole.map(|hole| hole.bad.describe().1) {
                 if self.turns_to_alternative(self.list.at, &reason)? {
                     self.go_back_again(place)?;
                     continue;
@@ -353,7 +354,7 @@ impl Cursor {
         let end = place.below;
         place.announced = NOTHING;
         if place.map.parts.iter().all(|part| part.is_held()) {
-            let (_, reason) = bad.tell();
+            let (_, reason) = bad.describe();
             return Err(self.corrupt(&Malformed::inconsistent(reason)));
         }
         let segment = self.segment().clone();
@@ -371,7 +372,7 @@ impl Cursor {
         match stopped {
             Some((offset, bad)) => {
                 self.position.scanner.jump(offset);
-                Err(self.corrupt(&Malformed::inconsistent(bad.tell().1)))
+                Err(self.corrupt(&Malformed::inconsistent(bad.describe().1)))
             }
             None => Ok(()),
         }
@@ -412,7 +413,8 @@ impl Cursor {
             };
         };
         let slot = self.list.snapshot.slots[self.list.at].clone();
-        let Some(map) = self.enter_backward(at)? else {
+        let entered = if self.may_go_on_in(at)? { self.enter_backward(at)? } else { None };
+        let Some(map) = entered else {
             // The places have changed: another segment, or none, comes before the current one now.
             place.parts = 0;
             return Ok(true);
@@ -422,7 +424,7 @@ impl Cursor {
         if ended.header.log_id == next.header.log_id {
             let expected = map.parts.last().map_or(ended.header.first_id, |part| part.next_id);
             let reason = match &map.stopped {
-                Some((_, bad)) => Some(Malformed::inconsistent(bad.tell().1)),
+                Some((_, bad)) => Some(Malformed::inconsistent(bad.describe().1)),
                 None => chain_break(&ended, end, expected, &next)?,
             };
             if reason.is_some() && !std::mem::replace(&mut self.list.listed_again, true) {

@@ -212,7 +212,7 @@ impl Cursor {
 
     /// Offset in it after the block that was shown last.
     pub fn offset(&self) -> u64 {
-        self.segment().told_offset(self.position.scanner.next_offset())
+        self.segment().reported_offset(self.position.scanner.next_offset())
     }
 
     /// The facts in the header of the segment that is being read.

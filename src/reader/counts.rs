@@ -9,7 +9,7 @@ use super::Reader;
 use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::entries::Entries;
-use crate::log::{Found, Snapshot};
+use crate::log::{SlotState, Snapshot};
 use crate::record::{event, is_event, Metadata, NamedType};
 use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
 
@@ -83,7 +83,7 @@ impl Reader {
         let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
         for at in 0..snapshot.slots.len() {
             progress(at as u64, snapshot.slots.len() as u64);
-            let Found::Segment(segment) = snapshot.open(at)? else { continue };
+            let SlotState::Segment(segment) = snapshot.open(at)? else { continue };
             let (counts, names) = match count(&segment) {
                 Err(error) if error.kind() == Kind::Corrupt && look_for_holes(snapshot, at, &segment)? => {
                     count(&segment)?

@@ -15,7 +15,7 @@ use super::{Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::packed::Frame;
 use crate::format::Malformed;
-use crate::log::{Found, Snapshot, Source};
+use crate::log::{SlotState, Snapshot, Source};
 use crate::options::{Filter, ReaderMode, ReaderOptions};
 use crate::record::{Hit, Record};
 use crate::segment::Segment;
@@ -74,9 +74,9 @@ impl Cursor {
                 return Err(Error::new(Kind::NotFound, "there is no segment to read"));
             }
             match snapshot.open(0)? {
-                Found::Segment(first) => break first,
-                Found::Unborn => drop(snapshot.slots.remove(0)),
-                Found::Gone => snapshot = source.snapshot(&snapshot, options.mode)?,
+                SlotState::Segment(first) => break first,
+                SlotState::Unborn => drop(snapshot.slots.remove(0)),
+                SlotState::Gone => snapshot = source.snapshot(&snapshot, options.mode)?,
             }
         };
         let salvaging = options.mode == ReaderMode::Salvage;
@@ -284,7 +284,7 @@ impl Cursor {
         let offset = self.position.scanner.offset();
         let segment = self.position.scanner.segment().clone();
         self.ending.tail.unread_bytes = self.position.left().unwrap_or(0);
-        self.ending.tail.offset = segment.told_offset(offset);
+        self.ending.tail.offset = segment.reported_offset(offset);
         let error = segment.corrupt(offset, reason);
         self.fail(error)
     }

@@ -1,18 +1,15 @@
 //! Reads from block to block and from segment to segment, the oldest first.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::cursor::Moved;
 use super::ending::Failure;
-use super::locate::replaced;
 use super::route::Route;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::{index, Malformed};
-use crate::io::Access;
-use crate::log::{chain_break, Found, Missing, Source};
+use crate::log::{chain_break, Missing, SlotState, Source};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, lacks_trailer, Bad, Segment, NO_TRAILER};
 
@@ -157,7 +154,7 @@ impl Cursor {
     fn end_of_segment(&mut self, bad: Bad) -> Result<Moved> {
         let segment = self.position.scanner.segment().clone();
         let offset = self.position.scanner.offset();
-        let (left, reason) = bad.tell();
+        let (left, reason) = bad.describe();
         // Forget the bytes: they may be others next time.
         self.position.scanner.reread();
         if left > 0 && segment.file.is_far() && self.position.suspect.replace(offset) != Some(offset) {
@@ -186,7 +183,10 @@ impl Cursor {
         self.check_readable(self.list.at + 1)?;
         let next = self.list.next_place(self.position.past);
         if next < self.list.snapshot.slots.len() {
-            return self.enter_next(next, left, &reason);
+            return match self.may_go_on_in(next)? {
+                true => self.enter_next(next, left, &reason),
+                false => Ok(Moved::Again),
+            };
         }
         if self.finds_another_segment(left == 0)? {
             // The current segment may have grown before the other one began: look again.
@@ -194,42 +194,6 @@ impl Cursor {
         }
         self.check_place()?;
         self.end(left, reason)
-    }
-
-    /// Whether the name of the file still refers to it, when no further segment is known. The contents of another file
-    /// need not follow what was shown, and nothing more is appended to this one.
-    fn check_place(&mut self) -> Result<()> {
-        let segment = self.segment().clone();
-        // Each look at a store is a request, and objects in a store are not replaced.
-        let is_settled = segment.is_unborn || segment.file.is_far();
-        let ours = segment.file.identity().ok().flatten().filter(|_| !is_settled);
-        let (Some(ours), Some(name)) = (ours, segment.path.file_name()) else { return Ok(()) };
-        let (directory, name) = (self.list.snapshot.slots[self.list.at].directory(), name.to_string_lossy());
-        let facts = directory.facts(&name);
-        self.waiting.is_gone = facts.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound);
-        let there = match facts {
-            Ok(facts) if facts.is_plain => facts.identity,
-            // The file was opened through a symbolic link, and the target of the link counts.
-            Ok(_) => directory.open(&name, Access::Read).ok().and_then(|file| file.identity().ok().flatten()),
-            Err(_) => None,
-        };
-        match there {
-            Some(there) if there != ours => Err(replaced(&segment)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the file of the current segment is not in its directory any more, or another one has its name.
-    fn is_away(&self) -> bool {
-        let (segment, directory) = (self.segment(), self.list.snapshot.slots[self.list.at].directory());
-        let Some(name) = segment.path.file_name().filter(|_| !segment.file.is_far()) else { return false };
-        match directory.facts(&name.to_string_lossy()) {
-            Ok(there) => {
-                let ours = segment.file.identity().ok().flatten();
-                there.is_plain && ours.is_some() && there.identity.is_some() && there.identity != ours
-            }
-            Err(e) => e.kind() == ErrorKind::NotFound,
-        }
     }
 
     /// A file that should be a segment but is none is damage for each cursor that reaches its place, before segment
@@ -292,7 +256,8 @@ impl Cursor {
             && matches!(state, TailState::Unclosed | TailState::Torn)
             && !self.segment().is_unborn;
         let unread_bytes = if left > 0 { self.position.left().unwrap_or(left) } else { 0 };
-        let (path, offset) = (self.segment().path.clone(), self.segment().told_offset(self.position.scanner.offset()));
+        let (path, offset) =
+            (self.segment().path.clone(), self.segment().reported_offset(self.position.scanner.offset()));
         let tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
         if strict {
             return Err(self.refuse_end(tail));
@@ -339,7 +304,7 @@ impl Cursor {
             return Ok(false);
         }
         match fresh.open(0)? {
-            Found::Segment(segment) if !segment.is_unborn => {
+            SlotState::Segment(segment) if !segment.is_unborn => {
                 self.list.snapshot = fresh;
                 self.position.forget_ids();
                 self.begin_segment(0, &segment)?;
@@ -353,10 +318,6 @@ impl Cursor {
         let ended = self.segment().clone();
         let Some(next) = self.open_at(at)? else { return Ok(Moved::Again) };
         if next.header.log_id != ended.header.log_id {
-            if next.header.name == ended.header.name && self.is_away() {
-                // A new log in the place of this one, whose segment of the same number was removed before it was seen.
-                return Err(replaced(&ended));
-            }
             // The writer of the other log may be at work.
             if left > 0 && !self.direction.is_salvage() && !self.segment().is_live() {
                 if !std::mem::replace(&mut self.position.looked_again, true) {

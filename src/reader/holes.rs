@@ -6,7 +6,7 @@ use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::Hole;
 use crate::format::Malformed;
-use crate::log::{Found, Snapshot};
+use crate::log::{SlotState, Snapshot};
 use crate::options::{Loss, LossKind, ReaderMode};
 use crate::segment::{is_space, Bad, Map, Segment, HOLE};
 
@@ -163,8 +163,8 @@ fn learn_holes(snapshot: &Snapshot, at: usize, segment: &Segment, most: usize) -
     let mut next = None;
     for at in (at + 1..snapshot.slots.len()).take(most) {
         let later = match snapshot.open(at) {
-            Ok(Found::Segment(later)) => later,
-            Ok(Found::Unborn | Found::Gone) => continue,
+            Ok(SlotState::Segment(later)) => later,
+            Ok(SlotState::Unborn | SlotState::Gone) => continue,
             // The reader that reaches it reports the error.
             Err(error) if error.kind() == Kind::Corrupt => continue,
             Err(error) => return Err(error),

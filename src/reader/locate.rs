@@ -8,7 +8,7 @@ use super::segments::FileState;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
-use crate::log::{Found, Known};
+use crate::log::{Known, SlotState};
 use crate::segment::Segment;
 
 /// The result of asking a segment in a search.
@@ -30,9 +30,9 @@ impl Cursor {
     /// Opens segment number `at`; `None` when it no longer exists, and the places have changed.
     pub(super) fn open_at(&mut self, at: usize) -> Result<Option<Arc<Segment>>> {
         match self.list.snapshot.open(at) {
-            Ok(Found::Segment(segment)) => return Ok(Some(segment)),
-            Ok(Found::Unborn) => self.list.forget(at),
-            Ok(Found::Gone) => self.relist()?,
+            Ok(SlotState::Segment(segment)) => return Ok(Some(segment)),
+            Ok(SlotState::Unborn) => self.list.forget(at),
+            Ok(SlotState::Gone) => self.relist()?,
             Err(error) if self.opens_alternative(at, &error)? => (),
             Err(error) => return Err(error),
         }
@@ -43,10 +43,8 @@ impl Cursor {
     pub(super) fn relist(&mut self) -> Result<()> {
         let repeated = self.direction.salvage().map_or(&[][..], |salvage| &salvage.repeated[..]);
         let fresh = self.list.listed(repeated)?;
-        match self.list.take(fresh) {
-            true => Ok(()),
-            false => Err(replaced(self.segment())),
-        }
+        self.list.take(fresh);
+        Ok(())
     }
 
     /// Takes the segment that the current one, the last, names as the next: listing thousands of files is avoided.
@@ -63,6 +61,9 @@ impl Cursor {
     pub(super) fn find_start(&mut self) -> Result<(usize, Arc<Segment>)> {
         loop {
             let Some(start) = self.search()? else { continue };
+            if !self.may_go_on_in(start)? {
+                continue;
+            }
             if let Some(segment) = self.open_at(start)? {
                 return Ok((start, segment));
             }
@@ -117,12 +118,12 @@ impl Cursor {
                 return Ok(Probe::Known(at, known));
             }
             match self.list.snapshot.open(at) {
-                Ok(Found::Segment(_)) => (),
-                Ok(Found::Unborn) => {
+                Ok(SlotState::Segment(_)) => (),
+                Ok(SlotState::Unborn) => {
                     self.list.forget(at);
                     return Ok(Probe::Forgotten);
                 }
-                Ok(Found::Gone) => {
+                Ok(SlotState::Gone) => {
                     self.relist()?;
                     return Ok(Probe::Changed);
                 }
@@ -181,6 +182,7 @@ impl Cursor {
             return Err(error);
         }
         self.relist()?;
+        self.check_place()?;
         let next = self.list.at + 1;
         if self.list.file_state != FileState::Removed || next >= self.list.snapshot.slots.len() {
             return Err(error);
@@ -202,13 +204,6 @@ impl Cursor {
         let last = first_id.saturating_sub(1).min(self.view.selection.last_id());
         (first <= last).then(|| Error::of_missed(first, last).at(&self.segment().path))
     }
-}
-
-/// Another file, or another log, has replaced the one that is read.
-pub(super) fn replaced(segment: &Segment) -> Error {
-    let reason = "another file is in the place of the one that is read, and need not hold what was shown of it: \
-                  open a reader anew, and go on behind the last record that was shown";
-    Error::new(Kind::Mismatch, reason).at(&segment.path)
 }
 
 /// Whether a writer has begun `next` because the file of `ended` was removed while it was written: it follows the same

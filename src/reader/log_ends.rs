@@ -49,7 +49,7 @@ impl Cursor {
             return Ok(None);
         }
         let segment = self.segment();
-        Ok(Some(Error::corrupt(reason).at_offset(&segment.path, segment.told_offset(end))))
+        Ok(Some(Error::corrupt(reason).at_offset(&segment.path, segment.reported_offset(end))))
     }
 
     /// What is known to be missing after the current segment, which ends at the offset `end` and is the last of its
@@ -72,7 +72,7 @@ impl Cursor {
             return false;
         }
         let segment = self.segment();
-        let (path, offset) = (segment.path.clone(), segment.told_offset(end));
+        let (path, offset) = (segment.path.clone(), segment.reported_offset(end));
         let (kind, reason) = (LossKind::Missing, reason.to_owned());
         self.reports.loss(&Loss { kind, path, offset, bytes: 0, ids: None, pages: None, reason, durable: true });
         true

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::BlockHeader;
 use crate::format::entries::Entries;
 use crate::format::Malformed;
-use crate::log::Found;
+use crate::log::SlotState;
 use crate::record::{is_event, NamedType, FIRST_NAMED_TYPE};
 use crate::segment::Bad;
 
@@ -61,13 +61,13 @@ impl Cursor {
                 continue;
             }
             match self.list.snapshot.open(at) {
-                Ok(Found::Segment(other)) => {
+                Ok(SlotState::Segment(other)) => {
                     beside.extend(other.names_at_head()?);
                     if at < self.list.at {
                         beside.extend(other.names_by_index()?);
                     }
                 }
-                Ok(Found::Unborn | Found::Gone) => (),
+                Ok(SlotState::Unborn | SlotState::Gone) => (),
                 // The reader that reaches it reports the error.
                 Err(error) if error.kind() == Kind::Corrupt => (),
                 Err(error) => return Err(error),

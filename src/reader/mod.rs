@@ -24,6 +24,7 @@ mod position;
 mod prefetch;
 mod present;
 mod remarks;
+mod replaced;
 mod reports;
 mod route;
 mod salvage;
@@ -46,7 +47,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::Location;
 use crate::log::catalog::{Catalogs, Summary};
-use crate::log::{mark, vanished, Found, Snapshot, Source};
+use crate::log::{mark, vanished, SlotState, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
 
@@ -154,7 +155,7 @@ impl Reader {
         }
         let first = if snapshot.is_one_log() { snapshot.open(0).ok() } else { None };
         let begins = match first {
-            Some(Found::Segment(first)) => Some(first.header.first_id),
+            Some(SlotState::Segment(first)) => Some(first.header.first_id),
             _ => None,
         };
         let present = Present::new(snapshot.clone());

@@ -120,7 +120,7 @@ impl Position {
     /// The error with the place of the block at the scanner.
     pub fn placed(&self, error: Error) -> Error {
         let segment = self.segment();
-        error.at_offset(&segment.path, segment.told_offset(self.scanner.offset()))
+        error.at_offset(&segment.path, segment.reported_offset(self.scanner.offset()))
     }
 
     /// Bytes of the file from the scanner's offset on, as far as that is known.

@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 
 use super::looks::Looks;
 use crate::error::Result;
-use crate::log::{Found, Snapshot, Source};
+use crate::log::{SlotState, Snapshot, Source};
 use crate::options::ReaderMode;
 
 /// The segments at the last look.
@@ -54,8 +54,10 @@ fn has_lost_its_beginning(snapshot: &Snapshot) -> bool {
 fn may_go_on(snapshot: &Snapshot) -> bool {
     let Some(last) = snapshot.slots.len().checked_sub(1) else { return true };
     match snapshot.open(last) {
-        Ok(Found::Segment(segment)) => !segment.is_live() || segment.ends_with_trailer().ok().flatten() != Some(false),
+        Ok(SlotState::Segment(segment)) => {
+            !segment.is_live() || segment.ends_with_trailer().ok().flatten() != Some(false)
+        }
         // The reader that reaches it reports the error.
-        Ok(Found::Unborn | Found::Gone) | Err(_) => true,
+        Ok(SlotState::Unborn | SlotState::Gone) | Err(_) => true,
     }
 }

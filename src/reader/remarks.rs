@@ -6,7 +6,7 @@ use super::Cursor;
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::entries::Entries;
-use crate::log::{Found, Remark, Snapshot};
+use crate::log::{Remark, SlotState, Snapshot};
 use crate::options::ReaderMode;
 use crate::record::is_event;
 use crate::segment::{last_block, Bad, Scanner, Segment};
@@ -45,7 +45,7 @@ impl Cursor {
         let Some(other) = self.list.snapshot.alternative(self.list.at).cloned() else { return Ok(false) };
         let expected = self.position.next_id();
         let segment = match self.list.snapshot.open_slot(&other) {
-            Ok(Found::Segment(segment)) if reaches(&segment, expected) => segment,
+            Ok(SlotState::Segment(segment)) if reaches(&segment, expected) => segment,
             _ => {
                 // The damaged file is salvaged instead.
                 self.list.snapshot.forget_alternative(self.list.at);
@@ -53,7 +53,7 @@ impl Cursor {
                 return Ok(self.direction.is_salvage());
             }
         };
-        let Some(remark) = self.take_alternative(self.list.at, &bad.tell().1) else { return Ok(false) };
+        let Some(remark) = self.take_alternative(self.list.at, &bad.describe().1) else { return Ok(false) };
         let shown = self.events_shown_before(expected)?;
         self.begin_segment(self.list.at, &segment)?;
         self.position.expected = Some(segment.header.first_id);
@@ -121,7 +121,7 @@ impl Cursor {
             return Ok(false);
         };
         match self.list.snapshot.open_slot(&other) {
-            Ok(Found::Segment(segment)) if segment.ends_with_trailer()? == Some(true) => (),
+            Ok(SlotState::Segment(segment)) if segment.ends_with_trailer()? == Some(true) => (),
             _ => return Ok(false),
         }
         match self.take_alternative(at, reason) {

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::declaration::FileHeader;
 use crate::format::Malformed;
-use crate::log::{Found, Missing};
+use crate::log::{Missing, SlotState};
 use crate::options::{Loss, LossKind};
 use crate::record::Hit;
 use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
@@ -86,7 +86,7 @@ impl Cursor {
             Ok(()) => (),
         }
         if self.is_being_written(header.block_len())? {
-            return self.leave_segment(1, bad.tell().1);
+            return self.leave_segment(1, bad.describe().1);
         }
         // The bytes after it may be the block itself, if its header was written twice.
         if let Some(moved) = self.moved_behind(header, self.position.scanner.written_offset())? {
@@ -101,7 +101,7 @@ impl Cursor {
         let next_id = self.next_id_behind(header)?;
         let ids = (next_id > header.first_id).then(|| (header.first_id, next_id - 1));
         let reason = match header.kind {
-            BlockKind::Index => Malformed::Index(bad.tell().1),
+            BlockKind::Index => Malformed::Index(bad.describe().1),
             _ => bad.into_malformed(),
         };
         self.lose((offset, header.block_len()), ids, &reason)?;
@@ -168,7 +168,7 @@ impl Cursor {
             return self.salvage_bytes(offset, Some(header), bad);
         }
         if moved.is_none() && (self.is_being_written(0)? || self.look_again()) {
-            return self.leave_segment(1, bad.tell().1);
+            return self.leave_segment(1, bad.describe().1);
         }
         let (hits, len) = match self.salvage_hits(header) {
             Ok(saved) => saved,
@@ -214,11 +214,11 @@ impl Cursor {
             return Ok(Moved::Again);
         }
         if self.is_being_written(0)? || self.look_again() {
-            return self.leave_segment(1, bad.tell().1);
+            return self.leave_segment(1, bad.describe().1);
         }
         let left = match self.position.left() {
             Ok(left) => left,
-            Err(bad) => return Err(Error::corrupt(bad.tell().1)),
+            Err(bad) => return Err(Error::corrupt(bad.describe().1)),
         };
         let stated = header.filter(|header| !matches!(header.kind, BlockKind::Skippable(_))).map(BlockHeader::next_id);
         let first_id = self.next_first_id().or(stated).unwrap_or(expected);
@@ -253,7 +253,7 @@ impl Cursor {
         let next = self.list.snapshot.slots.get(self.list.at + 1)?;
         let is_ours = next.log.id == self.segment().header.log_id;
         match self.list.snapshot.open_slot(next) {
-            Ok(Found::Segment(next)) if is_ours => Some(next),
+            Ok(SlotState::Segment(next)) if is_ours => Some(next),
             _ => None,
         }
     }
@@ -381,7 +381,7 @@ impl Cursor {
             salvage.reported_to = offset + bytes;
         }
         let written = offset.saturating_add_signed(-self.position.scanner.shift());
-        let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.told_offset(offset), bytes);
+        let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.reported_offset(offset), bytes);
         let kind = match LossKind::of(reason) {
             LossKind::Damage if is_torn => LossKind::TornTail,
             kind => kind,
@@ -389,7 +389,7 @@ impl Cursor {
         self.reports.loss(&Loss {
             kind,
             path: segment.path.clone(),
-            offset: segment.told_offset(offset),
+            offset: segment.reported_offset(offset),
             bytes,
             ids,
             pages,

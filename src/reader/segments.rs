@@ -67,27 +67,33 @@ impl SegmentList {
         self.at + 1 == self.snapshot.slots.len()
     }
 
+    /// Whether no other segment of the current one's log comes after it.
+    pub fn is_at_the_last_of_its_log(&self) -> bool {
+        let slots = &self.snapshot.slots;
+        slots[self.at + 1..].iter().all(|slot| slot.log.id != slots[self.at].log.id)
+    }
+
     /// Lists the segments as they are now, without those in `repeated`.
     pub fn listed(&self, repeated: &[PathBuf]) -> Result<Snapshot> {
         let mut fresh = self.source.snapshot(&self.snapshot, self.mode)?;
+        let current = &self.snapshot.slots[self.at];
+        let is_before = |slot: &Arc<Slot>| slot.log.id == current.log.id && slot.sequence < current.sequence;
+        let is_lost = fresh.place_of(current).is_none() && fresh.slots.iter().any(is_before);
+        if is_lost && !self.source.is_far() {
+            // The files before it may be those of another log, under the same names.
+            fresh = self.source.snapshot(&self.snapshot.unexamined(), self.mode)?;
+        }
         if !repeated.is_empty() {
             fresh.slots.retain(|slot| !repeated.contains(&slot.path()));
         }
         Ok(fresh)
     }
 
-    /// Takes this list of the segments. The current one keeps its place among them, even if its file was removed; false
-    /// when another log of its name is there instead.
-    pub fn take(&mut self, mut fresh: Snapshot) -> bool {
+    /// Takes this list of the segments. The current one keeps its place among them, even if its file was removed.
+    pub fn take(&mut self, mut fresh: Snapshot) {
         let current = self.snapshot.slots[self.at].clone();
         match fresh.place_of(&current) {
             Some(at) => (self.at, self.file_state) = (at, FileState::Listed),
-            // None of its segments is there, and others of its name are.
-            None if !fresh.slots.iter().any(|slot| slot.log.id == current.log.id)
-                && fresh.slots.iter().any(|slot| slot.log.name == current.log.name) =>
-            {
-                return false;
-            }
             None => {
                 self.at = fresh.insert(current.clone());
                 let before = self.at.checked_sub(1).map(|before| &fresh.slots[before]);
@@ -96,7 +102,6 @@ impl SegmentList {
             }
         }
         self.snapshot = fresh;
-        true
     }
 
     /// The place after the current one. If everything wanted of a log has been passed (`past`), that is its last

@@ -28,7 +28,7 @@ impl Cursor {
         if self.list.mode != ReaderMode::Prefix || !self.reports.has_listener() {
             return false;
         }
-        let offset = self.segment().told_offset(self.position.scanner.offset());
+        let offset = self.segment().reported_offset(self.position.scanner.offset());
         let bytes = self.segment().file_len().map_or(left, |len| len.saturating_sub(offset));
         self.report_torn(offset, bytes, reason.to_owned());
         true

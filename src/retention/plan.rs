@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::{exclude_others, Access, Directory, FileFacts, Identity};
 use crate::log::names;
-use crate::log::survey::{self, Found, Oldest, Slot, Snapshot};
+use crate::log::survey::{self, Oldest, Slot, SlotState, Snapshot};
 use crate::options::Retention;
 use crate::segment::{is_unborn, Segment};
 
@@ -397,8 +397,8 @@ fn is_confirmed(
 /// The segment; `None` when the file is gone, or is another one than expected.
 fn open(there: &Snapshot, slot: &Slot) -> Result<Option<Arc<Segment>>> {
     match there.open_slot(slot) {
-        Ok(Found::Segment(segment)) => Ok(Some(segment)),
-        Ok(Found::Unborn | Found::Gone) => Ok(None),
+        Ok(SlotState::Segment(segment)) => Ok(Some(segment)),
+        Ok(SlotState::Unborn | SlotState::Gone) => Ok(None),
         Err(e) if matches!(e.kind(), Kind::Corrupt | Kind::Unsupported | Kind::NotFound) || is_denied(&e) => Ok(None),
         Err(e) => Err(e),
     }

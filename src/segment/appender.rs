@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::block::Block;
 use super::indexing::{Indexing, Summary};
-use super::{Found, Segment};
+use super::{Recovered, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::HEADER;
 use crate::format::codec::Compressor;
-use crate::format::draft::{self, Place, Stored};
+use crate::format::draft::{self, BlockPlace, Stored};
 use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
 use crate::memory::{self, NoMemory};
@@ -48,14 +48,14 @@ pub(crate) struct Appender {
 impl Appender {
     /// Begins after the header of a new segment, whose file has `set_aside` bytes of disk space.
     pub fn new(segment: Arc<Segment>, set_aside: u64) -> Self {
-        let found = Found::nothing(&segment);
+        let found = Recovered::nothing(&segment);
         let mut appender = Self::resume(segment, found);
         appender.set_aside = appender.set_aside.max(set_aside);
         appender
     }
 
     /// Continues at the end that was found of a segment.
-    pub fn resume(segment: Arc<Segment>, found: Found) -> Self {
+    pub fn resume(segment: Arc<Segment>, found: Recovered) -> Self {
         Appender {
             first_id: found.first_id,
             segment,
@@ -137,7 +137,7 @@ impl Appender {
             let shorten = |entries: &[u8], out: &mut Vec<u8>| {
                 codec != 0 && entries.len() > COMPRESS_ENTRIES && compressor.compress(entries, out)
             };
-            let (stored, place) = (Stored { codec, parts, decoded_len }, Place { offset, ..base });
+            let (stored, place) = (Stored { codec, parts, decoded_len }, BlockPlace { offset, ..base });
             let from = self.heads.len();
             let sealed = draft::seal(block.draft, block.buffers, stored, place, shorten, &mut self.heads);
             offset += sealed.map_err(|e| (0, Error::from(e).at(&self.segment.path)))?;
@@ -217,7 +217,7 @@ impl Appender {
             let index = self.index(names, place)?;
             let index_end = place.offset + index.len() as u64;
             let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: place.offset };
-            let place = Place { offset: index_end, last_index: place.offset, ..place };
+            let place = BlockPlace { offset: index_end, last_index: place.offset, ..place };
             let trailer = trailer::encode(trailer, self.next_id, time, place);
             self.write_own(&[&index, &trailer])?;
             self.indexing.wrote(index_end - index.len() as u64, index_end);
@@ -244,7 +244,7 @@ impl Appender {
     }
 
     /// The INDEX block at this place.
-    fn index(&self, names: &[NamedType], place: Place) -> Result<Vec<u8>> {
+    fn index(&self, names: &[NamedType], place: BlockPlace) -> Result<Vec<u8>> {
         let bound = names.iter().rposition(|named| named.number <= self.named_to).map_or(0, |last| last + 1);
         let index = self.indexing.encode(&names[..bound], self.next_id, place);
         index.map_err(|e| Error::from(e).because("cannot write the index").at(&self.segment.path))
@@ -258,8 +258,8 @@ impl Appender {
         Ok((memory::with_room(blocks.len())?, memory::with_room(blocks.len())?, memory::with_room(parts)?))
     }
 
-    fn place(&self) -> Place {
-        Place {
+    fn place(&self) -> BlockPlace {
+        BlockPlace {
             marker: self.segment.header.marker,
             offset: self.end,
             durable_end: self.durable_end.load(Ordering::Acquire),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::block::Block;
 use crate::format::checksum;
-use crate::format::draft::Place;
+use crate::format::draft::BlockPlace;
 use crate::format::filter;
 use crate::format::index::{self, Located, Pairs, Row, Totals, TypeCount, Window};
 use crate::format::tally::Tally;
@@ -152,7 +152,7 @@ impl Indexing {
     }
 
     /// The INDEX block at `place`.
-    pub fn encode(&self, names: &[NamedType], next_id: u64, place: Place) -> Result<Vec<u8>, NoMemory> {
+    pub fn encode(&self, names: &[NamedType], next_id: u64, place: BlockPlace) -> Result<Vec<u8>, NoMemory> {
         let counts = || memory::collect(self.counts.iter().map(|(&type_id, &count)| Ok((type_id, count))));
         let counts = self.exact.then(counts).transpose()?;
         let totals = Totals { counts, names: vec![], latest: self.latest, earlier: self.written.clone() };

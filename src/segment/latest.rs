@@ -1,10 +1,10 @@
 //! The largest time of all records before a place, which lets a reader find a time among many segments.
 
-use super::{Found, Segment};
+use super::{Recovered, Segment};
 
 /// The largest time of the records in the segment and in those before it; `i64::MIN` = there are none, `None` = not
 /// known.
-pub(crate) fn latest_time(segment: &Segment, found: &Found) -> Option<i64> {
+pub(crate) fn latest_time(segment: &Segment, found: &Recovered) -> Option<i64> {
     let before = match &segment.header.predecessor {
         Some(stated) => stated.latest_ns?,
         None if segment.header.sequence == 1 => i64::MIN,

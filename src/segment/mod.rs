@@ -43,7 +43,7 @@ pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Hole, Map, Part};
 pub(crate) use moved::{moved_at, next_moved};
 pub(crate) use recover::{
-    check_last_records, find_end, recover, recover_past_holes, survey, Found, Written, NO_TRAILER,
+    check_last_records, find_end, recover, recover_past_holes, survey, Recovered, Written, NO_TRAILER,
 };
 pub(crate) use remains::{remains, Remains};
 pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};
@@ -163,11 +163,11 @@ impl Segment {
 
     /// An error at a place in this segment.
     pub fn corrupt(&self, offset: u64, reason: &Malformed) -> Error {
-        malformed(reason).at_offset(&self.path, self.told_offset(offset))
+        malformed(reason).at_offset(&self.path, self.reported_offset(offset))
     }
 
     /// The offset in the file of a place in the segment, for reports.
-    pub fn told_offset(&self, offset: u64) -> u64 {
+    pub fn reported_offset(&self, offset: u64) -> u64 {
         self.translated.as_ref().map_or(offset, |translated| translated.place_of(offset))
     }
 

@@ -18,7 +18,7 @@ use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
 /// What a segment was found to contain.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct Recovered {
     /// The offset after the last good block.
     pub end: u64,
     /// The offset up to which the segment states that it was durable.
@@ -78,10 +78,10 @@ impl Written {
     }
 }
 
-impl Found {
+impl Recovered {
     /// For a segment without a block.
     pub fn nothing(segment: &Segment) -> Self {
-        Found {
+        Recovered {
             end: segment.start,
             durable_end: 0,
             sequence: segment.header.sequence,
@@ -118,7 +118,7 @@ impl Found {
 /// The first id that a record in the segment can have: its first events may report ids as lost.
 fn first_id(segment: &Arc<Segment>) -> u64 {
     let mut scanner = Scanner::new(segment.clone(), segment.start);
-    let mut found = Found::nothing(segment);
+    let mut found = Recovered::nothing(segment);
     let first = scanner.header().and_then(|header| {
         if header.kind == BlockKind::Records && header.count == 0 && header.has_events() {
             scanner.load_entries(&header)?;
@@ -133,7 +133,7 @@ fn first_id(segment: &Arc<Segment>) -> u64 {
 /// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
 /// byte of the blocks that were not yet known to be durable. Bytes that are not a torn tail are an error: corruption is
 /// never cut away.
-pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
+pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Recovered> {
     let found = recover_past_holes(segment, 0)?;
     match found.holes.first() {
         Some(hole) => Err(damaged(segment, hole.offset, &found.torn_reason)),
@@ -143,26 +143,26 @@ pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Found> {
 
 /// As [`recover`], but continues after bytes that are not a block where nothing proves that they were durable: neither
 /// the segment's blocks nor `durable_end`, which is known from elsewhere.
-pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Result<Found> {
+pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Result<Recovered> {
     let found = recover_end(segment, durable_end)?;
-    Ok(Found { first_id: first_id(segment).min(found.next_id), ..found })
+    Ok(Recovered { first_id: first_id(segment).min(found.next_id), ..found })
 }
 
-fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Found> {
+fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Recovered> {
     if let Some((near, is_verified)) = last_sound_index(segment)? {
         let durable_end = durable_end(segment, near.end)?.max(near.durable_end).max(known);
         // The blocks on the way to the file's last one must confirm the durable end that it states.
         if is_verified || durable_end >= near.end {
-            return walk(segment, Found { durable_end, ..near });
+            return walk(segment, Recovered { durable_end, ..near });
         }
     }
     let durable_end = durable_end(segment, segment.start)?.max(known);
-    walk(segment, Found { durable_end, ..Found::nothing(segment) })
+    walk(segment, Recovered { durable_end, ..Recovered::nothing(segment) })
 }
 
 /// As [`recover`], for a segment whose blocks will be read and verified anyway: when it was closed, its end is believed
 /// and no block is read for this.
-pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Found> {
+pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Recovered> {
     let Some((_, trailer)) = last_block(segment)?.filter(|(_, last)| last.kind == BlockKind::Trailer) else {
         return recover(segment);
     };
@@ -175,21 +175,21 @@ pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Found> {
     let end = at + header.block_len();
     let indexing = Indexing::after(at, end, &totals);
     let (next_id, types, believed) = (header.first_id, totals.names, u64::MAX);
-    let found = Found { end, next_id, types, indexing, durable_end: believed, ..Found::nothing(segment) };
+    let found = Recovered { end, next_id, types, indexing, durable_end: believed, ..Recovered::nothing(segment) };
     match walk(segment, found) {
-        Ok(found) if found.closed => Ok(Found { durable_end: trailer.durable_end, ..found }),
+        Ok(found) if found.closed => Ok(Recovered { durable_end: trailer.durable_end, ..found }),
         _ => recover(segment),
     }
 }
 
 /// Walks the whole segment by its headers and entries, whatever its index contains, for an index of all of it. A torn
 /// tail is an error here.
-pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
+pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Recovered> {
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
-    let found = walk(segment, Found { durable_end: len, is_survey: true, ..Found::nothing(segment) })?;
+    let found = walk(segment, Recovered { durable_end: len, is_survey: true, ..Recovered::nothing(segment) })?;
     match found.torn_bytes {
         // The blocks read for this need not be on the disk.
-        0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),
+        0 => Ok(Recovered { durable_end: durable_end(segment, segment.start)?, ..found }),
         _ => {
             let reason =
                 format!("{}: open the log for writing, which cuts a torn tail, or recover it", found.torn_reason);
@@ -200,7 +200,7 @@ pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Found> {
 
 /// The contents of the segment up to the last INDEX block before which everything was durable when the last block was
 /// written, or can be verified with little more reading. The flag is true in the second case.
-fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
+fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Recovered, bool)>> {
     let Some((offset, last)) = last_block(segment)? else { return Ok(None) };
     let mut at = if last.kind == BlockKind::Index { offset } else { last.last_index };
     let mut scanner = Scanner::new(segment.clone(), at);
@@ -227,7 +227,8 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
             let (types, durable_end) = (totals.names, header.durable_end);
             let mut written = Written::default();
             window.rows.iter().for_each(|row| written.note(row.count > 0, row.max_time));
-            let mut found = Found { end, durable_end, next_id, types, indexing, written, ..Found::nothing(segment) };
+            let mut found =
+                Recovered { end, durable_end, next_id, types, indexing, written, ..Recovered::nothing(segment) };
             find_last(&mut scanner, window, &mut found)?;
             return Ok(Some((found, !is_durable)));
         }
@@ -237,7 +238,7 @@ fn last_sound_index(segment: &Arc<Segment>) -> Result<Option<(Found, bool)>> {
 }
 
 /// Notes the last blocks that are in this window of the index, or in one before it.
-fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Found) -> Result<()> {
+fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Recovered) -> Result<()> {
     // Each opening without an append leaves a window without a row that has records.
     const WINDOWS: usize = 8;
     for _ in 0..WINDOWS {
@@ -263,7 +264,7 @@ fn find_last(scanner: &mut Scanner, mut window: index::Window, found: &mut Found
 ///
 /// # Errors
 /// [`Kind::Corrupt`] when they are not, and errors of the system.
-pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Found) -> Result<()> {
+pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Recovered) -> Result<()> {
     // Opening a log must not cost as much as reading a record larger than this.
     const MOST: u64 = 1 << 20;
     let Some(last) = found.last_with_records.filter(|last| last.len <= MOST) else { return Ok(()) };
@@ -275,7 +276,7 @@ pub(crate) fn check_last_records(segment: &Arc<Segment>, found: &Found) -> Resul
     match scanner.header().and_then(|header| scanner.load(&header)) {
         Ok(()) => Ok(()),
         Err(Bad::Io(error)) => Err(error),
-        Err(bad) => Err(damaged(segment, last.offset, &bad.tell().1)),
+        Err(bad) => Err(damaged(segment, last.offset, &bad.describe().1)),
     }
 }
 
@@ -353,7 +354,7 @@ fn durable_end(segment: &Arc<Segment>, from: u64) -> Result<u64> {
     }
 }
 
-fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
+fn walk(segment: &Arc<Segment>, mut found: Recovered) -> Result<Recovered> {
     let mut scanner = Scanner::new(segment.clone(), found.end);
     loop {
         match step(&mut scanner, &mut found) {
@@ -370,7 +371,7 @@ fn walk(segment: &Arc<Segment>, mut found: Found) -> Result<Found> {
     Ok(found)
 }
 
-fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
+fn step(scanner: &mut Scanner, found: &mut Recovered) -> Result<(), Bad> {
     let header = scanner.header();
     if let Some(hole) = scanner.take_passed() {
         (found.end, found.next_id, found.closed) = (hole.end(), hole.next_id(found.next_id), false);
@@ -413,7 +414,7 @@ fn step(scanner: &mut Scanner, found: &mut Found) -> Result<(), Bad> {
 }
 
 /// A damaged index is skipped, unless it is the torn end of the file.
-fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
+fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Recovered) -> Result<(), Bad> {
     let (offset, end) = (scanner.offset(), scanner.offset() + header.block_len());
     let read = scanner.load_entries(header);
     let read = read.and_then(|()| index::decode(scanner.entries(), offset).map_err(Bad::from));
@@ -436,8 +437,8 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Found
 }
 
 /// Notes the types that the block names, and its row for the index.
-fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Found) -> Result<(), Bad> {
-    let Found { types, acknowledged, indexing, tallies, .. } = found;
+fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Recovered) -> Result<(), Bad> {
+    let Recovered { types, acknowledged, indexing, tallies, .. } = found;
     summarize(scanner, header, tallies, indexing, |type_id, facts| match type_id {
         event::TYPE => types.extend(NamedType::from_event(facts)),
         event::RECOVERED => *acknowledged = id_after_loss(facts),
@@ -528,7 +529,7 @@ fn count_short(
 
 /// Decides what the bytes after the last block are, where there is no block. Moves to the next block, after a hole, if
 /// there is one; returns false at the end of the segment.
-fn no_block(scanner: &mut Scanner, found: &mut Found, bad: &Bad) -> Result<bool> {
+fn no_block(scanner: &mut Scanner, found: &mut Recovered, bad: &Bad) -> Result<bool> {
     let segment = scanner.segment().clone();
     let offset = found.end;
     let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
@@ -576,7 +577,7 @@ fn no_block(scanner: &mut Scanner, found: &mut Found, bad: &Bad) -> Result<bool>
     }
 }
 
-impl Found {
+impl Recovered {
     /// Treats the torn tail as another run of bytes that are not a block, up to the end of the file; the bytes stay
     /// there.
     pub fn leave_torn_tail(&mut self, len: u64) {

@@ -49,7 +49,7 @@ impl From<NoMemory> for Bad {
 
 impl Bad {
     /// How many bytes are not a block (1 when that is not known), and why.
-    pub fn tell(&self) -> (u64, String) {
+    pub fn describe(&self) -> (u64, String) {
         match self {
             Bad::End { left } => (*left, "the file ends within a block".to_owned()),
             Bad::Malformed(reason) => (1, reason.to_string()),
@@ -61,7 +61,7 @@ impl Bad {
     pub fn into_malformed(self) -> Malformed {
         match self {
             Bad::Malformed(reason) => reason,
-            other => Malformed::Inconsistent(other.tell().1),
+            other => Malformed::Inconsistent(other.describe().1),
         }
     }
 }
@@ -359,7 +359,7 @@ impl Scanner {
 
     /// Adds the place of the block to the error.
     fn here(&self, error: Error) -> Error {
-        error.at_offset(&self.segment.path, self.segment.told_offset(self.offset))
+        error.at_offset(&self.segment.path, self.segment.reported_offset(self.offset))
     }
 
     fn bad(&self, reason: Malformed) -> Bad {

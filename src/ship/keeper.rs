@@ -110,8 +110,8 @@ impl Keeper {
             false => keeper.rewrite()?,
         }
         let shipped_to: BTreeSet<String> = keeper.life.stores().into_iter().map(str::to_owned).collect();
-        if shipped_to != keeper.life.told_stores {
-            keeper.life.told_stores = shipped_to;
+        if shipped_to != keeper.life.recorded_stores {
+            keeper.life.recorded_stores = shipped_to;
             keeper.write_stores()?;
         }
         Ok(keeper)
@@ -127,7 +127,7 @@ impl Keeper {
             }
         }
         let is_unknown = |store: &String| !life.entries.keys().any(|(known, _)| known == store);
-        let forgotten_from = (life.is_damaged || life.told_stores.iter().any(is_unknown)).then_some(1);
+        let forgotten_from = (life.is_damaged || life.recorded_stores.iter().any(is_unknown)).then_some(1);
         let (log, log_id) = (log.to_owned(), log_id.to_vec());
         Ok(Keeper { directory, log, log_id, file_mode: 0o640, life, forgotten_from, writer: None, lock: None })
     }
@@ -161,7 +161,7 @@ impl Keeper {
     pub fn forget_store(&mut self, store: &str) -> Result<bool> {
         let before = self.life.entries.len();
         self.life.entries.retain(|_, entry| entry.store != store);
-        let was_recorded = self.life.told_stores.remove(store);
+        let was_recorded = self.life.recorded_stores.remove(store);
         if was_recorded {
             self.write_stores()?;
         }
@@ -182,9 +182,9 @@ impl Keeper {
             // An earlier rewrite has failed.
             self.rewrite()?;
         }
-        if entry.stage.is_shipped() && !self.life.told_stores.contains(&entry.store) {
+        if entry.stage.is_shipped() && !self.life.recorded_stores.contains(&entry.store) {
             // Before other processes rely on it.
-            self.life.told_stores.insert(entry.store.clone());
+            self.life.recorded_stores.insert(entry.store.clone());
             self.write_stores()?;
         }
         if let Some(writer) = &self.writer {
@@ -206,7 +206,7 @@ impl Keeper {
 
     /// Rewrites the list of the stores that the log is shipped to.
     fn write_stores(&self) -> Result<()> {
-        stores::write(&*self.directory, (&self.log, &self.log_id), &self.life.told_stores, self.file_mode)
+        stores::write(&*self.directory, (&self.log, &self.log_id), &self.life.recorded_stores, self.file_mode)
     }
 
     fn is_stale(&self) -> bool {

@@ -58,14 +58,14 @@ pub(super) enum Unusable {
 pub(super) struct Files {
     log: String,
     log_id: Vec<u8>,
-    known: HashMap<String, Found>,
+    known: HashMap<String, Candidate>,
     /// Damaged files of segments that are here in another form, compressed or not.
     passed_over: HashSet<String>,
 }
 
-/// What a file with the name of a segment of the log is.
+/// A file with the name of a segment of the log, by what it contains.
 #[derive(Clone)]
-enum Found {
+enum Candidate {
     Segment(Local),
     /// No header can be read. It may be a preallocated file, which will be a segment later.
     Unreadable,
@@ -174,25 +174,25 @@ impl Files {
         let (mut unusable, mut others) = (BTreeMap::new(), vec![]);
         for name in names {
             let Some(named) = names::sequence(&self.log, &name) else { continue };
-            let found = match self.known.remove(&name) {
-                Some(Found::Segment(local)) => Found::Segment(local),
+            let candidate = match self.known.remove(&name) {
+                Some(Candidate::Segment(local)) => Candidate::Segment(local),
                 Some(_) | None => self.read(directory, &name, named)?,
             };
-            match &found {
-                Found::Segment(local) if local.log_id == self.log_id => match places.get(&local.sequence) {
+            match &candidate {
+                Candidate::Segment(local) if local.log_id == self.log_id => match places.get(&local.sequence) {
                     // Two files of one segment, as an interrupted compression leaves them: either is whole, unless it
                     // was found to be damaged. The original has the shorter name.
                     Some(there) if self.rank(&there.name) <= self.rank(&local.name) => (),
                     _ => drop(places.insert(local.sequence, local.clone())),
                 },
-                Found::Segment(_) => others.push(name.clone()),
-                Found::Unreadable => drop(unusable.insert(named, Unusable::Unreadable(name.clone()))),
-                Found::Misnamed(sequence) => {
+                Candidate::Segment(_) => others.push(name.clone()),
+                Candidate::Unreadable => drop(unusable.insert(named, Unusable::Unreadable(name.clone()))),
+                Candidate::Misnamed(sequence) => {
                     unusable.entry(*sequence).or_insert(Unusable::Misnamed(name.clone()));
                 }
-                Found::Foreign => (),
+                Candidate::Foreign => (),
             }
-            known.insert(name, found);
+            known.insert(name, candidate);
         }
         self.known = known;
         let segments: Vec<Local> = places.into_values().collect();
@@ -240,7 +240,7 @@ impl Files {
             *name != damaged.name
                 && names::plain(name) == names::plain(&damaged.name)
                 && !self.passed_over.contains(name)
-                && matches!(self.known.get(name), Some(Found::Segment(other)) if other.sequence == damaged.sequence)
+                && matches!(self.known.get(name), Some(Candidate::Segment(other)) if other.sequence == damaged.sequence)
         };
         self.known.keys().any(is_other) && self.passed_over.insert(damaged.name.clone())
     }
@@ -250,20 +250,24 @@ impl Files {
         self.known.remove(name);
     }
 
-    fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Found> {
+    fn read(&self, directory: &dyn Directory, name: &str, named: u64) -> Result<Candidate> {
         let looked = match retention::look(directory, name) {
             // One file that cannot be read is no reason to keep the others.
             Err(e) if e.os_code() == Some(libc::EIO) => None,
             looked => looked?,
         };
-        let Some((facts, header)) = looked else { return Ok(Found::Unreadable) };
+        let Some((facts, header)) = looked else { return Ok(Candidate::Unreadable) };
         if header.name != self.log {
-            return Ok(Found::Foreign);
+            return Ok(Candidate::Foreign);
         }
         if !is_numbered(&header, named) {
-            return Ok(if header.log_id == self.log_id { Found::Misnamed(header.sequence) } else { Found::Foreign });
+            return Ok(if header.log_id == self.log_id {
+                Candidate::Misnamed(header.sequence)
+            } else {
+                Candidate::Foreign
+            });
         }
-        Ok(Found::Segment(Local {
+        Ok(Candidate::Segment(Local {
             name: name.to_owned(),
             sequence: header.sequence,
             after: header.predecessor.as_ref().map(|before| before.sequence),

@@ -201,11 +201,11 @@ impl Parts {
 }
 
 /// The result of a thread.
-type Found = Arc<Mutex<Result<()>>>;
+type ThreadResult = Arc<Mutex<Result<()>>>;
 
 /// The threads beside the calling one. They are stopped when this is dropped.
 struct Helpers {
-    threads: Vec<(JoinHandle<()>, Found)>,
+    threads: Vec<(JoinHandle<()>, ThreadResult)>,
     stop: Arc<AtomicBool>,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use binlog::io::{Access, Directory, Exclusive, File, FileFacts, Identity, Rights, Wake, Watch};
 
+type OnCall = dyn Fn() + Send + Sync;
 type OnFile = dyn Fn(&str) + Send + Sync;
 type OnRead = dyn Fn(&str, usize) + Send + Sync;
 type OnBytes = dyn Fn(&str, &mut [u8]) + Send + Sync;
@@ -16,6 +17,8 @@ type OnWatch = dyn Fn() -> Box<dyn Watch> + Send + Sync;
 #[derive(Clone)]
 pub struct Interposed {
     pub inner: Arc<dyn Directory>,
+    /// Called before each look at the directory: a list, the facts of a file, the opening of one.
+    pub on_call: Option<Arc<OnCall>>,
     /// Called with the name of a file before it is opened.
     pub on_open: Option<Arc<OnFile>>,
     /// Called with the name of a file when its bytes are durable, before the caller of the sync learns that.
@@ -48,6 +51,7 @@ impl Interposed {
     pub fn around(inner: Arc<dyn Directory>) -> Self {
         Interposed {
             inner,
+            on_call: None,
             on_open: None,
             on_sync: None,
             on_write: None,
@@ -56,6 +60,12 @@ impl Interposed {
             on_list: None,
             on_link: None,
             on_watch: None,
+        }
+    }
+
+    fn called(&self) {
+        if let Some(on_call) = &self.on_call {
+            on_call();
         }
     }
 
@@ -77,6 +87,7 @@ impl Directory for Interposed {
     }
 
     fn open(&self, name: &str, access: Access) -> Result<Arc<dyn File>> {
+        self.called();
         if let Some(on_open) = &self.on_open {
             on_open(name);
         }
@@ -92,6 +103,7 @@ impl Directory for Interposed {
     }
 
     fn list(&self) -> Result<Vec<String>> {
+        self.called();
         let mut listed = self.inner.list()?;
         if let Some(on_list) = &self.on_list {
             on_list(&mut listed);
@@ -104,6 +116,7 @@ impl Directory for Interposed {
     }
 
     fn facts(&self, name: &str) -> Result<FileFacts> {
+        self.called();
         self.inner.facts(name)
     }
 

@@ -137,13 +137,13 @@ struct Decoded {
 }
 
 /// Ordinal, place, length and time of a record, and the checksums of its pages.
-type Place = ([u64; 4], Vec<u8>);
+type StoredRecord = ([u64; 4], Vec<u8>);
 
 #[derive(Clone)]
 struct Contents {
     head: u64,
     /// Type, count, and the places of its records if they are stored.
-    types: Vec<(u64, u64, Vec<Place>)>,
+    types: Vec<(u64, u64, Vec<StoredRecord>)>,
     filter: Vec<u8>,
 }
 

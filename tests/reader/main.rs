@@ -15,6 +15,7 @@ mod many_segments;
 mod notifications;
 mod oracle;
 mod removal;
+mod replaced;
 mod salvage;
 mod salvage_logs;
 mod seek;

@@ -67,7 +67,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
     let total = sources.iter().map(|source| bytes_of(source)).sum();
     let mut progress = Progress::new(Some(total));
     let mut verifying = false;
-    let mut tell = |stage: Stage| match stage {
+    let mut on_stage = |stage: Stage| match stage {
         Stage::Reading(bytes) => progress.at(bytes),
         Stage::Verifying(bytes) => {
             if !std::mem::replace(&mut verifying, true) {
@@ -77,7 +77,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
         }
     };
     let imported = match &target {
-        None => copy::look(&sources, &mut tell),
+        None => copy::look(&sources, &mut on_stage),
         Some(target) => {
             let options = WriterOptions {
                 name: args.name.clone().unwrap_or_default(),
@@ -90,7 +90,7 @@ pub fn run(args: &Import) -> Result<u8, Fail> {
                 ..WriterOptions::default()
             };
             let import = copy::Import { sources: sources.clone(), target: target.clone(), options };
-            copy::import(&import, &mut tell)
+            copy::import(&import, &mut on_stage)
         }
     };
     drop(progress);

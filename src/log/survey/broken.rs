@@ -8,7 +8,7 @@ use super::heads::{File, Heads};
 use super::lost;
 use super::proof::Proof;
 use super::remark::Remark;
-use super::slot::{Found, Slot};
+use super::slot::{Slot, SlotState};
 use super::snapshot::Unreadable;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory};
@@ -160,7 +160,7 @@ impl Broken {
             }
             None => match heads.shared.open(&**directory, name) {
                 // Its writer has begun it meanwhile.
-                Ok(Found::Segment(segment)) => return heads.take(directory, &segment),
+                Ok(SlotState::Segment(segment)) => return heads.take(directory, &segment),
                 _ => {
                     format!("nothing of the segment has survived, which held records: {} notes that", names::lock(&log))
                 }
@@ -244,8 +244,8 @@ fn rescued_at(heads: &Heads<'_>, (directory, name): &File, (log, sequence): (&st
     let beside = before.or_else(|| others().next());
     let beside = beside.map(|slot| slot.open(&heads.shared)).transpose()?;
     let beside = beside.and_then(|found| match found {
-        Found::Segment(segment) => Some(segment),
-        Found::Unborn | Found::Gone => None,
+        SlotState::Segment(segment) => Some(segment),
+        SlotState::Unborn | SlotState::Gone => None,
     });
     let is_next = beside.as_ref().is_some_and(|beside| beside.header.sequence.checked_add(1) == Some(sequence));
     let mut rescued = rescue(&**directory, name, (log, sequence), beside.as_ref())?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::alike::are_alike;
 use super::doubles::without_other_forms;
 use super::heads::{File, Heads};
-use super::slot::{Found, Slot};
+use super::slot::{Slot, SlotState};
 use crate::error::{Kind, Result};
 use crate::log::names;
 
@@ -28,11 +28,11 @@ pub(super) fn place_by_names(heads: &mut Heads<'_>, files: &[File]) -> Result<Op
         let mut segment = None;
         for (directory, name) in left.iter().filter(|(_, name)| are_alike(name, like)).take(TRIED) {
             match heads.shared.open(&**directory, name) {
-                Ok(Found::Segment(found)) => {
+                Ok(SlotState::Segment(found)) => {
                     segment = Some(found);
                     break;
                 }
-                Ok(Found::Unborn | Found::Gone) => (),
+                Ok(SlotState::Unborn | SlotState::Gone) => (),
                 // The reader that comes to its place reports it.
                 Err(error) if error.kind() == Kind::Corrupt || heads.is_lenient => (),
                 Err(error) => return Err(error),
@@ -57,7 +57,7 @@ pub(super) fn place_by_names(heads: &mut Heads<'_>, files: &[File]) -> Result<Op
             _ => true,
         });
         let last = (from..placed.len()).max_by_key(|&at| placed[at].sequence);
-        if let Some(last) = last.filter(|&at| matches!(placed[at].open(&heads.shared), Ok(Found::Unborn))) {
+        if let Some(last) = last.filter(|&at| matches!(placed[at].open(&heads.shared), Ok(SlotState::Unborn))) {
             unborn.push(placed.swap_remove(last).file());
         }
     }

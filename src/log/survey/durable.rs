@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::proof::Proof;
-use super::slot::Found;
+use super::slot::SlotState;
 use super::snapshot::{Snapshot, Unreadable};
 use super::source::Source;
 use crate::error::{Kind, Result};
@@ -16,7 +16,7 @@ impl Snapshot {
     /// file that is read alone is judged only by itself.
     pub fn durable_end_by_others(&self, source: &Source, at: usize) -> Result<u64> {
         let slot = &self.slots[at];
-        let Found::Segment(segment) = self.open(at)? else { return Ok(0) };
+        let SlotState::Segment(segment) = self.open(at)? else { return Ok(0) };
         if matches!(source, Source::File(..)) || slot.is_legacy() || segment.is_unborn {
             return Ok(0);
         }
@@ -54,8 +54,8 @@ impl Snapshot {
         let later = self.slots.iter().rev().filter(|slot| slot.log.name == log && slot.sequence > sequence);
         for slot in later {
             let segment = match self.open_slot(slot) {
-                Ok(Found::Segment(segment)) => segment,
-                Ok(Found::Unborn | Found::Gone) => continue,
+                Ok(SlotState::Segment(segment)) => segment,
+                Ok(SlotState::Unborn | SlotState::Gone) => continue,
                 // What cannot be read proves nothing.
                 Err(error) if error.kind() == Kind::Corrupt => continue,
                 Err(error) => return Err(error),
@@ -74,7 +74,7 @@ impl Snapshot {
 
     /// The length of segment number `at` that the next segment states, if it means this very file.
     fn stated_length(&self, at: usize, segment: &Segment) -> Option<u64> {
-        let Ok(Found::Segment(next)) = self.open(self.slots.get(at + 1).map(|_| at + 1)?) else { return None };
+        let Ok(SlotState::Segment(next)) = self.open(self.slots.get(at + 1).map(|_| at + 1)?) else { return None };
         let stated = next.header.predecessor.as_ref();
         stated.filter(|stated| stated.marker == segment.header.marker && stated.bytes > 0).map(|stated| stated.bytes)
     }

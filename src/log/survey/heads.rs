@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::legacy;
-use super::slot::{Found, Log, Shared, Slot};
+use super::slot::{Log, Shared, Slot, SlotState};
 use super::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory};
@@ -29,7 +29,7 @@ pub(super) struct Heads<'a> {
     /// Files to which nothing was ever written, as far as has survived.
     pub unborn: Vec<File>,
     /// Legacy files.
-    pub legacy: Vec<legacy::Found>,
+    pub legacy: Vec<legacy::LegacyHead>,
     /// Files of a directory that are not named like segments.
     pub others: Vec<File>,
     /// The caller judges what cannot be read: neither a directory without a segment nor a file that this user may not
@@ -96,13 +96,13 @@ impl<'a> Heads<'a> {
         self.is_named = true;
         let file = (directory.clone(), name.to_owned());
         let opened = match self.shared.open(&**directory, name) {
-            Ok(Found::Unborn) if is_left_over(&**directory, name) => {
+            Ok(SlotState::Unborn) if is_left_over(&**directory, name) => {
                 self.unborn.push(file);
                 return Ok(());
             }
-            Ok(Found::Segment(segment)) => Ok(segment),
+            Ok(SlotState::Segment(segment)) => Ok(segment),
             // Returns the error that says why not.
-            Ok(Found::Unborn | Found::Gone) => {
+            Ok(SlotState::Unborn | SlotState::Gone) => {
                 Segment::open(&**directory, name, Access::Read).map(|segment| self.shared.bounded(segment))
             }
             Err(error) => Err(error),

@@ -13,7 +13,7 @@ use super::by_names::{place_by_names, FEW};
 use super::doubles::{self, Once};
 use super::heads::{File, Heads};
 use super::order::{is_one_log, sort};
-use super::slot::{Found, Slot};
+use super::slot::{Slot, SlotState};
 use super::snapshot::{Snapshot, Unreadable};
 use super::{legacy, lost};
 use crate::error::{Error, Kind, Result};
@@ -82,13 +82,15 @@ impl Heads<'_> {
         for (directory, name) in files {
             match self.shared.open(&*directory, &name) {
                 // A salvaging reader reads its blocks without the header.
-                Ok(Found::Segment(segment)) if self.mode == ReaderMode::Salvage && is_headed_by_another(&segment)? => {
+                Ok(SlotState::Segment(segment))
+                    if self.mode == ReaderMode::Salvage && is_headed_by_another(&segment)? =>
+                {
                     let error = Error::corrupt(ANOTHERS_HEADER).at_offset(&segment.path, 0);
                     self.broken.push(((directory, name), error));
                 }
-                Ok(Found::Segment(segment)) => self.take(&directory, &segment),
-                Ok(Found::Unborn) => self.unborn.push((directory, name)),
-                Ok(Found::Gone) => self.is_whole = false,
+                Ok(SlotState::Segment(segment)) => self.take(&directory, &segment),
+                Ok(SlotState::Unborn) => self.unborn.push((directory, name)),
+                Ok(SlotState::Gone) => self.is_whole = false,
                 Err(_) if self.is_lenient && is_no_file(&*directory, &name) => (),
                 Err(error) if self.is_lenient && matches!(error.os_code(), Some(libc::EACCES | libc::EPERM)) => {
                     self.broken.push(((directory, name), error));

@@ -10,8 +10,8 @@ use crate::io::{is_of_system, Directory};
 use crate::legacy::{log_name, Legacy};
 use crate::segment::Ancestry;
 
-/// A legacy file.
-pub(super) struct Found {
+/// What the beginning of a legacy file states.
+pub(super) struct LegacyHead {
     directory: Arc<dyn Directory>,
     name: String,
     /// Its format.
@@ -20,13 +20,13 @@ pub(super) struct Found {
 }
 
 /// What the file is, if it is a legacy file.
-pub(super) fn look(directory: &Arc<dyn Directory>, name: &str) -> Result<Option<Found>> {
+pub(super) fn look(directory: &Arc<dyn Directory>, name: &str) -> Result<Option<LegacyHead>> {
     let path = directory.path_of(name);
     let legacy = Legacy::find(&**directory, name).map_err(|e| match is_of_system(&e) {
         true => Error::io(&e, "read").at(&path),
         false => Error::corrupt(e.to_string()).at_offset(&path, 0),
     })?;
-    Ok(legacy.map(|legacy| Found {
+    Ok(legacy.map(|legacy| LegacyHead {
         directory: directory.clone(),
         name: name.to_owned(),
         form: legacy.form.name(),
@@ -37,9 +37,9 @@ pub(super) fn look(directory: &Arc<dyn Directory>, name: &str) -> Result<Option<
 /// The slots of these files. Files of one format in one directory whose names begin alike are one log. They are ordered
 /// by their creation times as far as they contain one, and otherwise by their names: the names of the Java binlog's
 /// files do not sort in the order of writing after its period was made coarser.
-pub(super) fn slots(found: Vec<Found>) -> Vec<Arc<Slot>> {
-    let mut logs: BTreeMap<_, Vec<Found>> = BTreeMap::new();
-    for file in found {
+pub(super) fn slots(heads: Vec<LegacyHead>) -> Vec<Arc<Slot>> {
+    let mut logs: BTreeMap<_, Vec<LegacyHead>> = BTreeMap::new();
+    for file in heads {
         let key = (log_name(&file.name), file.directory.path().to_owned(), file.form);
         logs.entry(key).or_default().push(file);
     }

@@ -32,6 +32,6 @@ pub(super) use opening::{End, Opening};
 pub(crate) use proof::{held, missing_behind};
 pub(crate) use proof::{vanished, Vanished};
 pub(crate) use remark::Remark;
-pub(crate) use slot::{Found, Known, Slot};
+pub(crate) use slot::{Known, Slot, SlotState};
 pub(crate) use snapshot::{Missing, Snapshot};
 pub(crate) use source::{is_url, refuse_url, Source};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::heads::Heads;
-use super::slot::{Found, Slot};
+use super::slot::{Slot, SlotState};
 use super::snapshot::{Snapshot, Unreadable};
 use crate::error::{Error, Kind, Result};
 use crate::io::Directory;
@@ -214,7 +214,7 @@ impl Judge<'_> {
         let Some(named) = names::sequence(self.name, &slot.name).filter(|_| !is_at_home && !slot.is_legacy()) else {
             return Ok(None);
         };
-        let Found::Segment(segment) = there.open_slot(slot)? else { return Ok(None) };
+        let SlotState::Segment(segment) = there.open_slot(slot)? else { return Ok(None) };
         Ok(self.is_alien(&segment)?.then(|| {
             let reason = "the header of another segment is in front of the blocks of this one";
             let error = self.error(named, reason, &self.recovering()).at(&slot.path());

@@ -14,7 +14,7 @@ use crate::io::{Access, Directory};
 use crate::log::lock::read_left;
 use crate::log::quoted::quoted;
 use crate::log::{is_named, names, Left, Naming};
-use crate::segment::{is_headed_by_another, is_unborn, successor, Found, Remains, Segment, ANOTHERS_HEADER};
+use crate::segment::{is_headed_by_another, is_unborn, successor, Recovered, Remains, Segment, ANOTHERS_HEADER};
 
 /// A log that is being opened, under its writer's lock.
 pub(crate) struct Opening<'a> {
@@ -105,7 +105,7 @@ impl Opening<'_> {
 
     /// Checks that the last segment is as long as it was when the log was closed, and that, if closed, it does not name
     /// a next segment that is not here.
-    pub fn check_end(&self, last: &Arc<Segment>, found: &Found, listed: &[String]) -> Result<()> {
+    pub fn check_end(&self, last: &Arc<Segment>, found: &Recovered, listed: &[String]) -> Result<()> {
         let len = last.file.len().map_err(|e| Error::io(&e, "stat").at(&last.path))?;
         if let Some(noted) = self.left.and_then(|left| left.shortened(&last.header, len)) {
             let (lock, directory) = (names::lock(self.log), self.quoted(""));

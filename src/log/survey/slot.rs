@@ -78,7 +78,7 @@ enum Rank {
 }
 
 /// The state of a file that was listed.
-pub(crate) enum Found {
+pub(crate) enum SlotState {
     Segment(Arc<Segment>),
     /// Nothing was ever written to it: a writer has just created it, or was about to begin it when it was killed.
     Unborn,
@@ -129,7 +129,7 @@ impl Shared {
 
     /// Opens the segment in a file and checks that it belongs to the required log. The file was listed: it may be
     /// unborn, or gone.
-    pub fn open(&self, directory: &dyn Directory, name: &str) -> Result<Found> {
+    pub fn open(&self, directory: &dyn Directory, name: &str) -> Result<SlotState> {
         // A writer may complete the header just after it was found incomplete; the next look finds it.
         const LOOKS: usize = 5;
         // Nobody changes the contents of a store, but a byte may have been changed on the way.
@@ -142,17 +142,17 @@ impl Shared {
                     if self.wants(&segment.header.name) {
                         self.require.check(&segment.header, &segment.path)?;
                     }
-                    return Ok(Found::Segment(self.bounded(segment)));
+                    return Ok(SlotState::Segment(self.bounded(segment)));
                 }
                 Err(e) if e.kind() == Kind::NotFound => {
                     // A symbolic link to nothing stays.
                     let is_gone = directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound);
-                    return Ok(if is_gone { Found::Gone } else { Found::Unborn });
+                    return Ok(if is_gone { SlotState::Gone } else { SlotState::Unborn });
                 }
                 Err(e) if e.kind() == Kind::NoMemory => return Err(e),
                 // The store has retried often enough.
                 Err(e) if directory.is_far() && e.kind() != Kind::Corrupt => return Err(e),
-                Err(_) if is_unborn(directory, name) => return Ok(Found::Unborn),
+                Err(_) if is_unborn(directory, name) => return Ok(SlotState::Unborn),
                 Err(e) if looks < most && e.os_code() == Some(libc::EMFILE) => self.recent.lock().clear(),
                 Err(e) if looks == most => return Err(e),
                 Err(_) => (),
@@ -375,7 +375,7 @@ impl Slot {
         let whole = names::WHOLE.map(|ending| format!("{plain}{ending}"));
         let others = [names::compressed(&plain, None), plain.into_owned()].into_iter().chain(whole);
         for name in others.filter(|name| *name != self.name) {
-            let Found::Segment(segment) = shared.open(&*self.directory, &name)? else { continue };
+            let SlotState::Segment(segment) = shared.open(&*self.directory, &name)? else { continue };
             let markers = segment.header.markers();
             let is_same = self.known().is_none_or(|known| known.markers.iter().any(|marker| markers.contains(marker)));
             if is_same && self.verify(&segment).is_ok() {
@@ -416,11 +416,11 @@ impl Slot {
     /// # Errors
     /// [`Kind::Corrupt`] when it is another segment than expected, [`Kind::Mismatch`] when it belongs to another log
     /// than required, and errors of the system.
-    pub fn open(&self, shared: &Shared) -> Result<Found> {
+    pub fn open(&self, shared: &Shared) -> Result<SlotState> {
         let known = self.open.lock().upgrade();
         if let Some(segment) = known {
             shared.keep(&segment);
-            return Ok(Found::Segment(segment));
+            return Ok(SlotState::Segment(segment));
         }
         if let Some(file) = &self.legacy {
             return self.open_legacy(file, shared);
@@ -428,20 +428,20 @@ impl Slot {
         let segment = match &self.rescued {
             None if self.is_unborn => match unborn(&*self.directory, &self.name, (&self.log.name, self.sequence)) {
                 Ok(segment) => Arc::new(segment),
-                Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
+                Err(e) if e.kind() == Kind::NotFound => return Ok(SlotState::Gone),
                 Err(e) => return Err(e),
             },
             None => match shared.open(&*self.directory, &self.name)? {
-                Found::Segment(segment) => segment,
-                Found::Unborn => return Ok(Found::Unborn),
-                Found::Gone => match self.in_other_form(shared)? {
+                SlotState::Segment(segment) => segment,
+                SlotState::Unborn => return Ok(SlotState::Unborn),
+                SlotState::Gone => match self.in_other_form(shared)? {
                     Some(segment) => segment,
-                    None => return Ok(Found::Gone),
+                    None => return Ok(SlotState::Gone),
                 },
             },
             Some(rescued) => match Segment::open_rescued(&*self.directory, &self.name, rescued.0.clone(), rescued.1) {
                 Ok(segment) => shared.bounded(segment),
-                Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Gone),
+                Err(e) if e.kind() == Kind::NotFound => return Ok(SlotState::Gone),
                 Err(e) => return Err(e),
             },
         };
@@ -449,7 +449,7 @@ impl Slot {
             if self.by_name && self.known.get().is_none() {
                 // Its name was wrong: the segments have to be listed again, by their headers.
                 shared.names_lie.store(true, Ordering::Relaxed);
-                return Ok(Found::Gone);
+                return Ok(SlotState::Gone);
             }
             return Err(error);
         }
@@ -457,32 +457,32 @@ impl Slot {
         self.learn(&segment);
         *self.open.lock() = Arc::downgrade(&segment);
         shared.keep(&segment);
-        Ok(Found::Segment(segment))
+        Ok(SlotState::Segment(segment))
     }
 
     /// The segment in the file regardless of its name, when that was found to be wrong.
     pub fn open_misnamed(&self, shared: &Shared) -> Option<Arc<Segment>> {
         match shared.open(&*self.directory, &self.name) {
-            Ok(Found::Segment(segment)) if !self.is_believed(shared) => Some(segment),
+            Ok(SlotState::Segment(segment)) if !self.is_believed(shared) => Some(segment),
             _ => None,
         }
     }
 
-    fn open_legacy(&self, file: &LegacyFile, shared: &Shared) -> Result<Found> {
+    fn open_legacy(&self, file: &LegacyFile, shared: &Shared) -> Result<SlotState> {
         let first_id = match &file.before {
             Some(before) => before.next_id(shared)?,
             None => 1,
         };
         let segment = match Segment::open_legacy(&*self.directory, &self.name, &file.ancestry, first_id) {
             Ok(segment) => shared.bounded(segment),
-            Err(e) if e.kind() == Kind::NotFound && self.is_gone() => return Ok(Found::Gone),
+            Err(e) if e.kind() == Kind::NotFound && self.is_gone() => return Ok(SlotState::Gone),
             Err(e) => return Err(e),
         };
         shared.require.check(&segment.header, &segment.path)?;
         self.learn(&segment);
         *self.open.lock() = Arc::downgrade(&segment);
         shared.keep(&segment);
-        Ok(Found::Segment(segment))
+        Ok(SlotState::Segment(segment))
     }
 
     /// The id after the last record of a legacy file. The file is read for that, unless a cursor has read it.
@@ -493,7 +493,7 @@ impl Slot {
         if let (Some(first_id), Some(records)) = (first_id, records.and_then(|records| records.get())) {
             return Ok(first_id + records);
         }
-        let Found::Segment(segment) = self.open(shared)? else { return Err(removed()) };
+        let SlotState::Segment(segment) = self.open(shared)? else { return Err(removed()) };
         let translated = segment.translated.as_ref().ok_or_else(removed)?;
         let counted = translated.records().map_err(|e| Error::io(&e, "read").at(&segment.path))?;
         if let Some(records) = records {

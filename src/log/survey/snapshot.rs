@@ -7,7 +7,7 @@ use super::doubles::Alternatives;
 use super::order::{is_one_log, sort};
 use super::proof::Proof;
 use super::remark::Remark;
-use super::slot::{Found, Shared, Slot};
+use super::slot::{Shared, Slot, SlotState};
 use super::source::Source;
 use crate::error::{Error, Kind, Result};
 use crate::log::labels::Label;
@@ -85,12 +85,12 @@ impl Snapshot {
     }
 
     /// The state of segment number `at`, which is opened unless it is open.
-    pub fn open(&self, at: usize) -> Result<Found> {
+    pub fn open(&self, at: usize) -> Result<SlotState> {
         self.slots[at].open(&self.shared)
     }
 
     /// The state of a segment's file, which is opened unless it is open.
-    pub fn open_slot(&self, slot: &Slot) -> Result<Found> {
+    pub fn open_slot(&self, slot: &Slot) -> Result<SlotState> {
         slot.open(&self.shared)
     }
 
@@ -100,8 +100,8 @@ impl Snapshot {
     /// [`Kind::NotFound`] when it was removed, and errors of opening it.
     pub fn segment(&self, at: usize) -> Result<Arc<Segment>> {
         match self.open(at)? {
-            Found::Segment(segment) => Ok(segment),
-            Found::Unborn | Found::Gone => {
+            SlotState::Segment(segment) => Ok(segment),
+            SlotState::Unborn | SlotState::Gone => {
                 if let Some(segment) = self.slots[at].open_misnamed(&self.shared) {
                     return Ok(segment);
                 }
@@ -118,8 +118,8 @@ impl Snapshot {
     /// The segments in order, without those that do not exist any more.
     pub fn segments(&self) -> impl Iterator<Item = Result<Arc<Segment>>> + '_ {
         self.slots.iter().filter_map(|slot| match slot.open(&self.shared) {
-            Ok(Found::Segment(segment)) => Some(Ok(segment)),
-            Ok(Found::Unborn | Found::Gone) => None,
+            Ok(SlotState::Segment(segment)) => Some(Ok(segment)),
+            Ok(SlotState::Unborn | SlotState::Gone) => None,
             Err(error) => Some(Err(error)),
         })
     }
@@ -153,6 +153,12 @@ impl Snapshot {
     /// The same snapshot without the reports that cost no record.
     pub fn without_remarks(&self) -> Self {
         Snapshot { remarks: vec![], ..self.clone() }
+    }
+
+    /// The same source before its files were examined.
+    pub fn unexamined(&self) -> Self {
+        let shared = self.shared.clone();
+        Snapshot { shared, ..Self::empty(Required::default(), 0) }
     }
 
     /// Another file that also holds the segment number `at`: its other form, compressed or not, or a copy. A copy made
@@ -243,7 +249,7 @@ impl Snapshot {
     /// `shift` bytes after the place where they were written.
     fn shortened(&self, at: usize, shift: i64, proof: &Proof) -> Option<String> {
         let slot = &self.slots[at];
-        let Ok(Found::Segment(segment)) = self.open(at) else { return None };
+        let Ok(SlotState::Segment(segment)) = self.open(at) else { return None };
         let here = segment.file.len().ok()?.saturating_add_signed(shift.saturating_neg());
         let noted = proof.shortened(&segment.header, here)?;
         let lock = names::lock(&slot.log.name);
@@ -291,7 +297,7 @@ impl Snapshot {
             return Ok(false);
         }
         let segment = match self.shared.open(&**directory, name) {
-            Ok(Found::Segment(segment)) => segment,
+            Ok(SlotState::Segment(segment)) => segment,
             Err(error) if error.kind() != Kind::Corrupt => return Err(error),
             _ => return Ok(false),
         };

@@ -49,12 +49,12 @@ impl Source {
     }
 
     fn of_url(url: &str, options: &ReaderOptions) -> Result<Self> {
-        use crate::store::remote::Place;
+        use crate::store::remote::RemoteSource;
         let cache = options.cache.as_deref().map(|directory| (directory, options.cache_bytes));
-        Ok(match Place::of(url, options.store(), cache)? {
-            Place::Log(directory) => Source::Directory(directory),
-            Place::Segment(directory, name) => Source::File(directory, name),
-            Place::Pattern(directory, pattern) => Source::Matching(directory, pattern),
+        Ok(match RemoteSource::of(url, options.store(), cache)? {
+            RemoteSource::Log(directory) => Source::Directory(directory),
+            RemoteSource::Segment(directory, name) => Source::File(directory, name),
+            RemoteSource::Pattern(directory, pattern) => Source::Matching(directory, pattern),
         })
     }
 

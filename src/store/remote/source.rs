@@ -15,7 +15,7 @@ const IN_FLIGHT: u32 = 64;
 const SEGMENTS: [&str; 3] = [".binlog", ".binlog.gz", ".binlog.zst"];
 
 /// What a URL refers to in a store.
-pub(crate) enum Place {
+pub(crate) enum RemoteSource {
     /// All segments below a prefix.
     Log(Arc<dyn Directory>),
     /// One segment.
@@ -31,7 +31,7 @@ struct Parts {
     name: Option<String>,
 }
 
-impl Place {
+impl RemoteSource {
     /// Resolves `url`, which refers to a segment, to a log, or contains a pattern in its last part.
     /// `cache` is the directory that caches what is fetched, and how many bytes it may hold.
     pub fn of(url: &str, options: StoreOptions, cache: Option<(&Path, u64)>) -> Result<Self> {
@@ -42,14 +42,14 @@ impl Place {
             directory = directory.with_cache(cache, most_bytes)?;
         }
         Ok(match parts.name {
-            None => Place::Log(Arc::new(directory)),
+            None => RemoteSource::Log(Arc::new(directory)),
             Some(name) if is_pattern(&name) => {
                 let pattern = glob::Pattern::new(&name)
                     .map_err(|e| Error::invalid(format!("the pattern {name:?} is not understood: {e}")))?;
                 let literal = name.split(['*', '[']).next().unwrap_or_default();
-                Place::Pattern(Arc::new(directory.listing(literal)), pattern)
+                RemoteSource::Pattern(Arc::new(directory.listing(literal)), pattern)
             }
-            Some(name) => Place::Segment(Arc::new(directory), name),
+            Some(name) => RemoteSource::Segment(Arc::new(directory), name),
         })
     }
 }

@@ -32,14 +32,14 @@ DEFECTS = [
         "cli/command::segments::stray_files_are_noted_and_are_nothing_wrong",
     ),
     defect(
-        "ls does not tell of a segment of which nothing is left",
+        "ls does not show a segment of which nothing is left",
         "cli/src/ls.rs",
         ".chain(unreadable).collect()",
         ".chain(unreadable.take(0)).collect()",
         "cli/command::segments::a_segment_of_which_nothing_is_left_is_reported",
     ),
     defect(
-        "a hole of an earlier segment is taken for the end of the segment that tells of it",
+        "a hole of an earlier segment is taken for the end of the segment that names it",
         "cli/src/index_check.rs",
         "first_id.max(last.saturating_add(1))",
         "last.saturating_add(1)",
@@ -53,7 +53,7 @@ DEFECTS = [
         "cli/command::cat::a_terminal_gets_no_control_characters_unless_it_is_asked_for_them",
     ),
     defect(
-        "a mistyped type is told of a log that was not read to its end",
+        "a mistyped type is reported for a log that was not read to its end",
         "cli/src/cat.rs",
         "    if !args.follow && code == OK && args.limit != Some(0) {",
         "    if !args.follow && args.limit != Some(0) {",

@@ -40,7 +40,7 @@ DEFECTS = [
         "format::golden::every_golden_file_is_read_as_its_json_says",
     ),
     defect(
-        "a message that stands twice in a file header replaces the first",
+        "a message that occurs twice in a file header replaces the first",
         "src/format/declaration.rs",
         "9 => header.predecessor.get_or_insert_default().merge(value.bytes()?)?,",
         "9 => header.predecessor.insert(Predecessor::default()).merge(value.bytes()?)?,",

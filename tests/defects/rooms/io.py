@@ -76,7 +76,7 @@ DEFECTS = [
         "lib::retention::plan::tests::a_symbolic_link_is_not_removed_and_nothing_behind_it_is",
     ),
     defect(
-        "who reads what happened in a directory tells the others nothing",
+        "a thread that reads the events of a directory does not notify the others",
         "src/io/watch.rs",
         "                notice.wake.ring();\n",
         "",

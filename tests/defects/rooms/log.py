@@ -40,7 +40,7 @@ DEFECTS = [
         "writer::appends::a_second_writer_gets_an_error_that_names_the_holder_of_the_log",
     ),
     defect(
-        "a lock that only a child can hold is told as that of a writer",
+        "a lock that only a child can hold is reported as that of a writer",
         "src/log/lock.rs",
         "        Ok(pid) if io::is_gone(pid) => format!(",
         "        Ok(pid) if pid < 0 && io::is_gone(pid) => format!(",
@@ -89,7 +89,7 @@ DEFECTS = [
         POWER_AFTER_KILL,
     ),
     defect(
-        "the first writer of a log tells no latest time",
+        "the first writer of a log states no latest time",
         "src/log/target.rs",
         "let latest = (first_id == 1).then_some(i64::MIN);",
         "let latest = (first_id == 0).then_some(i64::MIN);",
@@ -272,7 +272,7 @@ DEFECTS = [
         "log::survey::a_segment_that_was_never_begun_is_passed_over_and_its_place_is_taken",
     ),
     defect(
-        "a wrong name is told to nobody",
+        "a wrong name is not reported",
         "src/log/survey/judge.rs",
         "            remarks.extend(doubles::misnamed(&slots));\n",
         "",
@@ -335,7 +335,7 @@ DEFECTS = [
         "lib::retention::plan::tests::nothing_goes_that_is_behind_a_segment_whose_beginning_is_lost_wherever_its_file_is",
     ),
     defect(
-        "the name of a damaged file tells what it holds",
+        "the name of a damaged file decides what it contains",
         "src/log/survey/oldest.rs",
         "obstacle.first_id.is_some_and(|first| first <= first_id)",
         "obstacle.first_id.is_some_and(|first| first == 0 && first_id == 0)",
@@ -377,7 +377,7 @@ DEFECTS = [
         "writer::nothing_left::a_log_whose_only_segment_has_lost_its_beginning_is_opened_and_the_loss_is_reported",
     ),
     defect(
-        "each segment asks all that is to be told of any",
+        "each segment searches the reports of all segments",
         "src/log/survey/snapshot.rs",
         "self.remarks[from..].iter().take_while(move |remark|",
         "self.remarks[from * 0..].iter().filter(move |remark|",
@@ -433,7 +433,7 @@ DEFECTS = [
         "cli/command::several_logs::a_second_log_of_the_same_name_is_saved_under_its_own_and_both_continue",
     ),
     defect(
-        "a segment without its beginning is taken for the one that its name tells, whosever blocks it has",
+        "a segment without its beginning is taken for the one that its name states, although its blocks are those of another",
         "src/log/survey/broken.rs",
         "    match place.filter(|(of_log, number)| (of_log.as_str(), *number) != (log, sequence)) {",
         "    match place.filter(|(of_log, number)| of_log.is_empty() && *number != sequence) {",

@@ -102,7 +102,7 @@ DEFECTS = [
         "repair::recover::other_forms_of_a_segment_that_is_written_anew_are_taken_out_of_the_log",
     ),
     defect(
-        "a copy of the last segment is told twice where that is written anew in place",
+        "a copy of the last segment is reported twice where that is written anew in place",
         "src/repair/mod.rs",
         "if loss.kind == LossKind::Double && loss.ids.is_none() && !doubles.lock().insert(loss.path.clone()) {",
         "if loss.kind == LossKind::Double && loss.ids.is_some() && !doubles.lock().insert(loss.path.clone()) {",

@@ -4,7 +4,7 @@ from defect import POWER, OUT_OF_MEMORY, BY_TIME, defect
 
 DEFECTS = [
     defect(
-        "blocks tell that more is durable than is",
+        "blocks state that more is durable than is",
         "src/segment/appender.rs",
         "            durable_end: self.durable_end.load(Ordering::Acquire),",
         "            durable_end: self.durable_end.load(Ordering::Acquire).max(self.end),",
@@ -27,7 +27,7 @@ DEFECTS = [
     defect(
         "an index that is built anew says that all before it is durable",
         "src/segment/recover.rs",
-        "        0 => Ok(Found { durable_end: durable_end(segment, segment.start)?, ..found }),",
+        "        0 => Ok(Recovered { durable_end: durable_end(segment, segment.start)?, ..found }),",
         "        0 => Ok(found),",
         "writer::failed_sync::an_index_that_is_built_anew_says_durable_of_nothing_that_is_not_on_the_disk",
     ),
@@ -145,7 +145,7 @@ DEFECTS = [
         BY_TIME,
     ),
     defect(
-        "ids that a segment tells to be lost are given again",
+        "ids that a segment declares lost are given again",
         "src/segment/recover.rs",
         "    found.next_id = found.acknowledged.map_or(found.next_id, |next_id| next_id.max(found.next_id));\n",
         "",
@@ -159,7 +159,7 @@ DEFECTS = [
         "repair::names::records_that_are_lost_with_the_beginning_of_the_oldest_segment_left_are_reported",
     ),
     defect(
-        "damage in an older file is told with the place that it would have in a segment",
+        "damage in an older file is reported at the offset that it would have in a segment",
         "src/segment/mod.rs",
         "translated.place_of(offset)",
         "offset + translated.place_of(0)",
@@ -173,7 +173,7 @@ DEFECTS = [
         "compress::segments::the_end_of_a_compressed_segment_that_is_cut_off_is_no_torn_tail",
     ),
     defect(
-        "an index tells a name before the name's event is in the file",
+        "an index contains a name before the name's event is in the file",
         "src/segment/appender.rs",
         "names.iter().rposition(|named| named.number <= self.named_to)",
         "names.iter().rposition(|_| true)",
@@ -230,7 +230,7 @@ DEFECTS = [
         "reader::salvage::bytes_that_are_missing_or_too_many_cost_what_they_touch_and_nothing_behind_them",
     ),
     defect(
-        "what stands where it was not written passes for the bytes of a torn tail",
+        "a block in a place where it was not written passes for bytes of a torn tail",
         "src/segment/tail.rs",
         "            Err(_) if is_moved(segment, found, offset)? => Some",
         "            Err(_) if false => Some",

@@ -6,7 +6,7 @@ DEFECTS = [
     defect(
         "a store is forgotten with the file of states",
         "src/ship/keeper.rs",
-        "        if entry.stage.is_shipped() && !self.life.told_stores.contains(&entry.store) {",
+        "        if entry.stage.is_shipped() && !self.life.recorded_stores.contains(&entry.store) {",
         "        if entry.stage.is_shipped() && entry.store.is_empty() {",
         "ship::kept::no_store_is_forgotten_with_its_ledger",
     ),
@@ -124,7 +124,7 @@ DEFECTS = [
         "ship::runs::a_copy_that_keeps_old_segments_here_is_reported_and_all_is_shipped_nevertheless",
     ),
     defect(
-        "segments that no catalog tells of are never put into one",
+        "segments that no catalog lists are never put into one",
         "src/ship/catalog.rs",
         ".filter(|&(number, _)| number > catalog.reaches)",
         ".filter(|&(number, _)| number == catalog.reaches)",

@@ -33,7 +33,7 @@ DEFECTS = [
         "store::command::a_command_cannot_be_asked_and_a_wrong_one_is_refused_at_once",
     ),
     defect(
-        "a store's own library is loaded whoever has put it there",
+        "a store's own library is loaded although another user put it there",
         "src/store/library.rs",
         "(facts.uid() == 0 || facts.uid() == user()) && facts.mode() & 0o002 == 0",
         "facts.uid() == facts.uid()",

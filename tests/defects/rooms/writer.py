@@ -46,7 +46,7 @@ DEFECTS = [
         POWER,
     ),
     defect(
-        "durable is told before the fdatasync",
+        "a position is reported durable before the fdatasync",
         "src/writer/sync.rs",
         "        for segment in files.filter(",
         "        self.positions.durable_to(point.id, bytes);\n        for segment in files.filter(",
@@ -97,7 +97,7 @@ DEFECTS = [
         "log::lost_segment::a_segment_that_was_rolled_away_from_and_removed_before_its_sync_is_reported_too",
     ),
     defect(
-        "only one of those who wait for a sync is told of lost records",
+        "only one of those who wait for a sync gets the error of lost records",
         "src/writer/lost.rs",
         "known.ids.contains(&id) || known.number > reported_then",
         "known.number > self.reported.max(reported_then)",
@@ -346,7 +346,7 @@ DEFECTS = [
         "writer::rolling::opening_goes_by_when_the_log_was_written_last_also_after_a_clock_that_was_two_years_ahead",
     ),
     defect(
-        "opening does not ask the last records when nothing else tells the time",
+        "opening does not ask the last records when nothing else states the time",
         "src/writer/succession.rs",
         "has_been_set_back && time <= now",
         "has_been_set_back && time < i64::MIN",
@@ -399,14 +399,14 @@ DEFECTS = [
         "writer::hooks::a_hook_that_fails_or_panics_is_reported_and_the_others_still_run",
     ),
     defect(
-        "the place that a hook tells is not passed on",
+        "the place that a hook reports is not passed on",
         "src/writer/companions.rs",
         "                    Ok(Some(path)) => segment.path = path,",
         "                    Ok(Some(_)) => (),",
         "writer::hooks::hooks_are_called_in_order_for_each_segment_the_last_among_them_and_get_the_place_that_the_one_before_returns",
     ),
     defect(
-        "the file that tells the active segment stays behind",
+        "the file that names the active segment stays behind",
         "src/writer/steps.rs",
         "            if let Err(error) = log::active::remove(&*directory, &last.log) {",
         "            if let Err(error) = log::active::remove(&*directory, \"\") {",
@@ -434,7 +434,7 @@ DEFECTS = [
         "writer::rolling::an_append_that_rolls_waits_for_no_disk_when_the_caller_ticks",
     ),
     defect(
-        "what a roll has left to do waits for whoever ticks, as long as it takes",
+        "what a roll has left to do waits for a tick, however long that takes",
         "src/writer/maintenance.rs",
         "queue.steps.len() >= PATIENT_STEPS || is_long(queue.since) || ",
         "",
